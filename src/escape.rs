@@ -1,0 +1,125 @@
+//! Foreign text made safe to show: names of teams and people may hold markup, control characters and marks
+//! that turn a line around. Whatever a log line, a terminal or an answer shows of them passes through here.
+
+use std::fmt;
+
+/// Shows `text` in double quotes on one line, with at most `LIMIT` characters; what could steer a terminal or
+/// forge a second line is written as `\u{..}`.
+pub struct Quoted<'a>(pub &'a str);
+
+const LIMIT: usize = 120;
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for (n, c) in self.0.chars().enumerate() {
+            if n == LIMIT {
+                f.write_str("…")?;
+                break;
+            }
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if is_harmful(c) => write!(f, "\\u{{{:x}}}", c as u32)?,
+                c => write!(f, "{c}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
+/// Control characters, and the invisible marks that reorder, join or hide text.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` without the characters of [`Quoted`] that would have to be escaped, at most `limit` characters.
+pub fn plain(text: &str, limit: usize) -> String {
+    text.chars().filter(|c| !is_harmful(*c)).take(limit).collect()
+}
+
+/// Text for HTML, in content and in quoted attributes.
+pub struct Html<'a>(pub &'a str);
+
+impl fmt::Display for Html<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c if is_harmful(c) => f.write_str("\u{fffd}")?,
+                c => write!(f, "{c}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An address that a page may show: `a…@example.com`.
+pub fn mask(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((name, domain)) => {
+            let first: String = name.chars().take(1).collect();
+            plain(&format!("{first}…@{domain}"), LIMIT)
+        }
+        None => "…".into(),
+    }
+}
+
+/// A path part, percent-encoded: everything but letters, digits, `-`, `_`, `.` and `~`.
+/// `.` and `..` as a whole are encoded too, so that no client or server takes them for a step.
+pub fn path_part(text: &str) -> String {
+    if text == "." || text == ".." {
+        return text.replace('.', "%2E");
+    }
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(byte as char);
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_stay_on_one_line_and_in_order() {
+        let name = "a\u{1b}[31m\nb\u{202e}c\"d\\e\u{200b}";
+        assert_eq!(Quoted(name).to_string(), r#""a\u{1b}[31m\u{a}b\u{202e}c\"d\\e\u{200b}""#);
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let shown = Quoted(&"ä".repeat(255)).to_string();
+        assert_eq!(shown.chars().count(), LIMIT + 3);
+        assert!(shown.ends_with("…\""));
+    }
+
+    #[test]
+    fn markup_is_text() {
+        assert_eq!(Html("<b a='1'>&\u{202e}\"").to_string(), "&lt;b a=&#39;1&#39;&gt;&amp;\u{fffd}&quot;");
+    }
+
+    #[test]
+    fn addresses_are_masked() {
+        assert_eq!(mask("ada@example.com"), "a…@example.com");
+        assert_eq!(mask("nothing"), "…");
+        assert_eq!(mask("@x"), "…@x");
+    }
+
+    #[test]
+    fn path_parts_cannot_leave_their_place() {
+        assert_eq!(path_part("ent:a/b ü"), "ent%3Aa%2Fb%20%C3%BC");
+        assert_eq!(path_part(".."), "%2E%2E");
+        assert_eq!(path_part("a..b"), "a..b");
+    }
+}

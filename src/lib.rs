@@ -1,0 +1,8 @@
+//! Keeps Sentry's teams the same as GitHub's.
+
+pub mod clock;
+pub mod error;
+pub mod escape;
+pub mod ids;
+pub mod secret;
+pub mod slug;
