@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod error;
 pub mod escape;
+pub mod event;
 pub mod ids;
 pub mod secret;
 pub mod slug;
