@@ -7,3 +7,4 @@ pub mod event;
 pub mod ids;
 pub mod secret;
 pub mod slug;
+pub mod state;

@@ -1,0 +1,196 @@
+//! Deliveries: queued, failed, and which keys were seen lately.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::Seq;
+use crate::state::record::{Delivery, DeliveryKey, Settled, Status};
+
+/// How long a settled delivery's key is remembered. GitHub redelivers for 3 days, an Enterprise Server for 7.
+pub const REMEMBERED: Duration = Duration::from_secs(8 * 24 * 3600);
+/// How many settled deliveries are shown.
+const RECENT: usize = 50;
+
+/// What is known of all deliveries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deliveries {
+    keys: HashMap<DeliveryKey, Known>,
+    queued: BTreeMap<Seq, Arc<Delivery>>,
+    failed: BTreeMap<Seq, Failure>,
+    recent: VecDeque<Recent>,
+}
+
+/// What is remembered of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its place in the order of arrival.
+    pub seq: Seq,
+    /// What became of it.
+    pub status: Status,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// A delivery that could not be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The delivery, to be replayed.
+    pub delivery: Arc<Delivery>,
+    /// Why, and what to do.
+    pub why: Box<str>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A settled or failed delivery, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recent {
+    /// Its GUID.
+    pub guid: Box<str>,
+    /// `event.action`.
+    pub event: Box<str>,
+    /// What it caused.
+    pub note: Box<str>,
+    /// What became of it.
+    pub status: Status,
+    /// When it was received.
+    pub received: Timestamp,
+    /// When it was dealt with.
+    pub at: Timestamp,
+}
+
+impl Deliveries {
+    /// What is remembered of a key.
+    pub fn known(&self, key: DeliveryKey) -> Option<Known> {
+        self.keys.get(&key).copied()
+    }
+
+    /// All that is not dealt with, in the order of arrival.
+    pub fn queued(&self) -> impl Iterator<Item = &Arc<Delivery>> {
+        self.queued.values()
+    }
+
+    /// How many are not dealt with.
+    pub fn n_queued(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// What failed, oldest first.
+    pub fn failed(&self) -> impl Iterator<Item = &Failure> {
+        self.failed.values()
+    }
+
+    /// The failed delivery of that place.
+    pub fn failure(&self, seq: Seq) -> Option<&Failure> {
+        self.failed.get(&seq)
+    }
+
+    /// How many failed.
+    pub fn n_failed(&self) -> usize {
+        self.failed.len()
+    }
+
+    /// What was dealt with last, newest first.
+    pub fn recent(&self) -> impl Iterator<Item = &Recent> {
+        self.recent.iter().rev()
+    }
+
+    pub(super) fn received(&mut self, delivery: Delivery) {
+        let known = Known { seq: delivery.seq, status: Status::Queued, at: delivery.at };
+        self.keys.insert(delivery.key(), known);
+        self.queued.insert(delivery.seq, Arc::new(delivery));
+    }
+
+    /// Takes back a delivery whose record could not be synced: it was never taken.
+    pub(super) fn forget(&mut self, seq: Seq) {
+        if let Some(delivery) = self.queued.remove(&seq) {
+            self.keys.remove(&delivery.key());
+        }
+    }
+
+    pub(super) fn settled(&mut self, seqs: &[Seq], how: Settled, note: &str, at: Timestamp) {
+        let status = match how {
+            Settled::Done => Status::Done,
+            Settled::Superseded => Status::Superseded,
+            Settled::Held => Status::Held,
+        };
+        for seq in seqs {
+            let delivery = self.queued.remove(seq).or_else(|| self.failed.remove(seq).map(|f| f.delivery));
+            if let Some(delivery) = delivery {
+                self.leave(&delivery, status, note, at);
+            }
+        }
+    }
+
+    pub(super) fn fail(&mut self, seq: Seq, why: Box<str>, at: Timestamp) {
+        if let Some(delivery) = self.queued.remove(&seq) {
+            self.leave(&delivery, Status::Failed, &why, at);
+            self.failed.insert(seq, Failure { delivery, why, at });
+        }
+    }
+
+    pub(super) fn again(&mut self, seq: Seq) {
+        if let Some(failure) = self.failed.remove(&seq) {
+            if let Some(known) = self.keys.get_mut(&failure.delivery.key()) {
+                known.status = Status::Queued;
+            }
+            self.queued.insert(seq, failure.delivery);
+        }
+    }
+
+    pub(super) fn mark(&mut self, key: DeliveryKey, status: Status) {
+        if let Some(known) = self.keys.get_mut(&key) {
+            known.status = status;
+        }
+    }
+
+    pub(super) fn remember(&mut self, key: DeliveryKey, known: Known) {
+        self.keys.entry(key).or_insert(known);
+    }
+
+    pub(super) fn show_only(&mut self, list: Vec<Recent>) {
+        self.recent.clear();
+        list.into_iter().for_each(|recent| self.show(recent));
+    }
+
+    fn show(&mut self, recent: Recent) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(recent);
+    }
+
+    fn leave(&mut self, delivery: &Delivery, status: Status, note: &str, at: Timestamp) {
+        self.keys.insert(delivery.key(), Known { seq: delivery.seq, status, at });
+        self.show(Recent {
+            guid: delivery.guid.clone(),
+            event: delivery.event.name().into(),
+            note: note.into(),
+            status,
+            received: delivery.at,
+            at,
+        });
+    }
+
+    /// Forgets settled keys older than [`REMEMBERED`]. What is queued, held or failed is never forgotten.
+    pub(super) fn forget_old(&mut self, now: Timestamp) {
+        let oldest = now.before(REMEMBERED);
+        self.keys.retain(|_, known| {
+            known.at >= oldest || matches!(known.status, Status::Queued | Status::Held | Status::Failed)
+        });
+        self.keys.shrink_to_fit();
+    }
+
+    /// The keys of what is neither queued nor failed, in the order of arrival.
+    pub(super) fn settled_keys(&self) -> Vec<(DeliveryKey, Known)> {
+        let settled = |status| !matches!(status, Status::Queued | Status::Failed);
+        let mut keys: Vec<_> =
+            self.keys.iter().filter(|(_, k)| settled(k.status)).map(|(key, known)| (*key, *known)).collect();
+        keys.sort_by_key(|(key, known)| (known.seq, *key));
+        keys
+    }
+}

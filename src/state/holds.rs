@@ -1,0 +1,218 @@
+//! What a guard stopped, and what people decided about it.
+//!
+//! A hold is named by its content: the same change is the same hold, however often it comes up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::clock::Timestamp;
+use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId};
+use crate::state::record::DeliveryKey;
+
+/// 8 hex digits: what a person types behind `approve`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HoldName(pub Box<str>);
+
+impl fmt::Display for HoldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Changes that wait for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The hash of `changes`.
+    pub name: HoldName,
+    /// What would be done, sorted.
+    pub changes: Vec<HeldChange>,
+    /// The rule that stopped it, with its numbers.
+    pub rule: Box<str>,
+    /// Since when.
+    pub at: Timestamp,
+    /// The deliveries that asked for it.
+    pub deliveries: Vec<DeliveryKey>,
+    /// What a person decided, and when.
+    pub decision: Option<Decision>,
+}
+
+/// A change that a guard may stop.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum HeldChange {
+    /// A GitHub team was deleted; its Sentry team would be.
+    Delete {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// Sentry's.
+        sentry: SentryTeamId,
+        /// Its slug.
+        slug: SentrySlug,
+    },
+    /// A GitHub team would take over a Sentry team that was there before it.
+    Adopt {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// Sentry's.
+        sentry: SentryTeamId,
+        /// Its slug.
+        slug: SentrySlug,
+    },
+    /// A person would be taken out of a Sentry team.
+    Remove {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// Who, on GitHub's side.
+        user: GithubUserId,
+        /// The Sentry team's slug.
+        slug: SentrySlug,
+    },
+}
+
+/// A person's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// To be carried out; otherwise remembered as refused for as long as it would be due.
+    pub approved: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl HeldChange {
+    /// GitHub's team.
+    pub fn team(&self) -> GithubTeamId {
+        match self {
+            HeldChange::Delete { team, .. }
+            | HeldChange::Adopt { team, .. }
+            | HeldChange::Remove { team, .. } => *team,
+        }
+    }
+}
+
+impl fmt::Display for HeldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeldChange::Delete { team, sentry, slug } => {
+                write!(f, "delete Sentry team `{slug}` ({sentry}) of GitHub team {team}")
+            }
+            HeldChange::Adopt { team, sentry, slug } => {
+                write!(f, "let GitHub team {team} take over Sentry team `{slug}` ({sentry})")
+            }
+            HeldChange::Remove { team, user, slug } => {
+                write!(f, "remove GitHub user {user} from Sentry team `{slug}` of GitHub team {team}")
+            }
+        }
+    }
+}
+
+impl Hold {
+    /// A hold of these changes, stopped by `rule`.
+    pub fn new(
+        mut changes: Vec<HeldChange>,
+        rule: String,
+        at: Timestamp,
+        deliveries: Vec<DeliveryKey>,
+    ) -> Self {
+        changes.sort();
+        let mut hash = Sha256::new();
+        for change in &changes {
+            hash.update(format!("{change}\n").as_bytes());
+        }
+        let name = HoldName(hex::encode(&hash.finalize()[..4]).into());
+        Self { name, changes, rule: rule.into(), at, deliveries, decision: None }
+    }
+}
+
+/// All holds that are not history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    by_name: BTreeMap<HoldName, Hold>,
+}
+
+impl Holds {
+    /// The holds in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Hold> {
+        self.by_name.values()
+    }
+
+    /// The hold of that name.
+    pub fn get(&self, name: &HoldName) -> Option<&Hold> {
+        self.by_name.get(name)
+    }
+
+    /// The holds that concern a GitHub team.
+    pub fn of_team(&self, team: GithubTeamId) -> impl Iterator<Item = &Hold> {
+        self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == team))
+    }
+
+    /// What a person has decided about exactly this change.
+    pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
+        self.of_team(change.team())
+            .filter(|hold| hold.changes.contains(change))
+            .find_map(|hold| hold.decision)
+    }
+
+    pub(super) fn hold(&mut self, hold: Hold) {
+        match self.by_name.get_mut(&hold.name) {
+            // The same change came up again: keep what was decided and since when, learn the newest rule.
+            Some(known) => {
+                known.rule = hold.rule;
+                let new = hold.deliveries.into_iter().filter(|key| !known.deliveries.contains(key));
+                let new: Vec<_> = new.collect();
+                known.deliveries.extend(new);
+            }
+            None => {
+                self.by_name.insert(hold.name.clone(), hold);
+            }
+        }
+    }
+
+    pub(super) fn decide(&mut self, name: &HoldName, decision: Decision) {
+        if let Some(hold) = self.by_name.get_mut(name) {
+            hold.decision = Some(decision);
+        }
+    }
+
+    pub(super) fn release(&mut self, name: &HoldName) -> Option<Hold> {
+        self.by_name.remove(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(slug: &str) -> HeldChange {
+        HeldChange::Delete { team: GithubTeamId(1), sentry: SentryTeamId(2), slug: SentrySlug::from(slug) }
+    }
+
+    fn hold(slug: &str, rule: &str, at: u64) -> Hold {
+        Hold::new(vec![change(slug)], rule.into(), Timestamp(at), vec![DeliveryKey(at as u128)])
+    }
+
+    #[test]
+    fn the_same_changes_are_the_same_hold_in_any_order() {
+        assert_eq!(hold("a", "r1", 1).name, hold("a", "r2", 2).name);
+        assert_ne!(hold("a", "r", 1).name, hold("b", "r", 1).name);
+        let both =
+            |one, two| Hold::new(vec![change(one), change(two)], "r".into(), Timestamp(1), vec![]).name;
+        assert_eq!(both("a", "b"), both("b", "a"));
+    }
+
+    #[test]
+    fn holding_again_keeps_the_decision() {
+        let mut holds = Holds::default();
+        let first = hold("a", "r1", 1);
+        holds.hold(first.clone());
+        holds.decide(&first.name, Decision { approved: false, at: Timestamp(2) });
+        holds.hold(hold("a", "r2", 3));
+        let known = holds.iter().next().unwrap();
+        assert_eq!((known.at, &*known.rule, known.deliveries.len()), (Timestamp(1), "r2", 2));
+        assert_eq!(holds.decision(&change("a")), Some(Decision { approved: false, at: Timestamp(2) }));
+        assert_eq!(holds.decision(&change("b")), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! What the mirror knows: the fold of all records of the journal. Pure.
+//!
+//! Only the journal changes it, through [`State::apply`]; everybody else looks. Applying is total: a record that does
+//! not fit (a delivery settled twice, say) changes nothing, so that any prefix of the log is a state.
+
+pub mod deliveries;
+pub mod holds;
+pub mod people;
+pub mod record;
+pub mod teams;
+
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::ids::{GithubOrgId, Login, Seq};
+use deliveries::{Deliveries, Known};
+use holds::{Decision, Holds};
+use people::People;
+use record::{Delivery, Mode, Record, Status, FORMAT};
+use teams::{Gone, News, Teams};
+
+/// How many keys a snapshot's record holds: a record stays far below the journal's limit.
+const KEYS_PER_RECORD: usize = 1000;
+
+/// The fold of the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// When the state directory was made.
+    pub first_start: Timestamp,
+    /// The pinned organisation.
+    pub org: Option<Org>,
+    /// What the GitHub token may do, and that token's fingerprint.
+    pub mode: Option<(Mode, Box<str>)>,
+    /// When records were found to be lost to damage.
+    pub damaged: Option<Timestamp>,
+    /// Deliveries.
+    pub deliveries: Deliveries,
+    /// Teams.
+    pub teams: Teams,
+    /// People.
+    pub people: People,
+    /// Holds.
+    pub holds: Holds,
+    next: u64,
+}
+
+/// The pinned GitHub organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Org {
+    /// The key.
+    pub id: GithubOrgId,
+    /// The login now.
+    pub login: Login,
+    /// GitHub told that it is deleted.
+    pub deleted: bool,
+}
+
+impl State {
+    /// A state without a past.
+    pub fn new(first_start: Timestamp) -> Self {
+        Self { first_start, ..Self::default() }
+    }
+
+    /// The place that the next delivery gets, from 1.
+    pub fn next_seq(&self) -> Seq {
+        Seq(self.next + 1)
+    }
+
+    /// Whether news on the same team and person is newer than this delivery. A rename counts as news on the name.
+    pub fn is_superseded(&self, delivery: &Delivery) -> bool {
+        let news = |team| self.teams.news(team);
+        match &delivery.event {
+            Event::Membership { team, person: Some(person), .. } => news(team.id)
+                .and_then(|news| news.word(person.id))
+                .is_some_and(|(_, latest)| latest > delivery.seq),
+            Event::TeamEdited { team, slug_before: Some(_) } => {
+                news(team.id).and_then(|news| news.named).is_some_and(|latest| latest > delivery.seq)
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes in one record.
+    pub fn apply(&mut self, record: Record) {
+        match record {
+            Record::Format { first_start, .. } => self.first_start = first_start,
+            Record::Received(delivery) => {
+                self.next = self.next.max(delivery.seq.0);
+                self.teams.received(&delivery);
+                self.deliveries.received(delivery);
+            }
+            Record::Settled { seqs, how, note, at } => self.deliveries.settled(&seqs, how, &note, at),
+            Record::Failed { seq, why, at } => self.deliveries.fail(seq, why, at),
+            Record::Again { seq } => self.deliveries.again(seq),
+            Record::Org { id, login, deleted } => self.org = Some(Org { id, login, deleted }),
+            Record::Mode { mode, fingerprint } => self.mode = Some((mode, fingerprint)),
+            Record::Bound { team, binding } => self.teams.bind(team, binding),
+            Record::Unbound { team } => self.teams.unbind(team),
+            Record::Gone { team, deleted, at } => {
+                self.teams.end(team, Gone { deleted, at });
+                self.people.unwant_team(team);
+            }
+            Record::Intends { team, intent, at } => self.teams.intend(team, intent, at),
+            Record::Dropped { team } => self.teams.drop_intent(team),
+            Record::Matched { user, found } => self.people.matches_with(user, found),
+            Record::Unmatched { user } => self.people.unmatch(user),
+            Record::Wanted { team, user, login, why, at } => self.people.want(team, user, login, why, at),
+            Record::Unwanted { team, user } => self.people.unwant(team, user),
+            Record::Held { hold } => self.holds.hold(hold),
+            Record::Decided { name, approved, at } => self.holds.decide(&name, Decision { approved, at }),
+            Record::Released { name } => {
+                let released = self.holds.release(&name);
+                for key in released.iter().flat_map(|hold| &hold.deliveries) {
+                    self.deliveries.mark(*key, Status::Done);
+                }
+            }
+            Record::Damaged { at } => self.damaged = Some(at),
+            Record::Keys { keys } => {
+                for (key, seq, status, at) in keys {
+                    self.deliveries.remember(key, Known { seq, status, at });
+                }
+            }
+            Record::News { team, born, named, people } => {
+                self.teams.told(team, News::told(born, named, people));
+            }
+            Record::Recent { list } => self.deliveries.show_only(list),
+            Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
+        }
+    }
+
+    /// Takes back a delivery whose record could not be synced. Its word on team and person stays: it was signed.
+    pub fn forget_delivery(&mut self, seq: Seq) {
+        self.deliveries.forget(seq);
+    }
+
+    /// Forgets what is too old to matter.
+    pub fn forget_old(&mut self, now: Timestamp) {
+        self.deliveries.forget_old(now);
+    }
+
+    /// Writes the whole state as records, one at a time, in an order whose fold is this state again.
+    pub fn each_record(&self, out: &mut dyn FnMut(Record) -> std::io::Result<()>) -> std::io::Result<()> {
+        out(Record::Format { version: FORMAT, first_start: self.first_start })?;
+        if let Some(Org { id, login, deleted }) = self.org.clone() {
+            out(Record::Org { id, login, deleted })?;
+        }
+        if let Some((mode, fingerprint)) = self.mode.clone() {
+            out(Record::Mode { mode, fingerprint })?;
+        }
+        if let Some(at) = self.damaged {
+            out(Record::Damaged { at })?;
+        }
+        self.each_delivery_record(out)?;
+        self.each_team_record(out)?;
+        for (user, found) in self.people.matches() {
+            out(Record::Matched { user, found: found.clone() })?;
+        }
+        for (user, wanted) in self.people.wanted() {
+            let people::Wanted { login, why, since: at, teams } = wanted.clone();
+            for team in teams {
+                out(Record::Wanted { team, user, login: login.clone(), why: why.clone(), at })?;
+            }
+        }
+        for hold in self.holds.iter() {
+            out(Record::Held { hold: hold.clone() })?;
+        }
+        Ok(())
+    }
+
+    // A delivery leaves its word on its team when it is read, so deliveries come before `Gone` and `News`,
+    // which say the last word.
+    fn each_delivery_record(
+        &self,
+        out: &mut dyn FnMut(Record) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        for failure in self.deliveries.failed() {
+            let (delivery, why) = (Delivery::clone(&failure.delivery), failure.why.clone());
+            let seq = delivery.seq;
+            out(Record::Received(delivery))?;
+            out(Record::Failed { seq, why, at: failure.at })?;
+        }
+        for delivery in self.deliveries.queued() {
+            out(Record::Received(Delivery::clone(delivery)))?;
+        }
+        for chunk in self.deliveries.settled_keys().chunks(KEYS_PER_RECORD) {
+            let keys = chunk.iter().map(|(key, known)| (*key, known.seq, known.status, known.at)).collect();
+            out(Record::Keys { keys })?;
+        }
+        let mut list: Vec<_> = self.deliveries.recent().cloned().collect();
+        list.reverse();
+        out(Record::Recent { list })?;
+        out(Record::Next { seq: self.next_seq() })
+    }
+
+    fn each_team_record(&self, out: &mut dyn FnMut(Record) -> std::io::Result<()>) -> std::io::Result<()> {
+        for (team, Gone { deleted, at }) in self.teams.all_gone() {
+            out(Record::Gone { team, deleted, at })?;
+        }
+        for (team, news) in self.teams.all_news() {
+            let people = news.people().collect();
+            out(Record::News { team, born: news.born, named: news.named, people })?;
+        }
+        for (team, binding) in self.teams.bindings() {
+            out(Record::Bound { team, binding: binding.clone() })?;
+        }
+        for team in self.teams.open_intents() {
+            if let Some((intent, at)) = self.teams.intent(team).cloned() {
+                out(Record::Intends { team, intent, at })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

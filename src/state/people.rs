@@ -1,0 +1,109 @@
+//! People: remembered matches, and who is waited for.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId};
+use crate::state::record::Match;
+
+/// What is known of all people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    matched: BTreeMap<GithubUserId, Match>,
+    wanted: BTreeMap<GithubUserId, Wanted>,
+}
+
+/// Somebody whom GitHub has in teams and Sentry does not know yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The login when last seen.
+    pub login: Login,
+    /// Why nobody was matched, when last tried.
+    pub why: Box<str>,
+    /// Since when.
+    pub since: Timestamp,
+    /// The teams, sorted.
+    pub teams: Vec<GithubTeamId>,
+}
+
+impl People {
+    /// The remembered match of an account.
+    pub fn matched(&self, user: GithubUserId) -> Option<&Match> {
+        self.matched.get(&user)
+    }
+
+    /// All remembered matches in the order of GitHub's ids.
+    pub fn matches(&self) -> impl Iterator<Item = (GithubUserId, &Match)> {
+        self.matched.iter().map(|(user, found)| (*user, found))
+    }
+
+    /// Which account a member was matched with.
+    pub fn of_member(&self, member: MemberId) -> Option<GithubUserId> {
+        self.matches().find(|(_, found)| found.member == member).map(|(user, _)| user)
+    }
+
+    /// Everybody who is waited for, in the order of GitHub's ids.
+    pub fn wanted(&self) -> impl Iterator<Item = (GithubUserId, &Wanted)> {
+        self.wanted.iter().map(|(user, wanted)| (*user, wanted))
+    }
+
+    /// How many people are waited for.
+    pub fn n_wanted(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// Whether a person is waited for in a team.
+    pub fn is_wanted(&self, team: GithubTeamId, user: GithubUserId) -> bool {
+        self.wanted.get(&user).is_some_and(|wanted| wanted.teams.contains(&team))
+    }
+
+    /// The teams in which a person is waited for.
+    pub fn wanted_in(&self, user: GithubUserId) -> &[GithubTeamId] {
+        self.wanted.get(&user).map_or(&[], |wanted| &wanted.teams)
+    }
+
+    pub(super) fn matches_with(&mut self, user: GithubUserId, found: Match) {
+        self.matched.insert(user, found);
+    }
+
+    pub(super) fn unmatch(&mut self, user: GithubUserId) {
+        self.matched.remove(&user);
+    }
+
+    pub(super) fn want(
+        &mut self,
+        team: GithubTeamId,
+        user: GithubUserId,
+        login: Login,
+        why: Box<str>,
+        at: Timestamp,
+    ) {
+        let wanted = self.wanted.entry(user).or_insert_with(|| Wanted {
+            login: login.clone(),
+            why: why.clone(),
+            since: at,
+            teams: Vec::new(),
+        });
+        wanted.login = login;
+        wanted.why = why;
+        if let Err(place) = wanted.teams.binary_search(&team) {
+            wanted.teams.insert(place, team);
+        }
+    }
+
+    pub(super) fn unwant(&mut self, team: GithubTeamId, user: GithubUserId) {
+        if let Some(wanted) = self.wanted.get_mut(&user) {
+            wanted.teams.retain(|known| *known != team);
+            if wanted.teams.is_empty() {
+                self.wanted.remove(&user);
+            }
+        }
+    }
+
+    pub(super) fn unwant_team(&mut self, team: GithubTeamId) {
+        self.wanted.retain(|_, wanted| {
+            wanted.teams.retain(|known| *known != team);
+            !wanted.teams.is_empty()
+        });
+    }
+}

@@ -1,0 +1,373 @@
+//! The vocabulary of the journal: every change of state is one of these records, written before or right after it
+//! is true. A snapshot is a list of the same records, so there is one way to read either.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::ids::{
+    GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, MemberId, SentrySlug, SentryTeamId, Seq,
+};
+use crate::state::deliveries::Recent;
+use crate::state::holds::{Hold, HoldName};
+
+/// The version of the format that this program writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+/// One change of state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum Record {
+    /// First of every file.
+    Format {
+        /// See [`FORMAT`].
+        version: u32,
+        /// When the state directory was made: what "older than the first start" compares with.
+        first_start: Timestamp,
+    },
+    /// A signed delivery was taken. Synced before the 2xx.
+    Received(Delivery),
+    /// Deliveries are dealt with.
+    Settled {
+        /// Which.
+        seqs: Vec<Seq>,
+        /// How.
+        how: Settled,
+        /// What they caused, for people.
+        note: Box<str>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A delivery that can not be carried out; kept, with its event, until somebody replays it.
+    Failed {
+        /// Which.
+        seq: Seq,
+        /// Why, and what to do.
+        why: Box<str>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A failed delivery is looked at again: redelivered or replayed.
+    Again {
+        /// Which.
+        seq: Seq,
+    },
+    /// The GitHub organisation, pinned by its id.
+    Org {
+        /// The key.
+        id: GithubOrgId,
+        /// The login now.
+        login: Login,
+        /// GitHub told that it is deleted: nothing is written any more.
+        deleted: bool,
+    },
+    /// What the GitHub token may do, found by asking.
+    Mode {
+        /// Payload or read.
+        mode: Mode,
+        /// Of which token.
+        fingerprint: Box<str>,
+    },
+    /// GitHub team and Sentry team belong together. Closes the team's intent.
+    Bound {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// Sentry's.
+        binding: Binding,
+    },
+    /// They no longer do: the Sentry team vanished without us.
+    Unbound {
+        /// GitHub's team.
+        team: GithubTeamId,
+    },
+    /// The GitHub team is deleted, for good. Closes its intent and its binding.
+    Gone {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// The Sentry team was deleted or emptied with it; counts against the hour's limit.
+        deleted: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// About to change a team in Sentry. Synced before the call.
+    Intends {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// What.
+        intent: Intent,
+        /// When.
+        at: Timestamp,
+    },
+    /// The intended change did not and will not take place.
+    Dropped {
+        /// GitHub's team.
+        team: GithubTeamId,
+    },
+    /// A GitHub account is this Sentry member.
+    Matched {
+        /// GitHub's side.
+        user: GithubUserId,
+        /// Sentry's side and how it was found.
+        found: Match,
+    },
+    /// The match is no longer true: the member left Sentry, or a source says otherwise.
+    Unmatched {
+        /// GitHub's side.
+        user: GithubUserId,
+    },
+    /// GitHub has this person in the team, Sentry does not know them yet.
+    Wanted {
+        /// The team.
+        team: GithubTeamId,
+        /// The person.
+        user: GithubUserId,
+        /// The login at that time.
+        login: Login,
+        /// Why nobody was matched.
+        why: Box<str>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Not waited for any more: added, removed, or the team is gone.
+    Unwanted {
+        /// The team.
+        team: GithubTeamId,
+        /// The person.
+        user: GithubUserId,
+    },
+    /// A guard stopped a change; a person decides.
+    Held {
+        /// What and why.
+        hold: Hold,
+    },
+    /// A person decided.
+    Decided {
+        /// Which hold.
+        name: HoldName,
+        /// Carried out, or remembered as refused.
+        approved: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// The hold is history: carried out, expired, or no longer due.
+    Released {
+        /// Which hold.
+        name: HoldName,
+    },
+    /// The journal was damaged and some records are lost: removals and deletions are held.
+    Damaged {
+        /// When it was found.
+        at: Timestamp,
+    },
+    /// Snapshots only: what is remembered of deliveries that are no longer queued.
+    Keys {
+        /// Key, place in the order, status, when.
+        keys: Vec<(DeliveryKey, Seq, Status, Timestamp)>,
+    },
+    /// Snapshots only: the latest word on a team and its people.
+    News {
+        /// The team.
+        team: GithubTeamId,
+        /// A `created` was received for it.
+        born: bool,
+        /// The latest rename.
+        named: Option<Seq>,
+        /// Person, in the team or not, by which delivery.
+        people: Vec<(GithubUserId, bool, Seq)>,
+    },
+    /// Snapshots only: what was dealt with last, for people, oldest first.
+    Recent {
+        /// All of it.
+        list: Vec<Recent>,
+    },
+    /// Snapshots only: the next delivery's place in the order.
+    Next {
+        /// The place.
+        seq: Seq,
+    },
+}
+
+/// A delivery as it is kept: what it says, not its body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its place in the order of arrival.
+    pub seq: Seq,
+    /// When it arrived first.
+    pub at: Timestamp,
+    /// Two hooks may send the same event under the same GUID: the key is both.
+    pub hook: HookId,
+    /// `X-GitHub-Delivery`.
+    pub guid: Box<str>,
+    /// What it says.
+    pub event: Event,
+}
+
+impl Delivery {
+    /// The key under which it is remembered.
+    pub fn key(&self) -> DeliveryKey {
+        DeliveryKey::new(self.hook, &self.guid)
+    }
+}
+
+/// Hook and GUID in 16 bytes: half a SHA-256, so that 100,000 remembered deliveries fit into a few MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryKey(pub u128);
+
+impl DeliveryKey {
+    /// GUIDs are compared without case: they are hexadecimal.
+    pub fn new(hook: HookId, guid: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(hook.0.to_be_bytes());
+        hash.update(guid.to_ascii_lowercase().as_bytes());
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash.finalize()[..16]);
+        Self(u128::from_be_bytes(half))
+    }
+}
+
+// JSON has no 128-bit numbers that every reader keeps; the key is written as 32 hex digits.
+impl Serialize for DeliveryKey {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("{:032x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for DeliveryKey {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        u128::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// How a delivery was dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settled {
+    /// Sentry is as the delivery (or GitHub, looked at again) says, or there was nothing to do.
+    Done,
+    /// Newer news on the same team and person had been received.
+    Superseded,
+    /// A guard stopped it; see the holds.
+    Held,
+}
+
+/// What is remembered of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waiting or being worked on.
+    Queued,
+    /// See [`Settled::Done`].
+    Done,
+    /// See [`Settled::Superseded`].
+    Superseded,
+    /// See [`Settled::Held`].
+    Held,
+    /// See [`Record::Failed`].
+    Failed,
+}
+
+/// What the GitHub token allows, and with it where the truth comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The deliveries are the truth, in the order they arrived.
+    Payload,
+    /// GitHub is the truth, read again by id.
+    Read,
+}
+
+/// A Sentry team that follows a GitHub team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Sentry's key of the team.
+    pub sentry: SentryTeamId,
+    /// Its slug when last seen: how Sentry's API addresses it.
+    pub slug: SentrySlug,
+    /// Its name when last seen.
+    pub name: Box<str>,
+    /// Who made it.
+    pub origin: Origin,
+}
+
+/// Who made a bound Sentry team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// We did.
+    Created,
+    /// It was there before.
+    Adopted,
+}
+
+/// A change of a team in Sentry that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Intent {
+    /// A team is made. The slug was free when this was written.
+    Creating {
+        /// Its slug.
+        slug: SentrySlug,
+        /// Its name.
+        name: Box<str>,
+    },
+    /// A bound team gets another slug and name.
+    Renaming {
+        /// The slug until now.
+        from: SentrySlug,
+        /// The slug from then on.
+        to: SentrySlug,
+        /// The name from then on.
+        name: Box<str>,
+    },
+    /// A team is deleted.
+    Deleting {
+        /// Which.
+        sentry: SentryTeamId,
+        /// Its slug.
+        slug: SentrySlug,
+    },
+}
+
+/// A GitHub account's Sentry member, remembered because GitHub stops telling addresses the moment somebody leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Match {
+    /// Sentry's side.
+    pub member: MemberId,
+    /// The login at that time.
+    pub login: Login,
+    /// Which source said so.
+    pub source: Source,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Where an answer to "who is this in Sentry?" comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// `SYNC_USER_MAP`.
+    Map,
+    /// External users of Sentry's GitHub integration.
+    Sentry,
+    /// The organisation's single sign-on.
+    Saml,
+    /// Addresses on the organisation's verified domains.
+    Verified,
+    /// The address on the public profile.
+    Public,
+}
+
+impl Source {
+    /// The name in `SYNC_IDENTITY`, logs and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Map => "map",
+            Source::Sentry => "sentry",
+            Source::Saml => "saml",
+            Source::Verified => "verified",
+            Source::Public => "public",
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Teams: which Sentry team follows which GitHub team, what is under way, and the latest word on each.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::event::{Change, Event};
+use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
+use crate::state::record::{Binding, Delivery, Intent};
+
+/// The span of time that `SYNC_MAX_DELETIONS` speaks of.
+pub const DELETION_SPAN: Duration = Duration::from_secs(3600);
+
+/// What is known of all teams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Teams {
+    bound: BTreeMap<GithubTeamId, Binding>,
+    by_slug: HashMap<SentrySlug, GithubTeamId>,
+    by_sentry: HashMap<SentryTeamId, GithubTeamId>,
+    intents: BTreeMap<GithubTeamId, (Intent, Timestamp)>,
+    gone: BTreeMap<GithubTeamId, Gone>,
+    news: BTreeMap<GithubTeamId, News>,
+}
+
+/// A GitHub team that is deleted, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Its Sentry team was deleted or emptied with it, by us.
+    pub deleted: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The latest word of the deliveries on one team. In payload mode it is the truth.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// A `created` was received: the team is newer than this mirror.
+    pub born: bool,
+    /// The latest delivery that named it.
+    pub named: Option<Seq>,
+    /// The latest word per person, sorted by person.
+    people: Vec<(GithubUserId, Word)>,
+}
+
+/// In the team or not, and by which delivery: packed, because there may be half a million of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Word(u64);
+
+impl Word {
+    fn new(seq: Seq, present: bool) -> Self {
+        Self(seq.0 << 1 | u64::from(present))
+    }
+
+    fn seq(self) -> Seq {
+        Seq(self.0 >> 1)
+    }
+
+    fn present(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+impl News {
+    /// From a snapshot; people in any order.
+    pub(super) fn told(born: bool, named: Option<Seq>, people: Vec<(GithubUserId, bool, Seq)>) -> Self {
+        let word = |(user, present, seq)| (user, Word::new(seq, present));
+        let mut people: Vec<_> = people.into_iter().map(word).collect();
+        people.sort_unstable();
+        people.dedup_by_key(|(user, _)| *user);
+        Self { born, named, people }
+    }
+
+    /// The latest word on a person.
+    pub fn word(&self, user: GithubUserId) -> Option<(bool, Seq)> {
+        let at = self.people.binary_search_by_key(&user, |(id, _)| *id).ok()?;
+        self.people.get(at).map(|(_, word)| (word.present(), word.seq()))
+    }
+
+    /// Everybody on whom there was a word.
+    pub fn people(&self) -> impl Iterator<Item = (GithubUserId, bool, Seq)> + '_ {
+        self.people.iter().map(|(user, word)| (*user, word.present(), word.seq()))
+    }
+
+    fn say(&mut self, user: GithubUserId, present: bool, seq: Seq) {
+        let word = Word::new(seq, present);
+        match self.people.binary_search_by_key(&user, |(id, _)| *id) {
+            Ok(at) => {
+                if let Some((_, known)) = self.people.get_mut(at).filter(|(_, known)| known.seq() <= seq) {
+                    *known = word;
+                }
+            }
+            Err(at) => self.people.insert(at, (user, word)),
+        }
+    }
+}
+
+impl Teams {
+    /// The Sentry team that follows a GitHub team.
+    pub fn binding(&self, team: GithubTeamId) -> Option<&Binding> {
+        self.bound.get(&team)
+    }
+
+    /// All bindings in the order of GitHub's ids.
+    pub fn bindings(&self) -> impl Iterator<Item = (GithubTeamId, &Binding)> {
+        self.bound.iter().map(|(team, binding)| (*team, binding))
+    }
+
+    /// How many teams are bound.
+    pub fn n_bound(&self) -> usize {
+        self.bound.len()
+    }
+
+    /// Which GitHub team a Sentry team follows.
+    pub fn of_sentry(&self, sentry: SentryTeamId) -> Option<GithubTeamId> {
+        self.by_sentry.get(&sentry).copied()
+    }
+
+    /// Which GitHub team has this Sentry slug, or is about to get it.
+    pub fn owner(&self, slug: &SentrySlug) -> Option<GithubTeamId> {
+        let about_to = |(team, (intent, _)): (&GithubTeamId, &(Intent, Timestamp))| match intent {
+            Intent::Creating { slug: to, .. } | Intent::Renaming { to, .. } if to == slug => Some(*team),
+            _ => None,
+        };
+        self.by_slug.get(slug).copied().or_else(|| self.intents.iter().find_map(about_to))
+    }
+
+    /// What is under way for a team, and since when.
+    pub fn intent(&self, team: GithubTeamId) -> Option<&(Intent, Timestamp)> {
+        self.intents.get(&team)
+    }
+
+    /// The teams that something is under way for.
+    pub fn open_intents(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
+        self.intents.keys().copied()
+    }
+
+    /// Whether a GitHub team is known to be deleted.
+    pub fn gone(&self, team: GithubTeamId) -> Option<Gone> {
+        self.gone.get(&team).copied()
+    }
+
+    /// The latest word on a team.
+    pub fn news(&self, team: GithubTeamId) -> Option<&News> {
+        self.news.get(&team)
+    }
+
+    /// The teams that a person is in, by the latest word before `seq`.
+    pub fn teams_of(&self, user: GithubUserId, seq: Seq) -> Vec<GithubTeamId> {
+        let in_it = |news: &News| news.word(user).is_some_and(|(present, at)| present && at < seq);
+        self.news.iter().filter(|(_, news)| in_it(news)).map(|(team, _)| *team).collect()
+    }
+
+    /// How many teams were deleted, or are being deleted, within the hour before `now`.
+    pub fn deletions_within_hour(&self, now: Timestamp) -> usize {
+        let since = now.before(DELETION_SPAN);
+        let under_way = self.intents.values().filter(|(i, _)| matches!(i, Intent::Deleting { .. })).count();
+        self.gone.values().filter(|gone| gone.deleted && gone.at >= since).count() + under_way
+    }
+
+    pub(super) fn received(&mut self, delivery: &Delivery) {
+        if let Event::MemberRemoved { person } = &delivery.event {
+            for news in self.news.values_mut() {
+                if news.word(person.id).is_some() {
+                    news.say(person.id, false, delivery.seq);
+                }
+            }
+        }
+        let Some(team) = delivery.event.team().map(|team| team.id) else { return };
+        if self.gone.contains_key(&team) {
+            return;
+        }
+        match &delivery.event {
+            Event::TeamCreated { .. } => self.news.entry(team).or_default().born = true,
+            Event::TeamEdited { slug_before: Some(_), .. } => {
+                let news = self.news.entry(team).or_default();
+                news.named = news.named.max(Some(delivery.seq));
+            }
+            Event::Membership { person: Some(person), change, .. } => {
+                let present = *change == Change::Added;
+                self.news.entry(team).or_default().say(person.id, present, delivery.seq);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn told(&mut self, team: GithubTeamId, news: News) {
+        self.news.insert(team, news);
+    }
+
+    pub(super) fn bind(&mut self, team: GithubTeamId, binding: Binding) {
+        self.unbind(team);
+        self.intents.remove(&team);
+        self.by_slug.insert(binding.slug.clone(), team);
+        self.by_sentry.insert(binding.sentry, team);
+        self.bound.insert(team, binding);
+    }
+
+    pub(super) fn unbind(&mut self, team: GithubTeamId) {
+        if let Some(binding) = self.bound.remove(&team) {
+            self.by_slug.remove(&binding.slug);
+            self.by_sentry.remove(&binding.sentry);
+        }
+    }
+
+    pub(super) fn end(&mut self, team: GithubTeamId, gone: Gone) {
+        self.unbind(team);
+        self.intents.remove(&team);
+        self.news.remove(&team);
+        self.gone.insert(team, gone);
+    }
+
+    pub(super) fn intend(&mut self, team: GithubTeamId, intent: Intent, at: Timestamp) {
+        self.intents.insert(team, (intent, at));
+    }
+
+    pub(super) fn drop_intent(&mut self, team: GithubTeamId) {
+        self.intents.remove(&team);
+    }
+
+    pub(super) fn all_gone(&self) -> impl Iterator<Item = (GithubTeamId, Gone)> + '_ {
+        self.gone.iter().map(|(team, gone)| (*team, *gone))
+    }
+
+    pub(super) fn all_news(&self) -> impl Iterator<Item = (GithubTeamId, &News)> {
+        self.news.iter().map(|(team, news)| (*team, news))
+    }
+}

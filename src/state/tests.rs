@@ -1,0 +1,191 @@
+use super::holds::{HeldChange, Hold};
+use super::record::*;
+use super::*;
+use crate::event::{Change, Person, TeamRef};
+use crate::ids::*;
+
+fn team(id: u64) -> TeamRef {
+    TeamRef { id: GithubTeamId(id), name: "T".into(), slug: Some(GithubSlug::from("t")), parent: None }
+}
+
+fn person(id: u64) -> Person {
+    Person { id: GithubUserId(id), login: Login::from("p"), bot: false }
+}
+
+fn delivery(seq: u64, event: Event) -> Delivery {
+    Delivery {
+        seq: Seq(seq),
+        at: Timestamp(1000 + seq),
+        hook: HookId(1),
+        guid: format!("g{seq}").into(),
+        event,
+    }
+}
+
+fn membership(team_id: u64, person_id: u64, change: Change) -> Event {
+    Event::Membership { team: team(team_id), person: Some(person(person_id)), change }
+}
+
+fn fold(records: impl IntoIterator<Item = Record>) -> State {
+    let mut state = State::new(Timestamp(7));
+    records.into_iter().for_each(|record| state.apply(record));
+    state
+}
+
+/// A state with something in every corner.
+fn full() -> State {
+    let binding = |n: u64| Binding {
+        sentry: SentryTeamId(n),
+        slug: SentrySlug::from(format!("s{n}")),
+        name: "S".into(),
+        origin: Origin::Adopted,
+    };
+    let found =
+        Match { member: MemberId(4), login: Login::from("p"), source: Source::Public, at: Timestamp(9) };
+    let change =
+        HeldChange::Delete { team: GithubTeamId(2), sentry: SentryTeamId(2), slug: SentrySlug::from("s2") };
+    let hold = Hold::new(vec![change], "r".into(), Timestamp(5), vec![delivery(3, Event::OrgDeleted).key()]);
+    let intent = Intent::Creating { slug: SentrySlug::from("new"), name: "New".into() };
+    let settled =
+        |seq, how| Record::Settled { seqs: vec![Seq(seq)], how, note: "n".into(), at: Timestamp(2) };
+    fold([
+        Record::Org { id: GithubOrgId(1), login: Login::from("acme"), deleted: false },
+        Record::Mode { mode: Mode::Read, fingerprint: "f".into() },
+        Record::Received(delivery(1, membership(1, 5, Change::Added))),
+        Record::Received(delivery(2, Event::TeamCreated { team: team(2) })),
+        Record::Received(delivery(3, Event::TeamDeleted { team: team(2) })),
+        Record::Received(delivery(4, membership(1, 6, Change::Removed))),
+        Record::Received(delivery(5, membership(3, 6, Change::Added))),
+        settled(1, Settled::Done),
+        settled(2, Settled::Superseded),
+        settled(3, Settled::Held),
+        Record::Failed { seq: Seq(4), why: "w".into(), at: Timestamp(3) },
+        Record::Bound { team: GithubTeamId(1), binding: binding(1) },
+        Record::Bound { team: GithubTeamId(2), binding: binding(2) },
+        Record::Gone { team: GithubTeamId(3), deleted: true, at: Timestamp(8) },
+        Record::Intends { team: GithubTeamId(4), intent, at: Timestamp(8) },
+        Record::Matched { user: GithubUserId(5), found },
+        Record::Wanted {
+            team: GithubTeamId(1),
+            user: GithubUserId(6),
+            login: Login::from("p"),
+            why: "w".into(),
+            at: Timestamp(3),
+        },
+        Record::Held { hold: hold.clone() },
+        Record::Decided { name: hold.name, approved: true, at: Timestamp(4) },
+    ])
+}
+
+#[test]
+fn a_snapshot_folds_to_the_same_state() {
+    let state = full();
+    let mut records = Vec::new();
+    state
+        .each_record(&mut |record| {
+            let text = serde_json::to_string(&record)?;
+            records.push(serde_json::from_str(&text)?);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(fold(records), state);
+}
+
+#[test]
+fn applying_is_total() {
+    let mut state = State::default();
+    for record in [
+        Record::Settled { seqs: vec![Seq(9)], how: Settled::Done, note: "".into(), at: Timestamp(1) },
+        Record::Failed { seq: Seq(9), why: "".into(), at: Timestamp(1) },
+        Record::Again { seq: Seq(9) },
+        Record::Unbound { team: GithubTeamId(9) },
+        Record::Dropped { team: GithubTeamId(9) },
+        Record::Unmatched { user: GithubUserId(9) },
+        Record::Unwanted { team: GithubTeamId(9), user: GithubUserId(9) },
+    ] {
+        state.apply(record);
+    }
+    assert_eq!(state, State::default());
+}
+
+#[test]
+fn the_latest_word_on_a_person_wins_in_any_order() {
+    let (early, late) =
+        (delivery(1, membership(1, 5, Change::Added)), delivery(2, membership(1, 5, Change::Removed)));
+    for order in [[early.clone(), late.clone()], [late.clone(), early.clone()]] {
+        let state = fold(order.map(Record::Received));
+        let news = state.teams.news(GithubTeamId(1)).unwrap();
+        assert_eq!(news.word(GithubUserId(5)), Some((false, Seq(2))));
+        assert!(state.is_superseded(&early) && !state.is_superseded(&late));
+    }
+}
+
+#[test]
+fn leaving_the_organisation_is_the_latest_word_in_every_team() {
+    let state = fold(
+        [
+            delivery(1, membership(1, 5, Change::Added)),
+            delivery(2, membership(2, 5, Change::Added)),
+            delivery(3, Event::MemberRemoved { person: person(5) }),
+            delivery(4, membership(2, 5, Change::Added)),
+        ]
+        .map(Record::Received),
+    );
+    let word = |team| state.teams.news(GithubTeamId(team)).unwrap().word(GithubUserId(5));
+    assert_eq!(word(1), Some((false, Seq(3))));
+    assert_eq!(word(2), Some((true, Seq(4))));
+    assert_eq!(state.teams.teams_of(GithubUserId(5), Seq(9)), [GithubTeamId(2)]);
+}
+
+#[test]
+fn a_deleted_team_stays_deleted() {
+    let mut state = full();
+    state.apply(Record::Received(delivery(6, membership(3, 6, Change::Added))));
+    assert_eq!(state.teams.news(GithubTeamId(3)), None);
+    assert!(state.teams.gone(GithubTeamId(3)).is_some());
+}
+
+#[test]
+fn a_slug_is_owned_from_the_intent_on() {
+    let state = full();
+    assert_eq!(state.teams.owner(&SentrySlug::from("new")), Some(GithubTeamId(4)));
+    assert_eq!(state.teams.owner(&SentrySlug::from("s1")), Some(GithubTeamId(1)));
+    assert_eq!(state.teams.owner(&SentrySlug::from("free")), None);
+}
+
+#[test]
+fn deletions_count_for_an_hour_whether_done_or_under_way() {
+    let mut state = full();
+    let intent = Intent::Deleting { sentry: SentryTeamId(1), slug: SentrySlug::from("s1") };
+    state.apply(Record::Intends { team: GithubTeamId(1), intent, at: Timestamp(8) });
+    assert_eq!(state.teams.deletions_within_hour(Timestamp(8)), 2);
+    assert_eq!(state.teams.deletions_within_hour(Timestamp(8 + 3_600_000)), 2);
+    assert_eq!(state.teams.deletions_within_hour(Timestamp(9 + 3_600_000)), 1);
+}
+
+#[test]
+fn failed_deliveries_come_back_in_their_old_place() {
+    let mut state = full();
+    state.apply(Record::Again { seq: Seq(4) });
+    let queued: Vec<_> = state.deliveries.queued().map(|d| d.seq).collect();
+    assert_eq!((queued, state.deliveries.n_failed()), (vec![Seq(4), Seq(5)], 0));
+}
+
+#[test]
+fn old_keys_are_forgotten_but_nothing_that_is_open() {
+    let mut state = full();
+    state.forget_old(Timestamp(9 * 24 * 3_600_000));
+    let known = |seq| state.deliveries.known(delivery(seq, Event::OrgDeleted).key()).map(|k| k.status);
+    let expected =
+        [None, None, Some(Status::Held), Some(Status::Failed), Some(Status::Queued)].map(|status| status);
+    assert_eq!([1, 2, 3, 4, 5].map(known), expected);
+}
+
+#[test]
+fn a_released_hold_settles_its_deliveries() {
+    let mut state = full();
+    let name = state.holds.iter().next().unwrap().name.clone();
+    state.apply(Record::Released { name });
+    let known = state.deliveries.known(delivery(3, Event::OrgDeleted).key()).unwrap();
+    assert_eq!((known.status, state.holds.iter().count()), (Status::Done, 0));
+}
