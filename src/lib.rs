@@ -5,6 +5,7 @@ pub mod error;
 pub mod escape;
 pub mod event;
 pub mod ids;
+pub mod journal;
 pub mod secret;
 pub mod slug;
 pub mod state;

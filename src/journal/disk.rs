@@ -1,0 +1,254 @@
+//! The journal's files: which there are, how they are read at start, and how a snapshot is written.
+//!
+//! `N.log` is appended to; `N.snap` is the fold of everything before `N.log`, written beside as `N.snap.new`,
+//! synced, renamed, and only then are older files removed. A file that is damaged is kept beside as `….damaged`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::clock::Timestamp;
+use crate::error::{Context, Error, Result};
+use crate::journal::frame;
+use crate::state::record::{Record, FORMAT};
+use crate::state::State;
+
+/// The folder of the journal's files.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    dir: PathBuf,
+}
+
+/// What start-up found.
+pub struct Found {
+    /// The fold of all that verified.
+    pub state: State,
+    /// The segment to append to.
+    pub segment: Segment,
+    /// What is to be told: torn tails, damaged files.
+    pub remarks: Vec<String>,
+}
+
+/// The file that is appended to.
+pub struct Segment {
+    /// Its number.
+    pub number: u64,
+    /// The open file, positioned nowhere: writes name their offset.
+    pub file: File,
+    /// Its length.
+    pub size: u64,
+}
+
+impl Disk {
+    /// The journal's folder below the state directory; made if it is missing.
+    pub fn open(state_dir: &Path) -> Result<Self> {
+        let dir = state_dir.join("journal");
+        fs::create_dir_all(&dir).context("failed to make the folder", dir.display())?;
+        Ok(Self { dir })
+    }
+
+    /// The folder itself, to ask its file system for free space.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the reserve lies: space that is given up when the disk is full.
+    pub fn reserve(&self) -> PathBuf {
+        self.dir.join("reserve")
+    }
+
+    fn log(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("{number}.log"))
+    }
+
+    fn snap(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("{number}.snap"))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// The numbers of the files that end in `.suffix`, ascending.
+    fn numbers(&self, suffix: &str) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_suffix(suffix)?.strip_suffix('.'));
+            numbers.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Reads everything: the newest snapshot, then the logs from its number on.
+    pub fn recover(&self, now: Timestamp) -> Result<Found> {
+        let at = || self.dir.display();
+        let newest_snap = self.numbers("snap").context("failed to read", at())?.pop();
+        let mut logs = self.numbers("log").context("failed to read", at())?;
+        logs.retain(|number| *number >= newest_snap.unwrap_or(0));
+        let mut found = Recovery { disk: self, state: State::new(now), remarks: Vec::new(), damaged: false };
+        if let Some(number) = newest_snap {
+            found.snapshot(number)?;
+        }
+        for number in &logs {
+            found.log(*number, logs.last() == Some(number))?;
+        }
+        let expected = newest_snap.unwrap_or(1)..;
+        if (newest_snap.is_some() || !logs.is_empty())
+            && !expected.take(logs.len().max(1)).eq(logs.iter().copied())
+        {
+            found.damaged = true;
+            found.remarks.push(format!("files of the journal in `{}` are missing", at()));
+        }
+        let Recovery { mut state, remarks, damaged, .. } = found;
+        let segment = match logs.last() {
+            Some(number) if !damaged => self.reopen(*number)?,
+            // After damage the old files stay untouched; the next start begins at the new snapshot.
+            last => {
+                let number = last.copied().or(newest_snap).map_or(1, |n| n + 1);
+                if damaged {
+                    state.apply(Record::Damaged { at: now });
+                    self.write_snapshot(number, &state).context("failed to write a snapshot in", at())?;
+                }
+                self.create(number, &state).context("failed to make a journal file in", at())?
+            }
+        };
+        Ok(Found { state, segment, remarks })
+    }
+
+    /// Makes an empty log. Its first record says the format.
+    pub fn create(&self, number: u64, state: &State) -> io::Result<Segment> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.log(number))?;
+        let mut bytes = Vec::new();
+        frame::encode(&Record::Format { version: FORMAT, first_start: state.first_start }, true, &mut bytes)?;
+        (&file).write_all(&bytes)?;
+        file.sync_all()?;
+        self.sync_dir()?;
+        Ok(Segment { number, file, size: bytes.len() as u64 })
+    }
+
+    fn reopen(&self, number: u64) -> Result<Segment> {
+        let path = self.log(number);
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .context("failed to open for writing", path.display())?;
+        let size = file.metadata().context("failed to read", path.display())?.len();
+        Ok(Segment { number, file, size })
+    }
+
+    /// Writes the fold of everything before `number.log`, then removes what it replaces.
+    pub fn write_snapshot(&self, number: u64, state: &State) -> io::Result<u64> {
+        let new = self.dir.join(format!("{number}.snap.new"));
+        let mut to = BufWriter::new(File::create(&new)?);
+        let mut bytes = Vec::new();
+        let mut size = 0;
+        state.each_record(&mut |record| {
+            bytes.clear();
+            frame::encode(&record, true, &mut bytes)?;
+            size += bytes.len() as u64;
+            to.write_all(&bytes)
+        })?;
+        bytes.clear();
+        // The last record closes the file: without it, the snapshot is incomplete.
+        frame::encode(&Record::Next { seq: state.next_seq() }, true, &mut bytes)?;
+        to.write_all(&bytes)?;
+        to.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+        fs::rename(&new, self.snap(number))?;
+        self.sync_dir()?;
+        self.remove_before(number)?;
+        Ok(size)
+    }
+
+    fn remove_before(&self, number: u64) -> io::Result<()> {
+        for (suffix, path) in [("log", Self::log as fn(&Self, u64) -> PathBuf), ("snap", Self::snap)] {
+            for old in self.numbers(suffix)?.into_iter().filter(|old| *old < number) {
+                fs::remove_file(path(self, old))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One start-up's reading.
+struct Recovery<'a> {
+    disk: &'a Disk,
+    state: State,
+    remarks: Vec<String>,
+    damaged: bool,
+}
+
+impl Recovery<'_> {
+    fn snapshot(&mut self, number: u64) -> Result<()> {
+        let path = self.disk.snap(number);
+        let Folded { scan, complete, .. } = self.fold(&path)?;
+        if scan.damaged || !complete {
+            self.keep_aside(&path)?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, number: u64, last: bool) -> Result<()> {
+        let path = self.disk.log(number);
+        let Folded { scan, torn, .. } = self.fold(&path)?;
+        if scan.damaged || (torn > 0 && !last) {
+            self.keep_aside(&path)?;
+        } else if torn > 0 {
+            let file = OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .context("failed to open for writing", path.display())?;
+            file.set_len(scan.good_until as u64).context("failed to cut the torn end of", path.display())?;
+            file.sync_all().context("failed to sync", path.display())?;
+            let path = path.display();
+            self.remarks.push(format!("cut {torn} bytes of an unfinished record from the end of `{path}`"));
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, path: &Path) -> Result<Folded> {
+        let mut bytes = Vec::new();
+        let mut file = File::open(path).context("failed to open", path.display())?;
+        file.read_to_end(&mut bytes).context("failed to read", path.display())?;
+        let mut complete = false;
+        let scan = frame::scan(&bytes, |record| {
+            complete = matches!(record, Record::Next { .. });
+            match record {
+                Record::Format { version, .. } if version > FORMAT => Err(too_new(path, version)),
+                record => {
+                    self.state.apply(record);
+                    Ok(())
+                }
+            }
+        })?;
+        Ok(Folded { torn: bytes.len() - scan.good_until, scan, complete })
+    }
+
+    fn keep_aside(&mut self, path: &Path) -> Result<()> {
+        let aside = PathBuf::from(format!("{}.damaged", path.display()));
+        fs::copy(path, &aside).context("failed to keep aside", path.display())?;
+        self.damaged = true;
+        self.remarks.push(format!(
+            "`{}` is damaged; it is kept as `{}`, and what verifies was taken",
+            path.display(),
+            aside.display()
+        ));
+        Ok(())
+    }
+}
+
+/// One file's reading.
+struct Folded {
+    scan: frame::Scan,
+    /// Bytes behind the last good record.
+    torn: usize,
+    /// The last record closes a snapshot.
+    complete: bool,
+}
+
+fn too_new(path: &Path, version: u32) -> Error {
+    Error::failed(format!("the state in `{}` has format {version}", path.display()))
+        .why(format!("this version reads formats up to {FORMAT}"))
+        .fix("start the newer version that wrote it")
+}

@@ -1,0 +1,301 @@
+//! The journal: the only way to change the [`State`], and what makes an answer durable.
+//!
+//! Appends are grouped: whoever finds no flush under way writes and syncs for all that wait (one `fdatasync`), the
+//! others wait for it. A record is in the state as soon as it is appended; [`Journal::keep`] returns once it is on
+//! disk. A failed write or sync ends the file it happened on, because the kernel drops what it could not write and
+//! a second sync would lie: nothing more is appended, takers of deliveries are told so, and the keeper
+//! ([`keeper`]) begins a new file with a snapshot as soon as the disk allows.
+//!
+//! Nothing here knows what a record means to GitHub or Sentry.
+
+mod disk;
+mod frame;
+mod keeper;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Timestamp;
+use crate::error::{Context, Error, Result};
+use crate::ids::Seq;
+use crate::state::record::Record;
+use crate::state::State;
+use disk::{Disk, Segment};
+
+/// The durable log of one state directory, held by one process.
+pub struct Journal {
+    disk: Disk,
+    inner: Mutex<Inner>,
+    wake: Condvar,
+    // Held for its lock alone, for as long as the journal lives.
+    _lock: File,
+}
+
+struct Inner {
+    state: State,
+    /// Encoded records that no flush has taken yet.
+    pending: Vec<u8>,
+    /// Bytes ever appended and bytes known to be on disk.
+    appended: u64,
+    durable: u64,
+    flushing: bool,
+    file: Arc<File>,
+    number: u64,
+    size: u64,
+    trouble: Trouble,
+}
+
+/// Why nothing can be kept just now.
+#[derive(Clone, Debug, Default)]
+struct Trouble {
+    /// The error that ended the file; nothing is appended until a new one is begun.
+    broken: Option<Arc<str>>,
+    /// The disk is nearly full: deliveries are refused, so that work already taken can be finished.
+    full: Option<Arc<str>>,
+    /// The process stops: nothing is appended any more.
+    closed: bool,
+}
+
+/// A record could not be kept; the reason, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotKept(pub Arc<str>);
+
+/// What a decision under the journal's lock leads to.
+pub enum Entry<R> {
+    /// Append these records and wait until they are on disk.
+    Keep(Vec<Record>, R),
+    /// Append nothing, but wait until everything appended so far is on disk.
+    Await(R),
+    /// Append nothing.
+    Nothing(R),
+}
+
+impl Journal {
+    /// Takes the lock of a state directory, reads what is there and prepares to append.
+    ///
+    /// The second value is what should be told: unfinished records cut off, damage found.
+    pub fn open(state_dir: &Path) -> Result<(Self, Vec<String>)> {
+        let lock = lock(state_dir)?;
+        let disk = Disk::open(state_dir)?;
+        let disk::Found { mut state, segment, remarks } = disk.recover(Timestamp::now())?;
+        state.forget_old(Timestamp::now());
+        let Segment { number, file, size } = segment;
+        let inner = Inner {
+            state,
+            pending: Vec::new(),
+            appended: 0,
+            durable: 0,
+            flushing: false,
+            file: Arc::new(file),
+            number,
+            size,
+            trouble: Trouble::default(),
+        };
+        Ok((Self { disk, inner: Mutex::new(inner), wake: Condvar::new(), _lock: lock }, remarks))
+    }
+
+    /// Looks at the state. Short: everybody else waits meanwhile.
+    pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.lock().state)
+    }
+
+    /// Decides and appends in one step, so that nobody comes between the look and the record; returns when the
+    /// records are on disk. A delivery whose record could not be synced is forgotten again.
+    pub fn decide<R>(&self, choose: impl FnOnce(&State) -> Entry<R>) -> Result<R, NotKept> {
+        let mut inner = self.lock();
+        let (records, value) = match choose(&inner.state) {
+            Entry::Keep(records, value) => (records, value),
+            Entry::Await(value) => {
+                let upto = inner.appended;
+                return self.until_durable(inner, upto).map(|()| value);
+            }
+            Entry::Nothing(value) => return Ok(value),
+        };
+        let received: Vec<Seq> = records.iter().filter_map(received).collect();
+        inner.trouble.check(!received.is_empty())?;
+        for record in records {
+            inner.append(record)?;
+        }
+        let upto = inner.appended;
+        self.until_durable(inner, upto).inspect_err(|_| {
+            let mut inner = self.lock();
+            received.into_iter().for_each(|seq| inner.state.forget_delivery(seq));
+        })?;
+        Ok(value)
+    }
+
+    /// Appends a record and returns when it is on disk.
+    pub fn keep(&self, record: Record) -> Result<(), NotKept> {
+        self.decide(|_| Entry::Keep(vec![record], ()))
+    }
+
+    /// Appends a record that need not survive a crash: it is written with the next flush, at the latest after a
+    /// second, or with the snapshot that ends a trouble.
+    pub fn note(&self, record: Record) {
+        let mut inner = self.lock();
+        if let Err(NotKept(why)) = inner.append(record) {
+            log::error!("journal: a record could not be written: {why}");
+        }
+    }
+
+    /// Why deliveries can not be taken just now.
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        self.lock().trouble.check(true).err().map(|NotKept(why)| why)
+    }
+
+    /// Writes what is pending; nothing is appended from then on.
+    pub fn close(&self) {
+        let mut inner = self.lock();
+        inner.trouble.closed = true;
+        let upto = inner.appended;
+        if let Err(NotKept(why)) = self.until_durable(inner, upto) {
+            log::error!("journal: the last records could not be written: {why}");
+        }
+    }
+
+    // A thread that panicked while it held the lock has left no half-applied record: `apply` is total and the
+    // flags are set back outside of it.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+        self.wake.wait(inner).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until everything up to `upto` is on disk; leads a flush if nobody does.
+    fn until_durable<'a>(&'a self, mut inner: MutexGuard<'a, Inner>, upto: u64) -> Result<(), NotKept> {
+        while inner.durable < upto {
+            if let Some(why) = &inner.trouble.broken {
+                return Err(NotKept(why.clone()));
+            }
+            inner = if inner.flushing { self.wait(inner) } else { self.flush(inner) };
+        }
+        Ok(())
+    }
+
+    /// Leads: writes and syncs all that is pending, with the lock given up meanwhile.
+    fn flush<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+        let batch = inner.begin_flush();
+        drop(inner);
+        let written = batch.write();
+        let mut inner = self.lock();
+        inner.end_flush(batch, &written);
+        self.wake.notify_all();
+        inner
+    }
+}
+
+/// What one flush writes, and where.
+struct Batch {
+    bytes: Vec<u8>,
+    upto: u64,
+    at: u64,
+    file: Arc<File>,
+}
+
+impl Batch {
+    fn write(&self) -> io::Result<()> {
+        self.file.write_all_at(&self.bytes, self.at)?;
+        self.file.sync_data()
+    }
+}
+
+fn received(record: &Record) -> Option<Seq> {
+    match record {
+        Record::Received(delivery) => Some(delivery.seq),
+        _ => None,
+    }
+}
+
+impl Inner {
+    /// Applies a record and puts it in line for the disk.
+    fn append(&mut self, record: Record) -> Result<(), NotKept> {
+        let before = self.pending.len();
+        if let Err(error) = frame::encode(&record, before == 0, &mut self.pending) {
+            self.pending.truncate(before);
+            return Err(NotKept(error.to_string().into()));
+        }
+        self.appended += (self.pending.len() - before) as u64;
+        self.state.apply(record);
+        Ok(())
+    }
+
+    /// Takes all that is pending; until `end_flush`, nobody else writes.
+    fn begin_flush(&mut self) -> Batch {
+        self.flushing = true;
+        let bytes = std::mem::take(&mut self.pending);
+        Batch { bytes, upto: self.appended, at: self.size, file: self.file.clone() }
+    }
+
+    fn end_flush(&mut self, batch: Batch, written: &io::Result<()>) {
+        self.flushing = false;
+        match written {
+            Ok(()) => {
+                self.durable = batch.upto;
+                self.size = batch.at + batch.bytes.len() as u64;
+                self.reuse(batch.bytes);
+            }
+            Err(error) => self.break_off(error),
+        }
+    }
+
+    fn switch_to(&mut self, segment: Segment) {
+        self.file = Arc::new(segment.file);
+        self.number = segment.number;
+        self.size = segment.size;
+    }
+
+    /// Nothing more goes into this file. What was in line for it is in the state, and so in the next snapshot.
+    fn break_off(&mut self, error: &io::Error) {
+        let why = format!("the journal can not be written: {error}");
+        log::error!("journal: {why}; deliveries are refused until it can be");
+        self.trouble.broken = Some(why.into());
+    }
+
+    /// Keeps a flushed batch's memory for the next one, unless it was unusually large.
+    fn reuse(&mut self, mut batch: Vec<u8>) {
+        if self.pending.is_empty() && batch.capacity() <= 1 << 20 {
+            batch.clear();
+            self.pending = batch;
+        }
+    }
+}
+
+impl Trouble {
+    fn check(&self, delivery: bool) -> Result<(), NotKept> {
+        if self.closed {
+            return Err(NotKept("the service is stopping".into()));
+        }
+        match (&self.broken, &self.full) {
+            (Some(why), _) => Err(NotKept(why.clone())),
+            (None, Some(why)) if delivery => Err(NotKept(why.clone())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes the exclusive lock that keeps a second process out.
+fn lock(state_dir: &Path) -> Result<File> {
+    let path: PathBuf = state_dir.join("lock");
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .context("failed to open", path.display())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Error::failed(format!("another process holds the state directory `{}`", state_dir.display()))
+                .fix("stop the other one, or give this one its own SYNC_STATE_DIR"))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context("failed to lock", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
