@@ -1,6 +1,7 @@
 //! Keeps Sentry's teams the same as GitHub's.
 
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod escape;
 pub mod event;

@@ -1,0 +1,347 @@
+//! What a person has configured: flags over environment over defaults, read once into one checked [`Config`].
+//!
+//! All faults are reported at once, each with its fix. Nothing behind this module reads the environment. Secrets
+//! have no flags, because a command line is visible to everybody on the machine; they come from `X`, from the file
+//! named by `X_FILE`, or from a systemd credential of the same name in lower case.
+
+pub mod values;
+mod vars;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::ids::Login;
+use crate::secret::Secret;
+use crate::state::record::Source;
+use values::{BaseUrl, Limit, Listen, Protected, TeamFilter};
+pub use vars::{Setting, SETTINGS};
+
+/// Everything configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `GH_TOKEN`.
+    pub github_token: Secret,
+    /// `GH_WEBHOOK_TOKEN`, then `GH_WEBHOOK_TOKEN_PREVIOUS` if set.
+    pub webhook_secrets: Vec<Secret>,
+    /// `SENTRY_TOKEN`.
+    pub sentry_token: Secret,
+    /// The rest.
+    pub settings: Settings,
+    /// Variables that look like ours and are not known.
+    pub unknown: Vec<String>,
+}
+
+/// Everything configured that is no secret.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `SENTRY_ORG_SLUG`.
+    pub sentry_org: String,
+    /// `GH_ORG`.
+    pub github_org: Option<Login>,
+    /// `GH_API_URL`.
+    pub github_url: BaseUrl,
+    /// `SENTRY_URL`.
+    pub sentry_url: BaseUrl,
+    /// `SYNC_LISTEN`.
+    pub listen: Listen,
+    /// `SYNC_ADMIN_LISTEN`.
+    pub admin_listen: Option<Listen>,
+    /// `SYNC_STATE_DIR`.
+    pub state_dir: PathBuf,
+    /// `SYNC_INTERVAL`.
+    pub interval: Option<Duration>,
+    /// `SYNC_TEAMS`.
+    pub teams: TeamFilter,
+    /// `SYNC_PROTECT`.
+    pub protect: Protected,
+    /// `SYNC_SLUG_PREFIX`.
+    pub slug_prefix: String,
+    /// `SYNC_IDENTITY`.
+    pub identity: Vec<Source>,
+    /// `SYNC_USER_MAP`.
+    pub user_map: Option<PathBuf>,
+    /// `SYNC_TRUST_UNVERIFIED`: primary addresses count although Sentry has not verified them.
+    pub trust_unverified: bool,
+    /// `SYNC_REMOVE_MEMBERS`.
+    pub remove_members: RemoveMembers,
+    /// `SYNC_DELETE_TEAMS`.
+    pub delete_teams: DeleteTeams,
+    /// `SYNC_MAX_DELETIONS`.
+    pub max_deletions: Limit,
+    /// `SYNC_WORKERS`.
+    pub workers: usize,
+    /// `SYNC_AUDIT_KEEP`.
+    pub audit_keep: Duration,
+    /// `RUST_LOG`.
+    pub log: String,
+}
+
+/// Whether people are taken out of Sentry teams. Removals that an event names are carried out under all but `Never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoveMembers {
+    /// People known to have been in the GitHub team.
+    Left,
+    /// Every matched person.
+    Known,
+    /// Also people whom no source matched.
+    All,
+    /// Nobody.
+    Never,
+}
+
+/// What becomes of a Sentry team whose GitHub team was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteTeams {
+    /// It is deleted.
+    Delete,
+    /// It is deleted, but held if it owns projects or if that can not be read.
+    UnlessProjects,
+    /// It stays, without its members.
+    Empty,
+    /// It stays as it is.
+    Keep,
+}
+
+/// Where values come from: the process's environment, or a test's.
+pub type Environment = BTreeMap<String, String>;
+
+/// The process's environment. A value that is not UTF-8 is left out; no setting of ours needs one.
+pub fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// How much must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// `serve`: all four.
+    Everything,
+    /// Commands that talk to a running service, or look at its files: only the state directory.
+    StateDir,
+}
+
+/// Reads the configuration. `flags` maps a variable's name to the value given on the command line.
+pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config> {
+    let mut faults = Vec::new();
+    let settings = read_settings(flags, env, &mut faults);
+    let secrets = Secrets { env, required: need == Need::Everything };
+    let github_token = secrets.read("GH_TOKEN", "a GitHub token of the organisation", &mut faults);
+    let sentry_token = secrets.read(
+        "SENTRY_TOKEN",
+        "the token of a Sentry internal integration with Team: Admin and Member: Read & Write",
+        &mut faults,
+    );
+    let webhook =
+        secrets.read("GH_WEBHOOK_TOKEN", "the secret typed into GitHub's webhook form", &mut faults);
+    let previous = Secrets { required: false, ..secrets }.read("GH_WEBHOOK_TOKEN_PREVIOUS", "", &mut faults);
+    if need == Need::Everything && settings.sentry_org.is_empty() {
+        faults.push(fault("SENTRY_ORG_SLUG is not set", "set it to the slug in your Sentry address"));
+    }
+    if !faults.is_empty() {
+        let n = faults.len();
+        let what = if n == 1 {
+            "the configuration has a fault".into()
+        } else {
+            format!("the configuration has {n} faults")
+        };
+        return Err(Error::usage(format!("{what}:\n{}", faults.join("\n"))));
+    }
+    let none = || Secret::new("");
+    Ok(Config {
+        github_token: github_token.unwrap_or_else(none),
+        webhook_secrets: webhook.into_iter().chain(previous).collect(),
+        sentry_token: sentry_token.unwrap_or_else(none),
+        settings,
+        unknown: unknown(env),
+    })
+}
+
+fn fault(what: &str, fix: &str) -> String {
+    format!("  {what}\n    fix: {fix}")
+}
+
+fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<String>) -> Settings {
+    let mut settings = Settings::defaults(env);
+    for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
+        // An empty variable counts as not set: a unit file's `Environment=X=` is how people switch one off.
+        let value = flags.get(setting.var).or_else(|| env.get(setting.var)).filter(|value| !value.is_empty());
+        if let Some(Err(why)) = value.map(|value| (setting.set)(&mut settings, value)) {
+            faults.push(fault(
+                &format!("{} {why}", setting.var),
+                &format!("{} (default: {})", setting.help, setting.default),
+            ));
+        }
+    }
+    settings
+}
+
+/// Names that begin like ours and mean nothing: most likely a typing error.
+fn unknown(env: &Environment) -> Vec<String> {
+    let known = |name: &str| {
+        SETTINGS.iter().any(|setting| {
+            name == setting.var || (setting.secret && name.strip_suffix("_FILE") == Some(setting.var))
+        })
+    };
+    // Set by test harnesses and installers, not for us to read.
+    let foreign = |name: &str| name.starts_with("SYNC_TEST_");
+    env.keys().filter(|name| name.starts_with("SYNC_") && !known(name) && !foreign(name)).cloned().collect()
+}
+
+struct Secrets<'a> {
+    env: &'a Environment,
+    required: bool,
+}
+
+impl Secrets<'_> {
+    fn read(&self, var: &str, what: &str, faults: &mut Vec<String>) -> Option<Secret> {
+        let file_var = format!("{var}_FILE");
+        let set = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
+        let credential = set("CREDENTIALS_DIRECTORY")
+            .map(|dir| Path::new(dir).join(var.to_ascii_lowercase()))
+            .filter(|path| path.exists());
+        let found = match (set(var), set(&file_var)) {
+            (Some(_), Some(_)) => Err(format!("{var} and {file_var} are both set")),
+            (Some(value), None) => Ok(Some(value.clone())),
+            (None, Some(path)) => {
+                read_file(Path::new(path)).map(Some).map_err(|why| format!("{file_var}: {why}"))
+            }
+            (None, None) => credential
+                .map(|path| read_file(&path))
+                .transpose()
+                .map_err(|why| format!("the systemd credential of {var}: {why}")),
+        };
+        let value = match found {
+            Ok(Some(value)) => value,
+            Ok(None) if self.required => {
+                faults.push(fault(
+                    &format!("{var} is not set"),
+                    &format!("set it, or {file_var}, or a systemd credential: {what}"),
+                ));
+                return None;
+            }
+            Ok(None) => return None,
+            Err(why) => {
+                faults.push(fault(&why, "give it once, in a form that this user can read"));
+                return None;
+            }
+        };
+        if value.chars().any(|c| c.is_control())
+            || (!var.contains("WEBHOOK") && value.contains(char::is_whitespace))
+        {
+            faults.push(fault(&format!("{var} holds blanks or control characters"), "paste the token alone"));
+            return None;
+        }
+        Some(Secret::new(value))
+    }
+}
+
+/// A secret's file: its content without the line end that editors put there.
+fn read_file(path: &Path) -> std::result::Result<String, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(format!("`{}` is empty", path.display()));
+    }
+    Ok(text.into())
+}
+
+/// Where state lies if nobody says: where systemd put it, where a package put it, else beside the caller.
+fn default_state_dir(env: &Environment) -> PathBuf {
+    let packaged = Path::new("/var/lib/sentry-team-sync");
+    match env.get("STATE_DIRECTORY").and_then(|dirs| dirs.split(':').next()).filter(|dir| !dir.is_empty()) {
+        Some(dir) => dir.into(),
+        None if packaged.is_dir() => packaged.into(),
+        None => "state".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    const FOUR: [(&str, &str); 4] =
+        [("GH_TOKEN", "g"), ("GH_WEBHOOK_TOKEN", "w"), ("SENTRY_TOKEN", "s"), ("SENTRY_ORG_SLUG", "acme")];
+
+    #[test]
+    fn four_variables_are_enough() {
+        let config = load(&env(&[]), &env(&FOUR), Need::Everything).unwrap();
+        assert_eq!(config.github_token.expose(), "g");
+        assert_eq!(config.webhook_secrets.len(), 1);
+        assert_eq!(config.settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.settings.state_dir, Path::new("state"));
+        assert!(config.unknown.is_empty());
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_with_their_fix() {
+        let env = env(&[("GH_TOKEN", "a b"), ("SYNC_LISTEN", "x"), ("SENTRY_URL", "http://sentry.io")]);
+        let error = load(&BTreeMap::new(), &env, Need::Everything).unwrap_err().to_string();
+        assert!(error.starts_with("the configuration has 6 faults:\n"), "{error}");
+        for var in [
+            "GH_TOKEN ",
+            "GH_WEBHOOK_TOKEN ",
+            "SENTRY_TOKEN ",
+            "SENTRY_ORG_SLUG ",
+            "SYNC_LISTEN ",
+            "SENTRY_URL ",
+        ] {
+            assert!(error.contains(&format!("\n  {var}")), "{var} in {error}");
+        }
+        assert_eq!(error.matches("\n    fix: ").count(), 6);
+    }
+
+    #[test]
+    fn flags_win_over_the_environment() {
+        let flags = env(&[("SYNC_LISTEN", "127.0.0.1:1")]);
+        let mut both = env(&FOUR);
+        both.extend(env(&[("SYNC_LISTEN", "127.0.0.1:2"), ("SYNC_WORKERS", "7")]));
+        let settings = load(&flags, &both, Need::Everything).unwrap().settings;
+        assert_eq!((settings.listen.to_string().as_str(), settings.workers), ("127.0.0.1:1", 7));
+    }
+
+    #[test]
+    fn looking_at_a_state_directory_needs_no_secret() {
+        let config = load(&env(&[]), &env(&[("SYNC_STATE_DIR", "/x")]), Need::StateDir).unwrap();
+        assert_eq!(config.settings.state_dir, Path::new("/x"));
+    }
+
+    #[test]
+    fn secrets_come_from_files_and_credentials_too() {
+        let dir = std::env::temp_dir().join(format!("config-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("token"), "from file\r\n").unwrap();
+        std::fs::write(dir.join("gh_webhook_token"), "from credential\n").unwrap();
+        std::fs::write(dir.join("sentry_token"), "").unwrap();
+        let dir_text = dir.to_str().unwrap();
+        let file = format!("{dir_text}/token");
+        let mut all =
+            env(&[("GH_TOKEN", "g"), ("SENTRY_ORG_SLUG", "acme"), ("CREDENTIALS_DIRECTORY", dir_text)]);
+        all.insert("GH_WEBHOOK_TOKEN_PREVIOUS_FILE".into(), file.clone());
+        all.insert("SENTRY_TOKEN".into(), "s".into());
+        let config = load(&BTreeMap::new(), &all, Need::Everything).unwrap();
+        let webhook: Vec<_> = config.webhook_secrets.iter().map(Secret::expose).collect();
+        assert_eq!(webhook, ["from credential", "from file"]);
+        all.remove("SENTRY_TOKEN");
+        all.insert("GH_TOKEN_FILE".into(), file);
+        let error = load(&BTreeMap::new(), &all, Need::Everything).unwrap_err().to_string();
+        assert!(error.contains("GH_TOKEN and GH_TOKEN_FILE are both set"), "{error}");
+        assert!(error.contains("the systemd credential of SENTRY_TOKEN: `"), "{error}");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn variables_that_look_like_ours_are_told() {
+        let mut all = env(&FOUR);
+        all.extend(env(&[("SYNC_LISTN", "x"), ("SYNC_TEST_X", "1"), ("GH_TOKEN_FILE", "")]));
+        assert_eq!(load(&BTreeMap::new(), &all, Need::Everything).unwrap().unknown, ["SYNC_LISTN"]);
+    }
+}

@@ -1,0 +1,317 @@
+//! The one table of settings: variables, flags, help and the README's table come from it.
+
+use super::values::{self, Listen};
+use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings};
+use crate::ids::Login;
+
+/// One setting.
+pub struct Setting {
+    /// The environment variable.
+    pub var: &'static str,
+    /// What stands for the value in help texts.
+    pub value: &'static str,
+    /// The default, as people read it.
+    pub default: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// Given by `X`, `X_FILE` or a systemd credential; its flag takes a file.
+    pub secret: bool,
+    /// Reads the value into the settings.
+    pub(super) set: fn(&mut Settings, &str) -> Result<(), String>,
+}
+
+impl Setting {
+    /// The flag's name without `--`: `SYNC_MAX_DELETIONS` is `max-deletions`, `GH_TOKEN` is `gh-token-file`.
+    pub fn flag(&self) -> String {
+        let name = self.var.strip_prefix("SYNC_").unwrap_or(self.var);
+        let name = match name {
+            "RUST_LOG" => "log".into(),
+            name => name.to_ascii_lowercase().replace('_', "-"),
+        };
+        if self.secret {
+            format!("{name}-file")
+        } else {
+            name
+        }
+    }
+
+    /// The variable that the flag sets.
+    pub fn flag_var(&self) -> String {
+        if self.secret {
+            format!("{}_FILE", self.var)
+        } else {
+            self.var.into()
+        }
+    }
+}
+
+const fn secret(var: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { var, value: "FILE", default, help, secret: true, set: |_, _| Ok(()) }
+}
+
+/// All settings, in the order in which they are shown.
+pub const SETTINGS: &[Setting] = &[
+    secret("GH_TOKEN", "required", "GitHub token; with Members: read the truth is re-read, without any permission the deliveries are the truth"),
+    secret("GH_WEBHOOK_TOKEN", "required", "the webhook's secret"),
+    secret("GH_WEBHOOK_TOKEN_PREVIOUS", "none", "the secret before it, accepted too while rotating"),
+    secret("SENTRY_TOKEN", "required", "token of a Sentry internal integration with Team: Admin and Member: Read & Write"),
+    Setting {
+        var: "SENTRY_ORG_SLUG",
+        value: "SLUG",
+        default: "required",
+        help: "the Sentry organisation",
+        secret: false,
+        set: |s, v| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if !v.chars().all(fits) {
+                return Err(format!("is `{v}`; a slug has only letters, digits, - and _"));
+            }
+            put(&mut s.sentry_org, Ok(v.into()))
+        },
+    },
+    Setting {
+        var: "GH_ORG",
+        value: "LOGIN",
+        default: "the token's only organisation, else that of the first signed team or membership event",
+        help: "the GitHub organisation",
+        secret: false,
+        set: |s, v| put(&mut s.github_org, Ok(Some(Login::from(v)))),
+    },
+    Setting {
+        var: "GH_API_URL",
+        value: "URL",
+        default: "https://api.github.com",
+        help: "GitHub's API: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
+        secret: false,
+        set: |s, v| put(&mut s.github_url, values::base_url(v)),
+    },
+    Setting {
+        var: "SENTRY_URL",
+        value: "URL",
+        default: "https://sentry.io",
+        help: "Sentry's region or self-hosted address, without /api/0",
+        secret: false,
+        set: |s, v| {
+            let v = v.trim_end_matches('/');
+            put(&mut s.sentry_url, values::base_url(v.strip_suffix("/api/0").unwrap_or(v)))
+        },
+    },
+    Setting {
+        var: "SYNC_LISTEN",
+        value: "ADDR",
+        default: "127.0.0.1:8080",
+        help: "where deliveries arrive: ADDR:PORT or unix:PATH; an inherited systemd socket wins",
+        secret: false,
+        set: |s, v| put(&mut s.listen, values::listen(v)),
+    },
+    Setting {
+        var: "SYNC_ADMIN_LISTEN",
+        value: "ADDR",
+        default: "127.0.0.1:8081",
+        help: "status page, metrics and readiness: ADDR:PORT, unix:PATH or off",
+        secret: false,
+        set: |s, v| put(&mut s.admin_listen, values::listen_or_off(v)),
+    },
+    Setting {
+        var: "SYNC_STATE_DIR",
+        value: "DIR",
+        default: "$STATE_DIRECTORY, else /var/lib/sentry-team-sync if it exists, else ./state",
+        help: "everything that must survive",
+        secret: false,
+        set: |s, v| put(&mut s.state_dir, Ok(v.into())),
+    },
+    Setting {
+        var: "SYNC_INTERVAL",
+        value: "TIME",
+        default: "1h",
+        help: "how often Sentry's members are read again; off",
+        secret: false,
+        set: |s, v| put(&mut s.interval, values::duration_or_off(v)),
+    },
+    Setting {
+        var: "SYNC_TEAMS",
+        value: "GLOBS",
+        default: "*",
+        help: "which GitHub teams are mirrored: comma list of slug globs, ! excludes",
+        secret: false,
+        set: |s, v| put(&mut s.teams, values::team_filter(v)),
+    },
+    Setting {
+        var: "SYNC_PROTECT",
+        value: "LIST",
+        default: "none",
+        help: "e-mail addresses and Sentry team slugs that are never removed or deleted",
+        secret: false,
+        set: |s, v| put(&mut s.protect, values::protected(v)),
+    },
+    Setting {
+        var: "SYNC_SLUG_PREFIX",
+        value: "TEXT",
+        default: "none",
+        help: "put before every team slug in Sentry",
+        secret: false,
+        set: |s, v| put(&mut s.slug_prefix, values::slug_prefix(v)),
+    },
+    Setting {
+        var: "SYNC_IDENTITY",
+        value: "LIST",
+        default: "map,sentry,saml,verified,public",
+        help: "how people are matched, the first source with an answer decides; one left out is off",
+        secret: false,
+        set: |s, v| put(&mut s.identity, values::sources(v)),
+    },
+    Setting {
+        var: "SYNC_USER_MAP",
+        value: "FILE",
+        default: "none",
+        help: "JSON or CSV: GitHub login or id:NUMBER to e-mail address",
+        secret: false,
+        set: |s, v| put(&mut s.user_map, Ok(Some(v.into()))),
+    },
+    Setting {
+        var: "SYNC_TRUST_UNVERIFIED",
+        value: "WORD",
+        default: "primary",
+        help: "primary: a Sentry user's unverified primary address counts if no other member bears it; never",
+        secret: false,
+        set: |s, v| put(&mut s.trust_unverified, values::word(v, &[("primary", true), ("never", false)])),
+    },
+    Setting {
+        var: "SYNC_REMOVE_MEMBERS",
+        value: "WORD",
+        default: "left",
+        help: "left, known, all or never; a removal that an event names is carried out under all but never",
+        secret: false,
+        set: |s, v| put(&mut s.remove_members, values::word(v, REMOVE_MEMBERS)),
+    },
+    Setting {
+        var: "SYNC_DELETE_TEAMS",
+        value: "WORD",
+        default: "unless-projects",
+        help: "what becomes of a deleted team in Sentry: delete, unless-projects, empty or keep",
+        secret: false,
+        set: |s, v| put(&mut s.delete_teams, values::word(v, DELETE_TEAMS)),
+    },
+    Setting {
+        var: "SYNC_MAX_DELETIONS",
+        value: "LIMIT",
+        default: "5%,2",
+        help: "teams that events may delete within an hour: the larger of a share and a number; more is held",
+        secret: false,
+        set: |s, v| put(&mut s.max_deletions, values::limit(v)),
+    },
+    Setting {
+        var: "SYNC_WORKERS",
+        value: "N",
+        default: "4",
+        help: "teams worked on at once",
+        secret: false,
+        set: |s, v| put(&mut s.workers, values::workers(v)),
+    },
+    Setting {
+        var: "SYNC_AUDIT_KEEP",
+        value: "TIME",
+        default: "400d",
+        help: "how long the audit log is kept, in monthly files",
+        secret: false,
+        set: |s, v| put(&mut s.audit_keep, values::duration(v)),
+    },
+    Setting {
+        var: "RUST_LOG",
+        value: "FILTER",
+        default: "info",
+        help: "log filter: error, warn, info, debug, trace",
+        secret: false,
+        set: |s, v| put(&mut s.log, Ok(v.into())),
+    },
+];
+
+const REMOVE_MEMBERS: &[(&str, RemoveMembers)] = &[
+    ("left", RemoveMembers::Left),
+    ("known", RemoveMembers::Known),
+    ("all", RemoveMembers::All),
+    ("never", RemoveMembers::Never),
+];
+
+const DELETE_TEAMS: &[(&str, DeleteTeams)] = &[
+    ("delete", DeleteTeams::Delete),
+    ("unless-projects", DeleteTeams::UnlessProjects),
+    ("empty", DeleteTeams::Empty),
+    ("keep", DeleteTeams::Keep),
+];
+
+fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
+}
+
+impl Settings {
+    /// The defaults of the table. They are values of their own kind here, and their texts above are checked against
+    /// them by a test.
+    #[allow(clippy::expect_used)] // Every text is a constant that the tests read.
+    pub(super) fn defaults(env: &Environment) -> Self {
+        let local = |port| Listen::Tcp((std::net::Ipv4Addr::LOCALHOST, port).into());
+        Self {
+            sentry_org: String::new(),
+            github_org: None,
+            github_url: values::base_url("https://api.github.com").expect("constant"),
+            sentry_url: values::base_url("https://sentry.io").expect("constant"),
+            listen: local(8080),
+            admin_listen: Some(local(8081)),
+            state_dir: default_state_dir(env),
+            interval: Some(std::time::Duration::from_secs(3600)),
+            teams: values::team_filter("*").expect("constant"),
+            protect: values::Protected::default(),
+            slug_prefix: String::new(),
+            identity: values::sources("map,sentry,saml,verified,public").expect("constant"),
+            user_map: None,
+            trust_unverified: true,
+            remove_members: RemoveMembers::Left,
+            delete_teams: DeleteTeams::UnlessProjects,
+            max_deletions: values::limit("5%,2").expect("constant"),
+            workers: 4,
+            audit_keep: std::time::Duration::from_secs(400 * 86_400),
+            log: "info".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_the_defaults_are_the_defaults() {
+        let fresh = || Settings::defaults(&Environment::new());
+        for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
+            let words = ["required", "none"].contains(&setting.default) || setting.default.contains(' ');
+            if words {
+                continue;
+            }
+            let mut settings = fresh();
+            (setting.set)(&mut settings, setting.default).unwrap();
+            assert_eq!(format!("{settings:?}"), format!("{:?}", fresh()), "{}", setting.var);
+        }
+    }
+
+    #[test]
+    fn every_setting_has_a_flag_of_its_own() {
+        let mut flags: Vec<_> = SETTINGS.iter().map(Setting::flag).collect();
+        assert_eq!(
+            flags[..4],
+            ["gh-token-file", "gh-webhook-token-file", "gh-webhook-token-previous-file", "sentry-token-file"]
+        );
+        assert!(flags.contains(&"max-deletions".into()) && flags.contains(&"log".into()));
+        flags.sort();
+        flags.dedup();
+        assert_eq!(flags.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn sentrys_address_may_be_pasted_with_its_path() {
+        let mut settings = Settings::defaults(&Environment::new());
+        let setting = SETTINGS.iter().find(|setting| setting.var == "SENTRY_URL").unwrap();
+        (setting.set)(&mut settings, "https://de.sentry.io/api/0/").unwrap();
+        assert_eq!(settings.sentry_url.as_str(), "https://de.sentry.io");
+    }
+}
