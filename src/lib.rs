@@ -10,3 +10,5 @@ pub mod journal;
 pub mod secret;
 pub mod slug;
 pub mod state;
+pub mod upstream;
+pub mod verdict;

@@ -1,0 +1,174 @@
+//! One HTTP answer, reduced to what the mirror reads of it. Pure.
+
+use crate::clock::{self, Timestamp};
+use crate::escape;
+
+/// A whole answer: its body was read to the end.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers that matter.
+    pub headers: Headers,
+    /// The body, at most [`super::BODY_LIMIT`] bytes.
+    pub body: Vec<u8>,
+}
+
+/// The headers that matter. What is absent or unreadable is `None`.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    /// The body claims to be JSON.
+    pub json: bool,
+    /// `Retry-After` in seconds.
+    pub retry_after: Option<u64>,
+    /// How many calls are left in this window: `X-RateLimit-Remaining` or `X-Sentry-Rate-Limit-Remaining`.
+    pub remaining: Option<u64>,
+    /// How many calls a window has.
+    pub limit: Option<u64>,
+    /// When the next window begins, in seconds since 1970.
+    pub reset: Option<u64>,
+    /// `Date`.
+    pub date: Option<Timestamp>,
+    /// `Link`, with the pages before and after.
+    pub link: Option<String>,
+    /// `Location` of a redirect.
+    pub location: Option<String>,
+    /// `X-GitHub-SSO`: the token must be authorised for the organisation.
+    pub sso: bool,
+    /// `X-Accepted-GitHub-Permissions`: what the call would need.
+    pub accepted_permissions: Option<String>,
+    /// `github-authentication-token-expiration`.
+    pub token_expires: Option<String>,
+}
+
+impl Headers {
+    /// Picks what matters out of all headers.
+    pub fn pick<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut headers = Self::default();
+        for (name, value) in all {
+            match name.to_ascii_lowercase().as_str() {
+                "content-type" => headers.json = is_json(value),
+                "retry-after" => headers.retry_after = value.trim().parse().ok(),
+                "x-ratelimit-remaining" | "x-sentry-rate-limit-remaining" => {
+                    headers.remaining = value.trim().parse().ok();
+                }
+                "x-ratelimit-limit" | "x-sentry-rate-limit-limit" => {
+                    headers.limit = value.trim().parse().ok()
+                }
+                "x-ratelimit-reset" | "x-sentry-rate-limit-reset" => {
+                    headers.reset = value.trim().parse().ok()
+                }
+                "date" => headers.date = clock::parse_http_date(value),
+                "link" => headers.link = Some(value.into()),
+                "location" => headers.location = Some(value.into()),
+                "x-github-sso" => headers.sso = true,
+                "x-accepted-github-permissions" => headers.accepted_permissions = Some(value.into()),
+                "github-authentication-token-expiration" => headers.token_expires = Some(value.into()),
+                _ => {}
+            }
+        }
+        headers
+    }
+
+    /// Seconds until the next rate-limit window by the server's own clock, or by ours if it sends no `Date`.
+    pub fn until_reset(&self, now: Timestamp) -> Option<u64> {
+        let there = self.date.unwrap_or(now);
+        self.reset.map(|reset| reset.saturating_sub(there.0 / 1000))
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || kind.ends_with("+json")
+}
+
+impl Answer {
+    /// What the body says, on one line of at most 200 characters: the message of a JSON error in any of the forms that
+    /// the two APIs use, else the beginning of the text.
+    pub fn said(&self) -> String {
+        let text = match serde_json::from_slice(&self.body) {
+            Ok(value) => message(&value).unwrap_or_else(|| value.to_string()),
+            Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
+        };
+        let words: Vec<_> = text.split_whitespace().collect();
+        escape::plain(&words.join(" "), 200)
+    }
+
+    /// Status and message: `403 "You do not have permission…"`.
+    pub fn brief(&self) -> String {
+        match self.said() {
+            said if said.is_empty() => self.status.to_string(),
+            said => format!("{} {}", self.status, escape::Quoted(&said)),
+        }
+    }
+}
+
+/// The readable part of an error body: `{"detail": text}`, `{"message": text}`, `{field: [texts]}`, a bare string or list.
+fn message(body: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match body {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => items.first().and_then(message),
+        Value::Object(fields) => {
+            let whole = ["detail", "message", "info"].iter().find_map(|name| fields.get(*name)?.as_str());
+            match whole {
+                Some(text) => Some(text.into()),
+                None => {
+                    let (name, value) = fields.iter().next()?;
+                    Some(format!("{name}: {}", message(value)?))
+                }
+            }
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: &str) -> Answer {
+        Answer { status: 400, body: body.into(), ..Answer::default() }
+    }
+
+    #[test]
+    fn error_bodies_of_every_form_are_read() {
+        for (body, said) in [
+            (r#"{"detail":"no"}"#, "no"),
+            (r#"{"message":"Not Found","documentation_url":"x"}"#, "Not Found"),
+            (r#"{"slug":["bad slug"]}"#, "slug: bad slug"),
+            (r#"{"non_field_errors":["a"],"detail":"b"}"#, "b"),
+            (r#"{"info":"route"}"#, "route"),
+            (r#""bare string""#, "bare string"),
+            (r#"["list"]"#, "list"),
+            ("<html>\n  x\u{1b}[1m</html>", "<html> x[1m</html>"),
+            ("", ""),
+            ("{}", "{}"),
+        ] {
+            assert_eq!(answer(body).said(), said, "{body}");
+        }
+        assert_eq!(answer("").brief(), "400");
+    }
+
+    #[test]
+    fn long_bodies_are_cut() {
+        assert_eq!(answer(&"x".repeat(100_000)).said().len(), 200);
+    }
+
+    #[test]
+    fn headers_are_read_without_case() {
+        let headers = Headers::pick(
+            [
+                ("Content-Type", "application/vnd.github+json; charset=utf-8"),
+                ("X-SENTRY-RATE-LIMIT-REMAINING", "3"),
+                ("x-sentry-rate-limit-reset", "1795470999"),
+                ("Date", "Mon, 23 Nov 2026 21:56:37 GMT"),
+                ("Retry-After", "soon"),
+            ]
+            .into_iter(),
+        );
+        assert!(headers.json);
+        assert_eq!((headers.remaining, headers.retry_after), (Some(3), None));
+        assert_eq!(headers.until_reset(Timestamp(0)), Some(2));
+    }
+}

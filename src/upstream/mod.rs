@@ -1,0 +1,373 @@
+//! The one place that speaks HTTP to GitHub and Sentry: agent, timeouts, pace, verdict.
+//!
+//! It never follows a redirect (a token would travel, and a DELETE would turn into a GET), never repeats a call whose
+//! outcome is unknown, and never holds a token in anything that can be printed.
+
+pub mod answer;
+pub mod pace;
+pub mod tls;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ureq::http;
+use ureq::tls::TlsConfig;
+use ureq::Agent;
+
+use crate::clock::Timestamp;
+use crate::config::values::BaseUrl;
+use crate::secret::Secret;
+use crate::verdict::{self, Asked, Verdict};
+use answer::{Answer, Headers};
+use pace::{Health, Method, Pace};
+
+/// Larger answers do not exist: a page of 100 Sentry members is some 120 KB, a GraphQL page of 50 teams some 2 MB.
+pub const BODY_LIMIT: u64 = 16 << 20;
+/// Establishing a connection, TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// From the request's end to the answer's head. GitHub gives up on itself after 10 s.
+const ANSWER: Duration = Duration::from_secs(20);
+/// A whole call.
+const CALL: Duration = Duration::from_secs(30);
+/// Waits up to this long happen within the call; longer ones are the job's business, which is put aside.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many rate limits one call bears before its job is put aside.
+const TRIES: u32 = 10;
+
+/// One of the two hosts.
+pub struct Upstream {
+    name: &'static str,
+    base: BaseUrl,
+    agent: Agent,
+    authorization: Secret,
+    headers: &'static [(&'static str, &'static str)],
+    pace: Mutex<Pace>,
+    stopping: Condvar,
+    stopped: AtomicBool,
+    calls: AtomicU64,
+    failures: AtomicU64,
+    token_expires: Mutex<Option<String>>,
+}
+
+/// One call: method, path behind host and port (with its query), body.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Begins with a slash; every foreign part is percent-encoded.
+    pub path: String,
+    /// JSON.
+    pub body: Option<serde_json::Value>,
+}
+
+impl Request {
+    /// A GET.
+    pub fn get(path: String) -> Self {
+        Self { method: Method::Get, path, body: None }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.name(), self.path)
+    }
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Reply {
+    /// What it means.
+    pub verdict: Verdict,
+    /// The answer; empty, with status 0, if there was none.
+    pub answer: Answer,
+    /// For the audit log.
+    pub exchange: Exchange,
+}
+
+/// A call and its answer in a few words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// `POST /api/0/…`.
+    pub call: String,
+    /// `201`, or why there is no answer.
+    pub answer: String,
+}
+
+impl Upstream {
+    /// A client of one host. The token and `headers` go with every call.
+    pub fn new(
+        name: &'static str,
+        base: &BaseUrl,
+        token: &Secret,
+        headers: &'static [(&'static str, &'static str)],
+        roots: &tls::Roots,
+    ) -> Self {
+        let tls = TlsConfig::builder().root_certs(roots.certs.clone()).build();
+        let config = Agent::config_builder()
+            // The headers of a 429 are lost otherwise.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .https_only(base.is_https())
+            .tls_config(tls)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWER))
+            .timeout_global(Some(CALL))
+            .max_idle_connections(64)
+            .max_idle_connections_per_host(64)
+            .user_agent(concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION")));
+        // Loopback never goes through a proxy; the client would send even plain HTTP there.
+        let config = if base.is_loopback() { config.proxy(None) } else { config };
+        Self {
+            name,
+            base: base.clone(),
+            agent: config.build().into(),
+            authorization: Secret::new(format!("Bearer {}", token.expose())),
+            headers,
+            pace: Mutex::default(),
+            stopping: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            token_expires: Mutex::default(),
+        }
+    }
+
+    /// Asks, waiting for the host's pace. Rate limits that name a short wait are waited for and asked again: they
+    /// say that nothing was carried out.
+    pub fn ask(&self, asked: Asked, request: &Request) -> Reply {
+        let mut tries = 0;
+        loop {
+            let wait = self.pace().turn(request.method, Instant::now());
+            if wait > PATIENCE || (!wait.is_zero() && !self.sleep(wait)) {
+                return self.not_asked(request, wait);
+            }
+            if !wait.is_zero() {
+                continue;
+            }
+            let reply = self.call(asked, request);
+            self.learn(request.method, &reply);
+            tries += 1;
+            match reply.verdict {
+                Verdict::Wait(wait) if wait <= PATIENCE && tries < TRIES => {}
+                _ => return reply,
+            }
+        }
+    }
+
+    /// How long nothing can be asked of this host.
+    pub fn paused_for(&self) -> Option<Duration> {
+        self.pace().paused_for(Instant::now())
+    }
+
+    /// How the host is feeling.
+    pub fn health(&self) -> Health {
+        self.pace().health()
+    }
+
+    /// The host's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Calls made and calls without a usable answer, since start.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+    }
+
+    /// When the token expires, as the host last said.
+    pub fn token_expires(&self) -> Option<String> {
+        self.token_expires.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Treats the token as refused: a call told so in a way that one answer alone does not show.
+    pub fn refuse(&self, why: &str) {
+        if self.pace().refused(why, Instant::now()) {
+            log::error!("{}: {why}", self.name);
+        }
+    }
+
+    /// Wakes everybody who waits for the pace; no call is made from then on.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        drop(self.pace());
+        self.stopping.notify_all();
+    }
+
+    /// Cuts the calls that are under way: the end of the time to stop.
+    pub fn cut(&self) {
+        self.agent.clone().shutdown();
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps; `false` if the process stops meanwhile.
+    fn sleep(&self, wait: Duration) -> bool {
+        let stopped = || self.stopped.load(Ordering::Relaxed);
+        let _ = self.stopping.wait_timeout_while(self.pace(), wait, |_| !stopped());
+        !stopped()
+    }
+
+    fn not_asked(&self, request: &Request, wait: Duration) -> Reply {
+        let why = match self.health() {
+            Health::Well => "waiting for the rate limit".to_string(),
+            Health::Down(why) | Health::Refused(why) => format!("waiting: {why}"),
+        };
+        Reply {
+            verdict: Verdict::Wait(wait.max(Duration::from_millis(200))),
+            answer: Answer::default(),
+            exchange: Exchange { call: request.to_string(), answer: why },
+        }
+    }
+
+    fn call(&self, asked: Asked, request: &Request) -> Reply {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
+        let (verdict, answer, said) = match self.send(request) {
+            Ok(answer) => {
+                let verdict = verdict::judge(asked, &answer, Timestamp::now());
+                let said = if answer.status < 300 { answer.status.to_string() } else { answer.brief() };
+                (verdict, answer, said)
+            }
+            Err(error) => {
+                let (verdict, said) = no_answer(&error);
+                (verdict, Answer::default(), said)
+            }
+        };
+        let exchange = Exchange { call: request.to_string(), answer: said };
+        let Exchange { call, answer: said } = &exchange;
+        log::debug!("{}: {call} -> {said} in {} ms", self.name, began.elapsed().as_millis());
+        Reply { verdict, answer, exchange }
+    }
+
+    fn send(&self, request: &Request) -> Result<Answer, ureq::Error> {
+        let body = request.body.as_ref().map(serde_json::to_vec).transpose().map_err(std::io::Error::from)?;
+        let uri = format!("{}{}", self.base.origin(), request.path);
+        let mut builder = http::Request::builder().method(request.method.name()).uri(uri);
+        builder = builder.header("authorization", self.authorization.expose());
+        for (name, value) in self.headers {
+            builder = builder.header(*name, *value);
+        }
+        if body.is_some() {
+            builder = builder.header("content-type", "application/json");
+        }
+        let mut response = match request.method {
+            Method::Get | Method::Delete => self.agent.run(builder.body(())?)?,
+            // Sentry's POST that adds a member has no body.
+            Method::Post | Method::Put => self.agent.run(builder.body(body.unwrap_or_default())?)?,
+        };
+        let all = response.headers().iter();
+        let headers =
+            Headers::pick(all.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(BODY_LIMIT).read_to_vec()?;
+        Ok(Answer { status, headers, body })
+    }
+
+    fn learn(&self, method: Method, reply: &Reply) {
+        let now = Instant::now();
+        let headers = &reply.answer.headers;
+        if let Some(expires) = &headers.token_expires {
+            *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());
+        }
+        let mut pace = self.pace();
+        if headers.remaining == Some(0) {
+            let wait = headers.until_reset(Timestamp::now()).unwrap_or(1);
+            pace.hold(method, Duration::from_secs(wait), now);
+        }
+        match &reply.verdict {
+            Verdict::Wait(wait) => {
+                pace.well();
+                pace.hold(method, *wait, now);
+            }
+            Verdict::Unknown(why) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                if pace.failed(why, now) {
+                    log::warn!("{}: down, deliveries wait: {why}", self.name);
+                }
+            }
+            Verdict::Refused(why) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                if pace.refused(why, now) {
+                    log::error!("{}: {why}; deliveries wait until this is mended", self.name);
+                }
+            }
+            _ => {
+                if pace.well() {
+                    log::info!("{}: answers again", self.name);
+                }
+            }
+        }
+    }
+}
+
+/// Why there is nothing to work with.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// What can be done about it.
+    pub kind: TroubleKind,
+    /// What the host said, or what happened to the call.
+    pub why: String,
+    /// The call.
+    pub exchange: Exchange,
+}
+
+/// What can be done about a [`Trouble`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// Nothing took place; ask again after this time.
+    Later(Duration),
+    /// It may have taken place; look, then repeat.
+    Unknown,
+    /// The token or the address is wrong; everything that needs this host waits.
+    Refused,
+    /// The token may not do this one thing.
+    Denied,
+    /// It will never work.
+    Never,
+}
+
+impl Reply {
+    /// The trouble that a verdict without a meaning of its own stands for.
+    pub fn into_trouble(self) -> Trouble {
+        let (kind, why) = match self.verdict {
+            Verdict::Wait(wait) => (TroubleKind::Later(wait), self.exchange.answer.clone()),
+            Verdict::Unknown(why) => (TroubleKind::Unknown, why),
+            Verdict::Refused(why) => (TroubleKind::Refused, why),
+            Verdict::Denied(why) => (TroubleKind::Denied, why),
+            Verdict::Never(why) => (TroubleKind::Never, why),
+            // Where these have a meaning, the caller has read it before.
+            Verdict::Missing | Verdict::Taken | Verdict::Locked | Verdict::Requested => {
+                (TroubleKind::Never, self.answer.brief())
+            }
+            Verdict::Done | Verdict::Already => {
+                (TroubleKind::Unknown, format!("{} with a body that can not be read", self.answer.status))
+            }
+        };
+        Trouble { kind, why, exchange: self.exchange }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.exchange.call, self.why)
+    }
+}
+
+/// No answer at all: whether the call took place is unknown, unless the certificate was the reason.
+fn no_answer(error: &ureq::Error) -> (Verdict, String) {
+    let said = match error {
+        ureq::Error::Timeout(phase) => format!("no answer in time ({phase})"),
+        error => format!("no answer: {error}"),
+    };
+    let untrusted = said.contains("invalid peer certificate");
+    if untrusted {
+        let why = format!("its certificate is not trusted ({error}): name your authority in SSL_CERT_FILE");
+        return (Verdict::Refused(why), said);
+    }
+    (Verdict::Unknown(said.clone()), said)
+}

@@ -1,0 +1,208 @@
+//! When a host may be asked again: its announced rate, its pauses, and how it is feeling. Pure: time is an argument.
+//!
+//! Rates are counted per method, as Sentry does. A host that failed several times in a row is *down*: it is left
+//! alone for a growing while, then one call tries. A host that refuses the token is left alone in the same way.
+
+use std::time::{Duration, Instant};
+
+/// So many failures in a row are an outage; fewer are bad luck, met by the job's own repetition.
+const FAILURES_THAT_ARE_AN_OUTAGE: u32 = 5;
+/// The longest pause between two tries of a host that is down.
+const LONGEST_OUTAGE_PAUSE: Duration = Duration::from_secs(60);
+/// How often a refused token is tried again.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// How long others wait while one call tries whether an outage is over.
+const WHILE_TRYING: Duration = Duration::from_millis(500);
+
+/// A try that has not come back after so long is not waited for.
+const LONGEST_TRY: Duration = Duration::from_secs(60);
+
+/// The HTTP methods that are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates a team, adds a member, asks GraphQL.
+    Post,
+    /// Renames a team.
+    Put,
+    /// Deletes a team, removes a member.
+    Delete,
+}
+
+impl Method {
+    /// As HTTP spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// One host's pace.
+#[derive(Debug, Default)]
+pub struct Pace {
+    not_before: [Option<Instant>; 4],
+    failures: u32,
+    pause: Option<Pause>,
+}
+
+#[derive(Debug)]
+struct Pause {
+    until: Instant,
+    /// Since when one call tries whether the host is back.
+    trying: Option<Instant>,
+    /// Why the token or address is refused; `None` in an outage.
+    refused: Option<String>,
+    why: String,
+}
+
+/// How a host is feeling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    Well,
+    /// It fails; why, when last asked.
+    Down(String),
+    /// It refuses the token, or the address is wrong.
+    Refused(String),
+}
+
+impl Pace {
+    /// How long a call has to wait; zero means now, and the caller then asks.
+    pub fn turn(&mut self, method: Method, now: Instant) -> Duration {
+        if let Some(pause) = &mut self.pause {
+            if now < pause.until {
+                return pause.until - now;
+            }
+            if pause.trying.is_some_and(|since| now < since + LONGEST_TRY) {
+                return WHILE_TRYING;
+            }
+            pause.trying = Some(now);
+        }
+        let wait =
+            self.not_before[method as usize].map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        if wait > Duration::ZERO {
+            if let Some(pause) = &mut self.pause {
+                pause.trying = None;
+            }
+        }
+        wait
+    }
+
+    /// No call of this method for `wait`: a rate limit said so, or its window is used up.
+    pub fn hold(&mut self, method: Method, wait: Duration, now: Instant) {
+        let until = now + wait;
+        let slot = &mut self.not_before[method as usize];
+        *slot = (*slot).max(Some(until));
+    }
+
+    /// The host answered sensibly. Returns whether a pause ended with it.
+    pub fn well(&mut self) -> bool {
+        self.failures = 0;
+        self.pause.take().is_some()
+    }
+
+    /// The host failed. Returns whether a pause began with it.
+    pub fn failed(&mut self, why: &str, now: Instant) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let Some(more) = self.failures.checked_sub(FAILURES_THAT_ARE_AN_OUTAGE) else {
+            if let Some(pause) = &mut self.pause {
+                pause.trying = None;
+            }
+            return false;
+        };
+        let pause = Duration::from_secs(1 << more.min(6)).min(LONGEST_OUTAGE_PAUSE);
+        let began = self.pause.is_none();
+        self.pause = Some(Pause { until: now + pause, trying: None, refused: None, why: why.into() });
+        began
+    }
+
+    /// The host refuses the token or the address. Returns whether that is news.
+    pub fn refused(&mut self, why: &str, now: Instant) -> bool {
+        let news = !matches!(&self.pause, Some(Pause { refused: Some(known), .. }) if known == why);
+        let until = now + REFUSED_PAUSE;
+        self.pause = Some(Pause { until, trying: None, refused: Some(why.into()), why: why.into() });
+        news
+    }
+
+    /// How long nothing at all can be asked.
+    pub fn paused_for(&self, now: Instant) -> Option<Duration> {
+        self.pause.as_ref().map(|pause| pause.until.saturating_duration_since(now)).filter(|d| !d.is_zero())
+    }
+
+    /// How the host is feeling.
+    pub fn health(&self) -> Health {
+        match &self.pause {
+            None => Health::Well,
+            Some(Pause { refused: Some(why), .. }) => Health::Refused(why.clone()),
+            Some(Pause { why, .. }) => Health::Down(why.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn rates_are_kept_per_method() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        pace.hold(Method::Get, SECOND, now);
+        pace.hold(Method::Get, SECOND / 2, now);
+        assert_eq!(pace.turn(Method::Get, now), SECOND);
+        assert_eq!(pace.turn(Method::Post, now), Duration::ZERO);
+        assert_eq!(pace.turn(Method::Get, now + SECOND), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_outage_is_several_failures_in_a_row_and_pauses_grow() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        for _ in 0..4 {
+            assert!(!pace.failed("x", now));
+        }
+        assert_eq!(pace.turn(Method::Get, now), Duration::ZERO);
+        pace.well();
+        for _ in 0..4 {
+            assert!(!pace.failed("x", now));
+        }
+        assert!(pace.failed("x", now));
+        assert_eq!(pace.health(), Health::Down("x".into()));
+        let pauses: Vec<_> = (0..8)
+            .map(|_| {
+                let pause = pace.paused_for(now).unwrap();
+                assert!(!pace.failed("x", now));
+                pause.as_secs()
+            })
+            .collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert!(pace.well());
+        assert_eq!((pace.health(), pace.paused_for(now)), (Health::Well, None));
+    }
+
+    #[test]
+    fn one_call_tries_whether_an_outage_is_over() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        (0..5).for_each(|_| assert!(pace.failed("x", now) || pace.health() == Health::Well));
+        let later = now + SECOND;
+        assert_eq!(pace.turn(Method::Get, later), Duration::ZERO);
+        assert_eq!(pace.turn(Method::Get, later), WHILE_TRYING);
+        assert!(!pace.failed("x", later));
+        assert_eq!(pace.turn(Method::Get, later), 2 * SECOND);
+    }
+
+    #[test]
+    fn a_refused_token_is_tried_once_a_minute() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        assert!(pace.refused("no", now));
+        assert!(!pace.refused("no", now));
+        assert_eq!(pace.turn(Method::Get, now), REFUSED_PAUSE);
+        assert_eq!(pace.turn(Method::Get, now + REFUSED_PAUSE), Duration::ZERO);
+        assert_eq!(pace.health(), Health::Refused("no".into()));
+    }
+}
