@@ -1,0 +1,388 @@
+//! GitHub's API as typed reads. Nothing here writes to GitHub, ever.
+//!
+//! Teams are asked for by id, which survives renames of team and organisation. GitHub answers 404 for a missing
+//! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
+
+mod queries;
+mod wire;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::{json, Value};
+
+use crate::clock::Timestamp;
+use crate::config::values::BaseUrl;
+use crate::escape::path_part;
+use crate::event::{OrgRef, Person};
+use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
+use crate::secret::Secret;
+use crate::state::record::Mode;
+use crate::upstream::answer::Headers;
+use crate::upstream::pace::Method;
+use crate::upstream::tls::Roots;
+use crate::upstream::{Reply, Request, Trouble, TroubleKind, Upstream};
+use crate::verdict::{Asked, Verdict};
+use wire::Outcome;
+
+/// 2022-11-28 is the version that every server knows, Enterprise Servers before 3.21 know no other.
+const HEADERS: &[(&str, &str)] =
+    &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
+
+/// A list is at most so many pages; more is an endless loop of a broken server.
+const MOST_PAGES: usize = 10_000;
+
+/// GitHub, with one token.
+pub struct Github {
+    host: Arc<Upstream>,
+    /// The REST API's path: empty on github.com, `/api/v3` on Enterprise Server.
+    rest: String,
+    /// The GraphQL API's path.
+    graphql: String,
+    /// Sources of addresses that the token turned out not to see.
+    no_verified: AtomicBool,
+    no_saml: AtomicBool,
+}
+
+/// A team as GitHub shows it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamFacts {
+    /// The key.
+    pub id: GithubTeamId,
+    /// The key for GraphQL.
+    pub node_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its slug; may be empty.
+    pub slug: GithubSlug,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// Its parent.
+    pub parent: Option<GithubTeamId>,
+}
+
+/// A public profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Id and login as they belong together now.
+    pub person: Person,
+    /// The public address; mostly there is none.
+    pub email: Option<String>,
+}
+
+/// What GitHub says of a person's addresses, by source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// From single sign-on.
+    pub saml: Vec<String>,
+    /// On the organisation's verified domains.
+    pub verified: Vec<String>,
+    /// On the profile.
+    pub public: Option<String>,
+}
+
+/// Which of the sources beyond the profile are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// [`Claims::saml`].
+    pub saml: bool,
+    /// [`Claims::verified`].
+    pub verified: bool,
+}
+
+impl Github {
+    /// A client with one token.
+    pub fn new(base: &BaseUrl, token: &Secret, roots: &Roots) -> Self {
+        let rest = base.path().to_string();
+        let graphql = match rest.strip_suffix("/v3") {
+            Some(api) => format!("{api}/graphql"),
+            None => format!("{rest}/graphql"),
+        };
+        let host = Arc::new(Upstream::new("GitHub", base, token, HEADERS, roots));
+        Self { host, rest, graphql, no_verified: AtomicBool::new(false), no_saml: AtomicBool::new(false) }
+    }
+
+    /// The host: its health, its pause, its end.
+    pub fn host(&self) -> &Arc<Upstream> {
+        &self.host
+    }
+
+    fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Option<(T, Headers)>, Trouble> {
+        let reply = self.host.ask(Asked::Github, &Request::get(path.into()));
+        match reply.verdict {
+            Verdict::Done => match serde_json::from_slice(&reply.answer.body) {
+                Ok(row) => Ok(Some((row, reply.answer.headers))),
+                Err(_) => Err(reply.into_trouble()),
+            },
+            Verdict::Missing => Ok(None),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
+        Ok(self.ask(&format!("{}{path}", self.rest))?.map(|(row, _)| row))
+    }
+
+    /// All pages of a list. A page that fails makes the whole list fail: never half a list.
+    fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Vec<T>>, Trouble> {
+        let mut rows = Vec::new();
+        let mut next = format!("{}{path}", self.rest);
+        for _ in 0..MOST_PAGES {
+            let Some((page, headers)) = self.ask::<Vec<T>>(&next)? else { return Ok(None) };
+            rows.extend(page);
+            match wire::next_path(headers.link.as_deref()) {
+                Some(path) => next = path,
+                None => return Ok(Some(rows)),
+            }
+        }
+        Err(endless(&next))
+    }
+
+    /// What this token may do in an organisation. A token that may read members sees its teams.
+    pub fn probe(&self, org: &Login) -> Result<Mode, Trouble> {
+        match self.get::<Vec<Value>>(format!("/orgs/{}/teams?per_page=1", path_part(org.as_str()))) {
+            Ok(Some(_)) => Ok(Mode::Read),
+            Ok(None) | Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(Mode::Payload),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The organisation of that login. Public: every token sees it.
+    pub fn org(&self, login: &Login) -> Result<Option<OrgRef>, Trouble> {
+        let row: Option<wire::OrgRow> = self.get(format!("/orgs/{}", path_part(login.as_str())))?;
+        Ok(row.map(|row| OrgRef { id: row.id, login: row.login }))
+    }
+
+    /// The token's only organisation; `None` if it has several, or none that it may tell.
+    pub fn only_org(&self) -> Result<Option<OrgRef>, Trouble> {
+        let rows = match self.get::<Vec<wire::OrgRow>>("/user/orgs?per_page=2".into()) {
+            Ok(rows) => rows.unwrap_or_default(),
+            Err(Trouble { kind: TroubleKind::Denied, .. }) => Vec::new(),
+            Err(trouble) => return Err(trouble),
+        };
+        match <[wire::OrgRow; 1]>::try_from(rows) {
+            Ok([only]) => Ok(Some(OrgRef { id: only.id, login: only.login })),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// A team by id.
+    pub fn team(&self, org: GithubOrgId, team: GithubTeamId) -> Result<Option<TeamFacts>, Trouble> {
+        let row: Option<wire::TeamRow> = self.get(format!("/organizations/{org}/team/{team}"))?;
+        Ok(row.map(wire::TeamRow::into_facts).filter(|facts| facts.id == team))
+    }
+
+    /// Whether a person is in a team or in one of its child teams. An invitation that is not accepted yet is no.
+    pub fn is_member(&self, org: GithubOrgId, team: GithubTeamId, login: &Login) -> Result<bool, Trouble> {
+        let login = path_part(login.as_str());
+        let row: Option<wire::MembershipRow> =
+            self.get(format!("/organizations/{org}/team/{team}/memberships/{login}"))?;
+        Ok(row.is_some_and(|row| row.state == "active"))
+    }
+
+    /// Everybody in a team that has no child teams; `None` if the team is not to be seen.
+    pub fn members(&self, org: GithubOrgId, team: GithubTeamId) -> Result<Option<Vec<Person>>, Trouble> {
+        let path = format!("/organizations/{org}/team/{team}/members?per_page=100");
+        let rows: Option<Vec<wire::UserRow>> = self.pages(&path)?;
+        let direct = |rows: Vec<wire::UserRow>| {
+            rows.into_iter().filter(|row| !row.is_inherited()).map(wire::UserRow::into_person).collect()
+        };
+        Ok(rows.map(direct))
+    }
+
+    /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
+    pub fn direct_members(&self, team: &TeamFacts) -> Result<Option<Vec<Person>>, Trouble> {
+        let vars = json!({ "id": team.node_id });
+        let is_it =
+            |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.id.0);
+        let nodes = self.connection::<wire::UserNode>(queries::TEAM_MEMBERS, vars, "/node/members", is_it)?;
+        Ok(nodes.map(|nodes| nodes.into_iter().map(wire::UserNode::into_person).collect()))
+    }
+
+    /// Whether a person is in the organisation, directly or through an enterprise team.
+    pub fn is_in_org(&self, org: &Login, login: &Login) -> Result<bool, Trouble> {
+        let (org, login) = (path_part(org.as_str()), path_part(login.as_str()));
+        let row: Option<wire::MembershipRow> = self.get(format!("/orgs/{org}/memberships/{login}"))?;
+        Ok(row.is_some_and(|row| row.state == "active"))
+    }
+
+    /// The teams that a person is in.
+    pub fn teams_of(&self, org: &Login, login: &Login) -> Result<Vec<GithubTeamId>, Trouble> {
+        let vars = json!({ "org": org, "login": login });
+        let nodes =
+            self.connection::<wire::TeamIdNode>(queries::TEAMS_OF, vars, "/organization/teams", |_| true)?;
+        Ok(nodes.unwrap_or_default().into_iter().map(|team| team.database_id).collect())
+    }
+
+    /// All teams that the token sees, by GraphQL or, where that is refused, by REST.
+    pub fn teams(&self, org: &Login) -> Result<Vec<TeamFacts>, Trouble> {
+        let vars = json!({ "org": org });
+        match self.connection::<wire::TeamNode>(queries::TEAMS, vars, "/organization/teams", |_| true) {
+            Ok(nodes) => Ok(nodes.unwrap_or_default().into_iter().map(wire::TeamNode::into_facts).collect()),
+            Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Never, .. }) => {
+                let path = format!("/orgs/{}/teams?per_page=100", path_part(org.as_str()));
+                let rows: Option<Vec<wire::TeamRow>> = self.pages(&path)?;
+                Ok(rows.unwrap_or_default().into_iter().map(wire::TeamRow::into_facts).collect())
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The profile of an account: by login, and by id if the login is somebody else's by now.
+    pub fn profile(&self, person: &Person) -> Result<Option<Profile>, Trouble> {
+        let by_login: Option<wire::UserRow> =
+            self.get(format!("/users/{}", path_part(person.login.as_str())))?;
+        let profile = by_login.map(wire::UserRow::into_profile).filter(|p| p.person.id == person.id);
+        match profile {
+            Some(profile) => Ok(Some(profile)),
+            None => self.profile_by_id(person.id),
+        }
+    }
+
+    /// The profile of an account by its id; `None` if there is no such account, or it is hidden.
+    pub fn profile_by_id(&self, id: GithubUserId) -> Result<Option<Profile>, Trouble> {
+        let row: Option<wire::UserRow> = self.get(format!("/user/{id}"))?;
+        Ok(row.map(wire::UserRow::into_profile).filter(|profile| profile.person.id == id))
+    }
+
+    /// A person's addresses by every wanted source, in one query; sources that the token may not see are left out
+    /// from then on. Where GraphQL is refused altogether, the profile is all there is.
+    pub fn claims(&self, org: &Login, person: &Person, wanted: Wanted) -> Result<Claims, Trouble> {
+        let asked = self.claims_by_query(org, &person.login, wanted)?;
+        match asked {
+            Some((id, claims)) if id == person.id => Ok(claims),
+            // The login is gone or somebody else's; under which login is the person now?
+            Some(_) => match self.profile_by_id(person.id)? {
+                Some(profile) => match self.claims_by_query(org, &profile.person.login, wanted)? {
+                    Some((id, claims)) if id == person.id => Ok(claims),
+                    _ => Ok(Claims { public: profile.email, ..Claims::default() }),
+                },
+                None => Ok(Claims::default()),
+            },
+            None => {
+                let profile = self.profile(person)?;
+                Ok(Claims { public: profile.and_then(|profile| profile.email), ..Claims::default() })
+            }
+        }
+    }
+
+    /// `None` if GraphQL is refused or knows nobody of that login.
+    fn claims_by_query(
+        &self,
+        org: &Login,
+        login: &Login,
+        wanted: Wanted,
+    ) -> Result<Option<(GithubUserId, Claims)>, Trouble> {
+        loop {
+            let verified = wanted.verified && !self.no_verified.load(Ordering::Relaxed);
+            let saml = wanted.saml && !self.no_saml.load(Ordering::Relaxed);
+            if !verified && !saml {
+                return Ok(None);
+            }
+            let reply = self.post(&queries::person(verified, saml), json!({ "login": login, "org": org }));
+            if reply.verdict != Verdict::Done {
+                let trouble = reply.into_trouble();
+                let refused = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
+                return if refused { Ok(None) } else { Err(trouble) };
+            }
+            match wire::outcome(&reply.answer.body) {
+                Outcome::Data(data) => return Ok(wire::claims(&data)),
+                Outcome::NotFound => return Ok(None),
+                Outcome::Forbidden(what) => self.leave_out(&what, verified, saml),
+                other => return Err(graphql_trouble(reply, other)),
+            }
+        }
+    }
+
+    /// Forgets about the source that a FORBIDDEN names; about both if it names neither.
+    fn leave_out(&self, what: &str, verified: bool, saml: bool) {
+        let lower = what.to_ascii_lowercase();
+        let names_saml = lower.contains("saml") || lower.contains("externalidentities");
+        let names_verified = lower.contains("organizationverifieddomainemails");
+        let neither = !(names_saml && saml) && !(names_verified && verified);
+        if names_saml || neither {
+            self.no_saml.store(true, Ordering::Relaxed);
+        }
+        if names_verified || neither {
+            self.no_verified.store(true, Ordering::Relaxed);
+        }
+        log::warn!("GitHub: a source of addresses is not open to this token and left out: {what}");
+    }
+
+    /// Forgets which sources were refused: the token or its permissions may have changed.
+    pub fn forget_refusals(&self) {
+        self.no_saml.store(false, Ordering::Relaxed);
+        self.no_verified.store(false, Ordering::Relaxed);
+    }
+
+    fn post(&self, query: &str, variables: Value) -> Reply {
+        let body = json!({ "query": query, "variables": variables });
+        let request = Request { method: Method::Post, path: self.graphql.clone(), body: Some(body) };
+        self.host.ask(Asked::Graphql, &request)
+    }
+
+    /// All pages of a connection; `None` if what holds it is not there, or is not what `is_it` expects. A page that
+    /// fails makes the whole list fail.
+    fn connection<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        mut vars: Value,
+        at: &str,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Result<Option<Vec<T>>, Trouble> {
+        let mut nodes = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let reply = self.post(query, vars.clone());
+            let data = match reply.verdict {
+                Verdict::Done => match wire::outcome(&reply.answer.body) {
+                    Outcome::Data(data) => data,
+                    Outcome::NotFound => return Ok(None),
+                    other => return Err(graphql_trouble(reply, other)),
+                },
+                // The route itself is missing: a server without GraphQL.
+                Verdict::Missing => {
+                    return Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
+                }
+                _ => return Err(reply.into_trouble()),
+            };
+            let Some(page) = data.pointer(at).filter(|page| !page.is_null() && is_it(&data)) else {
+                return Ok(None);
+            };
+            let Ok(page) = serde_json::from_value::<wire::Page<T>>(page.clone()) else {
+                return Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())));
+            };
+            let after = page.next();
+            nodes.extend(page.nodes);
+            match after {
+                Some(after) => vars["after"] = after.into(),
+                None => return Ok(Some(nodes)),
+            }
+        }
+        Err(endless(&self.graphql))
+    }
+}
+
+fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
+    let (kind, why) = match outcome {
+        Outcome::RateLimited => {
+            let wait = reply.answer.headers.until_reset(Timestamp::now()).unwrap_or(60).clamp(1, 3600);
+            (
+                TroubleKind::Later(std::time::Duration::from_secs(wait)),
+                "GraphQL's rate limit is used up".into(),
+            )
+        }
+        Outcome::Forbidden(what) => (TroubleKind::Denied, what),
+        Outcome::Failed(why) => (TroubleKind::Unknown, why),
+        Outcome::Data(_) | Outcome::NotFound => (TroubleKind::Unknown, "an unexpected answer".into()),
+    };
+    let mut exchange = reply.exchange;
+    exchange.answer = format!("{} with errors: {why}", reply.answer.status);
+    Trouble { kind, why, exchange }
+}
+
+fn endless(path: &str) -> Trouble {
+    let why = format!("more than {MOST_PAGES} pages");
+    let exchange = crate::upstream::Exchange { call: format!("GET {path}"), answer: why.clone() };
+    Trouble { kind: TroubleKind::Unknown, why, exchange }
+}

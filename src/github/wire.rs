@@ -1,0 +1,297 @@
+//! The few fields of GitHub's rows that are read, its page links, and what GraphQL's errors mean. Pure.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::event::Person;
+use crate::github::{Claims, Profile, TeamFacts};
+use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
+
+#[derive(Deserialize)]
+pub(super) struct OrgRow {
+    pub(super) id: GithubOrgId,
+    pub(super) login: Login,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TeamRow {
+    id: GithubTeamId,
+    #[serde(default)]
+    node_id: String,
+    name: String,
+    #[serde(default)]
+    slug: Option<GithubSlug>,
+    #[serde(default)]
+    created_at: Option<String>,
+    #[serde(default)]
+    parent: Option<ParentRow>,
+}
+
+#[derive(Deserialize)]
+struct ParentRow {
+    id: GithubTeamId,
+}
+
+impl TeamRow {
+    pub(super) fn into_facts(self) -> TeamFacts {
+        TeamFacts {
+            id: self.id,
+            node_id: self.node_id,
+            name: self.name,
+            slug: self.slug.unwrap_or_else(|| GithubSlug::from("")),
+            created_at: self.created_at.as_deref().and_then(Timestamp::parse),
+            parent: self.parent.map(|parent| parent.id),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct UserRow {
+    id: GithubUserId,
+    login: Login,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
+    #[serde(default)]
+    inherited: Option<bool>,
+}
+
+impl UserRow {
+    /// In the team only through a child team, where GitHub tells it.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.inherited == Some(true)
+    }
+
+    pub(super) fn into_person(self) -> Person {
+        let bot = self.kind.as_deref().is_some_and(|kind| kind != "User");
+        Person { id: self.id, login: self.login, bot }
+    }
+
+    pub(super) fn into_profile(self) -> Profile {
+        let email = self.email.clone().filter(|email| !email.is_empty());
+        Profile { person: self.into_person(), email }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct MembershipRow {
+    pub(super) state: String,
+}
+
+/// One page of a GraphQL connection.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page<T> {
+    pub(super) nodes: Vec<T>,
+    page_info: PageInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_next_page: bool,
+    end_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    pub(super) fn next(&self) -> Option<String> {
+        self.page_info.end_cursor.clone().filter(|_| self.page_info.has_next_page)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TeamNode {
+    database_id: GithubTeamId,
+    id: String,
+    name: String,
+    #[serde(default)]
+    slug: Option<GithubSlug>,
+    #[serde(default)]
+    created_at: Option<String>,
+    #[serde(default)]
+    parent_team: Option<TeamIdNode>,
+}
+
+impl TeamNode {
+    pub(super) fn into_facts(self) -> TeamFacts {
+        TeamFacts {
+            id: self.database_id,
+            node_id: self.id,
+            name: self.name,
+            slug: self.slug.unwrap_or_else(|| GithubSlug::from("")),
+            created_at: self.created_at.as_deref().and_then(Timestamp::parse),
+            parent: self.parent_team.map(|parent| parent.database_id),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TeamIdNode {
+    pub(super) database_id: GithubTeamId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserNode {
+    database_id: GithubUserId,
+    login: Login,
+}
+
+impl UserNode {
+    pub(super) fn into_person(self) -> Person {
+        Person { id: self.database_id, login: self.login, bot: false }
+    }
+}
+
+/// What the `person` query answers: whose it is, and the addresses by source.
+pub(super) fn claims(data: &Value) -> Option<(GithubUserId, Claims)> {
+    let user = data.get("user")?;
+    let id = GithubUserId(user.get("databaseId")?.as_u64()?);
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(String::from);
+    let verified = user.get("organizationVerifiedDomainEmails").and_then(Value::as_array);
+    let identities = data.pointer("/organization/samlIdentityProvider/externalIdentities/nodes");
+    let mut saml = Vec::new();
+    for identity in identities.and_then(Value::as_array).into_iter().flatten() {
+        if identity.pointer("/user/databaseId").and_then(Value::as_u64) != Some(id.0) {
+            continue;
+        }
+        for (part, names) in
+            [("samlIdentity", ["nameId", "username"]), ("scimIdentity", ["username", "username"])]
+        {
+            let Some(part) = identity.get(part).filter(|part| !part.is_null()) else { continue };
+            saml.extend(names.iter().filter_map(|name| part.get(*name).and_then(text)));
+            let emails = part.get("emails").and_then(Value::as_array).into_iter().flatten();
+            saml.extend(emails.filter_map(|email| email.get("value").and_then(text)));
+        }
+    }
+    // A nameId may be an address or anything else.
+    saml.retain(|address| address.contains('@'));
+    saml.sort();
+    saml.dedup();
+    let verified = verified.into_iter().flatten().filter_map(text).collect();
+    let public = user.get("email").and_then(text);
+    Some((id, Claims { saml, verified, public }))
+}
+
+/// What a GraphQL answer with status 200 is: its data, or what the errors in it mean. An answer that has errors is
+/// never taken for data, however much data it has.
+#[derive(Debug, PartialEq)]
+pub(super) enum Outcome {
+    Data(Value),
+    /// Something asked for by name is not there.
+    NotFound,
+    /// A field may not be seen, or this server does not know it: its path or name.
+    Forbidden(String),
+    RateLimited,
+    Failed(String),
+}
+
+pub(super) fn outcome(body: &[u8]) -> Outcome {
+    let Ok(mut body) = serde_json::from_slice::<Value>(body) else {
+        return Outcome::Failed("an answer that is not JSON".into());
+    };
+    let errors = body.get("errors").and_then(Value::as_array).filter(|errors| !errors.is_empty());
+    let Some(errors) = errors else {
+        return match body.get_mut("data").map(Value::take) {
+            Some(data @ Value::Object(_)) => Outcome::Data(data),
+            _ => Outcome::Failed("an answer without data".into()),
+        };
+    };
+    let kind = |error: &Value| error.get("type").and_then(Value::as_str).unwrap_or_default().to_string();
+    let code = |error: &Value| {
+        error.pointer("/extensions/code").and_then(Value::as_str).unwrap_or_default().to_string()
+    };
+    let text = |error: &Value| {
+        let path: Vec<_> = error.get("path").and_then(Value::as_array).into_iter().flatten().collect();
+        let path: Vec<_> =
+            path.into_iter().map(|part| part.as_str().map_or(part.to_string(), String::from)).collect();
+        let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+        crate::escape::plain(&format!("{} {message}", path.join(".")), 200)
+    };
+    let find = |kinds: &[&str]| {
+        errors.iter().find(|e| kinds.contains(&kind(e).as_str()) || kinds.contains(&code(e).as_str()))
+    };
+    // The worst first: a limit explains every other error of the same answer.
+    if find(&["RATE_LIMITED", "RATE_LIMIT"]).is_some() {
+        return Outcome::RateLimited;
+    }
+    if let Some(error) = find(&["FORBIDDEN", "INSUFFICIENT_SCOPES", "undefinedField"]) {
+        return Outcome::Forbidden(text(error));
+    }
+    if errors.iter().all(|error| kind(error) == "NOT_FOUND") {
+        return Outcome::NotFound;
+    }
+    Outcome::Failed(errors.first().map(text).unwrap_or_default())
+}
+
+/// Path and query of the next page, to be asked of the same host: a link never leads a token elsewhere.
+pub(super) fn next_path(link: Option<&str>) -> Option<String> {
+    let next = link?.split(',').find(|part| part.split(';').any(|piece| piece.trim() == "rel=\"next\""))?;
+    let url = next.trim().strip_prefix('<')?.split('>').next()?;
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map(|at| rest[at..].to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_asked_of_the_same_host() {
+        let link = "<https://evil.example/organizations/1/team/2/members?page=2&per_page=100>; rel=\"next\", <x>; rel=\"last\"";
+        assert_eq!(
+            next_path(Some(link)).as_deref(),
+            Some("/organizations/1/team/2/members?page=2&per_page=100")
+        );
+        assert_eq!(next_path(Some("<https://x/y>; rel=\"last\"")), None);
+        assert_eq!(next_path(None), None);
+    }
+
+    fn graphql(body: &str) -> Outcome {
+        outcome(body.as_bytes())
+    }
+
+    #[test]
+    fn an_answer_with_errors_is_never_data() {
+        let data = r#""data":{"x":1}"#;
+        assert_eq!(graphql(&format!("{{{data}}}")), Outcome::Data(serde_json::json!({"x":1})));
+        for (errors, expected) in [
+            (r#"{"type":"RATE_LIMITED"}"#, Outcome::RateLimited),
+            (
+                r#"{"type":"FORBIDDEN","path":["user","a"],"message":"m"}"#,
+                Outcome::Forbidden("user.a m".into()),
+            ),
+            (r#"{"extensions":{"code":"undefinedField"},"message":"m"}"#, Outcome::Forbidden(" m".into())),
+            (r#"{"type":"NOT_FOUND"}"#, Outcome::NotFound),
+            (
+                r#"{"type":"NOT_FOUND"},{"type":"RESOURCE_LIMITS_EXCEEDED","message":"m"}"#,
+                Outcome::Failed(" ".into()),
+            ),
+            (r#"{"message":"timeout"}"#, Outcome::Failed(" timeout".into())),
+        ] {
+            assert_eq!(graphql(&format!("{{{data},\"errors\":[{errors}]}}")), expected, "{errors}");
+        }
+        assert_eq!(graphql("<html>"), Outcome::Failed("an answer that is not JSON".into()));
+        assert_eq!(graphql(r#"{"data":null}"#), Outcome::Failed("an answer without data".into()));
+    }
+
+    #[test]
+    fn addresses_are_read_by_source() {
+        let data = serde_json::json!({
+            "user": {"databaseId": 5, "login": "octo", "email": "", "organizationVerifiedDomainEmails": ["o@corp"]},
+            "organization": {"samlIdentityProvider": {"externalIdentities": {"nodes": [
+                {"user": {"databaseId": 5}, "samlIdentity": {"nameId": "o@saml", "username": "octo", "emails": null},
+                 "scimIdentity": {"username": "octo", "emails": [{"value": "o@scim"}]}},
+                {"user": {"databaseId": 6}, "samlIdentity": {"nameId": "other@saml", "username": "x", "emails": []},
+                 "scimIdentity": null}]}}}
+        });
+        let (id, claims) = claims(&data).unwrap();
+        assert_eq!(id, GithubUserId(5));
+        assert_eq!(claims.saml, ["o@saml", "o@scim"]);
+        assert_eq!((claims.verified, claims.public), (vec!["o@corp".to_string()], None));
+    }
+}

@@ -1,0 +1,384 @@
+//! Sentry's API as typed calls. Reads may be made by anybody; the calls that write are for [`crate::apply`] alone.
+//!
+//! Sentry addresses a team by its slug. What a caller needs to be sure of is the id, so every answer that has one
+//! hands it on.
+
+mod wire;
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::config::values::BaseUrl;
+use crate::escape::path_part;
+use crate::ids::{MemberId, SentrySlug, SentryTeamId};
+use crate::secret::Secret;
+use crate::upstream::pace::Method;
+use crate::upstream::tls::Roots;
+use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream};
+use crate::verdict::{Asked, Verdict};
+
+/// A list is at most so many pages of 100; more is an endless loop of a broken server.
+const MOST_PAGES: usize = 10_000;
+
+/// One Sentry organisation.
+pub struct Sentry {
+    host: Arc<Upstream>,
+    /// `/api/0` behind the base address's own path.
+    api: String,
+    /// The organisation's slug, percent-encoded.
+    org: String,
+}
+
+/// A team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// The key.
+    pub id: SentryTeamId,
+    /// How the API addresses it.
+    pub slug: SentrySlug,
+    /// Its name.
+    pub name: String,
+    /// How many people are in it, as Sentry counts: deactivated ones too.
+    pub member_count: Option<u64>,
+    /// The slugs of its projects, where asked for and told.
+    pub projects: Option<Vec<String>>,
+}
+
+/// A membership row of the organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The key.
+    pub id: MemberId,
+    /// The user's primary address, or the invited one.
+    pub primary: Option<String>,
+    /// Addresses that Sentry has verified.
+    pub verified: Vec<String>,
+    /// GitHub logins that somebody linked with the user in Sentry.
+    pub logins: Vec<String>,
+    /// What kind of row it is.
+    pub standing: Standing,
+}
+
+/// What kind of membership row it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A user.
+    Member,
+    /// An open invite.
+    Invited,
+    /// An invite that has expired.
+    Expired,
+}
+
+/// A write that was answered.
+#[derive(Clone, Debug)]
+pub struct Written<T> {
+    /// What came of it.
+    pub outcome: T,
+    /// For the audit log.
+    pub exchange: Exchange,
+}
+
+/// What came of creating a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is there now.
+    New(Team),
+    /// The slug was taken.
+    Taken,
+}
+
+/// What came of renaming a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renamed {
+    /// It has its new slug. The id tells whether it was the right team.
+    Done(Team),
+    /// The slug belongs to another team.
+    Taken,
+    /// No team has the old slug.
+    Missing,
+    /// An identity provider manages the team.
+    Locked,
+}
+
+/// What came of deleting a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Done,
+    /// It was gone.
+    Missing,
+    /// An identity provider manages the team.
+    Locked,
+}
+
+/// What came of putting a member into a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// In it now; the id of the team that has the slug.
+    New(Option<SentryTeamId>),
+    /// Was in it.
+    Already,
+    /// Sentry only filed an access request.
+    Requested,
+    /// An identity provider manages the team.
+    Locked,
+    /// Team or member, or both, are not there.
+    Missing,
+}
+
+/// What came of taking a member out of a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// Not in it now; whether it was before, Sentry does not tell. The id of the team that has the slug.
+    Done(Option<SentryTeamId>),
+    /// An identity provider manages the team.
+    Locked,
+    /// Team or member, or both, are not there.
+    Missing,
+}
+
+impl Sentry {
+    /// A client of one organisation.
+    pub fn new(base: &BaseUrl, org: &str, token: &Secret, roots: &Roots) -> Self {
+        Self {
+            host: Arc::new(Upstream::new("Sentry", base, token, &[("accept", "application/json")], roots)),
+            api: format!("{}/api/0", base.path()),
+            org: path_part(org),
+        }
+    }
+
+    /// The host: its health, its pause, its end.
+    pub fn host(&self) -> &Arc<Upstream> {
+        &self.host
+    }
+
+    fn team_path(&self, team: &str) -> String {
+        format!("{}/teams/{}/{}/", self.api, self.org, path_part(team))
+    }
+
+    fn org_path(&self, rest: &str) -> String {
+        format!("{}/organizations/{}/{rest}", self.api, self.org)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
+        let reply = self.host.ask(Asked::Sentry, &Request::get(path));
+        match reply.verdict {
+            Verdict::Done => parsed(reply).map(|(row, _)| Some(row)),
+            Verdict::Missing => Ok(None),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// The team of that slug.
+    pub fn team(&self, slug: &SentrySlug) -> Result<Option<Team>, Trouble> {
+        self.team_at(slug.as_str(), "?collapse=organization")
+    }
+
+    /// The team of that slug, with its projects.
+    pub fn team_with_projects(&self, slug: &SentrySlug) -> Result<Option<Team>, Trouble> {
+        self.team_at(slug.as_str(), "?collapse=organization&expand=projects")
+    }
+
+    fn team_at(&self, slug_or_id: &str, query: &str) -> Result<Option<Team>, Trouble> {
+        let path = self.team_path(slug_or_id) + query;
+        let row: Option<wire::TeamRow> = self.get(path.clone())?;
+        row.map(|row| row.into_team().ok_or_else(|| unreadable(path))).transpose()
+    }
+
+    /// The team of that id, wherever its slug has gone. Newer Sentry finds teams by id; older Sentry only through the
+    /// list, which needs *Organization: Read*. `None` where neither finds it.
+    pub fn team_by_id(&self, id: SentryTeamId) -> Result<Option<Team>, Trouble> {
+        if let Some(team) =
+            self.team_at(&id.to_string(), "?collapse=organization")?.filter(|team| team.id == id)
+        {
+            return Ok(Some(team));
+        }
+        let path = self.org_path(&format!("teams/?detailed=0&query=id%3A{id}"));
+        match self.get::<Vec<wire::TeamRow>>(path) {
+            Ok(rows) => {
+                let teams = rows.into_iter().flatten().filter_map(wire::TeamRow::into_team);
+                Ok(teams.into_iter().find(|team| team.id == id))
+            }
+            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Whether the organisation itself answers: before a 404 of something in it is believed.
+    pub fn is_there(&self) -> Result<bool, Trouble> {
+        let rows: Option<Vec<wire::MemberRow>> = self.get(self.org_path("members/?per_page=1"))?;
+        Ok(rows.is_some())
+    }
+
+    /// The scopes of the token; `None` where Sentry does not tell.
+    pub fn scopes(&self) -> Result<Option<Vec<String>>, Trouble> {
+        let row: Option<wire::TokenRow> = self.get(format!("{}/", self.api))?;
+        Ok(row.and_then(|row| row.auth).map(|auth| auth.scopes))
+    }
+
+    /// Everybody in the organisation: users and invites. `linked` asks for linked GitHub logins too.
+    pub fn members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
+        let path = self.org_path(if linked { "members/?expand=externalUsers" } else { "members/?" });
+        let pages = self.pages(&format!("{path}&per_page=100"))?;
+        Ok(pages.unwrap_or_default())
+    }
+
+    /// Everybody who bears an address, verified or not. `None` if the address has characters that Sentry's search
+    /// would read as something else.
+    pub fn members_bearing(&self, address: &str) -> Result<Option<Vec<Member>>, Trouble> {
+        let plain = |c: char| c.is_alphanumeric() || "@.-_+'~!$&/=".contains(c);
+        if !address.contains('@') || !address.chars().all(plain) {
+            return Ok(None);
+        }
+        let query = path_part(&format!("email:{address}"));
+        let pages = self.pages(&self.org_path(&format!("members/?query={query}&expand=externalUsers")))?;
+        Ok(Some(pages.unwrap_or_default()))
+    }
+
+    /// Everybody in a team, open and expired invites included; `None` if there is no such team.
+    pub fn team_members(&self, slug: &SentrySlug) -> Result<Option<Vec<Member>>, Trouble> {
+        self.pages(&format!("{}members/?per_page=100", self.team_path(slug.as_str())))
+    }
+
+    /// The slugs of a member's teams; `None` if there is no such member.
+    pub fn teams_of(&self, member: MemberId) -> Result<Option<Vec<SentrySlug>>, Trouble> {
+        let row: Option<wire::MemberTeamsRow> = self.get(self.org_path(&format!("members/{member}/")))?;
+        Ok(row.map(|row| row.teams))
+    }
+
+    /// All pages of a list of members. A page that fails makes the whole list fail: never half a list.
+    fn pages(&self, path: &str) -> Result<Option<Vec<Member>>, Trouble> {
+        let mut members = Vec::new();
+        let mut next = path.to_string();
+        for _ in 0..MOST_PAGES {
+            let reply = self.host.ask(Asked::Sentry, &Request::get(next.clone()));
+            match reply.verdict {
+                Verdict::Done => {}
+                Verdict::Missing => return Ok(None),
+                _ => return Err(reply.into_trouble()),
+            }
+            let (rows, link): (Vec<wire::MemberRow>, _) = parsed(reply)?;
+            for row in rows {
+                members.push(row.into_member().ok_or_else(|| unreadable(path.into()))?);
+            }
+            match wire::next_cursor(link.as_deref()) {
+                Some(cursor) => next = format!("{path}&cursor={}", path_part(&cursor)),
+                None => return Ok(Some(members)),
+            }
+        }
+        Err(unreadable(path.into()))
+    }
+
+    fn write(&self, asked: Asked, method: Method, path: String, body: Option<serde_json::Value>) -> Reply {
+        self.host.ask(asked, &Request { method, path, body })
+    }
+
+    /// Makes a team. Name and slug are always given: with a name alone, a repeated call would make another team.
+    pub fn create_team(&self, slug: &SentrySlug, name: &str) -> Result<Written<Created>, Trouble> {
+        let body = json!({ "name": name, "slug": slug });
+        let reply = self.write(Asked::CreateTeam, Method::Post, self.org_path("teams/"), Some(body));
+        match reply.verdict {
+            Verdict::Done => written_team(reply, Created::New),
+            Verdict::Taken => Ok(written(reply, Created::Taken)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Gives the team that has `at` another slug and name.
+    pub fn rename_team(
+        &self,
+        at: &SentrySlug,
+        to: &SentrySlug,
+        name: &str,
+    ) -> Result<Written<Renamed>, Trouble> {
+        let body = json!({ "name": name, "slug": to });
+        let reply = self.write(Asked::UpdateTeam, Method::Put, self.team_path(at.as_str()), Some(body));
+        match reply.verdict {
+            Verdict::Done => written_team(reply, Renamed::Done),
+            Verdict::Taken => Ok(written(reply, Renamed::Taken)),
+            Verdict::Missing => Ok(written(reply, Renamed::Missing)),
+            Verdict::Locked => Ok(written(reply, Renamed::Locked)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Deletes the team that has this slug.
+    pub fn delete_team(&self, slug: &SentrySlug) -> Result<Written<Deleted>, Trouble> {
+        let reply = self.write(Asked::DeleteTeam, Method::Delete, self.team_path(slug.as_str()), None);
+        match reply.verdict {
+            Verdict::Done => Ok(written(reply, Deleted::Done)),
+            Verdict::Missing => Ok(written(reply, Deleted::Missing)),
+            Verdict::Locked => Ok(written(reply, Deleted::Locked)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    fn membership_path(&self, member: MemberId, slug: &SentrySlug) -> String {
+        self.org_path(&format!("members/{member}/teams/{}/", path_part(slug.as_str())))
+    }
+
+    /// Puts a member into the team that has this slug. Repeating it is harmless.
+    pub fn add_member(&self, member: MemberId, slug: &SentrySlug) -> Result<Written<Added>, Trouble> {
+        let reply = self.write(Asked::AddMember, Method::Post, self.membership_path(member, slug), None);
+        match reply.verdict {
+            Verdict::Done => {
+                let team = team_id(&reply);
+                Ok(written(reply, Added::New(team)))
+            }
+            Verdict::Already => Ok(written(reply, Added::Already)),
+            Verdict::Requested => Ok(written(reply, Added::Requested)),
+            Verdict::Locked => Ok(written(reply, Added::Locked)),
+            Verdict::Missing => Ok(written(reply, Added::Missing)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Takes a member out of the team that has this slug. Repeating it is harmless.
+    pub fn remove_member(&self, member: MemberId, slug: &SentrySlug) -> Result<Written<Removed>, Trouble> {
+        let reply = self.write(Asked::RemoveMember, Method::Delete, self.membership_path(member, slug), None);
+        match reply.verdict {
+            Verdict::Done => {
+                let team = team_id(&reply);
+                Ok(written(reply, Removed::Done(team)))
+            }
+            Verdict::Locked => Ok(written(reply, Removed::Locked)),
+            Verdict::Missing => Ok(written(reply, Removed::Missing)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+}
+
+fn written<T>(reply: Reply, outcome: T) -> Written<T> {
+    Written { outcome, exchange: reply.exchange }
+}
+
+fn written_team<T>(reply: Reply, outcome: impl FnOnce(Team) -> T) -> Result<Written<T>, Trouble> {
+    let row = serde_json::from_slice::<wire::TeamRow>(&reply.answer.body).ok();
+    match row.and_then(wire::TeamRow::into_team) {
+        Some(team) => Ok(written(reply, outcome(team))),
+        // It took place, but which team it was can not be read: that is for the next look to find out.
+        None => Err(reply.into_trouble()),
+    }
+}
+
+fn team_id(reply: &Reply) -> Option<SentryTeamId> {
+    let row: wire::TeamRow = serde_json::from_slice(&reply.answer.body).ok()?;
+    row.into_team().map(|team| team.id)
+}
+
+/// The body as rows, and the page link.
+fn parsed<T: DeserializeOwned>(reply: Reply) -> Result<(T, Option<String>), Trouble> {
+    match serde_json::from_slice(&reply.answer.body) {
+        Ok(rows) => Ok((rows, reply.answer.headers.link)),
+        Err(_) => Err(reply.into_trouble()),
+    }
+}
+
+fn unreadable(path: String) -> Trouble {
+    let why = "the answer can not be read".to_string();
+    let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
+    Trouble { kind: TroubleKind::Unknown, why, exchange }
+}

@@ -1,0 +1,170 @@
+//! The few fields of Sentry's rows that are read, and its page links. Pure.
+
+use serde::Deserialize;
+
+use crate::ids::{MemberId, SentrySlug, SentryTeamId};
+use crate::sentry::{Member, Standing, Team};
+
+#[derive(Deserialize)]
+pub(super) struct TeamRow {
+    id: String,
+    slug: SentrySlug,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(rename = "memberCount", default)]
+    member_count: Option<u64>,
+    #[serde(default)]
+    projects: Option<Vec<ProjectRow>>,
+}
+
+#[derive(Deserialize)]
+struct ProjectRow {
+    slug: String,
+}
+
+impl TeamRow {
+    pub(super) fn into_team(self) -> Option<Team> {
+        Some(Team {
+            id: SentryTeamId(self.id.parse().ok()?),
+            name: self.name.unwrap_or_else(|| self.slug.to_string()),
+            slug: self.slug,
+            member_count: self.member_count,
+            projects: self
+                .projects
+                .map(|projects| projects.into_iter().map(|project| project.slug).collect()),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct MemberRow {
+    id: String,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    user: Option<UserRow>,
+    #[serde(default)]
+    pending: bool,
+    #[serde(default)]
+    expired: bool,
+    #[serde(rename = "externalUsers", default)]
+    external_users: Vec<ExternalRow>,
+}
+
+#[derive(Deserialize)]
+struct UserRow {
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    emails: Vec<EmailRow>,
+}
+
+#[derive(Deserialize)]
+struct EmailRow {
+    email: String,
+    #[serde(default)]
+    is_verified: bool,
+}
+
+#[derive(Deserialize)]
+struct ExternalRow {
+    #[serde(default)]
+    provider: String,
+    #[serde(rename = "externalName", default)]
+    name: String,
+}
+
+impl MemberRow {
+    pub(super) fn into_member(self) -> Option<Member> {
+        let standing = match (self.pending || self.user.is_none(), self.expired) {
+            (_, true) => Standing::Expired,
+            (true, false) => Standing::Invited,
+            (false, false) => Standing::Member,
+        };
+        let user = self.user.unwrap_or(UserRow { email: None, emails: Vec::new() });
+        let primary = user.email.or(self.email).filter(|email| !email.is_empty());
+        let verified = user.emails.into_iter().filter(|row| row.is_verified && !row.email.is_empty());
+        // `github` and `github_enterprise`; the name of a person begins with an @, that of a team has a slash.
+        let logins = self.external_users.into_iter().filter(|row| row.provider.starts_with("github"));
+        Some(Member {
+            id: MemberId(self.id.parse().ok()?),
+            primary,
+            verified: verified.map(|row| row.email).collect(),
+            logins: logins.filter_map(|row| row.name.strip_prefix('@').map(String::from)).collect(),
+            standing,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct MemberTeamsRow {
+    pub(super) teams: Vec<SentrySlug>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TokenRow {
+    pub(super) auth: Option<AuthRow>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct AuthRow {
+    pub(super) scopes: Vec<String>,
+}
+
+/// The cursor of the next page. Sentry always sends the relation; only `results="true"` means that there is one.
+/// The address in the link names the server's own idea of its host, so the cursor alone is taken.
+pub(super) fn next_cursor(link: Option<&str>) -> Option<String> {
+    let attribute = |part: &str, name: &str| {
+        part.split(';').find_map(|piece| {
+            piece.trim().strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"').map(String::from)
+        })
+    };
+    let next = link?.split(',').find(|part| attribute(part, "rel").as_deref() == Some("next"))?;
+    if attribute(next, "results")? != "true" {
+        return None;
+    }
+    attribute(next, "cursor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_next_page_without_results_is_the_end() {
+        let link = |results: &str| {
+            format!(
+                "<http://x/?&cursor=100:-1:1>; rel=\"previous\"; results=\"false\"; cursor=\"100:-1:1\", \
+                 <http://x/?&cursor=100:1:0>; rel=\"next\"; results=\"{results}\"; cursor=\"100:1:0\""
+            )
+        };
+        assert_eq!(next_cursor(Some(&link("true"))).as_deref(), Some("100:1:0"));
+        assert_eq!(next_cursor(Some(&link("false"))), None);
+        assert_eq!(next_cursor(Some("nonsense; , ;; rel=next")), None);
+        assert_eq!(next_cursor(None), None);
+    }
+
+    fn member(json: &str) -> Member {
+        serde_json::from_str::<MemberRow>(json).unwrap().into_member().unwrap()
+    }
+
+    #[test]
+    fn rows_of_every_kind_are_read() {
+        let full = member(
+            r#"{"id":"4","email":"A@x","user":{"id":"5","email":"A@x","emails":[{"id":"1","email":"A@x","is_verified":false},
+               {"id":"2","email":"b@x","is_verified":true}]},"pending":false,"expired":false,
+               "externalUsers":[{"provider":"github","externalName":"@octo"},{"provider":"slack","externalName":"@s"}]}"#,
+        );
+        assert_eq!((full.id, full.standing), (MemberId(4), Standing::Member));
+        assert_eq!(full.primary.as_deref(), Some("A@x"));
+        assert_eq!((full.verified, full.logins), (vec!["b@x".to_string()], vec!["octo".to_string()]));
+        let invited = member(r#"{"id":"40","email":"p@x","user":null,"pending":true,"expired":false}"#);
+        assert_eq!((invited.standing, invited.primary.as_deref()), (Standing::Invited, Some("p@x")));
+        let expired = member(r#"{"id":"42","email":"e@x","user":null,"pending":true,"expired":true}"#);
+        assert_eq!(expired.standing, Standing::Expired);
+        let nomail = member(
+            r#"{"id":"38","email":"","user":{"email":"","emails":[{"email":"","is_verified":false}]}}"#,
+        );
+        assert_eq!((nomail.primary, nomail.verified), (None, vec![]));
+    }
+}
