@@ -6,6 +6,7 @@ pub mod error;
 pub mod escape;
 pub mod event;
 pub mod github;
+pub mod identity;
 pub mod ids;
 pub mod journal;
 pub mod secret;

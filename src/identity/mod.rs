@@ -1,0 +1,258 @@
+//! Who a GitHub account is in Sentry. Pure: evidence in, one answer out.
+//!
+//! The first source with an answer decides; a later one that disagrees is a warning, and a conflict if the first was one
+//! that anybody can write (`sentry`, `public`). Conflicts are reported and never acted on. "Nobody bears this
+//! address" and "there is no address" are different answers, and neither is "gone".
+
+pub mod directory;
+pub mod usermap;
+
+use crate::github::Claims;
+use crate::ids::{Login, MemberId};
+use crate::state::record::Source;
+use directory::{Directory, Found};
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// This member.
+    Matched {
+        /// Who.
+        member: MemberId,
+        /// Which source decided.
+        source: Source,
+        /// What other sources said instead.
+        warnings: Vec<String>,
+    },
+    /// A source knows an address; no Sentry member bears it.
+    Absent {
+        /// Which source, and what was found instead.
+        why: String,
+    },
+    /// No source knows anything.
+    Unknown {
+        /// Which sources were asked.
+        why: String,
+    },
+    /// Sources, or members, contradict each other.
+    Conflict {
+        /// How.
+        why: String,
+    },
+}
+
+/// What is known about one account.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The login now.
+    pub login: &'a Login,
+    /// The user map's address.
+    pub map: Option<&'a str>,
+    /// What GitHub says.
+    pub claims: &'a Claims,
+}
+
+/// How sources are used.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// The order; a source left out is off.
+    pub order: &'a [Source],
+    /// See `SYNC_TRUST_UNVERIFIED`.
+    pub trust_unverified: bool,
+}
+
+/// What one source says: `None` if it knows nothing of the account.
+fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<Found> {
+    let addresses: Vec<&str> = match source {
+        Source::Sentry => {
+            let found = directory.linked(evidence.login);
+            return (found != Found::Nobody(None)).then_some(found);
+        }
+        Source::Map => evidence.map.into_iter().collect(),
+        Source::Saml => evidence.claims.saml.iter().map(String::as_str).collect(),
+        Source::Verified => evidence.claims.verified.iter().map(String::as_str).collect(),
+        Source::Public => evidence.claims.public.as_deref().into_iter().collect(),
+    };
+    if addresses.is_empty() {
+        return None;
+    }
+    let mut members = Vec::new();
+    let mut instead = None;
+    for address in addresses {
+        match directory.bearer(address, rules.trust_unverified) {
+            Found::One(member) => members.push(member),
+            Found::Several(several) => members.extend(several),
+            Found::Nobody(seen) => instead = instead.or(seen),
+        }
+    }
+    members.sort();
+    members.dedup();
+    Some(match members.as_slice() {
+        [] => Found::Nobody(instead),
+        [member] => Found::One(*member),
+        _ => Found::Several(members),
+    })
+}
+
+/// Decides.
+pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Identity {
+    let mut answers = rules
+        .order
+        .iter()
+        .filter_map(|source| says(*source, evidence, rules, directory).map(|found| (*source, found)));
+    let Some((source, first)) = answers.next() else {
+        let asked: Vec<_> = rules.order.iter().map(|source| source.name()).collect();
+        return Identity::Unknown { why: format!("no address is known from {}", asked.join(", ")) };
+    };
+    let member = match first {
+        Found::One(member) => member,
+        Found::Several(members) => {
+            return Identity::Conflict {
+                why: format!("{} fits several Sentry members: {}", source.name(), ids(&members)),
+            }
+        }
+        Found::Nobody(instead) => {
+            let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
+            return Identity::Absent {
+                why: format!("no Sentry member bears the address from {}{instead}", source.name()),
+            };
+        }
+    };
+    let mut warnings = Vec::new();
+    for (other, found) in answers {
+        let others = match found {
+            Found::One(same) if same == member => continue,
+            Found::Nobody(_) => continue,
+            Found::One(another) => vec![another],
+            Found::Several(several) => several,
+        };
+        let why =
+            format!("{} says Sentry member {member}, {} says {}", source.name(), other.name(), ids(&others));
+        if matches!(source, Source::Sentry | Source::Public) {
+            return Identity::Conflict { why };
+        }
+        warnings.push(why);
+    }
+    Identity::Matched { member, source, warnings }
+}
+
+fn ids(members: &[MemberId]) -> String {
+    members.iter().map(MemberId::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sentry::{Member, Standing};
+
+    const ORDER: [Source; 5] = [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public];
+
+    /// Members 1, 2, 3 with a@x, b@x, c@x; 2 is linked with the login `linked`.
+    fn directory() -> Directory {
+        let member = |id: u64, address: &str, logins: &[&str]| Member {
+            id: MemberId(id),
+            primary: Some(address.into()),
+            verified: vec![address.into()],
+            logins: logins.iter().map(|login| login.to_string()).collect(),
+            standing: Standing::Member,
+        };
+        Directory::new(&[member(1, "a@x", &[]), member(2, "b@x", &["linked"]), member(3, "c@x", &[])])
+    }
+
+    struct Case<'a> {
+        login: &'a str,
+        map: Option<&'a str>,
+        saml: &'a [&'a str],
+        verified: &'a [&'a str],
+        public: Option<&'a str>,
+    }
+
+    const NOTHING: Case = Case { login: "octo", map: None, saml: &[], verified: &[], public: None };
+
+    fn resolve_with(case: &Case, order: &[Source]) -> Identity {
+        let list = |addresses: &[&str]| addresses.iter().map(|address| address.to_string()).collect();
+        let claims = Claims {
+            saml: list(case.saml),
+            verified: list(case.verified),
+            public: case.public.map(String::from),
+        };
+        let login = Login::from(case.login);
+        let evidence = Evidence { login: &login, map: case.map, claims: &claims };
+        resolve(&evidence, &Rules { order, trust_unverified: true }, &directory())
+    }
+
+    fn matched(case: Case) -> Option<(u64, Source, usize)> {
+        match resolve_with(&case, &ORDER) {
+            Identity::Matched { member, source, warnings } => Some((member.0, source, warnings.len())),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_first_source_with_an_answer_decides() {
+        assert_eq!(matched(Case { public: Some("a@x"), ..NOTHING }), Some((1, Source::Public, 0)));
+        assert_eq!(
+            matched(Case { verified: &["b@x"], public: Some("a@x"), ..NOTHING }),
+            Some((2, Source::Verified, 1))
+        );
+        assert_eq!(
+            matched(Case { saml: &["c@x"], verified: &["b@x"], public: Some("a@x"), ..NOTHING }),
+            Some((3, Source::Saml, 2))
+        );
+        assert_eq!(matched(Case { map: Some("A@X"), login: "linked", ..NOTHING }), Some((1, Source::Map, 1)));
+    }
+
+    #[test]
+    fn an_address_that_nobody_bears_is_an_answer_too() {
+        let case = Case { map: Some("nobody@x"), public: Some("a@x"), ..NOTHING };
+        assert_eq!(
+            resolve_with(&case, &ORDER),
+            Identity::Absent { why: "no Sentry member bears the address from map".into() }
+        );
+    }
+
+    #[test]
+    fn disagreement_with_what_anybody_can_write_is_a_conflict() {
+        let case = Case { login: "linked", public: Some("a@x"), ..NOTHING };
+        assert_eq!(
+            resolve_with(&case, &ORDER),
+            Identity::Conflict { why: "sentry says Sentry member 2, public says 1".into() }
+        );
+        let case = Case { verified: &["a@x"], public: Some("b@x"), ..NOTHING };
+        assert!(matches!(
+            resolve_with(&case, &[Source::Public, Source::Verified]),
+            Identity::Conflict { .. }
+        ));
+    }
+
+    #[test]
+    fn several_members_within_one_source_are_a_conflict() {
+        let case = Case { verified: &["a@x", "b@x"], ..NOTHING };
+        assert_eq!(
+            resolve_with(&case, &ORDER),
+            Identity::Conflict { why: "verified fits several Sentry members: 1, 2".into() }
+        );
+        assert_eq!(
+            matched(Case { verified: &["a@x", "other@x"], ..NOTHING }),
+            Some((1, Source::Verified, 0))
+        );
+    }
+
+    #[test]
+    fn fault_null_email_nobody_known_is_unknown_and_not_an_error() {
+        assert_eq!(
+            resolve_with(&NOTHING, &ORDER),
+            Identity::Unknown { why: "no address is known from map, sentry, saml, verified, public".into() }
+        );
+    }
+
+    #[test]
+    fn a_source_left_out_is_off() {
+        let case = Case { map: Some("a@x"), login: "linked", public: Some("c@x"), ..NOTHING };
+        assert!(matches!(
+            resolve_with(&case, &[Source::Public]),
+            Identity::Matched { member: MemberId(3), .. }
+        ));
+        assert!(matches!(resolve_with(&case, &[Source::Saml]), Identity::Unknown { .. }));
+    }
+}
