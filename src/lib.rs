@@ -1,14 +1,17 @@
 //! Keeps Sentry's teams the same as GitHub's.
 
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod escape;
 pub mod event;
 pub mod github;
+pub mod guard;
 pub mod identity;
 pub mod ids;
 pub mod journal;
+pub mod plan;
 pub mod secret;
 pub mod sentry;
 pub mod slug;

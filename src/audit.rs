@@ -1,0 +1,171 @@
+//! The audit log: one JSON line per decision, which joins delivery, reason, call and answer. For people, and for
+//! bringing back what was deleted; nothing else is decided by it.
+//!
+//! Files are monthly, `audit/2026-11.jsonl`, and removed when older than `SYNC_AUDIT_KEEP`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::upstream::Exchange;
+
+/// One decision.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Entry {
+    /// When.
+    pub at: String,
+    /// The GUID of the delivery that led to it; absent for what the mirror does by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Box<str>>,
+    /// Its `event.action`, or what else led to it.
+    pub event: &'static str,
+    /// What was decided: `add member`, `create team`, `hold`, …
+    pub decision: &'static str,
+    /// Why.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The GitHub team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<GithubTeamId>,
+    /// The Sentry team's slug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<SentrySlug>,
+    /// The Sentry team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentry_team: Option<SentryTeamId>,
+    /// The GitHub account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<GithubUserId>,
+    /// Its login then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+    /// The Sentry member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberId>,
+    /// The call that carried it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// What Sentry answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// What was there before a deletion: name, members, projects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<serde_json::Value>,
+}
+
+impl Entry {
+    /// With a call and its answer.
+    pub fn exchange(mut self, exchange: &Exchange) -> Self {
+        self.call = Some(exchange.call.clone());
+        self.answer = Some(exchange.answer.clone());
+        self
+    }
+
+    /// With a reason.
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+}
+
+/// The log of one state directory.
+pub struct Audit {
+    dir: PathBuf,
+    keep: Duration,
+    open: Mutex<Option<(String, File)>>,
+}
+
+impl Audit {
+    /// The log below a state directory. Nothing is made before the first line.
+    pub fn new(state_dir: &Path, keep: Duration) -> Self {
+        Self { dir: state_dir.join("audit"), keep, open: Mutex::new(None) }
+    }
+
+    /// Writes a line. A failure is logged; the work goes on, because its record is the journal.
+    pub fn write(&self, entry: Entry) {
+        if let Err(error) = self.append(entry, false) {
+            log::error!("audit: a line could not be written: {error}");
+        }
+    }
+
+    /// Writes a line and syncs it: for what could not be brought back without it.
+    pub fn write_synced(&self, entry: Entry) -> io::Result<()> {
+        self.append(entry, true)
+    }
+
+    fn append(&self, mut entry: Entry, sync: bool) -> io::Result<()> {
+        let now = Timestamp::now();
+        entry.at = now.to_string();
+        let mut line = serde_json::to_vec(&entry)?;
+        line.push(b'\n');
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let month = now.month();
+        if open.as_ref().is_none_or(|(known, _)| *known != month) {
+            *open = Some((month.clone(), self.begin(&month, now)?));
+        }
+        let Some((_, file)) = open.as_mut() else { return Ok(()) };
+        file.write_all(&line)?;
+        if sync {
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self, month: &str, now: Timestamp) -> io::Result<File> {
+        fs::create_dir_all(&self.dir)?;
+        self.remove_old(now);
+        let path = self.dir.join(format!("{month}.jsonl"));
+        let fresh = !path.exists();
+        let file = OpenOptions::new().append(true).create(true).open(&path)?;
+        if fresh {
+            File::open(&self.dir)?.sync_all()?;
+        }
+        Ok(file)
+    }
+
+    /// Removes files whose month ended longer ago than the log is kept.
+    fn remove_old(&self, now: Timestamp) {
+        let oldest = format!("{}.jsonl", now.before(self.keep).month());
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.ends_with(".jsonl") && name < oldest.as_str() {
+                match fs::remove_file(&path) {
+                    Ok(()) => log::info!("audit: removed `{}`, older than it is kept", path.display()),
+                    Err(error) => log::warn!("audit: failed to remove `{}`: {error}", path.display()),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_appended_and_old_months_removed() {
+        let dir = std::env::temp_dir().join(format!("audit-{}", std::process::id()));
+        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 31));
+        fs::create_dir_all(dir.join("audit")).unwrap();
+        fs::write(dir.join("audit/2020-01.jsonl"), "old\n").unwrap();
+        let exchange = Exchange { call: "POST /x".into(), answer: "201".into() };
+        let entry = Entry { event: "membership.added", decision: "add member", ..Entry::default() };
+        audit.write(entry.clone().because("in \"GitHub\"\n").exchange(&exchange));
+        audit.write_synced(entry).unwrap();
+        let files: Vec<_> = fs::read_dir(dir.join("audit")).unwrap().flatten().map(|e| e.path()).collect();
+        assert_eq!(files.len(), 1);
+        let text = fs::read_to_string(&files[0]).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((&lines[0]["answer"], &lines[0]["reason"]), (&"201".into(), &"in \"GitHub\"\n".into()));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

@@ -1,0 +1,92 @@
+//! Stops what nobody named: more than a few deletions an hour, and everything that takes away while the journal is
+//! known to have lost records. Pure.
+
+use crate::clock::Timestamp;
+use crate::config::Settings;
+use crate::state::State;
+
+/// Whether one more team may be deleted now; the rule with its numbers if not.
+pub fn deletion(settings: &Settings, state: &State, now: Timestamp) -> Result<(), String> {
+    if let Some(at) = state.damaged {
+        return Err(damaged(at));
+    }
+    let done = state.teams.deletions_within_hour(now);
+    // The teams that were deleted within the hour count towards the whole they were part of.
+    let whole = state.teams.n_bound() + done;
+    let limit = settings.max_deletions.of(whole);
+    if done < limit {
+        return Ok(());
+    }
+    Err(format!(
+        "SYNC_MAX_DELETIONS {}: {done} of {whole} teams were deleted within the hour, {limit} may be",
+        settings.max_deletions
+    ))
+}
+
+/// Whether a person may be taken out of a team because an event says so.
+pub fn removal(state: &State) -> Result<(), String> {
+    match state.damaged {
+        Some(at) => Err(damaged(at)),
+        None => Ok(()),
+    }
+}
+
+fn damaged(at: Timestamp) -> String {
+    format!("the journal was found damaged at {at}; nothing is taken away on its word")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{load, Need};
+    use crate::ids::{GithubTeamId, SentrySlug, SentryTeamId};
+    use crate::state::record::{Binding, Intent, Origin, Record};
+
+    fn settings(limit: &str) -> Settings {
+        let env = [("SYNC_MAX_DELETIONS".to_string(), limit.to_string())].into();
+        load(&Default::default(), &env, Need::StateDir).unwrap().settings
+    }
+
+    /// `bound` teams, of which the first `deleted` are deleted at times 1, 2, …
+    fn state(bound: u64, deleted: u64) -> State {
+        let mut state = State::default();
+        for n in 1..=bound {
+            let slug = SentrySlug::from(format!("t{n}"));
+            let binding = Binding { sentry: SentryTeamId(n), slug, name: "".into(), origin: Origin::Created };
+            state.apply(Record::Bound { team: GithubTeamId(n), binding });
+        }
+        for n in 1..=deleted {
+            state.apply(Record::Gone { team: GithubTeamId(n), deleted: true, at: Timestamp(n) });
+        }
+        state
+    }
+
+    #[test]
+    fn more_deletions_than_the_limit_within_an_hour_are_held() {
+        let settings = settings("5%,2");
+        assert_eq!(deletion(&settings, &state(10, 1), Timestamp(9)), Ok(()));
+        assert_eq!(
+            deletion(&settings, &state(10, 2), Timestamp(9)),
+            Err("SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams were deleted within the hour, 2 may be".into())
+        );
+        assert_eq!(deletion(&settings, &state(10, 2), Timestamp(3_600_002)), Ok(()));
+        assert_eq!(deletion(&settings, &state(100, 4), Timestamp(9)), Ok(()));
+        assert!(deletion(&settings, &state(100, 5), Timestamp(9)).is_err());
+    }
+
+    #[test]
+    fn deletions_under_way_count() {
+        let mut state = state(10, 1);
+        let intent = Intent::Deleting { sentry: SentryTeamId(5), slug: SentrySlug::from("t5") };
+        state.apply(Record::Intends { team: GithubTeamId(5), intent, at: Timestamp(5) });
+        assert!(deletion(&settings("5%,2"), &state, Timestamp(9)).is_err());
+    }
+
+    #[test]
+    fn nothing_is_taken_away_after_damage() {
+        let mut state = state(10, 0);
+        assert_eq!(removal(&state), Ok(()));
+        state.apply(Record::Damaged { at: Timestamp(0) });
+        assert!(removal(&state).is_err() && deletion(&settings("100%,99"), &state, Timestamp(9)).is_err());
+    }
+}
