@@ -1,1 +1,8 @@
-fn main() {}
+//! One binary for all integration tests: the real program over real HTTP against stateful stand-ins.
+
+// Tests say what must hold by stopping where it does not.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../standin/mod.rs"]
+mod standin;
+mod standin_rules;

@@ -1,0 +1,184 @@
+//! What can go wrong on purpose: scripted faults for single calls, random ones from a seed.
+//!
+//! Only the choice is made here; [`wire`](super::wire) carries it out. A rule fires by the count
+//! of calls that matched it, never by time, so that a test's fault hits the call it means.
+
+use super::rng::Rng;
+use std::time::Duration;
+
+/// One way to fail.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// This status (500, 502, 503, …) with the site's own JSON error body.
+    Status(u16),
+    /// This status with an HTML page, as a proxy in front of the site sends.
+    StatusHtml(u16),
+    /// The connection is cut without an answer.
+    Cut,
+    /// Head and part of the body arrive, then the connection is cut.
+    Half,
+    /// No answer for this long; then the true one.
+    Stall(Duration),
+    /// The site's main rate limit: Sentry's 429, GitHub's primary limit. Never carried out.
+    RateLimited,
+    /// GitHub's primary limit with this status (403 or 429), over in so many seconds.
+    PrimaryLimit { status: u16, reset_in: u64 },
+    /// GitHub's secondary limit: 403, `Retry-After`, and a `documentation_url` that names it.
+    SecondaryLimit { retry_after: u64 },
+    /// 401, as for a revoked token.
+    Unauthorized,
+    /// 200 with an HTML page (a login wall, a captive proxy).
+    HtmlPage,
+    /// 200 whose JSON ends in the middle, with a matching `Content-Length`.
+    TruncatedJson,
+    /// 200 with well-formed JSON of another type.
+    WrongJson,
+    /// 302 to this address.
+    Redirect(String),
+    /// A GraphQL answer with status 200 and `errors`. Ignored elsewhere.
+    Graphql(GraphqlFault),
+}
+
+/// Errors that GitHub's GraphQL reports inside a 200.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GraphqlFault {
+    /// `FORBIDDEN` for each field of this name; the rest of the data is there.
+    Forbidden { field: String },
+    /// `RATE_LIMITED`, no data.
+    RateLimited,
+    /// `RESOURCE_LIMITS_EXCEEDED`: this many list entries are answered in all, the rest is null.
+    ResourceLimits { entries: usize },
+}
+
+/// Whether the call's effect happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The call is not carried out.
+    Before,
+    /// The call is carried out, only its answer goes wrong.
+    After,
+}
+
+/// One scripted fault.
+///
+/// `Rule::new("POST /organizations/{org}/teams/", Fault::Status(502)).after().nth(2)`
+#[derive(Clone, Debug)]
+pub struct Rule {
+    route: String,
+    fault: Fault,
+    moment: Moment,
+    skip: usize,
+    times: usize,
+    seen: usize,
+}
+
+impl Rule {
+    /// For the next call of this route template; `*` at the end matches any rest, `*` alone
+    /// everything.
+    pub fn new(route: &str, fault: Fault) -> Rule {
+        Rule { route: route.to_owned(), fault, moment: Moment::Before, skip: 0, times: 1, seen: 0 }
+    }
+
+    /// The effect happens, the answer is lost.
+    pub fn after(mut self) -> Rule {
+        self.moment = Moment::After;
+        self
+    }
+
+    /// Only for the n-th matching call from now on (1 is the next).
+    pub fn nth(mut self, n: usize) -> Rule {
+        self.skip = n.saturating_sub(1);
+        self
+    }
+
+    /// For so many calls in a row.
+    pub fn times(mut self, times: usize) -> Rule {
+        self.times = times;
+        self
+    }
+
+    /// For every call until the faults are cleared.
+    pub fn always(self) -> Rule {
+        self.times(usize::MAX)
+    }
+
+    fn matches(&self, route: &str) -> bool {
+        match self.route.strip_suffix('*') {
+            Some(start) => route.starts_with(start),
+            None => self.route == route,
+        }
+    }
+
+    /// Counts a matching call; true when it is one that fails.
+    fn hit(&mut self, route: &str) -> bool {
+        if !self.matches(route) {
+            return false;
+        }
+        self.seen += 1;
+        self.seen > self.skip && self.seen - self.skip <= self.times
+    }
+}
+
+/// Random failure, the same for the same seed and order of calls.
+#[derive(Clone, Debug)]
+pub struct RandomFaults {
+    /// Start of the sequence.
+    pub seed: u64,
+    /// Percentage of calls that fail with a 5xx, a cut connection or half an answer.
+    pub errors_percent: f64,
+    /// Of those, the percentage whose effect happens all the same.
+    pub after_percent: f64,
+    /// Percentage of calls refused by a rate limit; never carried out.
+    pub limited_percent: f64,
+}
+
+/// All faults of one site.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    rules: Vec<Rule>,
+    random: Option<(RandomFaults, Rng)>,
+}
+
+impl Faults {
+    pub(crate) fn script(&mut self, rule: Rule) {
+        self.rules.push(rule);
+    }
+
+    pub(crate) fn set_random(&mut self, random: Option<RandomFaults>) {
+        self.random = random.map(|faults| (faults.clone(), Rng::new(faults.seed)));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Faults::default();
+    }
+
+    /// The fault of the call that just came, if any. Every rule counts every call.
+    pub(crate) fn choose(&mut self, route: &str) -> Option<(Fault, Moment)> {
+        let mut chosen = None;
+        for rule in &mut self.rules {
+            if rule.hit(route) && chosen.is_none() {
+                chosen = Some((rule.fault.clone(), rule.moment));
+            }
+        }
+        chosen.or_else(|| self.random.as_mut().and_then(|(faults, rng)| throw(faults, rng)))
+    }
+}
+
+fn throw(faults: &RandomFaults, rng: &mut Rng) -> Option<(Fault, Moment)> {
+    // Always the same number of draws, so that one percentage does not shift the others.
+    let error = rng.percent(faults.errors_percent);
+    let after = rng.percent(faults.after_percent);
+    let limited = rng.percent(faults.limited_percent);
+    let kind = rng.below(5);
+    if error {
+        let fault = match kind {
+            0 => Fault::Status(500),
+            1 => Fault::StatusHtml(502),
+            2 => Fault::Status(503),
+            3 => Fault::Cut,
+            _ => Fault::Half,
+        };
+        return Some((fault, if after { Moment::After } else { Moment::Before }));
+    }
+    limited.then_some((Fault::RateLimited, Moment::Before))
+}

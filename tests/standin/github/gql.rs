@@ -1,0 +1,141 @@
+//! GitHub's GraphQL: one POST, from its body to `data` and `errors`.
+//!
+//! Facts: faults of a query are told under status 200; `RATE_LIMITED` too; a query that asks for
+//! too much ends in 502 or 504; more than 500,000 nodes are refused beforehand; each query costs
+//! points by what it asks for, not by what there is.
+
+use super::fields::{Fields, Node, Rate};
+use super::limits::{primary, secondary, Resource};
+use super::site::{error, Viewer};
+use super::state::State;
+use super::world::World;
+use crate::standin::fault::GraphqlFault;
+use crate::standin::graphql::parse::{parse, Place};
+use crate::standin::graphql::schema::Schema;
+use crate::standin::graphql::{execute, GraphqlError, Plan};
+use crate::standin::http::{lock, Response};
+use serde_json::{json, Map, Value};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::SystemTime;
+
+/// The part of GitHub's schema that is played, in its own words.
+const SCHEMA: &str = include_str!("schema.graphql");
+const MAX_NODES: u64 = 500_000;
+
+fn schema() -> &'static Schema {
+    static READ: OnceLock<Schema> = OnceLock::new();
+    // The text is part of the program; a test reads it.
+    READ.get_or_init(|| Schema::read(SCHEMA).unwrap_or_default())
+}
+
+/// `errors` without `data`, status 200.
+fn refused(errors: &[GraphqlError]) -> Response {
+    let errors: Vec<Value> = errors.iter().map(GraphqlError::to_json).collect();
+    Response::json(200, &json!({ "errors": errors }))
+}
+
+fn single(kind: &str, message: String) -> Response {
+    refused(&[GraphqlError::new(Some(kind), message, Place { line: 1, column: 1 })])
+}
+
+/// The hourly limit, as GraphQL tells it.
+pub(crate) fn rate_limited(owner: &str) -> Response {
+    let headers =
+        primary(200, 5_000, SystemTime::now() + std::time::Duration::from_secs(1), owner, Resource::Graphql)
+            .headers;
+    let mut response = single("RATE_LIMITED", format!("API rate limit already exceeded for {owner}."));
+    response.headers.extend(headers.into_iter().filter(|(name, _)| name.starts_with("X-RateLimit")));
+    response
+}
+
+/// Answers one request body. The state is locked only to count and to take the world to read.
+pub(crate) fn answer(
+    state: &Mutex<State>,
+    viewer: &Viewer,
+    body: &Value,
+    fault: Option<&GraphqlFault>,
+) -> Response {
+    let Some(query) = body["query"].as_str() else {
+        let words = "A query attribute must be specified and must be a string.";
+        return error(400, words);
+    };
+    let document = match parse(query) {
+        Ok(document) => document,
+        Err(fault) => return refused(&[GraphqlError::new(None, fault.message, fault.place)]),
+    };
+    let none = Map::new();
+    let variables = body["variables"].as_object().unwrap_or(&none);
+    let name = body["operationName"].as_str();
+    let plan = match Plan::new(schema(), &document, name, variables) {
+        Ok(plan) => plan,
+        Err(errors) => return refused(&errors),
+    };
+    let (nodes, cost) = plan.nodes_and_cost();
+    let charged = charge(&mut lock(state), viewer, nodes, cost);
+    let (world, rate, forbidden) = match charged {
+        Ok(charged) => charged,
+        Err(refusal) => return refusal,
+    };
+    let mut fields = Fields::new(&world, viewer, rate);
+    fields.forbidden = forbidden;
+    match fault {
+        Some(GraphqlFault::Forbidden { field }) => {
+            fields.forbidden.insert(field.clone());
+        }
+        Some(GraphqlFault::ResourceLimits { entries }) => fields.budget = Some(*entries),
+        Some(GraphqlFault::RateLimited) => return rate_limited(&viewer.limit_owner),
+        None => {}
+    }
+    let (data, errors) = execute(&plan, &Node::Query, &mut fields);
+    let mut value = json!({ "data": data });
+    if !errors.is_empty() {
+        value["errors"] = errors.iter().map(GraphqlError::to_json).collect();
+    }
+    Response::json(200, &value)
+}
+
+type Charged = (Arc<World>, Rate, BTreeSet<String>);
+
+/// Counts a query, or refuses it; gives what it may read.
+fn charge(state: &mut State, viewer: &Viewer, nodes: u64, cost: u64) -> Result<Charged, Response> {
+    let owner = &viewer.limit_owner;
+    let limited = !state.enterprise_server();
+    if limited && !state.spend_minute(owner, Resource::Graphql) {
+        return Err(secondary(60));
+    }
+    if nodes > MAX_NODES {
+        let message = format!("This query requests up to {nodes} possible nodes which exceeds the maximum limit of {MAX_NODES}.");
+        return Err(single("MAX_NODE_LIMIT_EXCEEDED", message));
+    }
+    if let Some((_, status)) = state.node_cap.filter(|(cap, _)| nodes > *cap) {
+        // Points are taken for it all the same.
+        state.spend(owner, Resource::Graphql, cost);
+        return Err(too_heavy(status));
+    }
+    if limited && !state.spend(owner, Resource::Graphql, cost) {
+        return Err(rate_limited(owner));
+    }
+    let usage = state.usage_of(owner, Resource::Graphql);
+    let rate = Rate {
+        cost,
+        nodes,
+        limit: state.limit_of(owner, Resource::Graphql),
+        used: usage.used,
+        reset: usage.reset,
+    };
+    Ok((state.history.seen(), rate, state.forbidden_fields.clone()))
+}
+
+fn too_heavy(status: u16) -> Response {
+    let message = "We couldn't respond to your request in time. Sorry about that. Please try resubmitting your request and contact us if the problem persists.";
+    Response::json(
+        status,
+        &json!({ "message": message, "documentation_url": "https://docs.github.com/graphql" }),
+    )
+}
+
+/// Whether the schema text can be read; asked by a test.
+pub(crate) fn schema_problem() -> Option<String> {
+    Schema::read(SCHEMA).err().map(|fault| fault.message)
+}

@@ -1,0 +1,310 @@
+//! What both pretend servers share: latency, faults, outages, and the log of calls.
+//!
+//! A call passes in this order: counted and logged, admitted (rate limits), delayed (outside of any
+//! lock, so parallel calls overlap), faulted or answered. The wire must never change what a site
+//! answers except by a fault that a test asked for.
+
+use super::fault::{Fault, Faults, Moment, RandomFaults, Rule};
+use super::http::{lock, Handler, HttpServer, Pause, Reply, Request, Response};
+use super::time::http_date;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+/// One call as the site saw it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// When it arrived.
+    pub at: Instant,
+    /// `GET`, `POST`, ….
+    pub method: String,
+    /// Path with query, as sent.
+    pub path: String,
+    /// Its template, such as `POST /organizations/{org}/members/{id}/teams/{slug}/`.
+    pub route: String,
+    /// The status answered; 0 while unanswered and for a cut connection.
+    pub status: u16,
+    /// The fault played on it.
+    pub fault: Option<Fault>,
+    /// The body sent.
+    pub body: Vec<u8>,
+}
+
+/// Whether a site can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Normal.
+    Up,
+    /// Nobody listens: connections are refused, open ones are cut.
+    Refused,
+    /// Everything is answered 503.
+    Unavailable,
+}
+
+/// The controls of one site. Cheap to clone; all clones are the same wire.
+#[derive(Clone, Default)]
+pub struct Wire(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    latency: Mutex<Duration>,
+    unavailable: Mutex<bool>,
+    faults: Mutex<Faults>,
+    log: Mutex<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    off: bool,
+    calls: Vec<Call>,
+    counts: BTreeMap<String, usize>,
+}
+
+impl Wire {
+    /// Every call takes at least this long from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        *lock(&self.0.latency) = latency;
+    }
+
+    /// Adds a scripted fault; it counts calls from now on.
+    pub fn script(&self, rule: Rule) {
+        lock(&self.0.faults).script(rule);
+    }
+
+    /// Starts random faults, or stops them.
+    pub fn set_random(&self, random: Option<RandomFaults>) {
+        lock(&self.0.faults).set_random(random);
+    }
+
+    /// Forgets all faults, scripted and random.
+    pub fn clear_faults(&self) {
+        lock(&self.0.faults).clear();
+    }
+
+    /// All calls in the order of arrival.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls_since(0)
+    }
+
+    /// The calls that came after [`mark`](Self::mark) gave this number.
+    pub fn calls_since(&self, mark: usize) -> Vec<Call> {
+        lock(&self.0.log).calls.iter().skip(mark).cloned().collect()
+    }
+
+    /// The number of calls so far, for [`calls_since`](Self::calls_since).
+    pub fn mark(&self) -> usize {
+        lock(&self.0.log).calls.len()
+    }
+
+    /// Calls per route template since the last reset.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        lock(&self.0.log).counts.clone()
+    }
+
+    /// The sum of [`counts`](Self::counts).
+    pub fn n_calls(&self) -> usize {
+        lock(&self.0.log).counts.values().sum()
+    }
+
+    /// Sets all counts to nothing; the log stays.
+    pub fn reset_counts(&self) {
+        lock(&self.0.log).counts.clear();
+    }
+
+    /// Whether whole calls are kept; a benchmark switches that off. Counting goes on.
+    pub fn keep_calls(&self, keep: bool) {
+        lock(&self.0.log).off = !keep;
+    }
+
+    fn arrived(&self, request: &Request, route: &str) -> Option<usize> {
+        let mut log = lock(&self.0.log);
+        *log.counts.entry(route.to_owned()).or_default() += 1;
+        if log.off {
+            return None;
+        }
+        log.calls.push(Call {
+            at: Instant::now(),
+            method: request.method.clone(),
+            path: request.target.clone(),
+            route: route.to_owned(),
+            status: 0,
+            fault: None,
+            body: request.body.clone(),
+        });
+        Some(log.calls.len() - 1)
+    }
+
+    fn answered(&self, index: Option<usize>, status: u16, fault: Option<Fault>) {
+        let mut log = lock(&self.0.log);
+        if let Some(call) = index.and_then(|index| log.calls.get_mut(index)) {
+            call.status = status;
+            call.fault = fault;
+        }
+    }
+}
+
+/// Whether a call may go on, what to add to its answer, and what to hold until it is answered.
+#[derive(Default)]
+pub struct Admission {
+    /// The refusal of a rate limit.
+    pub refused: Option<Response>,
+    /// Headers for every answer of this call.
+    pub headers: Vec<(String, String)>,
+    /// Dropped after the answer was made; counts parallel calls.
+    pub held: Option<Box<dyn Any>>,
+}
+
+/// One pretend site.
+pub trait Site: Send + Sync + 'static {
+    /// The template of a call, for counting and for faults.
+    fn route(&self, request: &Request) -> String;
+    /// Asks the rate limits.
+    fn admit(&self, request: &Request) -> Admission;
+    /// Carries the call out.
+    fn answer(&self, request: &Request, fault: Option<&Fault>) -> Response;
+    /// This site's own words for a fault that has a form of its own.
+    fn refusal(&self, request: &Request, fault: &Fault) -> Response;
+}
+
+/// A site on the wire.
+struct Wired<S> {
+    site: S,
+    wire: Wire,
+}
+
+impl<S: Site> Handler for Wired<S> {
+    fn handle(&self, request: &Request, pause: &Pause) -> Reply {
+        let route = self.site.route(request);
+        let index = self.wire.arrived(request, &route);
+        let admission = self.site.admit(request);
+        let latency = *lock(&self.wire.0.latency);
+        let open = pause.sleep(latency);
+        let mut chosen = None;
+        let reply = if !open {
+            Reply::Cut
+        } else if *lock(&self.wire.0.unavailable) {
+            Reply::Whole(html_error(503))
+        } else if let Some(refused) = admission.refused {
+            Reply::Whole(refused)
+        } else {
+            chosen = lock(&self.wire.0.faults).choose(&route);
+            self.reply(request, pause, chosen.as_ref())
+        };
+        let (reply, status) = finish(reply, admission.headers);
+        self.wire.answered(index, status, chosen.map(|(fault, _)| fault));
+        reply
+    }
+}
+
+impl<S: Site> Wired<S> {
+    fn reply(&self, request: &Request, pause: &Pause, chosen: Option<&(Fault, Moment)>) -> Reply {
+        let Some((fault, moment)) = chosen else {
+            return Reply::Whole(self.site.answer(request, None));
+        };
+        let real = match moment {
+            Moment::After => Some(self.site.answer(request, None)),
+            Moment::Before => None,
+        };
+        match fault {
+            Fault::Cut => Reply::Cut,
+            Fault::Half => Reply::Half(real.unwrap_or_else(pretended)),
+            Fault::Stall(duration) => {
+                if !pause.sleep(*duration) {
+                    return Reply::Cut;
+                }
+                Reply::Whole(real.unwrap_or_else(|| self.site.answer(request, None)))
+            }
+            Fault::StatusHtml(status) => Reply::Whole(html_error(*status)),
+            Fault::HtmlPage => Reply::Whole(html_page(200, "Sign in")),
+            Fault::TruncatedJson => Reply::Whole(truncated(real.unwrap_or_else(pretended))),
+            Fault::WrongJson => Reply::Whole(Response::new(200, "application/json", "\"maintenance\"")),
+            Fault::Redirect(location) => {
+                Reply::Whole(Response::empty(302).with("Location", location.as_str()))
+            }
+            Fault::Graphql(_) => Reply::Whole(self.site.answer(request, Some(fault))),
+            Fault::Status(_)
+            | Fault::Unauthorized
+            | Fault::RateLimited
+            | Fault::PrimaryLimit { .. }
+            | Fault::SecondaryLimit { .. } => Reply::Whole(self.site.refusal(request, fault)),
+        }
+    }
+}
+
+/// Adds what every answer has, and says which status the log gets.
+fn finish(reply: Reply, headers: Vec<(String, String)>) -> (Reply, u16) {
+    let dress = |mut response: Response| {
+        response.headers.insert(0, ("Date".to_owned(), http_date(SystemTime::now())));
+        for (name, value) in headers {
+            // A refusal that was played brings its own.
+            if response.header(&name).is_none() {
+                response.headers.push((name, value));
+            }
+        }
+        response
+    };
+    match reply {
+        Reply::Whole(response) => {
+            let status = response.status;
+            (Reply::Whole(dress(response)), status)
+        }
+        Reply::Half(response) => (Reply::Half(dress(response)), 0),
+        Reply::Cut => (Reply::Cut, 0),
+    }
+}
+
+/// A made-up answer for a call that was not carried out but seems to be.
+fn pretended() -> Response {
+    let body = r#"{"id":"1","slug":"pretended","name":"this answer was never meant to arrive whole"}"#;
+    Response::new(200, "application/json", body)
+}
+
+fn truncated(mut response: Response) -> Response {
+    response.status = 200;
+    if response.body.is_empty() {
+        response = pretended();
+    }
+    response.body.truncate(response.body.len() / 2);
+    response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
+    response
+}
+
+fn html_error(status: u16) -> Response {
+    html_page(status, &format!("{status} {}", super::http::reason(status)))
+}
+
+fn html_page(status: u16, title: &str) -> Response {
+    let body = format!("<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center></body>\r\n</html>\r\n");
+    Response::new(status, "text/html", body)
+}
+
+/// A site, its wire and its server.
+pub(crate) struct Host {
+    pub(crate) wire: Wire,
+    server: HttpServer,
+}
+
+impl Host {
+    /// Starts a site on a loopback port (0: any).
+    pub(crate) fn start<S: Site>(port: u16, site: S) -> io::Result<Host> {
+        let wire = Wire::default();
+        let wired = Wired { site, wire: wire.clone() };
+        let server = HttpServer::start(port, Arc::new(wired))?;
+        Ok(Host { wire, server })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.server.port()
+    }
+
+    pub(crate) fn set_reach(&self, reach: Reach) -> io::Result<()> {
+        *lock(&self.wire.0.unavailable) = reach == Reach::Unavailable;
+        if reach == Reach::Refused {
+            self.server.close();
+            return Ok(());
+        }
+        self.server.open()
+    }
+}
