@@ -6,6 +6,7 @@ pub mod config;
 pub mod error;
 pub mod escape;
 pub mod event;
+pub mod gate;
 pub mod github;
 pub mod guard;
 pub mod identity;

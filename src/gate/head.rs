@@ -1,0 +1,256 @@
+//! Request heads: what the gate lets through, and what it answers to the rest. Pure.
+//!
+//! The rules are stricter than HTTP's, because everything they allow is then read by a parser without limits: one
+//! length at the most, digits only; no transfer coding; ASCII only; three methods.
+
+use std::fmt;
+
+/// A head is complete within this many bytes.
+pub const HEAD_LIMIT: usize = 16 << 10;
+/// GitHub's events are 2 to 10 KB.
+pub const BODY_LIMIT: usize = 1 << 20;
+const HEADERS: usize = 64;
+const TARGET_LIMIT: usize = 1024;
+/// More digits than this are no length but an attack on whoever multiplies them.
+const LENGTH_DIGITS: usize = 18;
+
+/// A head that may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// GET, HEAD or POST.
+    pub method: Method,
+    /// Path and query; begins with a slash.
+    pub target: String,
+    /// The headers that are handed on, in lower case.
+    pub headers: Vec<(String, String)>,
+    /// How many bytes of body follow.
+    pub length: usize,
+    /// The client wants the connection closed, or speaks HTTP/1.0.
+    pub close: bool,
+    /// The client waits for `100 Continue`.
+    pub expects_continue: bool,
+}
+
+/// The methods that anything here answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Reads without the body.
+    Head,
+    /// Deliveries.
+    Post,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+        })
+    }
+}
+
+/// Why a request does not pass: status, and a sentence for whoever sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status code.
+    pub status: u16,
+    /// What is wrong and how to set it right.
+    pub sentence: String,
+}
+
+fn refuse<T>(status: u16, sentence: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { status, sentence: sentence.into() })
+}
+
+/// Where the head ends in `bytes`, looking from `from` on; the length includes the empty line.
+pub fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
+    let from = from.saturating_sub(3);
+    bytes.get(from..)?.windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
+}
+
+/// Whether these first bytes can begin a request at all: TLS and other protocols are told at once.
+pub fn may_begin(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(u8::is_ascii_uppercase)
+}
+
+/// What passes on to whoever answers. Nothing else is looked at behind the gate.
+fn is_handed_on(name: &str) -> bool {
+    matches!(name, "host" | "content-type" | "user-agent" | "accept" | "x-hub-signature-256")
+        || name.starts_with("x-github-")
+}
+
+/// Reads a whole head, the empty line included.
+pub fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
+    let mut slots = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut slots);
+    match request.parse(bytes) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => return refuse(431, format!("more than {HEADERS} headers")),
+        _ => return refuse(400, "this is no HTTP/1.1 request"),
+    }
+    let method = match request.method {
+        Some("GET") => Method::Get,
+        Some("HEAD") => Method::Head,
+        Some("POST") => Method::Post,
+        _ => return refuse(405, "deliveries are sent with POST; nothing here takes another method"),
+    };
+    let target = request.path.unwrap_or_default();
+    let plain = target.bytes().all(|b| b.is_ascii_graphic());
+    if !target.starts_with('/') || target.len() > TARGET_LIMIT || !plain {
+        return refuse(400, "the request's target is no path, or too long");
+    }
+    let is_old = request.version == Some(0);
+    headers(method, target.into(), is_old, request.headers)
+}
+
+fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header]) -> Result<Head, Refusal> {
+    let mut head =
+        Head { method, target, headers: Vec::new(), length: 0, close: is_old, expects_continue: false };
+    let (mut length, mut host) = (None, false);
+    for header in all {
+        let name = header.name.to_ascii_lowercase();
+        let Some(value) = std::str::from_utf8(header.value).ok().filter(|value| value.is_ascii()) else {
+            return refuse(400, format!("the header {name} holds bytes that are not ASCII"));
+        };
+        if value.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
+            return refuse(400, format!("the header {name} holds control characters"));
+        }
+        match name.as_str() {
+            "transfer-encoding" => {
+                return refuse(411, "send Content-Length; transfer codings are not accepted here")
+            }
+            "content-length" if length.is_some() => return refuse(400, "more than one Content-Length"),
+            "content-length" => length = Some(read_length(value)?),
+            "connection" => head.close |= has_token(value, "close"),
+            "expect" if value.eq_ignore_ascii_case("100-continue") => head.expects_continue = true,
+            "expect" => return refuse(417, "the only expectation that can be met is 100-continue"),
+            "host" if host => return refuse(400, "more than one Host"),
+            _ => {}
+        }
+        host |= name == "host";
+        if is_handed_on(&name) {
+            head.headers.push((name, value.trim().into()));
+        }
+    }
+    head.length = match (method, length) {
+        (Method::Post, None) => return refuse(411, "send Content-Length"),
+        (_, Some(n)) if n > BODY_LIMIT => {
+            return refuse(413, format!("the body has {n} bytes; {BODY_LIMIT} are accepted"))
+        }
+        (Method::Get | Method::Head, Some(1..)) => return refuse(400, "a GET has no body"),
+        (_, length) => length.unwrap_or(0),
+    };
+    Ok(head)
+}
+
+fn read_length(value: &str) -> Result<usize, Refusal> {
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    if !digits {
+        return refuse(400, "Content-Length is no number");
+    }
+    if value.trim_start_matches('0').len() > LENGTH_DIGITS {
+        return refuse(413, "the body is too large");
+    }
+    value.parse().or_else(|_| refuse(413, "the body is too large"))
+}
+
+fn has_token(value: &str, token: &str) -> bool {
+    value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(headers: &str) -> Result<Head, Refusal> {
+        parse(format!("POST /github HTTP/1.1\r\nHost: x\r\n{headers}\r\n").as_bytes())
+    }
+
+    fn status(request: &str) -> u16 {
+        parse(request.as_bytes()).map_or_else(|refusal| refusal.status, |_| 0)
+    }
+
+    #[test]
+    fn a_delivery_passes_with_the_headers_that_matter() {
+        let head = post(
+            "Content-Length: 5\r\nX-GitHub-Event: team\r\nX-Hub-Signature-256: sha256=0\r\nCookie: c\r\nX-Gate: admin\r\n",
+        )
+        .unwrap();
+        let names: Vec<_> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["host", "x-github-event", "x-hub-signature-256"]);
+        assert_eq!((head.length, head.close, head.method), (5, false, Method::Post));
+    }
+
+    #[test]
+    fn lengths_are_one_number_of_digits() {
+        for (value, expected) in [
+            ("5", 0),
+            ("1048576", 0),
+            ("00005", 0),
+            ("1048577", 413),
+            ("30000000000", 413),
+            ("18446744073709551615", 413),
+            ("99999999999999999999999999", 413),
+            ("-1", 400),
+            ("+5", 400),
+            ("0x10", 400),
+            ("5,5", 400),
+            ("5abc", 400),
+            ("", 400),
+            ("5 5", 400),
+        ] {
+            let status = post(&format!("Content-Length: {value}\r\n")).map_or_else(|r| r.status, |_| 0);
+            assert_eq!(status, expected, "{value}");
+        }
+        assert_eq!(post("").unwrap_err().status, 411);
+        assert_eq!(post("Content-Length: 5\r\nContent-Length: 5\r\n").unwrap_err().status, 400);
+        assert_eq!(post("Content-Length: 5\r\nTransfer-Encoding: identity\r\n").unwrap_err().status, 411);
+    }
+
+    #[test]
+    fn what_is_no_plain_request_is_refused() {
+        for (request, expected) in [
+            ("GET / HTTP/1.1\r\n\r\n", 0),
+            ("HEAD /healthz HTTP/1.0\r\n\r\n", 0),
+            ("PUT / HTTP/1.1\r\n\r\n", 405),
+            ("DELETE /github HTTP/1.1\r\n\r\n", 405),
+            ("get / HTTP/1.1\r\n\r\n", 405),
+            ("GET http://x/ HTTP/1.1\r\n\r\n", 400),
+            ("GET * HTTP/1.1\r\n\r\n", 400),
+            ("GET / HTTP/2.0\r\n\r\n", 400),
+            ("PRI * HTTP/2.0\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nA : b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nA: \u{e4}\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: magic\r\n\r\n", 417),
+        ] {
+            assert_eq!(status(request), expected, "{request:?}");
+        }
+        let many: String = (0..65).map(|n| format!("H{n}: x\r\n")).collect();
+        assert_eq!(status(&format!("GET / HTTP/1.1\r\n{many}\r\n")), 431);
+        assert_eq!(status(&format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(1024))), 400);
+    }
+
+    #[test]
+    fn connections_are_kept_unless_somebody_says_close() {
+        let closes = |request: &str| parse(request.as_bytes()).unwrap().close;
+        assert!(!closes("GET / HTTP/1.1\r\n\r\n"));
+        assert!(closes("GET / HTTP/1.1\r\nConnection: keep-alive, Close\r\n\r\n"));
+        assert!(closes("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    }
+
+    #[test]
+    fn the_end_of_a_head_is_found_across_reads() {
+        let bytes = b"GET / HTTP/1.1\r\n\r\nrest";
+        assert_eq!(end_of_head(bytes, 0), Some(18));
+        assert_eq!(end_of_head(bytes, 17), Some(18));
+        assert_eq!(end_of_head(&bytes[..17], 0), None);
+        assert!(may_begin(b"") && may_begin(b"POST") && !may_begin(&[0x16, 3, 1]));
+    }
+}

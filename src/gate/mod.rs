@@ -1,0 +1,440 @@
+//! What stands between outside bytes and tiny_http.
+//!
+//! tiny_http has no limits and no timeouts, and one anonymous request can end it. A fixed number of threads accepts
+//! connections here, reads each request whole under absolute deadlines and byte limits, and only then hands it on.
+//! No read without a deadline, no buffer without a limit; the number of threads is the number of connections.
+
+pub mod head;
+pub mod relay;
+pub mod socket;
+
+use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use head::{Head, Method, Refusal, HEAD_LIMIT};
+use relay::Reply;
+use socket::{Listener, Stream};
+
+/// A whole head comes within this time, the first byte included.
+const HEAD: Duration = Duration::from_secs(5);
+/// A whole body comes within this time. GitHub itself gives up after 10 s.
+const BODY: Duration = Duration::from_secs(10);
+/// An answer is taken within this time.
+const WRITE: Duration = Duration::from_secs(5);
+/// How long a kept connection may be idle.
+const IDLE: Duration = Duration::from_secs(5);
+/// While no thread is free: how long a connection may be silent,
+const BUSY_SILENCE: Duration = Duration::from_millis(50);
+/// and how long its head may take.
+const BUSY_HEAD: Duration = Duration::from_millis(500);
+/// After a refusal, so much of what is still coming is read, for so long, that the peer sees the answer, not a reset.
+const LINGER_BYTES: usize = 256 << 10;
+const LINGER: Duration = Duration::from_millis(500);
+/// The stack of a gate's thread: parsing and copying need little.
+const STACK: usize = 256 << 10;
+
+/// A running gate.
+pub struct Gate {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What a gate is to be like.
+pub struct Options {
+    /// `public` or `admin`: told to whoever answers.
+    pub name: &'static str,
+    /// How many connections at once.
+    pub threads: usize,
+    /// tiny_http's socket.
+    pub inner: PathBuf,
+    /// Bytes of bodies at once, over all gates.
+    pub budget: Arc<Budget>,
+}
+
+/// Counts since start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Requests handed on.
+    pub passed: AtomicU64,
+    /// Requests refused here.
+    pub refused: AtomicU64,
+    /// Connections closed because no thread was free.
+    pub shed: AtomicU64,
+}
+
+struct Shared {
+    options: Options,
+    listener: Listener,
+    /// Only one thread waits in `accept`: the others cost neither wake-ups nor descriptors.
+    accepting: Mutex<()>,
+    busy: AtomicUsize,
+    stop: AtomicBool,
+    counts: Counts,
+}
+
+/// Bytes that may still be taken.
+pub struct Budget(AtomicUsize);
+
+/// Bytes that were taken, given back when dropped.
+struct Claim<'a>(&'a Budget, usize);
+
+impl Budget {
+    /// So many bytes.
+    pub fn new(bytes: usize) -> Arc<Self> {
+        Arc::new(Self(AtomicUsize::new(bytes)))
+    }
+
+    fn claim(&self, bytes: usize) -> Option<Claim<'_>> {
+        let take = |left: usize| left.checked_sub(bytes);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok().map(|_| Claim(self, bytes))
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.0 .0.fetch_add(self.1, Ordering::AcqRel);
+    }
+}
+
+impl Gate {
+    /// Starts the threads. Fewer than asked for are enough to go on with; none is an error.
+    pub fn open(listener: Listener, options: Options) -> io::Result<Self> {
+        let wanted = options.threads;
+        let shared = Arc::new(Shared {
+            options,
+            listener,
+            accepting: Mutex::new(()),
+            busy: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            counts: Counts::default(),
+        });
+        let mut threads = Vec::new();
+        for n in 0..wanted {
+            let shared_too = shared.clone();
+            let name = format!("gate-{}-{n}", shared.options.name);
+            match thread::Builder::new().name(name).stack_size(STACK).spawn(move || shared_too.run()) {
+                Ok(thread) => threads.push(thread),
+                Err(error) if threads.is_empty() => return Err(error),
+                Err(error) => {
+                    log::warn!("gate: only {n} of {wanted} threads could be started: {error}");
+                    break;
+                }
+            }
+        }
+        Ok(Self { shared, threads })
+    }
+
+    /// Where it listens, for people.
+    pub fn name(&self) -> String {
+        self.shared.listener.name()
+    }
+
+    /// Counts since start.
+    pub fn counts(&self) -> &Counts {
+        &self.shared.counts
+    }
+
+    /// Stops accepting. Connections that are being answered go on.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until everybody is answered, at the most until `deadline`; whether that was so.
+    pub fn wait_until_idle(&self, deadline: Instant) -> bool {
+        while Instant::now() < deadline {
+            if self.threads.iter().all(JoinHandle::is_finished) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+
+    /// A request of the health path through this gate and tiny_http: whether it came back in time.
+    pub fn is_alive(&self, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        let ask = || -> io::Result<bool> {
+            let mut stream = self.shared.listener.connect(within)?;
+            stream.write_by(
+                b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                deadline,
+            )?;
+            let mut answer = [0; 12];
+            let mut n = 0;
+            while n < answer.len() {
+                match stream.read_by(&mut answer[n..], deadline)? {
+                    0 => return Ok(false),
+                    more => n += more,
+                }
+            }
+            Ok(answer == *b"HTTP/1.1 200")
+        };
+        ask().unwrap_or(false)
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        let mut buffer = Vec::new();
+        let mut told = false;
+        while !self.stop.load(Ordering::Relaxed) {
+            let accepted = {
+                let _one = self.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+                if self.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                self.listener.accept()
+            };
+            match accepted {
+                Ok(None) => {}
+                Ok(Some(stream)) => {
+                    told = false;
+                    self.busy.fetch_add(1, Ordering::AcqRel);
+                    let served = catch_unwind(AssertUnwindSafe(|| self.serve(stream, &mut buffer)));
+                    self.busy.fetch_sub(1, Ordering::AcqRel);
+                    if served.is_err() {
+                        buffer = Vec::new();
+                    }
+                }
+                // The descriptor table is full, say: that passes.
+                Err(error) => {
+                    if !told {
+                        log::error!("gate: failed to accept a connection: {error}");
+                        told = true;
+                    }
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+
+    fn nobody_is_free(&self) -> bool {
+        self.busy.load(Ordering::Acquire) >= self.options.threads
+    }
+
+    /// A kept connection occupies a thread: only while most are free.
+    fn may_keep(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed) && self.busy.load(Ordering::Acquire) * 2 <= self.options.threads
+    }
+
+    /// One connection, until one side closes it.
+    fn serve(&self, mut stream: Stream, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        let mut first = true;
+        loop {
+            let wait = if first { HEAD } else { IDLE };
+            let outcome = self.one(&mut stream, buffer, wait);
+            first = false;
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(End::Closed) => return,
+                Err(End::Refused(refusal)) => {
+                    self.counts.refused.fetch_add(1, Ordering::Relaxed);
+                    let answer = render(&refused(&refusal), false);
+                    if stream.write_by(&answer, Instant::now() + WRITE).is_ok() {
+                        linger(&mut stream);
+                    }
+                    return;
+                }
+            }
+        }
+        if !buffer.is_empty() {
+            linger(&mut stream);
+        }
+        if buffer.capacity() > 4 * HEAD_LIMIT {
+            *buffer = Vec::new();
+        }
+    }
+
+    /// One request and its answer; whether the connection is kept.
+    fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, wait: Duration) -> Result<bool, End> {
+        let end = self.read_head(stream, buffer, wait)?;
+        let head = head::parse(buffer.get(..end).unwrap_or_default()).map_err(End::Refused)?;
+        buffer.drain(..end);
+        let Some(claim) = self.options.budget.claim(head.length) else {
+            return Err(busy("too much is being received at this moment"));
+        };
+        if head.expects_continue && buffer.len() < head.length {
+            stream
+                .write_by(b"HTTP/1.1 100 Continue\r\n\r\n", Instant::now() + WRITE)
+                .map_err(|_| End::Closed)?;
+        }
+        read_body(stream, buffer, head.length)?;
+        self.counts.passed.fetch_add(1, Ordering::Relaxed);
+        let body = buffer.get(..head.length).unwrap_or_default();
+        let reply = relay::ask(&self.options.inner, self.options.name, &head, body);
+        buffer.drain(..head.length);
+        drop(claim);
+        let reply = reply.map_err(|error| {
+            log::error!("gate: a request was not answered within the process: {error}");
+            busy("the service is busy")
+        })?;
+        let keep = !head.close && self.may_keep();
+        stream.write_by(&render(&reply, keep), Instant::now() + WRITE).map_err(|_| End::Closed)?;
+        Ok(keep)
+    }
+
+    /// Reads until a head is complete; where it ends.
+    fn read_head(&self, stream: &mut Stream, buffer: &mut Vec<u8>, wait: Duration) -> Result<usize, End> {
+        let began = Instant::now();
+        let mut looked = 0;
+        loop {
+            if let Some(end) = head::end_of_head(buffer, looked) {
+                return Ok(end);
+            }
+            looked = buffer.len();
+            if looked >= HEAD_LIMIT {
+                return refuse(431, format!("the head of the request is longer than {HEAD_LIMIT} bytes"));
+            }
+            if !head::may_begin(buffer) {
+                return refuse(
+                    400,
+                    "this is no HTTP request; TLS ends at the proxy in front of this service",
+                );
+            }
+            let mut chunk = [0; 8192];
+            let room = (HEAD_LIMIT + head::BODY_LIMIT - looked).min(chunk.len());
+            match self.read_patiently(stream, &mut chunk[..room], began, wait, buffer.is_empty()) {
+                Ok(0) => return Err(End::Closed),
+                Ok(n) => buffer.extend_from_slice(&chunk[..n]),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && !buffer.is_empty() => {
+                    return refuse(408, "the head of the request did not come in time");
+                }
+                Err(_) => return Err(End::Closed),
+            }
+        }
+    }
+
+    /// Reads with an eye on the others: while nobody is free, the silent and the slow have to go.
+    fn read_patiently(
+        &self,
+        stream: &mut Stream,
+        chunk: &mut [u8],
+        began: Instant,
+        wait: Duration,
+        silent: bool,
+    ) -> io::Result<usize> {
+        loop {
+            let slice = Instant::now() + BUSY_SILENCE;
+            match stream.read_by(chunk, slice.min(began + wait)) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                read => return read,
+            }
+            let limit = if silent { BUSY_SILENCE } else { BUSY_HEAD };
+            if began.elapsed() >= limit && self.nobody_is_free() {
+                self.counts.shed.fetch_add(1, Ordering::Relaxed);
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if began.elapsed() >= wait {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+}
+
+/// Why a connection ends before an answer.
+enum End {
+    Closed,
+    Refused(Refusal),
+}
+
+fn refuse<T>(status: u16, sentence: impl Into<String>) -> Result<T, End> {
+    Err(End::Refused(Refusal { status, sentence: sentence.into() }))
+}
+
+fn busy(what: &str) -> End {
+    End::Refused(Refusal { status: 503, sentence: format!("{what}; redeliver in a moment") })
+}
+
+fn read_body(stream: &mut Stream, buffer: &mut Vec<u8>, length: usize) -> Result<(), End> {
+    let deadline = Instant::now() + BODY;
+    let mut chunk = [0; 16 << 10];
+    while buffer.len() < length {
+        let room = (length - buffer.len()).min(chunk.len());
+        match stream.read_by(&mut chunk[..room], deadline) {
+            Ok(0) => return Err(End::Closed),
+            Ok(n) => buffer.extend_from_slice(&chunk[..n]),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return refuse(408, "the body of the request did not come in time");
+            }
+            Err(_) => return Err(End::Closed),
+        }
+    }
+    Ok(())
+}
+
+/// Closes so that the peer can still read the answer.
+fn linger(stream: &mut Stream) {
+    stream.finish_writing();
+    let deadline = Instant::now() + LINGER;
+    let (mut left, mut chunk) = (LINGER_BYTES, [0; 8192]);
+    while left > 0 {
+        match stream.read_by(&mut chunk, deadline) {
+            Ok(0) | Err(_) => return,
+            Ok(n) => left = left.saturating_sub(n),
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Reply {
+    let body = serde_json::json!({ "status": "refused", "error": refusal.sentence }).to_string().into_bytes();
+    let mut headers = vec![("content-type".into(), "application/json".into())];
+    match refusal.status {
+        405 => headers.push(("allow".into(), "GET, HEAD, POST".into())),
+        503 => headers.push(("retry-after".into(), "5".into())),
+        _ => {}
+    }
+    Reply { status: refusal.status, headers, length: body.len(), body }
+}
+
+fn render(reply: &Reply, keep: bool) -> Vec<u8> {
+    let connection = if keep { "keep-alive" } else { "close" };
+    let mut text = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status));
+    for (name, value) in &reply.headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str(&format!("content-length: {}\r\nconnection: {connection}\r\n\r\n", reply.length));
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(&reply.body);
+    bytes
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        202 => "Accepted",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Answer",
+    }
+}
+
+/// What a worker behind the gate needs to know of a request's head.
+impl Head {
+    /// The value of a header that was handed on.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a body is expected in the answer.
+    pub fn wants_body(&self) -> bool {
+        self.method != Method::Head
+    }
+}

@@ -1,0 +1,90 @@
+//! Hands a complete request to tiny_http over its private Unix socket and brings the answer back.
+//!
+//! A fresh connection each time: tiny_http loses kept ones when many come at once.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use super::head::{Head, Method};
+
+/// The header that tells tiny_http's workers through which gate a request came. Never handed on from outside.
+pub const GATE_HEADER: &str = "x-gate";
+
+/// A delivery's answer waits for a flush to disk; everything else is quicker.
+const ANSWER: Duration = Duration::from_secs(30);
+/// A status page of thousands of entries; nothing here is larger.
+const ANSWER_LIMIT: u64 = 8 << 20;
+
+/// An answer as it goes out.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// Everything but length and connection.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for HEAD, whose length is kept apart.
+    pub body: Vec<u8>,
+    /// `Content-Length`.
+    pub length: usize,
+}
+
+/// Asks tiny_http. An error means that it did not answer.
+pub fn ask(inner: &Path, gate: &str, head: &Head, body: &[u8]) -> io::Result<Reply> {
+    let mut stream = UnixStream::connect(inner)?;
+    stream.set_write_timeout(Some(ANSWER))?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    let mut request =
+        format!("{} {} HTTP/1.1\r\n{GATE_HEADER}: {gate}\r\nconnection: close\r\n", head.method, head.target);
+    for (name, value) in &head.headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    stream.write_all(request.as_bytes())?;
+    stream.write_all(body)?;
+    let mut answer = Vec::with_capacity(1024);
+    stream.take(ANSWER_LIMIT).read_to_end(&mut answer)?;
+    parse(&answer, head.method).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn parse(answer: &[u8], method: Method) -> Option<Reply> {
+    let mut slots = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut slots);
+    let Ok(httparse::Status::Complete(at)) = response.parse(answer) else { return None };
+    let body = answer.get(at..)?.to_vec();
+    let mut reply = Reply { status: response.code?, headers: Vec::new(), length: body.len(), body };
+    for header in response.headers.iter() {
+        let (name, value) = (header.name.to_ascii_lowercase(), std::str::from_utf8(header.value).ok()?);
+        match name.as_str() {
+            "content-length" if method == Method::Head => reply.length = value.parse().ok()?,
+            // An answer that was cut off is no answer.
+            "content-length" if value.parse() != Ok(reply.body.len()) => return None,
+            "content-length" | "connection" | "transfer-encoding" | "keep-alive" => {}
+            _ => reply.headers.push((name, value.into())),
+        }
+    }
+    Some(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_was_cut_off_is_no_answer() {
+        let whole = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nConnection: close\r\nX: y\r\n\r\nok";
+        let reply = parse(whole, Method::Post).unwrap();
+        assert_eq!((reply.status, reply.body.as_slice(), reply.length), (202, &b"ok"[..], 2));
+        assert_eq!(reply.headers, [("x".to_string(), "y".to_string())]);
+        for cut in 0..whole.len() {
+            assert!(parse(&whole[..cut], Method::Post).is_none(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_head_keeps_its_length() {
+        let reply = parse(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n", Method::Head).unwrap();
+        assert_eq!((reply.length, reply.body.len()), (17, 0));
+    }
+}
