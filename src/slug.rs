@@ -52,6 +52,15 @@ pub fn temporary(team: SentryTeamId, attempt: u32) -> SentrySlug {
     }
 }
 
+/// Whether a slug was made by [`temporary`].
+pub fn is_temporary(slug: &SentrySlug) -> bool {
+    let rest = slug.as_str().strip_prefix("moving-");
+    rest.is_some_and(|rest| {
+        rest.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+            && rest.starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
 /// Whether Sentry would keep this slug taken, or fail, after the team's deletion.
 pub fn is_kept_after_deletion(slug: &SentrySlug) -> bool {
     slug.as_str().len() >= SENTRY_LIMIT - 1

@@ -231,6 +231,9 @@ impl Github {
 
     /// The profile of an account: by login, and by id if the login is somebody else's by now.
     pub fn profile(&self, person: &Person) -> Result<Option<Profile>, Trouble> {
+        if person.login.as_str().is_empty() {
+            return self.profile_by_id(person.id);
+        }
         let by_login: Option<wire::UserRow> =
             self.get(format!("/users/{}", path_part(person.login.as_str())))?;
         let profile = by_login.map(wire::UserRow::into_profile).filter(|p| p.person.id == person.id);
@@ -300,7 +303,7 @@ impl Github {
         let lower = what.to_ascii_lowercase();
         let names_saml = lower.contains("saml") || lower.contains("externalidentities");
         let names_verified = lower.contains("organizationverifieddomainemails");
-        let neither = !(names_saml && saml) && !(names_verified && verified);
+        let neither = !(names_saml && saml || names_verified && verified);
         if names_saml || neither {
             self.no_saml.store(true, Ordering::Relaxed);
         }

@@ -8,7 +8,7 @@ use crate::ids::{Login, MemberId};
 use crate::sentry::{Member, Standing};
 
 /// Who bears which address.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     addresses: Vec<Entry>,
     links: Vec<(Box<str>, MemberId)>,

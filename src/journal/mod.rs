@@ -146,6 +146,11 @@ impl Journal {
         self.lock().trouble.check(true).err().map(|NotKept(why)| why)
     }
 
+    /// Whether nothing at all can be written just now, so that no work can be done either.
+    pub fn is_broken(&self) -> bool {
+        self.lock().trouble.broken.is_some()
+    }
+
     /// Writes what is pending; nothing is appended from then on.
     pub fn close(&self) {
         let mut inner = self.lock();

@@ -219,10 +219,19 @@ impl Sentry {
         Ok(row.and_then(|row| row.auth).map(|auth| auth.scopes))
     }
 
+    /// All teams; `None` where the token may not list them, which needs *Organization: Read*.
+    pub fn teams(&self) -> Result<Option<Vec<Team>>, Trouble> {
+        let path = self.org_path("teams/?detailed=0&per_page=100");
+        match self.pages(&path, wire::TeamRow::into_team) {
+            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
+            teams => teams,
+        }
+    }
+
     /// Everybody in the organisation: users and invites. `linked` asks for linked GitHub logins too.
     pub fn members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
         let path = self.org_path(if linked { "members/?expand=externalUsers" } else { "members/?" });
-        let pages = self.pages(&format!("{path}&per_page=100"))?;
+        let pages = self.pages(&format!("{path}&per_page=100"), wire::MemberRow::into_member)?;
         Ok(pages.unwrap_or_default())
     }
 
@@ -234,13 +243,15 @@ impl Sentry {
             return Ok(None);
         }
         let query = path_part(&format!("email:{address}"));
-        let pages = self.pages(&self.org_path(&format!("members/?query={query}&expand=externalUsers")))?;
+        let path = self.org_path(&format!("members/?query={query}&expand=externalUsers"));
+        let pages = self.pages(&path, wire::MemberRow::into_member)?;
         Ok(Some(pages.unwrap_or_default()))
     }
 
     /// Everybody in a team, open and expired invites included; `None` if there is no such team.
     pub fn team_members(&self, slug: &SentrySlug) -> Result<Option<Vec<Member>>, Trouble> {
-        self.pages(&format!("{}members/?per_page=100", self.team_path(slug.as_str())))
+        let path = format!("{}members/?per_page=100", self.team_path(slug.as_str()));
+        self.pages(&path, wire::MemberRow::into_member)
     }
 
     /// The slugs of a member's teams; `None` if there is no such member.
@@ -249,9 +260,13 @@ impl Sentry {
         Ok(row.map(|row| row.teams))
     }
 
-    /// All pages of a list of members. A page that fails makes the whole list fail: never half a list.
-    fn pages(&self, path: &str) -> Result<Option<Vec<Member>>, Trouble> {
-        let mut members = Vec::new();
+    /// All pages of a list. A page that fails makes the whole list fail: never half a list.
+    fn pages<R: DeserializeOwned, T>(
+        &self,
+        path: &str,
+        read: impl Fn(R) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, Trouble> {
+        let mut items = Vec::new();
         let mut next = path.to_string();
         for _ in 0..MOST_PAGES {
             let reply = self.host.ask(Asked::Sentry, &Request::get(next.clone()));
@@ -260,13 +275,13 @@ impl Sentry {
                 Verdict::Missing => return Ok(None),
                 _ => return Err(reply.into_trouble()),
             }
-            let (rows, link): (Vec<wire::MemberRow>, _) = parsed(reply)?;
+            let (rows, link): (Vec<R>, _) = parsed(reply)?;
             for row in rows {
-                members.push(row.into_member().ok_or_else(|| unreadable(path.into()))?);
+                items.push(read(row).ok_or_else(|| unreadable(path.into()))?);
             }
             match wire::next_cursor(link.as_deref()) {
                 Some(cursor) => next = format!("{path}&cursor={}", path_part(&cursor)),
-                None => return Ok(Some(members)),
+                None => return Ok(Some(items)),
             }
         }
         Err(unreadable(path.into()))
@@ -287,14 +302,17 @@ impl Sentry {
         }
     }
 
-    /// Gives the team that has `at` another slug and name.
+    /// Gives the team that has `at` another slug, and another name if one is given.
     pub fn rename_team(
         &self,
         at: &SentrySlug,
         to: &SentrySlug,
-        name: &str,
+        name: Option<&str>,
     ) -> Result<Written<Renamed>, Trouble> {
-        let body = json!({ "name": name, "slug": to });
+        let body = match name {
+            Some(name) => json!({ "name": name, "slug": to }),
+            None => json!({ "slug": to }),
+        };
         let reply = self.write(Asked::UpdateTeam, Method::Put, self.team_path(at.as_str()), Some(body));
         match reply.verdict {
             Verdict::Done => written_team(reply, Renamed::Done),

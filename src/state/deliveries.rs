@@ -74,6 +74,11 @@ impl Deliveries {
         self.queued.values()
     }
 
+    /// The queued delivery of that place.
+    pub fn queued_at(&self, seq: Seq) -> Option<Arc<Delivery>> {
+        self.queued.get(&seq).cloned()
+    }
+
     /// How many are not dealt with.
     pub fn n_queued(&self) -> usize {
         self.queued.len()

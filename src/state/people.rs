@@ -47,6 +47,11 @@ impl People {
         self.wanted.iter().map(|(user, wanted)| (*user, wanted))
     }
 
+    /// How many matches are remembered.
+    pub fn n_matched(&self) -> usize {
+        self.matched.len()
+    }
+
     /// How many people are waited for.
     pub fn n_wanted(&self) -> usize {
         self.wanted.len()

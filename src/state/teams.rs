@@ -150,6 +150,13 @@ impl Teams {
         self.news.iter().filter(|(_, news)| in_it(news)).map(|(team, _)| *team).collect()
     }
 
+    /// The teams in which the latest word on a person is that of `seq`: those that a departure from the organisation
+    /// spoke of.
+    pub fn heard_of(&self, user: GithubUserId, seq: Seq) -> Vec<GithubTeamId> {
+        let in_it = |news: &News| news.word(user).is_some_and(|(_, at)| at == seq);
+        self.news.iter().filter(|(_, news)| in_it(news)).map(|(team, _)| *team).collect()
+    }
+
     /// How many teams were deleted, or are being deleted, within the hour before `now`.
     pub fn deletions_within_hour(&self, now: Timestamp) -> usize {
         let since = now.before(DELETION_SPAN);

@@ -24,6 +24,13 @@ pub struct Roots {
     pub from: String,
 }
 
+impl Roots {
+    /// For clients that never leave this machine.
+    pub fn none() -> Self {
+        Self { certs: RootCerts::WebPki, from: "not needed".into() }
+    }
+}
+
 /// `SSL_CERT_FILE`, else the system's bundle, else the built-in ones.
 pub fn roots(env: &Environment) -> Result<Roots> {
     if let Some(path) = env.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
