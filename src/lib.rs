@@ -1,8 +1,10 @@
 //! Keeps Sentry's teams the same as GitHub's.
 
+pub mod apply;
 pub mod audit;
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod error;
 pub mod escape;
 pub mod event;
@@ -12,10 +14,16 @@ pub mod guard;
 pub mod identity;
 pub mod ids;
 pub mod journal;
+pub mod lanes;
 pub mod plan;
 pub mod secret;
 pub mod sentry;
 pub mod slug;
 pub mod state;
+pub mod status;
+pub mod truth;
 pub mod upstream;
 pub mod verdict;
+pub mod watch;
+pub mod who;
+pub mod work;

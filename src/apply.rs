@@ -1,0 +1,373 @@
+//! The only place that writes to Sentry: intent, call, verdict, record, audit line, in this order.
+//!
+//! Sentry addresses teams by slug. Whatever has an id in its answer is compared with the bound one; a call that hit
+//! another team is taken back.
+
+use serde_json::json;
+
+use crate::audit::Entry;
+use crate::clock::Timestamp;
+use crate::engine::{not_kept, Engine};
+use crate::guard;
+use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
+use crate::journal::Entry as Write;
+use crate::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
+use crate::slug;
+use crate::state::record::{Binding, Intent, Origin, Record};
+use crate::upstream::{Trouble, TroubleKind};
+use crate::work::hint::Outcome;
+
+/// One team's writes, on behalf of one event.
+pub struct Apply<'a> {
+    /// Everything shared.
+    pub engine: &'a Engine,
+    /// The GitHub team.
+    pub team: GithubTeamId,
+    /// The delivery and event that led here.
+    pub cause: Cause,
+}
+
+/// What led to a write, for the audit log.
+#[derive(Clone, Debug, Default)]
+pub struct Cause {
+    /// The delivery's GUID.
+    pub delivery: Option<Box<str>>,
+    /// `event.action`, or what else.
+    pub event: &'static str,
+}
+
+/// A slug that somebody else has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken;
+
+/// What came of a rename.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The team has its new slug.
+    Done(Binding),
+    /// Somebody else has it.
+    Taken,
+    /// The bound team was not where it should be.
+    Lost,
+}
+
+impl Apply<'_> {
+    /// An audit line about this team.
+    pub fn entry(&self, decision: &'static str) -> Entry {
+        Entry {
+            delivery: self.cause.delivery.clone(),
+            event: self.cause.event,
+            decision,
+            team: Some(self.team),
+            ..Entry::default()
+        }
+    }
+
+    fn about(&self, decision: &'static str, binding: &Binding) -> Entry {
+        Entry { slug: Some(binding.slug.clone()), sentry_team: Some(binding.sentry), ..self.entry(decision) }
+    }
+
+    /// The intended change did not take place.
+    pub fn drop_intent(&self) {
+        self.engine.journal.note(Record::Dropped { team: self.team });
+    }
+
+    /// A write that was not carried out leaves no open intent; one whose outcome is unknown does, to be resolved by a
+    /// look at both slugs.
+    fn trouble(&self, decision: &'static str, trouble: Trouble) -> Outcome {
+        if trouble.kind != TroubleKind::Unknown {
+            self.drop_intent();
+        }
+        self.engine.audit.write(self.entry(decision).exchange(&trouble.exchange));
+        self.engine.sentry_trouble(trouble)
+    }
+
+    /// Binds this GitHub team to a Sentry team. Closes the intent.
+    fn bind(&self, team: &Team, origin: Origin) -> Result<Binding, Outcome> {
+        let binding =
+            Binding { sentry: team.id, slug: team.slug.clone(), name: team.name.as_str().into(), origin };
+        self.engine.keep(Record::Bound { team: self.team, binding: binding.clone() })?;
+        Ok(binding)
+    }
+
+    /// Takes a Sentry team to be this GitHub team's own.
+    pub fn adopt(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
+        let binding = self.bind(team, Origin::Adopted)?;
+        self.engine.audit.write(self.about("adopt team", &binding).because(why));
+        log::info!("team {}: adopted Sentry team `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
+        Ok(binding)
+    }
+
+    /// Binds to a team whose id is the proof: renamed by others, or written to by an earlier attempt.
+    pub fn follow(&self, team: &Team, origin: Origin, why: &str) -> Result<Binding, Outcome> {
+        let binding = self.bind(team, origin)?;
+        self.engine.audit.write(self.about("follow team", &binding).because(why));
+        log::info!("team {}: its Sentry team is `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
+        Ok(binding)
+    }
+
+    /// Makes a team. With `earlier`, an attempt whose outcome is unknown was recorded before: a team that has the slug
+    /// is then the one that attempt made.
+    pub fn create(
+        &self,
+        at: &SentrySlug,
+        name: &str,
+        earlier: bool,
+    ) -> Result<Result<Binding, Taken>, Outcome> {
+        const WHAT: &str = "create team";
+        if !earlier {
+            let intent = Intent::Creating { slug: at.clone(), name: name.into() };
+            let record = Record::Intends { team: self.team, intent, at: Timestamp::now() };
+            // Two teams may want one slug at the same moment: the look and the intent are one step.
+            let free = self.engine.journal.decide(|state| match state.teams.owner(at) {
+                Some(owner) if owner != self.team => Write::Nothing(false),
+                _ => Write::Keep(vec![record], true),
+            });
+            if !free.map_err(not_kept)? {
+                return Ok(Err(Taken));
+            }
+        }
+        let name = slug::display_name(name, at);
+        let written =
+            self.engine.sentry.create_team(at, &name).map_err(|trouble| self.trouble(WHAT, trouble))?;
+        let Written { outcome, exchange } = written;
+        self.engine.audit.write(Entry { slug: Some(at.clone()), ..self.entry(WHAT) }.exchange(&exchange));
+        match outcome {
+            Created::New(team) => {
+                log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
+                self.bind(&team, Origin::Created).map(Ok)
+            }
+            Created::Taken if earlier => match self.look(at)? {
+                Some(team) if self.is_free(team.id) => self.bind(&team, Origin::Created).map(Ok),
+                _ => self.taken(),
+            },
+            Created::Taken => self.taken(),
+        }
+    }
+
+    fn taken(&self) -> Result<Result<Binding, Taken>, Outcome> {
+        self.drop_intent();
+        Ok(Err(Taken))
+    }
+
+    /// The Sentry team of a slug.
+    pub fn look(&self, at: &SentrySlug) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.team(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    fn is_free(&self, sentry: SentryTeamId) -> bool {
+        self.engine.state(|state| state.teams.of_sentry(sentry)).is_none_or(|owner| owner == self.team)
+    }
+
+    /// Gives the bound team another slug, and another name if one is given.
+    pub fn rename(&self, binding: &Binding, to: &SentrySlug, name: Option<&str>) -> Result<Moved, Outcome> {
+        const WHAT: &str = "rename team";
+        let name = slug::display_name(name.unwrap_or(&binding.name), to);
+        let from = binding.slug.clone();
+        // A rename that hits another team can be taken back, but not the name it had: so look first.
+        if self.look(&from)?.is_none_or(|team| team.id != binding.sentry) {
+            return Ok(Moved::Lost);
+        }
+        let intent = Intent::Renaming { from: from.clone(), to: to.clone(), name: name.as_str().into() };
+        let record = Record::Intends { team: self.team, intent, at: Timestamp::now() };
+        let free = self.engine.journal.decide(|state| match state.teams.owner(to) {
+            Some(owner) if owner != self.team => Write::Nothing(false),
+            _ => Write::Keep(vec![record], true),
+        });
+        if !free.map_err(not_kept)? {
+            return Ok(Moved::Taken);
+        }
+        let Written { outcome, exchange } = self
+            .engine
+            .sentry
+            .rename_team(&from, to, Some(&name))
+            .map_err(|trouble| self.trouble(WHAT, trouble))?;
+        let entry = self.about(WHAT, binding).because(format!("to `{to}`")).exchange(&exchange);
+        self.engine.audit.write(entry);
+        match outcome {
+            Renamed::Done(team) if team.id == binding.sentry => {
+                log::info!("team {}: renamed Sentry team `{from}` to `{}`", self.team, team.slug);
+                let binding = self.bind(&team, binding.origin)?;
+                self.engine.lanes.moved(self.team);
+                Ok(Moved::Done(binding))
+            }
+            Renamed::Done(other) => {
+                self.take_back_rename(&other, &from)?;
+                Ok(Moved::Lost)
+            }
+            Renamed::Taken => {
+                self.drop_intent();
+                Ok(Moved::Taken)
+            }
+            Renamed::Missing => {
+                self.drop_intent();
+                Ok(Moved::Lost)
+            }
+            Renamed::Locked => {
+                self.drop_intent();
+                Err(locked(&from))
+            }
+        }
+    }
+
+    /// Somebody gave our slug to another team between our last look and the call: that team gets it back.
+    fn take_back_rename(&self, other: &Team, from: &SentrySlug) -> Result<(), Outcome> {
+        log::error!("team {}: `{from}` was Sentry team {}, not ours; renaming it back", self.team, other.id);
+        let written = self.engine.sentry.rename_team(&other.slug, from, None);
+        let Written { exchange, .. } =
+            written.map_err(|trouble| self.trouble("take back rename", trouble))?;
+        let entry =
+            Entry { slug: Some(from.clone()), sentry_team: Some(other.id), ..self.entry("take back rename") };
+        self.engine
+            .audit
+            .write(entry.because("the slug belonged to another Sentry team").exchange(&exchange));
+        self.drop_intent();
+        Ok(())
+    }
+
+    /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
+    pub fn end(&self, decision: &'static str, why: &str, deleted: bool) -> Result<(), Outcome> {
+        let (binding, holds) = self.engine.state(|state| {
+            let holds: Vec<_> = state.holds.of_team(self.team).map(|hold| hold.name.clone()).collect();
+            (state.teams.binding(self.team).cloned(), holds)
+        });
+        self.engine.keep(Record::Gone { team: self.team, deleted, at: Timestamp::now() })?;
+        holds.into_iter().for_each(|name| self.engine.journal.note(Record::Released { name }));
+        let entry = match &binding {
+            Some(binding) => self.about(decision, binding),
+            None => self.entry(decision),
+        };
+        self.engine.audit.write(entry.because(why));
+        self.engine.forget_team(self.team);
+        self.engine.lanes.moved(self.team);
+        Ok(())
+    }
+
+    /// Deletes the bound team, if the guard lets it pass or a person approved; the inner error is the guard's rule.
+    pub fn delete(
+        &self,
+        binding: &Binding,
+        team: &Team,
+        members: &[Member],
+        approved: bool,
+    ) -> Result<Result<(), String>, Outcome> {
+        const WHAT: &str = "delete team";
+        let (now, engine) = (Timestamp::now(), self.engine);
+        let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
+        let record = Record::Intends { team: self.team, intent, at: now };
+        // Several deletions may be judged at the same moment: the count and the intent are one step.
+        let judged = engine.journal.decide(|state| match guard::deletion(&engine.settings, state, now) {
+            Err(rule) if !approved => Write::Nothing(Err(rule)),
+            _ => Write::Keep(vec![record], Ok(())),
+        });
+        if let Err(rule) = judged.map_err(not_kept)? {
+            return Ok(Err(rule));
+        }
+        let people: Vec<_> =
+            members.iter().map(|member| json!({ "member": member.id, "email": member.primary })).collect();
+        let before =
+            json!({ "name": team.name, "slug": team.slug, "members": people, "projects": team.projects });
+        let entry = Entry { before: Some(before), ..self.about("will delete team", binding) };
+        if let Err(error) = engine.audit.write_synced(entry) {
+            self.drop_intent();
+            return Err(Outcome::Later(
+                format!("the audit log can not be written, nothing is deleted: {error}"),
+                None,
+            ));
+        }
+        let written =
+            engine.sentry.delete_team(&binding.slug).map_err(|trouble| self.trouble(WHAT, trouble))?;
+        engine.audit.write(self.about(WHAT, binding).exchange(&written.exchange));
+        match written.outcome {
+            Deleted::Done | Deleted::Missing => {
+                log::info!("team {}: deleted Sentry team `{}` ({})", self.team, binding.slug, binding.sentry);
+                self.end("end team", "the GitHub team is deleted", true)?;
+                Ok(Ok(()))
+            }
+            Deleted::Locked => {
+                self.drop_intent();
+                Err(locked(&binding.slug))
+            }
+        }
+    }
+
+    /// Puts a member into the bound team.
+    pub fn add(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Added, Outcome> {
+        let written = self.engine.sentry.add_member(member, &binding.slug);
+        let Written { outcome, exchange } = self.member_call(written, &entry)?;
+        self.engine.audit.write(entry.exchange(&exchange));
+        if let Added::New(Some(hit)) = outcome {
+            if hit != binding.sentry {
+                self.take_back(
+                    binding,
+                    self.engine.sentry.remove_member(member, &binding.slug),
+                    member,
+                    hit,
+                )?;
+                return Ok(Added::Missing);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Takes a member out of the bound team.
+    pub fn remove(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Removed, Outcome> {
+        let written = self.engine.sentry.remove_member(member, &binding.slug);
+        let Written { outcome, exchange } = self.member_call(written, &entry)?;
+        self.engine.audit.write(entry.exchange(&exchange));
+        if let Removed::Done(Some(hit)) = outcome {
+            if hit != binding.sentry {
+                // Sentry does not tell whether they were in it: a person has to look.
+                log::error!(
+                    "team {}: `{}` was Sentry team {hit}, not ours; member {member} may have been taken out of it",
+                    self.team,
+                    binding.slug
+                );
+                return Ok(Removed::Missing);
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn member_call<T>(
+        &self,
+        written: Result<Written<T>, Trouble>,
+        entry: &Entry,
+    ) -> Result<Written<T>, Outcome> {
+        written.map_err(|trouble| {
+            self.engine.audit.write(entry.clone().exchange(&trouble.exchange));
+            self.engine.sentry_trouble(trouble)
+        })
+    }
+
+    fn take_back(
+        &self,
+        binding: &Binding,
+        written: Result<Written<Removed>, Trouble>,
+        member: MemberId,
+        hit: SentryTeamId,
+    ) -> Result<(), Outcome> {
+        log::error!(
+            "team {}: `{}` was Sentry team {hit}, not ours; taking member {member} back",
+            self.team,
+            binding.slug
+        );
+        let entry = Entry {
+            slug: Some(binding.slug.clone()),
+            sentry_team: Some(hit),
+            member: Some(member),
+            ..self.entry("take back member")
+        };
+        let Written { exchange, .. } = self.member_call(written, &entry)?;
+        self.engine
+            .audit
+            .write(entry.because("the slug belonged to another Sentry team").exchange(&exchange));
+        Ok(())
+    }
+}
+
+fn locked(slug: &SentrySlug) -> Outcome {
+    Outcome::Failed(format!(
+        "Sentry team `{slug}` is managed by your identity provider: change it there, or leave the team out with SYNC_TEAMS"
+    ))
+}

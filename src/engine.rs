@@ -1,0 +1,304 @@
+//! Everything behind the intake, in one value: what workers, reads and commands share.
+//!
+//! It holds no rules of its own beyond two: when nothing may be worked on at all, and what a trouble with one of the
+//! hosts means for the hint that met it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::audit::Audit;
+use crate::config::{Config, Environment, Settings};
+use crate::error::Result;
+use crate::github::{Github, TeamFacts};
+use crate::ids::{GithubTeamId, Seq};
+use crate::journal::{Journal, NotKept};
+use crate::lanes::Lanes;
+use crate::sentry::Sentry;
+use crate::state::record::{Delivery, Mode, Record};
+use crate::state::{Org, State};
+use crate::upstream::{tls, Trouble, TroubleKind};
+use crate::who::Who;
+use crate::work::hint::{Hint, LaneKey, Outcome};
+
+/// How long a token that may not do one thing is left alone with it.
+const DENIED_PAUSE: Duration = Duration::from_secs(300);
+/// How often Sentry is asked which scopes the token has.
+const SCOPES_FOR: Duration = Duration::from_secs(60);
+
+/// What workers, reads and commands share.
+pub struct Engine {
+    /// The configuration without its secrets.
+    pub settings: Settings,
+    /// The only way to change the state.
+    pub journal: Arc<Journal>,
+    /// What is to be done.
+    pub lanes: Lanes,
+    /// The source of truth.
+    pub github: Github,
+    /// What is to be made true.
+    pub sentry: Sentry,
+    /// Who is who.
+    pub who: Who,
+    /// What was decided, for people.
+    pub audit: Audit,
+    /// Fingerprint of the GitHub token.
+    pub github_fingerprint: String,
+    /// Where trusted authorities come from, for people.
+    pub roots_from: String,
+    tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
+    scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
+    fault: Mutex<Option<String>>,
+}
+
+/// What is remembered of a GitHub team's place in the tree of teams.
+struct Leaf {
+    parent: Option<GithubTeamId>,
+    node_id: String,
+}
+
+impl Engine {
+    /// Puts the parts together. Nothing is asked of anybody yet.
+    pub fn new(config: &Config, env: &Environment, journal: Arc<Journal>) -> Result<Self> {
+        let settings = config.settings.clone();
+        let all_local = settings.github_url.is_loopback() && settings.sentry_url.is_loopback();
+        // Reading 140 certificates takes longer than the rest of a start; nobody needs them on loopback.
+        let roots = if all_local { tls::Roots::none() } else { tls::roots(env)? };
+        if let Some(proxy) = tls::proxy(env)? {
+            log::info!("proxy: {proxy}");
+        }
+        Ok(Self {
+            github: Github::new(&settings.github_url, &config.github_token, &roots),
+            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &roots),
+            who: Who::new(settings.user_map.clone()),
+            audit: Audit::new(&settings.state_dir, settings.audit_keep),
+            github_fingerprint: config.github_token.fingerprint(),
+            roots_from: roots.from,
+            lanes: Lanes::default(),
+            tree: Mutex::new(None),
+            scopes: Mutex::new(None),
+            fault: Mutex::new(None),
+            settings,
+            journal,
+        })
+    }
+
+    /// The pinned organisation and the mode, once both are known.
+    pub fn bearings(&self) -> Option<(Org, Mode)> {
+        self.journal.read(|state| Some((state.org.clone()?, state.mode.as_ref()?.0)))
+    }
+
+    /// Puts every queued delivery and every open intent into its lane: after a start.
+    pub fn fill_lanes(&self) {
+        let (queued, teams) = self.journal.read(|state| {
+            let queued: Vec<Arc<Delivery>> = state.deliveries.queued().cloned().collect();
+            let intents: Vec<_> = state.teams.open_intents().collect();
+            let approved = state.holds.iter().filter(|hold| hold.decision.is_some_and(|d| d.approved));
+            let approved = approved.flat_map(|hold| hold.changes.iter().map(|change| change.team()));
+            (queued, intents.into_iter().chain(approved).collect::<Vec<_>>())
+        });
+        for delivery in queued {
+            self.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+        }
+        for team in teams {
+            self.look_at_team(team, "open intent");
+        }
+    }
+
+    /// Asks for a look at a team's slug and name, and at whatever is open for it.
+    pub fn look_at_team(&self, team: GithubTeamId, why: &'static str) {
+        use crate::work::hint::{Ask, Origin};
+        self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(why), Ask::Team));
+    }
+
+    /// The place of the latest delivery: what the mirror does by itself is newer than that, and older than the next.
+    pub fn now_seq(&self) -> Seq {
+        self.journal.read(|state| Seq(state.next_seq().0 - 1))
+    }
+
+    /// A mistake in the configuration that shows only once GitHub was asked: nothing is worked on until a restart.
+    pub fn set_fault(&self, fault: String) {
+        log::error!("{fault}");
+        *lock(&self.fault) = Some(fault);
+    }
+
+    /// That mistake, if there is one.
+    pub fn fault(&self) -> Option<String> {
+        lock(&self.fault).clone()
+    }
+
+    /// How long nothing can be worked on, and why.
+    pub fn paused_for(&self) -> Option<(Duration, String)> {
+        let a_moment = Duration::from_secs(1);
+        if let Some(fault) = self.fault() {
+            return Some((a_moment, fault));
+        }
+        let Some((org, mode)) = self.bearings() else {
+            return Some((a_moment, "the organisation or the token's permission is not known yet".into()));
+        };
+        if org.deleted {
+            return Some((a_moment, format!("GitHub says that the organisation `{}` is deleted", org.login)));
+        }
+        if let Some(why) = self.journal.trouble().filter(|_| self.journal.is_broken()) {
+            return Some((a_moment, why.to_string()));
+        }
+        let host = |host: &crate::upstream::Upstream| {
+            let why = || format!("{} can not be used", host.name());
+            host.paused_for().map(|wait| (wait, why()))
+        };
+        let github = if mode == Mode::Read { host(self.github.host()) } else { None };
+        github.into_iter().chain(host(self.sentry.host())).max()
+    }
+
+    /// What a trouble with GitHub means for the hint that met it. A refusal in read mode is a token that has lost its
+    /// permission: it pauses the host, it never changes the mode.
+    pub fn github_trouble(&self, trouble: Trouble) -> Outcome {
+        let read_mode = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
+        match trouble.kind {
+            TroubleKind::Denied if read_mode => {
+                let why =
+                    format!("GH_TOKEN has lost its permission ({trouble}): give it Members: read again");
+                self.github.host().refuse(&why);
+                Outcome::Later(why, Some(SCOPES_FOR))
+            }
+            TroubleKind::Denied => Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
+            _ => later_or_never(trouble),
+        }
+    }
+
+    /// What a trouble with Sentry means for the hint that met it.
+    pub fn sentry_trouble(&self, trouble: Trouble) -> Outcome {
+        if trouble.kind != TroubleKind::Denied {
+            return later_or_never(trouble);
+        }
+        let lacking = match self.scopes() {
+            Some(scopes) => lacking(&scopes),
+            None => return Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
+        };
+        if lacking.is_empty() {
+            // The token is good, so it is this team or this person.
+            return Outcome::Failed(trouble.to_string());
+        }
+        let why = format!(
+            "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
+            lacking.join(" and ")
+        );
+        self.sentry.host().refuse(&why);
+        Outcome::Later(why, Some(SCOPES_FOR))
+    }
+
+    fn scopes(&self) -> Option<Vec<String>> {
+        let mut known = lock(&self.scopes);
+        if known.as_ref().is_none_or(|(at, _)| at.elapsed() > SCOPES_FOR) {
+            *known = Some((Instant::now(), self.sentry.scopes().ok().flatten()));
+        }
+        known.as_ref().and_then(|(_, scopes)| scopes.clone())
+    }
+
+    /// A team's direct members are all that REST tells only if it has no child teams; `None` if that is not known.
+    pub fn has_children(&self, team: GithubTeamId) -> Option<bool> {
+        let tree = lock(&self.tree);
+        tree.as_ref().map(|tree| tree.values().any(|leaf| leaf.parent == Some(team)))
+    }
+
+    /// The known child teams.
+    pub fn children(&self, team: GithubTeamId) -> Vec<GithubTeamId> {
+        let tree = lock(&self.tree);
+        let leaves = tree.iter().flatten().filter(|(_, leaf)| leaf.parent == Some(team));
+        let mut children: Vec<_> = leaves.map(|(child, _)| *child).collect();
+        children.sort();
+        children
+    }
+
+    /// A team's node id, if it was seen.
+    pub fn node_id(&self, team: GithubTeamId) -> Option<String> {
+        let tree = lock(&self.tree);
+        tree.as_ref()?.get(&team).map(|leaf| leaf.node_id.clone()).filter(|id| !id.is_empty())
+    }
+
+    /// Replaces what is known of the tree of teams.
+    pub fn learn_teams(&self, teams: &[TeamFacts]) {
+        *lock(&self.tree) = Some(teams.iter().map(|facts| (facts.id, Leaf::of(facts))).collect());
+    }
+
+    /// Learns where one team stands.
+    pub fn learn_team(&self, facts: &TeamFacts) {
+        if let Some(tree) = lock(&self.tree).as_mut() {
+            tree.insert(facts.id, Leaf::of(facts));
+        }
+    }
+
+    /// Learns a parent from an event, which tells no node id.
+    pub fn learn_parent(&self, team: GithubTeamId, parent: GithubTeamId) {
+        if let Some(tree) = lock(&self.tree).as_mut() {
+            let leaf = tree.entry(team).or_insert_with(|| Leaf { parent: None, node_id: String::new() });
+            leaf.parent = Some(parent);
+        }
+    }
+
+    /// A team is deleted.
+    pub fn forget_team(&self, team: GithubTeamId) {
+        if let Some(tree) = lock(&self.tree).as_mut() {
+            tree.remove(&team);
+        }
+    }
+
+    /// A synced record whose failure puts the hint off.
+    pub fn keep(&self, record: Record) -> Result<(), Outcome> {
+        self.journal.keep(record).map_err(not_kept)
+    }
+
+    /// A look at the state.
+    pub fn state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        self.journal.read(look)
+    }
+}
+
+/// A record could not be kept: nothing was done, and nothing may be done until it can.
+pub fn not_kept(NotKept(why): NotKept) -> Outcome {
+    Outcome::Later(format!("the journal can not be written: {why}"), None)
+}
+
+impl Leaf {
+    fn of(facts: &TeamFacts) -> Self {
+        Self { parent: facts.parent, node_id: facts.node_id.clone() }
+    }
+}
+
+fn later_or_never(trouble: Trouble) -> Outcome {
+    match trouble.kind {
+        TroubleKind::Later(wait) => Outcome::Later(trouble.to_string(), Some(wait)),
+        TroubleKind::Refused => Outcome::Later(trouble.to_string(), Some(SCOPES_FOR)),
+        TroubleKind::Unknown | TroubleKind::Denied => Outcome::Later(trouble.to_string(), None),
+        TroubleKind::Never => Outcome::Failed(trouble.to_string()),
+    }
+}
+
+/// Which of the needed scopes a token lacks. Scopes do not include one another in Sentry's checks, so each is asked for
+/// by its own name; the organisation scopes that stand for the same right are accepted.
+fn lacking(scopes: &[String]) -> Vec<&'static str> {
+    const NEEDED: [(&str, &[&str]); 3] = [
+        ("team:write", &["team:write"]),
+        ("team:admin", &["team:admin"]),
+        ("member:read", &["member:read", "member:write", "member:admin"]),
+    ];
+    let has = |names: &[&str]| names.iter().any(|name| scopes.iter().any(|scope| scope == name));
+    NEEDED.iter().filter(|(_, any)| !has(any)).map(|(name, _)| *name).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_permissions_of_the_original_lack_nothing() {
+        let scopes = |list: &[&str]| list.iter().map(|scope| scope.to_string()).collect::<Vec<_>>();
+        let original = ["team:read", "team:write", "team:admin", "member:read", "member:write"];
+        assert!(lacking(&scopes(&original)).is_empty());
+        assert_eq!(lacking(&scopes(&["team:admin", "org:read"])), ["team:write", "member:read"]);
+    }
+}

@@ -1,0 +1,238 @@
+//! What happens without an event: finding out at start whose teams these are and what the token may do, and looking
+//! now and then at what nobody tells (new people in Sentry, moved teams, holds that expire).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::event::{OrgRef, Person};
+use crate::identity::Identity;
+use crate::ids::SentryTeamId;
+use crate::sentry::Team;
+use crate::slug;
+use crate::state::record::{Binding, Mode, Record};
+use crate::upstream::Trouble;
+use crate::work::hint::{Ask, Hint, LaneKey, Origin};
+
+/// Holds that nobody decides about are history after this time.
+const HOLDS_EXPIRE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Everybody who is waited for is tried again after this time, even if nothing in Sentry changed.
+const WANTED_AGAIN: Duration = Duration::from_secs(24 * 3600);
+/// How often GitHub is asked which organisation the token belongs to, while no event has told.
+const ORGANISATION_AGAIN: Duration = Duration::from_secs(300);
+/// How often an organisation that was deleted is looked for.
+const DELETED_AGAIN: Duration = Duration::from_secs(300);
+/// The longest pause between two tries to get started.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Whose teams, and by which truth. `false` if the organisation is not known yet. `ask`: GitHub is asked for it;
+    /// otherwise only a signed event can have told it meanwhile.
+    fn find_bearings(&self, ask: bool) -> Result<bool, Trouble> {
+        if self.state(|state| state.org.is_none()) {
+            if !ask {
+                return Ok(false);
+            }
+            self.find_organisation()?;
+        } else {
+            self.check_organisation()?;
+        }
+        let Some(org) = self.state(|state| state.org.clone()) else { return Ok(false) };
+        let known = self.state(|state| state.mode.clone());
+        let same_token = known.as_ref().filter(|(_, fingerprint)| **fingerprint == *self.github_fingerprint);
+        let now = self.github.probe(&org.login)?;
+        match (same_token, now) {
+            (Some((Mode::Read, _)), Mode::Payload) => {
+                self.github.host().refuse("GH_TOKEN has lost its permission: give it Members: read again");
+            }
+            (Some((known, _)), now) if *known == now => {}
+            _ => {
+                let mode = match now {
+                    Mode::Read => "read: GitHub is asked for the truth",
+                    Mode::Payload => "payload: the token may not read members, the deliveries are the truth",
+                };
+                log::info!("mode: {mode}");
+                self.journal
+                    .note(Record::Mode { mode: now, fingerprint: self.github_fingerprint.as_str().into() });
+            }
+        }
+        Ok(true)
+    }
+
+    fn find_organisation(&self) -> Result<(), Trouble> {
+        let found = match &self.settings.github_org {
+            Some(login) => self.github.org(login)?,
+            None => self.github.only_org()?,
+        };
+        if let Some(OrgRef { id, login }) = found {
+            // The first signed event may have been quicker.
+            if self.state(|state| state.org.is_none()) {
+                log::info!("organisation pinned: {} ({id})", crate::escape::Quoted(login.as_str()));
+                self.journal.note(Record::Org { id, login, deleted: false });
+            }
+        }
+        Ok(())
+    }
+
+    /// A state directory belongs to one organisation: another one in `GH_ORG` is a mistake, unless it is the new name
+    /// of the same.
+    fn check_organisation(&self) -> Result<(), Trouble> {
+        let Some(pinned) = self.state(|state| state.org.clone()) else { return Ok(()) };
+        let Some(configured) =
+            self.settings.github_org.as_ref().filter(|login| !login.is(pinned.login.as_str()))
+        else {
+            return Ok(());
+        };
+        if let Some(found) = self.github.org(configured)?.filter(|found| found.id != pinned.id) {
+            self.set_fault(format!(
+                "GH_ORG is `{}`, but the state directory belongs to `{}`: give each organisation its own SYNC_STATE_DIR",
+                found.login, pinned.login
+            ));
+        }
+        Ok(())
+    }
+
+    /// Reads what no event tells. `first`: at start, when teams may have moved while nobody listened.
+    pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
+        let Some((org, mode)) = self.bearings() else { return Ok(()) };
+        if mode == Mode::Read {
+            let teams = self.github.teams(&org.login)?;
+            self.learn_teams(&teams);
+            if first {
+                let moved = teams.iter().filter(|facts| {
+                    let wanted = slug::for_team(&facts.slug, facts.id, &self.settings.slug_prefix);
+                    let bound = self.state(|state| state.teams.binding(facts.id).map(|b| b.slug.clone()));
+                    bound.is_some_and(|slug| slug != wanted)
+                });
+                moved.for_each(|facts| self.look_at_team(facts.id, "renamed while nobody listened"));
+                self.refresh_bindings()?;
+            }
+        }
+        let changed = self.read_directory()?;
+        if changed || first {
+            self.try_wanted();
+        }
+        Ok(())
+    }
+
+    /// Follows bound teams that were renamed in Sentry meanwhile. Where listing is refused, that is found out when one
+    /// is needed.
+    fn refresh_bindings(&self) -> Result<(), Trouble> {
+        let Some(teams) = self.sentry.teams()? else { return Ok(()) };
+        let by_id: BTreeMap<SentryTeamId, Team> = teams.into_iter().map(|team| (team.id, team)).collect();
+        let bindings: Vec<_> = self
+            .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
+        for (team, binding) in bindings {
+            let Some(now) = by_id.get(&binding.sentry).filter(|now| now.slug != binding.slug) else {
+                continue;
+            };
+            log::info!("team {team}: its Sentry team was renamed from `{}` to `{}`", binding.slug, now.slug);
+            let binding = Binding { slug: now.slug.clone(), name: now.name.as_str().into(), ..binding };
+            self.journal.note(Record::Bound { team, binding });
+        }
+        Ok(())
+    }
+
+    /// Tries everybody who is waited for; whoever Sentry knows by now is handed to the lanes.
+    pub fn try_wanted(&self) {
+        let wanted: Vec<_> = self.state(|state| {
+            state
+                .people
+                .wanted()
+                .map(|(user, wanted)| (user, wanted.login.clone(), wanted.teams.clone()))
+                .collect()
+        });
+        let mode = self.bearings().map(|(_, mode)| mode);
+        for (user, login, teams) in wanted {
+            if self.lanes.is_stopping() {
+                return;
+            }
+            let person = Person { id: user, login, bot: false };
+            if !matches!(self.identify_in_directory(&person), Ok(Identity::Matched { .. })) {
+                continue;
+            }
+            for team in teams {
+                let ask =
+                    Ask::Member { person: person.clone(), change: None, sure: mode == Some(Mode::Payload) };
+                self.lanes
+                    .add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own("wanted person"), ask));
+            }
+        }
+    }
+
+    fn expire_holds(&self) {
+        let now = Timestamp::now();
+        let old: Vec<_> = self.state(|state| {
+            let undecided = state.holds.iter().filter(|hold| hold.decision.is_none());
+            undecided.filter(|hold| now.since(hold.at) > HOLDS_EXPIRE).map(|hold| hold.name.clone()).collect()
+        });
+        for name in old {
+            log::warn!("hold {name} has expired; nothing was done");
+            self.journal.note(Record::Released { name });
+        }
+    }
+
+    /// An organisation that GitHub shows is not deleted, whatever was said.
+    fn look_for_deleted_organisation(&self) {
+        let Some(org) = self.state(|state| state.org.clone()).filter(|org| org.deleted) else { return };
+        if let Ok(Some(shown)) = self.github.org(&org.login) {
+            if shown.id == org.id {
+                log::info!("GitHub shows the organisation `{}` again: work goes on", org.login);
+                self.journal.note(Record::Org { id: org.id, login: shown.login, deleted: false });
+            }
+        }
+    }
+}
+
+/// Gets started, then looks round at every interval, until the process stops. To be called on a thread of its own.
+pub fn run(engine: &Engine) {
+    get_started(engine);
+    let (mut looked, mut tried, mut searched) = (Instant::now(), Instant::now(), Instant::now());
+    let mut map = engine.who.map_version();
+    while !engine.lanes.is_stopping() {
+        engine.lanes.rest(Duration::from_secs(1));
+        engine.expire_holds();
+        if searched.elapsed() >= DELETED_AGAIN {
+            searched = Instant::now();
+            engine.look_for_deleted_organisation();
+        }
+        let is_due = engine.settings.interval.is_some_and(|interval| looked.elapsed() >= interval);
+        if is_due && engine.paused_for().is_none() {
+            looked = Instant::now();
+            engine.github.forget_refusals();
+            if let Err(trouble) = engine.look_round(false) {
+                log::warn!("interval: {trouble}");
+            }
+        }
+        let map_now = engine.who.map_version();
+        if map_now != map || tried.elapsed() >= WANTED_AGAIN {
+            (map, tried) = (map_now, Instant::now());
+            engine.try_wanted();
+        }
+    }
+}
+
+/// Finds organisation and mode, then reads both sides once; tries until it succeeds or the process stops. Workers wait
+/// for the first half only.
+fn get_started(engine: &Engine) {
+    let mut pause = Duration::from_secs(1);
+    let mut asked: Option<Instant> = None;
+    while !engine.lanes.is_stopping() {
+        let ask = asked.is_none_or(|at| at.elapsed() >= ORGANISATION_AGAIN);
+        let found = engine.find_bearings(ask);
+        if ask && found.is_ok() {
+            asked = Some(Instant::now());
+        }
+        match found.and_then(|found| if found { engine.look_round(true).map(|()| true) } else { Ok(false) }) {
+            Ok(true) => return,
+            // Without a configured organisation, the first signed event tells it.
+            Ok(false) => engine.lanes.rest(Duration::from_millis(50)),
+            Err(trouble) => {
+                log::warn!("start: not all is known yet, deliveries are kept: {trouble}");
+                engine.lanes.rest(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}

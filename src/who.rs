@@ -1,0 +1,245 @@
+//! The identity chain at work: asks the sources that cost nothing first, then GitHub, then Sentry for a fresh row, and
+//! remembers a match.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::event::Person;
+use crate::github::{Claims, Wanted};
+use crate::identity::directory::{Directory, Found};
+use crate::identity::usermap::{MapFile, UserMap};
+use crate::identity::{self, Evidence, Identity, Rules};
+use crate::ids::{GithubUserId, MemberId};
+use crate::plan;
+use crate::state::record::{Match, Mode, Record, Source};
+use crate::upstream::Trouble;
+use crate::work::hint::Outcome;
+
+/// A directory younger than this is fresh enough to believe that nobody bears an address.
+const FRESH: Duration = Duration::from_secs(5);
+/// How many addresses of one person are asked for one by one.
+const MOST_ADDRESSES: usize = 5;
+
+/// Sentry's people as last read, and the user map.
+pub struct Who {
+    directory: RwLock<Directory>,
+    /// When the whole directory was read; the lock also lets only one reader at a time go.
+    read_at: Mutex<Option<Instant>>,
+    map: MapFile,
+}
+
+impl Who {
+    /// Nothing is read yet.
+    pub fn new(user_map: Option<PathBuf>) -> Self {
+        Self { directory: RwLock::default(), read_at: Mutex::new(None), map: MapFile::new(user_map) }
+    }
+
+    /// Changes whenever another user map is in use; looks at the file.
+    pub fn map_version(&self) -> usize {
+        self.map.current().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
+    }
+
+    /// What is wrong with the user map's file, if anything.
+    pub fn map_fault(&self) -> Option<String> {
+        self.map.fault()
+    }
+
+    /// The addresses of a member, for protection.
+    pub fn with_addresses<R>(
+        &self,
+        member: MemberId,
+        use_them: impl FnOnce(&mut dyn Iterator<Item = &str>) -> R,
+    ) -> R {
+        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let mut addresses = directory.addresses_of(member);
+        use_them(&mut addresses)
+    }
+
+    fn read_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.read_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bearer(&self, address: &str, trust: bool) -> Found {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner).bearer(address, trust)
+    }
+}
+
+impl Engine {
+    /// Reads all of Sentry's people. Returns whether they differ from before.
+    pub fn read_directory(&self) -> Result<bool, Trouble> {
+        let read_at = self.who.read_at();
+        self.read_directory_into(read_at)
+    }
+
+    fn read_directory_into(&self, mut read_at: MutexGuard<Option<Instant>>) -> Result<bool, Trouble> {
+        let linked = self.settings.identity.contains(&Source::Sentry);
+        let fresh = Directory::new(&self.sentry.members(linked)?);
+        let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *directory != fresh;
+        *directory = fresh;
+        *read_at = Some(Instant::now());
+        Ok(changed)
+    }
+
+    fn need_directory(&self) -> Result<(), Outcome> {
+        // Whoever comes while somebody else reads waits here and finds it read.
+        let read_at = self.who.read_at();
+        if read_at.is_some() {
+            return Ok(());
+        }
+        self.read_directory_into(read_at).map(drop).map_err(|trouble| self.sentry_trouble(trouble))
+    }
+
+    /// Who an account is in Sentry, to be put into a team.
+    pub fn identify(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.identify_with(person, true)
+    }
+
+    /// The same by the directory as it was just read.
+    pub fn identify_in_directory(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.identify_with(person, false)
+    }
+
+    fn identify_with(&self, person: &Person, ask_sentry: bool) -> Result<Identity, Outcome> {
+        let map = self.user_map()?;
+        if let Some(remembered) = self.remembered(person, &map) {
+            return Ok(remembered);
+        }
+        self.need_directory()?;
+        let claims = self.claims(person)?;
+        let evidence = Evidence { login: &person.login, map: map.address(person), claims: &claims };
+        let mut identity = self.resolve(&evidence);
+        let absent = matches!(identity, Identity::Absent { .. });
+        if absent && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
+            identity = self.resolve(&evidence);
+        }
+        self.remember(person, &identity);
+        Ok(identity)
+    }
+
+    /// Who an account is, to be taken out of a team: GitHub stops telling addresses the moment somebody leaves, so what
+    /// was remembered is worth more than what can be asked now.
+    pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Outcome> {
+        let remembered = self.state(|state| state.people.matched(person.id).cloned());
+        match remembered {
+            Some(found) => Ok(plan::remembered(found.member, found.source)),
+            None => self.identify(person),
+        }
+    }
+
+    /// Forgets a match whose member is gone from Sentry, so that the next look starts afresh.
+    pub fn unmatch(&self, user: GithubUserId, member: MemberId) {
+        let known = self.state(|state| state.people.matched(user).map(|found| found.member));
+        if known == Some(member) {
+            log::info!("identity: Sentry member {member} of GitHub user {user} is gone");
+            self.journal.note(Record::Unmatched { user });
+        }
+        *self.who.read_at() = None;
+    }
+
+    fn user_map(&self) -> Result<std::sync::Arc<UserMap>, Outcome> {
+        self.who.map.current().map_err(|why| Outcome::Later(why, None))
+    }
+
+    /// A remembered match that no source contradicts which costs nothing to ask.
+    fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
+        let found = self.state(|state| state.people.matched(person.id).cloned())?;
+        let order = &self.settings.identity;
+        let one = |found| match found {
+            Found::One(member) => Some(member),
+            _ => None,
+        };
+        let map_says = map
+            .address(person)
+            .filter(|_| order.contains(&Source::Map))
+            .and_then(|address| one(self.who.bearer(address, self.settings.trust_unverified)));
+        let linked = order
+            .contains(&Source::Sentry)
+            .then(|| self.who.directory.read().unwrap_or_else(PoisonError::into_inner).linked(&person.login));
+        let true_still = plan::still_true(found.member, map_says, linked.and_then(one));
+        true_still.then(|| plan::remembered(found.member, found.source))
+    }
+
+    /// What GitHub says of a person's addresses: by one call, whatever the sources.
+    fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
+        let order = &self.settings.identity;
+        let wanted =
+            Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
+        let public = order.contains(&Source::Public);
+        let read = match self.bearings() {
+            Some((org, Mode::Read)) if wanted.saml || wanted.verified => {
+                self.github.claims(&org.login, person, wanted)
+            }
+            _ if public => self.github.profile(person).map(|profile| Claims {
+                public: profile.and_then(|profile| profile.email),
+                ..Claims::default()
+            }),
+            _ => Ok(Claims::default()),
+        };
+        read.map_err(|trouble| self.github_trouble(trouble))
+    }
+
+    fn resolve(&self, evidence: &Evidence) -> Identity {
+        let rules =
+            Rules { order: &self.settings.identity, trust_unverified: self.settings.trust_unverified };
+        identity::resolve(
+            evidence,
+            &rules,
+            &self.who.directory.read().unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// The directory may be an hour old: before nobody is found, Sentry is asked for these very addresses. Returns
+    /// whether anything was learned.
+    fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
+        if self.who.read_at().is_some_and(|at| at.elapsed() < FRESH) {
+            return Ok(false);
+        }
+        let claims = evidence.claims;
+        let order = &self.settings.identity;
+        let addresses = evidence.map.into_iter().filter(|_| order.contains(&Source::Map));
+        let addresses = addresses
+            .chain(claims.saml.iter().chain(&claims.verified).map(String::as_str))
+            .chain(claims.public.as_deref().filter(|_| order.contains(&Source::Public)));
+        let mut learned = false;
+        for address in addresses.take(MOST_ADDRESSES) {
+            let rows =
+                self.sentry.members_bearing(address).map_err(|trouble| self.sentry_trouble(trouble))?;
+            if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
+                self.who.directory.write().unwrap_or_else(PoisonError::into_inner).learn(&rows);
+                learned = true;
+            }
+        }
+        Ok(learned)
+    }
+
+    fn remember(&self, person: &Person, identity: &Identity) {
+        match identity {
+            Identity::Matched { member, source, warnings } => {
+                for warning in warnings {
+                    log::warn!(
+                        "identity: {} ({}): {warning}",
+                        crate::escape::Quoted(person.login.as_str()),
+                        person.id
+                    );
+                }
+                let found = Match {
+                    member: *member,
+                    login: person.login.clone(),
+                    source: *source,
+                    at: Timestamp::now(),
+                };
+                self.journal.note(Record::Matched { user: person.id, found });
+            }
+            // A remembered match that a source now contradicts must not be used for a removal either.
+            _ => {
+                if self.state(|state| state.people.matched(person.id).is_some()) {
+                    self.journal.note(Record::Unmatched { user: person.id });
+                }
+            }
+        }
+    }
+}

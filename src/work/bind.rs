@@ -1,0 +1,328 @@
+//! A GitHub team's Sentry team: made, adopted, renamed, waited for, found again.
+
+use crate::apply::{Apply, Moved, Taken};
+use crate::clock::Timestamp;
+use crate::engine::not_kept;
+use crate::ids::{GithubTeamId, SentrySlug};
+use crate::plan::{self, Holder, TeamStep, WantedTeam};
+use crate::sentry::Team;
+use crate::slug;
+use crate::state::holds::{HeldChange, Hold};
+use crate::state::record::{Binding, DeliveryKey, Intent, Mode, Origin, Record};
+use crate::work::hint::Outcome;
+use crate::work::team::TeamJob;
+
+/// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.
+const ROUNDS: usize = 6;
+/// How long Sentry may take to set a deleted team's slug free, and so when to try again.
+const SLUG_FREED: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// How a team is wanted.
+pub struct Wish {
+    /// Slug, name if it changed, and whether an existing team may be taken to be its own.
+    pub team: WantedTeam,
+    /// The name, should the team have to be made or its slug be changed.
+    pub full_name: String,
+    /// The slug before, if it is known from a rename.
+    pub before: Option<SentrySlug>,
+}
+
+/// How a team came to be as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It was.
+    Known,
+    /// It was made.
+    Created,
+    /// A team that was there was taken to be its own.
+    Adopted,
+    /// It was renamed.
+    Renamed,
+}
+
+/// Finds out what became of a write whose outcome was never known: after a crash, a cut connection, a 5xx.
+/// Tells whether the team turned out to be made by it.
+pub fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
+    let Some((intent, _)) = job.engine.state(|state| state.teams.intent(job.team).cloned()) else {
+        return Ok(How::Known);
+    };
+    match intent {
+        Intent::Creating { slug, name } => resolve_creation(job, apply, &slug, &name),
+        Intent::Renaming { from, to, .. } => resolve_rename(job, apply, &from, &to).map(|()| How::Known),
+        Intent::Deleting { sentry, slug } => {
+            if apply.look(&slug)?.is_some_and(|team| team.id == sentry) {
+                apply.drop_intent();
+            } else {
+                confirm_organisation(job)?;
+                apply.end(
+                    "end team",
+                    "its Sentry team is gone after a deletion whose answer was lost",
+                    true,
+                )?;
+            }
+            Ok(How::Known)
+        }
+    }
+}
+
+/// The slug was free when the intent was written. A team that has it now was made by that attempt; if there is none,
+/// repeating the call under the same intent tells.
+fn resolve_creation(job: &TeamJob, apply: &Apply, slug: &SentrySlug, name: &str) -> Result<How, Outcome> {
+    match apply.look(slug)? {
+        Some(team) if owner_of(job, &team).is_none() => {
+            apply.follow(&team, Origin::Created, "an earlier attempt of ours made it")?;
+            Ok(How::Created)
+        }
+        Some(_) => {
+            apply.drop_intent();
+            Ok(How::Known)
+        }
+        None => match apply.create(slug, name, true)? {
+            Ok(_) => Ok(How::Created),
+            Err(Taken) => Err(still_taken(slug)),
+        },
+    }
+}
+
+fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySlug) -> Result<(), Outcome> {
+    let Some(binding) = job.binding() else {
+        apply.drop_intent();
+        return Ok(());
+    };
+    for slug in [to, from] {
+        if let Some(team) = apply.look(slug)?.filter(|team| team.id == binding.sentry) {
+            apply.follow(&team, binding.origin, "found after a rename whose answer was lost")?;
+            job.engine.lanes.moved(job.team);
+            return Ok(());
+        }
+    }
+    find_again(job, apply, &binding)
+}
+
+/// Brings the team into the wanted shape.
+/// `how` is what is known of it so far.
+pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, mut how: How) -> Result<(Binding, How), Outcome> {
+    if job.binding().is_none() {
+        if let Some(before) = &wish.before {
+            if adopt_by_old_slug(job, apply, wish, before)? {
+                how = How::Adopted;
+            }
+        }
+    }
+    for _ in 0..ROUNDS {
+        let binding = job.binding();
+        let holder = match &binding {
+            Some(binding) if binding.slug == wish.team.slug => Holder::Nobody,
+            _ => holder(job, apply, &wish.team.slug, binding.is_none())?,
+        };
+        // A team first seen through a rename may be found by its old slug only: by its new one, anybody could
+        // rename their way into an existing Sentry team.
+        let adoptable = wish.team.adoptable && wish.before.is_none();
+        let wanted = WantedTeam { adoptable, ..wish.team.clone() };
+        match (plan::team(&wanted, binding.as_ref(), &holder), binding) {
+            (TeamStep::Keep, Some(binding)) => return Ok((binding, how)),
+            (TeamStep::Rename, Some(binding)) => match rename(job, apply, &binding, wish)? {
+                Some(binding) => return Ok((binding, How::Renamed)),
+                None => continue,
+            },
+            (TeamStep::Create, _) => {
+                // A slug that was taken meanwhile is looked at in the next round.
+                if apply.create(&wish.team.slug, &wish.full_name, false)?.is_ok() {
+                    how = How::Created;
+                }
+            }
+            (TeamStep::Adopt(_), _) => {
+                adopt(job, apply, &wish.team.slug)?;
+                how = How::Adopted;
+            }
+            (TeamStep::WaitFor(owner), binding) => {
+                return Err(wait_for(job, apply, owner, binding.as_ref(), wish))
+            }
+            (TeamStep::Conflict(sentry), None) => return Err(conflict(job, apply, &wish.team.slug, sentry)),
+            (TeamStep::Conflict(_), Some(_)) => return Err(in_the_way(&wish.team.slug)),
+            (TeamStep::Rejected(_), _) => {
+                let slug = &wish.team.slug;
+                return Err(Outcome::Done(format!("taking over Sentry team `{slug}` was rejected")));
+            }
+            // Keeping or renaming needs a binding, and has one.
+            (TeamStep::Keep | TeamStep::Rename, None) => {}
+        }
+    }
+    Err(still_taken(&wish.team.slug))
+}
+
+/// Who has a slug. Sentry is asked only where a team without a binding would take it: a rename is told by its answer.
+fn holder(job: &TeamJob, apply: &Apply, slug: &SentrySlug, ask: bool) -> Result<Holder, Outcome> {
+    let owner = job.engine.state(|state| state.teams.owner(slug)).filter(|owner| *owner != job.team);
+    if let Some(owner) = owner {
+        return Ok(Holder::Team(owner));
+    }
+    if !ask {
+        return Ok(Holder::Nobody);
+    }
+    Ok(match apply.look(slug)? {
+        None => Holder::Nobody,
+        Some(team) => match owner_of(job, &team) {
+            Some(owner) => Holder::Team(owner),
+            None => Holder::Stranger(team.id, decision(job, slug, &team)),
+        },
+    })
+}
+
+fn owner_of(job: &TeamJob, team: &Team) -> Option<GithubTeamId> {
+    job.engine.state(|state| state.teams.of_sentry(team.id)).filter(|owner| *owner != job.team)
+}
+
+fn decision(job: &TeamJob, slug: &SentrySlug, team: &Team) -> Option<bool> {
+    let change = HeldChange::Adopt { team: job.team, sentry: team.id, slug: slug.clone() };
+    job.engine.state(|state| state.holds.decision(&change)).map(|decision| decision.approved)
+}
+
+fn adopt_by_old_slug(
+    job: &TeamJob,
+    apply: &Apply,
+    wish: &Wish,
+    before: &SentrySlug,
+) -> Result<bool, Outcome> {
+    if !wish.team.adoptable || job.engine.state(|state| state.teams.owner(before)).is_some() {
+        return Ok(false);
+    }
+    let found = apply.look(before)?.filter(|team| owner_of(job, team).is_none());
+    match found {
+        Some(team) => {
+            apply.adopt(&team, "it has the slug that the GitHub team had before its rename").map(|_| true)
+        }
+        None => Ok(false),
+    }
+}
+
+fn adopt(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<(), Outcome> {
+    // Looked at once more, for its id and name: what was approved or allowed is this very team.
+    let Some(team) = apply.look(slug)?.filter(|team| owner_of(job, team).is_none()) else { return Ok(()) };
+    let why = match decision(job, slug, &team) {
+        Some(true) => "a person approved it",
+        _ => "it has the team's slug and the GitHub team is older than this mirror",
+    };
+    apply.adopt(&team, why).map(drop)
+}
+
+/// The team is in shape: whatever was held about taking another one over is history.
+pub fn release_adoptions(job: &TeamJob) {
+    let names = job.engine.state(|state| {
+        let is_adoption = |change: &HeldChange| matches!(change, HeldChange::Adopt { .. });
+        let holds = state.holds.of_team(job.team).filter(|hold| hold.changes.iter().all(is_adoption));
+        holds.map(|hold| hold.name.clone()).collect::<Vec<_>>()
+    });
+    names.into_iter().for_each(|name| job.engine.journal.note(Record::Released { name }));
+}
+
+/// The renamed binding; `None` if the world has to be looked at again.
+fn rename(job: &TeamJob, apply: &Apply, binding: &Binding, wish: &Wish) -> Result<Option<Binding>, Outcome> {
+    match apply.rename(binding, &wish.team.slug, Some(&wish.full_name))? {
+        Moved::Done(binding) => Ok(Some(binding)),
+        Moved::Lost => find_again(job, apply, binding).map(|()| None),
+        Moved::Taken => match apply.look(&wish.team.slug)? {
+            Some(team) if owner_of(job, &team).is_none() => Err(in_the_way(&wish.team.slug)),
+            Some(_) => Ok(None),
+            None => Err(still_taken(&wish.team.slug)),
+        },
+    }
+}
+
+/// The slug belongs to another mirrored team. If that one waits for ours, directly or around a circle, this team
+/// makes way through a temporary slug.
+fn wait_for(
+    job: &TeamJob,
+    apply: &Apply,
+    owner: GithubTeamId,
+    binding: Option<&Binding>,
+    wish: &Wish,
+) -> Outcome {
+    let closes_circle = job.engine.lanes.wait_for(job.team, owner);
+    if let (true, Some(binding)) = (closes_circle, binding) {
+        for attempt in 0..3 {
+            match apply.rename(binding, &slug::temporary(binding.sentry, attempt), None) {
+                Ok(Moved::Done(_)) => break,
+                Ok(Moved::Taken) => {}
+                Ok(Moved::Lost) => return Outcome::Later("the team was not where it should be".into(), None),
+                Err(outcome) => return outcome,
+            }
+        }
+    } else if job.mode == Mode::Read {
+        job.engine.look_at_team(owner, "its slug is wanted");
+    }
+    Outcome::Waiting(format!("slug `{}` still belongs to GitHub team {owner}", wish.team.slug))
+}
+
+/// A newer team, or one that renames itself, would walk into an existing Sentry team: a person decides.
+fn conflict(job: &TeamJob, apply: &Apply, slug: &SentrySlug, sentry: crate::ids::SentryTeamId) -> Outcome {
+    let change = HeldChange::Adopt { team: job.team, sentry, slug: slug.clone() };
+    let rule =
+        "adoption: the GitHub team is newer than this mirror, and a Sentry team of its slug was there before";
+    hold(job, apply, change, rule.into())
+}
+
+/// Puts a change on hold.
+pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {
+    let deliveries = apply.cause.delivery.iter().filter_map(|guid| key_of(job, guid)).collect();
+    let (text, now) = (change.to_string(), Timestamp::now());
+    let hold = Hold::new(vec![change], rule.clone(), now, deliveries);
+    let name = hold.name.clone();
+    if let Err(outcome) = job.engine.keep(Record::Held { hold }) {
+        return outcome;
+    }
+    let reason = format!("{rule}; to {text}: sentry-team-sync approve {name}");
+    job.engine.audit.write(apply.entry("hold").because(reason));
+    Outcome::Held(format!("{rule}; approve with: sentry-team-sync approve {name}"))
+}
+
+fn key_of(job: &TeamJob, guid: &str) -> Option<DeliveryKey> {
+    job.engine.state(|state| {
+        state.deliveries.queued().find(|delivery| *delivery.guid == *guid).map(|delivery| delivery.key())
+    })
+}
+
+fn in_the_way(slug: &SentrySlug) -> Outcome {
+    Outcome::Waiting(format!(
+        "slug `{slug}` belongs to a Sentry team that follows no GitHub team: rename or delete that one in Sentry"
+    ))
+}
+
+fn still_taken(slug: &SentrySlug) -> Outcome {
+    let why = format!("slug `{slug}` is taken, though no team shows it: Sentry may be deleting one");
+    Outcome::Later(why, Some(SLUG_FREED))
+}
+
+/// The bound team is not under its slug. Found by its id, it is followed; not to be found, it is no longer bound, and
+/// the next look makes it anew.
+pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(), Outcome> {
+    let engine = job.engine;
+    let found = engine.sentry.team_by_id(binding.sentry).map_err(|trouble| engine.sentry_trouble(trouble))?;
+    match found {
+        Some(team) => {
+            apply.follow(&team, binding.origin, "it was renamed in Sentry")?;
+        }
+        None => {
+            confirm_organisation(job)?;
+            let entry = apply.entry("unbind team").because("its Sentry team vanished without us");
+            let record = Record::Unbound { team: job.team };
+            engine.journal.keep(record).map_err(not_kept)?;
+            engine.audit.write(entry);
+            log::warn!("team {}: Sentry team `{}` ({}) vanished", job.team, binding.slug, binding.sentry);
+        }
+    }
+    engine.lanes.moved(job.team);
+    Ok(())
+}
+
+/// Before a 404 is taken for "the team is gone": an organisation that answers 404 as a whole was renamed, or never was.
+pub fn confirm_organisation(job: &TeamJob) -> Result<(), Outcome> {
+    let engine = job.engine;
+    if engine.sentry.is_there().map_err(|trouble| engine.sentry_trouble(trouble))? {
+        return Ok(());
+    }
+    let why =
+        format!("Sentry knows no organisation `{}`: correct SENTRY_ORG_SLUG", engine.settings.sentry_org);
+    engine.sentry.host().refuse(&why);
+    Err(Outcome::Later(why, None))
+}

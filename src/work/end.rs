@@ -1,0 +1,302 @@
+//! The end of a GitHub team: what becomes of its Sentry team.
+
+use std::time::Duration;
+
+use super::bind;
+use super::news::Folded;
+use crate::apply::{Apply, Moved};
+use crate::config::DeleteTeams;
+use crate::ids::{GithubSlug, MemberId};
+use crate::plan::{self, EndStep};
+use crate::sentry::{Member, Removed, Team};
+use crate::slug;
+use crate::state::holds::{Decision, HeldChange};
+use crate::state::record::{Binding, Mode};
+use crate::work::hint::{Hint, Outcome};
+use crate::work::team::TeamJob;
+
+/// A team that GitHub still shows is looked at again after this time.
+const SECOND_LOOK: Duration = Duration::from_secs(15);
+
+/// How an end came out.
+pub enum End {
+    /// The GitHub team is no more, whatever became of its Sentry team.
+    Over(Outcome),
+    /// It is not over: GitHub still shows the team, or something failed.
+    NotYet(Outcome),
+}
+
+impl End {
+    /// For the deletion's own hints.
+    pub fn for_the_deletion(&self) -> Outcome {
+        match self {
+            End::Over(outcome) | End::NotYet(outcome) => outcome.clone(),
+        }
+    }
+
+    /// For other hints of a team that is no more.
+    pub fn for_others(&self) -> Outcome {
+        match self {
+            End::Over(later @ Outcome::Later(..)) => later.clone(),
+            _ => Outcome::Done("the team is deleted".into()),
+        }
+    }
+}
+
+/// Whether the team's end was signed, or approved after a guard had stopped it.
+pub fn is_due(job: &TeamJob, folded: &Folded) -> bool {
+    !folded.ended.is_empty() || !folded.team.is_empty() && is_decided(job)
+}
+
+/// Whether the team's deletion is held, and nobody has decided.
+pub fn is_held(job: &TeamJob) -> bool {
+    held_deletion(job).is_some_and(|decision| decision.is_none())
+}
+
+fn is_decided(job: &TeamJob) -> bool {
+    held_deletion(job).flatten().is_some()
+}
+
+/// What was decided about this team's deletion, if it is on hold.
+fn held_deletion(job: &TeamJob) -> Option<Option<Decision>> {
+    let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
+    job.engine.state(|state| {
+        let mut holds = state.holds.of_team(job.team);
+        holds.find(|hold| hold.changes.iter().any(is_deletion)).map(|hold| hold.decision)
+    })
+}
+
+/// Ends the team as `SYNC_DELETE_TEAMS` says.
+pub fn run(job: &TeamJob, hint: Option<&Hint>) -> End {
+    match github_agrees(job, hint) {
+        Ok(()) => {}
+        Err(outcome) => return End::NotYet(outcome),
+    }
+    let apply = job.apply(hint);
+    let slug = hint.and_then(Hint::slug);
+    End::Over(end(job, &apply, slug).unwrap_or_else(|outcome| outcome))
+}
+
+/// Read mode: a signed deletion counts unless GitHub still shows the team.
+fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
+    if job.mode == Mode::Payload || job.truth().facts()?.is_none() {
+        return Ok(());
+    }
+    match hint {
+        Some(hint) if hint.looks == 0 => {
+            Err(Outcome::LookAgain("GitHub still shows the deleted team".into(), SECOND_LOOK))
+        }
+        _ => Err(Outcome::Done("GitHub still shows the team; nothing was deleted".into())),
+    }
+}
+
+fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcome, Outcome> {
+    bind::resolve_intent(job, apply)?;
+    if job.engine.state(|state| state.teams.gone(job.team)).is_some_and(|gone| gone.deleted) {
+        return Ok(Outcome::Done("the Sentry team was deleted".into()));
+    }
+    let children = job.engine.children(job.team);
+    let outcome = match target(job, apply, slug)? {
+        Some(binding) => end_bound(job, apply, &binding, slug)?,
+        None => {
+            apply.end("end team", "no Sentry team followed it", false)?;
+            Outcome::Done("the team is deleted; no Sentry team followed it".into())
+        }
+    };
+    // Whether each child of a deleted parent gets an event of its own is not promised.
+    if job.mode == Mode::Read {
+        children.into_iter().for_each(|child| job.engine.look_at_team(child, "its parent is deleted"));
+    }
+    Ok(outcome)
+}
+
+/// The Sentry team to end: the bound one. In payload mode also one that follows nobody and has the team's slug, as the
+/// original did, unless the GitHub team is newer than this mirror: then the slug is all they share.
+fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Option<Binding>, Outcome> {
+    if let Some(binding) = job.binding() {
+        return Ok(Some(binding));
+    }
+    let Some(slug) = slug.filter(|_| job.mode == Mode::Payload) else { return Ok(None) };
+    let settings = &job.engine.settings;
+    let born = job.engine.state(|state| state.teams.news(job.team).is_some_and(|news| news.born));
+    if born || !settings.teams.matches(slug) {
+        return Ok(None);
+    }
+    let slug = slug::for_team(slug, job.team, &settings.slug_prefix);
+    if job.engine.state(|state| state.teams.owner(&slug)).is_some() {
+        return Ok(None);
+    }
+    let free = |team: &Team| job.engine.state(|state| state.teams.of_sentry(team.id)).is_none();
+    match apply.look(&slug)?.filter(free) {
+        Some(team) => apply.adopt(&team, "it has the slug of the deleted GitHub team").map(Some),
+        None => Ok(None),
+    }
+}
+
+fn end_bound(
+    job: &TeamJob,
+    apply: &Apply,
+    binding: &Binding,
+    slug: Option<&GithubSlug>,
+) -> Result<Outcome, Outcome> {
+    let engine = job.engine;
+    if job.is_left_out(slug, Some(binding)) {
+        apply.end("leave team", "left out by SYNC_TEAMS", false)?;
+        return Ok(Outcome::Done(format!(
+            "Sentry team `{}` is left alone: left out by SYNC_TEAMS",
+            binding.slug
+        )));
+    }
+    let change = HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
+    let approved = match engine.state(|state| state.holds.decision(&change)).map(|decision| decision.approved)
+    {
+        Some(false) => {
+            apply.end("leave team", "a person rejected its deletion", false)?;
+            return Ok(Outcome::Done(format!(
+                "deleting Sentry team `{}` was rejected; it is left alone",
+                binding.slug
+            )));
+        }
+        decision => decision.is_some(),
+    };
+    // What would be left as it is need not be read.
+    if let EndStep::Leave(why) = plan::end(&engine.settings, &binding.slug, Some(&[]), approved) {
+        apply.end("leave team", &why, false)?;
+        return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)));
+    }
+    let Some((binding, team)) = read_bound(job, apply, binding)? else {
+        apply.end("end team", "its Sentry team was gone", false)?;
+        return Ok(Outcome::Done("the team is deleted; its Sentry team was gone".into()));
+    };
+    match plan::end(&engine.settings, &binding.slug, team.projects.as_deref(), approved) {
+        EndStep::Leave(why) => {
+            apply.end("leave team", &why, false)?;
+            Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)))
+        }
+        EndStep::Empty => empty(job, apply, &binding),
+        EndStep::Hold(rule) => Ok(bind::hold(job, apply, change, rule)),
+        EndStep::Delete => delete(job, apply, &binding, &team, change, approved),
+    }
+}
+
+/// The bound team as Sentry shows it now, with its projects, wherever its slug has gone.
+fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<(Binding, Team)>, Outcome> {
+    let engine = job.engine;
+    let expand = engine.settings.delete_teams != DeleteTeams::Empty;
+    let read = |binding: &Binding| {
+        let read = match expand {
+            true => engine.sentry.team_with_projects(&binding.slug),
+            false => engine.sentry.team(&binding.slug),
+        };
+        let team = read.map_err(|trouble| engine.sentry_trouble(trouble))?;
+        Ok::<_, Outcome>(team.filter(|team| team.id == binding.sentry))
+    };
+    if let Some(team) = read(binding)? {
+        return Ok(Some((binding.clone(), team)));
+    }
+    bind::find_again(job, apply, binding)?;
+    match job.binding() {
+        Some(binding) => Ok(read(&binding)?.map(|team| (binding, team))),
+        None => Ok(None),
+    }
+}
+
+fn delete(
+    job: &TeamJob,
+    apply: &Apply,
+    binding: &Binding,
+    team: &Team,
+    change: HeldChange,
+    approved: bool,
+) -> Result<Outcome, Outcome> {
+    let members = match team.member_count {
+        Some(0) => Vec::new(),
+        _ => read_members(job, binding)?,
+    };
+    let binding = make_slug_deletable(job, apply, binding)?;
+    match apply.delete(&binding, team, &members, approved)? {
+        Ok(()) => Ok(Outcome::Done(format!("deleted Sentry team `{}`", team.slug))),
+        Err(rule) => Ok(bind::hold(job, apply, change, rule)),
+    }
+}
+
+fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {
+    let read = job.engine.sentry.team_members(&binding.slug);
+    Ok(read.map_err(|trouble| job.engine.sentry_trouble(trouble))?.unwrap_or_default())
+}
+
+/// Sentry keeps the slug of a deleted team of 50 characters taken, and fails to delete a second one of 49: such a team
+/// gets a short slug first.
+fn make_slug_deletable(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Binding, Outcome> {
+    if !slug::is_kept_after_deletion(&binding.slug) {
+        return Ok(binding.clone());
+    }
+    for attempt in 0..3 {
+        match apply.rename(binding, &slug::temporary(binding.sentry, attempt), None)? {
+            Moved::Done(binding) => return Ok(binding),
+            Moved::Taken => {}
+            Moved::Lost => bind::find_again(job, apply, binding)?,
+        }
+    }
+    Err(Outcome::Later(format!("no temporary slug was free for `{}`", binding.slug), None))
+}
+
+/// Takes everybody out whom the mirror knows, and leaves the team.
+fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Outcome> {
+    let engine = job.engine;
+    if let Err(rule) =
+        engine.state(|state| crate::guard::deletion(&engine.settings, state, crate::clock::Timestamp::now()))
+    {
+        let change =
+            HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
+        let approved = engine.state(|state| state.holds.decision(&change)).is_some_and(|d| d.approved);
+        if !approved {
+            return Ok(bind::hold(job, apply, change, rule));
+        }
+    }
+    let (mut out, mut left) = (0, 0);
+    for member in read_members(job, binding)? {
+        if !may_be_taken_out(job, &member) {
+            left += 1;
+            continue;
+        }
+        match take_out(job, apply, binding, member.id)? {
+            true => out += 1,
+            false => left += 1,
+        }
+    }
+    apply.end(
+        "empty team",
+        &format!("SYNC_DELETE_TEAMS is empty; {out} out, {left} unknown or protected left"),
+        true,
+    )?;
+    Ok(Outcome::Done(format!("emptied Sentry team `{}`: {out} out, {left} left", binding.slug)))
+}
+
+fn may_be_taken_out(job: &TeamJob, member: &Member) -> bool {
+    let known = job.engine.state(|state| state.people.of_member(member.id)).is_some();
+    let addresses = member.primary.iter().chain(&member.verified).map(String::as_str);
+    known && !job.engine.settings.protect.covers_any(addresses)
+}
+
+fn take_out(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> Result<bool, Outcome> {
+    let entry = crate::audit::Entry {
+        slug: Some(binding.slug.clone()),
+        sentry_team: Some(binding.sentry),
+        member: Some(member),
+        person: job.engine.state(|state| state.people.of_member(member)),
+        ..apply.entry("remove member")
+    };
+    let removed = apply.remove(binding, member, entry.because("the GitHub team is deleted"))?;
+    Ok(matches!(removed, Removed::Done(_)))
+}
+
+/// A deletion that comes after the team's end was known, with a slug this time: what could not be found by id may be
+/// found by it.
+pub fn by_slug(job: &TeamJob, hint: &Hint, slug: Option<&GithubSlug>) -> Outcome {
+    let dealt_with = job.engine.state(|state| state.teams.gone(job.team)).is_some_and(|gone| gone.deleted);
+    if dealt_with || slug.is_none() || job.mode == Mode::Read {
+        return Outcome::Done("the team is deleted".into());
+    }
+    end(job, &job.apply(Some(hint)), slug).unwrap_or_else(|outcome| outcome)
+}

@@ -1,0 +1,249 @@
+//! What a lane holds: hints that say which team and person to look at again, and what became of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::event::{Change, Event, Person, TeamRef};
+use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
+use crate::state::record::Delivery;
+
+/// One reason to look at a team, a person or the organisation.
+#[derive(Clone, Debug)]
+pub struct Hint {
+    /// Its place among the deliveries: newer news on the same team and person win.
+    pub seq: Seq,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it asks for.
+    pub ask: Ask,
+    /// Not before.
+    pub due: Instant,
+    /// It waits for that moment even if the lane is worked on earlier: a second look.
+    pub patient: bool,
+    /// How often GitHub was looked at for it without a clear answer.
+    pub looks: u8,
+    /// How often it was put off because something failed.
+    pub tries: u32,
+}
+
+/// Where a hint comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A delivery, settled with this hint.
+    Delivery(Arc<Delivery>),
+    /// One of several hints that a delivery became.
+    Part(Arc<Whole>),
+    /// The mirror itself; what for.
+    Own(&'static str),
+}
+
+/// What a hint asks for.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// What its delivery says.
+    Event,
+    /// A person in a team.
+    Member {
+        /// Who.
+        person: Person,
+        /// What an event said; `None` asks only to look.
+        change: Option<Change>,
+        /// It was read from GitHub a moment ago, or follows from what was: no need to look again.
+        sure: bool,
+    },
+    /// The team's slug and name, whatever is open for it, and whether it is to be ended.
+    Team,
+}
+
+/// A delivery that became several hints; it is settled when all of them are.
+#[derive(Debug)]
+pub struct Whole {
+    delivery: Arc<Delivery>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    parts: usize,
+    failed: Option<String>,
+    notes: Vec<String>,
+}
+
+/// What is shown of the parts of a whole.
+const MOST_NOTES: usize = 5;
+
+impl Whole {
+    /// A delivery in so many parts.
+    pub fn new(delivery: Arc<Delivery>, parts: usize) -> Arc<Self> {
+        Arc::new(Self { delivery, open: Mutex::new(Open { parts, failed: None, notes: Vec::new() }) })
+    }
+
+    /// The delivery.
+    pub fn delivery(&self) -> &Arc<Delivery> {
+        &self.delivery
+    }
+
+    /// A part is dealt with. With the last one: how the whole ended.
+    pub fn part_ended(&self, note: Result<String, String>) -> Option<Result<String, String>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.parts = open.parts.saturating_sub(1);
+        match note {
+            Ok(note) => open.notes.push(note),
+            Err(why) => open.failed = open.failed.take().or(Some(why)),
+        }
+        if open.parts > 0 {
+            return None;
+        }
+        let Open { failed, mut notes, .. } =
+            std::mem::replace(&mut *open, Open { parts: 0, failed: None, notes: Vec::new() });
+        if let Some(why) = failed {
+            return Some(Err(why));
+        }
+        let more = notes.len().saturating_sub(MOST_NOTES);
+        notes.sort();
+        notes.dedup();
+        notes.truncate(MOST_NOTES);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Some(Ok(notes.join("; ") + &more))
+    }
+}
+
+/// What became of a hint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Dealt with; what it caused.
+    Done(String),
+    /// Newer news decided.
+    Superseded(String),
+    /// A guard stopped it.
+    Held(String),
+    /// It can not be carried out.
+    Failed(String),
+    /// Something failed; again after a growing time, or after the named one.
+    Later(String, Option<Duration>),
+    /// GitHub gave no clear answer; another look after this time, without holding up the rest of the team.
+    LookAgain(String, Duration),
+    /// The team waits for something that others have to do; looked at again when that happens, or now and then.
+    Waiting(String),
+}
+
+impl Hint {
+    /// A hint that a delivery gives.
+    pub fn of_delivery(delivery: Arc<Delivery>) -> Self {
+        Self::new(delivery.seq, Origin::Delivery(delivery), Ask::Event)
+    }
+
+    /// A hint of the mirror itself, or a part of a delivery.
+    pub fn new(seq: Seq, origin: Origin, ask: Ask) -> Self {
+        Self { seq, origin, ask, due: Instant::now(), patient: false, looks: 0, tries: 0 }
+    }
+
+    /// The delivery that led to it.
+    pub fn delivery(&self) -> Option<&Arc<Delivery>> {
+        match &self.origin {
+            Origin::Delivery(delivery) => Some(delivery),
+            Origin::Part(whole) => Some(whole.delivery()),
+            Origin::Own(_) => None,
+        }
+    }
+
+    /// What led to it, for log and audit.
+    pub fn event_name(&self) -> &'static str {
+        match &self.origin {
+            Origin::Own(why) => why,
+            _ => self.delivery().map_or("", |delivery| delivery.event.name()),
+        }
+    }
+
+    /// The event, if the hint stands for the whole of one.
+    pub fn event(&self) -> Option<&Event> {
+        match (&self.ask, &self.origin) {
+            (Ask::Event, Origin::Delivery(delivery)) => Some(&delivery.event),
+            _ => None,
+        }
+    }
+
+    /// The team as the event showed it.
+    pub fn team_ref(&self) -> Option<&TeamRef> {
+        self.delivery().and_then(|delivery| delivery.event.team())
+    }
+
+    /// The slug that the event showed.
+    pub fn slug(&self) -> Option<&GithubSlug> {
+        self.team_ref().and_then(|team| team.slug.as_ref())
+    }
+
+    /// Who is to be looked at in the team, what an event said, and whether that is sure.
+    pub fn member(&self) -> Option<(&Person, Option<Change>, bool)> {
+        match (&self.ask, self.event()) {
+            (Ask::Member { person, change, sure }, _) => Some((person, *change, *sure)),
+            (_, Some(Event::Membership { person: Some(person), change, .. })) => {
+                Some((person, Some(*change), false))
+            }
+            _ => None,
+        }
+    }
+
+    /// The account whose membership it is about.
+    pub fn user(&self) -> Option<GithubUserId> {
+        self.member().map(|(person, _, _)| person.id)
+    }
+}
+
+/// What is worked on one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LaneKey {
+    /// The organisation itself.
+    Org,
+    /// A person across teams.
+    Person(GithubUserId),
+    /// A team.
+    Team(GithubTeamId),
+}
+
+impl LaneKey {
+    /// Where a delivery's hint belongs.
+    pub fn of(event: &Event) -> Self {
+        match event {
+            Event::MemberAdded { person } | Event::MemberRemoved { person } => LaneKey::Person(person.id),
+            Event::OrgRenamed { .. } | Event::OrgDeleted => LaneKey::Org,
+            Event::TeamCreated { team }
+            | Event::TeamEdited { team, .. }
+            | Event::TeamDeleted { team }
+            | Event::Membership { team, .. } => LaneKey::Team(team.id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ids::HookId;
+
+    fn whole(parts: usize) -> Arc<Whole> {
+        let delivery = Delivery {
+            seq: Seq(1),
+            at: Timestamp(0),
+            hook: HookId(1),
+            guid: "g".into(),
+            event: Event::OrgDeleted,
+        };
+        Whole::new(Arc::new(delivery), parts)
+    }
+
+    #[test]
+    fn a_whole_ends_with_its_last_part() {
+        let three = whole(3);
+        assert_eq!(three.part_ended(Ok("b".into())), None);
+        assert_eq!(three.part_ended(Ok("a".into())), None);
+        assert_eq!(three.part_ended(Ok("a".into())), Some(Ok("a; b".into())));
+    }
+
+    #[test]
+    fn one_failed_part_fails_the_whole() {
+        let two = whole(2);
+        assert_eq!(two.part_ended(Err("no".into())), None);
+        assert_eq!(two.part_ended(Ok("a".into())), Some(Err("no".into())));
+    }
+}

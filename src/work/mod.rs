@@ -1,0 +1,199 @@
+//! The work: takes jobs out of lanes, carries them out, and settles the deliveries that asked for them.
+
+pub mod hint;
+
+mod bind;
+mod end;
+mod members;
+mod news;
+mod org;
+mod person;
+mod team;
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::time::{Duration, Instant};
+
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::escape::Quoted;
+use crate::ids::Seq;
+use crate::lanes::{Job, LONGEST_PAUSE};
+use crate::state::record::{Delivery, Record, Settled};
+use hint::{Hint, LaneKey, Origin, Outcome};
+
+/// A hint whose job panicked so often is given up.
+const MOST_PANICS: u32 = 5;
+/// How long a note in the journal may be, in characters.
+const NOTE: usize = 300;
+
+/// What a job did: an outcome per hint, and how long the whole lane is to rest.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Every hint of the job, each with what became of it.
+    pub results: Vec<(Hint, Outcome)>,
+    /// Trouble that concerned all of them.
+    pub pause: Option<Duration>,
+}
+
+/// A worker: runs jobs until the lanes are stopped.
+pub fn run(engine: &Engine) {
+    loop {
+        if let Some((wait, _)) = engine.paused_for() {
+            engine.lanes.rest(wait.clamp(Duration::from_millis(100), Duration::from_secs(1)));
+            if engine.lanes.is_stopping() {
+                return;
+            }
+            continue;
+        }
+        let Some(job) = engine.lanes.take() else { return };
+        let ticket = job.ticket();
+        let ended = carry_out(engine, job);
+        let (left, pause) = settle(engine, ended);
+        engine.lanes.finish(ticket, left, pause);
+    }
+}
+
+/// A panic costs its job a delay, not the process and not the delivery.
+fn carry_out(engine: &Engine, job: Job) -> Ended {
+    let (key, hints) = (job.key, job.hints);
+    let spare = hints.clone();
+    catch_unwind(AssertUnwindSafe(|| dispatch(engine, key, hints))).unwrap_or_else(|_| {
+        let outcome = |hint: &Hint| match hint.tries {
+            MOST_PANICS.. => Outcome::Failed("an internal error, see the log: please report it".into()),
+            _ => Outcome::Later("an internal error, see the log".into(), None),
+        };
+        let results = spare.into_iter().map(|hint| {
+            let outcome = outcome(&hint);
+            (hint, outcome)
+        });
+        Ended { results: results.collect(), pause: None }
+    })
+}
+
+fn dispatch(engine: &Engine, key: LaneKey, hints: Vec<Hint>) -> Ended {
+    let Some((org, mode)) = engine.bearings() else {
+        let why = "the organisation or the token's permission is not known yet";
+        return all(hints, &Outcome::Later(why.into(), None));
+    };
+    match key {
+        LaneKey::Team(team) => team::run(engine, team, hints, org, mode),
+        LaneKey::Person(_) => each(hints, |hint| person::run(engine, hint, &org, mode)),
+        LaneKey::Org => each(hints, |hint| org::run(engine, hint, &org)),
+    }
+}
+
+fn all(hints: Vec<Hint>, outcome: &Outcome) -> Ended {
+    Ended { results: hints.into_iter().map(|hint| (hint, outcome.clone())).collect(), pause: None }
+}
+
+fn each(hints: Vec<Hint>, mut work: impl FnMut(&Hint) -> Option<Outcome>) -> Ended {
+    let mut ended = Ended::default();
+    for hint in hints {
+        // Without an outcome, the hint lives on in its parts.
+        if let Some(outcome) = work(&hint) {
+            ended.results.push((hint, outcome));
+        }
+    }
+    ended
+}
+
+/// Records what is over and returns what goes back into the lane.
+fn settle(engine: &Engine, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
+    let mut left = Vec::new();
+    let mut pause = ended.pause;
+    for (hint, outcome) in ended.results {
+        tell(&hint, &outcome);
+        if let Some((hint, wait)) = settle_one(engine, hint, outcome) {
+            // Several hints put off by the same trouble: the lane rests as long as the most patient of them.
+            pause = pause.map(|pause| pause.max(wait));
+            left.push(hint);
+        }
+    }
+    (left, pause)
+}
+
+fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint, Duration)> {
+    let now = Instant::now();
+    let ended = match outcome {
+        Outcome::Done(note) => Ok((Settled::Done, note)),
+        Outcome::Superseded(note) => Ok((Settled::Superseded, note)),
+        Outcome::Held(note) => Ok((Settled::Held, note)),
+        Outcome::Failed(why) => Err(why),
+        Outcome::Later(_, wait) => {
+            hint.tries += 1;
+            hint.patient = false;
+            let wait = wait.unwrap_or_else(|| backoff(hint.tries, hint.seq)).min(LONGEST_PAUSE);
+            hint.due = now + wait;
+            return Some((hint, wait));
+        }
+        Outcome::LookAgain(_, wait) => {
+            hint.looks += 1;
+            hint.tries = 0;
+            hint.patient = true;
+            hint.due = now + wait;
+            return Some((hint, Duration::ZERO));
+        }
+        Outcome::Waiting(_) => {
+            hint.due = now + LONGEST_PAUSE;
+            return Some((hint, Duration::ZERO));
+        }
+    };
+    match hint.origin {
+        Origin::Delivery(delivery) => record(engine, &delivery, ended),
+        Origin::Part(whole) => {
+            let note = ended.map(|(_, note)| note);
+            if let Some(note) = whole.part_ended(note) {
+                record(engine, whole.delivery(), note.map(|note| (Settled::Done, note)));
+            }
+        }
+        Origin::Own(_) => {}
+    }
+    None
+}
+
+fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, String), String>) {
+    let (seq, at) = (delivery.seq, Timestamp::now());
+    let short = |text: String| text.chars().take(NOTE).collect::<String>().into();
+    engine.journal.note(match ended {
+        Ok((how, note)) => Record::Settled { seqs: vec![seq], how, note: short(note), at },
+        Err(why) => Record::Failed { seq, why: short(why), at },
+    });
+}
+
+/// 1, 2, 4 … 300 seconds, a little less for some than for others, so that many lanes do not come back at once.
+fn backoff(tries: u32, seq: Seq) -> Duration {
+    let full = Duration::from_secs(1 << tries.saturating_sub(1).min(9)).min(LONGEST_PAUSE);
+    let spread = (seq.0.wrapping_mul(0x9e37_79b9) >> 7) % 25;
+    full - full * spread as u32 / 100
+}
+
+/// One line per outcome. What is put off is told loudly once, then quietly.
+fn tell(hint: &Hint, outcome: &Outcome) {
+    let (level, word, text) = match outcome {
+        Outcome::Done(note) => (log::Level::Info, "done", note),
+        Outcome::Superseded(note) => (log::Level::Info, "superseded", note),
+        Outcome::Held(note) => (log::Level::Warn, "held", note),
+        Outcome::Failed(why) => (log::Level::Error, "failed", why),
+        Outcome::Later(why, _) if hint.tries == 0 => (log::Level::Warn, "later", why),
+        Outcome::Later(why, _) => (log::Level::Debug, "later", why),
+        Outcome::LookAgain(why, _) => (log::Level::Debug, "look again", why),
+        Outcome::Waiting(why) => (log::Level::Info, "waiting", why),
+    };
+    let delivery = hint.delivery().map_or("-", |delivery| &delivery.guid);
+    let event = hint.event_name();
+    log::log!(level, "delivery={delivery} event=\"{event}\" outcome=\"{word}\" note={}", Quoted(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_at_most_five_minutes_apart_and_do_not_come_back_at_once() {
+        let waits: Vec<_> = (1..=12).map(|tries| backoff(tries, Seq(0)).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        let spread: std::collections::BTreeSet<_> = (0..50).map(|seq| backoff(9, Seq(seq))).collect();
+        assert!(spread.len() > 10);
+        assert!(spread.iter().all(|wait| *wait >= Duration::from_secs(190)));
+    }
+}

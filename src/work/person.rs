@@ -1,0 +1,106 @@
+//! A person across teams: somebody joined or left the organisation.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::event::{Change, Event, Person};
+use crate::identity::Identity;
+use crate::ids::{GithubTeamId, MemberId};
+use crate::state::record::Mode;
+use crate::state::Org;
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Whole};
+
+/// A person whom GitHub still shows in the organisation is looked at again after this time.
+const SECOND_LOOK: Duration = Duration::from_secs(15);
+
+/// Works on one hint. `None` if it lives on in its parts.
+pub fn run(engine: &Engine, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
+    match hint.event() {
+        Some(Event::MemberAdded { person }) => joined(engine, hint, person, org, mode),
+        Some(Event::MemberRemoved { person }) => left(engine, hint, person, org, mode),
+        _ => Some(Outcome::Done("nothing to do".into())),
+    }
+}
+
+fn joined(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
+    if mode == Mode::Payload {
+        return Some(Outcome::Done(
+            "joined the organisation; team memberships have events of their own".into(),
+        ));
+    }
+    match engine.github.teams_of(&org.login, &person.login) {
+        Ok(teams) => in_parts(engine, hint, person, teams, None),
+        Err(trouble) => Some(engine.github_trouble(trouble)),
+    }
+}
+
+fn left(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
+    if mode == Mode::Read {
+        match engine.github.is_in_org(&org.login, &person.login) {
+            Ok(false) => {}
+            Ok(true) if hint.looks == 0 => {
+                return Some(Outcome::LookAgain(
+                    "GitHub still shows them in the organisation".into(),
+                    SECOND_LOOK,
+                ));
+            }
+            Ok(true) => {
+                let still =
+                    format!("GitHub shows `{}` in the organisation; nothing was removed", person.login);
+                return Some(Outcome::Done(still));
+            }
+            Err(trouble) => return Some(engine.github_trouble(trouble)),
+        }
+    }
+    let teams = match mirrored_teams(engine, person, hint) {
+        Ok(teams) => teams,
+        Err(outcome) => return Some(outcome),
+    };
+    in_parts(engine, hint, person, teams, Some(Change::Removed))
+}
+
+/// The bound teams that the person is in: by Sentry's word and, because an addition may be under way, by ours. Other
+/// Sentry teams are nobody's business here.
+fn mirrored_teams(engine: &Engine, person: &Person, hint: &Hint) -> Result<Vec<GithubTeamId>, Outcome> {
+    let ours = engine.state(|state| {
+        let mut teams: BTreeSet<_> = state.people.wanted_in(person.id).iter().copied().collect();
+        teams.extend(state.teams.teams_of(person.id, hint.seq));
+        // The word of this very delivery stands in the state already: whoever was ever heard of in a team counts.
+        teams.extend(state.teams.heard_of(person.id, hint.seq));
+        teams
+    });
+    let theirs = match engine.identify_for_removal(person)? {
+        Identity::Matched { member, .. } => teams_in_sentry(engine, member)?,
+        _ => Vec::new(),
+    };
+    let all: BTreeSet<_> = ours.into_iter().chain(theirs).collect();
+    Ok(engine.state(|state| all.into_iter().filter(|team| state.teams.binding(*team).is_some()).collect()))
+}
+
+fn teams_in_sentry(engine: &Engine, member: MemberId) -> Result<Vec<GithubTeamId>, Outcome> {
+    let slugs = engine.sentry.teams_of(member).map_err(|trouble| engine.sentry_trouble(trouble))?;
+    Ok(engine
+        .state(|state| slugs.unwrap_or_default().iter().filter_map(|slug| state.teams.owner(slug)).collect()))
+}
+
+/// Hands the person to the lanes of their teams. The delivery is settled when all of them are done.
+fn in_parts(
+    engine: &Engine,
+    hint: &Hint,
+    person: &Person,
+    teams: Vec<GithubTeamId>,
+    change: Option<Change>,
+) -> Option<Outcome> {
+    let delivery = hint.delivery()?;
+    if teams.is_empty() {
+        return Some(Outcome::Done(format!("`{}` is in no mirrored team", person.login)));
+    }
+    let whole = Whole::new(delivery.clone(), teams.len());
+    for team in teams {
+        let ask = Ask::Member { person: person.clone(), change, sure: change.is_some() };
+        let part = Hint::new(hint.seq, Origin::Part(whole.clone()), ask);
+        engine.lanes.add(LaneKey::Team(team), part);
+    }
+    None
+}

@@ -1,0 +1,293 @@
+//! One team's job: what is wanted, what is there, the team itself, then its people.
+
+use std::time::Duration;
+
+use super::bind::{self, How, Wish};
+use super::news::Folded;
+use super::{all, Ended};
+use crate::apply::{Apply, Cause};
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::github::TeamFacts;
+use crate::ids::{GithubSlug, GithubTeamId};
+use crate::plan::WantedTeam;
+use crate::slug;
+use crate::state::holds::HeldChange;
+use crate::state::record::{Binding, Mode};
+use crate::state::Org;
+use crate::truth::Truth;
+use crate::work::hint::{Hint, Outcome};
+use crate::work::{end, members};
+
+/// After the first look at a team that GitHub does not show, it is looked at again after these times.
+const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
+
+/// What the parts of a team's job share.
+pub struct TeamJob<'a> {
+    /// Everything shared.
+    pub engine: &'a Engine,
+    /// The team.
+    pub team: GithubTeamId,
+    /// The organisation.
+    pub org: Org,
+    /// Where the truth comes from.
+    pub mode: Mode,
+}
+
+/// Why a team could not be brought into shape.
+pub enum Stop {
+    /// For all hints alike.
+    With(Outcome),
+    /// GitHub does not show the team.
+    NotVisible,
+}
+
+impl From<Outcome> for Stop {
+    fn from(outcome: Outcome) -> Self {
+        Stop::With(outcome)
+    }
+}
+
+/// Carries out one job.
+pub fn run(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
+    let job = TeamJob { engine, team, org, mode };
+    for parent in hints.iter().filter_map(|hint| hint.team_ref()?.parent) {
+        engine.learn_parent(team, parent);
+    }
+    if engine.state(|state| state.teams.gone(team)).is_some() {
+        return job.after_the_end(hints);
+    }
+    let folded = engine.state(|state| Folded::new(hints, state.teams.news(team)));
+    job.work(folded)
+}
+
+impl TeamJob<'_> {
+    /// The writer, on behalf of a hint.
+    pub fn apply(&self, hint: Option<&Hint>) -> Apply<'_> {
+        let delivery = hint.and_then(Hint::delivery).map(|delivery| delivery.guid.clone());
+        let cause = Cause { delivery, event: hint.map_or("", Hint::event_name) };
+        Apply { engine: self.engine, team: self.team, cause }
+    }
+
+    /// GitHub's word.
+    pub fn truth(&self) -> Truth<'_> {
+        Truth { engine: self.engine, org: self.org.id, team: self.team }
+    }
+
+    /// The binding as it is now.
+    pub fn binding(&self) -> Option<Binding> {
+        self.engine.state(|state| state.teams.binding(self.team).cloned())
+    }
+
+    fn work(&self, mut folded: Folded) -> Ended {
+        let mut ended = Ended::default();
+        for (hint, by) in std::mem::take(&mut folded.superseded) {
+            ended
+                .results
+                .push((hint, Outcome::Superseded(format!("newer news decided (delivery no. {by})"))));
+        }
+        if end::is_due(self, &folded) {
+            let outcome = end::run(self, folded.ended.first());
+            let over = matches!(outcome, end::End::Over(_));
+            ended.results.extend(folded.ended.drain(..).map(|hint| (hint, outcome.for_the_deletion())));
+            if over {
+                let rest = folded.team.into_iter().chain(folded.members.into_values());
+                ended.results.extend(rest.map(|hint| (hint, outcome.for_others())));
+                return ended;
+            }
+        }
+        if self.mode == Mode::Payload && end::is_held(self) {
+            let over = Outcome::Done("the team is deleted; its deletion in Sentry is held".into());
+            let hints = folded.team.into_iter().chain(folded.members.into_values());
+            ended.results.extend(all(hints.collect(), &over).results);
+            return ended;
+        }
+        match self.bring(&folded) {
+            Ok((binding, how)) => self.people(folded, binding, how, &mut ended),
+            Err(stop) => self.stopped(folded, stop, &mut ended),
+        }
+        ended
+    }
+
+    /// The team exists, bound and named as it should be.
+    fn bring(&self, folded: &Folded) -> Result<(Binding, How), Stop> {
+        let cause = folded.team.first().or_else(|| folded.members.values().next());
+        let apply = self.apply(cause);
+        let how = bind::resolve_intent(self, &apply)?;
+        let wish = match self.mode {
+            Mode::Read => self.wish_of_github(folded)?,
+            Mode::Payload => self.wish_of_deliveries(folded)?,
+        };
+        let shape = match wish {
+            Some(wish) => bind::ensure(self, &apply, &wish, how)?,
+            None => match self.binding() {
+                Some(binding) => (binding, how),
+                None => return Err(Outcome::Later("the binding has just changed".into(), None).into()),
+            },
+        };
+        bind::release_adoptions(self);
+        Ok(shape)
+    }
+
+    /// What GitHub says of the team; `None` if it need not be asked: people of a bound team change more often than it.
+    fn wish_of_github(&self, folded: &Folded) -> Result<Option<Wish>, Stop> {
+        let known = self.binding().filter(|binding| !slug::is_temporary(&binding.slug));
+        if known.is_some() && !folded.asks_for_team() {
+            self.wanted_by_filter(folded.slug(), known.as_ref())?;
+            return Ok(None);
+        }
+        let Some(facts) = self.truth().facts()? else { return Err(Stop::NotVisible) };
+        self.wanted_by_filter(Some(&facts.slug), None)?;
+        Ok(Some(self.wish(folded, facts)))
+    }
+
+    fn wish(&self, folded: &Folded, facts: TeamFacts) -> Wish {
+        let renamed = folded.renamed();
+        let slug = slug::for_team(&facts.slug, self.team, &self.engine.settings.slug_prefix);
+        let older = self.engine.state(|state| match facts.created_at {
+            Some(at) => at < state.first_start,
+            None => !state.teams.news(self.team).is_some_and(|news| news.born),
+        });
+        let name = renamed.is_some().then(|| slug::display_name(&facts.name, &slug));
+        Wish {
+            before: renamed.and_then(|named| named.before).map(|before| self.sentry_slug(&before)),
+            full_name: facts.name,
+            team: WantedTeam { slug, name, adoptable: older },
+        }
+    }
+
+    /// What the deliveries say of the team; `None` if they say nothing new.
+    fn wish_of_deliveries(&self, folded: &Folded) -> Result<Option<Wish>, Stop> {
+        let binding = self.binding();
+        self.wanted_by_filter(folded.slug(), binding.as_ref())?;
+        let named = if binding.is_some() { folded.renamed() } else { folded.first_name() };
+        let Some(named) = named else {
+            return match (binding, self.approved_adoption()) {
+                (Some(_), _) => Ok(None),
+                (None, Some(wish)) => Ok(Some(wish)),
+                (None, None) if folded.is_our_own() => {
+                    Err(Outcome::Done("nothing is known of the team".into()).into())
+                }
+                (None, None) => {
+                    Err(Outcome::Waiting("no event has told the slug of this team yet".into()).into())
+                }
+            };
+        };
+        let slug = self.sentry_slug(&named.slug);
+        let born = self.engine.state(|state| state.teams.news(self.team).is_some_and(|news| news.born));
+        let name = named.before.is_some().then(|| slug::display_name(&named.name, &slug));
+        Ok(Some(Wish {
+            before: named.before.map(|before| self.sentry_slug(&before)),
+            full_name: named.name.into(),
+            team: WantedTeam { slug, name, adoptable: !born },
+        }))
+    }
+
+    /// What a person has approved for this team to take over.
+    fn approved_adoption(&self) -> Option<Wish> {
+        let slug = self.engine.state(|state| {
+            let approved =
+                state.holds.of_team(self.team).filter(|hold| hold.decision.is_some_and(|d| d.approved));
+            let mut changes = approved.flat_map(|hold| hold.changes.iter());
+            changes.find_map(|change| match change {
+                HeldChange::Adopt { slug, .. } => Some(slug.clone()),
+                _ => None,
+            })
+        })?;
+        let full_name = slug.to_string();
+        Some(Wish { team: WantedTeam { slug, name: None, adoptable: false }, full_name, before: None })
+    }
+
+    fn sentry_slug(&self, github: &GithubSlug) -> crate::ids::SentrySlug {
+        slug::for_team(github, self.team, &self.engine.settings.slug_prefix)
+    }
+
+    /// A team that `SYNC_TEAMS` leaves out is dormant: its binding is kept, nothing is written. Without any slug at
+    /// hand, a bound team's own is asked.
+    pub fn is_left_out(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> bool {
+        let settings = &self.engine.settings;
+        let own = binding.map(|binding| {
+            let slug = binding.slug.as_str();
+            GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
+        });
+        told.or(own.as_ref()).is_some_and(|slug| !settings.teams.matches(slug))
+    }
+
+    fn wanted_by_filter(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> Result<(), Stop> {
+        match self.is_left_out(told, binding) {
+            true => Err(Outcome::Done("the team is left out by SYNC_TEAMS".into()).into()),
+            false => Ok(()),
+        }
+    }
+
+    fn people(&self, folded: Folded, binding: Binding, how: How, ended: &mut Ended) {
+        let note = match how {
+            How::Known => format!("team `{}` is as it should be", binding.slug),
+            How::Created => format!("created team `{}`", binding.slug),
+            How::Adopted => format!("adopted team `{}`", binding.slug),
+            How::Renamed => format!("renamed the team to `{}`", binding.slug),
+        };
+        let everybody = folded.asks_for_everybody() || matches!(how, How::Created | How::Adopted);
+        let outcome = match everybody.then(|| members::fill(self, &binding, how, &folded)) {
+            Some(Ok(Some(filled))) => Outcome::Done(format!("{note}; {filled}")),
+            Some(Ok(None)) | None => Outcome::Done(note),
+            Some(Err(outcome)) => outcome,
+        };
+        ended.results.extend(folded.team.into_iter().map(|hint| (hint, outcome.clone())));
+        ended.results.extend(members::run(self, &binding, folded.members.into_values().collect()));
+    }
+
+    fn stopped(&self, folded: Folded, stop: Stop, ended: &mut Ended) {
+        let hints = folded.team.into_iter().chain(folded.members.into_values());
+        match stop {
+            Stop::With(outcome) => {
+                if matches!(outcome, Outcome::Later(..)) {
+                    ended.pause = Some(Duration::ZERO);
+                }
+                ended.results.extend(all(hints.collect(), &outcome).results);
+            }
+            Stop::NotVisible => {
+                let results = hints.map(|hint| {
+                    let outcome = self.not_visible(&hint);
+                    (hint, outcome)
+                });
+                ended.results.extend(results);
+            }
+        }
+    }
+
+    /// GitHub does not show the team: its replicas may lag, the token may not see it, or it is deleted and its own
+    /// event is on the way. Nothing is taken from that alone.
+    pub fn not_visible(&self, hint: &Hint) -> Outcome {
+        if let Some(wait) = NOT_VISIBLE.get(usize::from(hint.looks)) {
+            return Outcome::LookAgain("GitHub does not show the team".into(), *wait);
+        }
+        match self.engine.github.probe(&self.org.login) {
+            Ok(Mode::Read) => {
+                log::warn!("team {}: not visible to GH_TOKEN; nothing is removed", self.team);
+                Outcome::Done(
+                    "not visible: GitHub does not show the team to this token; nothing was changed".into(),
+                )
+            }
+            Ok(Mode::Payload) => {
+                let why = "GH_TOKEN has lost its permission: give it Members: read again";
+                self.engine.github.host().refuse(why);
+                Outcome::Later(why.into(), None)
+            }
+            Err(trouble) => self.engine.github_trouble(trouble),
+        }
+    }
+
+    /// The team's end is final. A deletion that tells a slug may still have to be carried out by it.
+    fn after_the_end(&self, hints: Vec<Hint>) -> Ended {
+        let mut ended = Ended::default();
+        for hint in hints {
+            let outcome = match hint.event() {
+                Some(Event::TeamDeleted { team }) => end::by_slug(self, &hint, team.slug.as_ref()),
+                _ => Outcome::Done("the team is deleted".into()),
+            };
+            ended.results.push((hint, outcome));
+        }
+        ended
+    }
+}
