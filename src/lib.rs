@@ -1,9 +1,31 @@
-//! Keeps Sentry's teams the same as GitHub's.
+//! Keeps Sentry's teams and memberships the same as GitHub's.
+//!
+//! The way of one delivery, in the order of the modules it meets:
+//!
+//! ```text
+//! gate       one whole request, read under deadlines and limits, handed to tiny_http
+//! intake     signature, headers, event::parse, organisation
+//! journal      the record is on disk (group commit)        -> 202
+//! lanes      one lane per team, person, organisation; hints fold together
+//! work       takes a job
+//!   truth      what GitHub says (read mode), or the deliveries (payload mode)
+//!   who        who that is in Sentry: identity's rules over map, Sentry, SSO, addresses
+//!   plan       what is to be done; guard: what is stopped
+//!   apply      intent -> Sentry's call -> verdict -> record -> audit line
+//! journal      settled
+//! ```
+//!
+//! Pure, without clock, file or socket: [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
+//! Only [`apply`] writes to Sentry; only [`journal`] changes the state.
 
+pub mod admin;
 pub mod apply;
 pub mod audit;
+pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
+pub mod control;
 pub mod engine;
 pub mod error;
 pub mod escape;
@@ -13,11 +35,14 @@ pub mod github;
 pub mod guard;
 pub mod identity;
 pub mod ids;
+pub mod intake;
 pub mod journal;
 pub mod lanes;
+pub mod notify;
 pub mod plan;
 pub mod secret;
 pub mod sentry;
+pub mod serve;
 pub mod slug;
 pub mod state;
 pub mod status;
@@ -27,3 +52,92 @@ pub mod verdict;
 pub mod watch;
 pub mod who;
 pub mod work;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use cli::{Action, Cli};
+use commands::{Bench, Command, Reply};
+use config::{Config, Need};
+use error::Result;
+use journal::Journal;
+
+/// The program: reads arguments and environment, does what they say, and returns the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match run(args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
+    let Cli { action, flags } = cli::parse(args)?;
+    match action {
+        Action::Help => Ok(answer(&cli::help(), "", 0)),
+        Action::Version => Ok(answer(&format!("sentry-team-sync {}\n", env!("CARGO_PKG_VERSION")), "", 0)),
+        Action::Serve => {
+            let env = config::environment();
+            let config = config::load(&flags, &env, Need::Everything)?;
+            start_log(&config);
+            serve::run(&config, &env)?;
+            // Threads that wait for a connection of their own end with the process.
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Run(command) => {
+            let env = config::environment();
+            let config = config::load(&flags, &env, Need::StateDir)?;
+            let Reply { out, err, exit } = run_command(&config, &command)?;
+            Ok(answer(&out, &err, exit))
+        }
+    }
+}
+
+/// By the running service, or else with the state directory alone. Looking works without a state directory.
+fn run_command(config: &Config, command: &Command) -> Result<Reply> {
+    let dir = &config.settings.state_dir;
+    if let Some(reply) = control::ask(dir, command)? {
+        return Ok(reply);
+    }
+    if !dir.join("journal").is_dir() {
+        let out = match command {
+            Command::Status { json: false } => {
+                format!("no service has run yet: `{}` holds no state\n", dir.display())
+            }
+            Command::Status { json: true } => "null\n".into(),
+            _ => {
+                return Err(error::Error::failed(format!("there is no state in `{}`", dir.display()))
+                    .fix("name the service's folder with --state-dir"))
+            }
+        };
+        return Ok(Reply { out, ..Reply::default() });
+    }
+    let (journal, remarks) = Journal::open(dir)?;
+    let mut reply = Bench { journal: &journal, engine: None }.run(command);
+    reply.err = remarks.iter().map(|remark| format!("warning: {remark}\n")).collect::<String>() + &reply.err;
+    journal.close();
+    Ok(reply)
+}
+
+/// stdout is for the answer, stderr for talk. A pipe that was closed is nobody's fault.
+fn answer(out: &str, err: &str, exit: u8) -> ExitCode {
+    let _ = std::io::stdout().write_all(out.as_bytes());
+    let _ = std::io::stderr().write_all(err.as_bytes());
+    ExitCode::from(exit)
+}
+
+/// The log goes to stderr, without times: journald stamps lines.
+fn start_log(config: &Config) {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(&config.settings.log).format(|to, record| {
+        writeln!(to, "{} {}", record.level().as_str().to_ascii_lowercase(), record.args())
+    });
+    let _ = builder.try_init();
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        log::error!("internal error in thread {}: {panic}", thread.name().unwrap_or("?"));
+    }));
+}

@@ -6,3 +6,7 @@
 #[path = "../standin/mod.rs"]
 mod standin;
 mod standin_rules;
+#[path = "../world/mod.rs"]
+mod world;
+
+mod effects;

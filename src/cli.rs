@@ -1,0 +1,236 @@
+//! The command line: one table of commands, and the flags of the one table of settings.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+
+use crate::commands::Command;
+use crate::config::{Environment, SETTINGS};
+use crate::error::{Error, Result};
+
+/// What was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cli {
+    /// What to do.
+    pub action: Action,
+    /// Settings given as flags, by variable.
+    pub flags: Environment,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run the service.
+    Serve,
+    /// Run a command.
+    Run(Command),
+    /// Print the help text.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// One command, for help texts.
+pub struct CommandHelp {
+    /// What is typed.
+    pub usage: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+/// All commands.
+pub const COMMANDS: &[CommandHelp] = &[
+    CommandHelp {
+        usage: "serve",
+        help: "receive deliveries and keep Sentry's teams following GitHub's (default)",
+    },
+    CommandHelp {
+        usage: "status [--json]",
+        help: "queue, holds, failures, unmatched people, hosts, last deliveries",
+    },
+    CommandHelp {
+        usage: "approve HOLD…|--all",
+        help: "carry out what a guard has stopped, after a fresh look",
+    },
+    CommandHelp { usage: "reject HOLD…", help: "never carry out what a guard has stopped" },
+    CommandHelp { usage: "replay GUID…|--failed", help: "look again at deliveries that failed" },
+];
+
+/// Reads the arguments, without the program's name.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let mut flags = Environment::new();
+    let mut words: Vec<String> = Vec::new();
+    let (mut json, mut all, mut failed) = (false, false, false);
+    while let Some(arg) = parser.next().map_err(wrong)? {
+        match arg {
+            lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
+                return Ok(Cli { action: Action::Help, flags })
+            }
+            lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => {
+                return Ok(Cli { action: Action::Version, flags })
+            }
+            lexopt::Arg::Long("json") => json = true,
+            lexopt::Arg::Long("all") => all = true,
+            lexopt::Arg::Long("failed") => failed = true,
+            lexopt::Arg::Long(name) => {
+                let name = name.to_string();
+                let setting = SETTINGS.iter().find(|setting| setting.flag() == name).ok_or_else(|| {
+                    Error::usage(format!("there is no flag `--{name}`"))
+                        .fix("sentry-team-sync --help lists them")
+                })?;
+                flags.insert(setting.flag_var(), text(parser.value().map_err(wrong)?)?);
+            }
+            lexopt::Arg::Value(word) => words.push(text(word)?),
+            lexopt::Arg::Short(letter) => {
+                return Err(Error::usage(format!("there is no flag `-{letter}`"))
+                    .fix("sentry-team-sync --help lists them"))
+            }
+        }
+    }
+    let action = action(words, json, all, failed)?;
+    Ok(Cli { action, flags })
+}
+
+fn action(words: Vec<String>, json: bool, all: bool, failed: bool) -> Result<Action> {
+    let mut words = words.into_iter();
+    let name = words.next();
+    let rest: Vec<String> = words.collect();
+    let name = name.as_deref().unwrap_or("serve");
+    let misused = match name {
+        "serve" => (json || all || failed).then_some("serve"),
+        "status" => (all || failed).then_some("status"),
+        "approve" => (json || failed).then_some("approve"),
+        "reject" => (json || all || failed).then_some("reject"),
+        "replay" => (json || all).then_some("replay"),
+        _ => None,
+    };
+    if let Some(command) = misused {
+        return Err(Error::usage(format!("a flag does not belong to the command `{command}`"))
+            .fix("sentry-team-sync --help lists commands and flags"));
+    }
+    let some = |rest: Vec<String>, every: bool, what: &str| match (rest.is_empty(), every) {
+        (true, false) => {
+            Err(Error::usage(format!("`{name}` needs {what}")).fix("sentry-team-sync status lists them"))
+        }
+        (false, true) => Err(Error::usage(format!("`{name}` takes either names or all"))),
+        _ => Ok(rest),
+    };
+    let none = |rest: &[String]| match rest.first() {
+        Some(word) => Err(Error::usage(format!("`{name}` takes no argument, but `{word}` was given"))),
+        None => Ok(()),
+    };
+    Ok(match name {
+        "serve" => none(&rest).map(|()| Action::Serve)?,
+        "status" => none(&rest).map(|()| Action::Run(Command::Status { json }))?,
+        "approve" => {
+            Action::Run(Command::Approve { holds: some(rest, all, "the name of a hold, or --all")?, all })
+        }
+        "reject" => Action::Run(Command::Reject { holds: some(rest, false, "the name of a hold")? }),
+        "replay" => Action::Run(Command::Replay {
+            deliveries: some(rest, failed, "the GUID of a delivery, or --failed")?,
+            failed,
+        }),
+        other => {
+            return Err(Error::usage(format!("there is no command `{other}`"))
+                .fix("sentry-team-sync --help lists them"))
+        }
+    })
+}
+
+fn text(value: OsString) -> Result<String> {
+    value.into_string().map_err(|value| Error::usage(format!("`{}` is not UTF-8", value.to_string_lossy())))
+}
+
+fn wrong(error: lexopt::Error) -> Error {
+    Error::usage(error.to_string()).fix("sentry-team-sync --help lists commands and flags")
+}
+
+/// The help text.
+pub fn help() -> String {
+    let mut text = String::from(
+        "Keeps Sentry's teams and memberships the same as GitHub's, from an organisation webhook.\n\n\
+         usage: sentry-team-sync [COMMAND] [FLAGS]\n\ncommands:\n",
+    );
+    for command in COMMANDS {
+        let _ = writeln!(text, "  {:<24} {}", command.usage, command.help);
+    }
+    text.push_str("  --help, --version\n\nflags, each with its environment variable (flags win):\n");
+    for setting in SETTINGS {
+        let flag = format!("--{} {}", setting.flag(), setting.value);
+        let var = if setting.secret {
+            format!("{} or {}_FILE", setting.var, setting.var)
+        } else {
+            setting.var.into()
+        };
+        let _ = writeln!(text, "  {flag}\n      {var}: {} (default: {})", setting.help, setting.default);
+    }
+    text.push_str(
+        "\nGH_TOKEN, GH_WEBHOOK_TOKEN, SENTRY_TOKEN and SENTRY_ORG_SLUG are all that is required.\n\
+         exit codes: 0 done, 1 failed, 2 something is held, 64 wrong usage or configuration\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(line: &str) -> Result<Cli> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn command(line: &str) -> Action {
+        typed(line).unwrap().action
+    }
+
+    #[test]
+    fn commands_are_read() {
+        assert_eq!(command(""), Action::Serve);
+        assert_eq!(command("serve"), Action::Serve);
+        assert_eq!(command("status --json"), Action::Run(Command::Status { json: true }));
+        let holds = vec!["a".to_string(), "b".to_string()];
+        assert_eq!(command("approve a b"), Action::Run(Command::Approve { holds, all: false }));
+        assert_eq!(
+            command("replay --failed"),
+            Action::Run(Command::Replay { deliveries: vec![], failed: true })
+        );
+        assert_eq!(command("status --help"), Action::Help);
+    }
+
+    #[test]
+    fn flags_set_variables() {
+        let cli = typed("serve --listen 127.0.0.1:1 --gh-token-file=/x --max-deletions 1%,1").unwrap();
+        let flags: Vec<_> = cli.flags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(flags, ["GH_TOKEN_FILE=/x", "SYNC_LISTEN=127.0.0.1:1", "SYNC_MAX_DELETIONS=1%,1"]);
+    }
+
+    #[test]
+    fn wrong_usage_is_told() {
+        for line in [
+            "fly",
+            "--fly",
+            "-x",
+            "approve",
+            "approve a --all",
+            "reject",
+            "serve now",
+            "status --all",
+            "serve --listen",
+        ] {
+            assert!(typed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_command_and_setting() {
+        let help = help();
+        for setting in SETTINGS {
+            assert!(
+                help.contains(setting.var) && help.contains(&format!("--{} ", setting.flag())),
+                "{}",
+                setting.var
+            );
+        }
+        assert!(COMMANDS.iter().all(|command| help.contains(command.usage)));
+    }
+}

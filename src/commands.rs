@@ -1,0 +1,187 @@
+//! What commands do, with a running service behind them or with its state directory alone.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::event::{Change, Person};
+use crate::ids::Seq;
+use crate::journal::{Journal, NotKept};
+use crate::state::holds::{HeldChange, HoldName};
+use crate::state::record::{Mode, Record};
+use crate::status::Status;
+use crate::work::hint::{Ask, Hint, LaneKey, Origin};
+
+/// A command with its arguments, as it travels over the control socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// How things are.
+    Status {
+        /// As JSON.
+        json: bool,
+    },
+    /// Carry out what is held.
+    Approve {
+        /// Names of holds.
+        holds: Vec<String>,
+        /// All that are undecided.
+        all: bool,
+    },
+    /// Never carry out what is held.
+    Reject {
+        /// Names of holds.
+        holds: Vec<String>,
+    },
+    /// Look again at what failed.
+    Replay {
+        /// GUIDs of deliveries.
+        deliveries: Vec<String>,
+        /// All that failed.
+        failed: bool,
+    },
+}
+
+/// What a command says, and the exit code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The answer, for stdout.
+    pub out: String,
+    /// Talk, for stderr.
+    pub err: String,
+    /// 0 done, 1 failed, 2 something is held.
+    pub exit: u8,
+}
+
+/// Where a command is carried out.
+pub struct Bench<'a> {
+    /// The state.
+    pub journal: &'a Journal,
+    /// The running service, if the command is carried out by it.
+    pub engine: Option<&'a Engine>,
+}
+
+impl Bench<'_> {
+    /// Carries out a command.
+    pub fn run(&self, command: &Command) -> Reply {
+        match command {
+            Command::Status { json } => self.status(*json),
+            Command::Approve { holds, all } => self.decide(holds, *all, true),
+            Command::Reject { holds } => self.decide(holds, false, false),
+            Command::Replay { deliveries, failed } => self.replay(deliveries, *failed),
+        }
+    }
+
+    fn status(&self, json: bool) -> Reply {
+        let status = match self.engine {
+            Some(engine) => engine.status(),
+            None => self.journal.read(Status::of_state),
+        };
+        let held = status.holds.iter().any(|hold| hold.decision.is_none());
+        let out = match json {
+            true => serde_json::to_string_pretty(&status).map(|text| text + "\n").unwrap_or_default(),
+            false => status.to_text(),
+        };
+        Reply { out, err: String::new(), exit: if held { 2 } else { 0 } }
+    }
+
+    fn decide(&self, names: &[String], all: bool, approved: bool) -> Reply {
+        let mut reply = Reply::default();
+        let undecided = || -> Vec<String> {
+            self.journal.read(|state| {
+                let open = state.holds.iter().filter(|hold| hold.decision.is_none());
+                open.map(|hold| hold.name.to_string()).collect()
+            })
+        };
+        let names = if all { undecided() } else { names.to_vec() };
+        if names.is_empty() {
+            reply.say("nothing is held");
+        }
+        for name in names {
+            self.decide_one(&name, approved, &mut reply);
+        }
+        reply
+    }
+
+    fn decide_one(&self, name: &str, approved: bool, reply: &mut Reply) {
+        let name = HoldName(name.into());
+        let Some(hold) = self.journal.read(|state| state.holds.get(&name).cloned()) else {
+            return reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
+        };
+        let record = Record::Decided { name: name.clone(), approved, at: Timestamp::now() };
+        if let Err(NotKept(why)) = self.journal.keep(record) {
+            return reply.fail(&format!("failed to record the decision: {why}"));
+        }
+        let word = if approved { "approved" } else { "rejected" };
+        for change in &hold.changes {
+            reply.say(&format!("{word}: {change}"));
+            match self.engine {
+                Some(engine) => carry_on(engine, change),
+                None => {
+                    reply.tell("no service is running: the decision is kept and carried out when one starts")
+                }
+            }
+        }
+    }
+
+    fn replay(&self, guids: &[String], all: bool) -> Reply {
+        let mut reply = Reply::default();
+        let failed: Vec<(Seq, String)> = self.journal.read(|state| {
+            state
+                .deliveries
+                .failed()
+                .map(|failure| (failure.delivery.seq, failure.delivery.guid.to_string()))
+                .collect()
+        });
+        for guid in guids.iter().filter(|guid| !failed.iter().any(|(_, known)| known == *guid)) {
+            reply.fail(&format!(
+                "no failed delivery is called `{guid}`: `sentry-team-sync status` lists them"
+            ));
+        }
+        let chosen: Vec<_> = failed.into_iter().filter(|(_, guid)| all || guids.contains(guid)).collect();
+        if chosen.is_empty() && reply.exit == 0 {
+            reply.say("nothing has failed");
+        }
+        for (seq, guid) in chosen {
+            if let Err(NotKept(why)) = self.journal.keep(Record::Again { seq }) {
+                return Reply { err: format!("failed to record the replay: {why}\n"), exit: 1, ..reply };
+            }
+            reply.say(&format!("looking again at {guid}"));
+            let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));
+            if let (Some(engine), Some(delivery)) = (self.engine, delivery) {
+                engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+            }
+        }
+        reply
+    }
+}
+
+/// A decided change gets a fresh look; what is in both, the decision and the look, is done.
+fn carry_on(engine: &Engine, change: &HeldChange) {
+    let HeldChange::Remove { team, user, .. } = change else {
+        return engine.look_at_team(change.team(), "decision");
+    };
+    let login = engine.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
+    let Some(login) = login else { return };
+    let person = Person { id: *user, login, bot: false };
+    let sure = engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
+    let ask = Ask::Member { person, change: Some(Change::Removed), sure };
+    engine.lanes.add(LaneKey::Team(*team), Hint::new(engine.now_seq(), Origin::Own("decision"), ask));
+}
+
+impl Reply {
+    fn say(&mut self, line: &str) {
+        let _ = writeln!(self.out, "{line}");
+    }
+
+    fn tell(&mut self, line: &str) {
+        let _ = writeln!(self.err, "{line}");
+    }
+
+    fn fail(&mut self, line: &str) {
+        self.tell(&format!("error: {line}"));
+        self.exit = 1;
+    }
+}

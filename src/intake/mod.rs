@@ -1,0 +1,387 @@
+//! From a complete request to a durable delivery and an answer.
+//!
+//! The checks come in one order: method, content type, signature, other headers, body, organisation (sizes are the
+//! gate's). Nothing unsigned is looked into. A 2xx leaves only after the record is on disk.
+
+pub mod form;
+pub mod ping;
+pub mod signature;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use serde_json::{json, Value};
+
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::escape::Quoted;
+use crate::event::{self, Event, Meaning, OrgRef, Parsed};
+use crate::ids::{HookId, Seq};
+use crate::journal::{Entry, NotKept};
+use crate::secret::Secret;
+use crate::state::record::{Delivery, DeliveryKey, Mode, Record, Settled, Status};
+use crate::state::State;
+use crate::work::hint::{Hint, LaneKey};
+
+/// The paths that deliveries may be sent to; `/github` is the original's.
+const PATHS: [&str; 3] = ["/", "/github", "/webhook"];
+/// The paths that tell whether the process works; `/health` is the original's.
+const HEALTH: [&str; 2] = ["/healthz", "/health"];
+
+/// A complete request, as the gate let it through.
+pub struct Request<'a> {
+    /// The method's name.
+    pub method: &'a str,
+    /// The path, without a query.
+    pub path: &'a str,
+    /// The headers, names in lower case.
+    pub headers: &'a [(String, String)],
+    /// The raw body.
+    pub body: &'a [u8],
+}
+
+impl Request<'_> {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it only reads.
+    pub fn is_read(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD")
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// JSON, on a line.
+    pub fn json(status: u16, body: &Value) -> Self {
+        let body = format!("{body}\n").into_bytes();
+        Self { status, content_type: "application/json", headers: Vec::new(), body }
+    }
+
+    /// What is wrong, and what to set in GitHub's form: its owner sees this body there.
+    pub fn refused(status: u16, error: impl Into<String>, fix: &str) -> Self {
+        Self::json(status, &json!({ "status": "refused", "error": error.into(), "fix": fix }))
+    }
+
+    /// With one more header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// What arrived, since start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Deliveries taken, by what was answered.
+    pub queued: AtomicU64,
+    /// Deliveries seen before.
+    pub duplicate: AtomicU64,
+    /// Events that change nothing, pings included.
+    pub ignored: AtomicU64,
+    /// Requests refused: signature, form, organisation.
+    pub refused: AtomicU64,
+    /// Deliveries that could not be stored.
+    pub not_kept: AtomicU64,
+    /// Deliveries signed with the first and with the previous secret.
+    pub signed: [AtomicU64; 2],
+}
+
+/// The intake of one service.
+pub struct Intake {
+    engine: Arc<Engine>,
+    secrets: Vec<Secret>,
+    counts: Counts,
+}
+
+/// What the state says about a delivery.
+enum Kept {
+    Queued(Seq),
+    AlreadyQueued,
+    Again(Seq),
+    Duplicate,
+    Superseded,
+    OtherOrganisation(String),
+    NotPinned,
+}
+
+impl Intake {
+    /// The intake in front of an engine; the first secret is the current one.
+    pub fn new(engine: Arc<Engine>, secrets: Vec<Secret>) -> Self {
+        Self { engine, secrets, counts: Counts::default() }
+    }
+
+    /// What arrived, since start.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Answers a request of the public listener.
+    pub fn answer(&self, request: &Request) -> Answer {
+        if HEALTH.contains(&request.path) {
+            return match request.is_read() {
+                true => Answer::json(200, &json!({ "status": "ok" })),
+                false => Answer::refused(405, "this path is read with GET", "").with("allow", "GET, HEAD"),
+            };
+        }
+        if !PATHS.contains(&request.path) {
+            return Answer::refused(
+                404,
+                "there is nothing at this path",
+                "set the payload URL's path to /github",
+            );
+        }
+        let answer = self.delivery(request).unwrap_or_else(|refused| {
+            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            refused
+        });
+        log::debug!("intake: {} {} -> {}", request.method, request.path, answer.status);
+        answer
+    }
+
+    fn delivery(&self, request: &Request) -> Result<Answer, Answer> {
+        if request.method != "POST" {
+            let error = "deliveries are sent with POST";
+            return Err(Answer::refused(405, error, "let GitHub's webhook send here").with("allow", "POST"));
+        }
+        let is_form = content_type(request)?;
+        let signed_by = self.signature(request)?;
+        let headers = DeliveryHeaders::read(request)?;
+        let malformed = |why: String| {
+            Answer::refused(
+                400,
+                why,
+                "let GitHub send the delivery itself, with content type application/json",
+            )
+        };
+        let form = if is_form { Some(form::payload(request.body).map_err(malformed)?) } else { None };
+        let body = form.as_deref().unwrap_or(request.body);
+        let Parsed { org, meaning } =
+            event::parse(headers.event, body).map_err(|why| malformed(why.to_string()))?;
+        if let Some(counter) = self.counts.signed.get(signed_by) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(other) = org.as_ref().and_then(|org| self.refused_organisation(org)) {
+            return Err(other_organisation(&other));
+        }
+        match (meaning, org) {
+            (Meaning::Change(event), Some(org)) => self.take(&headers, event, org),
+            (Meaning::Ping(ping), _) => Ok(self.pong(&ping, headers.guid)),
+            (Meaning::Ignored(reason), _) => Ok(self.ignored(&reason)),
+            // `parse` gives no change without an organisation.
+            (Meaning::Change(_), None) => Err(malformed("the body has no `organization`".into())),
+        }
+    }
+
+    fn signature(&self, request: &Request) -> Result<usize, Answer> {
+        let header = request.header("x-hub-signature-256").unwrap_or_default();
+        signature::signed_by(&self.secrets, header, request.body).ok_or_else(|| {
+            Answer::refused(
+                401,
+                "the signature in X-Hub-Signature-256 is missing or does not fit",
+                "type the value of GH_WEBHOOK_TOKEN into the field Secret of the webhook's form",
+            )
+        })
+    }
+
+    /// The organisation that this one is not, by the pinned id or, before anything is pinned, by the configured login.
+    fn refused_organisation(&self, org: &OrgRef) -> Option<String> {
+        let configured = self.engine.settings.github_org.as_ref();
+        self.engine.state(|state| refused_organisation(state, configured, org))
+    }
+
+    fn pong(&self, ping: &event::Ping, guid: &str) -> Answer {
+        self.counts.ignored.fetch_add(1, Ordering::Relaxed);
+        let advice = ping::advice(ping);
+        for sentence in &advice {
+            log::warn!("delivery={guid} event=\"ping\" note={}", Quoted(sentence));
+        }
+        if advice.is_empty() {
+            log::info!("delivery={guid} event=\"ping\" note=\"the hook is set well\"");
+        }
+        Answer::json(200, &json!({ "status": "pong", "warnings": advice }))
+    }
+
+    fn ignored(&self, reason: &str) -> Answer {
+        self.counts.ignored.fetch_add(1, Ordering::Relaxed);
+        Answer::json(200, &json!({ "status": "ignored", "reason": reason }))
+    }
+
+    /// Keeps a change: the look for duplicates and the record are one step, the answer waits for the disk.
+    fn take(&self, headers: &DeliveryHeaders, event: Event, org: OrgRef) -> Result<Answer, Answer> {
+        let guid = headers.guid;
+        let key = DeliveryKey::new(headers.hook, guid);
+        let configured = self.engine.settings.github_org.clone();
+        let kept = self.engine.journal.decide(|state| {
+            if let Some(other) = refused_organisation(state, configured.as_ref(), &org) {
+                return Entry::Nothing(Kept::OtherOrganisation(other));
+            }
+            match state.deliveries.known(key) {
+                Some(known) => seen_before(state, known.seq, known.status),
+                None => first_seen(state, headers, event, &org, configured.is_some()),
+            }
+        });
+        let kept = kept.map_err(|NotKept(why)| {
+            self.counts.not_kept.fetch_add(1, Ordering::Relaxed);
+            log::error!("delivery={guid} outcome=\"not kept\" note={}", Quoted(&why));
+            Answer::refused(503, format!("the delivery can not be stored: {why}"), "redeliver it later")
+                .with("retry-after", "30")
+        })?;
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        let queued = || Answer::json(202, &json!({ "status": "queued", "delivery": guid }));
+        Ok(match kept {
+            Kept::Queued(seq) | Kept::Again(seq) => {
+                count(&self.counts.queued);
+                self.enqueue(seq);
+                queued()
+            }
+            Kept::AlreadyQueued => {
+                count(&self.counts.duplicate);
+                queued()
+            }
+            Kept::Duplicate => {
+                count(&self.counts.duplicate);
+                Answer::json(200, &json!({ "status": "duplicate", "delivery": guid }))
+            }
+            Kept::Superseded => {
+                count(&self.counts.duplicate);
+                Answer::json(200, &json!({ "status": "superseded", "delivery": guid }))
+            }
+            Kept::NotPinned => self.ignored("no team of this organisation is mirrored yet"),
+            Kept::OtherOrganisation(other) => return Err(other_organisation(&other)),
+        })
+    }
+
+    fn enqueue(&self, seq: Seq) {
+        if let Some(delivery) = self.engine.state(|state| state.deliveries.queued_at(seq)) {
+            log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
+            self.engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+        }
+    }
+}
+
+/// Whether the body is a form; other types than the two that GitHub sends are refused.
+fn content_type(request: &Request) -> Result<bool, Answer> {
+    let value = request.header("content-type").unwrap_or_default();
+    match value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "application/json" => Ok(false),
+        "application/x-www-form-urlencoded" => Ok(true),
+        _ => Err(Answer::refused(
+            415,
+            "the content type is neither application/json nor application/x-www-form-urlencoded",
+            "choose application/json in the webhook's form",
+        )),
+    }
+}
+
+struct DeliveryHeaders<'a> {
+    event: &'a str,
+    guid: &'a str,
+    hook: HookId,
+}
+
+impl<'a> DeliveryHeaders<'a> {
+    fn read(request: &'a Request) -> Result<Self, Answer> {
+        let fix = "let GitHub send the delivery itself; a proxy must hand on all X-GitHub headers";
+        let need = |name: &str| {
+            let value = request.header(&name.to_ascii_lowercase()).filter(|value| !value.is_empty());
+            value.ok_or_else(|| Answer::refused(400, format!("the header {name} is missing"), fix))
+        };
+        let event = need("X-GitHub-Event")?;
+        let guid = need("X-GitHub-Delivery")?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if guid.len() > 64 || !guid.chars().all(plain) {
+            return Err(Answer::refused(400, "the header X-GitHub-Delivery is no GUID", fix));
+        }
+        // Relays drop it now and then; without it, one hook is assumed.
+        let hook = match request.header("x-github-hook-id") {
+            None | Some("") => HookId(0),
+            Some(id) => id
+                .parse()
+                .map_err(|_| Answer::refused(400, "the header X-GitHub-Hook-ID is no number", fix))?,
+        };
+        Ok(Self { event, guid, hook })
+    }
+}
+
+fn refused_organisation(
+    state: &State,
+    configured: Option<&crate::ids::Login>,
+    org: &OrgRef,
+) -> Option<String> {
+    match (&state.org, configured) {
+        (Some(pinned), _) => (pinned.id != org.id).then(|| org.login.to_string()),
+        (None, Some(login)) => (!login.is(org.login.as_str())).then(|| org.login.to_string()),
+        (None, None) => None,
+    }
+}
+
+fn other_organisation(login: &str) -> Answer {
+    let login = crate::escape::plain(login, 60);
+    Answer::refused(
+        403,
+        format!("this service does not mirror the organisation {login}"),
+        "point the webhook of that organisation at a service of its own, or set GH_ORG",
+    )
+}
+
+fn seen_before(state: &State, seq: Seq, status: Status) -> Entry<Kept> {
+    match status {
+        // Not before the first one's sync: this answer is a promise too.
+        Status::Queued | Status::Held => Entry::Await(Kept::AlreadyQueued),
+        Status::Done => Entry::Nothing(Kept::Duplicate),
+        Status::Superseded => Entry::Nothing(Kept::Superseded),
+        Status::Failed => {
+            let payload_mode = matches!(state.mode, Some((Mode::Payload, _)));
+            let old = |delivery: &Delivery| payload_mode && state.is_superseded(delivery);
+            match state.deliveries.failure(seq) {
+                Some(failure) if old(&failure.delivery) => {
+                    let note = "redelivered, but newer news had come".into();
+                    let (how, at) = (Settled::Superseded, Timestamp::now());
+                    Entry::Keep(vec![Record::Settled { seqs: vec![seq], how, note, at }], Kept::Superseded)
+                }
+                Some(_) => Entry::Keep(vec![Record::Again { seq }], Kept::Again(seq)),
+                None => Entry::Nothing(Kept::Duplicate),
+            }
+        }
+    }
+}
+
+fn first_seen(
+    state: &State,
+    headers: &DeliveryHeaders,
+    event: Event,
+    org: &OrgRef,
+    configured: bool,
+) -> Entry<Kept> {
+    let mut records = Vec::new();
+    if state.org.is_none() {
+        // Only an event about a team pins; before that, nothing is mirrored that others could change.
+        if event.team().is_none() && !configured {
+            return Entry::Nothing(Kept::NotPinned);
+        }
+        log::info!("organisation pinned: {} ({})", Quoted(org.login.as_str()), org.id);
+        records.push(Record::Org { id: org.id, login: org.login.clone(), deleted: false });
+    }
+    let seq = state.next_seq();
+    let guid = headers.guid.into();
+    records.push(Record::Received(Delivery { seq, at: Timestamp::now(), hook: headers.hook, guid, event }));
+    Entry::Keep(records, Kept::Queued(seq))
+}
+
+#[cfg(test)]
+mod tests;

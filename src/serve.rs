@@ -1,0 +1,339 @@
+//! The service: opens everything in order, runs, and closes everything in order.
+//!
+//! Journal, listeners, tiny_http behind its gates, then workers. A signal stops the gates first, so that nobody is taken
+//! who could not be answered; what is under way is finished or parked; the journal closes last.
+
+use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use tiny_http::{Header, Response, Server};
+
+use crate::admin::Admin;
+use crate::config::values::Listen;
+use crate::config::{Config, Environment};
+use crate::control::{Control, ShortPath};
+use crate::engine::Engine;
+use crate::error::{Context, Error, Result};
+use crate::gate::{self, relay, socket, Budget, Gate};
+use crate::intake::{Answer, Intake, Request};
+use crate::journal::Journal;
+use crate::notify::Notify;
+use crate::{watch, work};
+
+/// Connections to the public listener at once.
+const PUBLIC_THREADS: usize = 64;
+/// Connections to the admin listener at once.
+const ADMIN_THREADS: usize = 4;
+/// tiny_http's workers: so many deliveries share a flush to disk.
+const HTTP_WORKERS: usize = 16;
+/// Bytes of bodies at once.
+const BODIES: usize = 64 << 20;
+/// How long a stop may take before calls are cut, and before the process ends anyway.
+const STOP_CALLS: Duration = Duration::from_secs(5);
+const STOP: Duration = Duration::from_secs(10);
+/// How often signals are looked for.
+const PERIOD: Duration = Duration::from_millis(50);
+/// A sign of life takes no longer than this.
+const ALIVE: Duration = Duration::from_secs(2);
+/// A gate's thread holds a connection, one to tiny_http and tiny_http's two; the rest is files and calls.
+const FDS_PER_THREAD: u64 = 4;
+const FDS_BESIDE: u64 = 160;
+
+/// Runs the service until a signal; returns when everything is closed.
+pub fn run(config: &Config, env: &Environment) -> Result<()> {
+    let settings = &config.settings;
+    let notify = Notify::new(env);
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, stop.clone()).context("failed to listen for signal", signal)?;
+    }
+    let mut inherited = socket::inherited(env)?.into_iter();
+    let public_threads = descriptors(PUBLIC_THREADS)?;
+    make_private_dir(&settings.state_dir)?;
+    let (journal, remarks) = Journal::open(&settings.state_dir)?;
+    remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
+    let engine = Arc::new(Engine::new(config, env, Arc::new(journal))?);
+    let public = match inherited.next() {
+        Some(listener) => listener,
+        None => socket::bind(&settings.listen, 0o666)?,
+    };
+    let admin = match (inherited.next(), &settings.admin_listen) {
+        (Some(listener), _) => Some(listener),
+        (None, Some(listen)) => Some(socket::bind(listen, 0o660)?),
+        (None, None) => None,
+    };
+    let service = Service::start(config, env, engine, public, admin, public_threads)?;
+    service.announce(config);
+    notify.send("READY=1");
+    service.wait(&stop, &notify);
+    notify.send("STOPPING=1");
+    service.end();
+    Ok(())
+}
+
+/// What runs.
+struct Service {
+    engine: Arc<Engine>,
+    gates: Arc<Gates>,
+    server: Arc<Server>,
+    inner: ShortPath,
+    stop: Arc<AtomicBool>,
+    http: Vec<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
+    keeper: JoinHandle<()>,
+}
+
+struct Gates {
+    public: Gate,
+    admin: Option<Gate>,
+    admin_is_local: bool,
+}
+
+impl Gates {
+    fn all(&self) -> impl Iterator<Item = &Gate> {
+        std::iter::once(&self.public).chain(&self.admin)
+    }
+}
+
+impl Service {
+    fn start(
+        config: &Config,
+        env: &Environment,
+        engine: Arc<Engine>,
+        public: socket::Listener,
+        admin: Option<socket::Listener>,
+        public_threads: usize,
+    ) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let inner = inner_socket(&config.settings.state_dir, env)?;
+        let server = Server::http_unix(&inner.path)
+            .map_err(|error| Error::failed("failed to start the HTTP server").why(error))?;
+        let server = Arc::new(server);
+        let budget = Budget::new(BODIES);
+        let open = |listener, name, threads| {
+            let options = gate::Options { name, threads, inner: inner.path.clone(), budget: budget.clone() };
+            Gate::open(listener, options).context("failed to start the threads of the listener", name)
+        };
+        let admin_is_local = admin.as_ref().is_none_or(socket::Listener::is_local);
+        let admin = admin.map(|listener| open(listener, "admin", ADMIN_THREADS)).transpose()?;
+        let public = open(public, "public", public_threads)?;
+        let gates = Arc::new(Gates { public, admin, admin_is_local });
+        let intake = Arc::new(Intake::new(engine.clone(), config.webhook_secrets.clone()));
+        let http = (0..HTTP_WORKERS)
+            .map(|n| {
+                let (server, gates, intake, engine) =
+                    (server.clone(), gates.clone(), intake.clone(), engine.clone());
+                spawn(format!("http-{n}"), move || answer_requests(&server, &gates, &intake, &engine))
+            })
+            .collect::<Result<_>>()?;
+        let control = Control::open(&config.settings.state_dir)?;
+        let (on_control, stop_control) = (engine.clone(), stop.clone());
+        spawn("control".into(), move || control.run(&on_control, &stop_control))?;
+        let (journal, stop_keeper) = (engine.journal.clone(), stop.clone());
+        let keeper = spawn("journal".into(), move || journal.keep_in_order(&stop_keeper))?;
+        engine.fill_lanes();
+        let on_watch = engine.clone();
+        let mut workers = vec![spawn("watch".into(), move || watch::run(&on_watch))?];
+        for n in 0..config.settings.workers {
+            let engine = engine.clone();
+            workers.push(spawn(format!("work-{n}"), move || work::run(&engine))?);
+        }
+        Ok(Self { engine, gates, server, inner, stop, http, workers, keeper })
+    }
+
+    /// One line with what an operator wants to know first.
+    fn announce(&self, config: &Config) {
+        let settings = &config.settings;
+        let admin = self.gates.admin.as_ref().map_or("off".into(), Gate::name);
+        log::info!(
+            "sentry-team-sync {} listening={} admin={admin} github={} sentry={} org={} state={} authorities={:?}",
+            env!("CARGO_PKG_VERSION"),
+            self.gates.public.name(),
+            settings.github_url,
+            settings.sentry_url,
+            settings.sentry_org,
+            settings.state_dir.display(),
+            self.engine.roots_from
+        );
+        let public_is_open = matches!(&settings.listen, Listen::Tcp(addr) if !addr.ip().is_loopback());
+        if public_is_open {
+            log::warn!("SYNC_LISTEN is open to other machines without TLS: put nginx or Caddy in front");
+        }
+        for name in &config.unknown {
+            log::warn!("the variable {name} is not known to this version and ignored");
+        }
+        let queued = self.engine.state(|state| state.deliveries.n_queued());
+        if queued > 0 {
+            log::info!("{queued} deliveries of before go on");
+        }
+    }
+
+    /// Waits for a signal, feeding the watchdog: only a full round through gate and tiny_http counts as alive.
+    fn wait(&self, stop: &AtomicBool, notify: &Notify) {
+        let mut due = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            thread::sleep(PERIOD);
+            let Some(period) = notify.watchdog_period().filter(|_| Instant::now() >= due) else { continue };
+            if self.gates.public.is_alive(ALIVE) {
+                notify.send("WATCHDOG=1");
+                due = Instant::now() + period;
+            } else {
+                log::error!("watchdog: a request of our own was not answered");
+            }
+        }
+    }
+
+    fn end(self) {
+        let began = Instant::now();
+        log::info!(
+            "stopping: no new deliveries are taken; {} stay queued",
+            self.engine.state(|s| s.deliveries.n_queued())
+        );
+        self.gates.all().for_each(Gate::stop);
+        self.engine.lanes.stop();
+        self.engine.github.host().stop();
+        self.engine.sentry.host().stop();
+        for gate in self.gates.all() {
+            if !gate.wait_until_idle(began + STOP) {
+                log::warn!("stopping: somebody was still being answered");
+            }
+        }
+        if !all_finished(&self.workers, began + STOP_CALLS) {
+            self.engine.github.host().cut();
+            self.engine.sentry.host().cut();
+            all_finished(&self.workers, began + STOP);
+        }
+        self.http.iter().for_each(|_| self.server.unblock());
+        self.stop.store(true, Ordering::Relaxed);
+        self.keeper.thread().unpark();
+        self.engine.journal.close();
+        let _ = std::fs::remove_file(&self.inner.path);
+        log::info!("stopped in {} ms", began.elapsed().as_millis());
+    }
+}
+
+fn all_finished(threads: &[JoinHandle<()>], deadline: Instant) -> bool {
+    while Instant::now() < deadline {
+        if threads.iter().all(JoinHandle::is_finished) {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.clone()).spawn(work).context("failed to start the thread", name)
+}
+
+/// The state directory holds what nobody else should read.
+pub fn make_private_dir(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .context("failed to make the state directory", dir.display())
+        .map_err(|error| error.fix("name a folder that this user may write to in SYNC_STATE_DIR"))
+}
+
+/// tiny_http listens on a socket that only this process should find: in the runtime directory, else beside the state.
+fn inner_socket(state_dir: &Path, env: &Environment) -> Result<ShortPath> {
+    let runtime =
+        env.get("RUNTIME_DIRECTORY").and_then(|dirs| dirs.split(':').next()).filter(|dir| !dir.is_empty());
+    let dir = runtime.map_or(state_dir.to_path_buf(), PathBuf::from);
+    let socket = ShortPath::new(&dir, "http").context("failed to open", dir.display())?;
+    let _ = std::fs::remove_file(&socket.path);
+    Ok(socket)
+}
+
+/// How many connections the limit of open files allows, after raising it as far as it goes by itself.
+fn descriptors(wanted: usize) -> Result<usize> {
+    use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+    let needed = |threads: usize| (threads + ADMIN_THREADS) as u64 * FDS_PER_THREAD + FDS_BESIDE;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed(wanted)) {
+        let raised = limit.maximum.map_or(needed(wanted), |maximum| maximum.min(needed(wanted)));
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
+        limit = getrlimit(Resource::Nofile);
+    }
+    let Some(current) = limit.current.filter(|current| *current < needed(wanted)) else { return Ok(wanted) };
+    let threads = (current.saturating_sub(needed(0)) / FDS_PER_THREAD) as usize;
+    if threads == 0 {
+        return Err(Error::failed(format!("only {current} files may be open"))
+            .fix(format!("allow {}: LimitNOFILE= in the unit, or ulimit -n", needed(wanted))));
+    }
+    log::warn!("only {current} files may be open: {threads} connections at once instead of {wanted}");
+    Ok(threads)
+}
+
+/// A worker of tiny_http: answers until the server is unblocked at the end.
+fn answer_requests(server: &Server, gates: &Gates, intake: &Intake, engine: &Engine) {
+    while let Ok(request) = server.recv() {
+        // A panic costs one request its answer, not the service a worker.
+        let answered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            answer_one(request, gates, intake, engine);
+        }));
+        if answered.is_err() {
+            log::error!("http: a request met an internal error");
+        }
+    }
+}
+
+fn answer_one(mut request: tiny_http::Request, gates: &Gates, intake: &Intake, engine: &Engine) {
+    let mut body = Vec::with_capacity(request.body_length().unwrap_or(0).min(gate::head::BODY_LIMIT));
+    let whole = std::io::Read::read_to_end(request.as_reader(), &mut body).is_ok();
+    if !whole || request.body_length().unwrap_or(0) != body.len() {
+        return drop(request.respond(Response::empty(400)));
+    }
+    let headers: Vec<_> = request
+        .headers()
+        .iter()
+        .map(|header| {
+            (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().to_string())
+        })
+        .collect();
+    let target = request.url().to_string();
+    let asked = Request {
+        method: &request.method().to_string(),
+        path: target.split('?').next().unwrap_or_default(),
+        headers: &headers,
+        body: &body,
+    };
+    let answer = if asked.header(relay::GATE_HEADER) == Some("admin") {
+        let mut counts = vec![("public", gates.public.counts())];
+        counts.extend(gates.admin.as_ref().map(|gate| ("admin", gate.counts())));
+        Admin { engine, intake: intake.counts(), gates: counts, local: gates.admin_is_local }.answer(&asked)
+    } else {
+        intake.answer(&asked)
+    };
+    let _ = request.respond(response(answer));
+}
+
+fn response(answer: Answer) -> Response<std::io::Cursor<Vec<u8>>> {
+    let header = |name: &str, value: &str| Header::from_bytes(name.as_bytes(), value.as_bytes()).ok();
+    let mut response = Response::from_data(answer.body)
+        .with_status_code(answer.status)
+        // The gate reads whole answers with a length.
+        .with_chunked_threshold(usize::MAX);
+    let fixed = [("content-type", answer.content_type.to_string()), ("server", "sentry-team-sync".into())];
+    for (name, value) in fixed.into_iter().chain(answer.headers) {
+        if let Some(header) = header(name, &value) {
+            response.add_header(header);
+        }
+    }
+    response
+}
+
+/// A port that is free at this moment, for tests and the demo.
+pub fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}

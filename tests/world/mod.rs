@@ -1,0 +1,364 @@
+//! A whole world for one test: both stand-ins, a state directory of its own, and the real program between them.
+//!
+//! The program is started as a process and spoken to over HTTP; nothing reaches into it.
+
+#![allow(dead_code)] // Compiled as a module of several binaries, none of which uses all of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::standin::client::{Connection, Place};
+use crate::standin::{
+    mirror_permissions, original_permissions, Comparison, Delivery, GithubStandin, GithubToken, GithubUser,
+    NewMember, Sender, SentryStandin,
+};
+
+/// The webhook's secret in every world.
+pub const SECRET: &str = "a secret of the tests, with ünicode";
+
+/// How long something that should happen may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder that goes away with its owner.
+pub struct TempDir(pub PathBuf);
+
+impl TempDir {
+    /// A fresh one.
+    pub fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("sts-{name}-{}-{n}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a temporary folder");
+        Self(dir)
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running program.
+pub struct Service {
+    child: Child,
+    /// Where deliveries go.
+    pub url: String,
+    /// The admin listener.
+    pub admin: String,
+    /// Everything it wrote to stderr.
+    pub log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Service {
+    /// Starts `program` with exactly this environment and waits until it listens.
+    pub fn start(program: &Path, args: &[&str], env: &BTreeMap<String, String>) -> Self {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .env_clear()
+            .envs(env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let to = log.clone();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if std::env::var_os("SYNC_TEST_LOG").is_some() {
+                    eprintln!("| {line}");
+                }
+                to.lock().expect("log").push(line);
+            }
+        });
+        let mut service = Self { child, url: String::new(), admin: String::new(), log };
+        let line = service.wait_for_line("listening=");
+        let address = |name: &str| {
+            line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap_or_default().to_string()
+        };
+        service.url = format!("http://{}", address("listening="));
+        service.admin = format!("http://{}", address("admin="));
+        service
+    }
+
+    /// The first log line that contains `part`.
+    pub fn wait_for_line(&mut self, part: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(line) = self.log.lock().expect("log").iter().find(|line| line.contains(part)) {
+                return line.clone();
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                std::thread::sleep(Duration::from_millis(100));
+                let log = self.log.lock().expect("log").join("\n");
+                panic!("the program ended with {status} before it logged {part:?}:\n{log}");
+            }
+            assert!(Instant::now() < until, "no log line with {part:?}:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Everything it wrote to stderr.
+    pub fn text(&self) -> String {
+        self.log.lock().expect("log").join("\n")
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Sends a signal and waits for the end: exit code and how long it took.
+    pub fn stop(mut self, signal: &str) -> (Option<i32>, Duration) {
+        let began = Instant::now();
+        let pid = self.child.id().to_string();
+        Command::new("kill").args([signal, &pid]).status().expect("kill");
+        let status = self.child.wait().expect("the program ends");
+        (status.code(), began.elapsed())
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A GET: status and body.
+pub fn get(url: &str) -> (u16, String) {
+    let (place, path) = Place::parse(url);
+    let mut connection = Connection::open(&place, Duration::from_secs(10)).expect("a connection");
+    let answer = connection.send("GET", &path, &[], b"").expect("an answer");
+    (answer.status, String::from_utf8(answer.body).expect("UTF-8"))
+}
+
+/// Which truth the GitHub token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// A token without any permission.
+    Deliveries,
+    /// A token that may read members.
+    Github,
+}
+
+/// Both stand-ins, people, tokens, a state directory, and the service once it is started.
+pub struct World {
+    /// Pretend GitHub.
+    pub github: GithubStandin,
+    /// Pretend Sentry.
+    pub sentry: SentryStandin,
+    /// An owner of the organisation, who makes the teams.
+    pub olive: u64,
+    /// The GitHub token.
+    pub github_token: String,
+    /// The Sentry token.
+    pub sentry_token: String,
+    /// The program's environment; change it before `start`.
+    pub env: BTreeMap<String, String>,
+    /// The state directory's parent.
+    pub dir: TempDir,
+    service: Option<Service>,
+}
+
+impl World {
+    /// A world without teams: an owner, and tokens of the given kind; the Sentry token has the original's permissions.
+    pub fn new(truth: Truth) -> Self {
+        let github = GithubStandin::start("acme").expect("the stand-in starts");
+        let sentry = SentryStandin::start("acme-sentry").expect("the stand-in starts");
+        let olive = github.add_person(GithubUser::new("olive").owner().email("olive@acme.test"));
+        sentry.add_member("olive@acme.test");
+        let token = match truth {
+            Truth::Deliveries => GithubToken::no_permission(olive),
+            Truth::Github => GithubToken::members_read(olive),
+        };
+        let github_token = github.add_token(token);
+        let sentry_token = sentry.add_token(original_permissions());
+        let dir = TempDir::new("world");
+        let state_dir = dir.0.join("state");
+        let env = [
+            ("GH_TOKEN", github_token.as_str()),
+            ("GH_WEBHOOK_TOKEN", SECRET),
+            ("SENTRY_TOKEN", &sentry_token),
+            ("SENTRY_ORG_SLUG", "acme-sentry"),
+            ("GH_API_URL", &github.url()),
+            ("SENTRY_URL", &sentry.url()),
+            ("SYNC_LISTEN", "127.0.0.1:0"),
+            ("SYNC_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("SYNC_STATE_DIR", state_dir.to_str().expect("a plain path")),
+            ("RUST_LOG", "sentry_team_sync=debug,warn"),
+        ];
+        let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Self { github, sentry, olive, github_token, sentry_token, env, dir, service: None }
+    }
+
+    /// With a Sentry token that may also list teams.
+    pub fn may_list_teams(mut self) -> Self {
+        self.sentry_token = self.sentry.add_token(mirror_permissions());
+        self.set("SENTRY_TOKEN", &self.sentry_token.clone());
+        self
+    }
+
+    /// Sets a variable of the program.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.insert(name.into(), value.into());
+    }
+
+    /// Somebody with an account on both sides, found by their public address.
+    pub fn person(&self, login: &str) -> u64 {
+        self.sentry.add_member(NewMember::new(&format!("{login}@acme.test")));
+        self.github_only(login)
+    }
+
+    /// Somebody whom Sentry does not know.
+    pub fn github_only(&self, login: &str) -> u64 {
+        self.github.add_person(GithubUser::new(login).email(&format!("{login}@acme.test")))
+    }
+
+    /// The program under test.
+    pub fn program() -> PathBuf {
+        // Set for the static build, which is the same program.
+        match std::env::var_os("SYNC_TEST_PROGRAM") {
+            Some(program) => program.into(),
+            None => Self::built(),
+        }
+    }
+
+    fn built() -> PathBuf {
+        option_env!("CARGO_BIN_EXE_sentry-team-sync")
+            .map(PathBuf::from)
+            .expect("built as an integration test")
+    }
+
+    /// Starts the service.
+    pub fn start(&mut self) {
+        self.service = Some(Service::start(&Self::program(), &[], &self.env));
+    }
+
+    /// The service.
+    pub fn service(&self) -> &Service {
+        self.service.as_ref().expect("started")
+    }
+
+    /// The service, to wait for lines or to look whether it lives.
+    pub fn service_mut(&mut self) -> &mut Service {
+        self.service.as_mut().expect("started")
+    }
+
+    /// Takes the service out, to end it.
+    pub fn take_service(&mut self) -> Service {
+        self.service.take().expect("started")
+    }
+
+    /// Ends it as a power cut would, and starts it again.
+    pub fn crash_and_restart(&mut self) {
+        self.take_service().kill();
+        self.start();
+    }
+
+    /// A sender of signed deliveries.
+    pub fn sender(&self) -> Sender {
+        Sender::new(&format!("{}/github", self.service().url), SECRET).patience(Duration::from_secs(20))
+    }
+
+    /// Sends deliveries one after the other; each must be answered with a 2xx.
+    pub fn send(&self, deliveries: &[Delivery]) {
+        let mut sender = self.sender();
+        for delivery in deliveries {
+            let answer = sender.send(delivery).expect("an answer");
+            let text = String::from_utf8_lossy(&answer.body);
+            assert!(answer.status < 300, "{} {}: {} {text}", delivery.event, delivery.guid, answer.status);
+        }
+    }
+
+    /// `/status.json`.
+    pub fn status(&self) -> Value {
+        let (status, body) = self.get_admin("/status.json");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// A GET of the admin listener: status and body.
+    pub fn get_admin(&self, path: &str) -> (u16, String) {
+        get(&format!("{}{path}", self.service().admin))
+    }
+
+    /// Waits until `is_so`; panics with the log if it never is.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        self.wait_within(PATIENCE, what, is_so);
+    }
+
+    /// The same with a time of its own.
+    #[track_caller]
+    pub fn wait_within(&self, patience: Duration, what: &str, is_so: impl Fn() -> bool) {
+        let until = Instant::now() + patience;
+        while !is_so() {
+            if Instant::now() >= until {
+                panic!("never so: {what}\n{}\n{:#}", self.service().text(), self.status());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until nothing is queued and nobody is at work.
+    #[track_caller]
+    pub fn wait_for_rest(&self) {
+        self.wait_within(Duration::from_secs(150), "at rest", || {
+            let status = self.status();
+            status["queued"] == 0 && status["open_hints"] == 0
+        });
+    }
+
+    /// What differs between GitHub's teams and Sentry's; everybody has the address of their login.
+    pub fn differences(&self) -> Vec<String> {
+        Comparison::new(&self.github, &self.sentry, |login| Some(format!("{login}@acme.test"))).differences()
+    }
+
+    /// Members of a Sentry team by address; `None` if there is no such team.
+    pub fn members(&self, slug: &str) -> Option<Vec<String>> {
+        self.sentry.teams().get(slug).map(|team| team.members.clone())
+    }
+
+    /// The audit log's lines.
+    pub fn audit(&self) -> Vec<Value> {
+        let dir = self.dir.0.join("state/audit");
+        let mut files: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        files.sort();
+        let text: String = files.iter().map(|file| fs::read_to_string(file).expect("audit")).collect();
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    /// Runs a command of the program in this world: exit code, stdout, stderr.
+    pub fn command(&self, args: &[&str]) -> (i32, String, String) {
+        let output = Command::new(Self::program())
+            .args(args)
+            .env_clear()
+            .env("SYNC_STATE_DIR", &self.env["SYNC_STATE_DIR"])
+            .output()
+            .expect("the command runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+}
