@@ -296,7 +296,7 @@ impl Apply<'_> {
         let written = self.engine.sentry.add_member(member, &binding.slug);
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
         self.engine.audit.write(entry.exchange(&exchange));
-        if let Added::New(Some(hit)) = outcome {
+        if let Added::New(hit) = outcome {
             if hit != binding.sentry {
                 self.take_back(
                     binding,

@@ -86,12 +86,11 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
     match (asked, answer.status) {
         (Asked::AddMember, 202) => Requested,
         (Asked::AddMember, 204) => Already,
-        (Asked::AddMember, 200 | 201)
-        | (Asked::RemoveMember, 200 | 204)
-        | (Asked::DeleteTeam, 200 | 202 | 204) => Done,
-        // A page of HTML with status 200 comes from a proxy or a login wall: never data.
-        (Asked::Github | Asked::Graphql | Asked::Sentry | Asked::UpdateTeam, 200)
-        | (Asked::CreateTeam, 200 | 201)
+        (Asked::RemoveMember | Asked::DeleteTeam, 204) => Done,
+        // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
+        (Asked::Github | Asked::Graphql | Asked::Sentry | Asked::UpdateTeam | Asked::RemoveMember, 200)
+        | (Asked::CreateTeam | Asked::AddMember, 200 | 201)
+        | (Asked::DeleteTeam, 200 | 202)
             if answer.headers.json =>
         {
             Done
@@ -215,6 +214,11 @@ mod tests {
         use Asked::*;
         for (asked, status, body, expected) in [
             (AddMember, 201, "{}", "done"),
+            (AddMember, 200, "<html>", "unknown"),
+            (AddMember, 201, "<html>", "unknown"),
+            (RemoveMember, 200, "<html>", "unknown"),
+            (RemoveMember, 204, "", "done"),
+            (DeleteTeam, 200, "<html>", "unknown"),
             (AddMember, 204, "", "already"),
             (AddMember, 202, "", "requested"),
             (AddMember, 403, IDP, "locked"),

@@ -118,7 +118,7 @@ pub enum Deleted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
     /// In it now; the id of the team that has the slug.
-    New(Option<SentryTeamId>),
+    New(SentryTeamId),
     /// Was in it.
     Already,
     /// Sentry only filed an access request.
@@ -132,7 +132,8 @@ pub enum Added {
 /// What came of taking a member out of a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// Not in it now; whether it was before, Sentry does not tell. The id of the team that has the slug.
+    /// Not in it now; whether it was before, Sentry does not tell. The id of the team that has the slug, unless the
+    /// answer was a 204 without a body.
     Done(Option<SentryTeamId>),
     /// An identity provider manages the team.
     Locked,
@@ -342,10 +343,7 @@ impl Sentry {
     pub fn add_member(&self, member: MemberId, slug: &SentrySlug) -> Result<Written<Added>, Trouble> {
         let reply = self.write(Asked::AddMember, Method::Post, self.membership_path(member, slug), None);
         match reply.verdict {
-            Verdict::Done => {
-                let team = team_id(&reply);
-                Ok(written(reply, Added::New(team)))
-            }
+            Verdict::Done => written_team(reply, |team| Added::New(team.id)),
             Verdict::Already => Ok(written(reply, Added::Already)),
             Verdict::Requested => Ok(written(reply, Added::Requested)),
             Verdict::Locked => Ok(written(reply, Added::Locked)),
@@ -358,10 +356,8 @@ impl Sentry {
     pub fn remove_member(&self, member: MemberId, slug: &SentrySlug) -> Result<Written<Removed>, Trouble> {
         let reply = self.write(Asked::RemoveMember, Method::Delete, self.membership_path(member, slug), None);
         match reply.verdict {
-            Verdict::Done => {
-                let team = team_id(&reply);
-                Ok(written(reply, Removed::Done(team)))
-            }
+            Verdict::Done if reply.answer.status == 204 => Ok(written(reply, Removed::Done(None))),
+            Verdict::Done => written_team(reply, |team| Removed::Done(Some(team.id))),
             Verdict::Locked => Ok(written(reply, Removed::Locked)),
             Verdict::Missing => Ok(written(reply, Removed::Missing)),
             _ => Err(reply.into_trouble()),
@@ -380,11 +376,6 @@ fn written_team<T>(reply: Reply, outcome: impl FnOnce(Team) -> T) -> Result<Writ
         // It took place, but which team it was can not be read: that is for the next look to find out.
         None => Err(reply.into_trouble()),
     }
-}
-
-fn team_id(reply: &Reply) -> Option<SentryTeamId> {
-    let row: wire::TeamRow = serde_json::from_slice(&reply.answer.body).ok()?;
-    row.into_team().map(|team| team.id)
 }
 
 /// The body as rows, and the page link.
