@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -18,23 +17,21 @@ use crate::state::record::{Match, Mode, Record, Source};
 use crate::upstream::Trouble;
 use crate::work::hint::Outcome;
 
-/// A directory younger than this is fresh enough to believe that nobody bears an address.
-const FRESH: Duration = Duration::from_secs(5);
 /// How many addresses of one person are asked for one by one.
 const MOST_ADDRESSES: usize = 5;
 
 /// Sentry's people as last read, and the user map.
 pub struct Who {
     directory: RwLock<Directory>,
-    /// When the whole directory was read; the lock also lets only one reader at a time go.
-    read_at: Mutex<Option<Instant>>,
+    /// Whether the whole directory was read; the lock also lets only one reader at a time go.
+    is_read: Mutex<bool>,
     map: MapFile,
 }
 
 impl Who {
     /// Nothing is read yet.
     pub fn new(user_map: Option<PathBuf>) -> Self {
-        Self { directory: RwLock::default(), read_at: Mutex::new(None), map: MapFile::new(user_map) }
+        Self { directory: RwLock::default(), is_read: Mutex::new(false), map: MapFile::new(user_map) }
     }
 
     /// Changes whenever another user map is in use; looks at the file.
@@ -58,8 +55,8 @@ impl Who {
         use_them(&mut addresses)
     }
 
-    fn read_at(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.read_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_read(&self) -> MutexGuard<'_, bool> {
+        self.is_read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn bearer(&self, address: &str, trust: bool) -> Found {
@@ -70,27 +67,27 @@ impl Who {
 impl Engine {
     /// Reads all of Sentry's people. Returns whether they differ from before.
     pub fn read_directory(&self) -> Result<bool, Trouble> {
-        let read_at = self.who.read_at();
-        self.read_directory_into(read_at)
+        let is_read = self.who.is_read();
+        self.read_directory_into(is_read)
     }
 
-    fn read_directory_into(&self, mut read_at: MutexGuard<Option<Instant>>) -> Result<bool, Trouble> {
+    fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
         let linked = self.settings.identity.contains(&Source::Sentry);
         let fresh = Directory::new(&self.sentry.members(linked)?);
         let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *directory != fresh;
         *directory = fresh;
-        *read_at = Some(Instant::now());
+        *is_read = true;
         Ok(changed)
     }
 
     fn need_directory(&self) -> Result<(), Outcome> {
         // Whoever comes while somebody else reads waits here and finds it read.
-        let read_at = self.who.read_at();
-        if read_at.is_some() {
+        let is_read = self.who.is_read();
+        if *is_read {
             return Ok(());
         }
-        self.read_directory_into(read_at).map(drop).map_err(|trouble| self.sentry_trouble(trouble))
+        self.read_directory_into(is_read).map(drop).map_err(|trouble| self.sentry_trouble(trouble))
     }
 
     /// Who an account is in Sentry, to be put into a team.
@@ -137,7 +134,7 @@ impl Engine {
             log::info!("identity: Sentry member {member} of GitHub user {user} is gone");
             self.journal.note(Record::Unmatched { user });
         }
-        *self.who.read_at() = None;
+        *self.who.is_read() = false;
     }
 
     fn user_map(&self) -> Result<std::sync::Arc<UserMap>, Outcome> {
@@ -192,12 +189,9 @@ impl Engine {
         )
     }
 
-    /// The directory may be an hour old: before nobody is found, Sentry is asked for these very addresses. Returns
-    /// whether anything was learned.
+    /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
+    /// before nobody is found, Sentry is asked for these very addresses. Returns whether anything was learned.
     fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
-        if self.who.read_at().is_some_and(|at| at.elapsed() < FRESH) {
-            return Ok(false);
-        }
         let claims = evidence.claims;
         let order = &self.settings.identity;
         let addresses = evidence.map.into_iter().filter(|_| order.contains(&Source::Map));
