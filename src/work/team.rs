@@ -145,7 +145,8 @@ impl TeamJob<'_> {
         let renamed = folded.renamed();
         let slug = slug::for_team(&facts.slug, self.team, &self.engine.settings.slug_prefix);
         let older = self.engine.state(|state| match facts.created_at {
-            Some(at) => at < state.first_start,
+            // GitHub tells whole seconds: within the second of the start, a team counts as newer.
+            Some(at) => at.after(Duration::from_secs(1)) <= state.first_start,
             None => !state.teams.news(self.team).is_some_and(|news| news.born),
         });
         let name = renamed.is_some().then(|| slug::display_name(&facts.name, &slug));
