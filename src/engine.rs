@@ -23,6 +23,8 @@ use crate::work::hint::{Hint, LaneKey, Outcome};
 
 /// How long a token that may not do one thing is left alone with it.
 const DENIED_PAUSE: Duration = Duration::from_secs(300);
+/// What is said of a GitHub token that was able to read members and no longer is.
+pub const PERMISSION_LOST: &str = "GH_TOKEN has lost its permission: give it Members: read again";
 /// How often Sentry is asked which scopes the token has.
 const SCOPES_FOR: Duration = Duration::from_secs(60);
 
@@ -150,16 +152,27 @@ impl Engine {
         github.into_iter().chain(host(self.sentry.host())).max()
     }
 
+    /// Read mode: whether the token may still read members. GitHub answers 404 for what a token may not see, so an
+    /// absence that came as a 404 is believed only after this. One call.
+    pub fn check_permission(&self, org: &Org) -> Result<(), Outcome> {
+        match self.github.probe(&org.login) {
+            Ok(Mode::Read) => Ok(()),
+            Ok(Mode::Payload) => {
+                self.github.host().refuse(PERMISSION_LOST);
+                Err(Outcome::Later(PERMISSION_LOST.into(), None))
+            }
+            Err(trouble) => Err(self.github_trouble(trouble)),
+        }
+    }
+
     /// What a trouble with GitHub means for the hint that met it. A refusal in read mode is a token that has lost its
     /// permission: it pauses the host, it never changes the mode.
     pub fn github_trouble(&self, trouble: Trouble) -> Outcome {
         let read_mode = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
         match trouble.kind {
             TroubleKind::Denied if read_mode => {
-                let why =
-                    format!("GH_TOKEN has lost its permission ({trouble}): give it Members: read again");
-                self.github.host().refuse(&why);
-                Outcome::Later(why, Some(SCOPES_FOR))
+                self.github.host().refuse(PERMISSION_LOST);
+                Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(SCOPES_FOR))
             }
             TroubleKind::Denied => Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
             _ => later_or_never(trouble),

@@ -24,6 +24,15 @@ pub struct Truth<'a> {
     pub team: GithubTeamId,
 }
 
+/// Somebody to be asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Who.
+    pub person: &'a Person,
+    /// The event says that they are in the team.
+    pub expected: bool,
+}
+
 /// Who of the people asked for is in the team.
 pub type Presence = BTreeMap<GithubUserId, bool>;
 
@@ -64,25 +73,39 @@ impl Truth<'_> {
         }
     }
 
-    /// Who of `people` is in the team; `None` if the team is not to be seen. A thorough look compares ids in the list of
-    /// members, where a person whose login has changed is found too, and tells an absent person from a hidden team;
-    /// a quick one asks for one login at a time and takes a 404 for "not in it".
-    pub fn presence(&self, people: &[&Person], thorough: bool) -> Result<Option<Presence>, Outcome> {
-        if people.is_empty() {
+    /// Who of `asked` is in the team; `None` if the team is not to be seen.
+    ///
+    /// GitHub answers 404 for "not in the team" and for "this token may no longer see it" alike. So only an expected
+    /// presence is asked for by login: a yes is a yes. An absence is believed from a list alone, where ids are compared
+    /// too, so that a person whose login has changed is found. `thorough` looks ask for the list in any case.
+    pub fn presence(&self, asked: &[Question], thorough: bool) -> Result<Option<Presence>, Outcome> {
+        if asked.is_empty() {
             return Ok(Some(Presence::new()));
         }
-        let by_list =
-            thorough || people.len() > ONE_BY_ONE || self.engine.has_children(self.team) != Some(false);
-        if by_list {
+        let nested = self.engine.has_children(self.team) != Some(false);
+        if thorough || nested || asked.len() > ONE_BY_ONE {
             let Some(members) = self.members()? else { return Ok(None) };
-            let members: BTreeSet<_> = members.into_iter().map(|member| member.id).collect();
-            return Ok(Some(people.iter().map(|person| (person.id, members.contains(&person.id))).collect()));
+            return Ok(Some(found_in(&members, asked)));
+        }
+        if asked.iter().any(|question| !question.expected) {
+            let first = self.engine.github.first_members(self.org, self.team);
+            match first.map_err(|trouble| self.engine.github_trouble(trouble))? {
+                None => return Ok(None),
+                Some((members, true)) => return Ok(Some(found_in(&members, asked))),
+                // The team is seen; of a large one, single people are asked for rather than all its pages.
+                Some((_, false)) => {}
+            }
         }
         let mut presence = Presence::new();
-        for person in people {
+        for Question { person, .. } in asked {
             let is_member = self.engine.github.is_member(self.org, self.team, &person.login);
             presence.insert(person.id, is_member.map_err(|trouble| self.engine.github_trouble(trouble))?);
         }
         Ok(Some(presence))
     }
+}
+
+fn found_in(members: &[Person], asked: &[Question]) -> Presence {
+    let members: BTreeSet<_> = members.iter().map(|member| member.id).collect();
+    asked.iter().map(|question| (question.person.id, members.contains(&question.person.id))).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
-use crate::engine::Engine;
+use crate::engine::{Engine, PERMISSION_LOST};
 use crate::event::{OrgRef, Person};
 use crate::identity::Identity;
 use crate::ids::SentryTeamId;
@@ -44,7 +44,7 @@ impl Engine {
         let now = self.github.probe(&org.login)?;
         match (same_token, now) {
             (Some((Mode::Read, _)), Mode::Payload) => {
-                self.github.host().refuse("GH_TOKEN has lost its permission: give it Members: read again");
+                self.github.host().refuse(PERMISSION_LOST);
             }
             (Some((known, _)), now) if *known == now => {}
             _ => {

@@ -185,10 +185,20 @@ impl Github {
     pub fn members(&self, org: GithubOrgId, team: GithubTeamId) -> Result<Option<Vec<Person>>, Trouble> {
         let path = format!("/organizations/{org}/team/{team}/members?per_page=100");
         let rows: Option<Vec<wire::UserRow>> = self.pages(&path)?;
-        let direct = |rows: Vec<wire::UserRow>| {
-            rows.into_iter().filter(|row| !row.is_inherited()).map(wire::UserRow::into_person).collect()
-        };
         Ok(rows.map(direct))
+    }
+
+    /// Up to 100 people of a team that has no child teams, and whether that is everybody; `None` if the team is not to
+    /// be seen. One call.
+    pub fn first_members(
+        &self,
+        org: GithubOrgId,
+        team: GithubTeamId,
+    ) -> Result<Option<(Vec<Person>, bool)>, Trouble> {
+        let path = format!("{}/organizations/{org}/team/{team}/members?per_page=100", self.rest);
+        let Some((rows, headers)) = self.ask::<Vec<wire::UserRow>>(&path)? else { return Ok(None) };
+        let is_all = wire::next_path(headers.link.as_deref()).is_none();
+        Ok(Some((direct(rows), is_all)))
     }
 
     /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
@@ -364,6 +374,11 @@ impl Github {
         }
         Err(endless(&self.graphql))
     }
+}
+
+/// Without those who are in the team through a child team only, where GitHub tells it.
+fn direct(rows: Vec<wire::UserRow>) -> Vec<Person> {
+    rows.into_iter().filter(|row| !row.is_inherited()).map(wire::UserRow::into_person).collect()
 }
 
 fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {

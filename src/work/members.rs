@@ -15,6 +15,7 @@ use crate::plan::{self, PersonStep};
 use crate::sentry::{Added, Removed};
 use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Mode, Record};
+use crate::truth::Question;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
 use crate::work::team::TeamJob;
 
@@ -27,7 +28,7 @@ const LOOKS: u8 = 2;
 
 /// Works on the latest hint of each person.
 pub fn run(job: &TeamJob, binding: &Binding, hints: Vec<Hint>) -> Vec<(Hint, Outcome)> {
-    let (thorough, quick): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.looks >= LOOKS);
+    let (thorough, quick): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.looks > 0);
     let mut results = Vec::new();
     for (hints, thorough) in [(quick, false), (thorough, true)] {
         results.extend(look_and_act(job, binding, hints, thorough));
@@ -36,7 +37,7 @@ pub fn run(job: &TeamJob, binding: &Binding, hints: Vec<Hint>) -> Vec<(Hint, Out
 }
 
 fn look_and_act(job: &TeamJob, binding: &Binding, hints: Vec<Hint>, thorough: bool) -> Vec<(Hint, Outcome)> {
-    let asked: Vec<&Person> = hints.iter().filter_map(|hint| asks_github(job, hint)).collect();
+    let asked: Vec<Question> = hints.iter().filter_map(|hint| asks_github(job, hint)).collect();
     let presence = match job.truth().presence(&asked, thorough) {
         Ok(presence) => presence,
         Err(outcome) => return hints.into_iter().map(|hint| (hint, outcome.clone())).collect(),
@@ -45,7 +46,7 @@ fn look_and_act(job: &TeamJob, binding: &Binding, hints: Vec<Hint>, thorough: bo
     for hint in hints {
         let outcome = match (&presence, asks_github(job, &hint)) {
             (None, Some(_)) => job.not_visible(&hint),
-            (Some(presence), Some(person)) => {
+            (Some(presence), Some(Question { person, .. })) => {
                 one(job, binding, &hint, presence.get(&person.id).copied().unwrap_or(false))
             }
             (_, None) => one(job, binding, &hint, is_present_by_word(&hint)),
@@ -56,8 +57,9 @@ fn look_and_act(job: &TeamJob, binding: &Binding, hints: Vec<Hint>, thorough: bo
 }
 
 /// The person whom GitHub has to be asked about, if the hint does not already hold the truth.
-fn asks_github<'a>(job: &TeamJob, hint: &'a Hint) -> Option<&'a Person> {
-    hint.member().filter(|(_, _, sure)| job.mode == Mode::Read && !sure).map(|(person, _, _)| person)
+fn asks_github<'a>(job: &TeamJob, hint: &'a Hint) -> Option<Question<'a>> {
+    let (person, _, sure) = hint.member()?;
+    (job.mode == Mode::Read && !sure).then(|| Question { person, expected: is_present_by_word(hint) })
 }
 
 fn is_present_by_word(hint: &Hint) -> bool {

@@ -38,7 +38,11 @@ fn joined(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) 
 fn left(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
     if mode == Mode::Read {
         match engine.github.is_in_org(&org.login, &person.login) {
-            Ok(false) => {}
+            // The 404 that says so is also what a token without permission is told.
+            Ok(false) => match engine.check_permission(org) {
+                Ok(()) => {}
+                Err(outcome) => return Some(outcome),
+            },
             Ok(true) if hint.looks == 0 => {
                 return Some(Outcome::LookAgain(
                     "GitHub still shows them in the organisation".into(),

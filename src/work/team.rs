@@ -258,25 +258,18 @@ impl TeamJob<'_> {
     }
 
     /// GitHub does not show the team: its replicas may lag, the token may not see it, or it is deleted and its own
-    /// event is on the way. Nothing is taken from that alone.
+    /// event is on the way. Nothing is taken from that alone. A token that has lost its permission sees no team at
+    /// all, and is told at once.
     pub fn not_visible(&self, hint: &Hint) -> Outcome {
+        match self.engine.check_permission(&self.org) {
+            Ok(()) => {}
+            Err(outcome) => return outcome,
+        }
         if let Some(wait) = NOT_VISIBLE.get(usize::from(hint.looks)) {
             return Outcome::LookAgain("GitHub does not show the team".into(), *wait);
         }
-        match self.engine.github.probe(&self.org.login) {
-            Ok(Mode::Read) => {
-                log::warn!("team {}: not visible to GH_TOKEN; nothing is removed", self.team);
-                Outcome::Done(
-                    "not visible: GitHub does not show the team to this token; nothing was changed".into(),
-                )
-            }
-            Ok(Mode::Payload) => {
-                let why = "GH_TOKEN has lost its permission: give it Members: read again";
-                self.engine.github.host().refuse(why);
-                Outcome::Later(why.into(), None)
-            }
-            Err(trouble) => self.engine.github_trouble(trouble),
-        }
+        log::warn!("team {}: not visible to GH_TOKEN; nothing is removed", self.team);
+        Outcome::Done("not visible: GitHub does not show the team to this token; nothing was changed".into())
     }
 
     /// The team's end is final. A deletion that tells a slug may still have to be carried out by it.
