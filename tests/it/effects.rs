@@ -1,8 +1,6 @@
 //! Each event arrives in Sentry, in both modes, with the original's permissions.
 
-use crate::world::{Truth, World};
-
-const BOTH: [Truth; 2] = [Truth::Deliveries, Truth::Github];
+use crate::world::{World, BOTH};
 
 #[test]
 fn four_variables_and_the_originals_permissions_are_enough_for_every_event() {

@@ -10,4 +10,8 @@ mod standin_rules;
 mod world;
 
 mod effects;
+mod ends;
+mod people;
 mod storm;
+mod teams;
+mod trouble;

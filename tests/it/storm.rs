@@ -11,8 +11,8 @@ const N_EVENTS: usize = 600;
 const N_PEOPLE: usize = 40;
 /// Few names, so that they are given up and taken again all the time.
 const NAMES: [&str; 16] = [
-    "Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Eta", "Theta", "Iota", "Kappa", "Lambda", "Mu", "Nu",
-    "Xi", "Omikron", "Pi",
+    "Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Eta", "Theta", "Iota", "Kappa", "Lambda", "Mu",
+    "Nu", "Xi", "Omikron", "Pi",
 ];
 
 /// Somebody who changes teams at random and knows what is there.
@@ -27,7 +27,13 @@ struct Org<'a> {
 impl<'a> Org<'a> {
     fn new(world: &'a World, seed: u64) -> Self {
         let people = (0..N_PEOPLE).map(|n| world.person(&format!("person{n}"))).collect();
-        Self { github: &world.github, olive: world.olive, people, rng: Rng::new(seed), teams: BTreeMap::new() }
+        Self {
+            github: &world.github,
+            olive: world.olive,
+            people,
+            rng: Rng::new(seed),
+            teams: BTreeMap::new(),
+        }
     }
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
@@ -145,7 +151,11 @@ fn assert_equal_at_rest(world: &World, seed: u64) {
     world.wait_for_rest();
     assert_eq!(world.differences(), [""; 0], "seed {seed}\n{}\n{:#}", world.service().text(), world.status());
     let status = world.status();
-    assert_eq!((status["failed"].as_u64(), status["holds"].as_array().map(Vec::len)), (Some(0), Some(0)), "seed {seed}");
+    assert_eq!(
+        (status["failed"].as_u64(), status["holds"].as_array().map(Vec::len)),
+        (Some(0), Some(0)),
+        "seed {seed}"
+    );
 }
 
 /// Read mode: any order will do, and GitHub changes on while deliveries of before arrive.

@@ -4,7 +4,7 @@
 
 #![allow(dead_code)] // Compiled as a module of several binaries, none of which uses all of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use crate::standin::client::{Connection, Place};
 use crate::standin::{
-    mirror_permissions, original_permissions, Comparison, Delivery, GithubStandin, GithubToken, GithubUser,
-    NewMember, Sender, SentryStandin,
+    mirror_permissions, original_permissions, Comparison, Delivery, GithubStandin, GithubTeam, GithubToken,
+    GithubUser, NewMember, Sender, SentryStandin,
 };
 
 /// The webhook's secret in every world.
@@ -162,6 +162,9 @@ pub enum Truth {
     /// A token that may read members.
     Github,
 }
+
+/// Both kinds.
+pub const BOTH: [Truth; 2] = [Truth::Deliveries, Truth::Github];
 
 /// Both stand-ins, people, tokens, a state directory, and the service once it is started.
 pub struct World {
@@ -339,6 +342,58 @@ impl World {
     /// Members of a Sentry team by address; `None` if there is no such team.
     pub fn members(&self, slug: &str) -> Option<Vec<String>> {
         self.sentry.teams().get(slug).map(|team| team.members.clone())
+    }
+
+    /// A GitHub team that is a day older than this world: old enough to take a Sentry team of its slug to be its own.
+    pub fn old_team(&self, name: &str) -> u64 {
+        let yesterday = std::time::SystemTime::now() - Duration::from_secs(24 * 3600);
+        self.github.add_team(GithubTeam::new(name).created(yesterday))
+    }
+
+    /// Waits until a Sentry team has exactly these members besides the owner of the organisation.
+    #[track_caller]
+    pub fn wait_for_members(&self, slug: &str, logins: &[&str]) {
+        let wanted: BTreeSet<_> = logins.iter().map(|login| format!("{login}@acme.test")).collect();
+        let there = || -> Option<BTreeSet<String>> {
+            let members = self.members(slug)?.into_iter();
+            Some(members.filter(|address| address != "olive@acme.test").collect())
+        };
+        self.wait_until(&format!("{logins:?} in {slug}"), || there().as_ref() == Some(&wanted));
+    }
+
+    /// What became of a delivery: its entry among the last ones in the status, once it is dealt with.
+    #[track_caller]
+    pub fn outcome(&self, delivery: &Delivery) -> (String, String) {
+        let find = || -> Option<(String, String)> {
+            let status = self.status();
+            let recent = status["recent"].as_array()?.iter().find(|r| r["guid"] == delivery.guid.as_str())?;
+            Some((recent["status"].as_str()?.into(), recent["note"].as_str()?.into()))
+        };
+        self.wait_until(&format!("{} {} is dealt with", delivery.event, delivery.guid), || find().is_some());
+        find().expect("just seen")
+    }
+
+    /// Sends deliveries and waits until the last of them is dealt with: what became of it.
+    #[track_caller]
+    pub fn settle(&self, deliveries: &[Delivery]) -> (String, String) {
+        self.send(deliveries);
+        self.outcome(deliveries.last().expect("at least one delivery"))
+    }
+
+    /// Calls that changed something in Sentry since `mark`: method, route, status.
+    pub fn writes_since(&self, mark: usize) -> Vec<String> {
+        let calls = self.sentry.wire.calls_since(mark).into_iter();
+        let writes = calls.filter(|call| call.method != "GET");
+        writes.map(|call| format!("{} {}", call.route, call.status)).collect()
+    }
+
+    /// The only hold, as the status shows it.
+    #[track_caller]
+    pub fn only_hold(&self) -> Value {
+        self.wait_until("something is held", || {
+            self.status()["holds"].as_array().is_some_and(|h| h.len() == 1)
+        });
+        self.status()["holds"][0].clone()
     }
 
     /// The audit log's lines.

@@ -1,0 +1,351 @@
+//! Who a GitHub account is in Sentry, and what happens to those whom nobody can match.
+
+use std::fs;
+
+use crate::standin::{GithubUser, NewMember};
+use crate::world::{Truth, World, BOTH};
+
+/// A running world with a mirrored team `crew`.
+fn with_crew(mut world: World) -> (World, u64) {
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    (world, crew)
+}
+
+fn is_in(world: &World, slug: &str, address: &str) -> bool {
+    world.members(slug).is_some_and(|members| members.iter().any(|member| member == address))
+}
+
+#[test]
+fn the_map_names_people_by_login_or_id() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        let ana = world.github.add_person(GithubUser::new("ana"));
+        let ben = world.github.add_person(GithubUser::new("ben"));
+        world.sentry.add_member("a@corp.test");
+        world.sentry.add_member("b@corp.test");
+        let map = world.dir.0.join("map.csv");
+        fs::write(&map, format!("ANA,A@Corp.test\nid:{ben},b@corp.test\n")).expect("a map");
+        world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
+        let (world, crew) = with_crew(world);
+        world.settle(&world.github.add_member(crew, ana));
+        world.settle(&world.github.add_member(crew, ben));
+        assert!(is_in(&world, "crew", "a@corp.test") && is_in(&world, "crew", "b@corp.test"));
+    }
+}
+
+#[test]
+fn a_bad_map_matches_nobody_and_a_mended_one_is_read_again() {
+    let mut world = World::new(Truth::Deliveries);
+    let ana = world.person("ana");
+    let map = world.dir.0.join("map.csv");
+    fs::write(&map, "no comma\n").expect("a map");
+    world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
+    let (world, crew) = with_crew(world);
+    world.send(&world.github.add_member(crew, ana));
+    world.wait_until("told", || world.service().text().contains("has no comma in line 1"));
+    assert!(!is_in(&world, "crew", "ana@acme.test"));
+    assert_eq!(world.get_admin("/readyz").0, 503);
+    fs::write(&map, "other,other@acme.test\n").expect("a map");
+    world.wait_for_members("crew", &["ana"]);
+    world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
+}
+
+#[test]
+fn a_link_in_sentry_names_people() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let ana = world.github.add_person(GithubUser::new("ana"));
+        world.sentry.add_member(NewMember::new("somebody@corp.test").github("@Ana"));
+        let (world, crew) = with_crew(world);
+        world.settle(&world.github.add_member(crew, ana));
+        assert!(is_in(&world, "crew", "somebody@corp.test"));
+    }
+}
+
+#[test]
+fn single_sign_on_and_verified_domains_name_people_in_read_mode() {
+    let world = World::new(Truth::Github);
+    let ana = world.github.add_person(GithubUser::new("ana").saml("ana@sso.test"));
+    let ben = world.github.add_person(GithubUser::new("ben").verified("ben@corp.test"));
+    world.sentry.add_member("ana@sso.test");
+    world.sentry.add_member("ben@corp.test");
+    let (world, crew) = with_crew(world);
+    world.settle(&world.github.add_member(crew, ana));
+    world.settle(&world.github.add_member(crew, ben));
+    let lines = world.audit();
+    let why = |person: u64| {
+        let line = lines.iter().find(|line| line["decision"] == "add member" && line["person"] == person);
+        line.and_then(|line| line["reason"].as_str()).unwrap_or_default().to_string()
+    };
+    assert_eq!((why(ana).as_str(), why(ben).as_str()), ("matched by saml", "matched by verified"));
+}
+
+#[test]
+fn a_source_that_the_token_may_not_see_is_left_out_and_the_others_go_on() {
+    let world = World::new(Truth::Github);
+    world.github.forbid_field("organizationVerifiedDomainEmails", true);
+    world.github.forbid_field("samlIdentityProvider", true);
+    let ana = world.person("ana");
+    let (world, crew) = with_crew(world);
+    world.settle(&world.github.add_member(crew, ana));
+    world.wait_for_members("crew", &["ana"]);
+}
+
+#[test]
+fn a_public_address_set_to_somebody_elses_is_a_conflict_where_a_better_source_speaks() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let eve = world.github.add_person(GithubUser::new("eve").email("boss@corp.test"));
+        world.sentry.add_member(NewMember::new("eve@corp.test").github("@eve"));
+        world.sentry.add_member("boss@corp.test");
+        let (world, crew) = with_crew(world);
+        let (status, note) = world.settle(&world.github.add_member(crew, eve));
+        assert_eq!(status, "done");
+        assert!(note.contains("in conflict: sentry says Sentry member"), "{note}");
+        assert!(!is_in(&world, "crew", "boss@corp.test") && !is_in(&world, "crew", "eve@corp.test"));
+        assert_eq!(world.status()["wanted"], 1, "it is reported");
+    }
+}
+
+#[test]
+fn an_unverified_sentry_address_set_to_somebody_elses_gains_nothing() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let ana = world.github.add_person(GithubUser::new("ana").email("ana@corp.test"));
+        world.sentry.add_member(NewMember::new("eve@corp.test").also("ana@corp.test", false));
+        let (world, crew) = with_crew(world);
+        let (_, note) = world.settle(&world.github.add_member(crew, ana));
+        assert!(note.contains("is wanted"), "{note}");
+        assert!(!is_in(&world, "crew", "eve@corp.test"));
+    }
+}
+
+#[test]
+fn unverified_primary_addresses_count_as_configured() {
+    for (trust, expected) in [("primary", true), ("never", false)] {
+        let mut world = World::new(Truth::Deliveries);
+        world.set("SYNC_TRUST_UNVERIFIED", trust);
+        let ana = world.github_only("ana");
+        world.sentry.add_member(NewMember::new("ana@acme.test").unverified());
+        let (world, crew) = with_crew(world);
+        world.settle(&world.github.add_member(crew, ana));
+        assert_eq!(is_in(&world, "crew", "ana@acme.test"), expected, "{trust}");
+    }
+}
+
+#[test]
+fn an_open_invite_is_a_member_and_an_expired_one_is_not() {
+    let world = World::new(Truth::Deliveries);
+    let ana = world.github_only("ana");
+    let ben = world.github_only("ben");
+    world.sentry.add_member(NewMember::new("ana@acme.test").pending());
+    world.sentry.add_member(NewMember::new("ben@acme.test").expired());
+    let (world, crew) = with_crew(world);
+    world.settle(&world.github.add_member(crew, ana));
+    let (_, note) = world.settle(&world.github.add_member(crew, ben));
+    assert!(is_in(&world, "crew", "ana@acme.test"));
+    assert!(note.contains("an invite that has expired"), "{note}");
+}
+
+#[test]
+fn somebody_unknown_stays_wanted_and_is_added_when_they_join_sentry() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        world.set("SYNC_INTERVAL", "1s");
+        let ana = world.github_only("ana");
+        let (mut world, crew) = with_crew(world);
+        let (status, note) = world.settle(&world.github.add_member(crew, ana));
+        assert_eq!(status, "done");
+        assert!(note.starts_with("`ana` is wanted in `crew`: no Sentry member bears the address"), "{note}");
+        // The wish outlives a crash.
+        world.crash_and_restart();
+        world.wait_until("ana is wanted", || world.status()["wanted"] == 1);
+        world.sentry.add_member("ana@acme.test");
+        world.wait_for_members("crew", &["ana"]);
+        world.wait_until("nobody is wanted", || world.status()["wanted"] == 0);
+    }
+}
+
+#[test]
+fn somebody_who_left_github_before_joining_sentry_is_not_added() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        world.set("SYNC_INTERVAL", "1s");
+        let ana = world.github_only("ana");
+        let (world, crew) = with_crew(world);
+        world.settle(&world.github.add_member(crew, ana));
+        world.settle(&world.github.remove_member(crew, ana));
+        assert_eq!(world.status()["wanted"], 0);
+        let mark = world.sentry.wire.mark();
+        world.sentry.add_member("ana@acme.test");
+        let reads = || {
+            world.sentry.wire.calls_since(mark).iter().filter(|call| call.path.contains("/members/?")).count()
+        };
+        world.wait_until("Sentry's people were read again", || reads() >= 2);
+        assert_eq!(world.writes_since(mark), [""; 0]);
+    }
+}
+
+#[test]
+fn fault_unknown_person_as_a_path_nobody_is_removed_whom_nobody_knows() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let ghost = world.github.add_person(GithubUser::new("ghost"));
+        let stranger = world.sentry.add_member("stranger@acme.test");
+        let (world, crew) = with_crew(world);
+        let sentry = world.sentry.teams()["crew"].id;
+        world.sentry.join(sentry, stranger);
+        world.settle(&world.github.add_member(crew, ghost));
+        let mark = world.sentry.wire.mark();
+        let (status, note) = world.settle(&world.github.remove_member(crew, ghost));
+        assert_eq!(status, "done");
+        assert!(note.contains("somebody unknown is never removed"), "{note}");
+        assert_eq!(world.writes_since(mark), [""; 0]);
+        assert!(!world
+            .sentry
+            .wire
+            .calls()
+            .iter()
+            .any(|call| call.path.contains("None") || call.path.contains("null")));
+        assert!(is_in(&world, "crew", "stranger@acme.test"));
+    }
+}
+
+#[test]
+fn a_match_is_remembered_when_github_stops_telling_the_address() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let ana = world.person("ana");
+        let (world, crew) = with_crew(world);
+        world.settle(&world.github.add_member(crew, ana));
+        world.github.set_emails(ana, None, &[]);
+        world.settle(&world.github.remove_member(crew, ana));
+        world.wait_for_members("crew", &[]);
+    }
+}
+
+#[test]
+fn a_re_registered_login_inherits_nothing() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let ana = world.person("ana");
+        let (world, crew) = with_crew(world);
+        world.settle(&world.github.add_member(crew, ana));
+        world.settle(&world.github.remove_member(crew, ana));
+        // Ana takes another login; somebody else registers the one that is free now.
+        world.github.rename_user(ana, "ana-of-old");
+        let eve = world.github.add_person(GithubUser::new("ana"));
+        let (_, note) = world.settle(&world.github.add_member(crew, eve));
+        assert!(note.contains("is wanted"), "{note}");
+        world.wait_for_members("crew", &[]);
+    }
+}
+
+#[test]
+fn somebody_whose_login_changed_is_still_the_same_person() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let ana = world.person("ana");
+        let (world, crew) = with_crew(world);
+        world.settle(&world.github.add_member(crew, ana));
+        world.github.rename_user(ana, "ana2");
+        world.settle(&world.github.remove_member(crew, ana));
+        world.wait_for_members("crew", &[]);
+    }
+}
+
+#[test]
+fn somebody_who_left_sentry_and_came_back_is_found_under_the_new_membership() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let ana = world.github_only("ana");
+        let first = world.sentry.add_member("ana@acme.test");
+        let (world, crew) = with_crew(world);
+        let (other, created) = world.github.create_team("Other", world.olive);
+        world.settle(&created);
+        world.settle(&world.github.add_member(crew, ana));
+        world.sentry.remove_member(first);
+        world.sentry.add_member("ana@acme.test");
+        world.settle(&world.github.add_member(other, ana));
+        world.wait_for_members("other", &["ana"]);
+    }
+}
+
+#[test]
+fn bots_and_nobody_are_skipped() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let bot = world.github.add_person(GithubUser::new("robot").bot().email("olive@acme.test"));
+        let (world, crew) = with_crew(world);
+        let mark = world.sentry.wire.mark();
+        let added = world.github.add_member(crew, bot);
+        let (status, note) = world.settle(&added);
+        assert_eq!((status.as_str(), note.contains("is a bot")), ("done", true), "{note}");
+        let nobody = added[0].clone().with_guid("00000000-0000-0000-0000-000000000001");
+        let nobody = nobody.with_payload(|payload| payload["member"] = serde_json::Value::Null);
+        assert_eq!(world.settle(&[nobody]).0, "done");
+        assert_eq!(world.writes_since(mark), [""; 0]);
+    }
+}
+
+#[test]
+fn leaving_the_organisation_is_leaving_every_mirrored_team_and_no_other() {
+    for truth in BOTH {
+        let world = World::new(truth);
+        let ana = world.person("ana");
+        let (world, crew) = with_crew(world);
+        let (other, created) = world.github.create_team("Other", world.olive);
+        world.settle(&created);
+        world.settle(&world.github.add_member(crew, ana));
+        world.settle(&world.github.add_member(other, ana));
+        let foreign = world.sentry.add_team("foreign", "Foreign");
+        world.sentry.join(foreign, world.sentry.member_id("ana@acme.test").expect("ana"));
+        let (status, _) = world.settle(&world.github.remove_from_org(ana));
+        assert_eq!(status, "done");
+        world.wait_for_members("crew", &[]);
+        world.wait_for_members("other", &[]);
+        assert!(is_in(&world, "foreign", "ana@acme.test"), "other teams are nobody's business");
+    }
+}
+
+#[test]
+fn a_departure_that_github_denies_removes_nobody() {
+    let world = World::new(Truth::Github);
+    let ana = world.person("ana");
+    let (world, crew) = with_crew(world);
+    world.settle(&world.github.add_member(crew, ana));
+    let mut left = world.github.remove_from_org(ana);
+    world.github.add_to_org(ana);
+    world.github.join(crew, ana);
+    world.send(&left.split_off(0));
+    world.wait_until("looked at", || world.service().text().contains("still shows them in the organisation"));
+    assert!(is_in(&world, "crew", "ana@acme.test"));
+}
+
+#[test]
+fn joining_the_organisation_has_ones_teams_looked_at_in_read_mode() {
+    let world = World::new(Truth::Github);
+    let ana = world.person("ana");
+    let (world, crew) = with_crew(world);
+    // The membership's own event is lost.
+    world.github.join(crew, ana);
+    world.settle(&world.github.add_to_org(ana));
+    world.wait_for_members("crew", &["ana"]);
+}
+
+#[test]
+fn protected_people_are_never_removed_and_never_forbids_all_removals() {
+    for truth in BOTH {
+        for (name, value) in [("SYNC_PROTECT", "Ana@Acme.test"), ("SYNC_REMOVE_MEMBERS", "never")] {
+            let mut world = World::new(truth);
+            world.set(name, value);
+            let ana = world.person("ana");
+            let (world, crew) = with_crew(world);
+            world.settle(&world.github.add_member(crew, ana));
+            assert_eq!(world.settle(&world.github.remove_member(crew, ana)).0, "done");
+            assert!(is_in(&world, "crew", "ana@acme.test"), "{name}");
+        }
+    }
+}

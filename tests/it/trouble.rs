@@ -1,0 +1,368 @@
+//! Sentry and GitHub misbehaving: refused tokens, locks, outages, limits, lag; and what an event may cost.
+
+use std::time::Duration;
+
+use crate::standin::{mirror_permissions, Denial, Fault, GithubToken, GraphqlFault, RateLimit, Reach, Rule};
+use crate::world::{Truth, World, BOTH};
+
+const ADD: &str = "POST /organizations/{org}/members/{id}/teams/{slug}/";
+const REMOVE: &str = "DELETE /organizations/{org}/members/{id}/teams/{slug}/";
+
+/// A running world with a mirrored team `crew`, and somebody known who is not in it.
+fn with_crew_and_ana(mut world: World) -> (World, u64, u64) {
+    let ana = world.person("ana");
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    world.settle(&world.github.add_member(crew, ana));
+    world.settle(&world.github.remove_member(crew, ana));
+    world.wait_for_members("crew", &[]);
+    (world, crew, ana)
+}
+
+#[test]
+fn fault_all_members_listed_per_event_one_event_costs_one_call_to_each_side() {
+    for truth in BOTH {
+        let (world, crew, ana) = with_crew_and_ana(World::new(truth));
+        let github = match truth {
+            Truth::Deliveries => 0,
+            Truth::Github => 1,
+        };
+        for event in [world.github.add_member(crew, ana), world.github.remove_member(crew, ana)] {
+            // What GitHub shows and what the event says are the same: the truth is set back for the first one.
+            let is_added = event[0].action.as_deref() == Some("added");
+            if is_added {
+                world.github.join(crew, ana);
+            } else {
+                world.github.leave(crew, ana);
+            }
+            let (there, here) = (world.github.wire.mark(), world.sentry.wire.mark());
+            world.settle(&event);
+            assert_eq!(world.github.wire.calls_since(there).len(), github, "{truth:?}");
+            assert_eq!(world.sentry.wire.calls_since(here).len(), 1, "{truth:?}");
+        }
+    }
+}
+
+#[test]
+fn fault_202_taken_for_done_a_mere_access_request_is_a_failure_that_is_listed() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        world.sentry.set_open_membership(false);
+        let token = world.sentry.add_token(crate::standin::NewToken::integration(&[
+            "org:read",
+            "member:read",
+            "team:read",
+            "team:admin",
+        ]));
+        let ana = world.person("ana");
+        let crew = world.old_team("Crew");
+        world.sentry.add_team("crew", "Crew");
+        world.set("SENTRY_TOKEN", &token);
+        world.start();
+        let added = world.github.add_member(crew, ana);
+        let (status, why) = world.settle(&added);
+        assert_eq!(status, "failed");
+        assert!(why.contains("Sentry only filed an access request; give SENTRY_TOKEN Team: Admin"), "{why}");
+        assert_eq!(world.members("crew"), Some(vec![]));
+        // With the permission given, a replay does it.
+        world.sentry.set_scopes(&token, &["team:read", "team:write", "team:admin", "member:read"]);
+        let (code, out, err) = world.command(&["replay", "--failed"]);
+        assert_eq!((code, out.contains(&added[0].guid)), (0, true), "{out}{err}");
+        world.wait_for_members("crew", &["ana"]);
+    }
+}
+
+#[test]
+fn fault_200_on_failure_a_team_that_the_identity_provider_manages_fails_by_name() {
+    for truth in BOTH {
+        let (world, crew, ana) = with_crew_and_ana(World::new(truth));
+        world.sentry.set_idp_provisioned(world.sentry.teams()["crew"].id, true);
+        let mark = world.sentry.wire.mark();
+        let (status, why) = world.settle(&world.github.add_member(crew, ana));
+        assert_eq!(status, "failed");
+        assert!(why.contains("managed by your identity provider"), "{why}");
+        assert_eq!(world.writes_since(mark), [format!("{ADD} 403")], "not tried again");
+        let (code, out, _) = world.command(&["status"]);
+        assert_eq!((code, out.contains("managed by your identity provider")), (0, true), "{out}");
+    }
+}
+
+#[test]
+fn fault_immediate_loss_on_outage_everything_arrives_when_sentry_is_back() {
+    for truth in BOTH {
+        for reach in [Reach::Refused, Reach::Unavailable] {
+            let (world, crew, ana) = with_crew_and_ana(World::new(truth));
+            world.sentry.set_reach(reach).expect("down");
+            let mut sent = world.github.add_member(crew, ana);
+            for n in 0..20 {
+                let who = world.github.add_person(
+                    crate::standin::GithubUser::new(&format!("p{n}")).email(&format!("p{n}@acme.test")),
+                );
+                world.sentry.add_member(format!("p{n}@acme.test").as_str());
+                sent.extend(world.github.add_member(crew, who));
+            }
+            let (team, created) = world.github.create_team("Second", world.olive);
+            sent.extend(created);
+            sent.extend(world.github.rename_team(team, "Third"));
+            world.send(&sent);
+            world.wait_until("it is told", || world.status()["sentry"]["health"] == "down");
+            let calls = world.sentry.wire.n_calls();
+            std::thread::sleep(Duration::from_millis(1500));
+            assert!(world.sentry.wire.n_calls() - calls < 10, "a host that is down is left alone");
+            world.sentry.set_reach(Reach::Up).expect("up");
+            world.wait_for_rest();
+            assert!(
+                world.differences().iter().all(|line| line.contains("olive") && truth == Truth::Deliveries),
+                "{:?}",
+                world.differences()
+            );
+        }
+    }
+}
+
+/// The write takes place or not, and its answer is of no use: either way the end is right, and nothing is told as done
+/// that is not.
+#[test]
+fn answers_that_are_cut_or_nonsense_lose_nothing_and_pretend_nothing() {
+    for truth in BOTH {
+        let (world, crew, ana) = with_crew_and_ana(World::new(truth));
+        let faults = [
+            Fault::Cut,
+            Fault::Half,
+            Fault::HtmlPage,
+            Fault::TruncatedJson,
+            Fault::WrongJson,
+            Fault::Status(500),
+            Fault::StatusHtml(504),
+        ];
+        for fault in faults.into_iter().flat_map(|fault| [(fault.clone(), false), (fault, true)]) {
+            let rule = |route: &str| {
+                let rule = Rule::new(route, fault.0.clone());
+                if fault.1 {
+                    rule.after()
+                } else {
+                    rule
+                }
+            };
+            world.sentry.wire.script(rule(ADD));
+            world.sentry.wire.script(rule(REMOVE));
+            world.settle(&world.github.add_member(crew, ana));
+            world.wait_for_members("crew", &["ana"]);
+            world.settle(&world.github.remove_member(crew, ana));
+            world.wait_for_members("crew", &[]);
+            assert_eq!(world.status()["failed"], 0, "{fault:?}");
+            world.sentry.wire.clear_faults();
+        }
+    }
+}
+
+#[test]
+fn a_redirect_is_never_followed_with_the_token() {
+    for truth in BOTH {
+        let (world, crew, ana) = with_crew_and_ana(World::new(truth));
+        let elsewhere = crate::standin::SentryStandin::start("acme-sentry").expect("the stand-in starts");
+        let to = format!("{}/api/0/elsewhere/", elsewhere.url());
+        world.sentry.wire.script(Rule::new(ADD, Fault::Redirect(to.clone())).always());
+        world.send(&world.github.add_member(crew, ana));
+        world.wait_until("it is told", || world.get_admin("/readyz").1.contains("a redirect to"));
+        assert_eq!(elsewhere.wire.n_calls(), 0);
+    }
+}
+
+#[test]
+fn sentrys_announced_rate_is_kept_without_a_single_429() {
+    let (world, crew, _) = with_crew_and_ana(World::new(Truth::Deliveries));
+    world.sentry.set_rate_limit(Some(RateLimit::per_second(5)));
+    let people: Vec<_> = (0..12).map(|n| world.person(&format!("p{n}"))).collect();
+    let mark = world.sentry.wire.mark();
+    for person in people {
+        world.send(&world.github.add_member(crew, person));
+    }
+    world.wait_for_rest();
+    world.sentry.set_rate_limit(None);
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(12));
+    let refused = world.sentry.wire.calls_since(mark).iter().filter(|call| call.status == 429).count();
+    assert!(refused <= 1, "{refused} calls were refused by a limit that was announced");
+}
+
+#[test]
+fn a_revoked_sentry_token_pauses_the_work_and_a_good_one_goes_on() {
+    for truth in BOTH {
+        let (mut world, crew, ana) = with_crew_and_ana(World::new(truth));
+        let token = world.sentry_token.clone();
+        world.sentry.revoke(&token);
+        world.send(&world.github.add_member(crew, ana));
+        world.wait_until("not ready", || world.get_admin("/readyz").0 == 503);
+        let (_, body) = world.get_admin("/readyz");
+        assert!(body.contains("does not accept the token"), "{body}");
+        assert!(!body.contains(&token));
+        let calls = world.sentry.wire.n_calls();
+        world.send(&world.github.remove_member(crew, ana));
+        world.send(&world.github.add_member(crew, ana));
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(world.sentry.wire.n_calls() - calls <= 1, "a refused token is left alone");
+        assert_eq!(world.status()["failed"], 0);
+        let good = world.sentry.add_token(mirror_permissions());
+        world.set("SENTRY_TOKEN", &good);
+        world.take_service().stop("-TERM");
+        world.start();
+        world.wait_for_members("crew", &["ana"]);
+    }
+}
+
+#[test]
+fn a_missing_sentry_scope_is_named_and_nothing_is_lost() {
+    for truth in BOTH {
+        let (world, crew, ana) = with_crew_and_ana(World::new(truth));
+        world.sentry.set_scopes(&world.sentry_token, &["team:read", "team:admin", "member:read"]);
+        world.send(&world.github.add_member(crew, ana));
+        world.wait_until("not ready", || world.get_admin("/readyz").0 == 503);
+        let (_, body) = world.get_admin("/readyz");
+        assert!(body.contains("SENTRY_TOKEN lacks team:write"), "{body}");
+        assert_eq!(world.status()["failed"], 0);
+        assert!(world.status()["queued"].as_u64() > Some(0));
+    }
+}
+
+#[test]
+fn a_github_token_that_loses_its_permission_pauses_and_never_changes_the_mode() {
+    for denial in [Denial::Forbidden, Denial::NotFound] {
+        let (mut world, crew, ana) = with_crew_and_ana(World::new(Truth::Github));
+        world.github.set_token(&world.github_token, GithubToken::no_permission(world.olive).denial(denial));
+        let mark = world.sentry.wire.mark();
+        // Whatever the delivery says: the truth can not be read, so nothing is done.
+        world.send(&world.github.add_member(crew, ana));
+        world.wait_within(Duration::from_secs(110), "not ready", || world.get_admin("/readyz").0 == 503);
+        assert!(world.get_admin("/readyz").1.contains("GH_TOKEN has lost its permission"));
+        assert_eq!((world.status()["mode"].as_str(), world.writes_since(mark).len()), (Some("read"), 0));
+        // Not after a restart with the same token either.
+        world.crash_and_restart();
+        world.wait_until("not ready", || {
+            world.get_admin("/readyz").1.contains("GH_TOKEN has lost its permission")
+        });
+        assert_eq!(world.status()["mode"], "read");
+        world.github.set_token(&world.github_token, GithubToken::members_read(world.olive));
+        world.crash_and_restart();
+        world.wait_for_members("crew", &["ana"]);
+    }
+}
+
+#[test]
+fn replicas_that_lag_lose_no_addition_and_no_removal() {
+    let (world, crew, ana) = with_crew_and_ana(World::new(Truth::Github));
+    world.github.set_lag(Duration::from_secs(4));
+    let (new, created) = world.github.create_team("New", world.olive);
+    world.send(&created);
+    world.send(&world.github.add_member(crew, ana));
+    world.send(&world.github.add_member(new, ana));
+    world.wait_for_members("crew", &["ana"]);
+    world.wait_for_members("new", &["ana"]);
+    world.send(&world.github.remove_member(crew, ana));
+    world.wait_for_members("crew", &[]);
+    world.wait_for_members("new", &["ana"]);
+}
+
+#[test]
+fn an_event_that_github_contradicts_for_good_ends_as_github_says() {
+    let (world, crew, ana) = with_crew_and_ana(World::new(Truth::Github));
+    // Added and removed again; only the news of the addition arrived, and Sentry has her in it.
+    let added = world.github.add_member(crew, ana);
+    world.github.leave(crew, ana);
+    let team = world.sentry.teams()["crew"].id;
+    world.sentry.join(team, world.sentry.member_id("ana@acme.test").expect("ana"));
+    world.send(&added);
+    world.wait_for_members("crew", &[]);
+    world.wait_for_rest();
+}
+
+#[test]
+fn members_of_child_teams_are_no_members_of_the_parent() {
+    let (world, crew, ana) = with_crew_and_ana(World::new(Truth::Github));
+    let (child, created) =
+        world.github.create_team(crate::standin::GithubTeam::new("Child").parent(crew), world.olive);
+    world.settle(&created);
+    world.settle(&world.github.add_member(child, ana));
+    world.wait_for_members("child", &["ana"]);
+    // A removal from the parent that REST would deny, because the person is in the child.
+    let team = world.sentry.teams()["crew"].id;
+    world.sentry.join(team, world.sentry.member_id("ana@acme.test").expect("ana"));
+    world.settle(&world.github.remove_member(crew, ana));
+    world.wait_for_members("crew", &[]);
+    world.wait_for_members("child", &["ana"]);
+}
+
+#[test]
+fn an_answer_with_graphql_errors_is_never_taken_for_data() {
+    for fault in [GraphqlFault::RateLimited, GraphqlFault::ResourceLimits { entries: 0 }] {
+        let (world, crew, ana) = with_crew_and_ana(World::new(Truth::Github));
+        let (_, created) =
+            world.github.create_team(crate::standin::GithubTeam::new("Child").parent(crew), world.olive);
+        world.settle(&created);
+        let ben = world.person("ben");
+        world.settle(&world.github.add_member(crew, ben));
+        world.wait_for_members("crew", &["ben"]);
+        world.github.wire.script(Rule::new("POST /graphql", Fault::Graphql(fault.clone())));
+        world.send(&world.github.add_member(crew, ana));
+        if fault != GraphqlFault::RateLimited {
+            world.wait_for_members("crew", &["ana", "ben"]);
+            continue;
+        }
+        // A limit of an hour: nothing is done, nobody is taken out, and the delivery waits.
+        std::thread::sleep(Duration::from_millis(500));
+        world.wait_for_members("crew", &["ben"]);
+        assert_eq!(
+            (world.status()["queued"].as_u64(), world.status()["failed"].as_u64()),
+            (Some(1), Some(0))
+        );
+    }
+}
+
+#[test]
+fn a_team_made_secret_is_not_taken_for_deleted() {
+    let mut world = World::new(Truth::Github);
+    let viewer = world.github.add_person(crate::standin::GithubUser::new("viewer"));
+    let token = world.github.add_token(GithubToken::members_read(viewer));
+    world.set("GH_TOKEN", &token);
+    let (world, crew, ana) = with_crew_and_ana(world);
+    world.settle(&world.github.add_member(crew, ana));
+    world.send(&world.github.make_secret(crew));
+    // Looked at after 2, 15 and 60 seconds; meanwhile nothing is done.
+    world.wait_until("it is looked at again", || {
+        world.service().text().contains("GitHub does not show the team")
+    });
+    world.wait_for_members("crew", &["ana"]);
+    world.wait_within(Duration::from_secs(110), "it is told", || {
+        world.service().text().contains("not visible")
+    });
+    world.wait_for_members("crew", &["ana"]);
+    assert_eq!(world.status()["failed"], 0);
+}
+
+#[test]
+fn a_sentry_organisation_that_answers_404_as_a_whole_unbinds_nothing() {
+    let (world, crew, ana) = with_crew_and_ana(World::new(Truth::Deliveries));
+    world.sentry.set_org_slug("renamed");
+    world.send(&world.github.add_member(crew, ana));
+    world.send(&world.github.delete_team(crew));
+    world.wait_until("not ready", || world.get_admin("/readyz").1.contains("correct SENTRY_ORG_SLUG"));
+    assert_eq!(world.status()["teams"], 1, "the binding is kept");
+    world.sentry.set_org_slug("acme-sentry");
+    world.wait_within(Duration::from_secs(100), "deleted", || world.sentry.teams().is_empty());
+}
+
+#[test]
+fn the_organisations_rename_is_followed_and_its_deletion_stops_all_writes() {
+    for truth in BOTH {
+        let (world, crew, ana) = with_crew_and_ana(World::new(truth));
+        world.settle(&world.github.rename_org("acme-inc"));
+        world.settle(&world.github.add_member(crew, ana));
+        world.wait_for_members("crew", &["ana"]);
+        assert_eq!(world.status()["github_org"], "acme-inc");
+        world.send(&world.github.delete_org());
+        world.wait_until("not ready", || {
+            world.get_admin("/readyz").1.contains("is deleted: all writes have stopped")
+        });
+        assert!(world.members("crew").is_some(), "nothing is deleted on the other side");
+    }
+}
