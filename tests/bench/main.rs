@@ -1,0 +1,119 @@
+//! How fast deliveries are taken, beside yardsticks measured in the same run: `cargo bench`.
+//!
+//! The real program runs as a process of its own; so do the yardsticks, which are bare tiny_http with as many workers:
+//! one that checks the signature and appends to the same journal, one that checks and keeps nothing. No network.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A benchmark that can not go on stops.
+
+#[path = "../standin/mod.rs"]
+mod standin;
+#[path = "../world/mod.rs"]
+mod world;
+
+mod load;
+mod yardstick;
+
+use std::time::Duration;
+
+use load::{Load, Report};
+use standin::Reach;
+use world::{Truth, World};
+use yardstick::Yardstick;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(kind) = args.iter().position(|arg| arg == "--yardstick").and_then(|at| args.get(at + 1)) {
+        return yardstick::serve(kind);
+    }
+    let quick = args.iter().any(|arg| arg == "--quick");
+    let n = |full: usize| if quick { full / 20 } else { full };
+    println!("{:<52} {:>9} {:>8} {:>8} {:>8} {:>6}", "", "per s", "p50 ms", "p99 ms", "max ms", "lost");
+    println!("answers, 2 KiB, 32 connections, 1 delivery each 2 ms");
+    for (name, latency, reach) in [
+        ("  Sentry and GitHub at once", 0, Reach::Up),
+        ("  Sentry and GitHub take 100 ms a call", 100, Reach::Up),
+        ("  Sentry and GitHub are down", 0, Reach::Refused),
+    ] {
+        row(name, &answers(n(4000), latency, reach));
+    }
+    println!("durable intake, 8 KiB, as fast as it goes");
+    for keep_alive in [true, false] {
+        for connections in [1, 8, 32, 128] {
+            intake(connections, keep_alive, n(20_000));
+        }
+    }
+}
+
+fn row(name: &str, report: &Report) {
+    let ms = |at: Duration| at.as_secs_f64() * 1000.0;
+    println!(
+        "{name:<52} {:>9.0} {:>8.2} {:>8.2} {:>8.2} {:>6}",
+        report.rate(),
+        ms(report.at(50.0)),
+        ms(report.at(99.0)),
+        ms(report.at(100.0)),
+        report.lost
+    );
+}
+
+/// A world in read mode whose service runs quietly, with people and a mirrored team.
+fn world() -> (World, u64, Vec<u64>) {
+    let mut world = World::new(Truth::Github);
+    world.set("RUST_LOG", "error,sentry_team_sync=info");
+    let people: Vec<_> = (0..200).map(|n| world.person(&format!("person{n}"))).collect();
+    world.start();
+    let (team, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    world.github.wire.keep_calls(false);
+    world.sentry.wire.keep_calls(false);
+    (world, team, people)
+}
+
+/// Deliveries of memberships, each with a GUID of its own, padded to `size` bytes.
+fn deliveries(world: &World, team: u64, people: &[u64], n: usize, size: usize) -> Vec<standin::Delivery> {
+    let of_one: Vec<_> = people.iter().flat_map(|person| world.github.add_member(team, *person)).collect();
+    (0..n)
+        .map(|i| {
+            let guid = format!("00000000-0000-4000-8000-{i:012x}");
+            of_one[i % of_one.len()].clone().with_guid(&guid).with_payload(|payload| {
+                let missing = size.saturating_sub(payload.to_string().len() + 20);
+                payload["padding"] = "x".repeat(missing).into();
+            })
+        })
+        .collect()
+}
+
+/// Answer times at a modest rate while the other sides are slow or down.
+fn answers(n: usize, latency_ms: u64, reach: Reach) -> Report {
+    let (world, team, people) = world();
+    let deliveries = deliveries(&world, team, &people, n, 2048);
+    let latency = Duration::from_millis(latency_ms);
+    world.github.wire.set_latency(latency);
+    world.sentry.wire.set_latency(latency);
+    world.github.set_reach(reach).unwrap();
+    world.sentry.set_reach(reach).unwrap();
+    let load = Load { connections: 32, keep_alive: false, every: Some(Duration::from_millis(2)) };
+    load.run(&world.service().url, world::SECRET, &deliveries)
+}
+
+/// The program and its yardsticks under the same load, one after the other.
+fn intake(connections: usize, keep_alive: bool, n: usize) {
+    let load = Load { connections, keep_alive, every: None };
+    let kind = if keep_alive { "keep-alive" } else { "a connection each" };
+    let (world, team, people) = world();
+    // Down, so that the disk and the answer are all that is measured.
+    world.sentry.set_reach(Reach::Refused).unwrap();
+    world.github.set_reach(Reach::Refused).unwrap();
+    let deliveries = deliveries(&world, team, &people, n, 8192);
+    let ours = load.run(&world.service().url, world::SECRET, &deliveries);
+    row(&format!("  {connections} connections, {kind}"), &ours);
+    drop(world);
+    for (kind, name) in
+        [("append", "bare tiny_http, HMAC and append"), ("nothing", "bare tiny_http, HMAC alone")]
+    {
+        let yardstick = Yardstick::start(kind);
+        let theirs = load.run(&yardstick.url, world::SECRET, &deliveries);
+        let share = 100.0 * ours.rate() / theirs.rate();
+        row(&format!("    {name} (ours: {share:.0} %)"), &theirs);
+    }
+}
