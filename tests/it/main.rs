@@ -11,6 +11,7 @@ mod world;
 
 mod effects;
 mod ends;
+mod fill;
 mod people;
 mod storm;
 mod teams;
