@@ -10,4 +10,5 @@ mod standin_rules;
 mod world;
 
 mod effects;
+mod http;
 mod raw;
