@@ -11,4 +11,5 @@ mod world;
 
 mod effects;
 mod http;
+mod payloads;
 mod raw;
