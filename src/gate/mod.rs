@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use head::{Head, Method, Refusal, HEAD_LIMIT};
+use head::{Head, Method, Refusal, HEAD_LIMIT, ITSELF, SMALLER};
 use relay::Reply;
 use socket::{Listener, Stream};
 
@@ -35,6 +35,8 @@ const BUSY_HEAD: Duration = Duration::from_millis(500);
 /// After a refusal, so much of what is still coming is read, for so long, that the peer sees the answer, not a reset.
 const LINGER_BYTES: usize = 256 << 10;
 const LINGER: Duration = Duration::from_millis(500);
+/// The fix of what comes too slowly.
+const LATE: &str = "look at the network and the proxy in front, then redeliver it";
 /// The stack of a gate's thread: parsing and copying need little.
 const STACK: usize = 256 << 10;
 
@@ -219,7 +221,8 @@ impl Shared {
 
     /// A kept connection occupies a thread: only while most are free.
     fn may_keep(&self) -> bool {
-        !self.stop.load(Ordering::Relaxed) && self.busy.load(Ordering::Acquire) * 2 <= self.options.threads
+        !self.stop.load(Ordering::Relaxed)
+            && self.busy.load(Ordering::Acquire) * 2 <= self.options.threads
     }
 
     /// One connection, until one side closes it.
@@ -234,9 +237,9 @@ impl Shared {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(End::Closed) => return,
-                Err(End::Refused(refusal)) => {
+                Err(End::Refused(reply)) => {
                     self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                    let answer = render(&refused(&refusal), false);
+                    let answer = render(&reply, false);
                     if stream.write_by(&answer, Instant::now() + WRITE).is_ok() {
                         linger(&mut stream);
                     }
@@ -255,10 +258,11 @@ impl Shared {
     /// One request and its answer; whether the connection is kept.
     fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, wait: Duration) -> Result<bool, End> {
         let end = self.read_head(stream, buffer, wait)?;
-        let head = head::parse(buffer.get(..end).unwrap_or_default()).map_err(End::Refused)?;
+        let parsed = head::parse(buffer.get(..end).unwrap_or_default());
+        let head = parsed.map_err(|refusal| End::Refused(refused(&refusal)))?;
         buffer.drain(..end);
         let Some(claim) = self.options.budget.claim(head.length) else {
-            return Err(busy("too much is being received at this moment"));
+            return busy("too much is being received at this moment");
         };
         if head.expects_continue && buffer.len() < head.length {
             stream
@@ -271,10 +275,13 @@ impl Shared {
         let reply = relay::ask(&self.options.inner, self.options.name, &head, body);
         buffer.drain(..head.length);
         drop(claim);
-        let reply = reply.map_err(|error| {
-            log::error!("gate: a request was not answered within the process: {error}");
-            busy("the service is busy")
-        })?;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                log::error!("gate: a request was not answered within the process: {error}");
+                return busy("the service is busy");
+            }
+        };
         let keep = !head.close && self.may_keep();
         stream.write_by(&render(&reply, keep), Instant::now() + WRITE).map_err(|_| End::Closed)?;
         Ok(keep)
@@ -290,13 +297,12 @@ impl Shared {
             }
             looked = buffer.len();
             if looked >= HEAD_LIMIT {
-                return refuse(431, format!("the head of the request is longer than {HEAD_LIMIT} bytes"));
+                let sentence = format!("the head of the request is longer than {HEAD_LIMIT} bytes");
+                return refuse(431, sentence, SMALLER);
             }
             if !head::may_begin(buffer) {
-                return refuse(
-                    400,
-                    "this is no HTTP request; TLS ends at the proxy in front of this service",
-                );
+                let sentence = "this is no HTTP request; TLS ends at the proxy in front of this service";
+                return refuse(400, sentence, ITSELF);
             }
             let mut chunk = [0; 8192];
             let room = (HEAD_LIMIT + head::BODY_LIMIT - looked).min(chunk.len());
@@ -304,7 +310,7 @@ impl Shared {
                 Ok(0) => return Err(End::Closed),
                 Ok(n) => buffer.extend_from_slice(&chunk[..n]),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut && !buffer.is_empty() => {
-                    return refuse(408, "the head of the request did not come in time");
+                    return refuse(408, "the head of the request did not come in time", LATE);
                 }
                 Err(_) => return Err(End::Closed),
             }
@@ -338,18 +344,18 @@ impl Shared {
     }
 }
 
-/// Why a connection ends before an answer.
+/// Why a connection ends before a request was answered.
 enum End {
     Closed,
-    Refused(Refusal),
+    Refused(Reply),
 }
 
-fn refuse<T>(status: u16, sentence: impl Into<String>) -> Result<T, End> {
-    Err(End::Refused(Refusal { status, sentence: sentence.into() }))
+fn refuse<T>(status: u16, sentence: impl Into<String>, fix: &'static str) -> Result<T, End> {
+    Err(End::Refused(refused(&Refusal { status, sentence: sentence.into(), fix })))
 }
 
-fn busy(what: &str) -> End {
-    End::Refused(Refusal { status: 503, sentence: format!("{what}; redeliver in a moment") })
+fn busy<T>(what: &str) -> Result<T, End> {
+    refuse(503, what, "redeliver it in a moment")
 }
 
 fn read_body(stream: &mut Stream, buffer: &mut Vec<u8>, length: usize) -> Result<(), End> {
@@ -361,7 +367,7 @@ fn read_body(stream: &mut Stream, buffer: &mut Vec<u8>, length: usize) -> Result
             Ok(0) => return Err(End::Closed),
             Ok(n) => buffer.extend_from_slice(&chunk[..n]),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return refuse(408, "the body of the request did not come in time");
+                return refuse(408, "the body of the request did not come in time", LATE);
             }
             Err(_) => return Err(End::Closed),
         }
@@ -383,7 +389,8 @@ fn linger(stream: &mut Stream) {
 }
 
 fn refused(refusal: &Refusal) -> Reply {
-    let body = serde_json::json!({ "status": "refused", "error": refusal.sentence }).to_string().into_bytes();
+    let body = serde_json::json!({ "status": "refused", "error": refusal.sentence, "fix": refusal.fix });
+    let body = format!("{body}\n").into_bytes();
     let mut headers = vec![("content-type".into(), "application/json".into())];
     match refusal.status {
         405 => headers.push(("allow".into(), "GET, HEAD, POST".into())),

@@ -13,3 +13,4 @@ mod effects;
 mod http;
 mod payloads;
 mod raw;
+mod refusals;
