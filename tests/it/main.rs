@@ -10,6 +10,7 @@ mod standin_rules;
 mod world;
 
 mod effects;
+mod gate;
 mod http;
 mod payloads;
 mod raw;
