@@ -292,13 +292,14 @@ impl Shared {
         let began = Instant::now();
         let mut looked = 0;
         loop {
-            if let Some(end) = head::end_of_head(buffer, looked) {
-                return Ok(end);
-            }
+            let end = head::end_of_head(buffer, looked);
             looked = buffer.len();
-            if looked >= HEAD_LIMIT {
+            if end.map_or(looked >= HEAD_LIMIT, |end| end > HEAD_LIMIT) {
                 let sentence = format!("the head of the request is longer than {HEAD_LIMIT} bytes");
                 return refuse(431, sentence, SMALLER);
+            }
+            if let Some(end) = end {
+                return Ok(end);
             }
             if !head::may_begin(buffer) {
                 let sentence = "this is no HTTP request; TLS ends at the proxy in front of this service";

@@ -136,6 +136,25 @@ fn hostile_requests_get_their_status_and_never_reach_tiny_http() {
 }
 
 #[test]
+fn a_head_of_more_than_16_kib_is_refused_in_whatever_pieces_it_comes() {
+    let world = world();
+    let head = |length: usize| {
+        format!("GET /healthz HTTP/1.1\r\nA: {}\r\n\r\n", "a".repeat(length - 30)).into_bytes()
+    };
+    for (length, status) in [(16 << 10, 200), ((16 << 10) + 1, 431), (17_000, 431)] {
+        let mut raw = Raw::open(&world.service().url);
+        let bytes = head(length);
+        assert_eq!(bytes.len(), length);
+        let (first, rest) = bytes.split_at(8_000);
+        raw.send(first);
+        // Long enough for the first piece to be read alone, on most machines; the rule holds either way.
+        assert!(raw.is_silent_for(Duration::from_millis(100)));
+        raw.send(rest);
+        assert_eq!(raw.answer().unwrap().status, status, "{length} bytes");
+    }
+}
+
+#[test]
 fn a_refusal_can_be_read_although_nobody_reads_the_body() {
     let world = world();
     for _ in 0..20 {
