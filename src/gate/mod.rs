@@ -258,8 +258,14 @@ impl Shared {
     /// One request and its answer; whether the connection is kept.
     fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, wait: Duration) -> Result<bool, End> {
         let end = self.read_head(stream, buffer, wait)?;
-        let parsed = head::parse(buffer.get(..end).unwrap_or_default());
-        let head = parsed.map_err(|refusal| End::Refused(refused(&refusal)))?;
+        let bytes = buffer.get(..end).unwrap_or_default();
+        let head = head::parse(bytes).map_err(|refusal| {
+            let mut reply = refused(&refusal);
+            if bytes.starts_with(b"HEAD ") {
+                reply.body.clear();
+            }
+            End::Refused(reply)
+        })?;
         buffer.drain(..end);
         let Some(claim) = self.options.budget.claim(head.length) else {
             return busy("too much is being received at this moment");

@@ -351,6 +351,10 @@ fn head_is_get_without_its_body() {
         assert_eq!(head.header("content-length"), Some(get.body.len().to_string().as_str()), "{path}");
         assert!(raw.is_closed());
     }
+    let mut refused = Raw::open(&world.service().url);
+    refused.send("HEAD /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(refused.answer_to_head().unwrap().status, 411);
+    assert!(refused.is_closed(), "a refused HEAD has no body either");
 }
 
 #[test]
