@@ -75,6 +75,8 @@ struct Shared {
     /// Only one thread waits in `accept`: the others cost neither wake-ups nor descriptors.
     accepting: Mutex<()>,
     busy: AtomicUsize,
+    /// How many there are to be busy: as many as asked for, unless the system refused some.
+    n_threads: AtomicUsize,
     stop: AtomicBool,
     counts: Counts,
 }
@@ -112,6 +114,7 @@ impl Gate {
             listener,
             accepting: Mutex::new(()),
             busy: AtomicUsize::new(0),
+            n_threads: AtomicUsize::new(wanted),
             stop: AtomicBool::new(false),
             counts: Counts::default(),
         });
@@ -128,6 +131,7 @@ impl Gate {
                 }
             }
         }
+        shared.n_threads.store(threads.len(), Ordering::Release);
         Ok(Self { shared, threads })
     }
 
@@ -216,13 +220,13 @@ impl Shared {
     }
 
     fn nobody_is_free(&self) -> bool {
-        self.busy.load(Ordering::Acquire) >= self.options.threads
+        self.busy.load(Ordering::Acquire) >= self.n_threads.load(Ordering::Acquire)
     }
 
     /// A kept connection occupies a thread: only while most are free.
     fn may_keep(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
-            && self.busy.load(Ordering::Acquire) * 2 <= self.options.threads
+            && self.busy.load(Ordering::Acquire) * 2 <= self.n_threads.load(Ordering::Acquire)
     }
 
     /// One connection, until one side closes it.
