@@ -32,6 +32,8 @@ const IDLE: Duration = Duration::from_secs(5);
 const BUSY_SILENCE: Duration = Duration::from_millis(50);
 /// and how long its head may take.
 const BUSY_HEAD: Duration = Duration::from_millis(500);
+/// When the process stops: how long a new connection may still be silent.
+const STOP_SILENCE: Duration = Duration::from_millis(500);
 /// After a refusal, so much of what is still coming is read, for so long, that the peer sees the answer, not a reset.
 const LINGER_BYTES: usize = 256 << 10;
 const LINGER: Duration = Duration::from_millis(500);
@@ -232,11 +234,10 @@ impl Shared {
     /// One connection, until one side closes it.
     fn serve(&self, mut stream: Stream, buffer: &mut Vec<u8>) {
         buffer.clear();
-        let mut first = true;
+        let mut kept = false;
         loop {
-            let wait = if first { HEAD } else { IDLE };
-            let outcome = self.one(&mut stream, buffer, wait);
-            first = false;
+            let outcome = self.one(&mut stream, buffer, kept);
+            kept = true;
             match outcome {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -260,8 +261,8 @@ impl Shared {
     }
 
     /// One request and its answer; whether the connection is kept.
-    fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, wait: Duration) -> Result<bool, End> {
-        let end = self.read_head(stream, buffer, wait)?;
+    fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, kept: bool) -> Result<bool, End> {
+        let end = self.read_head(stream, buffer, kept)?;
         let bytes = buffer.get(..end).unwrap_or_default();
         let head = head::parse(bytes).map_err(|refusal| {
             let mut reply = refused(&refusal);
@@ -298,7 +299,7 @@ impl Shared {
     }
 
     /// Reads until a head is complete; where it ends.
-    fn read_head(&self, stream: &mut Stream, buffer: &mut Vec<u8>, wait: Duration) -> Result<usize, End> {
+    fn read_head(&self, stream: &mut Stream, buffer: &mut Vec<u8>, kept: bool) -> Result<usize, End> {
         let began = Instant::now();
         let mut looked = 0;
         loop {
@@ -317,7 +318,12 @@ impl Shared {
             }
             let mut chunk = [0; 8192];
             let room = (HEAD_LIMIT + head::BODY_LIMIT - looked).min(chunk.len());
-            match self.read_patiently(stream, &mut chunk[..room], began, wait, buffer.is_empty()) {
+            let silence = match (buffer.is_empty(), kept) {
+                (true, true) => Silence::Kept,
+                (true, false) => Silence::New,
+                (false, _) => Silence::Within,
+            };
+            match self.read_patiently(stream, &mut chunk[..room], began, silence) {
                 Ok(0) => return Err(End::Closed),
                 Ok(n) => buffer.extend_from_slice(&chunk[..n]),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut && !buffer.is_empty() => {
@@ -328,31 +334,48 @@ impl Shared {
         }
     }
 
-    /// Reads with an eye on the others: while nobody is free, the silent and the slow have to go.
+    /// Reads with an eye on the others: while nobody is free, the silent and the slow have to go. So have the silent
+    /// when the process stops.
     fn read_patiently(
         &self,
         stream: &mut Stream,
         chunk: &mut [u8],
         began: Instant,
-        wait: Duration,
-        silent: bool,
+        silence: Silence,
     ) -> io::Result<usize> {
+        let (wait, busy, stop) = match silence {
+            Silence::Kept => (IDLE, BUSY_SILENCE, Duration::ZERO),
+            Silence::New => (HEAD, BUSY_SILENCE, STOP_SILENCE),
+            Silence::Within => (HEAD, BUSY_HEAD, HEAD),
+        };
         loop {
             let slice = Instant::now() + BUSY_SILENCE;
             match stream.read_by(chunk, slice.min(began + wait)) {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
                 read => return read,
             }
-            let limit = if silent { BUSY_SILENCE } else { BUSY_HEAD };
-            if began.elapsed() >= limit && self.nobody_is_free() {
+            let waited = began.elapsed();
+            let shed = waited >= busy && self.nobody_is_free();
+            if shed {
                 self.counts.shed.fetch_add(1, Ordering::Relaxed);
-                return Err(io::ErrorKind::TimedOut.into());
             }
-            if began.elapsed() >= wait {
+            let stopped = waited >= stop && self.stop.load(Ordering::Relaxed);
+            if shed || stopped || waited >= wait {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
     }
+}
+
+/// What a connection is silent before.
+#[derive(Clone, Copy)]
+enum Silence {
+    /// Its first byte. When the process stops, it may still be on its way.
+    New,
+    /// A further request, which may never come.
+    Kept,
+    /// The rest of a head.
+    Within,
 }
 
 /// Why a connection ends before a request was answered.
