@@ -12,6 +12,8 @@ mod world;
 mod effects;
 mod gate;
 mod http;
+mod lifecycle;
 mod payloads;
 mod raw;
 mod refusals;
+mod systemd;
