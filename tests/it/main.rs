@@ -17,4 +17,5 @@ mod lifecycle;
 mod payloads;
 mod raw;
 mod refusals;
+mod secrecy;
 mod systemd;
