@@ -59,7 +59,7 @@ impl Control {
         Ok(Self { listener, path })
     }
 
-    /// Runs commands until `stop`. To be called on a thread of its own.
+    /// Runs commands until `stop` is set and the thread is unparked. To be called on a thread of its own.
     pub fn run(&self, engine: &Engine, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             match self.listener.accept() {
@@ -68,7 +68,7 @@ impl Control {
                         log::debug!("control: {error}");
                     }
                 }
-                Err(_) => std::thread::sleep(PERIOD),
+                Err(_) => std::thread::park_timeout(PERIOD),
             }
         }
     }

@@ -87,6 +87,7 @@ struct Service {
     http: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
     keeper: JoinHandle<()>,
+    control: JoinHandle<()>,
 }
 
 struct Gates {
@@ -134,7 +135,7 @@ impl Service {
             .collect::<Result<_>>()?;
         let control = Control::open(&config.settings.state_dir)?;
         let (on_control, stop_control) = (engine.clone(), stop.clone());
-        spawn("control".into(), move || control.run(&on_control, &stop_control))?;
+        let control = spawn("control".into(), move || control.run(&on_control, &stop_control))?;
         let (journal, stop_keeper) = (engine.journal.clone(), stop.clone());
         let keeper = spawn("journal".into(), move || journal.keep_in_order(&stop_keeper))?;
         engine.fill_lanes();
@@ -144,7 +145,7 @@ impl Service {
             let engine = engine.clone();
             workers.push(spawn(format!("work-{n}"), move || work::run(&engine))?);
         }
-        Ok(Self { engine, gates, server, inner, stop, http, workers, keeper })
+        Ok(Self { engine, gates, server, inner, stop, http, workers, keeper, control })
     }
 
     /// One line with what an operator wants to know first.
@@ -212,8 +213,13 @@ impl Service {
         self.http.iter().for_each(|_| self.server.unblock());
         self.stop.store(true, Ordering::Relaxed);
         self.keeper.thread().unpark();
+        self.control.thread().unpark();
         self.engine.journal.close();
         let _ = std::fs::remove_file(&self.inner.path);
+        // The sockets' files go with their owners, the last of which are these threads.
+        let last: Vec<_> = self.http.into_iter().chain([self.control]).collect();
+        all_finished(&last, began + STOP);
+        drop(self.gates);
         log::info!("stopped in {} ms", began.elapsed().as_millis());
     }
 }

@@ -34,7 +34,7 @@ impl Admin<'_> {
             return Answer::refused(
                 405,
                 "this listener is read with GET; nothing on it changes anything",
-                "",
+                "send deliveries to the address of SYNC_LISTEN",
             );
         }
         if !host_is_plain(request.header("host")) {

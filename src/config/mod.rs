@@ -137,7 +137,8 @@ pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config
     let webhook =
         secrets.read("GH_WEBHOOK_TOKEN", "the secret typed into GitHub's webhook form", &mut faults);
     let previous = Secrets { required: false, ..secrets }.read("GH_WEBHOOK_TOKEN_PREVIOUS", "", &mut faults);
-    if need == Need::Everything && settings.sentry_org.is_empty() {
+    let slug = flags.get("SENTRY_ORG_SLUG").or_else(|| env.get("SENTRY_ORG_SLUG"));
+    if need == Need::Everything && slug.is_none_or(String::is_empty) {
         faults.push(fault("SENTRY_ORG_SLUG is not set", "set it to the slug in your Sentry address"));
     }
     if !faults.is_empty() {

@@ -52,17 +52,28 @@ impl fmt::Display for Method {
     }
 }
 
-/// Why a request does not pass: status, and a sentence for whoever sent it.
+/// Why a request does not pass: for whoever sent it, or set up who did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The status code.
     pub status: u16,
-    /// What is wrong and how to set it right.
+    /// What is wrong.
     pub sentence: String,
+    /// How to set it right.
+    pub fix: &'static str,
 }
 
-fn refuse<T>(status: u16, sentence: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { status, sentence: sentence.into() })
+/// The fix of whatever GitHub itself never sends.
+pub const ITSELF: &str = "let GitHub send the delivery itself, through a proxy that speaks plain HTTP/1.1";
+/// The fix of what is too large.
+const FEWER: &str = "choose only Memberships, Organizations and Teams in the webhook's form: they are small";
+/// The fix of a body without a length, which GitHub always sends.
+const BUFFER: &str = "let the proxy in front read whole requests, so that it can tell their length";
+/// The fix of a head that a proxy has made too large.
+pub const SMALLER: &str = "let the proxy in front add fewer and shorter headers";
+
+fn refuse<T>(status: u16, sentence: impl Into<String>, fix: &'static str) -> Result<T, Refusal> {
+    Err(Refusal { status, sentence: sentence.into(), fix })
 }
 
 /// Where the head ends in `bytes`, looking from `from` on; the length includes the empty line.
@@ -88,19 +99,25 @@ pub fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     let mut request = httparse::Request::new(&mut slots);
     match request.parse(bytes) {
         Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::TooManyHeaders) => return refuse(431, format!("more than {HEADERS} headers")),
-        _ => return refuse(400, "this is no HTTP/1.1 request"),
+        Err(httparse::Error::TooManyHeaders) => {
+            return refuse(431, format!("more than {HEADERS} headers"), SMALLER)
+        }
+        _ => return refuse(400, "this is no HTTP/1.1 request", ITSELF),
     }
     let method = match request.method {
         Some("GET") => Method::Get,
         Some("HEAD") => Method::Head,
         Some("POST") => Method::Post,
-        _ => return refuse(405, "deliveries are sent with POST; nothing here takes another method"),
+        _ => {
+            let sentence = "deliveries are sent with POST; nothing here takes another method";
+            return refuse(405, sentence, "let GitHub's webhook send here");
+        }
     };
     let target = request.path.unwrap_or_default();
     let plain = target.bytes().all(|b| b.is_ascii_graphic());
     if !target.starts_with('/') || target.len() > TARGET_LIMIT || !plain {
-        return refuse(400, "the request's target is no path, or too long");
+        let fix = "set the payload URL's path to /github";
+        return refuse(400, "the request's target is no path, or too long", fix);
     }
     let is_old = request.version == Some(0);
     headers(method, target.into(), is_old, request.headers)
@@ -113,21 +130,24 @@ fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header
     for header in all {
         let name = header.name.to_ascii_lowercase();
         let Some(value) = std::str::from_utf8(header.value).ok().filter(|value| value.is_ascii()) else {
-            return refuse(400, format!("the header {name} holds bytes that are not ASCII"));
+            return refuse(400, format!("the header {name} holds bytes that are not ASCII"), ITSELF);
         };
         if value.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
-            return refuse(400, format!("the header {name} holds control characters"));
+            return refuse(400, format!("the header {name} holds control characters"), ITSELF);
         }
         match name.as_str() {
             "transfer-encoding" => {
-                return refuse(411, "send Content-Length; transfer codings are not accepted here")
+                let sentence = "the body comes in a transfer coding instead of with a Content-Length";
+                return refuse(411, sentence, BUFFER);
             }
-            "content-length" if length.is_some() => return refuse(400, "more than one Content-Length"),
+            "content-length" if length.is_some() => {
+                return refuse(400, "more than one Content-Length", ITSELF)
+            }
             "content-length" => length = Some(read_length(value)?),
             "connection" => head.close |= has_token(value, "close"),
             "expect" if value.eq_ignore_ascii_case("100-continue") => head.expects_continue = true,
-            "expect" => return refuse(417, "the only expectation that can be met is 100-continue"),
-            "host" if host => return refuse(400, "more than one Host"),
+            "expect" => return refuse(417, "the only expectation that can be met is 100-continue", ITSELF),
+            "host" if host => return refuse(400, "more than one Host", ITSELF),
             _ => {}
         }
         host |= name == "host";
@@ -136,11 +156,11 @@ fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header
         }
     }
     head.length = match (method, length) {
-        (Method::Post, None) => return refuse(411, "send Content-Length"),
+        (Method::Post, None) => return refuse(411, "there is no Content-Length", BUFFER),
         (_, Some(n)) if n > BODY_LIMIT => {
-            return refuse(413, format!("the body has {n} bytes; {BODY_LIMIT} are accepted"))
+            return refuse(413, format!("the body has {n} bytes; {BODY_LIMIT} are accepted"), FEWER)
         }
-        (Method::Get | Method::Head, Some(1..)) => return refuse(400, "a GET has no body"),
+        (Method::Get | Method::Head, Some(1..)) => return refuse(400, "a GET has no body", ITSELF),
         (_, length) => length.unwrap_or(0),
     };
     Ok(head)
@@ -149,12 +169,12 @@ fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header
 fn read_length(value: &str) -> Result<usize, Refusal> {
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     if !digits {
-        return refuse(400, "Content-Length is no number");
+        return refuse(400, "Content-Length is no number", ITSELF);
     }
     if value.trim_start_matches('0').len() > LENGTH_DIGITS {
-        return refuse(413, "the body is too large");
+        return refuse(413, "the body is too large", FEWER);
     }
-    value.parse().or_else(|_| refuse(413, "the body is too large"))
+    value.parse().or_else(|_| refuse(413, "the body is too large", FEWER))
 }
 
 fn has_token(value: &str, token: &str) -> bool {

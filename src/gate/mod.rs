@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use head::{Head, Method, Refusal, HEAD_LIMIT};
+use head::{Head, Method, Refusal, HEAD_LIMIT, ITSELF, SMALLER};
 use relay::Reply;
 use socket::{Listener, Stream};
 
@@ -32,9 +32,13 @@ const IDLE: Duration = Duration::from_secs(5);
 const BUSY_SILENCE: Duration = Duration::from_millis(50);
 /// and how long its head may take.
 const BUSY_HEAD: Duration = Duration::from_millis(500);
+/// When the process stops: how long a new connection may still be silent.
+const STOP_SILENCE: Duration = Duration::from_millis(500);
 /// After a refusal, so much of what is still coming is read, for so long, that the peer sees the answer, not a reset.
 const LINGER_BYTES: usize = 256 << 10;
 const LINGER: Duration = Duration::from_millis(500);
+/// The fix of what comes too slowly.
+const LATE: &str = "look at the network and the proxy in front, then redeliver it";
 /// The stack of a gate's thread: parsing and copying need little.
 const STACK: usize = 256 << 10;
 
@@ -73,6 +77,8 @@ struct Shared {
     /// Only one thread waits in `accept`: the others cost neither wake-ups nor descriptors.
     accepting: Mutex<()>,
     busy: AtomicUsize,
+    /// How many there are to be busy: as many as asked for, unless the system refused some.
+    n_threads: AtomicUsize,
     stop: AtomicBool,
     counts: Counts,
 }
@@ -110,6 +116,7 @@ impl Gate {
             listener,
             accepting: Mutex::new(()),
             busy: AtomicUsize::new(0),
+            n_threads: AtomicUsize::new(wanted),
             stop: AtomicBool::new(false),
             counts: Counts::default(),
         });
@@ -126,6 +133,7 @@ impl Gate {
                 }
             }
         }
+        shared.n_threads.store(threads.len(), Ordering::Release);
         Ok(Self { shared, threads })
     }
 
@@ -214,29 +222,29 @@ impl Shared {
     }
 
     fn nobody_is_free(&self) -> bool {
-        self.busy.load(Ordering::Acquire) >= self.options.threads
+        self.busy.load(Ordering::Acquire) >= self.n_threads.load(Ordering::Acquire)
     }
 
     /// A kept connection occupies a thread: only while most are free.
     fn may_keep(&self) -> bool {
-        !self.stop.load(Ordering::Relaxed) && self.busy.load(Ordering::Acquire) * 2 <= self.options.threads
+        !self.stop.load(Ordering::Relaxed)
+            && self.busy.load(Ordering::Acquire) * 2 <= self.n_threads.load(Ordering::Acquire)
     }
 
     /// One connection, until one side closes it.
     fn serve(&self, mut stream: Stream, buffer: &mut Vec<u8>) {
         buffer.clear();
-        let mut first = true;
+        let mut kept = false;
         loop {
-            let wait = if first { HEAD } else { IDLE };
-            let outcome = self.one(&mut stream, buffer, wait);
-            first = false;
+            let outcome = self.one(&mut stream, buffer, kept);
+            kept = true;
             match outcome {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(End::Closed) => return,
-                Err(End::Refused(refusal)) => {
+                Err(End::Refused(reply)) => {
                     self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                    let answer = render(&refused(&refusal), false);
+                    let answer = render(&reply, false);
                     if stream.write_by(&answer, Instant::now() + WRITE).is_ok() {
                         linger(&mut stream);
                     }
@@ -253,12 +261,19 @@ impl Shared {
     }
 
     /// One request and its answer; whether the connection is kept.
-    fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, wait: Duration) -> Result<bool, End> {
-        let end = self.read_head(stream, buffer, wait)?;
-        let head = head::parse(buffer.get(..end).unwrap_or_default()).map_err(End::Refused)?;
+    fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, kept: bool) -> Result<bool, End> {
+        let end = self.read_head(stream, buffer, kept)?;
+        let bytes = buffer.get(..end).unwrap_or_default();
+        let head = head::parse(bytes).map_err(|refusal| {
+            let mut reply = refused(&refusal);
+            if bytes.starts_with(b"HEAD ") {
+                reply.body.clear();
+            }
+            End::Refused(reply)
+        })?;
         buffer.drain(..end);
         let Some(claim) = self.options.budget.claim(head.length) else {
-            return Err(busy("too much is being received at this moment"));
+            return busy("too much is being received at this moment");
         };
         if head.expects_continue && buffer.len() < head.length {
             stream
@@ -271,85 +286,110 @@ impl Shared {
         let reply = relay::ask(&self.options.inner, self.options.name, &head, body);
         buffer.drain(..head.length);
         drop(claim);
-        let reply = reply.map_err(|error| {
-            log::error!("gate: a request was not answered within the process: {error}");
-            busy("the service is busy")
-        })?;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                log::error!("gate: a request was not answered within the process: {error}");
+                return busy("the service is busy");
+            }
+        };
         let keep = !head.close && self.may_keep();
         stream.write_by(&render(&reply, keep), Instant::now() + WRITE).map_err(|_| End::Closed)?;
         Ok(keep)
     }
 
     /// Reads until a head is complete; where it ends.
-    fn read_head(&self, stream: &mut Stream, buffer: &mut Vec<u8>, wait: Duration) -> Result<usize, End> {
+    fn read_head(&self, stream: &mut Stream, buffer: &mut Vec<u8>, kept: bool) -> Result<usize, End> {
         let began = Instant::now();
         let mut looked = 0;
         loop {
-            if let Some(end) = head::end_of_head(buffer, looked) {
+            let end = head::end_of_head(buffer, looked);
+            looked = buffer.len();
+            if end.map_or(looked >= HEAD_LIMIT, |end| end > HEAD_LIMIT) {
+                let sentence = format!("the head of the request is longer than {HEAD_LIMIT} bytes");
+                return refuse(431, sentence, SMALLER);
+            }
+            if let Some(end) = end {
                 return Ok(end);
             }
-            looked = buffer.len();
-            if looked >= HEAD_LIMIT {
-                return refuse(431, format!("the head of the request is longer than {HEAD_LIMIT} bytes"));
-            }
             if !head::may_begin(buffer) {
-                return refuse(
-                    400,
-                    "this is no HTTP request; TLS ends at the proxy in front of this service",
-                );
+                let sentence = "this is no HTTP request; TLS ends at the proxy in front of this service";
+                return refuse(400, sentence, ITSELF);
             }
             let mut chunk = [0; 8192];
             let room = (HEAD_LIMIT + head::BODY_LIMIT - looked).min(chunk.len());
-            match self.read_patiently(stream, &mut chunk[..room], began, wait, buffer.is_empty()) {
+            let silence = match (buffer.is_empty(), kept) {
+                (true, true) => Silence::Kept,
+                (true, false) => Silence::New,
+                (false, _) => Silence::Within,
+            };
+            match self.read_patiently(stream, &mut chunk[..room], began, silence) {
                 Ok(0) => return Err(End::Closed),
                 Ok(n) => buffer.extend_from_slice(&chunk[..n]),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut && !buffer.is_empty() => {
-                    return refuse(408, "the head of the request did not come in time");
+                    return refuse(408, "the head of the request did not come in time", LATE);
                 }
                 Err(_) => return Err(End::Closed),
             }
         }
     }
 
-    /// Reads with an eye on the others: while nobody is free, the silent and the slow have to go.
+    /// Reads with an eye on the others: while nobody is free, the silent and the slow have to go. So have the silent
+    /// when the process stops.
     fn read_patiently(
         &self,
         stream: &mut Stream,
         chunk: &mut [u8],
         began: Instant,
-        wait: Duration,
-        silent: bool,
+        silence: Silence,
     ) -> io::Result<usize> {
+        let (wait, busy, stop) = match silence {
+            Silence::Kept => (IDLE, BUSY_SILENCE, Duration::ZERO),
+            Silence::New => (HEAD, BUSY_SILENCE, STOP_SILENCE),
+            Silence::Within => (HEAD, BUSY_HEAD, HEAD),
+        };
         loop {
             let slice = Instant::now() + BUSY_SILENCE;
             match stream.read_by(chunk, slice.min(began + wait)) {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
                 read => return read,
             }
-            let limit = if silent { BUSY_SILENCE } else { BUSY_HEAD };
-            if began.elapsed() >= limit && self.nobody_is_free() {
+            let waited = began.elapsed();
+            let shed = waited >= busy && self.nobody_is_free();
+            if shed {
                 self.counts.shed.fetch_add(1, Ordering::Relaxed);
-                return Err(io::ErrorKind::TimedOut.into());
             }
-            if began.elapsed() >= wait {
+            let stopped = waited >= stop && self.stop.load(Ordering::Relaxed);
+            if shed || stopped || waited >= wait {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
     }
 }
 
-/// Why a connection ends before an answer.
+/// What a connection is silent before.
+#[derive(Clone, Copy)]
+enum Silence {
+    /// Its first byte. When the process stops, it may still be on its way.
+    New,
+    /// A further request, which may never come.
+    Kept,
+    /// The rest of a head.
+    Within,
+}
+
+/// Why a connection ends before a request was answered.
 enum End {
     Closed,
-    Refused(Refusal),
+    Refused(Reply),
 }
 
-fn refuse<T>(status: u16, sentence: impl Into<String>) -> Result<T, End> {
-    Err(End::Refused(Refusal { status, sentence: sentence.into() }))
+fn refuse<T>(status: u16, sentence: impl Into<String>, fix: &'static str) -> Result<T, End> {
+    Err(End::Refused(refused(&Refusal { status, sentence: sentence.into(), fix })))
 }
 
-fn busy(what: &str) -> End {
-    End::Refused(Refusal { status: 503, sentence: format!("{what}; redeliver in a moment") })
+fn busy<T>(what: &str) -> Result<T, End> {
+    refuse(503, what, "redeliver it in a moment")
 }
 
 fn read_body(stream: &mut Stream, buffer: &mut Vec<u8>, length: usize) -> Result<(), End> {
@@ -361,7 +401,7 @@ fn read_body(stream: &mut Stream, buffer: &mut Vec<u8>, length: usize) -> Result
             Ok(0) => return Err(End::Closed),
             Ok(n) => buffer.extend_from_slice(&chunk[..n]),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return refuse(408, "the body of the request did not come in time");
+                return refuse(408, "the body of the request did not come in time", LATE);
             }
             Err(_) => return Err(End::Closed),
         }
@@ -383,7 +423,8 @@ fn linger(stream: &mut Stream) {
 }
 
 fn refused(refusal: &Refusal) -> Reply {
-    let body = serde_json::json!({ "status": "refused", "error": refusal.sentence }).to_string().into_bytes();
+    let body = serde_json::json!({ "status": "refused", "error": refusal.sentence, "fix": refusal.fix });
+    let body = format!("{body}\n").into_bytes();
     let mut headers = vec![("content-type".into(), "application/json".into())];
     match refusal.status {
         405 => headers.push(("allow".into(), "GET, HEAD, POST".into())),

@@ -135,7 +135,10 @@ impl Intake {
         if HEALTH.contains(&request.path) {
             return match request.is_read() {
                 true => Answer::json(200, &json!({ "status": "ok" })),
-                false => Answer::refused(405, "this path is read with GET", "").with("allow", "GET, HEAD"),
+                false => {
+                    let fix = "set the payload URL's path to /github";
+                    Answer::refused(405, "this path is read with GET", fix).with("allow", "GET, HEAD")
+                }
             };
         }
         if !PATHS.contains(&request.path) {

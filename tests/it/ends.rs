@@ -223,7 +223,7 @@ fn a_deletion_that_github_denies_deletes_nothing() {
         payload["action"] = "deleted".into();
         payload.as_object_mut().map(|payload| payload.remove("changes"));
     });
-    world.send(&[deleted.clone()]);
+    world.send(std::slice::from_ref(&deleted));
     world.wait_until("it is looked at again", || {
         world.service().text().contains("GitHub still shows the deleted team")
     });

@@ -9,10 +9,19 @@ mod standin_rules;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod cli;
 mod effects;
 mod ends;
 mod fill;
+mod gate;
+mod http;
+mod lifecycle;
+mod payloads;
 mod people;
+mod raw;
+mod refusals;
+mod secrecy;
 mod storm;
+mod systemd;
 mod teams;
 mod trouble;

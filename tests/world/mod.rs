@@ -62,14 +62,13 @@ impl Service {
     /// Starts `program` with exactly this environment and waits until it listens.
     pub fn start(program: &Path, args: &[&str], env: &BTreeMap<String, String>) -> Self {
         let mut command = Command::new(program);
-        command
-            .args(args)
-            .env_clear()
-            .envs(env)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
+        command.args(args).env_clear().envs(env).stdin(Stdio::null()).stdout(Stdio::null());
+        Self::run(command)
+    }
+
+    /// Starts what a test has prepared otherwise, and waits until it listens.
+    pub fn run(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
         let log = Arc::new(Mutex::new(Vec::new()));
         let to = log.clone();
@@ -84,10 +83,15 @@ impl Service {
         let mut service = Self { child, url: String::new(), admin: String::new(), log };
         let line = service.wait_for_line("listening=");
         let address = |name: &str| {
-            line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap_or_default().to_string()
+            let word = line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap_or_default();
+            if word.starts_with("unix:") {
+                word.to_string()
+            } else {
+                format!("http://{word}")
+            }
         };
-        service.url = format!("http://{}", address("listening="));
-        service.admin = format!("http://{}", address("admin="));
+        service.url = address("listening=");
+        service.admin = address("admin=");
         service
     }
 
@@ -259,6 +263,19 @@ impl World {
         self.service = Some(Service::start(&Self::program(), &[], &self.env));
     }
 
+    /// Starts the service in a way of the test's own.
+    pub fn start_with(&mut self, command: Command) {
+        self.service = Some(Service::run(command));
+    }
+
+    /// The program in this world's environment behind a shell that prepares something; `"$0"` is the program.
+    pub fn shell(&self, script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).arg(Self::program()).env_clear().envs(&self.env);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
     /// The service.
     pub fn service(&self) -> &Service {
         self.service.as_ref().expect("started")
@@ -300,6 +317,20 @@ impl World {
         let (status, body) = self.get_admin("/status.json");
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// One sample of `/metrics`, by its name and labels.
+    pub fn metric(&self, sample: &str) -> u64 {
+        let (_, text) = self.get_admin("/metrics");
+        let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no sample {sample} in\n{text}")).parse().expect("a whole number")
+    }
+
+    /// Sends one delivery: status and the answer's JSON.
+    pub fn ask(&self, delivery: &Delivery) -> (u16, Value) {
+        let answer = self.sender().send(delivery).expect("an answer");
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        (answer.status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
     /// A GET of the admin listener: status and body.

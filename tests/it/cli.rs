@@ -1,0 +1,236 @@
+//! The command line as people use it: help, wrong usage, exit codes, and commands with and without a running service.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::standin::Delivery;
+use crate::world::{Truth, World};
+
+/// Runs the program without any environment: exit code, stdout, stderr.
+fn program(args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(World::program()).args(args).env_clear().output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+/// A world in which one delivery has failed for good.
+fn world_with_failure() -> (World, Delivery, u64) {
+    let mut world = World::new(Truth::Deliveries);
+    let ana = world.person("ana");
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.send(&created);
+    world.wait_until("the team is made", || world.members("crew").is_some());
+    let team = world.sentry.teams()["crew"].id;
+    world.sentry.set_idp_provisioned(team, true);
+    let added = world.github.add_member(crew, ana).remove(0);
+    world.send(std::slice::from_ref(&added));
+    world.wait_until("it failed", || world.status()["failed"] == 1);
+    (world, added, team)
+}
+
+#[test]
+fn help_and_version_go_to_stdout_and_need_nothing() {
+    let (code, help, talk) = program(&["--help"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    assert!(help.starts_with("Keeps Sentry's teams and memberships the same as GitHub's"), "{help}");
+    for word in ["serve", "status [--json]", "approve HOLD", "reject HOLD", "replay GUID", "--state-dir DIR"]
+    {
+        assert!(help.contains(word), "{word} in {help}");
+    }
+    for name in ["GH_TOKEN", "GH_WEBHOOK_TOKEN", "SENTRY_TOKEN", "SENTRY_ORG_SLUG", "SYNC_LISTEN", "RUST_LOG"]
+    {
+        assert!(help.contains(name), "{name} in {help}");
+    }
+    assert!(help.contains("exit codes: 0 done, 1 failed, 2 something is held, 64 wrong usage"), "{help}");
+    for args in [&["-h"][..], &["status", "--help"], &["serve", "-h"]] {
+        assert_eq!(program(args), (0, help.clone(), String::new()), "{args:?}");
+    }
+    let version = format!("sentry-team-sync {}\n", env!("CARGO_PKG_VERSION"));
+    for flag in ["--version", "-V"] {
+        assert_eq!(program(&[flag]), (0, version.clone(), String::new()));
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_64_and_says_what_is_right() {
+    for (args, said) in [
+        (&["fly"][..], "error: there is no command `fly`\n  fix: sentry-team-sync --help lists them\n"),
+        (&["--fly"], "error: there is no flag `--fly`\n  fix: sentry-team-sync --help lists them\n"),
+        (&["-x"], "error: there is no flag `-x`\n  fix: sentry-team-sync --help lists them\n"),
+        (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: sentry-team-sync status lists them\n"),
+        (&["reject"], "error: `reject` needs the name of a hold\n  fix: sentry-team-sync status lists them\n"),
+        (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed\n  fix: sentry-team-sync status lists them\n"),
+    ] {
+        assert_eq!(program(args), (64, String::new(), said.to_string()), "{args:?}");
+    }
+    let many: [&[&str]; 7] = [
+        &["serve", "now"],
+        &["status", "--all"],
+        &["status", "crew"],
+        &["approve", "a", "--all"],
+        &["replay", "--json", "a"],
+        &["serve", "--listen"],
+        // A token on the command line would be visible to everybody on the machine.
+        &["serve", "--gh-token", "secret"],
+    ];
+    for args in many {
+        let (code, answer, talk) = program(args);
+        assert_eq!((code, answer.as_str()), (64, ""), "{args:?}");
+        assert!(talk.starts_with("error: ") && talk.lines().count() <= 2, "{args:?}: {talk}");
+    }
+}
+
+#[test]
+fn flags_win_over_the_environment_in_the_real_program() {
+    let world = World::new(Truth::Deliveries);
+    let dir = world.dir.0.join("by-flag");
+    let mut command = Command::new(World::program());
+    command
+        .args(["status", "--state-dir", dir.to_str().unwrap()])
+        .env_clear()
+        .env("SYNC_STATE_DIR", "/nowhere");
+    let output = command.output().unwrap();
+    let said = format!("no service has run yet: `{}` holds no state\n", dir.display());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), said);
+}
+
+#[test]
+fn looking_where_no_service_has_run_says_so_and_makes_nothing() {
+    let world = World::new(Truth::Deliveries);
+    let dir = world.dir.0.join("state");
+    let entries = || fs::read_dir(&dir).map_or(0, |entries| entries.count());
+    for exists in [false, true] {
+        if exists {
+            fs::create_dir(&dir).unwrap();
+        }
+        let said = format!("no service has run yet: `{}` holds no state\n", dir.display());
+        assert_eq!(world.command(&["status"]), (0, said, String::new()));
+        assert_eq!(world.command(&["status", "--json"]), (0, "null\n".into(), String::new()));
+        let lacking = format!(
+            "error: there is no state in `{}`\n  fix: name the service's folder with --state-dir\n",
+            dir.display()
+        );
+        for args in [&["replay", "--failed"][..], &["replay", "a"], &["approve", "--all"], &["reject", "a"]] {
+            assert_eq!(world.command(args), (1, String::new(), lacking.clone()), "{args:?}");
+        }
+        assert_eq!((dir.exists(), entries()), (exists, 0));
+    }
+}
+
+#[test]
+fn status_is_told_by_the_running_service_without_any_of_its_variables() {
+    let (mut world, added, _) = world_with_failure();
+    let calls = |status: &Value| status["sentry"]["calls"].as_u64().unwrap();
+    let (code, text, talk) = world.command(&["status"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    assert!(text.starts_with("ready: the mirror works\n"), "{text}");
+    assert!(text.contains("organisation: acme -> acme-sentry, mode: payload\n"), "{text}");
+    assert!(text.contains(&format!("failed {}: membership.added: ", added.guid)), "{text}");
+    let (code, json, talk) = world.command(&["status", "--json"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let status: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&status["ready"], &status["failed"], &status["queued"]),
+        (&true.into(), &1.into(), &0.into())
+    );
+    assert_eq!(status["failures"][0]["delivery"], added.guid.as_str());
+    assert!(calls(&status) > 0, "only the service knows how many calls it has made");
+    assert!(world.service().text().contains("control: {\"command\":\"status\",\"json\":true}"));
+    // The same without a service, from what is on disk.
+    world.take_service().stop("-TERM");
+    let (code, text, talk) = world.command(&["status"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    assert!(text.starts_with("no service is running: this is what its state directory holds\n"), "{text}");
+    let status: Value = serde_json::from_str(&world.command(&["status", "--json"]).1).unwrap();
+    assert_eq!((&status["failed"], calls(&status)), (&1.into(), 0));
+}
+
+#[test]
+fn unknown_names_are_refused_one_by_one_with_1() {
+    let (mut world, _, _) = world_with_failure();
+    for is_running in [true, false] {
+        if !is_running {
+            world.take_service().stop("-TERM");
+        }
+        let delivery = |name: &str| {
+            format!("error: no failed delivery is called `{name}`: `sentry-team-sync status` lists them\n")
+        };
+        let hold =
+            |name: &str| format!("error: there is no hold `{name}`: `sentry-team-sync status` lists them\n");
+        assert_eq!(world.command(&["replay", "a", "b"]), (1, String::new(), delivery("a") + &delivery("b")));
+        assert_eq!(world.command(&["approve", "a", "b"]), (1, String::new(), hold("a") + &hold("b")));
+        assert_eq!(world.command(&["reject", "a"]), (1, String::new(), hold("a")));
+        assert_eq!(world.command(&["approve", "--all"]), (0, "nothing is held\n".into(), String::new()));
+    }
+}
+
+#[test]
+fn a_replay_looks_again_at_what_failed() {
+    for args in [&["replay", "GUID"][..], &["replay", "--failed"]] {
+        for is_running in [true, false] {
+            let (mut world, added, team) = world_with_failure();
+            world.sentry.set_idp_provisioned(team, false);
+            if !is_running {
+                world.take_service().stop("-TERM");
+            }
+            let args: Vec<_> =
+                args.iter().map(|arg| if *arg == "GUID" { added.guid.as_str() } else { arg }).collect();
+            let said = format!("looking again at {}\n", added.guid);
+            assert_eq!(world.command(&args), (0, said, String::new()));
+            if !is_running {
+                world.start();
+            }
+            world.wait_until("ana is in", || world.members("crew") == Some(vec!["ana@acme.test".into()]));
+            world.wait_for_rest();
+            assert_eq!(
+                world.command(&["replay", "--failed"]),
+                (0, "nothing has failed\n".into(), String::new())
+            );
+            if !is_running {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_held_makes_status_end_with_2_until_it_is_decided() {
+    let mut world = World::new(Truth::Deliveries);
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.send(&created);
+    world.wait_until("the team is made", || world.members("crew").is_some());
+    world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
+    world.send(&world.github.delete_team(crew));
+    world.wait_until("it is held", || {
+        world.status()["holds"].as_array().is_some_and(|holds| holds.len() == 1)
+    });
+    let name = world.status()["holds"][0]["name"].as_str().unwrap().to_string();
+    let (code, text, talk) = world.command(&["status"]);
+    assert_eq!((code, talk.as_str()), (2, ""));
+    assert!(text.contains(&format!("hold {name}: ")), "{text}");
+    assert_eq!(world.command(&["status", "--json"]).0, 2);
+    let (code, said, talk) = world.command(&["approve", &name]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    assert!(said.starts_with("approved: "), "{said}");
+    world.wait_until("the team is deleted", || world.members("crew").is_none());
+    world.wait_until("nothing is held", || world.command(&["status"]).0 == 0);
+}
+
+#[test]
+fn the_control_socket_and_the_state_directory_are_their_owners_alone() {
+    let mut world = World::new(Truth::Deliveries);
+    // A socket's address has room for 107 bytes; the folder's path may be longer.
+    let dir = world.dir.0.join("a-very-long-name-of-a-folder".repeat(5)).join("state");
+    world.set("SYNC_STATE_DIR", dir.to_str().unwrap());
+    let command = world.shell("umask 0; exec \"$0\"");
+    world.start_with(command);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&dir), mode(&dir.join("control"))), (0o700, 0o600));
+    assert_eq!(world.command(&["status"]).0, 0);
+}

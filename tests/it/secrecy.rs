@@ -1,0 +1,92 @@
+//! No secret reaches a log, an answer, a page or a file, whatever goes wrong around it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::raw;
+use crate::standin::{Fault, Rule, Sender};
+use crate::world::{Truth, World, SECRET};
+
+/// All that lies below a folder, by path.
+fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else if path.is_file() {
+            found.push((path.display().to_string(), fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+#[test]
+fn secrets_never_appear() {
+    for truth in [Truth::Deliveries, Truth::Github] {
+        let mut world = World::new(truth);
+        world.set("RUST_LOG", "trace");
+        world.set("GH_WEBHOOK_TOKEN_PREVIOUS", "the secret before this one");
+        let (ana, ben) = (world.person("ana"), world.github_only("ben"));
+        world.start();
+        let mut seen: Vec<(String, Vec<u8>)> = Vec::new();
+        let (crew, created) = world.github.create_team("Crew", world.olive);
+        world.send(&created);
+        world.send(&world.github.add_member(crew, ana));
+        world.send(&world.github.add_member(crew, ben));
+        world.wait_for_rest();
+        // Refusals of every kind, some of which carry a secret where it does not belong.
+        let url = world.service().url.clone();
+        let delivery = world.github.rename_team(crew, "Night Crew").remove(0);
+        for bad in [
+            delivery.clone().tampered(),
+            delivery.clone().signed_as(SECRET),
+            delivery.clone().without("X-GitHub-Event"),
+            delivery.clone().with_header("Content-Type", "text/plain"),
+        ] {
+            seen.push(("answer".into(), world.sender().send(&bad).unwrap().body));
+        }
+        let wrong = Sender::new(&format!("{url}/github"), "another secret").send(&delivery).unwrap();
+        seen.push(("answer".into(), wrong.body));
+        let hostile = format!("GET /{}\r\n\r\n", "x".repeat(50));
+        seen.push(("answer".into(), raw::ask(&url, hostile).unwrap().body.into_bytes()));
+        // Both sides say no, break off, and forget the tokens.
+        for wire in [&world.sentry.wire, &world.github.wire] {
+            wire.script(Rule::new("*", Fault::Status(500)));
+            wire.script(Rule::new("*", Fault::Cut));
+        }
+        world.send(&[delivery]);
+        world.wait_for_rest();
+        world.sentry.revoke(&world.sentry_token);
+        world.github.revoke(&world.github_token);
+        world.send(&world.github.remove_member(crew, ana));
+        world.wait_until("a token is refused", || world.get_admin("/readyz").0 == 503);
+        let (_, page) = world.get_admin("/");
+        assert!(page.contains("ben") && !page.contains("@acme.test"), "addresses are masked:\n{page}");
+        let (_, metrics) = world.get_admin("/metrics");
+        assert!(!["crew", "ana", "ben"].iter().any(|name| metrics.contains(name)), "no names:\n{metrics}");
+        for path in ["/", "/status.json", "/metrics", "/readyz", "/healthz", "/nowhere"] {
+            seen.push((path.into(), world.get_admin(path).1.into_bytes()));
+        }
+        let (_, out, err) = world.command(&["status", "--json"]);
+        seen.push(("status".into(), (out + &err).into_bytes()));
+        let service = world.take_service();
+        let log = service.log.clone();
+        assert_eq!(service.stop("-TERM").0, Some(0));
+        let log = log.lock().unwrap().join("\n");
+        assert!(log.contains("trace ") || log.contains("debug "), "the log is as talkative as it can be");
+        seen.push(("log".into(), log.into_bytes()));
+        seen.extend(contents(&world.dir.0));
+        assert!(seen.iter().any(|(place, _)| place.contains("/journal/")));
+        assert!(seen.iter().any(|(place, _)| place.contains("/audit/")));
+        let secrets = [&world.github_token, &world.sentry_token, SECRET, "the secret before this one"];
+        for (place, bytes) in seen {
+            let text = String::from_utf8_lossy(&bytes);
+            for secret in secrets {
+                assert!(!text.contains(secret), "a secret in {place}:\n{text}");
+                // Nor in a form that is as good as itself.
+                assert!(!text.contains(&hex::encode(secret)), "a secret in hex in {place}");
+            }
+        }
+    }
+}
