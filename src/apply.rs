@@ -13,7 +13,7 @@ use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::journal::Entry as Write;
 use crate::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
 use crate::slug;
-use crate::state::record::{Binding, Intent, Origin, Record};
+use crate::state::record::{Binding, Fate, Intent, Origin, Record};
 use crate::upstream::{Trouble, TroubleKind};
 use crate::work::hint::Outcome;
 
@@ -67,32 +67,63 @@ impl Apply<'_> {
         Entry { slug: Some(binding.slug.clone()), sentry_team: Some(binding.sentry), ..self.entry(decision) }
     }
 
-    /// The intended change did not take place.
-    pub fn drop_intent(&self) {
-        self.engine.journal.note(Record::Dropped { team: self.team });
+    /// The intended change did not take place. Synced: after a crash, an open intent would have what others did since
+    /// be taken for ours.
+    pub fn drop_intent(&self) -> Result<(), Outcome> {
+        self.engine.keep(Record::Dropped { team: self.team })
     }
 
     /// A write that was not carried out leaves no open intent; one whose outcome is unknown does, to be resolved by a
-    /// look at both slugs.
-    fn trouble(&self, decision: &'static str, trouble: Trouble) -> Outcome {
-        if trouble.kind != TroubleKind::Unknown {
-            self.drop_intent();
+    /// look at both slugs. So does one that repeats an `earlier` attempt whose outcome is unknown.
+    fn trouble(&self, decision: &'static str, trouble: Trouble, earlier: bool) -> Outcome {
+        if trouble.kind != TroubleKind::Unknown && !earlier {
+            if let Err(outcome) = self.drop_intent() {
+                return outcome;
+            }
         }
-        self.engine.audit.write(self.entry(decision).exchange(&trouble.exchange));
+        self.tell(self.entry(decision), &trouble);
         self.engine.sentry_trouble(trouble)
     }
 
-    /// Binds this GitHub team to a Sentry team. Closes the intent.
-    fn bind(&self, team: &Team, origin: Origin) -> Result<Binding, Outcome> {
+    /// A call that failed is told; one that was never made is not, or an outage would fill the disk with it.
+    fn tell(&self, entry: Entry, trouble: &Trouble) {
+        if !matches!(trouble.kind, TroubleKind::Later(_)) {
+            self.engine.audit.write(entry.exchange(&trouble.exchange));
+        }
+    }
+
+    /// Binds this GitHub team to a Sentry team, unless that follows another one by now. Closes the intent. `new`: its
+    /// people are still to be looked at, which a crash must not make forgotten.
+    fn bind(&self, team: &Team, origin: Origin, new: bool) -> Result<Binding, Outcome> {
         let binding =
             Binding { sentry: team.id, slug: team.slug.clone(), name: team.name.as_str().into(), origin };
-        self.engine.keep(Record::Bound { team: self.team, binding: binding.clone() })?;
+        let mut records = vec![Record::Bound { team: self.team, binding: binding.clone() }];
+        if new {
+            records.push(Record::Fill { team: self.team, open: true });
+        }
+        let free = self.engine.journal.decide(|state| match state.teams.of_sentry(team.id) {
+            Some(owner) if owner != self.team => Write::Nothing(false),
+            _ => Write::Keep(records, true),
+        });
+        match free.map_err(not_kept)? {
+            true => Ok(binding),
+            false => {
+                Err(Outcome::Later("another GitHub team has just taken the Sentry team over".into(), None))
+            }
+        }
+    }
+
+    /// Binds to a team that an earlier attempt of ours has made.
+    pub fn made(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
+        let binding = self.bind(team, Origin::Created, true)?;
+        self.engine.audit.write(self.about("create team", &binding).because(why));
+        log::info!("team {}: Sentry team `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
         Ok(binding)
     }
 
     /// Takes a Sentry team to be this GitHub team's own.
     pub fn adopt(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
-        let binding = self.bind(team, Origin::Adopted)?;
+        let binding = self.bind(team, Origin::Adopted, true)?;
         self.engine.audit.write(self.about("adopt team", &binding).because(why));
         log::info!("team {}: adopted Sentry team `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
         Ok(binding)
@@ -100,7 +131,7 @@ impl Apply<'_> {
 
     /// Binds to a team whose id is the proof: renamed by others, or written to by an earlier attempt.
     pub fn follow(&self, team: &Team, origin: Origin, why: &str) -> Result<Binding, Outcome> {
-        let binding = self.bind(team, origin)?;
+        let binding = self.bind(team, origin, false)?;
         self.engine.audit.write(self.about("follow team", &binding).because(why));
         log::info!("team {}: its Sentry team is `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
         Ok(binding)
@@ -128,17 +159,17 @@ impl Apply<'_> {
             }
         }
         let name = slug::display_name(name, at);
-        let written =
-            self.engine.sentry.create_team(at, &name).map_err(|trouble| self.trouble(WHAT, trouble))?;
-        let Written { outcome, exchange } = written;
+        let written = self.engine.sentry.create_team(at, &name);
+        let Written { outcome, exchange } =
+            written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
         self.engine.audit.write(Entry { slug: Some(at.clone()), ..self.entry(WHAT) }.exchange(&exchange));
         match outcome {
             Created::New(team) => {
                 log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
-                self.bind(&team, Origin::Created).map(Ok)
+                self.bind(&team, Origin::Created, true).map(Ok)
             }
             Created::Taken if earlier => match self.look(at)? {
-                Some(team) if self.is_free(team.id) => self.bind(&team, Origin::Created).map(Ok),
+                Some(team) if self.is_free(team.id) => self.bind(&team, Origin::Created, true).map(Ok),
                 _ => self.taken(),
             },
             Created::Taken => self.taken(),
@@ -146,8 +177,12 @@ impl Apply<'_> {
     }
 
     fn taken(&self) -> Result<Result<Binding, Taken>, Outcome> {
-        self.drop_intent();
-        Ok(Err(Taken))
+        self.drop_intent().map(|()| Err(Taken))
+    }
+
+    /// The Sentry team of an id, wherever its slug has gone.
+    pub fn look_by_id(&self, id: SentryTeamId) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.team_by_id(id).map_err(|trouble| self.engine.sentry_trouble(trouble))
     }
 
     /// The Sentry team of a slug.
@@ -181,13 +216,13 @@ impl Apply<'_> {
             .engine
             .sentry
             .rename_team(&from, to, Some(&name))
-            .map_err(|trouble| self.trouble(WHAT, trouble))?;
+            .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         let entry = self.about(WHAT, binding).because(format!("to `{to}`")).exchange(&exchange);
         self.engine.audit.write(entry);
         match outcome {
             Renamed::Done(team) if team.id == binding.sentry => {
                 log::info!("team {}: renamed Sentry team `{from}` to `{}`", self.team, team.slug);
-                let binding = self.bind(&team, binding.origin)?;
+                let binding = self.bind(&team, binding.origin, false)?;
                 self.engine.lanes.moved(self.team);
                 Ok(Moved::Done(binding))
             }
@@ -195,18 +230,9 @@ impl Apply<'_> {
                 self.take_back_rename(&other, &from)?;
                 Ok(Moved::Lost)
             }
-            Renamed::Taken => {
-                self.drop_intent();
-                Ok(Moved::Taken)
-            }
-            Renamed::Missing => {
-                self.drop_intent();
-                Ok(Moved::Lost)
-            }
-            Renamed::Locked => {
-                self.drop_intent();
-                Err(locked(&from))
-            }
+            Renamed::Taken => self.drop_intent().map(|()| Moved::Taken),
+            Renamed::Missing => self.drop_intent().map(|()| Moved::Lost),
+            Renamed::Locked => self.drop_intent().and_then(|()| Err(locked(&from))),
         }
     }
 
@@ -215,23 +241,22 @@ impl Apply<'_> {
         log::error!("team {}: `{from}` was Sentry team {}, not ours; renaming it back", self.team, other.id);
         let written = self.engine.sentry.rename_team(&other.slug, from, None);
         let Written { exchange, .. } =
-            written.map_err(|trouble| self.trouble("take back rename", trouble))?;
+            written.map_err(|trouble| self.trouble("take back rename", trouble, false))?;
         let entry =
             Entry { slug: Some(from.clone()), sentry_team: Some(other.id), ..self.entry("take back rename") };
         self.engine
             .audit
             .write(entry.because("the slug belonged to another Sentry team").exchange(&exchange));
-        self.drop_intent();
-        Ok(())
+        self.drop_intent()
     }
 
     /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
-    pub fn end(&self, decision: &'static str, why: &str, deleted: bool) -> Result<(), Outcome> {
+    pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
         let (binding, holds) = self.engine.state(|state| {
             let holds: Vec<_> = state.holds.of_team(self.team).map(|hold| hold.name.clone()).collect();
             (state.teams.binding(self.team).cloned(), holds)
         });
-        self.engine.keep(Record::Gone { team: self.team, deleted, at: Timestamp::now() })?;
+        self.engine.keep(Record::Gone { team: self.team, fate, apart: false, at: Timestamp::now() })?;
         holds.into_iter().for_each(|name| self.engine.journal.note(Record::Released { name }));
         let entry = match &binding {
             Some(binding) => self.about(decision, binding),
@@ -269,25 +294,22 @@ impl Apply<'_> {
             json!({ "name": team.name, "slug": team.slug, "members": people, "projects": team.projects });
         let entry = Entry { before: Some(before), ..self.about("will delete team", binding) };
         if let Err(error) = engine.audit.write_synced(entry) {
-            self.drop_intent();
+            self.drop_intent()?;
             return Err(Outcome::Later(
                 format!("the audit log can not be written, nothing is deleted: {error}"),
                 None,
             ));
         }
         let written =
-            engine.sentry.delete_team(&binding.slug).map_err(|trouble| self.trouble(WHAT, trouble))?;
+            engine.sentry.delete_team(&binding.slug).map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         engine.audit.write(self.about(WHAT, binding).exchange(&written.exchange));
         match written.outcome {
             Deleted::Done | Deleted::Missing => {
                 log::info!("team {}: deleted Sentry team `{}` ({})", self.team, binding.slug, binding.sentry);
-                self.end("end team", "the GitHub team is deleted", true)?;
+                self.end("end team", "the GitHub team is deleted", Fate::Deleted)?;
                 Ok(Ok(()))
             }
-            Deleted::Locked => {
-                self.drop_intent();
-                Err(locked(&binding.slug))
-            }
+            Deleted::Locked => self.drop_intent().and_then(|()| Err(locked(&binding.slug))),
         }
     }
 
@@ -335,7 +357,7 @@ impl Apply<'_> {
         entry: &Entry,
     ) -> Result<Written<T>, Outcome> {
         written.map_err(|trouble| {
-            self.engine.audit.write(entry.clone().exchange(&trouble.exchange));
+            self.tell(entry.clone(), &trouble);
             self.engine.sentry_trouble(trouble)
         })
     }

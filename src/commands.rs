@@ -6,13 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::engine::Engine;
-use crate::event::{Change, Person};
 use crate::ids::Seq;
 use crate::journal::{Journal, NotKept};
-use crate::state::holds::{HeldChange, HoldName};
-use crate::state::record::{Mode, Record};
+use crate::state::holds::HoldName;
+use crate::state::record::Record;
 use crate::status::Status;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin};
+use crate::work::hint::{Hint, LaneKey};
 
 /// A command with its arguments, as it travels over the control socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +117,7 @@ impl Bench<'_> {
         for change in &hold.changes {
             reply.say(&format!("{word}: {change}"));
             match self.engine {
-                Some(engine) => carry_on(engine, change),
+                Some(engine) => engine.look_at_decision(change),
                 None => {
                     reply.tell("no service is running: the decision is kept and carried out when one starts")
                 }
@@ -156,19 +155,6 @@ impl Bench<'_> {
         }
         reply
     }
-}
-
-/// A decided change gets a fresh look; what is in both, the decision and the look, is done.
-fn carry_on(engine: &Engine, change: &HeldChange) {
-    let HeldChange::Remove { team, user, .. } = change else {
-        return engine.look_at_team(change.team(), "decision");
-    };
-    let login = engine.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
-    let Some(login) = login else { return };
-    let person = Person { id: *user, login, bot: false };
-    let sure = engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
-    let ask = Ask::Member { person, change: Some(Change::Removed), sure };
-    engine.lanes.add(LaneKey::Team(*team), Hint::new(engine.now_seq(), Origin::Own("decision"), ask));
 }
 
 impl Reply {

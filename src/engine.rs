@@ -3,23 +3,25 @@
 //! It holds no rules of its own beyond two: when nothing may be worked on at all, and what a trouble with one of the
 //! hosts means for the hint that met it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::audit::Audit;
 use crate::config::{Config, Environment, Settings};
 use crate::error::Result;
+use crate::event::{Change, Person};
 use crate::github::{Github, TeamFacts};
-use crate::ids::{GithubTeamId, Seq};
+use crate::ids::{GithubTeamId, Login, Seq};
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::sentry::Sentry;
+use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
-use crate::work::hint::{Hint, LaneKey, Outcome};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
 
 /// How long a token that may not do one thing is left alone with it.
 const DENIED_PAUSE: Duration = Duration::from_secs(300);
@@ -92,12 +94,12 @@ impl Engine {
 
     /// Puts every queued delivery and every open intent into its lane: after a start.
     pub fn fill_lanes(&self) {
-        let (queued, teams) = self.journal.read(|state| {
+        let (queued, teams, decided) = self.journal.read(|state| {
             let queued: Vec<Arc<Delivery>> = state.deliveries.queued().cloned().collect();
-            let intents: Vec<_> = state.teams.open_intents().collect();
-            let approved = state.holds.iter().filter(|hold| hold.decision.is_some_and(|d| d.approved));
-            let approved = approved.flat_map(|hold| hold.changes.iter().map(|change| change.team()));
-            (queued, intents.into_iter().chain(approved).collect::<Vec<_>>())
+            let teams: BTreeSet<_> = state.teams.open_intents().chain(state.teams.unfilled()).collect();
+            let decided = state.holds.iter().filter(|hold| hold.decision.is_some());
+            let decided: Vec<_> = decided.flat_map(|hold| hold.changes.iter().cloned()).collect();
+            (queued, teams, decided)
         });
         for delivery in queued {
             self.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
@@ -105,11 +107,26 @@ impl Engine {
         for team in teams {
             self.look_at_team(team, "open intent");
         }
+        for change in &decided {
+            self.look_at_decision(change);
+        }
+    }
+
+    /// A decided change gets a fresh look; what is in both, the decision and the look, is done.
+    pub fn look_at_decision(&self, change: &HeldChange) {
+        let HeldChange::Remove { team, user, .. } = change else {
+            return self.look_at_team(change.team(), "decision");
+        };
+        let login = self.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
+        // Without a login, the account is looked up by its id.
+        let person = Person { id: *user, login: login.unwrap_or_else(|| Login::from("")), bot: false };
+        let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
+        let ask = Ask::Member { person, change: Some(Change::Removed), sure };
+        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own("decision"), ask));
     }
 
     /// Asks for a look at a team's slug and name, and at whatever is open for it.
     pub fn look_at_team(&self, team: GithubTeamId, why: &'static str) {
-        use crate::work::hint::{Ask, Origin};
         self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(why), Ask::Team));
     }
 
@@ -155,7 +172,7 @@ impl Engine {
     /// Read mode: whether the token may still read members. GitHub answers 404 for what a token may not see, so an
     /// absence that came as a 404 is believed only after this. One call.
     pub fn check_permission(&self, org: &Org) -> Result<(), Outcome> {
-        match self.github.probe(&org.login) {
+        match self.probe(org) {
             Ok(Mode::Read) => Ok(()),
             Ok(Mode::Payload) => {
                 self.github.host().refuse(PERMISSION_LOST);
@@ -165,14 +182,43 @@ impl Engine {
         }
     }
 
+    /// What the token may do. A login that answers 404 may also be one of before: by its id, an organisation that was
+    /// renamed while nobody listened is found, and followed.
+    pub fn probe(&self, org: &Org) -> Result<Mode, Trouble> {
+        let mode = self.github.probe(&org.login)?;
+        if mode == Mode::Read {
+            return Ok(mode);
+        }
+        match self.github.org_by_id(org.id) {
+            Ok(Some(now)) if now.login != org.login => {
+                self.follow_organisation(org, now.login.clone());
+                self.github.probe(&now.login)
+            }
+            // A server without that route, or nothing new.
+            _ => Ok(mode),
+        }
+    }
+
+    /// The pinned organisation has another login now.
+    pub fn follow_organisation(&self, org: &Org, login: Login) {
+        log::info!("the organisation `{}` is now `{login}`", org.login);
+        self.journal.note(Record::Org { id: org.id, login, deleted: org.deleted });
+    }
+
     /// What a trouble with GitHub means for the hint that met it. A refusal in read mode is a token that has lost its
     /// permission: it pauses the host, it never changes the mode.
     pub fn github_trouble(&self, trouble: Trouble) -> Outcome {
         let read_mode = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
         match trouble.kind {
             TroubleKind::Denied if read_mode => {
-                self.github.host().refuse(PERMISSION_LOST);
-                Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(SCOPES_FOR))
+                // One refused call is not a refused token: that is for the call to tell which every token may make
+                // that reads members.
+                let org = self.bearings().map(|(org, _)| org);
+                if org.is_some_and(|org| matches!(self.github.probe(&org.login), Ok(Mode::Payload))) {
+                    self.github.host().refuse(PERMISSION_LOST);
+                    return Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(SCOPES_FOR));
+                }
+                Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE))
             }
             TroubleKind::Denied => Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
             _ => later_or_never(trouble),

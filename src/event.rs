@@ -280,7 +280,9 @@ impl Body {
                 let from = self.changes.as_ref().and_then(|c| c.name.as_ref()).and_then(|n| n.from.as_ref());
                 Meaning::Change(Event::TeamEdited {
                     team: team_ref,
-                    slug_before: from.map(|name| slug::from_name(name)),
+                    // Names are far shorter; a record must stay small whatever is sent.
+                    slug_before: from
+                        .map(|name| slug::from_name(&name.chars().take(TEXT_LIMIT).collect::<String>())),
                 })
             }
             _ => ignored("team", action),

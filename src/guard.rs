@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::config::{load, Need};
     use crate::ids::{GithubTeamId, SentrySlug, SentryTeamId};
-    use crate::state::record::{Binding, Intent, Origin, Record};
+    use crate::state::record::{Binding, Fate, Intent, Origin, Record};
 
     fn settings(limit: &str) -> Settings {
         let env = [("SYNC_MAX_DELETIONS".to_string(), limit.to_string())].into();
@@ -56,7 +56,12 @@ mod tests {
             state.apply(Record::Bound { team: GithubTeamId(n), binding });
         }
         for n in 1..=deleted {
-            state.apply(Record::Gone { team: GithubTeamId(n), deleted: true, at: Timestamp(n) });
+            state.apply(Record::Gone {
+                team: GithubTeamId(n),
+                fate: Fate::Deleted,
+                apart: false,
+                at: Timestamp(n),
+            });
         }
         state
     }

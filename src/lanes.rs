@@ -132,8 +132,13 @@ impl Lanes {
     /// Puts a hint into its lane.
     pub fn add(&self, key: LaneKey, hint: Hint) {
         let mut inner = self.lock();
-        inner.lanes.entry(key).or_default().hints.push(hint);
-        inner.schedule(key);
+        let lane = inner.lanes.entry(key).or_default();
+        let due = hint.due.max(lane.not_before.unwrap_or(hint.due));
+        lane.hints.push(hint);
+        // A hint that is not the first one due changes nothing: a lane may hold tens of thousands.
+        if lane.scheduled.is_none_or(|at| due < at) {
+            inner.schedule(key);
+        }
         drop(inner);
         self.wake.notify_one();
     }
@@ -152,7 +157,12 @@ impl Lanes {
                 None => LONGEST_PAUSE,
             };
             if wait.is_zero() {
-                return inner.start(now);
+                let job = inner.start(now);
+                // One wake-up brings one worker; it sees to the next.
+                if !inner.due.is_empty() {
+                    self.wake.notify_one();
+                }
+                return job;
             }
             (inner, _) = self.wake.wait_timeout(inner, wait).unwrap_or_else(PoisonError::into_inner);
         }

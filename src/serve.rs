@@ -117,6 +117,8 @@ impl Service {
             .map_err(|error| Error::failed("failed to start the HTTP server").why(error))?;
         let server = Arc::new(server);
         let budget = Budget::new(BODIES);
+        // Before anybody is listened to: what arrives from then on finds its own way into the lanes.
+        engine.fill_lanes();
         let open = |listener, name, threads| {
             let options = gate::Options { name, threads, inner: inner.path.clone(), budget: budget.clone() };
             Gate::open(listener, options).context("failed to start the threads of the listener", name)
@@ -138,7 +140,6 @@ impl Service {
         let control = spawn("control".into(), move || control.run(&on_control, &stop_control))?;
         let (journal, stop_keeper) = (engine.journal.clone(), stop.clone());
         let keeper = spawn("journal".into(), move || journal.keep_in_order(&stop_keeper))?;
-        engine.fill_lanes();
         let on_watch = engine.clone();
         let mut workers = vec![spawn("watch".into(), move || watch::run(&on_watch))?];
         for n in 0..config.settings.workers {

@@ -1,7 +1,7 @@
 //! What happens without an event: finding out at start whose teams these are and what the token may do, and looking
 //! now and then at what nobody tells (new people in Sentry, moved teams, holds that expire).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
@@ -9,8 +9,10 @@ use crate::engine::{Engine, PERMISSION_LOST};
 use crate::event::{OrgRef, Person};
 use crate::identity::Identity;
 use crate::ids::SentryTeamId;
+use crate::journal::Entry;
 use crate::sentry::Team;
 use crate::slug;
+use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Binding, Mode, Record};
 use crate::upstream::Trouble;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin};
@@ -41,7 +43,7 @@ impl Engine {
         let Some(org) = self.state(|state| state.org.clone()) else { return Ok(false) };
         let known = self.state(|state| state.mode.clone());
         let same_token = known.as_ref().filter(|(_, fingerprint)| **fingerprint == *self.github_fingerprint);
-        let now = self.github.probe(&org.login)?;
+        let now = self.probe(&org)?;
         match (same_token, now) {
             (Some((Mode::Read, _)), Mode::Payload) => {
                 self.github.host().refuse(PERMISSION_LOST);
@@ -66,10 +68,14 @@ impl Engine {
             None => self.github.only_org()?,
         };
         if let Some(OrgRef { id, login }) = found {
+            let named = login.clone();
             // The first signed event may have been quicker.
-            if self.state(|state| state.org.is_none()) {
-                log::info!("organisation pinned: {} ({id})", crate::escape::Quoted(login.as_str()));
-                self.journal.note(Record::Org { id, login, deleted: false });
+            let pinned = self.journal.decide(|state| match state.org {
+                None => Entry::Keep(vec![Record::Org { id, login, deleted: false }], true),
+                Some(_) => Entry::Nothing(false),
+            });
+            if pinned.unwrap_or(false) {
+                log::info!("organisation pinned: {} ({id})", crate::escape::Quoted(named.as_str()));
             }
         }
         Ok(())
@@ -84,11 +90,13 @@ impl Engine {
         else {
             return Ok(());
         };
-        if let Some(found) = self.github.org(configured)?.filter(|found| found.id != pinned.id) {
-            self.set_fault(format!(
+        match self.github.org(configured)? {
+            Some(found) if found.id == pinned.id => self.follow_organisation(&pinned, found.login),
+            Some(found) => self.set_fault(format!(
                 "GH_ORG is `{}`, but the state directory belongs to `{}`: give each organisation its own SYNC_STATE_DIR",
                 found.login, pinned.login
-            ));
+            )),
+            None => {}
         }
         Ok(())
     }
@@ -97,10 +105,13 @@ impl Engine {
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
         let Some((org, mode)) = self.bearings() else { return Ok(()) };
         if mode == Mode::Read {
+            // An organisation that is not to be seen has no empty list of teams.
             let teams = self.github.teams(&org.login)?;
-            self.learn_teams(&teams);
+            if let Some(teams) = &teams {
+                self.learn_teams(teams);
+            }
             if first {
-                let moved = teams.iter().filter(|facts| {
+                let moved = teams.iter().flatten().filter(|facts| {
                     let wanted = slug::for_team(&facts.slug, facts.id, &self.settings.slug_prefix);
                     let bound = self.state(|state| state.teams.binding(facts.id).map(|b| b.slug.clone()));
                     bound.is_some_and(|slug| slug != wanted)
@@ -119,17 +130,33 @@ impl Engine {
     /// Follows bound teams that were renamed in Sentry meanwhile. Where listing is refused, that is found out when one
     /// is needed.
     fn refresh_bindings(&self) -> Result<(), Trouble> {
-        let Some(teams) = self.sentry.teams()? else { return Ok(()) };
-        let by_id: BTreeMap<SentryTeamId, Team> = teams.into_iter().map(|team| (team.id, team)).collect();
+        // The workers go on meanwhile: what was bound before the list was read may be compared with it.
         let bindings: Vec<_> = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
+        let Some(teams) = self.sentry.teams()? else { return Ok(()) };
+        let by_id: BTreeMap<SentryTeamId, Team> = teams.into_iter().map(|team| (team.id, team)).collect();
         for (team, binding) in bindings {
             let Some(now) = by_id.get(&binding.sentry).filter(|now| now.slug != binding.slug) else {
                 continue;
             };
-            log::info!("team {team}: its Sentry team was renamed from `{}` to `{}`", binding.slug, now.slug);
-            let binding = Binding { slug: now.slug.clone(), name: now.name.as_str().into(), ..binding };
-            self.journal.note(Record::Bound { team, binding });
+            let followed =
+                Binding { slug: now.slug.clone(), name: now.name.as_str().into(), ..binding.clone() };
+            let changed = self.journal.decide(|state| {
+                let as_before =
+                    state.teams.binding(team) == Some(&binding) && state.teams.intent(team).is_none();
+                match as_before {
+                    true => Entry::Keep(vec![Record::Bound { team, binding: followed }], true),
+                    false => Entry::Nothing(false),
+                }
+            });
+            if changed.unwrap_or(false) {
+                log::info!(
+                    "team {team}: its Sentry team was renamed from `{}` to `{}`",
+                    binding.slug,
+                    now.slug
+                );
+                self.lanes.moved(team);
+            }
         }
         Ok(())
     }
@@ -161,16 +188,37 @@ impl Engine {
         }
     }
 
+    /// What nobody decides about is not done. A deletion that expires is a deletion rejected: its GitHub team is gone,
+    /// and its Sentry team is left alone from then on.
     fn expire_holds(&self) {
         let now = Timestamp::now();
         let old: Vec<_> = self.state(|state| {
             let undecided = state.holds.iter().filter(|hold| hold.decision.is_none());
-            undecided.filter(|hold| now.since(hold.at) > HOLDS_EXPIRE).map(|hold| hold.name.clone()).collect()
+            undecided.filter(|hold| now.since(hold.at) > HOLDS_EXPIRE).cloned().collect()
         });
-        for name in old {
+        for Hold { name, changes, .. } in old {
             log::warn!("hold {name} has expired; nothing was done");
-            self.journal.note(Record::Released { name });
+            let entry = crate::audit::Entry { event: "hold", decision: "expire hold", ..Default::default() };
+            self.audit.write(entry.because(format!("{name}: {}", list(&changes))));
+            if changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
+                self.journal.note(Record::Decided { name, approved: false, at: now });
+                changes.iter().for_each(|change| self.look_at_decision(change));
+            } else {
+                self.journal.note(Record::Released { name });
+            }
         }
+    }
+
+    /// Whoever may not take over a Sentry team can do without, once that one is gone or renamed.
+    fn look_at_disputes(&self) {
+        let teams: BTreeSet<_> = self.state(|state| {
+            let adoptions = state.holds.iter().flat_map(|hold| &hold.changes);
+            adoptions
+                .filter(|change| matches!(change, HeldChange::Adopt { .. }))
+                .map(HeldChange::team)
+                .collect()
+        });
+        teams.into_iter().for_each(|team| self.look_at_team(team, "disputed slug"));
     }
 
     /// An organisation that GitHub shows is not deleted, whatever was said.
@@ -183,6 +231,10 @@ impl Engine {
             }
         }
     }
+}
+
+fn list(changes: &[HeldChange]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Gets started, then looks round at every interval, until the process stops. To be called on a thread of its own.
@@ -201,12 +253,13 @@ pub fn run(engine: &Engine) {
         if is_due && engine.paused_for().is_none() {
             looked = Instant::now();
             engine.github.forget_refusals();
+            engine.look_at_disputes();
             if let Err(trouble) = engine.look_round(false) {
                 log::warn!("interval: {trouble}");
             }
         }
         let map_now = engine.who.map_version();
-        if map_now != map || tried.elapsed() >= WANTED_AGAIN {
+        if (map_now != map || tried.elapsed() >= WANTED_AGAIN) && engine.paused_for().is_none() {
             (map, tried) = (map_now, Instant::now());
             engine.try_wanted();
         }

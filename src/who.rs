@@ -102,16 +102,20 @@ impl Engine {
 
     fn identify_with(&self, person: &Person, ask_sentry: bool) -> Result<Identity, Outcome> {
         let map = self.user_map()?;
+        // Without Sentry's people at hand, nothing could contradict what is remembered.
+        self.need_directory()?;
         if let Some(remembered) = self.remembered(person, &map) {
             return Ok(remembered);
         }
-        self.need_directory()?;
         let claims = self.claims(person)?;
         let evidence = Evidence { login: &person.login, map: map.address(person), claims: &claims };
         let mut identity = self.resolve(&evidence);
         let absent = matches!(identity, Identity::Absent { .. });
         if absent && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
             identity = self.resolve(&evidence);
+        }
+        if let Some(why) = self.inherits(person, &map, &identity) {
+            identity = Identity::Conflict { why };
         }
         self.remember(person, &identity);
         Ok(identity)
@@ -122,7 +126,13 @@ impl Engine {
     pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Outcome> {
         let remembered = self.state(|state| state.people.matched(person.id).cloned());
         match remembered {
-            Some(found) => Ok(plan::remembered(found.member, found.source)),
+            Some(found) => {
+                // Whether somebody is protected is told by their addresses.
+                if !self.settings.protect.is_empty() {
+                    self.need_directory()?;
+                }
+                Ok(plan::remembered(found.member, found.source))
+            }
             None => self.identify(person),
         }
     }
@@ -134,7 +144,7 @@ impl Engine {
             log::info!("identity: Sentry member {member} of GitHub user {user} is gone");
             self.journal.note(Record::Unmatched { user });
         }
-        *self.who.is_read() = false;
+        self.who.directory.write().unwrap_or_else(PoisonError::into_inner).forget(member);
     }
 
     fn user_map(&self) -> Result<std::sync::Arc<UserMap>, Outcome> {
@@ -158,6 +168,24 @@ impl Engine {
             .then(|| self.who.directory.read().unwrap_or_else(PoisonError::into_inner).linked(&person.login));
         let true_still = plan::still_true(found.member, map_says, linked.and_then(one));
         true_still.then(|| plan::remembered(found.member, found.source))
+    }
+
+    /// Sources that go by login alone may mean another account: one that had the login when it was matched. Logins
+    /// change hands, and whoever has one now inherits nothing.
+    fn inherits(&self, person: &Person, map: &UserMap, identity: &Identity) -> Option<String> {
+        let Identity::Matched { member, source, .. } = identity else { return None };
+        let by_login = *source == Source::Sentry || (*source == Source::Map && !map.names_id(person));
+        let other = self.state(|state| {
+            let mut others = state.people.matches().filter(|(user, _)| *user != person.id);
+            others
+                .find(|(_, found)| found.member == *member && found.login.is(person.login.as_str()))
+                .map(|(user, _)| user)
+        });
+        let user = other.filter(|_| by_login)?;
+        Some(format!(
+            "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
+            person.id
+        ))
     }
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.

@@ -253,6 +253,11 @@ impl Protected {
         addresses.any(|address| self.entries.iter().any(|entry| entry.eq_ignore_ascii_case(address)))
     }
 
+    /// Whether nobody and nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether a Sentry team is protected.
     pub fn covers_team(&self, slug: &SentrySlug) -> bool {
         self.entries.iter().any(|entry| entry == slug.as_str())

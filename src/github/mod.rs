@@ -154,6 +154,12 @@ impl Github {
         Ok(row.map(|row| OrgRef { id: row.id, login: row.login }))
     }
 
+    /// The organisation of that id, whatever its login is now; `None` if this server has no such route.
+    pub fn org_by_id(&self, id: GithubOrgId) -> Result<Option<OrgRef>, Trouble> {
+        let row: Option<wire::OrgRow> = self.get(format!("/organizations/{id}"))?;
+        Ok(row.map(|row| OrgRef { id: row.id, login: row.login }).filter(|org| org.id == id))
+    }
+
     /// The token's only organisation; `None` if it has several, or none that it may tell.
     pub fn only_org(&self) -> Result<Option<OrgRef>, Trouble> {
         let rows = match self.get::<Vec<wire::OrgRow>>("/user/orgs?per_page=2".into()) {
@@ -217,23 +223,24 @@ impl Github {
         Ok(row.is_some_and(|row| row.state == "active"))
     }
 
-    /// The teams that a person is in.
-    pub fn teams_of(&self, org: &Login, login: &Login) -> Result<Vec<GithubTeamId>, Trouble> {
+    /// The teams that a person is in; `None` if the organisation is not to be seen.
+    pub fn teams_of(&self, org: &Login, login: &Login) -> Result<Option<Vec<GithubTeamId>>, Trouble> {
         let vars = json!({ "org": org, "login": login });
         let nodes =
             self.connection::<wire::TeamIdNode>(queries::TEAMS_OF, vars, "/organization/teams", |_| true)?;
-        Ok(nodes.unwrap_or_default().into_iter().map(|team| team.database_id).collect())
+        Ok(nodes.map(|nodes| nodes.into_iter().map(|team| team.database_id).collect()))
     }
 
-    /// All teams that the token sees, by GraphQL or, where that is refused, by REST.
-    pub fn teams(&self, org: &Login) -> Result<Vec<TeamFacts>, Trouble> {
+    /// All teams that the token sees, by GraphQL or, where that is refused, by REST; `None` if the organisation is not to
+    /// be seen.
+    pub fn teams(&self, org: &Login) -> Result<Option<Vec<TeamFacts>>, Trouble> {
         let vars = json!({ "org": org });
         match self.connection::<wire::TeamNode>(queries::TEAMS, vars, "/organization/teams", |_| true) {
-            Ok(nodes) => Ok(nodes.unwrap_or_default().into_iter().map(wire::TeamNode::into_facts).collect()),
+            Ok(nodes) => Ok(nodes.map(|nodes| nodes.into_iter().map(wire::TeamNode::into_facts).collect())),
             Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Never, .. }) => {
                 let path = format!("/orgs/{}/teams?per_page=100", path_part(org.as_str()));
                 let rows: Option<Vec<wire::TeamRow>> = self.pages(&path)?;
-                Ok(rows.unwrap_or_default().into_iter().map(wire::TeamRow::into_facts).collect())
+                Ok(rows.map(|rows| rows.into_iter().map(wire::TeamRow::into_facts).collect()))
             }
             Err(trouble) => Err(trouble),
         }
@@ -265,19 +272,24 @@ impl Github {
         let asked = self.claims_by_query(org, &person.login, wanted)?;
         match asked {
             Some((id, claims)) if id == person.id => Ok(claims),
-            // The login is gone or somebody else's; under which login is the person now?
-            Some(_) => match self.profile_by_id(person.id)? {
-                Some(profile) => match self.claims_by_query(org, &profile.person.login, wanted)? {
-                    Some((id, claims)) if id == person.id => Ok(claims),
-                    _ => Ok(Claims { public: profile.email, ..Claims::default() }),
-                },
-                None => Ok(Claims::default()),
-            },
-            None => {
-                let profile = self.profile(person)?;
-                Ok(Claims { public: profile.and_then(|profile| profile.email), ..Claims::default() })
+            // The login is gone or somebody else's, or GraphQL is refused.
+            _ => self.claims_by_profile(org, person, wanted),
+        }
+    }
+
+    /// The login is nobody's, or GraphQL is refused: the profile is asked for, by id if need be. An account that has
+    /// another login by now is asked for under that one.
+    fn claims_by_profile(&self, org: &Login, person: &Person, wanted: Wanted) -> Result<Claims, Trouble> {
+        let Some(profile) = self.profile(person)? else { return Ok(Claims::default()) };
+        let now = &profile.person.login;
+        if !now.is(person.login.as_str()) {
+            if let Some((id, claims)) = self.claims_by_query(org, now, wanted)? {
+                if id == person.id {
+                    return Ok(claims);
+                }
             }
         }
+        Ok(Claims { public: profile.email, ..Claims::default() })
     }
 
     /// `None` if GraphQL is refused or knows nobody of that login.

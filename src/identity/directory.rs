@@ -62,6 +62,12 @@ impl Directory {
         self.sort();
     }
 
+    /// A member is gone from Sentry.
+    pub fn forget(&mut self, member: MemberId) {
+        self.addresses.retain(|entry| entry.member != member);
+        self.links.retain(|(_, known)| *known != member);
+    }
+
     fn push(&mut self, member: &Member) {
         let mut enter = |address: &str, weight| {
             let address = address.to_lowercase().into();

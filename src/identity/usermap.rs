@@ -24,6 +24,11 @@ impl UserMap {
         by_id.or_else(|| self.entries.get(&person.login.as_str().to_lowercase())).map(String::as_str)
     }
 
+    /// Whether it names an account by its id.
+    pub fn names_id(&self, person: &Person) -> bool {
+        self.entries.contains_key(&format!("id:{}", person.id))
+    }
+
     /// How many people it names.
     pub fn len(&self) -> usize {
         self.entries.len()

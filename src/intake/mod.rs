@@ -355,7 +355,10 @@ fn seen_before(state: &State, seq: Seq, status: Status) -> Entry<Kept> {
                 Some(failure) if old(&failure.delivery) => {
                     let note = "redelivered, but newer news had come".into();
                     let (how, at) = (Settled::Superseded, Timestamp::now());
-                    Entry::Keep(vec![Record::Settled { seqs: vec![seq], how, note, at }], Kept::Superseded)
+                    Entry::Keep(
+                        vec![Record::Settled { seqs: vec![seq], how, note, hold: None, at }],
+                        Kept::Superseded,
+                    )
                 }
                 Some(_) => Entry::Keep(vec![Record::Again { seq }], Kept::Again(seq)),
                 None => Entry::Nothing(Kept::Duplicate),

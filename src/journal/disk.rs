@@ -91,6 +91,12 @@ impl Disk {
         if let Some(number) = newest_snap {
             found.snapshot(number)?;
         }
+        // A log begun in vain, by a snapshot that did not come about, is as if it were not there.
+        while logs.len() > 1 && logs.last().is_some_and(|number| self.is_blank(*number)) {
+            if let Some(number) = logs.pop() {
+                self.discard(number);
+            }
+        }
         for number in &logs {
             found.log(*number, logs.last() == Some(number))?;
         }
@@ -117,8 +123,32 @@ impl Disk {
         Ok(Found { state, segment, remarks })
     }
 
+    /// Whether a log holds nothing but its format.
+    fn is_blank(&self, number: u64) -> bool {
+        let mut blank = true;
+        let look = |record| -> io::Result<()> {
+            blank &= matches!(record, Record::Format { version, .. } if version <= FORMAT);
+            Ok(())
+        };
+        let scanned = fs::read(self.log(number)).and_then(|bytes| frame::scan(&bytes, look));
+        blank && scanned.is_ok_and(|scan| !scan.damaged)
+    }
+
+    /// Removes a log that was begun in vain: what was written before it must stay the last.
+    pub fn discard(&self, number: u64) {
+        let _ = fs::remove_file(self.log(number));
+    }
+
     /// Makes an empty log. Its first record says the format.
     pub fn create(&self, number: u64, state: &State) -> io::Result<Segment> {
+        let begun = self.begin(number, state);
+        if begun.is_err() {
+            self.discard(number);
+        }
+        begun
+    }
+
+    fn begin(&self, number: u64, state: &State) -> io::Result<Segment> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.log(number))?;
         let mut bytes = Vec::new();
         frame::encode(&Record::Format { version: FORMAT, first_start: state.first_start }, true, &mut bytes)?;

@@ -111,9 +111,10 @@ impl<'a> Keeper<'a> {
         let (state, next, upto) = (inner.state.clone(), inner.number + 1, inner.appended);
         drop(inner);
         let disk = &self.journal.disk;
-        let begun = disk
-            .create(next, &state)
-            .and_then(|segment| disk.write_snapshot(next, &state).map(|size| (segment, size)));
+        let begun = disk.create(next, &state).and_then(|segment| {
+            let written = disk.write_snapshot(next, &state).inspect_err(|_| disk.discard(next));
+            written.map(|size| (segment, size))
+        });
         match begun {
             Ok((segment, size)) => {
                 self.last_snapshot = size;

@@ -55,6 +55,7 @@ fn settle(journal: &Journal, seq: Seq) {
         seqs: vec![seq],
         how: Settled::Done,
         note: "".into(),
+        hold: None,
         at: Timestamp::now(),
     });
 }
@@ -141,6 +142,28 @@ fn a_torn_tail_is_cut_and_appending_goes_on() {
     let (journal, remarks) = dir.open();
     assert_eq!((queued(&journal), remarks), (vec![1, 2], vec![]));
     assert_eq!(journal.read(|state| state.damaged), None);
+}
+
+#[test]
+fn a_torn_tail_before_a_log_that_was_begun_in_vain_is_no_damage() {
+    let dir = Dir::new();
+    {
+        let (journal, _) = dir.open();
+        receive(&journal, "a").unwrap();
+        receive(&journal, "b").unwrap();
+    }
+    // The disk was full: half a flush, then a new log whose snapshot did not fit.
+    let whole = fs::read(dir.log(1)).unwrap();
+    fs::write(dir.log(1), &whole[..whole.len() - 5]).unwrap();
+    let mut bytes = Vec::new();
+    frame::encode(&Record::Format { version: 1, first_start: Timestamp(0) }, true, &mut bytes).unwrap();
+    for begun in [&bytes[..], &bytes[..7], &[]] {
+        fs::write(dir.log(2), begun).unwrap();
+        let (journal, remarks) = dir.open();
+        assert!(journal.read(|state| state.damaged.is_none()), "{remarks:?}");
+        assert_eq!(queued(&journal).len(), 1);
+        assert_eq!(dir.files(), ["1.log"]);
+    }
 }
 
 #[test]

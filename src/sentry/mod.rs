@@ -208,10 +208,13 @@ impl Sentry {
         }
     }
 
-    /// Whether the organisation itself answers: before a 404 of something in it is believed.
-    pub fn is_there(&self) -> Result<bool, Trouble> {
-        let rows: Option<Vec<wire::MemberRow>> = self.get(self.org_path("members/?per_page=1"))?;
-        Ok(rows.is_some())
+    /// Asks whether the organisation itself answers: before a 404 of something in it is believed.
+    pub fn confirm_organisation(&self) -> Result<(), Trouble> {
+        let path = self.org_path("members/?per_page=1");
+        match self.get::<Vec<wire::MemberRow>>(path.clone())? {
+            Some(_) => Ok(()),
+            None => Err(self.no_organisation(path)),
+        }
     }
 
     /// The scopes of the token; `None` where Sentry does not tell.
@@ -232,8 +235,20 @@ impl Sentry {
     /// Everybody in the organisation: users and invites. `linked` asks for linked GitHub logins too.
     pub fn members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
         let path = self.org_path(if linked { "members/?expand=externalUsers" } else { "members/?" });
-        let pages = self.pages(&format!("{path}&per_page=100"), wire::MemberRow::into_member)?;
-        Ok(pages.unwrap_or_default())
+        let path = format!("{path}&per_page=100");
+        match self.pages(&path, wire::MemberRow::into_member)? {
+            Some(members) => Ok(members),
+            // No empty list: an organisation that answers 404 as a whole is another one, or was renamed.
+            None => Err(self.no_organisation(path)),
+        }
+    }
+
+    /// Sentry does not know the organisation: nothing will work until somebody corrects its slug.
+    pub fn no_organisation(&self, path: String) -> Trouble {
+        let why = format!("Sentry knows no organisation `{}`: correct SENTRY_ORG_SLUG", self.org);
+        self.host.refuse(&why);
+        let exchange = Exchange { call: format!("GET {path}"), answer: "404".into() };
+        Trouble { kind: TroubleKind::Refused, why, exchange }
     }
 
     /// Everybody who bears an address, verified or not. `None` if the address has characters that Sentry's search

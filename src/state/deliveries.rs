@@ -117,6 +117,12 @@ impl Deliveries {
         }
     }
 
+    /// The keys of queued or failed deliveries.
+    pub(super) fn keys_of(&self, seqs: &[Seq]) -> Vec<DeliveryKey> {
+        let of = |seq| self.queued.get(seq).or_else(|| self.failed.get(seq).map(|failure| &failure.delivery));
+        seqs.iter().filter_map(|seq| of(seq).map(|delivery| delivery.key())).collect()
+    }
+
     pub(super) fn settled(&mut self, seqs: &[Seq], how: Settled, note: &str, at: Timestamp) {
         let status = match how {
             Settled::Done => Status::Done,

@@ -93,6 +93,27 @@ impl HeldChange {
     }
 }
 
+impl HeldChange {
+    /// Whether two changes are the same for whoever decided: ids count, a slug may have changed meanwhile.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                HeldChange::Delete { team, sentry, .. },
+                HeldChange::Delete { team: other_team, sentry: other_sentry, .. },
+            )
+            | (
+                HeldChange::Adopt { team, sentry, .. },
+                HeldChange::Adopt { team: other_team, sentry: other_sentry, .. },
+            ) => (team, sentry) == (other_team, other_sentry),
+            (
+                HeldChange::Remove { team, user, .. },
+                HeldChange::Remove { team: other_team, user: other_user, .. },
+            ) => (team, user) == (other_team, other_user),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for HeldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -149,11 +170,32 @@ impl Holds {
         self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == team))
     }
 
-    /// What a person has decided about exactly this change.
+    /// The holds in which a GitHub team would take over a Sentry team.
+    pub fn adoptions_of(&self, team: GithubTeamId) -> impl Iterator<Item = &Hold> {
+        let is_adoption = |change: &HeldChange| matches!(change, HeldChange::Adopt { .. });
+        self.of_team(team).filter(move |hold| hold.changes.iter().any(is_adoption))
+    }
+
+    /// Whether anybody would take over this Sentry team, if a person let them.
+    pub fn is_disputed(&self, wanted: SentryTeamId) -> bool {
+        let is_it =
+            |change: &HeldChange| matches!(change, HeldChange::Adopt { sentry, .. } if *sentry == wanted);
+        self.iter().any(|hold| hold.changes.iter().any(is_it))
+    }
+
+    /// What a person has decided about this change.
     pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
         self.of_team(change.team())
-            .filter(|hold| hold.changes.contains(change))
+            .filter(|hold| hold.changes.iter().any(|known| known.is_same(change)))
             .find_map(|hold| hold.decision)
+    }
+
+    /// Deliveries that wait for the hold's end.
+    pub(super) fn wait_for(&mut self, name: &HoldName, keys: Vec<DeliveryKey>) {
+        if let Some(hold) = self.by_name.get_mut(name) {
+            let new: Vec<_> = keys.into_iter().filter(|key| !hold.deliveries.contains(key)).collect();
+            hold.deliveries.extend(new);
+        }
     }
 
     pub(super) fn hold(&mut self, hold: Hold) {
@@ -213,6 +255,12 @@ mod tests {
         let known = holds.iter().next().unwrap();
         assert_eq!((known.at, &*known.rule, known.deliveries.len()), (Timestamp(1), "r2", 2));
         assert_eq!(holds.decision(&change("a")), Some(Decision { approved: false, at: Timestamp(2) }));
-        assert_eq!(holds.decision(&change("b")), None);
+        let other = HeldChange::Delete {
+            team: GithubTeamId(1),
+            sentry: SentryTeamId(3),
+            slug: SentrySlug::from("a"),
+        };
+        assert_eq!(holds.decision(&other), None);
+        assert!(holds.decision(&change("renamed-meanwhile")).is_some());
     }
 }

@@ -88,17 +88,24 @@ impl State {
                 self.teams.received(&delivery);
                 self.deliveries.received(delivery);
             }
-            Record::Settled { seqs, how, note, at } => self.deliveries.settled(&seqs, how, &note, at),
+            Record::Settled { seqs, how, note, hold, at } => {
+                if let Some(name) = hold {
+                    self.holds.wait_for(&name, self.deliveries.keys_of(&seqs));
+                }
+                self.deliveries.settled(&seqs, how, &note, at);
+            }
             Record::Failed { seq, why, at } => self.deliveries.fail(seq, why, at),
             Record::Again { seq } => self.deliveries.again(seq),
             Record::Org { id, login, deleted } => self.org = Some(Org { id, login, deleted }),
             Record::Mode { mode, fingerprint } => self.mode = Some((mode, fingerprint)),
             Record::Bound { team, binding } => self.teams.bind(team, binding),
             Record::Unbound { team } => self.teams.unbind(team),
-            Record::Gone { team, deleted, at } => {
-                self.teams.end(team, Gone { deleted, at });
+            Record::Gone { team, fate, apart, at } => {
+                let apart = apart || self.holds.adoptions_of(team).next().is_some();
+                self.teams.end(team, Gone { fate, apart, at });
                 self.people.unwant_team(team);
             }
+            Record::Fill { team, open } => self.teams.fill(team, open),
             Record::Intends { team, intent, at } => self.teams.intend(team, intent, at),
             Record::Dropped { team } => self.teams.drop_intent(team),
             Record::Matched { user, found } => self.people.matches_with(user, found),
@@ -192,8 +199,8 @@ impl State {
     }
 
     fn each_team_record(&self, out: &mut dyn FnMut(Record) -> std::io::Result<()>) -> std::io::Result<()> {
-        for (team, Gone { deleted, at }) in self.teams.all_gone() {
-            out(Record::Gone { team, deleted, at })?;
+        for (team, Gone { fate, apart, at }) in self.teams.all_gone() {
+            out(Record::Gone { team, fate, apart, at })?;
         }
         for (team, news) in self.teams.all_news() {
             let people = news.people().collect();
@@ -201,6 +208,9 @@ impl State {
         }
         for (team, binding) in self.teams.bindings() {
             out(Record::Bound { team, binding: binding.clone() })?;
+        }
+        for team in self.teams.unfilled() {
+            out(Record::Fill { team, open: true })?;
         }
         for team in self.teams.open_intents() {
             if let Some((intent, at)) = self.teams.intent(team).cloned() {

@@ -36,6 +36,9 @@ pub enum Record {
         how: Settled,
         /// What they caused, for people.
         note: Box<str>,
+        /// The hold that they wait for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold: Option<HoldName>,
         /// When.
         at: Timestamp,
     },
@@ -85,10 +88,21 @@ pub enum Record {
     Gone {
         /// GitHub's team.
         team: GithubTeamId,
-        /// The Sentry team was deleted or emptied with it; counts against the hour's limit.
-        deleted: bool,
+        /// What became of its Sentry team.
+        fate: Fate,
+        /// Its slug proves nothing; what the state itself knows of that is added to it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        apart: bool,
         /// When.
         at: Timestamp,
+    },
+    /// Everybody who is in the GitHub team is still to be looked at, because its Sentry team was just made or adopted; or
+    /// has been.
+    Fill {
+        /// The team.
+        team: GithubTeamId,
+        /// Still to be done.
+        open: bool,
     },
     /// About to change a team in Sentry. Synced before the call.
     Intends {
@@ -299,6 +313,18 @@ pub enum Origin {
     Created,
     /// It was there before.
     Adopted,
+}
+
+/// What became of the Sentry team of a deleted GitHub team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It was deleted or emptied, by us: counts against the hour's limit.
+    Deleted,
+    /// It was left alone, or there was none.
+    Left,
+    /// None followed it, and no event had told its slug: a later deletion that tells one may still find it.
+    NotFound,
 }
 
 /// A change of a team in Sentry that is under way.

@@ -1,12 +1,12 @@
 //! Teams: which Sentry team follows which GitHub team, what is under way, and the latest word on each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::event::{Change, Event};
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
-use crate::state::record::{Binding, Delivery, Intent};
+use crate::state::record::{Binding, Delivery, Fate, Intent};
 
 /// The span of time that `SYNC_MAX_DELETIONS` speaks of.
 pub const DELETION_SPAN: Duration = Duration::from_secs(3600);
@@ -19,14 +19,18 @@ pub struct Teams {
     by_sentry: HashMap<SentryTeamId, GithubTeamId>,
     intents: BTreeMap<GithubTeamId, (Intent, Timestamp)>,
     gone: BTreeMap<GithubTeamId, Gone>,
+    unfilled: BTreeSet<GithubTeamId>,
     news: BTreeMap<GithubTeamId, News>,
 }
 
 /// A GitHub team that is deleted, for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone {
-    /// Its Sentry team was deleted or emptied with it, by us.
-    pub deleted: bool,
+    /// What became of its Sentry team.
+    pub fate: Fate,
+    /// A Sentry team of its slug is somebody else's: the GitHub team was newer than this mirror, was renamed under its
+    /// eyes, or was in conflict with that very team.
+    pub apart: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -68,6 +72,11 @@ impl News {
         people.sort_unstable();
         people.dedup_by_key(|(user, _)| *user);
         Self { born, named, people }
+    }
+
+    /// Whether a Sentry team of its slug is more likely somebody else's than its own.
+    pub fn is_apart(&self) -> bool {
+        self.born || self.named.is_some()
     }
 
     /// The latest word on a person.
@@ -134,6 +143,16 @@ impl Teams {
         self.intents.keys().copied()
     }
 
+    /// Whether everybody in the team is still to be looked at.
+    pub fn is_unfilled(&self, team: GithubTeamId) -> bool {
+        self.unfilled.contains(&team)
+    }
+
+    /// The teams whose people are still to be looked at.
+    pub fn unfilled(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
+        self.unfilled.iter().copied()
+    }
+
     /// Whether a GitHub team is known to be deleted.
     pub fn gone(&self, team: GithubTeamId) -> Option<Gone> {
         self.gone.get(&team).copied()
@@ -161,7 +180,7 @@ impl Teams {
     pub fn deletions_within_hour(&self, now: Timestamp) -> usize {
         let since = now.before(DELETION_SPAN);
         let under_way = self.intents.values().filter(|(i, _)| matches!(i, Intent::Deleting { .. })).count();
-        self.gone.values().filter(|gone| gone.deleted && gone.at >= since).count() + under_way
+        self.gone.values().filter(|gone| gone.fate == Fate::Deleted && gone.at >= since).count() + under_way
     }
 
     pub(super) fn received(&mut self, delivery: &Delivery) {
@@ -204,16 +223,31 @@ impl Teams {
 
     pub(super) fn unbind(&mut self, team: GithubTeamId) {
         if let Some(binding) = self.bound.remove(&team) {
-            self.by_slug.remove(&binding.slug);
-            self.by_sentry.remove(&binding.sentry);
+            // Somebody may have passed the slug on in Sentry: then it is another team's entry by now.
+            if self.by_slug.get(&binding.slug) == Some(&team) {
+                self.by_slug.remove(&binding.slug);
+            }
+            if self.by_sentry.get(&binding.sentry) == Some(&team) {
+                self.by_sentry.remove(&binding.sentry);
+            }
         }
     }
 
-    pub(super) fn end(&mut self, team: GithubTeamId, gone: Gone) {
+    pub(super) fn end(&mut self, team: GithubTeamId, mut gone: Gone) {
         self.unbind(team);
         self.intents.remove(&team);
-        self.news.remove(&team);
+        self.unfilled.remove(&team);
+        let before = self.gone.get(&team).is_some_and(|before| before.apart);
+        gone.apart |= before || self.news.remove(&team).is_some_and(|news| news.is_apart());
         self.gone.insert(team, gone);
+    }
+
+    pub(super) fn fill(&mut self, team: GithubTeamId, open: bool) {
+        if open {
+            self.unfilled.insert(team);
+        } else {
+            self.unfilled.remove(&team);
+        }
     }
 
     pub(super) fn intend(&mut self, team: GithubTeamId, intent: Intent, at: Timestamp) {

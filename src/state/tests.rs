@@ -46,8 +46,13 @@ fn full() -> State {
         HeldChange::Delete { team: GithubTeamId(2), sentry: SentryTeamId(2), slug: SentrySlug::from("s2") };
     let hold = Hold::new(vec![change], "r".into(), Timestamp(5), vec![delivery(3, Event::OrgDeleted).key()]);
     let intent = Intent::Creating { slug: SentrySlug::from("new"), name: "New".into() };
-    let settled =
-        |seq, how| Record::Settled { seqs: vec![Seq(seq)], how, note: "n".into(), at: Timestamp(2) };
+    let settled = |seq, how| Record::Settled {
+        seqs: vec![Seq(seq)],
+        how,
+        note: "n".into(),
+        hold: None,
+        at: Timestamp(2),
+    };
     fold([
         Record::Org { id: GithubOrgId(1), login: Login::from("acme"), deleted: false },
         Record::Mode { mode: Mode::Read, fingerprint: "f".into() },
@@ -62,7 +67,8 @@ fn full() -> State {
         Record::Failed { seq: Seq(4), why: "w".into(), at: Timestamp(3) },
         Record::Bound { team: GithubTeamId(1), binding: binding(1) },
         Record::Bound { team: GithubTeamId(2), binding: binding(2) },
-        Record::Gone { team: GithubTeamId(3), deleted: true, at: Timestamp(8) },
+        Record::Gone { team: GithubTeamId(3), fate: Fate::Deleted, apart: false, at: Timestamp(8) },
+        Record::Fill { team: GithubTeamId(1), open: true },
         Record::Intends { team: GithubTeamId(4), intent, at: Timestamp(8) },
         Record::Matched { user: GithubUserId(5), found },
         Record::Wanted {
@@ -95,7 +101,14 @@ fn a_snapshot_folds_to_the_same_state() {
 fn applying_is_total() {
     let mut state = State::default();
     for record in [
-        Record::Settled { seqs: vec![Seq(9)], how: Settled::Done, note: "".into(), at: Timestamp(1) },
+        Record::Settled {
+            seqs: vec![Seq(9)],
+            how: Settled::Done,
+            note: "".into(),
+            hold: None,
+            at: Timestamp(1),
+        },
+        Record::Fill { team: GithubTeamId(9), open: false },
         Record::Failed { seq: Seq(9), why: "".into(), at: Timestamp(1) },
         Record::Again { seq: Seq(9) },
         Record::Unbound { team: GithubTeamId(9) },

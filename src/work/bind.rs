@@ -8,7 +8,7 @@ use crate::plan::{self, Holder, TeamStep, WantedTeam};
 use crate::sentry::Team;
 use crate::slug;
 use crate::state::holds::{HeldChange, Hold};
-use crate::state::record::{Binding, DeliveryKey, Intent, Mode, Origin, Record};
+use crate::state::record::{Binding, Fate, Intent, Mode, Record};
 use crate::work::hint::Outcome;
 use crate::work::team::TeamJob;
 
@@ -50,15 +50,17 @@ pub fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
         Intent::Creating { slug, name } => resolve_creation(job, apply, &slug, &name),
         Intent::Renaming { from, to, .. } => resolve_rename(job, apply, &from, &to).map(|()| How::Known),
         Intent::Deleting { sentry, slug } => {
-            if apply.look(&slug)?.is_some_and(|team| team.id == sentry) {
-                apply.drop_intent();
+            let there = match apply.look(&slug)? {
+                Some(team) if team.id == sentry => true,
+                // Somebody may have renamed it in Sentry meanwhile.
+                _ => apply.look_by_id(sentry)?.is_some(),
+            };
+            if there {
+                apply.drop_intent()?;
             } else {
                 confirm_organisation(job)?;
-                apply.end(
-                    "end team",
-                    "its Sentry team is gone after a deletion whose answer was lost",
-                    true,
-                )?;
+                let why = "its Sentry team is gone after a deletion whose answer was lost";
+                apply.end("end team", why, Fate::Deleted)?;
             }
             Ok(How::Known)
         }
@@ -70,11 +72,11 @@ pub fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
 fn resolve_creation(job: &TeamJob, apply: &Apply, slug: &SentrySlug, name: &str) -> Result<How, Outcome> {
     match apply.look(slug)? {
         Some(team) if owner_of(job, &team).is_none() => {
-            apply.follow(&team, Origin::Created, "an earlier attempt of ours made it")?;
+            apply.made(&team, "an earlier attempt of ours made it")?;
             Ok(How::Created)
         }
         Some(_) => {
-            apply.drop_intent();
+            apply.drop_intent()?;
             Ok(How::Known)
         }
         None => match apply.create(slug, name, true)? {
@@ -85,10 +87,7 @@ fn resolve_creation(job: &TeamJob, apply: &Apply, slug: &SentrySlug, name: &str)
 }
 
 fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySlug) -> Result<(), Outcome> {
-    let Some(binding) = job.binding() else {
-        apply.drop_intent();
-        return Ok(());
-    };
+    let Some(binding) = job.binding() else { return apply.drop_intent() };
     for slug in [to, from] {
         if let Some(team) = apply.look(slug)?.filter(|team| team.id == binding.sentry) {
             apply.follow(&team, binding.origin, "found after a rename whose answer was lost")?;
@@ -115,9 +114,13 @@ pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, mut how: How) -> Result
             Some(binding) if binding.slug == wish.team.slug => Holder::Nobody,
             _ => holder(job, apply, &wish.team.slug, binding.is_none())?,
         };
-        // A team first seen through a rename may be found by its old slug only: by its new one, anybody could
-        // rename their way into an existing Sentry team.
-        let adoptable = wish.team.adoptable && wish.before.is_none();
+        // A team that was ever seen to be renamed may be found by its old slug only: by its new one, anybody could
+        // rename their way into an existing Sentry team. Nor is what a person has to decide done meanwhile.
+        let in_question = job.engine.state(|state| {
+            let renamed = state.teams.news(job.team).is_some_and(|news| news.named.is_some());
+            renamed || state.holds.adoptions_of(job.team).next().is_some()
+        });
+        let adoptable = wish.team.adoptable && wish.before.is_none() && !in_question;
         let wanted = WantedTeam { adoptable, ..wish.team.clone() };
         match (plan::team(&wanted, binding.as_ref(), &holder), binding) {
             (TeamStep::Keep, Some(binding)) => return Ok((binding, how)),
@@ -208,11 +211,8 @@ fn adopt(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<(), Outcome>
 
 /// The team is in shape: whatever was held about taking another one over is history.
 pub fn release_adoptions(job: &TeamJob) {
-    let names = job.engine.state(|state| {
-        let is_adoption = |change: &HeldChange| matches!(change, HeldChange::Adopt { .. });
-        let holds = state.holds.of_team(job.team).filter(|hold| hold.changes.iter().all(is_adoption));
-        holds.map(|hold| hold.name.clone()).collect::<Vec<_>>()
-    });
+    let names: Vec<_> =
+        job.engine.state(|state| state.holds.adoptions_of(job.team).map(|hold| hold.name.clone()).collect());
     names.into_iter().for_each(|name| job.engine.journal.note(Record::Released { name }));
 }
 
@@ -264,22 +264,20 @@ fn conflict(job: &TeamJob, apply: &Apply, slug: &SentrySlug, sentry: crate::ids:
 
 /// Puts a change on hold.
 pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {
-    let deliveries = apply.cause.delivery.iter().filter_map(|guid| key_of(job, guid)).collect();
     let (text, now) = (change.to_string(), Timestamp::now());
-    let hold = Hold::new(vec![change], rule.clone(), now, deliveries);
+    let hold = Hold::new(vec![change], rule.clone(), now, Vec::new());
     let name = hold.name.clone();
-    if let Err(outcome) = job.engine.keep(Record::Held { hold }) {
-        return outcome;
+    let is_news =
+        job.engine.state(|state| state.holds.get(&name).is_none_or(|known| known.rule != hold.rule));
+    if is_news {
+        if let Err(outcome) = job.engine.keep(Record::Held { hold }) {
+            return outcome;
+        }
+        let reason = format!("{rule}; to {text}: sentry-team-sync approve {name}");
+        job.engine.audit.write(apply.entry("hold").because(reason));
     }
-    let reason = format!("{rule}; to {text}: sentry-team-sync approve {name}");
-    job.engine.audit.write(apply.entry("hold").because(reason));
-    Outcome::Held(format!("{rule}; approve with: sentry-team-sync approve {name}"))
-}
-
-fn key_of(job: &TeamJob, guid: &str) -> Option<DeliveryKey> {
-    job.engine.state(|state| {
-        state.deliveries.queued().find(|delivery| *delivery.guid == *guid).map(|delivery| delivery.key())
-    })
+    let note = format!("{rule}; approve with: sentry-team-sync approve {name}");
+    Outcome::Held(name, note)
 }
 
 fn in_the_way(slug: &SentrySlug) -> Outcome {
@@ -297,8 +295,7 @@ fn still_taken(slug: &SentrySlug) -> Outcome {
 /// the next look makes it anew.
 pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(), Outcome> {
     let engine = job.engine;
-    let found = engine.sentry.team_by_id(binding.sentry).map_err(|trouble| engine.sentry_trouble(trouble))?;
-    match found {
+    match apply.look_by_id(binding.sentry)? {
         Some(team) => {
             apply.follow(&team, binding.origin, "it was renamed in Sentry")?;
         }
@@ -308,7 +305,12 @@ pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(),
             let record = Record::Unbound { team: job.team };
             engine.journal.keep(record).map_err(not_kept)?;
             engine.audit.write(entry);
-            log::warn!("team {}: Sentry team `{}` ({}) vanished", job.team, binding.slug, binding.sentry);
+            log::warn!(
+                "team {}: Sentry team `{}` ({}) vanished; had it only been renamed there, a token with Organization: Read would find it",
+                job.team,
+                binding.slug,
+                binding.sentry
+            );
         }
     }
     engine.lanes.moved(job.team);
@@ -317,12 +319,5 @@ pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(),
 
 /// Before a 404 is taken for "the team is gone": an organisation that answers 404 as a whole was renamed, or never was.
 pub fn confirm_organisation(job: &TeamJob) -> Result<(), Outcome> {
-    let engine = job.engine;
-    if engine.sentry.is_there().map_err(|trouble| engine.sentry_trouble(trouble))? {
-        return Ok(());
-    }
-    let why =
-        format!("Sentry knows no organisation `{}`: correct SENTRY_ORG_SLUG", engine.settings.sentry_org);
-    engine.sentry.host().refuse(&why);
-    Err(Outcome::Later(why, None))
+    job.engine.sentry.confirm_organisation().map_err(|trouble| job.engine.sentry_trouble(trouble))
 }

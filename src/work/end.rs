@@ -5,13 +5,15 @@ use std::time::Duration;
 use super::bind;
 use super::news::Folded;
 use crate::apply::{Apply, Moved};
+use crate::clock::Timestamp;
 use crate::config::DeleteTeams;
+use crate::guard;
 use crate::ids::{GithubSlug, MemberId};
 use crate::plan::{self, EndStep};
 use crate::sentry::{Member, Removed, Team};
 use crate::slug;
 use crate::state::holds::{Decision, HeldChange};
-use crate::state::record::{Binding, Mode};
+use crate::state::record::{Binding, Fate, Mode};
 use crate::work::hint::{Hint, Outcome};
 use crate::work::team::TeamJob;
 
@@ -53,7 +55,8 @@ pub fn is_held(job: &TeamJob) -> bool {
     held_deletion(job).is_some_and(|decision| decision.is_none())
 }
 
-fn is_decided(job: &TeamJob) -> bool {
+/// Whether a person has decided about the team's deletion, and it has not been done or left since.
+pub fn is_decided(job: &TeamJob) -> bool {
     held_deletion(job).flatten().is_some()
 }
 
@@ -92,14 +95,15 @@ fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
 
 fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcome, Outcome> {
     bind::resolve_intent(job, apply)?;
-    if job.engine.state(|state| state.teams.gone(job.team)).is_some_and(|gone| gone.deleted) {
+    if fate(job) == Some(Fate::Deleted) {
         return Ok(Outcome::Done("the Sentry team was deleted".into()));
     }
     let children = job.engine.children(job.team);
     let outcome = match target(job, apply, slug)? {
         Some(binding) => end_bound(job, apply, &binding, slug)?,
         None => {
-            apply.end("end team", "no Sentry team followed it", false)?;
+            let fate = if slug.is_some() { Fate::Left } else { Fate::NotFound };
+            apply.end("end team", "no Sentry team followed it", fate)?;
             Outcome::Done("the team is deleted; no Sentry team followed it".into())
         }
     };
@@ -110,23 +114,36 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
     Ok(outcome)
 }
 
+/// What became of the Sentry team, if the GitHub team's end is known.
+fn fate(job: &TeamJob) -> Option<Fate> {
+    job.engine.state(|state| state.teams.gone(job.team)).map(|gone| gone.fate)
+}
+
 /// The Sentry team to end: the bound one. In payload mode also one that follows nobody and has the team's slug, as the
-/// original did, unless the GitHub team is newer than this mirror: then the slug is all they share.
+/// original did, unless the slug is all they share: the GitHub team is newer than this mirror, was renamed under its
+/// eyes, or somebody is in conflict about that Sentry team.
 fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Option<Binding>, Outcome> {
     if let Some(binding) = job.binding() {
         return Ok(Some(binding));
     }
     let Some(slug) = slug.filter(|_| job.mode == Mode::Payload) else { return Ok(None) };
     let settings = &job.engine.settings;
-    let born = job.engine.state(|state| state.teams.news(job.team).is_some_and(|news| news.born));
-    if born || !settings.teams.matches(slug) {
+    let apart = job.engine.state(|state| {
+        let news = state.teams.news(job.team).is_some_and(|news| news.is_apart());
+        let gone = state.teams.gone(job.team).is_some_and(|gone| gone.apart);
+        news || gone || state.holds.adoptions_of(job.team).next().is_some()
+    });
+    if apart || !settings.teams.matches(slug) {
         return Ok(None);
     }
     let slug = slug::for_team(slug, job.team, &settings.slug_prefix);
     if job.engine.state(|state| state.teams.owner(&slug)).is_some() {
         return Ok(None);
     }
-    let free = |team: &Team| job.engine.state(|state| state.teams.of_sentry(team.id)).is_none();
+    let free = |team: &Team| {
+        job.engine
+            .state(|state| state.teams.of_sentry(team.id).is_none() && !state.holds.is_disputed(team.id))
+    };
     match apply.look(&slug)?.filter(free) {
         Some(team) => apply.adopt(&team, "it has the slug of the deleted GitHub team").map(Some),
         None => Ok(None),
@@ -141,7 +158,7 @@ fn end_bound(
 ) -> Result<Outcome, Outcome> {
     let engine = job.engine;
     if job.is_left_out(slug, Some(binding)) {
-        apply.end("leave team", "left out by SYNC_TEAMS", false)?;
+        apply.end("leave team", "left out by SYNC_TEAMS", Fate::Left)?;
         return Ok(Outcome::Done(format!(
             "Sentry team `{}` is left alone: left out by SYNC_TEAMS",
             binding.slug
@@ -151,7 +168,7 @@ fn end_bound(
     let approved = match engine.state(|state| state.holds.decision(&change)).map(|decision| decision.approved)
     {
         Some(false) => {
-            apply.end("leave team", "a person rejected its deletion", false)?;
+            apply.end("leave team", "its deletion was rejected", Fate::Left)?;
             return Ok(Outcome::Done(format!(
                 "deleting Sentry team `{}` was rejected; it is left alone",
                 binding.slug
@@ -161,16 +178,16 @@ fn end_bound(
     };
     // What would be left as it is need not be read.
     if let EndStep::Leave(why) = plan::end(&engine.settings, &binding.slug, Some(&[]), approved) {
-        apply.end("leave team", &why, false)?;
+        apply.end("leave team", &why, Fate::Left)?;
         return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)));
     }
     let Some((binding, team)) = read_bound(job, apply, binding)? else {
-        apply.end("end team", "its Sentry team was gone", false)?;
+        apply.end("end team", "its Sentry team was gone", Fate::Left)?;
         return Ok(Outcome::Done("the team is deleted; its Sentry team was gone".into()));
     };
     match plan::end(&engine.settings, &binding.slug, team.projects.as_deref(), approved) {
         EndStep::Leave(why) => {
-            apply.end("leave team", &why, false)?;
+            apply.end("leave team", &why, Fate::Left)?;
             Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)))
         }
         EndStep::Empty => empty(job, apply, &binding),
@@ -213,11 +230,22 @@ fn delete(
         Some(0) => Vec::new(),
         _ => read_members(job, binding)?,
     };
+    // Before anything is changed: what is held must be found as it was.
+    match judge(job) {
+        Err(rule) if !approved => return Ok(bind::hold(job, apply, change, rule)),
+        _ => {}
+    }
     let binding = make_slug_deletable(job, apply, binding)?;
     match apply.delete(&binding, team, &members, approved)? {
         Ok(()) => Ok(Outcome::Done(format!("deleted Sentry team `{}`", team.slug))),
         Err(rule) => Ok(bind::hold(job, apply, change, rule)),
     }
+}
+
+/// What the guard says of one more deletion just now.
+fn judge(job: &TeamJob) -> Result<(), String> {
+    let now = Timestamp::now();
+    job.engine.state(|state| guard::deletion(&job.engine.settings, state, now))
 }
 
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {
@@ -244,9 +272,7 @@ fn make_slug_deletable(job: &TeamJob, apply: &Apply, binding: &Binding) -> Resul
 /// Takes everybody out whom the mirror knows, and leaves the team.
 fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Outcome> {
     let engine = job.engine;
-    if let Err(rule) =
-        engine.state(|state| crate::guard::deletion(&engine.settings, state, crate::clock::Timestamp::now()))
-    {
+    if let Err(rule) = judge(job) {
         let change =
             HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
         let approved = engine.state(|state| state.holds.decision(&change)).is_some_and(|d| d.approved);
@@ -268,7 +294,7 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
     apply.end(
         "empty team",
         &format!("SYNC_DELETE_TEAMS is empty; {out} out, {left} unknown or protected left"),
-        true,
+        Fate::Deleted,
     )?;
     Ok(Outcome::Done(format!("emptied Sentry team `{}`: {out} out, {left} left", binding.slug)))
 }
@@ -294,8 +320,7 @@ fn take_out(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -
 /// A deletion that comes after the team's end was known, with a slug this time: what could not be found by id may be
 /// found by it.
 pub fn by_slug(job: &TeamJob, hint: &Hint, slug: Option<&GithubSlug>) -> Outcome {
-    let dealt_with = job.engine.state(|state| state.teams.gone(job.team)).is_some_and(|gone| gone.deleted);
-    if dealt_with || slug.is_none() || job.mode == Mode::Read {
+    if fate(job) != Some(Fate::NotFound) || slug.is_none() || job.mode == Mode::Read {
         return Outcome::Done("the team is deleted".into());
     }
     end(job, &job.apply(Some(hint)), slug).unwrap_or_else(|outcome| outcome)

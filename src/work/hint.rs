@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Change, Event, Person, TeamRef};
 use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
+use crate::state::holds::HoldName;
 use crate::state::record::Delivery;
 
 /// One reason to look at a team, a person or the organisation.
@@ -53,8 +54,6 @@ pub enum Ask {
     },
     /// The team's slug and name, whatever is open for it, and whether it is to be ended.
     Team,
-    /// The same, and everybody in the team.
-    Everybody,
 }
 
 /// A delivery that became several hints; it is settled when all of them are.
@@ -117,8 +116,8 @@ pub enum Outcome {
     Done(String),
     /// Newer news decided.
     Superseded(String),
-    /// A guard stopped it.
-    Held(String),
+    /// A guard stopped it; the hold, and the rule.
+    Held(HoldName, String),
     /// It can not be carried out.
     Failed(String),
     /// Something failed; again after a growing time, or after the named one.

@@ -42,8 +42,14 @@ fn look_and_act(job: &TeamJob, binding: &Binding, hints: Vec<Hint>, thorough: bo
         Ok(presence) => presence,
         Err(outcome) => return hints.into_iter().map(|hint| (hint, outcome.clone())).collect(),
     };
-    let mut results = Vec::new();
+    let mut results: Vec<(Hint, Outcome)> = Vec::new();
     for hint in hints {
+        // Trouble with a whole host that one person met is everybody's.
+        let later = results.last().map(|(_, outcome)| outcome).filter(|o| matches!(o, Outcome::Later(..)));
+        if let Some(outcome) = later.filter(|_| job.engine.paused_for().is_some()).cloned() {
+            results.push((hint, outcome));
+            continue;
+        }
         let outcome = match (&presence, asks_github(job, &hint)) {
             (None, Some(_)) => job.not_visible(&hint),
             (Some(presence), Some(Question { person, .. })) => {
@@ -59,7 +65,8 @@ fn look_and_act(job: &TeamJob, binding: &Binding, hints: Vec<Hint>, thorough: bo
 /// The person whom GitHub has to be asked about, if the hint does not already hold the truth.
 fn asks_github<'a>(job: &TeamJob, hint: &'a Hint) -> Option<Question<'a>> {
     let (person, _, sure) = hint.member()?;
-    (job.mode == Mode::Read && !sure).then(|| Question { person, expected: is_present_by_word(hint) })
+    let expected = hint.member().is_some_and(|(_, change, _)| change == Some(Change::Added));
+    (job.mode == Mode::Read && !sure).then_some(Question { person, expected })
 }
 
 fn is_present_by_word(hint: &Hint) -> bool {
@@ -71,6 +78,9 @@ fn one(job: &TeamJob, binding: &Binding, hint: &Hint, present: bool) -> Outcome 
     let Some((person, change, _)) = hint.member() else { return Outcome::Done("nobody is named".into()) };
     if person.bot {
         return Outcome::Done(format!("`{}` is a bot and skipped", person.login));
+    }
+    if is_outdated(job, hint, person.id, present) {
+        return Outcome::Done(format!("newer news on `{}` came meanwhile", person.login));
     }
     let decisive = hint.looks >= LOOKS;
     match (change, present) {
@@ -96,6 +106,12 @@ fn one(job: &TeamJob, binding: &Binding, hint: &Hint, present: bool) -> Outcome 
     }
 }
 
+/// Payload mode: what the mirror does by itself, with a wish or a decision of before, is not done past the latest word.
+fn is_outdated(job: &TeamJob, hint: &Hint, user: GithubUserId, present: bool) -> bool {
+    let word = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
+    job.mode == Mode::Payload && hint.delivery().is_none() && word.is_some_and(|(word, _)| word != present)
+}
+
 fn look_again(hint: &Hint, why: &str) -> Outcome {
     Outcome::LookAgain(why.into(), if hint.looks == 0 { EARLY_LOOK } else { DECISIVE_LOOK })
 }
@@ -111,6 +127,7 @@ fn entry(job: &TeamJob, hint: &Hint, binding: &Binding, person: &Person, decisio
 }
 
 fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Outcome {
+    release_removals(job, person.id);
     let identity = match job.engine.identify(person) {
         Ok(identity) => identity,
         Err(outcome) => return outcome,
@@ -155,10 +172,18 @@ fn source_of(identity: &Identity) -> &'static str {
 
 fn take_out(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Outcome {
     forget_wish(job, person.id);
+    // A membership of before may be gone from Sentry, and the person there under a new one.
+    take_out_once(job, binding, hint, person)
+        .or_else(|| take_out_once(job, binding, hint, person))
+        .unwrap_or_else(|| Outcome::Done(format!("`{}` is no longer in Sentry", person.login)))
+}
+
+/// `None` if the member whom the person was matched with is gone from Sentry.
+fn take_out_once(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Option<Outcome> {
     let engine = job.engine;
     let identity = match engine.identify_for_removal(person) {
         Ok(identity) => identity,
-        Err(outcome) => return outcome,
+        Err(outcome) => return Some(outcome),
     };
     let protected =
         |member| engine.who.with_addresses(member, |addresses| engine.settings.protect.covers_any(addresses));
@@ -166,25 +191,35 @@ fn take_out(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> O
         PersonStep::Remove(member) => member,
         PersonStep::Leave(why) => {
             engine.audit.write(entry(job, hint, binding, person, "leave member").because(why.clone()));
-            return Outcome::Done(format!("`{}`: {why}", person.login));
+            return Some(Outcome::Done(format!("`{}`: {why}", person.login)));
         }
-        PersonStep::Add(_) | PersonStep::Want(_) => return Outcome::Done("nothing to do".into()),
+        PersonStep::Add(_) | PersonStep::Want(_) => return Some(Outcome::Done("nothing to do".into())),
     };
     if let Some(outcome) = held_back(job, binding, hint, person) {
-        return outcome;
+        return Some(outcome);
     }
     let entry = Entry { member: Some(member), ..entry(job, hint, binding, person, "remove member") };
-    match job.apply(Some(hint)).remove(
-        binding,
-        member,
-        entry.because(format!("matched by {}", source_of(&identity))),
-    ) {
-        Ok(Removed::Done(_)) => Outcome::Done(format!("removed `{}` from `{}`", person.login, binding.slug)),
-        Ok(Removed::Locked) => locked(binding),
-        Ok(Removed::Missing) => missing(job, binding, hint, person, member)
-            .unwrap_or_else(|| Outcome::Done(format!("`{}` is no longer in Sentry", person.login))),
-        Err(outcome) => outcome,
+    let entry = entry.because(format!("matched by {}", source_of(&identity)));
+    match job.apply(Some(hint)).remove(binding, member, entry) {
+        Ok(Removed::Done(_)) => {
+            release_removals(job, person.id);
+            Some(Outcome::Done(format!("removed `{}` from `{}`", person.login, binding.slug)))
+        }
+        Ok(Removed::Locked) => Some(locked(binding)),
+        Ok(Removed::Missing) => missing(job, binding, hint, person, member),
+        Err(outcome) => Some(outcome),
     }
+}
+
+/// Whatever was held or decided about taking this person out is history: done, or contrary to what is due now.
+fn release_removals(job: &TeamJob, user: GithubUserId) {
+    let names: Vec<_> = job.engine.state(|state| {
+        let is_theirs =
+            |change: &HeldChange| matches!(change, HeldChange::Remove { user: theirs, .. } if *theirs == user);
+        let holds = state.holds.of_team(job.team).filter(|hold| hold.changes.iter().all(is_theirs));
+        holds.map(|hold| hold.name.clone()).collect()
+    });
+    names.into_iter().for_each(|name| job.engine.journal.note(Record::Released { name }));
 }
 
 /// After damage to the journal, nobody is taken out before a person has said so.
@@ -259,8 +294,14 @@ fn forget_wish(job: &TeamJob, user: GithubUserId) {
 /// Only additions; whoever can not be added now stays wanted. A few words on it, if there was anything to do.
 pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Result<Option<String>, Outcome> {
     let people = match job.mode {
-        Mode::Read => job.truth().members()?.unwrap_or_default(),
-        Mode::Payload if matches!(how, How::Created | How::Adopted) || folded.fills_again() => by_word(job),
+        Mode::Read => match job.truth().members()? {
+            Some(people) => people,
+            None => {
+                job.engine.check_permission(&job.org)?;
+                return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
+            }
+        },
+        Mode::Payload if job.engine.state(|state| state.teams.is_unfilled(job.team)) => by_word(job),
         Mode::Payload => Vec::new(),
     };
     let people: Vec<_> =
@@ -279,12 +320,19 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
         let Some(hint) = cause.map(|cause| look_hint(cause, &person)) else { continue };
         match one(job, binding, &hint, true) {
             Outcome::Done(_) => added += 1,
+            outcome @ Outcome::Later(..) if job.engine.paused_for().is_some() => return Err(outcome),
             Outcome::Later(why, _) => {
                 open += 1;
                 // It outlives a restart as a wish; meanwhile it is tried again like any hint.
                 want(job, binding, &hint, &person, why);
-                let again = Hint { due: hint.due + EARLY_LOOK, origin: Origin::Own("fill team"), ..hint };
-                job.engine.lanes.add(LaneKey::Team(job.team), again);
+                let ask = Ask::Member { person, change: None, sure: job.mode == Mode::Payload };
+                let again = Hint::new(hint.seq, Origin::Own("fill team"), ask);
+                job.engine.lanes.add(LaneKey::Team(job.team), Hint { due: again.due + EARLY_LOOK, ..again });
+            }
+            // What can not be done is listed with its reason, and tried again like every wish.
+            Outcome::Failed(why) => {
+                open += 1;
+                want(job, binding, &hint, &person, why);
             }
             _ => open += 1,
         }

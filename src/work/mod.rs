@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::escape::Quoted;
 use crate::ids::Seq;
 use crate::lanes::{Job, LONGEST_PAUSE};
+use crate::state::holds::HoldName;
 use crate::state::record::{Delivery, Record, Settled};
 use hint::{Hint, LaneKey, Origin, Outcome};
 
@@ -115,9 +116,9 @@ fn settle(engine: &Engine, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
 fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint, Duration)> {
     let now = Instant::now();
     let ended = match outcome {
-        Outcome::Done(note) => Ok((Settled::Done, note)),
-        Outcome::Superseded(note) => Ok((Settled::Superseded, note)),
-        Outcome::Held(note) => Ok((Settled::Held, note)),
+        Outcome::Done(note) => Ok((Settled::Done, None, note)),
+        Outcome::Superseded(note) => Ok((Settled::Superseded, None, note)),
+        Outcome::Held(hold, note) => Ok((Settled::Held, Some(hold), note)),
         Outcome::Failed(why) => Err(why),
         Outcome::Later(_, wait) => {
             hint.tries += 1;
@@ -134,6 +135,8 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
             return Some((hint, Duration::ZERO));
         }
         Outcome::Waiting(_) => {
+            // Whoever it waits for wakes it.
+            hint.patient = false;
             hint.due = now + LONGEST_PAUSE;
             return Some((hint, Duration::ZERO));
         }
@@ -141,9 +144,9 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
     match hint.origin {
         Origin::Delivery(delivery) => record(engine, &delivery, ended),
         Origin::Part(whole) => {
-            let note = ended.map(|(_, note)| note);
+            let note = ended.map(|(_, _, note)| note);
             if let Some(note) = whole.part_ended(note) {
-                record(engine, whole.delivery(), note.map(|note| (Settled::Done, note)));
+                record(engine, whole.delivery(), note.map(|note| (Settled::Done, None, note)));
             }
         }
         Origin::Own(_) => {}
@@ -151,11 +154,11 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
     None
 }
 
-fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, String), String>) {
+fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, Option<HoldName>, String), String>) {
     let (seq, at) = (delivery.seq, Timestamp::now());
     let short = |text: String| text.chars().take(NOTE).collect::<String>().into();
     engine.journal.note(match ended {
-        Ok((how, note)) => Record::Settled { seqs: vec![seq], how, note: short(note), at },
+        Ok((how, hold, note)) => Record::Settled { seqs: vec![seq], how, note: short(note), hold, at },
         Err(why) => Record::Failed { seq, why: short(why), at },
     });
 }
@@ -172,7 +175,7 @@ fn tell(hint: &Hint, outcome: &Outcome) {
     let (level, word, text) = match outcome {
         Outcome::Done(note) => (log::Level::Info, "done", note),
         Outcome::Superseded(note) => (log::Level::Info, "superseded", note),
-        Outcome::Held(note) => (log::Level::Warn, "held", note),
+        Outcome::Held(_, note) => (log::Level::Warn, "held", note),
         Outcome::Failed(why) => (log::Level::Error, "failed", why),
         Outcome::Later(why, _) if hint.tries == 0 => (log::Level::Warn, "later", why),
         Outcome::Later(why, _) => (log::Level::Debug, "later", why),

@@ -1,6 +1,6 @@
 //! Hints of one team folded together: the latest word per person, the latest name, the end. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Event;
 use crate::ids::{GithubSlug, GithubUserId, Seq};
@@ -37,7 +37,12 @@ impl Folded {
     pub fn new(hints: Vec<Hint>, news: Option<&News>) -> Self {
         let mut folded = Self::default();
         let latest_name = news.and_then(|news| news.named);
+        let mut seen = BTreeSet::new();
         for hint in hints {
+            // The same delivery twice, after a replay say, is one.
+            if hint.event().is_some() && !seen.insert(hint.seq) {
+                continue;
+            }
             match hint.event() {
                 Some(Event::TeamDeleted { .. }) => folded.ended.push(hint),
                 Some(Event::TeamEdited { slug_before: Some(_), .. }) if latest_name > Some(hint.seq) => {
@@ -57,7 +62,7 @@ impl Folded {
         if let Some(latest) = latest.filter(|latest| *latest > hint.seq) {
             return self.superseded.push((hint, latest));
         }
-        // Of two hints with the same place (a delivery and what the mirror made of it), the one that says more stays.
+        // What the mirror looks at by itself never displaces what an event says, however late it comes.
         match self.members.remove(&user) {
             Some(known) if rank(&known) > rank(&hint) => {
                 let seq = known.seq;
@@ -125,25 +130,16 @@ impl Folded {
 
     /// Whether everybody in the team is to be looked at.
     pub fn asks_for_everybody(&self) -> bool {
-        let by_event = self.team.iter().any(|hint| {
+        self.team.iter().any(|hint| {
             matches!(hint.event(), Some(Event::TeamCreated { .. } | Event::Membership { person: None, .. }))
-        });
-        by_event || self.fills_again()
-    }
-
-    /// Whether the people of a team that was made or adopted before could not be read then.
-    pub fn fills_again(&self) -> bool {
-        self.team.iter().any(|hint| matches!(hint.ask, Ask::Everybody))
+        })
     }
 }
 
-fn rank(hint: &Hint) -> (Seq, u8) {
-    let kind = match &hint.ask {
-        Ask::Event => 2,
-        Ask::Member { change: Some(_), .. } => 1,
-        _ => 0,
-    };
-    (hint.seq, kind)
+/// The greater one stays: what was said before what is only looked at, then the later, then the delivery itself.
+fn rank(hint: &Hint) -> (bool, Seq, bool) {
+    let says = hint.member().is_some_and(|(_, change, _)| change.is_some());
+    (says, hint.seq, matches!(hint.ask, Ask::Event))
 }
 
 #[cfg(test)]
@@ -219,6 +215,20 @@ mod tests {
         {
             let folded = Folded::new(hints, None);
             assert!(folded.members.values().all(|hint| hint.event().is_some()));
+        }
+    }
+
+    #[test]
+    fn a_later_look_displaces_no_word_and_a_delivery_is_taken_once() {
+        let ask = Ask::Member { person: person(7), change: None, sure: true };
+        let look = Hint::new(Seq(9), Origin::Own("look"), ask);
+        let removed = member(3, 7, Change::Removed);
+        for hints in
+            [vec![look.clone(), removed.clone()], vec![removed.clone(), look.clone(), removed.clone()]]
+        {
+            let folded = Folded::new(hints, None);
+            assert_eq!(seqs(folded.members.values()), [3]);
+            assert_eq!(seqs(folded.superseded.iter().map(|(hint, _)| hint)), [9]);
         }
     }
 

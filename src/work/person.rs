@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::event::{Change, Event, Person};
 use crate::identity::Identity;
-use crate::ids::{GithubTeamId, MemberId};
+use crate::ids::GithubTeamId;
 use crate::state::record::Mode;
-use crate::state::Org;
+use crate::state::{Org, State};
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Whole};
 
 /// A person whom GitHub still shows in the organisation is looked at again after this time.
@@ -30,7 +30,13 @@ fn joined(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) 
         ));
     }
     match engine.github.teams_of(&org.login, &person.login) {
-        Ok(teams) => in_parts(engine, hint, person, teams, None),
+        Ok(Some(teams)) => in_parts(engine, hint, person, teams, None),
+        // The organisation itself is not to be seen: that says nothing about teams.
+        Ok(None) => {
+            Some(engine.check_permission(org).err().unwrap_or_else(|| {
+                Outcome::Later("GitHub does not show the organisation's teams".into(), None)
+            }))
+        }
         Err(trouble) => Some(engine.github_trouble(trouble)),
     }
 }
@@ -74,18 +80,30 @@ fn mirrored_teams(engine: &Engine, person: &Person, hint: &Hint) -> Result<Vec<G
         teams.extend(state.teams.heard_of(person.id, hint.seq));
         teams
     });
-    let theirs = match engine.identify_for_removal(person)? {
-        Identity::Matched { member, .. } => teams_in_sentry(engine, member)?,
-        _ => Vec::new(),
+    // A membership of before may be gone from Sentry, and the person there under a new one.
+    let theirs = match teams_in_sentry(engine, person)? {
+        Some(teams) => teams,
+        None => teams_in_sentry(engine, person)?.unwrap_or_default(),
     };
     let all: BTreeSet<_> = ours.into_iter().chain(theirs).collect();
     Ok(engine.state(|state| all.into_iter().filter(|team| state.teams.binding(*team).is_some()).collect()))
 }
 
-fn teams_in_sentry(engine: &Engine, member: MemberId) -> Result<Vec<GithubTeamId>, Outcome> {
-    let slugs = engine.sentry.teams_of(member).map_err(|trouble| engine.sentry_trouble(trouble))?;
-    Ok(engine
-        .state(|state| slugs.unwrap_or_default().iter().filter_map(|slug| state.teams.owner(slug)).collect()))
+/// `None` if the member whom the person was matched with is gone from Sentry.
+fn teams_in_sentry(engine: &Engine, person: &Person) -> Result<Option<Vec<GithubTeamId>>, Outcome> {
+    let Identity::Matched { member, .. } = engine.identify_for_removal(person)? else {
+        return Ok(Some(Vec::new()));
+    };
+    match engine.sentry.teams_of(member).map_err(|trouble| engine.sentry_trouble(trouble))? {
+        Some(slugs) => {
+            let owners = |state: &State| slugs.iter().filter_map(|slug| state.teams.owner(slug)).collect();
+            Ok(Some(engine.state(owners)))
+        }
+        None => {
+            engine.unmatch(person.id, member);
+            Ok(None)
+        }
+    }
 }
 
 /// Hands the person to the lanes of their teams. The delivery is settled when all of them are done.

@@ -13,7 +13,7 @@ use crate::ids::{GithubSlug, GithubTeamId};
 use crate::plan::WantedTeam;
 use crate::slug;
 use crate::state::holds::HeldChange;
-use crate::state::record::{Binding, Mode};
+use crate::state::record::{Binding, Mode, Record};
 use crate::state::Org;
 use crate::truth::Truth;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
@@ -37,6 +37,14 @@ pub struct TeamJob<'a> {
     pub mode: Mode,
 }
 
+/// A bound team on its way to the wanted name.
+struct Shape {
+    binding: Binding,
+    how: How,
+    /// What keeps it from being named as it should be.
+    stuck: Option<Outcome>,
+}
+
 /// Why a team could not be brought into shape.
 pub enum Stop {
     /// For all hints alike.
@@ -57,7 +65,7 @@ pub fn run(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
     for parent in hints.iter().filter_map(|hint| hint.team_ref()?.parent) {
         engine.learn_parent(team, parent);
     }
-    if engine.state(|state| state.teams.gone(team)).is_some() {
+    if engine.state(|state| state.teams.gone(team)).is_some() && !end::is_decided(&job) {
         return job.after_the_end(hints);
     }
     let folded = engine.state(|state| Folded::new(hints, state.teams.news(team)));
@@ -90,7 +98,9 @@ impl TeamJob<'_> {
                 .push((hint, Outcome::Superseded(format!("newer news decided (delivery no. {by})"))));
         }
         if end::is_due(self, &folded) {
-            let outcome = end::run(self, folded.ended.first());
+            // A deletion that tells the slug says more than one that does not.
+            let telling = folded.ended.iter().find(|hint| hint.slug().is_some());
+            let outcome = end::run(self, telling.or(folded.ended.first()));
             let over = matches!(outcome, end::End::Over(_));
             ended.results.extend(folded.ended.drain(..).map(|hint| (hint, outcome.for_the_deletion())));
             if over {
@@ -106,14 +116,14 @@ impl TeamJob<'_> {
             return ended;
         }
         match self.bring(&folded) {
-            Ok((binding, how)) => self.people(folded, binding, how, &mut ended),
+            Ok(shape) => self.people(folded, shape, &mut ended),
             Err(stop) => self.stopped(folded, stop, &mut ended),
         }
         ended
     }
 
-    /// The team exists, bound and named as it should be.
-    fn bring(&self, folded: &Folded) -> Result<(Binding, How), Stop> {
+    /// The team exists and is bound, and named as it should be or stuck on the way there.
+    fn bring(&self, folded: &Folded) -> Result<Shape, Stop> {
         let cause = folded.team.first().or_else(|| folded.members.values().next());
         let apply = self.apply(cause);
         let how = bind::resolve_intent(self, &apply)?;
@@ -121,15 +131,32 @@ impl TeamJob<'_> {
             Mode::Read => self.wish_of_github(folded)?,
             Mode::Payload => self.wish_of_deliveries(folded)?,
         };
-        let shape = match wish {
-            Some(wish) => bind::ensure(self, &apply, &wish, how)?,
-            None => match self.binding() {
-                Some(binding) => (binding, how),
-                None => return Err(Outcome::Later("the binding has just changed".into(), None).into()),
-            },
+        let ensured = match wish {
+            Some(wish) => bind::ensure(self, &apply, &wish, how),
+            None => self
+                .binding()
+                .map(|binding| (binding, how))
+                .ok_or_else(|| Outcome::Later("the binding has just changed".into(), None)),
         };
-        bind::release_adoptions(self);
-        Ok(shape)
+        match ensured {
+            Ok((binding, how)) => {
+                bind::release_adoptions(self);
+                Ok(Shape { binding, how, stuck: None })
+            }
+            Err(outcome) => self.stuck(outcome),
+        }
+    }
+
+    /// A team whose new name has to wait keeps its people up to date under the old one, unless it is not certain under
+    /// which it is.
+    fn stuck(&self, outcome: Outcome) -> Result<Shape, Stop> {
+        let certain = self.engine.state(|state| state.teams.intent(self.team).is_none());
+        match self.binding() {
+            Some(binding) if certain && self.engine.paused_for().is_none() => {
+                Ok(Shape { binding, how: How::Known, stuck: Some(outcome) })
+            }
+            _ => Err(outcome.into()),
+        }
     }
 
     /// What GitHub says of the team; `None` if it need not be asked: people of a bound team change more often than it.
@@ -166,7 +193,7 @@ impl TeamJob<'_> {
         self.wanted_by_filter(folded.slug(), binding.as_ref())?;
         let named = if binding.is_some() { folded.renamed() } else { folded.first_name() };
         let Some(named) = named else {
-            return match (binding, self.approved_adoption()) {
+            return match (binding, self.disputed_adoption()) {
                 (Some(_), _) => Ok(None),
                 (None, Some(wish)) => Ok(Some(wish)),
                 (None, None) if folded.is_our_own() => {
@@ -187,12 +214,10 @@ impl TeamJob<'_> {
         }))
     }
 
-    /// What a person has approved for this team to take over.
-    fn approved_adoption(&self) -> Option<Wish> {
+    /// The slug of a Sentry team that a person may let this one take over, or has let: no event need tell it again.
+    fn disputed_adoption(&self) -> Option<Wish> {
         let slug = self.engine.state(|state| {
-            let approved =
-                state.holds.of_team(self.team).filter(|hold| hold.decision.is_some_and(|d| d.approved));
-            let mut changes = approved.flat_map(|hold| hold.changes.iter());
+            let mut changes = state.holds.adoptions_of(self.team).flat_map(|hold| hold.changes.iter());
             changes.find_map(|change| match change {
                 HeldChange::Adopt { slug, .. } => Some(slug.clone()),
                 _ => None,
@@ -224,34 +249,34 @@ impl TeamJob<'_> {
         }
     }
 
-    fn people(&self, folded: Folded, binding: Binding, how: How, ended: &mut Ended) {
+    fn people(&self, folded: Folded, shape: Shape, ended: &mut Ended) {
+        let Shape { binding, how, stuck } = shape;
         let note = match how {
             How::Known => format!("team `{}` is as it should be", binding.slug),
             How::Created => format!("created team `{}`", binding.slug),
             How::Adopted => format!("adopted team `{}`", binding.slug),
             How::Renamed => format!("renamed the team to `{}`", binding.slug),
         };
-        let everybody = folded.asks_for_everybody() || matches!(how, How::Created | How::Adopted);
+        let unfilled = self.engine.state(|state| state.teams.is_unfilled(self.team));
+        let everybody = unfilled || folded.asks_for_everybody();
         let outcome = match everybody.then(|| members::fill(self, &binding, how, &folded)) {
-            Some(Ok(Some(filled))) => Outcome::Done(format!("{note}; {filled}")),
-            Some(Ok(None)) | None => Outcome::Done(note),
+            Some(Ok(filled)) => {
+                if unfilled {
+                    self.engine.journal.note(Record::Fill { team: self.team, open: false });
+                }
+                Outcome::Done(filled.map_or(note.clone(), |filled| format!("{note}; {filled}")))
+            }
+            None => Outcome::Done(note),
             Some(Err(outcome)) => {
-                self.fill_later(&folded);
+                // Hints that do not come again leave the team unfilled: that much is on disk, and looked at soon.
+                let look = Hint::new(self.engine.now_seq(), Origin::Own("fill team"), Ask::Team);
+                self.engine.lanes.add(LaneKey::Team(self.team), Hint { due: look.due + FILL_AGAIN, ..look });
                 outcome
             }
         };
+        let outcome = stuck.unwrap_or(outcome);
         ended.results.extend(folded.team.into_iter().map(|hint| (hint, outcome.clone())));
         ended.results.extend(members::run(self, &binding, folded.members.into_values().collect()));
-    }
-
-    /// The next look finds the team made or adopted already: that its people are still open has to be remembered, unless
-    /// a hint that comes again asks for them anyway.
-    fn fill_later(&self, folded: &Folded) {
-        if !folded.asks_for_everybody() {
-            let origin = Origin::Own("fill team");
-            let hint = Hint::new(self.engine.now_seq(), origin, Ask::Everybody);
-            self.engine.lanes.add(LaneKey::Team(self.team), Hint { due: hint.due + FILL_AGAIN, ..hint });
-        }
     }
 
     fn stopped(&self, folded: Folded, stop: Stop, ended: &mut Ended) {
