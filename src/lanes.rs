@@ -39,6 +39,8 @@ struct Inner {
 struct Lane {
     hints: Vec<Hint>,
     busy: bool,
+    /// How many hints the job that is worked on has taken.
+    at_work: usize,
     scheduled: Option<Instant>,
     /// Trouble that concerned the whole lane: nothing before this.
     not_before: Option<Instant>,
@@ -164,6 +166,7 @@ impl Lanes {
         inner.busy -= 1;
         if let Some(lane) = inner.lanes.get_mut(&key) {
             lane.busy = false;
+            lane.at_work = 0;
             lane.not_before = pause.map(|pause| now + pause);
             lane.hints.extend(left);
             let waits_on = lane.waits_on;
@@ -238,7 +241,8 @@ impl Lanes {
     /// How much there is to do.
     pub fn counts(&self) -> Counts {
         let inner = self.lock();
-        Counts { hints: inner.lanes.values().map(|lane| lane.hints.len()).sum(), busy: inner.busy }
+        let hints = inner.lanes.values().map(|lane| lane.hints.len() + lane.at_work).sum();
+        Counts { hints, busy: inner.busy }
     }
 
     /// The lanes that wait for another team's slug: who for whom, sorted.
@@ -268,6 +272,7 @@ impl Inner {
         lane.not_before = None;
         lane.waits_on = None;
         let hints = lane.take(now);
+        lane.at_work = hints.len();
         self.busy += 1;
         Some(Job { key, hints, moves })
     }
@@ -317,6 +322,20 @@ mod tests {
         assert!(lanes.lock().due.is_empty());
         lanes.finish(one.ticket(), vec![], None);
         assert_eq!(seqs(&lanes.take().unwrap()), [4]);
+    }
+
+    #[test]
+    fn what_is_worked_on_counts_until_it_is_finished() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, hint(1, 1));
+        lanes.add(TEAM, hint(2, 2));
+        let job = lanes.take().unwrap();
+        lanes.add(TEAM, hint(3, 3));
+        assert_eq!(lanes.counts(), Counts { hints: 3, busy: 1 });
+        lanes.finish(job.ticket(), vec![hint(1, 1)], None);
+        assert_eq!(lanes.counts(), Counts { hints: 2, busy: 0 });
+        lanes.finish(lanes.take().unwrap().ticket(), vec![], None);
+        assert_eq!(lanes.counts(), Counts { hints: 0, busy: 0 });
     }
 
     #[test]
