@@ -53,6 +53,8 @@ pub enum Ask {
     },
     /// The team's slug and name, whatever is open for it, and whether it is to be ended.
     Team,
+    /// The same, and everybody in the team.
+    Everybody,
 }
 
 /// A delivery that became several hints; it is settled when all of them are.

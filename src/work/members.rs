@@ -258,7 +258,7 @@ fn forget_wish(job: &TeamJob, user: GithubUserId) {
 pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Result<Option<String>, Outcome> {
     let people = match job.mode {
         Mode::Read => job.truth().members()?.unwrap_or_default(),
-        Mode::Payload if matches!(how, How::Created | How::Adopted) => by_word(job),
+        Mode::Payload if matches!(how, How::Created | How::Adopted) || folded.fills_again() => by_word(job),
         Mode::Payload => Vec::new(),
     };
     let people: Vec<_> =

@@ -125,9 +125,15 @@ impl Folded {
 
     /// Whether everybody in the team is to be looked at.
     pub fn asks_for_everybody(&self) -> bool {
-        self.team.iter().any(|hint| {
+        let by_event = self.team.iter().any(|hint| {
             matches!(hint.event(), Some(Event::TeamCreated { .. } | Event::Membership { person: None, .. }))
-        })
+        });
+        by_event || self.fills_again()
+    }
+
+    /// Whether the people of a team that was made or adopted before could not be read then.
+    pub fn fills_again(&self) -> bool {
+        self.team.iter().any(|hint| matches!(hint.ask, Ask::Everybody))
     }
 }
 

@@ -16,11 +16,14 @@ use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Mode};
 use crate::state::Org;
 use crate::truth::Truth;
-use crate::work::hint::{Hint, Outcome};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
 use crate::work::{end, members};
 
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
 const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
+
+/// When the people of a team that was just made or adopted are read again after that failed.
+const FILL_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the parts of a team's job share.
 pub struct TeamJob<'a> {
@@ -231,10 +234,23 @@ impl TeamJob<'_> {
         let outcome = match everybody.then(|| members::fill(self, &binding, how, &folded)) {
             Some(Ok(Some(filled))) => Outcome::Done(format!("{note}; {filled}")),
             Some(Ok(None)) | None => Outcome::Done(note),
-            Some(Err(outcome)) => outcome,
+            Some(Err(outcome)) => {
+                self.fill_later(&folded);
+                outcome
+            }
         };
         ended.results.extend(folded.team.into_iter().map(|hint| (hint, outcome.clone())));
         ended.results.extend(members::run(self, &binding, folded.members.into_values().collect()));
+    }
+
+    /// The next look finds the team made or adopted already: that its people are still open has to be remembered, unless
+    /// a hint that comes again asks for them anyway.
+    fn fill_later(&self, folded: &Folded) {
+        if !folded.asks_for_everybody() {
+            let origin = Origin::Own("fill team");
+            let hint = Hint::new(self.engine.now_seq(), origin, Ask::Everybody);
+            self.engine.lanes.add(LaneKey::Team(self.team), Hint { due: hint.due + FILL_AGAIN, ..hint });
+        }
     }
 
     fn stopped(&self, folded: Folded, stop: Stop, ended: &mut Ended) {

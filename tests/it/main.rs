@@ -10,3 +10,4 @@ mod standin_rules;
 mod world;
 
 mod effects;
+mod fill;
