@@ -1,1 +1,103 @@
-fn main() {}
+//! The demo: pretend GitHub, pretend Sentry, and the real service between them, on this machine alone.
+//!
+//! An example can not rely on the program having been built, so this binary is both: started with the private word
+//! [`AS_SERVICE`], it is the service, and the demo starts itself that way.
+
+// The stand-ins' world is made for tests, which say what must hold by stopping where it does not.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cast;
+mod ending;
+mod play;
+mod scenes;
+mod stage;
+#[path = "../standin/mod.rs"]
+mod standin;
+mod watch;
+#[path = "../world/mod.rs"]
+mod world;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use play::Play;
+use stage::{Ink, Played, Stage, Stop};
+
+/// The private word.
+const AS_SERVICE: &str = "--as-service";
+
+const HELP: &str = "\
+Shows what sentry-team-sync does, without an account and without a network: stand-ins for GitHub and
+Sentry on this machine, the real service between them, signed deliveries, and what each one causes.
+
+usage: cargo run --release --example demo [-- --exit]
+
+  --exit   end after the last scene: 0 if both sides agree, 1 if not;
+           without it, the status page stays up until Ctrl-C
+  --help   this text
+
+Colours and pauses only on a terminal, and not with NO_COLOR.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if args.first().is_some_and(|word| word == AS_SERVICE) {
+        return sentry_team_sync::main(args.into_iter().skip(1));
+    }
+    let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    match words.iter().map(AsRef::as_ref).collect::<Vec<&str>>()[..] {
+        [] => perform(false),
+        ["--exit"] => perform(true),
+        ["--help" | "-h"] => {
+            let _ = std::io::Write::write_all(&mut std::io::stdout(), HELP.as_bytes());
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!(
+                "error: the demo takes --exit or nothing, not `{}`\n  fix: see --help",
+                words.join(" ")
+            );
+            ExitCode::from(64)
+        }
+    }
+}
+
+/// Plays everything, cleans up, and says by the exit code whether both sides agreed.
+fn perform(exit: bool) -> ExitCode {
+    match prepare().and_then(|mut play| {
+        let played =
+            open(&mut play).and_then(|()| scenes::all(&mut play)).and_then(|()| ending::run(&mut play, exit));
+        // Also after a failure: first the service, then its folder.
+        ending::clean_up(play);
+        played
+    }) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) | Err(Stop::Closed) => ExitCode::FAILURE,
+        Err(Stop::Interrupted) => ExitCode::from(130),
+        Err(Stop::Failed(why)) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn prepare() -> Played<Play> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // The second one ends the process at once, should the first be of no avail.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, interrupted.clone())?;
+        signal_hook::flag::register(signal, interrupted.clone())?;
+    }
+    let program = std::env::current_exe()?;
+    Ok(Play::new(Stage::new(interrupted), &program, AS_SERVICE))
+}
+
+fn open(play: &mut Play) -> Played {
+    let title = "sentry-team-sync: GitHub organisation acme -> Sentry organisation acme-sentry";
+    play.stage.line(&play.stage.paint(Ink::Bold, title))?;
+    play.stage.line("Both sides are stand-ins on this machine. The service between them is the real one.")
+}

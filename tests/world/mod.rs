@@ -186,6 +186,8 @@ pub struct World {
     pub env: BTreeMap<String, String>,
     /// The state directory's parent.
     pub dir: TempDir,
+    /// What to start instead of [`World::program`], with its leading arguments: an example has no program beside it.
+    pub launch: Option<(PathBuf, Vec<String>)>,
     service: Option<Service>,
 }
 
@@ -217,7 +219,7 @@ impl World {
             ("RUST_LOG", "sentry_team_sync=debug,warn"),
         ];
         let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Self { github, sentry, olive, github_token, sentry_token, env, dir, service: None }
+        Self { github, sentry, olive, github_token, sentry_token, env, dir, launch: None, service: None }
     }
 
     /// With a Sentry token that may also list teams.
@@ -258,9 +260,16 @@ impl World {
             .expect("built as an integration test")
     }
 
+    /// The program and its leading arguments.
+    fn launch(&self) -> (PathBuf, Vec<String>) {
+        self.launch.clone().unwrap_or_else(|| (Self::program(), Vec::new()))
+    }
+
     /// Starts the service.
     pub fn start(&mut self) {
-        self.service = Some(Service::start(&Self::program(), &[], &self.env));
+        let (program, leading) = self.launch();
+        let leading: Vec<&str> = leading.iter().map(String::as_str).collect();
+        self.service = Some(Service::start(&program, &leading, &self.env));
     }
 
     /// Starts the service in a way of the test's own.
@@ -284,6 +293,11 @@ impl World {
     /// The service, to wait for lines or to look whether it lives.
     pub fn service_mut(&mut self) -> &mut Service {
         self.service.as_mut().expect("started")
+    }
+
+    /// Whether the service was started and not taken out.
+    pub fn is_started(&self) -> bool {
+        self.service.is_some()
     }
 
     /// Takes the service out, to end it.
@@ -438,7 +452,9 @@ impl World {
 
     /// Runs a command of the program in this world: exit code, stdout, stderr.
     pub fn command(&self, args: &[&str]) -> (i32, String, String) {
-        let output = Command::new(Self::program())
+        let (program, leading) = self.launch();
+        let output = Command::new(program)
+            .args(leading)
             .args(args)
             .env_clear()
             .env("SYNC_STATE_DIR", &self.env["SYNC_STATE_DIR"])
