@@ -167,6 +167,26 @@ fn a_slug_is_owned_from_the_intent_on() {
 }
 
 #[test]
+fn a_slug_passed_on_in_sentry_stays_its_new_owners() {
+    let binding = |sentry: u64, slug: &str| Binding {
+        sentry: SentryTeamId(sentry),
+        slug: SentrySlug::from(slug),
+        name: "".into(),
+        origin: Origin::Created,
+    };
+    let bound = |team: u64, binding| Record::Bound { team: GithubTeamId(team), binding };
+    let state = fold([
+        bound(1, binding(1, "a")),
+        bound(2, binding(2, "b")),
+        // Somebody renamed a to x and b to a; the second is followed first.
+        bound(2, binding(2, "a")),
+        bound(1, binding(1, "x")),
+    ]);
+    assert_eq!(state.teams.owner(&SentrySlug::from("a")), Some(GithubTeamId(2)));
+    assert_eq!(state.teams.owner(&SentrySlug::from("x")), Some(GithubTeamId(1)));
+}
+
+#[test]
 fn deletions_count_for_an_hour_whether_done_or_under_way() {
     let mut state = full();
     let intent = Intent::Deleting { sentry: SentryTeamId(1), slug: SentrySlug::from("s1") };

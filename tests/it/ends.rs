@@ -270,3 +270,69 @@ fn children_of_a_deleted_parent_are_looked_at_and_not_deleted_on_a_404_alone() {
     });
     assert_eq!(world.sentry.teams().keys().collect::<Vec<_>>(), ["child"]);
 }
+
+/// Whoever may create a GitHub team must not get somebody else's Sentry team deleted by deleting theirs.
+#[test]
+fn a_team_in_conflict_takes_nothing_along_when_it_is_deleted() {
+    for truth in BOTH {
+        for renamed in [false, true] {
+            let mut world = World::new(truth);
+            world.set("SYNC_DELETE_TEAMS", "delete");
+            world.github.set_events(Events { members_of_deleted: true, ..Events::default() });
+            let eve = world.person("eve");
+            let old = world.old_team("Harmless");
+            world.sentry.add_team("payments", "Payments");
+            world.start();
+            let team = match renamed {
+                true => {
+                    world.settle(&world.github.rename_team(old, "Payments"));
+                    old
+                }
+                false => {
+                    let (team, created) = world.github.create_team("Payments", world.olive);
+                    world.settle(&created);
+                    team
+                }
+            };
+            world.settle(&world.github.add_member(team, eve));
+            // The memberships of the deleted team come first, and tell no slug.
+            world.settle(&world.github.delete_team(team));
+            world.wait_for_rest();
+            assert_eq!(world.members("payments"), Some(vec![]), "{truth:?} {renamed}");
+            assert_eq!(
+                world.status()["holds"],
+                serde_json::json!([]),
+                "what is no longer due is no longer held"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_second_hooks_deletion_takes_no_team_that_came_since() {
+    let (world, crew, _) = with_crew(Truth::Deliveries, "delete");
+    let deleted = world.github.delete_team(crew);
+    world.settle(&deleted);
+    world.sentry.add_team("crew", "Somebody else's");
+    let again: Vec<_> = deleted.iter().map(|delivery| delivery.clone().with_hook(7)).collect();
+    world.settle(&again);
+    world.wait_for_rest();
+    assert!(world.members("crew").is_some());
+}
+
+#[test]
+fn a_deletion_that_told_no_slug_at_first_is_held_and_approved_like_any_other() {
+    let mut world = World::new(Truth::Deliveries);
+    world.github.set_events(Events { members_of_deleted: true, ..Events::default() });
+    let ana = world.person("ana");
+    let crew = world.old_team("Crew");
+    world.github.join(crew, ana);
+    let sentry = world.sentry.add_team("crew", "Crew");
+    world.sentry.add_project(sentry, "shop");
+    world.start();
+    // `{id, name, deleted: true}` first, then the team's own event with its slug.
+    world.settle(&world.github.delete_team(crew));
+    let hold = world.only_hold();
+    assert_eq!(world.command(&["approve", hold["name"].as_str().expect("a name")]).0, 0);
+    world.wait_until("deleted", || world.sentry.teams().is_empty());
+}

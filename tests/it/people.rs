@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::standin::{GithubUser, NewMember};
+use crate::standin::{Fault, GithubUser, NewMember, Reach, Rule};
 use crate::world::{Truth, World, BOTH};
 
 /// A running world with a mirrored team `crew`.
@@ -347,5 +347,90 @@ fn protected_people_are_never_removed_and_never_forbids_all_removals() {
             assert_eq!(world.settle(&world.github.remove_member(crew, ana)).0, "done");
             assert!(is_in(&world, "crew", "ana@acme.test"), "{name}");
         }
+    }
+}
+
+#[test]
+fn protected_people_are_protected_from_the_first_moment_of_a_start() {
+    let mut world = World::new(Truth::Deliveries);
+    world.set("SYNC_PROTECT", "ana@acme.test");
+    let ana = world.person("ana");
+    let (mut world, crew) = with_crew(world);
+    world.settle(&world.github.add_member(crew, ana));
+    world.sentry.set_reach(Reach::Refused).expect("down");
+    world.send(&world.github.remove_member(crew, ana));
+    world.take_service().kill();
+    world.sentry.set_reach(Reach::Up).expect("up");
+    // Sentry's people can not be read for a while after the start.
+    world.sentry.wire.script(Rule::new("GET /organizations/{org}/members/", Fault::Status(500)).times(3));
+    world.start();
+    world.wait_for_rest();
+    assert!(is_in(&world, "crew", "ana@acme.test"));
+}
+
+#[test]
+fn somebody_who_came_back_to_sentry_is_taken_out_under_the_new_membership() {
+    for truth in BOTH {
+        for whole in [false, true] {
+            let world = World::new(truth);
+            let ana = world.github_only("ana");
+            let first = world.sentry.add_member("ana@acme.test");
+            let (world, crew) = with_crew(world);
+            world.settle(&world.github.add_member(crew, ana));
+            world.sentry.remove_member(first);
+            let second = world.sentry.add_member("ana@acme.test");
+            world.sentry.join(world.sentry.teams()["crew"].id, second);
+            let gone = match whole {
+                true => world.github.remove_from_org(ana),
+                false => world.github.remove_member(crew, ana),
+            };
+            world.settle(&gone);
+            world.wait_for_members("crew", &[]);
+        }
+    }
+}
+
+#[test]
+fn a_wish_of_before_never_outruns_a_removal_that_waits() {
+    let mut world = World::new(Truth::Deliveries);
+    world.set("SYNC_INTERVAL", "1s");
+    let ana = world.github_only("ana");
+    let (world, crew) = with_crew(world);
+    world.settle(&world.github.add_member(crew, ana));
+    assert_eq!(world.status()["wanted"], 1);
+    // The slug can not be looked at: the removal waits in the lane while the wish comes true.
+    world.sentry.wire.script(Rule::new("GET /teams/{org}/{slug}/", Fault::Status(500)).times(4));
+    world.send(&world.github.rename_team(crew, "Crew 2"));
+    world.send(&world.github.remove_member(crew, ana));
+    world.sentry.add_member("ana@acme.test");
+    world.wait_for_rest();
+    world.wait_until("nobody is wanted", || world.status()["wanted"] == 0);
+    world.wait_for_rest();
+    let slug = if world.members("crew-2").is_some() { "crew-2" } else { "crew" };
+    world.wait_for_members(slug, &[]);
+}
+
+#[test]
+fn a_re_registered_login_inherits_no_link_and_no_map_entry() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        let map = world.dir.0.join("map.csv");
+        fs::write(&map, "ben,ben@acme.test\n").expect("a map");
+        world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
+        let ana = world.github.add_person(GithubUser::new("ana"));
+        let ben = world.github.add_person(GithubUser::new("ben"));
+        world.sentry.add_member(NewMember::new("ana@acme.test").github("@ana"));
+        world.sentry.add_member("ben@acme.test");
+        let (world, crew) = with_crew(world);
+        for (user, login) in [(ana, "ana"), (ben, "ben")] {
+            world.settle(&world.github.add_member(crew, user));
+            assert!(is_in(&world, "crew", &format!("{login}@acme.test")));
+            world.settle(&world.github.remove_member(crew, user));
+            world.github.rename_user(user, &format!("{login}-of-old"));
+            let other = world.github.add_person(GithubUser::new(login));
+            let (_, note) = world.settle(&world.github.add_member(crew, other));
+            assert!(note.contains("the login belonged to GitHub user"), "{note}");
+        }
+        world.wait_for_members("crew", &[]);
     }
 }

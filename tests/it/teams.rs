@@ -186,7 +186,12 @@ fn names_passed_round_survive_crashes_in_between() {
                 let mark = world.sentry.wire.mark();
                 world.sentry.wire.script(Rule::new(UPDATE, stall).after().nth(1 + n % 2));
                 let seen = |world: &World| {
-                    world.sentry.wire.calls_since(mark).iter().any(|call| call.fault.is_some())
+                    world
+                        .sentry
+                        .wire
+                        .calls_since(mark)
+                        .iter()
+                        .any(|call| call.method == "PUT" && call.status == 0)
                 };
                 let until = std::time::Instant::now() + std::time::Duration::from_secs(2);
                 while !seen(world) && std::time::Instant::now() < until {
@@ -318,4 +323,79 @@ fn a_team_of_somebody_else_under_the_bound_slug_is_never_written_to() {
     world.wait_until("ana is in our team", in_ours);
     let (slug, team) = world.sentry.team_of_id(theirs).expect("theirs");
     assert_eq!((slug.as_str(), team.name.as_str(), team.members), ("crew", "Somebody else's", vec![]));
+}
+
+#[test]
+fn what_a_person_has_to_decide_is_not_done_by_the_next_event() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        let eve = world.person("eve");
+        let old = world.old_team("Harmless");
+        world.sentry.add_team("payments", "Payments");
+        world.start();
+        assert_eq!(world.settle(&world.github.rename_team(old, "Payments")).0, "held");
+        let (status, _) = world.settle(&world.github.add_member(old, eve));
+        assert_eq!((status.as_str(), world.members("payments")), ("held", Some(vec![])), "{truth:?}");
+    }
+}
+
+#[test]
+fn a_name_that_has_to_wait_holds_up_nobodys_removal() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        let ana = world.person("ana");
+        let ben = world.person("ben");
+        world.sentry.add_team("payments", "Payments");
+        world.start();
+        let (team, created) = world.github.create_team("Harmless", world.olive);
+        world.settle(&created);
+        world.settle(&world.github.add_member(team, ana));
+        world.send(&world.github.rename_team(team, "Payments"));
+        world.wait_until("it waits", || world.service().text().contains("follows no GitHub team"));
+        world.settle(&world.github.remove_member(team, ana));
+        world.settle(&world.github.add_member(team, ben));
+        world.wait_for_members("harmless", &["ben"]);
+    }
+}
+
+#[test]
+fn a_disputed_slug_that_becomes_free_is_taken() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        world.set("SYNC_INTERVAL", "1s");
+        let stranger = world.sentry.add_team("payments", "Payments");
+        world.start();
+        let (_, created) = world.github.create_team("Payments", world.olive);
+        assert_eq!(world.settle(&created).0, "held");
+        world.sentry.rename_team(stranger, "old-payments", "Payments");
+        world.wait_until("it is made", || world.members("payments").is_some());
+        world.wait_until("the hold is history", || world.status()["holds"] == serde_json::json!([]));
+    }
+}
+
+#[test]
+fn everybody_gets_in_although_the_process_died_right_after_the_team_was_made() {
+    let mut world = World::new(Truth::Github);
+    let ana = world.person("ana");
+    let crew = world.old_team("Crew");
+    world.github.join(crew, world.olive);
+    world.sentry.add_team("crew", "Crew");
+    world.start();
+    let stall = Fault::Stall(std::time::Duration::from_secs(600));
+    world.sentry.wire.script(Rule::new("GET /teams/{org}/{slug}/members/", stall));
+    world.send(&world.github.add_member(crew, ana));
+    // A call without a status is not answered yet.
+    world.wait_until("its people are about to be read", || {
+        world
+            .sentry
+            .wire
+            .calls()
+            .iter()
+            .any(|call| call.route.ends_with("/{slug}/members/") && call.status == 0)
+    });
+    world.crash_and_restart();
+    world.wait_until("olive is in, whom no event named", || {
+        world.members("crew").is_some_and(|members| members.contains(&"olive@acme.test".into()))
+    });
+    world.wait_for_members("crew", &["ana"]);
 }

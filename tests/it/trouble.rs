@@ -366,3 +366,16 @@ fn the_organisations_rename_is_followed_and_its_deletion_stops_all_writes() {
         assert!(world.members("crew").is_some(), "nothing is deleted on the other side");
     }
 }
+
+#[test]
+fn an_organisation_renamed_while_nobody_listened_is_followed_by_its_id() {
+    let (mut world, crew, ana) = with_crew_and_ana(World::new(Truth::Github));
+    world.take_service().stop("-TERM");
+    // The event is lost.
+    world.github.rename_org("acme-inc");
+    world.start();
+    world.settle(&world.github.add_member(crew, ana));
+    world.wait_for_members("crew", &["ana"]);
+    assert_eq!(world.status()["github_org"], "acme-inc");
+    assert_eq!(world.get_admin("/readyz").0, 200);
+}
