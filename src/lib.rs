@@ -44,6 +44,7 @@ pub mod secret;
 pub mod sentry;
 pub mod serve;
 pub mod slug;
+pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod truth;

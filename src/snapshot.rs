@@ -1,0 +1,64 @@
+//! Both sides as they were read: the whole GitHub organisation, and what Sentry shows of it. Pure values.
+//!
+//! A snapshot is complete or it does not exist: a page that failed, an answer with errors, a count that does not fit make
+//! the reading fail as a whole. What the token can not see is not in it, and [`GithubSnapshot::sees_secret`] says whether
+//! that can be.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::clock::Timestamp;
+use crate::github::Claims;
+use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, Login, MemberId, SentryTeamId};
+use crate::sentry::{Member, Team};
+
+/// All teams of a GitHub organisation with their direct members, and everybody who is in one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GithubSnapshot {
+    /// The teams, sorted by id.
+    pub teams: Vec<GithubTeam>,
+    /// Members of the organisation and of its teams.
+    pub people: BTreeMap<GithubUserId, GithubPerson>,
+    /// Secret teams are shown to this token too, so that an absent team is more than an invisible one.
+    pub sees_secret: bool,
+}
+
+/// A team as the snapshot shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubTeam {
+    /// The key.
+    pub id: GithubTeamId,
+    /// The key for GraphQL; empty if it was read by REST.
+    pub node_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its slug; may be empty.
+    pub slug: GithubSlug,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// Its parent.
+    pub parent: Option<GithubTeamId>,
+    /// Its direct members, sorted.
+    pub members: Vec<GithubUserId>,
+}
+
+/// An account as the snapshot shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubPerson {
+    /// Its login now.
+    pub login: Login,
+    /// GitHub says that this is no person.
+    pub bot: bool,
+    /// Its addresses by source.
+    pub claims: Claims,
+}
+
+/// What Sentry shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SentrySnapshot {
+    /// All teams; where the token may not list them, those whose slugs were asked for.
+    pub teams: Vec<Team>,
+    /// Everybody in the organisation: users and invites.
+    pub members: Vec<Member>,
+    /// Who is in which team, sorted; only teams that were asked for.
+    pub in_team: HashMap<SentryTeamId, Vec<MemberId>>,
+}
