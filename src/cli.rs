@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use crate::commands::Command;
 use crate::config::{Environment, SETTINGS};
 use crate::error::{Error, Result};
+use crate::reconcile::command::Sync;
 
 /// What was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +24,28 @@ pub enum Action {
     /// Run the service.
     Serve,
     /// Run a command.
-    Run(Command),
+    Run(Asked),
     /// Print the help text.
     Help,
     /// Print the version.
     Version,
+}
+
+/// A command, and the files that it reads and writes on this side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What is to be carried out.
+    pub command: Command,
+    /// Where the plan is to be kept.
+    pub save: Option<PathBuf>,
+    /// Where the plan was kept.
+    pub kept: Option<PathBuf>,
+}
+
+impl From<Command> for Asked {
+    fn from(command: Command) -> Self {
+        Self { command, save: None, kept: None }
+    }
 }
 
 /// One command, for help texts.
@@ -44,6 +63,10 @@ pub const COMMANDS: &[CommandHelp] = &[
         help: "receive deliveries and keep Sentry's teams following GitHub's (default)",
     },
     CommandHelp {
+        usage: "sync [--json] [--team SLUG]… [--save FILE] [--apply[=FILE]]",
+        help: "compare the whole organisation and show the plan; --apply carries it out, a kept one only if it still holds",
+    },
+    CommandHelp {
         usage: "status [--json]",
         help: "queue, holds, failures, unmatched people, hosts, last deliveries",
     },
@@ -55,12 +78,23 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { usage: "replay GUID…|--failed", help: "look again at deliveries that failed" },
 ];
 
+/// What belongs to single commands, as it was typed.
+#[derive(Default)]
+struct Words {
+    words: Vec<String>,
+    json: bool,
+    all: bool,
+    failed: bool,
+    teams: Vec<String>,
+    save: Option<PathBuf>,
+    apply: Option<Option<PathBuf>>,
+}
+
 /// Reads the arguments, without the program's name.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
     let mut parser = lexopt::Parser::from_args(args);
     let mut flags = Environment::new();
-    let mut words: Vec<String> = Vec::new();
-    let (mut json, mut all, mut failed) = (false, false, false);
+    let mut typed = Words::default();
     while let Some(arg) = parser.next().map_err(wrong)? {
         match arg {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
@@ -69,9 +103,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
             lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => {
                 return Ok(Cli { action: Action::Version, flags })
             }
-            lexopt::Arg::Long("json") => json = true,
-            lexopt::Arg::Long("all") => all = true,
-            lexopt::Arg::Long("failed") => failed = true,
+            lexopt::Arg::Long("json") => typed.json = true,
+            lexopt::Arg::Long("all") => typed.all = true,
+            lexopt::Arg::Long("failed") => typed.failed = true,
+            lexopt::Arg::Long("team") => typed.teams.push(text(parser.value().map_err(wrong)?)?),
+            lexopt::Arg::Long("save") => typed.save = Some(parser.value().map_err(wrong)?.into()),
+            lexopt::Arg::Long("apply") => typed.apply = Some(parser.optional_value().map(PathBuf::from)),
             lexopt::Arg::Long(name) => {
                 let name = name.to_string();
                 let setting = SETTINGS.iter().find(|setting| setting.flag() == name).ok_or_else(|| {
@@ -80,34 +117,21 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
                 })?;
                 flags.insert(setting.flag_var(), text(parser.value().map_err(wrong)?)?);
             }
-            lexopt::Arg::Value(word) => words.push(text(word)?),
+            lexopt::Arg::Value(word) => typed.words.push(text(word)?),
             lexopt::Arg::Short(letter) => {
                 return Err(Error::usage(format!("there is no flag `-{letter}`"))
                     .fix("sentry-team-sync --help lists them"))
             }
         }
     }
-    let action = action(words, json, all, failed)?;
-    Ok(Cli { action, flags })
+    Ok(Cli { action: action(typed)?, flags })
 }
 
-fn action(words: Vec<String>, json: bool, all: bool, failed: bool) -> Result<Action> {
-    let mut words = words.into_iter();
-    let name = words.next();
+fn action(typed: Words) -> Result<Action> {
+    let mut words = typed.words.iter().cloned();
+    let name = words.next().unwrap_or_else(|| "serve".into());
     let rest: Vec<String> = words.collect();
-    let name = name.as_deref().unwrap_or("serve");
-    let misused = match name {
-        "serve" => (json || all || failed).then_some("serve"),
-        "status" => (all || failed).then_some("status"),
-        "approve" => (json || failed).then_some("approve"),
-        "reject" => (json || all || failed).then_some("reject"),
-        "replay" => (json || all).then_some("replay"),
-        _ => None,
-    };
-    if let Some(command) = misused {
-        return Err(Error::usage(format!("a flag does not belong to the command `{command}`"))
-            .fix("sentry-team-sync --help lists commands and flags"));
-    }
+    only_its_own_flags(&name, &typed)?;
     let some = |rest: Vec<String>, every: bool, what: &str| match (rest.is_empty(), every) {
         (true, false) => {
             Err(Error::usage(format!("`{name}` needs {what}")).fix("sentry-team-sync status lists them"))
@@ -119,22 +143,53 @@ fn action(words: Vec<String>, json: bool, all: bool, failed: bool) -> Result<Act
         Some(word) => Err(Error::usage(format!("`{name}` takes no argument, but `{word}` was given"))),
         None => Ok(()),
     };
-    Ok(match name {
-        "serve" => none(&rest).map(|()| Action::Serve)?,
-        "status" => none(&rest).map(|()| Action::Run(Command::Status { json }))?,
-        "approve" => {
-            Action::Run(Command::Approve { holds: some(rest, all, "the name of a hold, or --all")?, all })
+    let Words { json, all, failed, teams, save, apply, .. } = typed;
+    let command = match name.as_str() {
+        "serve" => return none(&rest).map(|()| Action::Serve),
+        "status" => none(&rest).map(|()| Command::Status { json })?,
+        "sync" => {
+            none(&rest)?;
+            let sync = Sync { json, teams, apply: apply.is_some(), kept: None, save: save.is_some() };
+            let asked = Asked { command: Command::Sync(sync), save, kept: apply.flatten() };
+            return Ok(Action::Run(asked));
         }
-        "reject" => Action::Run(Command::Reject { holds: some(rest, false, "the name of a hold")? }),
-        "replay" => Action::Run(Command::Replay {
-            deliveries: some(rest, failed, "the GUID of a delivery, or --failed")?,
-            failed,
-        }),
+        "approve" => Command::Approve { holds: some(rest, all, "the name of a hold, or --all")?, all },
+        "reject" => Command::Reject { holds: some(rest, false, "the name of a hold")? },
+        "replay" => {
+            Command::Replay { deliveries: some(rest, failed, "the GUID of a delivery, or --failed")?, failed }
+        }
         other => {
             return Err(Error::usage(format!("there is no command `{other}`"))
                 .fix("sentry-team-sync --help lists them"))
         }
-    })
+    };
+    Ok(Action::Run(command.into()))
+}
+
+/// A flag that does nothing for a command is a mistake, and told.
+fn only_its_own_flags(command: &str, typed: &Words) -> Result<()> {
+    let own: &[&str] = match command {
+        "status" => &["json"],
+        "sync" => &["json", "team", "save", "apply"],
+        "approve" => &["all"],
+        "replay" => &["failed"],
+        _ => &[],
+    };
+    let given = [
+        ("json", typed.json),
+        ("all", typed.all),
+        ("failed", typed.failed),
+        ("team", !typed.teams.is_empty()),
+        ("save", typed.save.is_some()),
+        ("apply", typed.apply.is_some()),
+    ];
+    match given.into_iter().find(|(flag, given)| *given && !own.contains(flag)) {
+        Some((flag, _)) => {
+            Err(Error::usage(format!("`--{flag}` does not belong to the command `{command}`"))
+                .fix("sentry-team-sync --help lists commands and flags"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn text(value: OsString) -> Result<String> {
@@ -166,7 +221,7 @@ pub fn help() -> String {
     }
     text.push_str(
         "\nGH_TOKEN, GH_WEBHOOK_TOKEN, SENTRY_TOKEN and SENTRY_ORG_SLUG are all that is required.\n\
-         exit codes: 0 done, 1 failed, 2 something is held, 64 wrong usage or configuration\n",
+         exit codes: 0 done or in sync, 1 failed, 2 differences or something held, 64 wrong usage or configuration\n",
     );
     text
 }
@@ -187,14 +242,17 @@ mod tests {
     fn commands_are_read() {
         assert_eq!(command(""), Action::Serve);
         assert_eq!(command("serve"), Action::Serve);
-        assert_eq!(command("status --json"), Action::Run(Command::Status { json: true }));
+        assert_eq!(command("status --json"), Action::Run(Command::Status { json: true }.into()));
         let holds = vec!["a".to_string(), "b".to_string()];
-        assert_eq!(command("approve a b"), Action::Run(Command::Approve { holds, all: false }));
+        assert_eq!(command("approve a b"), Action::Run(Command::Approve { holds, all: false }.into()));
         assert_eq!(
             command("replay --failed"),
-            Action::Run(Command::Replay { deliveries: vec![], failed: true })
+            Action::Run(Command::Replay { deliveries: vec![], failed: true }.into())
         );
         assert_eq!(command("status --help"), Action::Help);
+        let sync = Sync { apply: true, teams: vec!["a".into(), "b".into()], ..Sync::default() };
+        let asked = Asked { command: Command::Sync(sync), save: None, kept: Some("plan.json".into()) };
+        assert_eq!(command("sync --team a --team=b --apply=plan.json"), Action::Run(asked));
     }
 
     #[test]
@@ -215,6 +273,8 @@ mod tests {
             "reject",
             "serve now",
             "status --all",
+            "status --apply",
+            "sync now",
             "serve --listen",
         ] {
             assert!(typed(line).is_err(), "{line}");

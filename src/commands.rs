@@ -8,6 +8,8 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::ids::Seq;
 use crate::journal::{Journal, NotKept};
+use crate::reconcile::command::{self, Sync};
+use crate::reconcile::read::Progress;
 use crate::state::holds::HoldName;
 use crate::state::record::Record;
 use crate::status::Status;
@@ -34,6 +36,8 @@ pub enum Command {
         /// Names of holds.
         holds: Vec<String>,
     },
+    /// Compare both sides.
+    Sync(Sync),
     /// Look again at what failed.
     Replay {
         /// GUIDs of deliveries.
@@ -50,8 +54,11 @@ pub struct Reply {
     pub out: String,
     /// Talk, for stderr.
     pub err: String,
-    /// 0 done, 1 failed, 2 something is held.
+    /// 0 done, 1 failed, 2 something is held or differs.
     pub exit: u8,
+    /// A plan to be kept in a file, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<serde_json::Value>,
 }
 
 /// Where a command is carried out.
@@ -63,9 +70,13 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Carries out a command.
-    pub fn run(&self, command: &Command) -> Reply {
+    /// Carries out a command; `progress` is told how far it is.
+    pub fn run(&self, command: &Command, progress: Progress) -> Reply {
         match command {
+            Command::Sync(sync) => match self.engine {
+                Some(engine) => command::run(engine, sync, progress),
+                None => Reply::default(),
+            },
             Command::Status { json } => self.status(*json),
             Command::Approve { holds, all } => self.decide(holds, *all, true),
             Command::Reject { holds } => self.decide(holds, false, false),
@@ -83,7 +94,7 @@ impl Bench<'_> {
             true => serde_json::to_string_pretty(&status).map(|text| text + "\n").unwrap_or_default(),
             false => status.to_text(),
         };
-        Reply { out, err: String::new(), exit: if held { 2 } else { 0 } }
+        Reply { out, exit: if held { 2 } else { 0 }, ..Reply::default() }
     }
 
     fn decide(&self, names: &[String], all: bool, approved: bool) -> Reply {
@@ -145,7 +156,11 @@ impl Bench<'_> {
         }
         for (seq, guid) in chosen {
             if let Err(NotKept(why)) = self.journal.keep(Record::Again { seq }) {
-                return Reply { err: format!("failed to record the replay: {why}\n"), exit: 1, ..reply };
+                return Reply {
+                    err: format!("error: failed to record the replay: {why}\n"),
+                    exit: 1,
+                    ..reply
+                };
             }
             reply.say(&format!("looking again at {guid}"));
             let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));
@@ -154,6 +169,30 @@ impl Bench<'_> {
             }
         }
         reply
+    }
+}
+
+impl Command {
+    /// Its name, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Status { .. } => "status",
+            Command::Approve { .. } => "approve",
+            Command::Reject { .. } => "reject",
+            Command::Replay { .. } => "replay",
+            Command::Sync(Sync { apply: true, .. }) => "sync --apply",
+            Command::Sync(_) => "sync",
+        }
+    }
+
+    /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
+    pub fn needs_tokens(&self) -> bool {
+        matches!(self, Command::Sync(_))
+    }
+
+    /// Whether it may make a state directory.
+    pub fn makes_state(&self) -> bool {
+        matches!(self, Command::Sync(Sync { apply: true, .. }))
     }
 }
 

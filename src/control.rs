@@ -1,7 +1,8 @@
 //! The control socket: commands beside a running service are run by it, with its credentials. The file's mode is the
 //! authority: whoever may open the socket may decide.
 //!
-//! One command a connection: a line of JSON in, a line of JSON out. Lines are bounded and have deadlines.
+//! One command a connection: a line of JSON in; lines of talk and, at the end, the reply out. Lines are bounded and have
+//! deadlines.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,17 +10,23 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::commands::{Bench, Command, Reply};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
+use crate::reconcile::read::Progress;
 
-/// No command is longer.
-const LINE: u64 = 64 << 10;
-/// How long either side waits for the other's line.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// No line is longer: a kept plan of the largest organisation is some 30 MiB.
+const LINE: u64 = 64 << 20;
+/// How long either side waits for the other's line. A service that works on a command talks now and then.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How many commands at once.
+const AT_ONCE: usize = 4;
 /// How often the service looks whether it is to stop.
 const PERIOD: Duration = Duration::from_millis(200);
 
@@ -60,13 +67,26 @@ impl Control {
     }
 
     /// Runs commands until `stop` is set and the thread is unparked. To be called on a thread of its own.
-    pub fn run(&self, engine: &Engine, stop: &AtomicBool) {
+    pub fn run(&self, engine: &Arc<Engine>, stop: &AtomicBool) {
+        let busy = Arc::new(AtomicUsize::new(0));
         while !stop.load(Ordering::Relaxed) {
             match self.listener.accept() {
-                Ok((stream, _)) => {
-                    if let Err(error) = serve(stream, engine) {
-                        log::debug!("control: {error}");
+                // One that takes long must not keep others from asking how things are.
+                Ok((stream, _)) if busy.load(Ordering::Acquire) < AT_ONCE => {
+                    let (engine, busy) = (engine.clone(), Busy::new(&busy));
+                    let work = move || {
+                        let _busy = busy;
+                        if let Err(error) = serve(&stream, &engine) {
+                            log::debug!("control: {error}");
+                        }
+                    };
+                    if let Err(error) = std::thread::Builder::new().name("command".into()).spawn(work) {
+                        log::warn!("control: no thread could be started: {error}");
                     }
+                }
+                Ok((stream, _)) => {
+                    let _ =
+                        write_line(&stream, &Line::Reply(refused("the service is busy with other commands")));
                 }
                 Err(_) => std::thread::park_timeout(PERIOD),
             }
@@ -80,27 +100,56 @@ impl Drop for Control {
     }
 }
 
-fn serve(stream: UnixStream, engine: &Engine) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    let line = read_line(&stream, Duration::from_secs(2))?;
-    let reply = match serde_json::from_str::<Command>(&line) {
-        Ok(command) => {
-            log::info!("control: {}", serde_json::to_string(&command).unwrap_or_default());
-            Bench { journal: &engine.journal, engine: Some(engine) }.run(&command)
-        }
-        Err(error) => Reply {
-            err: format!("error: the service does not know this command: {error}\n"),
-            exit: 1,
-            ..Reply::default()
-        },
-    };
-    write_line(&stream, &reply)
+/// One command that is being carried out.
+struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    fn new(busy: &Arc<AtomicUsize>) -> Self {
+        busy.fetch_add(1, Ordering::AcqRel);
+        Self(busy.clone())
+    }
 }
 
-fn read_line(stream: &UnixStream, patience: Duration) -> io::Result<String> {
-    stream.set_read_timeout(Some(patience))?;
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What comes back over the socket.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// How far it is.
+    Talk(String),
+    /// The end.
+    Reply(Reply),
+}
+
+fn refused(why: &str) -> Reply {
+    Reply { err: format!("error: {why}\n"), exit: 1, ..Reply::default() }
+}
+
+fn serve(stream: &UnixStream, engine: &Engine) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    let mut lines = BufReader::new(stream);
+    let line = read_line(&mut lines, Duration::from_secs(10))?;
+    let reply = match serde_json::from_str::<Command>(&line) {
+        Ok(command) => {
+            log::info!("control: {}", command.name());
+            // Whoever asked may be gone: the command goes on all the same.
+            let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
+            Bench { journal: &engine.journal, engine: Some(engine) }.run(&command, &talk)
+        }
+        Err(error) => refused(&format!("the service does not know this command: {error}")),
+    };
+    write_line(stream, &Line::Reply(reply))
+}
+
+fn read_line(lines: &mut BufReader<&UnixStream>, patience: Duration) -> io::Result<String> {
+    lines.get_ref().set_read_timeout(Some(patience))?;
     let mut line = String::new();
-    BufReader::new(stream.take(LINE * 64)).read_line(&mut line)?;
+    lines.take(LINE).read_line(&mut line)?;
     if !line.ends_with('\n') {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -115,7 +164,7 @@ fn write_line(mut stream: &UnixStream, value: &impl serde::Serialize) -> io::Res
 }
 
 /// Has the running service carry out a command; `None` if no service runs on that state directory.
-pub fn ask(state_dir: &Path, command: &Command) -> Result<Option<Reply>> {
+pub fn ask(state_dir: &Path, command: &Command, progress: Progress) -> Result<Option<Reply>> {
     let what = || state_dir.join("control").display().to_string();
     let Ok(path) = ShortPath::new(state_dir, "control") else { return Ok(None) };
     let stream = match UnixStream::connect(&path.path) {
@@ -127,7 +176,15 @@ pub fn ask(state_dir: &Path, command: &Command) -> Result<Option<Reply>> {
         }
         Err(_) => return Ok(None),
     };
-    let asked = write_line(&stream, command).and_then(|()| read_line(&stream, PATIENCE));
-    let line = asked.context("failed to have the running service carry out the command over", what())?;
-    serde_json::from_str(&line).map(Some).context("failed to read the running service's answer over", what())
+    let asked = || -> io::Result<Reply> {
+        write_line(&stream, command)?;
+        let mut lines = BufReader::new(&stream);
+        loop {
+            match serde_json::from_str(&read_line(&mut lines, PATIENCE)?)? {
+                Line::Talk(text) => progress(&text),
+                Line::Reply(reply) => return Ok(reply),
+            }
+        }
+    };
+    asked().map(Some).context("failed to have the running service carry out the command over", what())
 }

@@ -4,6 +4,7 @@
 //! hosts means for the hint that met it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,10 @@ use crate::config::{Config, Environment, Settings};
 use crate::error::Result;
 use crate::event::{Change, Person};
 use crate::github::{Github, TeamFacts};
-use crate::ids::{GithubTeamId, Login, Seq};
+use crate::ids::{GithubTeamId, GithubUserId, Login, Seq};
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
+use crate::reconcile::run::Reconciled;
 use crate::sentry::Sentry;
 use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
@@ -53,6 +55,12 @@ pub struct Engine {
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
+    /// Nothing was known of any team when this process started.
+    pub was_empty: bool,
+    reconcile_due: AtomicBool,
+    heard: Mutex<HashMap<GithubUserId, Seq>>,
+    /// The last comparison that was carried out; locked while one is made.
+    pub(crate) last_run: Mutex<Option<Reconciled>>,
 }
 
 /// What is remembered of a GitHub team's place in the tree of teams.
@@ -82,6 +90,10 @@ impl Engine {
             tree: Mutex::new(None),
             scopes: Mutex::new(None),
             fault: Mutex::new(None),
+            was_empty: journal.read(|state| state.last_read.is_none() && state.teams.n_bound() == 0),
+            reconcile_due: AtomicBool::new(false),
+            heard: Mutex::default(),
+            last_run: Mutex::default(),
             settings,
             journal,
         })
@@ -112,10 +124,38 @@ impl Engine {
         }
     }
 
+    /// A person joined or left the organisation: a comparison that began before says nothing about them.
+    pub fn hear_of(&self, user: GithubUserId, seq: Seq) {
+        lock(&self.heard).insert(user, seq);
+    }
+
+    /// Whether that happened after `seq`.
+    pub fn was_heard_of(&self, user: GithubUserId, seq: Seq) -> bool {
+        lock(&self.heard).get(&user).is_some_and(|at| *at > seq)
+    }
+
+    /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.
+    pub fn forget_heard(&self, seq: Seq) {
+        lock(&self.heard).retain(|_, at| *at > seq);
+    }
+
+    /// A full comparison is due now.
+    pub fn ask_for_reconcile(&self) {
+        self.reconcile_due.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked for a full comparison since the last time.
+    pub fn take_reconcile_due(&self) -> bool {
+        self.reconcile_due.swap(false, Ordering::Relaxed)
+    }
+
     /// A decided change gets a fresh look; what is in both, the decision and the look, is done.
     pub fn look_at_decision(&self, change: &HeldChange) {
-        let HeldChange::Remove { team, user, .. } = change else {
-            return self.look_at_team(change.team(), "decision");
+        let (team, user) = match change {
+            HeldChange::Remove { team, user, .. } => (team, user),
+            // These came from a comparison, and another one does them.
+            HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
+            _ => return self.look_at_team(change.team(), "decision"),
         };
         let login = self.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
         // Without a login, the account is looked up by its id.

@@ -28,6 +28,8 @@ struct Inner {
     lanes: HashMap<LaneKey, Lane>,
     /// The lanes that have something to do and nobody on it, by when it is due.
     due: BTreeSet<(Instant, LaneKey)>,
+    /// The same for lanes that hold nothing but what gives way to everything else.
+    low: BTreeSet<(Instant, LaneKey)>,
     busy: usize,
     stopping: bool,
     /// Counts moments at which a team gave up a slug; a job that waits for one compares.
@@ -41,11 +43,20 @@ struct Lane {
     busy: bool,
     /// How many hints the job that is worked on has taken.
     at_work: usize,
-    scheduled: Option<Instant>,
+    scheduled: Option<(Instant, Rank)>,
     /// Trouble that concerned the whole lane: nothing before this.
     not_before: Option<Instant>,
     /// The team whose slug this one waits for.
     waits_on: Option<GithubTeamId>,
+}
+
+/// What goes first of what is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    /// Events, and what follows from them.
+    First,
+    /// A comparison's share.
+    Low,
 }
 
 /// One lane's due hints, to be worked on by one worker.
@@ -67,9 +78,14 @@ pub struct Counts {
 }
 
 impl Lane {
-    fn due_at(&self) -> Option<Instant> {
-        let first = self.hints.iter().map(|hint| hint.due).min()?;
-        Some(first.max(self.not_before.unwrap_or(first)))
+    /// When it is due, and how urgently: a comparison's share waits until nothing else is in the lane.
+    fn due_at(&self) -> Option<(Instant, Rank)> {
+        let of = |low: bool| self.hints.iter().filter(|hint| hint.is_low() == low).map(|hint| hint.due).min();
+        let (first, rank) = match of(false) {
+            Some(at) => (at, Rank::First),
+            None => (of(true)?, Rank::Low),
+        };
+        Some((first.max(self.not_before.unwrap_or(first)), rank))
     }
 
     /// Takes the hints that are due, and with them those that lose nothing by coming along: hints that are only put
@@ -78,8 +94,11 @@ impl Lane {
         let newest_due = |hint: &Hint| {
             self.hints.iter().any(|due| due.due <= now && due.user() == hint.user() && due.seq > hint.seq)
         };
-        let comes =
-            |hint: &Hint| hint.due <= now || !hint.patient || (hint.user().is_some() && newest_due(hint));
+        let low = self.hints.iter().all(Hint::is_low);
+        let comes = |hint: &Hint| {
+            let due = hint.due <= now || !hint.patient || (hint.user().is_some() && newest_due(hint));
+            hint.is_low() == low && due
+        };
         let taken: Vec<bool> = self.hints.iter().map(comes).collect();
         let mut taken = taken.into_iter();
         let (mut job, stay) =
@@ -98,16 +117,22 @@ impl Inner {
     /// Puts a lane into its place in the order of due times; removes it if it is empty.
     fn schedule(&mut self, key: LaneKey) {
         let Some(lane) = self.lanes.get_mut(&key) else { return };
-        if let Some(at) = lane.scheduled.take() {
-            self.due.remove(&(at, key));
+        if let Some((at, rank)) = lane.scheduled.take() {
+            match rank {
+                Rank::First => self.due.remove(&(at, key)),
+                Rank::Low => self.low.remove(&(at, key)),
+            };
         }
         if lane.busy {
             return;
         }
         match lane.due_at() {
-            Some(at) => {
-                lane.scheduled = Some(at);
-                self.due.insert((at, key));
+            Some((at, rank)) => {
+                lane.scheduled = Some((at, rank));
+                match rank {
+                    Rank::First => self.due.insert((at, key)),
+                    Rank::Low => self.low.insert((at, key)),
+                };
             }
             None => {
                 self.lanes.remove(&key);
@@ -136,7 +161,7 @@ impl Lanes {
         let due = hint.due.max(lane.not_before.unwrap_or(hint.due));
         lane.hints.push(hint);
         // A hint that is not the first one due changes nothing: a lane may hold tens of thousands.
-        if lane.scheduled.is_none_or(|at| due < at) {
+        if lane.scheduled.is_none_or(|(at, rank)| due < at || rank == Rank::Low) {
             inner.schedule(key);
         }
         drop(inner);
@@ -151,15 +176,14 @@ impl Lanes {
                 return None;
             }
             let now = Instant::now();
-            let wait = match inner.due.first() {
-                Some((at, _)) if *at <= now => Duration::ZERO,
-                Some((at, _)) => *at - now,
-                None => LONGEST_PAUSE,
+            let until = |set: &BTreeSet<(Instant, LaneKey)>| {
+                set.first().map(|(at, _)| at.saturating_duration_since(now))
             };
+            let wait = until(&inner.due).into_iter().chain(until(&inner.low)).min().unwrap_or(LONGEST_PAUSE);
             if wait.is_zero() {
                 let job = inner.start(now);
                 // One wake-up brings one worker; it sees to the next.
-                if !inner.due.is_empty() {
+                if !inner.due.is_empty() || !inner.low.is_empty() {
                     self.wake.notify_one();
                 }
                 return job;
@@ -273,8 +297,10 @@ impl Lanes {
 
 impl Inner {
     fn start(&mut self, now: Instant) -> Option<Job> {
-        let (at, key) = self.due.first().copied()?;
-        self.due.remove(&(at, key));
+        let is_due = |first: Option<&(Instant, LaneKey)>| first.filter(|(at, _)| *at <= now).copied();
+        let entry = is_due(self.due.first()).or(is_due(self.low.first()))?;
+        let (_, key) = entry;
+        let _ = self.due.remove(&entry) || self.low.remove(&entry);
         let moves = self.moves;
         let lane = self.lanes.get_mut(&key)?;
         lane.scheduled = None;

@@ -19,6 +19,7 @@
 //! Only [`apply`] writes to Sentry; only [`journal`] changes the state.
 
 pub mod admin;
+pub mod alone;
 pub mod apply;
 pub mod audit;
 pub mod cli;
@@ -40,6 +41,7 @@ pub mod journal;
 pub mod lanes;
 pub mod notify;
 pub mod plan;
+pub mod reconcile;
 pub mod secret;
 pub mod sentry;
 pub mod serve;
@@ -55,14 +57,14 @@ pub mod who;
 pub mod work;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cli::{Action, Cli};
-use commands::{Bench, Command, Reply};
+use cli::{Action, Asked, Cli};
+use commands::Command;
 use config::{Config, Need};
-use error::Result;
-use journal::Journal;
+use error::{Context, Result};
 
 /// The program: reads arguments and environment, does what they say, and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -88,39 +90,39 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             // Threads that wait for a connection of their own end with the process.
             Ok(ExitCode::SUCCESS)
         }
-        Action::Run(command) => {
+        Action::Run(Asked { command, save, kept }) => {
             let env = config::environment();
             let config = config::load(&flags, &env, Need::StateDir)?;
-            let Reply { out, err, exit } = run_command(&config, &command)?;
-            Ok(answer(&out, &err, exit))
+            let command = with_kept_plan(command, kept)?;
+            let progress = |text: &str| {
+                if std::io::stderr().is_terminal() {
+                    eprintln!("{text} …");
+                }
+            };
+            let reply = match control::ask(&config.settings.state_dir, &command, &progress)? {
+                Some(reply) => reply,
+                None => {
+                    if env.contains_key("RUST_LOG") {
+                        start_log(&config);
+                    }
+                    alone::run(&config, &flags, &env, &command, &progress)?
+                }
+            };
+            if let (Some(path), Some(plan)) = (save, &reply.plan) {
+                let text = serde_json::to_string_pretty(plan).context("failed to write", path.display())?;
+                std::fs::write(&path, text + "\n").context("failed to write", path.display())?;
+            }
+            Ok(answer(&reply.out, &reply.err, reply.exit))
         }
     }
 }
 
-/// By the running service, or else with the state directory alone. Looking works without a state directory.
-fn run_command(config: &Config, command: &Command) -> Result<Reply> {
-    let dir = &config.settings.state_dir;
-    if let Some(reply) = control::ask(dir, command)? {
-        return Ok(reply);
-    }
-    if !dir.join("journal").is_dir() {
-        let out = match command {
-            Command::Status { json: false } => {
-                format!("no service has run yet: `{}` holds no state\n", dir.display())
-            }
-            Command::Status { json: true } => "null\n".into(),
-            _ => {
-                return Err(error::Error::failed(format!("there is no state in `{}`", dir.display()))
-                    .fix("name the service's folder with --state-dir"))
-            }
-        };
-        return Ok(Reply { out, ..Reply::default() });
-    }
-    let (journal, remarks) = Journal::open(dir)?;
-    let mut reply = Bench { journal: &journal, engine: None }.run(command);
-    reply.err = remarks.iter().map(|remark| format!("warning: {remark}\n")).collect::<String>() + &reply.err;
-    journal.close();
-    Ok(reply)
+/// Reads the plan that was kept in a file.
+fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
+    let (Some(path), Command::Sync(sync)) = (kept, &command) else { return Ok(command) };
+    let text = std::fs::read_to_string(&path).context("failed to read the kept plan", path.display())?;
+    let plan = serde_json::from_str(&text).context("failed to read the kept plan", path.display())?;
+    Ok(Command::Sync(reconcile::command::Sync { kept: Some(plan), ..sync.clone() }))
 }
 
 /// stdout is for the answer, stderr for talk. A pipe that was closed is nobody's fault.

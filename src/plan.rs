@@ -5,6 +5,10 @@ use crate::identity::Identity;
 use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Source};
 
+/// What is said of a GitHub team that may not take over the Sentry team of its slug.
+pub const ADOPTION_RULE: &str =
+    "adoption: the GitHub team is newer than this mirror, and a Sentry team of its slug was there before";
+
 /// A GitHub team as Sentry should show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedTeam {

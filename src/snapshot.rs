@@ -57,6 +57,8 @@ pub struct GithubPerson {
 pub struct SentrySnapshot {
     /// All teams; where the token may not list them, those whose slugs were asked for.
     pub teams: Vec<Team>,
+    /// These are all teams that there are.
+    pub listed: bool,
     /// Everybody in the organisation: users and invites.
     pub members: Vec<Member>,
     /// Who is in which team, sorted; only teams that were asked for.

@@ -8,10 +8,9 @@ use crate::clock::Timestamp;
 use crate::engine::{Engine, PERMISSION_LOST};
 use crate::event::{OrgRef, Person};
 use crate::identity::Identity;
-use crate::ids::SentryTeamId;
+use crate::ids::{GithubTeamId, SentryTeamId};
 use crate::journal::Entry;
 use crate::sentry::Team;
-use crate::slug;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Binding, Mode, Record};
 use crate::upstream::Trouble;
@@ -31,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 impl Engine {
     /// Whose teams, and by which truth. `false` if the organisation is not known yet. `ask`: GitHub is asked for it;
     /// otherwise only a signed event can have told it meanwhile.
-    fn find_bearings(&self, ask: bool) -> Result<bool, Trouble> {
+    pub fn find_bearings(&self, ask: bool) -> Result<bool, Trouble> {
         if self.state(|state| state.org.is_none()) {
             if !ask {
                 return Ok(false);
@@ -101,40 +100,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads what no event tells. `first`: at start, when teams may have moved while nobody listened.
+    /// Looks at what no event tells: in read mode at everything, in payload mode at Sentry's people. `first`: at start.
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
-        let Some((org, mode)) = self.bearings() else { return Ok(()) };
-        if mode == Mode::Read {
-            // An organisation that is not to be seen has no empty list of teams.
-            let teams = self.github.teams(&org.login)?;
-            if let Some(teams) = &teams {
-                self.learn_teams(teams);
+        match self.bearings() {
+            Some((_, Mode::Read)) => self.reconcile(true, &|_| ()).map(drop),
+            Some((_, Mode::Payload)) => {
+                let changed = self.read_directory()?;
+                if changed || first {
+                    self.try_wanted();
+                }
+                Ok(())
             }
-            if first {
-                let moved = teams.iter().flatten().filter(|facts| {
-                    let wanted = slug::for_team(&facts.slug, facts.id, &self.settings.slug_prefix);
-                    let bound = self.state(|state| state.teams.binding(facts.id).map(|b| b.slug.clone()));
-                    bound.is_some_and(|slug| slug != wanted)
-                });
-                moved.for_each(|facts| self.look_at_team(facts.id, "renamed while nobody listened"));
-                self.refresh_bindings()?;
-            }
+            None => Ok(()),
         }
-        let changed = self.read_directory()?;
-        if changed || first {
-            self.try_wanted();
-        }
-        Ok(())
     }
 
-    /// Follows bound teams that were renamed in Sentry meanwhile. Where listing is refused, that is found out when one
-    /// is needed.
-    fn refresh_bindings(&self) -> Result<(), Trouble> {
-        // The workers go on meanwhile: what was bound before the list was read may be compared with it.
-        let bindings: Vec<_> = self
-            .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
-        let Some(teams) = self.sentry.teams()? else { return Ok(()) };
-        let by_id: BTreeMap<SentryTeamId, Team> = teams.into_iter().map(|team| (team.id, team)).collect();
+    /// Follows bound teams that were renamed in Sentry, by a list of all that was read after `bindings` were looked at:
+    /// the workers go on meanwhile.
+    pub fn follow_renames(&self, bindings: Vec<(GithubTeamId, Binding)>, teams: &[Team]) {
+        let by_id: BTreeMap<SentryTeamId, &Team> = teams.iter().map(|team| (team.id, team)).collect();
         for (team, binding) in bindings {
             let Some(now) = by_id.get(&binding.sentry).filter(|now| now.slug != binding.slug) else {
                 continue;
@@ -158,7 +142,6 @@ impl Engine {
                 self.lanes.moved(team);
             }
         }
-        Ok(())
     }
 
     /// Tries everybody who is waited for; whoever Sentry knows by now is handed to the lanes.
@@ -249,8 +232,8 @@ pub fn run(engine: &Engine) {
             searched = Instant::now();
             engine.look_for_deleted_organisation();
         }
-        let is_due = engine.settings.interval.is_some_and(|interval| looked.elapsed() >= interval);
-        if is_due && engine.paused_for().is_none() {
+        let by_interval = engine.settings.interval.is_some_and(|interval| looked.elapsed() >= interval);
+        if engine.paused_for().is_none() && (engine.take_reconcile_due() || by_interval) {
             looked = Instant::now();
             engine.github.forget_refusals();
             engine.look_at_disputes();

@@ -1,6 +1,7 @@
 //! The identity chain at work: asks the sources that cost nothing first, then GitHub, then Sentry for a fresh row, and
 //! remembers a match.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -13,8 +14,10 @@ use crate::identity::usermap::{MapFile, UserMap};
 use crate::identity::{self, Evidence, Identity, Rules};
 use crate::ids::{GithubUserId, MemberId};
 use crate::plan;
+use crate::sentry::Member;
+use crate::snapshot::GithubSnapshot;
 use crate::state::record::{Match, Mode, Record, Source};
-use crate::upstream::Trouble;
+use crate::upstream::{Exchange, Trouble, TroubleKind};
 use crate::work::hint::Outcome;
 
 /// How many addresses of one person are asked for one by one.
@@ -79,6 +82,57 @@ impl Engine {
         *directory = fresh;
         *is_read = true;
         Ok(changed)
+    }
+
+    /// Takes in all of Sentry's people, as a comparison has read them.
+    pub fn learn_members(&self, members: &[Member]) {
+        let mut is_read = self.who.is_read();
+        *self.who.directory.write().unwrap_or_else(PoisonError::into_inner) = Directory::new(members);
+        *is_read = true;
+    }
+
+    /// Who everybody in a team of the snapshot is. Nobody is asked: all that is needed was read. New and changed matches
+    /// are remembered.
+    pub fn identify_all(&self, github: &GithubSnapshot) -> Result<BTreeMap<GithubUserId, Identity>, Trouble> {
+        let map = self.user_map().map_err(|outcome| no_map(&outcome))?;
+        let in_teams: BTreeSet<_> =
+            github.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
+        let mut people = BTreeMap::new();
+        for user in in_teams {
+            let Some(shown) = github.people.get(&user).filter(|shown| !shown.bot) else { continue };
+            let person = Person { id: user, login: shown.login.clone(), bot: false };
+            people.insert(user, self.identify_shown(&person, &shown.claims, &map));
+        }
+        Ok(people)
+    }
+
+    /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
+    fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
+        let evidence = Evidence { login: &person.login, map: map.address(person), claims };
+        let mut identity = self.resolve(&evidence);
+        if let Some(why) = self.inherits(person, map, &identity) {
+            identity = Identity::Conflict { why };
+        }
+        let remembered = self.state(|state| state.people.matched(person.id).cloned());
+        if matches!(identity, Identity::Unknown { .. }) {
+            let is_there = |member| {
+                let directory = self.who.directory.read().unwrap_or_else(PoisonError::into_inner);
+                let there = directory.addresses_of(member).next().is_some();
+                there
+            };
+            if let Some(found) = remembered.filter(|found| is_there(found.member)) {
+                return plan::remembered(found.member, found.source);
+            }
+            return identity;
+        }
+        let says = |found: &Match| match &identity {
+            Identity::Matched { member, source, .. } => found.member == *member && found.source == *source,
+            _ => false,
+        };
+        if !remembered.as_ref().is_some_and(says) {
+            self.remember(person, &identity);
+        }
+        identity
     }
 
     fn need_directory(&self) -> Result<(), Outcome> {
@@ -174,14 +228,19 @@ impl Engine {
     /// change hands, and whoever has one now inherits nothing.
     fn inherits(&self, person: &Person, map: &UserMap, identity: &Identity) -> Option<String> {
         let Identity::Matched { member, source, .. } = identity else { return None };
-        let by_login = *source == Source::Sentry || (*source == Source::Map && !map.names_id(person));
-        let other = self.state(|state| {
+        if *source != Source::Sentry && (*source != Source::Map || map.names_id(person)) {
+            return None;
+        }
+        let remembered = self.state(|state| state.people.matched(person.id).map(|found| found.member));
+        if remembered == Some(*member) {
+            return None;
+        }
+        let user = self.state(|state| {
             let mut others = state.people.matches().filter(|(user, _)| *user != person.id);
             others
                 .find(|(_, found)| found.member == *member && found.login.is(person.login.as_str()))
                 .map(|(user, _)| user)
-        });
-        let user = other.filter(|_| by_login)?;
+        })?;
         Some(format!(
             "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
             person.id
@@ -264,4 +323,13 @@ impl Engine {
             }
         }
     }
+}
+
+fn no_map(outcome: &Outcome) -> Trouble {
+    let why = match outcome {
+        Outcome::Later(why, _) => why.clone(),
+        _ => "the user map can not be read".into(),
+    };
+    let exchange = Exchange { call: "user map".into(), answer: why.clone() };
+    Trouble { kind: TroubleKind::Unknown, why, exchange }
 }

@@ -68,6 +68,14 @@ pub struct Settings {
     pub remove_members: RemoveMembers,
     /// `SYNC_DELETE_TEAMS`.
     pub delete_teams: DeleteTeams,
+    /// `SYNC_FIRST`: the first reconcile of a service waits for a person if Sentry has teams already.
+    pub hold_first: bool,
+    /// `SYNC_CHILD_MEMBERS`: members of child teams count as members.
+    pub child_members: bool,
+    /// `SYNC_MAX_TEAM_REMOVALS`.
+    pub max_team_removals: Limit,
+    /// `SYNC_MAX_REMOVALS`.
+    pub max_removals: Limit,
     /// `SYNC_MAX_DELETIONS`.
     pub max_deletions: Limit,
     /// `SYNC_WORKERS`.
@@ -119,6 +127,8 @@ pub fn environment() -> Environment {
 pub enum Need {
     /// `serve`: all four.
     Everything,
+    /// Commands that ask GitHub and Sentry by themselves: both tokens and the organisation.
+    Tokens,
     /// Commands that talk to a running service, or look at its files: only the state directory.
     StateDir,
 }
@@ -127,7 +137,8 @@ pub enum Need {
 pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config> {
     let mut faults = Vec::new();
     let settings = read_settings(flags, env, &mut faults);
-    let secrets = Secrets { env, required: need == Need::Everything };
+    let asks = need != Need::StateDir;
+    let secrets = Secrets { env, required: asks };
     let github_token = secrets.read("GH_TOKEN", "a GitHub token of the organisation", &mut faults);
     let sentry_token = secrets.read(
         "SENTRY_TOKEN",
@@ -138,7 +149,7 @@ pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config
         secrets.read("GH_WEBHOOK_TOKEN", "the secret typed into GitHub's webhook form", &mut faults);
     let previous = Secrets { required: false, ..secrets }.read("GH_WEBHOOK_TOKEN_PREVIOUS", "", &mut faults);
     let slug = flags.get("SENTRY_ORG_SLUG").or_else(|| env.get("SENTRY_ORG_SLUG"));
-    if need == Need::Everything && slug.is_none_or(String::is_empty) {
+    if asks && slug.is_none_or(String::is_empty) {
         faults.push(fault("SENTRY_ORG_SLUG is not set", "set it to the slug in your Sentry address"));
     }
     if !faults.is_empty() {

@@ -272,6 +272,9 @@ impl Intake {
     fn enqueue(&self, seq: Seq) {
         if let Some(delivery) = self.engine.state(|state| state.deliveries.queued_at(seq)) {
             log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
+            if let Event::MemberAdded { person } | Event::MemberRemoved { person } = &delivery.event {
+                self.engine.hear_of(person.id, seq);
+            }
             self.engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
-use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId};
+use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::DeliveryKey;
 
 /// 8 hex digits: what a person types behind `approve`.
@@ -38,6 +38,9 @@ pub struct Hold {
     pub deliveries: Vec<DeliveryKey>,
     /// What a person decided, and when.
     pub decision: Option<Decision>,
+    /// A comparison found it, not an event: it is history as soon as no comparison finds it any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compared: bool,
 }
 
 /// A change that a guard may stop.
@@ -71,6 +74,22 @@ pub enum HeldChange {
         /// The Sentry team's slug.
         slug: SentrySlug,
     },
+    /// Somebody whom no source matched would be taken out of a Sentry team.
+    RemoveMember {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// Who, on Sentry's side.
+        member: MemberId,
+        /// The Sentry team's slug.
+        slug: SentrySlug,
+    },
+    /// A Sentry team would be made.
+    Create {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// Its slug in Sentry.
+        slug: SentrySlug,
+    },
 }
 
 /// A person's answer.
@@ -88,7 +107,9 @@ impl HeldChange {
         match self {
             HeldChange::Delete { team, .. }
             | HeldChange::Adopt { team, .. }
-            | HeldChange::Remove { team, .. } => *team,
+            | HeldChange::Remove { team, .. }
+            | HeldChange::RemoveMember { team, .. }
+            | HeldChange::Create { team, .. } => *team,
         }
     }
 }
@@ -109,6 +130,13 @@ impl HeldChange {
                 HeldChange::Remove { team, user, .. },
                 HeldChange::Remove { team: other_team, user: other_user, .. },
             ) => (team, user) == (other_team, other_user),
+            (
+                HeldChange::RemoveMember { team, member, .. },
+                HeldChange::RemoveMember { team: other_team, member: other_member, .. },
+            ) => (team, member) == (other_team, other_member),
+            (HeldChange::Create { team, .. }, HeldChange::Create { team: other_team, .. }) => {
+                team == other_team
+            }
             _ => false,
         }
     }
@@ -125,6 +153,12 @@ impl fmt::Display for HeldChange {
             }
             HeldChange::Remove { team, user, slug } => {
                 write!(f, "remove GitHub user {user} from Sentry team `{slug}` of GitHub team {team}")
+            }
+            HeldChange::RemoveMember { team, member, slug } => {
+                write!(f, "remove Sentry member {member} from Sentry team `{slug}` of GitHub team {team}")
+            }
+            HeldChange::Create { team, slug } => {
+                write!(f, "create Sentry team `{slug}` for GitHub team {team}")
             }
         }
     }
@@ -144,7 +178,7 @@ impl Hold {
             hash.update(format!("{change}\n").as_bytes());
         }
         let name = HoldName(hex::encode(&hash.finalize()[..4]).into());
-        Self { name, changes, rule: rule.into(), at, deliveries, decision: None }
+        Self { name, changes, rule: rule.into(), at, deliveries, decision: None, compared: false }
     }
 }
 
@@ -203,6 +237,7 @@ impl Holds {
             // The same change came up again: keep what was decided and since when, learn the newest rule.
             Some(known) => {
                 known.rule = hold.rule;
+                known.compared &= hold.compared;
                 let new = hold.deliveries.into_iter().filter(|key| !known.deliveries.contains(key));
                 let new: Vec<_> = new.collect();
                 known.deliveries.extend(new);

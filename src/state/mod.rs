@@ -15,7 +15,7 @@ use crate::ids::{GithubOrgId, Login, Seq};
 use deliveries::{Deliveries, Known};
 use holds::{Decision, Holds};
 use people::People;
-use record::{Delivery, Mode, Record, Status, FORMAT};
+use record::{Delivery, Mode, Record, Sizes, Status, FORMAT};
 use teams::{Gone, News, Teams};
 
 /// How many keys a snapshot's record holds: a record stays far below the journal's limit.
@@ -30,6 +30,8 @@ pub struct State {
     pub org: Option<Org>,
     /// What the GitHub token may do, and that token's fingerprint.
     pub mode: Option<(Mode, Box<str>)>,
+    /// The last complete reading of GitHub.
+    pub last_read: Option<(Sizes, Timestamp)>,
     /// When records were found to be lost to damage.
     pub damaged: Option<Timestamp>,
     /// Deliveries.
@@ -58,6 +60,22 @@ impl State {
     /// A state without a past.
     pub fn new(first_start: Timestamp) -> Self {
         Self { first_start, ..Self::default() }
+    }
+
+    /// Everything but the deliveries: what a comparison looks at.
+    pub fn without_deliveries(&self) -> Self {
+        Self {
+            first_start: self.first_start,
+            org: self.org.clone(),
+            mode: self.mode.clone(),
+            last_read: self.last_read,
+            damaged: self.damaged,
+            deliveries: Deliveries::default(),
+            teams: self.teams.clone(),
+            people: self.people.clone(),
+            holds: self.holds.clone(),
+            next: self.next,
+        }
     }
 
     /// The place that the next delivery gets, from 1.
@@ -120,6 +138,8 @@ impl State {
                     self.deliveries.mark(*key, Status::Done);
                 }
             }
+            Record::Looked { team, seq, people } => self.teams.looked(team, seq, &people),
+            Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
             Record::Damaged { at } => self.damaged = Some(at),
             Record::Keys { keys } => {
                 for (key, seq, status, at) in keys {
@@ -152,6 +172,9 @@ impl State {
         }
         if let Some((mode, fingerprint)) = self.mode.clone() {
             out(Record::Mode { mode, fingerprint })?;
+        }
+        if let Some((sizes, at)) = self.last_read {
+            out(Record::Read { sizes, at })?;
         }
         if let Some(at) = self.damaged {
             out(Record::Damaged { at })?;

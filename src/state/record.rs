@@ -174,6 +174,22 @@ pub enum Record {
         /// When it was found.
         at: Timestamp,
     },
+    /// GitHub was looked at as a whole: who is in the team. Older words of deliveries give way to it.
+    Looked {
+        /// The team.
+        team: GithubTeamId,
+        /// The place of the latest delivery when the reading began.
+        seq: Seq,
+        /// Everybody in it.
+        people: Vec<GithubUserId>,
+    },
+    /// GitHub was read completely: what a later, much shorter reading is compared with.
+    Read {
+        /// How much it was.
+        sizes: Sizes,
+        /// When.
+        at: Timestamp,
+    },
     /// Snapshots only: what is remembered of deliveries that are no longer queued.
     Keys {
         /// Key, place in the order, status, when.
@@ -200,6 +216,17 @@ pub enum Record {
         /// The place.
         seq: Seq,
     },
+}
+
+/// How much a complete reading of GitHub was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sizes {
+    /// Teams.
+    pub teams: usize,
+    /// People in teams, each once.
+    pub people: usize,
+    /// Memberships.
+    pub memberships: usize,
 }
 
 /// A delivery as it is kept: what it says, not its body.

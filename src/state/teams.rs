@@ -90,6 +90,30 @@ impl News {
         self.people.iter().map(|(user, word)| (*user, word.present(), word.seq()))
     }
 
+    /// Who is in the team, by a look that began at `seq`: newer words stay. A changed word keeps its place, so that no
+    /// delivery counts as overtaken by a look, which may have met a replica that lags behind it.
+    fn looked(&mut self, seq: Seq, people: &[GithubUserId]) {
+        let mut present = people.to_vec();
+        present.sort_unstable();
+        for (user, word) in &mut self.people {
+            let is_in = present.binary_search(user).is_ok();
+            if word.seq() <= seq && word.present() != is_in {
+                *word = Word::new(word.seq(), is_in);
+            }
+        }
+        let known = |user: &GithubUserId| self.people.binary_search_by_key(user, |(id, _)| *id).is_ok();
+        let new: Vec<_> = present.into_iter().filter(|user| !known(user)).collect();
+        self.people.extend(new.into_iter().map(|user| (user, Word::new(Seq(0), true))));
+        self.people.sort_unstable_by_key(|(user, _)| *user);
+        self.people.shrink_to_fit();
+    }
+
+    /// Whether a look at exactly these people, sorted, would change nothing.
+    pub fn agrees(&self, people: &[GithubUserId]) -> bool {
+        let present = self.people.iter().filter(|(_, word)| word.present()).map(|(user, _)| user);
+        present.eq(people.iter())
+    }
+
     fn say(&mut self, user: GithubUserId, present: bool, seq: Seq) {
         let word = Word::new(seq, present);
         match self.people.binary_search_by_key(&user, |(id, _)| *id) {
@@ -206,6 +230,12 @@ impl Teams {
                 self.news.entry(team).or_default().say(person.id, present, delivery.seq);
             }
             _ => {}
+        }
+    }
+
+    pub(super) fn looked(&mut self, team: GithubTeamId, seq: Seq, people: &[GithubUserId]) {
+        if !self.gone.contains_key(&team) {
+            self.news.entry(team).or_default().looked(seq, people);
         }
     }
 

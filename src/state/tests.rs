@@ -78,6 +78,8 @@ fn full() -> State {
             why: "w".into(),
             at: Timestamp(3),
         },
+        Record::Looked { team: GithubTeamId(5), seq: Seq(2), people: vec![GithubUserId(9), GithubUserId(8)] },
+        Record::Read { sizes: Sizes { teams: 1, people: 2, memberships: 2 }, at: Timestamp(6) },
         Record::Held { hold: hold.clone() },
         Record::Decided { name: hold.name, approved: true, at: Timestamp(4) },
     ])
@@ -148,6 +150,25 @@ fn leaving_the_organisation_is_the_latest_word_in_every_team() {
     assert_eq!(word(1), Some((false, Seq(3))));
     assert_eq!(word(2), Some((true, Seq(4))));
     assert_eq!(state.teams.teams_of(GithubUserId(5), Seq(9)), [GithubTeamId(2)]);
+}
+
+#[test]
+fn a_look_at_everybody_gives_way_to_newer_words() {
+    let looked = |seq, people: &[u64]| Record::Looked {
+        team: GithubTeamId(1),
+        seq: Seq(seq),
+        people: people.iter().map(|user| GithubUserId(*user)).collect(),
+    };
+    let state = fold([
+        Record::Received(delivery(1, membership(1, 5, Change::Added))),
+        Record::Received(delivery(2, membership(1, 6, Change::Added))),
+        Record::Received(delivery(9, membership(1, 7, Change::Removed))),
+        looked(5, &[6, 7, 8]),
+    ]);
+    let news = state.teams.news(GithubTeamId(1)).unwrap();
+    let words: Vec<_> = news.people().map(|(user, present, seq)| (user.0, present, seq.0)).collect();
+    assert_eq!(words, [(5, false, 1), (6, true, 2), (7, false, 9), (8, true, 0)]);
+    assert!(news.agrees(&[GithubUserId(6), GithubUserId(8)]) && !news.agrees(&[GithubUserId(6)]));
 }
 
 #[test]

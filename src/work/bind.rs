@@ -257,9 +257,7 @@ fn wait_for(
 /// A newer team, or one that renames itself, would walk into an existing Sentry team: a person decides.
 fn conflict(job: &TeamJob, apply: &Apply, slug: &SentrySlug, sentry: crate::ids::SentryTeamId) -> Outcome {
     let change = HeldChange::Adopt { team: job.team, sentry, slug: slug.clone() };
-    let rule =
-        "adoption: the GitHub team is newer than this mirror, and a Sentry team of its slug was there before";
-    hold(job, apply, change, rule.into())
+    hold(job, apply, change, plan::ADOPTION_RULE.into())
 }
 
 /// Puts a change on hold.

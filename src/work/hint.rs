@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Change, Event, Person, TeamRef};
 use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
+use crate::reconcile::part::Part;
 use crate::state::holds::HoldName;
 use crate::state::record::Delivery;
 
@@ -54,6 +55,8 @@ pub enum Ask {
     },
     /// The team's slug and name, whatever is open for it, and whether it is to be ended.
     Team,
+    /// One team's share of a comparison, a call at a time, when nothing else is due.
+    Part(Arc<Part>),
 }
 
 /// A delivery that became several hints; it is settled when all of them are.
@@ -126,6 +129,8 @@ pub enum Outcome {
     LookAgain(String, Duration),
     /// The team waits for something that others have to do; looked at again when that happens, or now and then.
     Waiting(String),
+    /// A call of several was made; the next one as soon as nothing else is due.
+    GoOn,
 }
 
 impl Hint {
@@ -137,6 +142,11 @@ impl Hint {
     /// A hint of the mirror itself, or a part of a delivery.
     pub fn new(seq: Seq, origin: Origin, ask: Ask) -> Self {
         Self { seq, origin, ask, due: Instant::now(), patient: false, looks: 0, tries: 0 }
+    }
+
+    /// Whether it gives way to everything else.
+    pub fn is_low(&self) -> bool {
+        matches!(self.ask, Ask::Part(_))
     }
 
     /// The delivery that led to it.

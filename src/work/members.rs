@@ -116,7 +116,14 @@ fn look_again(hint: &Hint, why: &str) -> Outcome {
     Outcome::LookAgain(why.into(), if hint.looks == 0 { EARLY_LOOK } else { DECISIVE_LOOK })
 }
 
-fn entry(job: &TeamJob, hint: &Hint, binding: &Binding, person: &Person, decision: &'static str) -> Entry {
+/// An audit line about a person in a team.
+pub fn entry(
+    job: &TeamJob,
+    hint: &Hint,
+    binding: &Binding,
+    person: &Person,
+    decision: &'static str,
+) -> Entry {
     Entry {
         person: Some(person.id),
         login: Some(person.login.clone()),
@@ -148,19 +155,23 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
             forget_wish(job, person.id);
             Outcome::Done(format!("`{}` was already in `{}`", person.login, binding.slug))
         }
-        Ok(Added::Requested) => Outcome::Failed(format!(
-            "`{}` is not in `{}`: Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)",
-            person.login, binding.slug
-        )),
+        Ok(Added::Requested) => only_requested(person, binding),
         Ok(Added::Locked) => locked(binding),
-        Ok(Added::Missing) => missing(job, binding, hint, person, member)
-            .unwrap_or_else(|| {
-                // At once the first time: the person may have another membership by now.
-                let wait = (hint.tries == 0).then_some(Duration::from_millis(500));
-                Outcome::Later("the member is no longer in Sentry".into(), wait)
-            }),
+        Ok(Added::Missing) => missing(job, binding, hint, person, member).unwrap_or_else(|| {
+            // At once the first time: the person may have another membership by now.
+            let wait = (hint.tries == 0).then_some(Duration::from_millis(500));
+            Outcome::Later("the member is no longer in Sentry".into(), wait)
+        }),
         Err(outcome) => outcome,
     }
+}
+
+/// Sentry has only filed a request.
+pub fn only_requested(person: &Person, binding: &Binding) -> Outcome {
+    Outcome::Failed(format!(
+        "`{}` is not in `{}`: Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)",
+        person.login, binding.slug
+    ))
 }
 
 fn source_of(identity: &Identity) -> &'static str {
@@ -212,7 +223,7 @@ fn take_out_once(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person)
 }
 
 /// Whatever was held or decided about taking this person out is history: done, or contrary to what is due now.
-fn release_removals(job: &TeamJob, user: GithubUserId) {
+pub fn release_removals(job: &TeamJob, user: GithubUserId) {
     let names: Vec<_> = job.engine.state(|state| {
         let is_theirs =
             |change: &HeldChange| matches!(change, HeldChange::Remove { user: theirs, .. } if *theirs == user);
@@ -235,7 +246,7 @@ fn held_back(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> 
 
 /// A 404 does not say what is missing: the team is read, then the member. `None` if the team is there, so that it was
 /// the member; an outcome if the team had to be found again.
-fn missing(
+pub fn missing(
     job: &TeamJob,
     binding: &Binding,
     hint: &Hint,
@@ -264,7 +275,8 @@ fn missing(
     }
 }
 
-fn locked(binding: &Binding) -> Outcome {
+/// The team is not ours to change.
+pub fn locked(binding: &Binding) -> Outcome {
     Outcome::Failed(format!(
         "Sentry team `{}` is managed by your identity provider: change its members there, or leave the team out with SYNC_TEAMS",
         binding.slug
@@ -284,7 +296,8 @@ fn want(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person, why: Str
     Outcome::Done(format!("`{}` is wanted in `{}`: {why}", person.login, binding.slug))
 }
 
-fn forget_wish(job: &TeamJob, user: GithubUserId) {
+/// Whoever was waited for is there, or no longer waited for.
+pub fn forget_wish(job: &TeamJob, user: GithubUserId) {
     if job.engine.state(|state| state.people.is_wanted(job.team, user)) {
         job.engine.journal.note(Record::Unwanted { team: job.team, user });
     }

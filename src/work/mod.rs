@@ -7,6 +7,7 @@ mod end;
 mod members;
 mod news;
 mod org;
+mod part;
 mod person;
 mod team;
 
@@ -77,7 +78,10 @@ fn dispatch(engine: &Engine, key: LaneKey, hints: Vec<Hint>) -> Ended {
         return all(hints, &Outcome::Later(why.into(), None));
     };
     match key {
-        LaneKey::Team(team) => team::run(engine, team, hints, org, mode),
+        LaneKey::Team(team) => match hints.iter().all(Hint::is_low) {
+            true => each(hints, |hint| Some(part::run(engine, team, hint, &org, mode))),
+            false => team::run(engine, team, hints, org, mode),
+        },
         LaneKey::Person(_) => each(hints, |hint| person::run(engine, hint, &org, mode)),
         LaneKey::Org => each(hints, |hint| org::run(engine, hint, &org)),
     }
@@ -134,6 +138,11 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
             hint.due = now + wait;
             return Some((hint, Duration::ZERO));
         }
+        Outcome::GoOn => {
+            hint.tries = 0;
+            hint.due = now;
+            return Some((hint, Duration::ZERO));
+        }
         Outcome::Waiting(_) => {
             // Whoever it waits for wakes it.
             hint.patient = false;
@@ -181,6 +190,7 @@ fn tell(hint: &Hint, outcome: &Outcome) {
         Outcome::Later(why, _) => (log::Level::Debug, "later", why),
         Outcome::LookAgain(why, _) => (log::Level::Debug, "look again", why),
         Outcome::Waiting(why) => (log::Level::Info, "waiting", why),
+        Outcome::GoOn => return,
     };
     let delivery = hint.delivery().map_or("-", |delivery| &delivery.guid);
     let event = hint.event_name();

@@ -1,0 +1,111 @@
+//! A command where no service runs: it takes the lock and does the same itself.
+//!
+//! Looking works without a state directory, and leaves none behind; only carrying out a plan makes one.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::commands::{Bench, Command, Reply};
+use crate::config::{self, Config, Environment, Need};
+use crate::engine::Engine;
+use crate::error::{Context, Error, Result};
+use crate::journal::Journal;
+use crate::reconcile::read::Progress;
+use crate::{serve, work};
+
+/// Carries out a command.
+pub fn run(
+    config: &Config,
+    flags: &Environment,
+    env: &Environment,
+    command: &Command,
+    progress: Progress,
+) -> Result<Reply> {
+    let dir = &config.settings.state_dir;
+    let has_state = dir.join("journal").is_dir();
+    if command.needs_tokens() {
+        let config = config::load(flags, env, Need::Tokens)?;
+        if has_state || command.makes_state() {
+            serve::make_private_dir(dir)?;
+            return with_engine(&config, env, dir, command, progress);
+        }
+        let passing = Passing::new()?;
+        return with_engine(&config, env, &passing.0, command, progress);
+    }
+    if !has_state {
+        return without_state(dir, command);
+    }
+    let (journal, remarks) = Journal::open(dir)?;
+    let reply = Bench { journal: &journal, engine: None }.run(command, progress);
+    journal.close();
+    Ok(told(reply, &remarks))
+}
+
+fn told(reply: Reply, remarks: &[String]) -> Reply {
+    let warnings: String = remarks.iter().map(|remark| format!("warning: {remark}\n")).collect();
+    Reply { err: warnings + &reply.err, ..reply }
+}
+
+fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
+    let out = match command {
+        Command::Status { json: false } => {
+            format!("no service has run yet: `{}` holds no state\n", dir.display())
+        }
+        Command::Status { json: true } => "null\n".into(),
+        _ => {
+            return Err(Error::failed(format!("there is no state in `{}`", dir.display()))
+                .fix("name the service's folder with --state-dir"))
+        }
+    };
+    Ok(Reply { out, ..Reply::default() })
+}
+
+/// With both tokens, and workers for what is to be carried out.
+fn with_engine(
+    config: &Config,
+    env: &Environment,
+    dir: &Path,
+    command: &Command,
+    progress: Progress,
+) -> Result<Reply> {
+    let (journal, remarks) = Journal::open(dir)?;
+    let journal = Arc::new(journal);
+    let engine = Engine::new(config, env, journal.clone())?;
+    let found = engine
+        .find_bearings(true)
+        .map_err(|trouble| Error::failed("failed to ask GitHub whose teams these are").why(trouble))?;
+    if !found {
+        return Err(Error::failed("the GitHub organisation is not known")
+            .why("the token belongs to several, or to none that it may tell")
+            .fix("set GH_ORG to its login, or run the service: the first signed event tells it"));
+    }
+    let reply = std::thread::scope(|scope| {
+        for _ in 0..config.settings.workers {
+            scope.spawn(|| work::run(&engine));
+        }
+        let reply = Bench { journal: &journal, engine: Some(&engine) }.run(command, progress);
+        engine.lanes.stop();
+        reply
+    });
+    journal.close();
+    Ok(told(reply, &remarks))
+}
+
+/// A folder for the time of one look.
+struct Passing(PathBuf);
+
+impl Passing {
+    fn new() -> Result<Self> {
+        let dir = std::env::temp_dir().join(format!("sentry-team-sync-{}", std::process::id()));
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
+        made.context("failed to make the folder", dir.display())?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,295 @@
+//! What of a plan may be done, and what waits for a person. Pure.
+//!
+//! Guards stop what nobody named: removals and deletions, and adoptions of what was there before. Additions are never
+//! held back by somebody else's removals; only the very first comparison is held as a whole.
+
+use std::collections::BTreeSet;
+
+use super::plan::{Plan, PlannedHold, Removal, Step, TeamPlan};
+use crate::clock::Timestamp;
+use crate::config::Settings;
+use crate::ids::MemberId;
+use crate::state::holds::{HeldChange, Hold, HoldName};
+use crate::state::record::Sizes;
+use crate::state::State;
+
+/// How a hold that stops the first comparison begins: approving it lets the mirror begin.
+pub const FIRST: &str = "SYNC_FIRST hold";
+/// A team at least this large is never left empty without a person's word.
+const LARGE: usize = 3;
+/// A reading below this share of the last complete one is short.
+const SHORT: usize = 90;
+
+/// What the guards compare with.
+pub struct Measure<'a> {
+    /// The rules.
+    pub settings: &'a Settings,
+    /// What the mirror knows.
+    pub state: &'a State,
+    /// How much was read of GitHub.
+    pub sizes: Sizes,
+    /// Different people in mirrored Sentry teams.
+    pub people: usize,
+    /// A service's first comparison, with teams in Sentry.
+    pub first: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// One thing that may be held.
+#[derive(Clone, Copy)]
+enum Item {
+    /// The team of that place.
+    Team(usize),
+    /// The removal of that place in the team of that place.
+    Removal(usize, usize),
+}
+
+/// Marks what is held, and drops what a person has refused.
+pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
+    drop_rejected(&mut plan, measure.state);
+    let mut judged = Judged { plan, measure };
+    if measure.first && !was_begun(measure.state) {
+        judged.hold_everything();
+        return judged.plan;
+    }
+    judged.adoptions();
+    judged.deletions();
+    judged.removals();
+    judged.plan
+}
+
+/// Whether a person has let the mirror begin.
+pub fn was_begun(state: &State) -> bool {
+    let approved = |hold: &Hold| hold.decision.is_some_and(|decision| decision.approved);
+    state.last_read.is_some() || state.holds.iter().any(|hold| hold.rule.starts_with(FIRST) && approved(hold))
+}
+
+/// Everything in a plan that a person may have an opinion on.
+pub fn changes(plan: &Plan) -> Vec<HeldChange> {
+    let of = |team: &TeamPlan| -> Vec<_> {
+        let removals = team.remove.iter().map(|removal| of_removal(team, removal));
+        of_team(team).into_iter().chain(removals).collect()
+    };
+    plan.teams.iter().flat_map(of).collect()
+}
+
+fn of_team(team: &TeamPlan) -> Option<HeldChange> {
+    let (id, slug) = (team.team, team.slug.clone());
+    match team.step {
+        Step::Create => Some(HeldChange::Create { team: id, slug }),
+        Step::Adopt { sentry } | Step::Conflict { sentry, bound: false } => {
+            Some(HeldChange::Adopt { team: id, sentry, slug })
+        }
+        Step::Delete { sentry, .. } => Some(HeldChange::Delete { team: id, sentry, slug }),
+        _ => None,
+    }
+}
+
+fn of_removal(team: &TeamPlan, removal: &Removal) -> HeldChange {
+    let (team, slug) = (team.team, team.slug.clone());
+    match removal.user {
+        Some(user) => HeldChange::Remove { team, user, slug },
+        None => HeldChange::RemoveMember { team, member: removal.member, slug },
+    }
+}
+
+fn drop_rejected(plan: &mut Plan, state: &State) {
+    let rejected = |change: &HeldChange| state.holds.decision(change).is_some_and(|d| !d.approved);
+    for team in &mut plan.teams {
+        let refused: BTreeSet<MemberId> = team
+            .remove
+            .iter()
+            .filter(|removal| rejected(&of_removal(team, removal)))
+            .map(|removal| removal.member)
+            .collect();
+        team.remove.retain(|removal| !refused.contains(&removal.member));
+    }
+    plan.teams.retain(|team| !of_team(team).is_some_and(|change| rejected(&change)) && !team.is_empty());
+}
+
+struct Judged<'a> {
+    plan: Plan,
+    measure: &'a Measure<'a>,
+}
+
+impl Judged<'_> {
+    fn change(&self, item: Item) -> Option<HeldChange> {
+        match item {
+            Item::Team(at) => of_team(self.plan.teams.get(at)?),
+            Item::Removal(at, n) => {
+                let team = self.plan.teams.get(at)?;
+                Some(of_removal(team, team.remove.get(n)?))
+            }
+        }
+    }
+
+    fn is_approved(&self, item: Item) -> bool {
+        let decision = self.change(item).and_then(|change| self.measure.state.holds.decision(&change));
+        decision.is_some_and(|decision| decision.approved)
+    }
+
+    /// Those that no person has approved and no guard has stopped yet.
+    fn open(&self, items: impl IntoIterator<Item = Item>) -> Vec<Item> {
+        let is_held = |item: Item| match item {
+            Item::Team(at) => self.plan.teams.get(at).is_none_or(|team| team.held.is_some()),
+            Item::Removal(at, n) => {
+                let removal = self.plan.teams.get(at).and_then(|team| team.remove.get(n));
+                removal.is_none_or(|removal| removal.held.is_some())
+            }
+        };
+        items.into_iter().filter(|item| !self.is_approved(*item) && !is_held(*item)).collect()
+    }
+
+    /// Makes one hold of what is open of `items`.
+    fn hold(&mut self, items: impl IntoIterator<Item = Item>, rule: String) {
+        let items = self.open(items);
+        let changes: Vec<_> = items.iter().filter_map(|item| self.change(*item)).collect();
+        if changes.is_empty() {
+            return;
+        }
+        let Hold { name, changes, .. } = Hold::new(changes, rule.clone(), self.measure.now, Vec::new());
+        items.into_iter().for_each(|item| self.mark(item, &name));
+        self.plan.holds.push(PlannedHold { name, rule, changes });
+    }
+
+    fn mark(&mut self, item: Item, name: &HoldName) {
+        match item {
+            Item::Team(at) => {
+                if let Some(team) = self.plan.teams.get_mut(at) {
+                    team.held = Some(name.clone());
+                }
+            }
+            Item::Removal(at, n) => {
+                if let Some(removal) = self.plan.teams.get_mut(at).and_then(|team| team.remove.get_mut(n)) {
+                    removal.held = Some(name.clone());
+                }
+            }
+        }
+    }
+
+    fn teams(&self, is_it: impl Fn(&TeamPlan) -> bool) -> Vec<Item> {
+        let all = self.plan.teams.iter().enumerate();
+        all.filter(|(_, team)| is_it(team)).map(|(at, _)| Item::Team(at)).collect()
+    }
+
+    fn removals_of(&self, at: usize) -> Vec<Item> {
+        let n = self.plan.teams.get(at).map_or(0, |team| team.remove.len());
+        (0..n).map(|n| Item::Removal(at, n)).collect()
+    }
+
+    fn all_removals(&self) -> Vec<Item> {
+        (0..self.plan.teams.len()).flat_map(|at| self.removals_of(at)).collect()
+    }
+
+    fn all_deletions(&self) -> Vec<Item> {
+        self.teams(|team| matches!(team.step, Step::Delete { .. }))
+    }
+
+    fn hold_everything(&mut self) {
+        let mut items = self.teams(|team| of_team(team).is_some());
+        items.extend(self.all_removals());
+        self.hold(items, format!("{FIRST}: the first comparison, and Sentry has teams already"));
+    }
+
+    fn adoptions(&mut self) {
+        for item in self.teams(|team| matches!(team.step, Step::Conflict { bound: false, .. })) {
+            self.hold([item], crate::plan::ADOPTION_RULE.into());
+        }
+    }
+
+    fn deletions(&mut self) {
+        let Measure { settings, state, now, .. } = *self.measure;
+        if let Some(rule) = self.distrust() {
+            let items = self.all_deletions();
+            return self.hold(items, rule);
+        }
+        for item in self.teams(|team| matches!(team.step, Step::Delete { adopted: true, .. })) {
+            self.hold([item], "adopted: the Sentry team was there before the mirror".into());
+        }
+        let open = self.open(self.all_deletions());
+        let done = state.teams.deletions_within_hour(now);
+        let whole = state.teams.n_bound() + done;
+        let limit = settings.max_deletions.of(whole);
+        if done + open.len() > limit {
+            let n = open.len();
+            self.hold(
+                open,
+                format!(
+                    "SYNC_MAX_DELETIONS {}: {n} of {whole} teams, {done} within the hour before, {limit} may be",
+                    settings.max_deletions
+                ),
+            );
+        }
+    }
+
+    /// Why nothing at all is taken away on this reading's word.
+    fn distrust(&self) -> Option<String> {
+        let Measure { state, sizes, .. } = *self.measure;
+        if let Some(at) = state.damaged {
+            return Some(format!("the journal was found damaged at {at}; nothing is taken away on its word"));
+        }
+        let (last, _) = state.last_read?;
+        let short = |now: usize, before: usize| now.saturating_mul(100) < before.saturating_mul(SHORT);
+        [
+            ("teams", sizes.teams, last.teams),
+            ("people", sizes.people, last.people),
+            ("memberships", sizes.memberships, last.memberships),
+        ]
+        .into_iter()
+        .find(|(_, now, before)| short(*now, *before))
+        .map(|(what, now, before)| {
+            format!("short reading: {now} {what} on GitHub, {before} the last time; below {SHORT} % nothing is taken away")
+        })
+    }
+
+    fn removals(&mut self) {
+        if let Some(rule) = self.distrust() {
+            let items = self.all_removals();
+            return self.hold(items, rule);
+        }
+        let unknown: Vec<_> =
+            self.all_removals().into_iter().filter(|item| self.is_unmatched(*item)).collect();
+        self.hold(unknown, "SYNC_REMOVE_MEMBERS all: no source matches these people".into());
+        for at in 0..self.plan.teams.len() {
+            self.removals_of_team(at);
+        }
+        self.removals_overall();
+    }
+
+    fn is_unmatched(&self, item: Item) -> bool {
+        matches!(self.change(item), Some(HeldChange::RemoveMember { .. }))
+    }
+
+    fn removals_of_team(&mut self, at: usize) {
+        let Some(team) = self.plan.teams.get(at) else { return };
+        let (there, slug) = (team.there, team.slug.clone());
+        let open = self.open(self.removals_of(at));
+        let settings = self.measure.settings;
+        let (n, limit) = (open.len(), settings.max_team_removals.of(there));
+        if there >= LARGE && n == there {
+            self.hold(open, format!("left empty: all {there} people of `{slug}`"));
+        } else if n > limit {
+            let rule = settings.max_team_removals;
+            self.hold(
+                open,
+                format!("SYNC_MAX_TEAM_REMOVALS {rule}: {n} of {there} people of `{slug}`, {limit} may be"),
+            );
+        }
+    }
+
+    fn removals_overall(&mut self) {
+        let open = self.open(self.all_removals());
+        let member = |item: &Item| match *item {
+            Item::Removal(at, n) => self.plan.teams.get(at)?.remove.get(n).map(|removal| removal.member),
+            Item::Team(_) => None,
+        };
+        let n = open.iter().filter_map(member).collect::<BTreeSet<_>>().len();
+        let Measure { settings, people, .. } = *self.measure;
+        let limit = settings.max_removals.of(people);
+        if n > limit {
+            let rule = settings.max_removals;
+            self.hold(open, format!("SYNC_MAX_REMOVALS {rule}: {n} of {people} people, {limit} may be"));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The whole organisation: read both sides, compare, show the plan, hand what may be done to the lanes.
+
+pub mod command;
+pub mod compare;
+pub mod judge;
+pub mod part;
+pub mod plan;
+pub mod read;
+pub mod run;

@@ -1,0 +1,123 @@
+//! One team's share of a comparison: what is to be done, a call at a time, and what came of it.
+//!
+//! Between two calls everything else has its turn: an event waits for one call at the most, and what it says is newer
+//! than the comparison, so that it wins.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::plan::{Addition, Removal};
+use crate::ids::{SentrySlug, Seq};
+use crate::plan::WantedTeam;
+
+/// One team's share.
+#[derive(Debug)]
+pub struct Part {
+    /// The place of the latest delivery when the comparison began to read.
+    pub seq: Seq,
+    tasks: Vec<Task>,
+    next: AtomicUsize,
+    run: Arc<Run>,
+}
+
+/// One thing to do, with one call or two.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// The team exists, bound and named like this.
+    Shape {
+        /// Slug, name if it is to be changed, and whether it may be adopted.
+        wanted: WantedTeam,
+        /// GitHub's name.
+        full_name: String,
+    },
+    /// Somebody is put in.
+    Add(Addition),
+    /// Somebody is taken out.
+    Remove(Removal),
+    /// GitHub has deleted the team.
+    End {
+        /// Its slug in Sentry, for people.
+        slug: SentrySlug,
+    },
+    /// Everybody was looked at.
+    Filled,
+}
+
+impl Part {
+    /// A team's share of a run.
+    pub fn new(seq: Seq, tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
+        run.lock().open += 1;
+        Arc::new(Self { seq, tasks, next: AtomicUsize::new(0), run })
+    }
+
+    /// What is to be done now.
+    pub fn task(&self) -> Option<&Task> {
+        self.tasks.get(self.next.load(Ordering::Relaxed))
+    }
+
+    /// That is done, or can not be: what came of it. Returns whether it was the last.
+    pub fn passed(&self, result: Result<bool, String>) -> bool {
+        let mut tally = self.run.lock();
+        match result {
+            Ok(true) => tally.written += 1,
+            Ok(false) => {}
+            Err(why) => tally.failed.push(why),
+        }
+        drop(tally);
+        self.next.fetch_add(1, Ordering::Relaxed) + 1 >= self.tasks.len()
+    }
+
+    /// How it stands is known to whoever waits for the run.
+    pub fn put_off(&self, why: &str) {
+        self.run.lock().put_off = Some(why.into());
+    }
+}
+
+impl Drop for Part {
+    /// The last hint that held it is gone: done, or the team's end made it pointless.
+    fn drop(&mut self) {
+        let mut tally = self.run.lock();
+        tally.open = tally.open.saturating_sub(1);
+        drop(tally);
+        self.run.wake.notify_all();
+    }
+}
+
+/// All parts of one comparison.
+#[derive(Debug, Default)]
+pub struct Run {
+    tally: Mutex<Tally>,
+    wake: Condvar,
+}
+
+/// How a run stands.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Parts that are not over.
+    pub open: usize,
+    /// Changes made in Sentry.
+    pub written: usize,
+    /// What can not be done, and why.
+    pub failed: Vec<String>,
+    /// Why something was put off, when last.
+    pub put_off: Option<String>,
+}
+
+impl Run {
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it stands.
+    pub fn tally(&self) -> Tally {
+        self.lock().clone()
+    }
+
+    /// Waits until every part is over, at the most this long; how it stands then.
+    pub fn wait(&self, patience: Duration) -> Tally {
+        let tally = self.lock();
+        let waited = self.wake.wait_timeout_while(tally, patience, |tally| tally.open > 0);
+        waited.map_or_else(|poison| poison.into_inner().0.clone(), |(tally, _)| tally.clone())
+    }
+}

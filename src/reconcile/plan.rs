@@ -1,0 +1,300 @@
+//! What is to be done to make Sentry like GitHub, as a value that a person can read. Pure.
+//!
+//! Sorted and stable: the same two sides give the same text and the same JSON. What is in sync is not in it.
+
+use std::fmt::{self, Write};
+
+use serde::Serialize;
+
+use crate::escape::{plain, Quoted};
+use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::state::holds::{HeldChange, HoldName};
+use crate::state::record::Source;
+
+/// Everything that is to be done, and what is not and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Teams with something to do or to tell, by slug.
+    pub teams: Vec<TeamPlan>,
+    /// People in GitHub teams whom nobody could match, by login.
+    pub skipped: Vec<Skipped>,
+    /// What a guard stops.
+    pub holds: Vec<PlannedHold>,
+    /// Mirrored teams that need nothing.
+    pub in_sync: usize,
+    /// Teams that `SYNC_TEAMS` leaves out.
+    pub dormant: usize,
+}
+
+/// One team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TeamPlan {
+    /// GitHub's key.
+    pub team: GithubTeamId,
+    /// The slug that it has in Sentry, or is to get.
+    pub slug: SentrySlug,
+    /// GitHub's name.
+    pub name: String,
+    /// What is to be done with the team itself.
+    pub step: Step,
+    /// Who is to be put in, by login.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<Addition>,
+    /// Who is to be taken out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<Removal>,
+    /// The team itself is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HoldName>,
+    /// How many are in the Sentry team now: what guards compare with.
+    #[serde(skip)]
+    pub there: usize,
+}
+
+/// What is to be done with a team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Step {
+    /// Nothing.
+    Keep,
+    /// Make it.
+    Create,
+    /// A Sentry team that was there before becomes its own.
+    Adopt {
+        /// Which.
+        sentry: SentryTeamId,
+    },
+    /// Another slug, another name, or both.
+    Rename {
+        /// The slug until now.
+        from: SentrySlug,
+    },
+    /// GitHub has deleted the team.
+    Delete {
+        /// Its Sentry team.
+        sentry: SentryTeamId,
+        /// It was there before the mirror.
+        adopted: bool,
+    },
+    /// Its slug belongs to a Sentry team that it may not take over without a person's word.
+    Conflict {
+        /// Whose the slug is.
+        sentry: SentryTeamId,
+        /// The GitHub team has a Sentry team already, and would be renamed into the other one.
+        bound: bool,
+    },
+    /// Its slug belongs to another mirrored team that gives it up only later.
+    Wait {
+        /// Whose the slug is.
+        owner: GithubTeamId,
+    },
+    /// GitHub does not show the team to this token: nothing is done.
+    NotVisible,
+}
+
+/// Somebody to be put in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Addition {
+    /// The account.
+    pub user: GithubUserId,
+    /// Its login.
+    pub login: Login,
+    /// The Sentry member.
+    pub member: MemberId,
+    /// How they were matched.
+    pub source: Source,
+}
+
+/// Somebody to be taken out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Removal {
+    /// The account, if one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<GithubUserId>,
+    /// Its login when last seen, or the member's address.
+    pub who: String,
+    /// The Sentry member.
+    pub member: MemberId,
+    /// Why.
+    pub why: &'static str,
+    /// A guard stops it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HoldName>,
+}
+
+/// Somebody who is not matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// The account.
+    pub user: GithubUserId,
+    /// Its login.
+    pub login: Login,
+    /// Why nobody was matched.
+    pub why: String,
+    /// In which teams they would be, by slug.
+    pub teams: Vec<SentrySlug>,
+}
+
+/// Changes that wait for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedHold {
+    /// What `approve` takes.
+    pub name: HoldName,
+    /// The rule that stops them, with its numbers.
+    pub rule: String,
+    /// The changes.
+    pub changes: Vec<HeldChange>,
+}
+
+impl TeamPlan {
+    /// Whether there is anything to do or to tell.
+    pub fn is_empty(&self) -> bool {
+        self.step == Step::Keep && self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+/// How much of each kind there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Teams to be made.
+    pub create: usize,
+    /// Teams to be adopted.
+    pub adopt: usize,
+    /// Teams to be renamed.
+    pub rename: usize,
+    /// Teams to be deleted.
+    pub delete: usize,
+    /// People to be put into teams.
+    pub add: usize,
+    /// People to be taken out of teams.
+    pub remove: usize,
+    /// Changes that are held; they are counted above too.
+    pub held: usize,
+}
+
+impl Plan {
+    /// How much of each kind there is.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for team in &self.teams {
+            match team.step {
+                Step::Create => counts.create += 1,
+                Step::Adopt { .. } => counts.adopt += 1,
+                Step::Rename { .. } => counts.rename += 1,
+                Step::Delete { .. } => counts.delete += 1,
+                Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
+            }
+            counts.add += team.add.len();
+            counts.remove += team.remove.len();
+        }
+        counts.held = self.holds.iter().map(|hold| hold.changes.len()).sum();
+        counts
+    }
+
+    /// Whether Sentry is as GitHub is, apart from people whom nobody can match and what can not be seen.
+    pub fn is_in_sync(&self) -> bool {
+        self.holds.is_empty() && self.counts() == Counts::default()
+    }
+
+    /// Only these teams, by slug; everything if there are none.
+    pub fn only_if(mut self, slugs: &[String]) -> Self {
+        if slugs.is_empty() {
+            return self;
+        }
+        let chosen = |slug: &SentrySlug| slugs.iter().any(|wanted| wanted == slug.as_str());
+        self.teams.retain(|team| chosen(&team.slug));
+        self.skipped.retain(|person| person.teams.iter().any(chosen));
+        let ids: Vec<_> = self.teams.iter().map(|team| team.team).collect();
+        for hold in &mut self.holds {
+            hold.changes.retain(|change| ids.contains(&change.team()));
+        }
+        self.holds.retain(|hold| !hold.changes.is_empty());
+        self
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for team in &self.teams {
+            write!(f, "{team}")?;
+        }
+        if !self.skipped.is_empty() {
+            writeln!(f, "people whom Sentry does not know, left as they are:")?;
+        }
+        for Skipped { login, why, teams, .. } in &self.skipped {
+            let slugs: Vec<_> = teams.iter().map(SentrySlug::as_str).collect();
+            writeln!(f, "  {}: {why} (in {})", plain(login.as_str(), 60), slugs.join(", "))?;
+        }
+        if !self.holds.is_empty() {
+            writeln!(f, "held until a person decides:")?;
+        }
+        for PlannedHold { name, rule, changes } in &self.holds {
+            let n = changes.len();
+            let s = if n == 1 { "" } else { "s" };
+            writeln!(f, "  {name}: {n} change{s}: {rule}\n    sentry-team-sync approve {name}")?;
+        }
+        writeln!(f, "{}", self.summary())
+    }
+}
+
+impl Plan {
+    /// The counts on one line.
+    pub fn summary(&self) -> String {
+        let Counts { create, adopt, rename, delete, add, remove, held } = self.counts();
+        let mut parts = Vec::new();
+        for (n, what) in [
+            (create, "to create"),
+            (adopt, "to adopt"),
+            (rename, "to rename"),
+            (delete, "to delete"),
+            (add, "to add"),
+            (remove, "to remove"),
+            (held, "held of these"),
+            (self.skipped.len(), "people skipped"),
+        ] {
+            if n > 0 {
+                parts.push(format!("{n} {what}"));
+            }
+        }
+        let rest = format!("{} teams in sync, {} left out", self.in_sync, self.dormant);
+        match parts.is_empty() {
+            true => format!("in sync: {rest}"),
+            false => format!("{}; {rest}", parts.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for TeamPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slug = &self.slug;
+        let name = Quoted(&self.name);
+        let held = |held: &Option<HoldName>| held.as_ref().map(|name| format!("  [held {name}]"));
+        let mark = held(&self.held).unwrap_or_default();
+        match &self.step {
+            Step::Keep => writeln!(f, "keep     {slug}")?,
+            Step::Create => writeln!(f, "create   {slug}  {name}{mark}")?,
+            Step::Adopt { sentry } => writeln!(f, "adopt    {slug}  Sentry team {sentry}{mark}")?,
+            Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}")?,
+            Step::Delete { sentry, .. } => writeln!(f, "delete   {slug}  Sentry team {sentry}{mark}")?,
+            Step::Conflict { sentry, bound: false } => {
+                writeln!(f, "conflict {slug}  Sentry team {sentry} was there before{mark}")?;
+            }
+            Step::Conflict { sentry, bound: true } => {
+                writeln!(
+                    f,
+                    "conflict {slug}  Sentry team {sentry} has the slug: rename or delete it in Sentry"
+                )?;
+            }
+            Step::Wait { owner } => writeln!(f, "wait     {slug}  GitHub team {owner} still has the slug")?,
+            Step::NotVisible => writeln!(f, "unseen   {slug}  GitHub does not show the team to this token")?,
+        }
+        let mut lines = String::new();
+        for Addition { login, source, .. } in &self.add {
+            let _ = writeln!(lines, "         + {}  by {}", plain(login.as_str(), 60), source.name());
+        }
+        for Removal { who, why, held: name, .. } in &self.remove {
+            let _ = writeln!(lines, "         - {}  {why}{}", plain(who, 80), held(name).unwrap_or_default());
+        }
+        f.write_str(&lines)
+    }
+}

@@ -1,0 +1,207 @@
+//! Reads both sides, completely or not at all.
+//!
+//! GitHub and Sentry are read at the same time; the members of Sentry's teams, which no listing tells, several at once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::engine::Engine;
+use crate::github::Wanted;
+use crate::identity::Identity;
+use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::sentry::{Member, Team};
+use crate::slug;
+use crate::snapshot::{GithubSnapshot, SentrySnapshot};
+use crate::state::record::{Sizes, Source};
+use crate::upstream::{Trouble, TroubleKind};
+
+/// Reads of Sentry at once. Its own limits are kept by the client's pace.
+const AT_ONCE: usize = 8;
+
+/// Both sides, and who is who.
+pub struct Both {
+    /// GitHub.
+    pub github: GithubSnapshot,
+    /// Sentry.
+    pub sentry: SentrySnapshot,
+    /// Who everybody in a GitHub team is in Sentry.
+    pub people: BTreeMap<GithubUserId, Identity>,
+    /// Bound teams that GitHub has deleted, for certain.
+    pub deleted: BTreeSet<GithubTeamId>,
+    /// How much was read of GitHub.
+    pub sizes: Sizes,
+}
+
+/// Tells how far a reading is, for people who wait.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
+
+impl Engine {
+    /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one.
+    pub fn read_both(&self, org: &Login, progress: Progress) -> Result<Both, Trouble> {
+        let wanted = Wanted {
+            saml: self.settings.identity.contains(&Source::Saml),
+            verified: self.settings.identity.contains(&Source::Verified),
+        };
+        progress("reading GitHub's teams and people, and Sentry's");
+        let (github, sentry) = std::thread::scope(|scope| {
+            let sentry = scope.spawn(|| self.read_sentry());
+            let github = self.github.snapshot(org, wanted);
+            (github, sentry.join())
+        });
+        let github = github?.ok_or_else(|| unseen(org))?;
+        let (listed, members) = sentry.unwrap_or_else(|_| Err(panicked()))?;
+        self.learn_members(&members);
+        let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
+        sentry.teams = match listed {
+            Some(teams) => teams,
+            None => self.teams_by_slug(&github)?,
+        };
+        sentry.teams.sort_by(|a, b| a.slug.cmp(&b.slug));
+        progress("reading who is in Sentry's teams");
+        sentry.in_team = self.read_members_of(&self.teams_of_interest(&github, &sentry), progress)?;
+        let deleted = self.read_deleted(&github)?;
+        let people = self.identify_all(&github)?;
+        let sizes = sizes(&github);
+        Ok(Both { github, sentry, people, deleted, sizes })
+    }
+
+    /// All teams, where they may be listed, and everybody in the organisation.
+    fn read_sentry(&self) -> Result<(Option<Vec<Team>>, Vec<Member>), Trouble> {
+        let linked = self.settings.identity.contains(&Source::Sentry);
+        std::thread::scope(|scope| {
+            let teams = scope.spawn(|| self.sentry.teams());
+            let members = self.sentry.members(linked)?;
+            Ok((teams.join().unwrap_or_else(|_| Err(panicked()))?, members))
+        })
+    }
+
+    /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have.
+    fn teams_by_slug(&self, github: &GithubSnapshot) -> Result<Vec<Team>, Trouble> {
+        let wanted = github.teams.iter().filter(|team| self.settings.teams.matches(&team.slug));
+        let mut slugs: BTreeSet<SentrySlug> =
+            wanted.map(|team| slug::for_team(&team.slug, team.id, &self.settings.slug_prefix)).collect();
+        slugs.extend(self.state(|state| -> Vec<_> {
+            state.teams.bindings().map(|(_, binding)| binding.slug.clone()).collect()
+        }));
+        let slugs: Vec<_> = slugs.into_iter().collect();
+        let found = several_at_once(&slugs, |slug| self.sentry.team(slug))?;
+        if found.iter().all(Option::is_none) && !slugs.is_empty() {
+            self.sentry.confirm_organisation()?;
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The Sentry teams whose members matter: those that follow a GitHub team, and those that one may take over.
+    fn teams_of_interest(&self, github: &GithubSnapshot, sentry: &SentrySnapshot) -> Vec<Team> {
+        let wanted: BTreeSet<_> = github
+            .teams
+            .iter()
+            .filter(|team| self.settings.teams.matches(&team.slug))
+            .map(|team| slug::for_team(&team.slug, team.id, &self.settings.slug_prefix))
+            .collect();
+        let bound: BTreeSet<SentryTeamId> =
+            self.state(|state| state.teams.bindings().map(|(_, binding)| binding.sentry).collect());
+        let matters = |team: &&Team| bound.contains(&team.id) || wanted.contains(&team.slug);
+        sentry.teams.iter().filter(matters).cloned().collect()
+    }
+
+    fn read_members_of(
+        &self,
+        teams: &[Team],
+        progress: Progress,
+    ) -> Result<HashMap<SentryTeamId, Vec<MemberId>>, Trouble> {
+        let n_read = AtomicUsize::new(0);
+        let read = several_at_once(teams, |team| {
+            let n = n_read.fetch_add(1, Ordering::Relaxed) + 1;
+            if n.is_multiple_of(100) {
+                progress(&format!("reading who is in Sentry's teams: {n} of {}", teams.len()));
+            }
+            // Sentry counts deactivated people too, so that nobody at all is all that the count can tell.
+            if team.member_count == Some(0) {
+                return Ok(Vec::new());
+            }
+            let members = self.sentry.team_members(&team.slug)?;
+            let mut ids: Vec<_> = members.unwrap_or_default().into_iter().map(|member| member.id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            Ok(ids)
+        })?;
+        Ok(teams.iter().map(|team| team.id).zip(read).collect())
+    }
+
+    /// Bound teams that the snapshot does not show and that GitHub no longer has under their id. Only a token that sees
+    /// secret teams can tell that from a team that it may not see.
+    fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
+        let shown: BTreeSet<_> = github.teams.iter().map(|team| team.id).collect();
+        let Some((org, _)) = self.bearings() else { return Ok(BTreeSet::new()) };
+        if !github.sees_secret {
+            return Ok(BTreeSet::new());
+        }
+        let absent: Vec<_> = self.state(|state| {
+            state.teams.bindings().map(|(team, _)| team).filter(|team| !shown.contains(team)).collect()
+        });
+        let found = several_at_once(&absent, |team| self.github.team(org.id, *team))?;
+        Ok(absent.into_iter().zip(found).filter(|(_, facts)| facts.is_none()).map(|(team, _)| team).collect())
+    }
+}
+
+/// Asks for each of `items`, several at once; the first trouble ends it.
+fn several_at_once<I: Sync, T: Send>(
+    items: &[I],
+    ask: impl Fn(&I) -> Result<T, Trouble> + Sync,
+) -> Result<Vec<T>, Trouble> {
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(items.len()));
+    let trouble: Mutex<Option<Trouble>> = Mutex::new(None);
+    let lock = |results: &Mutex<Vec<(usize, T)>>, entry| {
+        results.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(items.len()) {
+            scope.spawn(|| loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(n) else { return };
+                match ask(item) {
+                    Ok(value) => lock(&results, (n, value)),
+                    Err(error) => {
+                        trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        next.store(items.len(), Ordering::Relaxed);
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    if let Some(trouble) = trouble.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(trouble);
+    }
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if results.len() != items.len() {
+        return Err(panicked());
+    }
+    results.sort_unstable_by_key(|(n, _)| *n);
+    Ok(results.into_iter().map(|(_, value)| value).collect())
+}
+
+fn sizes(github: &GithubSnapshot) -> Sizes {
+    let people: BTreeSet<_> = github.teams.iter().flat_map(|team| &team.members).collect();
+    Sizes {
+        teams: github.teams.len(),
+        people: people.len(),
+        memberships: github.teams.iter().map(|team| team.members.len()).sum(),
+    }
+}
+
+fn unseen(org: &Login) -> Trouble {
+    trouble(TroubleKind::Unknown, format!("GitHub does not show the organisation `{org}`"))
+}
+
+fn panicked() -> Trouble {
+    trouble(TroubleKind::Unknown, "a reader met an internal error, see the log".into())
+}
+
+fn trouble(kind: TroubleKind, why: String) -> Trouble {
+    let exchange = crate::upstream::Exchange { call: "comparison".into(), answer: why.clone() };
+    Trouble { kind, why, exchange }
+}

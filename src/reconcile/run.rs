@@ -1,0 +1,275 @@
+//! One comparison from end to end: read, compare, judge, and hand what may be done to the lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+
+use super::compare::{compare, Sides};
+use super::judge::{self, judge, Measure};
+use super::part::{Part, Run, Task};
+use super::plan::{Plan, PlannedHold, Step, TeamPlan};
+use super::read::{Both, Progress};
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::github::TeamFacts;
+use crate::identity::Identity;
+use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId, Seq};
+use crate::plan::WantedTeam;
+use crate::snapshot::GithubTeam;
+use crate::state::holds::{HeldChange, Hold};
+use crate::state::record::{Origin, Record};
+use crate::state::State;
+use crate::upstream::Trouble;
+use crate::work::hint::{Ask, Hint, LaneKey, Origin as From};
+
+/// What was found, before anything is done about it.
+pub struct Comparison {
+    /// The plan, with what guards stop of it.
+    pub plan: Plan,
+    /// Everything that is due, whatever guards and people say about it.
+    due: Vec<HeldChange>,
+    /// The very first comparison is held as a whole.
+    waits_for_first: bool,
+    both: Both,
+    seq: Seq,
+}
+
+/// A comparison that was carried out, or is being.
+#[derive(Clone, Debug)]
+pub struct Reconciled {
+    /// When its parts were handed out.
+    pub at: Timestamp,
+    /// What it found, on one line.
+    pub summary: String,
+    /// How its parts stand.
+    pub run: Arc<Run>,
+}
+
+impl Engine {
+    /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
+    pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
+        let Some((org, _)) = self.bearings() else { return Ok(None) };
+        let seq = self.now_seq();
+        self.forget_heard(seq);
+        let bindings = self
+            .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
+        let both = self.read_both(&org.login, progress)?;
+        if both.sentry.listed {
+            self.follow_renames(bindings, &both.sentry.teams);
+        }
+        progress("comparing");
+        // A copy: nobody else can do anything while the state is looked at.
+        let state = self.state(State::without_deliveries);
+        let plan = compare(&Sides {
+            github: &both.github,
+            sentry: &both.sentry,
+            people: &both.people,
+            deleted: &both.deleted,
+            state: &state,
+            settings: &self.settings,
+        });
+        let due = judge::changes(&plan);
+        let first =
+            serving && self.settings.hold_first && self.is_first(&state) && !both.sentry.teams.is_empty();
+        let plan = judge(
+            plan,
+            &Measure {
+                settings: &self.settings,
+                state: &state,
+                sizes: both.sizes,
+                people: people_in_teams(&state, &both),
+                first,
+                now: Timestamp::now(),
+            },
+        );
+        let waits_for_first = first && !judge::was_begun(&state);
+        Ok(Some(Comparison { plan, due, waits_for_first, both, seq }))
+    }
+
+    /// Compares and carries out what may be done, one such run at a time. `None` while another one is not over, or while
+    /// it is not known whose teams these are.
+    pub fn reconcile(&self, serving: bool, progress: Progress) -> Result<Option<Reconciled>, Trouble> {
+        let mut last = self.last_run.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_some_and(|last| last.run.tally().open > 0) {
+            return Ok(None);
+        }
+        let Some(comparison) = self.compare(serving, progress)? else { return Ok(None) };
+        let run = self.carry_out(&comparison);
+        let done = Reconciled { at: Timestamp::now(), summary: comparison.plan.summary(), run };
+        *last = Some(done.clone());
+        drop(last);
+        let changed = !comparison.plan.is_in_sync();
+        let level = if changed { log::Level::Info } else { log::Level::Debug };
+        log::log!(level, "reconcile: {}", done.summary);
+        Ok(Some(done))
+    }
+
+    /// The last comparison that was carried out.
+    pub fn last_reconcile(&self) -> Option<Reconciled> {
+        // Whoever compares holds the lock for seconds: then the one before is not worth waiting for.
+        self.last_run.try_lock().ok().and_then(|last| last.clone())
+    }
+
+    /// A state directory that was empty when the service started, or whose first comparison still waits.
+    fn is_first(&self, state: &State) -> bool {
+        let waits = state.holds.iter().any(|hold| hold.rule.starts_with(judge::FIRST));
+        state.last_read.is_none() && (self.was_empty || waits)
+    }
+
+    /// Records what was seen, and hands what may be done to the lanes.
+    pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
+        let Comparison { plan, due, waits_for_first, both, seq } = comparison;
+        self.keep_holds(plan, due);
+        let facts: Vec<_> = both.github.teams.iter().map(facts_of).collect();
+        self.learn_teams(&facts);
+        let run = Arc::new(Run::default());
+        if *waits_for_first {
+            return run;
+        }
+        self.note_what_was_seen(both, *seq);
+        for team in &plan.teams {
+            let tasks = self.tasks(team);
+            if !tasks.is_empty() {
+                let part = Part::new(*seq, tasks, run.clone());
+                self.lanes
+                    .add(LaneKey::Team(team.team), Hint::new(*seq, From::Own("reconcile"), Ask::Part(part)));
+            }
+        }
+        run
+    }
+
+    /// New holds are written down; those that are no longer due are history.
+    fn keep_holds(&self, plan: &Plan, due: &[HeldChange]) {
+        let now = Timestamp::now();
+        for PlannedHold { rule, changes, .. } in &plan.holds {
+            let hold = Hold { compared: true, ..Hold::new(changes.clone(), rule.clone(), now, Vec::new()) };
+            let name = hold.name.clone();
+            let known =
+                self.state(|state| state.holds.get(&name).is_some_and(|known| known.rule == hold.rule));
+            if known {
+                continue;
+            }
+            log::warn!("reconcile: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
+            let n = changes.len();
+            let entry = crate::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
+            self.audit.write(entry.because(format!("{name}: {n} changes: {rule}")));
+            self.journal.note(Record::Held { hold });
+        }
+        let is_due = |change: &HeldChange| due.iter().any(|other| other.is_same(change));
+        let is_planned = |hold: &Hold| plan.holds.iter().any(|planned| planned.name == hold.name);
+        let history: Vec<_> = self.state(|state| {
+            let compared = state.holds.iter().filter(|hold| hold.compared && !is_planned(hold));
+            // What is undecided and comes up in another hold now, is that one's.
+            let over = |hold: &&Hold| hold.decision.is_none() || !hold.changes.iter().any(is_due);
+            compared.filter(over).map(|hold| hold.name.clone()).collect()
+        });
+        history.into_iter().for_each(|name| self.journal.note(Record::Released { name }));
+    }
+
+    fn note_what_was_seen(&self, both: &Both, seq: Seq) {
+        self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
+        let mirrored = |team: &&GithubTeam| self.settings.teams.matches(&team.slug);
+        for team in both.github.teams.iter().filter(mirrored) {
+            let agrees =
+                self.state(|state| state.teams.news(team.id).is_some_and(|news| news.agrees(&team.members)));
+            if !agrees && !(team.members.is_empty() && self.state(|s| s.teams.news(team.id).is_none())) {
+                self.journal.note(Record::Looked { team: team.id, seq, people: team.members.clone() });
+            }
+        }
+        self.note_wishes(both);
+    }
+
+    /// Whoever is in a mirrored team and not matched stays wanted; whoever left, or was matched, does not.
+    fn note_wishes(&self, both: &Both) {
+        let mut wanted: BTreeMap<(GithubTeamId, GithubUserId), &str> = BTreeMap::new();
+        let mirrored = both.github.teams.iter().filter(|team| self.settings.teams.matches(&team.slug));
+        for team in mirrored {
+            for user in &team.members {
+                match both.people.get(user) {
+                    Some(
+                        Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
+                    ) => {
+                        wanted.insert((team.id, *user), why);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.state(|state| {
+            let wishes = state.people.wanted();
+            wishes
+                .flat_map(|(user, wish)| wish.teams.iter().map(move |team| ((*team, user), wish.why.clone())))
+                .collect()
+        });
+        for ((team, user), why) in &wanted {
+            let Some(person) = both.github.people.get(user) else { continue };
+            if known.get(&(*team, *user)).is_none_or(|known| **known != **why) {
+                self.journal.note(Record::Wanted {
+                    team: *team,
+                    user: *user,
+                    login: person.login.clone(),
+                    why: (*why).into(),
+                    at: Timestamp::now(),
+                });
+            }
+        }
+        let shown: BTreeSet<_> = both.github.teams.iter().map(|team| team.id).collect();
+        for (team, user) in known.into_keys() {
+            let is_in = |team: &GithubTeam| team.members.contains(&user);
+            let still = both.github.teams.iter().any(|shown| shown.id == team && is_in(shown));
+            // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
+            if shown.contains(&team) && !still {
+                self.journal.note(Record::Unwanted { team, user });
+            }
+        }
+    }
+
+    fn tasks(&self, team: &TeamPlan) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        let shape = |adoptable, name: Option<String>| Task::Shape {
+            wanted: WantedTeam { slug: team.slug.clone(), name, adoptable },
+            full_name: team.name.clone(),
+        };
+        let new = matches!(team.step, Step::Create | Step::Adopt { .. });
+        match &team.step {
+            _ if team.held.is_some() => {
+                if new {
+                    return Vec::new();
+                }
+            }
+            Step::Create => tasks.push(shape(false, None)),
+            Step::Adopt { .. } => tasks.push(shape(true, None)),
+            Step::Rename { .. } => {
+                let created = self.state(|state| {
+                    state.teams.binding(team.team).is_some_and(|binding| binding.origin == Origin::Created)
+                });
+                tasks.push(shape(false, created.then(|| team.name.clone())));
+            }
+            Step::Delete { .. } => tasks.push(Task::End { slug: team.slug.clone() }),
+            Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
+        }
+        tasks.extend(team.add.iter().cloned().map(Task::Add));
+        let removals = team.remove.iter().filter(|removal| removal.held.is_none());
+        tasks.extend(removals.cloned().map(Task::Remove));
+        if new {
+            tasks.push(Task::Filled);
+        }
+        tasks
+    }
+}
+
+fn people_in_teams(state: &State, both: &Both) -> usize {
+    let bound: BTreeSet<SentryTeamId> = state.teams.bindings().map(|(_, binding)| binding.sentry).collect();
+    let in_bound = both.sentry.in_team.iter().filter(|(team, _)| bound.contains(team));
+    in_bound.flat_map(|(_, members)| members).collect::<BTreeSet<_>>().len()
+}
+
+fn facts_of(team: &GithubTeam) -> TeamFacts {
+    TeamFacts {
+        id: team.id,
+        node_id: team.node_id.clone(),
+        name: team.name.clone(),
+        slug: team.slug.clone(),
+        created_at: team.created_at,
+        parent: team.parent,
+    }
+}

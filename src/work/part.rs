@@ -1,0 +1,125 @@
+//! One call of a team's share of a comparison. Whatever an event has said since the comparison began is newer, and wins.
+
+use super::bind::{self, How, Wish};
+use super::team::TeamJob;
+use super::{end, members};
+use crate::engine::Engine;
+use crate::event::Person;
+use crate::ids::{GithubTeamId, GithubUserId};
+use crate::reconcile::part::{Part, Task};
+use crate::reconcile::plan::{Addition, Removal};
+use crate::sentry::{Added, Removed};
+use crate::state::record::{Mode, Record};
+use crate::state::Org;
+use crate::work::hint::{Ask, Hint, Outcome};
+
+/// Makes the next call.
+pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mode) -> Outcome {
+    let Ask::Part(part) = &hint.ask else { return Outcome::Done("nothing to do".into()) };
+    let job = TeamJob { engine, team, org: org.clone(), mode };
+    if engine.state(|state| state.teams.gone(team)).is_some() {
+        return Outcome::Done("the team is deleted".into());
+    }
+    let Some(task) = part.task() else { return Outcome::Done("done".into()) };
+    let result = match one(&job, hint, part, task) {
+        Ok(written) => Ok(written),
+        Err(Outcome::Failed(why)) => Err(format!("team {team}: {why}")),
+        Err(Outcome::Held(name, why)) => Err(format!("held {name}: {why}")),
+        Err(Outcome::Done(_) | Outcome::Superseded(_)) => Ok(false),
+        Err(later) => {
+            if let Outcome::Later(why, _) | Outcome::Waiting(why) = &later {
+                part.put_off(why);
+            }
+            return later;
+        }
+    };
+    match part.passed(result) {
+        true => Outcome::Done("the team's share of the comparison is done".into()),
+        false => Outcome::GoOn,
+    }
+}
+
+/// Whether something was changed in Sentry.
+fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Outcome> {
+    let apply = job.apply(Some(hint));
+    bind::resolve_intent(job, &apply)?;
+    match task {
+        Task::Shape { wanted, full_name } => {
+            let news = |state: &crate::state::State| {
+                state.teams.news(job.team).and_then(|news| news.named).is_some_and(|named| named > part.seq)
+            };
+            if job.engine.state(news) {
+                return Ok(false);
+            }
+            let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
+            let (_, how) = bind::ensure(job, &apply, &wish, How::Known)?;
+            bind::release_adoptions(job);
+            Ok(how != How::Known)
+        }
+        Task::Add(addition) => add(job, hint, part, addition),
+        Task::Remove(removal) => remove(job, hint, part, removal),
+        Task::End { .. } => match end::run(job, None) {
+            end::End::Over(Outcome::Done(_)) => Ok(true),
+            end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome),
+        },
+        Task::Filled => {
+            job.engine.journal.note(Record::Fill { team: job.team, open: false });
+            Ok(false)
+        }
+    }
+}
+
+/// Whether a delivery that came since the comparison began says otherwise.
+fn is_overtaken(job: &TeamJob, part: &Part, user: GithubUserId, present: bool) -> bool {
+    let word = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
+    word.is_some_and(|(word, at)| at > part.seq && word != present) || job.engine.was_heard_of(user, part.seq)
+}
+
+fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<bool, Outcome> {
+    let Addition { user, login, member, source } = addition;
+    let Some(binding) = job.binding().filter(|_| !is_overtaken(job, part, *user, true)) else {
+        return Ok(false);
+    };
+    let person = Person { id: *user, login: login.clone(), bot: false };
+    let entry = members::entry(job, hint, &binding, &person, "add member");
+    let entry = crate::audit::Entry { member: Some(*member), ..entry }
+        .because(format!("matched by {}", source.name()));
+    match job.apply(Some(hint)).add(&binding, *member, entry)? {
+        Added::New(_) | Added::Already => {
+            members::forget_wish(job, *user);
+            Ok(true)
+        }
+        Added::Requested => Err(members::only_requested(&person, &binding)),
+        Added::Locked => Err(members::locked(&binding)),
+        // The next comparison sees how it is.
+        Added::Missing => match members::missing(job, &binding, hint, &person, *member) {
+            Some(outcome) => Err(outcome),
+            None => Ok(false),
+        },
+    }
+}
+
+fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<bool, Outcome> {
+    let Removal { user, who, member, why, .. } = removal;
+    let overtaken = user.is_some_and(|user| is_overtaken(job, part, user, false));
+    let Some(binding) = job.binding().filter(|_| !overtaken) else { return Ok(false) };
+    let entry = crate::audit::Entry {
+        slug: Some(binding.slug.clone()),
+        sentry_team: Some(binding.sentry),
+        member: Some(*member),
+        person: *user,
+        login: user.map(|_| who.as_str().into()),
+        ..job.apply(Some(hint)).entry("remove member")
+    };
+    match job.apply(Some(hint)).remove(&binding, *member, entry.because(*why))? {
+        Removed::Done(_) => {
+            if let Some(user) = user {
+                members::release_removals(job, *user);
+            }
+            Ok(true)
+        }
+        Removed::Locked => Err(members::locked(&binding)),
+        // Not in Sentry any more, or under another membership: the next comparison sees how it is.
+        Removed::Missing => Ok(false),
+    }
+}
