@@ -41,6 +41,8 @@ pub struct Status {
     pub oldest_queued: Option<String>,
     /// Hints being worked on or waiting in lanes.
     pub open_hints: usize,
+    /// The last full comparison: when, and what it found.
+    pub last_reconcile: Option<LastReconcile>,
     /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
@@ -63,6 +65,21 @@ pub struct Status {
     pub github: Host,
     /// Sentry.
     pub sentry: Host,
+}
+
+/// A full comparison that was carried out.
+#[derive(Clone, Debug, Serialize)]
+pub struct LastReconcile {
+    /// When.
+    pub at: String,
+    /// What it found.
+    pub summary: String,
+    /// Teams with something still to be done.
+    pub open: usize,
+    /// Changes that were made in Sentry.
+    pub written: usize,
+    /// What could not be done.
+    pub failed: Vec<String>,
 }
 
 /// One team that waits for another.
@@ -161,6 +178,16 @@ impl Engine {
         status.waits = self.lanes.waits().into_iter().take(SHOWN).map(wait).collect();
         status.github = github;
         status.sentry = sentry;
+        status.last_reconcile = self.last_reconcile().map(|last| {
+            let tally = last.run.tally();
+            LastReconcile {
+                at: last.at.to_string(),
+                summary: last.summary,
+                open: tally.open,
+                written: tally.written,
+                failed: tally.failed.into_iter().take(SHOWN).collect(),
+            }
+        });
         status
     }
 
@@ -215,6 +242,7 @@ impl Status {
             queued: state.deliveries.n_queued(),
             oldest_queued: state.deliveries.queued().next().map(|delivery| delivery.at.to_string()),
             open_hints: 0,
+            last_reconcile: None,
             teams: state.teams.n_bound(),
             matched: state.people.n_matched(),
             waits: Vec::new(),
@@ -274,6 +302,12 @@ impl Status {
                 &mut text,
                 format!("{name}: {}{why}, {} calls, {} failed", host.health, host.calls, host.failures),
             );
+        }
+        if let Some(LastReconcile { at, summary, failed, .. }) = &self.last_reconcile {
+            line(&mut text, format!("last comparison: {at}: {summary}"));
+            for why in failed {
+                line(&mut text, format!("not done: {why}"));
+            }
         }
         for wait in &self.waits {
             line(

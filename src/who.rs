@@ -12,7 +12,7 @@ use crate::github::{Claims, Wanted};
 use crate::identity::directory::{Directory, Found};
 use crate::identity::usermap::{MapFile, UserMap};
 use crate::identity::{self, Evidence, Identity, Rules};
-use crate::ids::{GithubUserId, MemberId};
+use crate::ids::{GithubUserId, Login, MemberId};
 use crate::plan;
 use crate::sentry::Member;
 use crate::snapshot::GithubSnapshot;
@@ -247,6 +247,64 @@ impl Engine {
         ))
     }
 
+    /// The identity chain of one account, step by step, for people. Nothing is remembered of it.
+    pub fn whois(&self, login: &Login) -> Result<String, Outcome> {
+        use std::fmt::Write;
+        let found = self.github.account(login).map_err(|trouble| self.github_trouble(trouble))?;
+        let Some(profile) = found else {
+            let text = format!(
+                "GitHub shows no account `{}` to this token\n",
+                crate::escape::plain(login.as_str(), 60)
+            );
+            return Ok(text);
+        };
+        let person = profile.person;
+        self.read_directory().map_err(|trouble| self.sentry_trouble(trouble))?;
+        let (map, claims) = (self.user_map()?, self.claims(&person)?);
+        let evidence = Evidence { login: &person.login, map: map.address(&person), claims: &claims };
+        let rules =
+            Rules { order: &self.settings.identity, trust_unverified: self.settings.trust_unverified };
+        let mut text =
+            format!("{} (GitHub user {})\n", crate::escape::plain(person.login.as_str(), 60), person.id);
+        {
+            let directory = self.who.directory.read().unwrap_or_else(PoisonError::into_inner);
+            for (source, known, found) in identity::chain(&evidence, &rules, &directory) {
+                let known = match known.is_empty() {
+                    true => "nothing".into(),
+                    false => known
+                        .iter()
+                        .map(|text| crate::escape::plain(text, 120))
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                };
+                let _ = writeln!(text, "  {:<10} {known} -> {}", source.name(), whom(found));
+            }
+        }
+        let (remembered, wanted) = self.state(|state| {
+            (state.people.matched(person.id).cloned(), state.people.wanted_in(person.id).len())
+        });
+        if let Some(Match { member, login, source, at }) = remembered {
+            let source = source.name();
+            let _ =
+                writeln!(text, "  remembered Sentry member {member}, as `{login}` by {source} since {at}");
+        }
+        let mut identity = self.resolve(&evidence);
+        if let Some(why) = self.inherits(&person, &map, &identity) {
+            identity = Identity::Conflict { why };
+        }
+        let _ = match identity {
+            Identity::Matched { member, source, .. } => {
+                writeln!(text, "matched: Sentry member {member}, by {}", source.name())
+            }
+            Identity::Absent { why } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
+            Identity::Conflict { why } => writeln!(text, "in conflict, nothing is done: {why}"),
+        };
+        if wanted > 0 {
+            let _ = writeln!(text, "wanted in {wanted} teams, and added as soon as Sentry knows them");
+        }
+        Ok(text)
+    }
+
     /// What GitHub says of a person's addresses: by one call, whatever the sources.
     fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
         let order = &self.settings.identity;
@@ -332,4 +390,17 @@ fn no_map(outcome: &Outcome) -> Trouble {
     };
     let exchange = Exchange { call: "user map".into(), answer: why.clone() };
     Trouble { kind: TroubleKind::Unknown, why, exchange }
+}
+
+fn whom(found: Option<Found>) -> String {
+    match found {
+        None => "no answer".into(),
+        Some(Found::One(member)) => format!("Sentry member {member}"),
+        Some(Found::Nobody(None)) => "nobody in Sentry".into(),
+        Some(Found::Nobody(Some(instead))) => format!("nobody in Sentry; there is {instead}"),
+        Some(Found::Several(members)) => {
+            let members: Vec<_> = members.iter().map(ToString::to_string).collect();
+            format!("several Sentry members: {}", members.join(", "))
+        }
+    }
 }

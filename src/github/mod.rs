@@ -269,6 +269,12 @@ impl Github {
         }
     }
 
+    /// The account that has a login now; `None` if there is none, or it is hidden.
+    pub fn account(&self, login: &Login) -> Result<Option<Profile>, Trouble> {
+        let row: Option<wire::UserRow> = self.get(format!("/users/{}", path_part(login.as_str())))?;
+        Ok(row.map(wire::UserRow::into_profile))
+    }
+
     /// The profile of an account by its id; `None` if there is no such account, or it is hidden.
     pub fn profile_by_id(&self, id: GithubUserId) -> Result<Option<Profile>, Trouble> {
         let row: Option<wire::UserRow> = self.get(format!("/user/{id}"))?;
