@@ -158,7 +158,7 @@ impl<'a> Index<'a> {
             None => !state.teams.news(team.id).is_some_and(|news| news.born),
         };
         let renamed = state.teams.news(team.id).is_some_and(|news| news.named.is_some());
-        let disputed = state.holds.adoptions_of(team.id).next().is_some();
+        let disputed = state.holds.disputes_of(team.id).next().is_some();
         let name = slug::display_name(&team.name, slug);
         // A name is GitHub's where the team was made from it; one that was adopted keeps its own until it is renamed.
         let named = binding.is_some_and(|binding| binding.origin == Origin::Created).then_some(name);

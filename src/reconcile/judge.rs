@@ -9,12 +9,10 @@ use super::plan::{Plan, PlannedHold, Removal, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::ids::MemberId;
-use crate::state::holds::{HeldChange, Hold, HoldName};
+use crate::state::holds::{HeldChange, Hold, HoldName, FIRST};
 use crate::state::record::Sizes;
 use crate::state::State;
 
-/// How a hold that stops the first comparison begins: approving it lets the mirror begin.
-pub const FIRST: &str = "SYNC_FIRST hold";
 /// A team at least this large is never left empty without a person's word.
 const LARGE: usize = 3;
 /// A reading below this share of the last complete one is short.

@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
 use crate::snapshot::GithubTeam;
-use crate::state::holds::{HeldChange, Hold};
+use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Origin, Record};
 use crate::state::State;
 use crate::upstream::Trouble;
@@ -111,7 +111,7 @@ impl Engine {
 
     /// A state directory that was empty when the service started, or whose first comparison still waits.
     fn is_first(&self, state: &State) -> bool {
-        let waits = state.holds.iter().any(|hold| hold.rule.starts_with(judge::FIRST));
+        let waits = state.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         state.last_read.is_none() && (self.was_empty || waits)
     }
 

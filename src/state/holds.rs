@@ -12,6 +12,9 @@ use crate::clock::Timestamp;
 use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::DeliveryKey;
 
+/// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
+pub const FIRST: &str = "SYNC_FIRST hold";
+
 /// 8 hex digits: what a person types behind `approve`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -204,10 +207,11 @@ impl Holds {
         self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == team))
     }
 
-    /// The holds in which a GitHub team would take over a Sentry team.
-    pub fn adoptions_of(&self, team: GithubTeamId) -> impl Iterator<Item = &Hold> {
-        let is_adoption = |change: &HeldChange| matches!(change, HeldChange::Adopt { .. });
-        self.of_team(team).filter(move |hold| hold.changes.iter().any(is_adoption))
+    /// What a GitHub team would take over if a person let it. Not what only waits for the mirror to begin: that much an
+    /// event may ask for by name.
+    pub fn disputes_of(&self, team: GithubTeamId) -> impl Iterator<Item = &HeldChange> {
+        let is_it = move |change: &&HeldChange| matches!(change, HeldChange::Adopt { team: theirs, .. } if *theirs == team);
+        self.iter().filter(|hold| !hold.rule.starts_with(FIRST)).flat_map(|hold| &hold.changes).filter(is_it)
     }
 
     /// Whether anybody would take over this Sentry team, if a person let them.
@@ -215,6 +219,11 @@ impl Holds {
         let is_it =
             |change: &HeldChange| matches!(change, HeldChange::Adopt { sentry, .. } if *sentry == wanted);
         self.iter().any(|hold| hold.changes.iter().any(is_it))
+    }
+
+    /// All changes that wait for a person, or were decided, and concern a team.
+    pub fn changes_of(&self, team: GithubTeamId) -> impl Iterator<Item = &HeldChange> {
+        self.iter().flat_map(|hold| &hold.changes).filter(move |change| change.team() == team)
     }
 
     /// What a person has decided about this change.
@@ -252,6 +261,19 @@ impl Holds {
         if let Some(hold) = self.by_name.get_mut(name) {
             hold.decision = Some(decision);
         }
+    }
+
+    /// A change is done, or no longer due: the holds that have nothing else left are history.
+    pub(super) fn not_due(&mut self, change: &HeldChange) -> Vec<Hold> {
+        let mut over = Vec::new();
+        for hold in self.by_name.values_mut() {
+            let before = hold.changes.len();
+            hold.changes.retain(|known| !known.is_same(change));
+            if hold.changes.is_empty() && before > 0 {
+                over.push(hold.name.clone());
+            }
+        }
+        over.iter().filter_map(|name| self.by_name.remove(name)).collect()
     }
 
     pub(super) fn release(&mut self, name: &HoldName) -> Option<Hold> {

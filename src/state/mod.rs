@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::ids::{GithubOrgId, Login, Seq};
 use deliveries::{Deliveries, Known};
-use holds::{Decision, Holds};
+use holds::{Decision, Hold, Holds};
 use people::People;
 use record::{Delivery, Mode, Record, Sizes, Status, FORMAT};
 use teams::{Gone, News, Teams};
@@ -119,7 +119,7 @@ impl State {
             Record::Bound { team, binding } => self.teams.bind(team, binding),
             Record::Unbound { team } => self.teams.unbind(team),
             Record::Gone { team, fate, apart, at } => {
-                let apart = apart || self.holds.adoptions_of(team).next().is_some();
+                let apart = apart || self.holds.disputes_of(team).next().is_some();
                 self.teams.end(team, Gone { fate, apart, at });
                 self.people.unwant_team(team);
             }
@@ -134,9 +134,11 @@ impl State {
             Record::Decided { name, approved, at } => self.holds.decide(&name, Decision { approved, at }),
             Record::Released { name } => {
                 let released = self.holds.release(&name);
-                for key in released.iter().flat_map(|hold| &hold.deliveries) {
-                    self.deliveries.mark(*key, Status::Done);
-                }
+                self.is_over(released.as_slice());
+            }
+            Record::NotDue { change } => {
+                let released = self.holds.not_due(&change);
+                self.is_over(&released);
             }
             Record::Looked { team, seq, people } => self.teams.looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
@@ -151,6 +153,13 @@ impl State {
             }
             Record::Recent { list } => self.deliveries.show_only(list),
             Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
+        }
+    }
+
+    /// The deliveries that waited for these holds are dealt with.
+    fn is_over(&mut self, released: &[Hold]) {
+        for key in released.iter().flat_map(|hold| &hold.deliveries) {
+            self.deliveries.mark(*key, Status::Done);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::ids::{
     GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, MemberId, SentrySlug, SentryTeamId, Seq,
 };
 use crate::state::deliveries::Recent;
-use crate::state::holds::{Hold, HoldName};
+use crate::state::holds::{HeldChange, Hold, HoldName};
 
 /// The version of the format that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -168,6 +168,11 @@ pub enum Record {
     Released {
         /// Which hold.
         name: HoldName,
+    },
+    /// A held change is done, or no longer due: whatever else its hold has stays.
+    NotDue {
+        /// Which.
+        change: HeldChange,
     },
     /// The journal was damaged and some records are lost: removals and deletions are held.
     Damaged {
