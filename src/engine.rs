@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::audit::Audit;
+use crate::clock::Timestamp;
 use crate::config::{Config, Environment, Settings};
 use crate::error::Result;
 use crate::event::{Change, Person};
@@ -17,6 +18,7 @@ use crate::ids::{GithubTeamId, GithubUserId, Login, Seq};
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::reconcile::run::Reconciled;
+use crate::recover::Recovered;
 use crate::sentry::Sentry;
 use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
@@ -58,6 +60,8 @@ pub struct Engine {
     /// Nothing was known of any team when this process started.
     pub was_empty: bool,
     reconcile_due: AtomicBool,
+    no_recovery: AtomicBool,
+    recovered: Mutex<Option<(Recovered, Timestamp)>>,
     heard: Mutex<HashMap<GithubUserId, Seq>>,
     /// The last comparison that was carried out; locked while one is made.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
@@ -92,6 +96,8 @@ impl Engine {
             fault: Mutex::new(None),
             was_empty: journal.read(|state| state.last_read.is_none() && state.teams.n_bound() == 0),
             reconcile_due: AtomicBool::new(false),
+            no_recovery: AtomicBool::new(false),
+            recovered: Mutex::default(),
             heard: Mutex::default(),
             last_run: Mutex::default(),
             settings,
@@ -137,6 +143,30 @@ impl Engine {
     /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.
     pub fn forget_heard(&self, seq: Seq) {
         lock(&self.heard).retain(|_, at| *at > seq);
+    }
+
+    /// Whether the token may not read the list of deliveries.
+    pub fn may_not_recover(&self) -> bool {
+        self.no_recovery.load(Ordering::Relaxed)
+    }
+
+    /// The token may not read the list of deliveries: what was missed has to be redelivered by hand.
+    pub fn learn_no_recovery(&self) {
+        if !self.no_recovery.swap(true, Ordering::Relaxed) {
+            log::info!(
+                "recover: GH_TOKEN may not read the webhook's deliveries; missed ones can not be looked for"
+            );
+        }
+    }
+
+    /// What a look for missed deliveries has found.
+    pub fn learn_recovered(&self, found: Recovered, at: Timestamp) {
+        *lock(&self.recovered) = Some((found, at));
+    }
+
+    /// The last look for missed deliveries.
+    pub fn recovered(&self) -> Option<(Recovered, Timestamp)> {
+        *lock(&self.recovered)
     }
 
     /// A full comparison is due now.

@@ -42,6 +42,7 @@ pub mod lanes;
 pub mod notify;
 pub mod plan;
 pub mod reconcile;
+pub mod recover;
 pub mod secret;
 pub mod sentry;
 pub mod serve;

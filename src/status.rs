@@ -43,6 +43,8 @@ pub struct Status {
     pub open_hints: usize,
     /// The last full comparison: when, and what it found.
     pub last_reconcile: Option<LastReconcile>,
+    /// Payload mode: what the last look for missed deliveries has found.
+    pub recovered: Option<RecoveredView>,
     /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
@@ -65,6 +67,17 @@ pub struct Status {
     pub github: Host,
     /// Sentry.
     pub sentry: Host,
+}
+
+/// What a look for missed deliveries has found.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecoveredView {
+    /// When.
+    pub at: String,
+    /// Missed deliveries that were taken.
+    pub taken: usize,
+    /// Missed deliveries that newer news had overtaken.
+    pub skipped: usize,
 }
 
 /// A full comparison that was carried out.
@@ -178,6 +191,11 @@ impl Engine {
         status.waits = self.lanes.waits().into_iter().take(SHOWN).map(wait).collect();
         status.github = github;
         status.sentry = sentry;
+        status.recovered = self.recovered().map(|(found, at)| RecoveredView {
+            at: at.to_string(),
+            taken: found.taken,
+            skipped: found.skipped,
+        });
         status.last_reconcile = self.last_reconcile().map(|last| {
             let tally = last.run.tally();
             LastReconcile {
@@ -243,6 +261,7 @@ impl Status {
             oldest_queued: state.deliveries.queued().next().map(|delivery| delivery.at.to_string()),
             open_hints: 0,
             last_reconcile: None,
+            recovered: None,
             teams: state.teams.n_bound(),
             matched: state.people.n_matched(),
             waits: Vec::new(),

@@ -105,6 +105,7 @@ impl Engine {
         match self.bearings() {
             Some((_, Mode::Read)) => self.reconcile(true, &|_| ()).map(drop),
             Some((_, Mode::Payload)) => {
+                self.recover_if_possible();
                 let changed = self.read_directory()?;
                 if changed || first {
                     self.try_wanted();

@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::config::values::BaseUrl;
 use crate::escape::path_part;
 use crate::event::{OrgRef, Person};
-use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
+use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
 use crate::secret::Secret;
 use crate::state::record::Mode;
 use crate::upstream::answer::Headers;
@@ -80,6 +80,21 @@ pub struct Claims {
     pub verified: Vec<String>,
     /// On the profile.
     pub public: Option<String>,
+}
+
+/// A delivery as GitHub lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its place in GitHub's list; a redelivery has another.
+    pub id: u64,
+    /// `X-GitHub-Delivery`.
+    pub guid: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// What was answered; 0 if nothing was.
+    pub status: u16,
+    /// When it was sent.
+    pub at: Option<Timestamp>,
 }
 
 /// Which of the sources beyond the profile are wanted.
@@ -267,6 +282,37 @@ impl Github {
             Some(profile) => Ok(Some(profile)),
             None => self.profile_by_id(person.id),
         }
+    }
+
+    /// What a hook has sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
+    pub fn deliveries(
+        &self,
+        org: &Login,
+        hook: HookId,
+        since: Timestamp,
+    ) -> Result<Option<Vec<Sent>>, Trouble> {
+        let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page=100", path_part(org.as_str()));
+        let mut next = format!("{}{path}", self.rest);
+        let mut sent = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let Some((page, headers)) = self.ask::<Vec<wire::SentRow>>(&next)? else { return Ok(None) };
+            let rows: Vec<_> = page.into_iter().map(wire::SentRow::into_sent).collect();
+            let is_old = |sent: &Sent| sent.at.is_some_and(|at| at < since);
+            let enough = rows.iter().any(is_old);
+            sent.extend(rows.into_iter().filter(|row| !is_old(row)));
+            match wire::next_path(headers.link.as_deref()) {
+                Some(path) if !enough => next = path,
+                _ => return Ok(Some(sent)),
+            }
+        }
+        Err(endless(&next))
+    }
+
+    /// The payload of one delivery; `None` if GitHub no longer has it.
+    pub fn delivery_payload(&self, org: &Login, hook: HookId, id: u64) -> Result<Option<Vec<u8>>, Trouble> {
+        let path = format!("/orgs/{}/hooks/{hook}/deliveries/{id}", path_part(org.as_str()));
+        let row: Option<Value> = self.get(path)?;
+        Ok(row.and_then(|row| serde_json::to_vec(row.pointer("/request/payload")?).ok()))
     }
 
     /// The account that has a login now; `None` if there is none, or it is hidden.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::event::Person;
-use crate::github::{Claims, Profile, TeamFacts};
+use crate::github::{Claims, Profile, Sent, TeamFacts};
 use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
 
 #[derive(Deserialize)]
@@ -72,6 +72,24 @@ impl UserRow {
     pub(super) fn into_profile(self) -> Profile {
         let email = self.email.clone().filter(|email| !email.is_empty());
         Profile { person: self.into_person(), email }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SentRow {
+    id: u64,
+    guid: String,
+    event: String,
+    #[serde(default)]
+    status_code: u16,
+    #[serde(default)]
+    delivered_at: Option<String>,
+}
+
+impl SentRow {
+    pub(super) fn into_sent(self) -> Sent {
+        let at = self.delivered_at.as_deref().and_then(Timestamp::parse);
+        Sent { id: self.id, guid: self.guid, event: self.event, status: self.status_code, at }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::state::holds::{HeldChange, Hold, HoldName, FIRST};
 use crate::state::record::Sizes;
 use crate::state::State;
 
+/// How the rule begins that holds everything after damage.
+pub const DAMAGED: &str = "the journal was found damaged";
 /// A team at least this large is never left empty without a person's word.
 const LARGE: usize = 3;
 /// A reading below this share of the last complete one is short.
@@ -225,7 +227,7 @@ impl Judged<'_> {
     fn distrust(&self) -> Option<String> {
         let Measure { state, sizes, .. } = *self.measure;
         if let Some(at) = state.damaged {
-            return Some(format!("the journal was found damaged at {at}; nothing is taken away on its word"));
+            return Some(format!("{DAMAGED} at {at}; nothing is taken away on its word"));
         }
         let (last, _) = state.last_read?;
         let short = |now: usize, before: usize| now.saturating_mul(100) < before.saturating_mul(SHORT);

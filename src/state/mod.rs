@@ -9,9 +9,11 @@ pub mod people;
 pub mod record;
 pub mod teams;
 
+use std::collections::BTreeSet;
+
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::ids::{GithubOrgId, Login, Seq};
+use crate::ids::{GithubOrgId, HookId, Login, Seq};
 use deliveries::{Deliveries, Known};
 use holds::{Decision, Hold, Holds};
 use people::People;
@@ -34,6 +36,8 @@ pub struct State {
     pub last_read: Option<(Sizes, Timestamp)>,
     /// When records were found to be lost to damage.
     pub damaged: Option<Timestamp>,
+    /// The hooks that have sent something.
+    pub hooks: BTreeSet<HookId>,
     /// Deliveries.
     pub deliveries: Deliveries,
     /// Teams.
@@ -69,6 +73,7 @@ impl State {
             org: self.org.clone(),
             mode: self.mode.clone(),
             last_read: self.last_read,
+            hooks: self.hooks.clone(),
             damaged: self.damaged,
             deliveries: Deliveries::default(),
             teams: self.teams.clone(),
@@ -103,6 +108,9 @@ impl State {
             Record::Format { first_start, .. } => self.first_start = first_start,
             Record::Received(delivery) => {
                 self.next = self.next.max(delivery.seq.0);
+                if delivery.hook.0 != 0 {
+                    self.hooks.insert(delivery.hook);
+                }
                 self.teams.received(&delivery);
                 self.deliveries.received(delivery);
             }
@@ -143,6 +151,7 @@ impl State {
             Record::Looked { team, seq, people } => self.teams.looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
             Record::Damaged { at } => self.damaged = Some(at),
+            Record::Mended => self.damaged = None,
             Record::Keys { keys } => {
                 for (key, seq, status, at) in keys {
                     self.deliveries.remember(key, Known { seq, status, at });
@@ -151,6 +160,7 @@ impl State {
             Record::News { team, born, named, people } => {
                 self.teams.told(team, News::told(born, named, people));
             }
+            Record::Hook { id } => drop(self.hooks.insert(id)),
             Record::Recent { list } => self.deliveries.show_only(list),
             Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
         }
@@ -187,6 +197,9 @@ impl State {
         }
         if let Some(at) = self.damaged {
             out(Record::Damaged { at })?;
+        }
+        for id in self.hooks.iter().copied() {
+            out(Record::Hook { id })?;
         }
         self.each_delivery_record(out)?;
         self.each_team_record(out)?;

@@ -195,6 +195,8 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
+    Mended,
     /// Snapshots only: what is remembered of deliveries that are no longer queued.
     Keys {
         /// Key, place in the order, status, when.
@@ -215,6 +217,11 @@ pub enum Record {
     Recent {
         /// All of it.
         list: Vec<Recent>,
+    },
+    /// Snapshots only: a hook that has sent something.
+    Hook {
+        /// Which.
+        id: HookId,
     },
     /// Snapshots only: the next delivery's place in the order.
     Next {

@@ -200,6 +200,11 @@ impl Teams {
         self.news.iter().filter(|(_, news)| in_it(news)).map(|(team, _)| *team).collect()
     }
 
+    /// The deliveries that had the latest word on a person in each team.
+    pub fn words_on(&self, user: GithubUserId) -> impl Iterator<Item = Seq> + '_ {
+        self.news.values().filter_map(move |news| news.word(user)).map(|(_, seq)| seq)
+    }
+
     /// How many teams were deleted, or are being deleted, within the hour before `now`.
     pub fn deletions_within_hour(&self, now: Timestamp) -> usize {
         let since = now.before(DELETION_SPAN);

@@ -20,6 +20,7 @@ mod payloads;
 mod people;
 mod raw;
 mod reconcile;
+mod recover;
 mod refusals;
 mod secrecy;
 mod storm;
