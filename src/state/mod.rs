@@ -126,8 +126,8 @@ impl State {
                     self.deliveries.remember(key, Known { seq, status, at });
                 }
             }
-            Record::News { team, born, named, people } => {
-                self.teams.told(team, News::told(born, named, people));
+            Record::News { team, born, named, first_named, people } => {
+                self.teams.told(team, News::told(born, [first_named, named], people));
             }
             Record::Recent { list } => self.deliveries.show_only(list),
             Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
@@ -204,7 +204,8 @@ impl State {
         }
         for (team, news) in self.teams.all_news() {
             let people = news.people().collect();
-            out(Record::News { team, born: news.born, named: news.named, people })?;
+            let News { born, named, first_named, .. } = *news;
+            out(Record::News { team, born, named, first_named, people })?;
         }
         for (team, binding) in self.teams.bindings() {
             out(Record::Bound { team, binding: binding.clone() })?;
