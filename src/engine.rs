@@ -53,6 +53,7 @@ pub struct Engine {
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
+    told: Mutex<Option<String>>,
 }
 
 /// What is remembered of a GitHub team's place in the tree of teams.
@@ -82,6 +83,7 @@ impl Engine {
             tree: Mutex::new(None),
             scopes: Mutex::new(None),
             fault: Mutex::new(None),
+            told: Mutex::default(),
             settings,
             journal,
         })
@@ -139,6 +141,20 @@ impl Engine {
     pub fn set_fault(&self, fault: String) {
         log::error!("{fault}");
         *lock(&self.fault) = Some(fault);
+    }
+
+    /// A mistake that may be mended on the other side: told once, and until an organisation is found.
+    pub fn tell_once(&self, what: &str) {
+        let mut told = lock(&self.told);
+        if told.as_deref() != Some(what) {
+            log::error!("{what}");
+            *told = Some(what.into());
+        }
+    }
+
+    /// What was told last in this way.
+    pub fn told(&self) -> Option<String> {
+        lock(&self.told).clone()
     }
 
     /// That mistake, if there is one.
