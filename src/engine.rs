@@ -65,6 +65,7 @@ pub struct Engine {
     heard: Mutex<HashMap<GithubUserId, Seq>>,
     /// The last comparison that was carried out; locked while one is made.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
+    told: Mutex<Option<String>>,
 }
 
 /// What is remembered of a GitHub team's place in the tree of teams.
@@ -100,6 +101,7 @@ impl Engine {
             recovered: Mutex::default(),
             heard: Mutex::default(),
             last_run: Mutex::default(),
+            told: Mutex::default(),
             settings,
             journal,
         })
@@ -209,6 +211,20 @@ impl Engine {
     pub fn set_fault(&self, fault: String) {
         log::error!("{fault}");
         *lock(&self.fault) = Some(fault);
+    }
+
+    /// A mistake that may be mended on the other side: told once, and until an organisation is found.
+    pub fn tell_once(&self, what: &str) {
+        let mut told = lock(&self.told);
+        if told.as_deref() != Some(what) {
+            log::error!("{what}");
+            *told = Some(what.into());
+        }
+    }
+
+    /// What was told last in this way.
+    pub fn told(&self) -> Option<String> {
+        lock(&self.told).clone()
     }
 
     /// That mistake, if there is one.

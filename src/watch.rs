@@ -63,7 +63,13 @@ impl Engine {
 
     fn find_organisation(&self) -> Result<(), Trouble> {
         let found = match &self.settings.github_org {
-            Some(login) => self.github.org(login)?,
+            Some(login) => {
+                let found = self.github.org(login)?;
+                if found.is_none() {
+                    self.tell_once(&format!("GitHub knows no organisation `{login}`: correct GH_ORG"));
+                }
+                found
+            }
             None => self.github.only_org()?,
         };
         if let Some(OrgRef { id, login }) = found {

@@ -157,8 +157,8 @@ impl State {
                     self.deliveries.remember(key, Known { seq, status, at });
                 }
             }
-            Record::News { team, born, named, people } => {
-                self.teams.told(team, News::told(born, named, people));
+            Record::News { team, born, named, first_named, people } => {
+                self.teams.told(team, News::told(born, [first_named, named], people));
             }
             Record::Hook { id } => drop(self.hooks.insert(id)),
             Record::Recent { list } => self.deliveries.show_only(list),
@@ -249,7 +249,8 @@ impl State {
         }
         for (team, news) in self.teams.all_news() {
             let people = news.people().collect();
-            out(Record::News { team, born: news.born, named: news.named, people })?;
+            let News { born, named, first_named, .. } = *news;
+            out(Record::News { team, born, named, first_named, people })?;
         }
         for (team, binding) in self.teams.bindings() {
             out(Record::Bound { team, binding: binding.clone() })?;

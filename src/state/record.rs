@@ -210,6 +210,8 @@ pub enum Record {
         born: bool,
         /// The latest rename.
         named: Option<Seq>,
+        /// The first rename.
+        first_named: Option<Seq>,
         /// Person, in the team or not, by which delivery.
         people: Vec<(GithubUserId, bool, Seq)>,
     },

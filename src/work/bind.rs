@@ -187,7 +187,13 @@ fn adopt_by_old_slug(
     wish: &Wish,
     before: &SentrySlug,
 ) -> Result<bool, Outcome> {
-    if !wish.team.adoptable || job.engine.state(|state| state.teams.owner(before)).is_some() {
+    // A later rename's old name may be one that the team was not let into.
+    let trustworthy = job.engine.state(|state| {
+        let once = state.teams.news(job.team).is_none_or(|news| news.first_named == news.named);
+        let disputed = state.holds.disputes_of(job.team).next().is_some();
+        once && !disputed && state.teams.owner(before).is_none()
+    });
+    if !wish.team.adoptable || !trustworthy {
         return Ok(false);
     }
     let found = apply.look(before)?.filter(|team| owner_of(job, team).is_none());

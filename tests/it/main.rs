@@ -26,4 +26,5 @@ mod secrecy;
 mod storm;
 mod systemd;
 mod teams;
+mod tidy;
 mod trouble;
