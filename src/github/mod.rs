@@ -261,15 +261,6 @@ impl Github {
         }
     }
 
-    /// STUB
-    pub fn snapshot(
-        &self,
-        _org: &Login,
-        _wanted: Wanted,
-    ) -> Result<Option<crate::snapshot::GithubSnapshot>, Trouble> {
-        Ok(None)
-    }
-
     /// The profile of an account: by login, and by id if the login is somebody else's by now.
     pub fn profile(&self, person: &Person) -> Result<Option<Profile>, Trouble> {
         if person.login.as_str().is_empty() {
