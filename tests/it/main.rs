@@ -21,6 +21,7 @@ mod people;
 mod raw;
 mod refusals;
 mod secrecy;
+mod snapshot;
 mod storm;
 mod systemd;
 mod teams;
