@@ -274,7 +274,14 @@ impl Github {
     pub fn claims(&self, org: &Login, person: &Person, wanted: Wanted) -> Result<Claims, Trouble> {
         let asked = self.claims_by_query(org, &person.login, wanted)?;
         match asked {
-            Some((id, claims)) if id == person.id => Ok(claims),
+            Some((id, claims)) if id == person.id => {
+                // REST shows the public address to every token, GraphQL does not.
+                if !self.no_public.load(Ordering::Relaxed) {
+                    return Ok(claims);
+                }
+                let public = self.profile(person)?.and_then(|profile| profile.email);
+                Ok(Claims { public, ..claims })
+            }
             // The login is gone or somebody else's, or GraphQL is refused.
             _ => self.claims_by_profile(org, person, wanted),
         }
@@ -288,7 +295,7 @@ impl Github {
         if !now.is(person.login.as_str()) {
             if let Some((id, claims)) = self.claims_by_query(org, now, wanted)? {
                 if id == person.id {
-                    return Ok(claims);
+                    return Ok(Claims { public: profile.email, ..claims });
                 }
             }
         }
@@ -308,7 +315,9 @@ impl Github {
             if !verified && !saml {
                 return Ok(None);
             }
-            let reply = self.post(&queries::person(verified, saml), json!({ "login": login, "org": org }));
+            let public = !self.no_public.load(Ordering::Relaxed);
+            let query = queries::person(public, verified, saml);
+            let reply = self.post(&query, json!({ "login": login, "org": org }));
             if reply.verdict != Verdict::Done {
                 let trouble = reply.into_trouble();
                 let refused = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
@@ -317,17 +326,17 @@ impl Github {
             match wire::outcome(&reply.answer.body) {
                 Outcome::Data(data) => return Ok(wire::claims(&data)),
                 Outcome::NotFound => return Ok(None),
-                Outcome::Forbidden(what) => self.leave_out(&what, verified, saml),
+                Outcome::Forbidden(what) => self.leave_out(&what, Sources { saml, verified, public }),
                 other => return Err(graphql_trouble(reply, other)),
             }
         }
     }
 
-    /// Forgets about the source that a FORBIDDEN names; about both if it names neither.
-    fn leave_out(&self, what: &str, verified: bool, saml: bool) {
-        if !self.leave_out_named(what, Sources { saml, verified, public: false }) {
-            self.no_saml.fetch_or(saml, Ordering::Relaxed);
-            self.no_verified.fetch_or(verified, Ordering::Relaxed);
+    /// Forgets about the source that a FORBIDDEN names; about both that are not public if it names none.
+    fn leave_out(&self, what: &str, asked: Sources) {
+        if !self.leave_out_named(what, asked) {
+            self.no_saml.fetch_or(asked.saml, Ordering::Relaxed);
+            self.no_verified.fetch_or(asked.verified, Ordering::Relaxed);
             log::warn!("GitHub: the sources of addresses are not open to this token and left out: {what}");
         }
     }

@@ -2,7 +2,8 @@
 
 /// One person's addresses. The parts that need more than a token without permissions are put in as asked for:
 /// GitHub answers a field that the token may not see with an error for the whole query.
-pub(super) fn person(verified: bool, saml: bool) -> String {
+pub(super) fn person(email: bool, verified: bool, saml: bool) -> String {
+    let email = if email { " email" } else { "" };
     let verified = if verified { " organizationVerifiedDomainEmails(login: $org)" } else { "" };
     let saml = if saml {
         " organization(login: $org) { samlIdentityProvider { externalIdentities(first: 10, login: $login) { nodes \
@@ -12,7 +13,7 @@ pub(super) fn person(verified: bool, saml: bool) -> String {
         ""
     };
     let org = if verified.is_empty() && saml.is_empty() { "" } else { ", $org: String!" };
-    format!("query Person($login: String!{org}) {{ user(login: $login) {{ databaseId login email{verified} }}{saml} }}")
+    format!("query Person($login: String!{org}) {{ user(login: $login) {{ databaseId login{email}{verified} }}{saml} }}")
 }
 
 /// All teams, without their members. 100 a page: one point of the rate limit each.

@@ -378,6 +378,13 @@ fn a_source_that_the_token_may_not_see_is_left_out() {
         assert_eq!(org.calls(), 3 + usize::from(field != "samlIdentityProvider"));
         org.github.forbid_field(field, false);
         assert_eq!(claims(&read(&github, ALL), ana), &expected, "{field} is not asked for again");
+        let one = Person { id: GithubUserId(ana), login: "ana".into(), bot: false };
+        let one = github.claims(&acme(), &one, ALL).expect("no trouble");
+        assert_eq!(
+            one,
+            Claims { public: both.public.clone(), ..expected },
+            "profiles are open to every token"
+        );
         github.forget_refusals();
         assert_eq!(claims(&read(&github, ALL), ana), &both);
     }
