@@ -23,6 +23,7 @@ mod reconcile;
 mod recover;
 mod refusals;
 mod secrecy;
+mod snapshot;
 mod storm;
 mod systemd;
 mod teams;
