@@ -194,7 +194,7 @@ fn sync_first_apply_begins_at_once() {
 fn many_removals_are_held_approved_and_done_and_additions_go_on_meanwhile() {
     let world = world();
     let all = people(&world, 20);
-    let ids = teams(&world, &["Crew", "Other"], &all);
+    let ids = teams(&world, &["Crew", "A", "B", "C", "D"], &all);
     apply(&world);
     all[..8].iter().for_each(|person| world.github.leave(ids[0], *person));
     let late = person(&world, "late");
@@ -284,6 +284,7 @@ fn sync_beside_a_service_is_run_by_it_with_its_tokens() {
     let mut world = world();
     let all = people(&world, 1);
     world.start();
+    world.wait_until("its own comparison is over", || !world.status()["last_reconcile"].is_null());
     teams(&world, &["Crew"], &all);
     let (code, out, err) = world.command(&["sync"]);
     assert_eq!((code, out.starts_with("create   crew")), (2, true), "{out}{err}");
