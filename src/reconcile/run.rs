@@ -27,7 +27,7 @@ pub struct Comparison {
     pub plan: Plan,
     /// Everything that is due, whatever guards and people say about it.
     due: Vec<HeldChange>,
-    /// The very first comparison is held as a whole.
+    /// A person has to let the mirror begin. Teams that events have brought in meanwhile go on.
     waits_for_first: bool,
     both: Both,
     seq: Seq,
@@ -81,7 +81,7 @@ impl Engine {
                 now: Timestamp::now(),
             },
         );
-        let waits_for_first = first && !judge::was_begun(&state);
+        let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         Ok(Some(Comparison { plan, due, waits_for_first, both, seq }))
     }
 
@@ -122,10 +122,9 @@ impl Engine {
         let facts: Vec<_> = both.github.teams.iter().map(facts_of).collect();
         self.learn_teams(&facts);
         let run = Arc::new(Run::default());
-        if *waits_for_first {
-            return run;
+        if !*waits_for_first {
+            self.note_what_was_seen(both, *seq);
         }
-        self.note_what_was_seen(both, *seq);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.state(|state| state.damaged.is_some()) && !distrusted {
             log::info!(

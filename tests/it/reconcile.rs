@@ -179,6 +179,26 @@ fn the_first_comparison_of_a_service_waits_for_a_person() {
     });
 }
 
+/// What events bring in meanwhile is mirrored all the same; once nothing is left to decide, the mirror has begun.
+#[test]
+fn a_first_comparison_that_waits_keeps_nothing_else_waiting() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "1s");
+    let all = people(&world, 3);
+    let ids = teams(&world, &["Crew", "New"], &all[..1]);
+    world.sentry.add_team("crew", "Crew");
+    world.start();
+    world.only_hold();
+    world.settle(&world.github.add_member(ids[0], all[1]));
+    world.wait_for_members("crew", &["p0", "p1"]);
+    // Not delivered: the comparison finds it, in the team that an event has brought in.
+    world.github.join(ids[0], all[2]);
+    world.wait_for_members("crew", &["p0", "p1", "p2"]);
+    assert_eq!(world.members("new"), None);
+    let changes = world.only_hold()["changes"].to_string();
+    assert!(changes.contains("create Sentry team `new`") && !changes.contains("crew"), "{changes}");
+}
+
 #[test]
 fn sync_first_apply_begins_at_once() {
     let mut world = world();
