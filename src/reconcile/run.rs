@@ -177,7 +177,8 @@ impl Engine {
         for team in both.github.teams.iter().filter(mirrored) {
             let agrees =
                 self.state(|state| state.teams.news(team.id).is_some_and(|news| news.agrees(&team.members)));
-            if !agrees && !(team.members.is_empty() && self.state(|s| s.teams.news(team.id).is_none())) {
+            let unheard = team.members.is_empty() && self.state(|state| state.teams.news(team.id).is_none());
+            if !(agrees || unheard) {
                 self.journal.note(Record::Looked { team: team.id, seq, people: team.members.clone() });
             }
         }
@@ -190,13 +191,11 @@ impl Engine {
         let mirrored = both.github.teams.iter().filter(|team| self.settings.teams.matches(&team.slug));
         for team in mirrored {
             for user in &team.members {
-                match both.people.get(user) {
-                    Some(
-                        Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
-                    ) => {
-                        wanted.insert((team.id, *user), why);
-                    }
-                    _ => {}
+                if let Some(
+                    Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
+                ) = both.people.get(user)
+                {
+                    wanted.insert((team.id, *user), why);
                 }
             }
         }
