@@ -87,7 +87,7 @@ impl Engine {
         Ok(Self {
             github: Github::new(&settings.github_url, &config.github_token, &roots),
             sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &roots),
-            who: Who::new(settings.user_map.clone()),
+            who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             github_fingerprint: config.github_token.fingerprint(),
             roots_from: roots.from,
@@ -187,7 +187,11 @@ impl Engine {
             HeldChange::Remove { team, user, .. } => (team, user),
             // These came from a comparison, and another one does them.
             HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
-            _ => return self.look_at_team(change.team(), "decision"),
+            HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
+                return self.look_at_team(*team, "decision")
+            }
+            // The next look at the file takes it up.
+            HeldChange::UserMap { .. } => return,
         };
         let login = self.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
         // Without a login, the account is looked up by its id.
@@ -320,16 +324,30 @@ impl Engine {
             Some(scopes) => lacking(&scopes),
             None => return Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
         };
-        if lacking.is_empty() {
-            // The token is good, so it is this team or this person.
-            return Outcome::Failed(trouble.to_string());
-        }
-        let why = format!(
-            "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
-            lacking.join(" and ")
-        );
+        let why = match lacking.as_slice() {
+            [] if !self.is_of_another_organisation() => {
+                // The token is good, so it is this team or this person.
+                return Outcome::Failed(trouble.to_string());
+            }
+            [] => format!(
+                "SENTRY_TOKEN may do nothing in `{}` ({trouble}): it belongs to another organisation; correct the token or SENTRY_ORG_SLUG",
+                self.settings.sentry_org
+            ),
+            _ => format!(
+                "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
+                lacking.join(" and ")
+            ),
+        };
         self.sentry.host().refuse(&why);
         Outcome::Later(why, Some(SCOPES_FOR))
+    }
+
+    /// Whether the organisation's members, which every fitting token may read, are refused too.
+    fn is_of_another_organisation(&self) -> bool {
+        matches!(
+            self.sentry.confirm_organisation(),
+            Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Refused, .. })
+        )
     }
 
     fn scopes(&self) -> Option<Vec<String>> {

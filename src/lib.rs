@@ -39,6 +39,7 @@ pub mod ids;
 pub mod intake;
 pub mod journal;
 pub mod lanes;
+pub mod map_guard;
 pub mod notify;
 pub mod plan;
 pub mod reconcile;

@@ -2,15 +2,16 @@
 //! remembers a match.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Timestamp;
+use crate::config::Settings;
 use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Claims, Wanted};
 use crate::identity::directory::{Directory, Found};
-use crate::identity::usermap::{MapFile, UserMap};
+use crate::identity::mapfile::MapFile;
+use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
 use crate::ids::{GithubUserId, Login, MemberId};
 use crate::plan;
@@ -28,18 +29,14 @@ pub struct Who {
     directory: RwLock<Directory>,
     /// Whether the whole directory was read; the lock also lets only one reader at a time go.
     is_read: Mutex<bool>,
-    map: MapFile,
+    pub(crate) map: MapFile,
 }
 
 impl Who {
     /// Nothing is read yet.
-    pub fn new(user_map: Option<PathBuf>) -> Self {
-        Self { directory: RwLock::default(), is_read: Mutex::new(false), map: MapFile::new(user_map) }
-    }
-
-    /// Changes whenever another user map is in use; looks at the file.
-    pub fn map_version(&self) -> usize {
-        self.map.current().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
+    pub fn new(settings: &Settings) -> Self {
+        let map = MapFile::new(settings.user_map.clone(), &settings.state_dir);
+        Self { directory: RwLock::default(), is_read: Mutex::new(false), map }
     }
 
     /// What is wrong with the user map's file, if anything.
@@ -62,6 +59,11 @@ impl Who {
         self.is_read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The one member who bears an address.
+    pub fn bearer_of(&self, address: &str, trust: bool) -> Option<MemberId> {
+        one(self.bearer(address, trust))
+    }
+
     fn bearer(&self, address: &str, trust: bool) -> Found {
         self.directory.read().unwrap_or_else(PoisonError::into_inner).bearer(address, trust)
     }
@@ -76,12 +78,21 @@ impl Engine {
 
     fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
         let linked = self.settings.identity.contains(&Source::Sentry);
-        let fresh = Directory::new(&self.sentry.members(linked)?);
+        let fresh = Directory::new(&self.read_members(linked)?);
         let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *directory != fresh;
         *directory = fresh;
         *is_read = true;
         Ok(changed)
+    }
+
+    /// All of Sentry's people. That even these are refused tells what is wrong with the token, before any delivery does.
+    pub fn read_members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
+        self.sentry.members(linked).inspect_err(|trouble| {
+            if trouble.kind == TroubleKind::Denied {
+                self.sentry_trouble(trouble.clone());
+            }
+        })
     }
 
     /// Takes in all of Sentry's people, as a comparison has read them.
@@ -135,7 +146,8 @@ impl Engine {
         identity
     }
 
-    fn need_directory(&self) -> Result<(), Outcome> {
+    /// Reads Sentry's people, unless that was done.
+    pub fn need_directory(&self) -> Result<(), Outcome> {
         // Whoever comes while somebody else reads waits here and finds it read.
         let is_read = self.who.is_read();
         if *is_read {
@@ -201,22 +213,14 @@ impl Engine {
         self.who.directory.write().unwrap_or_else(PoisonError::into_inner).forget(member);
     }
 
-    fn user_map(&self) -> Result<std::sync::Arc<UserMap>, Outcome> {
-        self.who.map.current().map_err(|why| Outcome::Later(why, None))
-    }
-
     /// A remembered match that no source contradicts which costs nothing to ask.
     fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
         let found = self.state(|state| state.people.matched(person.id).cloned())?;
         let order = &self.settings.identity;
-        let one = |found| match found {
-            Found::One(member) => Some(member),
-            _ => None,
-        };
         let map_says = map
             .address(person)
             .filter(|_| order.contains(&Source::Map))
-            .and_then(|address| one(self.who.bearer(address, self.settings.trust_unverified)));
+            .and_then(|address| self.who.bearer_of(address, self.settings.trust_unverified));
         let linked = order
             .contains(&Source::Sentry)
             .then(|| self.who.directory.read().unwrap_or_else(PoisonError::into_inner).linked(&person.login));
@@ -380,6 +384,13 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+fn one(found: Found) -> Option<MemberId> {
+    match found {
+        Found::One(member) => Some(member),
+        Found::Several(_) | Found::Nobody(_) => None,
     }
 }
 

@@ -5,6 +5,7 @@
 //! address" and "there is no address" are different answers, and neither is "gone".
 
 pub mod directory;
+pub mod mapfile;
 pub mod usermap;
 
 use crate::github::Claims;

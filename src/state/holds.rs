@@ -93,6 +93,11 @@ pub enum HeldChange {
         /// Its slug in Sentry.
         slug: SentrySlug,
     },
+    /// The user map's file has changed a lot.
+    UserMap {
+        /// Names its content.
+        fingerprint: Box<str>,
+    },
 }
 
 /// A person's answer.
@@ -105,14 +110,15 @@ pub struct Decision {
 }
 
 impl HeldChange {
-    /// GitHub's team.
-    pub fn team(&self) -> GithubTeamId {
+    /// GitHub's team, if it is about one.
+    pub fn team(&self) -> Option<GithubTeamId> {
         match self {
             HeldChange::Delete { team, .. }
             | HeldChange::Adopt { team, .. }
             | HeldChange::Remove { team, .. }
             | HeldChange::RemoveMember { team, .. }
-            | HeldChange::Create { team, .. } => *team,
+            | HeldChange::Create { team, .. } => Some(*team),
+            HeldChange::UserMap { .. } => None,
         }
     }
 }
@@ -140,6 +146,9 @@ impl HeldChange {
             (HeldChange::Create { team, .. }, HeldChange::Create { team: other_team, .. }) => {
                 team == other_team
             }
+            (HeldChange::UserMap { fingerprint }, HeldChange::UserMap { fingerprint: other }) => {
+                fingerprint == other
+            }
             _ => false,
         }
     }
@@ -162,6 +171,9 @@ impl fmt::Display for HeldChange {
             }
             HeldChange::Create { team, slug } => {
                 write!(f, "create Sentry team `{slug}` for GitHub team {team}")
+            }
+            HeldChange::UserMap { fingerprint } => {
+                write!(f, "use the user map as the file has it now (content {fingerprint})")
             }
         }
     }
@@ -204,7 +216,7 @@ impl Holds {
 
     /// The holds that concern a GitHub team.
     pub fn of_team(&self, team: GithubTeamId) -> impl Iterator<Item = &Hold> {
-        self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == team))
+        self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == Some(team)))
     }
 
     /// What a GitHub team would take over if a person let it. Not what only waits for the mirror to begin: that much an
@@ -223,12 +235,12 @@ impl Holds {
 
     /// All changes that wait for a person, or were decided, and concern a team.
     pub fn changes_of(&self, team: GithubTeamId) -> impl Iterator<Item = &HeldChange> {
-        self.iter().flat_map(|hold| &hold.changes).filter(move |change| change.team() == team)
+        self.iter().flat_map(|hold| &hold.changes).filter(move |change| change.team() == Some(team))
     }
 
     /// What a person has decided about this change.
     pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
-        self.of_team(change.team())
+        self.iter()
             .filter(|hold| hold.changes.iter().any(|known| known.is_same(change)))
             .find_map(|hold| hold.decision)
     }

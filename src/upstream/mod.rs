@@ -299,8 +299,12 @@ impl Upstream {
                     log::error!("{}: {why}; deliveries wait until this is mended", self.name);
                 }
             }
-            _ => {
-                if pace.well() {
+            verdict => {
+                let is_over = match verdict {
+                    Verdict::Denied(_) | Verdict::Missing => pace.answered(),
+                    _ => pace.well(),
+                };
+                if is_over {
                     log::info!("{}: answers again", self.name);
                 }
             }

@@ -19,6 +19,7 @@ mod lifecycle;
 mod payloads;
 mod people;
 mod raw;
+mod real_sentry;
 mod reconcile;
 mod recover;
 mod refusals;
