@@ -1,6 +1,7 @@
 //! Who a GitHub account is in Sentry, and what happens to those whom nobody can match.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::standin::{Fault, GithubUser, NewMember, Reach, Rule};
 use crate::world::{Truth, World, BOTH};
@@ -50,6 +51,59 @@ fn a_bad_map_matches_nobody_and_a_mended_one_is_read_again() {
     fs::write(&map, "other,other@acme.test\n").expect("a map");
     world.wait_for_members("crew", &["ana"]);
     world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
+}
+
+/// A mirrored team `crew` of eight people whom a map names; and the map's path.
+fn with_a_map_of_eight(truth: Truth) -> (World, PathBuf) {
+    let mut world = World::new(truth);
+    let map = world.dir.0.join("map.csv");
+    let names = ["ana", "ben", "cat", "dan", "eva", "fay", "gil", "hal"];
+    let people = names.map(|name| {
+        world.sentry.add_member(format!("{name}@corp.test").as_str());
+        world.github.add_person(GithubUser::new(name))
+    });
+    fs::write(&map, names.map(|name| format!("{name},{name}@corp.test\n")).concat()).expect("a map");
+    world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
+    let (world, crew) = with_crew(world);
+    for person in people {
+        world.settle(&world.github.add_member(crew, person));
+    }
+    assert!(names.iter().all(|name| is_in(&world, "crew", &format!("{name}@corp.test"))));
+    (world, map)
+}
+
+#[test]
+fn a_map_that_was_cut_short_waits_for_a_person_and_changes_nobody() {
+    for truth in BOTH {
+        let (mut world, map) = with_a_map_of_eight(truth);
+        let before = world.members("crew");
+        let ivy = world.github.add_person(GithubUser::new("ivy"));
+        world.sentry.add_member("ivy@corp.test");
+        fs::write(&map, "ana,ana@corp.test\nivy,ivy@corp.test\n").expect("a map");
+        world.wait_until("held", || world.status()["holds"].as_array().is_some_and(|holds| holds.len() == 1));
+        let hold = world.only_hold();
+        assert!(hold["rule"].as_str().is_some_and(|rule| rule.starts_with("SYNC_USER_MAP: 7 of ")), "{hold}");
+        // The map of before is in use, across a restart too.
+        world.crash_and_restart();
+        let crew = world.github.team_id("crew").expect("the team");
+        world.settle(&world.github.add_member(crew, ivy));
+        assert!(!is_in(&world, "crew", "ivy@corp.test"));
+        assert_eq!(world.members("crew"), before);
+        let name = world.only_hold()["name"].as_str().expect("a name").to_string();
+        assert_eq!(world.command(&["approve", &name]).0, 0);
+        world.wait_until("in use", || is_in(&world, "crew", "ivy@corp.test"));
+        world.wait_until("no hold", || world.status()["holds"].as_array().is_some_and(Vec::is_empty));
+    }
+}
+
+#[test]
+fn a_map_that_is_put_back_needs_no_decision() {
+    let (world, map) = with_a_map_of_eight(Truth::Github);
+    let good = fs::read_to_string(&map).expect("a map");
+    fs::write(&map, "ana,ana@corp.test\n").expect("a map");
+    world.wait_until("held", || world.status()["holds"].as_array().is_some_and(|holds| holds.len() == 1));
+    fs::write(&map, good).expect("a map");
+    world.wait_until("no hold", || world.status()["holds"].as_array().is_some_and(Vec::is_empty));
 }
 
 #[test]

@@ -226,6 +226,27 @@ fn a_missing_sentry_scope_is_named_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_sentry_token_of_another_organisation_is_named_before_and_after_a_delivery() {
+    for truth in BOTH {
+        let mut world = World::new(truth);
+        let ana = world.person("ana");
+        let crew = world.old_team("Crew");
+        let elsewhere = world.sentry.add_org("elsewhere").add_token(mirror_permissions());
+        world.set("SENTRY_TOKEN", &elsewhere);
+        world.start();
+        let is_told = |world: &World| {
+            let (code, body) = world.get_admin("/readyz");
+            code == 503 && body.contains("correct the token or SENTRY_ORG_SLUG")
+        };
+        world.wait_until("told without a delivery", || is_told(&world));
+        world.send(&world.github.add_member(crew, ana));
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(is_told(&world), "{:?}", world.get_admin("/readyz"));
+        assert_eq!(world.status()["failed"], 0);
+    }
+}
+
+#[test]
 fn a_github_token_that_loses_its_permission_pauses_and_never_changes_the_mode() {
     for denial in [Denial::Forbidden, Denial::NotFound] {
         let (mut world, crew, ana) = with_crew_and_ana(World::new(Truth::Github));
