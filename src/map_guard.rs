@@ -46,7 +46,8 @@ impl Engine {
 
     /// The rule with its numbers, if too much would change.
     fn suspicion(&self, candidate: &UserMap) -> Result<Option<String>, Outcome> {
-        if !self.settings.identity.contains(&Source::Map) || self.state(|state| state.people.n_matched() == 0) {
+        if !self.settings.identity.contains(&Source::Map) || self.state(|state| state.people.n_matched() == 0)
+        {
             return Ok(None);
         }
         self.need_directory()?;
@@ -54,7 +55,8 @@ impl Engine {
             let bearer = |address: &str| self.who.bearer_of(address, self.settings.trust_unverified);
             (candidate.changes(state.people.matches(), bearer), state.people.n_matched())
         });
-        let rule = || format!("SYNC_USER_MAP: {changed} of {whole} matches change; up to 5, or 2 %, go through");
+        let rule =
+            || format!("SYNC_USER_MAP: {changed} of {whole} matches change; up to 5, or 2 %, go through");
         Ok(usermap::is_suspicious(changed, whole).then(rule))
     }
 

@@ -92,7 +92,9 @@ impl MapFile {
         match (&inner.good, &inner.fault) {
             (Some(map), _) => Ok(map.clone()),
             (None, Some(fault)) => Err(fault.clone()),
-            (None, None) => Err("SYNC_USER_MAP: the map waits to be approved; `status` names the hold".into()),
+            (None, None) => {
+                Err("SYNC_USER_MAP: the map waits to be approved; `status` names the hold".into())
+            }
         }
     }
 

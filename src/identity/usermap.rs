@@ -160,9 +160,14 @@ mod tests {
 
     #[test]
     fn a_map_that_changes_more_than_2_percent_and_5_matches_is_suspicious() {
-        for (changed, matches, held) in
-            [(5, 10, false), (6, 10, true), (6, 300, false), (7, 300, true), (20, 1000, false), (21, 1000, true)]
-        {
+        for (changed, matches, held) in [
+            (5, 10, false),
+            (6, 10, true),
+            (6, 300, false),
+            (7, 300, true),
+            (20, 1000, false),
+            (21, 1000, true),
+        ] {
             assert_eq!(is_suspicious(changed, matches), held, "{changed} of {matches}");
         }
     }

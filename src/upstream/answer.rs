@@ -1,5 +1,6 @@
 //! One HTTP answer, reduced to what the mirror reads of it. Pure.
 
+use super::window::Told;
 use crate::clock::{self, Timestamp};
 use crate::escape;
 
@@ -68,6 +69,11 @@ impl Headers {
             }
         }
         headers
+    }
+
+    /// What they say of the rate, if it is all there.
+    pub fn told(&self) -> Option<Told> {
+        Some(Told { limit: self.limit?, remaining: self.remaining?, reset: self.reset? })
     }
 
     /// Seconds until the next rate-limit window by the server's own clock, or by ours if it sends no `Date`.

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod pace;
 pub mod tls;
+pub mod window;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -278,13 +279,15 @@ impl Upstream {
             *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());
         }
         let mut pace = self.pace();
-        if headers.remaining == Some(0) {
+        pace.came_back(method, headers.told(), headers.date.map(|date| date.0 / 1000), now);
+        if headers.remaining == Some(0) && headers.told().is_none() {
             let wait = headers.until_reset(Timestamp::now()).unwrap_or(1);
             pace.hold(method, Duration::from_secs(wait), now);
         }
         match &reply.verdict {
             Verdict::Wait(wait) => {
                 pace.well();
+                pace.overdrawn();
                 pace.hold(method, *wait, now);
             }
             Verdict::Unknown(why) => {

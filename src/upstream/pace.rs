@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::window::{Calls, ServerClock, Told};
+
 /// So many failures in a row are an outage; fewer are bad luck, met by the job's own repetition.
 const FAILURES_THAT_ARE_AN_OUTAGE: u32 = 5;
 /// The longest pause between two tries of a host that is down.
@@ -46,6 +48,8 @@ impl Method {
 #[derive(Debug, Default)]
 pub struct Pace {
     not_before: [Option<Instant>; 4],
+    calls: [Calls; 4],
+    clock: ServerClock,
     failures: u32,
     pause: Option<Pause>,
 }
@@ -72,7 +76,7 @@ pub enum Health {
 }
 
 impl Pace {
-    /// How long a call has to wait; zero means now, and the caller then asks.
+    /// How long a call has to wait; zero means now, and the caller then asks and comes back with [`Pace::came_back`].
     pub fn turn(&mut self, method: Method, now: Instant) -> Duration {
         if let Some(pause) = &mut self.pause {
             if now < pause.until {
@@ -83,14 +87,33 @@ impl Pace {
             }
             pause.trying = Some(now);
         }
+        let calls = &mut self.calls[method as usize];
         let wait =
             self.not_before[method as usize].map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        if wait > Duration::ZERO {
-            if let Some(pause) = &mut self.pause {
-                pause.trying = None;
-            }
+        let wait = wait.max(calls.wait(now));
+        if wait.is_zero() {
+            calls.begin(now);
+        } else if let Some(pause) = &mut self.pause {
+            pause.trying = None;
         }
         wait
+    }
+
+    /// A call has come back, with what its answer told of the rate, and the second in which the host says it answered.
+    pub fn came_back(&mut self, method: Method, told: Option<Told>, second: Option<u64>, now: Instant) {
+        let calls = &mut self.calls[method as usize];
+        calls.end();
+        if let Some(second) = second {
+            self.clock.tick(second, now);
+        }
+        if let Some(told) = told {
+            calls.learn(told, self.clock, now);
+        }
+    }
+
+    /// The host says that its rate was overdrawn: its clock is not what it was taken for.
+    pub fn overdrawn(&mut self) {
+        self.clock = ServerClock::default();
     }
 
     /// No call of this method for `wait`: a rate limit said so, or its window is used up.
