@@ -81,7 +81,9 @@ fn of_team(team: &TeamPlan) -> Option<HeldChange> {
         Step::Adopt { sentry } | Step::Conflict { sentry, bound: false } => {
             Some(HeldChange::Adopt { team: id, sentry, slug })
         }
-        Step::Delete { sentry, .. } => Some(HeldChange::Delete { team: id, sentry, slug }),
+        Step::Delete { sentry, .. } | Step::Empty { sentry, .. } => {
+            Some(HeldChange::Delete { team: id, sentry, slug })
+        }
         _ => None,
     }
 }
@@ -106,6 +108,11 @@ fn drop_rejected(plan: &mut Plan, state: &State) {
         team.remove.retain(|removal| !refused.contains(&removal.member));
     }
     plan.teams.retain(|team| !of_team(team).is_some_and(|change| rejected(&change)) && !team.is_empty());
+}
+
+/// Whether the Sentry team of a deleted GitHub team is deleted or emptied.
+fn is_end(team: &TeamPlan) -> bool {
+    matches!(team.step, Step::Delete { .. } | Step::Empty { .. })
 }
 
 struct Judged<'a> {
@@ -183,7 +190,7 @@ impl Judged<'_> {
     }
 
     fn all_deletions(&self) -> Vec<Item> {
-        self.teams(|team| matches!(team.step, Step::Delete { .. }))
+        self.teams(is_end)
     }
 
     fn hold_everything(&mut self) {
@@ -201,10 +208,16 @@ impl Judged<'_> {
     fn deletions(&mut self) {
         let Measure { settings, state, now, .. } = *self.measure;
         if let Some(rule) = self.distrust() {
+            // Nor is a team's end taken for certain, which would be for good.
+            let left = self.plan.teams.iter_mut().filter(|team| matches!(team.step, Step::Leave { .. }));
+            left.for_each(|team| team.step = Step::NotVisible);
             let items = self.all_deletions();
             return self.hold(items, rule);
         }
-        for item in self.teams(|team| matches!(team.step, Step::Delete { adopted: true, .. })) {
+        let adopted = |team: &TeamPlan| {
+            matches!(team.step, Step::Delete { adopted: true, .. } | Step::Empty { adopted: true, .. })
+        };
+        for item in self.teams(adopted) {
             self.hold([item], "adopted: the Sentry team was there before the mirror".into());
         }
         let open = self.open(self.all_deletions());

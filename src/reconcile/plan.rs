@@ -76,6 +76,20 @@ pub enum Step {
         /// It was there before the mirror.
         adopted: bool,
     },
+    /// GitHub has deleted the team; its Sentry team stays without its people.
+    Empty {
+        /// Its Sentry team.
+        sentry: SentryTeamId,
+        /// It was there before the mirror.
+        adopted: bool,
+    },
+    /// GitHub has deleted the team; its Sentry team is left alone from now on.
+    Leave {
+        /// Its Sentry team.
+        sentry: SentryTeamId,
+        /// Why.
+        why: String,
+    },
     /// Its slug belongs to a Sentry team that it may not take over without a person's word.
     Conflict {
         /// Whose the slug is.
@@ -164,6 +178,8 @@ pub struct Counts {
     pub rename: usize,
     /// Teams to be deleted.
     pub delete: usize,
+    /// Teams to be emptied.
+    pub empty: usize,
     /// People to be put into teams.
     pub add: usize,
     /// People to be taken out of teams.
@@ -182,7 +198,12 @@ impl Plan {
                 Step::Adopt { .. } => counts.adopt += 1,
                 Step::Rename { .. } => counts.rename += 1,
                 Step::Delete { .. } => counts.delete += 1,
-                Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
+                Step::Empty { .. } => counts.empty += 1,
+                Step::Keep
+                | Step::Leave { .. }
+                | Step::Conflict { .. }
+                | Step::Wait { .. }
+                | Step::NotVisible => {}
             }
             counts.add += team.add.len();
             counts.remove += team.remove.len();
@@ -240,13 +261,14 @@ impl fmt::Display for Plan {
 impl Plan {
     /// The counts on one line.
     pub fn summary(&self) -> String {
-        let Counts { create, adopt, rename, delete, add, remove, held } = self.counts();
+        let Counts { create, adopt, rename, delete, empty, add, remove, held } = self.counts();
         let mut parts = Vec::new();
         for (n, what) in [
             (create, "to create"),
             (adopt, "to adopt"),
             (rename, "to rename"),
             (delete, "to delete"),
+            (empty, "to empty"),
             (add, "to add"),
             (remove, "to remove"),
             (held, "held of these"),
@@ -276,6 +298,8 @@ impl fmt::Display for TeamPlan {
             Step::Adopt { sentry } => writeln!(f, "adopt    {slug}  Sentry team {sentry}{mark}")?,
             Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}")?,
             Step::Delete { sentry, .. } => writeln!(f, "delete   {slug}  Sentry team {sentry}{mark}")?,
+            Step::Empty { sentry, .. } => writeln!(f, "empty    {slug}  Sentry team {sentry}{mark}")?,
+            Step::Leave { sentry, why } => writeln!(f, "leave    {slug}  Sentry team {sentry}: {why}")?,
             Step::Conflict { sentry, bound: false } => {
                 writeln!(f, "conflict {slug}  Sentry team {sentry} was there before{mark}")?;
             }

@@ -244,7 +244,9 @@ impl Engine {
                 });
                 tasks.push(shape(false, created.then(|| team.name.clone())));
             }
-            Step::Delete { .. } => tasks.push(Task::End { slug: team.slug.clone() }),
+            Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => {
+                tasks.push(Task::End { slug: team.slug.clone() });
+            }
             Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
         }
         tasks.extend(team.add.iter().cloned().map(Task::Add));
