@@ -2,6 +2,7 @@
 //!
 //! Sorted and stable: the same two sides give the same text and the same JSON. What is in sync is not in it.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 
 use serde::Serialize;
@@ -222,10 +223,11 @@ impl Plan {
         if slugs.is_empty() {
             return self;
         }
-        let chosen = |slug: &SentrySlug| slugs.iter().any(|wanted| wanted == slug.as_str());
+        let slugs: HashSet<&str> = slugs.iter().map(String::as_str).collect();
+        let chosen = |slug: &SentrySlug| slugs.contains(slug.as_str());
         self.teams.retain(|team| chosen(&team.slug));
         self.skipped.retain(|person| person.teams.iter().any(chosen));
-        let ids: Vec<_> = self.teams.iter().map(|team| team.team).collect();
+        let ids: HashSet<_> = self.teams.iter().map(|team| team.team).collect();
         for hold in &mut self.holds {
             hold.changes.retain(|change| ids.contains(&change.team()));
         }

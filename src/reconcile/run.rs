@@ -1,6 +1,6 @@
 //! One comparison from end to end: read, compare, judge, and hand what may be done to the lanes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use super::compare::{compare, Sides};
@@ -154,8 +154,10 @@ impl Engine {
             self.audit.write(entry.because(format!("{name}: {n} changes: {rule}")));
             self.journal.note(Record::Held { hold });
         }
-        let is_due = |change: &HeldChange| due.iter().any(|other| other.is_same(change));
-        let is_planned = |hold: &Hold| plan.holds.iter().any(|planned| planned.name == hold.name);
+        let due: HashSet<_> = due.iter().map(HeldChange::key).collect();
+        let is_due = |change: &HeldChange| due.contains(&change.key());
+        let planned: BTreeSet<_> = plan.holds.iter().map(|planned| &planned.name).collect();
+        let is_planned = |hold: &Hold| planned.contains(&hold.name);
         let history: Vec<_> = self.state(|state| {
             let compared = state.holds.iter().filter(|hold| hold.compared && !is_planned(hold));
             // What is undecided and comes up in another hold now, is that one's.
@@ -171,7 +173,8 @@ impl Engine {
         for team in both.github.teams.iter().filter(mirrored) {
             let agrees =
                 self.state(|state| state.teams.news(team.id).is_some_and(|news| news.agrees(&team.members)));
-            if !agrees && !(team.members.is_empty() && self.state(|s| s.teams.news(team.id).is_none())) {
+            let is_news = !team.members.is_empty() || self.state(|s| s.teams.news(team.id).is_some());
+            if !agrees && is_news {
                 self.journal.note(Record::Looked { team: team.id, seq, people: team.members.clone() });
             }
         }
@@ -184,13 +187,9 @@ impl Engine {
         let mirrored = both.github.teams.iter().filter(|team| self.settings.teams.matches(&team.slug));
         for team in mirrored {
             for user in &team.members {
-                match both.people.get(user) {
-                    Some(
-                        Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
-                    ) => {
-                        wanted.insert((team.id, *user), why);
-                    }
-                    _ => {}
+                use Identity::{Absent, Conflict, Unknown};
+                if let Some(Absent { why } | Unknown { why } | Conflict { why }) = both.people.get(user) {
+                    wanted.insert((team.id, *user), why);
                 }
             }
         }
@@ -212,12 +211,10 @@ impl Engine {
                 });
             }
         }
-        let shown: BTreeSet<_> = both.github.teams.iter().map(|team| team.id).collect();
+        let shown: HashMap<_, _> = both.github.teams.iter().map(|team| (team.id, &team.members)).collect();
         for (team, user) in known.into_keys() {
-            let is_in = |team: &GithubTeam| team.members.contains(&user);
-            let still = both.github.teams.iter().any(|shown| shown.id == team && is_in(shown));
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
-            if shown.contains(&team) && !still {
+            if shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
                 self.journal.note(Record::Unwanted { team, user });
             }
         }
