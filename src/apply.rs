@@ -252,12 +252,12 @@ impl Apply<'_> {
 
     /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
     pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
-        let (binding, holds) = self.engine.state(|state| {
-            let holds: Vec<_> = state.holds.of_team(self.team).map(|hold| hold.name.clone()).collect();
-            (state.teams.binding(self.team).cloned(), holds)
+        let (binding, held) = self.engine.state(|state| {
+            let held: Vec<_> = state.holds.changes_of(self.team).cloned().collect();
+            (state.teams.binding(self.team).cloned(), held)
         });
         self.engine.keep(Record::Gone { team: self.team, fate, apart: false, at: Timestamp::now() })?;
-        holds.into_iter().for_each(|name| self.engine.journal.note(Record::Released { name }));
+        held.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
         let entry = match &binding {
             Some(binding) => self.about(decision, binding),
             None => self.entry(decision),

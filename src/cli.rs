@@ -75,6 +75,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         help: "carry out what a guard has stopped, after a fresh look",
     },
     CommandHelp { usage: "reject HOLD…", help: "never carry out what a guard has stopped" },
+    CommandHelp { usage: "whois LOGIN", help: "who a GitHub account is in Sentry, step by step" },
     CommandHelp { usage: "replay GUID…|--failed", help: "look again at deliveries that failed" },
 ];
 
@@ -158,6 +159,10 @@ fn action(typed: Words) -> Result<Action> {
         "replay" => {
             Command::Replay { deliveries: some(rest, failed, "the GUID of a delivery, or --failed")?, failed }
         }
+        "whois" => match <[String; 1]>::try_from(rest) {
+            Ok([login]) => Command::Whois { login },
+            Err(_) => return Err(Error::usage("`whois` needs one GitHub login")),
+        },
         other => {
             return Err(Error::usage(format!("there is no command `{other}`"))
                 .fix("sentry-team-sync --help lists them"))

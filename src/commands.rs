@@ -13,7 +13,7 @@ use crate::reconcile::read::Progress;
 use crate::state::holds::HoldName;
 use crate::state::record::Record;
 use crate::status::Status;
-use crate::work::hint::{Hint, LaneKey};
+use crate::work::hint::{Hint, LaneKey, Outcome};
 
 /// A command with its arguments, as it travels over the control socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,11 @@ pub enum Command {
     },
     /// Compare both sides.
     Sync(Sync),
+    /// Who somebody is in Sentry, and why.
+    Whois {
+        /// The GitHub login.
+        login: String,
+    },
     /// Look again at what failed.
     Replay {
         /// GUIDs of deliveries.
@@ -81,6 +86,9 @@ impl Bench<'_> {
             Command::Approve { holds, all } => self.decide(holds, *all, true),
             Command::Reject { holds } => self.decide(holds, false, false),
             Command::Replay { deliveries, failed } => self.replay(deliveries, *failed),
+            Command::Whois { login } => {
+                self.engine.map_or_else(Reply::default, |engine| whois(engine, login))
+            }
         }
     }
 
@@ -172,6 +180,17 @@ impl Bench<'_> {
     }
 }
 
+fn whois(engine: &Engine, login: &str) -> Reply {
+    let login = login.trim_start_matches('@').into();
+    match engine.whois(&login) {
+        Ok(out) => Reply { out, ..Reply::default() },
+        Err(Outcome::Later(why, _) | Outcome::Failed(why)) => {
+            Reply { err: format!("error: {why}\n"), exit: 1, ..Reply::default() }
+        }
+        Err(_) => Reply { exit: 1, ..Reply::default() },
+    }
+}
+
 impl Command {
     /// Its name, for the log.
     pub fn name(&self) -> &'static str {
@@ -180,6 +199,7 @@ impl Command {
             Command::Approve { .. } => "approve",
             Command::Reject { .. } => "reject",
             Command::Replay { .. } => "replay",
+            Command::Whois { .. } => "whois",
             Command::Sync(Sync { apply: true, .. }) => "sync --apply",
             Command::Sync(_) => "sync",
         }
@@ -187,7 +207,7 @@ impl Command {
 
     /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
     pub fn needs_tokens(&self) -> bool {
-        matches!(self, Command::Sync(_))
+        matches!(self, Command::Sync(_) | Command::Whois { .. })
     }
 
     /// Whether it may make a state directory.

@@ -166,14 +166,19 @@ fn write_line(mut stream: &UnixStream, value: &impl serde::Serialize) -> io::Res
 /// Has the running service carry out a command; `None` if no service runs on that state directory.
 pub fn ask(state_dir: &Path, command: &Command, progress: Progress) -> Result<Option<Reply>> {
     let what = || state_dir.join("control").display().to_string();
-    let Ok(path) = ShortPath::new(state_dir, "control") else { return Ok(None) };
+    let denied = |error: io::Error| {
+        Error::failed(format!("failed to open `{}`", what()))
+            .why(error)
+            .fix("run the command as the service's user or as root")
+    };
+    let path = match ShortPath::new(state_dir, "control") {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(denied(error)),
+        Err(_) => return Ok(None),
+    };
     let stream = match UnixStream::connect(&path.path) {
         Ok(stream) => stream,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(Error::failed(format!("failed to open `{}`", what()))
-                .why(error)
-                .fix("run the command as the service's user or as root"))
-        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(denied(error)),
         Err(_) => return Ok(None),
     };
     let asked = || -> io::Result<Reply> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::audit::Audit;
+use crate::clock::Timestamp;
 use crate::config::{Config, Environment, Settings};
 use crate::error::Result;
 use crate::event::{Change, Person};
@@ -17,6 +18,7 @@ use crate::ids::{GithubTeamId, GithubUserId, Login, Seq};
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::reconcile::run::Reconciled;
+use crate::recover::Recovered;
 use crate::sentry::Sentry;
 use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
@@ -58,9 +60,12 @@ pub struct Engine {
     /// Nothing was known of any team when this process started.
     pub was_empty: bool,
     reconcile_due: AtomicBool,
+    no_recovery: AtomicBool,
+    recovered: Mutex<Option<(Recovered, Timestamp)>>,
     heard: Mutex<HashMap<GithubUserId, Seq>>,
     /// The last comparison that was carried out; locked while one is made.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
+    told: Mutex<Option<String>>,
 }
 
 /// What is remembered of a GitHub team's place in the tree of teams.
@@ -82,7 +87,7 @@ impl Engine {
         Ok(Self {
             github: Github::new(&settings.github_url, &config.github_token, &roots),
             sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &roots),
-            who: Who::new(settings.user_map.clone()),
+            who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             github_fingerprint: config.github_token.fingerprint(),
             roots_from: roots.from,
@@ -92,8 +97,11 @@ impl Engine {
             fault: Mutex::new(None),
             was_empty: journal.read(|state| state.last_read.is_none() && state.teams.n_bound() == 0),
             reconcile_due: AtomicBool::new(false),
+            no_recovery: AtomicBool::new(false),
+            recovered: Mutex::default(),
             heard: Mutex::default(),
             last_run: Mutex::default(),
+            told: Mutex::default(),
             settings,
             journal,
         })
@@ -139,6 +147,30 @@ impl Engine {
         lock(&self.heard).retain(|_, at| *at > seq);
     }
 
+    /// Whether the token may not read the list of deliveries.
+    pub fn may_not_recover(&self) -> bool {
+        self.no_recovery.load(Ordering::Relaxed)
+    }
+
+    /// The token may not read the list of deliveries: what was missed has to be redelivered by hand.
+    pub fn learn_no_recovery(&self) {
+        if !self.no_recovery.swap(true, Ordering::Relaxed) {
+            log::info!(
+                "recover: GH_TOKEN may not read the webhook's deliveries; missed ones can not be looked for"
+            );
+        }
+    }
+
+    /// What a look for missed deliveries has found.
+    pub fn learn_recovered(&self, found: Recovered, at: Timestamp) {
+        *lock(&self.recovered) = Some((found, at));
+    }
+
+    /// The last look for missed deliveries.
+    pub fn recovered(&self) -> Option<(Recovered, Timestamp)> {
+        *lock(&self.recovered)
+    }
+
     /// A full comparison is due now.
     pub fn ask_for_reconcile(&self) {
         self.reconcile_due.store(true, Ordering::Relaxed);
@@ -155,7 +187,11 @@ impl Engine {
             HeldChange::Remove { team, user, .. } => (team, user),
             // These came from a comparison, and another one does them.
             HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
-            _ => return self.look_at_team(change.team(), "decision"),
+            HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
+                return self.look_at_team(*team, "decision")
+            }
+            // The next look at the file takes it up.
+            HeldChange::UserMap { .. } => return,
         };
         let login = self.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
         // Without a login, the account is looked up by its id.
@@ -179,6 +215,20 @@ impl Engine {
     pub fn set_fault(&self, fault: String) {
         log::error!("{fault}");
         *lock(&self.fault) = Some(fault);
+    }
+
+    /// A mistake that may be mended on the other side: told once, and until an organisation is found.
+    pub fn tell_once(&self, what: &str) {
+        let mut told = lock(&self.told);
+        if told.as_deref() != Some(what) {
+            log::error!("{what}");
+            *told = Some(what.into());
+        }
+    }
+
+    /// What was told last in this way.
+    pub fn told(&self) -> Option<String> {
+        lock(&self.told).clone()
     }
 
     /// That mistake, if there is one.
@@ -274,16 +324,30 @@ impl Engine {
             Some(scopes) => lacking(&scopes),
             None => return Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
         };
-        if lacking.is_empty() {
-            // The token is good, so it is this team or this person.
-            return Outcome::Failed(trouble.to_string());
-        }
-        let why = format!(
-            "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
-            lacking.join(" and ")
-        );
+        let why = match lacking.as_slice() {
+            [] if !self.is_of_another_organisation() => {
+                // The token is good, so it is this team or this person.
+                return Outcome::Failed(trouble.to_string());
+            }
+            [] => format!(
+                "SENTRY_TOKEN may do nothing in `{}` ({trouble}): it belongs to another organisation; correct the token or SENTRY_ORG_SLUG",
+                self.settings.sentry_org
+            ),
+            _ => format!(
+                "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
+                lacking.join(" and ")
+            ),
+        };
         self.sentry.host().refuse(&why);
         Outcome::Later(why, Some(SCOPES_FOR))
+    }
+
+    /// Whether the organisation's members, which every fitting token may read, are refused too.
+    fn is_of_another_organisation(&self) -> bool {
+        matches!(
+            self.sentry.confirm_organisation(),
+            Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Refused, .. })
+        )
     }
 
     fn scopes(&self) -> Option<Vec<String>> {

@@ -7,7 +7,7 @@ use std::fmt;
 /// forge a second line is written as `\u{..}`.
 pub struct Quoted<'a>(pub &'a str);
 
-const LIMIT: usize = 120;
+const LIMIT: usize = 300;
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn long_names_are_cut() {
-        let shown = Quoted(&"ä".repeat(255)).to_string();
+        let shown = Quoted(&"ä".repeat(2 * LIMIT)).to_string();
         assert_eq!(shown.chars().count(), LIMIT + 3);
         assert!(shown.ends_with("…\""));
     }

@@ -33,7 +33,7 @@ pub struct GithubTeam {
     pub name: String,
     /// Its slug; may be empty.
     pub slug: GithubSlug,
-    /// When it was made.
+    /// When it was made; REST's list does not tell.
     pub created_at: Option<Timestamp>,
     /// Its parent.
     pub parent: Option<GithubTeamId>,

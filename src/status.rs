@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::state::deliveries::Recent;
-use crate::state::record::Mode;
+use crate::state::record::{Mode, Status as Outcome};
 use crate::state::State;
 use crate::upstream::pace::Health;
 use crate::upstream::Upstream;
@@ -41,6 +41,10 @@ pub struct Status {
     pub oldest_queued: Option<String>,
     /// Hints being worked on or waiting in lanes.
     pub open_hints: usize,
+    /// The last full comparison: when, and what it found.
+    pub last_reconcile: Option<LastReconcile>,
+    /// Payload mode: what the last look for missed deliveries has found.
+    pub recovered: Option<RecoveredView>,
     /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
@@ -58,11 +62,37 @@ pub struct Status {
     /// Some of them.
     pub unmatched: Vec<Unmatched>,
     /// What was dealt with last, newest first.
-    pub recent: Vec<Recent>,
+    pub recent: Vec<RecentView>,
     /// GitHub.
     pub github: Host,
     /// Sentry.
     pub sentry: Host,
+}
+
+/// What a look for missed deliveries has found.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecoveredView {
+    /// When.
+    pub at: String,
+    /// Missed deliveries that were taken.
+    pub taken: usize,
+    /// Missed deliveries that newer news had overtaken.
+    pub skipped: usize,
+}
+
+/// A full comparison that was carried out.
+#[derive(Clone, Debug, Serialize)]
+pub struct LastReconcile {
+    /// When.
+    pub at: String,
+    /// What it found.
+    pub summary: String,
+    /// Teams with something still to be done.
+    pub open: usize,
+    /// Changes that were made in Sentry.
+    pub written: usize,
+    /// What could not be done.
+    pub failed: Vec<String>,
 }
 
 /// One team that waits for another.
@@ -100,6 +130,36 @@ pub struct Failure {
     pub why: String,
     /// When.
     pub at: String,
+}
+
+/// One delivery that was dealt with.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecentView {
+    /// Its GUID.
+    pub guid: String,
+    /// `event.action`.
+    pub event: String,
+    /// What it caused.
+    pub note: String,
+    /// What became of it.
+    pub status: Outcome,
+    /// When it was received.
+    pub received: String,
+    /// When it was dealt with.
+    pub at: String,
+}
+
+impl RecentView {
+    fn of(recent: &Recent) -> Self {
+        Self {
+            guid: recent.guid.to_string(),
+            event: recent.event.to_string(),
+            note: recent.note.to_string(),
+            status: recent.status,
+            received: recent.received.to_string(),
+            at: recent.at.to_string(),
+        }
+    }
 }
 
 /// One person whom Sentry does not know.
@@ -161,6 +221,21 @@ impl Engine {
         status.waits = self.lanes.waits().into_iter().take(SHOWN).map(wait).collect();
         status.github = github;
         status.sentry = sentry;
+        status.recovered = self.recovered().map(|(found, at)| RecoveredView {
+            at: at.to_string(),
+            taken: found.taken,
+            skipped: found.skipped,
+        });
+        status.last_reconcile = self.last_reconcile().map(|last| {
+            let tally = last.run.tally();
+            LastReconcile {
+                at: last.at.to_string(),
+                summary: last.summary,
+                open: tally.open,
+                written: tally.written,
+                failed: tally.failed.into_iter().take(SHOWN).collect(),
+            }
+        });
         status
     }
 
@@ -169,10 +244,9 @@ impl Engine {
         let mut reasons = Vec::new();
         reasons.extend(self.fault());
         if self.state(|state| state.org.is_none()) {
-            reasons.push(
-                "the GitHub organisation is not known yet: set GH_ORG, or wait for the first signed event"
-                    .into(),
-            );
+            let not_yet =
+                "the GitHub organisation is not known yet: set GH_ORG, or wait for the first signed event";
+            reasons.push(self.told().unwrap_or_else(|| not_yet.into()));
         } else if self.state(|state| state.mode.is_none()) {
             reasons.push("what GH_TOKEN may do is not known yet: GitHub has not answered".into());
         }
@@ -215,6 +289,8 @@ impl Status {
             queued: state.deliveries.n_queued(),
             oldest_queued: state.deliveries.queued().next().map(|delivery| delivery.at.to_string()),
             open_hints: 0,
+            last_reconcile: None,
+            recovered: None,
             teams: state.teams.n_bound(),
             matched: state.people.n_matched(),
             waits: Vec::new(),
@@ -228,7 +304,7 @@ impl Status {
                 .take(SHOWN)
                 .map(|(id, wanted)| Unmatched::of(id.0, wanted))
                 .collect(),
-            recent: state.deliveries.recent().cloned().collect(),
+            recent: state.deliveries.recent().map(RecentView::of).collect(),
             github: none(),
             sentry: none(),
         }
@@ -255,7 +331,9 @@ impl Status {
             Some(Mode::Payload) => "payload",
             None => "not known yet",
         };
-        line(&mut text, format!("organisation: {org} -> {}, mode: {mode}", self.sentry_org));
+        let served = self.ready || !self.reasons.is_empty();
+        let to = if served { format!(" -> {}", self.sentry_org) } else { String::new() };
+        line(&mut text, format!("organisation: {org}{to}, mode: {mode}"));
         line(
             &mut text,
             format!(
@@ -268,12 +346,19 @@ impl Status {
             &mut text,
             format!("teams: {} bound; people: {} matched, {} wanted", self.teams, self.matched, self.wanted),
         );
-        for (name, host) in [("github", &self.github), ("sentry", &self.sentry)] {
+        let hosts = [("github", &self.github), ("sentry", &self.sentry)];
+        for (name, host) in hosts.into_iter().filter(|_| served) {
             let why = host.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
             line(
                 &mut text,
                 format!("{name}: {}{why}, {} calls, {} failed", host.health, host.calls, host.failures),
             );
+        }
+        if let Some(LastReconcile { at, summary, failed, .. }) = &self.last_reconcile {
+            line(&mut text, format!("last comparison: {at}: {summary}"));
+            for why in failed {
+                line(&mut text, format!("not done: {why}"));
+            }
         }
         for wait in &self.waits {
             line(
@@ -296,10 +381,7 @@ impl Status {
         }
         for recent in self.recent.iter().take(10) {
             let note = crate::escape::Quoted(&recent.note);
-            line(
-                &mut text,
-                format!("{} {} {}: {note}", Timestamp::to_string(&recent.at), recent.event, recent.guid),
-            );
+            line(&mut text, format!("{} {} {}: {note}", recent.at, recent.event, recent.guid));
         }
         text
     }

@@ -63,7 +63,13 @@ impl Engine {
 
     fn find_organisation(&self) -> Result<(), Trouble> {
         let found = match &self.settings.github_org {
-            Some(login) => self.github.org(login)?,
+            Some(login) => {
+                let found = self.github.org(login)?;
+                if found.is_none() {
+                    self.tell_once(&format!("GitHub knows no organisation `{login}`: correct GH_ORG"));
+                }
+                found
+            }
             None => self.github.only_org()?,
         };
         if let Some(OrgRef { id, login }) = found {
@@ -105,6 +111,7 @@ impl Engine {
         match self.bearings() {
             Some((_, Mode::Read)) => self.reconcile(true, &|_| ()).map(drop),
             Some((_, Mode::Payload)) => {
+                self.recover_if_possible();
                 let changed = self.read_directory()?;
                 if changed || first {
                     self.try_wanted();
@@ -197,10 +204,15 @@ impl Engine {
             let adoptions = state.holds.iter().flat_map(|hold| &hold.changes);
             adoptions
                 .filter(|change| matches!(change, HeldChange::Adopt { .. }))
-                .map(HeldChange::team)
+                .filter_map(HeldChange::team)
                 .collect()
         });
         teams.into_iter().for_each(|team| self.look_at_team(team, "disputed slug"));
+    }
+
+    /// Changes whenever another user map is in use; looks at the file.
+    fn map_version(&self) -> usize {
+        self.user_map().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
     }
 
     /// An organisation that GitHub shows is not deleted, whatever was said.
@@ -223,7 +235,7 @@ fn list(changes: &[HeldChange]) -> String {
 pub fn run(engine: &Engine) {
     get_started(engine);
     let (mut looked, mut tried, mut searched) = (Instant::now(), Instant::now(), Instant::now());
-    let mut map = engine.who.map_version();
+    let mut map = engine.map_version();
     while !engine.lanes.is_stopping() {
         engine.lanes.rest(Duration::from_secs(1));
         engine.expire_holds();
@@ -240,7 +252,7 @@ pub fn run(engine: &Engine) {
                 log::warn!("interval: {trouble}");
             }
         }
-        let map_now = engine.who.map_version();
+        let map_now = engine.map_version();
         if (map_now != map || tried.elapsed() >= WANTED_AGAIN) && engine.paused_for().is_none() {
             (map, tried) = (map_now, Instant::now());
             engine.try_wanted();

@@ -2,17 +2,18 @@
 //! remembers a match.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Timestamp;
+use crate::config::Settings;
 use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Claims, Wanted};
 use crate::identity::directory::{Directory, Found};
-use crate::identity::usermap::{MapFile, UserMap};
+use crate::identity::mapfile::MapFile;
+use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
-use crate::ids::{GithubUserId, MemberId};
+use crate::ids::{GithubUserId, Login, MemberId};
 use crate::plan;
 use crate::sentry::Member;
 use crate::snapshot::GithubSnapshot;
@@ -28,18 +29,14 @@ pub struct Who {
     directory: RwLock<Directory>,
     /// Whether the whole directory was read; the lock also lets only one reader at a time go.
     is_read: Mutex<bool>,
-    map: MapFile,
+    pub(crate) map: MapFile,
 }
 
 impl Who {
     /// Nothing is read yet.
-    pub fn new(user_map: Option<PathBuf>) -> Self {
-        Self { directory: RwLock::default(), is_read: Mutex::new(false), map: MapFile::new(user_map) }
-    }
-
-    /// Changes whenever another user map is in use; looks at the file.
-    pub fn map_version(&self) -> usize {
-        self.map.current().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
+    pub fn new(settings: &Settings) -> Self {
+        let map = MapFile::new(settings.user_map.clone(), &settings.state_dir);
+        Self { directory: RwLock::default(), is_read: Mutex::new(false), map }
     }
 
     /// What is wrong with the user map's file, if anything.
@@ -62,6 +59,11 @@ impl Who {
         self.is_read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The one member who bears an address.
+    pub fn bearer_of(&self, address: &str, trust: bool) -> Option<MemberId> {
+        one(self.bearer(address, trust))
+    }
+
     fn bearer(&self, address: &str, trust: bool) -> Found {
         self.directory.read().unwrap_or_else(PoisonError::into_inner).bearer(address, trust)
     }
@@ -76,12 +78,21 @@ impl Engine {
 
     fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
         let linked = self.settings.identity.contains(&Source::Sentry);
-        let fresh = Directory::new(&self.sentry.members(linked)?);
+        let fresh = Directory::new(&self.read_members(linked)?);
         let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *directory != fresh;
         *directory = fresh;
         *is_read = true;
         Ok(changed)
+    }
+
+    /// All of Sentry's people. That even these are refused tells what is wrong with the token, before any delivery does.
+    pub fn read_members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
+        self.sentry.members(linked).inspect_err(|trouble| {
+            if trouble.kind == TroubleKind::Denied {
+                self.sentry_trouble(trouble.clone());
+            }
+        })
     }
 
     /// Takes in all of Sentry's people, as a comparison has read them.
@@ -135,7 +146,8 @@ impl Engine {
         identity
     }
 
-    fn need_directory(&self) -> Result<(), Outcome> {
+    /// Reads Sentry's people, unless that was done.
+    pub fn need_directory(&self) -> Result<(), Outcome> {
         // Whoever comes while somebody else reads waits here and finds it read.
         let is_read = self.who.is_read();
         if *is_read {
@@ -201,22 +213,14 @@ impl Engine {
         self.who.directory.write().unwrap_or_else(PoisonError::into_inner).forget(member);
     }
 
-    fn user_map(&self) -> Result<std::sync::Arc<UserMap>, Outcome> {
-        self.who.map.current().map_err(|why| Outcome::Later(why, None))
-    }
-
     /// A remembered match that no source contradicts which costs nothing to ask.
     fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
         let found = self.state(|state| state.people.matched(person.id).cloned())?;
         let order = &self.settings.identity;
-        let one = |found| match found {
-            Found::One(member) => Some(member),
-            _ => None,
-        };
         let map_says = map
             .address(person)
             .filter(|_| order.contains(&Source::Map))
-            .and_then(|address| one(self.who.bearer(address, self.settings.trust_unverified)));
+            .and_then(|address| self.who.bearer_of(address, self.settings.trust_unverified));
         let linked = order
             .contains(&Source::Sentry)
             .then(|| self.who.directory.read().unwrap_or_else(PoisonError::into_inner).linked(&person.login));
@@ -245,6 +249,64 @@ impl Engine {
             "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
             person.id
         ))
+    }
+
+    /// The identity chain of one account, step by step, for people. Nothing is remembered of it.
+    pub fn whois(&self, login: &Login) -> Result<String, Outcome> {
+        use std::fmt::Write;
+        let found = self.github.account(login).map_err(|trouble| self.github_trouble(trouble))?;
+        let Some(profile) = found else {
+            let text = format!(
+                "GitHub shows no account `{}` to this token\n",
+                crate::escape::plain(login.as_str(), 60)
+            );
+            return Ok(text);
+        };
+        let person = profile.person;
+        self.read_directory().map_err(|trouble| self.sentry_trouble(trouble))?;
+        let (map, claims) = (self.user_map()?, self.claims(&person)?);
+        let evidence = Evidence { login: &person.login, map: map.address(&person), claims: &claims };
+        let rules =
+            Rules { order: &self.settings.identity, trust_unverified: self.settings.trust_unverified };
+        let mut text =
+            format!("{} (GitHub user {})\n", crate::escape::plain(person.login.as_str(), 60), person.id);
+        {
+            let directory = self.who.directory.read().unwrap_or_else(PoisonError::into_inner);
+            for (source, known, found) in identity::chain(&evidence, &rules, &directory) {
+                let known = match known.is_empty() {
+                    true => "nothing".into(),
+                    false => known
+                        .iter()
+                        .map(|text| crate::escape::plain(text, 120))
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                };
+                let _ = writeln!(text, "  {:<10} {known} -> {}", source.name(), whom(found));
+            }
+        }
+        let (remembered, wanted) = self.state(|state| {
+            (state.people.matched(person.id).cloned(), state.people.wanted_in(person.id).len())
+        });
+        if let Some(Match { member, login, source, at }) = remembered {
+            let source = source.name();
+            let _ =
+                writeln!(text, "  remembered Sentry member {member}, as `{login}` by {source} since {at}");
+        }
+        let mut identity = self.resolve(&evidence);
+        if let Some(why) = self.inherits(&person, &map, &identity) {
+            identity = Identity::Conflict { why };
+        }
+        let _ = match identity {
+            Identity::Matched { member, source, .. } => {
+                writeln!(text, "matched: Sentry member {member}, by {}", source.name())
+            }
+            Identity::Absent { why } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
+            Identity::Conflict { why } => writeln!(text, "in conflict, nothing is done: {why}"),
+        };
+        if wanted > 0 {
+            let _ = writeln!(text, "wanted in {wanted} teams, and added as soon as Sentry knows them");
+        }
+        Ok(text)
     }
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.
@@ -325,6 +387,13 @@ impl Engine {
     }
 }
 
+fn one(found: Found) -> Option<MemberId> {
+    match found {
+        Found::One(member) => Some(member),
+        Found::Several(_) | Found::Nobody(_) => None,
+    }
+}
+
 fn no_map(outcome: &Outcome) -> Trouble {
     let why = match outcome {
         Outcome::Later(why, _) => why.clone(),
@@ -332,4 +401,17 @@ fn no_map(outcome: &Outcome) -> Trouble {
     };
     let exchange = Exchange { call: "user map".into(), answer: why.clone() };
     Trouble { kind: TroubleKind::Unknown, why, exchange }
+}
+
+fn whom(found: Option<Found>) -> String {
+    match found {
+        None => "no answer".into(),
+        Some(Found::One(member)) => format!("Sentry member {member}"),
+        Some(Found::Nobody(None)) => "nobody in Sentry".into(),
+        Some(Found::Nobody(Some(instead))) => format!("nobody in Sentry; there is {instead}"),
+        Some(Found::Several(members)) => {
+            let members: Vec<_> = members.iter().map(ToString::to_string).collect();
+            format!("several Sentry members: {}", members.join(", "))
+        }
+    }
 }

@@ -138,15 +138,16 @@ pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config
     let mut faults = Vec::new();
     let settings = read_settings(flags, env, &mut faults);
     let asks = need != Need::StateDir;
-    let secrets = Secrets { env, required: asks };
+    let secrets = Secrets { flags, env, required: asks };
     let github_token = secrets.read("GH_TOKEN", "a GitHub token of the organisation", &mut faults);
     let sentry_token = secrets.read(
         "SENTRY_TOKEN",
         "the token of a Sentry internal integration with Team: Admin and Member: Read & Write",
         &mut faults,
     );
+    let webhook = Secrets { required: need == Need::Everything, ..secrets };
     let webhook =
-        secrets.read("GH_WEBHOOK_TOKEN", "the secret typed into GitHub's webhook form", &mut faults);
+        webhook.read("GH_WEBHOOK_TOKEN", "the secret typed into GitHub's webhook form", &mut faults);
     let previous = Secrets { required: false, ..secrets }.read("GH_WEBHOOK_TOKEN_PREVIOUS", "", &mut faults);
     let slug = flags.get("SENTRY_ORG_SLUG").or_else(|| env.get("SENTRY_ORG_SLUG"));
     if asks && slug.is_none_or(String::is_empty) {
@@ -203,6 +204,7 @@ fn unknown(env: &Environment) -> Vec<String> {
 }
 
 struct Secrets<'a> {
+    flags: &'a Environment,
     env: &'a Environment,
     required: bool,
 }
@@ -214,7 +216,13 @@ impl Secrets<'_> {
         let credential = set("CREDENTIALS_DIRECTORY")
             .map(|dir| Path::new(dir).join(var.to_ascii_lowercase()))
             .filter(|path| path.exists());
-        let found = match (set(var), set(&file_var)) {
+        // A flag wins over the environment, whatever form that has.
+        let flag = self.flags.get(&file_var);
+        let (value, file) = match flag {
+            Some(path) => (None, Some(path)),
+            None => (set(var), set(&file_var)),
+        };
+        let found = match (value, file) {
             (Some(_), Some(_)) => Err(format!("{var} and {file_var} are both set")),
             (Some(value), None) => Ok(Some(value.clone())),
             (None, Some(path)) => {
@@ -267,7 +275,8 @@ fn default_state_dir(env: &Environment) -> PathBuf {
     let packaged = Path::new("/var/lib/sentry-team-sync");
     match env.get("STATE_DIRECTORY").and_then(|dirs| dirs.split(':').next()).filter(|dir| !dir.is_empty()) {
         Some(dir) => dir.into(),
-        None if packaged.is_dir() => packaged.into(),
+        // Also where this user may not look into it: then that is told, and no other folder taken for it.
+        None if packaged.symlink_metadata().is_ok() => packaged.into(),
         None => "state".into(),
     }
 }
@@ -348,6 +357,16 @@ mod tests {
         assert!(error.contains("GH_TOKEN and GH_TOKEN_FILE are both set"), "{error}");
         assert!(error.contains("the systemd credential of SENTRY_TOKEN: `"), "{error}");
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_flag_names_a_secrets_file_and_wins() {
+        let file = std::env::temp_dir().join(format!("config-flag-{}", std::process::id()));
+        std::fs::write(&file, "from flag\n").unwrap();
+        let flags = env(&[("GH_WEBHOOK_TOKEN_FILE", file.to_str().unwrap())]);
+        let config = load(&flags, &env(&FOUR), Need::Everything).unwrap();
+        assert_eq!(config.webhook_secrets[0].expose(), "from flag");
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub const SETTINGS: &[Setting] = &[
         var: "SYNC_INTERVAL",
         value: "TIME",
         default: "1h",
-        help: "how often Sentry's members are read again; off",
+        help: "how often everything is compared (read mode), or Sentry's people are read again (payload mode); off",
         secret: false,
         set: |s, v| put(&mut s.interval, values::duration_or_off(v)),
     },

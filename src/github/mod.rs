@@ -4,6 +4,7 @@
 //! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
 
 mod queries;
+mod snapshot;
 mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::config::values::BaseUrl;
 use crate::escape::path_part;
 use crate::event::{OrgRef, Person};
-use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
+use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
 use crate::secret::Secret;
 use crate::state::record::Mode;
 use crate::upstream::answer::Headers;
@@ -43,6 +44,7 @@ pub struct Github {
     /// Sources of addresses that the token turned out not to see.
     no_verified: AtomicBool,
     no_saml: AtomicBool,
+    no_public: AtomicBool,
 }
 
 /// A team as GitHub shows it now.
@@ -82,6 +84,21 @@ pub struct Claims {
     pub public: Option<String>,
 }
 
+/// A delivery as GitHub lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its place in GitHub's list; a redelivery has another.
+    pub id: u64,
+    /// `X-GitHub-Delivery`.
+    pub guid: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// What was answered; 0 if nothing was.
+    pub status: u16,
+    /// When it was sent.
+    pub at: Option<Timestamp>,
+}
+
 /// Which of the sources beyond the profile are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -100,7 +117,8 @@ impl Github {
             None => format!("{rest}/graphql"),
         };
         let host = Arc::new(Upstream::new("GitHub", base, token, HEADERS, roots));
-        Self { host, rest, graphql, no_verified: AtomicBool::new(false), no_saml: AtomicBool::new(false) }
+        let none = || AtomicBool::new(false);
+        Self { host, rest, graphql, no_verified: none(), no_saml: none(), no_public: none() }
     }
 
     /// The host: its health, its pause, its end.
@@ -246,15 +264,6 @@ impl Github {
         }
     }
 
-    /// STUB
-    pub fn snapshot(
-        &self,
-        _org: &Login,
-        _wanted: Wanted,
-    ) -> Result<Option<crate::snapshot::GithubSnapshot>, Trouble> {
-        Ok(None)
-    }
-
     /// The profile of an account: by login, and by id if the login is somebody else's by now.
     pub fn profile(&self, person: &Person) -> Result<Option<Profile>, Trouble> {
         if person.login.as_str().is_empty() {
@@ -269,6 +278,43 @@ impl Github {
         }
     }
 
+    /// What a hook has sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
+    pub fn deliveries(
+        &self,
+        org: &Login,
+        hook: HookId,
+        since: Timestamp,
+    ) -> Result<Option<Vec<Sent>>, Trouble> {
+        let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page=100", path_part(org.as_str()));
+        let mut next = format!("{}{path}", self.rest);
+        let mut sent = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let Some((page, headers)) = self.ask::<Vec<wire::SentRow>>(&next)? else { return Ok(None) };
+            let rows: Vec<_> = page.into_iter().map(wire::SentRow::into_sent).collect();
+            let is_old = |sent: &Sent| sent.at.is_some_and(|at| at < since);
+            let enough = rows.iter().any(is_old);
+            sent.extend(rows.into_iter().filter(|row| !is_old(row)));
+            match wire::next_path(headers.link.as_deref()) {
+                Some(path) if !enough => next = path,
+                _ => return Ok(Some(sent)),
+            }
+        }
+        Err(endless(&next))
+    }
+
+    /// The payload of one delivery; `None` if GitHub no longer has it.
+    pub fn delivery_payload(&self, org: &Login, hook: HookId, id: u64) -> Result<Option<Vec<u8>>, Trouble> {
+        let path = format!("/orgs/{}/hooks/{hook}/deliveries/{id}", path_part(org.as_str()));
+        let row: Option<Value> = self.get(path)?;
+        Ok(row.and_then(|row| serde_json::to_vec(row.pointer("/request/payload")?).ok()))
+    }
+
+    /// The account that has a login now; `None` if there is none, or it is hidden.
+    pub fn account(&self, login: &Login) -> Result<Option<Profile>, Trouble> {
+        let row: Option<wire::UserRow> = self.get(format!("/users/{}", path_part(login.as_str())))?;
+        Ok(row.map(wire::UserRow::into_profile))
+    }
+
     /// The profile of an account by its id; `None` if there is no such account, or it is hidden.
     pub fn profile_by_id(&self, id: GithubUserId) -> Result<Option<Profile>, Trouble> {
         let row: Option<wire::UserRow> = self.get(format!("/user/{id}"))?;
@@ -280,7 +326,14 @@ impl Github {
     pub fn claims(&self, org: &Login, person: &Person, wanted: Wanted) -> Result<Claims, Trouble> {
         let asked = self.claims_by_query(org, &person.login, wanted)?;
         match asked {
-            Some((id, claims)) if id == person.id => Ok(claims),
+            Some((id, claims)) if id == person.id => {
+                // REST shows the public address to every token, GraphQL does not.
+                if !self.no_public.load(Ordering::Relaxed) {
+                    return Ok(claims);
+                }
+                let public = self.profile(person)?.and_then(|profile| profile.email);
+                Ok(Claims { public, ..claims })
+            }
             // The login is gone or somebody else's, or GraphQL is refused.
             _ => self.claims_by_profile(org, person, wanted),
         }
@@ -294,7 +347,7 @@ impl Github {
         if !now.is(person.login.as_str()) {
             if let Some((id, claims)) = self.claims_by_query(org, now, wanted)? {
                 if id == person.id {
-                    return Ok(claims);
+                    return Ok(Claims { public: profile.email, ..claims });
                 }
             }
         }
@@ -314,7 +367,9 @@ impl Github {
             if !verified && !saml {
                 return Ok(None);
             }
-            let reply = self.post(&queries::person(verified, saml), json!({ "login": login, "org": org }));
+            let public = !self.no_public.load(Ordering::Relaxed);
+            let query = queries::person(public, verified, saml);
+            let reply = self.post(&query, json!({ "login": login, "org": org }));
             if reply.verdict != Verdict::Done {
                 let trouble = reply.into_trouble();
                 let refused = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
@@ -323,31 +378,44 @@ impl Github {
             match wire::outcome(&reply.answer.body) {
                 Outcome::Data(data) => return Ok(wire::claims(&data)),
                 Outcome::NotFound => return Ok(None),
-                Outcome::Forbidden(what) => self.leave_out(&what, verified, saml),
+                Outcome::Forbidden(what) => self.leave_out(&what, Sources { saml, verified, public }),
                 other => return Err(graphql_trouble(reply, other)),
             }
         }
     }
 
-    /// Forgets about the source that a FORBIDDEN names; about both if it names neither.
-    fn leave_out(&self, what: &str, verified: bool, saml: bool) {
-        let lower = what.to_ascii_lowercase();
-        let names_saml = lower.contains("saml") || lower.contains("externalidentities");
-        let names_verified = lower.contains("organizationverifieddomainemails");
-        let neither = !(names_saml && saml || names_verified && verified);
-        if names_saml || neither {
-            self.no_saml.store(true, Ordering::Relaxed);
+    /// Forgets about the source that a FORBIDDEN names; about both that are not public if it names none.
+    fn leave_out(&self, what: &str, asked: Sources) {
+        if !self.leave_out_named(what, asked) {
+            self.no_saml.fetch_or(asked.saml, Ordering::Relaxed);
+            self.no_verified.fetch_or(asked.verified, Ordering::Relaxed);
+            log::warn!("GitHub: the sources of addresses are not open to this token and left out: {what}");
         }
-        if names_verified || neither {
-            self.no_verified.store(true, Ordering::Relaxed);
+    }
+
+    /// Forgets about those of the sources asked for that a FORBIDDEN names; `false` if it names none of them.
+    fn leave_out_named(&self, what: &str, asked: Sources) -> bool {
+        let named = Sources::named(what);
+        let out = Sources {
+            saml: asked.saml && named.saml,
+            verified: asked.verified && named.verified,
+            public: asked.public && named.public,
+        };
+        self.no_saml.fetch_or(out.saml, Ordering::Relaxed);
+        self.no_verified.fetch_or(out.verified, Ordering::Relaxed);
+        self.no_public.fetch_or(out.public, Ordering::Relaxed);
+        let any = out.saml || out.verified || out.public;
+        if any {
+            log::warn!("GitHub: a source of addresses is not open to this token and left out: {what}");
         }
-        log::warn!("GitHub: a source of addresses is not open to this token and left out: {what}");
+        any
     }
 
     /// Forgets which sources were refused: the token or its permissions may have changed.
     pub fn forget_refusals(&self) {
-        self.no_saml.store(false, Ordering::Relaxed);
-        self.no_verified.store(false, Ordering::Relaxed);
+        for source in [&self.no_saml, &self.no_verified, &self.no_public] {
+            source.store(false, Ordering::Relaxed);
+        }
     }
 
     fn post(&self, query: &str, variables: Value) -> Reply {
@@ -397,6 +465,30 @@ impl Github {
     }
 }
 
+/// Sources of addresses, each by a field of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sources {
+    saml: bool,
+    verified: bool,
+    /// `User.email`: a classic token needs the scope `read:user` or `user:email` for it in GraphQL, not in REST.
+    public: bool,
+}
+
+impl Sources {
+    const NONE: Self = Self { saml: false, verified: false, public: false };
+
+    /// Those that an error names, in its path or in its message.
+    fn named(what: &str) -> Self {
+        let lower = what.to_ascii_lowercase();
+        let path = lower.split(' ').next().unwrap_or_default();
+        Self {
+            saml: lower.contains("saml") || lower.contains("externalidentities"),
+            verified: lower.contains("organizationverifieddomainemails"),
+            public: lower.contains("'email' field") || path.ends_with(".email"),
+        }
+    }
+}
+
 /// Without those who are in the team through a child team only, where GitHub tells it.
 fn direct(rows: Vec<wire::UserRow>) -> Vec<Person> {
     rows.into_iter().filter(|row| !row.is_inherited()).map(wire::UserRow::into_person).collect()
@@ -412,7 +504,7 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
             )
         }
         Outcome::Forbidden(what) => (TroubleKind::Denied, what),
-        Outcome::Failed(why) => (TroubleKind::Unknown, why),
+        Outcome::TooMuch(why) | Outcome::Failed(why) => (TroubleKind::Unknown, why),
         Outcome::Data(_) | Outcome::NotFound => (TroubleKind::Unknown, "an unexpected answer".into()),
     };
     let mut exchange = reply.exchange;

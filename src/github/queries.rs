@@ -2,7 +2,8 @@
 
 /// One person's addresses. The parts that need more than a token without permissions are put in as asked for:
 /// GitHub answers a field that the token may not see with an error for the whole query.
-pub(super) fn person(verified: bool, saml: bool) -> String {
+pub(super) fn person(email: bool, verified: bool, saml: bool) -> String {
+    let email = if email { " email" } else { "" };
     let verified = if verified { " organizationVerifiedDomainEmails(login: $org)" } else { "" };
     let saml = if saml {
         " organization(login: $org) { samlIdentityProvider { externalIdentities(first: 10, login: $login) { nodes \
@@ -12,7 +13,7 @@ pub(super) fn person(verified: bool, saml: bool) -> String {
         ""
     };
     let org = if verified.is_empty() && saml.is_empty() { "" } else { ", $org: String!" };
-    format!("query Person($login: String!{org}) {{ user(login: $login) {{ databaseId login email{verified} }}{saml} }}")
+    format!("query Person($login: String!{org}) {{ user(login: $login) {{ databaseId login{email}{verified} }}{saml} }}")
 }
 
 /// All teams, without their members. 100 a page: one point of the rate limit each.
@@ -21,11 +22,38 @@ pub(super) const TEAMS: &str = "query Teams($org: String!, $after: String) { org
     nodes { databaseId id name slug createdAt parentTeam { databaseId } } } } }";
 
 /// The direct members of a team, by its node id. REST counts the members of child teams in.
-pub(super) const TEAM_MEMBERS: &str = "query TeamMembers($id: ID!, $after: String) { node(id: $id) { ... on Team { \
-    databaseId members(first: 100, after: $after, membership: IMMEDIATE) { pageInfo { hasNextPage endCursor } \
-    nodes { databaseId login } } } } }";
+pub(super) const TEAM_MEMBERS: &str =
+    "query TeamMembers($id: ID!, $after: String) { node(id: $id) { ... on Team { \
+    databaseId members(first: 100, after: $after, membership: IMMEDIATE) { totalCount \
+    pageInfo { hasNextPage endCursor } nodes { databaseId login } } } } }";
 
 /// The teams that a person is in.
 pub(super) const TEAMS_OF: &str = "query TeamsOf($org: String!, $login: String!, $after: String) { \
     organization(login: $org) { teams(first: 100, after: $after, userLogins: [$login]) { \
     pageInfo { hasNextPage endCursor } nodes { databaseId } } } }";
+
+/// Teams with their first 100 direct members each, and whether the token is an owner's.
+pub(super) const TEAMS_WITH_MEMBERS: &str =
+    "query TeamsWithMembers($org: String!, $first: Int!, $after: String) { organization(login: $org) { \
+    viewerCanAdminister teams(first: $first, after: $after, orderBy: {field: NAME, direction: ASC}) { totalCount \
+    pageInfo { hasNextPage endCursor } nodes { databaseId id name slug createdAt parentTeam { databaseId } \
+    members(first: 100, membership: IMMEDIATE) { totalCount pageInfo { hasNextPage endCursor } \
+    nodes { databaseId login } } } } } }";
+
+/// Everybody in the organisation. Addresses are put in as asked for, for the reason of [`person`].
+pub(super) fn people(email: bool, verified: bool) -> String {
+    let email = if email { " email" } else { "" };
+    let verified = if verified { " organizationVerifiedDomainEmails(login: $org)" } else { "" };
+    format!(
+        "query People($org: String!, $first: Int!, $after: String) {{ organization(login: $org) {{ \
+         membersWithRole(first: $first, after: $after) {{ totalCount pageInfo {{ hasNextPage endCursor }} \
+         nodes {{ databaseId login{email}{verified} }} }} }} }}"
+    )
+}
+
+/// What the organisation's identity provider says of its members.
+pub(super) const IDENTITIES: &str =
+    "query Identities($org: String!, $first: Int!, $after: String) { organization(login: $org) { \
+    samlIdentityProvider { externalIdentities(first: $first, after: $after, membersOnly: true) { \
+    pageInfo { hasNextPage endCursor } nodes { user { databaseId } \
+    samlIdentity { nameId username emails { value } } scimIdentity { username emails { value } } } } } } }";

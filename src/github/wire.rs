@@ -1,11 +1,12 @@
 //! The few fields of GitHub's rows that are read, its page links, and what GraphQL's errors mean. Pure.
 
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::event::Person;
-use crate::github::{Claims, Profile, TeamFacts};
+use crate::github::{Claims, Profile, Sent, TeamFacts};
 use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
 
 #[derive(Deserialize)]
@@ -64,6 +65,11 @@ impl UserRow {
         self.inherited == Some(true)
     }
 
+    /// Whether GitHub tells the two apart; older Enterprise Servers do not.
+    pub(super) fn tells_inherited(&self) -> bool {
+        self.inherited.is_some()
+    }
+
     pub(super) fn into_person(self) -> Person {
         let bot = self.kind.as_deref().is_some_and(|kind| kind != "User");
         Person { id: self.id, login: self.login, bot }
@@ -72,6 +78,24 @@ impl UserRow {
     pub(super) fn into_profile(self) -> Profile {
         let email = self.email.clone().filter(|email| !email.is_empty());
         Profile { person: self.into_person(), email }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SentRow {
+    id: u64,
+    guid: String,
+    event: String,
+    #[serde(default)]
+    status_code: u16,
+    #[serde(default)]
+    delivered_at: Option<String>,
+}
+
+impl SentRow {
+    pub(super) fn into_sent(self) -> Sent {
+        let at = self.delivered_at.as_deref().and_then(Timestamp::parse);
+        Sent { id: self.id, guid: self.guid, event: self.event, status: self.status_code, at }
     }
 }
 
@@ -86,6 +110,9 @@ pub(super) struct MembershipRow {
 pub(super) struct Page<T> {
     pub(super) nodes: Vec<T>,
     page_info: PageInfo,
+    /// How many there are on all pages, where that was asked for.
+    #[serde(default)]
+    pub(super) total_count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +140,9 @@ pub(super) struct TeamNode {
     created_at: Option<String>,
     #[serde(default)]
     parent_team: Option<TeamIdNode>,
+    /// Direct members, where they were asked for.
+    #[serde(default)]
+    pub(super) members: Option<Page<UserNode>>,
 }
 
 impl TeamNode {
@@ -147,34 +177,132 @@ impl UserNode {
     }
 }
 
+/// The organisation's part of an answer; null if it is not to be seen, and never left out.
+#[derive(Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+pub(super) struct OrgData<T> {
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) organization: Option<T>,
+}
+
+/// A page of teams.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TeamsPart {
+    pub(super) viewer_can_administer: bool,
+    pub(super) teams: Page<TeamNode>,
+}
+
+/// A page of the organisation's people.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PeoplePart {
+    pub(super) members_with_role: Page<PersonNode>,
+}
+
+/// Somebody with the addresses that were asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PersonNode {
+    database_id: GithubUserId,
+    login: Login,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    organization_verified_domain_emails: Option<Vec<String>>,
+}
+
+impl PersonNode {
+    pub(super) fn into_parts(self) -> (GithubUserId, Login, Claims) {
+        let mut verified = self.organization_verified_domain_emails.unwrap_or_default();
+        verified.retain(|address| !address.is_empty());
+        let public = self.email.filter(|address| !address.is_empty());
+        (self.database_id, self.login, Claims { saml: Vec::new(), verified, public })
+    }
+}
+
+/// A page of linked identities; there is no provider without single sign-on at the organisation.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct IdentitiesPart {
+    pub(super) saml_identity_provider: Option<ProviderPart>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProviderPart {
+    pub(super) external_identities: Page<Value>,
+}
+
+/// A page of a team's direct members.
+#[derive(Deserialize)]
+pub(super) struct TeamData {
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) node: Option<TeamPart>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TeamPart {
+    pub(super) database_id: GithubTeamId,
+    pub(super) members: Page<UserNode>,
+}
+
 /// What the `person` query answers: whose it is, and the addresses by source.
 pub(super) fn claims(data: &Value) -> Option<(GithubUserId, Claims)> {
     let user = data.get("user")?;
     let id = GithubUserId(user.get("databaseId")?.as_u64()?);
-    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(String::from);
     let verified = user.get("organizationVerifiedDomainEmails").and_then(Value::as_array);
     let identities = data.pointer("/organization/samlIdentityProvider/externalIdentities/nodes");
     let mut saml = Vec::new();
-    for identity in identities.and_then(Value::as_array).into_iter().flatten() {
-        if identity.pointer("/user/databaseId").and_then(Value::as_u64) != Some(id.0) {
-            continue;
-        }
-        for (part, names) in
-            [("samlIdentity", ["nameId", "username"]), ("scimIdentity", ["username", "username"])]
-        {
-            let Some(part) = identity.get(part).filter(|part| !part.is_null()) else { continue };
-            saml.extend(names.iter().filter_map(|name| part.get(*name).and_then(text)));
-            let emails = part.get("emails").and_then(Value::as_array).into_iter().flatten();
-            saml.extend(emails.filter_map(|email| email.get("value").and_then(text)));
+    for node in identities.and_then(Value::as_array).into_iter().flatten() {
+        if let Some((_, addresses)) = identity(node).filter(|(whose, _)| *whose == id) {
+            saml.extend(addresses);
         }
     }
-    // A nameId may be an address or anything else.
-    saml.retain(|address| address.contains('@'));
     saml.sort();
     saml.dedup();
     let verified = verified.into_iter().flatten().filter_map(text).collect();
     let public = user.get("email").and_then(text);
     Some((id, Claims { saml, verified, public }))
+}
+
+/// Whose a linked identity is, and the addresses in it; `None` if nobody has claimed it.
+pub(super) fn identity(node: &Value) -> Option<(GithubUserId, Vec<String>)> {
+    let id = GithubUserId(node.pointer("/user/databaseId")?.as_u64()?);
+    let mut addresses = Vec::new();
+    for (part, names) in [("samlIdentity", &["nameId", "username"][..]), ("scimIdentity", &["username"])] {
+        let Some(part) = node.get(part).filter(|part| !part.is_null()) else { continue };
+        addresses.extend(names.iter().filter_map(|name| part.get(*name).and_then(text)));
+        let emails = part.get("emails").and_then(Value::as_array).into_iter().flatten();
+        addresses.extend(emails.filter_map(|email| email.get("value").and_then(text)));
+    }
+    // A nameId may be an address or anything else.
+    addresses.retain(|address| address.contains('@'));
+    Some((id, addresses))
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(String::from)
+}
+
+/// The data of an answer without errors, as its type: one pass, where [`outcome`] builds a tree. `None` for any other
+/// answer; what is wrong with it is `outcome`'s business.
+pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Whole<T> {
+        data: T,
+        #[serde(default)]
+        errors: Option<Vec<IgnoredAny>>,
+    }
+    let whole: Whole<T> = serde_json::from_slice(body).ok()?;
+    whole.errors.is_none_or(|errors| errors.is_empty()).then_some(whole.data)
+}
+
+/// Whether the thing asked for by name is null, rather than something within it.
+pub(super) fn is_null(body: &[u8], root: &str) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body.get("data").and_then(|data| data.get(root)).is_none_or(Value::is_null)
 }
 
 /// What a GraphQL answer with status 200 is: its data, or what the errors in it mean. An answer that has errors is
@@ -187,6 +315,8 @@ pub(super) enum Outcome {
     /// A field may not be seen, or this server does not know it: its path or name.
     Forbidden(String),
     RateLimited,
+    /// The query asks for more than GitHub can or will answer at once.
+    TooMuch(String),
     Failed(String),
 }
 
@@ -219,13 +349,30 @@ pub(super) fn outcome(body: &[u8]) -> Outcome {
     if find(&["RATE_LIMITED", "RATE_LIMIT"]).is_some() {
         return Outcome::RateLimited;
     }
-    if let Some(error) = find(&["FORBIDDEN", "INSUFFICIENT_SCOPES", "undefinedField"]) {
+    let too_much = find(&["RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED"]);
+    if let Some(error) = too_much.or_else(|| errors.iter().find(|error| is_timeout(error))) {
+        return Outcome::TooMuch(text(error));
+    }
+    let forbidden = find(&["FORBIDDEN", "INSUFFICIENT_SCOPES", "undefinedField"]);
+    if let Some(error) = forbidden.or_else(|| errors.iter().find(|error| lacks_scopes(error))) {
         return Outcome::Forbidden(text(error));
     }
     if errors.iter().all(|error| kind(error) == "NOT_FOUND") {
         return Outcome::NotFound;
     }
     Outcome::Failed(errors.first().map(text).unwrap_or_default())
+}
+
+/// GitHub's words for its own time limit, which come without a type.
+fn is_timeout(error: &Value) -> bool {
+    let said = error.get("message").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    ["timeout", "timed out", "respond to your request in time"].iter().any(|words| said.contains(words))
+}
+
+/// A classic token without the scope of a field; not every server gives this a type.
+fn lacks_scopes(error: &Value) -> bool {
+    let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    said.contains("has not been granted the required scopes")
 }
 
 /// Path and query of the next page, to be asked of the same host: a link never leads a token elsewhere.
@@ -269,12 +416,27 @@ mod tests {
             (r#"{"type":"NOT_FOUND"}"#, Outcome::NotFound),
             (
                 r#"{"type":"NOT_FOUND"},{"type":"RESOURCE_LIMITS_EXCEEDED","message":"m"}"#,
-                Outcome::Failed(" ".into()),
+                Outcome::TooMuch(" m".into()),
             ),
-            (r#"{"message":"timeout"}"#, Outcome::Failed(" timeout".into())),
+            (
+                r#"{"type":"FORBIDDEN"},{"type":"MAX_NODE_LIMIT_EXCEEDED","message":"m"}"#,
+                Outcome::TooMuch(" m".into()),
+            ),
+            (
+                r#"{"message":"This may be the result of a timeout"}"#,
+                Outcome::TooMuch(" This may be the result of a timeout".into()),
+            ),
+            (
+                r#"{"message":"Your token has not been granted the required scopes: email"}"#,
+                Outcome::Forbidden(" Your token has not been granted the required scopes: email".into()),
+            ),
+            (r#"{"message":"boom"}"#, Outcome::Failed(" boom".into())),
         ] {
-            assert_eq!(graphql(&format!("{{{data},\"errors\":[{errors}]}}")), expected, "{errors}");
+            let body = format!("{{{data},\"errors\":[{errors}]}}");
+            assert_eq!(graphql(&body), expected, "{errors}");
+            assert_eq!(super::data::<Value>(body.as_bytes()), None, "{errors}");
         }
+        assert!(super::data::<Value>(format!("{{{data},\"errors\":[]}}").as_bytes()).is_some());
         assert_eq!(graphql("<html>"), Outcome::Failed("an answer that is not JSON".into()));
         assert_eq!(graphql(r#"{"data":null}"#), Outcome::Failed("an answer without data".into()));
     }
@@ -293,5 +455,25 @@ mod tests {
         assert_eq!(id, GithubUserId(5));
         assert_eq!(claims.saml, ["o@saml", "o@scim"]);
         assert_eq!((claims.verified, claims.public), (vec!["o@corp".to_string()], None));
+    }
+
+    #[test]
+    fn an_organisation_that_is_not_told_is_no_organisation_that_is_not_there() {
+        let read = |body: &str| {
+            data::<OrgData<IdentitiesPart>>(body.as_bytes()).map(|data| data.organization.is_some())
+        };
+        assert_eq!(read(r#"{"data":{"organization":null}}"#), Some(false));
+        assert_eq!(read(r#"{"data":{"organization":{"samlIdentityProvider":null}}}"#), Some(true));
+        assert_eq!(read(r#"{"data":{}}"#), None);
+        assert!(is_null(br#"{"data":{"organization":null}}"#, "organization"));
+        assert!(!is_null(br#"{"data":{"organization":{"teams":null}}}"#, "organization"));
+    }
+
+    #[test]
+    fn an_identity_without_an_account_is_nobodys() {
+        let node = |user: Value| serde_json::json!({"user": user, "samlIdentity": {"nameId": "U123", "username": "a@saml", "emails": null}, "scimIdentity": null});
+        assert_eq!(identity(&node(Value::Null)), None);
+        let id = serde_json::json!({"databaseId": 7});
+        assert_eq!(identity(&node(id)), Some((GithubUserId(7), vec!["a@saml".to_string()])));
     }
 }

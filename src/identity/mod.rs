@@ -5,6 +5,7 @@
 //! address" and "there is no address" are different answers, and neither is "gone".
 
 pub mod directory;
+pub mod mapfile;
 pub mod usermap;
 
 use crate::github::Claims;
@@ -59,6 +60,23 @@ pub struct Rules<'a> {
     pub order: &'a [Source],
     /// See `SYNC_TRUST_UNVERIFIED`.
     pub trust_unverified: bool,
+}
+
+/// What each source says, in their order: the addresses it knows, and whom they lead to; `None` if it knows nothing.
+pub fn chain(
+    evidence: &Evidence,
+    rules: &Rules,
+    directory: &Directory,
+) -> Vec<(Source, Vec<String>, Option<Found>)> {
+    let link = |source| match source {
+        Source::Map => evidence.map.into_iter().map(String::from).collect(),
+        Source::Sentry => vec![format!("@{}", evidence.login)],
+        Source::Saml => evidence.claims.saml.clone(),
+        Source::Verified => evidence.claims.verified.clone(),
+        Source::Public => evidence.claims.public.iter().cloned().collect(),
+    };
+    let one = |source: &Source| (*source, link(*source), says(*source, evidence, rules, directory));
+    rules.order.iter().map(one).collect()
 }
 
 /// What one source says: `None` if it knows nothing of the account.

@@ -1,20 +1,21 @@
 //! The user map: the operator's own word on who is who.
 //!
-//! JSON, `{"octocat": "ada@example.com", "id:583231": "ada@example.com"}`, or CSV with one `login,address` a line.
-//! It is read again when it has changed; a bad file keeps the last good one.
+//! JSON, `{"octocat": "ada@example.com", "id:583231": "ada@example.com"}`, or CSV with one `login,address` a line. Pure;
+//! [`super::mapfile`] watches the file.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
 
 use crate::event::Person;
+use crate::ids::{GithubUserId, MemberId};
+use crate::state::record::{Match, Source};
 
 /// The parsed map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserMap {
     /// By login in lower case, or `id:NUMBER`.
-    entries: HashMap<String, String>,
+    entries: BTreeMap<String, String>,
 }
 
 impl UserMap {
@@ -38,6 +39,39 @@ impl UserMap {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+
+    /// As JSON that [`parse`] reads; the same entries give the same text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(&self.entries).unwrap_or_default()
+    }
+
+    /// Names it by its content: 8 hex digits.
+    pub fn fingerprint(&self) -> Box<str> {
+        let sum = Sha256::digest(self.to_json());
+        hex::encode(sum).chars().take(8).collect::<String>().into()
+    }
+
+    /// How many of the remembered matches it would change: it leads to somebody else, to nobody, or no longer says what
+    /// it has said.
+    pub fn changes<'a>(
+        &self,
+        matches: impl Iterator<Item = (GithubUserId, &'a Match)>,
+        bearer: impl Fn(&str) -> Option<MemberId>,
+    ) -> usize {
+        let changes = |(id, found): &(GithubUserId, &Match)| {
+            let person = Person { id: *id, login: found.login.clone(), bot: false };
+            match self.address(&person) {
+                Some(address) => bearer(address) != Some(found.member),
+                None => found.source == Source::Map,
+            }
+        };
+        matches.filter(changes).count()
+    }
+}
+
+/// So many changed matches wait for a person: a file that was cut short or mixed up looks just like this.
+pub fn is_suspicious(changed: usize, matches: usize) -> bool {
+    changed > 5 && changed.saturating_mul(100) > matches.saturating_mul(2)
 }
 
 /// Reads a map's text; JSON if it begins with `{`. The error names the line or entry.
@@ -88,84 +122,6 @@ fn csv(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(pairs)
 }
 
-/// The map's file, watched.
-pub struct MapFile {
-    path: Option<PathBuf>,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    seen: Option<Stamp>,
-    good: Option<Arc<UserMap>>,
-    fault: Option<String>,
-}
-
-/// What tells one version of a file from another.
-#[derive(Clone, Copy, PartialEq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-}
-
-impl MapFile {
-    /// Watches a file; without one, the map is empty.
-    pub fn new(path: Option<PathBuf>) -> Self {
-        let good = path.is_none().then(Arc::default);
-        Self { path, inner: Mutex::new(Inner { good, ..Inner::default() }) }
-    }
-
-    /// The map as it is now: the last good one if the file has become bad. An error only if there was never a good
-    /// one: then nobody may be matched at all, because what the map would have said is not known. As long as nothing
-    /// changes, it is the same value at the same place.
-    pub fn current(&self) -> Result<Arc<UserMap>, String> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(path) = &self.path {
-            let stamp = std::fs::metadata(path)
-                .ok()
-                .map(|meta| Stamp { modified: meta.modified().ok(), length: meta.len() });
-            if inner.good.is_none() || stamp != inner.seen {
-                inner.seen = stamp;
-                inner.read(path);
-            }
-        }
-        match (&inner.good, &inner.fault) {
-            (Some(map), _) => Ok(map.clone()),
-            (None, fault) => Err(fault.clone().unwrap_or_default()),
-        }
-    }
-
-    /// What is wrong with the file, if the map in use is not the file's.
-    pub fn fault(&self) -> Option<String> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).fault.clone()
-    }
-}
-
-impl Inner {
-    fn read(&mut self, path: &Path) {
-        let read = std::fs::read_to_string(path).map_err(|e| format!("can not be read: {e}"));
-        match read.and_then(|text| parse(&text)) {
-            Ok(map) => {
-                log::info!("user map: {} entries from `{}`", map.len(), path.display());
-                self.good = Some(Arc::new(map));
-                self.fault = None;
-            }
-            Err(why) => {
-                let fault = format!("SYNC_USER_MAP `{}` {why}", path.display());
-                if self.fault.as_ref() != Some(&fault) {
-                    let kept = if self.good.is_some() {
-                        "the last good one stays in use"
-                    } else {
-                        "nobody is matched"
-                    };
-                    log::error!("user map: {fault}; {kept}");
-                }
-                self.fault = Some(fault);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,14 +142,6 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_the_map_never_changes() {
-        let file = MapFile::new(None);
-        let (first, second) = (file.current().unwrap(), file.current().unwrap());
-        assert!(first.is_empty());
-        assert!(Arc::ptr_eq(&first, &second), "a change has everybody who is waited for tried again");
-    }
-
-    #[test]
     fn bad_maps_say_where() {
         for (text, part) in [
             ("octo", "line 1"),
@@ -211,22 +159,44 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_file_keeps_the_last_good_one() {
-        let path = std::env::temp_dir().join(format!("usermap-{}", std::process::id()));
-        let file = MapFile::new(Some(path.clone()));
-        assert!(file.current().is_err());
-        std::fs::write(&path, "a,a@x\n").unwrap();
-        assert_eq!(file.current().unwrap().len(), 1);
-        std::fs::write(&path, "a,a@x\nb\n").unwrap();
-        assert_eq!((file.current().unwrap().len(), file.fault().is_some()), (1, true));
-        std::fs::write(&path, "a,a@x\nb,b@x\n").unwrap();
-        assert_eq!((file.current().unwrap().len(), file.fault()), (2, None));
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!((file.current().unwrap().len(), file.fault().is_some()), (2, true));
+    fn a_map_that_changes_more_than_2_percent_and_5_matches_is_suspicious() {
+        for (changed, matches, held) in [
+            (5, 10, false),
+            (6, 10, true),
+            (6, 300, false),
+            (7, 300, true),
+            (20, 1000, false),
+            (21, 1000, true),
+        ] {
+            assert_eq!(is_suspicious(changed, matches), held, "{changed} of {matches}");
+        }
     }
 
     #[test]
-    fn without_a_file_the_map_is_empty() {
-        assert!(MapFile::new(None).current().unwrap().is_empty());
+    fn changed_are_those_who_lead_elsewhere_and_those_whom_the_map_names_no_more() {
+        let found = |member, login: &str, source| Match {
+            member: MemberId(member),
+            login: Login::from(login),
+            source,
+            at: crate::clock::Timestamp(0),
+        };
+        let known = [
+            (GithubUserId(1), found(1, "same", Source::Map)),
+            (GithubUserId(2), found(2, "elsewhere", Source::Public)),
+            (GithubUserId(3), found(3, "dropped", Source::Map)),
+            (GithubUserId(4), found(4, "never-named", Source::Public)),
+            (GithubUserId(5), found(5, "nobody", Source::Saml)),
+        ];
+        let map = parse("same,a@x\nelsewhere,a@x\nnobody,none@x\n").unwrap();
+        let bearer = |address: &str| (address == "a@x").then_some(MemberId(1));
+        assert_eq!(map.changes(known.iter().map(|(id, found)| (*id, found)), bearer), 3);
+    }
+
+    #[test]
+    fn a_map_is_named_by_its_entries_whatever_the_form_of_the_file() {
+        let (json, csv) = (parse(r#"{"b": "b@x", "a": "a@x"}"#).unwrap(), parse("a,a@x\nB,b@x").unwrap());
+        assert_eq!(json.fingerprint(), csv.fingerprint());
+        assert_ne!(json.fingerprint(), parse("a,a@x").unwrap().fingerprint());
+        assert_eq!(parse(&json.to_json()).unwrap(), json);
     }
 }

@@ -109,13 +109,20 @@ pub struct Intake {
 }
 
 /// What the state says about a delivery.
-enum Kept {
+pub enum Kept {
+    /// It is new, and on disk.
     Queued(Seq),
+    /// It was taken before and is still queued or held.
     AlreadyQueued,
+    /// It had failed, and is looked at again.
     Again(Seq),
+    /// It was dealt with.
     Duplicate,
+    /// Newer news was dealt with instead.
     Superseded,
+    /// It belongs to another organisation.
     OtherOrganisation(String),
+    /// Nothing is mirrored yet that it could change.
     NotPinned,
 }
 
@@ -227,17 +234,7 @@ impl Intake {
     /// Keeps a change: the look for duplicates and the record are one step, the answer waits for the disk.
     fn take(&self, headers: &DeliveryHeaders, event: Event, org: OrgRef) -> Result<Answer, Answer> {
         let guid = headers.guid;
-        let key = DeliveryKey::new(headers.hook, guid);
-        let configured = self.engine.settings.github_org.clone();
-        let kept = self.engine.journal.decide(|state| {
-            if let Some(other) = refused_organisation(state, configured.as_ref(), &org) {
-                return Entry::Nothing(Kept::OtherOrganisation(other));
-            }
-            match state.deliveries.known(key) {
-                Some(known) => seen_before(state, known.seq, known.status),
-                None => first_seen(state, headers, event, &org, configured.is_some()),
-            }
-        });
+        let kept = keep(&self.engine, headers.hook, guid, event, &org);
         let kept = kept.map_err(|NotKept(why)| {
             self.counts.not_kept.fetch_add(1, Ordering::Relaxed);
             log::error!("delivery={guid} outcome=\"not kept\" note={}", Quoted(&why));
@@ -249,7 +246,7 @@ impl Intake {
         Ok(match kept {
             Kept::Queued(seq) | Kept::Again(seq) => {
                 count(&self.counts.queued);
-                self.enqueue(seq);
+                enqueue(&self.engine, seq);
                 queued()
             }
             Kept::AlreadyQueued => {
@@ -268,15 +265,30 @@ impl Intake {
             Kept::OtherOrganisation(other) => return Err(other_organisation(&other)),
         })
     }
+}
 
-    fn enqueue(&self, seq: Seq) {
-        if let Some(delivery) = self.engine.state(|state| state.deliveries.queued_at(seq)) {
-            log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
-            if let Event::MemberAdded { person } | Event::MemberRemoved { person } = &delivery.event {
-                self.engine.hear_of(person.id, seq);
-            }
-            self.engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+/// Keeps a change, unless it was seen before: the look and the record are one step, and the answer waits for the disk.
+pub fn keep(engine: &Engine, hook: HookId, guid: &str, event: Event, org: &OrgRef) -> Result<Kept, NotKept> {
+    let configured = engine.settings.github_org.as_ref();
+    engine.journal.decide(|state| {
+        if let Some(other) = refused_organisation(state, configured, org) {
+            return Entry::Nothing(Kept::OtherOrganisation(other));
         }
+        match state.deliveries.known(DeliveryKey::new(hook, guid)) {
+            Some(known) => seen_before(state, known.seq, known.status),
+            None => first_seen(state, (hook, guid), event, org, configured.is_some()),
+        }
+    })
+}
+
+/// Hands a kept delivery to its lane.
+pub fn enqueue(engine: &Engine, seq: Seq) {
+    if let Some(delivery) = engine.state(|state| state.deliveries.queued_at(seq)) {
+        log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
+        if let Event::MemberAdded { person } | Event::MemberRemoved { person } = &delivery.event {
+            engine.hear_of(person.id, seq);
+        }
+        engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
     }
 }
 
@@ -372,7 +384,7 @@ fn seen_before(state: &State, seq: Seq, status: Status) -> Entry<Kept> {
 
 fn first_seen(
     state: &State,
-    headers: &DeliveryHeaders,
+    (hook, guid): (HookId, &str),
     event: Event,
     org: &OrgRef,
     configured: bool,
@@ -387,8 +399,8 @@ fn first_seen(
         records.push(Record::Org { id: org.id, login: org.login.clone(), deleted: false });
     }
     let seq = state.next_seq();
-    let guid = headers.guid.into();
-    records.push(Record::Received(Delivery { seq, at: Timestamp::now(), hook: headers.hook, guid, event }));
+    let guid = guid.into();
+    records.push(Record::Received(Delivery { seq, at: Timestamp::now(), hook, guid, event }));
     Entry::Keep(records, Kept::Queued(seq))
 }
 

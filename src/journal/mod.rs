@@ -4,7 +4,7 @@
 //! others wait for it. A record is in the state as soon as it is appended; [`Journal::keep`] returns once it is on
 //! disk. A failed write or sync ends the file it happened on, because the kernel drops what it could not write and
 //! a second sync would lie: nothing more is appended, takers of deliveries are told so, and the keeper
-//! ([`keeper`]) begins a new file with a snapshot as soon as the disk allows.
+//! (`keeper`) begins a new file with a snapshot as soon as the disk allows.
 //!
 //! Nothing here knows what a record means to GitHub or Sentry.
 

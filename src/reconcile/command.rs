@@ -60,12 +60,20 @@ pub fn run(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
     if !sync.teams.is_empty() {
         return failed("`sync --apply` carries out the whole plan", "leave --team out");
     }
-    match engine.reconcile(false, progress) {
-        Ok(Some(done)) => applied(&mut reply, &wait(&done.run, progress), &plan),
-        Ok(None) => return failed("another comparison is being carried out", "try again when it is done"),
-        Err(trouble) => return failed(&format!("failed to read both sides: {trouble}"), ""),
+    loop {
+        match engine.reconcile(false, progress) {
+            Ok(Some(done)) => {
+                applied(&mut reply, &wait(&done.run, progress), &plan);
+                return reply;
+            }
+            // What is still being carried out comes first.
+            Ok(None) => match engine.last_reconcile() {
+                Some(last) => drop(wait(&last.run, progress)),
+                None => return failed("the GitHub organisation is not known yet", "set GH_ORG to its login"),
+            },
+            Err(trouble) => return failed(&format!("failed to read both sides: {trouble}"), ""),
+        }
     }
-    reply
 }
 
 const PERMISSION: &str = "give the token Members: read on the organisation";

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::judge::FIRST;
 use super::plan::{Addition, Plan, Removal, Skipped, Step, TeamPlan};
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::identity::Identity;
@@ -14,7 +13,7 @@ use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, GithubTeam, SentrySnapshot};
-use crate::state::holds::HeldChange;
+use crate::state::holds::{HeldChange, FIRST};
 use crate::state::record::{Binding, Origin, Source};
 use crate::state::teams::News;
 use crate::state::State;

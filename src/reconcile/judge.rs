@@ -9,12 +9,12 @@ use super::plan::{Plan, PlannedHold, Removal, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::ids::{GithubTeamId, MemberId, SentrySlug};
-use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName};
+use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
 use crate::state::record::Sizes;
 use crate::state::State;
 
-/// How a hold that stops the first comparison begins: approving it lets the mirror begin.
-pub const FIRST: &str = "SYNC_FIRST hold";
+/// How the rule begins that holds everything after damage.
+pub const DAMAGED: &str = "the journal was found damaged";
 /// A team at least this large is never left empty without a person's word.
 const LARGE: usize = 3;
 /// A reading below this share of the last complete one is short.
@@ -303,7 +303,7 @@ impl Judged<'_> {
     fn distrust(&self) -> Option<String> {
         let Measure { state, sizes, .. } = *self.measure;
         if let Some(at) = state.damaged {
-            return Some(format!("the journal was found damaged at {at}; nothing is taken away on its word"));
+            return Some(format!("{DAMAGED} at {at}; nothing is taken away on its word"));
         }
         let (last, _) = state.last_read?;
         let short = |now: usize, before: usize| now.saturating_mul(100) < before.saturating_mul(SHORT);

@@ -229,7 +229,7 @@ impl Plan {
         self.skipped.retain(|person| person.teams.iter().any(chosen));
         let ids: HashSet<_> = self.teams.iter().map(|team| team.team).collect();
         for hold in &mut self.holds {
-            hold.changes.retain(|change| ids.contains(&change.team()));
+            hold.changes.retain(|change| change.team().is_some_and(|team| ids.contains(&team)));
         }
         self.holds.retain(|hold| !hold.changes.is_empty());
         self

@@ -71,7 +71,7 @@ impl Engine {
         let linked = self.settings.identity.contains(&Source::Sentry);
         std::thread::scope(|scope| {
             let teams = scope.spawn(|| self.sentry.teams());
-            let members = self.sentry.members(linked)?;
+            let members = self.read_members(linked)?;
             Ok((teams.join().unwrap_or_else(|_| Err(panicked()))?, members))
         })
     }

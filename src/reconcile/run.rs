@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
 use crate::snapshot::GithubTeam;
-use crate::state::holds::{HeldChange, Hold};
+use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Origin, Record};
 use crate::state::State;
 use crate::upstream::Trouble;
@@ -27,7 +27,7 @@ pub struct Comparison {
     pub plan: Plan,
     /// Everything that is due, whatever guards and people say about it.
     due: Vec<HeldChange>,
-    /// The very first comparison is held as a whole.
+    /// A person has to let the mirror begin. Teams that events have brought in meanwhile go on.
     waits_for_first: bool,
     both: Both,
     seq: Seq,
@@ -81,7 +81,7 @@ impl Engine {
                 now: Timestamp::now(),
             },
         );
-        let waits_for_first = first && !judge::was_begun(&state);
+        let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         Ok(Some(Comparison { plan, due, waits_for_first, both, seq }))
     }
 
@@ -111,7 +111,7 @@ impl Engine {
 
     /// A state directory that was empty when the service started, or whose first comparison still waits.
     fn is_first(&self, state: &State) -> bool {
-        let waits = state.holds.iter().any(|hold| hold.rule.starts_with(judge::FIRST));
+        let waits = state.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         state.last_read.is_none() && (self.was_empty || waits)
     }
 
@@ -122,10 +122,16 @@ impl Engine {
         let facts: Vec<_> = both.github.teams.iter().map(facts_of).collect();
         self.learn_teams(&facts);
         let run = Arc::new(Run::default());
-        if *waits_for_first {
-            return run;
+        if !*waits_for_first {
+            self.note_what_was_seen(both, *seq);
         }
-        self.note_what_was_seen(both, *seq);
+        let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
+        if self.state(|state| state.damaged.is_some()) && !distrusted {
+            log::info!(
+                "reconcile: nothing was lost to the damage of the journal that a comparison has not found"
+            );
+            self.journal.note(Record::Mended);
+        }
         for team in &plan.teams {
             let tasks = self.tasks(team);
             if !tasks.is_empty() {
@@ -173,8 +179,8 @@ impl Engine {
         for team in both.github.teams.iter().filter(mirrored) {
             let agrees =
                 self.state(|state| state.teams.news(team.id).is_some_and(|news| news.agrees(&team.members)));
-            let is_news = !team.members.is_empty() || self.state(|s| s.teams.news(team.id).is_some());
-            if !agrees && is_news {
+            let unheard = team.members.is_empty() && self.state(|state| state.teams.news(team.id).is_none());
+            if !(agrees || unheard) {
                 self.journal.note(Record::Looked { team: team.id, seq, people: team.members.clone() });
             }
         }
@@ -187,8 +193,10 @@ impl Engine {
         let mirrored = both.github.teams.iter().filter(|team| self.settings.teams.matches(&team.slug));
         for team in mirrored {
             for user in &team.members {
-                use Identity::{Absent, Conflict, Unknown};
-                if let Some(Absent { why } | Unknown { why } | Conflict { why }) = both.people.get(user) {
+                if let Some(
+                    Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
+                ) = both.people.get(user)
+                {
                     wanted.insert((team.id, *user), why);
                 }
             }

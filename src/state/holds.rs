@@ -12,6 +12,9 @@ use crate::clock::Timestamp;
 use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::DeliveryKey;
 
+/// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
+pub const FIRST: &str = "SYNC_FIRST hold";
+
 /// 8 hex digits: what a person types behind `approve`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -90,6 +93,11 @@ pub enum HeldChange {
         /// Its slug in Sentry.
         slug: SentrySlug,
     },
+    /// The user map's file has changed a lot.
+    UserMap {
+        /// Names its content.
+        fingerprint: Box<str>,
+    },
 }
 
 /// A person's answer.
@@ -102,31 +110,38 @@ pub struct Decision {
 }
 
 impl HeldChange {
-    /// GitHub's team.
-    pub fn team(&self) -> GithubTeamId {
+    /// GitHub's team, if it is about one.
+    pub fn team(&self) -> Option<GithubTeamId> {
         match self {
             HeldChange::Delete { team, .. }
             | HeldChange::Adopt { team, .. }
             | HeldChange::Remove { team, .. }
             | HeldChange::RemoveMember { team, .. }
-            | HeldChange::Create { team, .. } => *team,
+            | HeldChange::Create { team, .. } => Some(*team),
+            HeldChange::UserMap { .. } => None,
         }
     }
 }
 
 /// What makes a change the same for whoever decided: ids count, a slug may have changed meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ChangeKey(u8, GithubTeamId, u64);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ChangeKey {
+    /// Of a team: the kind of change, the team, and what or who.
+    Team(u8, GithubTeamId, u64),
+    /// Of the user map, by its content.
+    UserMap(Box<str>),
+}
 
 impl HeldChange {
     /// What it is, whatever its team is called now.
     pub fn key(&self) -> ChangeKey {
         match self {
-            HeldChange::Delete { team, sentry, .. } => ChangeKey(0, *team, sentry.0),
-            HeldChange::Adopt { team, sentry, .. } => ChangeKey(1, *team, sentry.0),
-            HeldChange::Remove { team, user, .. } => ChangeKey(2, *team, user.0),
-            HeldChange::RemoveMember { team, member, .. } => ChangeKey(3, *team, member.0),
-            HeldChange::Create { team, .. } => ChangeKey(4, *team, 0),
+            HeldChange::Delete { team, sentry, .. } => ChangeKey::Team(0, *team, sentry.0),
+            HeldChange::Adopt { team, sentry, .. } => ChangeKey::Team(1, *team, sentry.0),
+            HeldChange::Remove { team, user, .. } => ChangeKey::Team(2, *team, user.0),
+            HeldChange::RemoveMember { team, member, .. } => ChangeKey::Team(3, *team, member.0),
+            HeldChange::Create { team, .. } => ChangeKey::Team(4, *team, 0),
+            HeldChange::UserMap { fingerprint } => ChangeKey::UserMap(fingerprint.clone()),
         }
     }
 
@@ -153,6 +168,9 @@ impl fmt::Display for HeldChange {
             }
             HeldChange::Create { team, slug } => {
                 write!(f, "create Sentry team `{slug}` for GitHub team {team}")
+            }
+            HeldChange::UserMap { fingerprint } => {
+                write!(f, "use the user map as the file has it now (content {fingerprint})")
             }
         }
     }
@@ -195,13 +213,14 @@ impl Holds {
 
     /// The holds that concern a GitHub team.
     pub fn of_team(&self, team: GithubTeamId) -> impl Iterator<Item = &Hold> {
-        self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == team))
+        self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == Some(team)))
     }
 
-    /// The holds in which a GitHub team would take over a Sentry team.
-    pub fn adoptions_of(&self, team: GithubTeamId) -> impl Iterator<Item = &Hold> {
-        let is_adoption = |change: &HeldChange| matches!(change, HeldChange::Adopt { .. });
-        self.of_team(team).filter(move |hold| hold.changes.iter().any(is_adoption))
+    /// What a GitHub team would take over if a person let it. Not what only waits for the mirror to begin: that much an
+    /// event may ask for by name.
+    pub fn disputes_of(&self, team: GithubTeamId) -> impl Iterator<Item = &HeldChange> {
+        let is_it = move |change: &&HeldChange| matches!(change, HeldChange::Adopt { team: theirs, .. } if *theirs == team);
+        self.iter().filter(|hold| !hold.rule.starts_with(FIRST)).flat_map(|hold| &hold.changes).filter(is_it)
     }
 
     /// Whether anybody would take over this Sentry team, if a person let them.
@@ -209,6 +228,11 @@ impl Holds {
         let is_it =
             |change: &HeldChange| matches!(change, HeldChange::Adopt { sentry, .. } if *sentry == wanted);
         self.iter().any(|hold| hold.changes.iter().any(is_it))
+    }
+
+    /// All changes that wait for a person, or were decided, and concern a team.
+    pub fn changes_of(&self, team: GithubTeamId) -> impl Iterator<Item = &HeldChange> {
+        self.iter().flat_map(|hold| &hold.changes).filter(move |change| change.team() == Some(team))
     }
 
     /// What a person has decided about this change; of several decisions, the latest.
@@ -245,6 +269,19 @@ impl Holds {
         if let Some(hold) = self.by_name.get_mut(name) {
             hold.decision = Some(decision);
         }
+    }
+
+    /// A change is done, or no longer due: the holds that have nothing else left are history.
+    pub(super) fn not_due(&mut self, change: &HeldChange) -> Vec<Hold> {
+        let mut over = Vec::new();
+        for hold in self.by_name.values_mut() {
+            let before = hold.changes.len();
+            hold.changes.retain(|known| !known.is_same(change));
+            if hold.changes.is_empty() && before > 0 {
+                over.push(hold.name.clone());
+            }
+        }
+        over.iter().filter_map(|name| self.by_name.remove(name)).collect()
     }
 
     pub(super) fn release(&mut self, name: &HoldName) -> Option<Hold> {

@@ -9,11 +9,13 @@ pub mod people;
 pub mod record;
 pub mod teams;
 
+use std::collections::BTreeSet;
+
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::ids::{GithubOrgId, Login, Seq};
+use crate::ids::{GithubOrgId, HookId, Login, Seq};
 use deliveries::{Deliveries, Known};
-use holds::{Decision, Holds};
+use holds::{Decision, Hold, Holds};
 use people::People;
 use record::{Delivery, Mode, Record, Sizes, Status, FORMAT};
 use teams::{Gone, News, Teams};
@@ -34,6 +36,8 @@ pub struct State {
     pub last_read: Option<(Sizes, Timestamp)>,
     /// When records were found to be lost to damage.
     pub damaged: Option<Timestamp>,
+    /// The hooks that have sent something.
+    pub hooks: BTreeSet<HookId>,
     /// Deliveries.
     pub deliveries: Deliveries,
     /// Teams.
@@ -69,6 +73,7 @@ impl State {
             org: self.org.clone(),
             mode: self.mode.clone(),
             last_read: self.last_read,
+            hooks: self.hooks.clone(),
             damaged: self.damaged,
             deliveries: Deliveries::default(),
             teams: self.teams.clone(),
@@ -103,6 +108,9 @@ impl State {
             Record::Format { first_start, .. } => self.first_start = first_start,
             Record::Received(delivery) => {
                 self.next = self.next.max(delivery.seq.0);
+                if delivery.hook.0 != 0 {
+                    self.hooks.insert(delivery.hook);
+                }
                 self.teams.received(&delivery);
                 self.deliveries.received(delivery);
             }
@@ -119,7 +127,7 @@ impl State {
             Record::Bound { team, binding } => self.teams.bind(team, binding),
             Record::Unbound { team } => self.teams.unbind(team),
             Record::Gone { team, fate, apart, at } => {
-                let apart = apart || self.holds.adoptions_of(team).next().is_some();
+                let apart = apart || self.holds.disputes_of(team).next().is_some();
                 self.teams.end(team, Gone { fate, apart, at });
                 self.people.unwant_team(team);
             }
@@ -134,23 +142,34 @@ impl State {
             Record::Decided { name, approved, at } => self.holds.decide(&name, Decision { approved, at }),
             Record::Released { name } => {
                 let released = self.holds.release(&name);
-                for key in released.iter().flat_map(|hold| &hold.deliveries) {
-                    self.deliveries.mark(*key, Status::Done);
-                }
+                self.is_over(released.as_slice());
+            }
+            Record::NotDue { change } => {
+                let released = self.holds.not_due(&change);
+                self.is_over(&released);
             }
             Record::Looked { team, seq, people } => self.teams.looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
             Record::Damaged { at } => self.damaged = Some(at),
+            Record::Mended => self.damaged = None,
             Record::Keys { keys } => {
                 for (key, seq, status, at) in keys {
                     self.deliveries.remember(key, Known { seq, status, at });
                 }
             }
-            Record::News { team, born, named, people } => {
-                self.teams.told(team, News::told(born, named, people));
+            Record::News { team, born, named, first_named, people } => {
+                self.teams.told(team, News::told(born, [first_named, named], people));
             }
+            Record::Hook { id } => drop(self.hooks.insert(id)),
             Record::Recent { list } => self.deliveries.show_only(list),
             Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
+        }
+    }
+
+    /// The deliveries that waited for these holds are dealt with.
+    fn is_over(&mut self, released: &[Hold]) {
+        for key in released.iter().flat_map(|hold| &hold.deliveries) {
+            self.deliveries.mark(*key, Status::Done);
         }
     }
 
@@ -178,6 +197,9 @@ impl State {
         }
         if let Some(at) = self.damaged {
             out(Record::Damaged { at })?;
+        }
+        for id in self.hooks.iter().copied() {
+            out(Record::Hook { id })?;
         }
         self.each_delivery_record(out)?;
         self.each_team_record(out)?;
@@ -227,7 +249,8 @@ impl State {
         }
         for (team, news) in self.teams.all_news() {
             let people = news.people().collect();
-            out(Record::News { team, born: news.born, named: news.named, people })?;
+            let News { born, named, first_named, .. } = *news;
+            out(Record::News { team, born, named, first_named, people })?;
         }
         for (team, binding) in self.teams.bindings() {
             out(Record::Bound { team, binding: binding.clone() })?;

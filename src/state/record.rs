@@ -10,7 +10,7 @@ use crate::ids::{
     GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, MemberId, SentrySlug, SentryTeamId, Seq,
 };
 use crate::state::deliveries::Recent;
-use crate::state::holds::{Hold, HoldName};
+use crate::state::holds::{HeldChange, Hold, HoldName};
 
 /// The version of the format that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -169,6 +169,11 @@ pub enum Record {
         /// Which hold.
         name: HoldName,
     },
+    /// A held change is done, or no longer due: whatever else its hold has stays.
+    NotDue {
+        /// Which.
+        change: HeldChange,
+    },
     /// The journal was damaged and some records are lost: removals and deletions are held.
     Damaged {
         /// When it was found.
@@ -190,6 +195,8 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
+    Mended,
     /// Snapshots only: what is remembered of deliveries that are no longer queued.
     Keys {
         /// Key, place in the order, status, when.
@@ -203,6 +210,8 @@ pub enum Record {
         born: bool,
         /// The latest rename.
         named: Option<Seq>,
+        /// The first rename.
+        first_named: Option<Seq>,
         /// Person, in the team or not, by which delivery.
         people: Vec<(GithubUserId, bool, Seq)>,
     },
@@ -210,6 +219,11 @@ pub enum Record {
     Recent {
         /// All of it.
         list: Vec<Recent>,
+    },
+    /// Snapshots only: a hook that has sent something.
+    Hook {
+        /// Which.
+        id: HookId,
     },
     /// Snapshots only: the next delivery's place in the order.
     Next {

@@ -42,6 +42,8 @@ pub struct News {
     pub born: bool,
     /// The latest delivery that named it.
     pub named: Option<Seq>,
+    /// The first one: only that told the name under which the team was before the mirror.
+    pub first_named: Option<Seq>,
     /// The latest word per person, sorted by person.
     people: Vec<(GithubUserId, Word)>,
 }
@@ -66,12 +68,13 @@ impl Word {
 
 impl News {
     /// From a snapshot; people in any order.
-    pub(super) fn told(born: bool, named: Option<Seq>, people: Vec<(GithubUserId, bool, Seq)>) -> Self {
+    pub(super) fn told(born: bool, named: [Option<Seq>; 2], people: Vec<(GithubUserId, bool, Seq)>) -> Self {
+        let [first_named, named] = named;
         let word = |(user, present, seq)| (user, Word::new(seq, present));
         let mut people: Vec<_> = people.into_iter().map(word).collect();
         people.sort_unstable();
         people.dedup_by_key(|(user, _)| *user);
-        Self { born, named, people }
+        Self { born, named, first_named, people }
     }
 
     /// Whether a Sentry team of its slug is more likely somebody else's than its own.
@@ -200,6 +203,11 @@ impl Teams {
         self.news.iter().filter(|(_, news)| in_it(news)).map(|(team, _)| *team).collect()
     }
 
+    /// The deliveries that had the latest word on a person in each team.
+    pub fn words_on(&self, user: GithubUserId) -> impl Iterator<Item = Seq> + '_ {
+        self.news.values().filter_map(move |news| news.word(user)).map(|(_, seq)| seq)
+    }
+
     /// How many teams were deleted, or are being deleted, within the hour before `now`.
     pub fn deletions_within_hour(&self, now: Timestamp) -> usize {
         let since = now.before(DELETION_SPAN);
@@ -224,6 +232,7 @@ impl Teams {
             Event::TeamEdited { slug_before: Some(_), .. } => {
                 let news = self.news.entry(team).or_default();
                 news.named = news.named.max(Some(delivery.seq));
+                news.first_named.get_or_insert(delivery.seq);
             }
             Event::Membership { person: Some(person), change, .. } => {
                 let present = *change == Change::Added;

@@ -236,6 +236,21 @@ fn old_keys_are_forgotten_but_nothing_that_is_open() {
 }
 
 #[test]
+fn a_hold_whose_last_change_is_no_longer_due_is_history() {
+    let change = |user: u64| HeldChange::Remove {
+        team: GithubTeamId(1),
+        user: GithubUserId(user),
+        slug: SentrySlug::from("s"),
+    };
+    let hold = Hold::new(vec![change(5), change(6)], "r".into(), Timestamp(1), vec![]);
+    let mut state = fold([Record::Held { hold }]);
+    state.apply(Record::NotDue { change: change(5) });
+    assert_eq!(state.holds.iter().map(|hold| hold.changes.len()).collect::<Vec<_>>(), [1]);
+    state.apply(Record::NotDue { change: change(6) });
+    assert_eq!(state.holds.iter().count(), 0);
+}
+
+#[test]
 fn a_released_hold_settles_its_deliveries() {
     let mut state = full();
     let name = state.holds.iter().next().unwrap().name.clone();

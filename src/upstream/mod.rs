@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many rate limits one call bears before its job is put aside.
 const TRIES: u32 = 10;
 
+/// How an exchange without an answer in time tells itself.
+const LATE: &str = "no answer in time";
+
 /// One of the two hosts.
 pub struct Upstream {
     name: &'static str,
@@ -296,8 +299,12 @@ impl Upstream {
                     log::error!("{}: {why}; deliveries wait until this is mended", self.name);
                 }
             }
-            _ => {
-                if pace.well() {
+            verdict => {
+                let is_over = match verdict {
+                    Verdict::Denied(_) | Verdict::Missing => pace.answered(),
+                    _ => pace.well(),
+                };
+                if is_over {
                     log::info!("{}: answers again", self.name);
                 }
             }
@@ -332,6 +339,12 @@ pub enum TroubleKind {
 }
 
 impl Reply {
+    /// The host took too long: it gave up on itself, or was given up.
+    pub fn is_late(&self) -> bool {
+        matches!(self.answer.status, 502 | 504)
+            || self.answer.status == 0 && self.exchange.answer.starts_with(LATE)
+    }
+
     /// The trouble that a verdict without a meaning of its own stands for.
     pub fn into_trouble(self) -> Trouble {
         let (kind, why) = match self.verdict {
@@ -361,7 +374,7 @@ impl fmt::Display for Trouble {
 /// No answer at all: whether the call took place is unknown, unless the certificate was the reason.
 fn no_answer(error: &ureq::Error) -> (Verdict, String) {
     let said = match error {
-        ureq::Error::Timeout(phase) => format!("no answer in time ({phase})"),
+        ureq::Error::Timeout(phase) => format!("{LATE} ({phase})"),
         error => format!("no answer: {error}"),
     };
     let untrusted = said.contains("invalid peer certificate");
@@ -370,4 +383,21 @@ fn no_answer(error: &ureq::Error) -> (Verdict, String) {
         return (Verdict::Refused(why), said);
     }
     (Verdict::Unknown(said.clone()), said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_took_too_long_is_told_from_one_that_failed() {
+        let late = |status, error: Option<ureq::Error>| {
+            let (verdict, said) = error.as_ref().map_or((Verdict::Done, String::new()), no_answer);
+            let answer = Answer { status, ..Answer::default() };
+            Reply { verdict, answer, exchange: Exchange { call: String::new(), answer: said } }.is_late()
+        };
+        let out_of_time = ureq::Error::Timeout(ureq::Timeout::RecvResponse);
+        assert!(late(0, Some(out_of_time)) && late(502, None) && late(504, None));
+        assert!(!late(0, Some(ureq::Error::HostNotFound)) && !late(500, None) && !late(503, None));
+    }
 }

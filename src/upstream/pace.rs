@@ -100,10 +100,26 @@ impl Pace {
         *slot = (*slot).max(Some(until));
     }
 
-    /// The host answered sensibly. Returns whether a pause ended with it.
+    /// The host answered sensibly. That says nothing for a token that was refused meanwhile, unless it was the try for it.
+    /// Returns whether a pause ended with it.
     pub fn well(&mut self) -> bool {
         self.failures = 0;
+        if matches!(&self.pause, Some(Pause { refused: Some(_), trying: None, .. })) {
+            return false;
+        }
         self.pause.take().is_some()
+    }
+
+    /// The host answered that something may not be done, or is not there. That ends an outage; it says nothing for a token
+    /// or an address that was refused. Returns whether a pause ended with it.
+    pub fn answered(&mut self) -> bool {
+        match &mut self.pause {
+            Some(Pause { refused: Some(_), trying, .. }) => {
+                *trying = None;
+                false
+            }
+            _ => self.well(),
+        }
     }
 
     /// The host failed. Returns whether a pause began with it.
@@ -204,5 +220,25 @@ mod tests {
         assert_eq!(pace.turn(Method::Get, now), REFUSED_PAUSE);
         assert_eq!(pace.turn(Method::Get, now + REFUSED_PAUSE), Duration::ZERO);
         assert_eq!(pace.health(), Health::Refused("no".into()));
+    }
+
+    #[test]
+    fn a_refusal_outlives_answers_that_prove_nothing() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        pace.refused("lacks a scope", now);
+        // The answer to a call that was under way: 403 or 404.
+        assert!(!pace.answered());
+        // Or of one that needs another scope: 200.
+        assert!(!pace.well());
+        assert_eq!(pace.health(), Health::Refused("lacks a scope".into()));
+        assert_eq!(pace.paused_for(now), Some(REFUSED_PAUSE));
+        // A minute later a try that is answered so lets the next one go at once.
+        assert_eq!(pace.turn(Method::Get, now + REFUSED_PAUSE), Duration::ZERO);
+        assert!(!pace.answered());
+        assert_eq!(pace.turn(Method::Post, now + REFUSED_PAUSE), Duration::ZERO);
+        assert!(pace.well());
+        (0..5).for_each(|_| assert!(pace.failed("x", now) || pace.health() == Health::Well));
+        assert!(pace.answered(), "an outage is over with any answer");
+        assert_eq!(pace.health(), Health::Well);
     }
 }

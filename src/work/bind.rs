@@ -118,7 +118,7 @@ pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, mut how: How) -> Result
         // rename their way into an existing Sentry team. Nor is what a person has to decide done meanwhile.
         let in_question = job.engine.state(|state| {
             let renamed = state.teams.news(job.team).is_some_and(|news| news.named.is_some());
-            renamed || state.holds.adoptions_of(job.team).next().is_some()
+            renamed || state.holds.disputes_of(job.team).next().is_some()
         });
         let adoptable = wish.team.adoptable && wish.before.is_none() && !in_question;
         let wanted = WantedTeam { adoptable, ..wish.team.clone() };
@@ -187,7 +187,13 @@ fn adopt_by_old_slug(
     wish: &Wish,
     before: &SentrySlug,
 ) -> Result<bool, Outcome> {
-    if !wish.team.adoptable || job.engine.state(|state| state.teams.owner(before)).is_some() {
+    // A later rename's old name may be one that the team was not let into.
+    let trustworthy = job.engine.state(|state| {
+        let once = state.teams.news(job.team).is_none_or(|news| news.first_named == news.named);
+        let disputed = state.holds.disputes_of(job.team).next().is_some();
+        once && !disputed && state.teams.owner(before).is_none()
+    });
+    if !wish.team.adoptable || !trustworthy {
         return Ok(false);
     }
     let found = apply.look(before)?.filter(|team| owner_of(job, team).is_none());
@@ -209,11 +215,9 @@ fn adopt(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<(), Outcome>
     apply.adopt(&team, why).map(drop)
 }
 
-/// The team is in shape: whatever was held about taking another one over is history.
+/// The team is in shape: whatever was held about making it, or taking another one over, is history.
 pub fn release_adoptions(job: &TeamJob) {
-    let names: Vec<_> =
-        job.engine.state(|state| state.holds.adoptions_of(job.team).map(|hold| hold.name.clone()).collect());
-    names.into_iter().for_each(|name| job.engine.journal.note(Record::Released { name }));
+    job.not_due(|change| matches!(change, HeldChange::Adopt { .. } | HeldChange::Create { .. }));
 }
 
 /// The renamed binding; `None` if the world has to be looked at again.

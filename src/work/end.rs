@@ -131,7 +131,7 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
     let apart = job.engine.state(|state| {
         let news = state.teams.news(job.team).is_some_and(|news| news.is_apart());
         let gone = state.teams.gone(job.team).is_some_and(|gone| gone.apart);
-        news || gone || state.holds.adoptions_of(job.team).next().is_some()
+        news || gone || state.holds.disputes_of(job.team).next().is_some()
     });
     if apart || !settings.teams.matches(slug) {
         return Ok(None);

@@ -224,13 +224,7 @@ fn take_out_once(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person)
 
 /// Whatever was held or decided about taking this person out is history: done, or contrary to what is due now.
 pub fn release_removals(job: &TeamJob, user: GithubUserId) {
-    let names: Vec<_> = job.engine.state(|state| {
-        let is_theirs =
-            |change: &HeldChange| matches!(change, HeldChange::Remove { user: theirs, .. } if *theirs == user);
-        let holds = state.holds.of_team(job.team).filter(|hold| hold.changes.iter().all(is_theirs));
-        holds.map(|hold| hold.name.clone()).collect()
-    });
-    names.into_iter().for_each(|name| job.engine.journal.note(Record::Released { name }));
+    job.not_due(|change| matches!(change, HeldChange::Remove { user: theirs, .. } if *theirs == user));
 }
 
 /// After damage to the journal, nobody is taken out before a person has said so.

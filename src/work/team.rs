@@ -80,6 +80,15 @@ impl TeamJob<'_> {
         Apply { engine: self.engine, team: self.team, cause }
     }
 
+    /// What was held about the team, of this kind, is done or no longer due.
+    pub fn not_due(&self, is_it: impl Fn(&HeldChange) -> bool) {
+        let changes: Vec<_> = self.engine.state(|state| {
+            let held = state.holds.changes_of(self.team);
+            held.filter(|change| is_it(change)).cloned().collect()
+        });
+        changes.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
+    }
+
     /// GitHub's word.
     pub fn truth(&self) -> Truth<'_> {
         Truth { engine: self.engine, org: self.org.id, team: self.team }
@@ -217,8 +226,7 @@ impl TeamJob<'_> {
     /// The slug of a Sentry team that a person may let this one take over, or has let: no event need tell it again.
     fn disputed_adoption(&self) -> Option<Wish> {
         let slug = self.engine.state(|state| {
-            let mut changes = state.holds.adoptions_of(self.team).flat_map(|hold| hold.changes.iter());
-            changes.find_map(|change| match change {
+            state.holds.disputes_of(self.team).find_map(|change| match change {
                 HeldChange::Adopt { slug, .. } => Some(slug.clone()),
                 _ => None,
             })

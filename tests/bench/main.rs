@@ -10,11 +10,13 @@ mod standin;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod compare;
 mod load;
 mod yardstick;
 
 use std::time::Duration;
 
+use compare::Size;
 use load::{Load, Report};
 use standin::Reach;
 use world::{Truth, World};
@@ -26,6 +28,7 @@ fn main() {
         return yardstick::serve(kind);
     }
     let quick = args.iter().any(|arg| arg == "--quick");
+    comparisons(quick);
     let n = |full: usize| if quick { full / 20 } else { full };
     println!("{:<52} {:>9} {:>8} {:>8} {:>8} {:>6}", "", "per s", "p50 ms", "p99 ms", "max ms", "lost");
     println!("answers, 2 KiB, 32 connections, 1 delivery each 2 ms");
@@ -40,6 +43,38 @@ fn main() {
     for keep_alive in [true, false] {
         for connections in [1, 8, 32, 128] {
             intake(connections, keep_alive, n(20_000));
+        }
+    }
+}
+
+/// Full comparisons of organisations that are in sync, seen for the first time and once more.
+fn comparisons(quick: bool) {
+    println!("{:<52} {:>9} {:>8} {:>8} {:>8}", "full comparison", "s", "GitHub", "Sentry", "MiB");
+    let small = Size { teams: 100, each: 20, people: 500 };
+    let middle = Size { teams: 1000, each: 50, people: 2000 };
+    let large = Size { teams: 10_000, each: 50, people: 50_000 };
+    let sizes: &[(Size, &[u64])] = match quick {
+        true => &[(small, &[20])],
+        false => &[(small, &[0, 20, 100]), (middle, &[0, 20]), (large, &[0])],
+    };
+    for (size, latencies) in sizes {
+        let world = compare::world(*size);
+        compare::run(&world, &["sync", "--apply"]);
+        for latency in *latencies {
+            let latency_ms = Duration::from_millis(*latency);
+            world.github.wire.set_latency(latency_ms);
+            world.sentry.wire.set_latency(latency_ms);
+            let cost = compare::run(&world, &["sync"]);
+            let Size { teams, each, people } = size;
+            println!(
+                "{:<52} {:>9.2} {:>8} {:>8} {:>8.1}{}",
+                format!("  {teams} teams x {each} of {people}, {latency} ms a call"),
+                cost.took.as_secs_f64(),
+                cost.github,
+                cost.sentry,
+                cost.peak,
+                if cost.code == 0 { "" } else { "  NOT IN SYNC" }
+            );
         }
     }
 }

@@ -5,9 +5,6 @@ use std::time::{Duration, SystemTime};
 use crate::standin::{GithubTeam, GithubUser, NewMember};
 use crate::world::{Truth, World};
 
-/// How often the service reads by itself what no event tells; an hour by default, too long to watch.
-pub const INTERVAL: &str = "2s";
-
 /// GitHub ids of the people and of the team that was there before.
 pub struct Cast {
     /// An owner of the organisation.
@@ -35,7 +32,6 @@ pub const PROJECTS: [(&str, &str); 3] =
 /// GitHub and Sentry as they are when the service is installed.
 pub fn before_the_play() -> (World, Cast) {
     let mut world = World::new(Truth::Github).may_list_teams();
-    world.set("SYNC_INTERVAL", INTERVAL);
     world.set("RUST_LOG", "info");
     let address = |login: &str| format!("{login}@acme.test");
     world.sentry.add_member(NewMember::new(&address("ben")).github("@ben"));

@@ -52,14 +52,7 @@ fn deliveries(play: &mut Play) -> Played {
 fn calls(play: &mut Play) -> Played {
     let tally = tally(&play.world);
     for (host, name) in HOSTS.iter().enumerate() {
-        let text = format!(
-            "{:<7} {:>3} calls because something happened, {:>3} by the look every {}",
-            name,
-            tally.caused[host],
-            tally.interval[host],
-            crate::cast::INTERVAL
-        );
-        play.stage.row("calls", &text)?;
+        play.stage.row("calls", &format!("{name:<7} {:>3}", tally[host]))?;
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ impl Play {
 
     /// Something happens on GitHub; its deliveries are sent and dealt with.
     pub fn step(&mut self, what: &str, deliveries: &[Delivery]) -> Played {
-        self.step_in(Which::Caused, what, deliveries)
+        self.step_in(Which::All, what, deliveries)
     }
 
     /// The same, with the calls as `which` says.
@@ -82,6 +82,12 @@ impl Play {
         let calls = self.watch.calls(&self.world, which);
         self.calls(&calls)?;
         self.sentry()
+    }
+
+    /// How much a comparison has read.
+    pub fn reads(&mut self) -> Played {
+        let [github, sentry] = self.watch.reads(&self.world);
+        self.stage.row("calls", &format!("{github} reads of GitHub, {sentry} of Sentry, side by side"))
     }
 
     /// Sends a delivery, and shows the answer.

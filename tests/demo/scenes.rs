@@ -38,7 +38,7 @@ pub fn all(play: &mut Play) -> Played {
 fn the_service_starts(play: &mut Play) -> Played {
     play.stage.scene(
         "The service starts",
-        "It is installed at a company that has used both sides for long. At first it only reads.",
+        "It is installed at a company that has used both sides for long. It compares them, and waits for a word.",
     )?;
     play.stage.beat()?;
     play.stage.row("GitHub", "organisation acme, with an old team: Payments (ana)")?;
@@ -48,12 +48,8 @@ fn the_service_starts(play: &mut Play) -> Played {
     let service = play.world.service();
     let text = format!("pid {} listens at {} after {}", service.pid(), service.url, millis(took));
     play.stage.row("service", &text)?;
-    let (github, sentry) = (play.world.github.wire.clone(), play.world.sentry.wire.clone());
-    let status = play.wait("both sides are read", |status| {
-        let answered = |calls: Vec<crate::standin::Call>| calls.last().is_some_and(|call| call.status != 0);
-        let all_read =
-            sentry.calls().iter().any(|call| call.path.contains("/members/") && call.status == 200);
-        status["ready"] == true && all_read && answered(github.calls())
+    let status = play.wait("both sides are compared", |status| {
+        status["ready"] == true && status["holds"].as_array().is_some_and(|holds| !holds.is_empty())
     })?;
     let mode = match status["mode"].as_str() {
         Some("read") => {
@@ -63,7 +59,9 @@ fn the_service_starts(play: &mut Play) -> Played {
         _ => "payload mode: its token may not read members, so the deliveries are the truth",
     };
     play.stage.row("service", mode)?;
-    play.effects(Which::All)
+    play.reads()?;
+    play.command(&["status"], |line| line.starts_with("hold "))?;
+    play.effects(Which::Writes)
 }
 
 fn an_older_team(play: &mut Play, plot: &mut Plot) -> Played {
@@ -128,22 +126,24 @@ fn a_forgery(play: &mut Play, plot: &Plot) -> Played {
         play.stage.row("answer", &format!("{name}: {}", answer.body[name].as_str().unwrap_or_default()))?;
     }
     play.wait_for_rest()?;
-    play.effects(Which::Caused)
+    play.effects(Which::All)
 }
 
 fn a_new_colleague(play: &mut Play, plot: &Plot) -> Played {
     play.stage.scene(
         "A colleague whom Sentry does not know yet",
-        "Unknown is not an error: zoe stays wanted. Sentry's people are read again every 2 s here, every hour by default.",
+        "Unknown is not an error: zoe stays wanted, and is added by the next comparison, every hour or when asked for.",
     )?;
     let sent = play.world.github.add_member(plot.search, play.cast.zoe);
     play.step("olive adds zoe to Discovery", &sent)?;
     play.stage.beat()?;
     play.stage.row("elsewhere", "zoe accepts her invitation to Sentry")?;
     play.world.sentry.add_member(NewMember::new("zoe@acme.test"));
+    play.command(&["sync"], |_| true)?;
+    play.command(&["sync", "--apply"], |line| line.starts_with("done"))?;
     play.wait("zoe is in", |status| status["wanted"] == 0)?;
-    play.wait_for_rest()?;
-    play.effects(Which::CausedByInterval)
+    play.reads()?;
+    play.effects(Which::Writes)
 }
 
 fn a_stranger_at_the_door(play: &mut Play, plot: &mut Plot) -> Played {
@@ -158,7 +158,7 @@ fn a_stranger_at_the_door(play: &mut Play, plot: &mut Plot) -> Played {
     let hold = hold_of(play, refunds)?;
     play.command(&["reject", &hold], |_| true)?;
     play.wait_for_rest()?;
-    play.effects(Which::Caused)?;
+    play.effects(Which::All)?;
     let sent = play.world.github.rename_team(refunds, "Refunds");
     play.step("max renames his team to Refunds, a slug that is free", &sent)
 }
@@ -176,7 +176,7 @@ fn an_approval(play: &mut Play) -> Played {
     play.command(&["status"], |line| line.starts_with("hold "))?;
     play.command(&["approve", &hold], |_| true)?;
     play.wait_for_rest()?;
-    play.effects(Which::Caused)
+    play.effects(Which::All)
 }
 
 fn an_outage(play: &mut Play, plot: &Plot) -> Played {
@@ -221,7 +221,7 @@ fn an_outage(play: &mut Play, plot: &Plot) -> Played {
 fn calls_of_outage(play: &mut Play) -> Played {
     // Which attempt gave a reason first is chance too.
     play.reasons();
-    let mut calls = play.watch.calls(&play.world, Which::CausedSideBySide);
+    let mut calls = play.watch.calls(&play.world, Which::SideBySide);
     let n_calls = calls.len();
     calls.retain(|heard| heard.call.status != 503);
     let n_failed = n_calls - calls.len();
@@ -238,7 +238,7 @@ fn a_farewell(play: &mut Play) -> Played {
         "One event, and they are out of every team that follows GitHub, by the match that was remembered.",
     )?;
     let sent = play.world.github.remove_from_org(play.cast.chen);
-    play.step_in(Which::CausedSideBySide, "olive removes chen from the organisation", &sent)
+    play.step_in(Which::SideBySide, "olive removes chen from the organisation", &sent)
 }
 
 fn two_ends(play: &mut Play, plot: &Plot) -> Played {

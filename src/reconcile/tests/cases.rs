@@ -226,12 +226,12 @@ fn an_older_team_adopts_unless_it_was_renamed_or_is_disputed() {
     disputed.state.apply(Record::Held { hold });
     assert_eq!(row(&mut disputed, team).step, Step::Conflict { sentry, bound: false });
     let people = vec![];
-    world.state.apply(Record::News { team, born: false, named: Some(Seq(1)), people });
+    world.state.apply(Record::News { team, born: false, named: Some(Seq(1)), first_named: None, people });
     assert_eq!(row(&mut world, team).step, Step::Conflict { sentry, bound: false });
     // Without a date, its birth decides, if that was told.
     world.team_mut(team).created_at = None;
     for (born, step) in [(false, Step::Adopt { sentry }), (true, Step::Conflict { sentry, bound: false })] {
-        world.state.apply(Record::News { team, born, named: None, people: vec![] });
+        world.state.apply(Record::News { team, born, named: None, first_named: None, people: vec![] });
         assert_eq!(row(&mut world, team).step, step);
     }
 }

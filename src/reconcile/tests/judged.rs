@@ -121,8 +121,9 @@ fn the_first_comparison_does_nothing_before_a_person_says_so() {
         let before = world.clone();
         let (plan, done) = world.round(usize::MAX);
         assert!(plan.holds.len() <= 1, "seed {seed}:\n{plan}");
-        assert_eq!((done.calls, world.picture()), (0, before.picture()), "seed {seed}:\n{plan}");
+        // With nothing to decide about, it begins.
         let Some(hold) = plan.holds.first() else { continue };
+        assert_eq!((done.calls, world.picture()), (0, before.picture()), "seed {seed}:\n{plan}");
         let all: BTreeSet<_> = changes(&before.compared()).into_iter().collect();
         assert_eq!(hold.changes, all.into_iter().collect::<Vec<_>>(), "seed {seed}:\n{plan}");
         world.decide(&hold.name, true);

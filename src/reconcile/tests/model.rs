@@ -7,10 +7,10 @@ use crate::config::DeleteTeams;
 use crate::guard;
 use crate::ids::*;
 use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
-use crate::reconcile::judge::{changes, was_begun};
+use crate::reconcile::judge::changes;
 use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::slug;
-use crate::state::holds::{HeldChange, Hold};
+use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Binding, Fate, Intent, Origin, Record};
 
 enum Task {
@@ -48,7 +48,7 @@ impl World {
     }
 
     pub fn carry_out(&mut self, plan: &Plan, due: &[HeldChange], calls: usize) -> Done {
-        let waits_for_first = self.first && !was_begun(&self.state);
+        let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         self.keep_holds(plan, due);
         let mut done = Done::default();
         if waits_for_first {
@@ -163,7 +163,7 @@ impl World {
             _ => Holder::Nobody,
         };
         let renamed = self.state.teams.news(team).is_some_and(|news| news.named.is_some());
-        let in_question = renamed || self.state.holds.adoptions_of(team).next().is_some();
+        let in_question = renamed || self.state.holds.disputes_of(team).next().is_some();
         let wanted = WantedTeam { adoptable: wanted.adoptable && !in_question, ..wanted.clone() };
         let step = plan::team(&wanted, binding.as_ref(), &holder);
         let name = slug::display_name(full_name, slug);
@@ -274,7 +274,7 @@ impl World {
 
     fn gone(&mut self, team: GithubTeamId, fate: Fate) -> Came {
         self.state.apply(Record::Gone { team, fate, apart: false, at: self.now });
-        self.release(|change| change.team() == team);
+        self.release(|change| change.team() == Some(team));
         Came::Over(true)
     }
 

@@ -4,8 +4,7 @@ use super::build::{decide, n_removed, only, rules};
 use super::world::{World, AFTER, NOW};
 use crate::clock::Timestamp;
 use crate::ids::*;
-use crate::reconcile::judge::FIRST;
-use crate::state::holds::Hold;
+use crate::state::holds::{Hold, FIRST};
 use crate::state::record::{Origin, Record};
 
 const ALL: usize = usize::MAX;

@@ -1,0 +1,467 @@
+//! A whole organisation in few calls: teams with their direct members, people with their addresses.
+//!
+//! What is read here decides who is absent, so it is complete or it fails: an answer with errors is never data, and
+//! every list is held against GitHub's own count. It must never take a list that shrank while it was read for news.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder, ScopedJoinHandle};
+
+use serde::de::DeserializeOwned;
+use serde_json::{json, Value};
+
+use super::wire::{self, Outcome};
+use super::{endless, graphql_trouble, queries, Claims, Github, Sources, TeamFacts, Wanted, MOST_PAGES};
+use crate::escape::path_part;
+use crate::event::OrgRef;
+use crate::ids::{GithubTeamId, GithubUserId, Login};
+use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam};
+use crate::upstream::{Exchange, Trouble, TroubleKind};
+use crate::verdict::Verdict;
+
+/// Teams per page at first. With 100 members each that is 5,050 nodes, well below what GitHub answers within its 10 s.
+const TEAMS_A_PAGE: u32 = 50;
+/// People and identities per page at first: the most that GitHub gives.
+const PEOPLE_A_PAGE: u32 = 100;
+
+/// Why a list is not there.
+#[derive(Debug)]
+enum Unread {
+    /// Its pages do not fit together: something changed between them. Reading it again may do.
+    Shifted(Trouble),
+    /// Anything else.
+    Failed(Trouble),
+}
+
+impl From<Trouble> for Unread {
+    fn from(trouble: Trouble) -> Self {
+        Unread::Failed(trouble)
+    }
+}
+
+/// What came of one query.
+enum Told<T> {
+    Data(T),
+    /// The thing asked for by name is not to be seen.
+    Nothing,
+    /// Less of it at once may do.
+    TooMuch(Trouble),
+    /// Something in it may not be seen; what, and the trouble if that is not to be done without.
+    Forbidden(String, Trouble),
+}
+
+/// The teams, and the logins of everybody in one.
+#[derive(Default)]
+struct Teams {
+    sees_secret: bool,
+    teams: BTreeMap<GithubTeamId, GithubTeam>,
+    logins: BTreeMap<GithubUserId, Login>,
+}
+
+type People = BTreeMap<GithubUserId, GithubPerson>;
+type Identities = HashMap<GithubUserId, Vec<String>>;
+
+impl Github {
+    /// Everything that the token sees of an organisation: its teams with their direct members, its people with their
+    /// addresses by every wanted source that is open to the token. Fails as a whole rather than being incomplete;
+    /// `None` if the organisation is not to be seen.
+    ///
+    /// Where GraphQL is refused altogether it is read by REST: with a call for each team, and without addresses.
+    pub fn snapshot(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
+        match self.snapshot_by_queries(org, wanted) {
+            Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
+                log::info!("GitHub: {trouble}; `{org}` is read by REST, without addresses");
+                twice(|| self.snapshot_by_rest(org))
+            }
+            read => read,
+        }
+    }
+
+    fn snapshot_by_queries(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
+        // Each list goes from cursor to cursor, but the three do not wait for each other.
+        let (teams, people, identities) = std::thread::scope(|scope| {
+            let thread = |name: &str| Builder::new().name(name.into());
+            let people = thread("people").spawn_scoped(scope, || self.all_people(org, wanted.verified));
+            let identities = thread("identities").spawn_scoped(scope, || match wanted.saml {
+                true => self.all_identities(org),
+                false => Ok(Some(Identities::new())),
+            });
+            (self.all_teams(org), joined(people), joined(identities))
+        });
+        let mut troubles = Vec::new();
+        let teams = kept(teams, &mut troubles);
+        let people = kept(people, &mut troubles);
+        let identities = kept(identities, &mut troubles);
+        // Once a call was refused the other lists' calls are put off: they know less than it.
+        troubles.sort_by_key(|trouble| matches!(trouble.kind, TroubleKind::Later(_)));
+        if let Some(trouble) = troubles.into_iter().next() {
+            return Err(trouble);
+        }
+        let (Some(teams), Some(people), Some(identities)) = (teams, people, identities) else {
+            return Ok(None);
+        };
+        Ok(Some(together(teams, people, identities)))
+    }
+
+    fn all_teams(&self, org: &Login) -> Result<Option<Teams>, Trouble> {
+        let mut size = TEAMS_A_PAGE;
+        twice(|| {
+            let (mut read, mut total) = (Teams::default(), None);
+            let query = || Some(queries::TEAMS_WITH_MEMBERS.to_string());
+            let seen = self.list(org, &mut size, query, Sources::NONE, |part: wire::TeamsPart| {
+                read.sees_secret = part.viewer_can_administer;
+                total = part.teams.total_count;
+                let next = part.teams.next();
+                for team in part.teams.nodes {
+                    self.take_team(team, &mut read)?;
+                }
+                Ok(next)
+            })?;
+            if !seen {
+                return Ok(None);
+            }
+            self.fits("teams of the organisation", read.teams.len(), total)?;
+            Ok(Some(read))
+        })
+    }
+
+    /// Adds a team and the people in it. A team that a shift between pages shows twice is there once.
+    fn take_team(&self, mut team: wire::TeamNode, read: &mut Teams) -> Result<(), Unread> {
+        let first = team.members.take();
+        let facts = team.into_facts();
+        let mut first =
+            Some(first.ok_or_else(|| self.odd(format!("team {} came without members", facts.id)))?);
+        let Some(members) = twice(|| self.members_from(&facts, first.take()))? else {
+            let why = format!("team {} (`{}`) was gone while its members were read", facts.id, facts.slug);
+            return Err(Unread::Shifted(self.odd(why)));
+        };
+        let ids = members.keys().copied().collect();
+        read.logins.extend(members);
+        read.teams.insert(facts.id, as_team(facts, ids));
+        Ok(())
+    }
+
+    /// A team's direct members, of which the first page may be here already; `None` if the team is gone.
+    fn members_from(
+        &self,
+        team: &TeamFacts,
+        first: Option<wire::Page<wire::UserNode>>,
+    ) -> Result<Option<BTreeMap<GithubUserId, Login>>, Unread> {
+        let mut members = BTreeMap::new();
+        let mut page = first;
+        let mut after = None;
+        for _ in 0..MOST_PAGES {
+            let now = match page.take() {
+                Some(page) => page,
+                None => match self.members_page(team, after.as_deref())? {
+                    Some(page) => page,
+                    None => return Ok(None),
+                },
+            };
+            let (total, next) = (now.total_count, now.next());
+            let people = now.nodes.into_iter().map(wire::UserNode::into_person);
+            members.extend(people.map(|person| (person.id, person.login)));
+            if next.is_none() {
+                let whose = format!("members of team {} (`{}`)", team.id, team.slug);
+                self.fits(&whose, members.len(), total)?;
+                return Ok(Some(members));
+            }
+            after = next;
+        }
+        Err(endless(&self.graphql).into())
+    }
+
+    fn members_page(
+        &self,
+        team: &TeamFacts,
+        after: Option<&str>,
+    ) -> Result<Option<wire::Page<wire::UserNode>>, Trouble> {
+        let vars = json!({ "id": team.node_id, "after": after });
+        match self.told::<wire::TeamData>(queries::TEAM_MEMBERS, vars, "node")? {
+            Told::Data(data) => {
+                Ok(data.node.filter(|node| node.database_id == team.id).map(|node| node.members))
+            }
+            Told::Nothing => Ok(None),
+            Told::TooMuch(trouble) | Told::Forbidden(_, trouble) => Err(trouble),
+        }
+    }
+
+    fn all_people(&self, org: &Login, verified: bool) -> Result<Option<People>, Trouble> {
+        let mut size = PEOPLE_A_PAGE;
+        let may_be_left_out = Sources { saml: false, verified, public: true };
+        twice(|| {
+            let (mut people, mut total) = (People::new(), None);
+            let query = || {
+                let public = !self.no_public.load(Ordering::Relaxed);
+                Some(queries::people(public, verified && !self.no_verified.load(Ordering::Relaxed)))
+            };
+            let seen = self.list(org, &mut size, query, may_be_left_out, |part: wire::PeoplePart| {
+                let page = part.members_with_role;
+                total = page.total_count;
+                let next = page.next();
+                people.extend(page.nodes.into_iter().map(|node| {
+                    let (id, login, claims) = node.into_parts();
+                    (id, GithubPerson { login, bot: false, claims })
+                }));
+                Ok(next)
+            })?;
+            if !seen {
+                return Ok(None);
+            }
+            self.fits("people of the organisation", people.len(), total)?;
+            Ok(Some(people))
+        })
+    }
+
+    /// The addresses in linked identities. They are held against no count: one that is missing leaves a person without
+    /// an address, and nobody absent.
+    fn all_identities(&self, org: &Login) -> Result<Option<Identities>, Trouble> {
+        let mut size = PEOPLE_A_PAGE;
+        let may_be_left_out = Sources { saml: true, ..Sources::NONE };
+        twice(|| {
+            let mut identities = Identities::new();
+            let query = || (!self.no_saml.load(Ordering::Relaxed)).then(|| queries::IDENTITIES.to_string());
+            let seen = self.list(org, &mut size, query, may_be_left_out, |part: wire::IdentitiesPart| {
+                let Some(provider) = part.saml_identity_provider else { return Ok(None) };
+                for (id, addresses) in provider.external_identities.nodes.iter().filter_map(wire::identity) {
+                    identities.entry(id).or_default().extend(addresses);
+                }
+                Ok(provider.external_identities.next())
+            })?;
+            Ok(seen.then_some(identities))
+        })
+    }
+
+    /// Hands the pages of a list of the organisation to `take`, which gives the next page's cursor; `false` if the
+    /// organisation is not to be seen. A page that is too much for GitHub is asked for again by half, and so is the rest
+    /// of the list; a source that may not be seen is left out if it is one that may be. No query: nothing to ask.
+    fn list<T: DeserializeOwned>(
+        &self,
+        org: &Login,
+        size: &mut u32,
+        query: impl Fn() -> Option<String>,
+        may_be_left_out: Sources,
+        mut take: impl FnMut(T) -> Result<Option<String>, Unread>,
+    ) -> Result<bool, Unread> {
+        let mut after: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let Some(query) = query() else { return Ok(true) };
+            let vars = json!({ "org": org, "first": *size, "after": after });
+            match self.told::<wire::OrgData<T>>(&query, vars, "organization")? {
+                Told::Nothing | Told::Data(wire::OrgData { organization: None }) => return Ok(false),
+                Told::Data(wire::OrgData { organization: Some(part) }) => match take(part)? {
+                    Some(next) => after = Some(next),
+                    None => return Ok(true),
+                },
+                Told::TooMuch(trouble) if *size == 1 => return Err(trouble.into()),
+                Told::TooMuch(trouble) => {
+                    *size /= 2;
+                    log::info!("{trouble}; asking for {size} at once");
+                }
+                Told::Forbidden(what, trouble) => {
+                    if !self.leave_out_named(&what, may_be_left_out) {
+                        return Err(trouble.into());
+                    }
+                }
+            }
+        }
+        Err(endless(&self.graphql).into())
+    }
+
+    /// One query. `root` is the field that names the thing asked for.
+    fn told<T: DeserializeOwned>(&self, query: &str, vars: Value, root: &str) -> Result<Told<T>, Trouble> {
+        let reply = self.post(query, vars);
+        match reply.verdict {
+            Verdict::Done => {}
+            Verdict::Unknown(_) if reply.is_late() => return Ok(Told::TooMuch(reply.into_trouble())),
+            // The route itself is missing: a server without GraphQL.
+            Verdict::Missing => return Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() }),
+            _ => return Err(reply.into_trouble()),
+        }
+        if let Some(data) = wire::data(&reply.answer.body) {
+            return Ok(Told::Data(data));
+        }
+        match wire::outcome(&reply.answer.body) {
+            Outcome::NotFound if wire::is_null(&reply.answer.body, root) => Ok(Told::Nothing),
+            Outcome::TooMuch(why) => Ok(Told::TooMuch(graphql_trouble(reply, Outcome::TooMuch(why)))),
+            Outcome::Forbidden(what) => {
+                Ok(Told::Forbidden(what.clone(), graphql_trouble(reply, Outcome::Forbidden(what))))
+            }
+            Outcome::Data(_) => {
+                Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())))
+            }
+            other => Err(graphql_trouble(reply, other)),
+        }
+    }
+
+    /// Whether as many were read as GitHub counted at the last page.
+    fn fits(&self, what: &str, read: usize, counted: Option<u64>) -> Result<(), Unread> {
+        if counted == u64::try_from(read).ok() {
+            return Ok(());
+        }
+        let counted = counted.map_or("none".into(), |counted| counted.to_string());
+        let why =
+            format!("GitHub counts {counted} {what} but showed {read}; they change while they are read");
+        Err(Unread::Shifted(self.odd(why)))
+    }
+
+    /// Answers that are fine one by one and wrong together.
+    fn odd(&self, why: String) -> Trouble {
+        let exchange = Exchange { call: format!("POST {}", self.graphql), answer: why.clone() };
+        Trouble { kind: TroubleKind::Unknown, why, exchange }
+    }
+
+    fn snapshot_by_rest(&self, org: &Login) -> Result<Option<GithubSnapshot>, Unread> {
+        let Some(org) = self.org(org)? else { return Ok(None) };
+        let login = path_part(org.login.as_str());
+        let teams: Option<Vec<wire::TeamRow>> = self.pages(&format!("/orgs/{login}/teams?per_page=100"))?;
+        let people: Option<Vec<wire::UserRow>> =
+            self.pages(&format!("/orgs/{login}/members?per_page=100"))?;
+        let (Some(teams), Some(people)) = (teams, people) else { return Ok(None) };
+        // Enterprise teams are shown by REST alone, which then refuses some calls on them.
+        let teams = teams.into_iter().map(wire::TeamRow::into_facts);
+        let teams: Vec<_> = teams.filter(|team| !team.slug.as_str().starts_with("ent:")).collect();
+        let parents: BTreeSet<_> = teams.iter().filter_map(|team| team.parent).collect();
+        let mut all: People = people.into_iter().map(person_of_row).collect();
+        let mut read = BTreeMap::new();
+        for team in teams {
+            let rows = self.team_by_rest(&org, &team, parents.contains(&team.id))?;
+            let members: People = rows.into_iter().map(person_of_row).collect();
+            read.insert(team.id, as_team(team, members.keys().copied().collect()));
+            for (id, person) in members {
+                all.entry(id).or_insert(person);
+            }
+        }
+        // REST does not tell an owner's token from a member's.
+        let teams = read.into_values().map(|team| GithubTeam { node_id: String::new(), ..team });
+        Ok(Some(GithubSnapshot { teams: teams.collect(), people: all, sees_secret: false }))
+    }
+
+    fn team_by_rest(
+        &self,
+        org: &OrgRef,
+        team: &TeamFacts,
+        parent: bool,
+    ) -> Result<Vec<wire::UserRow>, Unread> {
+        let path = format!("/organizations/{}/team/{}/members?per_page=100", org.id, team.id);
+        let trouble = |kind, why: String| {
+            let exchange = Exchange { call: format!("GET {}{path}", self.rest), answer: why.clone() };
+            Trouble { kind, why, exchange }
+        };
+        let Some(mut rows) = self.pages::<wire::UserRow>(&path)? else {
+            let why = format!("team {} (`{}`) was gone while its members were read", team.id, team.slug);
+            return Err(Unread::Shifted(trouble(TroubleKind::Unknown, why)));
+        };
+        if parent && !rows.iter().all(wire::UserRow::tells_inherited) {
+            let why = format!(
+                "team {} (`{}`) has child teams, and this server's REST API does not tell its own members from theirs: \
+                 the token needs GraphQL",
+                team.id, team.slug
+            );
+            return Err(Unread::Failed(trouble(TroubleKind::Never, why)));
+        }
+        rows.retain(|row| !row.is_inherited());
+        Ok(rows)
+    }
+}
+
+/// Reads once more what shifted while it was read.
+fn twice<T>(mut read: impl FnMut() -> Result<T, Unread>) -> Result<T, Trouble> {
+    let read = match read() {
+        Err(Unread::Shifted(trouble)) => {
+            log::info!("{trouble}; reading it again");
+            read()
+        }
+        read => read,
+    };
+    read.map_err(|unread| match unread {
+        Unread::Shifted(trouble) | Unread::Failed(trouble) => trouble,
+    })
+}
+
+fn joined<T>(thread: io::Result<ScopedJoinHandle<'_, Result<T, Trouble>>>) -> Result<T, Trouble> {
+    match thread.map(ScopedJoinHandle::join) {
+        Ok(Ok(read)) => read,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(error) => {
+            let why = format!("no thread to read with: {error}");
+            let exchange = Exchange { call: "no call".into(), answer: why.clone() };
+            Err(Trouble { kind: TroubleKind::Unknown, why, exchange })
+        }
+    }
+}
+
+fn kept<T>(read: Result<Option<T>, Trouble>, troubles: &mut Vec<Trouble>) -> Option<T> {
+    read.unwrap_or_else(|trouble| {
+        troubles.push(trouble);
+        None
+    })
+}
+
+fn as_team(facts: TeamFacts, members: Vec<GithubUserId>) -> GithubTeam {
+    let TeamFacts { id, node_id, name, slug, created_at, parent } = facts;
+    GithubTeam { id, node_id, name, slug, created_at, parent, members }
+}
+
+fn person_of_row(row: wire::UserRow) -> (GithubUserId, GithubPerson) {
+    let person = row.into_person();
+    (person.id, GithubPerson { login: person.login, bot: person.bot, claims: Claims::default() })
+}
+
+/// Makes one value of the three lists. Whoever is in a team is somebody, also if the list of people lacks them.
+fn together(teams: Teams, mut people: People, identities: Identities) -> GithubSnapshot {
+    for (id, mut addresses) in identities {
+        if let Some(person) = people.get_mut(&id) {
+            addresses.sort();
+            addresses.dedup();
+            person.claims.saml = addresses;
+        }
+    }
+    for (id, login) in teams.logins {
+        people.entry(id).or_insert(GithubPerson { login, bot: false, claims: Claims::default() });
+    }
+    let Teams { sees_secret, teams, .. } = teams;
+    GithubSnapshot { teams: teams.into_values().collect(), people, sees_secret }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(why: &str) -> Trouble {
+        let exchange = Exchange { call: String::new(), answer: String::new() };
+        Trouble { kind: TroubleKind::Unknown, why: why.into(), exchange }
+    }
+
+    #[test]
+    fn what_shifted_is_read_once_more_and_what_failed_is_not() {
+        let shifted = || Err(Unread::Shifted(trouble("shifted")));
+        let mut answers = vec![Ok(7), shifted()];
+        assert_eq!(twice(|| answers.pop().unwrap()).unwrap(), 7);
+        let mut answers: Vec<Result<i32, _>> = vec![Ok(7), shifted(), shifted()];
+        assert_eq!(twice(|| answers.pop().unwrap()).unwrap_err().why, "shifted");
+        assert_eq!(answers.len(), 1);
+        let mut answers: Vec<Result<i32, _>> = vec![Ok(7), Err(Unread::Failed(trouble("failed")))];
+        assert_eq!(twice(|| answers.pop().unwrap()).unwrap_err().why, "failed");
+        assert_eq!(answers.len(), 1);
+    }
+
+    #[test]
+    fn everybody_in_a_team_is_somebody_and_identities_belong_to_people() {
+        let person =
+            |login: &str| GithubPerson { login: login.into(), bot: false, claims: Claims::default() };
+        let people = People::from([(GithubUserId(1), person("ana"))]);
+        let teams = Teams {
+            logins: BTreeMap::from([(GithubUserId(1), "ana".into()), (GithubUserId(2), "bo".into())]),
+            ..Teams::default()
+        };
+        let addresses = || vec!["b@x".to_string(), "a@x".into(), "b@x".into()];
+        let identities = Identities::from([(GithubUserId(1), addresses()), (GithubUserId(2), addresses())]);
+        let snapshot = together(teams, people, identities);
+        assert_eq!(snapshot.people[&GithubUserId(1)].claims.saml, ["a@x", "b@x"]);
+        assert_eq!(snapshot.people[&GithubUserId(2)], person("bo"));
+        assert_eq!(snapshot.people.len(), 2);
+    }
+}

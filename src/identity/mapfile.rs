@@ -1,0 +1,219 @@
+//! The user map's file, watched: read again when it has changed; a bad file keeps the last good one.
+//!
+//! What was taken into use is kept beside the journal, so that neither a bad file nor one that waits for a person takes
+//! the last good one away at a restart. It must never take a changed map into use by itself: [`crate::map_guard`]
+//! decides that.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::usermap::{parse, UserMap};
+
+/// The copy of the map in use, in the state directory.
+const KEPT: &str = "user-map.json";
+
+/// The map in use, and the file it comes from.
+pub struct MapFile {
+    path: Option<PathBuf>,
+    kept: PathBuf,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    seen: Option<Stamp>,
+    good: Option<Arc<UserMap>>,
+    /// What the file says now, where that is another map than the one in use.
+    candidate: Option<Arc<UserMap>>,
+    fault: Option<String>,
+}
+
+/// What tells one version of a file from another.
+#[derive(Clone, Copy, PartialEq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+}
+
+impl MapFile {
+    /// Watches a file; without one, the map is empty.
+    pub fn new(path: Option<PathBuf>, state_dir: &Path) -> Self {
+        let kept = state_dir.join(KEPT);
+        let good = match path {
+            None => Some(Arc::default()),
+            Some(_) => fs::read_to_string(&kept).ok().and_then(|text| parse(&text).ok()).map(Arc::new),
+        };
+        Self { path, kept, inner: Mutex::new(Inner { good, ..Inner::default() }) }
+    }
+
+    /// What the file says, if that is a good map and another one than is in use; looks at the file.
+    pub fn candidate(&self) -> Option<Arc<UserMap>> {
+        let path = self.path.as_ref()?;
+        let mut inner = self.lock();
+        let stamp =
+            fs::metadata(path).ok().map(|meta| Stamp { modified: meta.modified().ok(), length: meta.len() });
+        let unread = inner.good.is_none() && inner.candidate.is_none();
+        if unread || stamp != inner.seen || inner.seen.is_none() {
+            inner.seen = stamp;
+            inner.read(path);
+        }
+        inner.candidate.clone()
+    }
+
+    /// Takes a map into use.
+    pub fn admit(&self, map: Arc<UserMap>) {
+        let mut inner = self.lock();
+        log::info!("user map: {} entries are in use", map.len());
+        if let Err(why) = self.keep(&map) {
+            let kept = self.kept.display();
+            log::warn!("user map: failed to keep a copy in `{kept}`, a restart needs the file itself: {why}");
+        }
+        inner.candidate = None;
+        inner.good = Some(map);
+    }
+
+    fn keep(&self, map: &UserMap) -> std::io::Result<()> {
+        let fresh = self.kept.with_extension("new");
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(map.to_json().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.kept)
+    }
+
+    /// The map in use. An error only if there was never one: then nobody may be matched at all, because what the map
+    /// would have said is not known. As long as nothing changes, it is the same value at the same place.
+    pub fn current(&self) -> Result<Arc<UserMap>, String> {
+        let inner = self.lock();
+        match (&inner.good, &inner.fault) {
+            (Some(map), _) => Ok(map.clone()),
+            (None, Some(fault)) => Err(fault.clone()),
+            (None, None) => {
+                Err("SYNC_USER_MAP: the map waits to be approved; `status` names the hold".into())
+            }
+        }
+    }
+
+    /// What is wrong with the file, if the map in use is not the file's.
+    pub fn fault(&self) -> Option<String> {
+        self.lock().fault.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn read(&mut self, path: &Path) {
+        let read = fs::read_to_string(path).map_err(|e| format!("can not be read: {e}"));
+        match read.and_then(|text| parse(&text)) {
+            Ok(map) => {
+                self.fault = None;
+                let new = self.good.as_deref() != Some(&map);
+                self.candidate = new.then(|| Arc::new(map));
+            }
+            Err(why) => {
+                let fault = format!("SYNC_USER_MAP `{}` {why}", path.display());
+                if self.fault.as_ref() != Some(&fault) {
+                    let kept = match self.good {
+                        Some(_) => "the last good one stays in use",
+                        None => "nobody is matched",
+                    };
+                    log::error!("user map: {fault}; {kept}");
+                }
+                self.candidate = None;
+                self.fault = Some(fault);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("mapfile-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> MapFile {
+            MapFile::new(Some(self.0.join("map")), &self.0)
+        }
+
+        fn write(&self, text: &str) {
+            fs::write(self.0.join("map"), text).unwrap();
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Looks at the file and takes what it says; how many entries are in use then.
+    fn take(file: &MapFile) -> Option<usize> {
+        if let Some(map) = file.candidate() {
+            file.admit(map);
+        }
+        file.current().ok().map(|map| map.len())
+    }
+
+    #[test]
+    fn without_a_file_the_map_is_empty_and_never_changes() {
+        let file = MapFile::new(None, Path::new("/nowhere"));
+        assert_eq!(file.candidate(), None);
+        let (first, second) = (file.current().unwrap(), file.current().unwrap());
+        assert!(first.is_empty());
+        assert!(Arc::ptr_eq(&first, &second), "a change has everybody who is waited for tried again");
+    }
+
+    #[test]
+    fn a_bad_file_keeps_the_last_good_one() {
+        let folder = Folder::new("bad");
+        let file = folder.file();
+        assert_eq!((take(&file), file.fault().is_some()), (None, true));
+        folder.write("a,a@x\n");
+        assert_eq!((take(&file), file.fault()), (Some(1), None));
+        folder.write("a,a@x\nb\n");
+        assert_eq!((take(&file), file.fault().is_some()), (Some(1), true));
+        folder.write("a,a@x\nb,b@x\n");
+        assert_eq!((take(&file), file.fault()), (Some(2), None));
+        fs::remove_file(folder.0.join("map")).unwrap();
+        assert_eq!((take(&file), file.fault().is_some()), (Some(2), true));
+    }
+
+    #[test]
+    fn a_restart_keeps_the_last_good_one_too() {
+        let folder = Folder::new("restart");
+        folder.write("a,a@x\n");
+        assert_eq!(take(&folder.file()), Some(1));
+        folder.write("nonsense");
+        let again = folder.file();
+        assert_eq!((take(&again), again.fault().is_some()), (Some(1), true));
+    }
+
+    #[test]
+    fn a_changed_file_is_not_in_use_before_it_is_admitted() {
+        let folder = Folder::new("waits");
+        folder.write("a,a@x\n");
+        let file = folder.file();
+        assert!(file.current().unwrap_err().contains("SYNC_USER_MAP"));
+        take(&file);
+        folder.write("a,other@x\nb,b@x\n");
+        assert_eq!(file.candidate().unwrap().len(), 2);
+        assert_eq!(file.current().unwrap().len(), 1);
+        folder.write("a,a@x\n");
+        assert_eq!(file.candidate(), None, "the file says again what is in use");
+    }
+}

@@ -1,0 +1,168 @@
+//! Where one scenario is played: GitHub's stand-in, the real service, and either kind of Sentry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::site::{Server, Site};
+use crate::standin::client::ask;
+use crate::standin::sentry::template;
+use crate::standin::{GithubUser, NewMember, TeamView};
+use crate::world::{Truth, World};
+
+/// The original's permissions: *Team: Admin* and *Member: Read & Write*. Such a token can not list teams.
+pub const ORIGINAL: [&str; 5] = ["team:read", "team:write", "team:admin", "member:read", "member:write"];
+
+/// A world whose Sentry may be a true one.
+pub struct Field {
+    world: World,
+    /// The Sentry that the service works on.
+    pub site: Rc<dyn Site>,
+    /// Which truth the GitHub token allows.
+    pub truth: Truth,
+    /// The service's token of Sentry.
+    pub token: String,
+}
+
+/// The world's GitHub, service, status and commands; its pretend Sentry is not to be used through it.
+impl Deref for Field {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl DerefMut for Field {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+}
+
+impl Field {
+    /// A field with an organisation of its own, whose only team member-to-be is its owner. Without a server, Sentry is
+    /// pretended.
+    pub fn new(truth: Truth, server: Option<&Rc<Server>>) -> Self {
+        let mut world = World::new(truth);
+        let site: Rc<dyn Site> = match server {
+            Some(server) => {
+                let org = server.organization();
+                org.add_member(NewMember::new("olive@acme.test"));
+                Rc::new(org)
+            }
+            None => Rc::new(world.sentry.clone()),
+        };
+        let token = site.add_token(&ORIGINAL);
+        world.set("SENTRY_URL", &site.url());
+        world.set("SENTRY_ORG_SLUG", &site.org());
+        world.set("SENTRY_TOKEN", &token);
+        Self { world, site, truth, token }
+    }
+
+    /// Gives the service a token with other scopes; before its start.
+    pub fn use_token(&mut self, scopes: &[&str]) {
+        self.token = self.site.add_token(scopes);
+        let token = self.token.clone();
+        self.set("SENTRY_TOKEN", &token);
+    }
+
+    /// Somebody with an account on both sides, found by their public address.
+    pub fn person(&self, login: &str) -> u64 {
+        self.site.add_member(NewMember::new(&format!("{login}@acme.test")));
+        self.github_only(login)
+    }
+
+    /// Somebody on GitHub with this public address.
+    pub fn with_address(&self, login: &str, address: &str) -> u64 {
+        self.github.add_person(GithubUser::new(login).email(address))
+    }
+
+    /// A GitHub team that is mirrored.
+    #[track_caller]
+    pub fn team(&self, name: &str) -> u64 {
+        let (team, created) = self.github.create_team(name, self.olive);
+        assert_eq!(self.settle(&created).0, "done", "{name}");
+        team
+    }
+
+    /// Somebody is put into a team on GitHub: what became of the delivery.
+    #[track_caller]
+    pub fn add(&self, team: u64, person: u64) -> (String, String) {
+        self.settle(&self.github.add_member(team, person))
+    }
+
+    /// Somebody is taken out of a team on GitHub: what became of the delivery.
+    #[track_caller]
+    pub fn remove(&self, team: u64, person: u64) -> (String, String) {
+        self.settle(&self.github.remove_member(team, person))
+    }
+
+    /// Sentry's teams by slug.
+    pub fn teams(&self) -> BTreeMap<String, TeamView> {
+        self.site.teams()
+    }
+
+    /// Sentry's slugs and team ids.
+    pub fn ids(&self) -> Vec<(String, u64)> {
+        self.teams().into_iter().map(|(slug, team)| (slug, team.id)).collect()
+    }
+
+    /// The Sentry team's id.
+    #[track_caller]
+    pub fn id(&self, slug: &str) -> u64 {
+        self.teams().get(slug).unwrap_or_else(|| panic!("no team `{slug}`: {:?}", self.ids())).id
+    }
+
+    /// Who is in a Sentry team besides the owner of the GitHub organisation.
+    #[track_caller]
+    pub fn people(&self, slug: &str) -> BTreeSet<String> {
+        let teams = self.teams();
+        let team = teams.get(slug).unwrap_or_else(|| panic!("no team `{slug}`: {:?}", self.ids()));
+        team.members.iter().filter(|address| *address != "olive@acme.test").cloned().collect()
+    }
+
+    /// Waits until a Sentry team has exactly these people besides the owner of the GitHub organisation.
+    #[track_caller]
+    pub fn wait_for_people(&self, slug: &str, addresses: &[&str]) {
+        let wanted: BTreeSet<String> = addresses.iter().map(|address| address.to_string()).collect();
+        self.wait_until(&format!("{addresses:?} in {slug}"), || {
+            self.teams().contains_key(slug) && self.people(slug) == wanted
+        });
+    }
+
+    /// One call of Sentry's web interface by somebody else: status and body.
+    pub fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+        let token =
+            self.site.add_token(&["org:read", "team:read", "team:write", "team:admin", "member:read"]);
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let url = format!("{}/api/0{path}", self.site.url());
+        let answer = ask(&url, method, &headers, body.as_bytes()).expect("an answer");
+        (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    /// Somebody deletes a team in Sentry.
+    pub fn delete_in_sentry(&self, slug: &str) {
+        let (status, body) = self.call("DELETE", &format!("/teams/{}/{slug}/", self.site.org()), None);
+        assert_eq!(status, 204, "{body}");
+    }
+
+    /// Every kind of question that the service asked Sentry with every kind of answer that it got, from its log.
+    pub fn exchanges(&self) -> BTreeSet<String> {
+        let text = self.service().text();
+        let calls = text.lines().filter_map(|line| line.strip_prefix("debug Sentry: "));
+        calls.filter_map(|call| Some(self.exchange(call.rsplit_once(" in ")?.0))).collect()
+    }
+
+    /// `GET /api/0/teams/acme/crew/?x -> 404 …` as `GET /teams/{org}/{slug}/ -> 404 …`.
+    fn exchange(&self, call: &str) -> String {
+        let (question, answer) = call.split_once(" -> ").unwrap_or((call, ""));
+        let (method, target) = question.split_once(' ').unwrap_or((question, ""));
+        let path = target.split('?').next().unwrap_or_default();
+        let answer = answer.replace(&self.site.org(), "ORG");
+        format!("{} -> {answer}", template(method, path))
+    }
+}

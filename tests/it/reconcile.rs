@@ -1,0 +1,502 @@
+//! The whole organisation: compared, shown, healed, and never harmed.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::standin::{Fault, GithubTeam, GithubUser, NewMember, Rule};
+use crate::world::{Truth, World};
+
+/// A world whose people are matched by an address on a verified domain, so that a comparison may also remove them.
+fn world() -> World {
+    World::new(Truth::Github).may_list_teams()
+}
+
+fn person(world: &World, login: &str) -> u64 {
+    let address = format!("{login}@acme.test");
+    world.sentry.add_member(NewMember::new(&address));
+    world.github.add_person(GithubUser::new(login).verified(&address))
+}
+
+/// Teams of a day ago, each with these people.
+fn teams(world: &World, names: &[&str], people: &[u64]) -> Vec<u64> {
+    let one = |name: &&str| {
+        let team = world.old_team(name);
+        people.iter().for_each(|person| world.github.join(team, *person));
+        team
+    };
+    names.iter().map(one).collect()
+}
+
+fn people(world: &World, n: usize) -> Vec<u64> {
+    (0..n).map(|n| person(world, &format!("p{n}"))).collect()
+}
+
+/// Carries out the plan; nothing may be held or fail.
+#[track_caller]
+fn apply(world: &World) -> String {
+    let (code, out, err) = world.alone(&["sync", "--apply"]);
+    assert_eq!(code, 0, "{out}{err}");
+    out
+}
+
+#[test]
+fn looking_shows_the_plan_and_changes_and_leaves_nothing() {
+    let world = world();
+    let all = people(&world, 2);
+    teams(&world, &["Search", "Crew"], &all);
+    let ghost = world.github.add_person(GithubUser::new("ghost"));
+    world.github.join(world.github.team_id("crew").expect("crew"), ghost);
+    let mark = world.sentry.wire.mark();
+    let (code, out, err) = world.alone(&["sync"]);
+    assert_eq!((code, err.as_str()), (2, ""));
+    let expected = "\
+create   crew  \"Crew\"
+         + p0  by verified
+         + p1  by verified
+create   search  \"Search\"
+         + p0  by verified
+         + p1  by verified
+people whom Sentry does not know, left as they are:
+  ghost: no address is known from map, sentry, saml, verified, public (in crew)
+2 to create, 4 to add, 1 people skipped; 0 teams in sync, 0 left out
+";
+    assert_eq!(out, expected);
+    assert_eq!(world.writes_since(mark), [""; 0]);
+    assert!(!fs::exists(&world.env["SYNC_STATE_DIR"]).expect("a path"), "looking leaves no state directory");
+    // The same input gives the same bytes, as text and as JSON.
+    assert_eq!(world.alone(&["sync"]).1, expected);
+    let (_, json, _) = world.alone(&["sync", "--json"]);
+    assert_eq!(json, world.alone(&["sync", "--json"]).1);
+    let plan: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(plan["teams"][0]["slug"], "crew");
+}
+
+#[test]
+fn applying_makes_both_sides_the_same_and_a_second_run_writes_nothing() {
+    let world = world();
+    let all = people(&world, 5);
+    teams(&world, &["Search", "Crew", "2024"], &all);
+    let out = apply(&world);
+    assert!(out.ends_with("done: 18 changes made in Sentry\n"), "{out}");
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(5));
+    let mark = world.sentry.wire.mark();
+    let (code, out, _) = world.alone(&["sync", "--apply"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "in sync: 3 teams in sync, 0 left out\ndone: 0 changes made in Sentry\n")
+    );
+    assert_eq!(world.writes_since(mark), [""; 0]);
+}
+
+#[test]
+fn a_hundred_teams_cost_pages_and_not_people() {
+    let world = world();
+    let all = people(&world, 500);
+    for n in 0..100 {
+        let team = world.old_team(&format!("Team {n:03}"));
+        for k in 0..20 {
+            world.github.join(team, all[(n * 7 + k * 23) % 500]);
+        }
+    }
+    let writes = 100 + 2000;
+    apply(&world);
+    assert!(world.sentry.wire.n_calls() <= writes + 200, "{} calls", world.sentry.wire.n_calls());
+    assert_eq!(world.differences(), [""; 0]);
+    world.sentry.wire.reset_counts();
+    world.github.wire.reset_counts();
+    let (code, out, err) = world.alone(&["sync"]);
+    assert_eq!((code, out.as_str()), (0, "in sync: 100 teams in sync, 0 left out\n"), "{err}");
+    let (github, sentry) = (world.github.wire.counts(), world.sentry.wire.counts());
+    assert!(world.github.wire.n_calls() <= 15 + 2, "{github:?}");
+    assert!(world.sentry.wire.n_calls() <= 108, "{sentry:?}");
+}
+
+#[test]
+fn what_nobody_told_is_healed_by_the_next_comparison() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "1s");
+    let all = people(&world, 4);
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    for person in &all[..3] {
+        world.settle(&world.github.add_member(crew, *person));
+    }
+    // None of these is delivered.
+    world.github.rename_team(crew, "Night Crew");
+    world.github.add_member(crew, all[3]);
+    world.github.remove_member(crew, all[0]);
+    world.github.create_team("Second", world.olive);
+    world.wait_until("healed", || world.differences().is_empty());
+    assert!(world.status()["last_reconcile"]["summary"].as_str().is_some());
+}
+
+#[test]
+fn names_passed_round_while_down_are_set_right_at_the_start() {
+    let mut world = world();
+    world.start();
+    let ids: Vec<_> = ["A", "B", "C"]
+        .iter()
+        .map(|name| {
+            let (team, created) = world.github.create_team(*name, world.olive);
+            world.settle(&created);
+            (team, world.sentry.teams()[&name.to_lowercase()].id)
+        })
+        .collect();
+    world.take_service().stop("-TERM");
+    world.github.rename_team(ids[0].0, "X");
+    for (n, name) in [(1, "A"), (2, "B"), (0, "C")] {
+        world.github.rename_team(ids[n].0, name);
+    }
+    world.start();
+    let now = || world.sentry.teams().iter().map(|(slug, team)| (slug.clone(), team.id)).collect::<Vec<_>>();
+    let wanted = [("a".to_string(), ids[1].1), ("b".to_string(), ids[2].1), ("c".to_string(), ids[0].1)];
+    world.wait_until("renamed", || now() == wanted);
+}
+
+#[test]
+fn the_first_comparison_of_a_service_waits_for_a_person() {
+    let mut world = world();
+    let all = people(&world, 2);
+    teams(&world, &["Crew", "New"], &all);
+    let stranger = world.sentry.add_member("stranger@acme.test");
+    let sentry = world.sentry.add_team("crew", "Crew");
+    world.sentry.join(sentry, stranger);
+    let mark = world.sentry.wire.mark();
+    world.start();
+    let hold = world.only_hold();
+    assert!(hold["rule"].as_str().is_some_and(|rule| rule.starts_with("SYNC_FIRST hold")), "{hold}");
+    world.crash_and_restart();
+    let hold = world.only_hold();
+    assert_eq!(world.writes_since(mark), [""; 0]);
+    assert_eq!(world.command(&["approve", hold["name"].as_str().expect("a name")]).0, 0);
+    world.wait_until("mirrored", || {
+        world.members("new").is_some_and(|members| members.len() == 2)
+            && world.members("crew").is_some_and(|members| members.len() == 3)
+    });
+    world.wait_until("the hold is history", || {
+        world.command(&["sync"]).0 == 0 && world.status()["holds"] == serde_json::json!([])
+    });
+}
+
+/// What events bring in meanwhile is mirrored all the same; once nothing is left to decide, the mirror has begun.
+#[test]
+fn a_first_comparison_that_waits_keeps_nothing_else_waiting() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "1s");
+    let all = people(&world, 3);
+    let ids = teams(&world, &["Crew", "New"], &all[..1]);
+    world.sentry.add_team("crew", "Crew");
+    world.start();
+    world.only_hold();
+    world.settle(&world.github.add_member(ids[0], all[1]));
+    world.wait_for_members("crew", &["p0", "p1"]);
+    // Not delivered: the comparison finds it, in the team that an event has brought in.
+    world.github.join(ids[0], all[2]);
+    world.wait_for_members("crew", &["p0", "p1", "p2"]);
+    assert_eq!(world.members("new"), None);
+    let changes = world.only_hold()["changes"].to_string();
+    assert!(changes.contains("create Sentry team `new`") && !changes.contains("crew"), "{changes}");
+}
+
+#[test]
+fn sync_first_apply_begins_at_once() {
+    let mut world = world();
+    world.set("SYNC_FIRST", "apply");
+    let all = people(&world, 2);
+    teams(&world, &["Crew"], &all);
+    world.sentry.add_team("crew", "Crew");
+    world.start();
+    world.wait_for_members("crew", &["p0", "p1"]);
+}
+
+#[test]
+fn many_removals_are_held_approved_and_done_and_additions_go_on_meanwhile() {
+    let world = world();
+    let all = people(&world, 20);
+    let ids = teams(&world, &["Crew", "A", "B", "C", "D"], &all);
+    apply(&world);
+    all[..8].iter().for_each(|person| world.github.leave(ids[0], *person));
+    let late = person(&world, "late");
+    world.github.join(ids[0], late);
+    let (code, out, _) = world.alone(&["sync", "--apply"]);
+    assert_eq!(code, 2);
+    assert!(out.contains("SYNC_MAX_TEAM_REMOVALS 25%,3: 8 of 20 people of `crew`, 5 may be"), "{out}");
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(21), "the addition was made");
+    let name =
+        out.lines().find_map(|line| line.trim().strip_prefix("sentry-team-sync approve ")).expect("a name");
+    let (code, out, _) = world.alone(&["approve", name]);
+    assert_eq!((code, out.lines().count()), (0, 8), "{out}");
+    apply(&world);
+    assert_eq!(world.differences(), [""; 0]);
+}
+
+#[test]
+fn a_team_left_empty_and_a_short_reading_remove_nobody() {
+    let world = world();
+    let all = people(&world, 12);
+    let ids = teams(&world, &["Crew", "Other"], &all);
+    apply(&world);
+    all[..3].iter().for_each(|person| world.github.leave(ids[0], *person));
+    let (code, out, _) = world.alone(&["sync"]);
+    assert_eq!(code, 2);
+    assert!(out.contains("short reading: 21 memberships on GitHub, 24 the last time"), "{out}");
+    world.github.join(ids[0], all[0]);
+    world.github.join(ids[0], all[1]);
+    assert!(apply(&world).ends_with("done: 1 changes made in Sentry\n"));
+}
+
+#[test]
+fn somebody_added_by_hand_is_left_alone_unless_all_are_asked_for_and_then_held() {
+    for (policy, expected) in [("left", None), ("known", Some("p1")), ("all", Some("p1"))] {
+        let mut world = world();
+        world.set("SYNC_REMOVE_MEMBERS", policy);
+        let all = people(&world, 2);
+        teams(&world, &["Crew"], &all[..1]);
+        apply(&world);
+        let crew = world.sentry.teams()["crew"].id;
+        let stranger = world.sentry.add_member("stranger@acme.test");
+        world.sentry.join(crew, stranger);
+        world.sentry.join(crew, world.sentry.member_id("p1@acme.test").expect("p1"));
+        // p1 is known once they are in another team.
+        teams(&world, &["Second"], &all);
+        let (code, out, _) = world.alone(&["sync", "--apply"]);
+        assert_eq!(code, if policy == "all" { 2 } else { 0 }, "{policy} {out}");
+        let left = world.members("crew").expect("crew");
+        assert!(left.contains(&"stranger@acme.test".into()), "{policy}");
+        assert_eq!(left.contains(&"p1@acme.test".into()), expected.is_none(), "{policy} {out}");
+    }
+}
+
+#[test]
+fn a_match_by_public_address_alone_removes_nobody() {
+    let world = world();
+    let ana = world.person("ana");
+    let ids = teams(&world, &["Crew"], &[ana]);
+    apply(&world);
+    world.github.leave(ids[0], ana);
+    world.github.join(ids[0], world.olive);
+    apply(&world);
+    assert!(world.members("crew").is_some_and(|members| members.contains(&"ana@acme.test".into())));
+}
+
+#[test]
+fn a_kept_plan_is_carried_out_only_while_it_still_holds() {
+    let world = world();
+    let all = people(&world, 2);
+    let ids = teams(&world, &["Crew"], &all[..1]);
+    let file = world.dir.0.join("plan.json");
+    let file = file.to_str().expect("a plain path");
+    assert_eq!(world.alone(&["sync", "--save", file]).0, 2);
+    world.github.join(ids[0], all[1]);
+    let (code, out, err) = world.alone(&["sync", &format!("--apply={file}")]);
+    assert_eq!(code, 2);
+    assert!(out.contains("\n+ ") || out.starts_with("+ "), "{out}");
+    assert!(out.contains("+ p1") && err.contains("the plan has changed"), "{out}{err}");
+    assert!(world.sentry.teams().is_empty());
+    world.github.leave(ids[0], all[1]);
+    assert_eq!(world.alone(&["sync", &format!("--apply={file}")]).0, 0);
+    assert!(world.members("crew").is_some());
+}
+
+#[test]
+fn sync_beside_a_service_is_run_by_it_with_its_tokens() {
+    let mut world = world();
+    let all = people(&world, 1);
+    world.start();
+    world.wait_until("its own comparison is over", || !world.status()["last_reconcile"].is_null());
+    teams(&world, &["Crew"], &all);
+    let (code, out, err) = world.command(&["sync"]);
+    assert_eq!((code, out.starts_with("create   crew")), (2, true), "{out}{err}");
+    assert_eq!(world.command(&["sync", "--team", "nothing"]).1, "in sync: 0 teams in sync, 0 left out\n");
+    let (code, out, err) = world.command(&["sync", "--apply"]);
+    assert_eq!((code, out.ends_with("done: 2 changes made in Sentry\n")), (0, true), "{out}{err}");
+    let (code, out, _) = world.command(&["whois", "p0"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("verified   p0@acme.test -> Sentry member"), "{out}");
+    assert!(out.contains("matched: Sentry member") && out.contains("by verified"), "{out}");
+}
+
+#[test]
+fn a_token_without_members_read_is_told_so() {
+    let world = World::new(Truth::Deliveries);
+    let (code, out, err) = world.alone(&["sync"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("GH_TOKEN may not read members") && err.contains("fix: give the token"), "{err}");
+}
+
+#[test]
+fn without_organization_read_teams_are_read_by_slug() {
+    let world = World::new(Truth::Github);
+    let all = people(&world, 3);
+    teams(&world, &["Crew", "Second"], &all);
+    apply(&world);
+    assert_eq!(world.differences(), [""; 0]);
+    let (code, out, err) = world.alone(&["sync"]);
+    assert_eq!((code, out.as_str()), (0, "in sync: 2 teams in sync, 0 left out\n"), "{err}");
+}
+
+// The faults of the best-known script of this kind.
+
+#[test]
+fn script_fault_lookup_failure_taken_for_departure() {
+    let world = world();
+    let all = people(&world, 4);
+    teams(&world, &["Crew"], &all);
+    apply(&world);
+    // Nobody's address can be read any more.
+    world.github.forbid_field("organizationVerifiedDomainEmails", true);
+    world.github.forbid_field("samlIdentityProvider", true);
+    let mark = world.sentry.wire.mark();
+    apply(&world);
+    assert_eq!(world.writes_since(mark), [""; 0]);
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(4));
+}
+
+#[test]
+fn script_fault_error_page_taken_for_an_empty_set() {
+    for (fault, route) in [
+        (Fault::HtmlPage, "POST /graphql"),
+        (Fault::StatusHtml(502), "POST /graphql"),
+        (Fault::WrongJson, "POST /graphql"),
+    ] {
+        let world = world();
+        let all = people(&world, 4);
+        teams(&world, &["Crew"], &all);
+        apply(&world);
+        let mark = world.sentry.wire.mark();
+        world.github.wire.script(Rule::new(route, fault.clone()).always());
+        let (code, out, err) = world.alone(&["sync", "--apply"]);
+        assert_eq!((code, out.as_str()), (1, ""), "{fault:?} {err}");
+        assert!(err.contains("failed to read both sides"), "{err}");
+        assert_eq!(world.writes_since(mark), [""; 0]);
+    }
+    let world = world();
+    let all = people(&world, 4);
+    teams(&world, &["Crew"], &all);
+    apply(&world);
+    world.sentry.wire.script(Rule::new("GET /organizations/{org}/teams/", Fault::HtmlPage).always());
+    let mark = world.sentry.wire.mark();
+    assert_eq!(world.alone(&["sync", "--apply"]).0, 1);
+    assert_eq!(world.writes_since(mark), [""; 0]);
+}
+
+#[test]
+fn script_fault_deleting_teams_merely_adopted() {
+    let world = world();
+    let all = people(&world, 2);
+    let ids = teams(&world, &["Crew", "Adopted", "Third", "Fourth"], &all);
+    world.sentry.add_team("adopted", "Adopted");
+    apply(&world);
+    world.github.delete_team(ids[1]);
+    let (code, out, _) = world.alone(&["sync", "--apply"]);
+    assert_eq!(code, 2, "{out}");
+    assert!(world.members("adopted").is_some());
+    assert!(
+        out.contains("short reading") || out.contains("adopted: the Sentry team was there before"),
+        "{out}"
+    );
+}
+
+#[test]
+fn script_fault_silent_adoption_of_somebody_elses_team() {
+    let world = world();
+    let all = people(&world, 1);
+    teams(&world, &["Crew"], &all);
+    apply(&world);
+    world.sentry.add_team("payments", "Payments");
+    let in_an_hour = std::time::SystemTime::now() + Duration::from_secs(3600);
+    let new = world.github.add_team(GithubTeam::new("Payments").created(in_an_hour));
+    world.github.join(new, all[0]);
+    let (code, out, _) = world.alone(&["sync", "--apply"]);
+    assert_eq!(code, 2);
+    assert!(out.contains("conflict payments  Sentry team"), "{out}");
+    assert_eq!(world.members("payments"), Some(vec![]));
+}
+
+#[test]
+fn script_fault_202_logged_as_added() {
+    let mut world = world();
+    world.sentry.set_open_membership(false);
+    let token = world.sentry.add_token(crate::standin::NewToken::integration(&[
+        "org:read",
+        "member:read",
+        "team:read",
+        "team:admin",
+    ]));
+    let all = people(&world, 1);
+    teams(&world, &["Crew"], &all);
+    world.sentry.add_team("crew", "Crew");
+    world.set("SENTRY_TOKEN", &token);
+    let (code, out, err) = world.alone(&["sync", "--apply"]);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(err.contains("Sentry only filed an access request"), "{err}");
+    assert!(out.ends_with("done: 1 changes made in Sentry\n"), "only the adoption: {out}");
+}
+
+#[test]
+fn script_fault_null_email_as_an_exception() {
+    let world = world();
+    let ghost = world.github.add_person(GithubUser::new("ghost"));
+    let nameless = world.sentry.add_member(NewMember::new(""));
+    let ids = teams(&world, &["Crew"], &[ghost]);
+    apply(&world);
+    world.sentry.join(world.sentry.teams()["crew"].id, nameless);
+    world.github.join(ids[0], person(&world, "ana"));
+    apply(&world);
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(2));
+}
+
+#[test]
+fn script_fault_state_torn_by_a_crash_after_a_rename() {
+    let mut world = world();
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    let id = world.sentry.teams()["crew"].id;
+    let stall = Fault::Stall(Duration::from_secs(600));
+    world.sentry.wire.script(Rule::new("PUT /teams/{org}/{slug}/", stall).after());
+    world.send(&world.github.rename_team(crew, "Night Crew"));
+    world.wait_until("renamed", || world.members("night-crew").is_some());
+    world.take_service().kill();
+    let (code, out, err) = world.alone(&["sync", "--apply"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(world.sentry.teams().len(), 1);
+    assert_eq!(world.sentry.teams()["night-crew"].id, id);
+}
+
+#[test]
+fn a_team_made_secret_is_not_visible_and_not_deleted() {
+    let mut world = world();
+    let viewer = world.github.add_person(GithubUser::new("viewer"));
+    let token = world.github.add_token(crate::standin::GithubToken::members_read(viewer));
+    let all = people(&world, 3);
+    let ids = teams(&world, &["Crew", "Second", "Third"], &all);
+    apply(&world);
+    world.set("GH_TOKEN", &token);
+    world.github.make_secret(ids[0]);
+    let (_, out, err) = world.alone(&["sync", "--apply"]);
+    assert!(out.contains("unseen   crew"), "{out}{err}");
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(3));
+}
+
+#[test]
+fn events_overtake_a_comparison_and_are_never_undone() {
+    let mut world = world();
+    let all = people(&world, 60);
+    teams(&world, &["Crew", "Second", "Third", "Fourth", "Fifth", "Sixth"], &all);
+    world.start();
+    world.wait_until("the comparison is at work", || world.members("crew").is_some_and(|m| m.len() > 3));
+    world.sentry.wire.set_latency(Duration::from_millis(20));
+    // Somebody whom the comparison is still to add leaves; somebody else joins.
+    let crew = world.github.team_id("crew").expect("crew");
+    let late = person(&world, "late");
+    let added = world.github.add_member(crew, late);
+    world.settle(&added);
+    assert!(world.members("crew").is_some_and(|members| members.contains(&"late@acme.test".into())));
+    let left = world.github.remove_member(crew, all[59]);
+    world.settle(&left);
+    world.sentry.wire.set_latency(Duration::ZERO);
+    world.wait_for_rest();
+    assert_eq!(world.differences(), [""; 0]);
+}
