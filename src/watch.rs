@@ -127,9 +127,8 @@ impl Engine {
     pub fn follow_renames(&self, bindings: Vec<(GithubTeamId, Binding)>, teams: &[Team]) {
         let by_id: BTreeMap<SentryTeamId, &Team> = teams.iter().map(|team| (team.id, team)).collect();
         for (team, binding) in bindings {
-            let Some(now) = by_id.get(&binding.sentry).filter(|now| now.slug != binding.slug) else {
-                continue;
-            };
+            let differs = |now: &&&Team| now.slug != binding.slug || *now.name != *binding.name;
+            let Some(now) = by_id.get(&binding.sentry).filter(differs) else { continue };
             let followed =
                 Binding { slug: now.slug.clone(), name: now.name.as_str().into(), ..binding.clone() };
             let changed = self.journal.decide(|state| {

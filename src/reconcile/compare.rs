@@ -3,18 +3,19 @@
 //! Never planned: anything about a Sentry team that follows no GitHub team, the removal of somebody whom nothing but a
 //! public profile names, or of somebody in conflict.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{Addition, Plan, Removal, Skipped, Step, TeamPlan};
-use crate::config::{RemoveMembers, Settings};
+use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::identity::Identity;
-use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
-use crate::plan::{self, Holder, TeamStep, WantedTeam};
+use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, GithubTeam, SentrySnapshot};
-use crate::state::holds::HeldChange;
+use crate::state::holds::{HeldChange, FIRST};
 use crate::state::record::{Binding, Origin, Source};
+use crate::state::teams::News;
 use crate::state::State;
 
 /// Everything that a comparison looks at.
@@ -41,8 +42,16 @@ struct Index<'a> {
     members: HashMap<MemberId, &'a Member>,
     /// Which accounts a member is: several may be one person.
     accounts: HashMap<MemberId, Vec<GithubUserId>>,
-    /// Which GitHub team wants which slug: of two, the older one by id.
+    shown: HashSet<GithubTeamId>,
+    children: HashMap<GithubTeamId, Vec<&'a GithubTeam>>,
+    /// The slugs of all mirrored teams in Sentry.
+    slugs: HashMap<GithubTeamId, SentrySlug>,
+    /// Which GitHub team gets which slug: of two, the one that has it, else the older one by id.
     wanted: HashMap<SentrySlug, GithubTeamId>,
+    /// Teams that would take over a Sentry team if a person let them.
+    disputed: HashSet<GithubTeamId>,
+    /// Bound teams that give up their slug by this very plan.
+    giving_up: HashSet<GithubTeamId>,
 }
 
 /// The plan, before any guard.
@@ -54,11 +63,11 @@ pub fn compare(sides: &Sides) -> Plan {
         if sides.state.teams.gone(team.id).is_some() {
             continue;
         }
-        if !sides.settings.teams.matches(&team.slug) {
+        let Some(slug) = index.slugs.get(&team.id) else {
             plan.dormant += 1;
             continue;
-        }
-        let planned = index.team(team, &mut skipped);
+        };
+        let planned = index.team(team, slug, &mut skipped);
         if planned.is_empty() {
             plan.in_sync += 1;
         } else {
@@ -85,20 +94,84 @@ impl<'a> Index<'a> {
                 }
             }
         }
-        let mut wanted = HashMap::new();
-        for team in &sides.github.teams {
-            if sides.settings.teams.matches(&team.slug) {
-                let slug = slug::for_team(&team.slug, team.id, &sides.settings.slug_prefix);
-                wanted.entry(slug).or_insert(team.id);
+        let settings = sides.settings;
+        let mirrored = |team: &&GithubTeam| {
+            settings.teams.matches(&team.slug) && sides.state.teams.gone(team.id).is_none()
+        };
+        let slug = |team: &GithubTeam| slug::for_team(&team.slug, team.id, &settings.slug_prefix);
+        let slugs = sides.github.teams.iter().filter(mirrored).map(|team| (team.id, slug(team))).collect();
+        let mut children: HashMap<_, Vec<_>> = HashMap::new();
+        for team in sides.github.teams.iter().filter(|_| settings.child_members) {
+            if let Some(parent) = team.parent {
+                children.entry(parent).or_default().push(team);
             }
         }
-        Self {
+        let mut index = Self {
             by_slug: sides.sentry.teams.iter().map(|team| (&team.slug, team)).collect(),
             by_id: sides.sentry.teams.iter().map(|team| (team.id, team)).collect(),
             members: sides.sentry.members.iter().map(|member| (member.id, member)).collect(),
             accounts,
-            wanted,
+            shown: sides.github.teams.iter().map(|team| team.id).collect(),
+            children,
+            slugs,
+            wanted: HashMap::new(),
+            disputed: disputed(sides.state),
+            giving_up: HashSet::new(),
             sides,
+        };
+        index.wanted = index.wanted();
+        index.giving_up = index.giving_up();
+        index
+    }
+
+    fn wanted(&self) -> HashMap<SentrySlug, GithubTeamId> {
+        let mut wanted: HashMap<SentrySlug, (bool, GithubTeamId)> = HashMap::new();
+        for (team, slug) in &self.slugs {
+            let has_it = self.binding(*team).is_some_and(|binding| binding.slug == *slug);
+            let claim = (!has_it, *team);
+            wanted.entry(slug.clone()).and_modify(|best| *best = claim.min(*best)).or_insert(claim);
+        }
+        wanted.into_iter().map(|(slug, (_, team))| (slug, team)).collect()
+    }
+
+    /// Follows every bound team to the slug that it wants, to whoever has that, and so on: whether all of them can move
+    /// is told by the last one. A circle is broken through a temporary slug.
+    fn giving_up(&self) -> HashSet<GithubTeamId> {
+        let mut known: HashMap<GithubTeamId, bool> = HashMap::new();
+        for (first, _) in self.sides.state.teams.bindings() {
+            let (mut path, mut at) = (Vec::new(), first);
+            let moves = loop {
+                match known.get(&at) {
+                    Some(moves) => break *moves,
+                    // Until it is known better, whoever comes back to the path has closed a circle.
+                    None => known.insert(at, true),
+                };
+                path.push(at);
+                match self.way_out(at) {
+                    Ok(next) => at = next,
+                    Err(moves) => break moves,
+                }
+            };
+            known.extend(path.into_iter().map(|team| (team, moves)));
+        }
+        known.into_iter().filter(|(_, moves)| *moves).map(|(team, _)| team).collect()
+    }
+
+    /// The mirrored team that has the slug that a bound team wants, or whether the team gives up its own without that.
+    fn way_out(&self, team: GithubTeamId) -> Result<GithubTeamId, bool> {
+        let Some(binding) = self.binding(team) else { return Err(false) };
+        let Some(slug) = self.slugs.get(&team) else {
+            let is_deleted = self.sides.deleted.contains(&team) && !self.shown.contains(&team);
+            // A team that may own projects may be held when its turn comes, and nobody is to wait for that.
+            let is_sure = self.sides.settings.delete_teams == DeleteTeams::Delete;
+            return Err(is_deleted && is_sure && matches!(self.end(&binding), Step::Delete { .. }));
+        };
+        if binding.slug == *slug || self.wanted.get(slug) != Some(&team) {
+            return Err(false);
+        }
+        match self.by_slug.get(slug) {
+            None => Err(true),
+            Some(found) => self.sides.state.teams.of_sentry(found.id).ok_or(false),
         }
     }
 
@@ -112,11 +185,14 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn team(&self, team: &GithubTeam, skipped: &mut BTreeMap<GithubUserId, Vec<SentrySlug>>) -> TeamPlan {
-        let settings = self.sides.settings;
-        let slug = slug::for_team(&team.slug, team.id, &settings.slug_prefix);
+    fn team(
+        &self,
+        team: &GithubTeam,
+        slug: &SentrySlug,
+        skipped: &mut BTreeMap<GithubUserId, Vec<SentrySlug>>,
+    ) -> TeamPlan {
         let binding = self.binding(team.id);
-        let step = self.step(team, &slug, binding.as_ref());
+        let step = self.step(team, slug, binding.as_ref());
         let sentry = match (&step, &binding) {
             (Step::Adopt { sentry }, _) => Some(*sentry),
             (_, Some(binding)) => Some(binding.sentry),
@@ -124,7 +200,8 @@ impl<'a> Index<'a> {
         };
         let there = sentry.and_then(|id| self.sides.sentry.in_team.get(&id)).map_or(&[][..], Vec::as_slice);
         let goes_on = binding.is_some() || matches!(step, Step::Create | Step::Adopt { .. });
-        let members = self.members_of(team);
+        let family = self.family(team);
+        let members = self.members_of(&family);
         for user in &members {
             if !matches!(self.sides.people.get(user), Some(Identity::Matched { .. })) {
                 skipped.entry(*user).or_default().push(slug.clone());
@@ -132,12 +209,25 @@ impl<'a> Index<'a> {
         }
         let (add, remove) = match goes_on {
             true => {
-                (self.additions(&members, there), self.removals(team, &members, there, binding.is_some()))
+                let add = self.additions(&members, there);
+                // A team that is only about to be adopted has people of its own.
+                let bound = binding.is_some();
+                let remove = if bound { self.removals(&family, &members, there) } else { Vec::new() };
+                (add, remove)
             }
             false => (Vec::new(), Vec::new()),
         };
-        let name = slug::display_name(&team.name, &slug);
-        TeamPlan { team: team.id, slug, name, step, add, remove, held: None, there: there.len() }
+        let name = slug::display_name(&team.name, slug);
+        TeamPlan {
+            team: team.id,
+            slug: slug.clone(),
+            name,
+            step,
+            add,
+            remove,
+            held: None,
+            there: there.len(),
+        }
     }
 
     fn step(&self, team: &GithubTeam, slug: &SentrySlug, binding: Option<&Binding>) -> Step {
@@ -158,7 +248,7 @@ impl<'a> Index<'a> {
             None => !state.teams.news(team.id).is_some_and(|news| news.born),
         };
         let renamed = state.teams.news(team.id).is_some_and(|news| news.named.is_some());
-        let disputed = state.holds.disputes_of(team.id).next().is_some();
+        let disputed = self.disputed.contains(&team.id);
         let name = slug::display_name(&team.name, slug);
         // A name is GitHub's where the team was made from it; one that was adopted keeps its own until it is renamed.
         let named = binding.is_some_and(|binding| binding.origin == Origin::Created).then_some(name);
@@ -171,13 +261,10 @@ impl<'a> Index<'a> {
             TeamStep::Rename => {
                 Step::Rename { from: binding.map_or_else(|| slug.clone(), |binding| binding.slug.clone()) }
             }
-            // Its owner moves away in the same plan, or is bound to stay: either way it has to be waited for.
-            TeamStep::WaitFor(owner) => match self.moves_away(owner, slug) {
-                true if binding.is_some() => Step::Rename {
-                    from: binding.map_or_else(|| slug.clone(), |binding| binding.slug.clone()),
-                },
-                true => Step::Create,
-                false => Step::Wait { owner },
+            TeamStep::WaitFor(owner) => match (self.giving_up.contains(&owner), binding) {
+                (true, Some(binding)) => Step::Rename { from: binding.slug.clone() },
+                (true, None) => Step::Create,
+                (false, _) => Step::Wait { owner },
             },
             TeamStep::Conflict(sentry) => Step::Conflict { sentry, bound: binding.is_some() },
             // Refused by a person: left alone, and not told again.
@@ -185,35 +272,28 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Whether the team that has a slug gives it up by this very plan.
-    fn moves_away(&self, owner: GithubTeamId, slug: &SentrySlug) -> bool {
-        self.wanted.get(slug).is_some_and(|wanted| *wanted != owner)
-            && (self.sides.deleted.contains(&owner)
-                || self.sides.github.teams.iter().any(|team| team.id == owner))
-    }
-
     fn decision(&self, team: GithubTeamId, sentry: SentryTeamId, slug: &SentrySlug) -> Option<bool> {
         let change = HeldChange::Adopt { team, sentry, slug: slug.clone() };
         self.sides.state.holds.decision(&change).map(|decision| decision.approved)
     }
 
-    /// Direct members, or those of child teams too.
-    fn members_of(&self, team: &GithubTeam) -> BTreeSet<GithubUserId> {
-        let mut members: BTreeSet<_> = team.members.iter().copied().collect();
-        if self.sides.settings.child_members {
-            let mut open = vec![team.id];
-            let mut seen = BTreeSet::from([team.id]);
-            while let Some(parent) = open.pop() {
-                for child in self.sides.github.teams.iter().filter(|child| child.parent == Some(parent)) {
-                    if seen.insert(child.id) {
-                        members.extend(&child.members);
-                        open.push(child.id);
-                    }
-                }
-            }
+    /// The teams whose direct members count: the team itself, or all below it too.
+    fn family(&self, team: &'a GithubTeam) -> Vec<&'a GithubTeam> {
+        let mut family = vec![team];
+        let mut seen = HashSet::from([team.id]);
+        let mut at = 0;
+        while let Some(parent) = family.get(at) {
+            let children = self.children.get(&parent.id).into_iter().flatten();
+            family.extend(children.filter(|child| seen.insert(child.id)).copied());
+            at += 1;
         }
-        members.retain(|user| self.sides.github.people.get(user).is_none_or(|person| !person.bot));
-        members
+        family
+    }
+
+    fn members_of(&self, family: &[&GithubTeam]) -> BTreeSet<GithubUserId> {
+        let is_bot = |user| self.sides.github.people.get(user).is_some_and(|person| person.bot);
+        let members = family.iter().flat_map(|team| &team.members);
+        members.filter(|user| !is_bot(user)).copied().collect()
     }
 
     fn additions(&self, members: &BTreeSet<GithubUserId>, there: &[MemberId]) -> Vec<Addition> {
@@ -235,27 +315,21 @@ impl<'a> Index<'a> {
 
     fn removals(
         &self,
-        team: &GithubTeam,
+        family: &[&GithubTeam],
         members: &BTreeSet<GithubUserId>,
         there: &[MemberId],
-        bound: bool,
     ) -> Vec<Removal> {
-        // A team that is only about to be adopted has people of its own.
-        if !bound || self.sides.settings.remove_members == RemoveMembers::Never {
+        if self.sides.settings.remove_members == RemoveMembers::Never {
             return Vec::new();
         }
+        let news: Vec<_> = family.iter().filter_map(|team| self.sides.state.teams.news(team.id)).collect();
         let mut remove: Vec<_> =
-            there.iter().filter_map(|member| self.removal(team, members, *member)).collect();
+            there.iter().filter_map(|member| self.removal(&news, members, *member)).collect();
         remove.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));
         remove
     }
 
-    fn removal(
-        &self,
-        team: &GithubTeam,
-        members: &BTreeSet<GithubUserId>,
-        member: MemberId,
-    ) -> Option<Removal> {
+    fn removal(&self, news: &[&News], members: &BTreeSet<GithubUserId>, member: MemberId) -> Option<Removal> {
         let Sides { state, settings, .. } = self.sides;
         let row = self.members.get(&member)?;
         let addresses = row.primary.iter().chain(&row.verified).map(String::as_str);
@@ -272,30 +346,29 @@ impl<'a> Index<'a> {
         if accounts.iter().any(in_conflict) {
             return None;
         }
-        let news = state.teams.news(team.id);
-        let was_in = |user: &&GithubUserId| news.is_some_and(|news| news.word(**user).is_some());
+        // What only a public profile says takes nobody out; of somebody with several accounts, the others may.
+        let source = |user: &GithubUserId| match self.sides.people.get(user) {
+            Some(Identity::Matched { source, .. }) => Some(*source),
+            _ => state.people.matched(*user).map(|found| found.source),
+        };
+        let mut solid = accounts.iter().filter(|user| source(user) != Some(Source::Public));
+        let was_in = |user: &&GithubUserId| news.iter().any(|news| news.word(**user).is_some());
+        let left = solid.clone().find(was_in);
         let user = match settings.remove_members {
             RemoveMembers::Never => return None,
-            RemoveMembers::Left => Some(accounts.iter().find(was_in)?),
-            RemoveMembers::Known => Some(accounts.iter().find(was_in).or(accounts.first())?),
-            RemoveMembers::All => accounts.iter().find(was_in).or(accounts.first()),
+            RemoveMembers::Left => Some(left?),
+            RemoveMembers::Known => Some(left.or(solid.next())?),
+            RemoveMembers::All if accounts.is_empty() => None,
+            RemoveMembers::All => Some(left.or(solid.next())?),
         };
-        let found = user.and_then(|user| state.people.matched(*user));
-        let source = user.and_then(|user| match self.sides.people.get(user) {
-            Some(Identity::Matched { source, .. }) => Some(*source),
-            _ => found.map(|found| found.source),
-        });
-        if source == Some(Source::Public) {
-            return None;
-        }
         let why = match user {
-            Some(user) if was_in(&user) => "left the GitHub team",
+            Some(user) if left == Some(user) => "left the GitHub team",
             Some(_) => "is not in the GitHub team",
             None => "is nobody whom GitHub knows",
         };
         let login = user.and_then(|user| {
             let now = self.sides.github.people.get(user).map(|person| &person.login);
-            now.or(found.map(|found| &found.login)).map(ToString::to_string)
+            now.or(state.people.matched(*user).map(|found| &found.login)).map(ToString::to_string)
         });
         let who = login.or_else(|| row.primary.clone()).unwrap_or_else(|| format!("member {member}"));
         Some(Removal { user: user.copied(), who, member, why, held: None })
@@ -303,16 +376,12 @@ impl<'a> Index<'a> {
 
     /// Bound teams that the snapshot does not show.
     fn absent(&self) -> Vec<TeamPlan> {
-        let shown: BTreeSet<_> = self.sides.github.teams.iter().map(|team| team.id).collect();
-        let absent = self.sides.state.teams.bindings().filter(|(team, _)| !shown.contains(team));
+        let absent = self.sides.state.teams.bindings().filter(|(team, _)| !self.shown.contains(team));
         absent
-            .filter_map(|(team, known)| {
+            .filter_map(|(team, _)| {
                 let binding = self.binding(team)?;
                 let deleted = self.sides.deleted.contains(&team);
-                let step = match deleted {
-                    true => Step::Delete { sentry: binding.sentry, adopted: known.origin == Origin::Adopted },
-                    false => Step::NotVisible,
-                };
+                let step = if deleted { self.end(&binding) } else { Step::NotVisible };
                 let name = binding.name.to_string();
                 Some(TeamPlan {
                     team,
@@ -326,6 +395,22 @@ impl<'a> Index<'a> {
                 })
             })
             .collect()
+    }
+
+    /// What becomes of the Sentry team of a deleted GitHub team, as far as can be told without its projects.
+    fn end(&self, binding: &Binding) -> Step {
+        let settings = self.sides.settings;
+        let (sentry, adopted) = (binding.sentry, binding.origin == Origin::Adopted);
+        let slug = binding.slug.as_str();
+        let slug = GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug));
+        if !settings.teams.matches(&slug) {
+            return Step::Leave { sentry, why: "left out by SYNC_TEAMS".into() };
+        }
+        match plan::end(settings, &binding.slug, Some(&[]), false) {
+            EndStep::Leave(why) => Step::Leave { sentry, why },
+            EndStep::Empty => Step::Empty { sentry, adopted },
+            EndStep::Delete | EndStep::Hold(_) => Step::Delete { sentry, adopted },
+        }
     }
 
     fn skipped(&self, teams: BTreeMap<GithubUserId, Vec<SentrySlug>>) -> Vec<Skipped> {
@@ -346,4 +431,14 @@ impl<'a> Index<'a> {
         skipped.sort_by(|a, b| (&a.login, a.user).cmp(&(&b.login, b.user)));
         skipped
     }
+}
+
+/// Not what only waits for the mirror to begin.
+fn disputed(state: &State) -> HashSet<GithubTeamId> {
+    let holds = state.holds.iter().filter(|hold| !hold.rule.starts_with(FIRST));
+    let adoptions = holds.flat_map(|hold| &hold.changes).filter_map(|change| match change {
+        HeldChange::Adopt { team, .. } => Some(*team),
+        _ => None,
+    });
+    adoptions.collect()
 }

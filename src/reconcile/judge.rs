@@ -3,13 +3,13 @@
 //! Guards stop what nobody named: removals and deletions, and adoptions of what was there before. Additions are never
 //! held back by somebody else's removals; only the very first comparison is held as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::plan::{Plan, PlannedHold, Removal, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::Settings;
-use crate::ids::MemberId;
-use crate::state::holds::{HeldChange, Hold, HoldName, FIRST};
+use crate::ids::{GithubTeamId, MemberId, SentrySlug};
+use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
 use crate::state::record::Sizes;
 use crate::state::State;
 
@@ -47,16 +47,52 @@ enum Item {
 
 /// Marks what is held, and drops what a person has refused.
 pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
-    drop_rejected(&mut plan, measure.state);
-    let mut judged = Judged { plan, measure };
+    let opinions = Opinions::new(measure.state);
+    let staying = drop_rejected(&mut plan, &opinions);
+    let mut judged = Judged { plan, measure, opinions };
     if measure.first && !was_begun(measure.state) {
         judged.hold_everything();
         return judged.plan;
     }
     judged.adoptions();
+    judged.held_before();
     judged.deletions();
     judged.removals();
+    judged.wait_for_what_stays(staying);
     judged.plan
+}
+
+/// What is known of the changes in holds, so that a plan as large as an organisation is judged in one go.
+struct Opinions<'a> {
+    /// The latest decision.
+    decided: HashMap<ChangeKey, Decision>,
+    /// The hold in which nobody has decided. Not the first comparison's, which ends when the mirror begins.
+    open: HashMap<ChangeKey, &'a Hold>,
+}
+
+impl<'a> Opinions<'a> {
+    fn new(state: &'a State) -> Self {
+        let (mut decided, mut open) = (HashMap::<_, Decision>::new(), HashMap::new());
+        for hold in state.holds.iter() {
+            for key in hold.changes.iter().map(HeldChange::key) {
+                match hold.decision {
+                    Some(decision) => {
+                        let latest = decided.entry(key).or_insert(decision);
+                        if decision.at > latest.at {
+                            *latest = decision;
+                        }
+                    }
+                    None if hold.rule.starts_with(FIRST) => {}
+                    None => drop(open.insert(key, hold)),
+                }
+            }
+        }
+        Self { decided, open }
+    }
+
+    fn is(&self, change: &HeldChange, approved: bool) -> bool {
+        self.decided.get(&change.key()).is_some_and(|decision| decision.approved == approved)
+    }
 }
 
 /// Whether a person has let the mirror begin.
@@ -81,7 +117,9 @@ fn of_team(team: &TeamPlan) -> Option<HeldChange> {
         Step::Adopt { sentry } | Step::Conflict { sentry, bound: false } => {
             Some(HeldChange::Adopt { team: id, sentry, slug })
         }
-        Step::Delete { sentry, .. } => Some(HeldChange::Delete { team: id, sentry, slug }),
+        Step::Delete { sentry, .. } | Step::Empty { sentry, .. } => {
+            Some(HeldChange::Delete { team: id, sentry, slug })
+        }
         _ => None,
     }
 }
@@ -94,8 +132,9 @@ fn of_removal(team: &TeamPlan, removal: &Removal) -> HeldChange {
     }
 }
 
-fn drop_rejected(plan: &mut Plan, state: &State) {
-    let rejected = |change: &HeldChange| state.holds.decision(change).is_some_and(|d| !d.approved);
+/// Returns the Sentry teams whose deletion was refused: their slugs are not given up.
+fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, GithubTeamId)> {
+    let rejected = |change: &HeldChange| opinions.is(change, false);
     for team in &mut plan.teams {
         let refused: BTreeSet<MemberId> = team
             .remove
@@ -105,12 +144,26 @@ fn drop_rejected(plan: &mut Plan, state: &State) {
             .collect();
         team.remove.retain(|removal| !refused.contains(&removal.member));
     }
-    plan.teams.retain(|team| !of_team(team).is_some_and(|change| rejected(&change)) && !team.is_empty());
+    let mut staying = Vec::new();
+    plan.teams.retain(|team| {
+        let is_rejected = of_team(team).is_some_and(|change| rejected(&change));
+        if is_rejected && is_end(team) {
+            staying.push((team.slug.clone(), team.team));
+        }
+        !is_rejected && !team.is_empty()
+    });
+    staying
+}
+
+/// Whether the Sentry team of a deleted GitHub team is deleted or emptied.
+fn is_end(team: &TeamPlan) -> bool {
+    matches!(team.step, Step::Delete { .. } | Step::Empty { .. })
 }
 
 struct Judged<'a> {
     plan: Plan,
     measure: &'a Measure<'a>,
+    opinions: Opinions<'a>,
 }
 
 impl Judged<'_> {
@@ -125,8 +178,7 @@ impl Judged<'_> {
     }
 
     fn is_approved(&self, item: Item) -> bool {
-        let decision = self.change(item).and_then(|change| self.measure.state.holds.decision(&change));
-        decision.is_some_and(|decision| decision.approved)
+        self.change(item).is_some_and(|change| self.opinions.is(&change, true))
     }
 
     /// Those that no person has approved and no guard has stopped yet.
@@ -183,7 +235,7 @@ impl Judged<'_> {
     }
 
     fn all_deletions(&self) -> Vec<Item> {
-        self.teams(|team| matches!(team.step, Step::Delete { .. }))
+        self.teams(is_end)
     }
 
     fn hold_everything(&mut self) {
@@ -198,25 +250,49 @@ impl Judged<'_> {
         }
     }
 
+    /// What was stopped once stays stopped for as long as it is due: that more people were added since, that GitHub
+    /// was read as short again, or that an hour has passed, is nobody's word.
+    fn held_before(&mut self) {
+        let mut again: BTreeMap<HoldName, (String, Vec<Item>)> = BTreeMap::new();
+        let items = self.open(self.all_deletions().into_iter().chain(self.all_removals()));
+        for item in items {
+            let Some(change) = self.change(item) else { continue };
+            if let Some(hold) = self.opinions.open.get(&change.key()) {
+                let entry = again.entry(hold.name.clone());
+                entry.or_insert_with(|| (hold.rule.to_string(), Vec::new())).1.push(item);
+            }
+        }
+        again.into_values().for_each(|(rule, items)| self.hold(items, rule));
+    }
+
     fn deletions(&mut self) {
         let Measure { settings, state, now, .. } = *self.measure;
         if let Some(rule) = self.distrust() {
+            // Nor is a team's end taken for certain, which would be for good.
+            let left = self.plan.teams.iter_mut().filter(|team| matches!(team.step, Step::Leave { .. }));
+            left.for_each(|team| team.step = Step::NotVisible);
             let items = self.all_deletions();
             return self.hold(items, rule);
         }
-        for item in self.teams(|team| matches!(team.step, Step::Delete { adopted: true, .. })) {
+        let adopted = |team: &TeamPlan| {
+            matches!(team.step, Step::Delete { adopted: true, .. } | Step::Empty { adopted: true, .. })
+        };
+        for item in self.teams(adopted) {
             self.hold([item], "adopted: the Sentry team was there before the mirror".into());
         }
         let open = self.open(self.all_deletions());
         let done = state.teams.deletions_within_hour(now);
         let whole = state.teams.n_bound() + done;
         let limit = settings.max_deletions.of(whole);
+        // What was approved is done whatever the limit says, and counts when it is.
+        let approved = self.all_deletions().into_iter().filter(|item| self.is_approved(*item)).count();
+        let done = done + approved;
         if done + open.len() > limit {
             let n = open.len();
             self.hold(
                 open,
                 format!(
-                    "SYNC_MAX_DELETIONS {}: {n} of {whole} teams, {done} within the hour before, {limit} may be",
+                    "SYNC_MAX_DELETIONS {}: {n} of {whole} teams, {done} within the hour or approved, {limit} may be",
                     settings.max_deletions
                 ),
             );
@@ -264,10 +340,12 @@ impl Judged<'_> {
     fn removals_of_team(&mut self, at: usize) {
         let Some(team) = self.plan.teams.get(at) else { return };
         let (there, slug) = (team.there, team.slug.clone());
+        let leaving = team.remove.iter().filter(|removal| removal.held.is_none()).count();
+        let left_empty = leaving == there && team.add.is_empty();
         let open = self.open(self.removals_of(at));
         let settings = self.measure.settings;
         let (n, limit) = (open.len(), settings.max_team_removals.of(there));
-        if there >= LARGE && n == there {
+        if there >= LARGE && left_empty {
             self.hold(open, format!("left empty: all {there} people of `{slug}`"));
         } else if n > limit {
             let rule = settings.max_team_removals;
@@ -290,6 +368,25 @@ impl Judged<'_> {
         if n > limit {
             let rule = settings.max_removals;
             self.hold(open, format!("SYNC_MAX_REMOVALS {rule}: {n} of {people} people, {limit} may be"));
+        }
+    }
+
+    /// A slug that was to be given up by a deletion that is held, or was refused, stays taken: whoever would have it, and
+    /// whoever would have theirs, waits.
+    fn wait_for_what_stays(&mut self, mut staying: Vec<(SentrySlug, GithubTeamId)>) {
+        let held = self.plan.teams.iter().filter(|team| is_end(team) && team.held.is_some());
+        staying.extend(held.map(|team| (team.slug.clone(), team.team)));
+        let takes = |team: &TeamPlan| matches!(team.step, Step::Create | Step::Rename { .. });
+        let teams = self.plan.teams.iter().enumerate().filter(|(_, team)| takes(team));
+        let mut takers: HashMap<SentrySlug, usize> =
+            teams.map(|(at, team)| (team.slug.clone(), at)).collect();
+        while let Some((slug, owner)) = staying.pop() {
+            let taker = takers.remove(&slug).and_then(|at| self.plan.teams.get_mut(at));
+            let Some(team) = taker else { continue };
+            match std::mem::replace(&mut team.step, Step::Wait { owner }) {
+                Step::Rename { from } => staying.push((from, team.team)),
+                _ => team.add.clear(),
+            }
         }
     }
 }

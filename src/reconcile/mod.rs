@@ -7,3 +7,6 @@ pub mod part;
 pub mod plan;
 pub mod read;
 pub mod run;
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Sorted and stable: the same two sides give the same text and the same JSON. What is in sync is not in it.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 
 use serde::Serialize;
@@ -75,6 +76,20 @@ pub enum Step {
         sentry: SentryTeamId,
         /// It was there before the mirror.
         adopted: bool,
+    },
+    /// GitHub has deleted the team; its Sentry team stays without its people.
+    Empty {
+        /// Its Sentry team.
+        sentry: SentryTeamId,
+        /// It was there before the mirror.
+        adopted: bool,
+    },
+    /// GitHub has deleted the team; its Sentry team is left alone from now on.
+    Leave {
+        /// Its Sentry team.
+        sentry: SentryTeamId,
+        /// Why.
+        why: String,
     },
     /// Its slug belongs to a Sentry team that it may not take over without a person's word.
     Conflict {
@@ -164,6 +179,8 @@ pub struct Counts {
     pub rename: usize,
     /// Teams to be deleted.
     pub delete: usize,
+    /// Teams to be emptied.
+    pub empty: usize,
     /// People to be put into teams.
     pub add: usize,
     /// People to be taken out of teams.
@@ -182,7 +199,12 @@ impl Plan {
                 Step::Adopt { .. } => counts.adopt += 1,
                 Step::Rename { .. } => counts.rename += 1,
                 Step::Delete { .. } => counts.delete += 1,
-                Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
+                Step::Empty { .. } => counts.empty += 1,
+                Step::Keep
+                | Step::Leave { .. }
+                | Step::Conflict { .. }
+                | Step::Wait { .. }
+                | Step::NotVisible => {}
             }
             counts.add += team.add.len();
             counts.remove += team.remove.len();
@@ -201,10 +223,11 @@ impl Plan {
         if slugs.is_empty() {
             return self;
         }
-        let chosen = |slug: &SentrySlug| slugs.iter().any(|wanted| wanted == slug.as_str());
+        let slugs: HashSet<&str> = slugs.iter().map(String::as_str).collect();
+        let chosen = |slug: &SentrySlug| slugs.contains(slug.as_str());
         self.teams.retain(|team| chosen(&team.slug));
         self.skipped.retain(|person| person.teams.iter().any(chosen));
-        let ids: Vec<_> = self.teams.iter().map(|team| team.team).collect();
+        let ids: HashSet<_> = self.teams.iter().map(|team| team.team).collect();
         for hold in &mut self.holds {
             hold.changes.retain(|change| change.team().is_some_and(|team| ids.contains(&team)));
         }
@@ -240,13 +263,14 @@ impl fmt::Display for Plan {
 impl Plan {
     /// The counts on one line.
     pub fn summary(&self) -> String {
-        let Counts { create, adopt, rename, delete, add, remove, held } = self.counts();
+        let Counts { create, adopt, rename, delete, empty, add, remove, held } = self.counts();
         let mut parts = Vec::new();
         for (n, what) in [
             (create, "to create"),
             (adopt, "to adopt"),
             (rename, "to rename"),
             (delete, "to delete"),
+            (empty, "to empty"),
             (add, "to add"),
             (remove, "to remove"),
             (held, "held of these"),
@@ -276,6 +300,8 @@ impl fmt::Display for TeamPlan {
             Step::Adopt { sentry } => writeln!(f, "adopt    {slug}  Sentry team {sentry}{mark}")?,
             Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}")?,
             Step::Delete { sentry, .. } => writeln!(f, "delete   {slug}  Sentry team {sentry}{mark}")?,
+            Step::Empty { sentry, .. } => writeln!(f, "empty    {slug}  Sentry team {sentry}{mark}")?,
+            Step::Leave { sentry, why } => writeln!(f, "leave    {slug}  Sentry team {sentry}: {why}")?,
             Step::Conflict { sentry, bound: false } => {
                 writeln!(f, "conflict {slug}  Sentry team {sentry} was there before{mark}")?;
             }

@@ -1,6 +1,6 @@
 //! One comparison from end to end: read, compare, judge, and hand what may be done to the lanes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use super::compare::{compare, Sides};
@@ -160,8 +160,10 @@ impl Engine {
             self.audit.write(entry.because(format!("{name}: {n} changes: {rule}")));
             self.journal.note(Record::Held { hold });
         }
-        let is_due = |change: &HeldChange| due.iter().any(|other| other.is_same(change));
-        let is_planned = |hold: &Hold| plan.holds.iter().any(|planned| planned.name == hold.name);
+        let due: HashSet<_> = due.iter().map(HeldChange::key).collect();
+        let is_due = |change: &HeldChange| due.contains(&change.key());
+        let planned: BTreeSet<_> = plan.holds.iter().map(|planned| &planned.name).collect();
+        let is_planned = |hold: &Hold| planned.contains(&hold.name);
         let history: Vec<_> = self.state(|state| {
             let compared = state.holds.iter().filter(|hold| hold.compared && !is_planned(hold));
             // What is undecided and comes up in another hold now, is that one's.
@@ -217,12 +219,10 @@ impl Engine {
                 });
             }
         }
-        let shown: BTreeSet<_> = both.github.teams.iter().map(|team| team.id).collect();
+        let shown: HashMap<_, _> = both.github.teams.iter().map(|team| (team.id, &team.members)).collect();
         for (team, user) in known.into_keys() {
-            let is_in = |team: &GithubTeam| team.members.contains(&user);
-            let still = both.github.teams.iter().any(|shown| shown.id == team && is_in(shown));
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
-            if shown.contains(&team) && !still {
+            if shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
                 self.journal.note(Record::Unwanted { team, user });
             }
         }
@@ -249,7 +249,9 @@ impl Engine {
                 });
                 tasks.push(shape(false, created.then(|| team.name.clone())));
             }
-            Step::Delete { .. } => tasks.push(Task::End { slug: team.slug.clone() }),
+            Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => {
+                tasks.push(Task::End { slug: team.slug.clone() });
+            }
             Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
         }
         tasks.extend(team.add.iter().cloned().map(Task::Add));

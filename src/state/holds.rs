@@ -123,34 +123,31 @@ impl HeldChange {
     }
 }
 
+/// What makes a change the same for whoever decided: ids count, a slug may have changed meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ChangeKey {
+    /// Of a team: the kind of change, the team, and what or who.
+    Team(u8, GithubTeamId, u64),
+    /// Of the user map, by its content.
+    UserMap(Box<str>),
+}
+
 impl HeldChange {
-    /// Whether two changes are the same for whoever decided: ids count, a slug may have changed meanwhile.
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (
-                HeldChange::Delete { team, sentry, .. },
-                HeldChange::Delete { team: other_team, sentry: other_sentry, .. },
-            )
-            | (
-                HeldChange::Adopt { team, sentry, .. },
-                HeldChange::Adopt { team: other_team, sentry: other_sentry, .. },
-            ) => (team, sentry) == (other_team, other_sentry),
-            (
-                HeldChange::Remove { team, user, .. },
-                HeldChange::Remove { team: other_team, user: other_user, .. },
-            ) => (team, user) == (other_team, other_user),
-            (
-                HeldChange::RemoveMember { team, member, .. },
-                HeldChange::RemoveMember { team: other_team, member: other_member, .. },
-            ) => (team, member) == (other_team, other_member),
-            (HeldChange::Create { team, .. }, HeldChange::Create { team: other_team, .. }) => {
-                team == other_team
-            }
-            (HeldChange::UserMap { fingerprint }, HeldChange::UserMap { fingerprint: other }) => {
-                fingerprint == other
-            }
-            _ => false,
+    /// What it is, whatever its team is called now.
+    pub fn key(&self) -> ChangeKey {
+        match self {
+            HeldChange::Delete { team, sentry, .. } => ChangeKey::Team(0, *team, sentry.0),
+            HeldChange::Adopt { team, sentry, .. } => ChangeKey::Team(1, *team, sentry.0),
+            HeldChange::Remove { team, user, .. } => ChangeKey::Team(2, *team, user.0),
+            HeldChange::RemoveMember { team, member, .. } => ChangeKey::Team(3, *team, member.0),
+            HeldChange::Create { team, .. } => ChangeKey::Team(4, *team, 0),
+            HeldChange::UserMap { fingerprint } => ChangeKey::UserMap(fingerprint.clone()),
         }
+    }
+
+    /// Whether two changes are the same for whoever decided.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.key() == other.key()
     }
 }
 
@@ -238,11 +235,10 @@ impl Holds {
         self.iter().flat_map(|hold| &hold.changes).filter(move |change| change.team() == Some(team))
     }
 
-    /// What a person has decided about this change.
+    /// What a person has decided about this change; of several decisions, the latest.
     pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
-        self.iter()
-            .filter(|hold| hold.changes.iter().any(|known| known.is_same(change)))
-            .find_map(|hold| hold.decision)
+        let same = |hold: &&Hold| hold.changes.iter().any(|known| known.is_same(change));
+        self.iter().filter(same).filter_map(|hold| hold.decision).max_by_key(|decision| decision.at)
     }
 
     /// Deliveries that wait for the hold's end.

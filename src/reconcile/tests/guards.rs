@@ -1,0 +1,187 @@
+//! Each guard with its numbers.
+
+use super::build::{decide, n_removed, only, rules};
+use super::world::{World, NOW};
+use crate::clock::Timestamp;
+use crate::ids::*;
+use crate::reconcile::plan::Step;
+use crate::state::holds::HeldChange;
+use crate::state::record::{Fate, Origin, Record, Sizes};
+
+const ALL: usize = usize::MAX;
+
+#[test]
+fn more_than_a_share_of_a_team_is_held() {
+    let mut world = World::of_people(20, &[]);
+    let team = world.mirrored_team("crew", 1..=20);
+    world.leave(team, 1..=5);
+    assert_eq!((rules(&world.plan()), n_removed(&world.plan())), (vec![], 5));
+    world.leave(team, 6..=6);
+    let plan = world.plan();
+    assert_eq!(rules(&plan), ["SYNC_MAX_TEAM_REMOVALS 25%,3: 6 of 20 people of `crew`, 5 may be"]);
+    assert_eq!(n_removed(&plan), 0);
+    // In a small team, so many go whatever their share is.
+    let mut world = World::of_people(4, &[]);
+    let team = world.mirrored_team("crew", 1..=4);
+    world.leave(team, 1..=3);
+    assert_eq!(n_removed(&world.plan()), 3);
+}
+
+#[test]
+fn a_team_of_three_or_more_is_not_left_empty() {
+    let mut world = World::of_people(9, &[]);
+    let (two, three) = (world.mirrored_team("two", 1..=2), world.mirrored_team("three", 3..=5));
+    world.leave(two, 1..=2);
+    world.leave(three, 3..=5);
+    assert_eq!(rules(&world.plan()), ["left empty: all 3 people of `three`"]);
+    assert_eq!(n_removed(&world.plan()), 2);
+    // Whom others replace, leave no empty team.
+    world.team_mut(three).members = vec![GithubUserId(6)];
+    assert_eq!((rules(&world.plan()), n_removed(&world.plan())), (vec![], 5));
+}
+
+#[test]
+fn what_was_approved_of_a_team_does_not_make_it_empty_unasked() {
+    let mut world = World::of_people(4, &[]);
+    let team = world.mirrored_team("crew", 1..=4);
+    world.leave(team, 1..=1);
+    let change = HeldChange::Remove { team, user: GithubUserId(1), slug: SentrySlug::from("crew") };
+    let hold = crate::state::holds::Hold::new(vec![change], "r".into(), NOW, vec![]);
+    world.state.apply(Record::Held { hold: hold.clone() });
+    decide(&mut world, &hold.name, true);
+    world.leave(team, 2..=4);
+    let plan = world.plan();
+    assert_eq!(rules(&plan), ["left empty: all 4 people of `crew`"]);
+    assert_eq!((only(&plan).changes.len(), n_removed(&plan)), (3, 1));
+}
+
+#[test]
+fn more_than_a_share_of_all_people_is_held_and_people_count_once() {
+    let mut world = World::of_people(60, &[("SYNC_MAX_REMOVALS", "5%,2")]);
+    let teams: Vec<_> =
+        (0..4).map(|n| world.mirrored_team(&format!("t{n}"), n * 15 + 1..=n * 15 + 15)).collect();
+    let both = world.mirrored_team("both", 1..=20);
+    world.leave(both, 1..=2);
+    world.leave(teams[0], 1..=3);
+    assert_eq!((rules(&world.plan()), n_removed(&world.plan())), (vec![], 5));
+    world.leave(teams[2], 40..=40);
+    let plan = world.plan();
+    assert_eq!(rules(&plan), ["SYNC_MAX_REMOVALS 5%,2: 4 of 60 people, 3 may be"]);
+    assert_eq!((only(&plan).changes.len(), n_removed(&plan)), (6, 0));
+}
+
+#[test]
+fn more_than_a_few_deletions_are_held_and_the_hour_counts() {
+    let deleted = |n: u64| {
+        let mut world = World::of_people(0, &[]);
+        let teams: Vec<_> = (0..10).map(|n| world.mirrored_team(&format!("t{n}"), [])).collect();
+        (0..n).for_each(|n| world.delete(teams[n as usize]));
+        (world, teams)
+    };
+    let (mut world, teams) = deleted(2);
+    assert_eq!(rules(&world.plan()), [] as [&str; 0]);
+    let (mut three, _) = deleted(3);
+    let rule = "SYNC_MAX_DELETIONS 5%,2: 3 of 10 teams, 0 within the hour or approved, 2 may be";
+    assert_eq!(rules(&three.plan()), [rule]);
+    let gone = |at| Record::Gone { team: teams[9], fate: Fate::Deleted, apart: false, at };
+    world.delete(teams[9]);
+    world.state.apply(gone(Timestamp(NOW.0 - 3_600_001)));
+    assert_eq!(rules(&world.plan()), [] as [&str; 0]);
+    world.state.apply(gone(Timestamp(NOW.0 - 3_599_999)));
+    let rule = "SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams, 1 within the hour or approved, 2 may be";
+    assert_eq!(rules(&world.plan()), [rule]);
+}
+
+#[test]
+fn approved_deletions_count_for_the_others() {
+    let mut world = World::of_people(0, &[]);
+    let teams: Vec<_> = (0..10).map(|n| world.mirrored_team(&format!("t{n}"), [])).collect();
+    (0..3).for_each(|n| world.delete(teams[n]));
+    let (plan, _) = world.round(ALL);
+    decide(&mut world, &only(&plan).name.clone(), true);
+    world.delete(teams[3]);
+    let (plan, done) = world.round(ALL);
+    assert_eq!(done.calls, 3);
+    let rule = "SYNC_MAX_DELETIONS 5%,2: 1 of 10 teams, 3 within the hour or approved, 2 may be";
+    assert_eq!(rules(&plan), [rule]);
+}
+
+#[test]
+fn an_adopted_team_is_deleted_or_emptied_through_a_hold_only() {
+    for policy in ["delete", "unless-projects", "empty"] {
+        let mut world = World::of_people(3, &[("SYNC_DELETE_TEAMS", policy)]);
+        let team = world.mirrored_team("crew", 1..=3);
+        let sentry = world.sentry_of(team);
+        world.bind(team, sentry, Origin::Adopted);
+        world.delete(team);
+        let (plan, done) = world.round(ALL);
+        assert_eq!(rules(&plan), ["adopted: the Sentry team was there before the mirror"]);
+        assert_eq!(done.calls, 0);
+        decide(&mut world, &only(&plan).name.clone(), true);
+        assert_eq!(world.round(ALL).1.calls, 1, "{policy}");
+        assert!(world.state.teams.gone(team).is_some());
+    }
+}
+
+#[test]
+fn a_protected_or_kept_team_is_left_and_counts_for_nothing() {
+    for pairs in [[("SYNC_PROTECT", "t0, t1, t2, t3")], [("SYNC_DELETE_TEAMS", "keep")]] {
+        let mut world = World::of_people(2, &pairs);
+        let teams: Vec<_> = (0..4).map(|n| world.mirrored_team(&format!("t{n}"), 1..=2)).collect();
+        teams.iter().for_each(|team| world.delete(*team));
+        let (plan, _) = world.round(ALL);
+        assert!(plan.teams.iter().all(|team| matches!(team.step, Step::Leave { .. })), "{plan}");
+        assert!(plan.holds.is_empty() && plan.is_in_sync(), "{plan}");
+        assert_eq!(world.sentry.teams.len(), 4);
+        assert!(world.plan().teams.is_empty());
+    }
+}
+
+#[test]
+fn after_damage_every_removal_and_deletion_is_held() {
+    let mut world = World::of_people(20, &[]);
+    let (team, other) = (world.mirrored_team("crew", 1..=10), world.mirrored_team("other", []));
+    world.leave(team, 1..=1);
+    world.team_mut(team).members.push(GithubUserId(11));
+    world.delete(other);
+    world.state.apply(Record::Damaged { at: NOW });
+    let plan = world.plan();
+    let rule = format!("the journal was found damaged at {NOW}; nothing is taken away on its word");
+    assert_eq!(rules(&plan), [rule.as_str(), rule.as_str()]);
+    assert_eq!((n_removed(&plan), plan.counts().add, plan.counts().held), (0, 1, 2));
+}
+
+#[test]
+fn below_ninety_percent_of_the_last_reading_nothing_is_taken_away() {
+    for (last, what) in [
+        (Sizes { teams: 2, people: 8, memberships: 9 }, "1 teams on GitHub, 2 the last time"),
+        (Sizes { teams: 1, people: 11, memberships: 9 }, "9 people on GitHub, 11 the last time"),
+        (Sizes { teams: 1, people: 9, memberships: 11 }, "9 memberships on GitHub, 11 the last time"),
+    ] {
+        let mut world = World::of_people(20, &[]);
+        let team = world.mirrored_team("crew", 1..=10);
+        world.leave(team, 1..=1);
+        world.state.apply(Record::Read { sizes: last, at: NOW });
+        let rule = format!("short reading: {what}; below 90 % nothing is taken away");
+        assert_eq!(rules(&world.plan()), [rule.as_str()]);
+        // Exactly 90 % is enough.
+        let sizes = Sizes { teams: 1, people: 10, memberships: 10 };
+        world.state.apply(Record::Read { sizes, at: NOW });
+        assert_eq!(n_removed(&world.plan()), 1);
+    }
+}
+
+#[test]
+fn people_whom_nobody_matches_are_held_under_all() {
+    let mut world = World::of_people(5, &[("SYNC_REMOVE_MEMBERS", "all")]);
+    let team = world.mirrored_team("crew", 1..=4);
+    world.member(900);
+    let sentry = world.sentry_of(team);
+    world.sentry.in_team.get_mut(&sentry).unwrap().push(MemberId(900));
+    let (plan, done) = world.round(ALL);
+    assert_eq!(rules(&plan), ["SYNC_REMOVE_MEMBERS all: no source matches these people"]);
+    assert_eq!(done.calls, 0);
+    decide(&mut world, &only(&plan).name.clone(), true);
+    assert_eq!(world.round(ALL).1.calls, 1);
+    assert!(!world.sentry.in_team[&sentry].contains(&MemberId(900)));
+}

@@ -1,0 +1,147 @@
+//! The plan as people and programs read it.
+
+use serde_json::json;
+
+use super::world::{World, AFTER};
+use crate::identity::Identity;
+use crate::ids::*;
+use crate::reconcile::plan::{Counts, Plan, Step};
+use crate::state::record::Origin;
+
+/// One of everything.
+fn plan() -> Plan {
+    let pairs =
+        [("SYNC_DELETE_TEAMS", "delete"), ("SYNC_TEAMS", "*, !dormant"), ("SYNC_PROTECT", "old-left")];
+    let mut world = World::of_people(9, &pairs);
+    world.person(10, Identity::Absent { why: "no Sentry member bears the address from saml".into() }, false);
+    world.person(11, Identity::Conflict { why: "saml fits several Sentry members: 1, 2".into() }, false);
+    world.mirrored_team("kept", 1..=4);
+    let wide = world.mirrored_team("wide", 1..=9);
+    let (moving, shy) = (world.mirrored_team("moving", [1]), world.mirrored_team("shy", [1]));
+    let (old, left) = (world.mirrored_team("old", [1]), world.mirrored_team("old-left", [1]));
+    let theirs = world.mirrored_team("theirs", [1]);
+    let sentry = world.sentry_of(theirs);
+    world.bind(theirs, sentry, Origin::Adopted);
+    world.team_mut(moving).slug = GithubSlug::from("moved");
+    world.team_mut(moving).name = "Moved\u{202e} \"here\"".into();
+    world.github_team("new", [2, 3, 10, 11]);
+    world.github_team("dormant", [2]);
+    let late = world.github_team("late", [2]);
+    world.team_mut(late).created_at = Some(AFTER);
+    world.github_team("early", [2]);
+    for slug in ["late", "early", "taken"] {
+        world.new_sentry_team(SentrySlug::from(slug), slug.into(), vec![]);
+    }
+    let stuck = world.mirrored_team("stuck", [1]);
+    world.team_mut(stuck).slug = GithubSlug::from("taken");
+    let waits = world.mirrored_team("waits", [1]);
+    world.team_mut(waits).slug = GithubSlug::from("stuck");
+    world.leave(wide, 1..=3);
+    world.leave(wide, 4..=4);
+    [old, left, theirs].into_iter().for_each(|team| world.delete(team));
+    world.github.teams.retain(|team| team.id != shy);
+    world.plan()
+}
+
+const TEXT: &str = r#"adopt    early  Sentry team 1008
+         + u2  by saml
+conflict late  Sentry team 1007 was there before  [held fc9fd9c6]
+rename   moving -> moved  "Moved\u{202e} \"here\""
+create   new  "NEW"
+         + u2  by saml
+         + u3  by saml
+delete   old  Sentry team 1004
+leave    old-left  Sentry team 1005: protected by SYNC_PROTECT
+unseen   shy  GitHub does not show the team to this token
+wait     stuck  GitHub team 12 still has the slug
+conflict taken  Sentry team 1009 has the slug: rename or delete it in Sentry
+delete   theirs  Sentry team 1006  [held 8c44e767]
+keep     wide
+         - u1  left the GitHub team  [held 6dc092fb]
+         - u2  left the GitHub team  [held 6dc092fb]
+         - u3  left the GitHub team  [held 6dc092fb]
+         - u4  left the GitHub team  [held 6dc092fb]
+people whom Sentry does not know, left as they are:
+  u10: no Sentry member bears the address from saml (in new)
+  u11: in conflict: saml fits several Sentry members: 1, 2 (in new)
+held until a person decides:
+  fc9fd9c6: 1 change: adoption: the GitHub team is newer than this mirror, and a Sentry team of its slug was there before
+    sentry-team-sync approve fc9fd9c6
+  8c44e767: 1 change: adopted: the Sentry team was there before the mirror
+    sentry-team-sync approve 8c44e767
+  6dc092fb: 4 changes: SYNC_MAX_TEAM_REMOVALS 25%,3: 4 of 9 people of `wide`, 3 may be
+    sentry-team-sync approve 6dc092fb
+1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove, 6 held of these, 2 people skipped; 1 teams in sync, 1 left out
+"#;
+
+#[test]
+fn the_text_of_a_plan() {
+    assert_eq!(plan().to_string(), TEXT);
+}
+
+#[test]
+fn the_json_of_a_plan() {
+    let json = serde_json::to_value(plan()).unwrap();
+    assert_eq!(
+        json["teams"][1],
+        json!({
+            "team": 10, "slug": "late", "name": "LATE", "held": "fc9fd9c6",
+            "step": { "is": "conflict", "sentry": 1007, "bound": false },
+        })
+    );
+    assert_eq!(
+        json["teams"][10]["remove"][0],
+        json!({ "user": 1, "who": "u1", "member": 501, "why": "left the GitHub team", "held": "6dc092fb" })
+    );
+    assert_eq!(
+        json["teams"][3]["add"][0],
+        json!({ "user": 2, "login": "u2", "member": 502, "source": "saml" })
+    );
+    assert_eq!(json["skipped"][0]["teams"], json!(["new"]));
+    assert_eq!(
+        json["holds"][1]["changes"],
+        json!([{ "is": "delete", "team": 7, "sentry": 1006, "slug": "theirs" }])
+    );
+    assert_eq!((&json["in_sync"], &json["dormant"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn counts_tell_what_is_to_be_done() {
+    let counts = Counts { create: 1, adopt: 1, rename: 1, delete: 2, empty: 0, add: 3, remove: 4, held: 6 };
+    assert_eq!(plan().counts(), counts);
+    assert!(!plan().is_in_sync() && Plan::default().is_in_sync());
+    assert_eq!(Plan::default().to_string(), "in sync: 0 teams in sync, 0 left out\n");
+}
+
+#[test]
+fn what_can_not_be_done_is_told_and_is_no_difference() {
+    let mut world = World::of_people(1, &[]);
+    let team = world.mirrored_team("shy", [1]);
+    world.github.teams.clear();
+    world.state.apply(crate::state::record::Record::Read { sizes: world.sizes(), at: world.now });
+    let plan = world.plan();
+    assert_eq!((plan.teams[0].team, &plan.teams[0].step), (team, &Step::NotVisible));
+    assert!(plan.is_in_sync());
+}
+
+#[test]
+fn only_the_teams_asked_for_are_shown() {
+    let only =
+        |slugs: &[&str]| plan().only_if(&slugs.iter().map(|slug| slug.to_string()).collect::<Vec<_>>());
+    assert_eq!(only(&[]), plan());
+    let some = only(&["theirs", "new", "nonsense"]);
+    assert_eq!(some.teams.iter().map(|team| team.slug.as_str()).collect::<Vec<_>>(), ["new", "theirs"]);
+    assert_eq!(some.holds.iter().map(|hold| hold.name.to_string()).collect::<Vec<_>>(), ["8c44e767"]);
+    assert_eq!(some.skipped.len(), 2);
+    let none = only(&["kept"]);
+    assert!(none.teams.is_empty() && none.skipped.is_empty() && none.is_in_sync());
+}
+
+#[test]
+fn an_emptied_team_has_a_line_and_a_count_of_its_own() {
+    let mut world = World::of_people(1, &[("SYNC_DELETE_TEAMS", "empty")]);
+    let team = world.mirrored_team("crew", [1]);
+    world.delete(team);
+    let text = "empty    crew  Sentry team 1000\n1 to empty; 0 teams in sync, 0 left out\n";
+    assert_eq!(world.plan().to_string(), text);
+}
