@@ -15,6 +15,8 @@ use crate::state::State;
 
 /// How the rule begins that holds everything after damage.
 pub const DAMAGED: &str = "the journal was found damaged";
+/// How the rule begins that holds everything of a reading that is too small.
+pub const SHORT_READING: &str = "short reading";
 /// A team at least this large is never left empty without a person's word.
 const LARGE: usize = 3;
 /// A reading below this share of the last complete one is short.
@@ -315,7 +317,7 @@ impl Judged<'_> {
         .into_iter()
         .find(|(_, now, before)| short(*now, *before))
         .map(|(what, now, before)| {
-            format!("short reading: {now} {what} on GitHub, {before} the last time; below {SHORT} % nothing is taken away")
+            format!("{SHORT_READING}: {now} {what} on GitHub, {before} the last time; below {SHORT} % nothing is taken away")
         })
     }
 

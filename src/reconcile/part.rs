@@ -5,11 +5,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::plan::{Addition, Removal};
 use crate::ids::{SentrySlug, Seq};
 use crate::plan::WantedTeam;
+
+/// A run in which nothing was done for so long is not waited for: a team may wait for a slug that nobody sets free.
+const STUCK: Duration = Duration::from_secs(600);
 
 /// One team's share.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct Part {
 /// One thing to do, with one call or two.
 #[derive(Clone, Debug)]
 pub enum Task {
+    /// Its Sentry team was not in the list of all: it is followed by its id, or no longer bound.
+    FindAgain,
     /// The team exists, bound and named like this.
     Shape {
         /// Slug, name if it is to be changed, and whether it may be adopted.
@@ -47,7 +52,10 @@ pub enum Task {
 impl Part {
     /// A team's share of a run.
     pub fn new(seq: Seq, tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
-        run.lock().open += 1;
+        let mut tally = run.lock();
+        tally.open += 1;
+        tally.moved = Some(Instant::now());
+        drop(tally);
         Arc::new(Self { seq, tasks, next: AtomicUsize::new(0), run })
     }
 
@@ -59,6 +67,7 @@ impl Part {
     /// That is done, or can not be: what came of it. Returns whether it was the last.
     pub fn passed(&self, result: Result<bool, String>) -> bool {
         let mut tally = self.run.lock();
+        tally.moved = Some(Instant::now());
         match result {
             Ok(true) => tally.written += 1,
             Ok(false) => {}
@@ -66,6 +75,11 @@ impl Part {
         }
         drop(tally);
         self.next.fetch_add(1, Ordering::Relaxed) + 1 >= self.tasks.len()
+    }
+
+    /// Whether a newer comparison has taken its place.
+    pub fn is_superseded(&self) -> bool {
+        self.run.lock().superseded
     }
 
     /// How it stands is known to whoever waits for the run.
@@ -102,11 +116,27 @@ pub struct Tally {
     pub failed: Vec<String>,
     /// Why something was put off, when last.
     pub put_off: Option<String>,
+    /// When something was done, or handed out, for the last time.
+    moved: Option<Instant>,
+    /// A newer comparison says what is to be done.
+    superseded: bool,
+}
+
+impl Tally {
+    /// Whether parts are at work, or may soon be.
+    pub fn is_under_way(&self, now: Instant) -> bool {
+        self.open > 0 && self.moved.is_none_or(|at| now.saturating_duration_since(at) < STUCK)
+    }
 }
 
 impl Run {
     fn lock(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is left of it is another run's now.
+    pub fn supersede(&self) {
+        self.lock().superseded = true;
     }
 
     /// How it stands.
@@ -119,5 +149,24 @@ impl Run {
         let tally = self.lock();
         let waited = self.wake.wait_timeout_while(tally, patience, |tally| tally.open > 0);
         waited.map_or_else(|poison| poison.into_inner().0.clone(), |(tally, _)| tally.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_waited_for_as_long_as_something_moves() {
+        let run = Arc::new(Run::default());
+        let now = Instant::now;
+        assert!(!run.tally().is_under_way(now()));
+        let part = Part::new(Seq(1), vec![Task::Filled, Task::Filled], run.clone());
+        assert!(!part.passed(Ok(true)) && run.tally().is_under_way(now()));
+        assert!(!run.tally().is_under_way(now() + STUCK));
+        run.supersede();
+        assert!(part.is_superseded());
+        drop(part);
+        assert!(!run.tally().is_under_way(now()));
     }
 }

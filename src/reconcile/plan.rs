@@ -274,13 +274,14 @@ impl Plan {
             (add, "to add"),
             (remove, "to remove"),
             (held, "held of these"),
-            (self.skipped.len(), "people skipped"),
+            (self.skipped.len(), if self.skipped.len() == 1 { "person skipped" } else { "people skipped" }),
         ] {
             if n > 0 {
                 parts.push(format!("{n} {what}"));
             }
         }
-        let rest = format!("{} teams in sync, {} left out", self.in_sync, self.dormant);
+        let teams = if self.in_sync == 1 { "team" } else { "teams" };
+        let rest = format!("{} {teams} in sync, {} left out", self.in_sync, self.dormant);
         match parts.is_empty() {
             true => format!("in sync: {rest}"),
             false => format!("{}; {rest}", parts.join(", ")),

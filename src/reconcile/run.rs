@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
@@ -89,10 +90,13 @@ impl Engine {
     /// it is not known whose teams these are.
     pub fn reconcile(&self, serving: bool, progress: Progress) -> Result<Option<Reconciled>, Trouble> {
         let mut last = self.last_run.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref().is_some_and(|last| last.run.tally().open > 0) {
+        if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
             return Ok(None);
         }
         let Some(comparison) = self.compare(serving, progress)? else { return Ok(None) };
+        if let Some(last) = last.as_ref() {
+            last.run.supersede();
+        }
         let run = self.carry_out(&comparison);
         let done = Reconciled { at: Timestamp::now(), summary: comparison.plan.summary(), run };
         *last = Some(done.clone());
@@ -123,6 +127,10 @@ impl Engine {
         self.learn_teams(&facts);
         let run = Arc::new(Run::default());
         if !*waits_for_first {
+            // What is held because too little was read is no measure for the next reading.
+            if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
+                self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
+            }
             self.note_what_was_seen(both, *seq);
         }
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
@@ -174,7 +182,6 @@ impl Engine {
     }
 
     fn note_what_was_seen(&self, both: &Both, seq: Seq) {
-        self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
         let mirrored = |team: &&GithubTeam| self.settings.teams.matches(&team.slug);
         for team in both.github.teams.iter().filter(mirrored) {
             let agrees =
@@ -241,7 +248,13 @@ impl Engine {
                     return Vec::new();
                 }
             }
-            Step::Create => tasks.push(shape(false, None)),
+            Step::Create => {
+                // Bound, and to be made: its Sentry team was not there any more.
+                if self.state(|state| state.teams.binding(team.team).is_some()) {
+                    tasks.push(Task::FindAgain);
+                }
+                tasks.push(shape(false, None));
+            }
             Step::Adopt { .. } => tasks.push(shape(true, None)),
             Step::Rename { .. } => {
                 let created = self.state(|state| {

@@ -20,6 +20,9 @@ pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mo
     if engine.state(|state| state.teams.gone(team)).is_some() {
         return Outcome::Done("the team is deleted".into());
     }
+    if part.is_superseded() {
+        return Outcome::Done("a newer comparison says what is to be done".into());
+    }
     let Some(task) = part.task() else { return Outcome::Done("done".into()) };
     let result = match one(&job, hint, part, task) {
         Ok(written) => Ok(written),
@@ -44,6 +47,12 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
     let apply = job.apply(Some(hint));
     bind::resolve_intent(job, &apply)?;
     match task {
+        Task::FindAgain => {
+            if let Some(binding) = job.binding() {
+                bind::find_again(job, &apply, &binding)?;
+            }
+            Ok(false)
+        }
         Task::Shape { wanted, full_name } => {
             let news = |state: &crate::state::State| {
                 state.teams.news(job.team).and_then(|news| news.named).is_some_and(|named| named > part.seq)

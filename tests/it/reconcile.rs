@@ -58,7 +58,7 @@ create   search  \"Search\"
          + p1  by verified
 people whom Sentry does not know, left as they are:
   ghost: no address is known from map, sentry, saml, verified, public (in crew)
-2 to create, 4 to add, 1 people skipped; 0 teams in sync, 0 left out
+2 to create, 4 to add, 1 person skipped; 0 teams in sync, 0 left out
 ";
     assert_eq!(out, expected);
     assert_eq!(world.writes_since(mark), [""; 0]);
@@ -129,6 +129,19 @@ fn what_nobody_told_is_healed_by_the_next_comparison() {
     world.github.create_team("Second", world.olive);
     world.wait_until("healed", || world.differences().is_empty());
     assert!(world.status()["last_reconcile"]["summary"].as_str().is_some());
+}
+
+#[test]
+fn a_team_without_members_that_somebody_deleted_in_sentry_is_made_again() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "1s");
+    teams(&world, &["Crew"], &[]);
+    world.set("SYNC_FIRST", "apply");
+    world.start();
+    world.wait_for_members("crew", &[]);
+    let before = world.sentry.teams()["crew"].id;
+    world.sentry.purge_team(before);
+    world.wait_until("made again", || world.sentry.teams().get("crew").is_some_and(|team| team.id != before));
 }
 
 #[test]

@@ -71,7 +71,7 @@ held until a person decides:
     sentry-team-sync approve 8c44e767
   6dc092fb: 4 changes: SYNC_MAX_TEAM_REMOVALS 25%,3: 4 of 9 people of `wide`, 3 may be
     sentry-team-sync approve 6dc092fb
-1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove, 6 held of these, 2 people skipped; 1 teams in sync, 1 left out
+1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove, 6 held of these, 2 people skipped; 1 team in sync, 1 left out
 "#;
 
 #[test]
