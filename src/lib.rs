@@ -37,6 +37,7 @@ pub mod guard;
 pub mod identity;
 pub mod ids;
 pub mod intake;
+pub mod invite;
 pub mod journal;
 pub mod lanes;
 pub mod map_guard;

@@ -27,6 +27,8 @@ pub enum Asked {
     AddMember,
     /// `DELETE /organizations/{org}/members/{id}/teams/{slug}/`.
     RemoveMember,
+    /// `POST /organizations/{org}/members/`.
+    Invite,
 }
 
 /// What it means.
@@ -73,6 +75,8 @@ pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
             Refused(format!("answered with a redirect to {}", crate::escape::Quoted(to)))
         }
         401 => Refused(format!("does not accept the token: {}", said())),
+        // A limit of this kind of call alone, and of a day: no reason to wait with others.
+        429 if asked == Asked::Invite && answer.said().contains("invitations") => Never(said()),
         429 => Wait(wait(asked, answer, now)),
         408 | 425 | 500..=599 => Unknown(said()),
         200..=299 => success(asked, answer),
@@ -89,7 +93,7 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
         (Asked::RemoveMember | Asked::DeleteTeam, 204) => Done,
         // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
         (Asked::Github | Asked::Graphql | Asked::Sentry | Asked::UpdateTeam | Asked::RemoveMember, 200)
-        | (Asked::CreateTeam | Asked::AddMember, 200 | 201)
+        | (Asked::CreateTeam | Asked::AddMember | Asked::Invite, 200 | 201)
         | (Asked::DeleteTeam, 200 | 202)
             if answer.headers.json =>
         {

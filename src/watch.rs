@@ -9,6 +9,7 @@ use crate::engine::{Engine, PERMISSION_LOST};
 use crate::event::{OrgRef, Person};
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, SentryTeamId};
+use crate::invite;
 use crate::journal::Entry;
 use crate::sentry::Team;
 use crate::state::holds::{HeldChange, Hold};
@@ -153,27 +154,25 @@ impl Engine {
     /// Tries everybody who is waited for; whoever Sentry knows by now is handed to the lanes.
     pub fn try_wanted(&self) {
         let wanted: Vec<_> = self.state(|state| {
-            state
-                .people
-                .wanted()
-                .map(|(user, wanted)| (user, wanted.login.clone(), wanted.teams.clone()))
-                .collect()
+            state.people.wanted().map(|(user, wanted)| (user, wanted.login.clone())).collect()
         });
-        let mode = self.bearings().map(|(_, mode)| mode);
-        for (user, login, teams) in wanted {
+        for (user, login) in wanted {
             if self.lanes.is_stopping() {
                 return;
             }
             let person = Person { id: user, login, bot: false };
-            if !matches!(self.identify_in_directory(&person), Ok(Identity::Matched { .. })) {
-                continue;
+            if matches!(self.identify_in_directory(&person), Ok(Identity::Matched { .. })) {
+                self.try_wish(&person);
             }
-            for team in teams {
-                let ask =
-                    Ask::Member { person: person.clone(), change: None, sure: mode == Some(Mode::Payload) };
-                self.lanes
-                    .add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own("wanted person"), ask));
-            }
+        }
+    }
+
+    /// Has a person looked at in every team in which they are waited for.
+    pub fn try_wish(&self, person: &Person) {
+        let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
+        for team in self.state(|state| state.people.wanted_in(person.id).to_vec()) {
+            let ask = Ask::Member { person: person.clone(), change: None, sure };
+            self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own("wanted person"), ask));
         }
     }
 
@@ -236,8 +235,10 @@ pub fn run(engine: &Engine) {
     get_started(engine);
     let (mut looked, mut tried, mut searched) = (Instant::now(), Instant::now(), Instant::now());
     let mut map = engine.map_version();
+    let mut invites = invite::Turn::default();
     while !engine.lanes.is_stopping() {
         engine.lanes.rest(Duration::from_secs(1));
+        let before = looked;
         engine.expire_holds();
         if searched.elapsed() >= DELETED_AGAIN {
             searched = Instant::now();
@@ -252,6 +253,7 @@ pub fn run(engine: &Engine) {
                 log::warn!("interval: {trouble}");
             }
         }
+        invites.take(engine, looked > before);
         let map_now = engine.map_version();
         if (map_now != map || tried.elapsed() >= WANTED_AGAIN) && engine.paused_for().is_none() {
             (map, tried) = (map_now, Instant::now());

@@ -59,6 +59,17 @@ impl Who {
         self.is_read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A look at all people.
+    pub fn with_directory<R>(&self, look: impl FnOnce(&Directory) -> R) -> R {
+        look(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes in one member.
+    pub fn learn(&self, member: &Member) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        directory.learn(std::slice::from_ref(member));
+    }
+
     /// The one member who bears an address.
     pub fn bearer_of(&self, address: &str, trust: bool) -> Option<MemberId> {
         one(self.bearer(address, trust))
@@ -266,8 +277,7 @@ impl Engine {
         self.read_directory().map_err(|trouble| self.sentry_trouble(trouble))?;
         let (map, claims) = (self.user_map()?, self.claims(&person)?);
         let evidence = Evidence { login: &person.login, map: map.address(&person), claims: &claims };
-        let rules =
-            Rules { order: &self.settings.identity, trust_unverified: self.settings.trust_unverified };
+        let rules = self.rules();
         let mut text =
             format!("{} (GitHub user {})\n", crate::escape::plain(person.login.as_str(), 60), person.id);
         {
@@ -310,7 +320,7 @@ impl Engine {
     }
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.
-    fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
+    pub(crate) fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
         let order = &self.settings.identity;
         let wanted =
             Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
@@ -328,19 +338,18 @@ impl Engine {
         read.map_err(|trouble| self.github_trouble(trouble))
     }
 
+    /// How sources are used.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules { order: &self.settings.identity, trust_unverified: self.settings.trust_unverified }
+    }
+
     fn resolve(&self, evidence: &Evidence) -> Identity {
-        let rules =
-            Rules { order: &self.settings.identity, trust_unverified: self.settings.trust_unverified };
-        identity::resolve(
-            evidence,
-            &rules,
-            &self.who.directory.read().unwrap_or_else(PoisonError::into_inner),
-        )
+        self.who.with_directory(|directory| identity::resolve(evidence, &self.rules(), directory))
     }
 
     /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
     /// before nobody is found, Sentry is asked for these very addresses. Returns whether anything was learned.
-    fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
+    pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
         let claims = evidence.claims;
         let order = &self.settings.identity;
         let addresses = evidence.map.into_iter().filter(|_| order.contains(&Source::Map));

@@ -54,6 +54,10 @@ pub struct Settings {
     pub interval: Option<Duration>,
     /// `SYNC_TEAMS`.
     pub teams: TeamFilter,
+    /// `SYNC_INVITE`: the role; `None` is `never`.
+    pub invite: Option<String>,
+    /// `SYNC_MAX_INVITES`.
+    pub max_invites: usize,
     /// `SYNC_PROTECT`.
     pub protect: Protected,
     /// `SYNC_SLUG_PREFIX`.

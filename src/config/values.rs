@@ -303,6 +303,24 @@ pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
+/// Reads a Sentry role, or `never`.
+pub fn role_or_never(text: &str) -> Result<Option<String>, String> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b == b'-' || b == b'_';
+    match text {
+        "never" => Ok(None),
+        role if (1..=32).contains(&role.len()) && role.bytes().all(fits) => Ok(Some(role.into())),
+        _ => Err(format!(
+            "is `{}`; write never or a role of the Sentry organisation, such as member",
+            crate::escape::plain(text, 60)
+        )),
+    }
+}
+
+/// Reads a number of things.
+pub fn count(text: &str) -> Result<usize, String> {
+    text.parse::<u32>().map(|n| n as usize).map_err(|_| format!("is `{text}`; write a number"))
+}
+
 /// Reads a number of threads.
 pub fn workers(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -319,6 +337,16 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn roles() {
+        assert_eq!(role_or_never("never"), Ok(None));
+        assert_eq!(role_or_never("member"), Ok(Some("member".into())));
+        for bad in ["", "Member", "a b", "x\"y", &"a".repeat(33)] {
+            assert!(role_or_never(bad).is_err(), "{bad}");
+        }
+        assert!(count("-1").is_err() && count("20") == Ok(20));
+    }
 
     #[test]
     fn listeners() {

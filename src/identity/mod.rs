@@ -13,6 +13,9 @@ use crate::ids::{Login, MemberId};
 use crate::state::record::Source;
 use directory::{Directory, Found};
 
+/// How the reason begins why a person with a known address is not matched.
+pub const NOBODY_BEARS: &str = "no Sentry member bears the address from";
+
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
@@ -131,9 +134,7 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         }
         Found::Nobody(instead) => {
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
-            return Identity::Absent {
-                why: format!("no Sentry member bears the address from {}{instead}", source.name()),
-            };
+            return Identity::Absent { why: format!("{NOBODY_BEARS} {}{instead}", source.name()) };
         }
     };
     let mut warnings = Vec::new();
@@ -152,6 +153,23 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         warnings.push(why);
     }
     Identity::Matched { member, source, warnings }
+}
+
+/// The address at which a person may be invited to Sentry: the first source with an answer is one that only the
+/// organisation's own people can write, and no source at all finds anybody.
+pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<(Source, String)> {
+    let mut invitation = None;
+    for (source, addresses, found) in chain(evidence, rules, directory) {
+        match found {
+            None => {}
+            Some(Found::Nobody(None)) if invitation.is_some() => {}
+            Some(Found::Nobody(None)) if matches!(source, Source::Map | Source::Saml | Source::Verified) => {
+                invitation = addresses.into_iter().next().map(|address| (source, address));
+            }
+            Some(_) => return None,
+        }
+    }
+    invitation
 }
 
 fn ids(members: &[MemberId]) -> String {
@@ -262,6 +280,31 @@ mod tests {
             resolve_with(&NOTHING, &ORDER),
             Identity::Unknown { why: "no address is known from map, sentry, saml, verified, public".into() }
         );
+    }
+
+    #[test]
+    fn invited_is_only_who_has_an_address_that_strangers_can_not_write_and_nobody_bears() {
+        let address = |case: Case| {
+            let list = |addresses: &[&str]| addresses.iter().map(|address| address.to_string()).collect();
+            let (saml, verified) = (list(case.saml), list(case.verified));
+            let claims = Claims { saml, verified, public: case.public.map(String::from) };
+            let login = Login::from(case.login);
+            let evidence = Evidence { login: &login, map: case.map, claims: &claims };
+            let rules = Rules { order: &ORDER, trust_unverified: true };
+            invitation(&evidence, &rules, &directory())
+        };
+        let at = |source, address: &str| Some((source, address.to_string()));
+        assert_eq!(address(Case { map: Some("new@x"), ..NOTHING }), at(Source::Map, "new@x"));
+        assert_eq!(
+            address(Case { saml: &["new@x"], verified: &["other@x"], public: Some("p@x"), ..NOTHING }),
+            at(Source::Saml, "new@x")
+        );
+        assert_eq!(address(Case { verified: &["new@x"], ..NOTHING }), at(Source::Verified, "new@x"));
+        assert_eq!(address(Case { public: Some("new@x"), ..NOTHING }), None);
+        assert_eq!(address(NOTHING), None);
+        // Somebody is there under another address.
+        assert_eq!(address(Case { verified: &["new@x"], public: Some("a@x"), ..NOTHING }), None);
+        assert_eq!(address(Case { saml: &["new@x"], login: "linked", ..NOTHING }), None);
     }
 
     #[test]

@@ -129,6 +129,15 @@ pub enum Added {
     Missing,
 }
 
+/// What came of an invite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invited {
+    /// The open invite, which is a member with a state of its own.
+    New(Member),
+    /// Somebody has this address in Sentry, or an invite.
+    Already,
+}
+
 /// What came of taking a member out of a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
@@ -363,6 +372,27 @@ impl Sentry {
             Verdict::Requested => Ok(written(reply, Added::Requested)),
             Verdict::Locked => Ok(written(reply, Added::Locked)),
             Verdict::Missing => Ok(written(reply, Added::Missing)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Invites somebody to the organisation; Sentry sends the mail. Older servers heed only `role`, newer ones `orgRole`.
+    pub fn invite(&self, address: &str, role: &str) -> Result<Written<Invited>, Trouble> {
+        let body = json!({ "email": address, "role": role, "orgRole": role, "sendInvite": true });
+        let reply = self.write(Asked::Invite, Method::Post, self.org_path("members/"), Some(body));
+        let said = reply.answer.said();
+        match reply.verdict {
+            Verdict::Done => {
+                let row = serde_json::from_slice::<wire::MemberRow>(&reply.answer.body).ok();
+                match row.and_then(wire::MemberRow::into_member) {
+                    Some(member) => Ok(written(reply, Invited::New(member))),
+                    None => Err(reply.into_trouble()),
+                }
+            }
+            Verdict::Never(_) if said.contains("already") => Ok(written(reply, Invited::Already)),
+            Verdict::Never(_) if said.contains("do not have permission") => {
+                Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
+            }
             _ => Err(reply.into_trouble()),
         }
     }

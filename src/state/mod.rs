@@ -136,6 +136,7 @@ impl State {
             Record::Dropped { team } => self.teams.drop_intent(team),
             Record::Matched { user, found } => self.people.matches_with(user, found),
             Record::Unmatched { user } => self.people.unmatch(user),
+            Record::Invited { user, at } => self.people.invite(user, at),
             Record::Wanted { team, user, login, why, at } => self.people.want(team, user, login, why, at),
             Record::Unwanted { team, user } => self.people.unwant(team, user),
             Record::Held { hold } => self.holds.hold(hold),
@@ -203,6 +204,13 @@ impl State {
         }
         self.each_delivery_record(out)?;
         self.each_team_record(out)?;
+        // Before the matches, which they would take away.
+        for user in self.people.lost() {
+            out(Record::Unmatched { user })?;
+        }
+        for (user, at) in self.people.invited() {
+            out(Record::Invited { user, at })?;
+        }
         for (user, found) in self.people.matches() {
             out(Record::Matched { user, found: found.clone() })?;
         }

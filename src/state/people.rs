@@ -1,6 +1,6 @@
 //! People: remembered matches, and who is waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId};
@@ -11,6 +11,9 @@ use crate::state::record::Match;
 pub struct People {
     matched: BTreeMap<GithubUserId, Match>,
     wanted: BTreeMap<GithubUserId, Wanted>,
+    /// Whose match was true once and is not any more: mostly people who left Sentry.
+    lost: BTreeSet<GithubUserId>,
+    invited: BTreeMap<GithubUserId, Timestamp>,
 }
 
 /// Somebody whom GitHub has in teams and Sentry does not know yet.
@@ -67,12 +70,35 @@ impl People {
         self.wanted.get(&user).map_or(&[], |wanted| &wanted.teams)
     }
 
+    /// Whether somebody was matched or invited before: nobody who left is invited again.
+    pub fn has_a_past(&self, user: GithubUserId) -> bool {
+        self.matched.contains_key(&user) || self.lost.contains(&user) || self.invited.contains_key(&user)
+    }
+
+    /// How many people were invited since then.
+    pub fn invited_since(&self, since: Timestamp) -> usize {
+        self.invited.values().filter(|at| **at >= since).count()
+    }
+
+    pub(super) fn lost(&self) -> impl Iterator<Item = GithubUserId> + '_ {
+        self.lost.iter().copied()
+    }
+
+    pub(super) fn invited(&self) -> impl Iterator<Item = (GithubUserId, Timestamp)> + '_ {
+        self.invited.iter().map(|(user, at)| (*user, *at))
+    }
+
+    pub(super) fn invite(&mut self, user: GithubUserId, at: Timestamp) {
+        self.invited.insert(user, at);
+    }
+
     pub(super) fn matches_with(&mut self, user: GithubUserId, found: Match) {
         self.matched.insert(user, found);
     }
 
     pub(super) fn unmatch(&mut self, user: GithubUserId) {
         self.matched.remove(&user);
+        self.lost.insert(user);
     }
 
     pub(super) fn want(

@@ -130,6 +130,13 @@ pub enum Record {
         /// GitHub's side.
         user: GithubUserId,
     },
+    /// This person was invited to Sentry.
+    Invited {
+        /// GitHub's side.
+        user: GithubUserId,
+        /// When.
+        at: Timestamp,
+    },
     /// GitHub has this person in the team, Sentry does not know them yet.
     Wanted {
         /// The team.

@@ -80,6 +80,8 @@ fn full() -> State {
         },
         Record::Looked { team: GithubTeamId(5), seq: Seq(2), people: vec![GithubUserId(9), GithubUserId(8)] },
         Record::Read { sizes: Sizes { teams: 1, people: 2, memberships: 2 }, at: Timestamp(6) },
+        Record::Unmatched { user: GithubUserId(77) },
+        Record::Invited { user: GithubUserId(78), at: Timestamp(4) },
         Record::Held { hold: hold.clone() },
         Record::Decided { name: hold.name, approved: true, at: Timestamp(4) },
     ])
@@ -100,6 +102,28 @@ fn a_snapshot_folds_to_the_same_state() {
 }
 
 #[test]
+fn whoever_was_matched_or_invited_has_a_past_even_when_matched_again() {
+    let user = GithubUserId(5);
+    let found =
+        Match { member: MemberId(1), login: Login::from("octo"), source: Source::Map, at: Timestamp(1) };
+    assert!(!State::default().people.has_a_past(user));
+    let matched = Record::Matched { user, found };
+    for records in [
+        vec![matched.clone()],
+        vec![matched.clone(), Record::Unmatched { user }],
+        vec![Record::Unmatched { user }, matched],
+        vec![Record::Invited { user, at: Timestamp(9) }],
+    ] {
+        assert!(fold(records).people.has_a_past(user));
+    }
+    let invited = fold([Record::Invited { user, at: Timestamp(9) }]);
+    assert_eq!(
+        (invited.people.invited_since(Timestamp(9)), invited.people.invited_since(Timestamp(10))),
+        (1, 0)
+    );
+}
+
+#[test]
 fn applying_is_total() {
     let mut state = State::default();
     for record in [
@@ -115,7 +139,6 @@ fn applying_is_total() {
         Record::Again { seq: Seq(9) },
         Record::Unbound { team: GithubTeamId(9) },
         Record::Dropped { team: GithubTeamId(9) },
-        Record::Unmatched { user: GithubUserId(9) },
         Record::Unwanted { team: GithubTeamId(9), user: GithubUserId(9) },
     ] {
         state.apply(record);

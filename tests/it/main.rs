@@ -15,6 +15,7 @@ mod ends;
 mod fill;
 mod gate;
 mod http;
+mod invites;
 mod lifecycle;
 mod payloads;
 mod people;

@@ -1,0 +1,128 @@
+//! Invites to Sentry for people whom GitHub has in teams and Sentry does not know: only where `SYNC_INVITE` names a role.
+//!
+//! One thread does all the inviting, so that the day's number is exact. It must never invite on an address that anybody
+//! can write (`sentry`, `public`), nor anybody who was invited before, or was known to Sentry and is not any more.
+
+use std::time::{Duration, Instant};
+
+use crate::audit::Entry;
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::event::Person;
+use crate::identity::{self, Evidence};
+use crate::ids::GithubUserId;
+use crate::sentry::Invited;
+use crate::state::record::{Record, Source};
+use crate::state::State;
+use crate::upstream::{Trouble, TroubleKind};
+use crate::work::hint::Outcome;
+
+/// How long no invite is tried after one that Sentry refused as such.
+const AFTER_A_REFUSAL: Duration = Duration::from_secs(3600);
+/// What `SYNC_MAX_INVITES` counts.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// When invites are looked at.
+#[derive(Debug, Default)]
+pub struct Turn {
+    not_before: Option<Instant>,
+    /// Who is waited for, when last looked at: nobody is asked about again before that changes.
+    looked_at: Vec<GithubUserId>,
+}
+
+impl Turn {
+    /// Invites whoever is waited for and may be invited. `anew`: sources may say otherwise than at the last look.
+    pub fn take(&mut self, engine: &Engine, anew: bool) {
+        let Some(role) = engine.settings.invite.as_deref() else { return };
+        if engine.paused_for().is_some() || self.not_before.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        let people = engine.state(candidates);
+        let ids: Vec<_> = people.iter().map(|person| person.id).collect();
+        if !anew && ids == self.looked_at {
+            return;
+        }
+        for person in people {
+            if engine.lanes.is_stopping() {
+                return;
+            }
+            if let Err(why) = engine.invite(&person, role) {
+                log::warn!("invite: {why}");
+                self.not_before = Instant::now().checked_add(AFTER_A_REFUSAL);
+                return;
+            }
+        }
+        self.looked_at = ids;
+    }
+}
+
+/// Those for whom some address is known, and who have no past in Sentry.
+fn candidates(state: &State) -> Vec<Person> {
+    let wanted = state.people.wanted().filter(|(user, wanted)| {
+        wanted.why.starts_with(identity::NOBODY_BEARS) && !state.people.has_a_past(*user)
+    });
+    wanted.map(|(id, wanted)| Person { id, login: wanted.login.clone(), bot: false }).collect()
+}
+
+impl Engine {
+    /// Invites one person, if a source that counts names an address that nobody in Sentry bears. An error ends the round.
+    fn invite(&self, person: &Person, role: &str) -> Result<(), String> {
+        let (source, address) = match self.address_to_invite(person) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(()),
+            Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(why),
+            Err(_) => return Ok(()),
+        };
+        let since = Timestamp(Timestamp::now().0.saturating_sub(DAY.as_millis() as u64));
+        let today = self.state(|state| state.people.invited_since(since));
+        if today >= self.settings.max_invites {
+            return Err(format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"));
+        }
+        let written = self.sentry.invite(&address, role).map_err(|trouble| refused(&trouble))?;
+        let record = Record::Invited { user: person.id, at: Timestamp::now() };
+        self.journal.keep(record).map_err(|why| why.0.to_string())?;
+        if let Invited::New(member) = &written.outcome {
+            self.who.learn(member);
+        }
+        let who = crate::escape::Quoted(person.login.as_str());
+        log::info!(
+            "invite: {who} ({}) to Sentry as {role}, at the address from {}",
+            person.id,
+            source.name()
+        );
+        let entry = Entry {
+            event: "invite",
+            decision: "invite person",
+            person: Some(person.id),
+            login: Some(person.login.clone()),
+            call: Some(written.exchange.call),
+            answer: Some(written.exchange.answer),
+            ..Entry::default()
+        };
+        self.audit.write(entry.because(format!("address from {}", source.name())));
+        self.try_wish(person);
+        Ok(())
+    }
+
+    /// The address and its source.
+    fn address_to_invite(&self, person: &Person) -> Result<Option<(Source, String)>, Outcome> {
+        let map = self.user_map()?;
+        self.need_directory()?;
+        let claims = self.claims(person)?;
+        let evidence = Evidence { login: &person.login, map: map.address(person), claims: &claims };
+        // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
+        if self.ask_for_fresh_rows(&evidence)? {
+            return Ok(None);
+        }
+        Ok(self.who.with_directory(|directory| identity::invitation(&evidence, &self.rules(), directory)))
+    }
+}
+
+fn refused(trouble: &Trouble) -> String {
+    match trouble.kind {
+        TroubleKind::Denied => format!(
+            "SENTRY_TOKEN may not invite ({trouble}): this Sentry wants the user token of an owner or manager with member:admin; or set SYNC_INVITE=never"
+        ),
+        _ => trouble.to_string(),
+    }
+}
