@@ -48,7 +48,7 @@ pub struct GithubPerson {
     pub login: Login,
     /// GitHub says that this is no person.
     pub bot: bool,
-    /// Its addresses by source.
+    /// Its addresses by source, until it is told who that is in Sentry.
     pub claims: Claims,
 }
 

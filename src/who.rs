@@ -1,7 +1,7 @@
 //! The identity chain at work: asks the sources that cost nothing first, then GitHub, then Sentry for a fresh row, and
 //! remembers a match.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Timestamp;
@@ -114,18 +114,23 @@ impl Engine {
     }
 
     /// Who everybody in a team of the snapshot is. Nobody is asked: all that is needed was read. New and changed matches
-    /// are remembered.
-    pub fn identify_all(&self, github: &GithubSnapshot) -> Result<BTreeMap<GithubUserId, Identity>, Trouble> {
+    /// are remembered. The snapshot's addresses are used up: nothing later looks at them, and they are most of it.
+    pub fn identify_all(
+        &self,
+        github: &mut GithubSnapshot,
+    ) -> Result<BTreeMap<GithubUserId, Identity>, Trouble> {
         let map = self.user_map().map_err(|outcome| no_map(&outcome))?;
-        let in_teams: BTreeSet<_> =
+        let in_teams: HashSet<_> =
             github.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
-        let mut people = BTreeMap::new();
-        for user in in_teams {
-            let Some(shown) = github.people.get(&user).filter(|shown| !shown.bot) else { continue };
-            let person = Person { id: user, login: shown.login.clone(), bot: false };
-            people.insert(user, self.identify_shown(&person, &shown.claims, &map));
-        }
-        Ok(people)
+        let identified = github.people.iter_mut().filter_map(|(user, shown)| {
+            let claims = std::mem::take(&mut shown.claims);
+            if shown.bot || !in_teams.contains(user) {
+                return None;
+            }
+            let person = Person { id: *user, login: shown.login.clone(), bot: false };
+            Some((*user, self.identify_shown(&person, &claims, &map)))
+        });
+        Ok(identified.collect())
     }
 
     /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.

@@ -423,6 +423,8 @@ fn together(teams: Teams, mut people: People, identities: Identities) -> GithubS
         people.entry(id).or_insert(GithubPerson { login, bot: false, claims: Claims::default() });
     }
     let Teams { sees_secret, teams, .. } = teams;
+    // A tree that grew in order is half empty; one that is made at once is full.
+    let people = people.into_iter().collect();
     GithubSnapshot { teams: teams.into_values().collect(), people, sees_secret }
 }
 

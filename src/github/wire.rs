@@ -216,6 +216,8 @@ impl PersonNode {
     pub(super) fn into_parts(self) -> (GithubUserId, Login, Claims) {
         let mut verified = self.organization_verified_domain_emails.unwrap_or_default();
         verified.retain(|address| !address.is_empty());
+        // Read from JSON, a list of one has room for four.
+        verified.shrink_to_fit();
         let public = self.email.filter(|address| !address.is_empty());
         (self.database_id, self.login, Claims { saml: Vec::new(), verified, public })
     }

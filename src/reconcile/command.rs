@@ -36,12 +36,13 @@ pub fn run(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
     if engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
     }
+    // Without both sides: what is carried out below is compared afresh, and two organisations are too much to keep.
     let shown = match engine.compare(false, progress) {
-        Ok(Some(comparison)) => comparison,
+        Ok(Some(comparison)) => comparison.plan,
         Ok(None) => return failed("the GitHub organisation is not known yet", "set GH_ORG to its login"),
         Err(trouble) => return failed(&format!("failed to read both sides: {trouble}"), ""),
     };
-    let plan = shown.plan.clone().only_if(&sync.teams);
+    let plan = shown.only_if(&sync.teams);
     let mut reply = Reply { out: show(&plan, sync.json), ..Reply::default() };
     let kept = keepable(&plan);
     reply.exit = if plan.is_in_sync() { 0 } else { 2 };

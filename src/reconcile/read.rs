@@ -2,7 +2,7 @@
 //!
 //! GitHub and Sentry are read at the same time; the members of Sentry's teams, which no listing tells, several at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -49,7 +49,7 @@ impl Engine {
             let github = self.github.snapshot(org, wanted);
             (github, sentry.join())
         });
-        let github = github?.ok_or_else(|| unseen(org))?;
+        let mut github = github?.ok_or_else(|| unseen(org))?;
         let (listed, members) = sentry.unwrap_or_else(|_| Err(panicked()))?;
         self.learn_members(&members);
         let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
@@ -61,7 +61,7 @@ impl Engine {
         progress("reading who is in Sentry's teams");
         sentry.in_team = self.read_members_of(&self.teams_of_interest(&github, &sentry), progress)?;
         let deleted = self.read_deleted(&github)?;
-        let people = self.identify_all(&github)?;
+        let people = self.identify_all(&mut github)?;
         let sizes = sizes(&github);
         Ok(Both { github, sentry, people, deleted, sizes })
     }
@@ -121,11 +121,7 @@ impl Engine {
             if team.member_count == Some(0) {
                 return Ok(Vec::new());
             }
-            let members = self.sentry.team_members(&team.slug)?;
-            let mut ids: Vec<_> = members.unwrap_or_default().into_iter().map(|member| member.id).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            Ok(ids)
+            Ok(self.sentry.team_member_ids(&team.slug)?.unwrap_or_default())
         })?;
         Ok(teams.iter().map(|team| team.id).zip(read).collect())
     }
@@ -185,7 +181,8 @@ fn several_at_once<I: Sync, T: Send>(
 }
 
 fn sizes(github: &GithubSnapshot) -> Sizes {
-    let people: BTreeSet<_> = github.teams.iter().flat_map(|team| &team.members).collect();
+    // Hashed: a sorted set would first make a list of all memberships.
+    let people: HashSet<_> = github.teams.iter().flat_map(|team| &team.members).collect();
     Sizes {
         teams: github.teams.len(),
         people: people.len(),

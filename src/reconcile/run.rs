@@ -280,7 +280,7 @@ impl Engine {
 fn people_in_teams(state: &State, both: &Both) -> usize {
     let bound: BTreeSet<SentryTeamId> = state.teams.bindings().map(|(_, binding)| binding.sentry).collect();
     let in_bound = both.sentry.in_team.iter().filter(|(team, _)| bound.contains(team));
-    in_bound.flat_map(|(_, members)| members).collect::<BTreeSet<_>>().len()
+    in_bound.flat_map(|(_, members)| members).collect::<HashSet<_>>().len()
 }
 
 fn facts_of(team: &GithubTeam) -> TeamFacts {

@@ -275,8 +275,24 @@ impl Sentry {
 
     /// Everybody in a team, open and expired invites included; `None` if there is no such team.
     pub fn team_members(&self, slug: &SentrySlug) -> Result<Option<Vec<Member>>, Trouble> {
-        let path = format!("{}members/?per_page=100", self.team_path(slug.as_str()));
-        self.pages(&path, wire::MemberRow::into_member)
+        self.pages(&self.team_members_path(slug), wire::MemberRow::into_member)
+    }
+
+    /// The ids of everybody in a team, sorted, in no more room than they need: a comparison keeps them of all teams, and
+    /// a list of ids that is made of a list of rows would go on filling the rows' room.
+    pub fn team_member_ids(&self, slug: &SentrySlug) -> Result<Option<Vec<MemberId>>, Trouble> {
+        let id = |row: wire::MemberRow| row.into_member().map(|member| member.id);
+        let ids = self.pages(&self.team_members_path(slug), id)?;
+        Ok(ids.map(|mut ids| {
+            ids.sort_unstable();
+            ids.dedup();
+            ids.shrink_to_fit();
+            ids
+        }))
+    }
+
+    fn team_members_path(&self, slug: &SentrySlug) -> String {
+        format!("{}members/?per_page=100", self.team_path(slug.as_str()))
     }
 
     /// The slugs of a member's teams; `None` if there is no such member.

@@ -84,12 +84,15 @@ impl MemberRow {
         let user = self.user.unwrap_or(UserRow { email: None, emails: Vec::new() });
         let primary = user.email.or(self.email).filter(|email| !email.is_empty());
         let verified = user.emails.into_iter().filter(|row| row.is_verified && !row.email.is_empty());
+        let mut verified: Vec<_> = verified.map(|row| row.email).collect();
+        // Collected in place, the list would keep the room of the rows that it was made from.
+        verified.shrink_to_fit();
         // `github` and `github_enterprise`; the name of a person begins with an @, that of a team has a slash.
         let logins = self.external_users.into_iter().filter(|row| row.provider.starts_with("github"));
         Some(Member {
             id: MemberId(self.id.parse().ok()?),
             primary,
-            verified: verified.map(|row| row.email).collect(),
+            verified,
             logins: logins.filter_map(|row| row.name.strip_prefix('@').map(String::from)).collect(),
             standing,
         })

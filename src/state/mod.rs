@@ -10,6 +10,7 @@ pub mod record;
 pub mod teams;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::event::Event;
@@ -40,10 +41,10 @@ pub struct State {
     pub hooks: BTreeSet<HookId>,
     /// Deliveries.
     pub deliveries: Deliveries,
-    /// Teams.
-    pub teams: Teams,
-    /// People.
-    pub people: People,
+    /// Teams. Shared with the copies that comparisons look at; who changes them meanwhile makes them their own.
+    pub teams: Arc<Teams>,
+    /// People, shared like the teams.
+    pub people: Arc<People>,
     /// Holds.
     pub holds: Holds,
     next: u64,
@@ -66,7 +67,8 @@ impl State {
         Self { first_start, ..Self::default() }
     }
 
-    /// Everything but the deliveries: what a comparison looks at.
+    /// Everything but the deliveries: what a comparison looks at. Teams and people are not copied, as long as nothing of
+    /// them changes: half a million memberships would weigh as much again.
     pub fn without_deliveries(&self) -> Self {
         Self {
             first_start: self.first_start,
@@ -111,7 +113,7 @@ impl State {
                 if delivery.hook.0 != 0 {
                     self.hooks.insert(delivery.hook);
                 }
-                self.teams.received(&delivery);
+                self.teams_mut().received(&delivery);
                 self.deliveries.received(delivery);
             }
             Record::Settled { seqs, how, note, hold, at } => {
@@ -124,21 +126,23 @@ impl State {
             Record::Again { seq } => self.deliveries.again(seq),
             Record::Org { id, login, deleted } => self.org = Some(Org { id, login, deleted }),
             Record::Mode { mode, fingerprint } => self.mode = Some((mode, fingerprint)),
-            Record::Bound { team, binding } => self.teams.bind(team, binding),
-            Record::Unbound { team } => self.teams.unbind(team),
+            Record::Bound { team, binding } => self.teams_mut().bind(team, binding),
+            Record::Unbound { team } => self.teams_mut().unbind(team),
             Record::Gone { team, fate, apart, at } => {
                 let apart = apart || self.holds.disputes_of(team).next().is_some();
-                self.teams.end(team, Gone { fate, apart, at });
-                self.people.unwant_team(team);
+                self.teams_mut().end(team, Gone { fate, apart, at });
+                self.people_mut().unwant_team(team);
             }
-            Record::Fill { team, open } => self.teams.fill(team, open),
-            Record::Intends { team, intent, at } => self.teams.intend(team, intent, at),
-            Record::Dropped { team } => self.teams.drop_intent(team),
-            Record::Matched { user, found } => self.people.matches_with(user, found),
-            Record::Unmatched { user } => self.people.unmatch(user),
-            Record::Invited { user, at } => self.people.invite(user, at),
-            Record::Wanted { team, user, login, why, at } => self.people.want(team, user, login, why, at),
-            Record::Unwanted { team, user } => self.people.unwant(team, user),
+            Record::Fill { team, open } => self.teams_mut().fill(team, open),
+            Record::Intends { team, intent, at } => self.teams_mut().intend(team, intent, at),
+            Record::Dropped { team } => self.teams_mut().drop_intent(team),
+            Record::Matched { user, found } => self.people_mut().matches_with(user, found),
+            Record::Unmatched { user } => self.people_mut().unmatch(user),
+            Record::Invited { user, at } => self.people_mut().invite(user, at),
+            Record::Wanted { team, user, login, why, at } => {
+                self.people_mut().want(team, user, login, why, at)
+            }
+            Record::Unwanted { team, user } => self.people_mut().unwant(team, user),
             Record::Held { hold } => self.holds.hold(hold),
             Record::Decided { name, approved, at } => self.holds.decide(&name, Decision { approved, at }),
             Record::Released { name } => {
@@ -149,7 +153,7 @@ impl State {
                 let released = self.holds.not_due(&change);
                 self.is_over(&released);
             }
-            Record::Looked { team, seq, people } => self.teams.looked(team, seq, &people),
+            Record::Looked { team, seq, people } => self.teams_mut().looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
             Record::Damaged { at } => self.damaged = Some(at),
             Record::Mended => self.damaged = None,
@@ -159,7 +163,7 @@ impl State {
                 }
             }
             Record::News { team, born, named, first_named, people } => {
-                self.teams.told(team, News::told(born, [first_named, named], people));
+                self.teams_mut().told(team, News::told(born, [first_named, named], people));
             }
             Record::Hook { id } => drop(self.hooks.insert(id)),
             Record::Recent { list } => self.deliveries.show_only(list),
@@ -172,6 +176,14 @@ impl State {
         for key in released.iter().flat_map(|hold| &hold.deliveries) {
             self.deliveries.mark(*key, Status::Done);
         }
+    }
+
+    fn teams_mut(&mut self) -> &mut Teams {
+        Arc::make_mut(&mut self.teams)
+    }
+
+    fn people_mut(&mut self) -> &mut People {
+        Arc::make_mut(&mut self.people)
     }
 
     /// Takes back a delivery whose record could not be synced. Its word on team and person stays: it was signed.

@@ -281,3 +281,19 @@ fn a_released_hold_settles_its_deliveries() {
     let known = state.deliveries.known(delivery(3, Event::OrgDeleted).key()).unwrap();
     assert_eq!((known.status, state.holds.iter().count()), (Status::Done, 0));
 }
+
+#[test]
+fn a_copy_shares_teams_and_people_until_they_change() {
+    let mut state = full();
+    let (copy, before) = (state.without_deliveries(), full());
+    let shared =
+        |state: &State| (Arc::ptr_eq(&state.teams, &copy.teams), Arc::ptr_eq(&state.people, &copy.people));
+    state.apply(Record::Read { sizes: Sizes::default(), at: Timestamp(20) });
+    assert_eq!(shared(&state), (true, true));
+    state.apply(Record::Unmatched { user: GithubUserId(5) });
+    assert_eq!(shared(&state), (true, false));
+    state.apply(Record::Unbound { team: GithubTeamId(1) });
+    assert_eq!(shared(&state), (false, false));
+    assert_eq!((&copy.teams, &copy.people), (&before.teams, &before.people));
+    assert_ne!((&state.teams, &state.people), (&before.teams, &before.people));
+}
