@@ -54,6 +54,7 @@ pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
     let mut judged = Judged { plan, measure, opinions };
     if measure.first && !was_begun(measure.state) {
         judged.hold_everything();
+        judged.wait_for_what_stays(staying);
         return judged.plan;
     }
     judged.adoptions();
@@ -378,7 +379,8 @@ impl Judged<'_> {
     fn wait_for_what_stays(&mut self, mut staying: Vec<(SentrySlug, GithubTeamId)>) {
         let held = self.plan.teams.iter().filter(|team| is_end(team) && team.held.is_some());
         staying.extend(held.map(|team| (team.slug.clone(), team.team)));
-        let takes = |team: &TeamPlan| matches!(team.step, Step::Create | Step::Rename { .. });
+        let takes =
+            |team: &TeamPlan| team.held.is_none() && matches!(team.step, Step::Create | Step::Rename { .. });
         let teams = self.plan.teams.iter().enumerate().filter(|(_, team)| takes(team));
         let mut takers: HashMap<SentrySlug, usize> =
             teams.map(|(at, team)| (team.slug.clone(), at)).collect();

@@ -4,6 +4,7 @@ use super::build::{decide, n_removed, only, rules};
 use super::world::{World, AFTER, NOW};
 use crate::clock::Timestamp;
 use crate::ids::*;
+use crate::reconcile::plan::Step;
 use crate::state::holds::{Hold, FIRST};
 use crate::state::record::{Origin, Record};
 
@@ -44,6 +45,19 @@ fn what_only_waits_for_the_beginning_is_done_when_a_person_begins_otherwise() {
     world.first = false;
     let (plan, done) = world.round(ALL);
     assert_eq!((plan.holds.len(), done.calls), (0, 5), "{plan}");
+}
+
+#[test]
+fn a_rename_to_a_slug_whose_deletion_waits_for_the_beginning_waits_too() {
+    let mut world = World::of_people(9, &[]);
+    let (gone, renamed) = (world.mirrored_team("crew", 1..=2), world.mirrored_team("deck", 1..=2));
+    world.delete(gone);
+    world.team_mut(renamed).slug = GithubSlug::from("crew");
+    world.state.last_read = None;
+    world.first = true;
+    let (plan, done) = world.round(ALL);
+    let step = plan.teams.iter().find(|team| team.team == renamed).map(|team| team.step.clone());
+    assert_eq!((step, done.calls), (Some(Step::Wait { owner: gone }), 0), "{plan}");
 }
 
 #[test]
