@@ -212,7 +212,9 @@ pub fn help() -> String {
          usage: sentry-team-sync [COMMAND] [FLAGS]\n\ncommands:\n",
     );
     for command in COMMANDS {
-        let _ = writeln!(text, "  {:<24} {}", command.usage, command.help);
+        // A usage that is wider than its column has the line for itself.
+        let gap = if command.usage.chars().count() > 24 { "\n                           " } else { " " };
+        let _ = writeln!(text, "  {:<24}{gap}{}", command.usage, command.help);
     }
     text.push_str("  --help, --version\n\nflags, each with its environment variable (flags win):\n");
     for setting in SETTINGS {
@@ -222,7 +224,11 @@ pub fn help() -> String {
         } else {
             setting.var.into()
         };
-        let _ = writeln!(text, "  {flag}\n      {var}: {} (default: {})", setting.help, setting.default);
+        let default = match setting.default {
+            "required" => "required".into(),
+            default => format!("default: {default}"),
+        };
+        let _ = writeln!(text, "  {flag}\n      {var}: {} ({default})", setting.help);
     }
     text.push_str(
         "\nGH_TOKEN, GH_WEBHOOK_TOKEN, SENTRY_TOKEN and SENTRY_ORG_SLUG are all that is required.\n\
