@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::standin::{Fault, GithubTeam, GithubUser, NewMember, Rule};
+use crate::standin::{Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule};
 use crate::world::{Truth, World};
 
 /// A world whose people are matched by an address on a verified domain, so that a comparison may also remove them.
@@ -107,8 +107,23 @@ fn a_hundred_teams_cost_pages_and_not_people() {
     let (code, out, err) = world.alone(&["sync"]);
     assert_eq!((code, out.as_str()), (0, "in sync: 100 teams in sync, 0 left out\n"), "{err}");
     let (github, sentry) = (world.github.wire.counts(), world.sentry.wire.counts());
-    assert!(world.github.wire.n_calls() <= 15 + 2, "{github:?}");
+    assert!(world.github.wire.n_calls() <= 15, "{github:?}");
     assert!(world.sentry.wire.n_calls() <= 108, "{sentry:?}");
+}
+
+#[test]
+fn an_announced_limit_is_never_overdrawn_by_making_everything_and_by_comparing_it() {
+    let world = world();
+    let all = people(&world, 10);
+    let names: Vec<_> = (0..20).map(|n| format!("Team {n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    teams(&world, &names, &all);
+    world.sentry.set_rate_limit(Some(RateLimit::per_second(50)));
+    let mark = world.sentry.wire.mark();
+    assert!(apply(&world).contains("done: 220 changes made in Sentry"));
+    assert!(apply(&world).starts_with("in sync"));
+    let calls = world.sentry.wire.calls_since(mark);
+    assert_eq!(calls.iter().filter(|call| call.status == 429).count(), 0, "of {} calls", calls.len());
 }
 
 #[test]
