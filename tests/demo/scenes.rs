@@ -227,8 +227,10 @@ fn calls_of_outage(play: &mut Play) -> Played {
     let n_failed = n_calls - calls.len();
     calls.retain(Heard::writes);
     let n_reads = n_calls - n_failed - calls.len();
-    play.stage
-        .row("calls", &format!("{n_failed} answered 503 meanwhile, {n_reads} reads, and these writes:"))?;
+    play.stage.row(
+        "calls",
+        &format!("{n_failed} answered 503 meanwhile, {n_reads} reads, and these writes, sorted:"),
+    )?;
     play.calls(&calls)
 }
 
