@@ -198,17 +198,15 @@ fn hosts(page: &mut String, status: &Status) {
     page.push_str("<section>\n<h2>Hosts</h2>\n<table>\n");
     let row = |page: &mut String, name: &str, host: &Host| {
         let class = if host.health == "well" { "good" } else { "bad" };
-        let why = host.why.as_deref().unwrap_or_default();
-        let expires =
-            host.token_expires.as_deref().map(|at| format!("token expires {at}")).unwrap_or_default();
+        let expires = host.token_expires.as_ref().map(|at| format!("token expires {at}"));
+        let notes: Vec<String> = host.why.iter().cloned().chain(expires).collect();
         let _ = writeln!(
             page,
-            "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{name}</td><td class=\"fixed\">{}</td><td class=\"fixed\">{} calls, {} failed</td><td>{} {}</td></tr>",
+            "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{name}</td><td class=\"fixed\">{}</td><td class=\"fixed\">{} calls, {} failed</td><td>{}</td></tr>",
             host.health,
             host.calls,
             host.failures,
-            Html(why),
-            Html(&expires)
+            Html(&notes.join("; "))
         );
     };
     row(page, "GitHub", &status.github);
@@ -359,12 +357,5 @@ mod tests {
         let decided = Status { holds: vec![hold("a", &["b"], Some("rejected"))], ..empty() };
         assert_eq!(word(&decided), "Ready");
         assert_eq!(word(&Status { failed: 1, ..empty() }), "Ready, and something waits for you");
-    }
-    #[test]
-    fn dump() {
-        let full = Status { ready: true, reasons: vec![], ..full() };
-        std::fs::write("/tmp/eyes/empty.html", render(&empty())).unwrap();
-        std::fs::write("/tmp/eyes/full.html", render(&full)).unwrap();
-        std::fs::write("/tmp/eyes/bad.html", render(&super::tests::full())).unwrap();
     }
 }
