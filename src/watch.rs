@@ -110,7 +110,7 @@ impl Engine {
     /// Looks at what no event tells: in read mode at everything, in payload mode at Sentry's people. `first`: at start.
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
         match self.bearings() {
-            Some((_, Mode::Read)) => self.reconcile(true, &|_| ()).map(drop),
+            Some((_, Mode::Read)) => self.reconcile(true, &|_| (), &mut |_| true).map(drop),
             Some((_, Mode::Payload)) => {
                 self.recover_if_possible();
                 let changed = self.read_directory()?;

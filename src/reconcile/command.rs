@@ -12,6 +12,7 @@ use super::read::Progress;
 use crate::commands::Reply;
 use crate::engine::Engine;
 use crate::state::record::Mode;
+use crate::upstream::Trouble;
 
 /// How often whoever waits is told how far it is.
 const TELL: Duration = Duration::from_secs(2);
@@ -36,45 +37,64 @@ pub fn run(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
     if engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
     }
-    // Without both sides: what is carried out below is compared afresh, and two organisations are too much to keep.
-    let shown = match engine.compare(false, progress) {
-        Ok(Some(comparison)) => comparison.plan,
-        Ok(None) => return failed("the GitHub organisation is not known yet", "set GH_ORG to its login"),
-        Err(trouble) => return failed(&format!("failed to read both sides: {trouble}"), ""),
-    };
-    let plan = shown.only_if(&sync.teams);
-    let mut reply = Reply { out: show(&plan, sync.json), ..Reply::default() };
-    let kept = keepable(&plan);
-    reply.exit = if plan.is_in_sync() { 0 } else { 2 };
-    if let Some(expected) = sync.kept.as_ref().filter(|expected| **expected != kept) {
-        reply.out = differences(expected, &plan);
-        reply.err = "error: the plan has changed since it was kept; nothing was done\n".into();
-        reply.exit = 2;
-        return reply;
+    match sync.apply {
+        true if !sync.teams.is_empty() => {
+            failed("`sync --apply` carries out the whole plan", "leave --team out")
+        }
+        true => carry_out(engine, sync, progress),
+        false => look(engine, sync, progress),
     }
-    if sync.save {
-        reply.plan = Some(kept);
+}
+
+fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
+    match engine.compare(false, progress) {
+        Ok(Some(comparison)) => answer(&comparison.plan.only_if(&sync.teams), sync),
+        Ok(None) => nobody_knows_whose(),
+        Err(trouble) => unread(&trouble),
     }
-    if !sync.apply {
-        return reply;
-    }
-    if !sync.teams.is_empty() {
-        return failed("`sync --apply` carries out the whole plan", "leave --team out");
-    }
+}
+
+/// What is shown is what is carried out: both sides are read once.
+fn carry_out(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
     loop {
-        match engine.reconcile(false, progress) {
-            Ok(Some(done)) => {
-                applied(&mut reply, &wait(&done.run, progress), &plan);
-                return reply;
-            }
+        let mut shown = None;
+        let mut agrees = |plan: &Plan| {
+            let (reply, held) = (answer(plan, sync), !plan.holds.is_empty());
+            let agreed = reply.err.is_empty();
+            shown = Some((reply, held));
+            agreed
+        };
+        let done = engine.reconcile(false, progress, &mut agrees);
+        match (done, shown) {
+            (Ok(Some(done)), Some((reply, held))) => return applied(reply, &wait(&done.run, progress), held),
+            (Ok(None), Some((refused, _))) => return refused,
             // What is still being carried out comes first.
-            Ok(None) => match engine.last_reconcile() {
+            (Ok(_), _) => match engine.last_reconcile() {
                 Some(last) => drop(wait(&last.run, progress)),
-                None => return failed("the GitHub organisation is not known yet", "set GH_ORG to its login"),
+                None => return nobody_knows_whose(),
             },
-            Err(trouble) => return failed(&format!("failed to read both sides: {trouble}"), ""),
+            (Err(trouble), _) => return unread(&trouble),
         }
     }
+}
+
+/// The plan, shown or kept; an error if it is another one than the kept.
+fn answer(plan: &Plan, sync: &Sync) -> Reply {
+    let kept = (sync.save || sync.kept.is_some()).then(|| keepable(plan));
+    if let Some(expected) = sync.kept.as_ref().filter(|expected| Some(*expected) != kept.as_ref()) {
+        let err = "error: the plan has changed since it was kept; nothing was done\n".into();
+        return Reply { out: differences(expected, plan), err, exit: 2, plan: None };
+    }
+    let exit = if plan.is_in_sync() { 0 } else { 2 };
+    Reply { out: show(plan, sync.json), exit, plan: kept.filter(|_| sync.save), ..Reply::default() }
+}
+
+fn nobody_knows_whose() -> Reply {
+    failed("the GitHub organisation is not known yet", "set GH_ORG to its login")
+}
+
+fn unread(trouble: &Trouble) -> Reply {
+    failed(&format!("failed to read both sides: {trouble}"), "")
 }
 
 const PERMISSION: &str = "give the token Members: read on the organisation";
@@ -124,14 +144,15 @@ fn wait(run: &super::part::Run, progress: Progress) -> Tally {
     }
 }
 
-fn applied(reply: &mut Reply, tally: &Tally, plan: &Plan) {
+fn applied(mut reply: Reply, tally: &Tally, held: bool) -> Reply {
     let _ = writeln!(reply.out, "done: {} changes made in Sentry", tally.written);
     for why in &tally.failed {
         let _ = writeln!(reply.err, "error: {why}");
     }
-    reply.exit = match (tally.failed.is_empty(), plan.holds.is_empty()) {
+    reply.exit = match (tally.failed.is_empty(), held) {
         (false, _) => 1,
-        (true, false) => 2,
-        (true, true) => 0,
+        (true, true) => 2,
+        (true, false) => 0,
     };
+    reply
 }

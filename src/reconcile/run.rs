@@ -86,14 +86,21 @@ impl Engine {
         Ok(Some(Comparison { plan, due, waits_for_first, both, seq }))
     }
 
-    /// Compares and carries out what may be done, one such run at a time. `None` while another one is not over, or while
-    /// it is not known whose teams these are.
-    pub fn reconcile(&self, serving: bool, progress: Progress) -> Result<Option<Reconciled>, Trouble> {
+    /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan. `None` if not,
+    /// while another one is not over, or while it is not known whose teams these are.
+    pub fn reconcile(
+        &self,
+        serving: bool,
+        progress: Progress,
+        agrees: &mut dyn FnMut(&Plan) -> bool,
+    ) -> Result<Option<Reconciled>, Trouble> {
         let mut last = self.last_run.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
             return Ok(None);
         }
-        let Some(comparison) = self.compare(serving, progress)? else { return Ok(None) };
+        let Some(comparison) = self.compare(serving, progress)?.filter(|found| agrees(&found.plan)) else {
+            return Ok(None);
+        };
         if let Some(last) = last.as_ref() {
             last.run.supersede();
         }
