@@ -24,14 +24,6 @@ fn with_map(mut world: World, text: &str) -> World {
     world
 }
 
-/// Starts the service with a mirrored team `crew`.
-fn with_crew(mut world: World) -> (World, u64) {
-    world.start();
-    let (crew, created) = world.github.create_team("Crew", world.olive);
-    world.settle(&created);
-    (world, crew)
-}
-
 fn is_known(world: &World, address: &str) -> bool {
     world.sentry.members().iter().any(|known| known == address)
 }
@@ -41,7 +33,7 @@ fn whoever_the_map_names_is_invited_and_joins_the_team_with_the_invite() {
     for truth in BOTH {
         let world = inviting(truth, "ana,ana@corp.test\n");
         let ana = world.github.add_person(GithubUser::new("ana"));
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         world.wait_until("invited", || is_known(&world, "ana@corp.test"));
         world.wait_until("in the team", || {
@@ -59,7 +51,7 @@ fn addresses_of_single_sign_on_and_verified_domains_count_and_public_ones_never(
     let ana = world.github.add_person(GithubUser::new("ana").saml("ana@sso.test"));
     let ben = world.github.add_person(GithubUser::new("ben").verified("ben@corp.test"));
     let eve = world.github.add_person(GithubUser::new("eve").email("eve@home.test"));
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     for person in [eve, ana, ben] {
         world.settle(&world.github.add_member(crew, person));
     }
@@ -74,7 +66,7 @@ fn addresses_of_single_sign_on_and_verified_domains_count_and_public_ones_never(
 fn nobody_is_invited_unless_asked_for() {
     let world = with_map(World::new(Truth::Github), "ana,ana@corp.test\n");
     let ana = world.github.add_person(GithubUser::new("ana"));
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     world.wait_for_rest();
     std::thread::sleep(std::time::Duration::from_millis(2500));
@@ -86,7 +78,7 @@ fn no_more_than_the_days_number_is_invited_across_restarts() {
     let mut world = inviting(Truth::Deliveries, "ana,ana@corp.test\nben,ben@corp.test\ncat,cat@corp.test\n");
     world.set("SYNC_MAX_INVITES", "2");
     let people = ["ana", "ben", "cat"].map(|name| world.github.add_person(GithubUser::new(name)));
-    let (mut world, crew) = with_crew(world);
+    let (mut world, crew) = world.with_crew();
     for person in people {
         world.settle(&world.github.add_member(crew, person));
     }
@@ -105,7 +97,7 @@ fn nobody_who_left_is_invited_again() {
         let ana = world.github.add_person(GithubUser::new("ana"));
         let ben = world.github.add_person(GithubUser::new("ben"));
         let ben_there = world.sentry.add_member("ben@corp.test");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         for (person, address) in [(ana, "ana@corp.test"), (ben, "ben@corp.test")] {
             world.settle(&world.github.add_member(crew, person));
             world.wait_until("in the team", || {
@@ -135,7 +127,7 @@ fn an_integration_that_may_not_invite_is_told_and_goes_on() {
         world.set("SYNC_INVITE", "member");
         let ana = world.github.add_person(GithubUser::new("ana"));
         let ben = world.person("ben");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         world.wait_until("told", || world.service().text().contains("SENTRY_TOKEN may not invite"));
         assert_eq!(world.get_admin("/readyz").0, 200);

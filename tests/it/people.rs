@@ -6,14 +6,6 @@ use std::path::PathBuf;
 use crate::standin::{Fault, GithubUser, NewMember, Reach, Rule};
 use crate::world::{Truth, World, BOTH};
 
-/// A running world with a mirrored team `crew`.
-fn with_crew(mut world: World) -> (World, u64) {
-    world.start();
-    let (crew, created) = world.github.create_team("Crew", world.olive);
-    world.settle(&created);
-    (world, crew)
-}
-
 fn is_in(world: &World, slug: &str, address: &str) -> bool {
     world.members(slug).is_some_and(|members| members.iter().any(|member| member == address))
 }
@@ -29,7 +21,7 @@ fn the_map_names_people_by_login_or_id() {
         let map = world.dir.0.join("map.csv");
         fs::write(&map, format!("ANA,A@Corp.test\nid:{ben},b@corp.test\n")).expect("a map");
         world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         world.settle(&world.github.add_member(crew, ben));
         assert!(is_in(&world, "crew", "a@corp.test") && is_in(&world, "crew", "b@corp.test"));
@@ -43,7 +35,7 @@ fn a_bad_map_matches_nobody_and_a_mended_one_is_read_again() {
     let map = world.dir.0.join("map.csv");
     fs::write(&map, "no comma\n").expect("a map");
     world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     world.send(&world.github.add_member(crew, ana));
     world.wait_until("told", || world.service().text().contains("has no comma in line 1"));
     assert!(!is_in(&world, "crew", "ana@acme.test"));
@@ -64,7 +56,7 @@ fn with_a_map_of_eight(truth: Truth) -> (World, PathBuf) {
     });
     fs::write(&map, names.map(|name| format!("{name},{name}@corp.test\n")).concat()).expect("a map");
     world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     for person in people {
         world.settle(&world.github.add_member(crew, person));
     }
@@ -112,7 +104,7 @@ fn a_link_in_sentry_names_people() {
         let world = World::new(truth);
         let ana = world.github.add_person(GithubUser::new("ana"));
         world.sentry.add_member(NewMember::new("somebody@corp.test").github("@Ana"));
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         assert!(is_in(&world, "crew", "somebody@corp.test"));
     }
@@ -125,7 +117,7 @@ fn single_sign_on_and_verified_domains_name_people_in_read_mode() {
     let ben = world.github.add_person(GithubUser::new("ben").verified("ben@corp.test"));
     world.sentry.add_member("ana@sso.test");
     world.sentry.add_member("ben@corp.test");
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     world.settle(&world.github.add_member(crew, ben));
     let lines = world.audit();
@@ -142,7 +134,7 @@ fn a_source_that_the_token_may_not_see_is_left_out_and_the_others_go_on() {
     world.github.forbid_field("organizationVerifiedDomainEmails", true);
     world.github.forbid_field("samlIdentityProvider", true);
     let ana = world.person("ana");
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     world.wait_for_members("crew", &["ana"]);
 }
@@ -154,7 +146,7 @@ fn a_public_address_set_to_somebody_elses_is_a_conflict_where_a_better_source_sp
         let eve = world.github.add_person(GithubUser::new("eve").email("boss@corp.test"));
         world.sentry.add_member(NewMember::new("eve@corp.test").github("@eve"));
         world.sentry.add_member("boss@corp.test");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         let (status, note) = world.settle(&world.github.add_member(crew, eve));
         assert_eq!(status, "done");
         assert!(note.contains("in conflict: sentry says Sentry member"), "{note}");
@@ -169,7 +161,7 @@ fn an_unverified_sentry_address_set_to_somebody_elses_gains_nothing() {
         let world = World::new(truth);
         let ana = world.github.add_person(GithubUser::new("ana").email("ana@corp.test"));
         world.sentry.add_member(NewMember::new("eve@corp.test").also("ana@corp.test", false));
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         let (_, note) = world.settle(&world.github.add_member(crew, ana));
         assert!(note.contains("is wanted"), "{note}");
         assert!(!is_in(&world, "crew", "eve@corp.test"));
@@ -183,7 +175,7 @@ fn unverified_primary_addresses_count_as_configured() {
         world.set("SYNC_TRUST_UNVERIFIED", trust);
         let ana = world.github_only("ana");
         world.sentry.add_member(NewMember::new("ana@acme.test").unverified());
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         assert_eq!(is_in(&world, "crew", "ana@acme.test"), expected, "{trust}");
     }
@@ -196,7 +188,7 @@ fn an_open_invite_is_a_member_and_an_expired_one_is_not() {
     let ben = world.github_only("ben");
     world.sentry.add_member(NewMember::new("ana@acme.test").pending());
     world.sentry.add_member(NewMember::new("ben@acme.test").expired());
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     let (_, note) = world.settle(&world.github.add_member(crew, ben));
     assert!(is_in(&world, "crew", "ana@acme.test"));
@@ -209,7 +201,7 @@ fn somebody_unknown_stays_wanted_and_is_added_when_they_join_sentry() {
         let mut world = World::new(truth);
         world.set("SYNC_INTERVAL", "1s");
         let ana = world.github_only("ana");
-        let (mut world, crew) = with_crew(world);
+        let (mut world, crew) = world.with_crew();
         let (status, note) = world.settle(&world.github.add_member(crew, ana));
         assert_eq!(status, "done");
         assert!(note.starts_with("`ana` is wanted in `crew`: no Sentry member bears the address"), "{note}");
@@ -228,7 +220,7 @@ fn somebody_who_left_github_before_joining_sentry_is_not_added() {
         let mut world = World::new(truth);
         world.set("SYNC_INTERVAL", "1s");
         let ana = world.github_only("ana");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         world.settle(&world.github.remove_member(crew, ana));
         assert_eq!(world.status()["wanted"], 0);
@@ -248,7 +240,7 @@ fn fault_unknown_person_as_a_path_nobody_is_removed_whom_nobody_knows() {
         let world = World::new(truth);
         let ghost = world.github.add_person(GithubUser::new("ghost"));
         let stranger = world.sentry.add_member("stranger@acme.test");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         let sentry = world.sentry.teams()["crew"].id;
         world.sentry.join(sentry, stranger);
         world.settle(&world.github.add_member(crew, ghost));
@@ -272,7 +264,7 @@ fn a_match_is_remembered_when_github_stops_telling_the_address() {
     for truth in BOTH {
         let world = World::new(truth);
         let ana = world.person("ana");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         world.github.set_emails(ana, None, &[]);
         world.settle(&world.github.remove_member(crew, ana));
@@ -285,7 +277,7 @@ fn a_re_registered_login_inherits_nothing() {
     for truth in BOTH {
         let world = World::new(truth);
         let ana = world.person("ana");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         world.settle(&world.github.remove_member(crew, ana));
         // Ana takes another login; somebody else registers the one that is free now.
@@ -302,7 +294,7 @@ fn somebody_whose_login_changed_is_still_the_same_person() {
     for truth in BOTH {
         let world = World::new(truth);
         let ana = world.person("ana");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         world.settle(&world.github.add_member(crew, ana));
         world.github.rename_user(ana, "ana2");
         world.settle(&world.github.remove_member(crew, ana));
@@ -316,7 +308,7 @@ fn somebody_who_left_sentry_and_came_back_is_found_under_the_new_membership() {
         let world = World::new(truth);
         let ana = world.github_only("ana");
         let first = world.sentry.add_member("ana@acme.test");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         let (other, created) = world.github.create_team("Other", world.olive);
         world.settle(&created);
         world.settle(&world.github.add_member(crew, ana));
@@ -332,7 +324,7 @@ fn bots_and_nobody_are_skipped() {
     for truth in BOTH {
         let world = World::new(truth);
         let bot = world.github.add_person(GithubUser::new("robot").bot().email("olive@acme.test"));
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         let mark = world.sentry.wire.mark();
         let added = world.github.add_member(crew, bot);
         let (status, note) = world.settle(&added);
@@ -349,7 +341,7 @@ fn leaving_the_organisation_is_leaving_every_mirrored_team_and_no_other() {
     for truth in BOTH {
         let world = World::new(truth);
         let ana = world.person("ana");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         let (other, created) = world.github.create_team("Other", world.olive);
         world.settle(&created);
         world.settle(&world.github.add_member(crew, ana));
@@ -368,7 +360,7 @@ fn leaving_the_organisation_is_leaving_every_mirrored_team_and_no_other() {
 fn a_departure_that_github_denies_removes_nobody() {
     let world = World::new(Truth::Github);
     let ana = world.person("ana");
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     let mut left = world.github.remove_from_org(ana);
     world.github.add_to_org(ana);
@@ -382,7 +374,7 @@ fn a_departure_that_github_denies_removes_nobody() {
 fn joining_the_organisation_has_ones_teams_looked_at_in_read_mode() {
     let world = World::new(Truth::Github);
     let ana = world.person("ana");
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     // The membership's own event is lost.
     world.github.join(crew, ana);
     world.settle(&world.github.add_to_org(ana));
@@ -396,7 +388,7 @@ fn protected_people_are_never_removed_and_never_forbids_all_removals() {
             let mut world = World::new(truth);
             world.set(name, value);
             let ana = world.person("ana");
-            let (world, crew) = with_crew(world);
+            let (world, crew) = world.with_crew();
             world.settle(&world.github.add_member(crew, ana));
             assert_eq!(world.settle(&world.github.remove_member(crew, ana)).0, "done");
             assert!(is_in(&world, "crew", "ana@acme.test"), "{name}");
@@ -409,7 +401,7 @@ fn protected_people_are_protected_from_the_first_moment_of_a_start() {
     let mut world = World::new(Truth::Deliveries);
     world.set("SYNC_PROTECT", "ana@acme.test");
     let ana = world.person("ana");
-    let (mut world, crew) = with_crew(world);
+    let (mut world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     world.sentry.set_reach(Reach::Refused).expect("down");
     world.send(&world.github.remove_member(crew, ana));
@@ -429,7 +421,7 @@ fn somebody_who_came_back_to_sentry_is_taken_out_under_the_new_membership() {
             let world = World::new(truth);
             let ana = world.github_only("ana");
             let first = world.sentry.add_member("ana@acme.test");
-            let (world, crew) = with_crew(world);
+            let (world, crew) = world.with_crew();
             world.settle(&world.github.add_member(crew, ana));
             world.sentry.remove_member(first);
             let second = world.sentry.add_member("ana@acme.test");
@@ -449,7 +441,7 @@ fn a_wish_of_before_never_outruns_a_removal_that_waits() {
     let mut world = World::new(Truth::Deliveries);
     world.set("SYNC_INTERVAL", "1s");
     let ana = world.github_only("ana");
-    let (world, crew) = with_crew(world);
+    let (world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     assert_eq!(world.status()["wanted"], 1);
     // The slug can not be looked at: the removal waits in the lane while the wish comes true.
@@ -475,7 +467,7 @@ fn a_re_registered_login_inherits_no_link_and_no_map_entry() {
         let ben = world.github.add_person(GithubUser::new("ben"));
         world.sentry.add_member(NewMember::new("ana@acme.test").github("@ana"));
         world.sentry.add_member("ben@acme.test");
-        let (world, crew) = with_crew(world);
+        let (world, crew) = world.with_crew();
         for (user, login) in [(ana, "ana"), (ben, "ben")] {
             world.settle(&world.github.add_member(crew, user));
             assert!(is_in(&world, "crew", &format!("{login}@acme.test")));

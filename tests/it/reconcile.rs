@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::standin::{Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule};
+use crate::standin::{asking_permissions, Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule};
 use crate::world::{Truth, World};
 
 /// A world whose people are matched by an address on a verified domain, so that a comparison may also remove them.
@@ -446,12 +446,7 @@ fn script_fault_silent_adoption_of_somebody_elses_team() {
 fn script_fault_202_logged_as_added() {
     let mut world = world();
     world.sentry.set_open_membership(false);
-    let token = world.sentry.add_token(crate::standin::NewToken::integration(&[
-        "org:read",
-        "member:read",
-        "team:read",
-        "team:admin",
-    ]));
+    let token = world.sentry.add_token(asking_permissions());
     let all = people(&world, 1);
     teams(&world, &["Crew"], &all);
     world.sentry.add_team("crew", "Crew");

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::standin::{mirror_permissions, Denial, Fault, GithubToken, GraphqlFault, RateLimit, Reach, Rule};
+use crate::standin::{
+    asking_permissions, mirror_permissions, Denial, Fault, GithubToken, GraphqlFault, RateLimit, Reach, Rule,
+};
 use crate::world::{Truth, World, BOTH};
 
 const ADD: &str = "POST /organizations/{org}/members/{id}/teams/{slug}/";
 const REMOVE: &str = "DELETE /organizations/{org}/members/{id}/teams/{slug}/";
 
 /// A running world with a mirrored team `crew`, and somebody known who is not in it.
-fn with_crew_and_ana(mut world: World) -> (World, u64, u64) {
+fn with_crew_and_ana(world: World) -> (World, u64, u64) {
     let ana = world.person("ana");
-    world.start();
-    let (crew, created) = world.github.create_team("Crew", world.olive);
-    world.settle(&created);
+    let (world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     world.settle(&world.github.remove_member(crew, ana));
     world.wait_for_members("crew", &[]);
@@ -49,12 +49,7 @@ fn fault_202_taken_for_done_a_mere_access_request_is_a_failure_that_is_listed() 
     for truth in BOTH {
         let mut world = World::new(truth);
         world.sentry.set_open_membership(false);
-        let token = world.sentry.add_token(crate::standin::NewToken::integration(&[
-            "org:read",
-            "member:read",
-            "team:read",
-            "team:admin",
-        ]));
+        let token = world.sentry.add_token(asking_permissions());
         let ana = world.person("ana");
         let crew = world.old_team("Crew");
         world.sentry.add_team("crew", "Crew");

@@ -42,7 +42,7 @@ pub use github::{
     Limits, OrgRole,
 };
 pub use sentry::{
-    mirror_permissions, original_permissions, Dialect, NewMember, NewToken, RateLimit, SentryStandin,
-    TeamView,
+    asking_permissions, mirror_permissions, original_permissions, Dialect, NewMember, NewToken, RateLimit,
+    SentryStandin, TeamView,
 };
 pub use wire::{Call, Reach, Wire};

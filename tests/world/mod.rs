@@ -395,6 +395,14 @@ impl World {
         self.github.add_team(GithubTeam::new(name).created(yesterday))
     }
 
+    /// Starts the service and has it mirror a new team `crew`; gives its id on GitHub.
+    pub fn with_crew(mut self) -> (Self, u64) {
+        self.start();
+        let (crew, created) = self.github.create_team("Crew", self.olive);
+        self.settle(&created);
+        (self, crew)
+    }
+
     /// Waits until a Sentry team has exactly these members besides the owner of the organisation.
     #[track_caller]
     pub fn wait_for_members(&self, slug: &str, logins: &[&str]) {

@@ -155,7 +155,12 @@ pub fn original_permissions() -> NewToken {
     NewToken::integration(&["team:read", "team:write", "team:admin", "member:read", "member:write"])
 }
 
-/// The same and Organization: Read.
+/// May read everything and only ask to change who is in a team: Sentry answers 202 where open membership is off.
+pub fn asking_permissions() -> NewToken {
+    NewToken::integration(&["org:read", "member:read", "team:read", "team:admin"])
+}
+
+/// The same as the original's and Organization: Read.
 pub fn mirror_permissions() -> NewToken {
     NewToken::integration(&[
         "org:read",

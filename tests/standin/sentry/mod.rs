@@ -21,7 +21,7 @@ mod site;
 mod teams;
 mod world;
 
-pub use build::{mirror_permissions, original_permissions, NewMember, NewToken};
+pub use build::{asking_permissions, mirror_permissions, original_permissions, NewMember, NewToken};
 pub use limits::RateLimit;
 pub(crate) use route::template;
 pub use world::{Dialect, InviteStatus};
