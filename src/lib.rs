@@ -83,8 +83,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
     let Cli { action, flags } = cli::parse(args)?;
     match action {
-        Action::Help => Ok(answer(&cli::help(), "", 0)),
-        Action::Version => Ok(answer(&format!("sentry-team-sync {}\n", env!("CARGO_PKG_VERSION")), "", 0)),
+        Action::Print(text) => Ok(answer(&text, "", 0)),
         Action::Serve => {
             let env = config::environment();
             let config = config::load(&flags, &env, Need::Everything)?;

@@ -130,7 +130,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         var: "SYNC_FIRST",
-        value: "WORD",
+        value: "hold|apply",
         default: "hold",
         help: "the first full comparison of a service, when Sentry has teams already: hold (a person approves it) or apply",
         secret: false,
@@ -162,7 +162,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         var: "SYNC_CHILD_MEMBERS",
-        value: "WORD",
+        value: "direct|all",
         default: "direct",
         help: "direct, or all: members of child teams count too (read mode)",
         secret: false,
@@ -186,7 +186,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         var: "SYNC_TRUST_UNVERIFIED",
-        value: "WORD",
+        value: "primary|never",
         default: "primary",
         help: "primary: a Sentry user's unverified primary address counts if no other member bears it; never",
         secret: false,
@@ -210,7 +210,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         var: "SYNC_REMOVE_MEMBERS",
-        value: "WORD",
+        value: "left|known|all|never",
         default: "left",
         help: "left, known, all or never; a removal that an event names is carried out under all but never",
         secret: false,
@@ -218,7 +218,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         var: "SYNC_DELETE_TEAMS",
-        value: "WORD",
+        value: "delete|unless-projects|empty|keep",
         default: "unless-projects",
         help: "what becomes of a deleted team in Sentry: delete, unless-projects, empty or keep",
         secret: false,

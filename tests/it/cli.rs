@@ -48,12 +48,16 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
     }
     assert!(
         help.contains(
-            "exit codes: 0 done or in sync, 1 failed, 2 differences or something held, 64 wrong usage"
+            "exit codes: 0 done or in sync, 1 failed, 2 differences shown, or something held, 64 wrong usage"
         ),
         "{help}"
     );
-    for args in [&["-h"][..], &["status", "--help"], &["serve", "-h"]] {
-        assert_eq!(program(args), (0, help.clone(), String::new()), "{args:?}");
+    assert_eq!(program(&["-h"]), (0, help, String::new()));
+    for args in [&["sync", "--help"][..], &["sync", "--json", "-h"]] {
+        let (code, help, talk) = program(args);
+        assert_eq!((code, talk.as_str()), (0, ""), "{args:?}");
+        assert!(help.starts_with("usage: sentry-team-sync sync [--json] [--team SLUG]…"), "{help}");
+        assert!(help.contains("--save FILE ") && help.contains("exit codes: 0 "), "{help}");
     }
     let version = format!("sentry-team-sync {}\n", env!("CARGO_PKG_VERSION"));
     for flag in ["--version", "-V"] {
@@ -68,12 +72,16 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() {
         (&["--fly"], "error: there is no flag `--fly`\n  fix: sentry-team-sync --help lists them\n"),
         (&["-x"], "error: there is no flag `-x`\n  fix: sentry-team-sync --help lists them\n"),
         (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: sentry-team-sync status lists them\n"),
+        (&["whois"], "error: `whois` needs one GitHub login\n  fix: give the name as in github.com/LOGIN\n"),
+        (&["completions", "csh"], "error: there are no completions for `csh`\n  fix: bash, zsh and fish are known\n"),
         (&["reject"], "error: `reject` needs the name of a hold\n  fix: sentry-team-sync status lists them\n"),
         (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed\n  fix: sentry-team-sync status lists them\n"),
     ] {
         assert_eq!(program(args), (64, String::new(), said.to_string()), "{args:?}");
     }
-    let many: [&[&str]; 7] = [
+    let many: [&[&str]; 9] = [
+        &["sync", "--save", "a", "--save", "b"],
+        &["whois", "ana", "ben"],
         &["serve", "now"],
         &["status", "--all"],
         &["status", "crew"],

@@ -10,6 +10,7 @@ mod standin_rules;
 mod world;
 
 mod cli;
+mod completions;
 mod effects;
 mod ends;
 mod fill;

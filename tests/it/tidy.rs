@@ -8,7 +8,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sentry_team_sync::cli::COMMANDS;
+use sentry_team_sync::cli::help::EXIT_CODES;
+use sentry_team_sync::cli::table::COMMANDS;
 use sentry_team_sync::config::{Setting, SETTINGS};
 
 use crate::world::{Truth, World};
@@ -81,8 +82,9 @@ fn settings_table() -> String {
         let default = if is_prose { default.to_string() } else { format!("`{default}`") };
         let _ = writeln!(
             table,
-            "| `{var}`{file} | `--{} {value}` | {} | {} |",
+            "| `{var}`{file} | `--{} {}` | {} | {} |",
             setting.flag(),
+            cell(value),
             cell(&default),
             cell(help)
         );
@@ -93,9 +95,14 @@ fn settings_table() -> String {
 fn commands_table() -> String {
     let mut table = String::from("| command | does |\n|---|---|\n");
     for command in COMMANDS {
-        let _ = writeln!(table, "| `{}` | {} |", cell(command.usage), cell(command.help));
+        let _ = writeln!(table, "| `{}` | {} |", cell(&command.usage()), cell(command.help));
     }
     table
+}
+
+fn exit_codes_table() -> String {
+    let rows: String = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n")).collect();
+    format!("| exit code | meaning |\n|---|---|\n{rows}")
 }
 
 /// The table of what `/metrics` prints: name, kind, labels with their values, and the help text.
@@ -234,7 +241,9 @@ fn the_readme_has_every_setting_as_the_program_knows_it() {
 
 #[test]
 fn the_readme_has_every_command() {
-    assert_none(differs(&read("README.md"), "commands", &commands_table()));
+    let readme = read("README.md");
+    assert_none(differs(&readme, "commands", &commands_table()));
+    assert_none(differs(&readme, "exit codes", &exit_codes_table()));
 }
 
 #[test]

@@ -1,0 +1,172 @@
+//! The command line: the flags of commands and of settings, read by the two tables that say which there are.
+
+pub mod complete;
+pub mod help;
+pub mod manual;
+pub mod table;
+mod typed;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::commands::Command;
+use crate::config::{Environment, SETTINGS};
+use crate::error::{Error, Result};
+use table::{CommandHelp, Flag, Takes, COMMANDS};
+use typed::{text, Typed};
+
+/// What was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cli {
+    /// What to do.
+    pub action: Action,
+    /// Settings given as flags, by variable.
+    pub flags: Environment,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run the service.
+    Serve,
+    /// Run a command.
+    Run(Asked),
+    /// Print a text that needs nothing else: help, version, completions.
+    Print(String),
+}
+
+/// A command, and the files that it reads and writes on this side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What is to be carried out.
+    pub command: Command,
+    /// Where the plan is to be kept.
+    pub save: Option<PathBuf>,
+    /// Where the plan was kept.
+    pub kept: Option<PathBuf>,
+}
+
+impl From<Command> for Asked {
+    fn from(command: Command) -> Self {
+        Self { command, save: None, kept: None }
+    }
+}
+
+/// Reads the arguments, without the program's name.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let mut flags = Environment::new();
+    let mut typed = Typed::default();
+    while let Some(arg) = parser.next().map_err(wrong)? {
+        match arg {
+            lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
+                let command = typed.operands.first().and_then(|name| CommandHelp::named(name));
+                let help = command.map_or_else(help::all, help::of);
+                return Ok(Cli { action: Action::Print(help), flags });
+            }
+            lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => {
+                let version = format!("sentry-team-sync {}\n", env!("CARGO_PKG_VERSION"));
+                return Ok(Cli { action: Action::Print(version), flags });
+            }
+            lexopt::Arg::Long(name) => {
+                let name = name.to_string();
+                if let Some(flag) = flag_of_a_command(&name) {
+                    let value = match flag.takes {
+                        Takes::Nothing => None,
+                        Takes::One(_) | Takes::Many(_) => Some(parser.value().map_err(wrong)?),
+                        Takes::Perhaps(_) => parser.optional_value(),
+                    };
+                    typed.flags.push((flag, value));
+                    continue;
+                }
+                let setting = SETTINGS
+                    .iter()
+                    .find(|setting| setting.flag() == name)
+                    .ok_or_else(|| no_such(&format!("flag `--{name}`")))?;
+                flags.insert(setting.flag_var(), text(parser.value().map_err(wrong)?)?);
+            }
+            lexopt::Arg::Value(word) => typed.operands.push(text(word)?),
+            lexopt::Arg::Short(letter) => return Err(no_such(&format!("flag `-{letter}`"))),
+        }
+    }
+    Ok(Cli { action: action(typed)?, flags })
+}
+
+fn flag_of_a_command(name: &str) -> Option<&'static Flag> {
+    COMMANDS.iter().flat_map(|command| command.flags).find(|flag| flag.name == name)
+}
+
+fn action(mut typed: Typed) -> Result<Action> {
+    let name = match typed.operands.is_empty() {
+        true => "serve".into(),
+        false => typed.operands.remove(0),
+    };
+    let command = CommandHelp::named(&name).ok_or_else(|| no_such(&format!("command `{name}`")))?;
+    typed.check(command)?;
+    (command.read)(typed)
+}
+
+fn no_such(what: &str) -> Error {
+    Error::usage(format!("there is no {what}")).fix("sentry-team-sync --help lists them")
+}
+
+fn wrong(error: lexopt::Error) -> Error {
+    Error::usage(error.to_string()).fix("sentry-team-sync --help lists commands and flags")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::command::Sync;
+
+    fn typed(line: &str) -> Result<Cli> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn command(line: &str) -> Action {
+        typed(line).unwrap().action
+    }
+
+    #[test]
+    fn commands_are_read() {
+        assert_eq!(command(""), Action::Serve);
+        assert_eq!(command("serve"), Action::Serve);
+        assert_eq!(command("status --json"), Action::Run(Command::Status { json: true }.into()));
+        let holds = vec!["a".to_string(), "b".to_string()];
+        assert_eq!(command("approve a b"), Action::Run(Command::Approve { holds, all: false }.into()));
+        assert_eq!(
+            command("replay --failed"),
+            Action::Run(Command::Replay { deliveries: vec![], failed: true }.into())
+        );
+        assert_eq!(command("status --help"), Action::Print(help::of(CommandHelp::named("status").unwrap())));
+        let sync = Sync { apply: true, teams: vec!["a".into(), "b".into()], ..Sync::default() };
+        let asked = Asked { command: Command::Sync(sync), save: None, kept: Some("plan.json".into()) };
+        assert_eq!(command("sync --team a --team=b --apply=plan.json"), Action::Run(asked));
+    }
+
+    #[test]
+    fn flags_set_variables() {
+        let cli = typed("serve --listen 127.0.0.1:1 --gh-token-file=/x --max-deletions 1%,1").unwrap();
+        let flags: Vec<_> = cli.flags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(flags, ["GH_TOKEN_FILE=/x", "SYNC_LISTEN=127.0.0.1:1", "SYNC_MAX_DELETIONS=1%,1"]);
+    }
+
+    #[test]
+    fn wrong_usage_is_told() {
+        for line in [
+            "fly",
+            "--fly",
+            "-x",
+            "approve",
+            "approve a --all",
+            "reject",
+            "serve now",
+            "status --all",
+            "status --apply",
+            "sync now",
+            "serve --listen",
+        ] {
+            assert!(typed(line).is_err(), "{line}");
+        }
+    }
+}

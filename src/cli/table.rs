@@ -1,0 +1,258 @@
+//! The one table of commands: what is read from the command line, the help texts, the manual page, the completions and
+//! the README's table come from it.
+
+use super::typed::Typed;
+use super::{Action, Asked};
+use crate::commands::Command;
+use crate::error::{Error, Result};
+use crate::reconcile::command::Sync;
+
+/// One command.
+pub struct CommandHelp {
+    /// What is typed.
+    pub name: &'static str,
+    /// What follows it.
+    pub operand: Operand,
+    /// Its own flags; those of the settings go with every command.
+    pub flags: &'static [Flag],
+    /// One sentence.
+    pub help: &'static str,
+    /// Makes what is to be done of what was typed.
+    pub(super) read: fn(Typed) -> Result<Action>,
+}
+
+/// What follows a command besides flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// Nothing.
+    None,
+    /// Exactly one.
+    One(Word),
+    /// At least one.
+    Some(Word),
+}
+
+/// A word that a person has to fill in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// What stands for it in help texts.
+    pub sign: &'static str,
+    /// What it is, for the message that it lacks.
+    pub what: &'static str,
+    /// Where it is found, for the same message.
+    pub fix: &'static str,
+    /// All that it can be, if these are few.
+    pub choices: &'static [&'static str],
+}
+
+/// One flag of a command.
+pub struct Flag {
+    /// Its name without `--`.
+    pub name: &'static str,
+    /// What it takes.
+    pub takes: Takes,
+    /// It stands instead of the operands.
+    pub is_instead: bool,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+/// What a flag takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing.
+    Nothing,
+    /// A value, once.
+    One(&'static str),
+    /// A value, as often as it is given.
+    Many(&'static str),
+    /// A value behind `=`, or none.
+    Perhaps(&'static str),
+}
+
+const fn flag(name: &'static str, takes: Takes, help: &'static str) -> Flag {
+    Flag { name, takes, is_instead: false, help }
+}
+
+const fn instead(name: &'static str, help: &'static str) -> Flag {
+    Flag { name, takes: Takes::Nothing, is_instead: true, help }
+}
+
+const JSON: Flag = flag("json", Takes::Nothing, "print JSON, for programs");
+const LISTED: &str = "sentry-team-sync status lists them";
+const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
+const GUID: Word = Word { sign: "GUID", what: "the GUID of a delivery", fix: LISTED, choices: &[] };
+const LOGIN: Word = Word {
+    sign: "LOGIN",
+    what: "one GitHub login",
+    fix: "give the name as in github.com/LOGIN",
+    choices: &[],
+};
+const SHELL: Word = Word {
+    sign: "SHELL",
+    what: "the name of one shell",
+    fix: "bash, zsh and fish are known",
+    choices: &["bash", "zsh", "fish"],
+};
+
+/// All commands, in the order in which they are shown.
+pub const COMMANDS: &[CommandHelp] = &[
+    CommandHelp {
+        name: "serve",
+        operand: Operand::None,
+        flags: &[],
+        help: "receive deliveries and keep Sentry's teams following GitHub's (default)",
+        read: |_| Ok(Action::Serve),
+    },
+    CommandHelp {
+        name: "sync",
+        operand: Operand::None,
+        flags: &[
+            JSON,
+            flag("team", Takes::Many("SLUG"), "only this team; may be given several times"),
+            flag("save", Takes::One("FILE"), "keep the plan in a file"),
+            flag("apply", Takes::Perhaps("FILE"), "carry the plan out; with a kept plan, only if a fresh one is the same"),
+        ],
+        help: "compare the whole organisation and show the plan; --apply carries it out, a kept one only if it still holds",
+        read: sync,
+    },
+    CommandHelp {
+        name: "status",
+        operand: Operand::None,
+        flags: &[JSON],
+        help: "queue, holds, failures, unmatched people, hosts, last deliveries",
+        read: |typed| run(Command::Status { json: typed.has("json") }),
+    },
+    CommandHelp {
+        name: "approve",
+        operand: Operand::Some(HOLD),
+        flags: &[instead("all", "everything that is not decided yet")],
+        help: "carry out what a guard has stopped, after a fresh look",
+        read: |typed| run(Command::Approve { all: typed.has("all"), holds: typed.operands }),
+    },
+    CommandHelp {
+        name: "reject",
+        operand: Operand::Some(HOLD),
+        flags: &[],
+        help: "never carry out what a guard has stopped",
+        read: |typed| run(Command::Reject { holds: typed.operands }),
+    },
+    CommandHelp {
+        name: "whois",
+        operand: Operand::One(LOGIN),
+        flags: &[],
+        help: "who a GitHub account is in Sentry, step by step",
+        read: |typed| run(Command::Whois { login: typed.operand()? }),
+    },
+    CommandHelp {
+        name: "replay",
+        operand: Operand::Some(GUID),
+        flags: &[instead("failed", "everything that failed")],
+        help: "look again at deliveries that failed",
+        read: |typed| run(Command::Replay { failed: typed.has("failed"), deliveries: typed.operands }),
+    },
+    CommandHelp {
+        name: "completions",
+        operand: Operand::One(SHELL),
+        flags: &[],
+        help: "print what completes commands and flags in bash, zsh or fish",
+        read: |typed| {
+            let shell = typed.operand()?;
+            super::complete::script(&shell).map(Action::Print).ok_or_else(|| {
+                Error::usage(format!("there are no completions for `{shell}`")).fix(SHELL.fix)
+            })
+        },
+    },
+    CommandHelp {
+        name: "manual",
+        operand: Operand::None,
+        flags: &[],
+        help: "print the manual page, for man",
+        read: |_| Ok(Action::Print(super::manual::page())),
+    },
+];
+
+fn run(command: Command) -> Result<Action> {
+    Ok(Action::Run(command.into()))
+}
+
+fn sync(typed: Typed) -> Result<Action> {
+    let (teams, save, apply) = (typed.texts("team")?, typed.path("save"), typed.has("apply"));
+    let sync = Sync { json: typed.has("json"), teams, apply, kept: None, save: save.is_some() };
+    Ok(Action::Run(Asked { command: Command::Sync(sync), save, kept: typed.path("apply") }))
+}
+
+impl CommandHelp {
+    /// The command of this name.
+    pub fn named(name: &str) -> Option<&'static CommandHelp> {
+        COMMANDS.iter().find(|command| command.name == name)
+    }
+
+    /// What is typed, with everything that may follow.
+    pub fn usage(&self) -> String {
+        let mut usage = String::from(self.name);
+        let alone = self.flags.iter().filter(|flag| !flag.is_instead);
+        for flag in alone {
+            let more = if matches!(flag.takes, Takes::Many(_)) { "…" } else { "" };
+            usage += &format!(" [{}]{more}", flag.usage());
+        }
+        match self.operand {
+            Operand::None => {}
+            Operand::One(word) => usage += &format!(" {}", word.sign),
+            Operand::Some(word) => usage += &format!(" {}…", word.sign),
+        }
+        for flag in self.flags.iter().filter(|flag| flag.is_instead) {
+            usage += &format!("|{}", flag.usage());
+        }
+        usage
+    }
+
+    /// The complaint that an operand lacks.
+    pub(super) fn lacks(&self, word: Word) -> Error {
+        let instead: Vec<_> = self.flags.iter().filter(|flag| flag.is_instead).map(Flag::usage).collect();
+        let or = instead.iter().map(|flag| format!(", or {flag}")).collect::<String>();
+        Error::usage(format!("`{}` needs {}{or}", self.name, word.what)).fix(word.fix)
+    }
+}
+
+impl Flag {
+    /// The flag with what it takes.
+    pub fn usage(&self) -> String {
+        match self.takes {
+            Takes::Nothing => format!("--{}", self.name),
+            Takes::One(sign) | Takes::Many(sign) => format!("--{} {sign}", self.name),
+            Takes::Perhaps(sign) => format!("--{}[={sign}]", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usages_read_as_people_know_them() {
+        let usage = |name: &str| CommandHelp::named(name).unwrap().usage();
+        assert_eq!(usage("serve"), "serve");
+        assert_eq!(usage("sync"), "sync [--json] [--team SLUG]… [--save FILE] [--apply[=FILE]]");
+        assert_eq!(usage("approve"), "approve HOLD…|--all");
+        assert_eq!(usage("whois"), "whois LOGIN");
+    }
+
+    /// Flags may stand before the command: what one takes must be known by its name alone.
+    #[test]
+    fn a_flag_takes_the_same_with_every_command_and_is_no_settings() {
+        let all: Vec<&Flag> = COMMANDS.iter().flat_map(|command| command.flags).collect();
+        for flag in &all {
+            let same = all.iter().filter(|other| other.name == flag.name);
+            assert!(same
+                .clone()
+                .all(|other| std::mem::discriminant(&other.takes) == std::mem::discriminant(&flag.takes)));
+            assert!(
+                crate::config::SETTINGS.iter().all(|setting| setting.flag() != flag.name),
+                "{}",
+                flag.name
+            );
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What was typed, checked against the table of commands.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::table::{CommandHelp, Flag, Operand, Takes};
+use crate::error::{Error, Result};
+
+/// Operands and flags of one command.
+#[derive(Default)]
+pub(super) struct Typed {
+    /// What followed the command's name.
+    pub operands: Vec<String>,
+    /// Its flags with their values, as typed.
+    pub flags: Vec<(&'static Flag, Option<OsString>)>,
+}
+
+impl Typed {
+    /// Whether a flag was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.flags.iter().any(|(flag, _)| flag.name == name)
+    }
+
+    /// A flag's value as a path.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.values(name).next().map(PathBuf::from)
+    }
+
+    /// A flag's values as text.
+    pub fn texts(&self, name: &str) -> Result<Vec<String>> {
+        self.values(name).cloned().map(text).collect()
+    }
+
+    /// The only operand.
+    pub fn operand(mut self) -> Result<String> {
+        self.operands.pop().ok_or_else(|| Error::usage("an argument is missing"))
+    }
+
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a OsString> {
+        self.flags.iter().filter(move |(flag, _)| flag.name == name).filter_map(|(_, value)| value.as_ref())
+    }
+
+    /// Whether all this goes with a command: a flag that does nothing for it is a mistake, and told.
+    pub fn check(&self, command: &'static CommandHelp) -> Result<()> {
+        let name = command.name;
+        for (n, (flag, _)) in self.flags.iter().enumerate() {
+            if command.flags.iter().all(|own| own.name != flag.name) {
+                return Err(Error::usage(format!(
+                    "`--{}` does not belong to the command `{name}`",
+                    flag.name
+                ))
+                .fix(format!("sentry-team-sync {name} --help lists its flags")));
+            }
+            let again = self.flags[..n].iter().any(|(before, _)| before.name == flag.name);
+            if again && !matches!(flag.takes, Takes::Many(_) | Takes::Nothing) {
+                return Err(Error::usage(format!("`--{}` was given twice", flag.name)));
+            }
+        }
+        let instead = self.flags.iter().any(|(flag, _)| is_instead(command, flag));
+        match (command.operand, self.operands.as_slice()) {
+            (Operand::Some(_), []) if instead => Ok(()),
+            (Operand::Some(_), [_, ..]) if instead => {
+                Err(Error::usage(format!("`{name}` takes either names or all")))
+            }
+            (Operand::One(word) | Operand::Some(word), []) => Err(command.lacks(word)),
+            (Operand::None, [word, ..]) => {
+                Err(Error::usage(format!("`{name}` takes no argument, but `{word}` was given")))
+            }
+            (Operand::One(word), [_, _, ..]) => {
+                Err(Error::usage(format!("`{name}` needs {} only", word.what)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_instead(command: &CommandHelp, flag: &Flag) -> bool {
+    command.flags.iter().any(|own| own.name == flag.name && own.is_instead)
+}
+
+/// A word of the command line that is to be text.
+pub(super) fn text(value: OsString) -> Result<String> {
+    value.into_string().map_err(|value| Error::usage(format!("`{}` is not UTF-8", value.to_string_lossy())))
+}
