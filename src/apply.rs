@@ -281,7 +281,7 @@ impl Apply<'_> {
         let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
         let record = Record::Intends { team: self.team, intent, at: now };
         // Several deletions may be judged at the same moment: the count and the intent are one step.
-        let judged = engine.journal.decide(|state| match guard::deletion(&engine.settings, state, now) {
+        let judged = engine.journal.decide(|state| match guard::deletion(&engine.settings(), state, now) {
             Err(rule) if !approved => Write::Nothing(Err(rule)),
             _ => Write::Keep(vec![record], Ok(())),
         });

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::audit::Audit;
@@ -36,8 +36,7 @@ const SCOPES_FOR: Duration = Duration::from_secs(60);
 
 /// What workers, reads and commands share.
 pub struct Engine {
-    /// The configuration without its secrets.
-    pub settings: Settings,
+    settings: RwLock<Arc<Settings>>,
     /// The only way to change the state.
     pub journal: Arc<Journal>,
     /// What is to be done.
@@ -102,9 +101,15 @@ impl Engine {
             heard: Mutex::default(),
             last_run: Mutex::default(),
             told: Mutex::default(),
-            settings,
+            settings: RwLock::new(Arc::new(settings)),
             journal,
         })
+    }
+
+    /// The configuration without its secrets. It changes with a reload: whoever needs it to be one and the same for a
+    /// while keeps what this returns.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The pinned organisation and the mode, once both are known.
@@ -331,7 +336,7 @@ impl Engine {
             }
             [] => format!(
                 "SENTRY_TOKEN may do nothing in `{}` ({trouble}): it belongs to another organisation; correct the token or SENTRY_ORG_SLUG",
-                self.settings.sentry_org
+                self.settings().sentry_org
             ),
             _ => format!(
                 "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",

@@ -15,6 +15,7 @@ use crate::sentry::Invited;
 use crate::state::record::{Record, Source};
 use crate::state::State;
 use crate::upstream::{Trouble, TroubleKind};
+use crate::who;
 use crate::work::hint::Outcome;
 
 /// How long no invite is tried after one that Sentry refused as such.
@@ -33,7 +34,8 @@ pub struct Turn {
 impl Turn {
     /// Invites whoever is waited for and may be invited. `anew`: sources may say otherwise than at the last look.
     pub fn take(&mut self, engine: &Engine, anew: bool) {
-        let Some(role) = engine.settings.invite.as_deref() else { return };
+        let settings = engine.settings();
+        let Some(role) = settings.invite.as_deref() else { return };
         if engine.paused_for().is_some() || self.not_before.is_some_and(|at| Instant::now() < at) {
             return;
         }
@@ -75,7 +77,7 @@ impl Engine {
         };
         let since = Timestamp(Timestamp::now().0.saturating_sub(DAY.as_millis() as u64));
         let today = self.state(|state| state.people.invited_since(since));
-        if today >= self.settings.max_invites {
+        if today >= self.settings().max_invites {
             return Err(format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"));
         }
         let written = self.sentry.invite(&address, role).map_err(|trouble| refused(&trouble))?;
@@ -114,7 +116,9 @@ impl Engine {
         if self.ask_for_fresh_rows(&evidence)? {
             return Ok(None);
         }
-        Ok(self.who.with_directory(|directory| identity::invitation(&evidence, &self.rules(), directory)))
+        let settings = self.settings();
+        let rules = who::rules(&settings);
+        Ok(self.who.with_directory(|directory| identity::invitation(&evidence, &rules, directory)))
     }
 }
 

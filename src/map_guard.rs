@@ -46,13 +46,14 @@ impl Engine {
 
     /// The rule with its numbers, if too much would change.
     fn suspicion(&self, candidate: &UserMap) -> Result<Option<String>, Outcome> {
-        if !self.settings.identity.contains(&Source::Map) || self.state(|state| state.people.n_matched() == 0)
+        if !self.settings().identity.contains(&Source::Map)
+            || self.state(|state| state.people.n_matched() == 0)
         {
             return Ok(None);
         }
         self.need_directory()?;
         let (changed, whole) = self.state(|state| {
-            let bearer = |address: &str| self.who.bearer_of(address, self.settings.trust_unverified);
+            let bearer = |address: &str| self.who.bearer_of(address, self.settings().trust_unverified);
             (candidate.changes(state.people.matches(), bearer), state.people.n_matched())
         });
         let rule =

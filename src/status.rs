@@ -210,7 +210,7 @@ impl Engine {
         let (github, sentry) = (Host::of(self.github.host()), Host::of(self.sentry.host()));
         let reasons = self.not_ready(&github, &sentry);
         let mut status = self.state(Status::of_state);
-        status.sentry_org = self.settings.sentry_org.clone();
+        status.sentry_org = self.settings().sentry_org.clone();
         status.ready = reasons.is_empty();
         status.reasons = reasons;
         status.open_hints = self.lanes.counts().hints;

@@ -63,7 +63,7 @@ impl Engine {
     }
 
     fn find_organisation(&self) -> Result<(), Trouble> {
-        let found = match &self.settings.github_org {
+        let found = match &self.settings().github_org {
             Some(login) => {
                 let found = self.github.org(login)?;
                 if found.is_none() {
@@ -91,8 +91,8 @@ impl Engine {
     /// of the same.
     fn check_organisation(&self) -> Result<(), Trouble> {
         let Some(pinned) = self.state(|state| state.org.clone()) else { return Ok(()) };
-        let Some(configured) =
-            self.settings.github_org.as_ref().filter(|login| !login.is(pinned.login.as_str()))
+        let settings = self.settings();
+        let Some(configured) = settings.github_org.as_ref().filter(|login| !login.is(pinned.login.as_str()))
         else {
             return Ok(());
         };
@@ -244,7 +244,7 @@ pub fn run(engine: &Engine) {
             searched = Instant::now();
             engine.look_for_deleted_organisation();
         }
-        let by_interval = engine.settings.interval.is_some_and(|interval| looked.elapsed() >= interval);
+        let by_interval = engine.settings().interval.is_some_and(|interval| looked.elapsed() >= interval);
         if engine.paused_for().is_none() && (engine.take_reconcile_due() || by_interval) {
             looked = Instant::now();
             engine.github.forget_refusals();

@@ -88,7 +88,7 @@ impl Engine {
     }
 
     fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
-        let linked = self.settings.identity.contains(&Source::Sentry);
+        let linked = self.settings().identity.contains(&Source::Sentry);
         let fresh = Directory::new(&self.read_members(linked)?);
         let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *directory != fresh;
@@ -210,7 +210,7 @@ impl Engine {
         match remembered {
             Some(found) => {
                 // Whether somebody is protected is told by their addresses.
-                if !self.settings.protect.is_empty() {
+                if !self.settings().protect.is_empty() {
                     self.need_directory()?;
                 }
                 Ok(plan::remembered(found.member, found.source))
@@ -232,11 +232,12 @@ impl Engine {
     /// A remembered match that no source contradicts which costs nothing to ask.
     fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
         let found = self.state(|state| state.people.matched(person.id).cloned())?;
-        let order = &self.settings.identity;
+        let settings = self.settings();
+        let order = &settings.identity;
         let map_says = map
             .address(person)
             .filter(|_| order.contains(&Source::Map))
-            .and_then(|address| self.who.bearer_of(address, self.settings.trust_unverified));
+            .and_then(|address| self.who.bearer_of(address, settings.trust_unverified));
         let linked = order
             .contains(&Source::Sentry)
             .then(|| self.who.directory.read().unwrap_or_else(PoisonError::into_inner).linked(&person.login));
@@ -282,7 +283,8 @@ impl Engine {
         self.read_directory().map_err(|trouble| self.sentry_trouble(trouble))?;
         let (map, claims) = (self.user_map()?, self.claims(&person)?);
         let evidence = Evidence { login: &person.login, map: map.address(&person), claims: &claims };
-        let rules = self.rules();
+        let settings = self.settings();
+        let rules = rules(&settings);
         let mut text =
             format!("{} (GitHub user {})\n", crate::escape::plain(person.login.as_str(), 60), person.id);
         {
@@ -326,7 +328,8 @@ impl Engine {
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.
     pub(crate) fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
-        let order = &self.settings.identity;
+        let settings = self.settings();
+        let order = &settings.identity;
         let wanted =
             Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
         let public = order.contains(&Source::Public);
@@ -343,20 +346,18 @@ impl Engine {
         read.map_err(|trouble| self.github_trouble(trouble))
     }
 
-    /// How sources are used.
-    pub fn rules(&self) -> Rules<'_> {
-        Rules { order: &self.settings.identity, trust_unverified: self.settings.trust_unverified }
-    }
-
     fn resolve(&self, evidence: &Evidence) -> Identity {
-        self.who.with_directory(|directory| identity::resolve(evidence, &self.rules(), directory))
+        let settings = self.settings();
+        let rules = rules(&settings);
+        self.who.with_directory(|directory| identity::resolve(evidence, &rules, directory))
     }
 
     /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
     /// before nobody is found, Sentry is asked for these very addresses. Returns whether anything was learned.
     pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
         let claims = evidence.claims;
-        let order = &self.settings.identity;
+        let settings = self.settings();
+        let order = &settings.identity;
         let addresses = evidence.map.into_iter().filter(|_| order.contains(&Source::Map));
         let addresses = addresses
             .chain(claims.saml.iter().chain(&claims.verified).map(String::as_str))
@@ -399,6 +400,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// How sources are used.
+pub fn rules(settings: &Settings) -> Rules<'_> {
+    Rules { order: &settings.identity, trust_unverified: settings.trust_unverified }
 }
 
 fn one(found: Found) -> Option<MemberId> {

@@ -210,8 +210,8 @@ impl Intake {
 
     /// The organisation that this one is not, by the pinned id or, before anything is pinned, by the configured login.
     fn refused_organisation(&self, org: &OrgRef) -> Option<String> {
-        let configured = self.engine.settings.github_org.as_ref();
-        self.engine.state(|state| refused_organisation(state, configured, org))
+        let settings = self.engine.settings();
+        self.engine.state(|state| refused_organisation(state, settings.github_org.as_ref(), org))
     }
 
     fn pong(&self, ping: &event::Ping, guid: &str) -> Answer {
@@ -269,7 +269,8 @@ impl Intake {
 
 /// Keeps a change, unless it was seen before: the look and the record are one step, and the answer waits for the disk.
 pub fn keep(engine: &Engine, hook: HookId, guid: &str, event: Event, org: &OrgRef) -> Result<Kept, NotKept> {
-    let configured = engine.settings.github_org.as_ref();
+    let settings = engine.settings();
+    let configured = settings.github_org.as_ref();
     engine.journal.decide(|state| {
         if let Some(other) = refused_organisation(state, configured, org) {
             return Entry::Nothing(Kept::OtherOrganisation(other));

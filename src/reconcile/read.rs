@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::config::Settings;
 use crate::engine::Engine;
 use crate::github::Wanted;
 use crate::identity::Identity;
@@ -21,6 +22,8 @@ const AT_ONCE: usize = 8;
 
 /// Both sides, and who is who.
 pub struct Both {
+    /// By which they were read: a reload in between is the next comparison's.
+    pub settings: Arc<Settings>,
     /// GitHub.
     pub github: GithubSnapshot,
     /// Sentry.
@@ -39,9 +42,10 @@ pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 impl Engine {
     /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one.
     pub fn read_both(&self, org: &Login, progress: Progress) -> Result<Both, Trouble> {
+        let settings = self.settings();
         let wanted = Wanted {
-            saml: self.settings.identity.contains(&Source::Saml),
-            verified: self.settings.identity.contains(&Source::Verified),
+            saml: settings.identity.contains(&Source::Saml),
+            verified: settings.identity.contains(&Source::Verified),
         };
         progress("reading GitHub's teams and people, and Sentry's");
         let (github, sentry) = std::thread::scope(|scope| {
@@ -55,20 +59,21 @@ impl Engine {
         let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
         sentry.teams = match listed {
             Some(teams) => teams,
-            None => self.teams_by_slug(&github)?,
+            None => self.teams_by_slug(&settings, &github)?,
         };
         sentry.teams.sort_by(|a, b| a.slug.cmp(&b.slug));
         progress("reading who is in Sentry's teams");
-        sentry.in_team = self.read_members_of(&self.teams_of_interest(&github, &sentry), progress)?;
+        sentry.in_team =
+            self.read_members_of(&self.teams_of_interest(&settings, &github, &sentry), progress)?;
         let deleted = self.read_deleted(&github)?;
         let people = self.identify_all(&mut github)?;
         let sizes = sizes(&github);
-        Ok(Both { github, sentry, people, deleted, sizes })
+        Ok(Both { settings, github, sentry, people, deleted, sizes })
     }
 
     /// All teams, where they may be listed, and everybody in the organisation.
     fn read_sentry(&self) -> Result<(Option<Vec<Team>>, Vec<Member>), Trouble> {
-        let linked = self.settings.identity.contains(&Source::Sentry);
+        let linked = self.settings().identity.contains(&Source::Sentry);
         std::thread::scope(|scope| {
             let teams = scope.spawn(|| self.sentry.teams());
             let members = self.read_members(linked)?;
@@ -77,10 +82,8 @@ impl Engine {
     }
 
     /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have.
-    fn teams_by_slug(&self, github: &GithubSnapshot) -> Result<Vec<Team>, Trouble> {
-        let wanted = github.teams.iter().filter(|team| self.settings.teams.matches(&team.slug));
-        let mut slugs: BTreeSet<SentrySlug> =
-            wanted.map(|team| slug::for_team(&team.slug, team.id, &self.settings.slug_prefix)).collect();
+    fn teams_by_slug(&self, settings: &Settings, github: &GithubSnapshot) -> Result<Vec<Team>, Trouble> {
+        let mut slugs = wanted_slugs(settings, github);
         slugs.extend(self.state(|state| -> Vec<_> {
             state.teams.bindings().map(|(_, binding)| binding.slug.clone()).collect()
         }));
@@ -93,13 +96,13 @@ impl Engine {
     }
 
     /// The Sentry teams whose members matter: those that follow a GitHub team, and those that one may take over.
-    fn teams_of_interest(&self, github: &GithubSnapshot, sentry: &SentrySnapshot) -> Vec<Team> {
-        let wanted: BTreeSet<_> = github
-            .teams
-            .iter()
-            .filter(|team| self.settings.teams.matches(&team.slug))
-            .map(|team| slug::for_team(&team.slug, team.id, &self.settings.slug_prefix))
-            .collect();
+    fn teams_of_interest(
+        &self,
+        settings: &Settings,
+        github: &GithubSnapshot,
+        sentry: &SentrySnapshot,
+    ) -> Vec<Team> {
+        let wanted = wanted_slugs(settings, github);
         let bound: BTreeSet<SentryTeamId> =
             self.state(|state| state.teams.bindings().map(|(_, binding)| binding.sentry).collect());
         let matters = |team: &&Team| bound.contains(&team.id) || wanted.contains(&team.slug);
@@ -140,6 +143,12 @@ impl Engine {
         let found = several_at_once(&absent, |team| self.github.team(org.id, *team))?;
         Ok(absent.into_iter().zip(found).filter(|(_, facts)| facts.is_none()).map(|(team, _)| team).collect())
     }
+}
+
+/// The slugs that the mirrored teams have in Sentry, or should have.
+fn wanted_slugs(settings: &Settings, github: &GithubSnapshot) -> BTreeSet<SentrySlug> {
+    let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.slug));
+    mirrored.map(|team| slug::for_team(&team.slug, team.id, &settings.slug_prefix)).collect()
 }
 
 /// Asks for each of `items`, several at once; the first trouble ends it.

@@ -66,15 +66,15 @@ impl Engine {
             people: &both.people,
             deleted: &both.deleted,
             state: &state,
-            settings: &self.settings,
+            settings: &both.settings,
         });
         let due = judge::changes(&plan);
         let first =
-            serving && self.settings.hold_first && self.is_first(&state) && !both.sentry.teams.is_empty();
+            serving && both.settings.hold_first && self.is_first(&state) && !both.sentry.teams.is_empty();
         let plan = judge(
             plan,
             &Measure {
-                settings: &self.settings,
+                settings: &both.settings,
                 state: &state,
                 sizes: both.sizes,
                 people: people_in_teams(&state, &both),
@@ -189,7 +189,7 @@ impl Engine {
     }
 
     fn note_what_was_seen(&self, both: &Both, seq: Seq) {
-        let mirrored = |team: &&GithubTeam| self.settings.teams.matches(&team.slug);
+        let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.slug);
         for team in both.github.teams.iter().filter(mirrored) {
             let agrees =
                 self.state(|state| state.teams.news(team.id).is_some_and(|news| news.agrees(&team.members)));
@@ -204,7 +204,7 @@ impl Engine {
     /// Whoever is in a mirrored team and not matched stays wanted; whoever left, or was matched, does not.
     fn note_wishes(&self, both: &Both) {
         let mut wanted: BTreeMap<(GithubTeamId, GithubUserId), &str> = BTreeMap::new();
-        let mirrored = both.github.teams.iter().filter(|team| self.settings.teams.matches(&team.slug));
+        let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.slug));
         for team in mirrored {
             for user in &team.members {
                 if let Some(

@@ -127,7 +127,7 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
         return Ok(Some(binding));
     }
     let Some(slug) = slug.filter(|_| job.mode == Mode::Payload) else { return Ok(None) };
-    let settings = &job.engine.settings;
+    let settings = &job.engine.settings();
     let apart = job.engine.state(|state| {
         let news = state.teams.news(job.team).is_some_and(|news| news.is_apart());
         let gone = state.teams.gone(job.team).is_some_and(|gone| gone.apart);
@@ -177,7 +177,7 @@ fn end_bound(
         decision => decision.is_some(),
     };
     // What would be left as it is need not be read.
-    if let EndStep::Leave(why) = plan::end(&engine.settings, &binding.slug, Some(&[]), approved) {
+    if let EndStep::Leave(why) = plan::end(&engine.settings(), &binding.slug, Some(&[]), approved) {
         apply.end("leave team", &why, Fate::Left)?;
         return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)));
     }
@@ -185,7 +185,7 @@ fn end_bound(
         apply.end("end team", "its Sentry team was gone", Fate::Left)?;
         return Ok(Outcome::Done("the team is deleted; its Sentry team was gone".into()));
     };
-    match plan::end(&engine.settings, &binding.slug, team.projects.as_deref(), approved) {
+    match plan::end(&engine.settings(), &binding.slug, team.projects.as_deref(), approved) {
         EndStep::Leave(why) => {
             apply.end("leave team", &why, Fate::Left)?;
             Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)))
@@ -199,7 +199,7 @@ fn end_bound(
 /// The bound team as Sentry shows it now, with its projects, wherever its slug has gone.
 fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<(Binding, Team)>, Outcome> {
     let engine = job.engine;
-    let expand = engine.settings.delete_teams != DeleteTeams::Empty;
+    let expand = engine.settings().delete_teams != DeleteTeams::Empty;
     let read = |binding: &Binding| {
         let read = match expand {
             true => engine.sentry.team_with_projects(&binding.slug),
@@ -245,7 +245,7 @@ fn delete(
 /// What the guard says of one more deletion just now.
 fn judge(job: &TeamJob) -> Result<(), String> {
     let now = Timestamp::now();
-    job.engine.state(|state| guard::deletion(&job.engine.settings, state, now))
+    job.engine.state(|state| guard::deletion(&job.engine.settings(), state, now))
 }
 
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {
@@ -302,7 +302,7 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
 fn may_be_taken_out(job: &TeamJob, member: &Member) -> bool {
     let known = job.engine.state(|state| state.people.of_member(member.id)).is_some();
     let addresses = member.primary.iter().chain(&member.verified).map(String::as_str);
-    known && !job.engine.settings.protect.covers_any(addresses)
+    known && !job.engine.settings().protect.covers_any(addresses)
 }
 
 fn take_out(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> Result<bool, Outcome> {

@@ -196,9 +196,10 @@ fn take_out_once(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person)
         Ok(identity) => identity,
         Err(outcome) => return Some(outcome),
     };
-    let protected =
-        |member| engine.who.with_addresses(member, |addresses| engine.settings.protect.covers_any(addresses));
-    let member = match plan::absent(&identity, engine.settings.remove_members, protected) {
+    let protected = |member| {
+        engine.who.with_addresses(member, |addresses| engine.settings().protect.covers_any(addresses))
+    };
+    let member = match plan::absent(&identity, engine.settings().remove_members, protected) {
         PersonStep::Remove(member) => member,
         PersonStep::Leave(why) => {
             engine.audit.write(entry(job, hint, binding, person, "leave member").because(why.clone()));

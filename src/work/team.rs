@@ -182,7 +182,7 @@ impl TeamJob<'_> {
 
     fn wish(&self, folded: &Folded, facts: TeamFacts) -> Wish {
         let renamed = folded.renamed();
-        let slug = slug::for_team(&facts.slug, self.team, &self.engine.settings.slug_prefix);
+        let slug = slug::for_team(&facts.slug, self.team, &self.engine.settings().slug_prefix);
         let older = self.engine.state(|state| match facts.created_at {
             // GitHub tells whole seconds: within the second of the start, a team counts as newer.
             Some(at) => at.after(Duration::from_secs(1)) <= state.first_start,
@@ -236,13 +236,13 @@ impl TeamJob<'_> {
     }
 
     fn sentry_slug(&self, github: &GithubSlug) -> crate::ids::SentrySlug {
-        slug::for_team(github, self.team, &self.engine.settings.slug_prefix)
+        slug::for_team(github, self.team, &self.engine.settings().slug_prefix)
     }
 
     /// A team that `SYNC_TEAMS` leaves out is dormant: its binding is kept, nothing is written. Without any slug at
     /// hand, a bound team's own is asked.
     pub fn is_left_out(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> bool {
-        let settings = &self.engine.settings;
+        let settings = &self.engine.settings();
         let own = binding.map(|binding| {
             let slug = binding.slug.as_str();
             GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
