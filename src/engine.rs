@@ -19,6 +19,7 @@ use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
+use crate::reload::Reloads;
 use crate::sentry::Sentry;
 use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
@@ -49,10 +50,12 @@ pub struct Engine {
     pub who: Who,
     /// What was decided, for people.
     pub audit: Audit,
-    /// Fingerprint of the GitHub token.
-    pub github_fingerprint: String,
     /// Where trusted authorities come from, for people.
     pub roots_from: String,
+    /// What reloads have come to.
+    pub reloads: Reloads,
+    /// Fingerprint of the GitHub token, and whether it is yet to be found out what that token may do.
+    github_token: Mutex<(String, bool)>,
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
@@ -88,7 +91,8 @@ impl Engine {
             sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &roots),
             who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
-            github_fingerprint: config.github_token.fingerprint(),
+            reloads: Reloads::default(),
+            github_token: Mutex::new((config.github_token.fingerprint(), false)),
             roots_from: roots.from,
             lanes: Lanes::default(),
             tree: Mutex::new(None),
@@ -110,6 +114,35 @@ impl Engine {
     /// while keeps what this returns.
     pub fn settings(&self) -> Arc<Settings> {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts other settings in the place of those in use.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// Fingerprint of the GitHub token.
+    pub fn github_fingerprint(&self) -> String {
+        lock(&self.github_token).0.clone()
+    }
+
+    /// There is another GitHub token: nothing is worked on until it is known what it may do.
+    pub fn set_github_fingerprint(&self, fingerprint: String) {
+        *lock(&self.github_token) = (fingerprint, true);
+        self.no_recovery.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it is yet to be found out what the GitHub token may do.
+    pub fn has_new_github_token(&self) -> bool {
+        lock(&self.github_token).1
+    }
+
+    /// What the token of this fingerprint may do is known.
+    pub fn know_github_token(&self, fingerprint: &str) {
+        let mut token = lock(&self.github_token);
+        if token.0 == fingerprint {
+            token.1 = false;
+        }
     }
 
     /// The pinned organisation and the mode, once both are known.
@@ -250,6 +283,9 @@ impl Engine {
         let Some((org, mode)) = self.bearings() else {
             return Some((a_moment, "the organisation or the token's permission is not known yet".into()));
         };
+        if self.has_new_github_token() {
+            return Some((a_moment, "what the new GH_TOKEN may do is not known yet".into()));
+        }
         if org.deleted {
             return Some((a_moment, format!("GitHub says that the organisation `{}` is deleted", org.login)));
         }
@@ -353,6 +389,11 @@ impl Engine {
             self.sentry.confirm_organisation(),
             Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Refused, .. })
         )
+    }
+
+    /// The scopes belong to another token.
+    pub fn forget_scopes(&self) {
+        *lock(&self.scopes) = None;
     }
 
     fn scopes(&self) -> Option<Vec<String>> {

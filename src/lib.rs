@@ -45,6 +45,7 @@ pub mod notify;
 pub mod plan;
 pub mod reconcile;
 pub mod recover;
+pub mod reload;
 pub mod secret;
 pub mod sentry;
 pub mod serve;
@@ -88,7 +89,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             let env = config::environment();
             let config = config::load(&flags, &env, Need::Everything)?;
             start_log(&config);
-            serve::run(&config, &env)?;
+            serve::run(&config, &flags, &env)?;
             // Threads that wait for a connection of their own end with the process.
             Ok(ExitCode::SUCCESS)
         }

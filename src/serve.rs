@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tiny_http::{Header, Response, Server};
 
 use crate::admin::Admin;
@@ -24,7 +24,7 @@ use crate::gate::{self, relay, socket, Budget, Gate};
 use crate::intake::{Answer, Intake, Request};
 use crate::journal::Journal;
 use crate::notify::Notify;
-use crate::{watch, work};
+use crate::{reload, watch, work};
 
 /// Connections to the public listener at once.
 const PUBLIC_THREADS: usize = 64;
@@ -46,13 +46,15 @@ const FDS_PER_THREAD: u64 = 4;
 const FDS_BESIDE: u64 = 160;
 
 /// Runs the service until a signal; returns when everything is closed.
-pub fn run(config: &Config, env: &Environment) -> Result<()> {
+pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()> {
     let settings = &config.settings;
     let notify = Notify::new(env);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, stop.clone()).context("failed to listen for signal", signal)?;
     }
+    let reload = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, reload.clone()).context("failed to listen for signal", SIGHUP)?;
     let mut inherited = socket::inherited(env)?.into_iter();
     let public_threads = descriptors(PUBLIC_THREADS)?;
     make_private_dir(&settings.state_dir)?;
@@ -71,7 +73,11 @@ pub fn run(config: &Config, env: &Environment) -> Result<()> {
     let service = Service::start(config, env, engine, public, admin, public_threads)?;
     service.announce(config);
     notify.send("READY=1");
-    service.wait(&stop, &notify);
+    service.wait(&stop, &notify, &mut || {
+        if reload.swap(false, Ordering::Relaxed) {
+            reload::reload(&service.engine, &service.intake, flags, env);
+        }
+    });
     notify.send("STOPPING=1");
     service.end();
     Ok(())
@@ -80,6 +86,7 @@ pub fn run(config: &Config, env: &Environment) -> Result<()> {
 /// What runs.
 struct Service {
     engine: Arc<Engine>,
+    intake: Arc<Intake>,
     gates: Arc<Gates>,
     server: Arc<Server>,
     inner: ShortPath,
@@ -146,7 +153,7 @@ impl Service {
             let engine = engine.clone();
             workers.push(spawn(format!("work-{n}"), move || work::run(&engine))?);
         }
-        Ok(Self { engine, gates, server, inner, stop, http, workers, keeper, control })
+        Ok(Self { engine, intake, gates, server, inner, stop, http, workers, keeper, control })
     }
 
     /// One line with what an operator wants to know first.
@@ -176,11 +183,12 @@ impl Service {
         }
     }
 
-    /// Waits for a signal, feeding the watchdog: only a full round through gate and tiny_http counts as alive.
-    fn wait(&self, stop: &AtomicBool, notify: &Notify) {
+    /// Waits for the signal to stop, feeding the watchdog: only a full round through gate and tiny_http counts as alive.
+    fn wait(&self, stop: &AtomicBool, notify: &Notify, meanwhile: &mut dyn FnMut()) {
         let mut due = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(PERIOD);
+            meanwhile();
             let Some(period) = notify.watchdog_period().filter(|_| Instant::now() >= due) else { continue };
             if self.gates.public.is_alive(ALIVE) {
                 notify.send("WATCHDOG=1");

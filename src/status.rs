@@ -29,6 +29,8 @@ pub struct Status {
     pub ready: bool,
     /// What does not, each with what to do.
     pub reasons: Vec<String>,
+    /// What is wrong without keeping the mirror from being true.
+    pub warnings: Vec<String>,
     /// The GitHub organisation.
     pub github_org: Option<String>,
     /// The Sentry organisation.
@@ -45,6 +47,8 @@ pub struct Status {
     pub last_reconcile: Option<LastReconcile>,
     /// Payload mode: what the last look for missed deliveries has found.
     pub recovered: Option<RecoveredView>,
+    /// What reloads have come to.
+    pub reloads: ReloadsView,
     /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
@@ -67,6 +71,17 @@ pub struct Status {
     pub github: Host,
     /// Sentry.
     pub sentry: Host,
+}
+
+/// What reloads have come to, since start.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReloadsView {
+    /// How many were taken over.
+    pub done: u64,
+    /// How many had a fault and changed nothing.
+    pub failed: u64,
+    /// What was wrong with the last one.
+    pub fault: Option<String>,
 }
 
 /// What a look for missed deliveries has found.
@@ -213,6 +228,9 @@ impl Engine {
         status.sentry_org = self.settings().sentry_org.clone();
         status.ready = reasons.is_empty();
         status.reasons = reasons;
+        status.warnings.extend(self.reloads.fault());
+        let (done, failed) = self.reloads.counts();
+        status.reloads = ReloadsView { done, failed, fault: self.reloads.fault() };
         status.open_hints = self.lanes.counts().hints;
         let wait = |(team, on): (crate::ids::GithubTeamId, crate::ids::GithubTeamId)| Wait {
             team: team.0,
@@ -283,6 +301,8 @@ impl Status {
             at: Timestamp::now().to_string(),
             ready: false,
             reasons: Vec::new(),
+            warnings: Vec::new(),
+            reloads: ReloadsView::default(),
             github_org: state.org.as_ref().map(|org| org.login.to_string()),
             sentry_org: String::new(),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),
@@ -325,6 +345,9 @@ impl Status {
                 (false, false) => format!("NOT READY: {}", self.reasons.join("; ")),
             },
         );
+        for warning in &self.warnings {
+            line(&mut text, format!("warning: {warning}"));
+        }
         let org = self.github_org.as_deref().unwrap_or("not known yet");
         let mode = match self.mode {
             Some(Mode::Read) => "read",

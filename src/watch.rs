@@ -25,6 +25,8 @@ const WANTED_AGAIN: Duration = Duration::from_secs(24 * 3600);
 const ORGANISATION_AGAIN: Duration = Duration::from_secs(300);
 /// How often an organisation that was deleted is looked for.
 const DELETED_AGAIN: Duration = Duration::from_secs(300);
+/// How often GitHub is asked what another token may do.
+const TOKEN_AGAIN: Duration = Duration::from_secs(10);
 /// The longest pause between two tries to get started.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -42,7 +44,8 @@ impl Engine {
         }
         let Some(org) = self.state(|state| state.org.clone()) else { return Ok(false) };
         let known = self.state(|state| state.mode.clone());
-        let same_token = known.as_ref().filter(|(_, fingerprint)| **fingerprint == *self.github_fingerprint);
+        let token = self.github_fingerprint();
+        let same_token = known.as_ref().filter(|(_, fingerprint)| **fingerprint == *token);
         let now = self.probe(&org)?;
         match (same_token, now) {
             (Some((Mode::Read, _)), Mode::Payload) => {
@@ -55,10 +58,10 @@ impl Engine {
                     Mode::Payload => "payload: the token may not read members, the deliveries are the truth",
                 };
                 log::info!("mode: {mode}");
-                self.journal
-                    .note(Record::Mode { mode: now, fingerprint: self.github_fingerprint.as_str().into() });
+                self.journal.note(Record::Mode { mode: now, fingerprint: token.as_str().into() });
             }
         }
+        self.know_github_token(&token);
         Ok(true)
     }
 
@@ -214,6 +217,19 @@ impl Engine {
         self.user_map().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
     }
 
+    /// After a reload: finds out what another GitHub token may do.
+    fn look_at_new_token(&self, asked: &mut Option<Instant>) {
+        let is_due = asked.is_none_or(|at| at.elapsed() >= TOKEN_AGAIN);
+        if !self.has_new_github_token() {
+            *asked = None;
+        } else if is_due && self.github.host().paused_for().is_none() {
+            *asked = Some(Instant::now());
+            if let Err(trouble) = self.find_bearings(true) {
+                log::warn!("what the new GH_TOKEN may do is not known yet, deliveries are kept: {trouble}");
+            }
+        }
+    }
+
     /// An organisation that GitHub shows is not deleted, whatever was said.
     fn look_for_deleted_organisation(&self) {
         let Some(org) = self.state(|state| state.org.clone()).filter(|org| org.deleted) else { return };
@@ -234,11 +250,13 @@ fn list(changes: &[HeldChange]) -> String {
 pub fn run(engine: &Engine) {
     get_started(engine);
     let (mut looked, mut tried, mut searched) = (Instant::now(), Instant::now(), Instant::now());
+    let mut asked_token = None;
     let mut map = engine.map_version();
     let mut invites = invite::Turn::default();
     while !engine.lanes.is_stopping() {
         engine.lanes.rest(Duration::from_secs(1));
         let before = looked;
+        engine.look_at_new_token(&mut asked_token);
         engine.expire_holds();
         if searched.elapsed() >= DELETED_AGAIN {
             searched = Instant::now();

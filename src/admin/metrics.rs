@@ -41,6 +41,16 @@ pub fn render(status: &Status, intake: &intake::Counts, gates: &[(&str, &gate::C
         .map(|(secret, n)| label("secret", secret, count(n) as f64))
         .collect();
     metric("sync_signed_total", "counter", "Signed deliveries by the secret that fitted.", &samples);
+    let reloads = &status.reloads;
+    let samples =
+        [label("result", "done", reloads.done as f64), label("result", "failed", reloads.failed as f64)];
+    metric("sync_reloads_total", "counter", "Reloads on SIGHUP; a failed one changes nothing.", &samples);
+    metric(
+        "sync_reload_failed",
+        "gauge",
+        "1 while the last reload was not taken over.",
+        &plain(f64::from(u8::from(reloads.fault.is_some()))),
+    );
     metric(
         "sync_queue_deliveries",
         "gauge",

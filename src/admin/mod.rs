@@ -74,8 +74,12 @@ impl Admin<'_> {
     fn readiness(&self) -> Answer {
         let status = self.engine.status();
         match status.ready {
-            true => Answer::json(200, &json!({ "status": "ready" })),
-            false => Answer::json(503, &json!({ "status": "not ready", "reasons": status.reasons })),
+            true if status.warnings.is_empty() => Answer::json(200, &json!({ "status": "ready" })),
+            true => Answer::json(200, &json!({ "status": "ready", "warnings": status.warnings })),
+            false => Answer::json(
+                503,
+                &json!({ "status": "not ready", "reasons": status.reasons, "warnings": status.warnings }),
+            ),
         }
     }
 }

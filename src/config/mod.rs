@@ -7,6 +7,7 @@
 pub mod values;
 mod vars;
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -185,6 +186,17 @@ fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<String
     for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
         // An empty variable counts as not set: a unit file's `Environment=X=` is how people switch one off.
         let value = flags.get(setting.var).or_else(|| env.get(setting.var)).filter(|value| !value.is_empty());
+        if let Some(list) = setting.var.strip_suffix("_FILE").filter(|_| value.is_some()) {
+            match weight(flags, env, list).cmp(&weight(flags, env, setting.var)) {
+                Less => {}
+                Greater => continue,
+                Equal => {
+                    let what = format!("{list} and {} are both set", setting.var);
+                    faults.push(fault(&what, "keep one of them"));
+                    continue;
+                }
+            }
+        }
         if let Some(Err(why)) = value.map(|value| (setting.set)(&mut settings, value)) {
             faults.push(fault(
                 &format!("{} {why}", setting.var),
@@ -193,6 +205,16 @@ fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<String
         }
     }
     settings
+}
+
+/// Where a variable is set: the command line wins over the environment, also where two variables mean the same.
+fn weight(flags: &Environment, env: &Environment, var: &str) -> u8 {
+    let is_set = |values: &Environment| values.get(var).is_some_and(|value| !value.is_empty());
+    match (is_set(flags), is_set(env)) {
+        (true, _) => 2,
+        (false, true) => 1,
+        (false, false) => 0,
+    }
 }
 
 /// Names that begin like ours and mean nothing: most likely a typing error.
@@ -370,6 +392,28 @@ mod tests {
         let flags = env(&[("GH_WEBHOOK_TOKEN_FILE", file.to_str().unwrap())]);
         let config = load(&flags, &env(&FOUR), Need::Everything).unwrap();
         assert_eq!(config.webhook_secrets[0].expose(), "from flag");
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn a_list_may_come_from_a_file_that_has_an_entry() {
+        let file = std::env::temp_dir().join(format!("config-list-{}", std::process::id()));
+        let path = file.to_str().unwrap();
+        std::fs::write(&file, "# ours\npay*\n\n!*-bots, !pay-old # gone\n").unwrap();
+        let with = |pairs: &[(&str, &str)]| env(&[&FOUR[..], pairs].concat());
+        let teams = |flags: &[(&str, &str)], pairs: &[(&str, &str)]| {
+            load(&env(flags), &with(pairs), Need::Everything).map(|config| config.settings.teams)
+        };
+        let listed = values::team_filter("pay*,!*-bots,!pay-old").unwrap();
+        assert_eq!(teams(&[], &[("SYNC_TEAMS_FILE", path)]).unwrap(), listed);
+        assert_eq!(teams(&[("SYNC_TEAMS_FILE", path)], &[("SYNC_TEAMS", "x")]).unwrap(), listed);
+        let x = values::team_filter("x").unwrap();
+        assert_eq!(teams(&[("SYNC_TEAMS", "x")], &[("SYNC_TEAMS_FILE", path)]).unwrap(), x);
+        let both = teams(&[], &[("SYNC_TEAMS", "x"), ("SYNC_TEAMS_FILE", path)]).unwrap_err().to_string();
+        assert!(both.contains("SYNC_TEAMS and SYNC_TEAMS_FILE are both set"), "{both}");
+        std::fs::write(&file, "# nothing\n").unwrap();
+        let empty = teams(&[], &[("SYNC_TEAMS_FILE", path)]).unwrap_err().to_string();
+        assert!(empty.contains("which holds no entry"), "{empty}");
         std::fs::remove_file(&file).unwrap();
     }
 

@@ -213,6 +213,19 @@ pub fn team_filter(text: &str) -> Result<TeamFilter, String> {
     Ok(filter)
 }
 
+/// Reads a list from a file, for what reads it from a variable. A file without an entry is taken for one that was cut
+/// short: it would lift a filter or a protection.
+pub fn list_file(path: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| format!("names `{path}`, which can not be read: {why}"))?;
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let entries: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    match entries.is_empty() {
+        true => Err(format!("names `{path}`, which holds no entry")),
+        false => Ok(entries.join(",")),
+    }
+}
+
 /// `*` stands for any characters, `?` for one. Linear in pattern times text: no pattern makes it explode.
 fn glob_matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());

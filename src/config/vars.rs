@@ -145,12 +145,28 @@ pub const SETTINGS: &[Setting] = &[
         set: |s, v| put(&mut s.teams, values::team_filter(v)),
     },
     Setting {
+        var: "SYNC_TEAMS_FILE",
+        value: "FILE",
+        default: "none",
+        help: "the same from a file, one glob on a line, # begins a remark; read again on SIGHUP",
+        secret: false,
+        set: |s, v| put(&mut s.teams, values::list_file(v).and_then(|list| values::team_filter(&list))),
+    },
+    Setting {
         var: "SYNC_PROTECT",
         value: "LIST",
         default: "none",
         help: "e-mail addresses and Sentry team slugs that are never removed or deleted",
         secret: false,
         set: |s, v| put(&mut s.protect, values::protected(v)),
+    },
+    Setting {
+        var: "SYNC_PROTECT_FILE",
+        value: "FILE",
+        default: "none",
+        help: "the same from a file, one on a line, # begins a remark; read again on SIGHUP",
+        secret: false,
+        set: |s, v| put(&mut s.protect, values::list_file(v).and_then(|list| values::protected(&list))),
     },
     Setting {
         var: "SYNC_SLUG_PREFIX",

@@ -8,7 +8,7 @@ pub mod ping;
 pub mod signature;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{json, Value};
 
@@ -104,7 +104,7 @@ pub struct Counts {
 /// The intake of one service.
 pub struct Intake {
     engine: Arc<Engine>,
-    secrets: Vec<Secret>,
+    secrets: RwLock<Vec<Secret>>,
     counts: Counts,
 }
 
@@ -129,7 +129,15 @@ pub enum Kept {
 impl Intake {
     /// The intake in front of an engine; the first secret is the current one.
     pub fn new(engine: Arc<Engine>, secrets: Vec<Secret>) -> Self {
-        Self { engine, secrets, counts: Counts::default() }
+        Self { engine, secrets: RwLock::new(secrets), counts: Counts::default() }
+    }
+
+    /// Other secrets from now on; returns whether they differ.
+    pub fn take_over(&self, secrets: &[Secret]) -> bool {
+        let mut known = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        let differ = *known != secrets;
+        *known = secrets.to_vec();
+        differ
     }
 
     /// What arrived, since start.
@@ -199,7 +207,8 @@ impl Intake {
 
     fn signature(&self, request: &Request) -> Result<usize, Answer> {
         let header = request.header("x-hub-signature-256").unwrap_or_default();
-        signature::signed_by(&self.secrets, header, request.body).ok_or_else(|| {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        signature::signed_by(&secrets, header, request.body).ok_or_else(|| {
             Answer::refused(
                 401,
                 "the signature in X-Hub-Signature-256 is missing or does not fit",

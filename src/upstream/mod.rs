@@ -10,7 +10,7 @@ pub mod window;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ureq::http;
@@ -45,7 +45,9 @@ pub struct Upstream {
     name: &'static str,
     base: BaseUrl,
     agent: Agent,
-    authorization: Secret,
+    authorization: RwLock<Secret>,
+    /// How often the token was replaced.
+    replaced: AtomicU64,
     headers: &'static [(&'static str, &'static str)],
     pace: Mutex<Pace>,
     stopping: Condvar,
@@ -128,7 +130,8 @@ impl Upstream {
             name,
             base: base.clone(),
             agent: config.build().into(),
-            authorization: Secret::new(format!("Bearer {}", token.expose())),
+            authorization: RwLock::new(bearer(token)),
+            replaced: AtomicU64::new(0),
             headers,
             pace: Mutex::default(),
             stopping: Condvar::new(),
@@ -151,7 +154,13 @@ impl Upstream {
             if !wait.is_zero() {
                 continue;
             }
+            let replaced = self.replaced.load(Ordering::Acquire);
             let reply = self.call(asked, request);
+            let is_of_old_token = replaced != self.replaced.load(Ordering::Acquire);
+            if is_of_old_token && matches!(reply.verdict, Verdict::Refused(_)) {
+                // It says nothing of the new one, and nothing was carried out.
+                continue;
+            }
             self.learn(request.method, &reply);
             tries += 1;
             match reply.verdict {
@@ -191,6 +200,22 @@ impl Upstream {
         if self.pace().refused(why, Instant::now()) {
             log::error!("{}: {why}", self.name);
         }
+    }
+
+    /// Calls go with this token from now on. Returns whether it is another one: what was said of the old one is
+    /// forgotten then.
+    pub fn set_token(&self, token: &Secret) -> bool {
+        let fresh = bearer(token);
+        let mut authorization = self.authorization.write().unwrap_or_else(PoisonError::into_inner);
+        if *authorization == fresh {
+            return false;
+        }
+        *authorization = fresh;
+        self.replaced.fetch_add(1, Ordering::Release);
+        drop(authorization);
+        *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.pace().forget_refusal();
+        true
     }
 
     /// Wakes everybody who waits for the pace; no call is made from then on.
@@ -252,7 +277,8 @@ impl Upstream {
         let body = request.body.as_ref().map(serde_json::to_vec).transpose().map_err(std::io::Error::from)?;
         let uri = format!("{}{}", self.base.origin(), request.path);
         let mut builder = http::Request::builder().method(request.method.name()).uri(uri);
-        builder = builder.header("authorization", self.authorization.expose());
+        let authorization = self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
+        builder = builder.header("authorization", authorization.expose());
         for (name, value) in self.headers {
             builder = builder.header(*name, *value);
         }
@@ -313,6 +339,10 @@ impl Upstream {
             }
         }
     }
+}
+
+fn bearer(token: &Secret) -> Secret {
+    Secret::new(format!("Bearer {}", token.expose()))
 }
 
 /// Why there is nothing to work with.

@@ -168,6 +168,13 @@ impl Pace {
         news
     }
 
+    /// There is another token: that the old one was refused says nothing for it.
+    pub fn forget_refusal(&mut self) {
+        if matches!(&self.pause, Some(Pause { refused: Some(_), .. })) {
+            self.pause = None;
+        }
+    }
+
     /// How long nothing at all can be asked.
     pub fn paused_for(&self, now: Instant) -> Option<Duration> {
         self.pause.as_ref().map(|pause| pause.until.saturating_duration_since(now)).filter(|d| !d.is_zero())

@@ -25,6 +25,7 @@ mod real_sentry;
 mod reconcile;
 mod recover;
 mod refusals;
+mod reload;
 mod secrecy;
 mod snapshot;
 mod storm;

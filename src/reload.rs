@@ -1,0 +1,90 @@
+//! SIGHUP: reads secrets and filters again, without a restart.
+//!
+//! Taken over are the webhook's secrets, both tokens, `SYNC_TEAMS` and `SYNC_PROTECT`, where they come from files: the
+//! environment of a process does not change. The user map needs no signal; its file is looked at all the time. A reload
+//! with a fault changes nothing at all: what was in use stays, and log, metrics, status and readiness say so until a
+//! reload succeeds.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::clock::Timestamp;
+use crate::config::{self, Config, Environment, Need};
+use crate::engine::Engine;
+use crate::intake::Intake;
+
+/// What reloads have come to, since start.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    done: AtomicU64,
+    failed: AtomicU64,
+    fault: Mutex<Option<String>>,
+}
+
+impl Reloads {
+    /// How many were taken over, and how many had a fault.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    }
+
+    /// Why the last one was not taken over.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn learn(&self, fault: Option<String>) {
+        let counter = if fault.is_some() { &self.failed } else { &self.done };
+        counter.fetch_add(1, Ordering::Relaxed);
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+}
+
+/// Reads the configuration again and takes it over, or says why not.
+pub fn reload(engine: &Engine, intake: &Intake, flags: &Environment, env: &Environment) {
+    match config::load(flags, env, Need::Everything) {
+        Ok(config) => {
+            let mut changed = engine.take_over(&config);
+            if intake.take_over(&config.webhook_secrets) {
+                changed.insert(0, "GH_WEBHOOK_TOKEN");
+            }
+            let what = if changed.is_empty() { "nothing has changed".into() } else { changed.join(", ") };
+            log::info!("reload: taken over: {what}");
+            engine.reloads.learn(None);
+        }
+        Err(error) => {
+            log::error!("reload: what was in use stays in use: {error}");
+            let why = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            let at = Timestamp::now();
+            engine.reloads.learn(Some(format!("the reload of {at} was not taken over: {why}")));
+        }
+    }
+}
+
+impl Engine {
+    /// Takes over what may change while the service runs; names what did.
+    fn take_over(&self, config: &Config) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        let mut settings = (*self.settings()).clone();
+        if settings.teams != config.settings.teams {
+            settings.teams = config.settings.teams.clone();
+            changed.push("SYNC_TEAMS");
+        }
+        if settings.protect != config.settings.protect {
+            settings.protect = config.settings.protect.clone();
+            changed.push("SYNC_PROTECT");
+        }
+        self.set_settings(settings);
+        if self.sentry.host().set_token(&config.sentry_token) {
+            self.forget_scopes();
+            changed.push("SENTRY_TOKEN");
+        }
+        if self.github.host().set_token(&config.github_token) {
+            self.set_github_fingerprint(config.github_token.fingerprint());
+            changed.push("GH_TOKEN");
+        }
+        if !changed.is_empty() {
+            self.ask_for_reconcile();
+        }
+        changed
+    }
+}
