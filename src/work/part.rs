@@ -8,7 +8,7 @@ use crate::event::Person;
 use crate::ids::{GithubTeamId, GithubUserId};
 use crate::reconcile::part::{Part, Task};
 use crate::reconcile::plan::{Addition, Removal};
-use crate::sentry::{Added, Removed};
+use crate::sentry::{Added, Removed, Team};
 use crate::state::record::{Mode, Record};
 use crate::state::Org;
 use crate::work::hint::{Ask, Hint, Outcome};
@@ -48,8 +48,12 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
     bind::resolve_intent(job, &apply)?;
     match task {
         Task::FindAgain => {
+            // The comparison read Sentry before it looked at the bindings: the team may have been made in between.
             if let Some(binding) = job.binding() {
-                bind::find_again(job, &apply, &binding)?;
+                let is_there = |team: &Team| team.id == binding.sentry;
+                if !apply.look(&binding.slug)?.as_ref().is_some_and(is_there) {
+                    bind::find_again(job, &apply, &binding)?;
+                }
             }
             Ok(false)
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::standin::{asking_permissions, Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule};
+use crate::standin::{asking_permissions, Call, Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule};
 use crate::world::{Truth, World};
 
 /// A world whose people are matched by an address on a verified domain, so that a comparison may also remove them.
@@ -522,4 +522,27 @@ fn events_overtake_a_comparison_and_are_never_undone() {
     world.sentry.wire.set_latency(Duration::ZERO);
     world.wait_for_rest();
     assert_eq!(world.differences(), [""; 0]);
+}
+
+#[test]
+fn a_team_that_an_event_made_while_a_comparison_read_is_not_taken_for_vanished() {
+    let (world, _) = World::new(Truth::Github).with_crew();
+    world.wait_for_rest();
+    let (_, sent) = world.github.create_team("Night", world.olive);
+    // The comparison has seen that there is no `night`, and is kept from going on.
+    let members = "GET /teams/{org}/{slug}/members/";
+    world.sentry.wire.script(Rule::new(members, Fault::Stall(Duration::from_secs(2))));
+    let mark = world.sentry.wire.mark();
+    std::thread::scope(|scope| {
+        let compared = scope.spawn(|| world.command(&["sync", "--apply"]));
+        let is_reading = |call: &Call| call.route == members;
+        world.wait_until("it reads", || world.sentry.wire.calls_since(mark).iter().any(is_reading));
+        world.settle(&sent);
+        let (code, out, talk) = compared.join().unwrap();
+        assert_eq!(code, 0, "{out}{talk}");
+    });
+    world.wait_for_rest();
+    let log = world.service().text();
+    assert!(log.contains("created Sentry team `night`") && !log.contains("vanished"), "{log}");
+    assert_eq!((&world.status()["teams"], &world.status()["holds"]), (&2.into(), &serde_json::json!([])));
 }
