@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::failpoint;
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::upstream::Exchange;
 
@@ -110,6 +111,7 @@ impl Audit {
             *open = Some((month.clone(), self.begin(&month, now)?));
         }
         let Some((_, file)) = open.as_mut() else { return Ok(()) };
+        failpoint::pass("before an audit line");
         file.write_all(&line)?;
         if sync {
             file.sync_data()?;

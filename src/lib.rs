@@ -31,6 +31,7 @@ pub mod engine;
 pub mod error;
 pub mod escape;
 pub mod event;
+pub mod failpoint;
 pub mod gate;
 pub mod github;
 pub mod guard;

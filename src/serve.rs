@@ -20,6 +20,7 @@ use crate::config::{Config, Environment};
 use crate::control::{Control, ShortPath};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
+use crate::failpoint;
 use crate::gate::{self, relay, socket, Budget, Gate};
 use crate::intake::{Answer, Intake, Request};
 use crate::journal::Journal;
@@ -58,6 +59,7 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
     let mut inherited = socket::inherited(env)?.into_iter();
     let public_threads = descriptors(PUBLIC_THREADS)?;
     make_private_dir(&settings.state_dir)?;
+    failpoint::arm(&settings.state_dir);
     let (journal, remarks) = Journal::open(&settings.state_dir)?;
     remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
     let engine = Arc::new(Engine::new(config, env, Arc::new(journal))?);

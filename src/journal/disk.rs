@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::Timestamp;
 use crate::error::{Context, Error, Result};
+use crate::failpoint;
 use crate::journal::frame;
 use crate::state::record::{Record, FORMAT};
 use crate::state::State;
@@ -152,8 +153,10 @@ impl Disk {
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.log(number))?;
         let mut bytes = Vec::new();
         frame::encode(&Record::Format { version: FORMAT, first_start: state.first_start }, true, &mut bytes)?;
+        failpoint::pass("before a new log has its first record");
         (&file).write_all(&bytes)?;
         file.sync_all()?;
+        failpoint::pass("before a new log's folder is synced");
         self.sync_dir()?;
         Ok(Segment { number, file, size: bytes.len() as u64 })
     }
@@ -181,11 +184,14 @@ impl Disk {
             to.write_all(&bytes)
         })?;
         bytes.clear();
+        failpoint::pass("before a snapshot's last record");
         // The last record closes the file: without it, the snapshot is incomplete.
         frame::encode(&Record::Next { seq: state.next_seq() }, true, &mut bytes)?;
         to.write_all(&bytes)?;
         to.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+        failpoint::pass("before a snapshot has its name");
         fs::rename(&new, self.snap(number))?;
+        failpoint::pass("before a snapshot's folder is synced");
         self.sync_dir()?;
         self.remove_before(number)?;
         Ok(size)
@@ -194,6 +200,7 @@ impl Disk {
     fn remove_before(&self, number: u64) -> io::Result<()> {
         for (suffix, path) in [("log", Self::log as fn(&Self, u64) -> PathBuf), ("snap", Self::snap)] {
             for old in self.numbers(suffix)?.into_iter().filter(|old| *old < number) {
+                failpoint::pass("before an old file is removed");
                 fs::remove_file(path(self, old))?;
             }
         }

@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use super::Journal;
 use crate::clock::Timestamp;
+use crate::failpoint;
 
 /// How long the keeper sleeps, and so how late a noted record may reach the disk.
-const PERIOD: Duration = Duration::from_secs(1);
+const PERIOD: Duration = if cfg!(failpoints) { Duration::from_millis(20) } else { Duration::from_secs(1) };
 /// A log is replaced by a snapshot when it is this long, and longer than twice the last snapshot.
-const COMPACT_AT: u64 = 8 << 20;
+const COMPACT_AT: u64 = if cfg!(failpoints) { 1 << 10 } else { 8 << 20 };
 /// How long to leave a log alone whose replacement failed.
 const COMPACT_AGAIN: Duration = Duration::from_secs(30);
 /// The smallest reserve. A larger one is kept when the last snapshot was larger.
@@ -53,6 +54,7 @@ impl Journal {
         let begun = if written.is_ok() { Some(self.disk.create(next, &state)) } else { None };
         let mut inner = self.lock();
         inner.end_flush(batch, &written);
+        failpoint::pass("before a new log is taken into use");
         let switched = begun.map(|segment| segment.map(|segment| inner.switch_to(segment)));
         drop(inner);
         self.wake.notify_all();

@@ -20,6 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Timestamp;
 use crate::error::{Context, Error, Result};
+use crate::failpoint;
 use crate::ids::Seq;
 use crate::state::record::Record;
 use crate::state::State;
@@ -204,8 +205,15 @@ struct Batch {
 
 impl Batch {
     fn write(&self) -> io::Result<()> {
+        failpoint::pass("before a write to the journal");
+        #[cfg(failpoints)]
+        self.file.write_all_at(&self.bytes[..self.bytes.len() / 2], self.at)?;
+        failpoint::pass("in the middle of a write to the journal");
         self.file.write_all_at(&self.bytes, self.at)?;
-        self.file.sync_data()
+        failpoint::pass("before a sync of the journal");
+        self.file.sync_data()?;
+        failpoint::pass("after a sync of the journal");
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ use ureq::Agent;
 
 use crate::clock::Timestamp;
 use crate::config::values::BaseUrl;
+use crate::failpoint;
 use crate::secret::Secret;
 use crate::verdict::{self, Asked, Verdict};
 use answer::{Answer, Headers};
@@ -256,6 +257,7 @@ impl Upstream {
     fn call(&self, asked: Asked, request: &Request) -> Reply {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
+        failpoint::pass("before a call");
         let (verdict, answer, said) = match self.send(request) {
             Ok(answer) => {
                 let verdict = verdict::judge(asked, &answer, Timestamp::now());
@@ -267,6 +269,7 @@ impl Upstream {
                 (verdict, Answer::default(), said)
             }
         };
+        failpoint::pass("after a call");
         let exchange = Exchange { call: request.to_string(), answer: said };
         let Exchange { call, answer: said } = &exchange;
         log::debug!("{}: {call} -> {said} in {} ms", self.name, began.elapsed().as_millis());

@@ -11,6 +11,7 @@ mod world;
 
 mod cli;
 mod completions;
+mod crash;
 mod effects;
 mod ends;
 mod fill;

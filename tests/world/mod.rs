@@ -67,7 +67,12 @@ impl Service {
     }
 
     /// Starts what a test has prepared otherwise, and waits until it listens.
-    pub fn run(mut command: Command) -> Self {
+    pub fn run(command: Command) -> Self {
+        Self::try_run(command).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same for one that may end before it listens: then what it said.
+    pub fn try_run(mut command: Command) -> Result<Self, String> {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -81,7 +86,7 @@ impl Service {
             }
         });
         let mut service = Self { child, url: String::new(), admin: String::new(), log };
-        let line = service.wait_for_line("listening=");
+        let line = service.look_for_line("listening=")?;
         let address = |name: &str| {
             let word = line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap_or_default();
             if word.starts_with("unix:") {
@@ -92,22 +97,28 @@ impl Service {
         };
         service.url = address("listening=");
         service.admin = address("admin=");
-        service
+        Ok(service)
     }
 
     /// The first log line that contains `part`.
     pub fn wait_for_line(&mut self, part: &str) -> String {
+        self.look_for_line(part).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn look_for_line(&mut self, part: &str) -> Result<String, String> {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(line) = self.log.lock().expect("log").iter().find(|line| line.contains(part)) {
-                return line.clone();
+                return Ok(line.clone());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
                 std::thread::sleep(Duration::from_millis(100));
                 let log = self.log.lock().expect("log").join("\n");
-                panic!("the program ended with {status} before it logged {part:?}:\n{log}");
+                return Err(format!("the program ended with {status} before it logged {part:?}:\n{log}"));
             }
-            assert!(Instant::now() < until, "no log line with {part:?}:\n{}", self.text());
+            if Instant::now() >= until {
+                return Err(format!("no log line with {part:?}:\n{}", self.text()));
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -152,10 +163,14 @@ impl Drop for Service {
 
 /// A GET: status and body.
 pub fn get(url: &str) -> (u16, String) {
+    try_get(url).expect("an answer")
+}
+
+/// A GET of somebody who may be dying.
+pub fn try_get(url: &str) -> std::io::Result<(u16, String)> {
     let (place, path) = Place::parse(url);
-    let mut connection = Connection::open(&place, Duration::from_secs(10)).expect("a connection");
-    let answer = connection.send("GET", &path, &[], b"").expect("an answer");
-    (answer.status, String::from_utf8(answer.body).expect("UTF-8"))
+    let answer = Connection::open(&place, Duration::from_secs(10))?.send("GET", &path, &[], b"")?;
+    Ok((answer.status, String::from_utf8(answer.body).expect("UTF-8")))
 }
 
 /// Which truth the GitHub token allows.
@@ -272,6 +287,14 @@ impl World {
         self.service = Some(Service::start(&program, &leading, &self.env));
     }
 
+    /// Starts the service, which may end before it listens; whether it lives.
+    pub fn try_start(&mut self) -> bool {
+        let mut command = Command::new(Self::program());
+        command.env_clear().envs(&self.env).stdin(Stdio::null()).stdout(Stdio::null());
+        self.service = Service::try_run(command).ok();
+        self.service.is_some()
+    }
+
     /// Starts the service in a way of the test's own.
     pub fn start_with(&mut self, command: Command) {
         self.service = Some(Service::run(command));
@@ -324,6 +347,12 @@ impl World {
             let text = String::from_utf8_lossy(&answer.body);
             assert!(answer.status < 300, "{} {}: {} {text}", delivery.event, delivery.guid, answer.status);
         }
+    }
+
+    /// `/status.json` of a service that may be dying.
+    pub fn try_status(&self) -> Option<Value> {
+        let (_, body) = try_get(&format!("{}/status.json", self.service().admin)).ok()?;
+        serde_json::from_str(&body).ok()
     }
 
     /// `/status.json`.
