@@ -32,6 +32,8 @@ pub mod error;
 pub mod escape;
 pub mod event;
 pub mod failpoint;
+#[cfg(test)]
+mod fuzz;
 pub mod gate;
 pub mod github;
 pub mod guard;

@@ -7,6 +7,9 @@ mod queries;
 mod snapshot;
 mod wire;
 
+#[cfg(test)]
+pub(crate) use wire::{read_anything, EXAMPLES};
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 

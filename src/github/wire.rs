@@ -385,6 +385,37 @@ pub(super) fn next_path(link: Option<&str>) -> Option<String> {
     rest.find('/').map(|at| rest[at..].to_string())
 }
 
+/// Rows as they are answered, for damaging them.
+#[cfg(test)]
+pub(crate) const EXAMPLES: &[&str] = &[
+    r#"{"data":{"organization":{"teams":{"pageInfo":{"hasNextPage":true,"endCursor":"x"},"nodes":[{"databaseId":1,"id":"T","slug":"crew","name":"Crew","createdAt":"2026-01-01T00:00:00Z","members":{"totalCount":1,"pageInfo":{"hasNextPage":false},"nodes":[{"databaseId":5}]}}]}}}}"#,
+    r#"{"data":{"user":{"databaseId":5,"login":"octo","email":"","organizationVerifiedDomainEmails":["o@corp"]},"organization":{"samlIdentityProvider":{"externalIdentities":{"nodes":[{"user":{"databaseId":5},"samlIdentity":{"nameId":"o@saml","username":"octo","emails":null},"scimIdentity":null}]}}}}}"#,
+    r#"{"data":null,"errors":[{"type":"FORBIDDEN","path":["user","a"],"message":"m"}]}"#,
+    r#"[{"id":5,"login":"octo","type":"User"}]"#,
+    r#"[{"id":1,"node_id":"T","name":"Crew","slug":"crew","created_at":"2026-01-01T00:00:00Z","parent":{"id":3}}]"#,
+    r#"<https://api.github.com/organizations/1/team/2/members?page=2>; rel="next""#,
+];
+
+/// Reads any bytes as every kind of row.
+#[cfg(test)]
+pub(crate) fn read_anything(bytes: &[u8]) {
+    drop(data::<OrgData<TeamsPart>>(bytes));
+    drop(data::<OrgData<PeoplePart>>(bytes));
+    drop(data::<TeamData>(bytes));
+    let value = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    drop((claims(&value["data"]), identity(&value)));
+    drop((outcome(bytes), is_null(bytes, "organization")));
+    drop(
+        serde_json::from_slice::<Vec<TeamRow>>(bytes)
+            .map(|rows| rows.into_iter().map(TeamRow::into_facts).collect::<Vec<_>>()),
+    );
+    drop(
+        serde_json::from_slice::<Vec<UserRow>>(bytes)
+            .map(|rows| rows.into_iter().map(UserRow::into_person).collect::<Vec<_>>()),
+    );
+    drop(next_path(Some(&String::from_utf8_lossy(bytes))));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,9 @@
 
 mod wire;
 
+#[cfg(test)]
+pub(crate) use wire::{read_anything, EXAMPLES};
+
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;

@@ -33,7 +33,7 @@ fn fold(records: impl IntoIterator<Item = Record>) -> State {
 }
 
 /// A state with something in every corner.
-fn full() -> State {
+pub(crate) fn full() -> State {
     let binding = |n: u64| Binding {
         sentry: SentryTeamId(n),
         slug: SentrySlug::from(format!("s{n}")),
