@@ -8,6 +8,7 @@ pub mod directory;
 pub mod mapfile;
 pub mod usermap;
 
+use crate::escape::mask;
 use crate::github::Claims;
 use crate::ids::{Login, MemberId};
 use crate::state::record::Source;
@@ -72,28 +73,40 @@ pub fn chain(
     directory: &Directory,
 ) -> Vec<(Source, Vec<String>, Option<Found>)> {
     let link = |source| match source {
-        Source::Map => evidence.map.into_iter().map(String::from).collect(),
         Source::Sentry => vec![format!("@{}", evidence.login)],
-        Source::Saml => evidence.claims.saml.clone(),
-        Source::Verified => evidence.claims.verified.clone(),
-        Source::Public => evidence.claims.public.iter().cloned().collect(),
+        source => addresses(source, evidence).into_iter().map(String::from).collect(),
     };
     let one = |source: &Source| (*source, link(*source), says(*source, evidence, rules, directory));
     rules.order.iter().map(one).collect()
 }
 
-/// What one source says: `None` if it knows nothing of the account.
-fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<Found> {
-    let addresses: Vec<&str> = match source {
-        Source::Sentry => {
-            let found = directory.linked(evidence.login);
-            return (found != Found::Nobody(None)).then_some(found);
-        }
+/// The addresses that one source knows; the accounts linked in Sentry are found by login.
+fn addresses<'a>(source: Source, evidence: &Evidence<'a>) -> Vec<&'a str> {
+    match source {
         Source::Map => evidence.map.into_iter().collect(),
+        Source::Sentry => Vec::new(),
         Source::Saml => evidence.claims.saml.iter().map(String::as_str).collect(),
         Source::Verified => evidence.claims.verified.iter().map(String::as_str).collect(),
         Source::Public => evidence.claims.public.as_deref().into_iter().collect(),
+    }
+}
+
+/// `z…@example.com`: enough to recognise the address, and not the address.
+fn masked(addresses: &[&str]) -> String {
+    let more = match addresses.len() {
+        0 | 1 => String::new(),
+        n => format!(" and {} more", n - 1),
     };
+    addresses.first().map_or_else(|| "none".into(), |address| mask(address)) + &more
+}
+
+/// What one source says: `None` if it knows nothing of the account.
+fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<Found> {
+    if source == Source::Sentry {
+        let found = directory.linked(evidence.login);
+        return (found != Found::Nobody(None)).then_some(found);
+    }
+    let addresses = addresses(source, evidence);
     if addresses.is_empty() {
         return None;
     }
@@ -134,7 +147,8 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         }
         Found::Nobody(instead) => {
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
-            return Identity::Absent { why: format!("{NOBODY_BEARS} {}{instead}", source.name()) };
+            let told = masked(&addresses(source, evidence));
+            return Identity::Absent { why: format!("{NOBODY_BEARS} {}: {told}{instead}", source.name()) };
         }
     };
     let mut warnings = Vec::new();
@@ -243,7 +257,7 @@ mod tests {
         let case = Case { map: Some("nobody@x"), public: Some("a@x"), ..NOTHING };
         assert_eq!(
             resolve_with(&case, &ORDER),
-            Identity::Absent { why: "no Sentry member bears the address from map".into() }
+            Identity::Absent { why: "no Sentry member bears the address from map: n…@x".into() }
         );
     }
 
