@@ -116,6 +116,25 @@ pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     Timestamp::parse(&format!("{year}-{month:02}-{day}T{time}Z"))
 }
 
+/// Reads `2026-12-25 11:00:00 UTC` and the same with an offset, `… -0700`: how GitHub writes the day on which a token
+/// expires. Anything else is `None`.
+pub fn parse_spaced(text: &str) -> Option<Timestamp> {
+    let (date, rest) = text.split_once(' ')?;
+    let (time, zone) = rest.split_once(' ')?;
+    let there = Timestamp::parse(&format!("{date}T{time}Z"))?;
+    if matches!(zone, "UTC" | "GMT" | "Z") {
+        return Some(there);
+    }
+    let digits = zone.get(1..)?;
+    let (hours, minutes) = (digits.get(..2)?.parse::<u64>().ok()?, digits.get(2..)?.parse::<u64>().ok()?);
+    let offset = Duration::from_secs((hours * 60 + minutes) * 60);
+    match zone.get(..1)? {
+        "+" => Some(there.before(offset)),
+        "-" => Some(there.after(offset)),
+        _ => None,
+    }
+}
+
 /// `90s`, `15m`, `2h`, `3d` for people: the largest unit that leaves a whole number of at least 2, or seconds.
 pub fn short(span: Duration) -> String {
     let secs = span.as_secs();
@@ -157,6 +176,20 @@ mod tests {
     fn reads_the_date_header() {
         assert_eq!(parse_http_date("Mon, 23 Nov 2026 21:53:48 GMT"), Some(Timestamp(1_795_470_828_000)));
         assert_eq!(parse_http_date("Monday, 23-Nov-26 21:53:48 GMT"), None);
+    }
+
+    #[test]
+    fn reads_the_day_on_which_a_token_expires() {
+        for (text, same) in [
+            ("2026-12-25 11:00:00 UTC", Some("2026-12-25T11:00:00Z")),
+            ("2026-12-25 11:00:00 -0730", Some("2026-12-25T18:30:00Z")),
+            ("2026-12-25 11:00:00 +0100", Some("2026-12-25T10:00:00Z")),
+            ("2026-12-25 11:00:00", None),
+            ("2026-12-25 11:00:00 CEST", None),
+            ("soon", None),
+        ] {
+            assert_eq!(parse_spaced(text).map(|at| at.to_string()).as_deref(), same, "{text}");
+        }
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Bench<'_> {
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
         let out = match json {
-            true => serde_json::to_string_pretty(&status).map(|text| text + "\n").unwrap_or_default(),
+            true => status.to_json(),
             false => status.to_text(),
         };
         Reply { out, exit: if held { 2 } else { 0 }, ..Reply::default() }

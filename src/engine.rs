@@ -14,7 +14,9 @@ use crate::config::{Config, Environment, Settings};
 use crate::error::Result;
 use crate::event::{Change, Person};
 use crate::github::{Github, TeamFacts};
+use crate::hours::Hours;
 use crate::ids::{GithubTeamId, GithubUserId, Login, Seq};
+use crate::intake::counts::Counts;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::reconcile::run::Reconciled;
@@ -27,6 +29,7 @@ use crate::state::{Org, State};
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
+use crate::work::outcomes::Outcomes;
 
 /// How long a token that may not do one thing is left alone with it.
 const DENIED_PAUSE: Duration = Duration::from_secs(300);
@@ -56,6 +59,14 @@ pub struct Engine {
     pub reloads: Reloads,
     /// Fingerprint of the GitHub token, and whether it is yet to be found out what that token may do.
     github_token: Mutex<(String, bool)>,
+    /// When this process began.
+    pub started: Timestamp,
+    /// What arrived, since start.
+    pub arrived: Counts,
+    /// What became of it, since start.
+    pub outcomes: Outcomes,
+    /// What arrived and failed in the last hours.
+    pub hours: Hours,
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
@@ -67,6 +78,8 @@ pub struct Engine {
     heard: Mutex<HashMap<GithubUserId, Seq>>,
     /// The last comparison that was carried out; locked while one is made.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
+    /// The same for people, who are not to wait for that lock.
+    pub(crate) shown_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
 }
 
@@ -104,6 +117,11 @@ impl Engine {
             recovered: Mutex::default(),
             heard: Mutex::default(),
             last_run: Mutex::default(),
+            shown_run: Mutex::default(),
+            started: Timestamp::now(),
+            arrived: Counts::default(),
+            outcomes: Outcomes::default(),
+            hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
             settings: RwLock::new(Arc::new(settings)),
             journal,

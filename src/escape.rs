@@ -60,6 +60,36 @@ impl fmt::Display for Html<'_> {
     }
 }
 
+/// Text for HTML whose words in backquotes become `<code>`; a backquote without a partner stays what it is.
+pub struct Prose<'a>(pub &'a str);
+
+impl fmt::Display for Prose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((before, (word, after))) =
+            rest.split_once('`').and_then(|(before, behind)| Some((before, behind.split_once('`')?)))
+        {
+            write!(f, "{}<code>{}</code>", Html(before), Html(word))?;
+            rest = after;
+        }
+        Html(rest).fmt(f)
+    }
+}
+
+/// JSON whose strings steer no terminal and turn no line around: the value is the same, written with `\\u`.
+pub fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Line ends between values stay; within strings, the writer has escaped them already.
+        if is_harmful(c) && c != '\n' {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// An address that a page may show: `a…@example.com`.
 pub fn mask(address: &str) -> String {
     match address.rsplit_once('@') {
@@ -107,6 +137,25 @@ mod tests {
     #[test]
     fn markup_is_text() {
         assert_eq!(Html("<b a='1'>&\u{202e}\"").to_string(), "&lt;b a=&#39;1&#39;&gt;&amp;\u{fffd}&quot;");
+    }
+
+    #[test]
+    fn words_in_backquotes_are_code() {
+        for (text, html) in [
+            ("added `a<b` to `c`", "added <code>a&lt;b</code> to <code>c</code>"),
+            ("one ` alone", "one ` alone"),
+            ("`a` and ` alone", "<code>a</code> and ` alone"),
+        ] {
+            assert_eq!(Prose(text).to_string(), html);
+        }
+    }
+
+    #[test]
+    fn json_means_the_same_and_is_harmless() {
+        let name = "a\u{202e}b\u{1b}\u{e0001}\n";
+        let text = json(&serde_json::json!([name]).to_string());
+        assert!(!text.chars().any(is_harmful), "{text}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [name]);
     }
 
     #[test]

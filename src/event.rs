@@ -382,6 +382,19 @@ impl Event {
         }
     }
 
+    /// Every [`Event::name`], for counters.
+    pub const NAMES: [&'static str; 9] = [
+        "team.created",
+        "team.edited",
+        "team.deleted",
+        "membership.added",
+        "membership.removed",
+        "organization.member_added",
+        "organization.member_removed",
+        "organization.renamed",
+        "organization.deleted",
+    ];
+
     /// The team that the event is about.
     pub fn team(&self) -> Option<&TeamRef> {
         match self {

@@ -37,6 +37,7 @@ mod fuzz;
 pub mod gate;
 pub mod github;
 pub mod guard;
+pub mod hours;
 pub mod identity;
 pub mod ids;
 pub mod intake;

@@ -328,7 +328,7 @@ fn answer_one(mut request: tiny_http::Request, gates: &Gates, intake: &Intake, e
     let answer = if asked.header(relay::GATE_HEADER) == Some("admin") {
         let mut counts = vec![("public", gates.public.counts())];
         counts.extend(gates.admin.as_ref().map(|gate| ("admin", gate.counts())));
-        Admin { engine, intake: intake.counts(), gates: counts, local: gates.admin_is_local }.answer(&asked)
+        Admin { engine, gates: counts, local: gates.admin_is_local }.answer(&asked)
     } else {
         intake.answer(&asked)
     };

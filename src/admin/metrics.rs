@@ -1,105 +1,230 @@
 //! `/metrics` in Prometheus' text format. No names of people or teams: only numbers, and labels from fixed sets.
+//!
+//! Every sample is there from the first second on: a counter that begins at its first event hides that event from
+//! `increase()`. What is not known (yet) is `NaN`, which fits no comparison and so rings no alarm.
 
 use std::fmt::Write;
 
+use super::process;
 use crate::clock::Timestamp;
+use crate::engine::Engine;
 use crate::gate;
-use crate::intake;
-use crate::status::{count, Status};
+use crate::status::{ReloadsView as Reloads, Status};
+use crate::upstream::tally::Budget;
+use crate::upstream::Upstream;
 
 /// All metrics, in a fixed order.
-pub fn render(status: &Status, intake: &intake::Counts, gates: &[(&str, &gate::Counts)]) -> String {
-    let mut out = String::new();
-    let mut metric = |name: &str, kind: &str, help: &str, samples: &[(String, f64)]| {
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, value) in samples {
-            let _ = writeln!(out, "{name}{labels} {value}");
+pub fn render(engine: &Engine, status: &Status, gates: &[(&str, &gate::Counts)]) -> String {
+    let mut text = Text::default();
+    process_itself(&mut text, engine, status);
+    arrived(&mut text, engine, status);
+    work(&mut text, status);
+    comparison(&mut text, status);
+    hosts(&mut text, engine);
+    room(&mut text, status);
+    at_the_gates(&mut text, gates);
+    text.0
+}
+
+/// What is written so far.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    /// One metric with all its samples, each with its labels.
+    fn metric<'a, const N: usize>(
+        &mut self,
+        (name, kind, help): (&str, &str, &str),
+        labels: [&str; N],
+        samples: impl IntoIterator<Item = ([&'a str; N], f64)>,
+    ) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (values, n) in samples {
+            let pairs: Vec<_> =
+                labels.iter().zip(values).map(|(label, v)| format!("{label}=\"{v}\"")).collect();
+            let labels = if N == 0 { String::new() } else { format!("{{{}}}", pairs.join(",")) };
+            let _ = writeln!(self.0, "{name}{labels} {n}");
         }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, n: f64) {
+        self.metric((name, "gauge", help), [], [([], n)]);
+    }
+}
+
+fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+/// Seconds since 1970.
+fn seconds(at: Timestamp) -> f64 {
+    at.0 as f64 / 1000.0
+}
+
+/// The same of what the status says; nothing is `NaN`.
+fn moment(at: Option<&String>) -> f64 {
+    at.and_then(|at| Timestamp::parse(at)).map_or(f64::NAN, seconds)
+}
+
+fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
+    let build = ("sync_build_info", "gauge", "Always 1; the label tells the version.");
+    text.metric(build, ["version"], [([status.version], 1.0)]);
+    text.gauge("process_start_time_seconds", "When the process began, since 1970.", seconds(engine.started));
+    let memory = process::resident_bytes().map_or(f64::NAN, |bytes| bytes as f64);
+    text.gauge("process_resident_memory_bytes", "Resident memory.", memory);
+    let Reloads { done, failed, fault } = &status.reloads;
+    text.metric(
+        ("sync_reloads_total", "counter", "Reloads on SIGHUP; a failed one changes nothing."),
+        ["result"],
+        [(["done"], *done as f64), (["failed"], *failed as f64)],
+    );
+    text.gauge("sync_reload_failed", "1 while the last reload was not taken over.", flag(fault.is_some()));
+    text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
+}
+
+fn arrived(text: &mut Text, engine: &Engine, status: &Status) {
+    let counts = &engine.arrived;
+    text.metric(
+        ("sync_deliveries_total", "counter", "Signed deliveries by event and by what was answered."),
+        ["event", "answer"],
+        counts.answered().map(|(event, answer, n)| ([event, answer], n as f64)),
+    );
+    text.metric(
+        ("sync_refused_total", "counter", "Requests that were refused, by what was wrong."),
+        ["reason"],
+        counts.refused().map(|(reason, n)| ([reason], n as f64)),
+    );
+    text.metric(
+        ("sync_signed_total", "counter", "Signed deliveries by the secret that fitted."),
+        ["secret"],
+        counts.signed().map(|(secret, n, _)| ([secret], n as f64)),
+    );
+    text.metric(
+        (
+            "sync_signed_timestamp_seconds",
+            "gauge",
+            "When each secret fitted last, since 1970; 0 if never since the start.",
+        ),
+        ["secret"],
+        counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds))),
+    );
+    let last = status.last_delivery.as_ref().map_or(0.0, |at| moment(Some(at)));
+    let help = "When the last signed delivery arrived, since 1970, a ping included; 0 if none is known.";
+    text.gauge("sync_last_delivery_timestamp_seconds", help, last);
+    text.metric(
+        ("sync_outcomes_total", "counter", "Deliveries by what became of them."),
+        ["event", "outcome"],
+        engine.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64)),
+    );
+}
+
+fn work(text: &mut Text, status: &Status) {
+    let oldest = status.oldest_queued.as_deref().and_then(Timestamp::parse);
+    let age = oldest.map_or(0.0, |at| Timestamp::now().since(at).as_secs_f64());
+    for (name, help, n) in [
+        ("sync_queue_deliveries", "Deliveries that are not dealt with.", status.queued as f64),
+        ("sync_queue_oldest_seconds", "Age of the oldest delivery in the queue.", age),
+        (
+            "sync_open_hints",
+            "Things to look at that are being worked on or wait for their turn.",
+            status.open_hints as f64,
+        ),
+        ("sync_failed_deliveries", "Deliveries that could not be carried out.", status.failed as f64),
+        ("sync_holds", "Holds that wait for a person.", status.held as f64),
+        ("sync_waiting_teams", "Teams that wait for another team's slug.", status.waiting as f64),
+        ("sync_wanted_people", "People in GitHub teams whom Sentry does not know.", status.wanted as f64),
+        ("sync_matched_people", "People with a remembered match.", status.matched as f64),
+        ("sync_bound_teams", "Sentry teams that follow a GitHub team.", status.teams as f64),
+    ] {
+        text.gauge(name, help, n);
+    }
+}
+
+fn comparison(text: &mut Text, status: &Status) {
+    let last = status.last_reconcile.as_ref();
+    let of = |number: fn(&crate::status::LastReconcile) -> f64| last.map_or(f64::NAN, number);
+    text.gauge(
+        "sync_reconcile_timestamp_seconds",
+        "When the last full comparison was over, since 1970. These are NaN before the first one, and in payload mode.",
+        moment(last.map(|last| &last.at)),
+    );
+    let help = "How long its reading and comparing took.";
+    text.gauge("sync_reconcile_duration_seconds", help, of(|last| last.seconds));
+    text.metric(
+        ("sync_reconcile_differences", "gauge", "What it found: to be mended, or held by a guard."),
+        ["held"],
+        [
+            (["false"], of(|last| last.differences.saturating_sub(last.held) as f64)),
+            (["true"], of(|last| last.held as f64)),
+        ],
+    );
+    let help = "Teams that have something of it still to be done.";
+    text.gauge("sync_reconcile_open_teams", help, of(|last| last.open as f64));
+    let help = "What of it could not be done, 100 at the most.";
+    text.gauge("sync_reconcile_failures", help, of(|last| last.failed.len() as f64));
+}
+
+fn hosts(text: &mut Text, engine: &Engine) {
+    let hosts = [("github", engine.github.host()), ("sentry", engine.sentry.host())];
+    let tallies = hosts.map(|(name, host)| (name, host.tally()));
+    text.metric(
+        ("sync_calls_total", "counter", "API calls made, by what the host counts apart."),
+        ["host", "class"],
+        tallies
+            .iter()
+            .flat_map(|(name, tally)| tally.classes().map(|(class, n, _)| ([*name, class], n as f64))),
+    );
+    text.metric(
+        ("sync_call_failures_total", "counter", "API calls that were not answered, or turned away, by how."),
+        ["host", "reason"],
+        tallies.iter().flat_map(|(name, tally)| tally.failures().map(|(why, n)| ([*name, why], n as f64))),
+    );
+    let well = |host: &Upstream| flag(host.health() == crate::upstream::pace::Health::Well);
+    text.metric(
+        ("sync_host_well", "gauge", "1 if the host answers and takes the token."),
+        ["host"],
+        hosts.iter().map(|(name, host)| ([*name], well(host))),
+    );
+    let now = Timestamp::now();
+    let mut rate = |name: &str, help: &str, number: &dyn Fn(Budget) -> f64| {
+        let of = |budget: Option<Budget>| budget.map_or(f64::NAN, number);
+        let samples = tallies
+            .iter()
+            .flat_map(|(host, tally)| tally.classes().map(|(class, _, budget)| ([*host, class], of(budget))));
+        text.metric((name, "gauge", help), ["host", "class"], samples);
     };
-    let plain = |value: f64| vec![(String::new(), value)];
-    let label = |name: &str, value: &str, n: f64| (format!("{{{name}=\"{value}\"}}"), n);
-    metric(
-        "sync_ready",
-        "gauge",
-        "1 if everything that should work does.",
-        &plain(f64::from(u8::from(status.ready))),
-    );
-    let answers = [
-        ("queued", &intake.queued),
-        ("duplicate", &intake.duplicate),
-        ("ignored", &intake.ignored),
-        ("refused", &intake.refused),
-        ("not_kept", &intake.not_kept),
-    ];
-    let samples: Vec<_> =
-        answers.iter().map(|(answer, n)| label("answer", answer, count(n) as f64)).collect();
-    metric("sync_deliveries_total", "counter", "Deliveries by what was answered.", &samples);
-    let secrets = ["current", "previous"];
-    let samples: Vec<_> = secrets
-        .iter()
-        .zip(&intake.signed)
-        .map(|(secret, n)| label("secret", secret, count(n) as f64))
-        .collect();
-    metric("sync_signed_total", "counter", "Signed deliveries by the secret that fitted.", &samples);
-    let reloads = &status.reloads;
-    let samples =
-        [label("result", "done", reloads.done as f64), label("result", "failed", reloads.failed as f64)];
-    metric("sync_reloads_total", "counter", "Reloads on SIGHUP; a failed one changes nothing.", &samples);
-    metric(
-        "sync_reload_failed",
-        "gauge",
-        "1 while the last reload was not taken over.",
-        &plain(f64::from(u8::from(reloads.fault.is_some()))),
-    );
-    metric(
-        "sync_queue_deliveries",
-        "gauge",
-        "Deliveries that are not dealt with.",
-        &plain(status.queued as f64),
-    );
-    let age = status.oldest_queued.as_deref().and_then(Timestamp::parse).map(|at| Timestamp::now().since(at));
-    let age = age.unwrap_or_default().as_secs_f64();
-    metric("sync_queue_oldest_seconds", "gauge", "Age of the oldest delivery in the queue.", &plain(age));
-    metric(
-        "sync_failed_deliveries",
-        "gauge",
-        "Deliveries that could not be carried out.",
-        &plain(status.failed as f64),
-    );
-    let open = status.holds.iter().filter(|hold| hold.decision.is_none()).count();
-    metric("sync_holds", "gauge", "Changes that wait for a person.", &plain(open as f64));
-    metric(
-        "sync_wanted_people",
-        "gauge",
-        "People in GitHub teams whom Sentry does not know.",
-        &plain(status.wanted as f64),
-    );
-    metric(
-        "sync_bound_teams",
-        "gauge",
-        "Sentry teams that follow a GitHub team.",
-        &plain(status.teams as f64),
-    );
-    let hosts = [("github", &status.github), ("sentry", &status.sentry)];
-    let by_host = |value: fn(&crate::status::Host) -> f64| -> Vec<_> {
-        hosts.iter().map(|(name, host)| label("host", name, value(host))).collect()
+    let help = "Calls in a window of the host's rate. These are NaN until it has told one.";
+    rate("sync_rate_limit", help, &|budget| budget.limit as f64);
+    rate("sync_rate_remaining", "Calls left of them.", &|budget| budget.left(now) as f64);
+    let help = "When the next window begins, since 1970.";
+    rate("sync_rate_reset_timestamp_seconds", help, &|budget| seconds(budget.reset));
+    let expiry = |host: &Upstream| {
+        let at = host.token_expires().and_then(|at| crate::clock::parse_spaced(&at));
+        at.map_or(f64::NAN, seconds)
     };
-    metric("sync_calls_total", "counter", "API calls made.", &by_host(|host| host.calls as f64));
-    metric(
-        "sync_call_failures_total",
-        "counter",
-        "API calls without a usable answer.",
-        &by_host(|host| host.failures as f64),
+    text.metric(
+        (
+            "sync_token_expires_timestamp_seconds",
+            "gauge",
+            "When the token expires, since 1970; NaN if the host does not say.",
+        ),
+        ["host"],
+        hosts.iter().map(|(name, host)| ([*name], expiry(host))),
     );
-    let well = |host: &crate::status::Host| f64::from(u8::from(host.health == "well"));
-    metric("sync_host_well", "gauge", "1 if the host answers and takes the token.", &by_host(well));
-    let samples: Vec<_> = gates
-        .iter()
-        .flat_map(|(name, counts)| {
-            let results = [("passed", &counts.passed), ("refused", &counts.refused), ("shed", &counts.shed)];
-            results.map(|(result, n)| (format!("{{gate=\"{name}\",result=\"{result}\"}}"), count(n) as f64))
-        })
-        .collect();
-    metric("sync_gate_requests_total", "counter", "Requests at the gates by what became of them.", &samples);
-    out
+}
+
+fn room(text: &mut Text, status: &Status) {
+    let of =
+        |number: fn(crate::status::Disk) -> u64| status.disk.map_or(f64::NAN, |disk| number(disk) as f64);
+    text.gauge("sync_journal_bytes", "Size of the journal.", of(|disk| disk.journal_bytes));
+    text.gauge("sync_state_free_bytes", "Free space where it lies.", of(|disk| disk.free_bytes));
+}
+
+fn at_the_gates(text: &mut Text, gates: &[(&str, &gate::Counts)]) {
+    let samples = gates.iter().flat_map(|(name, counts)| {
+        let results = [("passed", &counts.passed), ("refused", &counts.refused), ("shed", &counts.shed)];
+        results.map(|(result, n)| ([*name, result], n.load(std::sync::atomic::Ordering::Relaxed) as f64))
+    });
+    let gate = ("sync_gate_requests_total", "counter", "Requests at the gates by what became of them.");
+    text.metric(gate, ["gate", "result"], samples);
 }

@@ -5,6 +5,7 @@
 
 mod metrics;
 mod page;
+mod process;
 
 use std::net::IpAddr;
 
@@ -13,14 +14,12 @@ use serde_json::json;
 use crate::config::values::host_of;
 use crate::engine::Engine;
 use crate::gate;
-use crate::intake::{self, Answer, Request};
+use crate::intake::{Answer, Request};
 
 /// What the answers are about.
 pub struct Admin<'a> {
     /// Everything shared.
     pub engine: &'a Engine,
-    /// What arrived.
-    pub intake: &'a intake::Counts,
     /// The gates by name.
     pub gates: Vec<(&'static str, &'a gate::Counts)>,
     /// Whether only this machine can reach the listener.
@@ -50,7 +49,7 @@ impl Admin<'_> {
             "/readyz" => self.readiness(),
             "/metrics" => text(
                 "text/plain; version=0.0.4; charset=utf-8",
-                metrics::render(&self.engine.status(), self.intake, &self.gates),
+                metrics::render(self.engine, &self.engine.status(), &self.gates),
             ),
             "/" | "/status.json" if !self.local => Answer::refused(
                 403,
@@ -59,10 +58,7 @@ impl Admin<'_> {
             ),
             "/" => text("text/html; charset=utf-8", page::render(&self.engine.status()))
                 .with("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
-            "/status.json" => match serde_json::to_value(self.engine.status()) {
-                Ok(status) => Answer::json(200, &status),
-                Err(error) => Answer::refused(500, error.to_string(), ""),
-            },
+            "/status.json" => text("application/json", self.engine.status().to_json()),
             _ => Answer::refused(
                 404,
                 "there is nothing at this path",

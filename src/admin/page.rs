@@ -276,6 +276,7 @@ mod tests {
     fn hold(name: &str, changes: &[&str], decision: Option<&'static str>) -> HoldView {
         HoldView {
             name: name.into(),
+            n_changes: changes.len(),
             changes: changes.iter().map(ToString::to_string).collect(),
             rule: "SYNC_FIRST <hold>".into(),
             since: "2026-01-01T00:00:00Z".into(),
@@ -296,6 +297,7 @@ mod tests {
             login: bad.clone(),
             id: 1,
             why: bad.clone(),
+            help: String::new(),
             teams: 1,
             since: "2026-01-01T00:00:00Z".into(),
         };

@@ -119,7 +119,7 @@ impl Github {
             Some(api) => format!("{api}/graphql"),
             None => format!("{rest}/graphql"),
         };
-        let host = Arc::new(Upstream::new("GitHub", base, token, HEADERS, roots));
+        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, roots));
         let none = || AtomicBool::new(false);
         Self { host, rest, graphql, no_verified: none(), no_saml: none(), no_public: none() }
     }

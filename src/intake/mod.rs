@@ -3,11 +3,11 @@
 //! The checks come in one order: method, content type, signature, other headers, body, organisation (sizes are the
 //! gate's). Nothing unsigned is looked into. A 2xx leaves only after the record is on disk.
 
+pub mod counts;
 pub mod form;
 pub mod ping;
 pub mod signature;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{json, Value};
@@ -22,6 +22,7 @@ use crate::secret::Secret;
 use crate::state::record::{Delivery, DeliveryKey, Mode, Record, Settled, Status};
 use crate::state::State;
 use crate::work::hint::{Hint, LaneKey};
+use counts::Said;
 
 /// The paths that deliveries may be sent to; `/github` is the original's.
 const PATHS: [&str; 3] = ["/", "/github", "/webhook"];
@@ -84,28 +85,10 @@ impl Answer {
     }
 }
 
-/// What arrived, since start.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Deliveries taken, by what was answered.
-    pub queued: AtomicU64,
-    /// Deliveries seen before.
-    pub duplicate: AtomicU64,
-    /// Events that change nothing, pings included.
-    pub ignored: AtomicU64,
-    /// Requests refused: signature, form, organisation.
-    pub refused: AtomicU64,
-    /// Deliveries that could not be stored.
-    pub not_kept: AtomicU64,
-    /// Deliveries signed with the first and with the previous secret.
-    pub signed: [AtomicU64; 2],
-}
-
 /// The intake of one service.
 pub struct Intake {
     engine: Arc<Engine>,
     secrets: RwLock<Vec<Secret>>,
-    counts: Counts,
 }
 
 /// What the state says about a delivery.
@@ -129,7 +112,7 @@ pub enum Kept {
 impl Intake {
     /// The intake in front of an engine; the first secret is the current one.
     pub fn new(engine: Arc<Engine>, secrets: Vec<Secret>) -> Self {
-        Self { engine, secrets: RwLock::new(secrets), counts: Counts::default() }
+        Self { engine, secrets: RwLock::new(secrets) }
     }
 
     /// Other secrets from now on; returns whether they differ.
@@ -138,11 +121,6 @@ impl Intake {
         let differ = *known != secrets;
         *known = secrets.to_vec();
         differ
-    }
-
-    /// What arrived, since start.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
     }
 
     /// Answers a request of the public listener.
@@ -156,15 +134,8 @@ impl Intake {
                 }
             };
         }
-        if !PATHS.contains(&request.path) {
-            return Answer::refused(
-                404,
-                "there is nothing at this path",
-                "set the payload URL's path to /github",
-            );
-        }
         let answer = self.delivery(request).unwrap_or_else(|refused| {
-            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            self.engine.arrived.refuse(refused.status);
             refused
         });
         log::debug!("intake: {} {} -> {}", request.method, request.path, answer.status);
@@ -172,6 +143,10 @@ impl Intake {
     }
 
     fn delivery(&self, request: &Request) -> Result<Answer, Answer> {
+        if !PATHS.contains(&request.path) {
+            let fix = "set the payload URL's path to /github";
+            return Err(Answer::refused(404, "there is nothing at this path", fix));
+        }
         if request.method != "POST" {
             let error = "deliveries are sent with POST";
             return Err(Answer::refused(405, error, "let GitHub's webhook send here").with("allow", "POST"));
@@ -190,16 +165,14 @@ impl Intake {
         let body = form.as_deref().unwrap_or(request.body);
         let Parsed { org, meaning } =
             event::parse(headers.event, body).map_err(|why| malformed(why.to_string()))?;
-        if let Some(counter) = self.counts.signed.get(signed_by) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        self.engine.arrived.sign(signed_by, Timestamp::now());
         if let Some(other) = org.as_ref().and_then(|org| self.refused_organisation(org)) {
             return Err(other_organisation(&other));
         }
         match (meaning, org) {
             (Meaning::Change(event), Some(org)) => self.take(&headers, event, org),
-            (Meaning::Ping(ping), _) => Ok(self.pong(&ping, headers.guid)),
-            (Meaning::Ignored(reason), _) => Ok(self.ignored(&reason)),
+            (Meaning::Ping(ping), _) => Ok(self.pong(&ping, &headers)),
+            (Meaning::Ignored(reason), _) => Ok(self.ignored(headers.event, &reason)),
             // `parse` gives no change without an organisation.
             (Meaning::Change(_), None) => Err(malformed("the body has no `organization`".into())),
         }
@@ -223,8 +196,9 @@ impl Intake {
         self.engine.state(|state| refused_organisation(state, settings.github_org.as_ref(), org))
     }
 
-    fn pong(&self, ping: &event::Ping, guid: &str) -> Answer {
-        self.counts.ignored.fetch_add(1, Ordering::Relaxed);
+    fn pong(&self, ping: &event::Ping, headers: &DeliveryHeaders) -> Answer {
+        let guid = headers.guid;
+        self.engine.arrived.answer(headers.event, Said::Ignored);
         let advice = ping::advice(ping);
         for sentence in &advice {
             log::warn!("delivery={guid} event=\"ping\" note={}", Quoted(sentence));
@@ -235,8 +209,8 @@ impl Intake {
         Answer::json(200, &json!({ "status": "pong", "warnings": advice }))
     }
 
-    fn ignored(&self, reason: &str) -> Answer {
-        self.counts.ignored.fetch_add(1, Ordering::Relaxed);
+    fn ignored(&self, event: &str, reason: &str) -> Answer {
+        self.engine.arrived.answer(event, Said::Ignored);
         Answer::json(200, &json!({ "status": "ignored", "reason": reason }))
     }
 
@@ -245,32 +219,31 @@ impl Intake {
         let guid = headers.guid;
         let kept = keep(&self.engine, headers.hook, guid, event, &org);
         let kept = kept.map_err(|NotKept(why)| {
-            self.counts.not_kept.fetch_add(1, Ordering::Relaxed);
             log::error!("delivery={guid} outcome=\"not kept\" note={}", Quoted(&why));
             Answer::refused(503, format!("the delivery can not be stored: {why}"), "redeliver it later")
                 .with("retry-after", "30")
         })?;
-        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        let count = |said| self.engine.arrived.answer(headers.event, said);
         let queued = || Answer::json(202, &json!({ "status": "queued", "delivery": guid }));
         Ok(match kept {
             Kept::Queued(seq) | Kept::Again(seq) => {
-                count(&self.counts.queued);
+                count(Said::Queued);
                 enqueue(&self.engine, seq);
                 queued()
             }
             Kept::AlreadyQueued => {
-                count(&self.counts.duplicate);
+                count(Said::Duplicate);
                 queued()
             }
             Kept::Duplicate => {
-                count(&self.counts.duplicate);
+                count(Said::Duplicate);
                 Answer::json(200, &json!({ "status": "duplicate", "delivery": guid }))
             }
             Kept::Superseded => {
-                count(&self.counts.duplicate);
+                count(Said::Superseded);
                 Answer::json(200, &json!({ "status": "superseded", "delivery": guid }))
             }
-            Kept::NotPinned => self.ignored("no team of this organisation is mirrored yet"),
+            Kept::NotPinned => self.ignored(headers.event, "no team of this organisation is mirrored yet"),
             Kept::OtherOrganisation(other) => return Err(other_organisation(&other)),
         })
     }
@@ -295,6 +268,7 @@ pub fn keep(engine: &Engine, hook: HookId, guid: &str, event: Event, org: &OrgRe
 pub fn enqueue(engine: &Engine, seq: Seq) {
     if let Some(delivery) = engine.state(|state| state.deliveries.queued_at(seq)) {
         log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
+        engine.hours.taken(Timestamp::now());
         if let Event::MemberAdded { person } | Event::MemberRemoved { person } = &delivery.event {
             engine.hear_of(person.id, seq);
         }

@@ -53,6 +53,20 @@ impl Disk {
         &self.dir
     }
 
+    /// Bytes of all files in the folder, the reserve apart, and bytes that are free on its file system.
+    pub fn space(&self) -> io::Result<(u64, u64)> {
+        let mut used = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            // A file that goes away meanwhile takes no space.
+            if entry.path() != self.reserve() {
+                used += entry.metadata().map_or(0, |data| data.len());
+            }
+        }
+        let stats = rustix::fs::statvfs(&self.dir)?;
+        Ok((used, stats.f_bavail.saturating_mul(stats.f_frsize)))
+    }
+
     /// Where the reserve lies: space that is given up when the disk is full.
     pub fn reserve(&self) -> PathBuf {
         self.dir.join("reserve")

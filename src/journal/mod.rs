@@ -152,6 +152,11 @@ impl Journal {
         self.lock().trouble.broken.is_some()
     }
 
+    /// Bytes of the journal's files, and bytes that are free where they lie.
+    pub fn space(&self) -> io::Result<(u64, u64)> {
+        self.disk.space()
+    }
+
     /// Writes what is pending; nothing is appended from then on.
     pub fn close(&self) {
         let mut inner = self.lock();

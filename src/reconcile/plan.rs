@@ -189,6 +189,13 @@ pub struct Counts {
     pub held: usize,
 }
 
+impl Counts {
+    /// All differences, held ones included.
+    pub fn all(&self) -> usize {
+        self.create + self.adopt + self.rename + self.delete + self.empty + self.add + self.remove
+    }
+}
+
 impl Plan {
     /// How much of each kind there is.
     pub fn counts(&self) -> Counts {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
 use super::part::{Part, Run, Task};
-use super::plan::{Plan, PlannedHold, Step, TeamPlan};
+use super::plan::{Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -39,8 +39,12 @@ pub struct Comparison {
 pub struct Reconciled {
     /// When its parts were handed out.
     pub at: Timestamp,
+    /// How long reading and comparing took.
+    pub took: Duration,
     /// What it found, on one line.
     pub summary: String,
+    /// The same as numbers.
+    pub counts: Counts,
     /// How its parts stand.
     pub run: Arc<Run>,
 }
@@ -98,15 +102,19 @@ impl Engine {
         if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
             return Ok(None);
         }
+        let began = Instant::now();
         let Some(comparison) = self.compare(serving, progress)?.filter(|found| agrees(&found.plan)) else {
             return Ok(None);
         };
         if let Some(last) = last.as_ref() {
             last.run.supersede();
         }
+        let took = began.elapsed();
         let run = self.carry_out(&comparison);
-        let done = Reconciled { at: Timestamp::now(), summary: comparison.plan.summary(), run };
+        let (summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
+        let done = Reconciled { at: Timestamp::now(), took, summary, counts, run };
         *last = Some(done.clone());
+        *self.shown_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
         drop(last);
         let changed = !comparison.plan.is_in_sync();
         let level = if changed { log::Level::Info } else { log::Level::Debug };
@@ -116,8 +124,7 @@ impl Engine {
 
     /// The last comparison that was carried out.
     pub fn last_reconcile(&self) -> Option<Reconciled> {
-        // Whoever compares holds the lock for seconds: then the one before is not worth waiting for.
-        self.last_run.try_lock().ok().and_then(|last| last.clone())
+        self.shown_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A state directory that was empty when the service started, or whose first comparison still waits.

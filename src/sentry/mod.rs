@@ -157,7 +157,14 @@ impl Sentry {
     /// A client of one organisation.
     pub fn new(base: &BaseUrl, org: &str, token: &Secret, roots: &Roots) -> Self {
         Self {
-            host: Arc::new(Upstream::new("Sentry", base, token, &[("accept", "application/json")], roots)),
+            host: Arc::new(Upstream::new(
+                "Sentry",
+                ["read", "write"],
+                base,
+                token,
+                &[("accept", "application/json")],
+                roots,
+            )),
             api: format!("{}/api/0", base.path()),
             org: path_part(org),
         }

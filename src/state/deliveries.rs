@@ -70,7 +70,7 @@ impl Deliveries {
     }
 
     /// All that is not dealt with, in the order of arrival.
-    pub fn queued(&self) -> impl Iterator<Item = &Arc<Delivery>> {
+    pub fn queued(&self) -> impl DoubleEndedIterator<Item = &Arc<Delivery>> {
         self.queued.values()
     }
 
@@ -102,6 +102,11 @@ impl Deliveries {
     /// What was dealt with last, newest first.
     pub fn recent(&self) -> impl Iterator<Item = &Recent> {
         self.recent.iter().rev()
+    }
+
+    /// Everything that is remembered, in no order: since when, and what became of it.
+    pub fn seen(&self) -> impl Iterator<Item = (Timestamp, Status)> + '_ {
+        self.keys.values().map(|known| (known.at, known.status))
     }
 
     pub(super) fn received(&mut self, delivery: Delivery) {

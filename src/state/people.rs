@@ -50,6 +50,11 @@ impl People {
         self.wanted.iter().map(|(user, wanted)| (*user, wanted))
     }
 
+    /// Somebody who is waited for.
+    pub fn wish(&self, user: GithubUserId) -> Option<&Wanted> {
+        self.wanted.get(&user)
+    }
+
     /// How many matches are remembered.
     pub fn n_matched(&self) -> usize {
         self.matched.len()

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod pace;
+pub mod tally;
 pub mod tls;
 pub mod window;
 
@@ -24,6 +25,7 @@ use crate::secret::Secret;
 use crate::verdict::{self, Asked, Verdict};
 use answer::{Answer, Headers};
 use pace::{Health, Method, Pace};
+use tally::Tally;
 
 /// Larger answers do not exist: a page of 100 Sentry members is some 120 KB, a GraphQL page of 50 teams some 2 MB.
 pub const BODY_LIMIT: u64 = 16 << 20;
@@ -53,8 +55,7 @@ pub struct Upstream {
     pace: Mutex<Pace>,
     stopping: Condvar,
     stopped: AtomicBool,
-    calls: AtomicU64,
-    failures: AtomicU64,
+    tally: Mutex<Tally>,
     token_expires: Mutex<Option<String>>,
 }
 
@@ -103,9 +104,11 @@ pub struct Exchange {
 }
 
 impl Upstream {
-    /// A client of one host. The token and `headers` go with every call.
+    /// A client of one host. The token and `headers` go with every call. `classes`: how the host calls reads, and what it
+    /// counts apart from them.
     pub fn new(
         name: &'static str,
+        classes: [&'static str; tally::N_CLASSES],
         base: &BaseUrl,
         token: &Secret,
         headers: &'static [(&'static str, &'static str)],
@@ -137,8 +140,7 @@ impl Upstream {
             pace: Mutex::default(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
-            calls: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
+            tally: Mutex::new(Tally::new(classes)),
             token_expires: Mutex::default(),
         }
     }
@@ -162,7 +164,7 @@ impl Upstream {
                 // It says nothing of the new one, and nothing was carried out.
                 continue;
             }
-            self.learn(request.method, &reply);
+            self.learn(asked, request.method, &reply);
             tries += 1;
             match reply.verdict {
                 Verdict::Wait(wait) if wait <= PATIENCE && tries < TRIES => {}
@@ -186,9 +188,13 @@ impl Upstream {
         self.name
     }
 
-    /// Calls made and calls without a usable answer, since start.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+    /// What it was asked and how it answered, since start.
+    pub fn tally(&self) -> Tally {
+        *self.lock_tally()
+    }
+
+    fn lock_tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the token expires, as the host last said.
@@ -216,6 +222,7 @@ impl Upstream {
         drop(authorization);
         *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.pace().forget_refusal();
+        self.lock_tally().forget_budgets();
         true
     }
 
@@ -255,7 +262,7 @@ impl Upstream {
     }
 
     fn call(&self, asked: Asked, request: &Request) -> Reply {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.lock_tally().ask(asked);
         let began = Instant::now();
         failpoint::pass("before a call");
         let (verdict, answer, said) = match self.send(request) {
@@ -301,9 +308,10 @@ impl Upstream {
         Ok(Answer { status, headers, body })
     }
 
-    fn learn(&self, method: Method, reply: &Reply) {
+    fn learn(&self, asked: Asked, method: Method, reply: &Reply) {
         let now = Instant::now();
         let headers = &reply.answer.headers;
+        self.lock_tally().learn(asked, &reply.verdict, headers.told());
         if let Some(expires) = &headers.token_expires {
             *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());
         }
@@ -320,13 +328,11 @@ impl Upstream {
                 pace.hold(method, *wait, now);
             }
             Verdict::Unknown(why) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
                 if pace.failed(why, now) {
                     log::warn!("{}: down, deliveries wait: {why}", self.name);
                 }
             }
             Verdict::Refused(why) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
                 if pace.refused(why, now) {
                     log::error!("{}: {why}; deliveries wait until this is mended", self.name);
                 }

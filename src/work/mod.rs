@@ -7,6 +7,7 @@ mod end;
 mod members;
 mod news;
 mod org;
+pub mod outcomes;
 mod part;
 mod person;
 mod team;
@@ -165,6 +166,11 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
 
 fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, Option<HoldName>, String), String>) {
     let (seq, at) = (delivery.seq, Timestamp::now());
+    let outcome = ended.as_ref().map(|(how, ..)| *how).map_err(drop);
+    engine.outcomes.count(delivery.event.name(), outcome);
+    if outcome.is_err() {
+        engine.hours.failed(at);
+    }
     let short = |text: String| text.chars().take(NOTE).collect::<String>().into();
     engine.journal.note(match ended {
         Ok((how, hold, note)) => Record::Settled { seqs: vec![seq], how, note: short(note), hold, at },

@@ -274,8 +274,8 @@ fn both_secrets_are_accepted_while_rotating_and_metrics_tell_which() {
     assert_eq!((new.status, signed("current"), signed("previous")), (202, 1, 1));
     let neither = Sender::new(&url, "the one before that").send(&renamed[0]).unwrap();
     assert_eq!((neither.status, signed("current"), signed("previous")), (401, 1, 1));
-    assert_eq!(world.metric("sync_deliveries_total{answer=\"queued\"}"), 2);
-    assert_eq!(world.metric("sync_deliveries_total{answer=\"refused\"}"), 1);
+    assert_eq!(world.metric("sync_deliveries_total{event=\"team\",answer=\"queued\"}"), 2);
+    assert_eq!(world.metric("sync_refused_total{reason=\"signature\"}"), 1);
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn what_can_not_be_stored_is_answered_503_and_is_not_taken() {
         let (status, body) = world.get_admin("/readyz");
         assert_eq!((status, body.contains(why)), (503, true), "{body}");
     }
-    assert_eq!(world.metric("sync_deliveries_total{answer=\"not_kept\"}"), 3);
+    assert_eq!(world.metric("sync_refused_total{reason=\"not_kept\"}"), 3);
     assert_eq!(world.status()["queued"], 0);
     assert_eq!(get(&format!("{}/healthz", world.service().url)).0, 200, "it works, it is only not ready");
     let_files_grow(&world, true);

@@ -82,8 +82,11 @@ fn every_published_payload_is_taken_or_ignored_in_both_forms() {
         }
         assert_eq!(world.status()["queued"], answers["queued"], "{site}");
         assert_eq!(world.status()["github_org"], "Octocoders");
-        assert_eq!(world.metric("sync_deliveries_total{answer=\"queued\"}"), answers["queued"]);
-        assert_eq!(world.metric("sync_deliveries_total{answer=\"refused\"}"), 0);
+        let queued = ["team", "membership", "organization"].map(|event| {
+            world.metric(&format!("sync_deliveries_total{{event=\"{event}\",answer=\"queued\"}}"))
+        });
+        assert_eq!(queued.iter().sum::<u64>(), answers["queued"]);
+        assert_eq!(world.metric("sync_refused_total{reason=\"malformed\"}"), 0);
     }
 }
 

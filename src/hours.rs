@@ -1,0 +1,141 @@
+//! What arrived and what failed in each of the last hours, for people: the chart of the status page.
+//!
+//! A ring of fixed size. It decides nothing and survives nothing: a start fills it again from the deliveries that the
+//! state remembers, by the time at which they were dealt with, because that is all that is remembered of them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Timestamp;
+use crate::state::record::Status;
+use crate::state::State;
+
+/// How many hours are kept: a day, the hour that has begun included.
+pub const HOURS: usize = 24;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// One hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hour {
+    /// Its number since 1970.
+    hour: u64,
+    /// Deliveries that were taken in it.
+    pub deliveries: u64,
+    /// Deliveries that were given up in it.
+    pub failed: u64,
+}
+
+impl Hour {
+    /// When it began.
+    pub fn start(&self) -> Timestamp {
+        Timestamp(self.hour * HOUR_MS)
+    }
+}
+
+/// The last [`HOURS`] hours.
+#[derive(Debug, Default)]
+pub struct Hours(Mutex<[Hour; HOURS]>);
+
+impl Hours {
+    /// From what the state remembers.
+    pub fn of(state: &State, now: Timestamp) -> Self {
+        let hours = Self::default();
+        let oldest = hour_of(now).saturating_sub(HOURS as u64 - 1);
+        for (at, status) in state.deliveries.seen().filter(|(at, _)| hour_of(*at) >= oldest && *at <= now) {
+            hours.count(at, |hour| hour.deliveries += 1);
+            if status == Status::Failed {
+                hours.count(at, |hour| hour.failed += 1);
+            }
+        }
+        hours
+    }
+
+    /// A delivery was taken.
+    pub fn taken(&self, at: Timestamp) {
+        self.count(at, |hour| hour.deliveries += 1);
+    }
+
+    /// A delivery was given up.
+    pub fn failed(&self, at: Timestamp) {
+        self.count(at, |hour| hour.failed += 1);
+    }
+
+    /// The last hours, oldest first; hours without anything are there too.
+    pub fn until(&self, now: Timestamp) -> Vec<Hour> {
+        let ring = self.lock();
+        let last = hour_of(now);
+        (last.saturating_sub(HOURS as u64 - 1)..=last)
+            .map(|hour| {
+                let known = ring[place(hour)];
+                if known.hour == hour {
+                    known
+                } else {
+                    Hour { hour, ..Hour::default() }
+                }
+            })
+            .collect()
+    }
+
+    fn count(&self, at: Timestamp, add: impl FnOnce(&mut Hour)) {
+        let hour = hour_of(at);
+        let slot = &mut self.lock()[place(hour)];
+        // A clock that was set back does not wipe out what is newer.
+        if slot.hour < hour {
+            *slot = Hour { hour, ..Hour::default() };
+        }
+        if slot.hour == hour {
+            add(slot);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, [Hour; HOURS]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hour_of(at: Timestamp) -> u64 {
+    at.0 / HOUR_MS
+}
+
+fn place(hour: u64) -> usize {
+    (hour % HOURS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: u64) -> Timestamp {
+        Timestamp(hour * HOUR_MS + 1)
+    }
+
+    fn seen(hours: &Hours, now: u64) -> Vec<(u64, u64, u64)> {
+        let all = hours.until(at(now)).into_iter();
+        all.filter(|hour| hour.deliveries + hour.failed > 0)
+            .map(|hour| (hour.hour, hour.deliveries, hour.failed))
+            .collect()
+    }
+
+    #[test]
+    fn a_day_is_kept_and_older_hours_give_their_place() {
+        let hours = Hours::default();
+        hours.taken(at(1000));
+        hours.taken(at(1001));
+        hours.failed(at(1001));
+        assert_eq!(seen(&hours, 1001), [(1000, 1, 0), (1001, 1, 1)]);
+        assert_eq!(seen(&hours, 1023), [(1000, 1, 0), (1001, 1, 1)]);
+        assert_eq!(seen(&hours, 1024), [(1001, 1, 1)], "a day later it is no longer shown");
+        hours.taken(at(1024));
+        assert_eq!(seen(&hours, 1024), [(1001, 1, 1), (1024, 1, 0)]);
+        assert_eq!(hours.until(at(1024)).len(), HOURS);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_wipes_nothing_out() {
+        let hours = Hours::default();
+        hours.taken(at(1024));
+        hours.taken(at(1000));
+        assert_eq!(seen(&hours, 1024), [(1024, 1, 0)]);
+        assert_eq!(Hours::default().until(Timestamp(0)).len(), 1);
+    }
+}

@@ -1,0 +1,249 @@
+//! Is it true now? The whole status in a title and a sentence. Pure: the time is an argument.
+
+use serde::Serialize;
+
+use super::{Host, LastReconcile, Status};
+use crate::clock::{short, Timestamp};
+use crate::state::record::Mode;
+
+/// The whole status in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Headline {
+    /// How bad it is.
+    pub mood: Mood,
+    /// A few words.
+    pub title: String,
+    /// Why.
+    pub why: String,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mood {
+    /// Sentry is as GitHub is, as far as the mirror can know.
+    #[default]
+    True,
+    /// It is being made true.
+    Working,
+    /// Something waits for a person, or for a host that does not answer.
+    Waits,
+    /// It does not work.
+    Broken,
+}
+
+impl Status {
+    /// The first of these that holds: no service, not ready, something for a person, a host that is down, work under way, true.
+    pub(super) fn tell(&self, now: Timestamp) -> Headline {
+        let say = |mood, title: &str, why: String| Headline { mood, title: title.into(), why };
+        if self.started.is_none() {
+            return say(
+                Mood::Broken,
+                "No service is running",
+                "This is what its state directory holds.".into(),
+            );
+        }
+        if !self.reasons.is_empty() {
+            return say(Mood::Broken, "Not ready", "What keeps it from working stands below.".into());
+        }
+        let for_you = self.for_a_person();
+        if !for_you.is_empty() {
+            return say(Mood::Waits, "Something waits for you", sentence(&for_you.join(", ")));
+        }
+        let down = [("GitHub", &self.github), ("Sentry", &self.sentry)]
+            .into_iter()
+            .find(|(_, host)| !host.is_well());
+        if let Some((name, _)) = down {
+            let waiting = self.queue(now).unwrap_or_else(|| "nothing waits for it".into());
+            return say(Mood::Waits, &format!("{name} does not answer"), sentence(&waiting));
+        }
+        if let Some(work) = self.under_way(now) {
+            return say(Mood::Working, "Catching up", sentence(&work));
+        }
+        match (&self.last_reconcile, self.mode) {
+            (Some(last), _) if !last.failed.is_empty() => {
+                let n = last.failed.len();
+                let why =
+                    format!("The last comparison found {}; {n} could not be mended.", differences(last));
+                say(Mood::Waits, "Not all is in step", why)
+            }
+            (Some(last), _) => say(Mood::True, "In step", last.praise(now)),
+            (None, Some(Mode::Payload)) => {
+                let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
+                say(Mood::True, "In step", why.into())
+            }
+            (None, _) => say(Mood::Working, "Ready", "The first comparison is not over yet.".into()),
+        }
+    }
+
+    fn for_a_person(&self) -> Vec<String> {
+        let all = [
+            (self.held, "hold to decide", "holds to decide"),
+            (self.failed, "failed delivery to look into", "failed deliveries to look into"),
+            (self.warnings.len(), "warning to read", "warnings to read"),
+        ];
+        all.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, more)| count(n, one, more)).collect()
+    }
+
+    /// What is being done, if anything is.
+    fn under_way(&self, now: Timestamp) -> Option<String> {
+        let open = self.last_reconcile.as_ref().filter(|last| last.open > 0);
+        let approved = self.holds.iter().filter(|hold| hold.decision == Some("approved")).count();
+        match (self.queue(now), open, approved, self.open_hints) {
+            (Some(queue), ..) => Some(queue),
+            (None, Some(last), ..) => {
+                let teams = count(last.open, "team is", "teams are");
+                Some(format!("the last comparison found {}; {teams} still at work", differences(last)))
+            }
+            (None, None, 0, 0) => None,
+            (None, None, 0, n) => Some(format!("{} being looked at", count(n, "thing is", "things are"))),
+            (None, None, n, _) => {
+                Some(format!("{} being carried out", count(n, "approved hold is", "approved holds are")))
+            }
+        }
+    }
+
+    /// What is queued, if anything is.
+    fn queue(&self, now: Timestamp) -> Option<String> {
+        let oldest = self.oldest_queued.as_deref().and_then(Timestamp::parse)?;
+        let waits = count(self.queued, "delivery is queued", "deliveries are queued");
+        Some(format!("{waits}, the oldest for {}", short(now.since(oldest))))
+    }
+}
+
+impl Host {
+    fn is_well(&self) -> bool {
+        self.health == "well"
+    }
+}
+
+impl LastReconcile {
+    fn praise(&self, now: Timestamp) -> String {
+        let ago = Timestamp::parse(&self.at)
+            .map_or_else(String::new, |at| format!(", {} ago,", short(now.since(at))));
+        match self.differences {
+            0 => format!("The last comparison{ago} found no difference."),
+            _ => format!(
+                "The last comparison{ago} found {}, and mended what may be mended.",
+                differences(self)
+            ),
+        }
+    }
+}
+
+fn differences(last: &LastReconcile) -> String {
+    count(last.differences, "difference", "differences")
+}
+
+/// `1 hold`, `2 holds`.
+fn count(n: usize, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
+}
+
+/// With a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::State;
+
+    const NOW: Timestamp = Timestamp(1_795_470_828_000);
+
+    fn told(change: impl FnOnce(&mut Status)) -> (Mood, String, String) {
+        let started = Some(Timestamp(0).to_string());
+        let mut status = Status { started, mode: Some(Mode::Read), ..Status::of_state(&State::default()) };
+        change(&mut status);
+        let Headline { mood, title, why } = status.tell(NOW);
+        (mood, title, why)
+    }
+
+    fn is(mood: Mood, title: &str, why: &str) -> (Mood, String, String) {
+        (mood, title.into(), why.into())
+    }
+
+    fn last(differences: usize, open: usize, failed: &[&str]) -> Option<LastReconcile> {
+        let failed = failed.iter().map(ToString::to_string).collect();
+        let at = Timestamp(NOW.0 - 600_000).to_string();
+        Some(LastReconcile {
+            at,
+            seconds: 0.5,
+            summary: String::new(),
+            differences,
+            held: 0,
+            open,
+            written: 0,
+            failed,
+        })
+    }
+
+    #[test]
+    fn the_headline_is_the_worst_that_holds() {
+        assert_eq!(told(|_| ()), is(Mood::Working, "Ready", "The first comparison is not over yet."));
+        assert_eq!(
+            told(|status| status.last_reconcile = last(0, 0, &[])),
+            is(Mood::True, "In step", "The last comparison, 10m ago, found no difference.")
+        );
+        assert_eq!(
+            told(|status| status.last_reconcile = last(1, 0, &[])),
+            is(
+                Mood::True,
+                "In step",
+                "The last comparison, 10m ago, found 1 difference, and mended what may be mended."
+            )
+        );
+        assert_eq!(
+            told(|status| status.last_reconcile = last(3, 2, &[])),
+            is(
+                Mood::Working,
+                "Catching up",
+                "The last comparison found 3 differences; 2 teams are still at work."
+            )
+        );
+        assert_eq!(
+            told(|status| status.last_reconcile = last(3, 0, &["x"])),
+            is(
+                Mood::Waits,
+                "Not all is in step",
+                "The last comparison found 3 differences; 1 could not be mended."
+            )
+        );
+        let looking = |status: &mut Status| (status.open_hints, status.last_reconcile) = (2, last(0, 0, &[]));
+        assert_eq!(told(looking), is(Mood::Working, "Catching up", "2 things are being looked at."));
+        let busy = |status: &mut Status| {
+            status.last_reconcile = last(0, 0, &[]);
+            status.queued = 2;
+            status.oldest_queued = Some(Timestamp(NOW.0 - 40_000).to_string());
+        };
+        let queue = "2 deliveries are queued, the oldest for 40s.";
+        assert_eq!(told(busy), is(Mood::Working, "Catching up", queue));
+        let down = |status: &mut Status| {
+            busy(status);
+            status.sentry.health = "down";
+        };
+        assert_eq!(told(down), is(Mood::Waits, "Sentry does not answer", queue));
+        let held = |status: &mut Status| {
+            down(status);
+            (status.held, status.failed) = (1, 2);
+        };
+        let warned = |status: &mut Status| status.warnings = vec!["x".into()];
+        assert_eq!(told(warned), is(Mood::Waits, "Something waits for you", "1 warning to read."));
+        let both = "1 hold to decide, 2 failed deliveries to look into.";
+        assert_eq!(told(held), is(Mood::Waits, "Something waits for you", both));
+        let broken = |status: &mut Status| {
+            held(status);
+            status.reasons = vec!["Sentry: no".into()];
+        };
+        assert_eq!(told(broken), is(Mood::Broken, "Not ready", "What keeps it from working stands below."));
+    }
+
+    #[test]
+    fn payload_mode_promises_no_more_than_it_knows() {
+        let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
+        assert_eq!(told(|status| status.mode = Some(Mode::Payload)), is(Mood::True, "In step", why));
+    }
+}

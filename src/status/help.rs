@@ -1,0 +1,74 @@
+//! What would match somebody whom Sentry does not know. Pure.
+
+use crate::escape::plain;
+use crate::identity::NOBODY_BEARS;
+use crate::state::record::Source;
+
+/// Every source, where it is not known which ones are on.
+pub const ALL: [Source; 5] = [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public];
+
+/// What a person can do, by the reason why nobody was matched and by the sources that are on.
+pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
+    let has = |source| order.contains(&source);
+    let login = plain(login, 60);
+    let mut ways: Vec<String> = Vec::new();
+    let knows_address = why.starts_with(NOBODY_BEARS);
+    let is_conflict = !knows_address && !why.starts_with("no address is known");
+    if knows_address {
+        ways.push(match why.contains("(there is ") {
+            true => "have the address verified in Sentry, or the invite renewed".into(),
+            false => "invite that address to Sentry, or have it added to their account there".into(),
+        });
+    }
+    if has(Source::Map) {
+        ways.push(match is_conflict {
+            true => format!("say in SYNC_USER_MAP who `{login}` is"),
+            false => format!("add `{login}` with their Sentry address to SYNC_USER_MAP"),
+        });
+    }
+    if has(Source::Sentry) && !is_conflict {
+        ways.push("link the GitHub account in Sentry".into());
+    }
+    if !knows_address && !is_conflict && (has(Source::Verified) || has(Source::Public)) {
+        ways.push(match has(Source::Verified) {
+            true => "an e-mail of the organisation's verified domain on GitHub".into(),
+            false => "a public e-mail on GitHub".into(),
+        });
+    }
+    if ways.is_empty() {
+        return "no source that is on could match them: see SYNC_IDENTITY".into();
+    }
+    ways.join("; or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_fits_the_reason_and_the_sources() {
+        let nobody = format!("{NOBODY_BEARS} public: z…@acme.test");
+        for (why, order, expected) in [
+            (
+                nobody.as_str(),
+                &ALL[..],
+                "invite that address to Sentry, or have it added to their account there; or add `zoe` with their Sentry address to SYNC_USER_MAP; or link the GitHub account in Sentry",
+            ),
+            (
+                &format!("{nobody} (there is an invite that has expired)"),
+                &[Source::Public],
+                "have the address verified in Sentry, or the invite renewed",
+            ),
+            (
+                "no address is known from map, verified",
+                &[Source::Map, Source::Verified],
+                "add `zoe` with their Sentry address to SYNC_USER_MAP; or an e-mail of the organisation's verified domain on GitHub",
+            ),
+            ("no address is known from public", &[Source::Public], "a public e-mail on GitHub"),
+            ("sentry says Sentry member 2, public says 1", &ALL, "say in SYNC_USER_MAP who `zoe` is"),
+            ("no address is known from saml", &[Source::Saml], "no source that is on could match them: see SYNC_IDENTITY"),
+        ] {
+            assert_eq!(what_would_match("zoe", why, order), expected, "{why}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The status for a terminal: plain lines, foreign text escaped. Writing to memory can not fail.
+
+use std::fmt::Write;
+
+use super::{Host, LastReconcile, Rate, Status};
+use crate::escape::Quoted;
+use crate::state::record::Mode;
+
+/// How many of the last deliveries are shown.
+const RECENT: usize = 10;
+
+impl Status {
+    /// For a terminal: plain lines, foreign text escaped.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        self.write_head(&mut text);
+        if self.is_served() {
+            host(&mut text, "github", &self.github);
+            host(&mut text, "sentry", &self.sentry);
+        }
+        if let Some(LastReconcile { at, summary, failed, .. }) = &self.last_reconcile {
+            let _ = writeln!(text, "last comparison: {at}: {summary}");
+            for why in failed {
+                let _ = writeln!(text, "not done: {why}");
+            }
+        }
+        self.write_what_waits(&mut text);
+        for recent in self.recent.iter().take(RECENT) {
+            let _ =
+                writeln!(text, "{} {} {}: {}", recent.at, recent.event, recent.guid, Quoted(&recent.note));
+        }
+        text
+    }
+
+    /// Whether a service told it.
+    fn is_served(&self) -> bool {
+        self.ready || !self.reasons.is_empty()
+    }
+
+    fn write_head(&self, text: &mut String) {
+        let head = match (self.ready, self.is_served()) {
+            (true, _) => "ready: the mirror works".into(),
+            (false, false) => "no service is running: this is what its state directory holds".into(),
+            (false, true) => format!("NOT READY: {}", self.reasons.join("; ")),
+        };
+        let _ = writeln!(text, "{head}");
+        for warning in &self.warnings {
+            let _ = writeln!(text, "warning: {warning}");
+        }
+        let org = self.github_org.as_deref().unwrap_or("not known yet");
+        let mode = match self.mode {
+            Some(Mode::Read) => "read",
+            Some(Mode::Payload) => "payload",
+            None => "not known yet",
+        };
+        let to = if self.is_served() { format!(" -> {}", self.sentry_org) } else { String::new() };
+        let _ = writeln!(text, "organisation: {org}{to}, mode: {mode}");
+        let oldest = self.oldest_queued.as_deref().unwrap_or("none");
+        let _ = writeln!(text, "queue: {} deliveries, oldest: {oldest}", self.queued);
+        let _ = writeln!(
+            text,
+            "teams: {} bound; people: {} matched, {} wanted",
+            self.teams, self.matched, self.wanted
+        );
+    }
+
+    fn write_what_waits(&self, text: &mut String) {
+        for wait in &self.waits {
+            let _ = writeln!(text, "waiting: {wait}");
+        }
+        for hold in &self.holds {
+            let decision = hold.decision.unwrap_or("approve or reject it");
+            let more = hold.n_changes.saturating_sub(hold.changes.len());
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let _ = writeln!(
+                text,
+                "hold {}: {}{more} [{}], {decision}",
+                hold.name,
+                hold.changes.join(", "),
+                hold.rule
+            );
+        }
+        for failure in &self.failures {
+            let _ = writeln!(text, "failed {}: {}: {}", failure.delivery, failure.event, failure.why);
+        }
+        for person in &self.unmatched {
+            let _ = writeln!(text, "wanted {}: {} (in {} teams)", person.login, person.why, person.teams);
+            let _ = writeln!(text, "  to match them: {}", person.help);
+        }
+        for (what, shown, all) in [
+            ("teams wait", self.waits.len(), self.waiting),
+            ("deliveries failed", self.failures.len(), self.failed),
+            ("people are wanted", self.unmatched.len(), self.wanted),
+        ] {
+            if all > shown {
+                let _ = writeln!(text, "… and {} more {what}", all - shown);
+            }
+        }
+    }
+}
+
+fn host(text: &mut String, name: &str, host: &Host) {
+    let why = host.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let _ = writeln!(text, "{name}: {}{why}, {} calls, {} failed", host.health, host.calls, host.failures);
+    for Rate { class, limit, remaining, reset } in &host.rates {
+        let _ = writeln!(text, "  rate {class}: {remaining} of {limit} left, new at {reset}");
+    }
+    if let Some(at) = &host.token_expires {
+        let _ = writeln!(text, "  its token expires: {at}");
+    }
+}
