@@ -1,7 +1,8 @@
 //! The admin listener's answers: status page, JSON, metrics, health, readiness. Nothing here changes anything.
 //!
 //! A page that shows names of teams and people is shown on this machine only; elsewhere there are metrics and health.
-//! `Host` must be an address or `localhost`, so that no web page elsewhere can have a browser read it.
+//! `Host` must be an address, `localhost`, or a name behind the address in `SYNC_ADMIN_LISTEN`, so that no web page
+//! elsewhere can have a browser read it.
 
 mod metrics;
 mod page;
@@ -16,6 +17,17 @@ use crate::engine::Engine;
 use crate::gate;
 use crate::intake::{Answer, Request};
 
+/// With every answer. The page has its style in itself, and nothing else.
+const HEADERS: [(&str, &str); 4] = [
+    ("cache-control", "no-store"),
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+];
+
 /// What the answers are about.
 pub struct Admin<'a> {
     /// Everything shared.
@@ -27,22 +39,24 @@ pub struct Admin<'a> {
 }
 
 impl Admin<'_> {
-    /// Answers a request of the admin listener.
+    /// Answers a request of the admin listener. Nothing of it is kept by browsers or proxies, runs, or can be framed.
     pub fn answer(&self, request: &Request) -> Answer {
+        HEADERS.iter().fold(self.choose(request), |answer, (name, value)| answer.with(name, *value))
+    }
+
+    fn choose(&self, request: &Request) -> Answer {
         if !request.is_read() {
             return Answer::refused(
                 405,
                 "this listener is read with GET; nothing on it changes anything",
                 "send deliveries to the address of SYNC_LISTEN",
-            );
+            )
+            .with("allow", "GET, HEAD");
         }
-        if !host_is_plain(request.header("host")) {
-            let fix = "open it by its address or as localhost";
-            return Answer::refused(
-                403,
-                "the name in the Host header is not an address and not localhost",
-                fix,
-            );
+        if !is_named_well(request.header("host"), &self.engine.settings().admin_names) {
+            let error = "the name in the Host header is not an address, not localhost and not configured";
+            let fix = "open it by its address or as localhost, or write the name behind the address in SYNC_ADMIN_LISTEN";
+            return Answer::refused(403, error, fix);
         }
         match request.path {
             "/healthz" | "/health" => Answer::json(200, &json!({ "status": "ok" })),
@@ -56,8 +70,7 @@ impl Admin<'_> {
                 "names are shown on this machine only",
                 "ask the command `sentry-team-sync status`",
             ),
-            "/" => text("text/html; charset=utf-8", page::render(&self.engine.status()))
-                .with("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+            "/" => text("text/html; charset=utf-8", page::render(&self.engine.status())),
             "/status.json" => text("application/json", self.engine.status().to_json()),
             _ => Answer::refused(
                 404,
@@ -81,17 +94,12 @@ impl Admin<'_> {
 }
 
 fn text(content_type: &'static str, body: String) -> Answer {
-    Answer {
-        status: 200,
-        content_type,
-        headers: vec![("cache-control", "no-store".into())],
-        body: body.into_bytes(),
-    }
+    Answer { status: 200, content_type, headers: Vec::new(), body: body.into_bytes() }
 }
 
-fn host_is_plain(host: Option<&str>) -> bool {
-    let host = host_of(host.unwrap_or("localhost"));
-    host == "localhost" || host.parse::<IpAddr>().is_ok()
+fn is_named_well(host: Option<&str>, names: &[String]) -> bool {
+    let host = host_of(host.unwrap_or("localhost")).to_ascii_lowercase();
+    host == "localhost" || host.parse::<IpAddr>().is_ok() || names.contains(&host)
 }
 
 #[cfg(test)]
@@ -99,7 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_addresses_and_localhost_are_hosts() {
+    fn only_addresses_localhost_and_configured_names_are_hosts() {
+        let names = ["status.example".to_string()];
         for good in [
             None,
             Some("localhost"),
@@ -107,11 +116,12 @@ mod tests {
             Some("127.0.0.1:8081"),
             Some("[::1]:8081"),
             Some("10.0.0.7"),
+            Some("Status.Example:443"),
         ] {
-            assert!(host_is_plain(good), "{good:?}");
+            assert!(is_named_well(good, &names), "{good:?}");
         }
-        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", ""] {
-            assert!(!host_is_plain(Some(bad)), "{bad}");
+        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "x.status.example", ""] {
+            assert!(!is_named_well(Some(bad), &names), "{bad}");
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Settings {
     pub listen: Listen,
     /// `SYNC_ADMIN_LISTEN`.
     pub admin_listen: Option<Listen>,
+    /// Names behind the address in `SYNC_ADMIN_LISTEN`, in lower case: what `Host` may say beside addresses.
+    pub admin_names: Vec<String>,
     /// `SYNC_STATE_DIR`.
     pub state_dir: PathBuf,
     /// `SYNC_INTERVAL`.

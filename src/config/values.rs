@@ -49,6 +49,17 @@ pub fn listen_or_off(text: &str) -> Result<Option<Listen>, String> {
     listen(text).map(Some)
 }
 
+/// Reads the name of a host, without a port; in lower case.
+pub fn host_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    match text.is_empty() || !text.chars().all(fits) {
+        true => Err(format!(
+            "has the name `{text}`; write a host's name without a port, such as status.example.com"
+        )),
+        false => Ok(text.to_ascii_lowercase()),
+    }
+}
+
 /// An API's base address, without a slash at its end. `http` only on loopback: a token goes with every call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
@@ -370,6 +381,8 @@ mod tests {
         for bad in ["", "8080", ":8080", "unix:", "host:1", "1.2.3.4"] {
             assert!(listen(bad).is_err(), "{bad}");
         }
+        assert_eq!(host_name("Status.Example").unwrap(), "status.example");
+        assert!(host_name("").is_err() && host_name("a:1").is_err() && host_name("a b").is_err());
     }
 
     #[test]

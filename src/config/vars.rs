@@ -108,9 +108,13 @@ pub const SETTINGS: &[Setting] = &[
         var: "SYNC_ADMIN_LISTEN",
         value: "ADDR",
         default: "127.0.0.1:8081",
-        help: "status page, metrics and readiness: ADDR:PORT, unix:PATH or off",
+        help: "status page, metrics and readiness: ADDR:PORT, unix:PATH or off; behind commas, names by which it may be opened too",
         secret: false,
-        set: |s, v| put(&mut s.admin_listen, values::listen_or_off(v)),
+        set: |s, v| {
+            let mut parts = v.split(',').map(str::trim);
+            put(&mut s.admin_listen, values::listen_or_off(parts.next().unwrap_or_default()))?;
+            put(&mut s.admin_names, parts.map(values::host_name).collect())
+        },
     },
     Setting {
         var: "SYNC_STATE_DIR",
@@ -322,6 +326,7 @@ impl Settings {
             sentry_url: values::base_url("https://sentry.io").expect("constant"),
             listen: local(8080),
             admin_listen: Some(local(8081)),
+            admin_names: Vec::new(),
             state_dir: default_state_dir(env),
             interval: Some(std::time::Duration::from_secs(3600)),
             teams: values::team_filter("*").expect("constant"),
