@@ -249,7 +249,7 @@ fn both_listeners_may_be_unix_sockets() {
         connection.send("GET", path, &[], b"").unwrap()
     };
     assert_eq!(page("/healthz").status, 200);
-    assert!(String::from_utf8(page("/").body).unwrap().contains("<title>sentry-team-sync</title>"));
+    assert!(String::from_utf8(page("/").body).unwrap().contains(" · sentry-team-sync</title>"));
     let second = TempState::beside(&world);
     let (code, said) = run_to_end(&world, &[("SYNC_STATE_DIR", second.0.to_str().unwrap())]);
     assert_eq!(code, 1);
