@@ -34,3 +34,4 @@ mod systemd;
 mod teams;
 mod tidy;
 mod trouble;
+mod watching;
