@@ -113,6 +113,11 @@ fn keep_and_protected_teams_stay_as_they_are() {
             world.start();
             let (crew, created) = world.github.create_team("Crew", world.olive);
             world.settle(&created);
+            if truth == Truth::Github {
+                // It looks at the team too, and may be slower than the delivery.
+                world.wait_until("compared", || world.status()["last_reconcile"].is_object());
+            }
+            world.wait_for_rest();
             let mark = world.sentry.wire.mark();
             assert_eq!(world.settle(&world.github.delete_team(crew)).0, "done");
             assert_eq!(world.writes_since(mark), [""; 0]);
