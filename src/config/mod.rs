@@ -32,6 +32,30 @@ pub struct Config {
     pub settings: Settings,
     /// Variables that look like ours and are not known.
     pub unknown: Vec<String>,
+    /// Where each secret that is there came from, by its variable.
+    pub origins: Vec<(&'static str, Origin)>,
+}
+
+/// Where a secret came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Its variable.
+    Variable,
+    /// The file that its `_FILE` variable or flag names.
+    File(PathBuf),
+    /// A systemd credential.
+    Credential(PathBuf),
+}
+
+/// One mistake in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The variable.
+    pub var: &'static str,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub fix: String,
 }
 
 /// Everything configured that is no secret.
@@ -93,6 +117,13 @@ pub struct Settings {
     pub log: String,
 }
 
+impl Settings {
+    /// Whether GitHub and Sentry are this machine itself.
+    pub fn is_all_local(&self) -> bool {
+        self.github_url.is_loopback() && self.sentry_url.is_loopback()
+    }
+}
+
 /// Whether people are taken out of Sentry teams. Removals that an event names are carried out under all but `Never`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveMembers {
@@ -142,48 +173,52 @@ pub enum Need {
 
 /// Reads the configuration. `flags` maps a variable's name to the value given on the command line.
 pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config> {
+    let (config, faults) = read(flags, env, need);
+    let what = match faults.len() {
+        0 => return Ok(config),
+        1 => "the configuration has a fault".into(),
+        n => format!("the configuration has {n} faults"),
+    };
+    let all: Vec<_> =
+        faults.iter().map(|Fault { what, fix, .. }| format!("  {what}\n    fix: {fix}")).collect();
+    Err(Error::usage(format!("{what}:\n{}", all.join("\n"))))
+}
+
+/// Reads the configuration as far as it can be read, for whoever goes on in spite of faults. A setting with a fault has
+/// its default, a secret with a fault is empty: what a fault's variable stands for must not be used.
+pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<Fault>) {
     let mut faults = Vec::new();
     let settings = read_settings(flags, env, &mut faults);
     let asks = need != Need::StateDir;
-    let secrets = Secrets { flags, env, required: asks };
-    let github_token = secrets.read("GH_TOKEN", "a GitHub token of the organisation", &mut faults);
+    let mut secrets = Secrets { flags, env, faults, origins: Vec::new() };
+    let github_token = secrets.read("GH_TOKEN", asks, "a GitHub token of the organisation");
+    let serves = need == Need::Everything;
+    let webhook = secrets.read("GH_WEBHOOK_TOKEN", serves, "the secret typed into GitHub's webhook form");
+    let previous = secrets.read("GH_WEBHOOK_TOKEN_PREVIOUS", false, "");
     let sentry_token = secrets.read(
         "SENTRY_TOKEN",
+        asks,
         "the token of a Sentry internal integration with Team: Admin and Member: Read & Write",
-        &mut faults,
     );
-    let webhook = Secrets { required: need == Need::Everything, ..secrets };
-    let webhook =
-        webhook.read("GH_WEBHOOK_TOKEN", "the secret typed into GitHub's webhook form", &mut faults);
-    let previous = Secrets { required: false, ..secrets }.read("GH_WEBHOOK_TOKEN_PREVIOUS", "", &mut faults);
+    let Secrets { mut faults, origins, .. } = secrets;
     let slug = flags.get("SENTRY_ORG_SLUG").or_else(|| env.get("SENTRY_ORG_SLUG"));
     if asks && slug.is_none_or(String::is_empty) {
-        faults.push(fault("SENTRY_ORG_SLUG is not set", "set it to the slug in your Sentry address"));
-    }
-    if !faults.is_empty() {
-        let n = faults.len();
-        let what = if n == 1 {
-            "the configuration has a fault".into()
-        } else {
-            format!("the configuration has {n} faults")
-        };
-        return Err(Error::usage(format!("{what}:\n{}", faults.join("\n"))));
+        let (what, fix) = ("SENTRY_ORG_SLUG is not set", "set it to the slug in your Sentry address");
+        faults.push(Fault { var: "SENTRY_ORG_SLUG", what: what.into(), fix: fix.into() });
     }
     let none = || Secret::new("");
-    Ok(Config {
+    let config = Config {
         github_token: github_token.unwrap_or_else(none),
         webhook_secrets: webhook.into_iter().chain(previous).collect(),
         sentry_token: sentry_token.unwrap_or_else(none),
         settings,
         unknown: unknown(env),
-    })
+        origins,
+    };
+    (config, faults)
 }
 
-fn fault(what: &str, fix: &str) -> String {
-    format!("  {what}\n    fix: {fix}")
-}
-
-fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<String>) -> Settings {
+fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<Fault>) -> Settings {
     let mut settings = Settings::defaults(env);
     for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
         // An empty variable counts as not set: a unit file's `Environment=X=` is how people switch one off.
@@ -194,16 +229,15 @@ fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<String
                 Greater => continue,
                 Equal => {
                     let what = format!("{list} and {} are both set", setting.var);
-                    faults.push(fault(&what, "keep one of them"));
+                    faults.push(Fault { var: setting.var, what, fix: "keep one of them".into() });
                     continue;
                 }
             }
         }
         if let Some(Err(why)) = value.map(|value| (setting.set)(&mut settings, value)) {
-            faults.push(fault(
-                &format!("{} {why}", setting.var),
-                &format!("{} (default: {})", setting.help, setting.default),
-            ));
+            let what = format!("{} {why}", setting.var);
+            let fix = format!("{} (default: {})", setting.help, setting.default);
+            faults.push(Fault { var: setting.var, what, fix });
         }
     }
     settings
@@ -234,55 +268,66 @@ fn unknown(env: &Environment) -> Vec<String> {
 struct Secrets<'a> {
     flags: &'a Environment,
     env: &'a Environment,
-    required: bool,
+    faults: Vec<Fault>,
+    origins: Vec<(&'static str, Origin)>,
 }
 
 impl Secrets<'_> {
-    fn read(&self, var: &str, what: &str, faults: &mut Vec<String>) -> Option<Secret> {
-        let file_var = format!("{var}_FILE");
-        let set = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
-        let credential = set("CREDENTIALS_DIRECTORY")
-            .map(|dir| Path::new(dir).join(var.to_ascii_lowercase()))
-            .filter(|path| path.exists());
-        // A flag wins over the environment, whatever form that has.
-        let flag = self.flags.get(&file_var);
-        let (value, file) = match flag {
-            Some(path) => (None, Some(path)),
-            None => (set(var), set(&file_var)),
+    fn read(&mut self, var: &'static str, required: bool, what: &str) -> Option<Secret> {
+        let mut fault = |what: String, fix: String| {
+            self.faults.push(Fault { var, what, fix });
+            None
         };
-        let found = match (value, file) {
-            (Some(_), Some(_)) => Err(format!("{var} and {file_var} are both set")),
-            (Some(value), None) => Ok(Some(value.clone())),
-            (None, Some(path)) => {
-                read_file(Path::new(path)).map(Some).map_err(|why| format!("{file_var}: {why}"))
-            }
-            (None, None) => credential
-                .map(|path| read_file(&path))
-                .transpose()
-                .map_err(|why| format!("the systemd credential of {var}: {why}")),
-        };
-        let value = match found {
-            Ok(Some(value)) => value,
-            Ok(None) if self.required => {
-                faults.push(fault(
-                    &format!("{var} is not set"),
-                    &format!("set it, or {file_var}, or a systemd credential: {what}"),
-                ));
-                return None;
+        let (value, origin) = match find(self.flags, self.env, var) {
+            Ok(Some(found)) => found,
+            Ok(None) if required => {
+                let fix = format!("set it, or {var}_FILE, or a systemd credential: {what}");
+                return fault(format!("{var} is not set"), fix);
             }
             Ok(None) => return None,
-            Err(why) => {
-                faults.push(fault(&why, "give it once, in a form that this user can read"));
-                return None;
-            }
+            Err(why) => return fault(why, "give it once, in a form that this user can read".into()),
         };
         if value.chars().any(|c| c.is_control())
             || (!var.contains("WEBHOOK") && value.contains(char::is_whitespace))
         {
-            faults.push(fault(&format!("{var} holds blanks or control characters"), "paste the token alone"));
-            return None;
+            let what = format!("{var} holds blanks or control characters");
+            return fault(what, "paste the token alone".into());
         }
+        self.origins.push((var, origin));
         Some(Secret::new(value))
+    }
+}
+
+/// A secret's value and where it was, or why it can not be had.
+fn find(
+    flags: &Environment,
+    env: &Environment,
+    var: &str,
+) -> std::result::Result<Option<(String, Origin)>, String> {
+    let file_var = format!("{var}_FILE");
+    let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    // A flag wins over the environment, whatever form that has.
+    let (value, file) = match flags.get(&file_var) {
+        Some(path) => (None, Some(path)),
+        None => (set(var), set(&file_var)),
+    };
+    match (value, file) {
+        (Some(_), Some(_)) => Err(format!("{var} and {file_var} are both set")),
+        (Some(value), None) => Ok(Some((value.clone(), Origin::Variable))),
+        (None, Some(path)) => match read_file(Path::new(path)) {
+            Ok(value) => Ok(Some((value, Origin::File(path.into())))),
+            Err(why) => Err(format!("{file_var}: {why}")),
+        },
+        (None, None) => {
+            let credential = set("CREDENTIALS_DIRECTORY")
+                .map(|dir| Path::new(dir).join(var.to_ascii_lowercase()))
+                .filter(|path| path.exists());
+            let Some(path) = credential else { return Ok(None) };
+            match read_file(&path) {
+                Ok(value) => Ok(Some((value, Origin::Credential(path)))),
+                Err(why) => Err(format!("the systemd credential of {var}: {why}")),
+            }
+        }
     }
 }
 
