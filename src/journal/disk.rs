@@ -48,6 +48,11 @@ impl Disk {
         Ok(Self { dir })
     }
 
+    /// The same where it may only be looked at: nothing is made.
+    pub fn at(state_dir: &Path) -> Self {
+        Self { dir: state_dir.join("journal") }
+    }
+
     /// The folder itself, to ask its file system for free space.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -102,7 +107,7 @@ impl Disk {
         let newest_snap = self.numbers("snap").context("failed to read", at())?.pop();
         let mut logs = self.numbers("log").context("failed to read", at())?;
         logs.retain(|number| *number >= newest_snap.unwrap_or(0));
-        let mut found = Recovery { disk: self, state: State::new(now), remarks: Vec::new(), damaged: false };
+        let mut found = Recovery::new(self, now, false);
         if let Some(number) = newest_snap {
             found.snapshot(number)?;
         }
@@ -136,6 +141,21 @@ impl Disk {
             }
         };
         Ok(Found { state, segment, remarks })
+    }
+
+    /// Folds what is there and leaves it as it is. What a process that writes meanwhile has not finished is not seen.
+    pub fn look(&self, now: Timestamp) -> Result<(State, Vec<String>)> {
+        let at = || self.dir.display();
+        let newest_snap = self.numbers("snap").context("failed to read", at())?.pop();
+        let logs = self.numbers("log").context("failed to read", at())?;
+        let mut found = Recovery::new(self, now, true);
+        if let Some(number) = newest_snap {
+            found.snapshot(number)?;
+        }
+        for number in logs.iter().filter(|number| **number >= newest_snap.unwrap_or(0)) {
+            found.log(*number, logs.last() == Some(number))?;
+        }
+        Ok((found.state, found.remarks))
     }
 
     /// Whether a log holds nothing but its format.
@@ -228,9 +248,15 @@ struct Recovery<'a> {
     state: State,
     remarks: Vec<String>,
     damaged: bool,
+    /// Nothing is to be touched.
+    looks: bool,
 }
 
-impl Recovery<'_> {
+impl<'a> Recovery<'a> {
+    fn new(disk: &'a Disk, now: Timestamp, looks: bool) -> Self {
+        Self { disk, state: State::new(now), remarks: Vec::new(), damaged: false, looks }
+    }
+
     fn snapshot(&mut self, number: u64) -> Result<()> {
         let path = self.disk.snap(number);
         let Folded { scan, complete, .. } = self.fold(&path)?;
@@ -245,7 +271,7 @@ impl Recovery<'_> {
         let Folded { scan, torn, .. } = self.fold(&path)?;
         if scan.damaged || (torn > 0 && !last) {
             self.keep_aside(&path)?;
-        } else if torn > 0 {
+        } else if torn > 0 && !self.looks {
             let file = OpenOptions::new()
                 .write(true)
                 .open(&path)
@@ -277,6 +303,10 @@ impl Recovery<'_> {
     }
 
     fn keep_aside(&mut self, path: &Path) -> Result<()> {
+        if self.looks {
+            self.remarks.push(format!("`{}` is damaged", path.display()));
+            return Ok(());
+        }
         let aside = PathBuf::from(format!("{}.damaged", path.display()));
         fs::copy(path, &aside).context("failed to keep aside", path.display())?;
         self.damaged = true;

@@ -98,6 +98,12 @@ impl Journal {
         Ok((Self { disk, inner: Mutex::new(inner), wake: Condvar::new(), _lock: lock }, remarks))
     }
 
+    /// Folds what a state directory holds, without its lock and without changing anything: where no service runs.
+    /// The second value is what should be told.
+    pub fn look(state_dir: &Path) -> Result<(State, Vec<String>)> {
+        Disk::at(state_dir).look(Timestamp::now())
+    }
+
     /// Looks at the state. Short: everybody else waits meanwhile.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         look(&self.lock().state)

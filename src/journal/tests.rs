@@ -145,6 +145,28 @@ fn a_torn_tail_is_cut_and_appending_goes_on() {
 }
 
 #[test]
+fn a_look_sees_what_is_whole_and_touches_nothing() {
+    let dir = Dir::new();
+    let (journal, _) = dir.open();
+    receive(&journal, "a").unwrap();
+    receive(&journal, "b").unwrap();
+    // Also while somebody writes.
+    let (state, remarks) = Journal::look(&dir.0).unwrap();
+    assert_eq!((state.deliveries.n_queued(), remarks.len()), (2, 0));
+    drop(journal);
+    let mut bytes = fs::read(dir.log(1)).unwrap();
+    bytes.truncate(bytes.len() - 3);
+    fs::write(dir.log(1), &bytes).unwrap();
+    let (state, remarks) = Journal::look(&dir.0).unwrap();
+    assert_eq!((state.deliveries.n_queued(), remarks.len()), (1, 0), "an unfinished record is nothing odd");
+    assert_eq!(fs::read(dir.log(1)).unwrap(), bytes);
+    let mut newer = Vec::new();
+    frame::encode(&Record::Format { version: 99, first_start: Timestamp(0) }, true, &mut newer).unwrap();
+    fs::write(dir.log(1), &newer).unwrap();
+    assert!(Journal::look(&dir.0).err().unwrap().to_string().contains("has format 99"));
+}
+
+#[test]
 fn a_torn_tail_before_a_log_that_was_begun_in_vain_is_no_damage() {
     let dir = Dir::new();
     {
