@@ -51,6 +51,7 @@ pub struct Wire(Arc<Inner>);
 struct Inner {
     latency: Mutex<Duration>,
     unavailable: Mutex<bool>,
+    clock_ahead: Mutex<i64>,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
 }
@@ -66,6 +67,18 @@ impl Wire {
     /// Every call takes at least this long from now on.
     pub fn set_latency(&self, latency: Duration) {
         *lock(&self.0.latency) = latency;
+    }
+
+    /// The site's `Date` is this many seconds ahead of the true time, or behind it.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        *lock(&self.0.clock_ahead) = seconds;
+    }
+
+    fn date(&self) -> String {
+        let ahead = *lock(&self.0.clock_ahead);
+        let by = Duration::from_secs(ahead.unsigned_abs());
+        let now = SystemTime::now();
+        http_date(if ahead < 0 { now - by } else { now + by })
     }
 
     /// Adds a scripted fault; it counts calls from now on.
@@ -192,7 +205,7 @@ impl<S: Site> Handler for Wired<S> {
             chosen = lock(&self.wire.0.faults).choose(&route);
             self.reply(request, pause, chosen.as_ref())
         };
-        let (reply, status) = finish(reply, admission.headers);
+        let (reply, status) = finish(reply, self.wire.date(), admission.headers);
         self.wire.answered(index, status, chosen.map(|(fault, _)| fault));
         reply
     }
@@ -234,9 +247,9 @@ impl<S: Site> Wired<S> {
 }
 
 /// Adds what every answer has, and says which status the log gets.
-fn finish(reply: Reply, headers: Vec<(String, String)>) -> (Reply, u16) {
+fn finish(reply: Reply, date: String, headers: Vec<(String, String)>) -> (Reply, u16) {
     let dress = |mut response: Response| {
-        response.headers.insert(0, ("Date".to_owned(), http_date(SystemTime::now())));
+        response.headers.insert(0, ("Date".to_owned(), date));
         for (name, value) in headers {
             // A refusal that was played brings its own.
             if response.header(&name).is_none() {

@@ -501,6 +501,13 @@ impl World {
         self.run_in(args, env)
     }
 
+    /// The same with the organisation as it is set, or not set.
+    pub fn alone_as_set(&self, args: &[&str]) -> (i32, String, String) {
+        let mut env = self.env.clone();
+        env.remove("RUST_LOG");
+        self.run_in(args, env)
+    }
+
     fn run_in(&self, args: &[&str], env: BTreeMap<String, String>) -> (i32, String, String) {
         let (program, leading) = self.launch();
         let output = Command::new(program)

@@ -242,3 +242,21 @@ fn an_enterprise_server_is_older() {
     let answer = ask(&graphql, "POST", &headers, query).expect("an answer");
     assert_eq!(body_of(&answer)["data"], json!({"viewer": {"login": "olive"}}));
 }
+
+#[test]
+fn a_token_that_is_not_authorised_for_single_sign_on_is_told_where_to_authorise_it() {
+    let org = Org::start();
+    let token =
+        org.github.add_token(GithubToken::members_read(org.owner).classic().webhooks().unauthorised());
+    for path in ["/orgs/Octocoders/teams", "/orgs/Octocoders/members", "/orgs/Octocoders/hooks"] {
+        let refused = org.get(&token, path);
+        assert_eq!(refused.status, 403, "{path}");
+        assert!(refused
+            .header("x-github-sso")
+            .is_some_and(|told| told.starts_with("required; url=https://")));
+    }
+    let own = org.get(&token, "/user/orgs");
+    assert_eq!((own.status, String::from_utf8_lossy(&own.body).as_ref()), (200, "[]"));
+    let partial = format!("partial-results; organizations={}", org.github.org_id());
+    assert_eq!(own.header("x-github-sso"), Some(partial.as_str()));
+}

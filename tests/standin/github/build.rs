@@ -188,6 +188,7 @@ pub struct GithubToken {
     pub(crate) denial: Denial,
     pub(crate) expires: Option<SystemTime>,
     pub(crate) graphql: bool,
+    pub(crate) unauthorised: bool,
     pub(crate) other_orgs: Vec<(u64, String)>,
 }
 
@@ -202,6 +203,7 @@ impl GithubToken {
             denial: Denial::Forbidden,
             expires: None,
             graphql: true,
+            unauthorised: false,
             other_orgs: Vec::new(),
         }
     }
@@ -244,6 +246,12 @@ impl GithubToken {
     /// Is refused by GraphQL altogether (403).
     pub fn without_graphql(mut self) -> GithubToken {
         self.graphql = false;
+        self
+    }
+
+    /// The organisation enforces single sign-on, and nobody has authorised the token for it.
+    pub fn unauthorised(mut self) -> GithubToken {
+        self.unauthorised = true;
         self
     }
 

@@ -92,7 +92,10 @@ impl<'a> Fields<'a> {
         if self.viewer.reads_members(self.world) {
             return Ok(());
         }
-        let message = if self.viewer.is_app() {
+        let unauthorised = self.viewer.token.as_ref().is_some_and(|token| token.unauthorised);
+        let message = if unauthorised {
+            super::site::UNAUTHORISED
+        } else if self.viewer.is_app() {
             "Resource not accessible by integration"
         } else {
             "Resource not accessible by personal access token"

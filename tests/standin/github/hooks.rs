@@ -15,7 +15,7 @@ use serde_json::{json, Value};
 /// Whether this caller may look at hooks.
 pub(crate) fn enter(world: &World, org: &OrgKey, viewer: &Viewer) -> Result<(), Response> {
     site::enter(world, org)?;
-    let allowed = viewer.token.as_ref().is_some_and(|token| token.webhooks);
+    let allowed = viewer.token.as_ref().is_some_and(|token| token.webhooks && !token.unauthorised);
     if allowed && (viewer.is_owner(world) || viewer.is_app()) {
         Ok(())
     } else {

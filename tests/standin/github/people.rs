@@ -113,14 +113,18 @@ pub(crate) fn own_orgs(state: &State, world: &World, viewer: &Viewer) -> Result<
     let bases = state.own_bases();
     let inside = !world.org.deleted && viewer.id().is_some_and(|id| world.org.members.contains_key(&id));
     let mut rows = Vec::new();
-    if inside {
+    if inside && !token.unauthorised {
         rows.push(payload::org(&bases, &world.org));
     }
     for (id, login) in &token.other_orgs {
         let other = World::new(*id, login);
         rows.push(payload::org(&bases, &other.org));
     }
-    Ok(Response::json(200, &rows.into()))
+    let response = Response::json(200, &rows.into());
+    Ok(match inside && token.unauthorised {
+        true => response.with("X-GitHub-SSO", format!("partial-results; organizations={}", world.org.id)),
+        false => response,
+    })
 }
 
 /// A public profile.

@@ -20,6 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+/// The words of single sign-on.
+pub(crate) const UNAUTHORISED: &str =
+    "Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization.";
+
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
 /// The site behind the wire.
@@ -61,7 +65,7 @@ impl Viewer {
     /// Whether the organisation's members and teams may be read at all.
     pub fn reads_members(&self, world: &World) -> bool {
         let inside = self.is_app() || self.id().is_some_and(|id| world.org.members.contains_key(&id));
-        inside && self.token.as_ref().is_some_and(|token| token.members)
+        inside && self.token.as_ref().is_some_and(|token| token.members && !token.unauthorised)
     }
 
     /// Secret teams are for owners, their own members, and Apps.
@@ -72,10 +76,14 @@ impl Viewer {
             || self.id().is_some_and(|id| team.members.contains_key(&id))
     }
 
-    /// The refusal of a missing permission.
+    /// The refusal of a missing permission, or of a token that is not authorised for single sign-on.
     pub fn denied(&self) -> Response {
         match &self.token {
             None => error(401, "Requires authentication"),
+            Some(token) if token.unauthorised => {
+                let address = "https://github.com/orgs/acme/sso?authorization_request=AZSCK";
+                error(403, UNAUTHORISED).with("X-GitHub-SSO", format!("required; url={address}"))
+            }
             Some(token) if token.denial == Denial::NotFound => error(404, "Not Found"),
             Some(token) if token.kind == TokenKind::App => {
                 error(403, "Resource not accessible by integration")
@@ -254,8 +262,9 @@ impl GithubSite {
                 response = response.with("github-authentication-token-expiration", spaced_utc(at));
             }
             if token.kind == TokenKind::Classic {
-                let scopes = if token.members { "read:org" } else { "" };
-                response = response.with("X-OAuth-Scopes", scopes);
+                let scopes = [(token.webhooks, "admin:org_hook"), (token.members, "read:org")];
+                let scopes: Vec<_> = scopes.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
+                response = response.with("X-OAuth-Scopes", scopes.join(", "));
             }
         }
         response
