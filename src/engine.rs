@@ -22,6 +22,7 @@ use crate::lanes::Lanes;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
 use crate::reload::Reloads;
+use crate::sentry::scopes::lacking;
 use crate::sentry::Sentry;
 use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
@@ -394,7 +395,7 @@ impl Engine {
             ),
             _ => format!(
                 "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
-                lacking.join(" and ")
+                lacking.iter().map(|needed| needed.scope).collect::<Vec<_>>().join(" and ")
             ),
         };
         self.sentry.host().refuse(&why);
@@ -501,31 +502,6 @@ fn later_or_never(trouble: Trouble) -> Outcome {
     }
 }
 
-/// Which of the needed scopes a token lacks. Scopes do not include one another in Sentry's checks, so each is asked for
-/// by its own name; the organisation scopes that stand for the same right are accepted.
-fn lacking(scopes: &[String]) -> Vec<&'static str> {
-    const NEEDED: [(&str, &[&str]); 3] = [
-        ("team:write", &["team:write"]),
-        ("team:admin", &["team:admin"]),
-        ("member:read", &["member:read", "member:write", "member:admin"]),
-    ];
-    let has = |names: &[&str]| names.iter().any(|name| scopes.iter().any(|scope| scope == name));
-    NEEDED.iter().filter(|(_, any)| !has(any)).map(|(name, _)| *name).collect()
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_permissions_of_the_original_lack_nothing() {
-        let scopes = |list: &[&str]| list.iter().map(|scope| scope.to_string()).collect::<Vec<_>>();
-        let original = ["team:read", "team:write", "team:admin", "member:read", "member:write"];
-        assert!(lacking(&scopes(&original)).is_empty());
-        assert_eq!(lacking(&scopes(&["team:admin", "org:read"])), ["team:write", "member:read"]);
-    }
 }
