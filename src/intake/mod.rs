@@ -199,7 +199,7 @@ impl Intake {
     fn pong(&self, ping: &event::Ping, headers: &DeliveryHeaders) -> Answer {
         let guid = headers.guid;
         self.engine.arrived.answer(headers.event, Said::Ignored);
-        let advice = ping::advice(ping);
+        let advice: Vec<_> = ping::advice(ping).into_iter().map(|advice| advice.text).collect();
         for sentence in &advice {
             log::warn!("delivery={guid} event=\"ping\" note={}", Quoted(sentence));
         }

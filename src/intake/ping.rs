@@ -5,32 +5,56 @@ use crate::event::Ping;
 /// The events that a hook has to send.
 const EVENTS: [&str; 3] = ["membership", "organization", "team"];
 
-/// What is wrong with the hook, each as a sentence for GitHub's form. Empty if all is well.
-pub fn advice(ping: &Ping) -> Vec<String> {
+/// One thing that should be set otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// A sentence for GitHub's form.
+    pub text: String,
+    /// How much it matters.
+    pub weight: Weight,
+}
+
+/// How much an [`Advice`] matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Changes are missed.
+    Missed,
+    /// Others may read or change what is sent.
+    Unsafe,
+    /// It works.
+    Taste,
+}
+
+/// What should be set otherwise. Empty if all is well.
+pub fn advice(ping: &Ping) -> Vec<Advice> {
     let mut advice = Vec::new();
+    let mut add = |weight, text: String| advice.push(Advice { text, weight });
     if !ping.hook_type.is_empty() && !["Organization", "App"].contains(&ping.hook_type.as_str()) {
         let kind = crate::escape::plain(&ping.hook_type, 40);
-        advice.push(format!(
+        add(Weight::Missed, format!(
             "this is a hook of a {kind}: memberships are told to organisation hooks only; make one in the organisation's settings"
         ));
     }
-    let sends = |event: &str| ping.events.iter().any(|known| known == event || known == "*");
-    let missing: Vec<_> = EVENTS.into_iter().filter(|event| !sends(event)).collect();
+    let missing = missing_events(ping);
     if !missing.is_empty() {
-        advice.push(format!("the hook does not send {}: choose \"Let me select individual events\" and tick Memberships, Organizations and Teams", missing.join(", ")));
+        add(Weight::Missed, format!("the hook does not send {}: choose \"Let me select individual events\" and tick Memberships, Organizations and Teams", missing.join(", ")));
     }
     if ping.content_type == "form" {
-        advice.push(
-            "the content type is application/x-www-form-urlencoded; it works, application/json is smaller"
-                .into(),
-        );
+        let text =
+            "the content type is application/x-www-form-urlencoded; it works, application/json is smaller";
+        add(Weight::Taste, text.into());
     }
     if ping.insecure {
-        advice.push(
-            "SSL verification is disabled: enable it, or anybody on the way can read the deliveries".into(),
-        );
+        let text = "SSL verification is disabled: enable it, or anybody on the way can read the deliveries";
+        add(Weight::Unsafe, text.into());
     }
     advice
+}
+
+/// Which of the needed events a hook does not send.
+pub fn missing_events(ping: &Ping) -> Vec<&'static str> {
+    let sends = |event: &str| ping.events.iter().any(|known| known == event || known == "*");
+    EVENTS.into_iter().filter(|event| !sends(event)).collect()
 }
 
 #[cfg(test)]
@@ -55,7 +79,10 @@ mod tests {
     #[test]
     fn each_wrong_setting_is_named() {
         let missing = advice(&ping(&["team"]));
-        assert!(missing[0].starts_with("the hook does not send membership, organization:"), "{missing:?}");
+        assert!(
+            missing[0].text.starts_with("the hook does not send membership, organization:"),
+            "{missing:?}"
+        );
         let bad = Ping {
             content_type: "form".into(),
             insecure: true,
