@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::commands::{Bench, Command, Reply};
 use crate::config::{self, Config, Environment, Need};
+use crate::doctor;
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
 use crate::journal::Journal;
@@ -22,6 +23,9 @@ pub fn run(
     command: &Command,
     progress: Progress,
 ) -> Result<Reply> {
+    if let Command::Check { json, url } = command {
+        return Ok(doctor::alone(flags, env, *json, url.as_deref(), progress));
+    }
     let dir = &config.settings.state_dir;
     let has_state = dir.join("journal").is_dir();
     if command.needs_tokens() {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::doctor;
 use crate::engine::Engine;
 use crate::ids::Seq;
 use crate::journal::{Journal, NotKept};
@@ -23,6 +24,13 @@ pub enum Command {
     Status {
         /// As JSON.
         json: bool,
+    },
+    /// Look at everything that has to be right.
+    Check {
+        /// As JSON.
+        json: bool,
+        /// A public address to send a ping to.
+        url: Option<String>,
     },
     /// Carry out what is held.
     Approve {
@@ -59,7 +67,7 @@ pub struct Reply {
     pub out: String,
     /// Talk, for stderr.
     pub err: String,
-    /// 0 done, 1 failed, 2 something is held or differs.
+    /// 0 done, 1 failed, 2 something is held or differs, 64 wrong configuration.
     pub exit: u8,
     /// A plan to be kept in a file, if that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +91,9 @@ impl Bench<'_> {
                 None => Reply::default(),
             },
             Command::Status { json } => self.status(*json),
+            Command::Check { json, url } => self.engine.map_or_else(Reply::default, |engine| {
+                doctor::beside(engine, *json, url.as_deref(), progress)
+            }),
             Command::Approve { holds, all } => self.decide(holds, *all, true),
             Command::Reject { holds } => self.decide(holds, false, false),
             Command::Replay { deliveries, failed } => self.replay(deliveries, *failed),
@@ -196,6 +207,7 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Command::Status { .. } => "status",
+            Command::Check { .. } => "check",
             Command::Approve { .. } => "approve",
             Command::Reject { .. } => "reject",
             Command::Replay { .. } => "replay",

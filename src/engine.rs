@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::audit::Audit;
 use crate::clock::Timestamp;
 use crate::config::{Config, Environment, Settings};
+use crate::doctor::Surroundings;
 use crate::error::Result;
 use crate::event::{Change, Person};
 use crate::github::{Github, TeamFacts};
@@ -54,8 +55,6 @@ pub struct Engine {
     pub who: Who,
     /// What was decided, for people.
     pub audit: Audit,
-    /// Where trusted authorities come from, for people.
-    pub roots_from: String,
     /// What reloads have come to.
     pub reloads: Reloads,
     /// Fingerprint of the GitHub token, and whether it is yet to be found out what that token may do.
@@ -68,6 +67,7 @@ pub struct Engine {
     pub outcomes: Outcomes,
     /// What arrived and failed in the last hours.
     pub hours: Hours,
+    surroundings: RwLock<Arc<Surroundings>>,
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
@@ -94,20 +94,19 @@ impl Engine {
     /// Puts the parts together. Nothing is asked of anybody yet.
     pub fn new(config: &Config, env: &Environment, journal: Arc<Journal>) -> Result<Self> {
         let settings = config.settings.clone();
-        let all_local = settings.github_url.is_loopback() && settings.sentry_url.is_loopback();
-        // Reading 140 certificates takes longer than the rest of a start; nobody needs them on loopback.
-        let roots = if all_local { tls::Roots::none() } else { tls::roots(env)? };
-        if let Some(proxy) = tls::proxy(env)? {
+        let way = tls::way(env, settings.is_all_local())?;
+        if let Some(proxy) = &way.proxy {
             log::info!("proxy: {proxy}");
         }
+        let roots = &way.roots;
         Ok(Self {
-            github: Github::new(&settings.github_url, &config.github_token, &roots),
-            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &roots),
+            github: Github::new(&settings.github_url, &config.github_token, roots),
+            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, roots),
             who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             reloads: Reloads::default(),
             github_token: Mutex::new((config.github_token.fingerprint(), false)),
-            roots_from: roots.from,
+            surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::default(),
             tree: Mutex::new(None),
             scopes: Mutex::new(None),
@@ -162,6 +161,16 @@ impl Engine {
         if token.0 == fingerprint {
             token.1 = false;
         }
+    }
+
+    /// What the doctor has to know of this process.
+    pub fn surroundings(&self) -> Arc<Surroundings> {
+        self.surroundings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts what the doctor has to know in the place of what it knew.
+    pub fn set_surroundings(&self, surroundings: Surroundings) {
+        *self.surroundings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(surroundings);
     }
 
     /// The pinned organisation and the mode, once both are known.

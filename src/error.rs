@@ -49,6 +49,15 @@ impl Error {
         self
     }
 
+    /// What happened and why, and what to do about it.
+    pub fn parts(&self) -> (String, &str) {
+        let what = match &self.why {
+            Some(why) => format!("{}: {why}", self.what),
+            None => self.what.clone(),
+        };
+        (what, self.fix.as_deref().unwrap_or("see the log"))
+    }
+
     /// The code that the process ends with.
     pub fn exit_code(&self) -> ExitCode {
         match self.kind {

@@ -235,8 +235,9 @@ struct FromBody {
     from: Option<String>,
 }
 
+/// A webhook, as a ping and the list of webhooks tell it.
 #[derive(Deserialize)]
-struct HookBody {
+pub(crate) struct HookBody {
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
@@ -247,9 +248,30 @@ struct HookBody {
 #[derive(Deserialize)]
 struct HookConfigBody {
     #[serde(default)]
+    url: String,
+    #[serde(default)]
     content_type: String,
     // GitHub sends "0" or "1", its description also allows a number.
     insecure_ssl: Option<serde_json::Value>,
+}
+
+impl HookBody {
+    /// Its settings.
+    pub(crate) fn settings(&self) -> Ping {
+        let config = self.config.as_ref();
+        let insecure = config.and_then(|c| c.insecure_ssl.as_ref()).is_some_and(|v| v == "1" || v == 1);
+        Ping {
+            hook_type: self.kind.clone(),
+            events: self.events.clone(),
+            content_type: config.map(|c| c.content_type.clone()).unwrap_or_default(),
+            insecure,
+        }
+    }
+
+    /// Where it sends to.
+    pub(crate) fn url(&self) -> &str {
+        self.config.as_ref().map_or("", |config| &config.url)
+    }
 }
 
 impl Body {
@@ -257,14 +279,7 @@ impl Body {
         let Some(hook) = self.hook.as_ref().filter(|_| self.zen.is_some() || self.action.is_none()) else {
             return Err(disagrees("ping"));
         };
-        let config = hook.config.as_ref();
-        let insecure = config.and_then(|c| c.insecure_ssl.as_ref()).is_some_and(|v| v == "1" || v == 1);
-        Ok(Ping {
-            hook_type: hook.kind.clone(),
-            events: hook.events.clone(),
-            content_type: config.map(|c| c.content_type.clone()).unwrap_or_default(),
-            insecure,
-        })
+        Ok(hook.settings())
     }
 
     fn team_event(&self, action: &str) -> Result<Meaning, Malformed> {

@@ -27,6 +27,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod escape;
@@ -99,7 +100,11 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
         }
         Action::Run(Asked { command, save, kept }) => {
             let env = config::environment();
-            let config = config::load(&flags, &env, Need::StateDir)?;
+            let config = match &command {
+                // It tells every fault itself, and looks at the rest in spite of them.
+                Command::Check { .. } => config::read(&flags, &env, Need::StateDir).0,
+                _ => config::load(&flags, &env, Need::StateDir)?,
+            };
             let command = with_kept_plan(command, kept)?;
             let progress = |text: &str| {
                 if std::io::stderr().is_terminal() {

@@ -74,6 +74,7 @@ impl Engine {
             changed.push("SYNC_PROTECT");
         }
         self.set_settings(settings);
+        self.set_surroundings(self.surroundings().after_reload(config));
         if self.sentry.host().set_token(&config.sentry_token) {
             self.forget_scopes();
             changed.push("SENTRY_TOKEN");

@@ -170,7 +170,7 @@ impl Service {
             settings.sentry_url,
             settings.sentry_org,
             settings.state_dir.display(),
-            self.engine.roots_from
+            self.engine.surroundings().authorities
         );
         let public_is_open = matches!(&settings.listen, Listen::Tcp(addr) if !addr.ip().is_loopback());
         if public_is_open {

@@ -107,7 +107,7 @@ fn github_refusal(answer: &Answer, now: Timestamp) -> Verdict {
     use Verdict::*;
     match answer.status {
         403 if is_rate_limit(answer) => Wait(wait(Asked::Github, answer, now)),
-        403 if answer.headers.sso => {
+        403 if answer.headers.sso.is_some() => {
             Refused("wants the token authorised for single sign-on of the organisation".into())
         }
         403 => Denied(answer.brief()),

@@ -4,6 +4,7 @@
 use super::typed::Typed;
 use super::{Action, Asked};
 use crate::commands::Command;
+use crate::config::values;
 use crate::error::{Error, Result};
 use crate::reconcile::command::Sync;
 
@@ -124,6 +125,13 @@ pub const COMMANDS: &[CommandHelp] = &[
         read: |typed| run(Command::Status { json: typed.has("json") }),
     },
     CommandHelp {
+        name: "check",
+        operand: Operand::None,
+        flags: &[JSON, flag("url", Takes::One("URL"), "send a signed ping to this public address too")],
+        help: "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing",
+        read: check,
+    },
+    CommandHelp {
         name: "approve",
         operand: Operand::Some(HOLD),
         flags: &[instead("all", "everything that is not decided yet")],
@@ -174,6 +182,15 @@ pub const COMMANDS: &[CommandHelp] = &[
 
 fn run(command: Command) -> Result<Action> {
     Ok(Action::Run(command.into()))
+}
+
+fn check(typed: Typed) -> Result<Action> {
+    let url = typed.texts("url")?.pop();
+    if let Some(Err(why)) = url.as_deref().map(values::base_url) {
+        let fix = "give the webhook's Payload URL: https://HOST/github";
+        return Err(Error::usage(format!("--url {why}")).fix(fix));
+    }
+    run(Command::Check { json: typed.has("json"), url })
 }
 
 fn sync(typed: Typed) -> Result<Action> {

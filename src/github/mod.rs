@@ -3,6 +3,7 @@
 //! Teams are asked for by id, which survives renames of team and organisation. GitHub answers 404 for a missing
 //! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
 
+pub mod look;
 mod queries;
 mod snapshot;
 mod wire;

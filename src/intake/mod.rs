@@ -204,7 +204,11 @@ impl Intake {
             log::warn!("delivery={guid} event=\"ping\" note={}", Quoted(sentence));
         }
         if advice.is_empty() {
-            log::info!("delivery={guid} event=\"ping\" note=\"the hook is set well\"");
+            let note = match guid.starts_with(ping::OF_CHECK) {
+                true => "sent by `check`",
+                false => "the hook is set well",
+            };
+            log::info!("delivery={guid} event=\"ping\" note=\"{note}\"");
         }
         Answer::json(200, &json!({ "status": "pong", "warnings": advice }))
     }

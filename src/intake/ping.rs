@@ -5,6 +5,9 @@ use crate::event::Ping;
 /// The events that a hook has to send.
 const EVENTS: [&str; 3] = ["membership", "organization", "team"];
 
+/// How the GUID of a ping begins that `check --url` sends: it says nothing of the hook at GitHub.
+pub const OF_CHECK: &str = "check-";
+
 /// One thing that should be set otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice {

@@ -3,6 +3,7 @@
 //! Sentry addresses a team by its slug. What a caller needs to be sure of is the id, so every answer that has one
 //! hands it on.
 
+pub mod look;
 pub mod scopes;
 mod wire;
 

@@ -34,8 +34,10 @@ pub struct Headers {
     pub link: Option<String>,
     /// `Location` of a redirect.
     pub location: Option<String>,
-    /// `X-GitHub-SSO`: the token must be authorised for the organisation.
-    pub sso: bool,
+    /// `X-GitHub-SSO`: on a refusal, the token must be authorised for the organisation; where, it may tell.
+    pub sso: Option<String>,
+    /// `X-OAuth-Scopes`: what a classic token may do; other kinds have no such header.
+    pub oauth_scopes: Option<String>,
     /// `X-Accepted-GitHub-Permissions`: what the call would need.
     pub accepted_permissions: Option<String>,
     /// `github-authentication-token-expiration`.
@@ -62,7 +64,8 @@ impl Headers {
                 "date" => headers.date = clock::parse_http_date(value),
                 "link" => headers.link = Some(value.into()),
                 "location" => headers.location = Some(value.into()),
-                "x-github-sso" => headers.sso = true,
+                "x-github-sso" => headers.sso = Some(value.into()),
+                "x-oauth-scopes" => headers.oauth_scopes = Some(value.into()),
                 "x-accepted-github-permissions" => headers.accepted_permissions = Some(value.into()),
                 "github-authentication-token-expiration" => headers.token_expires = Some(value.into()),
                 _ => {}

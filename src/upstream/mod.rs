@@ -145,6 +145,33 @@ impl Upstream {
         }
     }
 
+    /// The same host and token, with the same connections and a pace of its own: for one look that must not wait for
+    /// what was refused before, nor change how the host is seen by others.
+    pub fn afresh(&self) -> Self {
+        Self {
+            name: self.name,
+            base: self.base.clone(),
+            agent: self.agent.clone(),
+            authorization: RwLock::new(self.authorization()),
+            headers: self.headers,
+            pace: Mutex::default(),
+            stopping: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            tally: Mutex::new(self.tally()),
+            token_expires: Mutex::new(self.token_expires()),
+            replaced: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the token begins like this: its kind is told by its first letters.
+    pub fn token_begins(&self, with: &str) -> bool {
+        self.authorization().expose().strip_prefix("Bearer ").is_some_and(|token| token.starts_with(with))
+    }
+
+    fn authorization(&self) -> Secret {
+        self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Asks, waiting for the host's pace. Rate limits that name a short wait are waited for and asked again: they
     /// say that nothing was carried out.
     pub fn ask(&self, asked: Asked, request: &Request) -> Reply {
@@ -287,8 +314,7 @@ impl Upstream {
         let body = request.body.as_ref().map(serde_json::to_vec).transpose().map_err(std::io::Error::from)?;
         let uri = format!("{}{}", self.base.origin(), request.path);
         let mut builder = http::Request::builder().method(request.method.name()).uri(uri);
-        let authorization = self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
-        builder = builder.header("authorization", authorization.expose());
+        builder = builder.header("authorization", self.authorization().expose());
         for (name, value) in self.headers {
             builder = builder.header(*name, *value);
         }

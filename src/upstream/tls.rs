@@ -31,6 +31,21 @@ impl Roots {
     }
 }
 
+/// The way to the hosts: whom to trust, and through which proxy.
+pub struct Way {
+    /// The authorities.
+    pub roots: Roots,
+    /// The proxy, for people.
+    pub proxy: Option<String>,
+}
+
+/// Settles the way. `all_local`: both hosts are this machine itself.
+pub fn way(env: &Environment, all_local: bool) -> Result<Way> {
+    // Reading 140 certificates takes longer than the rest of a start; nobody needs them on loopback.
+    let roots = if all_local { Roots::none() } else { roots(env)? };
+    Ok(Way { roots, proxy: proxy(env)? })
+}
+
 /// `SSL_CERT_FILE`, else the system's bundle, else the built-in ones.
 pub fn roots(env: &Environment) -> Result<Roots> {
     if let Some(path) = env.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) {

@@ -8,7 +8,7 @@ use crate::standin::{original_permissions, GithubToken, Sender};
 use crate::world::{Truth, World, SECRET};
 
 /// A file below the world's folder that a variable names instead of a value.
-fn in_file(world: &mut World, var: &str, value: &str) -> PathBuf {
+pub fn in_file(world: &mut World, var: &str, value: &str) -> PathBuf {
     let path = world.dir.0.join(var.to_ascii_lowercase());
     fs::write(&path, value).unwrap();
     world.env.remove(var);
@@ -17,7 +17,7 @@ fn in_file(world: &mut World, var: &str, value: &str) -> PathBuf {
 }
 
 /// Sends SIGHUP, and waits until it was dealt with.
-fn reload(world: &World, result: &str) {
+pub fn reload(world: &World, result: &str) {
     let count = || {
         let (_, metrics) = world.get_admin("/metrics");
         let name = format!("sync_reloads_total{{result=\"{result}\"}} ");

@@ -1,0 +1,62 @@
+//! The configuration: its faults, where the required values come from, and who else may read their files. Values are
+//! never shown.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::patient::Patient;
+use super::{Area, Finding};
+use crate::config::values::Listen;
+use crate::config::Origin;
+
+const AREA: Area = Area::Configuration;
+/// Read, write or search by others than owner and group. A credential's group bits are the mask of its access list.
+const OTHERS: u32 = 0o007;
+
+/// Looks.
+pub(super) fn look(patient: &Patient) -> Vec<Finding> {
+    let faults = patient.faults.iter().map(|fault| AREA.failed(&fault.what, &fault.fix));
+    let mut findings: Vec<_> = faults.collect();
+    if let Some(fault) = patient.service.and_then(|engine| engine.reloads.fault()) {
+        findings
+            .push(AREA.warning(fault, "correct it and send SIGHUP again: systemctl reload sentry-team-sync"));
+    }
+    for (var, origin) in &patient.around.origins {
+        findings.push(secret(var, origin));
+    }
+    if !patient.settings.sentry_org.is_empty() {
+        findings.push(AREA.ok(format!("SENTRY_ORG_SLUG is `{}`", patient.settings.sentry_org)));
+    }
+    for name in &patient.around.unknown {
+        let what = format!("the variable {name} is not known to this version and ignored");
+        findings
+            .push(AREA.warning(what, "correct its name, or remove it: `sentry-team-sync --help` lists all"));
+    }
+    if matches!(&patient.settings.listen, Listen::Tcp(addr) if !addr.ip().is_loopback()) {
+        let what = format!("SYNC_LISTEN `{}` is open to other machines without TLS", patient.settings.listen);
+        findings.push(AREA.warning(what, "listen on 127.0.0.1 and put nginx or Caddy in front"));
+    }
+    findings
+}
+
+fn secret(var: &str, origin: &Origin) -> Finding {
+    match origin {
+        Origin::Variable => AREA.ok(format!("{var} is set, by its variable")),
+        Origin::File(path) => file(var, "file", path),
+        Origin::Credential(path) => file(var, "systemd credential", path),
+    }
+}
+
+fn file(var: &str, kind: &str, path: &Path) -> Finding {
+    let shown = path.display();
+    let what = format!("{var} is set, by the {kind} `{shown}`");
+    // It was read once; that it is gone meanwhile is no harm before the next start.
+    let mode = path.metadata().map(|meta| meta.mode() & 0o777).unwrap_or(0);
+    match mode & OTHERS {
+        0 => AREA.ok(what),
+        _ => AREA.warning(
+            format!("{what}, which everybody on this machine may open (mode {mode:04o})"),
+            format!("chmod 0600 {shown}"),
+        ),
+    }
+}

@@ -1,0 +1,137 @@
+//! Clock, state directory, unit.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use super::{alone, beside, healthy};
+use crate::world::World;
+
+fn state_dir(world: &World) -> PathBuf {
+    world.dir.0.join("state")
+}
+
+/// A world whose service has run and ended.
+fn with_state() -> World {
+    let (mut world, _) = healthy().with_crew();
+    world.take_service().stop("-TERM");
+    world
+}
+
+#[test]
+fn a_clock_that_is_apart_from_either_host_is_told() {
+    for (ahead, level, exit) in [(0, "ok", 0), (-60, "warning", 0), (600, "failed", 1)] {
+        let world = healthy();
+        world.github.wire.set_clock_ahead(ahead);
+        let checked = alone(&world);
+        let fix: &[&str] = if level == "ok" { &[] } else { &["timedatectl set-ntp true"] };
+        checked.one("clock", "GitHub's").must(level, fix);
+        checked.one("clock", "Sentry's").must("ok", &[]);
+        assert_eq!(checked.exit, exit);
+        let way = if ahead < 0 { "ahead of GitHub's" } else { "behind GitHub's" };
+        assert!(ahead == 0 || checked.says("clock", way), "{:#}", checked.report);
+        world.github.wire.set_clock_ahead(0);
+        world.sentry.wire.set_clock_ahead(ahead);
+        alone(&world).one("clock", "Sentry's").must(level, fix);
+    }
+}
+
+#[test]
+fn a_state_directory_is_described_and_left_as_it_is() {
+    let world = with_state();
+    let files = || {
+        let mut all: Vec<_> = fs::read_dir(state_dir(&world).join("journal")).unwrap().flatten().collect();
+        all.sort_by_key(|entry| entry.path());
+        all.into_iter().map(|entry| (entry.path(), fs::read(entry.path()).unwrap())).collect::<Vec<_>>()
+    };
+    let before = files();
+    let checked = alone(&world);
+    checked.one("state", "no service runs on `").must("ok", &[]);
+    checked.one("state", "its mode is 0700, its owner is user ").must("ok", &[]);
+    checked.one("state", " MiB are free on its disk").must("ok", &[]);
+    checked.one("state", ", in format 1").must("ok", &[]);
+    checked.one("state", "0 queued deliveries").must("ok", &[]);
+    assert_eq!(files(), before);
+}
+
+#[test]
+fn a_folder_that_others_may_enter_is_warned_of() {
+    let world = with_state();
+    fs::set_permissions(state_dir(&world), fs::Permissions::from_mode(0o755)).unwrap();
+    alone(&world)
+        .one("state", "is open to others than its owner (mode 0755)")
+        .must("warning", &["chmod 0700"]);
+}
+
+#[test]
+fn a_folder_that_can_not_be_made_is_told() {
+    let mut world = healthy();
+    let file = world.dir.0.join("file");
+    fs::write(&file, "").unwrap();
+    world.set("SYNC_STATE_DIR", file.join("state").to_str().unwrap());
+    let checked = alone(&world);
+    checked.one("state", "this user may not make it").must("failed", &["SYNC_STATE_DIR"]);
+    assert_eq!(checked.exit, 1);
+}
+
+#[test]
+fn damage_in_the_journal_is_told_without_touching_it() {
+    let world = with_state();
+    let journal = state_dir(&world).join("journal");
+    let log = journal.join("1.log");
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    fs::write(&log, &bytes).unwrap();
+    let checked = alone(&world);
+    checked.one("state", "1.log` is damaged").must("failed", &["start the service"]);
+    assert_eq!((fs::read(&log).unwrap(), checked.exit), (bytes, 1));
+    fs::write(journal.join("0.log.damaged"), "x").unwrap();
+    alone(&world)
+        .one("state", "1 damaged file kept aside in the journal: \"0.log.damaged\"")
+        .must("warning", &["bad disk"]);
+}
+
+#[test]
+fn what_failed_and_what_is_held_is_told_with_the_command() {
+    let mut world = healthy();
+    let ana = world.person("ana");
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    let team = world.sentry.teams()["crew"].id;
+    world.sentry.set_idp_provisioned(team, true);
+    world.send(&world.github.add_member(crew, ana));
+    world.wait_until("it failed", || world.status()["failed"] == 1);
+    world.sentry.set_idp_provisioned(team, false);
+    world.sentry.add_project(team, "shop");
+    world.send(&world.github.delete_team(crew));
+    world.only_hold();
+    let checked = beside(&world);
+    checked.one("state", "1 delivery could not be carried out").must("warning", &["replay --failed"]);
+    checked.one("state", "1 hold waits for a decision").must("warning", &["approve"]);
+    assert_eq!(checked.exit, 0);
+}
+
+#[test]
+fn the_unit_that_runs_the_service_is_described() {
+    let mut world = healthy();
+    // Handed on by the shell that started it.
+    world.set("INVOCATION_ID", "0123");
+    world.start();
+    let checked = beside(&world);
+    checked.one("machine", "the service does not run under systemd").must("ok", &[]);
+    let mut world = healthy();
+    world.set("INVOCATION_ID", "0123");
+    world.set("NOTIFY_SOCKET", world.dir.0.join("notify").display().to_string().as_str());
+    world.set("WATCHDOG_USEC", "30000000");
+    world.set("CREDENTIALS_DIRECTORY", world.dir.0.display().to_string().as_str());
+    world.start();
+    let checked = beside(&world);
+    checked
+        .one("machine", "the service runs under systemd, with credentials, watchdog every 30s")
+        .must("ok", &[]);
+    // The tests run outside of the unit's sandbox.
+    assert!(checked.says("machine", "the sandbox "), "{:#}", checked.report);
+    assert!(checked.says("machine", "the service runs as "), "{:#}", checked.report);
+}
