@@ -94,7 +94,16 @@ pub fn run(world: &World, args: &[&str]) -> Cost {
 
 /// The most memory of a process so far, in MiB.
 pub fn resident(pid: u32) -> f64 {
+    memory(pid, "VmHWM:")
+}
+
+/// The memory of a process now, in MiB.
+pub fn resident_now(pid: u32) -> f64 {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: u32, which: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(which));
     line.and_then(|kib| kib.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
 }

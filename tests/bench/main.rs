@@ -2,6 +2,7 @@
 //!
 //! The real program runs as a process of its own; so do the yardsticks, which are bare tiny_http with as many workers:
 //! one that checks the signature and appends to the same journal, one that checks and keeps nothing. No network.
+//! `cargo bench -- --quick` is a twentieth of everything; names of parts choose: comparisons, outage, answers, intake.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A benchmark that can not go on stops.
 
@@ -12,6 +13,7 @@ mod world;
 
 mod compare;
 mod load;
+mod outage;
 mod yardstick;
 
 use std::time::Duration;
@@ -28,21 +30,50 @@ fn main() {
         return yardstick::serve(kind);
     }
     let quick = args.iter().any(|arg| arg == "--quick");
-    comparisons(quick);
-    let n = |full: usize| if quick { full / 20 } else { full };
+    let parts: Vec<&String> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    for (name, part) in [
+        ("comparisons", comparisons as fn(bool)),
+        ("outage", an_outage),
+        ("answers", answer_times),
+        ("intake", intakes),
+    ] {
+        if parts.is_empty() || parts.iter().any(|part| *part == name) {
+            part(quick);
+        }
+    }
+}
+
+fn heading() {
     println!("{:<52} {:>9} {:>8} {:>8} {:>8} {:>6}", "", "per s", "p50 ms", "p99 ms", "max ms", "lost");
+}
+
+/// A twentieth of everything is quick.
+fn share(quick: bool, full: usize) -> usize {
+    if quick {
+        full / 20
+    } else {
+        full
+    }
+}
+
+fn answer_times(quick: bool) {
+    heading();
     println!("answers, 2 KiB, 32 connections, 1 delivery each 2 ms");
     for (name, latency, reach) in [
         ("  Sentry and GitHub at once", 0, Reach::Up),
         ("  Sentry and GitHub take 100 ms a call", 100, Reach::Up),
         ("  Sentry and GitHub are down", 0, Reach::Refused),
     ] {
-        row(name, &answers(n(4000), latency, reach));
+        row(name, &answers(share(quick, 4000), latency, reach));
     }
+}
+
+fn intakes(quick: bool) {
+    heading();
     println!("durable intake, 8 KiB, as fast as it goes");
     for keep_alive in [true, false] {
         for connections in [1, 8, 32, 128] {
-            intake(connections, keep_alive, n(20_000));
+            intake(connections, keep_alive, share(quick, 20_000));
         }
     }
 }
@@ -76,6 +107,31 @@ fn comparisons(quick: bool) {
                 if cost.code == 0 { "" } else { "  NOT IN SYNC" }
             );
         }
+    }
+}
+
+/// What waits while both hosts are down.
+fn an_outage(quick: bool) {
+    let outage = outage::run(if quick { 25 } else { 1 });
+    let [at_rest, waiting, after_start] = outage.memory;
+    let [start_empty, start_full] = outage.starts.map(|took| took.as_secs_f64() * 1000.0);
+    let n = outage.waiting;
+    let caught_up = outage.caught_up.as_secs_f64();
+    println!("both hosts down");
+    for (name, value) in [
+        ("  memory at rest, MiB".into(), at_rest),
+        (format!("  memory with {} deliveries waiting, MiB", n / 2), waiting),
+        (format!("  memory after a start with {n} waiting, MiB"), after_start),
+        ("  start to listening, nothing waits, ms".into(), start_empty),
+        (format!("  start to listening, {n} wait, ms"), start_full),
+        ("  calls a minute to a host that is down".into(), outage.asked_a_minute),
+        ("  caught up with, s".into(), caught_up),
+        ("  caught up with, deliveries per s".into(), n as f64 / caught_up),
+    ] {
+        println!("{name:<52} {value:>9.1}");
+    }
+    if outage.differences > 0 {
+        println!("  NOT IN SYNC: {} differences", outage.differences);
     }
 }
 
