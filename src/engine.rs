@@ -454,8 +454,8 @@ impl Engine {
     }
 
     /// Replaces what is known of the tree of teams.
-    pub fn learn_teams(&self, teams: &[TeamFacts]) {
-        *lock(&self.tree) = Some(teams.iter().map(|facts| (facts.id, Leaf::of(facts))).collect());
+    pub fn learn_teams<'a>(&self, teams: impl Iterator<Item = &'a TeamFacts>) {
+        *lock(&self.tree) = Some(teams.map(|facts| (facts.id, Leaf::of(facts))).collect());
     }
 
     /// Learns where one team stands.

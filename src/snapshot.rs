@@ -6,9 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::clock::Timestamp;
-use crate::github::Claims;
-use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, Login, MemberId, SentryTeamId};
+use crate::github::{Claims, TeamFacts};
+use crate::ids::{GithubUserId, Login, MemberId, SentryTeamId};
 use crate::sentry::{Member, Team};
 
 /// All teams of a GitHub organisation with their direct members, and everybody who is in one.
@@ -25,18 +24,8 @@ pub struct GithubSnapshot {
 /// A team as the snapshot shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubTeam {
-    /// The key.
-    pub id: GithubTeamId,
-    /// The key for GraphQL; empty if it was read by REST.
-    pub node_id: String,
-    /// Its name.
-    pub name: String,
-    /// Its slug; may be empty.
-    pub slug: GithubSlug,
-    /// When it was made; REST's list does not tell.
-    pub created_at: Option<Timestamp>,
-    /// Its parent.
-    pub parent: Option<GithubTeamId>,
+    /// The team itself.
+    pub facts: TeamFacts,
     /// Its direct members, sorted.
     pub members: Vec<GithubUserId>,
 }

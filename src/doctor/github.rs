@@ -285,7 +285,7 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
             return;
         }
     };
-    let by_rest = read.teams.first().is_some_and(|team| team.node_id.is_empty());
+    let by_rest = !read.teams.is_empty() && read.teams.iter().all(|team| team.facts.node_id.is_empty());
     let n_teams = counted(read.teams.len(), "team is", "teams are");
     seen.findings.push(match (by_rest, read.sees_secret) {
         (true, _) => AREA.warning(

@@ -180,8 +180,8 @@ fn locks(patient: &Patient, github: &github::Seen, rows: &[TeamRow]) -> Option<F
     let settings = patient.settings;
     let teams = github.snapshot.iter().flat_map(|read| &read.teams);
     let wanted: Vec<_> = teams
-        .filter(|team| settings.teams.matches(&team.slug))
-        .map(|team| slug::for_team(&team.slug, team.id, &settings.slug_prefix))
+        .filter(|team| settings.teams.matches(&team.facts.slug))
+        .map(|team| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix))
         .collect();
     let is_bound = |row: &TeamRow| {
         let known = patient.known.as_ref();

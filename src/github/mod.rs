@@ -56,13 +56,13 @@ pub struct Github {
 pub struct TeamFacts {
     /// The key.
     pub id: GithubTeamId,
-    /// The key for GraphQL.
+    /// The key for GraphQL; empty where GraphQL does not know the team or is refused.
     pub node_id: String,
     /// Its name.
     pub name: String,
     /// Its slug; may be empty.
     pub slug: GithubSlug,
-    /// When it was made.
+    /// When it was made; REST's list does not tell.
     pub created_at: Option<Timestamp>,
     /// Its parent.
     pub parent: Option<GithubTeamId>,

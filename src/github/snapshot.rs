@@ -139,7 +139,7 @@ impl Github {
         };
         let ids = members.keys().copied().collect();
         read.logins.extend(members);
-        read.teams.insert(facts.id, as_team(facts, ids));
+        read.teams.insert(facts.id, GithubTeam { facts, members: ids });
         Ok(())
     }
 
@@ -329,14 +329,15 @@ impl Github {
         for team in teams {
             let rows = self.team_by_rest(&org, &team, parents.contains(&team.id))?;
             let members: People = rows.into_iter().map(person_of_row).collect();
-            read.insert(team.id, as_team(team, members.keys().copied().collect()));
+            // Where GraphQL is refused, its keys lead nowhere.
+            let facts = TeamFacts { node_id: String::new(), ..team };
+            read.insert(facts.id, GithubTeam { facts, members: members.keys().copied().collect() });
             for (id, person) in members {
                 all.entry(id).or_insert(person);
             }
         }
         // REST does not tell an owner's token from a member's.
-        let teams = read.into_values().map(|team| GithubTeam { node_id: String::new(), ..team });
-        Ok(Some(GithubSnapshot { teams: teams.collect(), people: all, sees_secret: false }))
+        Ok(Some(GithubSnapshot { teams: read.into_values().collect(), people: all, sees_secret: false }))
     }
 
     fn team_by_rest(
@@ -398,11 +399,6 @@ fn kept<T>(read: Result<Option<T>, Trouble>, troubles: &mut Vec<Trouble>) -> Opt
         troubles.push(trouble);
         None
     })
-}
-
-fn as_team(facts: TeamFacts, members: Vec<GithubUserId>) -> GithubTeam {
-    let TeamFacts { id, node_id, name, slug, created_at, parent } = facts;
-    GithubTeam { id, node_id, name, slug, created_at, parent, members }
 }
 
 fn person_of_row(row: wire::UserRow) -> (GithubUserId, GithubPerson) {

@@ -60,10 +60,10 @@ pub fn compare(sides: &Sides) -> Plan {
     let mut plan = Plan::default();
     let mut skipped: BTreeMap<GithubUserId, Vec<SentrySlug>> = BTreeMap::new();
     for team in &sides.github.teams {
-        if sides.state.teams.gone(team.id).is_some() {
+        if sides.state.teams.gone(team.facts.id).is_some() {
             continue;
         }
-        let Some(slug) = index.slugs.get(&team.id) else {
+        let Some(slug) = index.slugs.get(&team.facts.id) else {
             plan.dormant += 1;
             continue;
         };
@@ -96,13 +96,14 @@ impl<'a> Index<'a> {
         }
         let settings = sides.settings;
         let mirrored = |team: &&GithubTeam| {
-            settings.teams.matches(&team.slug) && sides.state.teams.gone(team.id).is_none()
+            settings.teams.matches(&team.facts.slug) && sides.state.teams.gone(team.facts.id).is_none()
         };
-        let slug = |team: &GithubTeam| slug::for_team(&team.slug, team.id, &settings.slug_prefix);
-        let slugs = sides.github.teams.iter().filter(mirrored).map(|team| (team.id, slug(team))).collect();
+        let slug = |team: &GithubTeam| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix);
+        let slugs =
+            sides.github.teams.iter().filter(mirrored).map(|team| (team.facts.id, slug(team))).collect();
         let mut children: HashMap<_, Vec<_>> = HashMap::new();
         for team in sides.github.teams.iter().filter(|_| settings.child_members) {
-            if let Some(parent) = team.parent {
+            if let Some(parent) = team.facts.parent {
                 children.entry(parent).or_default().push(team);
             }
         }
@@ -111,7 +112,7 @@ impl<'a> Index<'a> {
             by_id: sides.sentry.teams.iter().map(|team| (team.id, team)).collect(),
             members: sides.sentry.members.iter().map(|member| (member.id, member)).collect(),
             accounts,
-            shown: sides.github.teams.iter().map(|team| team.id).collect(),
+            shown: sides.github.teams.iter().map(|team| team.facts.id).collect(),
             children,
             slugs,
             wanted: HashMap::new(),
@@ -191,7 +192,7 @@ impl<'a> Index<'a> {
         slug: &SentrySlug,
         skipped: &mut BTreeMap<GithubUserId, Vec<SentrySlug>>,
     ) -> TeamPlan {
-        let binding = self.binding(team.id);
+        let binding = self.binding(team.facts.id);
         let step = self.step(team, slug, binding.as_ref());
         let sentry = match (&step, &binding) {
             (Step::Adopt { sentry }, _) => Some(*sentry),
@@ -217,9 +218,9 @@ impl<'a> Index<'a> {
             }
             false => (Vec::new(), Vec::new()),
         };
-        let name = slug::display_name(&team.name, slug);
+        let name = slug::display_name(&team.facts.name, slug);
         TeamPlan {
-            team: team.id,
+            team: team.facts.id,
             slug: slug.clone(),
             name,
             step,
@@ -232,24 +233,24 @@ impl<'a> Index<'a> {
 
     fn step(&self, team: &GithubTeam, slug: &SentrySlug, binding: Option<&Binding>) -> Step {
         let state = self.sides.state;
-        if let Some(winner) = self.wanted.get(slug).filter(|winner| **winner != team.id) {
+        if let Some(winner) = self.wanted.get(slug).filter(|winner| **winner != team.facts.id) {
             return Step::Wait { owner: *winner };
         }
         let holder = match self.by_slug.get(slug) {
             Some(found) if binding.is_some_and(|binding| binding.sentry == found.id) => Holder::Nobody,
             Some(found) => match state.teams.of_sentry(found.id) {
-                Some(owner) if owner != team.id => Holder::Team(owner),
-                _ => Holder::Stranger(found.id, self.decision(team.id, found.id, slug)),
+                Some(owner) if owner != team.facts.id => Holder::Team(owner),
+                _ => Holder::Stranger(found.id, self.decision(team.facts.id, found.id, slug)),
             },
             None => Holder::Nobody,
         };
-        let older = match team.created_at {
+        let older = match team.facts.created_at {
             Some(at) => at.after(std::time::Duration::from_secs(1)) <= state.first_start,
-            None => !state.teams.news(team.id).is_some_and(|news| news.born),
+            None => !state.teams.news(team.facts.id).is_some_and(|news| news.born),
         };
-        let renamed = state.teams.news(team.id).is_some_and(|news| news.named.is_some());
-        let disputed = self.disputed.contains(&team.id);
-        let name = slug::display_name(&team.name, slug);
+        let renamed = state.teams.news(team.facts.id).is_some_and(|news| news.named.is_some());
+        let disputed = self.disputed.contains(&team.facts.id);
+        let name = slug::display_name(&team.facts.name, slug);
         // A name is GitHub's where the team was made from it; one that was adopted keeps its own until it is renamed.
         let named = binding.is_some_and(|binding| binding.origin == Origin::Created).then_some(name);
         let wanted =
@@ -280,11 +281,11 @@ impl<'a> Index<'a> {
     /// The teams whose direct members count: the team itself, or all below it too.
     fn family(&self, team: &'a GithubTeam) -> Vec<&'a GithubTeam> {
         let mut family = vec![team];
-        let mut seen = HashSet::from([team.id]);
+        let mut seen = HashSet::from([team.facts.id]);
         let mut at = 0;
         while let Some(parent) = family.get(at) {
-            let children = self.children.get(&parent.id).into_iter().flatten();
-            family.extend(children.filter(|child| seen.insert(child.id)).copied());
+            let children = self.children.get(&parent.facts.id).into_iter().flatten();
+            family.extend(children.filter(|child| seen.insert(child.facts.id)).copied());
             at += 1;
         }
         family
@@ -322,7 +323,8 @@ impl<'a> Index<'a> {
         if self.sides.settings.remove_members == RemoveMembers::Never {
             return Vec::new();
         }
-        let news: Vec<_> = family.iter().filter_map(|team| self.sides.state.teams.news(team.id)).collect();
+        let news: Vec<_> =
+            family.iter().filter_map(|team| self.sides.state.teams.news(team.facts.id)).collect();
         let mut remove: Vec<_> =
             there.iter().filter_map(|member| self.removal(&news, members, *member)).collect();
         remove.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));

@@ -132,7 +132,7 @@ impl Engine {
     /// Bound teams that the snapshot does not show and that GitHub no longer has under their id. Only a token that sees
     /// secret teams can tell that from a team that it may not see.
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
-        let shown: BTreeSet<_> = github.teams.iter().map(|team| team.id).collect();
+        let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
         let Some((org, _)) = self.bearings() else { return Ok(BTreeSet::new()) };
         if !github.sees_secret {
             return Ok(BTreeSet::new());
@@ -147,8 +147,8 @@ impl Engine {
 
 /// The slugs that the mirrored teams have in Sentry, or should have.
 fn wanted_slugs(settings: &Settings, github: &GithubSnapshot) -> BTreeSet<SentrySlug> {
-    let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.slug));
-    mirrored.map(|team| slug::for_team(&team.slug, team.id, &settings.slug_prefix)).collect()
+    let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
+    mirrored.map(|team| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix)).collect()
 }
 
 /// Asks for each of `items`, several at once; the first trouble ends it.

@@ -11,7 +11,6 @@ use super::plan::{Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
 use crate::clock::Timestamp;
 use crate::engine::Engine;
-use crate::github::TeamFacts;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
@@ -137,8 +136,7 @@ impl Engine {
     pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, seq } = comparison;
         self.keep_holds(plan, due);
-        let facts: Vec<_> = both.github.teams.iter().map(facts_of).collect();
-        self.learn_teams(&facts);
+        self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
         let run = Arc::new(Run::default());
         if !*waits_for_first {
             // What is held because too little was read is no measure for the next reading.
@@ -196,13 +194,15 @@ impl Engine {
     }
 
     fn note_what_was_seen(&self, both: &Both, seq: Seq) {
-        let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.slug);
+        let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.facts.slug);
         for team in both.github.teams.iter().filter(mirrored) {
-            let agrees =
-                self.state(|state| state.teams.news(team.id).is_some_and(|news| news.agrees(&team.members)));
-            let unheard = team.members.is_empty() && self.state(|state| state.teams.news(team.id).is_none());
+            let agrees = self.state(|state| {
+                state.teams.news(team.facts.id).is_some_and(|news| news.agrees(&team.members))
+            });
+            let unheard =
+                team.members.is_empty() && self.state(|state| state.teams.news(team.facts.id).is_none());
             if !(agrees || unheard) {
-                self.journal.note(Record::Looked { team: team.id, seq, people: team.members.clone() });
+                self.journal.note(Record::Looked { team: team.facts.id, seq, people: team.members.clone() });
             }
         }
         self.note_wishes(both);
@@ -211,14 +211,14 @@ impl Engine {
     /// Whoever is in a mirrored team and not matched stays wanted; whoever left, or was matched, does not.
     fn note_wishes(&self, both: &Both) {
         let mut wanted: BTreeMap<(GithubTeamId, GithubUserId), &str> = BTreeMap::new();
-        let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.slug));
+        let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.facts.slug));
         for team in mirrored {
             for user in &team.members {
                 if let Some(
                     Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
                 ) = both.people.get(user)
                 {
-                    wanted.insert((team.id, *user), why);
+                    wanted.insert((team.facts.id, *user), why);
                 }
             }
         }
@@ -240,7 +240,8 @@ impl Engine {
                 });
             }
         }
-        let shown: HashMap<_, _> = both.github.teams.iter().map(|team| (team.id, &team.members)).collect();
+        let shown: HashMap<_, _> =
+            both.github.teams.iter().map(|team| (team.facts.id, &team.members)).collect();
         for (team, user) in known.into_keys() {
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
             if shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
@@ -295,15 +296,4 @@ fn people_in_teams(state: &State, both: &Both) -> usize {
     let bound: BTreeSet<SentryTeamId> = state.teams.bindings().map(|(_, binding)| binding.sentry).collect();
     let in_bound = both.sentry.in_team.iter().filter(|(team, _)| bound.contains(team));
     in_bound.flat_map(|(_, members)| members).collect::<HashSet<_>>().len()
-}
-
-fn facts_of(team: &GithubTeam) -> TeamFacts {
-    TeamFacts {
-        id: team.id,
-        node_id: team.node_id.clone(),
-        name: team.name.clone(),
-        slug: team.slug.clone(),
-        created_at: team.created_at,
-        parent: team.parent,
-    }
 }

@@ -158,6 +158,7 @@ impl Upstream {
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(self.tally()),
+            keeps: AtomicBool::new(self.keeps.load(Ordering::Relaxed)),
             token_expires: Mutex::new(self.token_expires()),
             replaced: AtomicU64::new(0),
         }

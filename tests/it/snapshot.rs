@@ -123,7 +123,7 @@ fn trouble(github: &Github, wanted: Wanted) -> Trouble {
 }
 
 fn team(snapshot: &GithubSnapshot, id: u64) -> &Team {
-    snapshot.teams.iter().find(|team| team.id == GithubTeamId(id)).expect("that team")
+    snapshot.teams.iter().find(|team| team.facts.id == GithubTeamId(id)).expect("that team")
 }
 
 fn members(snapshot: &GithubSnapshot, id: u64) -> Vec<u64> {
@@ -141,14 +141,18 @@ fn texts(list: &[&str]) -> Vec<String> {
 /// Every team with its name, slug, parent and direct members, and nobody else's people.
 fn assert_whole(org: &Org, snapshot: &GithubSnapshot) {
     let there = org.github.teams();
-    let ids: Vec<u64> = snapshot.teams.iter().map(|team| team.id.0).collect();
+    let ids: Vec<u64> = snapshot.teams.iter().map(|team| team.facts.id.0).collect();
     assert_eq!(ids, there.keys().copied().collect::<Vec<_>>(), "sorted by id");
     for team in &snapshot.teams {
-        let view = &there[&team.id.0];
-        assert_eq!((&*team.name, team.slug.as_str()), (&*view.name, &*view.slug));
-        assert_eq!(team.parent.map(|id| id.0), view.parent);
+        let view = &there[&team.facts.id.0];
+        assert_eq!((&*team.facts.name, team.facts.slug.as_str()), (&*view.name, &*view.slug));
+        assert_eq!(team.facts.parent.map(|id| id.0), view.parent);
         assert!(team.members.is_sorted());
-        assert_eq!(team.created_at.is_some(), !team.node_id.is_empty(), "REST's list does not tell");
+        assert_eq!(
+            team.facts.created_at.is_some(),
+            !team.facts.node_id.is_empty(),
+            "REST's list does not tell"
+        );
         let logins: BTreeSet<&str> =
             team.members.iter().map(|id| snapshot.people[id].login.as_str()).collect();
         assert_eq!(logins, view.members.iter().map(String::as_str).collect(), "{}", view.name);
@@ -167,8 +171,8 @@ fn the_direct_members_of_nested_teams_are_read() {
     assert_whole(&org, &snapshot);
     assert_eq!(members(&snapshot, parent), people[..2], "nobody of the child teams");
     assert_eq!(members(&snapshot, child), people[1..3]);
-    assert_eq!(team(&snapshot, grandchild).parent, Some(GithubTeamId(child)));
-    assert!(members(&snapshot, empty).is_empty() && !team(&snapshot, empty).node_id.is_empty());
+    assert_eq!(team(&snapshot, grandchild).facts.parent, Some(GithubTeamId(child)));
+    assert!(members(&snapshot, empty).is_empty() && !team(&snapshot, empty).facts.node_id.is_empty());
     assert_eq!(snapshot.people.len(), 5);
     assert_eq!(snapshot.people[&GithubUserId(people[0])].login.as_str(), "u000");
     assert_eq!(org.calls(), 2, "one for teams, one for people, none for single sign-on");
@@ -229,7 +233,7 @@ fn only_an_owners_token_is_known_to_see_secret_teams() {
     assert!(by_owner.sees_secret);
     let by_member = read(&org.client(GithubToken::members_read(people[0])), NONE);
     assert!(!by_member.sees_secret, "not for the maintainer of one of them");
-    let shown: Vec<u64> = by_member.teams.iter().map(|team| team.id.0).collect();
+    let shown: Vec<u64> = by_member.teams.iter().map(|team| team.facts.id.0).collect();
     assert!(shown.contains(&own) && !shown.contains(&other), "{shown:?}");
     let by_app = read(&org.client(GithubToken::app()), NONE);
     assert_eq!((by_app.teams.len(), by_app.sees_secret), (3, false), "it sees them, but does not say so");
@@ -530,7 +534,7 @@ fn rest_is_read_where_graphql_is_refused() {
     assert_eq!(members(&snapshot, child), [bot, ana]);
     assert!(snapshot.people[&GithubUserId(bot)].bot);
     assert_eq!(claims(&snapshot, ana), &Claims::default(), "lists have no addresses");
-    assert!(!snapshot.sees_secret && snapshot.teams.iter().all(|team| team.node_id.is_empty()));
+    assert!(!snapshot.sees_secret && snapshot.teams.iter().all(|team| team.facts.node_id.is_empty()));
     org.team(GithubTeam::new("Everywhere").enterprise(), &people[..1]);
     assert_eq!(read(&github, ALL).teams.len(), 2, "no enterprise teams");
     let rule = Rule::new("GET /organizations/{org_id}/team/*", Fault::Status(500)).nth(3);

@@ -22,10 +22,10 @@ impl World {
                 self.github
                     .teams
                     .iter_mut()
-                    .filter(|t| t.parent == Some(team.id))
-                    .for_each(|t| t.parent = None);
+                    .filter(|t| t.facts.parent == Some(team.facts.id))
+                    .for_each(|t| t.facts.parent = None);
                 if self.rng.percent(75) {
-                    self.deleted.insert(team.id);
+                    self.deleted.insert(team.facts.id);
                 }
             }
             3 | 4 => {
@@ -40,7 +40,9 @@ impl World {
                 circle.truncate(2 + self.rng.below(3));
                 let names: Vec<_> = circle
                     .iter()
-                    .map(|at| (self.github.teams[*at].name.clone(), self.github.teams[*at].slug.clone()))
+                    .map(|at| {
+                        (self.github.teams[*at].facts.name.clone(), self.github.teams[*at].facts.slug.clone())
+                    })
                     .collect();
                 for (n, at) in circle.iter().enumerate() {
                     let (name, slug) = names[(n + 1) % names.len()].clone();
@@ -48,9 +50,9 @@ impl World {
                 }
             }
             7 => {
-                let parent = self.rng.clone().pick(&self.github.teams).map(|team| team.id);
+                let parent = self.rng.clone().pick(&self.github.teams).map(|team| team.facts.id);
                 let team = &mut self.github.teams[at];
-                team.parent = parent.filter(|parent| *parent < team.id);
+                team.facts.parent = parent.filter(|parent| *parent < team.facts.id);
             }
             _ => {
                 let users: Vec<_> = self.github.people.keys().copied().collect();
@@ -69,7 +71,7 @@ impl World {
 
     fn rename(&mut self, at: usize, name: String, slug: GithubSlug) {
         let team = &mut self.github.teams[at];
-        (team.name, team.slug) = (name, slug);
+        (team.facts.name, team.facts.slug) = (name, slug);
     }
 
     pub fn sentry_changes(&mut self) {
@@ -112,8 +114,12 @@ impl World {
         let Some(team) = self.rng.clone().pick(&self.github.teams).cloned() else { return };
         let users: Vec<_> = self.github.people.keys().copied().collect();
         let Some(&id) = self.rng.pick(&users) else { return };
-        let shown =
-            TeamRef { id: team.id, name: team.name.as_str().into(), slug: Some(team.slug), parent: None };
+        let shown = TeamRef {
+            id: team.facts.id,
+            name: team.facts.name.as_str().into(),
+            slug: Some(team.facts.slug),
+            parent: None,
+        };
         let person = Person { id, login: self.github.people[&id].login.clone(), bot: false };
         let event = match self.rng.below(4) {
             0 => Event::TeamCreated { team: shown },

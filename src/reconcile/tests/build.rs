@@ -1,6 +1,7 @@
 //! Worlds made by hand, and what tests ask of a plan.
 
 use super::world::{settings, World, BEFORE, NOW};
+use crate::github::TeamFacts;
 use crate::ids::*;
 use crate::reconcile::plan::{Plan, PlannedHold};
 use crate::snapshot::GithubTeam;
@@ -20,12 +21,14 @@ impl World {
         let id = GithubTeamId(self.next_team);
         self.next_team += 1;
         self.github.teams.push(GithubTeam {
-            id,
-            node_id: String::new(),
-            name: slug.to_uppercase(),
-            slug: GithubSlug::from(slug),
-            created_at: Some(BEFORE),
-            parent: None,
+            facts: TeamFacts {
+                id,
+                node_id: String::new(),
+                name: slug.to_uppercase(),
+                slug: GithubSlug::from(slug),
+                created_at: Some(BEFORE),
+                parent: None,
+            },
             members: members.into_iter().map(GithubUserId).collect(),
         });
         id
@@ -36,7 +39,7 @@ impl World {
         let id = self.github_team(slug, members);
         let there = self.team(id).members.iter().map(|user| MemberId(500 + user.0)).collect();
         let slug = self.slug_of(self.team(id));
-        let sentry = self.new_sentry_team(slug, self.team(id).name.clone(), there);
+        let sentry = self.new_sentry_team(slug, self.team(id).facts.name.clone(), there);
         self.bind(id, sentry, Origin::Created);
         self.observe();
         self.note_what_was_seen();
@@ -44,11 +47,11 @@ impl World {
     }
 
     pub fn team(&self, id: GithubTeamId) -> &GithubTeam {
-        self.github.teams.iter().find(|team| team.id == id).unwrap()
+        self.github.teams.iter().find(|team| team.facts.id == id).unwrap()
     }
 
     pub fn team_mut(&mut self, id: GithubTeamId) -> &mut GithubTeam {
-        self.github.teams.iter_mut().find(|team| team.id == id).unwrap()
+        self.github.teams.iter_mut().find(|team| team.facts.id == id).unwrap()
     }
 
     pub fn sentry_of(&self, id: GithubTeamId) -> SentryTeamId {
@@ -57,7 +60,7 @@ impl World {
 
     /// GitHub deletes a team, for certain.
     pub fn delete(&mut self, id: GithubTeamId) {
-        self.github.teams.retain(|team| team.id != id);
+        self.github.teams.retain(|team| team.facts.id != id);
         self.deleted.insert(id);
         // Whether a reading is short is another test's business.
         self.state.apply(Record::Read { sizes: self.sizes(), at: NOW });

@@ -95,7 +95,7 @@ fn whoever_is_in_conflict_is_neither_added_nor_removed() {
 fn members_of_child_teams_count_when_they_should_and_leave_the_parent_too() {
     let mut world = World::of_people(6, &[("SYNC_CHILD_MEMBERS", "all")]);
     let (parent, child) = (world.mirrored_team("parent", 1..=3), world.mirrored_team("child", 4..=5));
-    world.team_mut(child).parent = Some(parent);
+    world.team_mut(child).facts.parent = Some(parent);
     assert_eq!(members(&row(&mut world, parent)), (vec![504, 505], vec![]));
     world.round(ALL);
     assert!(world.plan().teams.is_empty());
@@ -103,7 +103,7 @@ fn members_of_child_teams_count_when_they_should_and_leave_the_parent_too() {
     assert_eq!(members(&row(&mut world, parent)), (vec![], vec![505]));
     assert_eq!(members(&row(&mut world, child)), (vec![], vec![505]));
     // A circle of parents, which GitHub does not make, is no endless loop.
-    world.team_mut(parent).parent = Some(child);
+    world.team_mut(parent).facts.parent = Some(child);
     world.plan();
 }
 
@@ -123,7 +123,7 @@ fn swaps_and_circles_of_names_are_renames() {
     let teams = ["a", "b", "c"].map(|slug| world.mirrored_team(slug, [1]));
     for (team, slug) in teams.iter().zip(["b", "c", "a"]) {
         let team = world.team_mut(*team);
-        (team.slug, team.name) = (GithubSlug::from(slug), slug.to_uppercase());
+        (team.facts.slug, team.facts.name) = (GithubSlug::from(slug), slug.to_uppercase());
     }
     let (plan, done) = world.round(ALL);
     assert!(plan.teams.iter().all(|team| matches!(team.step, Step::Rename { .. })), "{plan}");
@@ -139,8 +139,8 @@ fn a_slug_that_stays_taken_is_waited_for() {
         (world.mirrored_team("a", [1]), world.mirrored_team("b", [1]), world.mirrored_team("c", [1]));
     // A chain whose head is deleted moves as a whole.
     world.delete(c);
-    world.team_mut(b).slug = GithubSlug::from("c");
-    world.team_mut(a).slug = GithubSlug::from("b");
+    world.team_mut(b).facts.slug = GithubSlug::from("c");
+    world.team_mut(a).facts.slug = GithubSlug::from("b");
     assert_eq!(row(&mut world, a).step, Step::Rename { from: SentrySlug::from("a") });
     // Held, it does not.
     let sentry = world.sentry_of(c);
@@ -160,7 +160,7 @@ fn a_slug_that_stays_taken_is_waited_for() {
     let x = GithubTeamId(4);
     let sentry = world.new_sentry_team(SentrySlug::from("d"), "D".into(), vec![]);
     world.bind(x, sentry, Origin::Created);
-    world.team_mut(a).slug = GithubSlug::from("d");
+    world.team_mut(a).facts.slug = GithubSlug::from("d");
     assert_eq!(row(&mut world, a).step, Step::Wait { owner: x });
 }
 
@@ -169,7 +169,7 @@ fn a_slug_that_may_be_held_at_the_last_moment_is_waited_for() {
     let mut world = World::of_people(1, &[]);
     let (a, b) = (world.mirrored_team("a", [1]), world.mirrored_team("b", [1]));
     world.delete(b);
-    world.team_mut(a).slug = GithubSlug::from("b");
+    world.team_mut(a).facts.slug = GithubSlug::from("b");
     assert_eq!(row(&mut world, a).step, Step::Wait { owner: b });
     world.round(ALL);
     assert_eq!(row(&mut world, a).step, Step::Rename { from: SentrySlug::from("a") });
@@ -206,7 +206,7 @@ fn an_adopted_team_keeps_its_name_until_it_is_renamed() {
     assert_eq!(row(&mut world, team).step, Step::Rename { from: SentrySlug::from("crew") });
     world.bind(team, sentry, Origin::Adopted);
     assert!(world.plan().teams.is_empty());
-    world.team_mut(team).slug = GithubSlug::from("crew-2");
+    world.team_mut(team).facts.slug = GithubSlug::from("crew-2");
     assert_eq!(row(&mut world, team).step, Step::Rename { from: SentrySlug::from("crew") });
 }
 
@@ -229,7 +229,7 @@ fn an_older_team_adopts_unless_it_was_renamed_or_is_disputed() {
     world.state.apply(Record::News { team, born: false, named: Some(Seq(1)), first_named: None, people });
     assert_eq!(row(&mut world, team).step, Step::Conflict { sentry, bound: false });
     // Without a date, its birth decides, if that was told.
-    world.team_mut(team).created_at = None;
+    world.team_mut(team).facts.created_at = None;
     for (born, step) in [(false, Step::Adopt { sentry }), (true, Step::Conflict { sentry, bound: false })] {
         world.state.apply(Record::News { team, born, named: None, first_named: None, people: vec![] });
         assert_eq!(row(&mut world, team).step, step);
@@ -249,7 +249,7 @@ fn a_bound_team_is_never_renamed_into_a_stranger() {
     let team = world.mirrored_team("crew", [1]);
     let stranger = world.new_sentry_team(SentrySlug::from("band"), "Band".into(), vec![]);
     let row_now = world.team_mut(team);
-    row_now.slug = GithubSlug::from("band");
+    row_now.facts.slug = GithubSlug::from("band");
     row_now.members.push(GithubUserId(2));
     let found = row(&mut world, team);
     assert_eq!(found.step, Step::Conflict { sentry: stranger, bound: true });
@@ -283,9 +283,11 @@ fn a_large_organisation_is_compared_and_judged_in_one_go() {
     world.note_what_was_seen();
     for team in &mut world.github.teams {
         team.members.clear();
-        team.slug =
-            GithubSlug::from(format!("t{}", if team.id.0 <= 500 { team.id.0 } else { team.id.0 + 5000 }));
-        team.parent = (team.id.0 > 1900).then_some(GithubTeamId(1));
+        team.facts.slug = GithubSlug::from(format!(
+            "t{}",
+            if team.facts.id.0 <= 500 { team.facts.id.0 } else { team.facts.id.0 + 5000 }
+        ));
+        team.facts.parent = (team.facts.id.0 > 1900).then_some(GithubTeamId(1));
     }
     let plan = world.judged(world.compared());
     assert_eq!((plan.counts().remove, plan.counts().rename), (20_000, 2000));

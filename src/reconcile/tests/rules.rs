@@ -58,7 +58,7 @@ fn a_short_reading_takes_nothing_away_and_still_adds() {
         // GitHub says 404 for what it does not show, too.
         world
             .deleted
-            .extend(bound.iter().filter(|team| world.github.teams.iter().all(|row| row.id != **team)));
+            .extend(bound.iter().filter(|team| world.github.teams.iter().all(|row| row.facts.id != **team)));
         let before = world.sentry.clone();
         // And says so again: the second reading is as short as the first was.
         for n in 0..2 {
@@ -75,7 +75,7 @@ fn a_short_reading_takes_nothing_away_and_still_adds() {
         world.known(newcomer.0, Source::Saml);
         let Some(team) = world.github.teams.first_mut() else { continue };
         team.members.insert(0, newcomer);
-        let id = team.id;
+        let id = team.facts.id;
         let plan = world.plan();
         let row = plan.teams.iter().find(|row| row.team == id);
         let waits =
@@ -119,9 +119,10 @@ fn nobody_is_removed_who_is_not_known_for_certain() {
                     if policy == RemoveMembers::Left {
                         let was_in = |news: &crate::state::teams::News| news.word(user).is_some();
                         let all = world.settings.child_members;
-                        let mut teams = world.github.teams.iter().filter(|row| all || row.id == team.team);
+                        let mut teams =
+                            world.github.teams.iter().filter(|row| all || row.facts.id == team.team);
                         assert!(
-                            teams.any(|row| world.state.teams.news(row.id).is_some_and(was_in)),
+                            teams.any(|row| world.state.teams.news(row.facts.id).is_some_and(was_in)),
                             "{}",
                             about()
                         );
@@ -166,20 +167,20 @@ fn a_stranger_in_sentry_is_touched_by_an_allowed_adoption_only() {
             };
             adopted += 1;
             assert_eq!(now, Some(team), "{}", about());
-            let row = before.github.teams.iter().find(|row| row.id == owner).unwrap();
+            let row = before.github.teams.iter().find(|row| row.facts.id == owner).unwrap();
             let news = before.state.teams.news(owner);
             assert_eq!(before.slug_of(row), team.slug, "{}", about());
             assert!(news.is_none_or(|news| news.named.is_none()), "{}", about());
             assert!(
-                row.created_at.map_or(news.is_none_or(|news| !news.born), |at| at < FIRST_START),
+                row.facts.created_at.map_or(news.is_none_or(|news| !news.born), |at| at < FIRST_START),
                 "{}",
                 about()
             );
             assert_eq!(world.state.teams.binding(owner).unwrap().origin, Origin::Adopted);
         }
-        for row in world.github.teams.iter().filter(|row| row.created_at == Some(AFTER)) {
-            let was = before.state.teams.binding(row.id);
-            let is = world.state.teams.binding(row.id).filter(|_| was.is_none());
+        for row in world.github.teams.iter().filter(|row| row.facts.created_at == Some(AFTER)) {
+            let was = before.state.teams.binding(row.facts.id);
+            let is = world.state.teams.binding(row.facts.id).filter(|_| was.is_none());
             assert!(is.is_none_or(|known| known.origin == Origin::Created), "seed {seed}: {row:?}");
         }
     }
@@ -193,20 +194,20 @@ fn a_settled_mirror_is_what_github_says() {
         settle(&mut world);
         let plan = world.plan();
         for team in &world.github.teams {
-            if !world.settings.teams.matches(&team.slug) {
+            if !world.settings.teams.matches(&team.facts.slug) {
                 continue;
             }
-            let row = plan.teams.iter().find(|row| row.team == team.id);
+            let row = plan.teams.iter().find(|row| row.team == team.facts.id);
             let waits = row.is_some_and(|row| matches!(row.step, Step::Wait { .. } | Step::Conflict { .. }));
             let about = || format!("seed {seed}: {team:?}\n{plan}");
-            let Some(binding) = world.state.teams.binding(team.id) else {
+            let Some(binding) = world.state.teams.binding(team.facts.id) else {
                 assert!(waits, "{}", about());
                 continue;
             };
             assert!(waits || binding.slug == world.slug_of(team), "{}", about());
             let there: BTreeSet<_> = world.sentry.in_team[&binding.sentry].iter().copied().collect();
             let due: BTreeSet<_> =
-                world.members_of(team.id).iter().filter_map(|user| world.member_of(*user)).collect();
+                world.members_of(team.facts.id).iter().filter_map(|user| world.member_of(*user)).collect();
             assert!(due.is_subset(&there), "{}", about());
             let held: BTreeSet<_> =
                 row.iter().flat_map(|row| &row.remove).map(|removal| removal.member).collect();
@@ -244,9 +245,9 @@ fn a_team_that_is_left_out_is_not_planned_for() {
     for seed in 0..1000 {
         let mut world = World::new(seed);
         let plan = world.plan();
-        let out = |team: &crate::snapshot::GithubTeam| !world.settings.teams.matches(&team.slug);
+        let out = |team: &crate::snapshot::GithubTeam| !world.settings.teams.matches(&team.facts.slug);
         let left_out: BTreeSet<_> =
-            world.github.teams.iter().filter(|team| out(team)).map(|team| team.id).collect();
+            world.github.teams.iter().filter(|team| out(team)).map(|team| team.facts.id).collect();
         assert_eq!(plan.dormant, left_out.len(), "seed {seed}");
         assert!(plan.teams.iter().all(|team| !left_out.contains(&team.team)), "seed {seed}:\n{plan}");
         dormant += left_out.len();
@@ -291,7 +292,7 @@ fn a_team_that_github_does_not_show_is_left_as_it_is_unless_it_is_deleted_for_ce
         let mut world = World::generous(seed);
         let plan = world.plan();
         for (team, binding) in world.state.teams.bindings() {
-            if world.github.teams.iter().any(|row| row.id == team) {
+            if world.github.teams.iter().any(|row| row.facts.id == team) {
                 continue;
             }
             let row = plan.teams.iter().find(|row| row.team == team).unwrap();
@@ -305,7 +306,7 @@ fn a_team_that_github_does_not_show_is_left_as_it_is_unless_it_is_deleted_for_ce
         let before = world.clone();
         settle(&mut world);
         for (team, binding) in before.state.teams.bindings() {
-            let is_gone = before.github.teams.iter().all(|row| row.id != team);
+            let is_gone = before.github.teams.iter().all(|row| row.facts.id != team);
             if is_gone && !before.deleted.contains(&team) {
                 let row =
                     |world: &World| world.sentry.teams.iter().find(|row| row.id == binding.sentry).cloned();

@@ -22,24 +22,24 @@ fn plan() -> Plan {
     let theirs = world.mirrored_team("theirs", [1]);
     let sentry = world.sentry_of(theirs);
     world.bind(theirs, sentry, Origin::Adopted);
-    world.team_mut(moving).slug = GithubSlug::from("moved");
-    world.team_mut(moving).name = "Moved\u{202e} \"here\"".into();
+    world.team_mut(moving).facts.slug = GithubSlug::from("moved");
+    world.team_mut(moving).facts.name = "Moved\u{202e} \"here\"".into();
     world.github_team("new", [2, 3, 10, 11]);
     world.github_team("dormant", [2]);
     let late = world.github_team("late", [2]);
-    world.team_mut(late).created_at = Some(AFTER);
+    world.team_mut(late).facts.created_at = Some(AFTER);
     world.github_team("early", [2]);
     for slug in ["late", "early", "taken"] {
         world.new_sentry_team(SentrySlug::from(slug), slug.into(), vec![]);
     }
     let stuck = world.mirrored_team("stuck", [1]);
-    world.team_mut(stuck).slug = GithubSlug::from("taken");
+    world.team_mut(stuck).facts.slug = GithubSlug::from("taken");
     let waits = world.mirrored_team("waits", [1]);
-    world.team_mut(waits).slug = GithubSlug::from("stuck");
+    world.team_mut(waits).facts.slug = GithubSlug::from("stuck");
     world.leave(wide, 1..=3);
     world.leave(wide, 4..=4);
     [old, left, theirs].into_iter().for_each(|team| world.delete(team));
-    world.github.teams.retain(|team| team.id != shy);
+    world.github.teams.retain(|team| team.facts.id != shy);
     world.plan()
 }
 

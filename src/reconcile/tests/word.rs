@@ -52,7 +52,7 @@ fn a_rename_to_a_slug_whose_deletion_waits_for_the_beginning_waits_too() {
     let mut world = World::of_people(9, &[]);
     let (gone, renamed) = (world.mirrored_team("crew", 1..=2), world.mirrored_team("deck", 1..=2));
     world.delete(gone);
-    world.team_mut(renamed).slug = GithubSlug::from("crew");
+    world.team_mut(renamed).facts.slug = GithubSlug::from("crew");
     world.state.last_read = None;
     world.first = true;
     let (plan, done) = world.round(ALL);
@@ -77,7 +77,7 @@ fn a_newer_team_adopts_with_a_persons_word_only() {
     for approved in [true, false] {
         let mut world = World::of_people(3, &[]);
         let team = world.github_team("crew", 1..=2);
-        world.team_mut(team).created_at = Some(AFTER);
+        world.team_mut(team).facts.created_at = Some(AFTER);
         let sentry = world.new_sentry_team(SentrySlug::from("crew"), "Crew".into(), vec![MemberId(503)]);
         let (plan, done) = world.round(ALL);
         assert_eq!((only(&plan).rule.as_str(), done.calls), (crate::plan::ADOPTION_RULE, 0));

@@ -6,6 +6,7 @@ use super::apart::some_settings;
 use crate::clock::Timestamp;
 use crate::config::{load, Need, Settings};
 use crate::github::Claims;
+use crate::github::TeamFacts;
 use crate::identity::Identity;
 use crate::ids::*;
 use crate::reconcile::compare::{compare, Sides};
@@ -213,32 +214,26 @@ impl World {
         let share = self.rng.below(80);
         let members = users.into_iter().filter(|_| self.rng.percent(share)).collect();
         let parent = match self.rng.percent(25) {
-            true => self.rng.clone().pick(&self.github.teams).map(|team| team.id),
+            true => self.rng.clone().pick(&self.github.teams).map(|team| team.facts.id),
             false => None,
         };
-        self.github.teams.push(GithubTeam {
-            id,
-            node_id: String::new(),
-            name: name.into(),
-            slug: GithubSlug::from(slug),
-            created_at,
-            parent,
-            members,
-        });
+        let (name, slug) = (name.into(), GithubSlug::from(slug));
+        let facts = TeamFacts { id, node_id: String::new(), name, slug, created_at, parent };
+        self.github.teams.push(GithubTeam { facts, members });
         Some(id)
     }
 
     pub fn free_name(&mut self) -> Option<(&'static str, &'static str)> {
         let free: Vec<_> = NAMES
             .iter()
-            .filter(|(_, slug)| self.github.teams.iter().all(|team| team.slug.as_str() != *slug))
+            .filter(|(_, slug)| self.github.teams.iter().all(|team| team.facts.slug.as_str() != *slug))
             .copied()
             .collect();
         self.rng.pick(&free).copied()
     }
 
     pub fn slug_of(&self, team: &GithubTeam) -> SentrySlug {
-        slug::for_team(&team.slug, team.id, &self.settings.slug_prefix)
+        slug::for_team(&team.facts.slug, team.facts.id, &self.settings.slug_prefix)
     }
 
     pub fn is_free(&self, slug: &SentrySlug) -> bool {
@@ -268,8 +263,10 @@ impl World {
     pub fn members_of(&self, team: GithubTeamId) -> BTreeSet<GithubUserId> {
         let mut teams = BTreeSet::from([team]);
         loop {
-            let is_below = |child: &&GithubTeam| child.parent.is_some_and(|parent| teams.contains(&parent));
-            let more: Vec<_> = self.github.teams.iter().filter(is_below).map(|child| child.id).collect();
+            let is_below =
+                |child: &&GithubTeam| child.facts.parent.is_some_and(|parent| teams.contains(&parent));
+            let more: Vec<_> =
+                self.github.teams.iter().filter(is_below).map(|child| child.facts.id).collect();
             let before = teams.len();
             teams.extend(more);
             if !self.settings.child_members || teams.len() == before {
@@ -277,7 +274,7 @@ impl World {
             }
         }
         teams.retain(|other| self.settings.child_members || *other == team);
-        let rows = self.github.teams.iter().filter(|row| teams.contains(&row.id));
+        let rows = self.github.teams.iter().filter(|row| teams.contains(&row.facts.id));
         let users = rows.flat_map(|row| row.members.iter().copied());
         users.filter(|user| !self.github.people[user].bot).collect()
     }
@@ -293,11 +290,11 @@ impl World {
                 continue;
             }
             let there: BTreeSet<_> =
-                self.members_of(team.id).iter().filter_map(|user| self.member_of(*user)).collect();
+                self.members_of(team.facts.id).iter().filter_map(|user| self.member_of(*user)).collect();
             let adopted = self.rng.percent(25);
-            let name = if adopted { "Of old".into() } else { slug::display_name(&team.name, &slug) };
+            let name = if adopted { "Of old".into() } else { slug::display_name(&team.facts.name, &slug) };
             let sentry = self.new_sentry_team(slug, name, there.into_iter().collect());
-            self.bind(team.id, sentry, if adopted { Origin::Adopted } else { Origin::Created });
+            self.bind(team.facts.id, sentry, if adopted { Origin::Adopted } else { Origin::Created });
             if self.rng.percent(20) {
                 self.owners.insert(sentry);
             }
@@ -368,9 +365,9 @@ impl World {
     /// What the service writes down of a reading.
     pub fn note_what_was_seen(&mut self) {
         self.state.apply(Record::Read { sizes: self.sizes(), at: self.now });
-        for team in self.github.teams.iter().filter(|team| self.settings.teams.matches(&team.slug)) {
+        for team in self.github.teams.iter().filter(|team| self.settings.teams.matches(&team.facts.slug)) {
             let people = team.members.clone();
-            self.state.apply(Record::Looked { team: team.id, seq: Seq(self.seq), people });
+            self.state.apply(Record::Looked { team: team.facts.id, seq: Seq(self.seq), people });
         }
     }
 
