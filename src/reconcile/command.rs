@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
+use super::choice::Unknown;
 use super::part::Tally;
 use super::plan::Plan;
 use super::read::Progress;
+use super::run::Comparison;
 use crate::commands::Reply;
 use crate::engine::Engine;
 use crate::state::record::Mode;
@@ -22,7 +24,7 @@ const TELL: Duration = Duration::from_secs(2);
 pub struct Sync {
     /// As JSON.
     pub json: bool,
-    /// Only these teams are shown, by slug; empty for all.
+    /// Only these teams are shown and carried out, by slug; empty for all.
     pub teams: Vec<String>,
     /// Carry it out.
     pub apply: bool,
@@ -38,9 +40,6 @@ pub fn run(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
         return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
     }
     match sync.apply {
-        true if !sync.teams.is_empty() => {
-            failed("`sync --apply` carries out the whole plan", "leave --team out")
-        }
         true => carry_out(engine, sync, progress),
         false => look(engine, sync, progress),
     }
@@ -48,7 +47,7 @@ pub fn run(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
 
 fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
     match engine.compare(false, progress) {
-        Ok(Some(comparison)) => answer(&comparison.plan.only_if(&sync.teams), sync),
+        Ok(Some(mut comparison)) => answer(engine, &mut comparison, sync).unwrap_or_else(|refused| refused),
         Ok(None) => nobody_knows_whose(),
         Err(trouble) => unread(&trouble),
     }
@@ -58,16 +57,18 @@ fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
 fn carry_out(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
     loop {
         let mut shown = None;
-        let mut agrees = |plan: &Plan| {
-            let (reply, held) = (answer(plan, sync), !plan.holds.is_empty());
-            let agreed = reply.err.is_empty();
-            shown = Some((reply, held));
+        let mut agrees = |comparison: &mut Comparison| {
+            let answered = answer(engine, comparison, sync);
+            let agreed = answered.is_ok();
+            shown = Some((answered, !comparison.plan().holds.is_empty()));
             agreed
         };
         let done = engine.reconcile(false, progress, &mut agrees);
         match (done, shown) {
-            (Ok(Some(done)), Some((reply, held))) => return applied(reply, &wait(&done.run, progress), held),
-            (Ok(None), Some((refused, _))) => return refused,
+            (Ok(Some(done)), Some((Ok(reply), held))) => {
+                return applied(reply, &wait(&done.run, progress), held)
+            }
+            (Ok(None), Some((Err(refused), _))) => return refused,
             // What is still being carried out comes first.
             (Ok(_), _) => match engine.last_reconcile() {
                 Some(last) => drop(wait(&last.run, progress)),
@@ -78,15 +79,23 @@ fn carry_out(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
     }
 }
 
-/// The plan, shown or kept; an error if it is another one than the kept.
-fn answer(plan: &Plan, sync: &Sync) -> Reply {
+/// The plan for the chosen teams, shown or kept; an error if one of them is unknown, or if it is another plan than the
+/// kept one.
+fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<Reply, Reply> {
+    let dormant =
+        comparison.choose(engine, &sync.teams).map_err(|unknown| failed(&unknown.what(), Unknown::FIX))?;
+    let plan = comparison.plan();
     let kept = (sync.save || sync.kept.is_some()).then(|| keepable(plan));
     if let Some(expected) = sync.kept.as_ref().filter(|expected| Some(*expected) != kept.as_ref()) {
         let err = "error: the plan has changed since it was kept; nothing was done\n".into();
-        return Reply { out: differences(expected, plan), err, exit: 2, plan: None };
+        return Err(Reply { out: differences(expected, plan), err, exit: 2, plan: None });
     }
+    let err = dormant.iter().fold(String::new(), |mut err, slug| {
+        let _ = writeln!(err, "`{}` is left out by SYNC_TEAMS", crate::escape::plain(slug, 60));
+        err
+    });
     let exit = if plan.is_in_sync() { 0 } else { 2 };
-    Reply { out: show(plan, sync.json), exit, plan: kept.filter(|_| sync.save), ..Reply::default() }
+    Ok(Reply { out: show(plan, sync.json), err, exit, plan: kept.filter(|_| sync.save) })
 }
 
 fn nobody_knows_whose() -> Reply {

@@ -205,7 +205,7 @@ impl Judged<'_> {
         }
         let Hold { name, changes, .. } = Hold::new(changes, rule.clone(), self.measure.now, Vec::new());
         items.into_iter().for_each(|item| self.mark(item, &name));
-        self.plan.holds.push(PlannedHold { name, rule, changes });
+        self.plan.holds.push(PlannedHold { name, rule, changes, others: 0 });
     }
 
     fn mark(&mut self, item: Item, name: &HoldName) {
@@ -374,23 +374,10 @@ impl Judged<'_> {
         }
     }
 
-    /// A slug that was to be given up by a deletion that is held, or was refused, stays taken: whoever would have it, and
-    /// whoever would have theirs, waits.
+    /// A slug that was to be given up by a deletion that is held, or was refused, stays taken.
     fn wait_for_what_stays(&mut self, mut staying: Vec<(SentrySlug, GithubTeamId)>) {
         let held = self.plan.teams.iter().filter(|team| is_end(team) && team.held.is_some());
         staying.extend(held.map(|team| (team.slug.clone(), team.team)));
-        let takes =
-            |team: &TeamPlan| team.held.is_none() && matches!(team.step, Step::Create | Step::Rename { .. });
-        let teams = self.plan.teams.iter().enumerate().filter(|(_, team)| takes(team));
-        let mut takers: HashMap<SentrySlug, usize> =
-            teams.map(|(at, team)| (team.slug.clone(), at)).collect();
-        while let Some((slug, owner)) = staying.pop() {
-            let taker = takers.remove(&slug).and_then(|at| self.plan.teams.get_mut(at));
-            let Some(team) = taker else { continue };
-            match std::mem::replace(&mut team.step, Step::Wait { owner }) {
-                Step::Rename { from } => staying.push((from, team.team)),
-                _ => team.add.clear(),
-            }
-        }
+        self.plan.wait_for(staying);
     }
 }

@@ -1,5 +1,6 @@
 //! The whole organisation: read both sides, compare, show the plan, hand what may be done to the lanes.
 
+pub mod choice;
 pub mod command;
 pub mod compare;
 pub mod judge;

@@ -2,11 +2,12 @@
 //!
 //! Sorted and stable: the same two sides give the same text and the same JSON. What is in sync is not in it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};
 
 use serde::Serialize;
 
+use super::choice::Choice;
 use crate::escape::{plain, Quoted};
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::state::holds::{HeldChange, HoldName};
@@ -159,6 +160,13 @@ pub struct PlannedHold {
     pub rule: String,
     /// The changes.
     pub changes: Vec<HeldChange>,
+    /// How many more the same decision is about, of teams that were not chosen.
+    #[serde(skip_serializing_if = "is_none")]
+    pub others: usize,
+}
+
+fn is_none(n: &usize) -> bool {
+    *n == 0
 }
 
 impl TeamPlan {
@@ -225,21 +233,53 @@ impl Plan {
         self.holds.is_empty() && self.counts() == Counts::default()
     }
 
-    /// Only these teams, by slug; everything if there are none.
-    pub fn only_if(mut self, slugs: &[String]) -> Self {
-        if slugs.is_empty() {
-            return self;
+    /// What of it is about the chosen teams. A chosen team that takes the slug of one that was not chosen waits.
+    pub fn only(&self, choice: &Choice) -> Self {
+        let (chosen, others): (Vec<_>, Vec<_>) =
+            self.teams.iter().partition(|team| choice.teams.contains(&team.team));
+        let staying = others.into_iter().filter_map(|team| match &team.step {
+            Step::Rename { from } => Some((from.clone(), team.team)),
+            Step::Delete { .. } => Some((team.slug.clone(), team.team)),
+            _ => None,
+        });
+        let slugs: HashSet<_> = chosen.iter().map(|team| &team.slug).collect();
+        let skipped = self.skipped.iter().filter_map(|person| {
+            let teams: Vec<_> = person.teams.iter().filter(|team| slugs.contains(team)).cloned().collect();
+            (!teams.is_empty()).then(|| Skipped { teams, ..person.clone() })
+        });
+        let is_chosen = |change: &&HeldChange| change.team().is_some_and(|team| choice.teams.contains(&team));
+        let holds = self.holds.iter().filter_map(|hold| {
+            let changes: Vec<_> = hold.changes.iter().filter(is_chosen).cloned().collect();
+            let others = hold.changes.len() - changes.len();
+            (!changes.is_empty()).then(|| PlannedHold { changes, others, ..hold.clone() })
+        });
+        let told: HashSet<_> = chosen.iter().map(|team| team.team).collect();
+        let mut only = Self {
+            skipped: skipped.collect(),
+            holds: holds.collect(),
+            in_sync: choice.mirrored.difference(&told).count(),
+            dormant: choice.teams.len() - choice.mirrored.union(&told).count(),
+            teams: chosen.into_iter().cloned().collect(),
+        };
+        only.wait_for(staying.collect());
+        only
+    }
+
+    /// These slugs, each of a team, stay taken: whoever would have one waits, and so does whoever would have theirs.
+    pub fn wait_for(&mut self, mut staying: Vec<(SentrySlug, GithubTeamId)>) {
+        let takes =
+            |team: &TeamPlan| team.held.is_none() && matches!(team.step, Step::Create | Step::Rename { .. });
+        let teams = self.teams.iter().enumerate().filter(|(_, team)| takes(team));
+        let mut takers: HashMap<SentrySlug, usize> =
+            teams.map(|(at, team)| (team.slug.clone(), at)).collect();
+        while let Some((slug, owner)) = staying.pop() {
+            let taker = takers.remove(&slug).and_then(|at| self.teams.get_mut(at));
+            let Some(team) = taker else { continue };
+            match std::mem::replace(&mut team.step, Step::Wait { owner }) {
+                Step::Rename { from } => staying.push((from, team.team)),
+                _ => team.add.clear(),
+            }
         }
-        let slugs: HashSet<&str> = slugs.iter().map(String::as_str).collect();
-        let chosen = |slug: &SentrySlug| slugs.contains(slug.as_str());
-        self.teams.retain(|team| chosen(&team.slug));
-        self.skipped.retain(|person| person.teams.iter().any(chosen));
-        let ids: HashSet<_> = self.teams.iter().map(|team| team.team).collect();
-        for hold in &mut self.holds {
-            hold.changes.retain(|change| change.team().is_some_and(|team| ids.contains(&team)));
-        }
-        self.holds.retain(|hold| !hold.changes.is_empty());
-        self
     }
 }
 
@@ -258,10 +298,11 @@ impl fmt::Display for Plan {
         if !self.holds.is_empty() {
             writeln!(f, "held until a person decides:")?;
         }
-        for PlannedHold { name, rule, changes } in &self.holds {
+        for PlannedHold { name, rule, changes, others } in &self.holds {
             let n = changes.len();
-            let s = if n == 1 { "" } else { "s" };
-            writeln!(f, "  {name}: {n} change{s}: {rule}\n    sentry-team-sync approve {name}")?;
+            let s = if n + others == 1 { "" } else { "s" };
+            let of = if *others == 0 { String::new() } else { format!(" of {}", n + others) };
+            writeln!(f, "  {name}: {n}{of} change{s}: {rule}\n    sentry-team-sync approve {name}")?;
         }
         writeln!(f, "{}", self.summary())
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
 use super::part::{Part, Run, Task};
@@ -24,13 +25,34 @@ use crate::work::hint::{Ask, Hint, LaneKey, Origin as From};
 /// What was found, before anything is done about it.
 pub struct Comparison {
     /// The plan, with what guards stop of it.
-    pub plan: Plan,
+    plan: Plan,
+    /// What of it is shown and carried out, if somebody has chosen some teams.
+    part: Option<Plan>,
     /// Everything that is due, whatever guards and people say about it.
     due: Vec<HeldChange>,
     /// A person has to let the mirror begin. Teams that events have brought in meanwhile go on.
     waits_for_first: bool,
     both: Both,
     seq: Seq,
+}
+
+impl Comparison {
+    /// What is shown, and carried out.
+    pub fn plan(&self) -> &Plan {
+        self.part.as_ref().unwrap_or(&self.plan)
+    }
+
+    /// From now on only the teams of these slugs are shown and carried out; all if there are none. Gives the slugs of
+    /// those that `SYNC_TEAMS` leaves out.
+    pub fn choose(&mut self, engine: &Engine, slugs: &[String]) -> Result<Vec<String>, Unknown> {
+        if slugs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let roster = engine.state(|state| Roster::new(&self.both.github, state, &self.both.settings));
+        let choice = roster.choose(slugs)?;
+        self.part = Some(self.plan.only(&choice));
+        Ok(choice.dormant)
+    }
 }
 
 /// A comparison that was carried out, or is being.
@@ -86,25 +108,26 @@ impl Engine {
             },
         );
         let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
-        Ok(Some(Comparison { plan, due, waits_for_first, both, seq }))
+        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, seq }))
     }
 
-    /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan. `None` if not,
-    /// while another one is not over, or while it is not known whose teams these are.
+    /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of
+    /// it as they choose. `None` if not, while another one is not over, or while it is not known whose teams these are.
     pub fn reconcile(
         &self,
         serving: bool,
         progress: Progress,
-        agrees: &mut dyn FnMut(&Plan) -> bool,
+        agrees: &mut dyn FnMut(&mut Comparison) -> bool,
     ) -> Result<Option<Reconciled>, Trouble> {
         let mut last = self.last_run.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
             return Ok(None);
         }
         let began = Instant::now();
-        let Some(comparison) = self.compare(serving, progress)?.filter(|found| agrees(&found.plan)) else {
+        let Some(mut comparison) = self.compare(serving, progress)? else { return Ok(None) };
+        if !agrees(&mut comparison) {
             return Ok(None);
-        };
+        }
         if let Some(last) = last.as_ref() {
             last.run.supersede();
         }
@@ -134,7 +157,7 @@ impl Engine {
 
     /// Records what was seen, and hands what may be done to the lanes.
     pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
-        let Comparison { plan, due, waits_for_first, both, seq } = comparison;
+        let Comparison { plan, due, waits_for_first, both, seq, .. } = comparison;
         self.keep_holds(plan, due);
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
         let run = Arc::new(Run::default());
@@ -152,7 +175,7 @@ impl Engine {
             );
             self.journal.note(Record::Mended);
         }
-        for team in &plan.teams {
+        for team in &comparison.plan().teams {
             let tasks = self.tasks(team);
             if !tasks.is_empty() {
                 let part = Part::new(*seq, tasks, run.clone());

@@ -336,13 +336,38 @@ fn sync_beside_a_service_is_run_by_it_with_its_tokens() {
     teams(&world, &["Crew"], &all);
     let (code, out, err) = world.command(&["sync"]);
     assert_eq!((code, out.starts_with("create   crew")), (2, true), "{out}{err}");
-    assert_eq!(world.command(&["sync", "--team", "nothing"]).1, "in sync: 0 teams in sync, 0 left out\n");
+    let (code, out, err) = world.command(&["sync", "--team", "nothing", "--team", "crwe"]);
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    assert!(err.contains("no team has the slug `nothing`, nor `crwe` (did you mean `crew`?)"), "{err}");
+    assert!(err.contains("  fix: take the slug from"), "{err}");
     let (code, out, err) = world.command(&["sync", "--apply"]);
     assert_eq!((code, out.ends_with("done: 2 changes made in Sentry\n")), (0, true), "{out}{err}");
     let (code, out, _) = world.command(&["whois", "p0"]);
     assert_eq!(code, 0);
     assert!(out.contains("verified   p0@acme.test -> Sentry member"), "{out}");
     assert!(out.contains("matched: Sentry member") && out.contains("by verified"), "{out}");
+}
+
+#[test]
+fn sync_of_chosen_teams_shows_and_carries_out_those_alone() {
+    let mut world = world();
+    let all = people(&world, 2);
+    let ids = teams(&world, &["Crew", "Other", "Idle"], &all[..1]);
+    let (code, out, err) = world.alone(&["sync", "--apply", "--team", "crew", "--team", "idle"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("create   crew") && out.ends_with("\ndone: 4 changes made in Sentry\n"), "{out}");
+    assert_eq!(world.sentry.teams().into_keys().collect::<Vec<_>>(), ["crew", "idle"]);
+    // Two that differ, one that was chosen.
+    world.github.join(ids[0], all[1]);
+    let (code, out, _) = world.alone(&["sync", "--team", "idle"]);
+    assert_eq!((code, out.as_str()), (0, "in sync: 1 team in sync, 0 left out\n"));
+    world.set("SYNC_TEAMS", "*,!other");
+    let (code, out, err) = world.alone(&["sync", "--team", "other"]);
+    assert_eq!((code, out.as_str()), (0, "in sync: 0 teams in sync, 1 left out\n"));
+    assert_eq!(err, "`other` is left out by SYNC_TEAMS\n");
+    let mark = world.sentry.wire.mark();
+    let (code, out, err) = world.alone(&["sync", "--apply", "--team", "crew", "--team", "none"]);
+    assert_eq!((code, out.as_str(), world.writes_since(mark)), (1, "", Vec::new()), "{err}");
 }
 
 #[test]

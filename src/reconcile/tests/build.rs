@@ -3,6 +3,7 @@
 use super::world::{settings, World, BEFORE, NOW};
 use crate::github::TeamFacts;
 use crate::ids::*;
+use crate::reconcile::choice::{Choice, Roster, Unknown};
 use crate::reconcile::plan::{Plan, PlannedHold};
 use crate::snapshot::GithubTeam;
 use crate::state::holds::HoldName;
@@ -44,6 +45,11 @@ impl World {
         self.observe();
         self.note_what_was_seen();
         id
+    }
+
+    /// The teams of these slugs.
+    pub fn chosen(&self, slugs: &[String]) -> Result<Choice, Unknown> {
+        Roster::new(&self.github, &self.state, &self.settings).choose(slugs)
     }
 
     pub fn team(&self, id: GithubTeamId) -> &GithubTeam {

@@ -291,7 +291,7 @@ impl World {
     }
 
     fn keep_holds(&mut self, plan: &Plan, due: &[HeldChange]) {
-        for PlannedHold { name, rule, changes } in &plan.holds {
+        for PlannedHold { name, rule, changes, .. } in &plan.holds {
             if self.state.holds.get(name).is_some_and(|known| *known.rule == **rule) {
                 continue;
             }

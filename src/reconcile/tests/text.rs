@@ -8,8 +8,13 @@ use crate::ids::*;
 use crate::reconcile::plan::{Counts, Plan, Step};
 use crate::state::record::Origin;
 
-/// One of everything.
+/// The plan for [`everything`].
 fn plan() -> Plan {
+    everything().plan()
+}
+
+/// One of everything.
+fn everything() -> World {
     let pairs =
         [("SYNC_DELETE_TEAMS", "delete"), ("SYNC_TEAMS", "*, !dormant"), ("SYNC_PROTECT", "old-left")];
     let mut world = World::of_people(9, &pairs);
@@ -40,7 +45,7 @@ fn plan() -> Plan {
     world.leave(wide, 4..=4);
     [old, left, theirs].into_iter().for_each(|team| world.delete(team));
     world.github.teams.retain(|team| team.facts.id != shy);
-    world.plan()
+    world
 }
 
 const TEXT: &str = r#"adopt    early  Sentry team 1008
@@ -124,17 +129,80 @@ fn what_can_not_be_done_is_told_and_is_no_difference() {
     assert!(plan.is_in_sync());
 }
 
+/// What is told of the teams of these slugs.
+fn only(world: &mut World, slugs: &[&str]) -> String {
+    let slugs: Vec<_> = slugs.iter().map(|slug| slug.to_string()).collect();
+    let choice = world.chosen(&slugs).unwrap();
+    world.plan().only(&choice).to_string()
+}
+
 #[test]
-fn only_the_teams_asked_for_are_shown() {
-    let only =
-        |slugs: &[&str]| plan().only_if(&slugs.iter().map(|slug| slug.to_string()).collect::<Vec<_>>());
-    assert_eq!(only(&[]), plan());
-    let some = only(&["theirs", "new", "nonsense"]);
-    assert_eq!(some.teams.iter().map(|team| team.slug.as_str()).collect::<Vec<_>>(), ["new", "theirs"]);
-    assert_eq!(some.holds.iter().map(|hold| hold.name.to_string()).collect::<Vec<_>>(), ["8c44e767"]);
-    assert_eq!(some.skipped.len(), 2);
-    let none = only(&["kept"]);
-    assert!(none.teams.is_empty() && none.skipped.is_empty() && none.is_in_sync());
+fn only_the_teams_asked_for_are_shown_and_counted() {
+    let text = r#"create   new  "NEW"
+         + u2  by saml
+         + u3  by saml
+delete   theirs  Sentry team 1006  [held 8c44e767]
+people whom Sentry does not know, left as they are:
+  u10: no Sentry member bears the address from saml (in new)
+  u11: in conflict: saml fits several Sentry members: 1, 2 (in new)
+held until a person decides:
+  8c44e767: 1 change: adopted: the Sentry team was there before the mirror
+    sentry-team-sync approve 8c44e767
+1 to create, 1 to delete, 2 to add, 1 held of these, 2 people skipped; 0 teams in sync, 0 left out
+"#;
+    let world = &mut everything();
+    assert_eq!(only(world, &["theirs", "new"]), text);
+    assert_eq!(only(world, &["kept", "dormant"]), "in sync: 1 team in sync, 1 left out\n");
+}
+
+#[test]
+fn a_slug_that_no_team_has_is_named_with_the_one_that_was_meant() {
+    let world = everything();
+    let ask = |slugs: &[&str]| world.chosen(&slugs.iter().map(|slug| slug.to_string()).collect::<Vec<_>>());
+    let what = |slugs: &[&str]| ask(slugs).unwrap_err().what();
+    assert_eq!(what(&["kept", "nonsense"]), "no team has the slug `nonsense`");
+    assert_eq!(
+        what(&["dormnat", "\u{1b}[2J"]),
+        "no team has the slug `dormnat` (did you mean `dormant`?), nor `[2J`"
+    );
+    assert_eq!(what(&[""]), "no team has the slug ``");
+    // One that only Sentry still has, one that GitHub does not show, and one that is left out.
+    let choice = ask(&["moving", "shy", "dormant"]).unwrap();
+    assert_eq!((choice.teams.len(), choice.dormant), (3, vec!["dormant".to_string()]));
+}
+
+#[test]
+fn a_team_is_known_by_its_slug_on_both_sides() {
+    let mut world = World::of_people(1, &[("SYNC_SLUG_PREFIX", "acme-")]);
+    let (crew, other) = (world.mirrored_team("crew", [1]), world.mirrored_team("acme-crew", [1]));
+    let teams = |slug: &str| world.chosen(&[slug.to_string()]).unwrap().teams;
+    assert_eq!(teams("crew"), [crew].into());
+    assert_eq!(teams("acme-acme-crew"), [other].into());
+    // Two teams are called that: what plans show comes first.
+    assert_eq!(teams("acme-crew"), [crew].into());
+}
+
+#[test]
+fn a_decision_about_more_than_the_chosen_teams_says_so() {
+    let mut world = World::of_people(9, &[("SYNC_MAX_REMOVALS", "1%,1")]);
+    let (a, b) = (world.mirrored_team("aa", 1..=9), world.mirrored_team("bb", 1..=9));
+    world.leave(a, [1]);
+    world.leave(b, [2, 3]);
+    let text = only(&mut world, &["aa"]);
+    assert!(text.contains(": 1 of 3 changes: SYNC_MAX_REMOVALS"), "{text}");
+    assert!(text.ends_with("\n1 to remove, 1 held of these; 0 teams in sync, 0 left out\n"), "{text}");
+}
+
+#[test]
+fn a_chosen_team_waits_for_a_slug_that_only_the_whole_plan_sets_free() {
+    let mut world = World::of_people(1, &[]);
+    let (a, b) = (world.mirrored_team("aa", [1]), world.mirrored_team("bb", [1]));
+    world.team_mut(a).facts.slug = "bb".into();
+    world.team_mut(b).facts.slug = "cc".into();
+    assert_eq!(world.plan().counts().rename, 2);
+    let text = only(&mut world, &["aa"]);
+    assert!(text.starts_with(&format!("wait     bb  GitHub team {b} still has the slug\n")), "{text}");
+    assert!(only(&mut world, &["cc"]).starts_with("rename   bb -> cc"));
 }
 
 #[test]
