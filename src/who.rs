@@ -268,16 +268,17 @@ impl Engine {
         ))
     }
 
-    /// The identity chain of one account, step by step, for people. Nothing is remembered of it.
+    /// The identity chain of one account, step by step, for people. Nothing is remembered of it. An account that GitHub
+    /// does not show is an error.
     pub fn whois(&self, login: &Login) -> Result<String, Outcome> {
         use std::fmt::Write;
         let found = self.github.account(login).map_err(|trouble| self.github_trouble(trouble))?;
         let Some(profile) = found else {
-            let text = format!(
-                "GitHub shows no account `{}` to this token\n",
+            return Err(Outcome::Failed(format!(
+                "GitHub has no account `{}`, or hides it from GH_TOKEN\n  fix: give the name as in github.com/LOGIN; \
+                 whoever has renamed their account is found by the new name only",
                 crate::escape::plain(login.as_str(), 60)
-            );
-            return Ok(text);
+            )));
         };
         let person = profile.person;
         self.read_directory().map_err(|trouble| self.sentry_trouble(trouble))?;

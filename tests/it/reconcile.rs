@@ -342,6 +342,10 @@ fn sync_beside_a_service_is_run_by_it_with_its_tokens() {
     assert!(err.contains("  fix: take the slug from"), "{err}");
     let (code, out, err) = world.command(&["sync", "--apply"]);
     assert_eq!((code, out.ends_with("done: 2 changes made in Sentry\n")), (0, true), "{out}{err}");
+    let (code, out, err) = world.command(&["whois", "@nob\u{202e}ody"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.starts_with("error: GitHub has no account `nobody`, or hides it"), "{err}");
+    assert!(err.contains("\n  fix: give the name as in github.com/LOGIN"), "{err}");
     let (code, out, _) = world.command(&["whois", "p0"]);
     assert_eq!(code, 0);
     assert!(out.contains("verified   p0@acme.test -> Sentry member"), "{out}");
