@@ -111,7 +111,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
                     eprintln!("{text} …");
                 }
             };
-            let reply = match control::ask(&config.settings.state_dir, &command, &progress)? {
+            let mut reply = match control::ask(&config.settings.state_dir, &command, &progress)? {
                 Some(reply) => reply,
                 None => {
                     if env.contains_key("RUST_LOG") {
@@ -123,6 +123,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             if let (Some(path), Some(plan)) = (save, &reply.plan) {
                 let text = serde_json::to_string_pretty(plan).context("failed to write", path.display())?;
                 std::fs::write(&path, text + "\n").context("failed to write", path.display())?;
+                let path = path.display();
+                reply.err.push_str(&format!(
+                    "the plan is kept in `{path}`; to carry it out: sentry-team-sync sync --apply={path}\n"
+                ));
             }
             Ok(answer(&reply.out, &reply.err, reply.exit))
         }

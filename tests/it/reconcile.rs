@@ -315,7 +315,11 @@ fn a_kept_plan_is_carried_out_only_while_it_still_holds() {
     let ids = teams(&world, &["Crew"], &all[..1]);
     let file = world.dir.0.join("plan.json");
     let file = file.to_str().expect("a plain path");
-    assert_eq!(world.alone(&["sync", "--save", file]).0, 2);
+    let (code, out, err) = world.alone(&["sync", "--save", file]);
+    assert!(code == 2 && out.starts_with("create   crew"), "{out}{err}");
+    let said =
+        format!("the plan is kept in `{file}`; to carry it out: sentry-team-sync sync --apply={file}\n");
+    assert_eq!(err, said);
     world.github.join(ids[0], all[1]);
     let (code, out, err) = world.alone(&["sync", &format!("--apply={file}")]);
     assert_eq!(code, 2);
