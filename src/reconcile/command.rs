@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 
 use super::choice::Unknown;
 use super::part::Tally;
-use super::plan::Plan;
+use super::plan::{n_changes, Plan};
 use super::read::Progress;
 use super::run::Comparison;
 use crate::commands::Reply;
@@ -149,12 +149,13 @@ fn wait(run: &super::part::Run, progress: Progress) -> Tally {
             return tally;
         }
         let put_off = tally.put_off.map(|why| format!(" ({why})")).unwrap_or_default();
-        progress(&format!("{} changes made, {} of {total} teams to go{put_off}", tally.written, tally.open));
+        let written = n_changes(tally.written);
+        progress(&format!("{written} made, {} of {total} teams to go{put_off}", tally.open));
     }
 }
 
 fn applied(mut reply: Reply, tally: &Tally, held: bool) -> Reply {
-    let _ = writeln!(reply.out, "done: {} changes made in Sentry", tally.written);
+    let _ = writeln!(reply.out, "done: {} made in Sentry", n_changes(tally.written));
     for why in &tally.failed {
         let _ = writeln!(reply.err, "error: {why}");
     }

@@ -176,6 +176,11 @@ impl TeamPlan {
     }
 }
 
+/// So many changes, in words.
+pub fn n_changes(n: usize) -> String {
+    format!("{n} change{}", if n == 1 { "" } else { "s" })
+}
+
 /// How much of each kind there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -300,9 +305,9 @@ impl fmt::Display for Plan {
         }
         for PlannedHold { name, rule, changes, others } in &self.holds {
             let n = changes.len();
-            let s = if n + others == 1 { "" } else { "s" };
-            let of = if *others == 0 { String::new() } else { format!(" of {}", n + others) };
-            writeln!(f, "  {name}: {n}{of} change{s}: {rule}\n    sentry-team-sync approve {name}")?;
+            let chosen = if *others == 0 { String::new() } else { format!("{n} of ") };
+            let all = n_changes(n + others);
+            writeln!(f, "  {name}: {chosen}{all}: {rule}\n    sentry-team-sync approve {name}")?;
         }
         writeln!(f, "{}", self.summary())
     }

@@ -8,7 +8,7 @@ use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
 use super::part::{Part, Run, Task};
-use super::plan::{Counts, Plan, PlannedHold, Step, TeamPlan};
+use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -198,9 +198,8 @@ impl Engine {
                 continue;
             }
             log::warn!("reconcile: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
-            let n = changes.len();
             let entry = crate::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
-            self.audit.write(entry.because(format!("{name}: {n} changes: {rule}")));
+            self.audit.write(entry.because(format!("{name}: {}: {rule}", n_changes(changes.len()))));
             self.journal.note(Record::Held { hold });
         }
         let due: HashSet<_> = due.iter().map(HeldChange::key).collect();

@@ -115,7 +115,7 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
 }
 
 /// What became of the Sentry team, if the GitHub team's end is known.
-fn fate(job: &TeamJob) -> Option<Fate> {
+pub(super) fn fate(job: &TeamJob) -> Option<Fate> {
     job.engine.state(|state| state.teams.gone(job.team)).map(|gone| gone.fate)
 }
 

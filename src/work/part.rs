@@ -9,7 +9,7 @@ use crate::ids::{GithubTeamId, GithubUserId};
 use crate::reconcile::part::{Part, Task};
 use crate::reconcile::plan::{Addition, Removal};
 use crate::sentry::{Added, Removed, Team};
-use crate::state::record::{Mode, Record};
+use crate::state::record::{Fate, Mode, Record};
 use crate::state::Org;
 use crate::work::hint::{Ask, Hint, Outcome};
 
@@ -72,7 +72,8 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
         Task::Add(addition) => add(job, hint, part, addition),
         Task::Remove(removal) => remove(job, hint, part, removal),
         Task::End { .. } => match end::run(job, None) {
-            end::End::Over(Outcome::Done(_)) => Ok(true),
+            // What is left alone in Sentry is no change there.
+            end::End::Over(Outcome::Done(_)) => Ok(end::fate(job) == Some(Fate::Deleted)),
             end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome),
         },
         Task::Filled => {
@@ -98,9 +99,9 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<b
     let entry = crate::audit::Entry { member: Some(*member), ..entry }
         .because(format!("matched by {}", source.name()));
     match job.apply(Some(hint)).add(&binding, *member, entry)? {
-        Added::New(_) | Added::Already => {
+        added @ (Added::New(_) | Added::Already) => {
             members::forget_wish(job, *user);
-            Ok(true)
+            Ok(matches!(added, Added::New(_)))
         }
         Added::Requested => Err(members::only_requested(&person, &binding)),
         Added::Locked => Err(members::locked(&binding)),

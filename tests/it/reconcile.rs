@@ -271,7 +271,7 @@ fn a_team_left_empty_and_a_short_reading_remove_nobody() {
     assert!(out.contains("short reading: 21 memberships on GitHub, 24 the last time"), "{out}");
     world.github.join(ids[0], all[0]);
     world.github.join(ids[0], all[1]);
-    assert!(apply(&world).ends_with("done: 1 changes made in Sentry\n"));
+    assert!(apply(&world).ends_with("done: 1 change made in Sentry\n"));
 }
 
 #[test]
@@ -460,6 +460,22 @@ fn script_fault_deleting_teams_merely_adopted() {
 }
 
 #[test]
+fn a_sentry_team_that_is_left_alone_is_no_change() {
+    let mut world = world();
+    let all = people(&world, 1);
+    let names: Vec<_> = (0..20).map(|n| format!("t{n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let ids = teams(&world, &names, &all);
+    apply(&world);
+    world.github.delete_team(ids[0]);
+    world.set("SYNC_DELETE_TEAMS", "keep");
+    let out = apply(&world);
+    assert!(out.contains("leave    t0") && out.ends_with("done: 0 changes made in Sentry\n"), "{out}");
+    assert!(world.members("t0").is_some());
+    assert!(apply(&world).starts_with("in sync: 19 teams in sync, 0 left out\n"));
+}
+
+#[test]
 fn script_fault_silent_adoption_of_somebody_elses_team() {
     let world = world();
     let all = people(&world, 1);
@@ -487,7 +503,7 @@ fn script_fault_202_logged_as_added() {
     let (code, out, err) = world.alone(&["sync", "--apply"]);
     assert_eq!(code, 1, "{out}{err}");
     assert!(err.contains("Sentry only filed an access request"), "{err}");
-    assert!(out.ends_with("done: 1 changes made in Sentry\n"), "only the adoption: {out}");
+    assert!(out.ends_with("done: 1 change made in Sentry\n"), "only the adoption: {out}");
 }
 
 #[test]
