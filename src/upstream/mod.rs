@@ -1,7 +1,8 @@
 //! The one place that speaks HTTP to GitHub and Sentry: agent, timeouts, pace, verdict.
 //!
-//! It never follows a redirect (a token would travel, and a DELETE would turn into a GET), never repeats a call whose
-//! outcome is unknown, and never holds a token in anything that can be printed.
+//! It never follows a redirect (a token would travel, and a DELETE would turn into a GET), never repeats a call that may
+//! have changed something and whose outcome is unknown, and never holds a token in anything that can be printed. A GET
+//! that met a kept connection at the moment when the other side closed it is asked once more, on a fresh one.
 
 pub mod answer;
 pub mod pace;
@@ -56,7 +57,18 @@ pub struct Upstream {
     stopping: Condvar,
     stopped: AtomicBool,
     tally: Mutex<Tally>,
+    /// A connection that was good may be kept: the last call was answered.
+    keeps: AtomicBool,
     token_expires: Mutex<Option<String>>,
+}
+
+/// Which connection a call goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// A kept one, or a new one if there is none.
+    Any,
+    /// A new one.
+    Fresh,
 }
 
 /// One call: method, path behind host and port (with its query), body.
@@ -141,6 +153,7 @@ impl Upstream {
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(Tally::new(classes)),
+            keeps: AtomicBool::new(false),
             token_expires: Mutex::default(),
         }
     }
@@ -176,7 +189,7 @@ impl Upstream {
     /// Asks, waiting for the host's pace. Rate limits that name a short wait are waited for and asked again: they
     /// say that nothing was carried out.
     pub fn ask(&self, asked: Asked, request: &Request) -> Reply {
-        let mut tries = 0;
+        let (mut tries, mut line) = (0, Line::Any);
         loop {
             let wait = self.pace().turn(request.method, Instant::now());
             if wait > PATIENCE || (!wait.is_zero() && !self.sleep(wait)) {
@@ -186,7 +199,15 @@ impl Upstream {
                 continue;
             }
             let replaced = self.replaced.load(Ordering::Acquire);
-            let reply = self.call(asked, request);
+            let (reply, was_closed) = self.call(asked, request, line);
+            // Whoever keeps connections closes them at some time, which may be this very moment: no sign of an outage.
+            let was_kept = line == Line::Any && self.keeps.load(Ordering::Relaxed);
+            if was_closed && was_kept && request.method == Method::Get {
+                self.pace().came_back(request.method, None, None, Instant::now());
+                line = Line::Fresh;
+                continue;
+            }
+            self.keeps.store(reply.answer.status != 0, Ordering::Relaxed);
             let is_of_old_token = replaced != self.replaced.load(Ordering::Acquire);
             if is_of_old_token && matches!(reply.verdict, Verdict::Refused(_)) {
                 // It says nothing of the new one, and nothing was carried out.
@@ -289,17 +310,20 @@ impl Upstream {
         }
     }
 
-    fn call(&self, asked: Asked, request: &Request) -> Reply {
+    /// One call, and whether the other side closed the connection before its answer was whole.
+    fn call(&self, asked: Asked, request: &Request, line: Line) -> (Reply, bool) {
         self.lock_tally().ask(asked);
         let began = Instant::now();
         failpoint::pass("before a call");
-        let (verdict, answer, said) = match self.send(request) {
+        let mut was_closed = false;
+        let (verdict, answer, said) = match self.send(request, line) {
             Ok(answer) => {
                 let verdict = verdict::judge(asked, &answer, Timestamp::now());
                 let said = if answer.status < 300 { answer.status.to_string() } else { answer.brief() };
                 (verdict, answer, said)
             }
             Err(error) => {
+                was_closed = is_closing(&error);
                 let (verdict, said) = no_answer(&error);
                 (verdict, Answer::default(), said)
             }
@@ -308,10 +332,10 @@ impl Upstream {
         let exchange = Exchange { call: request.to_string(), answer: said };
         let Exchange { call, answer: said } = &exchange;
         log::debug!("{}: {call} -> {said} in {} ms", self.name, began.elapsed().as_millis());
-        Reply { verdict, answer, exchange }
+        (Reply { verdict, answer, exchange }, was_closed)
     }
 
-    fn send(&self, request: &Request) -> Result<Answer, ureq::Error> {
+    fn send(&self, request: &Request, line: Line) -> Result<Answer, ureq::Error> {
         let body = request.body.as_ref().map(serde_json::to_vec).transpose().map_err(std::io::Error::from)?;
         let uri = format!("{}{}", self.base.origin(), request.path);
         let mut builder = http::Request::builder().method(request.method.name()).uri(uri);
@@ -323,6 +347,10 @@ impl Upstream {
             builder = builder.header("content-type", "application/json");
         }
         let mut response = match request.method {
+            Method::Get if line == Line::Fresh => {
+                let request = self.agent.configure_request(builder.body(())?);
+                self.agent.run(request.max_idle_age(Duration::ZERO).build())?
+            }
             Method::Get | Method::Delete => self.agent.run(builder.body(())?)?,
             // Sentry's POST that adds a member has no body.
             Method::Post | Method::Put => self.agent.run(builder.body(body.unwrap_or_default())?)?,
@@ -438,6 +466,13 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.exchange.call, self.why)
     }
+}
+
+/// Whether the other side closed the connection: what a call meets that was sent at the same moment.
+fn is_closing(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let ureq::Error::Io(error) = error else { return false };
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// No answer at all: whether the call took place is unknown, unless the certificate was the reason.

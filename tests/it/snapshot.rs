@@ -508,6 +508,36 @@ fn an_organisation_that_is_not_to_be_seen_is_none() {
 }
 
 #[test]
+fn a_get_that_met_a_closing_connection_is_asked_once_more_and_a_post_is_not() {
+    let org = Org::new();
+    let ana = org.github.add_person("ana");
+    let github = org.by_owner();
+    let person = Person { id: GithubUserId(ana), login: Login::from("ana"), bot: false };
+    let profile = || github.profile(&person).map(|profile| profile.is_some());
+    org.github.wire.close_kept(true);
+    assert!(profile().expect("a first connection"));
+    let calls = org.calls();
+    assert!(profile().expect("a fresh connection"));
+    assert_eq!(org.calls(), calls + 2);
+    // A query, too, is a POST, of which nobody can tell here whether it changes anything.
+    assert_eq!(github.teams_of(&acme(), &person.login).unwrap_err().kind, TroubleKind::Unknown);
+    assert_eq!(org.calls(), calls + 3);
+}
+
+#[test]
+fn a_host_that_answers_nothing_is_asked_once_more_once() {
+    let org = Org::new();
+    let github = org.by_owner();
+    assert!(github.org(&acme()).expect("an answer").is_some());
+    org.github.wire.script(Rule::new("*", Fault::Cut).always());
+    for calls in [2, 1] {
+        let before = org.calls();
+        assert_eq!(github.org(&acme()).unwrap_err().kind, TroubleKind::Unknown);
+        assert_eq!(org.calls(), before + calls);
+    }
+}
+
+#[test]
 fn a_token_that_may_not_read_members_has_no_snapshot() {
     let org = Org::new();
     org.team("crew", &[]);

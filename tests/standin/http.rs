@@ -218,8 +218,9 @@ fn serve(mut stream: TcpStream, handler: &dyn Handler, pause: &Pause) -> io::Res
     stream.set_read_timeout(Some(IDLE))?;
     stream.set_write_timeout(Some(WRITE))?;
     let mut buffer = Vec::new();
+    let mut on_kept = false;
     loop {
-        let (request, keep) = match read_request(&mut stream, &mut buffer)? {
+        let (mut request, keep) = match read_request(&mut stream, &mut buffer)? {
             Incoming::Request(request, keep) => (request, keep),
             Incoming::Refused(response) => {
                 stream.write_all(&render(&response, false, false))?;
@@ -228,6 +229,7 @@ fn serve(mut stream: TcpStream, handler: &dyn Handler, pause: &Pause) -> io::Res
             Incoming::End => return Ok(()),
         };
         let head_only = request.method == "HEAD";
+        request.on_kept = std::mem::replace(&mut on_kept, true);
         match handler.handle(&request, pause) {
             Reply::Whole(response) => stream.write_all(&render(&response, keep, head_only))?,
             Reply::Half(response) => {

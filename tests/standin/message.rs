@@ -16,6 +16,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body, empty when there was none.
     pub body: Vec<u8>,
+    /// The connection has had an answer before.
+    pub on_kept: bool,
 }
 
 impl Request {
@@ -110,7 +112,13 @@ pub(super) fn parse_head(bytes: &[u8]) -> Result<Option<(Request, usize, u8)>, (
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = head.headers.iter().map(|line| (line.name.to_owned(), text(line.value))).collect();
     let (method, target) = (head.method.unwrap_or(""), head.path.unwrap_or(""));
-    let request = Request { method: method.to_owned(), target: target.to_owned(), headers, body: Vec::new() };
+    let request = Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers,
+        body: Vec::new(),
+        on_kept: false,
+    };
     Ok(Some((request, length, head.version.unwrap_or(1))))
 }
 

@@ -52,6 +52,7 @@ struct Inner {
     latency: Mutex<Duration>,
     unavailable: Mutex<bool>,
     clock_ahead: Mutex<i64>,
+    closes_kept: Mutex<bool>,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
 }
@@ -79,6 +80,12 @@ impl Wire {
         let by = Duration::from_secs(ahead.unsigned_abs());
         let now = SystemTime::now();
         http_date(if ahead < 0 { now - by } else { now + by })
+    }
+
+    /// Whether a connection is closed by the next call over it: the other side's time for kept connections is over just
+    /// then. Such a call is counted and not carried out.
+    pub fn close_kept(&self, closes: bool) {
+        *lock(&self.0.closes_kept) = closes;
     }
 
     /// Adds a scripted fault; it counts calls from now on.
@@ -195,7 +202,8 @@ impl<S: Site> Handler for Wired<S> {
         let latency = *lock(&self.wire.0.latency);
         let open = pause.sleep(latency);
         let mut chosen = None;
-        let reply = if !open {
+        let closes = request.on_kept && *lock(&self.wire.0.closes_kept);
+        let reply = if !open || closes {
             Reply::Cut
         } else if *lock(&self.wire.0.unavailable) {
             Reply::Whole(html_error(503))
