@@ -285,6 +285,7 @@ pub fn run(engine: &Engine) {
 fn get_started(engine: &Engine) {
     let mut pause = Duration::from_secs(1);
     let mut asked: Option<Instant> = None;
+    let mut told = BTreeSet::new();
     while !engine.lanes.is_stopping() {
         let ask = asked.is_none_or(|at| at.elapsed() >= ORGANISATION_AGAIN);
         let found = engine.find_bearings(ask);
@@ -296,7 +297,11 @@ fn get_started(engine: &Engine) {
             // Without a configured organisation, the first signed event tells it.
             Ok(false) => engine.lanes.rest(Duration::from_millis(50)),
             Err(trouble) => {
-                log::warn!("start: not all is known yet, deliveries are kept: {trouble}");
+                let why = trouble.to_string();
+                // An outage of hours is a warning for each thing that goes wrong, not for each try.
+                let level = if told.contains(&why) { log::Level::Debug } else { log::Level::Warn };
+                log::log!(level, "start: not all is known yet, deliveries are kept: {why}");
+                told.insert(why);
                 engine.lanes.rest(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }

@@ -116,6 +116,28 @@ fn fault_immediate_loss_on_outage_everything_arrives_when_sentry_is_back() {
     }
 }
 
+#[test]
+fn a_start_while_github_is_down_warns_once_for_each_thing_that_goes_wrong() {
+    let mut world = World::new(Truth::Github);
+    world.set("GH_ORG", "acme");
+    world.github.set_reach(Reach::Unavailable).expect("down");
+    world.start();
+    let tries = |world: &World, level: &str| -> Vec<String> {
+        let start = format!("{level} start: not all is known yet");
+        let text = world.service().text();
+        text.lines().filter(|line| line.starts_with(&start)).map(String::from).collect()
+    };
+    // The others are for whoever looks closer.
+    world.wait_until("several tries", || !tries(&world, "debug").is_empty());
+    let mut warnings = tries(&world, "warn");
+    let n_warnings = warnings.len();
+    warnings.sort();
+    warnings.dedup();
+    assert!(n_warnings > 0 && warnings.len() == n_warnings, "{}", world.service().text());
+    world.github.set_reach(Reach::Up).expect("up");
+    world.wait_until("it got started", || !world.status()["last_reconcile"].is_null());
+}
+
 /// The write takes place or not, and its answer is of no use: either way the end is right, and nothing is told as done
 /// that is not.
 #[test]
