@@ -10,9 +10,10 @@ pub fn deletion(settings: &Settings, state: &State, now: Timestamp) -> Result<()
     if let Some(at) = state.damaged {
         return Err(damaged(at));
     }
-    let done = state.teams.deletions_within_hour(now);
+    let deleted = state.teams.deleted_within_hour(now);
+    let done = deleted + state.teams.being_deleted().count();
     // The teams that were deleted within the hour count towards the whole they were part of.
-    let whole = state.teams.n_bound() + done;
+    let whole = state.teams.n_bound() + deleted;
     let limit = settings.max_deletions.of(whole);
     if done < limit {
         return Ok(());
@@ -84,7 +85,11 @@ mod tests {
         let mut state = state(10, 1);
         let intent = Intent::Deleting { sentry: SentryTeamId(5), slug: SentrySlug::from("t5") };
         state.apply(Record::Intends { team: GithubTeamId(5), intent, at: Timestamp(5) });
-        assert!(deletion(&settings("5%,2"), &state, Timestamp(9)).is_err());
+        // It is one of the nine that are bound.
+        assert_eq!(
+            deletion(&settings("5%,2"), &state, Timestamp(9)),
+            Err("SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams were deleted within the hour, 2 may be".into())
+        );
     }
 
     #[test]

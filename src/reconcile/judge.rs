@@ -3,7 +3,7 @@
 //! Guards stop what nobody named: removals and deletions, and adoptions of what was there before. Additions are never
 //! held back by somebody else's removals; only the very first comparison is held as a whole.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{Plan, PlannedHold, Removal, Step, TeamPlan};
 use crate::clock::Timestamp;
@@ -284,8 +284,12 @@ impl Judged<'_> {
             self.hold([item], "adopted: the Sentry team was there before the mirror".into());
         }
         let open = self.open(self.all_deletions());
-        let done = state.teams.deletions_within_hour(now);
-        let whole = state.teams.n_bound() + done;
+        // One that a crash has interrupted is in the plan again, and counts there.
+        let planned: HashSet<_> =
+            self.plan.teams.iter().filter(|team| is_end(team)).map(|team| team.team).collect();
+        let under_way = state.teams.being_deleted().filter(|team| !planned.contains(team)).count();
+        let deleted = state.teams.deleted_within_hour(now);
+        let (done, whole) = (deleted + under_way, state.teams.n_bound() + deleted);
         let limit = settings.max_deletions.of(whole);
         // What was approved is done whatever the limit says, and counts when it is.
         let approved = self.all_deletions().into_iter().filter(|item| self.is_approved(*item)).count();

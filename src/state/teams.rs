@@ -208,11 +208,17 @@ impl Teams {
         self.news.values().filter_map(move |news| news.word(user)).map(|(_, seq)| seq)
     }
 
-    /// How many teams were deleted, or are being deleted, within the hour before `now`.
-    pub fn deletions_within_hour(&self, now: Timestamp) -> usize {
+    /// How many teams were deleted within the hour before `now`.
+    pub fn deleted_within_hour(&self, now: Timestamp) -> usize {
         let since = now.before(DELETION_SPAN);
-        let under_way = self.intents.values().filter(|(i, _)| matches!(i, Intent::Deleting { .. })).count();
-        self.gone.values().filter(|gone| gone.fate == Fate::Deleted && gone.at >= since).count() + under_way
+        self.gone.values().filter(|gone| gone.fate == Fate::Deleted && gone.at >= since).count()
+    }
+
+    /// The teams that are being deleted. They are bound until that is over, also across a crash.
+    pub fn being_deleted(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
+        let deleting =
+            self.intents.iter().filter(|(_, (intent, _))| matches!(intent, Intent::Deleting { .. }));
+        deleting.map(|(team, _)| *team)
     }
 
     pub(super) fn received(&mut self, delivery: &Delivery) {

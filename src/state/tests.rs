@@ -235,9 +235,10 @@ fn deletions_count_for_an_hour_whether_done_or_under_way() {
     let mut state = full();
     let intent = Intent::Deleting { sentry: SentryTeamId(1), slug: SentrySlug::from("s1") };
     state.apply(Record::Intends { team: GithubTeamId(1), intent, at: Timestamp(8) });
-    assert_eq!(state.teams.deletions_within_hour(Timestamp(8)), 2);
-    assert_eq!(state.teams.deletions_within_hour(Timestamp(8 + 3_600_000)), 2);
-    assert_eq!(state.teams.deletions_within_hour(Timestamp(9 + 3_600_000)), 1);
+    assert_eq!(state.teams.deleted_within_hour(Timestamp(8)), 1);
+    assert_eq!(state.teams.deleted_within_hour(Timestamp(8 + 3_600_000)), 1);
+    assert_eq!(state.teams.deleted_within_hour(Timestamp(9 + 3_600_000)), 0);
+    assert_eq!(state.teams.being_deleted().collect::<Vec<_>>(), [GithubTeamId(1)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::ids::*;
 use crate::reconcile::plan::Step;
 use crate::state::holds::HeldChange;
-use crate::state::record::{Fate, Origin, Record, Sizes};
+use crate::state::record::{Fate, Intent, Origin, Record, Sizes};
 
 const ALL: usize = usize::MAX;
 
@@ -53,6 +53,21 @@ fn what_was_approved_of_a_team_does_not_make_it_empty_unasked() {
     let plan = world.plan();
     assert_eq!(rules(&plan), ["left empty: all 4 people of `crew`"]);
     assert_eq!((only(&plan).changes.len(), n_removed(&plan)), (3, 1));
+}
+
+#[test]
+fn a_deletion_that_a_crash_has_interrupted_counts_once() {
+    let mut world = World::of_people(1, &[("SYNC_DELETE_TEAMS", "delete")]);
+    let teams: Vec<_> = (0..10).map(|n| world.mirrored_team(&format!("t{n}"), [1])).collect();
+    world.delete(teams[0]);
+    world.state.apply(Record::Gone { team: teams[0], fate: Fate::Deleted, apart: false, at: NOW });
+    world.delete(teams[1]);
+    let intent = Intent::Deleting { sentry: world.sentry_of(teams[1]), slug: SentrySlug::from("t1") };
+    world.state.apply(Record::Intends { team: teams[1], intent, at: NOW });
+    assert_eq!((rules(&world.plan()), world.plan().counts().delete), (vec![], 1));
+    world.delete(teams[2]);
+    let rule = "SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams, 1 within the hour or approved, 2 may be";
+    assert_eq!(rules(&world.plan()), [rule]);
 }
 
 #[test]
