@@ -267,9 +267,10 @@ impl<'a> Index<'a> {
                 (true, None) => Step::Create,
                 (false, _) => Step::Wait { owner },
             },
-            TeamStep::Conflict(sentry) => Step::Conflict { sentry, bound: binding.is_some() },
-            // Refused by a person: left alone, and not told again.
-            TeamStep::Rejected(_) => Step::Keep,
+            // What a person has refused is due all the same: whoever judges the plan knows of it.
+            TeamStep::Conflict(sentry) | TeamStep::Rejected(sentry) => {
+                Step::Conflict { sentry, bound: binding.is_some() }
+            }
         }
     }
 

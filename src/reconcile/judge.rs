@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{Plan, PlannedHold, Removal, Step, TeamPlan};
+use super::plan::{Plan, PlannedHold, Rejected, Removal, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::ids::{GithubTeamId, MemberId, SentrySlug};
@@ -153,7 +153,11 @@ fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, Githu
         if is_rejected && is_end(team) {
             staying.push((team.slug.clone(), team.team));
         }
-        !is_rejected && !team.is_empty()
+        let stays = !is_rejected && !team.is_empty();
+        if !stays {
+            plan.rejected.push(Rejected { team: team.team, slug: team.slug.clone() });
+        }
+        stays
     });
     staying
 }

@@ -26,6 +26,18 @@ pub struct Plan {
     pub in_sync: usize,
     /// Teams that `SYNC_TEAMS` leaves out.
     pub dormant: usize,
+    /// Teams that stay as they are because a person has rejected all that was due, by slug.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<Rejected>,
+}
+
+/// A team of which nothing is done, by a person's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    /// GitHub's key.
+    pub team: GithubTeamId,
+    /// The slug that it has in Sentry, or would get.
+    pub slug: SentrySlug,
 }
 
 /// One team.
@@ -258,13 +270,17 @@ impl Plan {
             let others = hold.changes.len() - changes.len();
             (!changes.is_empty()).then(|| PlannedHold { changes, others, ..hold.clone() })
         });
-        let told: HashSet<_> = chosen.iter().map(|team| team.team).collect();
+        let rejected = self.rejected.iter().filter(|team| choice.teams.contains(&team.team));
+        let rejected: Vec<_> = rejected.cloned().collect();
+        let told = chosen.iter().map(|team| team.team).chain(rejected.iter().map(|team| team.team));
+        let told: HashSet<_> = told.collect();
         let mut only = Self {
             skipped: skipped.collect(),
             holds: holds.collect(),
             in_sync: choice.mirrored.difference(&told).count(),
             dormant: choice.teams.len() - choice.mirrored.union(&told).count(),
             teams: chosen.into_iter().cloned().collect(),
+            rejected,
         };
         only.wait_for(staying.collect());
         only
@@ -334,7 +350,10 @@ impl Plan {
             }
         }
         let teams = if self.in_sync == 1 { "team" } else { "teams" };
-        let rest = format!("{} {teams} in sync, {} left out", self.in_sync, self.dormant);
+        let mut rest = format!("{} {teams} in sync, {} left out", self.in_sync, self.dormant);
+        if !self.rejected.is_empty() {
+            let _ = write!(rest, ", {} as rejected", self.rejected.len());
+        }
         match parts.is_empty() {
             true => format!("in sync: {rest}"),
             false => format!("{}; {rest}", parts.join(", ")),

@@ -207,6 +207,26 @@ fn the_first_comparison_of_a_service_waits_for_a_person() {
     });
 }
 
+#[test]
+fn what_was_rejected_stays_rejected_from_comparison_to_comparison() {
+    let mut world = world();
+    let all = people(&world, 1);
+    teams(&world, &["Crew"], &all);
+    apply(&world);
+    world.sentry.add_team("payments", "Payments");
+    let in_an_hour = std::time::SystemTime::now() + Duration::from_secs(3600);
+    world.github.add_team(GithubTeam::new("Payments").created(in_an_hour));
+    world.start();
+    let hold = world.only_hold();
+    assert_eq!(world.command(&["reject", hold["name"].as_str().expect("a name")]).0, 0);
+    for _ in 0..3 {
+        let (code, out, err) = world.command(&["sync", "--apply"]);
+        assert!(out.starts_with("in sync: 1 team in sync, 0 left out, 1 as rejected\n"), "{out}{err}");
+        assert_eq!(code, 0, "{err}");
+    }
+    assert_eq!(world.only_hold()["decision"], "rejected");
+}
+
 /// What events bring in meanwhile is mirrored all the same; once nothing is left to decide, the mirror has begun.
 #[test]
 fn a_first_comparison_that_waits_keeps_nothing_else_waiting() {

@@ -206,6 +206,25 @@ fn a_chosen_team_waits_for_a_slug_that_only_the_whole_plan_sets_free() {
 }
 
 #[test]
+fn what_a_person_has_rejected_has_a_count_of_its_own() {
+    let mut world = World::of_people(2, &[]);
+    world.mirrored_team("kept", [1]);
+    world.github_team("new", [1]);
+    let late = world.github_team("late", [2]);
+    world.team_mut(late).facts.created_at = Some(AFTER);
+    world.new_sentry_team(SentrySlug::from("late"), "Late".into(), vec![]);
+    world.first = true;
+    world.state.last_read = None;
+    let (plan, _) = world.round(usize::MAX);
+    world.decide(&plan.holds[0].name, false);
+    let text = "in sync: 1 team in sync, 0 left out, 2 as rejected\n";
+    assert_eq!(world.plan().to_string(), text);
+    assert_eq!(only(&mut world, &["new", "kept"]), "in sync: 1 team in sync, 0 left out, 1 as rejected\n");
+    let json = serde_json::to_value(world.plan()).unwrap();
+    assert_eq!(json["rejected"][1]["slug"], "new");
+}
+
+#[test]
 fn an_emptied_team_has_a_line_and_a_count_of_its_own() {
     let mut world = World::of_people(1, &[("SYNC_DELETE_TEAMS", "empty")]);
     let team = world.mirrored_team("crew", [1]);
