@@ -5,6 +5,7 @@
 
 pub mod look;
 mod queries;
+mod rest;
 mod snapshot;
 mod wire;
 

@@ -2,8 +2,9 @@
 //!
 //! What is read here decides who is absent, so it is complete or it fails: an answer with errors is never data, and
 //! every list is held against GitHub's own count. It must never take a list that shrank while it was read for news.
+//! What only REST tells is in [`super::rest`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
@@ -14,8 +15,6 @@ use serde_json::{json, Value};
 
 use super::wire::{self, Outcome};
 use super::{endless, graphql_trouble, queries, Claims, Github, Sources, TeamFacts, Wanted, MOST_PAGES};
-use crate::escape::path_part;
-use crate::event::OrgRef;
 use crate::ids::{GithubTeamId, GithubUserId, Login};
 use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam};
 use crate::upstream::{Exchange, Trouble, TroubleKind};
@@ -28,7 +27,7 @@ const PEOPLE_A_PAGE: u32 = 100;
 
 /// Why a list is not there.
 #[derive(Debug)]
-enum Unread {
+pub(super) enum Unread {
     /// Its pages do not fit together: something changed between them. Reading it again may do.
     Shifted(Trouble),
     /// Anything else.
@@ -54,13 +53,13 @@ enum Told<T> {
 
 /// The teams, and the logins of everybody in one.
 #[derive(Default)]
-struct Teams {
-    sees_secret: bool,
-    teams: BTreeMap<GithubTeamId, GithubTeam>,
-    logins: BTreeMap<GithubUserId, Login>,
+pub(super) struct Teams {
+    pub(super) sees_secret: bool,
+    pub(super) teams: BTreeMap<GithubTeamId, GithubTeam>,
+    pub(super) logins: BTreeMap<GithubUserId, Login>,
 }
 
-type People = BTreeMap<GithubUserId, GithubPerson>;
+pub(super) type People = BTreeMap<GithubUserId, GithubPerson>;
 type Identities = HashMap<GithubUserId, Vec<String>>;
 
 impl Github {
@@ -80,28 +79,32 @@ impl Github {
     }
 
     fn snapshot_by_queries(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
-        // Each list goes from cursor to cursor, but the three do not wait for each other.
-        let (teams, people, identities) = std::thread::scope(|scope| {
+        // Each list goes from cursor to cursor, but they do not wait for each other.
+        let (teams, people, identities, enterprise) = std::thread::scope(|scope| {
             let thread = |name: &str| Builder::new().name(name.into());
             let people = thread("people").spawn_scoped(scope, || self.all_people(org, wanted.verified));
             let identities = thread("identities").spawn_scoped(scope, || match wanted.saml {
                 true => self.all_identities(org),
                 false => Ok(Some(Identities::new())),
             });
-            (self.all_teams(org), joined(people), joined(identities))
+            let enterprise =
+                thread("enterprise").spawn_scoped(scope, || self.enterprise_teams(org).map(Some));
+            (self.all_teams(org), joined(people), joined(identities), joined(enterprise))
         });
         let mut troubles = Vec::new();
         let teams = kept(teams, &mut troubles);
         let people = kept(people, &mut troubles);
         let identities = kept(identities, &mut troubles);
+        let enterprise = kept(enterprise, &mut troubles);
         // Once a call was refused the other lists' calls are put off: they know less than it.
         troubles.sort_by_key(|trouble| matches!(trouble.kind, TroubleKind::Later(_)));
         if let Some(trouble) = troubles.into_iter().next() {
             return Err(trouble);
         }
-        let (Some(teams), Some(people), Some(identities)) = (teams, people, identities) else {
+        let (Some(mut teams), Some(people), Some(identities)) = (teams, people, identities) else {
             return Ok(None);
         };
+        self.add_enterprise_teams(org, enterprise.flatten(), &mut teams)?;
         Ok(Some(together(teams, people, identities)))
     }
 
@@ -312,64 +315,10 @@ impl Github {
         let exchange = Exchange { call: format!("POST {}", self.graphql), answer: why.clone() };
         Trouble { kind: TroubleKind::Unknown, why, exchange }
     }
-
-    fn snapshot_by_rest(&self, org: &Login) -> Result<Option<GithubSnapshot>, Unread> {
-        let Some(org) = self.org(org)? else { return Ok(None) };
-        let login = path_part(org.login.as_str());
-        let teams: Option<Vec<wire::TeamRow>> = self.pages(&format!("/orgs/{login}/teams?per_page=100"))?;
-        let people: Option<Vec<wire::UserRow>> =
-            self.pages(&format!("/orgs/{login}/members?per_page=100"))?;
-        let (Some(teams), Some(people)) = (teams, people) else { return Ok(None) };
-        // Enterprise teams are shown by REST alone, which then refuses some calls on them.
-        let teams = teams.into_iter().map(wire::TeamRow::into_facts);
-        let teams: Vec<_> = teams.filter(|team| !team.slug.as_str().starts_with("ent:")).collect();
-        let parents: BTreeSet<_> = teams.iter().filter_map(|team| team.parent).collect();
-        let mut all: People = people.into_iter().map(person_of_row).collect();
-        let mut read = BTreeMap::new();
-        for team in teams {
-            let rows = self.team_by_rest(&org, &team, parents.contains(&team.id))?;
-            let members: People = rows.into_iter().map(person_of_row).collect();
-            // Where GraphQL is refused, its keys lead nowhere.
-            let facts = TeamFacts { node_id: String::new(), ..team };
-            read.insert(facts.id, GithubTeam { facts, members: members.keys().copied().collect() });
-            for (id, person) in members {
-                all.entry(id).or_insert(person);
-            }
-        }
-        // REST does not tell an owner's token from a member's.
-        Ok(Some(GithubSnapshot { teams: read.into_values().collect(), people: all, sees_secret: false }))
-    }
-
-    fn team_by_rest(
-        &self,
-        org: &OrgRef,
-        team: &TeamFacts,
-        parent: bool,
-    ) -> Result<Vec<wire::UserRow>, Unread> {
-        let path = format!("/organizations/{}/team/{}/members?per_page=100", org.id, team.id);
-        let trouble = |kind, why: String| {
-            let exchange = Exchange { call: format!("GET {}{path}", self.rest), answer: why.clone() };
-            Trouble { kind, why, exchange }
-        };
-        let Some(mut rows) = self.pages::<wire::UserRow>(&path)? else {
-            let why = format!("team {} (`{}`) was gone while its members were read", team.id, team.slug);
-            return Err(Unread::Shifted(trouble(TroubleKind::Unknown, why)));
-        };
-        if parent && !rows.iter().all(wire::UserRow::tells_inherited) {
-            let why = format!(
-                "team {} (`{}`) has child teams, and this server's REST API does not tell its own members from theirs: \
-                 the token needs GraphQL",
-                team.id, team.slug
-            );
-            return Err(Unread::Failed(trouble(TroubleKind::Never, why)));
-        }
-        rows.retain(|row| !row.is_inherited());
-        Ok(rows)
-    }
 }
 
 /// Reads once more what shifted while it was read.
-fn twice<T>(mut read: impl FnMut() -> Result<T, Unread>) -> Result<T, Trouble> {
+pub(super) fn twice<T>(mut read: impl FnMut() -> Result<T, Unread>) -> Result<T, Trouble> {
     let read = match read() {
         Err(Unread::Shifted(trouble)) => {
             log::info!("{trouble}; reading it again");
@@ -399,11 +348,6 @@ fn kept<T>(read: Result<Option<T>, Trouble>, troubles: &mut Vec<Trouble>) -> Opt
         troubles.push(trouble);
         None
     })
-}
-
-fn person_of_row(row: wire::UserRow) -> (GithubUserId, GithubPerson) {
-    let person = row.into_person();
-    (person.id, GithubPerson { login: person.login, bot: person.bot, claims: Claims::default() })
 }
 
 /// Makes one value of the three lists. Whoever is in a team is somebody, also if the list of people lacks them.

@@ -27,6 +27,8 @@ pub(super) struct TeamRow {
     created_at: Option<String>,
     #[serde(default)]
     parent: Option<ParentRow>,
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +37,17 @@ struct ParentRow {
 }
 
 impl TeamRow {
+    /// Made at the enterprise, and not in the organisation.
+    pub(super) fn is_of_enterprise(&self) -> bool {
+        self.kind.as_deref() == Some("enterprise")
+            || self.slug.as_ref().is_some_and(|slug| slug.as_str().starts_with("ent:"))
+    }
+
+    /// Whether GitHub tells the two kinds apart; servers that know no enterprise teams do not.
+    pub(super) fn tells_kind(&self) -> bool {
+        self.kind.is_some()
+    }
+
     pub(super) fn into_facts(self) -> TeamFacts {
         TeamFacts {
             id: self.id,

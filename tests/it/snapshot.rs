@@ -19,8 +19,11 @@ use crate::standin::{
     Denial, Fault, Flavour, GithubStandin, GithubTeam, GithubToken, GithubUser, GraphqlFault, Rule,
 };
 
+mod rest;
+
 const GRAPHQL: &str = "POST /graphql";
 const TEAMS: &str = "TeamsWithMembers";
+const ENTERPRISE_LIST: &str = "GET /orgs/{org}/teams";
 const ALL: Wanted = Wanted { saml: true, verified: true };
 const NONE: Wanted = Wanted { saml: false, verified: false };
 
@@ -60,8 +63,10 @@ impl Org {
         self.client(GithubToken::members_read(self.owner))
     }
 
+    /// All calls but the one of each reading that lists the enterprise teams.
     fn calls(&self) -> usize {
-        self.github.wire.n_calls()
+        let lists = self.github.wire.counts().get(ENTERPRISE_LIST).copied();
+        self.github.wire.n_calls() - lists.unwrap_or_default()
     }
 
     /// The variables of each query of that name, in order of arrival.
@@ -508,36 +513,6 @@ fn an_organisation_that_is_not_to_be_seen_is_none() {
 }
 
 #[test]
-fn a_get_that_met_a_closing_connection_is_asked_once_more_and_a_post_is_not() {
-    let org = Org::new();
-    let ana = org.github.add_person("ana");
-    let github = org.by_owner();
-    let person = Person { id: GithubUserId(ana), login: Login::from("ana"), bot: false };
-    let profile = || github.profile(&person).map(|profile| profile.is_some());
-    org.github.wire.close_kept(true);
-    assert!(profile().expect("a first connection"));
-    let calls = org.calls();
-    assert!(profile().expect("a fresh connection"));
-    assert_eq!(org.calls(), calls + 2);
-    // A query, too, is a POST, of which nobody can tell here whether it changes anything.
-    assert_eq!(github.teams_of(&acme(), &person.login).unwrap_err().kind, TroubleKind::Unknown);
-    assert_eq!(org.calls(), calls + 3);
-}
-
-#[test]
-fn a_host_that_answers_nothing_is_asked_once_more_once() {
-    let org = Org::new();
-    let github = org.by_owner();
-    assert!(github.org(&acme()).expect("an answer").is_some());
-    org.github.wire.script(Rule::new("*", Fault::Cut).always());
-    for calls in [2, 1] {
-        let before = org.calls();
-        assert_eq!(github.org(&acme()).unwrap_err().kind, TroubleKind::Unknown);
-        assert_eq!(org.calls(), before + calls);
-    }
-}
-
-#[test]
 fn a_token_that_may_not_read_members_has_no_snapshot() {
     let org = Org::new();
     org.team("crew", &[]);
@@ -547,42 +522,4 @@ fn a_token_that_may_not_read_members_has_no_snapshot() {
     assert!(hidden.snapshot(&acme(), ALL).expect("no trouble").is_none());
     let wrong = org.client(GithubToken::members_read(org.owner).expires(std::time::UNIX_EPOCH));
     assert_eq!(trouble(&wrong, ALL).kind, TroubleKind::Refused);
-}
-
-#[test]
-fn rest_is_read_where_graphql_is_refused() {
-    let org = Org::new();
-    let people = org.people(120);
-    let bot = org.github.add_person(GithubUser::new("robot").bot());
-    let ana = org.github.add_person(GithubUser::new("ana").email("ana@home.test").saml("ana@sso.test"));
-    let parent = org.team("Platform", &people);
-    let child = org.team(GithubTeam::new("Storage").parent(parent), &[bot, ana]);
-    let github = org.client(GithubToken::members_read(org.owner).without_graphql());
-    let snapshot = read(&github, ALL);
-    assert_whole(&org, &snapshot);
-    assert_eq!(members(&snapshot, parent), people, "nobody of the child team");
-    assert_eq!(members(&snapshot, child), [bot, ana]);
-    assert!(snapshot.people[&GithubUserId(bot)].bot);
-    assert_eq!(claims(&snapshot, ana), &Claims::default(), "lists have no addresses");
-    assert!(!snapshot.sees_secret && snapshot.teams.iter().all(|team| team.facts.node_id.is_empty()));
-    org.team(GithubTeam::new("Everywhere").enterprise(), &people[..1]);
-    assert_eq!(read(&github, ALL).teams.len(), 2, "no enterprise teams");
-    let rule = Rule::new("GET /organizations/{org_id}/team/*", Fault::Status(500)).nth(3);
-    org.github.wire.script(rule);
-    assert_eq!(trouble(&github, ALL).kind, TroubleKind::Unknown);
-}
-
-#[test]
-fn an_older_server_without_graphql_can_not_tell_direct_members_of_parents() {
-    let org = Org::of(Flavour::EnterpriseServer);
-    let people = org.people(3);
-    let parent = org.team("Platform", &people);
-    let with_graphql = org.by_owner();
-    let without = org.client(GithubToken::members_read(org.owner).without_graphql());
-    assert_whole(&org, &read(&without, ALL));
-    org.team(GithubTeam::new("Storage").parent(parent), &people[..1]);
-    assert_whole(&org, &read(&with_graphql, ALL));
-    let trouble = trouble(&without, ALL);
-    assert_eq!(trouble.kind, TroubleKind::Never);
-    assert!(trouble.why.contains("`platform`") && trouble.why.contains("needs GraphQL"), "{trouble}");
 }

@@ -140,6 +140,11 @@ impl GithubStandin {
         }
     }
 
+    /// Whether GraphQL shows enterprise teams, without any mark.
+    pub fn show_enterprise_in_graphql(&self, shows: bool) {
+        lock(&self.state).history.change().org.enterprise_in_graphql = shows;
+    }
+
     /// GraphQL queries that ask for more nodes end in this status (502 or 504).
     pub fn set_node_cap(&self, cap: Option<(u64, u16)>) {
         lock(&self.state).node_cap = cap;

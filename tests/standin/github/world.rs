@@ -104,6 +104,8 @@ pub(crate) struct Org {
     /// Whether single sign-on is set up at the organisation.
     pub saml: bool,
     pub identities: BTreeMap<u64, Identity>,
+    /// GraphQL shows enterprise teams too. GitHub does not document whether it does.
+    pub enterprise_in_graphql: bool,
 }
 
 impl Org {
@@ -147,6 +149,7 @@ impl World {
             members: BTreeMap::new(),
             saml: false,
             identities: BTreeMap::new(),
+            enterprise_in_graphql: false,
         };
         World {
             org,
