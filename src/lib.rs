@@ -48,6 +48,7 @@ pub mod lanes;
 pub mod map_guard;
 pub mod notify;
 pub mod plan;
+pub mod profiles;
 pub mod reconcile;
 pub mod recover;
 pub mod reload;

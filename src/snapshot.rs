@@ -19,6 +19,8 @@ pub struct GithubSnapshot {
     pub people: BTreeMap<GithubUserId, GithubPerson>,
     /// Secret teams are shown to this token too, so that an absent team is more than an invisible one.
     pub sees_secret: bool,
+    /// Public addresses are in it, for whoever has one. GraphQL may refuse them, and REST's lists do not have them.
+    pub tells_public: bool,
 }
 
 /// A team as the snapshot shows it.

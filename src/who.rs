@@ -1,7 +1,7 @@
 //! The identity chain at work: asks the sources that cost nothing first, then GitHub, then Sentry for a fresh row, and
 //! remembers a match.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Timestamp;
@@ -15,6 +15,7 @@ use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
 use crate::ids::{GithubUserId, Login, MemberId};
 use crate::plan;
+use crate::profiles::Profiles;
 use crate::sentry::Member;
 use crate::snapshot::GithubSnapshot;
 use crate::state::record::{Match, Mode, Record, Source};
@@ -30,13 +31,14 @@ pub struct Who {
     /// Whether the whole directory was read; the lock also lets only one reader at a time go.
     is_read: Mutex<bool>,
     pub(crate) map: MapFile,
+    pub(crate) profiles: Profiles,
 }
 
 impl Who {
     /// Nothing is read yet.
     pub fn new(settings: &Settings) -> Self {
         let map = MapFile::new(settings.user_map.clone(), &settings.state_dir);
-        Self { directory: RwLock::default(), is_read: Mutex::new(false), map }
+        Self { directory: RwLock::default(), is_read: Mutex::new(false), map, profiles: Profiles::default() }
     }
 
     /// What is wrong with the user map's file, if anything.
@@ -113,12 +115,13 @@ impl Engine {
         *is_read = true;
     }
 
-    /// Who everybody in a team of the snapshot is. Nobody is asked: all that is needed was read. New and changed matches
-    /// are remembered. The snapshot's addresses are used up: nothing later looks at them, and they are most of it.
+    /// Who everybody in a team of the snapshot is, and whose public profile could not be read. Nobody is asked unless the
+    /// snapshot does not tell public addresses. New and changed matches are remembered. The snapshot's addresses are used
+    /// up: nothing later looks at them, and they are most of it.
     pub fn identify_all(
         &self,
         github: &mut GithubSnapshot,
-    ) -> Result<BTreeMap<GithubUserId, Identity>, Trouble> {
+    ) -> Result<(BTreeMap<GithubUserId, Identity>, BTreeSet<GithubUserId>), Trouble> {
         let map = self.user_map().map_err(|outcome| no_map(&outcome))?;
         let in_teams: HashSet<_> =
             github.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
@@ -130,11 +133,17 @@ impl Engine {
             let person = Person { id: *user, login: shown.login.clone(), bot: false };
             Some((*user, self.identify_shown(&person, &claims, &map)))
         });
-        Ok(identified.collect())
+        let mut people = identified.collect();
+        let is_asked_for = self.settings().identity.contains(&Source::Public);
+        let unread = match is_asked_for && !github.tells_public {
+            true => self.identify_by_profiles(github, &map, &mut people),
+            false => BTreeSet::new(),
+        };
+        Ok((people, unread))
     }
 
     /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
-    fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
+    pub(crate) fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
         let evidence = Evidence { login: &person.login, map: map.address(person), claims };
         let mut identity = self.resolve(&evidence);
         if let Some(why) = self.inherits(person, map, &identity) {

@@ -51,11 +51,11 @@ impl Github {
         for (id, login) in teams.logins {
             all.entry(id).or_insert(GithubPerson { login, bot: false, claims: Claims::default() });
         }
-        // REST does not tell an owner's token from a member's.
+        // REST does not tell an owner's token from a member's, and its lists have no addresses.
         Ok(Some(GithubSnapshot {
             teams: teams.teams.into_values().collect(),
             people: all,
-            sees_secret: false,
+            ..GithubSnapshot::default()
         }))
     }
 

@@ -105,7 +105,8 @@ impl Github {
             return Ok(None);
         };
         self.add_enterprise_teams(org, enterprise.flatten(), &mut teams)?;
-        Ok(Some(together(teams, people, identities)))
+        let tells_public = !self.no_public.load(Ordering::Relaxed);
+        Ok(Some(GithubSnapshot { tells_public, ..together(teams, people, identities) }))
     }
 
     fn all_teams(&self, org: &Login) -> Result<Option<Teams>, Trouble> {
@@ -365,7 +366,7 @@ fn together(teams: Teams, mut people: People, identities: Identities) -> GithubS
     let Teams { sees_secret, teams, .. } = teams;
     // A tree that grew in order is half empty; one that is made at once is full.
     let people = people.into_iter().collect();
-    GithubSnapshot { teams: teams.into_values().collect(), people, sees_secret }
+    GithubSnapshot { teams: teams.into_values().collect(), people, sees_secret, tells_public: false }
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Sides<'a> {
     pub sentry: &'a SentrySnapshot,
     /// Who everybody in a GitHub team is in Sentry.
     pub people: &'a BTreeMap<GithubUserId, Identity>,
+    /// Of these the public profile could not be read: they may be anybody.
+    pub unread: &'a BTreeSet<GithubUserId>,
     /// Bound teams that GitHub has deleted, for certain.
     pub deleted: &'a BTreeSet<GithubTeamId>,
     /// What the mirror knows.
@@ -322,6 +324,10 @@ impl<'a> Index<'a> {
         there: &[MemberId],
     ) -> Vec<Removal> {
         if self.sides.settings.remove_members == RemoveMembers::Never {
+            return Vec::new();
+        }
+        // Whoever seems to be nobody, or to have left, may be somebody in the team of whom too little could be read.
+        if !members.is_disjoint(self.sides.unread) {
             return Vec::new();
         }
         let news: Vec<_> =

@@ -30,6 +30,8 @@ pub struct Both {
     pub sentry: SentrySnapshot,
     /// Who everybody in a GitHub team is in Sentry.
     pub people: BTreeMap<GithubUserId, Identity>,
+    /// Of these the public profile could not be read, and no other source knows them.
+    pub unread: BTreeSet<GithubUserId>,
     /// Bound teams that GitHub has deleted, for certain.
     pub deleted: BTreeSet<GithubTeamId>,
     /// How much was read of GitHub.
@@ -66,9 +68,9 @@ impl Engine {
         sentry.in_team =
             self.read_members_of(&self.teams_of_interest(&settings, &github, &sentry), progress)?;
         let deleted = self.read_deleted(&github)?;
-        let people = self.identify_all(&mut github)?;
+        let (people, unread) = self.identify_all(&mut github)?;
         let sizes = sizes(&github);
-        Ok(Both { settings, github, sentry, people, deleted, sizes })
+        Ok(Both { settings, github, sentry, people, unread, deleted, sizes })
     }
 
     /// All teams, where they may be listed, and everybody in the organisation.
@@ -152,7 +154,7 @@ fn wanted_slugs(settings: &Settings, github: &GithubSnapshot) -> BTreeSet<Sentry
 }
 
 /// Asks for each of `items`, several at once; the first trouble ends it.
-fn several_at_once<I: Sync, T: Send>(
+pub fn several_at_once<I: Sync, T: Send>(
     items: &[I],
     ask: impl Fn(&I) -> Result<T, Trouble> + Sync,
 ) -> Result<Vec<T>, Trouble> {

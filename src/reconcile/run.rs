@@ -89,6 +89,7 @@ impl Engine {
             github: &both.github,
             sentry: &both.sentry,
             people: &both.people,
+            unread: &both.unread,
             deleted: &both.deleted,
             state: &state,
             settings: &both.settings,

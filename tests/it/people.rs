@@ -3,11 +3,95 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::standin::{Fault, GithubUser, NewMember, Reach, Rule};
+use crate::standin::{Fault, GithubToken, GithubUser, NewMember, Reach, Rule};
 use crate::world::{Truth, World, BOTH};
 
 fn is_in(world: &World, slug: &str, address: &str) -> bool {
     world.members(slug).is_some_and(|members| members.iter().any(|member| member == address))
+}
+
+/// What GitHub shows of somebody's profile, by REST.
+const PROFILE: &str = "GET /users/{username}";
+
+/// A world whose GitHub token is a classic one, which learns no public address from GraphQL.
+fn classic() -> World {
+    let mut world = World::new(Truth::Github).may_list_teams();
+    let token = world.github.add_token(GithubToken::members_read(world.olive).classic());
+    world.set("GH_TOKEN", &token);
+    world
+}
+
+#[test]
+fn public_addresses_that_graphql_does_not_tell_are_read_one_by_one_where_they_are_needed() {
+    let mut world = classic();
+    world.set("SYNC_TEAMS", "*,!idle");
+    let (ana, ben, idle) = (world.person("ana"), world.github_only("ben"), world.person("idle"));
+    world.sentry.add_member("mia@acme.test");
+    let mia =
+        world.github.add_person(GithubUser::new("mia").verified("mia@acme.test").email("mia@home.test"));
+    let (crew, left_out) = (world.old_team("Crew"), world.old_team("Idle"));
+    [ana, ben, mia].iter().for_each(|person| world.github.join(crew, *person));
+    world.github.join(left_out, idle);
+    let profiles = || -> Vec<String> {
+        let calls = world.github.wire.calls().into_iter().filter(|call| call.route == PROFILE);
+        let mut paths: Vec<_> = calls.map(|call| call.path).collect();
+        paths.sort();
+        paths
+    };
+    let (code, out, err) = world.alone(&["sync", "--apply"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("+ ana  by public") && out.contains("+ mia  by verified"), "{out}");
+    assert!(out.contains("ben: no Sentry member bears the address from public"), "{out}");
+    assert_eq!(
+        profiles(),
+        ["/users/ana", "/users/ben"],
+        "nobody whom another source knows, or who is left out"
+    );
+    // Whoever was matched is remembered; the other one is asked for once by each process.
+    assert_eq!(world.alone(&["sync"]).0, 0);
+    assert_eq!(profiles(), ["/users/ana", "/users/ben", "/users/ben"]);
+}
+
+#[test]
+fn a_profile_that_was_read_is_not_read_again_by_the_next_comparison() {
+    let mut world = classic();
+    world.set("SYNC_INTERVAL", "1s");
+    let ben = world.github_only("ben");
+    world.github.join(world.old_team("Crew"), ben);
+    world.start();
+    let mark = std::cell::Cell::new(0);
+    for _ in 0..3 {
+        let teams = || world.github.wire.counts().get("GET /orgs/{org}/teams").copied().unwrap_or_default();
+        world.wait_until("another comparison", || teams() > mark.get());
+        mark.set(teams());
+    }
+    assert_eq!(world.github.wire.counts().get(PROFILE), Some(&1));
+    // A member who appears meanwhile is found by what was read.
+    world.sentry.add_member("ben@acme.test");
+    world.wait_for_members("crew", &["ben"]);
+}
+
+#[test]
+fn a_profile_that_can_not_be_read_takes_nobody_out() {
+    let mut world = classic();
+    world.set("SYNC_REMOVE_MEMBERS", "all");
+    let ana = world.person("ana");
+    let crew = world.old_team("Crew");
+    world.github.join(crew, ana);
+    let sentry = world.sentry.add_team("crew", "Crew");
+    let member = world.sentry.add_member("someone@acme.test");
+    world.sentry.join(sentry, member);
+    world.github.wire.script(Rule::new(PROFILE, Fault::Status(500)).always());
+    let mark = world.sentry.wire.mark();
+    for _ in 0..2 {
+        let (_, out, err) = world.alone(&["sync", "--apply"]);
+        let why = "ana: no other source knows an address, and the public profile could not be read (in crew)";
+        assert!(out.contains(why), "{out}{err}");
+    }
+    assert_eq!(world.writes_since(mark), [""; 0]);
+    world.github.wire.clear_faults();
+    let (_, out, _) = world.alone(&["sync"]);
+    assert!(out.contains("+ ana  by public") && out.contains("- someone@acme.test"), "{out}");
 }
 
 #[test]

@@ -26,6 +26,21 @@ fn takes_away(plan: &Plan) -> bool {
 }
 
 #[test]
+fn nobody_is_taken_out_where_a_profile_could_not_be_read() {
+    let mut world = World::of_people(4, &[("SYNC_REMOVE_MEMBERS", "all")]);
+    let (a, b) = (world.mirrored_team("aa", 1..=4), world.mirrored_team("bb", 1..=4));
+    world.leave(a, [1]);
+    world.leave(b, [1]);
+    world.person(9, Identity::Unknown { why: "unread".into() }, false);
+    world.team_mut(a).members.push(GithubUserId(9));
+    world.unread.insert(GithubUserId(9));
+    let plan = world.plan();
+    assert_eq!(plan.teams.iter().map(|team| team.slug.as_str()).collect::<Vec<_>>(), ["bb"]);
+    world.unread.clear();
+    assert_eq!(world.plan().counts().remove, 2);
+}
+
+#[test]
 fn a_short_reading_takes_nothing_away_and_still_adds() {
     let mut short = 0;
     for seed in 0..800 {

@@ -87,6 +87,8 @@ pub struct World {
     pub sentry: SentrySnapshot,
     /// What the sources say of every account.
     pub sources: BTreeMap<GithubUserId, Identity>,
+    /// Whose public profile could not be read.
+    pub unread: BTreeSet<GithubUserId>,
     /// GitHub teams that are deleted for certain.
     pub deleted: BTreeSet<GithubTeamId>,
     /// Sentry teams that own projects.
@@ -110,6 +112,7 @@ impl World {
             github: GithubSnapshot { sees_secret: true, ..GithubSnapshot::default() },
             sentry,
             sources: BTreeMap::new(),
+            unread: BTreeSet::new(),
             deleted: BTreeSet::new(),
             owners: BTreeSet::new(),
             state: State::new(FIRST_START),
@@ -379,6 +382,7 @@ impl World {
         compare(&Sides {
             github: &self.github,
             sentry: &self.sentry,
+            unread: &self.unread,
             people: &people,
             deleted: &deleted,
             state: &self.state,

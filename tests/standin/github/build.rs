@@ -189,6 +189,8 @@ pub struct GithubToken {
     pub(crate) expires: Option<SystemTime>,
     pub(crate) graphql: bool,
     pub(crate) unauthorised: bool,
+    /// A classic token's `user:email`; others see public addresses in any case.
+    pub(crate) user_email: bool,
     pub(crate) other_orgs: Vec<(u64, String)>,
 }
 
@@ -204,6 +206,7 @@ impl GithubToken {
             expires: None,
             graphql: true,
             unauthorised: false,
+            user_email: false,
             other_orgs: Vec::new(),
         }
     }
@@ -224,10 +227,16 @@ impl GithubToken {
         self
     }
 
-    /// A classic token; missing scopes show as 404.
+    /// A classic token; missing scopes show as 404. It has no `user:email`, so that GraphQL refuses it `User.email`.
     pub fn classic(mut self) -> GithubToken {
         self.kind = TokenKind::Classic;
         self.denial = Denial::NotFound;
+        self
+    }
+
+    /// With the scope `user:email` too, which a classic token needs for `User.email` in GraphQL.
+    pub fn user_email(mut self) -> GithubToken {
+        self.user_email = true;
         self
     }
 

@@ -6,6 +6,7 @@
 //! owners and Apps; every connection needs `first` or `last`, 1 to 100. Whether enterprise teams are
 //! shown is not documented: they are not, unless a test says so. Must only read.
 
+use super::build::TokenKind;
 use super::connections::{slice, Connection, Kind};
 use super::site::Viewer;
 use super::world::{node_id, read_node_id, Identity, OrgRole, Origin, Privacy, Team, TeamRole, User, World};
@@ -107,6 +108,20 @@ impl<'a> Fields<'a> {
             "Resource not accessible by personal access token"
         };
         fail("FORBIDDEN", message)
+    }
+
+    /// Refuses a classic token what needs one of the scopes of addresses; REST does not.
+    fn may_see_addresses(&self) -> Result<(), Failure> {
+        let token = self.viewer.token.as_ref();
+        if !token.is_some_and(|token| token.kind == TokenKind::Classic && !token.user_email) {
+            return Ok(());
+        }
+        fail(
+            "INSUFFICIENT_SCOPES",
+            "Your token has not been granted the required scopes to execute this query. The 'email' field requires \
+             one of the following scopes: ['user:email', 'read:user'], but your token has only been granted the: \
+             ['read:org'] scopes. Please modify your token's scopes at: https://github.com/settings/tokens.",
+        )
     }
 
     /// Cuts a page out of ids and makes it an object.
@@ -300,7 +315,10 @@ impl<'a> Fields<'a> {
             "databaseId" => value(user.id),
             "login" => value(user.login.clone()),
             "name" => value(user.name.clone()),
-            "email" => value(user.email.clone().unwrap_or_default()),
+            "email" => {
+                self.may_see_addresses()?;
+                value(user.email.clone().unwrap_or_default())
+            }
             "createdAt" => value(iso_seconds(user.created)),
             _ => {
                 let login = text(arguments, "login").unwrap_or("");
