@@ -460,23 +460,34 @@ impl Engine {
 
     /// Learns where one team stands.
     pub fn learn_team(&self, facts: &TeamFacts) {
-        if let Some(tree) = lock(&self.tree).as_mut() {
-            tree.insert(facts.id, Leaf::of(facts));
+        let before = lock(&self.tree).as_mut().map(|tree| tree.insert(facts.id, Leaf::of(facts)));
+        if let Some(before) = before {
+            self.look_at_parents(before.and_then(|leaf| leaf.parent), facts.parent);
         }
     }
 
     /// Learns a parent from an event, which tells no node id.
     pub fn learn_parent(&self, team: GithubTeamId, parent: GithubTeamId) {
-        if let Some(tree) = lock(&self.tree).as_mut() {
+        let before = lock(&self.tree).as_mut().map(|tree| {
             let leaf = tree.entry(team).or_insert_with(|| Leaf { parent: None, node_id: String::new() });
-            leaf.parent = Some(parent);
+            leaf.parent.replace(parent)
+        });
+        if let Some(before) = before {
+            self.look_at_parents(before, Some(parent));
         }
     }
 
     /// A team is deleted.
     pub fn forget_team(&self, team: GithubTeamId) {
-        if let Some(tree) = lock(&self.tree).as_mut() {
-            tree.remove(&team);
+        let leaf = lock(&self.tree).as_mut().and_then(|tree| tree.remove(&team));
+        self.look_at_parents(leaf.and_then(|leaf| leaf.parent), None);
+    }
+
+    /// A team has another parent than before, or none any more. Where the people of child teams count, those of all teams
+    /// above it are others now. A comparison looks at them: nobody has named these people, so that guards have to.
+    fn look_at_parents(&self, before: Option<GithubTeamId>, now: Option<GithubTeamId>) {
+        if before != now && self.settings().child_members {
+            self.ask_for_reconcile();
         }
     }
 

@@ -4,10 +4,10 @@
 //! the reading fail as a whole. What the token can not see is not in it, and [`GithubSnapshot::sees_secret`] says whether
 //! that can be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::github::{Claims, TeamFacts};
-use crate::ids::{GithubUserId, Login, MemberId, SentryTeamId};
+use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentryTeamId};
 use crate::sentry::{Member, Team};
 
 /// All teams of a GitHub organisation with their direct members, and everybody who is in one.
@@ -21,6 +21,24 @@ pub struct GithubSnapshot {
     pub sees_secret: bool,
     /// Public addresses are in it, for whoever has one. GraphQL may refuse them, and REST's lists do not have them.
     pub tells_public: bool,
+}
+
+impl GithubSnapshot {
+    /// Who is in each team or in one below it.
+    pub fn with_children(&self) -> HashMap<GithubTeamId, BTreeSet<GithubUserId>> {
+        let own = |team: &GithubTeam| (team.facts.id, team.members.iter().copied().collect());
+        let mut all: HashMap<GithubTeamId, BTreeSet<_>> = self.teams.iter().map(own).collect();
+        let parents: HashMap<_, _> =
+            self.teams.iter().filter_map(|team| Some((team.facts.id, team.facts.parent?))).collect();
+        for team in &self.teams {
+            let (mut at, mut seen) = (team.facts.id, BTreeSet::from([team.facts.id]));
+            while let Some(parent) = parents.get(&at).filter(|parent| seen.insert(**parent)) {
+                all.entry(*parent).or_default().extend(&team.members);
+                at = *parent;
+            }
+        }
+        all
+    }
 }
 
 /// A team as the snapshot shows it.

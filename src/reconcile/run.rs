@@ -218,14 +218,17 @@ impl Engine {
 
     fn note_what_was_seen(&self, both: &Both, seq: Seq) {
         let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.facts.slug);
+        // Whoever was in a team through a child must be known to have been there when the child is gone.
+        let mut families = both.settings.child_members.then(|| both.github.with_children());
         for team in both.github.teams.iter().filter(mirrored) {
-            let agrees = self.state(|state| {
-                state.teams.news(team.facts.id).is_some_and(|news| news.agrees(&team.members))
-            });
-            let unheard =
-                team.members.is_empty() && self.state(|state| state.teams.news(team.facts.id).is_none());
+            let id = team.facts.id;
+            let family = families.as_mut().and_then(|families| families.remove(&id));
+            let family: Option<Vec<_>> = family.map(|people| people.into_iter().collect());
+            let people = family.as_ref().unwrap_or(&team.members);
+            let agrees = self.state(|state| state.teams.news(id).is_some_and(|news| news.agrees(people)));
+            let unheard = people.is_empty() && self.state(|state| state.teams.news(id).is_none());
             if !(agrees || unheard) {
-                self.journal.note(Record::Looked { team: team.facts.id, seq, people: team.members.clone() });
+                self.journal.note(Record::Looked { team: id, seq, people: people.clone() });
             }
         }
         self.note_wishes(both);
