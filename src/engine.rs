@@ -447,6 +447,20 @@ impl Engine {
         children
     }
 
+    /// The known teams above a team, the nearest first.
+    pub fn above(&self, team: GithubTeamId) -> Vec<GithubTeamId> {
+        let tree = lock(&self.tree);
+        let parent = |team: &GithubTeamId| tree.as_ref()?.get(team)?.parent;
+        // GitHub knows no circles; what was learned from events at different times may have one.
+        let mut above = Vec::new();
+        let mut next = parent(&team);
+        while let Some(team) = next.filter(|next| *next != team && !above.contains(next)) {
+            above.push(team);
+            next = parent(&team);
+        }
+        above
+    }
+
     /// A team's node id, if it was seen.
     pub fn node_id(&self, team: GithubTeamId) -> Option<String> {
         let tree = lock(&self.tree);

@@ -1,13 +1,13 @@
 //! What is true on GitHub's side, for one team: from GitHub itself in read mode, from the deliveries in payload mode.
 //!
-//! In read mode the *direct* membership counts. REST also says yes for members of child teams, so a team that has
-//! child teams is read by GraphQL. Every look is complete or an error; "not to be seen" is an answer of its own.
+//! In read mode the *direct* membership counts, unless `SYNC_CHILD_MEMBERS` says otherwise. REST also says yes for
+//! members of child teams, so a team that has child teams is read by GraphQL. Every look is complete or an error; "not to be seen" is an answer of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Engine;
 use crate::event::Person;
-use crate::github::TeamFacts;
+use crate::github::{Count, TeamFacts};
 use crate::ids::{GithubOrgId, GithubTeamId, GithubUserId};
 use crate::work::hint::Outcome;
 
@@ -47,10 +47,19 @@ impl Truth<'_> {
         Ok(facts)
     }
 
-    /// Everybody who is directly in the team; `None` if the team is not to be seen.
+    fn count(&self) -> Count {
+        match self.engine.settings().child_members {
+            true => Count::WithChildren,
+            false => Count::Direct,
+        }
+    }
+
+    /// Everybody who counts as being in the team; `None` if the team is not to be seen.
     pub fn members(&self) -> Result<Option<Vec<Person>>, Outcome> {
-        let read = match self.engine.has_children(self.team) {
-            Some(false) => self.engine.github.members(self.org, self.team),
+        let read = match (self.count(), self.engine.has_children(self.team)) {
+            (count @ Count::WithChildren, _) | (count, Some(false)) => {
+                self.engine.github.members(self.org, self.team, count)
+            }
             _ => match self.with_node_id()? {
                 Some(facts) => self.engine.github.direct_members(&facts),
                 None => Ok(None),
@@ -82,13 +91,13 @@ impl Truth<'_> {
         if asked.is_empty() {
             return Ok(Some(Presence::new()));
         }
-        let nested = self.engine.has_children(self.team) != Some(false);
+        let nested = self.count() == Count::Direct && self.engine.has_children(self.team) != Some(false);
         if thorough || nested || asked.len() > ONE_BY_ONE {
             let Some(members) = self.members()? else { return Ok(None) };
             return Ok(Some(found_in(&members, asked)));
         }
         if asked.iter().any(|question| !question.expected) {
-            let first = self.engine.github.first_members(self.org, self.team);
+            let first = self.engine.github.first_members(self.org, self.team, self.count());
             match first.map_err(|trouble| self.engine.github_trouble(trouble))? {
                 None => return Ok(None),
                 Some((members, true)) => return Ok(Some(found_in(&members, asked))),

@@ -113,6 +113,15 @@ pub struct Wanted {
     pub verified: bool,
 }
 
+/// Who counts as being in a team, of those whom REST lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Its own people.
+    Direct,
+    /// The people of its child teams too.
+    WithChildren,
+}
+
 impl Github {
     /// A client with one token.
     pub fn new(base: &BaseUrl, token: &Secret, roots: &Roots) -> Self {
@@ -211,10 +220,15 @@ impl Github {
     }
 
     /// Everybody in a team that has no child teams; `None` if the team is not to be seen.
-    pub fn members(&self, org: GithubOrgId, team: GithubTeamId) -> Result<Option<Vec<Person>>, Trouble> {
+    pub fn members(
+        &self,
+        org: GithubOrgId,
+        team: GithubTeamId,
+        count: Count,
+    ) -> Result<Option<Vec<Person>>, Trouble> {
         let path = format!("/organizations/{org}/team/{team}/members?per_page=100");
         let rows: Option<Vec<wire::UserRow>> = self.pages(&path)?;
-        Ok(rows.map(direct))
+        Ok(rows.map(|rows| count.people(rows)))
     }
 
     /// Up to 100 people of a team that has no child teams, and whether that is everybody; `None` if the team is not to
@@ -223,11 +237,12 @@ impl Github {
         &self,
         org: GithubOrgId,
         team: GithubTeamId,
+        count: Count,
     ) -> Result<Option<(Vec<Person>, bool)>, Trouble> {
         let path = format!("{}/organizations/{org}/team/{team}/members?per_page=100", self.rest);
         let Some((rows, headers)) = self.ask::<Vec<wire::UserRow>>(&path)? else { return Ok(None) };
         let is_all = wire::next_path(headers.link.as_deref()).is_none();
-        Ok(Some((direct(rows), is_all)))
+        Ok(Some((count.people(rows), is_all)))
     }
 
     /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
@@ -495,6 +510,15 @@ impl Sources {
 }
 
 /// Without those who are in the team through a child team only, where GitHub tells it.
+impl Count {
+    fn people(self, rows: Vec<wire::UserRow>) -> Vec<Person> {
+        match self {
+            Count::Direct => direct(rows),
+            Count::WithChildren => rows.into_iter().map(wire::UserRow::into_person).collect(),
+        }
+    }
+}
+
 fn direct(rows: Vec<wire::UserRow>) -> Vec<Person> {
     rows.into_iter().filter(|row| !row.is_inherited()).map(wire::UserRow::into_person).collect()
 }

@@ -65,6 +65,7 @@ pub fn run(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
     for parent in hints.iter().filter_map(|hint| hint.team_ref()?.parent) {
         engine.learn_parent(team, parent);
     }
+    job.tell_those_above(&hints);
     if engine.state(|state| state.teams.gone(team)).is_some() && !end::is_decided(&job) {
         return job.after_the_end(hints);
     }
@@ -73,6 +74,23 @@ pub fn run(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
 }
 
 impl TeamJob<'_> {
+    /// Where the people of child teams count, whoever an event puts into a team or takes out of it is to be looked at in
+    /// the teams above it too.
+    fn tell_those_above(&self, hints: &[Hint]) {
+        if self.mode != Mode::Read || !self.engine.settings().child_members {
+            return;
+        }
+        for hint in hints.iter().filter(|hint| hint.delivery().is_some()) {
+            let Some((person, change, _)) = hint.member() else { continue };
+            for above in self.engine.above(self.team) {
+                let ask = Ask::Member { person: person.clone(), change, sure: false };
+                self.engine
+                    .lanes
+                    .add(LaneKey::Team(above), Hint::new(hint.seq, Origin::Own("child team"), ask));
+            }
+        }
+    }
+
     /// The writer, on behalf of a hint.
     pub fn apply(&self, hint: Option<&Hint>) -> Apply<'_> {
         let delivery = hint.and_then(Hint::delivery).map(|delivery| delivery.guid.clone());

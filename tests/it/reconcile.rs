@@ -3,11 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::standin::{
-    asking_permissions, Call, Events, Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule,
-};
+use crate::standin::{asking_permissions, Call, Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule};
 use crate::world::{Truth, World};
 
+mod children;
 mod script;
 
 /// A world whose people are matched by an address on a verified domain, so that a comparison may also remove them.
@@ -456,38 +455,6 @@ fn without_organization_read_teams_are_read_by_slug() {
     assert_eq!(world.differences(), [""; 0]);
     let (code, out, err) = world.alone(&["sync"]);
     assert_eq!((code, out.as_str()), (0, "in sync: 2 teams in sync, 0 left out\n"), "{err}");
-}
-
-#[test]
-fn people_of_a_child_that_is_deleted_or_moved_away_leave_the_teams_above_it() {
-    let mut world = world();
-    let all = people(&world, 20);
-    world.set("SYNC_CHILD_MEMBERS", "all");
-    world.set("SYNC_INTERVAL", "off");
-    // So many that one team less is no short reading.
-    let others: Vec<_> = (0..20).map(|n| format!("t{n}")).collect();
-    teams(&world, &others.iter().map(String::as_str).collect::<Vec<_>>(), &all[3..5]);
-    let top = teams(&world, &["Top"], &all[3..])[0];
-    let mid = world.github.add_team(GithubTeam::new("Mid").parent(top));
-    let leaf = world.github.add_team(GithubTeam::new("Leaf").parent(mid));
-    let other = world.github.add_team(GithubTeam::new("Other").parent(mid));
-    world.github.join(leaf, all[0]);
-    world.github.join(other, all[1]);
-    apply(&world);
-    let has = |world: &World, slug: &str, n: usize| {
-        let address = format!("p{n}@acme.test");
-        world.members(slug).is_some_and(|members| members.contains(&address))
-    };
-    assert!([0, 1].iter().all(|n| has(&world, "top", *n) && has(&world, "mid", *n)));
-    world.start();
-    world.wait_until("its own comparison is over", || !world.status()["last_reconcile"].is_null());
-    world.settle(&world.github.delete_team(leaf));
-    world.wait_until("out of both", || !has(&world, "top", 0) && !has(&world, "mid", 0));
-    assert!(["top", "mid", "other"].iter().all(|slug| has(&world, slug, 1)));
-    world.github.set_events(Events { reparent: true, ..Events::default() });
-    world.settle(&world.github.reparent(other, None));
-    world.wait_until("out of both", || !has(&world, "top", 1) && !has(&world, "mid", 1));
-    assert!(has(&world, "other", 1) && has(&world, "top", 3));
 }
 
 #[test]
