@@ -6,7 +6,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::commands::{Bench, Command, Reply};
+use crate::audit::query;
+use crate::commands::{Bench, Command, Output, Reply};
 use crate::config::{self, Config, Environment, Need};
 use crate::doctor;
 use crate::engine::Engine;
@@ -22,26 +23,31 @@ pub fn run(
     env: &Environment,
     command: &Command,
     progress: Progress,
+    out: Output,
 ) -> Result<Reply> {
     if let Command::Check { json, url } = command {
         return Ok(doctor::alone(flags, env, *json, url.as_deref(), progress));
     }
     let dir = &config.settings.state_dir;
+    // Files that are only appended to are read without the lock: also while another command has it.
+    if let Command::Audit(query) = command {
+        return Ok(query::run(dir, query, out));
+    }
     let has_state = dir.join("journal").is_dir();
     if command.needs_tokens() {
         let config = config::load(flags, env, Need::Tokens)?;
         if has_state || command.makes_state() {
             serve::make_private_dir(dir)?;
-            return with_engine(&config, env, dir, command, progress);
+            return with_engine(&config, env, dir, command, progress, out);
         }
         let passing = Passing::new()?;
-        return with_engine(&config, env, &passing.0, command, progress);
+        return with_engine(&config, env, &passing.0, command, progress, out);
     }
     if !has_state {
         return without_state(dir, command);
     }
     let (journal, remarks) = Journal::open(dir)?;
-    let reply = Bench { journal: &journal, engine: None }.run(command, progress);
+    let reply = Bench { journal: &journal, engine: None, out }.run(command, progress);
     journal.close();
     Ok(told(reply, &remarks))
 }
@@ -72,6 +78,7 @@ fn with_engine(
     dir: &Path,
     command: &Command,
     progress: Progress,
+    out: Output,
 ) -> Result<Reply> {
     let (journal, remarks) = Journal::open(dir)?;
     let journal = Arc::new(journal);
@@ -88,7 +95,7 @@ fn with_engine(
         for _ in 0..config.settings.workers {
             scope.spawn(|| work::run(&engine));
         }
-        let reply = Bench { journal: &journal, engine: Some(&engine) }.run(command, progress);
+        let reply = Bench { journal: &journal, engine: Some(&engine), out }.run(command, progress);
         engine.lanes.stop();
         reply
     });

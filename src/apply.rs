@@ -218,7 +218,7 @@ impl Apply<'_> {
             .rename_team(&from, to, Some(&name))
             .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         let entry = self.about(WHAT, binding).because(format!("to `{to}`")).exchange(&exchange);
-        self.engine.audit.write(entry);
+        self.engine.audit.write(Entry { to: Some(to.clone()), ..entry });
         match outcome {
             Renamed::Done(team) if team.id == binding.sentry => {
                 log::info!("team {}: renamed Sentry team `{from}` to `{}`", self.team, team.slug);

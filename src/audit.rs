@@ -3,8 +3,11 @@
 //!
 //! Files are monthly, `audit/2026-11.jsonl`, and removed when older than `SYNC_AUDIT_KEEP`.
 
+pub mod query;
+pub mod read;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +40,9 @@ pub struct Entry {
     /// The Sentry team's slug.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slug: Option<SentrySlug>,
+    /// The slug that a rename gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<SentrySlug>,
     /// The Sentry team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentry_team: Option<SentryTeamId>,
@@ -101,11 +107,12 @@ impl Audit {
     }
 
     fn append(&self, mut entry: Entry, sync: bool) -> io::Result<()> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Timestamp::now();
         entry.at = now.to_string();
-        let mut line = serde_json::to_vec(&entry)?;
+        // The same value, in letters that steer no terminal, whoever looks at the file.
+        let mut line = crate::escape::json(&serde_json::to_string(&entry)?).into_bytes();
         line.push(b'\n');
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let month = now.month();
         if open.as_ref().is_none_or(|(known, _)| *known != month) {
             *open = Some((month.clone(), self.begin(&month, now)?));
@@ -124,10 +131,11 @@ impl Audit {
         self.remove_old(now);
         let path = self.dir.join(format!("{month}.jsonl"));
         let fresh = !path.exists();
-        let file = OpenOptions::new().append(true).create(true).open(&path)?;
+        let mut file = OpenOptions::new().append(true).create(true).read(true).open(&path)?;
         if fresh {
             File::open(&self.dir)?.sync_all()?;
         }
+        end_torn_line(&mut file)?;
         Ok(file)
     }
 
@@ -145,6 +153,20 @@ impl Audit {
             }
         }
     }
+}
+
+/// A crash may have torn the last line: the next one would be part of it, and lost with it.
+fn end_torn_line(file: &mut File) -> io::Result<()> {
+    if file.metadata()?.len() == 0 {
+        return Ok(());
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last != [b'\n'] {
+        file.write_all(b"\n")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What commands do, with a running service behind them or with its state directory alone.
 
 use std::fmt::Write;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::query::{self, Query};
 use crate::clock::Timestamp;
 use crate::doctor;
 use crate::engine::Engine;
@@ -58,6 +60,8 @@ pub enum Command {
         /// All that failed.
         failed: bool,
     },
+    /// What was decided, from the audit log.
+    Audit(Query),
 }
 
 /// What a command says, and the exit code.
@@ -74,12 +78,17 @@ pub struct Reply {
     pub plan: Option<serde_json::Value>,
 }
 
+/// Takes a piece of an answer that may be too long to be gathered first. An error says that nobody reads it any more.
+pub type Output<'a> = &'a (dyn Fn(&str) -> io::Result<()> + std::marker::Sync);
+
 /// Where a command is carried out.
 pub struct Bench<'a> {
     /// The state.
     pub journal: &'a Journal,
     /// The running service, if the command is carried out by it.
     pub engine: Option<&'a Engine>,
+    /// Where long answers go.
+    pub out: Output<'a>,
 }
 
 impl Bench<'_> {
@@ -100,6 +109,10 @@ impl Bench<'_> {
             Command::Whois { login } => {
                 self.engine.map_or_else(Reply::default, |engine| whois(engine, login))
             }
+            Command::Audit(query) => match self.engine {
+                Some(engine) => query::run(&engine.settings().state_dir, query, self.out),
+                None => Reply::default(),
+            },
         }
     }
 
@@ -212,6 +225,7 @@ impl Command {
             Command::Reject { .. } => "reject",
             Command::Replay { .. } => "replay",
             Command::Whois { .. } => "whois",
+            Command::Audit(_) => "audit",
             Command::Sync(Sync { apply: true, .. }) => "sync --apply",
             Command::Sync(_) => "sync",
         }

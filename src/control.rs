@@ -1,8 +1,8 @@
 //! The control socket: commands beside a running service are run by it, with its credentials. The file's mode is the
 //! authority: whoever may open the socket may decide.
 //!
-//! One command a connection: a line of JSON in; lines of talk and, at the end, the reply out. Lines are bounded and have
-//! deadlines.
+//! One command a connection: a line of JSON in; lines of talk, pieces of a long answer and, at the end, the reply out.
+//! Lines are bounded and have deadlines.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{Bench, Command, Reply};
+use crate::commands::{Bench, Command, Output, Reply};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
 use crate::reconcile::read::Progress;
@@ -122,6 +122,8 @@ impl Drop for Busy {
 enum Line {
     /// How far it is.
     Talk(String),
+    /// A piece of an answer that may be long.
+    Out(String),
     /// The end.
     Reply(Reply),
 }
@@ -139,7 +141,8 @@ fn serve(stream: &UnixStream, engine: &Engine) -> io::Result<()> {
             log::info!("control: {}", command.name());
             // Whoever asked may be gone: the command goes on all the same.
             let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
-            Bench { journal: &engine.journal, engine: Some(engine) }.run(&command, &talk)
+            let out = |text: &str| write_line(stream, &Line::Out(text.into()));
+            Bench { journal: &engine.journal, engine: Some(engine), out: &out }.run(&command, &talk)
         }
         Err(error) => refused(&format!("the service does not know this command: {error}")),
     };
@@ -164,7 +167,7 @@ fn write_line(mut stream: &UnixStream, value: &impl serde::Serialize) -> io::Res
 }
 
 /// Has the running service carry out a command; `None` if no service runs on that state directory.
-pub fn ask(state_dir: &Path, command: &Command, progress: Progress) -> Result<Option<Reply>> {
+pub fn ask(state_dir: &Path, command: &Command, progress: Progress, out: Output) -> Result<Option<Reply>> {
     let what = || state_dir.join("control").display().to_string();
     let denied = |error: io::Error| {
         Error::failed(format!("failed to open `{}`", what()))
@@ -187,6 +190,9 @@ pub fn ask(state_dir: &Path, command: &Command, progress: Progress) -> Result<Op
         loop {
             match serde_json::from_str(&read_line(&mut lines, PATIENCE)?)? {
                 Line::Talk(text) => progress(&text),
+                // Whoever has closed the pipe has read enough.
+                Line::Out(text) if out(&text).is_err() => return Ok(Reply::default()),
+                Line::Out(_) => {}
                 Line::Reply(reply) => return Ok(reply),
             }
         }

@@ -12,19 +12,32 @@ const LIMIT: usize = 300;
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
-        for (n, c) in self.0.chars().enumerate() {
-            if n == LIMIT {
-                f.write_str("…")?;
-                break;
-            }
-            match c {
-                '"' | '\\' => write!(f, "\\{c}")?,
-                c if is_harmful(c) => write!(f, "\\u{{{:x}}}", c as u32)?,
-                c => write!(f, "{c}")?,
-            }
-        }
+        escaped(self.0, &['"', '\\'], f)?;
         f.write_str("\"")
     }
+}
+
+/// The same without the quotes, where a name or a sentence stands by itself.
+pub struct Safe<'a>(pub &'a str);
+
+impl fmt::Display for Safe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escaped(self.0, &[], f)
+    }
+}
+
+fn escaped(text: &str, marks: &[char], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (n, c) in text.chars().enumerate() {
+        if n == LIMIT {
+            return f.write_str("…");
+        }
+        match c {
+            c if marks.contains(&c) => write!(f, "\\{c}")?,
+            c if is_harmful(c) => write!(f, "\\u{{{:x}}}", c as u32)?,
+            c => write!(f, "{c}")?,
+        }
+    }
+    Ok(())
 }
 
 /// Control characters, and the invisible marks that reorder, join or hide text.
@@ -125,6 +138,7 @@ mod tests {
     fn hostile_names_stay_on_one_line_and_in_order() {
         let name = "a\u{1b}[31m\nb\u{202e}c\"d\\e\u{200b}";
         assert_eq!(Quoted(name).to_string(), r#""a\u{1b}[31m\u{a}b\u{202e}c\"d\\e\u{200b}""#);
+        assert_eq!(Safe(name).to_string(), r#"a\u{1b}[31m\u{a}b\u{202e}c"d\e\u{200b}"#);
     }
 
     #[test]

@@ -112,13 +112,14 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
                     eprintln!("{text} …");
                 }
             };
-            let mut reply = match control::ask(&config.settings.state_dir, &command, &progress)? {
+            let out = |text: &str| std::io::stdout().write_all(text.as_bytes());
+            let mut reply = match control::ask(&config.settings.state_dir, &command, &progress, &out)? {
                 Some(reply) => reply,
                 None => {
                     if env.contains_key("RUST_LOG") {
                         start_log(&config);
                     }
-                    alone::run(&config, &flags, &env, &command, &progress)?
+                    alone::run(&config, &flags, &env, &command, &progress, &out)?
                 }
             };
             if let (Some(path), Some(plan)) = (save, &reply.plan) {

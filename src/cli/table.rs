@@ -3,6 +3,8 @@
 
 use super::typed::Typed;
 use super::{Action, Asked};
+use crate::audit::query::{self, Query};
+use crate::clock::Timestamp;
 use crate::commands::Command;
 use crate::config::values;
 use crate::error::{Error, Result};
@@ -160,6 +162,18 @@ pub const COMMANDS: &[CommandHelp] = &[
         read: |typed| run(Command::Replay { failed: typed.has("failed"), deliveries: typed.operands }),
     },
     CommandHelp {
+        name: "audit",
+        operand: Operand::None,
+        flags: &[
+            flag("team", Takes::Many("SLUG"), "only lines about this team: its slug in Sentry, or id:NUMBER of GitHub"),
+            flag("person", Takes::One("LOGIN"), "only lines about this GitHub account: its login, or id:NUMBER"),
+            flag("since", Takes::One("TIME"), "only lines from then on: 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 3d"),
+            JSON,
+        ],
+        help: "what was decided, why, with which call and answer, from the audit log",
+        read: audit,
+    },
+    CommandHelp {
         name: "completions",
         operand: Operand::One(SHELL),
         flags: &[],
@@ -197,6 +211,13 @@ fn sync(typed: Typed) -> Result<Action> {
     let (teams, save, apply) = (typed.texts("team")?, typed.path("save"), typed.has("apply"));
     let sync = Sync { json: typed.has("json"), teams, apply, kept: None, save: save.is_some() };
     Ok(Action::Run(Asked { command: Command::Sync(sync), save, kept: typed.path("apply") }))
+}
+
+fn audit(typed: Typed) -> Result<Action> {
+    let since = typed.text("since")?.map(|text| query::since(&text, Timestamp::now())).transpose();
+    let since = since.map_err(|why| Error::usage(format!("--since: {why}")))?;
+    let (teams, person) = (typed.texts("team")?, typed.text("person")?);
+    run(Command::Audit(Query { teams, person, since, json: typed.has("json") }))
 }
 
 impl CommandHelp {

@@ -31,6 +31,11 @@ impl Typed {
         self.values(name).cloned().map(text).collect()
     }
 
+    /// A flag's value as text.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.texts(name)?.pop())
+    }
+
     /// The only operand.
     pub fn operand(mut self) -> Result<String> {
         self.operands.pop().ok_or_else(|| Error::usage("an argument is missing"))

@@ -6,7 +6,7 @@ use crate::world::{Truth, World, BOTH};
 const DELETE: &str = "DELETE /teams/{org}/{slug}/";
 
 /// A running world with a mirrored team `crew` that ana is in: the GitHub team and the Sentry team.
-fn with_crew(truth: Truth, policy: &str) -> (World, u64, u64) {
+pub(crate) fn with_crew(truth: Truth, policy: &str) -> (World, u64, u64) {
     let mut world = World::new(truth);
     world.set("SYNC_DELETE_TEAMS", policy);
     let ana = world.person("ana");
