@@ -6,7 +6,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::audit::query;
 use crate::commands::{Bench, Command, Output, Reply};
 use crate::config::{self, Config, Environment, Need};
 use crate::doctor;
@@ -30,10 +29,13 @@ pub fn run(
     }
     let dir = &config.settings.state_dir;
     // Files that are only appended to are read without the lock: also while another command has it.
-    if let Command::Audit(query) = command {
-        return Ok(query::run(dir, query, out));
+    if let Some(reply) = command.run_on_files(dir, out) {
+        return Ok(reply);
     }
     let has_state = dir.join("journal").is_dir();
+    if command.needs_state() && !has_state {
+        return without_state(dir, command);
+    }
     if command.needs_tokens() {
         let config = config::load(flags, env, Need::Tokens)?;
         if has_state || command.makes_state() {

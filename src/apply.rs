@@ -3,6 +3,8 @@
 //! Sentry addresses teams by slug. Whatever has an id in its answer is compared with the bound one; a call that hit
 //! another team is taken back.
 
+pub mod restore;
+
 use serde_json::json;
 
 use crate::audit::Entry;

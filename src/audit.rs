@@ -3,6 +3,7 @@
 //!
 //! Files are monthly, `audit/2026-11.jsonl`, and removed when older than `SYNC_AUDIT_KEEP`.
 
+pub mod deletions;
 pub mod query;
 pub mod read;
 

@@ -1,7 +1,10 @@
 //! What commands do, with a running service behind them or with its state directory alone.
 
+mod undo;
+
 use std::fmt::Write;
 use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +65,11 @@ pub enum Command {
     },
     /// What was decided, from the audit log.
     Audit(Query),
+    /// Bring back a Sentry team that the mirror deleted.
+    Undo {
+        /// Its id or slug; without, what can be brought back is listed.
+        id: Option<String>,
+    },
 }
 
 /// What a command says, and the exit code.
@@ -109,10 +117,13 @@ impl Bench<'_> {
             Command::Whois { login } => {
                 self.engine.map_or_else(Reply::default, |engine| whois(engine, login))
             }
-            Command::Audit(query) => match self.engine {
-                Some(engine) => query::run(&engine.settings().state_dir, query, self.out),
-                None => Reply::default(),
-            },
+            Command::Undo { id: Some(id) } => {
+                self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, progress))
+            }
+            Command::Audit(_) | Command::Undo { id: None } => {
+                let state_dir = self.engine.map(|engine| engine.settings().state_dir.clone());
+                state_dir.and_then(|dir| command.run_on_files(&dir, self.out)).unwrap_or_default()
+            }
         }
     }
 
@@ -226,6 +237,7 @@ impl Command {
             Command::Replay { .. } => "replay",
             Command::Whois { .. } => "whois",
             Command::Audit(_) => "audit",
+            Command::Undo { .. } => "undo",
             Command::Sync(Sync { apply: true, .. }) => "sync --apply",
             Command::Sync(_) => "sync",
         }
@@ -233,7 +245,21 @@ impl Command {
 
     /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
     pub fn needs_tokens(&self) -> bool {
-        matches!(self, Command::Sync(_) | Command::Whois { .. })
+        matches!(self, Command::Sync(_) | Command::Whois { .. } | Command::Undo { id: Some(_) })
+    }
+
+    /// Carries out what needs the files of a state directory alone, and no lock: they are only appended to.
+    pub fn run_on_files(&self, state_dir: &Path, out: Output) -> Option<Reply> {
+        match self {
+            Command::Audit(query) => Some(query::run(state_dir, query, out)),
+            Command::Undo { id: None } => Some(undo::list(state_dir)),
+            _ => None,
+        }
+    }
+
+    /// Whether there has to be a state directory.
+    pub fn needs_state(&self) -> bool {
+        matches!(self, Command::Undo { .. })
     }
 
     /// Whether it may make a state directory.

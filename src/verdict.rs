@@ -29,6 +29,8 @@ pub enum Asked {
     RemoveMember,
     /// `POST /organizations/{org}/members/`.
     Invite,
+    /// `POST /projects/{org}/{project}/teams/{slug}/`.
+    LinkProject,
 }
 
 /// What it means.
@@ -93,7 +95,7 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
         (Asked::RemoveMember | Asked::DeleteTeam, 204) => Done,
         // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
         (Asked::Github | Asked::Graphql | Asked::Sentry | Asked::UpdateTeam | Asked::RemoveMember, 200)
-        | (Asked::CreateTeam | Asked::AddMember | Asked::Invite, 200 | 201)
+        | (Asked::CreateTeam | Asked::AddMember | Asked::Invite | Asked::LinkProject, 200 | 201)
         | (Asked::DeleteTeam, 200 | 202)
             if answer.headers.json =>
         {
@@ -250,6 +252,11 @@ mod tests {
             (DeleteTeam, 404, GONE, "missing"),
             (DeleteTeam, 403, IDP, "locked"),
             (DeleteTeam, 500, r#"{"detail":"Internal Error"}"#, "unknown"),
+            (LinkProject, 201, "{}", "done"),
+            (LinkProject, 201, "<html>", "unknown"),
+            (LinkProject, 403, NO, "denied"),
+            (LinkProject, 403, r#"{"detail":["no"]}"#, "denied"),
+            (LinkProject, 404, r#"{"detail":"Team does not exist."}"#, "missing"),
             (Sentry, 200, "[]", "done"),
             (Sentry, 200, "<html>", "unknown"),
             (Sentry, 204, "", "unknown"),

@@ -93,7 +93,7 @@ fn all() -> Vec<Choosable> {
 fn choices(command: &CommandHelp) -> Vec<&'static str> {
     match command.operand {
         Operand::None => Vec::new(),
-        Operand::One(word) | Operand::Some(word) => word.choices.to_vec(),
+        Operand::Perhaps(word) | Operand::One(word) | Operand::Some(word) => word.choices.to_vec(),
     }
 }
 

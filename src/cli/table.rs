@@ -29,6 +29,8 @@ pub struct CommandHelp {
 pub enum Operand {
     /// Nothing.
     None,
+    /// One, or nothing.
+    Perhaps(Word),
     /// Exactly one.
     One(Word),
     /// At least one.
@@ -89,6 +91,12 @@ const LOGIN: Word = Word {
     sign: "LOGIN",
     what: "one GitHub login",
     fix: "give the name as in github.com/LOGIN",
+    choices: &[],
+};
+const DELETED: Word = Word {
+    sign: "ID",
+    what: "the id or slug of one deleted Sentry team",
+    fix: "sentry-team-sync undo lists them",
     choices: &[],
 };
 const SHELL: Word = Word {
@@ -160,6 +168,13 @@ pub const COMMANDS: &[CommandHelp] = &[
         flags: &[instead("failed", "everything that failed")],
         help: "look again at deliveries that failed",
         read: |typed| run(Command::Replay { failed: typed.has("failed"), deliveries: typed.operands }),
+    },
+    CommandHelp {
+        name: "undo",
+        operand: Operand::Perhaps(DELETED),
+        flags: &[],
+        help: "bring back a Sentry team that was deleted, with its people and projects; without an id, list them",
+        read: |mut typed| run(Command::Undo { id: typed.operands.pop() }),
     },
     CommandHelp {
         name: "audit",
@@ -236,6 +251,7 @@ impl CommandHelp {
         }
         match self.operand {
             Operand::None => {}
+            Operand::Perhaps(word) => usage += &format!(" [{}]", word.sign),
             Operand::One(word) => usage += &format!(" {}", word.sign),
             Operand::Some(word) => usage += &format!(" {}…", word.sign),
         }
@@ -275,6 +291,7 @@ mod tests {
         assert_eq!(usage("sync"), "sync [--json] [--team SLUG]… [--save FILE] [--apply[=FILE]]");
         assert_eq!(usage("approve"), "approve HOLD…|--all");
         assert_eq!(usage("whois"), "whois LOGIN");
+        assert_eq!(usage("undo"), "undo [ID]");
     }
 
     /// Flags may stand before the command: what one takes must be known by its name alone.

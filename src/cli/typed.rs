@@ -71,7 +71,7 @@ impl Typed {
             (Operand::None, [word, ..]) => {
                 Err(Error::usage(format!("`{name}` takes no argument, but `{word}` was given")))
             }
-            (Operand::One(word), [_, _, ..]) => {
+            (Operand::One(word) | Operand::Perhaps(word), [_, _, ..]) => {
                 Err(Error::usage(format!("`{name}` needs {} only", word.what)))
             }
             _ => Ok(()),

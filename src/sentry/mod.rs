@@ -134,6 +134,15 @@ pub enum Added {
     Missing,
 }
 
+/// What came of giving a team a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// The team has it now.
+    Done,
+    /// Team or project, or both, are not there.
+    Missing,
+}
+
 /// What came of an invite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invited {
@@ -400,6 +409,18 @@ impl Sentry {
             Verdict::Requested => Ok(written(reply, Added::Requested)),
             Verdict::Locked => Ok(written(reply, Added::Locked)),
             Verdict::Missing => Ok(written(reply, Added::Missing)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Gives the team that has this slug a project. Repeating it is harmless. Needs `project:write`.
+    pub fn link_project(&self, project: &str, slug: &SentrySlug) -> Result<Written<Linked>, Trouble> {
+        let (project, team) = (path_part(project), path_part(slug.as_str()));
+        let path = format!("{}/projects/{}/{project}/teams/{team}/", self.api, self.org);
+        let reply = self.write(Asked::LinkProject, Method::Post, path, None);
+        match reply.verdict {
+            Verdict::Done => Ok(written(reply, Linked::Done)),
+            Verdict::Missing => Ok(written(reply, Linked::Missing)),
             _ => Err(reply.into_trouble()),
         }
     }

@@ -133,6 +133,7 @@ impl State {
                 self.teams_mut().end(team, Gone { fate, apart, at });
                 self.people_mut().unwant_team(team);
             }
+            Record::Restored { deleted, now } => self.teams_mut().restore(deleted, now),
             Record::Fill { team, open } => self.teams_mut().fill(team, open),
             Record::Intends { team, intent, at } => self.teams_mut().intend(team, intent, at),
             Record::Dropped { team } => self.teams_mut().drop_intent(team),
@@ -274,6 +275,9 @@ impl State {
         }
         for (team, binding) in self.teams.bindings() {
             out(Record::Bound { team, binding: binding.clone() })?;
+        }
+        for (deleted, now) in self.teams.all_restored() {
+            out(Record::Restored { deleted, now })?;
         }
         for team in self.teams.unfilled() {
             out(Record::Fill { team, open: true })?;

@@ -96,6 +96,13 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// A Sentry team that the mirror deleted was made again because a person wanted it back. It follows nobody.
+    Restored {
+        /// The deleted one.
+        deleted: SentryTeamId,
+        /// The one that took its place.
+        now: SentryTeamId,
+    },
     /// Everybody who is in the GitHub team is still to be looked at, because its Sentry team was just made or adopted; or
     /// has been.
     Fill {
@@ -401,6 +408,16 @@ pub enum Intent {
         sentry: SentryTeamId,
         /// Its slug.
         slug: SentrySlug,
+    },
+    /// A deleted team is made again, with its people and projects. Open until all of it is done: only the command that
+    /// asked for it goes on with it.
+    Restoring {
+        /// The deleted one.
+        sentry: SentryTeamId,
+        /// Its slug, free when this was written.
+        slug: SentrySlug,
+        /// Its name.
+        name: Box<str>,
     },
 }
 

@@ -20,6 +20,8 @@ pub struct Teams {
     intents: BTreeMap<GithubTeamId, (Intent, Timestamp)>,
     gone: BTreeMap<GithubTeamId, Gone>,
     unfilled: BTreeSet<GithubTeamId>,
+    /// By the deleted Sentry team: the one that a person has had made in its place.
+    restored: BTreeMap<SentryTeamId, SentryTeamId>,
     news: BTreeMap<GithubTeamId, News>,
 }
 
@@ -154,7 +156,13 @@ impl Teams {
     /// Which GitHub team has this Sentry slug, or is about to get it.
     pub fn owner(&self, slug: &SentrySlug) -> Option<GithubTeamId> {
         let about_to = |(team, (intent, _)): (&GithubTeamId, &(Intent, Timestamp))| match intent {
-            Intent::Creating { slug: to, .. } | Intent::Renaming { to, .. } if to == slug => Some(*team),
+            Intent::Creating { slug: to, .. }
+            | Intent::Renaming { to, .. }
+            | Intent::Restoring { slug: to, .. }
+                if to == slug =>
+            {
+                Some(*team)
+            }
             _ => None,
         };
         self.by_slug.get(slug).copied().or_else(|| self.intents.iter().find_map(about_to))
@@ -183,6 +191,21 @@ impl Teams {
     /// Whether a GitHub team is known to be deleted.
     pub fn gone(&self, team: GithubTeamId) -> Option<Gone> {
         self.gone.get(&team).copied()
+    }
+
+    /// The Sentry team that took the place of a deleted one, if a person wanted that back.
+    pub fn restored(&self, deleted: SentryTeamId) -> Option<SentryTeamId> {
+        self.restored.get(&deleted).copied()
+    }
+
+    /// All that were brought back: the deleted team, and the one in its place.
+    pub fn all_restored(&self) -> impl Iterator<Item = (SentryTeamId, SentryTeamId)> + '_ {
+        self.restored.iter().map(|(deleted, now)| (*deleted, *now))
+    }
+
+    /// Whether a person has had this Sentry team made in the place of a deleted one.
+    pub fn was_brought_back(&self, sentry: SentryTeamId) -> bool {
+        self.restored.values().any(|now| *now == sentry)
     }
 
     /// The latest word on a team.
@@ -293,6 +316,10 @@ impl Teams {
         } else {
             self.unfilled.remove(&team);
         }
+    }
+
+    pub(super) fn restore(&mut self, deleted: SentryTeamId, now: SentryTeamId) {
+        self.restored.insert(deleted, now);
     }
 
     pub(super) fn intend(&mut self, team: GithubTeamId, intent: Intent, at: Timestamp) {

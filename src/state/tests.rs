@@ -46,6 +46,8 @@ pub(crate) fn full() -> State {
         HeldChange::Delete { team: GithubTeamId(2), sentry: SentryTeamId(2), slug: SentrySlug::from("s2") };
     let hold = Hold::new(vec![change], "r".into(), Timestamp(5), vec![delivery(3, Event::OrgDeleted).key()]);
     let intent = Intent::Creating { slug: SentrySlug::from("new"), name: "New".into() };
+    let restoring =
+        Intent::Restoring { sentry: SentryTeamId(3), slug: SentrySlug::from("back"), name: "Back".into() };
     let settled = |seq, how| Record::Settled {
         seqs: vec![Seq(seq)],
         how,
@@ -70,6 +72,8 @@ pub(crate) fn full() -> State {
         Record::Gone { team: GithubTeamId(3), fate: Fate::Deleted, apart: false, at: Timestamp(8) },
         Record::Fill { team: GithubTeamId(1), open: true },
         Record::Intends { team: GithubTeamId(4), intent, at: Timestamp(8) },
+        Record::Restored { deleted: SentryTeamId(3), now: SentryTeamId(7) },
+        Record::Intends { team: GithubTeamId(3), intent: restoring, at: Timestamp(9) },
         Record::Matched { user: GithubUserId(5), found },
         Record::Wanted {
             team: GithubTeamId(1),
@@ -228,6 +232,17 @@ fn a_slug_passed_on_in_sentry_stays_its_new_owners() {
     ]);
     assert_eq!(state.teams.owner(&SentrySlug::from("a")), Some(GithubTeamId(2)));
     assert_eq!(state.teams.owner(&SentrySlug::from("x")), Some(GithubTeamId(1)));
+}
+
+#[test]
+fn a_team_on_its_way_back_has_its_slug_already() {
+    let mut state = full();
+    let slug = SentrySlug::from("back");
+    assert_eq!(state.teams.owner(&slug), Some(GithubTeamId(3)));
+    assert!(state.teams.was_brought_back(SentryTeamId(7)) && !state.teams.was_brought_back(SentryTeamId(3)));
+    state.apply(Record::Dropped { team: GithubTeamId(3) });
+    assert_eq!(state.teams.owner(&slug), None);
+    assert_eq!(state.teams.restored(SentryTeamId(3)), Some(SentryTeamId(7)));
 }
 
 #[test]

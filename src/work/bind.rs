@@ -49,6 +49,8 @@ pub fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
     match intent {
         Intent::Creating { slug, name } => resolve_creation(job, apply, &slug, &name),
         Intent::Renaming { from, to, .. } => resolve_rename(job, apply, &from, &to).map(|()| How::Known),
+        // What a person began is for their command to go on with.
+        Intent::Restoring { .. } => Ok(How::Known),
         Intent::Deleting { sentry, slug } => {
             let there = match apply.look(&slug)? {
                 Some(team) if team.id == sentry => true,

@@ -140,9 +140,12 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
     if job.engine.state(|state| state.teams.owner(&slug)).is_some() {
         return Ok(None);
     }
+    // What a person has brought back shares no more than the slug.
     let free = |team: &Team| {
-        job.engine
-            .state(|state| state.teams.of_sentry(team.id).is_none() && !state.holds.is_disputed(team.id))
+        job.engine.state(|state| {
+            let follows = state.teams.of_sentry(team.id).is_some();
+            !follows && !state.holds.is_disputed(team.id) && !state.teams.was_brought_back(team.id)
+        })
     };
     match apply.look(&slug)?.filter(free) {
         Some(team) => apply.adopt(&team, "it has the slug of the deleted GitHub team").map(Some),
@@ -237,7 +240,10 @@ fn delete(
     }
     let binding = make_slug_deletable(job, apply, binding)?;
     match apply.delete(&binding, team, &members, approved)? {
-        Ok(()) => Ok(Outcome::Done(format!("deleted Sentry team `{}`", team.slug))),
+        Ok(()) => Ok(Outcome::Done(format!(
+            "deleted Sentry team `{}`; to have it back: sentry-team-sync undo {}",
+            team.slug, team.id
+        ))),
         Err(rule) => Ok(bind::hold(job, apply, change, rule)),
     }
 }

@@ -8,6 +8,7 @@ use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
 use crate::reconcile::part::Part;
 use crate::state::holds::HoldName;
 use crate::state::record::Delivery;
+use crate::work::undo::Undo;
 
 /// One reason to look at a team, a person or the organisation.
 #[derive(Clone, Debug)]
@@ -57,6 +58,8 @@ pub enum Ask {
     Team,
     /// One team's share of a comparison, a call at a time, when nothing else is due.
     Part(Arc<Part>),
+    /// A deleted Sentry team is to come back.
+    Undo(Arc<Undo>),
 }
 
 /// A delivery that became several hints; it is settled when all of them are.
@@ -147,6 +150,14 @@ impl Hint {
     /// Whether it gives way to everything else.
     pub fn is_low(&self) -> bool {
         matches!(self.ask, Ask::Part(_))
+    }
+
+    /// What a person wants back.
+    pub fn undo(&self) -> Option<&Undo> {
+        match &self.ask {
+            Ask::Undo(undo) => Some(undo),
+            _ => None,
+        }
     }
 
     /// The delivery that led to it.

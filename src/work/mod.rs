@@ -1,6 +1,7 @@
 //! The work: takes jobs out of lanes, carries them out, and settles the deliveries that asked for them.
 
 pub mod hint;
+pub mod undo;
 
 mod bind;
 mod end;
@@ -18,10 +19,11 @@ use std::time::{Duration, Instant};
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::escape::Quoted;
-use crate::ids::Seq;
+use crate::ids::{GithubTeamId, Seq};
 use crate::lanes::{Job, LONGEST_PAUSE};
 use crate::state::holds::HoldName;
-use crate::state::record::{Delivery, Record, Settled};
+use crate::state::record::{Delivery, Mode, Record, Settled};
+use crate::state::Org;
 use hint::{Hint, LaneKey, Origin, Outcome};
 
 /// A hint whose job panicked so often is given up.
@@ -79,13 +81,22 @@ fn dispatch(engine: &Engine, key: LaneKey, hints: Vec<Hint>) -> Ended {
         return all(hints, &Outcome::Later(why.into(), None));
     };
     match key {
-        LaneKey::Team(team) => match hints.iter().all(Hint::is_low) {
-            true => each(hints, |hint| Some(part::run(engine, team, hint, &org, mode))),
-            false => team::run(engine, team, hints, org, mode),
-        },
+        LaneKey::Team(team) => of_team(engine, team, hints, org, mode),
         LaneKey::Person(_) => each(hints, |hint| person::run(engine, hint, &org, mode)),
         LaneKey::Org => each(hints, |hint| org::run(engine, hint, &org)),
     }
+}
+
+fn of_team(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
+    if hints.iter().all(Hint::is_low) {
+        return each(hints, |hint| Some(part::run(engine, team, hint, &org, mode)));
+    }
+    let (undone, hints): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.undo().is_some());
+    let mut ended =
+        if hints.is_empty() { Ended::default() } else { team::run(engine, team, hints, org.clone(), mode) };
+    let undone = each(undone, |hint| Some(undo::run(engine, team, hint, hint.undo()?, &org, mode)));
+    ended.results.extend(undone.results);
+    ended
 }
 
 fn all(hints: Vec<Hint>, outcome: &Outcome) -> Ended {

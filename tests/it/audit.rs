@@ -155,7 +155,7 @@ fn hostile_names_steer_no_terminal_in_text_and_json() {
         ],
     );
     let harmful = |c: &char| (c.is_control() && *c != '\n') || ['\u{202e}', '\u{e0001}'].contains(c);
-    for args in [&["audit"][..], &["audit", "--json"], &["status"], &["whois", "ana"]] {
+    for args in [&["audit"][..], &["audit", "--json"], &["undo"], &["status"], &["whois", "ana"]] {
         let (_, said, talk) = world.command(args);
         let found: Vec<_> = said.chars().chain(talk.chars()).filter(harmful).collect();
         assert!(found.is_empty() && !said.is_empty(), "{args:?}: {found:?} in {said}{talk}");

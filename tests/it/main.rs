@@ -36,4 +36,5 @@ mod systemd;
 mod teams;
 mod tidy;
 mod trouble;
+mod undo;
 mod watching;

@@ -60,6 +60,8 @@ const SCENARIOS: &[Scenario] = scenarios![
     teams::names_that_are_no_slugs_become_teams_all_the_same in ONE;
     ends::a_deleted_team_is_deleted_with_its_past_in_the_audit_log in &BOTH;
     ends::a_team_that_owns_projects_is_held_until_a_person_approves in &BOTH;
+    ends::a_deleted_team_comes_back_with_its_people_and_projects in &BOTH;
+    ends::a_deleted_team_comes_back_without_projects_where_the_token_may_not in ONE;
     ends::a_team_is_made_again_while_its_deletion_is_pending in &BOTH;
     ends::a_slug_of_49_characters_is_free_again_after_each_deletion in &BOTH;
     ends::a_slug_of_50_characters_is_free_again_after_each_deletion in &BOTH;

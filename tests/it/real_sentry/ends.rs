@@ -1,6 +1,6 @@
 //! Ends: deleted, held, emptied, and what Sentry keeps of a deleted team for a while.
 
-use super::field::Field;
+use super::field::{Field, ORIGINAL};
 
 pub fn a_deleted_team_is_deleted_with_its_past_in_the_audit_log(field: &mut Field) {
     let ana = field.person("ana");
@@ -8,13 +8,45 @@ pub fn a_deleted_team_is_deleted_with_its_past_in_the_audit_log(field: &mut Fiel
     let crew = field.team("Crew");
     field.add(crew, ana);
     let (status, note) = field.settle(&field.github.delete_team(crew));
-    assert_eq!((status.as_str(), note.as_str()), ("done", "deleted Sentry team `crew`"));
+    assert!(status == "done" && note.starts_with("deleted Sentry team `crew`"), "{status}: {note}");
     assert!(field.teams().is_empty());
     let line = field.audit().into_iter().find(|line| line["decision"] == "will delete team");
     let before = line.expect("an audit line before the deletion")["before"].clone();
     assert_eq!((before["slug"].as_str(), before["name"].as_str()), (Some("crew"), Some("Crew")));
     assert!(before["members"].to_string().contains("ana@acme.test"), "{before}");
     assert_eq!(before["projects"], serde_json::json!([]));
+}
+
+/// Deletes the team `crew`, which ana is in and which owns the project shop, and brings it back while its deletion is
+/// pending: exit code and answer.
+fn bring_back(field: &mut Field) -> (i32, String) {
+    field.set("SYNC_DELETE_TEAMS", "delete");
+    let ana = field.person("ana");
+    field.start();
+    let crew = field.team("Crew");
+    field.add(crew, ana);
+    let deleted = field.id("crew");
+    field.site.add_project(deleted, "shop");
+    field.settle(&field.github.delete_team(crew));
+    assert!(field.teams().is_empty());
+    let (code, said, talk) = field.command(&["undo", &deleted.to_string()]);
+    assert_eq!(talk, "", "{said}");
+    assert!(field.people("crew").contains("ana@acme.test"), "{said}");
+    assert_ne!(field.id("crew"), deleted);
+    let (again, told, _) = field.command(&["undo", "crew"]);
+    assert!(again == 0 && told.contains("is back already"), "{told}");
+    (code, said)
+}
+
+pub fn a_deleted_team_comes_back_with_its_people_and_projects(field: &mut Field) {
+    field.use_token(&[&ORIGINAL[..], &["project:write"]].concat());
+    let (code, said) = bring_back(field);
+    assert!(code == 0 && said.contains("projects: shop again\n"), "{said}");
+}
+
+pub fn a_deleted_team_comes_back_without_projects_where_the_token_may_not(field: &mut Field) {
+    let (code, said) = bring_back(field);
+    assert!(code == 2 && said.contains("not given back: shop: SENTRY_TOKEN lacks project:write"), "{said}");
 }
 
 pub fn a_team_that_owns_projects_is_held_until_a_person_approves(field: &mut Field) {

@@ -1,0 +1,202 @@
+//! The command `undo`: lists what the mirror has deleted, and brings a team back.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Reply;
+use crate::audit::deletions::{self, Deletion, Was};
+use crate::audit::read::Log;
+use crate::engine::Engine;
+use crate::escape::{Quoted, Safe};
+use crate::ids::SentryTeamId;
+use crate::reconcile::read::Progress;
+use crate::work::hint::{Ask, Hint, LaneKey, Origin};
+use crate::work::undo::{Report, Undo};
+
+/// How often whoever waits is told how far it is.
+const TELL: Duration = Duration::from_secs(2);
+/// So many times without an end, and nobody waits any longer.
+const MOST_WAITS: usize = 60;
+/// The same where nothing can be worked on at all.
+const MOST_WAITS_PAUSED: usize = 3;
+
+/// What can be brought back.
+pub fn list(state_dir: &Path) -> Reply {
+    let found = match read(state_dir) {
+        Ok(found) => found,
+        Err(reply) => return reply,
+    };
+    let mut reply = Reply::default();
+    let mut known = found.iter().filter(|deletion| deletion.is_certain).peekable();
+    if known.peek().is_none() {
+        reply.say("the audit log knows of no team that was deleted");
+    }
+    for deletion in known {
+        let Deletion { at, sentry, slug, name, members, projects, .. } = deletion;
+        let projects = match projects.as_deref() {
+            None => "projects not known".into(),
+            Some([]) => "no projects".into(),
+            Some(projects) => format!("projects {}", listed(projects)),
+        };
+        let people = if members.len() == 1 { "person" } else { "people" };
+        let n = members.len();
+        reply.say(&format!(
+            "{sentry}  {}  {}  deleted {}, {n} {people}, {projects}",
+            Safe(slug.as_str()),
+            Quoted(name),
+            Safe(at)
+        ));
+    }
+    reply
+}
+
+/// Brings one back.
+pub fn run(engine: &Engine, id: &str, progress: Progress) -> Reply {
+    let deletion = match read(&engine.settings().state_dir).and_then(|found| choose(found, id)) {
+        Ok(deletion) => deletion,
+        Err(reply) => return reply,
+    };
+    let team = deletion.team;
+    let undo = Arc::new(Undo::new(deletion));
+    let hint = Hint::new(engine.now_seq(), Origin::Own("undo"), Ask::Undo(undo.clone()));
+    engine.lanes.add(LaneKey::Team(team), hint);
+    match wait(engine, &undo, progress) {
+        Ok(report) => told(&undo.deletion, &report),
+        Err(why) => failed(&why),
+    }
+}
+
+fn read(state_dir: &Path) -> Result<Vec<Deletion>, Reply> {
+    deletions::all(&Log::of(state_dir)).map_err(|error| {
+        failed(&format!("failed to read the audit log below `{}`: {error}", state_dir.display()))
+    })
+}
+
+/// By the Sentry team's id, or by its slug if only one was deleted under it.
+fn choose(found: Vec<Deletion>, id: &str) -> Result<Deletion, Reply> {
+    let number = id.parse().ok().map(SentryTeamId);
+    let is_it = |deletion: &&Deletion| match number {
+        Some(number) => deletion.sentry == number,
+        None => deletion.slug.as_str() == id && deletion.is_certain,
+    };
+    let chosen: Vec<_> = found.iter().filter(is_it).collect();
+    match chosen.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => Err(failed(&format!(
+            "the audit log knows of no deleted Sentry team `{}`\n  fix: `sentry-team-sync undo` lists them; they are kept for SYNC_AUDIT_KEEP",
+            Safe(id)
+        ))),
+        several => {
+            let ids: Vec<_> = several.iter().map(|d| format!("{} ({})", d.sentry, Safe(&d.at))).collect();
+            Err(failed(&format!(
+                "several deleted teams had the slug `{}`\n  fix: name one by its id: {}",
+                Safe(id),
+                ids.join(", ")
+            )))
+        }
+    }
+}
+
+/// Waits for the end, as long as something moves.
+fn wait(engine: &Engine, undo: &Undo, progress: Progress) -> Result<Report, String> {
+    let (mut waits, mut n_steps) = (0, 0);
+    loop {
+        let told = undo.wait(TELL);
+        if let Some(ended) = told.ended {
+            return ended;
+        }
+        waits = if told.n_steps > n_steps { 0 } else { waits + 1 };
+        n_steps = told.n_steps;
+        let paused = engine.paused_for().map(|(_, why)| why);
+        let most = if paused.is_some() { MOST_WAITS_PAUSED } else { MOST_WAITS };
+        let why = paused.or(told.put_off).unwrap_or_else(|| format!("{n_steps} people and projects so far"));
+        if waits >= most {
+            return Err(format!(
+                "it is not done yet: {why}\n  fix: repeat the command, which goes on from there"
+            ));
+        }
+        progress(&format!("bringing the team back: {why}"));
+    }
+}
+
+fn failed(why: &str) -> Reply {
+    Reply { err: format!("error: {why}\n"), exit: 1, ..Reply::default() }
+}
+
+fn told(deletion: &Deletion, report: &Report) -> Reply {
+    let slug = Safe(deletion.slug.as_str());
+    let now = report.now.map(|now| now.to_string()).unwrap_or_default();
+    let mut reply = Reply::default();
+    if report.was_back {
+        reply.say(&format!("Sentry team `{slug}` is back already, as {now}: nothing was done"));
+        return reply;
+    }
+    let name = Quoted(&deletion.name);
+    reply.say(&format!(
+        "brought back Sentry team `{slug}` {name} as {now}, in the place of {}",
+        deletion.sentry
+    ));
+    tell_people(deletion, report, &mut reply);
+    tell_projects(report, &mut reply);
+    reply.say(&format!("it follows no GitHub team until GitHub has a team `{slug}` again"));
+    let is_whole = report.left.is_empty()
+        && report.failed.is_empty()
+        && report.vanished.is_empty()
+        && report.denied.is_empty()
+        && !report.unknown_projects;
+    reply.exit = if is_whole { 0 } else { 2 };
+    reply
+}
+
+fn tell_people(deletion: &Deletion, report: &Report, reply: &mut Reply) {
+    reply.say(&format!("people: {} of {} are in it again", report.n_back, deletion.members.len()));
+    for (was, now) in &report.moved {
+        reply.say(&format!("  with a new membership: {}, now member {now}", whom(was)));
+    }
+    for was in &report.left {
+        reply.say(&format!("  not in Sentry any more: {}", whom(was)));
+    }
+    for (was, why) in &report.failed {
+        reply.say(&format!("  not put in: {}: {}", whom(was), Safe(why)));
+    }
+}
+
+fn whom(was: &Was) -> String {
+    match &was.email {
+        Some(email) => format!("{} (member {})", Safe(email), was.member),
+        None => format!("member {}", was.member),
+    }
+}
+
+/// All of them, however many: a person has to give them back.
+fn listed(projects: &[String]) -> String {
+    projects.iter().map(|project| Safe(project).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn tell_projects(report: &Report, reply: &mut Reply) {
+    if report.unknown_projects {
+        reply.say(
+            "projects: which it had was not known; give them back in Sentry, in each project's settings",
+        );
+        return;
+    }
+    let mut line = String::from("projects:");
+    if report.linked.is_empty() {
+        let had_some = !report.denied.is_empty() || !report.vanished.is_empty();
+        line += if had_some { " none is its own again" } else { " it had none" };
+    } else {
+        let _ = write!(line, " {} again", listed(&report.linked));
+    }
+    reply.say(&line);
+    if !report.vanished.is_empty() {
+        reply.say(&format!("  not in Sentry any more: {}", listed(&report.vanished)));
+    }
+    if !report.denied.is_empty() {
+        reply.say(&format!(
+            "  not given back: {}: SENTRY_TOKEN lacks project:write; in Sentry, add the team in each project's settings, or set Project to Read & Write in the integration's permissions before the next time",
+            listed(&report.denied)
+        ));
+    }
+}

@@ -1,0 +1,308 @@
+//! Brings back a Sentry team that the mirror deleted: the team, its people, its projects. Every step may be repeated, so
+//! that a second call goes on where a crash or an outage has ended the first.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::bind;
+use super::team::TeamJob;
+use crate::apply::restore::LinkedBack;
+use crate::apply::{Apply, Taken};
+use crate::audit::deletions::{Deletion, Was};
+use crate::audit::Entry;
+use crate::engine::Engine;
+use crate::ids::{GithubTeamId, MemberId, SentryTeamId};
+use crate::sentry::{Added, Member, Team};
+use crate::state::record::{Binding, Mode, Origin};
+use crate::state::Org;
+use crate::work::hint::{Hint, Outcome};
+
+/// What one person asked for, and how it stands.
+#[derive(Debug)]
+pub struct Undo {
+    /// What is to be undone.
+    pub deletion: Deletion,
+    told: Mutex<Told>,
+    wake: Condvar,
+}
+
+/// How it stands.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// The end of it.
+    pub ended: Option<Result<Report, String>>,
+    /// Why it was put off, when last.
+    pub put_off: Option<String>,
+    /// How many people and projects were dealt with, of all attempts.
+    pub n_steps: usize,
+}
+
+/// What was brought back, and what could not be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// It had been brought back before: nothing was done.
+    pub was_back: bool,
+    /// The team now.
+    pub now: Option<SentryTeamId>,
+    /// How many people are in it again.
+    pub n_back: usize,
+    /// Who has another membership by now, and which.
+    pub moved: Vec<(Was, MemberId)>,
+    /// Who left Sentry meanwhile.
+    pub left: Vec<Was>,
+    /// Who could not be put in, and why.
+    pub failed: Vec<(Was, String)>,
+    /// Projects that are the team's again.
+    pub linked: Vec<String>,
+    /// Projects that are not there any more.
+    pub vanished: Vec<String>,
+    /// Projects that the token may not give back.
+    pub denied: Vec<String>,
+    /// Which projects it had was not known.
+    pub unknown_projects: bool,
+}
+
+impl Undo {
+    /// Of this deletion.
+    pub fn new(deletion: Deletion) -> Self {
+        Self { deletion, told: Mutex::default(), wake: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self) {
+        self.lock().n_steps += 1;
+    }
+
+    fn end(&self, ended: Result<Report, String>) {
+        self.lock().ended = Some(ended);
+        self.wake.notify_all();
+    }
+
+    /// Waits for the end, at the most this long; how it stands then.
+    pub fn wait(&self, patience: Duration) -> Told {
+        let told = self.lock();
+        let waited = self.wake.wait_timeout_while(told, patience, |told| told.ended.is_none());
+        waited.map_or_else(|poison| poison.into_inner().0.clone(), |(told, _)| told.clone())
+    }
+}
+
+/// Carries it out, or goes on with it.
+pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &Org, mode: Mode) -> Outcome {
+    let job = TeamJob { engine, team, org: org.clone(), mode };
+    let apply = job.apply(Some(hint));
+    match bring_back(&job, &apply, undo) {
+        Ok(report) => {
+            undo.end(Ok(report));
+            Outcome::Done(format!("Sentry team `{}` is back", undo.deletion.slug))
+        }
+        Err(Outcome::Failed(why)) => {
+            undo.end(Err(why.clone()));
+            Outcome::Done(why)
+        }
+        Err(outcome) => {
+            if let Outcome::Later(why, _) | Outcome::Waiting(why) = &outcome {
+                undo.lock().put_off = Some(why.clone());
+            }
+            outcome
+        }
+    }
+}
+
+fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outcome> {
+    let deletion = &undo.deletion;
+    if !apply.is_restoring(deletion) {
+        bind::resolve_intent(job, apply)?;
+    }
+    must_be_gone(job, apply, deletion)?;
+    let team = match there_again(job, apply, deletion)? {
+        Some(team) if !apply.is_restoring(deletion) => {
+            return Ok(Report { was_back: true, now: Some(team.id), ..Report::default() })
+        }
+        Some(team) => team,
+        None => match apply.restore(deletion)? {
+            Ok(team) => team,
+            Err(Taken) => return Err(taken(job, apply, deletion)?),
+        },
+    };
+    let mut report = Report { now: Some(team.id), ..Report::default() };
+    people(job, apply, undo, &team, &mut report)?;
+    projects(apply, undo, &team, &mut report)?;
+    apply.drop_intent()?;
+    // Whoever waits for the slug sees now that it is taken.
+    job.engine.lanes.moved(job.team);
+    Ok(report)
+}
+
+/// What is there was not deleted, and needs no second one beside it.
+fn must_be_gone(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<(), Outcome> {
+    let Deletion { sentry, slug, .. } = deletion;
+    let there = match apply.look(slug)? {
+        Some(team) if team.id == *sentry => Some(team),
+        _ => apply.look_by_id(*sentry)?,
+    };
+    if let Some(team) = there {
+        return Err(Outcome::Failed(format!(
+            "Sentry team {sentry} was not deleted: it is there, as `{}`",
+            team.slug
+        )));
+    }
+    match job.binding() {
+        Some(binding) => Err(Outcome::Failed(format!(
+            "GitHub team {} has another Sentry team by now, `{}` ({})",
+            job.team, binding.slug, binding.sentry
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The team that was made in its place before.
+fn there_again(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
+    let Some(now) = job.engine.state(|state| state.teams.restored(deletion.sentry)) else { return Ok(None) };
+    match apply.look(&deletion.slug)?.filter(|team| team.id == now) {
+        Some(team) => Ok(Some(team)),
+        None => apply.look_by_id(now),
+    }
+}
+
+fn taken(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Outcome, Outcome> {
+    let slug = &deletion.slug;
+    let whose = match apply.look(slug)? {
+        Some(team) => match job.engine.state(|state| state.teams.of_sentry(team.id)) {
+            Some(owner) => format!("by Sentry team {}, which follows GitHub team {owner}", team.id),
+            None => format!("by Sentry team {}, which follows no GitHub team", team.id),
+        },
+        None => match job.engine.state(|state| state.teams.owner(slug)) {
+            Some(owner) => format!("in a moment by GitHub team {owner}"),
+            None => {
+                return Ok(Outcome::Failed(format!(
+                    "slug `{slug}` is taken, though no team shows it: Sentry may still be deleting one, try again in 15 minutes"
+                )))
+            }
+        },
+    };
+    Ok(Outcome::Failed(format!(
+        "slug `{slug}` is taken {whose}: nothing was done; give that one another slug in Sentry first"
+    )))
+}
+
+fn people(
+    job: &TeamJob,
+    apply: &Apply,
+    undo: &Undo,
+    team: &Team,
+    report: &mut Report,
+) -> Result<(), Outcome> {
+    let deletion = &undo.deletion;
+    if deletion.members.is_empty() {
+        return Ok(());
+    }
+    let members = job.engine.read_members(false).map_err(|trouble| job.engine.sentry_trouble(trouble))?;
+    let rows = Rows::of(&members);
+    let binding = Binding {
+        sentry: team.id,
+        slug: team.slug.clone(),
+        name: team.name.as_str().into(),
+        origin: Origin::Created,
+    };
+    for was in &deletion.members {
+        undo.step();
+        let Some(member) = rows.find(was) else {
+            report.left.push(was.clone());
+            continue;
+        };
+        match apply.add(&binding, member, entry(job, apply, &binding, member)) {
+            Ok(Added::New(_) | Added::Already) => {
+                report.n_back += 1;
+                if member != was.member {
+                    report.moved.push((was.clone(), member));
+                }
+            }
+            Ok(Added::Requested) => report.failed.push((
+                was.clone(),
+                "Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)".into(),
+            )),
+            Ok(Added::Locked) => {
+                report.failed.push((was.clone(), "your identity provider manages who is in a team".into()))
+            }
+            Ok(Added::Missing) if apply.look(&team.slug)?.is_some_and(|now| now.id == team.id) => {
+                report.left.push(was.clone())
+            }
+            Ok(Added::Missing) => {
+                return Err(Outcome::Later("the team was not where it should be".into(), None))
+            }
+            Err(Outcome::Failed(why)) => report.failed.push((was.clone(), why)),
+            Err(outcome) => return Err(outcome),
+        }
+    }
+    Ok(())
+}
+
+fn entry(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> Entry {
+    let person = job.engine.state(|state| state.people.of_member(member));
+    let login = |user| job.engine.state(|state| state.people.matched(user).map(|found| found.login.clone()));
+    let entry = Entry {
+        slug: Some(binding.slug.clone()),
+        sentry_team: Some(binding.sentry),
+        member: Some(member),
+        person,
+        login: person.and_then(login),
+        ..apply.entry("add member")
+    };
+    entry.because("was in the team before its deletion")
+}
+
+/// Who is in Sentry now.
+struct Rows {
+    by_address: HashMap<String, Vec<MemberId>>,
+    ids: std::collections::HashSet<MemberId>,
+}
+
+impl Rows {
+    fn of(members: &[Member]) -> Self {
+        let mut by_address: HashMap<String, Vec<MemberId>> = HashMap::new();
+        for member in members {
+            let addresses =
+                member.primary.iter().chain(&member.verified).map(|address| address.to_lowercase());
+            for address in addresses.collect::<std::collections::BTreeSet<_>>() {
+                by_address.entry(address).or_default().push(member.id);
+            }
+        }
+        Self { by_address, ids: members.iter().map(|member| member.id).collect() }
+    }
+
+    /// The same membership, or the only one that bears the address: whoever left and came back has another one.
+    fn find(&self, was: &Was) -> Option<MemberId> {
+        if self.ids.contains(&was.member) {
+            return Some(was.member);
+        }
+        match self.by_address.get(&was.email.as_ref()?.to_lowercase())?.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+}
+
+fn projects(apply: &Apply, undo: &Undo, team: &Team, report: &mut Report) -> Result<(), Outcome> {
+    let Some(projects) = &undo.deletion.projects else {
+        report.unknown_projects = true;
+        return Ok(());
+    };
+    for project in projects {
+        undo.step();
+        // What the token may not do for one, it may not do for the others.
+        let linked = match report.denied.is_empty() {
+            true => apply.link_back(project, team)?,
+            false => LinkedBack::Denied,
+        };
+        match linked {
+            LinkedBack::Done => report.linked.push(project.clone()),
+            LinkedBack::Missing => report.vanished.push(project.clone()),
+            LinkedBack::Denied => report.denied.push(project.clone()),
+        }
+    }
+    Ok(())
+}
