@@ -12,13 +12,15 @@ use crate::audit::query::{self, Query};
 use crate::clock::Timestamp;
 use crate::doctor;
 use crate::engine::Engine;
-use crate::ids::Seq;
+use crate::escape::Safe;
+use crate::ids::{HookId, Seq};
 use crate::journal::{Journal, NotKept};
 use crate::reconcile::command::{self, Sync};
 use crate::reconcile::read::Progress;
 use crate::state::holds::HoldName;
-use crate::state::record::Record;
-use crate::status::Status;
+use crate::state::record::{DeliveryKey, Record, Status};
+use crate::state::State;
+use crate::status;
 use crate::work::hint::{Hint, LaneKey, Outcome};
 
 /// A command with its arguments, as it travels over the control socket.
@@ -130,7 +132,7 @@ impl Bench<'_> {
     fn status(&self, json: bool) -> Reply {
         let status = match self.engine {
             Some(engine) => engine.status(),
-            None => self.journal.read(Status::of_state),
+            None => self.journal.read(status::Status::of_state),
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
         let out = match json {
@@ -189,9 +191,8 @@ impl Bench<'_> {
                 .collect()
         });
         for guid in guids.iter().filter(|guid| !failed.iter().any(|(_, known)| known == *guid)) {
-            reply.fail(&format!(
-                "no failed delivery is called `{guid}`: `sentry-team-sync status` lists them"
-            ));
+            let why = self.journal.read(|state| why_not_replayed(state, guid));
+            reply.fail(&format!("no failed delivery is called `{}`: {why}", Safe(guid)));
         }
         let chosen: Vec<_> = failed.into_iter().filter(|(_, guid)| all || guids.contains(guid)).collect();
         if chosen.is_empty() && reply.exit == 0 {
@@ -207,11 +208,29 @@ impl Bench<'_> {
             }
             reply.say(&format!("looking again at {guid}"));
             let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));
-            if let (Some(engine), Some(delivery)) = (self.engine, delivery) {
-                engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+            match (self.engine, delivery) {
+                (Some(engine), Some(delivery)) => {
+                    engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+                }
+                _ => reply.tell("no service is running: it is looked at when one starts"),
             }
         }
         reply
+    }
+}
+
+/// What became of a delivery that has not failed, as far as it is remembered.
+fn why_not_replayed(state: &State, guid: &str) -> &'static str {
+    let mut hooks = state.hooks.iter().copied().chain([HookId(0)]);
+    match hooks
+        .find_map(|hook| state.deliveries.known(DeliveryKey::new(hook, guid)))
+        .map(|known| known.status)
+    {
+        Some(Status::Queued) => "it is queued, and will be looked at",
+        Some(Status::Done) => "it is done",
+        Some(Status::Superseded) => "newer news decided",
+        Some(Status::Held) => "a guard stopped it: `sentry-team-sync status` names the hold to approve",
+        Some(Status::Failed) | None => "`sentry-team-sync status` lists them",
     }
 }
 

@@ -15,6 +15,9 @@ use crate::state::record::DeliveryKey;
 /// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
 pub const FIRST: &str = "SYNC_FIRST hold";
 
+/// Stands in the note of a held delivery, between the rule and the hold's name.
+pub const APPROVE_WITH: &str = "; approve with: sentry-team-sync approve ";
+
 /// 8 hex digits: what a person types behind `approve`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -239,6 +242,17 @@ impl Holds {
     pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
         let same = |hold: &&Hold| hold.changes.iter().any(|known| known.is_same(change));
         self.iter().filter(same).filter_map(|hold| hold.decision).max_by_key(|decision| decision.at)
+    }
+
+    /// A delivery's note as it is true now: whoever has decided, or no longer can, is not asked to.
+    pub fn note_now(&self, note: &str) -> String {
+        let Some((rule, name)) = note.split_once(APPROVE_WITH) else { return note.into() };
+        match self.get(&HoldName(name.into())).map(|hold| hold.decision) {
+            Some(None) => note.into(),
+            Some(Some(Decision { approved: true, at })) => format!("{rule}; approved {at}"),
+            Some(Some(Decision { approved: false, at })) => format!("{rule}; rejected {at}"),
+            None => format!("{rule}; no longer held"),
+        }
     }
 
     /// Deliveries that wait for the hold's end.

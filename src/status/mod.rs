@@ -235,11 +235,11 @@ pub struct RecentView {
 }
 
 impl RecentView {
-    fn of(recent: &Recent) -> Self {
+    fn of(recent: &Recent, state: &State) -> Self {
         Self {
             guid: recent.guid.to_string(),
             event: recent.event.to_string(),
-            note: recent.note.to_string(),
+            note: state.holds.note_now(&recent.note),
             status: recent.status,
             received: recent.received.to_string(),
             at: recent.at.to_string(),
@@ -449,7 +449,7 @@ impl Status {
             failures: deliveries.failed().take(SHOWN).map(Failure::of).collect(),
             wanted: state.people.n_wanted(),
             unmatched: unmatched(state),
-            recent: deliveries.recent().map(RecentView::of).collect(),
+            recent: deliveries.recent().map(|recent| RecentView::of(recent, state)).collect(),
             last_delivery: newest.map(|at| at.to_string()),
             hours: Vec::new(),
             secret: None,

@@ -82,6 +82,7 @@ impl Status {
         }
         for failure in &self.failures {
             let _ = writeln!(text, "failed {}: {}: {}", failure.delivery, failure.event, failure.why);
+            let _ = writeln!(text, "  to try again: sentry-team-sync replay {}", failure.delivery);
         }
         for person in &self.unmatched {
             let _ = writeln!(text, "wanted {}: {} (in {} teams)", person.login, person.why, person.teams);

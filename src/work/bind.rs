@@ -7,7 +7,7 @@ use crate::ids::{GithubTeamId, SentrySlug};
 use crate::plan::{self, Holder, TeamStep, WantedTeam};
 use crate::sentry::Team;
 use crate::slug;
-use crate::state::holds::{HeldChange, Hold};
+use crate::state::holds::{HeldChange, Hold, APPROVE_WITH};
 use crate::state::record::{Binding, Fate, Intent, Mode, Record};
 use crate::work::hint::Outcome;
 use crate::work::team::TeamJob;
@@ -280,7 +280,7 @@ pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> O
         let reason = format!("{rule}; to {text}: sentry-team-sync approve {name}");
         job.engine.audit.write(apply.entry("hold").because(reason));
     }
-    let note = format!("{rule}; approve with: sentry-team-sync approve {name}");
+    let note = format!("{rule}{APPROVE_WITH}{name}");
     Outcome::Held(name, note)
 }
 

@@ -194,7 +194,9 @@ fn a_replay_looks_again_at_what_failed() {
             let args: Vec<_> =
                 args.iter().map(|arg| if *arg == "GUID" { added.guid.as_str() } else { arg }).collect();
             let said = format!("looking again at {}\n", added.guid);
-            assert_eq!(world.command(&args), (0, said, String::new()));
+            let alone = "no service is running: it is looked at when one starts\n";
+            let talk = if is_running { "" } else { alone };
+            assert_eq!(world.command(&args), (0, said, talk.to_string()));
             if !is_running {
                 world.start();
             }
@@ -246,4 +248,58 @@ fn the_control_socket_and_the_state_directory_are_their_owners_alone() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&dir.join("control"))), (0o700, 0o600));
     assert_eq!(world.command(&["status"]).0, 0);
+}
+
+#[test]
+fn a_delivery_that_has_not_failed_is_not_replayed_and_told_what_became_of_it() {
+    let (mut world, failed, sentry) = world_with_failure();
+    let (crew, created) = world.github.create_team("Other", world.olive);
+    world.settle(&created);
+    let other = world.sentry.teams()["other"].id;
+    world.sentry.add_project(other, "shop");
+    let held = world.github.delete_team(crew);
+    assert_eq!(world.settle(&held).0, "held");
+    let held = held.last().unwrap().guid.clone();
+    for (guid, why) in [
+        (&created[0].guid, "it is done"),
+        (&held, "a guard stopped it: `sentry-team-sync status` names the hold to approve"),
+    ] {
+        let (code, said, talk) = world.command(&["replay", guid]);
+        let told = format!("error: no failed delivery is called `{guid}`: {why}\n");
+        assert_eq!((code, said.as_str(), talk), (1, "", told));
+    }
+    let said = world.command(&["status"]).1;
+    let replay = format!("  to try again: sentry-team-sync replay {}", failed.guid);
+    assert!(said.lines().any(|line| line == replay), "{said}");
+    // Without a service, it is kept for the next one.
+    world.take_service().stop("-TERM");
+    world.sentry.set_idp_provisioned(sentry, false);
+    let (code, said, talk) = world.command(&["replay", &failed.guid]);
+    assert_eq!((code, said), (0, format!("looking again at {}\n", failed.guid)));
+    assert_eq!(talk, "no service is running: it is looked at when one starts\n");
+    world.start();
+    world.wait_until("it is done", || world.status()["failed"] == 0);
+}
+
+#[test]
+fn a_hold_that_was_decided_is_not_asked_for_any_more() {
+    for (word, said) in [("approve", "; approved 20"), ("reject", "; rejected 20")] {
+        let mut world = World::new(Truth::Deliveries);
+        world.start();
+        let (crew, created) = world.github.create_team("Crew", world.olive);
+        world.settle(&created);
+        world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
+        let (_, note) = world.settle(&world.github.delete_team(crew));
+        assert!(note.contains("approve with: sentry-team-sync approve "), "{note}");
+        let name = world.only_hold()["name"].as_str().unwrap().to_string();
+        // Decided, and not yet carried out: no service runs.
+        world.take_service().stop("-TERM");
+        assert_eq!(world.command(&[word, &name]).0, 0);
+        let told = |world: &World| world.command(&["status"]).1;
+        let rule = "unless-projects: it owns 1 project (shop)";
+        assert!(told(&world).contains(&format!("{rule}{said}")), "{}", told(&world));
+        world.start();
+        world.wait_until("no hold is left", || world.status()["holds"] == serde_json::json!([]));
+        assert!(told(&world).contains(&format!("\"{rule}; no longer held\"")), "{}", told(&world));
+    }
 }
