@@ -15,43 +15,58 @@ use crate::journal::Journal;
 use crate::reconcile::read::Progress;
 use crate::{serve, work};
 
+/// What is to be carried out, and where it tells of it.
+pub struct Call<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// How far it is.
+    pub progress: Progress<'a>,
+    /// Where long answers go.
+    pub out: Output<'a>,
+}
+
 /// Carries out a command.
-pub fn run(
-    config: &Config,
-    flags: &Environment,
-    env: &Environment,
-    command: &Command,
-    progress: Progress,
-    out: Output,
-) -> Result<Reply> {
+pub fn run(config: &Config, flags: &Environment, env: &Environment, call: &Call) -> Result<Reply> {
+    let (dir, command) = (&config.settings.state_dir, call.command);
     if let Command::Check { json, url } = command {
-        return Ok(doctor::alone(flags, env, *json, url.as_deref(), progress));
+        return Ok(doctor::alone(flags, env, *json, url.as_deref(), call.progress));
     }
-    let dir = &config.settings.state_dir;
     // Files that are only appended to are read without the lock: also while another command has it.
-    if let Some(reply) = command.run_on_files(dir, out) {
+    if let Some(reply) = command.run_on_files(dir, call.out) {
         return Ok(reply);
     }
     let has_state = dir.join("journal").is_dir();
-    if command.needs_state() && !has_state {
-        return without_state(dir, command);
+    if command.needs_tokens() && (has_state || !command.needs_state()) {
+        return with_tokens(&config::load(flags, env, Need::Tokens)?, env, has_state, call);
     }
-    if command.needs_tokens() {
-        let config = config::load(flags, env, Need::Tokens)?;
-        if has_state || command.makes_state() {
-            serve::make_private_dir(dir)?;
-            return with_engine(&config, env, dir, command, progress, out);
+    let mut warning = String::new();
+    if command.uses_tokens() {
+        let config = config::load(flags, env, Need::Tokens);
+        match config.and_then(|config| with_tokens(&config, env, has_state, call)) {
+            Err(error) if has_state => warning = format!("warning: neither side was looked at: {error}\n"),
+            asked => return asked,
         }
-        let passing = Passing::new()?;
-        return with_engine(&config, env, &passing.0, command, progress, out);
     }
     if !has_state {
         return without_state(dir, command);
     }
     let (journal, remarks) = Journal::open(dir)?;
-    let reply = Bench { journal: &journal, engine: None, out }.run(command, progress);
+    let settings = Arc::new(config.settings.clone());
+    let bench = Bench { journal: &journal, settings, engine: None, out: call.out };
+    let reply = bench.run(command, call.progress);
     journal.close();
-    Ok(told(reply, &remarks))
+    let reply = told(reply, &remarks);
+    Ok(Reply { err: warning + &reply.err, ..reply })
+}
+
+fn with_tokens(config: &Config, env: &Environment, has_state: bool, call: &Call) -> Result<Reply> {
+    let dir = &config.settings.state_dir;
+    if has_state || call.command.makes_state() {
+        serve::make_private_dir(dir)?;
+        return with_engine(config, env, dir, call);
+    }
+    let passing = Passing::new()?;
+    with_engine(config, env, &passing.0, call)
 }
 
 fn told(reply: Reply, remarks: &[String]) -> Reply {
@@ -74,14 +89,7 @@ fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
 }
 
 /// With both tokens, and workers for what is to be carried out.
-fn with_engine(
-    config: &Config,
-    env: &Environment,
-    dir: &Path,
-    command: &Command,
-    progress: Progress,
-    out: Output,
-) -> Result<Reply> {
+fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> Result<Reply> {
     let (journal, remarks) = Journal::open(dir)?;
     let journal = Arc::new(journal);
     let engine = Engine::new(config, env, journal.clone())?;
@@ -97,7 +105,9 @@ fn with_engine(
         for _ in 0..config.settings.workers {
             scope.spawn(|| work::run(&engine));
         }
-        let reply = Bench { journal: &journal, engine: Some(&engine), out }.run(command, progress);
+        let (settings, out) = (engine.settings(), call.out);
+        let bench = Bench { journal: &journal, settings, engine: Some(&engine), out };
+        let reply = bench.run(call.command, call.progress);
         engine.lanes.stop();
         reply
     });

@@ -164,7 +164,12 @@ impl Apply<'_> {
         let written = self.engine.sentry.create_team(at, &name);
         let Written { outcome, exchange } =
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
-        self.engine.audit.write(Entry { slug: Some(at.clone()), ..self.entry(WHAT) }.exchange(&exchange));
+        let sentry_team = match &outcome {
+            Created::New(team) => Some(team.id),
+            Created::Taken => None,
+        };
+        let entry = Entry { slug: Some(at.clone()), sentry_team, ..self.entry(WHAT) };
+        self.engine.audit.write(entry.exchange(&exchange));
         match outcome {
             Created::New(team) => {
                 log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);

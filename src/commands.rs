@@ -1,15 +1,18 @@
 //! What commands do, with a running service behind them or with its state directory alone.
 
+mod explain;
 mod undo;
 
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::audit::query::{self, Query};
 use crate::clock::Timestamp;
+use crate::config::Settings;
 use crate::doctor;
 use crate::engine::Engine;
 use crate::escape::Safe;
@@ -65,6 +68,13 @@ pub enum Command {
         /// All that failed.
         failed: bool,
     },
+    /// What is known of a team, and what would be done about it.
+    Explain {
+        /// A slug, or `id:` and GitHub's number; without, the mirrored teams are listed.
+        team: Option<String>,
+        /// As JSON.
+        json: bool,
+    },
     /// What was decided, from the audit log.
     Audit(Query),
     /// Bring back a Sentry team that the mirror deleted.
@@ -95,6 +105,8 @@ pub type Output<'a> = &'a (dyn Fn(&str) -> io::Result<()> + std::marker::Sync);
 pub struct Bench<'a> {
     /// The state.
     pub journal: &'a Journal,
+    /// The rules.
+    pub settings: Arc<Settings>,
     /// The running service, if the command is carried out by it.
     pub engine: Option<&'a Engine>,
     /// Where long answers go.
@@ -119,12 +131,13 @@ impl Bench<'_> {
             Command::Whois { login } => {
                 self.engine.map_or_else(Reply::default, |engine| whois(engine, login))
             }
+            Command::Explain { team: Some(team), json } => explain::run(self, team, *json),
+            Command::Explain { team: None, .. } => explain::list(self),
             Command::Undo { id: Some(id) } => {
                 self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, progress))
             }
             Command::Audit(_) | Command::Undo { id: None } => {
-                let state_dir = self.engine.map(|engine| engine.settings().state_dir.clone());
-                state_dir.and_then(|dir| command.run_on_files(&dir, self.out)).unwrap_or_default()
+                command.run_on_files(&self.settings.state_dir, self.out).unwrap_or_default()
             }
         }
     }
@@ -255,6 +268,7 @@ impl Command {
             Command::Reject { .. } => "reject",
             Command::Replay { .. } => "replay",
             Command::Whois { .. } => "whois",
+            Command::Explain { .. } => "explain",
             Command::Audit(_) => "audit",
             Command::Undo { .. } => "undo",
             Command::Sync(Sync { apply: true, .. }) => "sync --apply",
@@ -265,6 +279,11 @@ impl Command {
     /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
     pub fn needs_tokens(&self) -> bool {
         matches!(self, Command::Sync(_) | Command::Whois { .. } | Command::Undo { id: Some(_) })
+    }
+
+    /// Whether it asks both sides where it can, and says what is known where it can not.
+    pub fn uses_tokens(&self) -> bool {
+        matches!(self, Command::Explain { team: Some(_), .. })
     }
 
     /// Carries out what needs the files of a state directory alone, and no lock: they are only appended to.

@@ -142,7 +142,8 @@ fn serve(stream: &UnixStream, engine: &Engine) -> io::Result<()> {
             // Whoever asked may be gone: the command goes on all the same.
             let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
             let out = |text: &str| write_line(stream, &Line::Out(text.into()));
-            Bench { journal: &engine.journal, engine: Some(engine), out: &out }.run(&command, &talk)
+            let settings = engine.settings();
+            Bench { journal: &engine.journal, settings, engine: Some(engine), out: &out }.run(&command, &talk)
         }
         Err(error) => refused(&format!("the service does not know this command: {error}")),
     };

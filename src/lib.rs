@@ -32,6 +32,7 @@ pub mod engine;
 pub mod error;
 pub mod escape;
 pub mod event;
+pub mod explain;
 pub mod failpoint;
 #[cfg(test)]
 mod fuzz;
@@ -119,7 +120,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
                     if env.contains_key("RUST_LOG") {
                         start_log(&config);
                     }
-                    alone::run(&config, &flags, &env, &command, &progress, &out)?
+                    let call = alone::Call { command: &command, progress: &progress, out: &out };
+                    alone::run(&config, &flags, &env, &call)?
                 }
             };
             if let (Some(path), Some(plan)) = (save, &reply.plan) {

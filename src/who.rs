@@ -192,11 +192,25 @@ impl Engine {
     }
 
     fn identify_with(&self, person: &Person, ask_sentry: bool) -> Result<Identity, Outcome> {
+        let (identity, is_news) = self.find_out(person, ask_sentry)?;
+        if is_news {
+            self.remember(person, &identity);
+        }
+        Ok(identity)
+    }
+
+    /// Who an account is in Sentry. Nothing is remembered of it.
+    pub fn who_is(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.find_out(person, false).map(|(identity, _)| identity)
+    }
+
+    /// Who an account is, and whether sources had to be asked for that.
+    fn find_out(&self, person: &Person, ask_sentry: bool) -> Result<(Identity, bool), Outcome> {
         let map = self.user_map()?;
         // Without Sentry's people at hand, nothing could contradict what is remembered.
         self.need_directory()?;
         if let Some(remembered) = self.remembered(person, &map) {
-            return Ok(remembered);
+            return Ok((remembered, false));
         }
         let claims = self.claims(person)?;
         let evidence = Evidence { login: &person.login, map: map.address(person), claims: &claims };
@@ -208,8 +222,7 @@ impl Engine {
         if let Some(why) = self.inherits(person, &map, &identity) {
             identity = Identity::Conflict { why };
         }
-        self.remember(person, &identity);
-        Ok(identity)
+        Ok((identity, true))
     }
 
     /// Who an account is, to be taken out of a team: GitHub stops telling addresses the moment somebody leaves, so what

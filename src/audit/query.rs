@@ -42,6 +42,10 @@ pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 /// Prints the lines that were asked for, in the order of time. Stops quietly when nobody reads any more.
 pub fn run(state_dir: &Path, query: &Query, out: Output) -> Reply {
     let log = Log::of(state_dir);
+    if !log.exists() {
+        let err = format!("there is no audit log below `{}` yet\n", state_dir.display());
+        return Reply { err, ..Reply::default() };
+    }
     let mut pieces = Pieces { text: String::new(), out, is_closed: false };
     let told = Wanted::find(&log, query).and_then(|wanted| {
         let unread = log.each(query.since, &mut |text, line| match wanted.is(line) {
@@ -161,6 +165,10 @@ impl fmt::Display for Line {
         }
         if !self.reason.is_empty() {
             write!(f, ": {}", Safe(&self.reason))?;
+        }
+        if let Some(before) = &self.before {
+            let n = |name: &str| before[name].as_array().map_or(0, Vec::len);
+            write!(f, "; people: {}, projects: {}", n("members"), n("projects"))?;
         }
         if let Some(call) = &self.call {
             write!(f, "; {} -> {}", Safe(call), Safe(self.answer.as_deref().unwrap_or("no answer")))?;

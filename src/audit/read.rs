@@ -79,6 +79,11 @@ impl Log {
         Self { dir: state_dir.join("audit") }
     }
 
+    /// Whether there is one.
+    pub fn exists(&self) -> bool {
+        self.dir.is_dir()
+    }
+
     /// Hands every line from `since` on to `take`, the text as it is in the file with what it says, in the order of time.
     /// Returns how many lines can not be read: torn by a crash, or not ours. Months that are over by then are not opened.
     /// Ends with the first error of `take`.

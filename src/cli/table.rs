@@ -93,6 +93,12 @@ const LOGIN: Word = Word {
     fix: "give the name as in github.com/LOGIN",
     choices: &[],
 };
+const TEAM: Word = Word {
+    sign: "TEAM",
+    what: "one team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub",
+    fix: "sentry-team-sync explain lists them",
+    choices: &[],
+};
 const DELETED: Word = Word {
     sign: "ID",
     what: "the id or slug of one deleted Sentry team",
@@ -161,6 +167,13 @@ pub const COMMANDS: &[CommandHelp] = &[
         flags: &[],
         help: "who a GitHub account is in Sentry, step by step",
         read: |typed| run(Command::Whois { login: typed.operand()? }),
+    },
+    CommandHelp {
+        name: "explain",
+        operand: Operand::Perhaps(TEAM),
+        flags: &[JSON],
+        help: "what is known of a team, what both sides show, what would be done and why not; without a team, list them",
+        read: |mut typed| run(Command::Explain { json: typed.has("json"), team: typed.operands.pop() }),
     },
     CommandHelp {
         name: "replay",

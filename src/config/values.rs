@@ -211,6 +211,18 @@ impl TeamFilter {
     }
 }
 
+impl TeamFilter {
+    /// What keeps a team of this slug from being mirrored, if anything does.
+    pub fn why_not(&self, slug: &GithubSlug) -> Option<String> {
+        let excludes = self.exclude.iter().find(|glob| glob_matches(glob, slug.as_str()));
+        match excludes {
+            Some(glob) => Some(format!("`!{glob}` excludes it")),
+            None if self.matches(slug) => None,
+            None => Some(format!("`{}` does not match it", self.include.join(","))),
+        }
+    }
+}
+
 /// Reads a comma list of globs.
 pub fn team_filter(text: &str) -> Result<TeamFilter, String> {
     let mut filter = TeamFilter { include: Vec::new(), exclude: Vec::new() };

@@ -211,6 +211,13 @@ impl Github {
         Ok(row.map(wire::TeamRow::into_facts).filter(|facts| facts.id == team))
     }
 
+    /// The team that has a slug now; `None` if there is none, or it is not to be seen.
+    pub fn team_of_slug(&self, org: &Login, slug: &GithubSlug) -> Result<Option<TeamFacts>, Trouble> {
+        let (org, slug) = (path_part(org.as_str()), path_part(slug.as_str()));
+        let row: Option<wire::TeamRow> = self.get(format!("/orgs/{org}/teams/{slug}"))?;
+        Ok(row.map(wire::TeamRow::into_facts))
+    }
+
     /// Whether a person is in a team or in one of its child teams. An invitation that is not accepted yet is no.
     pub fn is_member(&self, org: GithubOrgId, team: GithubTeamId, login: &Login) -> Result<bool, Trouble> {
         let login = path_part(login.as_str());

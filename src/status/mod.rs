@@ -14,6 +14,7 @@ pub use headline::{Headline, Mood};
 
 use crate::clock::{self, Timestamp};
 use crate::engine::Engine;
+use crate::explain::find;
 use crate::hours::Hour;
 use crate::ids::GithubTeamId;
 use crate::reconcile::run::Reconciled;
@@ -26,8 +27,6 @@ use crate::upstream::Upstream;
 
 /// How many entries of each list are shown; the numbers beside them are whole.
 const SHOWN: usize = 100;
-/// How many of the newest queued deliveries are looked through for the slug of a team that is not bound.
-const LOOKED_THROUGH: usize = 1000;
 /// A delivery that waits longer than this, with nothing known to be in its way, is stuck.
 const STUCK: Duration = Duration::from_secs(3600);
 
@@ -510,15 +509,10 @@ impl fmt::Display for Wait {
 }
 
 impl Wait {
-    fn of((team, on): (GithubTeamId, GithubTeamId), state: &State) -> Self {
+    /// Who waits for whom.
+    pub(crate) fn of((team, on): (GithubTeamId, GithubTeamId), state: &State) -> Self {
         let bound = |team| state.teams.binding(team).map(|binding| binding.slug.to_string());
-        let told = || {
-            let events = state.deliveries.queued().rev().take(LOOKED_THROUGH);
-            let mut teams =
-                events.filter_map(|delivery| delivery.event.team()).filter(|known| known.id == team);
-            let slug = teams.find_map(|known| known.slug.as_ref());
-            slug.map(|slug| crate::escape::plain(slug.as_str(), 100))
-        };
+        let told = || find::told_slug(state, team).map(|slug| crate::escape::plain(slug.as_str(), 100));
         Self { team: team.0, slug: bound(team).or_else(told), waits_for: on.0, wants: bound(on) }
     }
 }
@@ -537,7 +531,7 @@ impl HoldView {
 }
 
 impl Failure {
-    fn of(failure: &crate::state::deliveries::Failure) -> Self {
+    pub(crate) fn of(failure: &crate::state::deliveries::Failure) -> Self {
         Self {
             delivery: failure.delivery.guid.to_string(),
             event: failure.delivery.event.name(),

@@ -133,7 +133,8 @@ fn the_log_is_read_without_a_service_and_while_somebody_has_the_lock() {
     fs::create_dir(&copy).unwrap();
     fs::rename(world.dir.0.join("state/audit"), copy.join("audit")).unwrap();
     assert_eq!(ask(&world, &["--state-dir", copy.to_str().unwrap(), "--team", "crew"]), said);
-    assert_eq!(ask(&world, &[]), "");
+    let none = format!("there is no audit log below `{}` yet\n", world.env["SYNC_STATE_DIR"]);
+    assert_eq!(world.command(&["audit"]), (0, String::new(), none));
 }
 
 #[test]
@@ -154,15 +155,32 @@ fn hostile_names_steer_no_terminal_in_text_and_json() {
             "reason": evil, "call": evil, "answer": evil, "delivery": evil, "before": evil, "sentry_team": sentry_team }),
         ],
     );
+    let before = json!({ "name": evil, "slug": evil, "members": [{ "member": 1, "email": evil }], "projects": [evil] });
+    let told = |decision: &str| {
+        json!({ "at": "2026-11-25T00:00:01Z", "event": "e", "decision": decision,
+        "team": 1, "sentry_team": 9999, "slug": evil, "answer": "204", "before": before })
+    };
+    write(&world, "2026-11", &[told("will delete team"), told("delete team")]);
+    assert!(ask(&world, &[]).contains("; people: 1, projects: 1"));
+    assert!(world.command(&["undo"]).1.starts_with("9999  <b>\\u{202e}\\u{1b}[2J\\u{e0001}"));
     let harmful = |c: &char| (c.is_control() && *c != '\n') || ['\u{202e}', '\u{e0001}'].contains(c);
-    for args in [&["audit"][..], &["audit", "--json"], &["undo"], &["status"], &["whois", "ana"]] {
+    for args in [
+        &["audit"][..],
+        &["audit", "--json"],
+        &["undo"],
+        &["undo", &evil],
+        &["undo", "9999"],
+        &["status"],
+        &["whois", "ana"],
+    ] {
         let (_, said, talk) = world.command(args);
         let found: Vec<_> = said.chars().chain(talk.chars()).filter(harmful).collect();
-        assert!(found.is_empty() && !said.is_empty(), "{args:?}: {found:?} in {said}{talk}");
+        let is_told = !said.is_empty() || !talk.is_empty();
+        assert!(found.is_empty() && is_told, "{args:?}: {found:?} in {said}{talk}");
     }
     // JSON says the same all the same.
     let said = ask(&world, &["--json", "--team", &evil]);
-    assert_eq!(serde_json::from_str::<Value>(said.trim()).unwrap()["reason"], evil.as_str());
+    assert_eq!(serde_json::from_str::<Value>(said.lines().next().unwrap()).unwrap()["reason"], evil.as_str());
 }
 
 /// A log that is larger than the service may ever be goes through it in pieces.

@@ -16,6 +16,7 @@ mod completions;
 mod crash;
 mod effects;
 mod ends;
+mod explain;
 mod fill;
 mod gate;
 mod http;

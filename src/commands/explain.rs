@@ -1,0 +1,128 @@
+//! The command `explain`: finds the team that is meant, and says what is known of it and what both sides show.
+
+use std::collections::BTreeSet;
+
+use super::{Bench, Reply};
+use crate::engine::Engine;
+use crate::escape::{self, Safe};
+use crate::explain::{find, look, Explanation};
+use crate::github::TeamFacts;
+use crate::ids::{GithubSlug, GithubTeamId};
+use crate::state::record::Mode;
+use crate::work::hint::Outcome;
+
+/// Explains one team.
+pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
+    let mut reply = Reply::default();
+    let shown = match bench.engine.map_or(Ok(None), |engine| on_github(engine, text)) {
+        Ok(shown) => shown,
+        Err(why) => {
+            reply.fail(&format!("failed to ask GitHub for the team: {why}"));
+            None
+        }
+    };
+    let team = match which(bench, text, shown.as_ref()) {
+        Ok(team) => team,
+        // It may be one that only GitHub knows.
+        Err(_) if reply.exit != 0 => return reply,
+        Err(reply) => return reply,
+    };
+    let mut told = bench.journal.read(|state| Explanation::of_state(state, &bench.settings, team));
+    if let Err(error) = told.add_audit(&bench.settings.state_dir) {
+        reply.tell(&format!("warning: the audit log can not be read: {error}"));
+    }
+    bench.journal.read(|state| told.add_restored(state));
+    if let Some(engine) = bench.engine {
+        told.add_waits(engine);
+        if reply.exit == 0 {
+            look_at_both(engine, shown.filter(|facts| facts.id == team), &mut told, &mut reply);
+        }
+    }
+    if reply.exit == 0 && told.has_news() {
+        reply.exit = 2;
+    }
+    reply.out = match json {
+        true => escape::json(&serde_json::to_string_pretty(&told).unwrap_or_default()) + "\n",
+        false => told.to_text(),
+    };
+    reply
+}
+
+fn look_at_both(engine: &Engine, facts: Option<TeamFacts>, told: &mut Explanation, reply: &mut Reply) {
+    match look::look(engine, told.team, facts) {
+        Ok(look) => told.add_look(look, &engine.settings()),
+        Err(Outcome::Later(why, _) | Outcome::Failed(why)) => {
+            reply.fail(&format!("failed to look at both sides: {why}"));
+        }
+        Err(_) => reply.fail("failed to look at both sides"),
+    }
+}
+
+/// All teams that follow a GitHub team.
+pub fn list(bench: &Bench) -> Reply {
+    let mut reply = Reply::default();
+    bench.journal.read(|state| {
+        for (team, binding) in state.teams.bindings() {
+            let (slug, sentry) = (Safe(binding.slug.as_str()), binding.sentry);
+            reply.say(&format!("{slug}  GitHub team {team}, Sentry team {sentry}"));
+        }
+    });
+    if reply.out.is_empty() {
+        reply.say("no Sentry team follows a GitHub team yet");
+    }
+    reply
+}
+
+/// The team that GitHub shows under this slug now; of one that is named by its id, if the mirror does not know it.
+fn on_github(engine: &Engine, text: &str) -> Result<Option<TeamFacts>, String> {
+    let Some((org, Mode::Read)) = engine.bearings() else { return Ok(None) };
+    let shown = match find::by_id(text) {
+        Some(team) if engine.state(|state| find::is_known(state, team)) => return Ok(None),
+        Some(team) => engine.github.team(org.id, team),
+        None => engine.github.team_of_slug(&org.login, &GithubSlug::from(text)),
+    };
+    shown.map_err(|trouble| match engine.github_trouble(trouble) {
+        Outcome::Later(why, _) | Outcome::Failed(why) => why,
+        _ => "no answer".into(),
+    })
+}
+
+fn which(bench: &Bench, text: &str, shown: Option<&TeamFacts>) -> Result<GithubTeamId, Reply> {
+    if let Some(team) = find::by_id(text) {
+        let known = shown.is_some() || bench.journal.read(|state| find::is_known(state, team));
+        return if known { Ok(team) } else { Err(unknown(text)) };
+    }
+    let mut teams = bench.journal.read(|state| find::by_slug(state, &bench.settings, text));
+    teams.extend(shown.map(|facts| facts.id));
+    if teams.is_empty() {
+        teams = find::in_audit(&bench.settings.state_dir, text).unwrap_or_default();
+    }
+    let mut found = teams.iter();
+    match (found.next(), found.next()) {
+        (None, _) => Err(unknown(text)),
+        (Some(only), None) => Ok(*only),
+        _ => Err(several(bench, text, &teams)),
+    }
+}
+
+fn unknown(text: &str) -> Reply {
+    failed(&format!(
+        "no team `{}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `sentry-team-sync explain` lists the teams that are mirrored",
+        Safe(text)
+    ))
+}
+
+fn several(bench: &Bench, text: &str, teams: &BTreeSet<GithubTeamId>) -> Reply {
+    let names: Vec<_> = bench.journal.read(|state| {
+        teams.iter().map(|team| format!("id:{team} for {}", find::name_of(state, *team))).collect()
+    });
+    failed(&format!(
+        "several teams have or had the slug `{}`\n  fix: name one: {}",
+        Safe(text),
+        names.join(", ")
+    ))
+}
+
+fn failed(why: &str) -> Reply {
+    Reply { err: format!("error: {why}\n"), exit: 1, ..Reply::default() }
+}
