@@ -1,7 +1,6 @@
 //! Brings back a Sentry team that the mirror deleted: the team, its people, its projects. Every step may be repeated, so
 //! that a second call goes on where a crash or an outage has ended the first.
 
-use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::apply::{Apply, Taken};
 use crate::audit::deletions::{Deletion, Was};
 use crate::audit::Entry;
 use crate::engine::Engine;
+use crate::identity::directory::{Directory, Found};
 use crate::ids::{GithubTeamId, MemberId, SentryTeamId};
 use crate::sentry::{Added, Member, Team};
 use crate::state::record::{Binding, Mode, Origin};
@@ -201,7 +201,7 @@ fn people(
         return Ok(());
     }
     let members = job.engine.read_members(false).map_err(|trouble| job.engine.sentry_trouble(trouble))?;
-    let rows = Rows::of(&members);
+    let (directory, trust) = (Directory::new(&members), job.engine.settings().trust_unverified);
     let binding = Binding {
         sentry: team.id,
         slug: team.slug.clone(),
@@ -210,7 +210,7 @@ fn people(
     };
     for was in &deletion.members {
         undo.step();
-        let Some(member) = rows.find(was) else {
+        let Some(member) = now_in_sentry(was, &members, &directory, trust) else {
             report.left.push(was.clone());
             continue;
         };
@@ -255,34 +255,15 @@ fn entry(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> E
     entry.because("was in the team before its deletion")
 }
 
-/// Who is in Sentry now.
-struct Rows {
-    by_address: HashMap<String, Vec<MemberId>>,
-    ids: std::collections::HashSet<MemberId>,
-}
-
-impl Rows {
-    fn of(members: &[Member]) -> Self {
-        let mut by_address: HashMap<String, Vec<MemberId>> = HashMap::new();
-        for member in members {
-            let addresses =
-                member.primary.iter().chain(&member.verified).map(|address| address.to_lowercase());
-            for address in addresses.collect::<std::collections::BTreeSet<_>>() {
-                by_address.entry(address).or_default().push(member.id);
-            }
-        }
-        Self { by_address, ids: members.iter().map(|member| member.id).collect() }
+/// Who somebody is in Sentry now: the same membership, or the one that bears the address, by the rules that hold for
+/// everybody. Whoever left and came back has another membership.
+fn now_in_sentry(was: &Was, members: &[Member], directory: &Directory, trust: bool) -> Option<MemberId> {
+    if members.iter().any(|member| member.id == was.member) {
+        return Some(was.member);
     }
-
-    /// The same membership, or the only one that bears the address: whoever left and came back has another one.
-    fn find(&self, was: &Was) -> Option<MemberId> {
-        if self.ids.contains(&was.member) {
-            return Some(was.member);
-        }
-        match self.by_address.get(&was.email.as_ref()?.to_lowercase())?.as_slice() {
-            [only] => Some(*only),
-            _ => None,
-        }
+    match directory.bearer(was.email.as_ref()?, trust) {
+        Found::One(member) => Some(member),
+        Found::Nobody(_) | Found::Several(_) => None,
     }
 }
 

@@ -63,6 +63,25 @@ fn a_deleted_team_comes_back_with_its_people_and_its_projects() {
 }
 
 #[test]
+fn somebody_who_only_claims_the_address_of_one_who_left_is_not_put_in() {
+    for (trusts, n_back) in [("never", 1), ("primary", 2)] {
+        let mut world = World::new(Truth::Github);
+        world.set("SYNC_TRUST_UNVERIFIED", trusts);
+        world.set("SYNC_DELETE_TEAMS", "delete");
+        let ana = world.person("ana");
+        let (world, crew) = world.with_crew();
+        world.settle(&world.github.add_member(crew, ana));
+        let sentry = world.sentry.teams()["crew"].id;
+        world.settle(&world.github.delete_team(crew));
+        world.sentry.remove_member(world.sentry.member_id("ana@acme.test").unwrap());
+        // By Sentry's word alone, this may be anybody.
+        world.sentry.add_member(NewMember::new("ana@acme.test").unverified());
+        let (_, said, talk) = undo(&world, &sentry.to_string());
+        assert!(said.contains(&format!("people: {n_back} of 2 are in it again")), "{trusts}: {said}{talk}");
+    }
+}
+
+#[test]
 fn a_token_that_may_not_touch_projects_tells_which_and_what_it_lacks() {
     let (world, sentry) = deleted(Truth::Github);
     let mark = world.sentry.wire.mark();
