@@ -18,7 +18,7 @@ use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::sentry::{Member, Standing, Team};
 use crate::slug;
 use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam, SentrySnapshot};
-use crate::state::holds::FIRST;
+use crate::state::holds::{HeldChange, FIRST};
 use crate::state::record::{Binding, Mode, Source};
 use crate::state::{Org, State};
 use crate::truth::Truth;
@@ -305,7 +305,13 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
         Step::Wait { owner } => {
             format!("wait for the slug `{slug}`, which {} still has", super::find::name_of(state, *owner))
         }
-        Step::NotVisible => "GitHub does not show the team to this token: nothing is removed".into(),
+        Step::NotVisible => {
+            let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
+            match state.holds.changes_of(planned.team).any(is_deletion) {
+                true => "GitHub has deleted it; a person decides what becomes of its Sentry team".into(),
+                false => "GitHub does not show the team to this token: nothing is removed".into(),
+            }
+        }
     })
 }
 

@@ -139,6 +139,7 @@ fn what_is_held_tells_the_command_to_decide() {
                 &format!("    sentry-team-sync approve {name}, or reject {name}"),
             ],
         );
+        assert!(!said.contains("not show the team to this token"), "GitHub has said why: {said}");
     }
 }
 
