@@ -30,6 +30,7 @@ mod reconcile;
 mod recover;
 mod refusals;
 mod reload;
+mod restarts;
 mod secrecy;
 mod snapshot;
 mod storm;

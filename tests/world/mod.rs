@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,7 +88,7 @@ impl Service {
             }
         });
         let mut service = Self { child, url: String::new(), admin: String::new(), log };
-        let line = service.look_for_line("listening=")?;
+        let line = service.look_for_lines("listening=", 1)?;
         let address = |name: &str| {
             let word = line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap_or_default();
             if word.starts_with("unix:") {
@@ -102,14 +104,20 @@ impl Service {
 
     /// The first log line that contains `part`.
     pub fn wait_for_line(&mut self, part: &str) -> String {
-        self.look_for_line(part).unwrap_or_else(|why| panic!("{why}"))
+        self.wait_for_lines(part, 1)
     }
 
-    fn look_for_line(&mut self, part: &str) -> Result<String, String> {
+    /// The `n`-th log line that contains `part`.
+    pub fn wait_for_lines(&mut self, part: &str, n: usize) -> String {
+        self.look_for_lines(part, n).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn look_for_lines(&mut self, part: &str, n: usize) -> Result<String, String> {
         let until = Instant::now() + PATIENCE;
         loop {
-            if let Some(line) = self.log.lock().expect("log").iter().find(|line| line.contains(part)) {
-                return Ok(line.clone());
+            let log = self.log.lock().expect("log").clone();
+            if let Some(line) = log.into_iter().filter(|line| line.contains(part)).nth(n - 1) {
+                return Ok(line);
             }
             if let Ok(Some(status)) = self.child.try_wait() {
                 std::thread::sleep(Duration::from_millis(100));
@@ -298,6 +306,16 @@ impl World {
     /// Starts the service in a way of the test's own.
     pub fn start_with(&mut self, command: Command) {
         self.service = Some(Service::run(command));
+    }
+
+    /// Starts the service on two listening sockets, public and admin, as systemd hands them over: they outlive it.
+    pub fn start_on(&mut self, public: &TcpListener, admin: &TcpListener) {
+        let handed_over =
+            |socket: &TcpListener| OwnedFd::from(socket.try_clone().expect("one more descriptor"));
+        let mut command = self
+            .shell("exec 3<&0 4<&1 0</dev/null 1>/dev/null; export LISTEN_FDS=2 LISTEN_PID=$$; exec \"$0\"");
+        command.stdin(handed_over(public)).stdout(handed_over(admin));
+        self.start_with(command);
     }
 
     /// The program in this world's environment behind a shell that prepares something; `"$0"` is the program.
