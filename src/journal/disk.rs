@@ -127,8 +127,12 @@ impl Disk {
             found.damaged = true;
             found.remarks.push(format!("files of the journal in `{}` are missing", at()));
         }
-        let Recovery { mut state, remarks, damaged, .. } = found;
+        let Recovery { mut state, mut remarks, damaged, oldest_format, .. } = found;
         let segment = match logs.last() {
+            Some(number) if !damaged && oldest_format < FORMAT => {
+                remarks.push(upgraded(&self.dir, oldest_format));
+                self.upgrade(number + 1, &state).context("failed to write the state anew in", at())?
+            }
             Some(number) if !damaged => self.reopen(*number)?,
             // After damage the old files stay untouched; the next start begins at the new snapshot.
             last => {
@@ -156,6 +160,17 @@ impl Disk {
             found.log(*number, logs.last() == Some(number))?;
         }
         Ok((found.state, found.remarks))
+    }
+
+    /// Begins a file in today's format behind a snapshot of everything before: a program that knows only the older one
+    /// must not take new records in an old file for damage. The log comes first: one begun in vain does no harm.
+    fn upgrade(&self, number: u64, state: &State) -> io::Result<Segment> {
+        let segment = self.create(number, state)?;
+        if let Err(error) = self.write_snapshot(number, state) {
+            self.discard(number);
+            return Err(error);
+        }
+        Ok(segment)
     }
 
     /// Whether a log holds nothing but its format.
@@ -250,11 +265,20 @@ struct Recovery<'a> {
     damaged: bool,
     /// Nothing is to be touched.
     looks: bool,
+    /// The oldest format that a file was written in.
+    oldest_format: u32,
 }
 
 impl<'a> Recovery<'a> {
     fn new(disk: &'a Disk, now: Timestamp, looks: bool) -> Self {
-        Self { disk, state: State::new(now), remarks: Vec::new(), damaged: false, looks }
+        Self {
+            disk,
+            state: State::new(now),
+            remarks: Vec::new(),
+            damaged: false,
+            looks,
+            oldest_format: FORMAT,
+        }
     }
 
     fn snapshot(&mut self, number: u64) -> Result<()> {
@@ -294,6 +318,9 @@ impl<'a> Recovery<'a> {
             match record {
                 Record::Format { version, .. } if version > FORMAT => Err(too_new(path, version)),
                 record => {
+                    if let Record::Format { version, .. } = record {
+                        self.oldest_format = self.oldest_format.min(version);
+                    }
                     self.state.apply(record);
                     Ok(())
                 }
@@ -331,5 +358,12 @@ struct Folded {
 fn too_new(path: &Path, version: u32) -> Error {
     Error::failed(format!("the state in `{}` has format {version}", path.display()))
         .why(format!("this version reads formats up to {FORMAT}"))
-        .fix("start the newer version that wrote it")
+        .fix("start the newer version that wrote it, or put back the copy of the state from before its first start")
+}
+
+fn upgraded(dir: &Path, from: u32) -> String {
+    format!(
+        "the state in `{}` was of format {from} and is of format {FORMAT} now; older versions refuse it",
+        dir.display()
+    )
 }

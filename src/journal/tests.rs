@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::event::Event;
 use crate::ids::{HookId, Login};
-use crate::state::record::{Delivery, Settled};
+use crate::state::record::{Delivery, Settled, FORMAT};
 
 /// A fresh folder that goes away with the test.
 struct Dir(PathBuf);
@@ -232,10 +232,58 @@ fn a_newer_format_is_refused_and_untouched() {
     fs::write(dir.log(1), &bytes).unwrap();
     let error = Journal::open(&dir.0).err().unwrap().to_string();
     assert!(
-        error.contains("has format 99: this version reads formats up to 1\n  fix: start the newer"),
+        error.contains("has format 99: this version reads formats up to 2\n  fix: start the newer"),
         "{error}"
     );
     assert_eq!(fs::read(dir.log(1)).unwrap(), bytes);
+}
+
+/// Files as a program of an older format wrote them: the same records behind another version.
+fn in_older_format(bytes: &[u8]) -> Vec<u8> {
+    let mut older = Vec::new();
+    frame::scan(bytes, |record| {
+        let record = match record {
+            Record::Format { first_start, .. } => Record::Format { version: FORMAT - 1, first_start },
+            record => record,
+        };
+        frame::encode(&record, true, &mut older)
+    })
+    .unwrap();
+    older
+}
+
+#[test]
+fn an_older_format_is_read_and_written_anew_once_whenever_the_process_dies() {
+    let dir = Dir::new();
+    let (journal, _) = dir.open();
+    let seq = receive(&journal, "a").unwrap();
+    settle(&journal, seq);
+    journal.compact().unwrap();
+    receive(&journal, "b").unwrap();
+    drop(journal);
+    for name in ["2.log", "2.snap"] {
+        let path = dir.0.join("journal").join(name);
+        fs::write(&path, in_older_format(&fs::read(&path).unwrap())).unwrap();
+    }
+    let older = fs::read(dir.log(2)).unwrap();
+    let (journal, remarks) = dir.open();
+    assert_eq!((queued(&journal), dir.files()), (vec![2], vec!["3.log".to_string(), "3.snap".to_string()]));
+    assert!(remarks.len() == 1 && remarks[0].ends_with("older versions refuse it"), "{remarks:?}");
+    drop(journal);
+    assert_eq!(dir.open().1, Vec::<String>::new());
+    // Death before the snapshot: the new log is there in vain. Death before old files are removed: they are passed over.
+    let snapshot = dir.0.join("journal/3.snap");
+    let newer = fs::read(&snapshot).unwrap();
+    fs::write(dir.log(2), &older).unwrap();
+    let (journal, remarks) = dir.open();
+    assert_eq!((queued(&journal), remarks), (vec![2], Vec::new()));
+    drop(journal);
+    fs::remove_file(&snapshot).unwrap();
+    fs::write(dir.0.join("journal/2.snap"), in_older_format(&newer)).unwrap();
+    fs::write(dir.log(2), in_older_format(&fs::read(dir.log(3)).unwrap())).unwrap();
+    let (journal, remarks) = dir.open();
+    assert_eq!((queued(&journal), remarks.len()), (vec![2], 1), "{remarks:?}");
+    assert_eq!(dir.files(), ["3.log", "3.snap"]);
 }
 
 #[test]

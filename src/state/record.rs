@@ -12,8 +12,9 @@ use crate::ids::{
 use crate::state::deliveries::Recent;
 use crate::state::holds::{HeldChange, Hold, HoldName};
 
-/// The version of the format that this program writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+/// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
+/// written anew at start. It is raised when kinds of records are added, which an older program would take for damage.
+pub const FORMAT: u32 = 2;
 
 /// One change of state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

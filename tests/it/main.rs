@@ -39,4 +39,5 @@ mod teams;
 mod tidy;
 mod trouble;
 mod undo;
+mod upgrade;
 mod watching;

@@ -1,0 +1,78 @@
+//! From one version to the next: the state of before is read and written anew, and a state of the future is refused.
+//!
+//! `tests/states/format-1.log` is a journal as a program of format 1 left it when it was killed: two bound teams, one
+//! deleted, ana matched, zoe wanted, a failed delivery, and `team.created` of `Late` still queued.
+
+use std::fs;
+use std::path::Path;
+
+use crate::world::{Truth, World};
+
+fn journal_files(world: &World) -> Vec<String> {
+    let entries = fs::read_dir(world.dir.0.join("state/journal")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name != "reserve").collect();
+    names.sort();
+    names
+}
+
+fn world_of_before() -> World {
+    let world = World::new(Truth::Deliveries);
+    // Under the ids that the journal knows; the third had been deleted.
+    let _ids = ["crew", "locked", "another"].map(|slug| world.sentry.add_team(slug, slug));
+    let journal = world.dir.0.join("state/journal");
+    fs::create_dir_all(&journal).unwrap();
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states/format-1.log");
+    fs::copy(recorded, journal.join("1.log")).unwrap();
+    world
+}
+
+#[test]
+fn the_state_of_the_version_before_goes_on_and_is_written_in_the_new_format() {
+    let mut world = world_of_before();
+    world.sentry.set_down(true).unwrap();
+    world.start();
+    let status = world.status();
+    for (what, n) in [("teams", 2), ("matched", 1), ("wanted", 1), ("failed", 1), ("queued", 1)] {
+        assert_eq!(status[what], n, "{what} in {status:#}");
+    }
+    assert_eq!((&status["github_org"], &status["unmatched"][0]["login"]), (&"acme".into(), &"zoe".into()));
+    let told = "was of format 1 and is of format 2 now; older versions refuse it";
+    assert!(world.service().text().contains(told), "{}", world.service().text());
+    assert_eq!(journal_files(&world), ["2.log", "2.snap"]);
+    world.sentry.set_down(false).unwrap();
+    world.wait_until("what was queued is carried out", || world.members("late").is_some());
+    world.wait_until("nothing is queued", || world.status()["queued"] == 0);
+    world.crash_and_restart();
+    assert!(!world.service().text().contains(told), "once is enough");
+    assert_eq!(world.status()["teams"], 3);
+}
+
+#[test]
+fn a_state_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let mut world = world_of_before();
+    world.start();
+    world.take_service().kill();
+    let log = world.dir.0.join("state/journal/2.log");
+    let newer = fs::read(&log).unwrap();
+    // The first record says the format; its sum is made anew.
+    let newer = with_format_9(&newer);
+    fs::write(&log, &newer).unwrap();
+    let (code, _, said) = world.alone(&["serve"]);
+    assert_eq!(code, 1, "{said}");
+    let expected =
+        "has format 9: this version reads formats up to 2\n  fix: start the newer version that wrote it, or \
+                    put back the copy of the state from before its first start";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(fs::read(&log).unwrap(), newer);
+}
+
+/// A log whose only record is a format of the future.
+fn with_format_9(log: &[u8]) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    let n = (u32::from_le_bytes(log[..4].try_into().unwrap()) & !(1 << 31)) as usize;
+    let payload =
+        String::from_utf8(log[12..12 + n].to_vec()).unwrap().replace("\"version\":2", "\"version\":9");
+    let sum = Sha256::new().chain_update(&log[..4]).chain_update(&payload).finalize();
+    [&log[..4], &sum[..8], payload.as_bytes()].concat()
+}
