@@ -24,6 +24,7 @@ mod invites;
 mod lifecycle;
 mod payloads;
 mod people;
+mod proxies;
 mod raw;
 mod real_sentry;
 mod reconcile;

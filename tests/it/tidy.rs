@@ -283,6 +283,41 @@ fn the_change_log_knows_this_version() {
     assert_none(knows_version(&read("CHANGELOG.md"), env!("CARGO_PKG_VERSION")));
 }
 
+/// The first block of a language in a Markdown text.
+fn block<'a>(text: &'a str, language: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("\n```{language}\n"))?;
+    rest.split_once("```\n").map(|(inside, _)| inside)
+}
+
+#[test]
+fn the_readme_shows_the_proxy_examples_that_are_tried() {
+    let readme = read("README.md");
+    for (language, file) in [("nginx", "systemd/nginx.conf"), ("caddyfile", "systemd/Caddyfile")] {
+        assert_eq!(block(&readme, language), Some(read(file).as_str()), "{file} and its block differ");
+    }
+}
+
+/// What a template unit says beyond the names of its instance: lines that only it has.
+fn beyond_names(unit: &str, template: &str) -> Vec<String> {
+    let named = unit
+        .replace("sentry-team-sync.socket", "sentry-team-sync@%i.socket")
+        .replace("/etc/sentry-team-sync/", "/etc/sentry-team-sync/%i/")
+        .replace("Directory=sentry-team-sync\n", "Directory=sentry-team-sync-%i\n");
+    let is_setting = |line: &&str| !line.starts_with('#') && !line.starts_with("Description=");
+    let (unit, template) = (named.lines().filter(is_setting), template.lines().filter(is_setting));
+    let (unit, template): (BTreeSet<_>, BTreeSet<_>) = (unit.collect(), template.collect());
+    unit.symmetric_difference(&template).map(|line| line.to_string()).collect()
+}
+
+#[test]
+fn the_template_unit_is_the_unit_with_other_names() {
+    let (unit, template) =
+        (read("systemd/sentry-team-sync.service"), read("systemd/sentry-team-sync@.service"));
+    let only = ["Environment=SYNC_ADMIN_LISTEN=unix:%t/sentry-team-sync-%i/admin.sock"];
+    assert_eq!(beyond_names(&unit, &template), only);
+    assert_eq!(beyond_names(&unit.replace("UMask=0077\n", ""), &template), [only[0], "UMask=0077"]);
+}
+
 #[test]
 fn sources_are_tidy() {
     let sources = sources();
