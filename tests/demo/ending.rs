@@ -20,6 +20,10 @@ pub fn run(play: &mut Play, exit: bool) -> Played<bool> {
         play.stage.row("status page", &format!("{page} until now; without --exit, until Ctrl-C"))?;
     } else {
         play.stage.row("status page", &format!("{page} until Ctrl-C"))?;
+        play.stage
+            .row("commands", "in another terminal, with status, check, audit, … in the place of sync:")?;
+        let state = play.world.env.get("SYNC_STATE_DIR").map_or("", String::as_str);
+        play.stage.line(&format!("    cargo run --release -- --state-dir {state} sync"))?;
         while play.stage.go_on().is_ok() {
             std::thread::sleep(Duration::from_millis(50));
         }
