@@ -69,6 +69,17 @@ impl Apply<'_> {
         Entry { slug: Some(binding.slug.clone()), sentry_team: Some(binding.sentry), ..self.entry(decision) }
     }
 
+    /// Records what is about to be done under a slug, unless another team has it or is about to: two teams may want one
+    /// slug at the same moment, so the look and the intent are one step. Whether it may be done.
+    fn intend(&self, slug: &SentrySlug, intent: Intent) -> Result<bool, Outcome> {
+        let record = Record::Intends { team: self.team, intent, at: Timestamp::now() };
+        let free = self.engine.journal.decide(|state| match state.teams.owner(slug) {
+            Some(owner) if owner != self.team => Write::Nothing(false),
+            _ => Write::Keep(vec![record], true),
+        });
+        free.map_err(not_kept)
+    }
+
     /// The intended change did not take place. Synced: after a crash, an open intent would have what others did since
     /// be taken for ours.
     pub fn drop_intent(&self) -> Result<(), Outcome> {
@@ -150,13 +161,7 @@ impl Apply<'_> {
         const WHAT: &str = "create team";
         if !earlier {
             let intent = Intent::Creating { slug: at.clone(), name: name.into() };
-            let record = Record::Intends { team: self.team, intent, at: Timestamp::now() };
-            // Two teams may want one slug at the same moment: the look and the intent are one step.
-            let free = self.engine.journal.decide(|state| match state.teams.owner(at) {
-                Some(owner) if owner != self.team => Write::Nothing(false),
-                _ => Write::Keep(vec![record], true),
-            });
-            if !free.map_err(not_kept)? {
+            if !self.intend(at, intent)? {
                 return Ok(Err(Taken));
             }
         }
@@ -211,12 +216,7 @@ impl Apply<'_> {
             return Ok(Moved::Lost);
         }
         let intent = Intent::Renaming { from: from.clone(), to: to.clone(), name: name.as_str().into() };
-        let record = Record::Intends { team: self.team, intent, at: Timestamp::now() };
-        let free = self.engine.journal.decide(|state| match state.teams.owner(to) {
-            Some(owner) if owner != self.team => Write::Nothing(false),
-            _ => Write::Keep(vec![record], true),
-        });
-        if !free.map_err(not_kept)? {
+        if !self.intend(to, intent)? {
             return Ok(Moved::Taken);
         }
         let Written { outcome, exchange } = self

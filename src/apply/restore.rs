@@ -4,10 +4,7 @@
 use super::{Apply, Taken};
 use crate::audit::deletions::Deletion;
 use crate::audit::Entry;
-use crate::clock::Timestamp;
-use crate::engine::not_kept;
 use crate::ids::SentrySlug;
-use crate::journal::Entry as Write;
 use crate::sentry::{Created, Linked, Team, Written};
 use crate::slug;
 use crate::state::record::{Intent, Record};
@@ -49,8 +46,11 @@ impl Apply<'_> {
             Some(_) => return Ok(Err(Taken)),
             None => {}
         }
-        if !earlier && !self.intend_restoring(deletion, &name)? {
-            return Ok(Err(Taken));
+        if !earlier {
+            let (sentry, slug) = (deletion.sentry, at.clone());
+            if !self.intend(at, Intent::Restoring { sentry, slug, name: name.as_str().into() })? {
+                return Ok(Err(Taken));
+            }
         }
         let written = self.engine.sentry.create_team(at, &name);
         let Written { outcome, exchange } =
@@ -72,18 +72,6 @@ impl Apply<'_> {
                 }
             }
         }
-    }
-
-    /// Nobody comes between the look at who has the slug, or is about to get it, and the intent.
-    fn intend_restoring(&self, deletion: &Deletion, name: &str) -> Result<bool, Outcome> {
-        let (slug, sentry) = (deletion.slug.clone(), deletion.sentry);
-        let intent = Intent::Restoring { sentry, slug, name: name.into() };
-        let record = Record::Intends { team: self.team, intent, at: Timestamp::now() };
-        let free = self.engine.journal.decide(|state| match state.teams.owner(&deletion.slug) {
-            Some(owner) if owner != self.team => Write::Nothing(false),
-            _ => Write::Keep(vec![record], true),
-        });
-        free.map_err(not_kept)
     }
 
     fn is_made_by_us(&self, team: &Team, deletion: &Deletion) -> bool {
