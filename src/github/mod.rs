@@ -276,21 +276,6 @@ impl Github {
         Ok(nodes.map(|nodes| nodes.into_iter().map(|team| team.database_id).collect()))
     }
 
-    /// All teams that the token sees, by GraphQL or, where that is refused, by REST; `None` if the organisation is not to
-    /// be seen.
-    pub fn teams(&self, org: &Login) -> Result<Option<Vec<TeamFacts>>, Trouble> {
-        let vars = json!({ "org": org });
-        match self.connection::<wire::TeamNode>(queries::TEAMS, vars, "/organization/teams", |_| true) {
-            Ok(nodes) => Ok(nodes.map(|nodes| nodes.into_iter().map(wire::TeamNode::into_facts).collect())),
-            Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Never, .. }) => {
-                let path = format!("/orgs/{}/teams?per_page=100", path_part(org.as_str()));
-                let rows: Option<Vec<wire::TeamRow>> = self.pages(&path)?;
-                Ok(rows.map(|rows| rows.into_iter().map(wire::TeamRow::into_facts).collect()))
-            }
-            Err(trouble) => Err(trouble),
-        }
-    }
-
     /// The profile of an account: by login, and by id if the login is somebody else's by now.
     pub fn profile(&self, person: &Person) -> Result<Option<Profile>, Trouble> {
         if person.login.as_str().is_empty() {

@@ -16,11 +16,6 @@ pub(super) fn person(email: bool, verified: bool, saml: bool) -> String {
     format!("query Person($login: String!{org}) {{ user(login: $login) {{ databaseId login{email}{verified} }}{saml} }}")
 }
 
-/// All teams, without their members. 100 a page: one point of the rate limit each.
-pub(super) const TEAMS: &str = "query Teams($org: String!, $after: String) { organization(login: $org) { \
-    teams(first: 100, after: $after, orderBy: {field: NAME, direction: ASC}) { pageInfo { hasNextPage endCursor } \
-    nodes { databaseId id name slug createdAt parentTeam { databaseId } } } } }";
-
 /// The direct members of a team, by its node id. REST counts the members of child teams in.
 pub(super) const TEAM_MEMBERS: &str =
     "query TeamMembers($id: ID!, $after: String) { node(id: $id) { ... on Team { \
