@@ -77,10 +77,10 @@ pub struct Engine {
     no_recovery: AtomicBool,
     recovered: Mutex<Option<(Recovered, Timestamp)>>,
     heard: Mutex<HashMap<GithubUserId, Seq>>,
-    /// The last comparison that was carried out; locked while one is made.
+    /// Locked while a comparison is made: one at a time.
+    pub(crate) comparing: Mutex<()>,
+    /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
-    /// The same for people, who are not to wait for that lock.
-    pub(crate) shown_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
 }
 
@@ -116,8 +116,8 @@ impl Engine {
             no_recovery: AtomicBool::new(false),
             recovered: Mutex::default(),
             heard: Mutex::default(),
+            comparing: Mutex::default(),
             last_run: Mutex::default(),
-            shown_run: Mutex::default(),
             started: Timestamp::now(),
             arrived: Counts::default(),
             outcomes: Outcomes::default(),

@@ -120,7 +120,8 @@ impl Engine {
         progress: Progress,
         agrees: &mut dyn FnMut(&mut Comparison) -> bool,
     ) -> Result<Option<Reconciled>, Trouble> {
-        let mut last = self.last_run.lock().unwrap_or_else(PoisonError::into_inner);
+        let comparing = self.comparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last_reconcile();
         if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
             return Ok(None);
         }
@@ -129,16 +130,15 @@ impl Engine {
         if !agrees(&mut comparison) {
             return Ok(None);
         }
-        if let Some(last) = last.as_ref() {
+        if let Some(last) = last {
             last.run.supersede();
         }
         let took = began.elapsed();
         let run = self.carry_out(&comparison);
         let (summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
         let done = Reconciled { at: Timestamp::now(), took, summary, counts, run };
-        *last = Some(done.clone());
-        *self.shown_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
-        drop(last);
+        *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
+        drop(comparing);
         let changed = !comparison.plan.is_in_sync();
         let level = if changed { log::Level::Info } else { log::Level::Debug };
         log::log!(level, "reconcile: {}", done.summary);
@@ -147,7 +147,7 @@ impl Engine {
 
     /// The last comparison that was carried out.
     pub fn last_reconcile(&self) -> Option<Reconciled> {
-        self.shown_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A state directory that was empty when the service started, or whose first comparison still waits.
