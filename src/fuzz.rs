@@ -15,6 +15,7 @@ use crate::gate::head;
 use crate::identity::usermap;
 use crate::ids::{GithubSlug, GithubTeamId};
 use crate::intake::{form, signature};
+use crate::reconcile::tests::world::Rng;
 use crate::secret::Secret;
 use crate::upstream::answer::{Answer, Headers};
 use crate::verdict::{self, Asked};
@@ -30,22 +31,6 @@ struct Target {
     name: &'static str,
     read: fn(&[u8]),
     examples: Vec<Vec<u8>>,
-}
-
-/// SplitMix64: every choice depends on the seed alone.
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.next().checked_rem(limit as u64).unwrap_or(0) as usize
-    }
 }
 
 /// What often hurts.

@@ -10,4 +10,4 @@ pub mod read;
 pub mod run;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,4 +14,4 @@ mod model;
 mod rules;
 mod text;
 mod word;
-mod world;
+pub(crate) mod world;

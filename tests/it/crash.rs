@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::standin::rng::Rng;
 use crate::standin::{Delivery, Events};
-use crate::world::{Truth, World, PATIENCE};
+use crate::world::{number, Truth, World, PATIENCE};
 
 /// A world whose service may die at any time, with a Sentry team that is none of its business.
 struct Mortal {
@@ -122,10 +122,6 @@ fn play(mortal: &mut Mortal) {
     step(github.delete_team(night));
 }
 
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
 #[test]
 fn kills_at_random_moments_lose_nothing_that_was_answered_and_repeat_nothing_harmful() {
     let (n_kills, seed) = (number("SYNC_TEST_KILLS", 24), number("SYNC_TEST_SEED", 7));
@@ -167,46 +163,40 @@ fn kills_at_random_moments_lose_nothing_that_was_answered_and_repeat_nothing_har
 #[cfg(failpoints)]
 mod failpoints {
     use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::sync::Mutex;
+
+    use sentry_team_sync::failpoint::PLACES;
 
     use super::*;
 
-    /// Lets the process die at the `n`th place; which that was, if it came so far.
-    fn dies_at(n: u64, truth: Truth) -> Option<String> {
+    /// Lets the process die when it passes a place the `n`th time; whether it came so far.
+    fn dies_at(n: u64, place: &str, truth: Truth) -> bool {
         let mut mortal = Mortal::new(truth);
         let state = mortal.world.dir.0.join("state");
         std::fs::create_dir_all(&state).unwrap();
-        std::fs::write(state.join("failpoint"), n.to_string()).unwrap();
+        std::fs::write(state.join("failpoint"), format!("{n} {place}")).unwrap();
         play(&mut mortal);
-        let died = std::fs::read_to_string(state.join("failpoint.died")).ok();
-        let context = format!("place {n}, {truth:?}: {died:?}");
-        mortal.assert_right_at_the_end(&context, 2, 1);
-        died
+        mortal.assert_right_at_the_end(&format!("{place}, time {n}, {truth:?}"), 2, 1);
+        state.join("failpoint.died").exists()
     }
 
-    /// Dies at one place after the other, until there is none left.
+    /// Dies at each place, every time that it is passed. `SYNC_TEST_PLACE` names some words of the only ones.
     fn dies_everywhere(truth: Truth) {
-        let first = number("SYNC_TEST_PLACE", 1);
-        let (next, over) = (AtomicU64::new(first), AtomicBool::new(false));
-        let places = Mutex::new(BTreeMap::<String, u64>::new());
+        let words = std::env::var("SYNC_TEST_PLACE").unwrap_or_default();
+        let places = Mutex::new(PLACES.into_iter().filter(|place| place.contains(&words)));
+        let deaths = Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| {
-                    while !over.load(Ordering::Relaxed) {
-                        match dies_at(next.fetch_add(1, Ordering::Relaxed), truth) {
-                            Some(place) => *places.lock().unwrap().entry(place).or_default() += 1,
-                            None => over.store(true, Ordering::Relaxed),
-                        }
-                    }
+                scope.spawn(|| loop {
+                    let Some(place) = places.lock().unwrap().next() else { return };
+                    let n = (1..).take_while(|n| dies_at(*n, place, truth)).count();
+                    deaths.lock().unwrap().insert(place, n);
                 });
             }
         });
-        let places = places.into_inner().unwrap();
-        println!("{truth:?}: {} deaths: {places:#?}", places.values().sum::<u64>());
-        for part in ["call", "journal", "audit line", "new log", "snapshot", "old file"] {
-            assert!(first > 1 || places.keys().any(|place| place.contains(part)), "{part} in {places:?}");
-        }
+        let deaths = deaths.into_inner().unwrap();
+        println!("{truth:?}: {} deaths: {deaths:#?}", deaths.values().sum::<usize>());
+        assert!(deaths.values().all(|n| *n > 0), "a place was never passed: {deaths:#?}");
     }
 
     #[test]

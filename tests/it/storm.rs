@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::standin::rng::Rng;
 use crate::standin::{Delivery, Events, GithubStandin, RandomFaults};
-use crate::world::{Truth, World};
+use crate::world::{number, Truth, World};
 
 const N_EVENTS: usize = 600;
 const N_PEOPLE: usize = 40;
@@ -112,7 +112,7 @@ impl<'a> Org<'a> {
 }
 
 fn seed() -> u64 {
-    std::env::var("SYNC_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7)
+    number("SYNC_TEST_SEED", 7)
 }
 
 fn stormy(truth: Truth, seed: u64) -> World {

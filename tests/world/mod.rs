@@ -169,6 +169,11 @@ impl Drop for Service {
     }
 }
 
+/// A number that a variable gives to whoever wants a test longer, or other.
+pub fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 /// A GET: status and body.
 pub fn get(url: &str) -> (u16, String) {
     try_get(url).expect("an answer")
