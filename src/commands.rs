@@ -3,7 +3,7 @@
 mod explain;
 mod undo;
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::doctor;
 use crate::engine::Engine;
-use crate::escape::Safe;
+use crate::escape::{self, Safe};
 use crate::ids::{HookId, Seq};
 use crate::journal::{Journal, NotKept};
 use crate::reconcile::command::{self, Sync};
@@ -149,7 +149,7 @@ impl Bench<'_> {
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
         let out = match json {
-            true => status.to_json(),
+            true => escape::pretty(&status),
             false => status.to_text(),
         };
         Reply { out, exit: if held { 2 } else { 0 }, ..Reply::default() }
@@ -251,9 +251,7 @@ fn whois(engine: &Engine, login: &str) -> Reply {
     let login = login.trim_start_matches('@').into();
     match engine.whois(&login) {
         Ok(out) => Reply { out, ..Reply::default() },
-        Err(Outcome::Later(why, _) | Outcome::Failed(why)) => {
-            Reply { err: format!("error: {why}\n"), exit: 1, ..Reply::default() }
-        }
+        Err(Outcome::Later(why, _) | Outcome::Failed(why)) => Reply::failed(why),
         Err(_) => Reply { exit: 1, ..Reply::default() },
     }
 }
@@ -307,6 +305,11 @@ impl Command {
 }
 
 impl Reply {
+    /// A command that failed: why, on one line, and on others what to do.
+    pub fn failed(why: impl fmt::Display) -> Self {
+        Self { err: format!("error: {why}\n"), exit: 1, ..Self::default() }
+    }
+
     fn say(&mut self, line: &str) {
         let _ = writeln!(self.out, "{line}");
     }

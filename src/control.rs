@@ -85,8 +85,10 @@ impl Control {
                     }
                 }
                 Ok((stream, _)) => {
-                    let _ =
-                        write_line(&stream, &Line::Reply(refused("the service is busy with other commands")));
+                    let _ = write_line(
+                        &stream,
+                        &Line::Reply(Reply::failed("the service is busy with other commands")),
+                    );
                 }
                 Err(_) => std::thread::park_timeout(PERIOD),
             }
@@ -128,10 +130,6 @@ enum Line {
     Reply(Reply),
 }
 
-fn refused(why: &str) -> Reply {
-    Reply { err: format!("error: {why}\n"), exit: 1, ..Reply::default() }
-}
-
 fn serve(stream: &UnixStream, engine: &Engine) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     let mut lines = BufReader::new(stream);
@@ -145,7 +143,7 @@ fn serve(stream: &UnixStream, engine: &Engine) -> io::Result<()> {
             let settings = engine.settings();
             Bench { journal: &engine.journal, settings, engine: Some(engine), out: &out }.run(&command, &talk)
         }
-        Err(error) => refused(&format!("the service does not know this command: {error}")),
+        Err(error) => Reply::failed(format_args!("the service does not know this command: {error}")),
     };
     write_line(stream, &Line::Reply(reply))
 }

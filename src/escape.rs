@@ -103,6 +103,12 @@ pub fn json(text: &str) -> String {
     out
 }
 
+/// A value as JSON for programs: pretty, harmless on a terminal, with a line end.
+pub fn pretty(value: &impl serde::Serialize) -> String {
+    // Text and numbers in structures can not fail to be written.
+    json(&serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
+}
+
 /// An address that a page may show: `a…@example.com`.
 pub fn mask(address: &str) -> String {
     match address.rsplit_once('@') {

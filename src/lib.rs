@@ -65,6 +65,7 @@ pub mod upstream;
 pub mod verdict;
 pub mod watch;
 pub mod who;
+pub mod words;
 pub mod work;
 
 use std::ffi::OsString;

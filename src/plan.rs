@@ -4,6 +4,7 @@ use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Source};
+use crate::words::counted;
 
 /// What is said of a GitHub team that may not take over the Sentry team of its slug.
 pub const ADOPTION_RULE: &str =
@@ -141,20 +142,12 @@ pub fn end(settings: &Settings, slug: &SentrySlug, projects: Option<&[String]>, 
         (DeleteTeams::UnlessProjects, Some([])) => EndStep::Delete,
         (DeleteTeams::UnlessProjects, Some(projects)) => EndStep::Hold(format!(
             "unless-projects: it owns {} ({})",
-            count(projects.len()),
+            counted(projects.len(), "project", "projects"),
             projects.join(", ")
         )),
         (DeleteTeams::UnlessProjects, None) => {
             EndStep::Hold("unless-projects: which projects it owns can not be read".into())
         }
-    }
-}
-
-fn count(n: usize) -> String {
-    if n == 1 {
-        "1 project".into()
-    } else {
-        format!("{n} projects")
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::config::values::host_of;
 use crate::engine::Engine;
+use crate::escape;
 use crate::gate;
 use crate::intake::{Answer, Request};
 
@@ -71,7 +72,7 @@ impl Admin<'_> {
                 "ask the command `sentry-team-sync status`",
             ),
             "/" => text("text/html; charset=utf-8", page::render(&self.engine.status())),
-            "/status.json" => text("application/json", self.engine.status().to_json()),
+            "/status.json" => text("application/json", escape::pretty(&self.engine.status())),
             _ => Answer::refused(
                 404,
                 "there is nothing at this path",

@@ -62,9 +62,8 @@ pub fn run(state_dir: &Path, query: &Query, out: Output) -> Reply {
         Ok(n) => format!("warning: {n} lines of the log can not be read and were left out\n"),
         Err(_) if pieces.is_closed => String::new(),
         Err(error) => {
-            let err =
-                format!("error: failed to read the audit log below `{}`: {error}\n", state_dir.display());
-            return Reply { err, exit: 1, ..Reply::default() };
+            let dir = state_dir.display();
+            return Reply::failed(format_args!("failed to read the audit log below `{dir}`: {error}"));
         }
     };
     Reply { err, ..Reply::default() }

@@ -42,7 +42,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
         reply.exit = 2;
     }
     reply.out = match json {
-        true => escape::json(&serde_json::to_string_pretty(&told).unwrap_or_default()) + "\n",
+        true => escape::pretty(&told),
         false => told.to_text(),
     };
     reply
@@ -106,7 +106,7 @@ fn which(bench: &Bench, text: &str, shown: Option<&TeamFacts>) -> Result<GithubT
 }
 
 fn unknown(text: &str) -> Reply {
-    failed(&format!(
+    Reply::failed(format_args!(
         "no team `{}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `sentry-team-sync explain` lists the teams that are mirrored",
         Safe(text)
     ))
@@ -116,13 +116,9 @@ fn several(bench: &Bench, text: &str, teams: &BTreeSet<GithubTeamId>) -> Reply {
     let names: Vec<_> = bench.journal.read(|state| {
         teams.iter().map(|team| format!("id:{team} for {}", find::name_of(state, *team))).collect()
     });
-    failed(&format!(
+    Reply::failed(format_args!(
         "several teams have or had the slug `{}`\n  fix: name one: {}",
         Safe(text),
         names.join(", ")
     ))
-}
-
-fn failed(why: &str) -> Reply {
-    Reply { err: format!("error: {why}\n"), exit: 1, ..Reply::default() }
 }

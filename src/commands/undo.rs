@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::escape::{Quoted, Safe};
 use crate::ids::SentryTeamId;
 use crate::reconcile::read::Progress;
+use crate::words::counted;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin};
 use crate::work::undo::{Report, Undo};
 
@@ -40,10 +41,9 @@ pub fn list(state_dir: &Path) -> Reply {
             Some([]) => "no projects".into(),
             Some(projects) => format!("projects {}", listed(projects)),
         };
-        let people = if members.len() == 1 { "person" } else { "people" };
-        let n = members.len();
+        let people = counted(members.len(), "person", "people");
         reply.say(&format!(
-            "{sentry}  {}  {}  deleted {}, {n} {people}, {projects}",
+            "{sentry}  {}  {}  deleted {}, {people}, {projects}",
             Safe(slug.as_str()),
             Quoted(name),
             Safe(at)
@@ -64,13 +64,13 @@ pub fn run(engine: &Engine, id: &str, progress: Progress) -> Reply {
     engine.lanes.add(LaneKey::Team(team), hint);
     match wait(engine, &undo, progress) {
         Ok(report) => told(&undo.deletion, &report),
-        Err(why) => failed(&why),
+        Err(why) => Reply::failed(why),
     }
 }
 
 fn read(state_dir: &Path) -> Result<Vec<Deletion>, Reply> {
     deletions::all(&Log::of(state_dir)).map_err(|error| {
-        failed(&format!("failed to read the audit log below `{}`: {error}", state_dir.display()))
+        Reply::failed(format_args!("failed to read the audit log below `{}`: {error}", state_dir.display()))
     })
 }
 
@@ -84,13 +84,13 @@ fn choose(found: Vec<Deletion>, id: &str) -> Result<Deletion, Reply> {
     let chosen: Vec<_> = found.iter().filter(is_it).collect();
     match chosen.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(failed(&format!(
+        [] => Err(Reply::failed(format_args!(
             "the audit log knows of no deleted Sentry team `{}`\n  fix: `sentry-team-sync undo` lists them; they are kept for SYNC_AUDIT_KEEP",
             Safe(id)
         ))),
         several => {
             let ids: Vec<_> = several.iter().map(|d| format!("{} ({})", d.sentry, Safe(&d.at))).collect();
-            Err(failed(&format!(
+            Err(Reply::failed(format_args!(
                 "several deleted teams had the slug `{}`\n  fix: name one by its id: {}",
                 Safe(id),
                 ids.join(", ")
@@ -119,10 +119,6 @@ fn wait(engine: &Engine, undo: &Undo, progress: Progress) -> Result<Report, Stri
         }
         progress(&format!("bringing the team back: {why}"));
     }
-}
-
-fn failed(why: &str) -> Reply {
-    Reply { err: format!("error: {why}\n"), exit: 1, ..Reply::default() }
 }
 
 fn told(deletion: &Deletion, report: &Report) -> Reply {

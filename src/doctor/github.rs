@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::clock::Moment;
 use super::patient::Patient;
 use super::token::Kind;
-use super::{counted, unusable, Area, Finding};
-use crate::clock::{short, Timestamp};
+use super::{unusable, Area, Finding};
+use crate::clock::{parse_spaced, short, Timestamp};
 use crate::engine::PERMISSION_LOST;
 use crate::escape::{path_part, Quoted};
 use crate::event::OrgRef;
@@ -16,6 +16,7 @@ use crate::state::record::{Mode, Source};
 use crate::upstream::answer::Headers;
 use crate::upstream::{Reply, Trouble};
 use crate::verdict::Verdict;
+use crate::words::counted;
 
 const AREA: Area = Area::Github;
 /// A token that expires sooner is told.
@@ -100,7 +101,7 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
 /// When the token ends. GitHub writes `2026-11-30 21:55:14 UTC`, or an offset such as `+0200` in place of `UTC`.
 fn expiry(told: Option<&str>, now: Timestamp) -> Option<Finding> {
     let told = told?;
-    let Some(at) = parse_expiry(told) else {
+    let Some(at) = parse_spaced(told) else {
         return Some(AREA.ok(format!("the token expires: {}", Quoted(told))));
     };
     let fix =
@@ -112,23 +113,6 @@ fn expiry(told: Option<&str>, now: Timestamp) -> Option<Finding> {
         }
         Some(_) => AREA.ok(format!("the token expires in {}, at {at}", short(at.since(now)))),
     })
-}
-
-fn parse_expiry(told: &str) -> Option<Timestamp> {
-    let mut words = told.split(' ');
-    let (day, time, zone) = (words.next()?, words.next()?, words.next()?);
-    let at = Timestamp::parse(&format!("{day}T{time}Z"))?;
-    if zone == "UTC" {
-        return Some(at);
-    }
-    let (ahead, digits) = match zone.split_at_checked(1)? {
-        ("+", digits) => (true, digits),
-        ("-", digits) => (false, digits),
-        _ => return None,
-    };
-    let (hours, minutes) = digits.split_at_checked(2)?;
-    let ms = (hours.parse::<u64>().ok()? * 60 + minutes.parse::<u64>().ok()?) * 60_000;
-    Some(Timestamp(if ahead { at.0.saturating_sub(ms) } else { at.0.saturating_add(ms) }))
 }
 
 fn budget(reply: &Reply) -> Option<Finding> {
@@ -338,11 +322,11 @@ mod tests {
     #[test]
     fn expiry_is_read_in_both_forms_and_judged_by_the_clock() {
         let at = Timestamp::parse("2026-11-30T21:55:14Z");
-        assert_eq!(parse_expiry("2026-11-30 21:55:14 UTC"), at);
-        assert_eq!(parse_expiry("2026-11-30 23:55:14 +0200"), at);
-        assert_eq!(parse_expiry("2026-11-30 16:25:14 -0530"), at);
+        assert_eq!(parse_spaced("2026-11-30 21:55:14 UTC"), at);
+        assert_eq!(parse_spaced("2026-11-30 23:55:14 +0200"), at);
+        assert_eq!(parse_spaced("2026-11-30 16:25:14 -0530"), at);
         for text in ["", "soon", "2026-11-30", "2026-11-30 21:55:14 x", "2026-11-30 21:55:14 +2"] {
-            assert_eq!(parse_expiry(text), None, "{text}");
+            assert_eq!(parse_spaced(text), None, "{text}");
         }
         let level = |now: &str| {
             expiry(Some("2026-11-30 21:55:14 UTC"), Timestamp::parse(now).unwrap()).unwrap().level

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::patient::Patient;
-use super::{counted, github, sentry, some_of, Area, Finding};
+use super::{github, sentry, some_of, Area, Finding};
 use crate::event::Person;
 use crate::identity::directory::Directory;
 use crate::identity::usermap::{self, UserMap};
-use crate::identity::{self, Evidence, Identity, Rules};
+use crate::identity::{self, Evidence, Identity};
 use crate::snapshot::{GithubPerson, GithubSnapshot};
 use crate::state::record::{Mode, Source};
+use crate::who;
+use crate::words::counted;
 
 const AREA: Area = Area::Identity;
 
@@ -82,6 +84,7 @@ impl<'a> Count<'a> {
     fn of(patient: &Patient, read: &'a GithubSnapshot, map: &UserMap, directory: &Directory) -> Self {
         let in_teams: BTreeSet<_> = read.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
         let mut count = Self::default();
+        let rules = who::rules(patient.settings);
         let people = in_teams.iter().filter_map(|user| Some((*user, read.people.get(user)?)));
         for (user, GithubPerson { login, bot, claims }) in people {
             if *bot {
@@ -90,10 +93,6 @@ impl<'a> Count<'a> {
             count.n_people += 1;
             let person = Person { id: user, login: login.clone(), bot: false };
             let evidence = Evidence { login, map: map.address(&person), claims };
-            let rules = Rules {
-                order: &patient.settings.identity,
-                trust_unverified: patient.settings.trust_unverified,
-            };
             let remembered = patient.known.as_ref().is_some_and(|known| known.people.matched(user).is_some());
             match identity::resolve(&evidence, &rules, directory) {
                 Identity::Matched { source, .. } => *count.by_source.entry(source).or_default() += 1,

@@ -24,6 +24,7 @@ use crate::commands::Reply;
 use crate::escape;
 use crate::upstream::Reply as Answered;
 use crate::verdict::Verdict;
+use crate::words::counted;
 
 pub use patient::{alone, beside, Surroundings};
 
@@ -157,7 +158,7 @@ impl Report {
     /// As the answer of a command.
     pub fn reply(&self, json: bool) -> Reply {
         let out = match json {
-            true => serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default(),
+            true => escape::pretty(self),
             false => self.to_text(),
         };
         Reply { out, exit: self.exit, ..Reply::default() }
@@ -189,11 +190,6 @@ fn unusable<'a>(verdict: &'a Verdict, reply: &'a Answered) -> &'a str {
         Verdict::Unknown(why) | Verdict::Denied(why) | Verdict::Never(why) => why,
         _ => &reply.exchange.answer,
     }
-}
-
-/// `1 delivery`, `3 deliveries`.
-fn counted(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// The first few of `names`, quoted, and how many more there are.

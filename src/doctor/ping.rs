@@ -5,7 +5,6 @@
 use std::io::Read;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 use ureq::tls::TlsConfig;
@@ -17,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::config::values;
 use crate::escape::{self, Quoted};
 use crate::intake::ping::OF_CHECK;
+use crate::intake::signature;
 use crate::secret::Secret;
 use crate::upstream::answer::Answer;
 use crate::upstream::tls;
@@ -81,7 +81,7 @@ fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> 
         .header("content-type", "application/json")
         .header("x-github-event", "ping")
         .header("x-github-delivery", guid())
-        .header("x-hub-signature-256", signature(secret, body.as_bytes()))
+        .header("x-hub-signature-256", signature::sign(secret, body.as_bytes()))
         .send(body.as_bytes());
     let mut response = answered.map_err(|error| unsent(&error))?;
     let location =
@@ -115,16 +115,6 @@ fn guid() -> String {
     let hex = hex::encode(sum);
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     format!("{OF_CHECK}{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
-}
-
-fn signature(secret: &Secret, body: &[u8]) -> String {
-    // A key of any length is taken.
-    let mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes());
-    let sum = mac.map(|mut mac| {
-        mac.update(body);
-        hex::encode(mac.finalize().into_bytes())
-    });
-    format!("sha256={}", sum.unwrap_or_default())
 }
 
 fn unsent(error: &ureq::Error) -> Unsent {
@@ -200,7 +190,7 @@ mod tests {
     #[test]
     fn the_ping_is_signed_as_github_signs() {
         let secret = Secret::new("It's a Secret to Everybody");
-        assert_eq!(signed_by(std::slice::from_ref(&secret), &signature(&secret, b"x"), b"x"), Some(0));
+        assert_eq!(signed_by(std::slice::from_ref(&secret), &signature::sign(&secret, b"x"), b"x"), Some(0));
         assert_eq!(guid().len(), OF_CHECK.len() + 36);
     }
 }

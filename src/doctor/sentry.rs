@@ -4,15 +4,16 @@
 use super::clock::Moment;
 use super::github;
 use super::patient::Patient;
-use super::{counted, some_of, unusable, Area, Finding};
+use super::{some_of, unusable, Area, Finding};
 use crate::clock::{short, Timestamp};
+use crate::reconcile::read::wanted_slugs;
 use crate::sentry::look::{Holder, TeamRow};
 use crate::sentry::scopes::{self, Needed};
 use crate::sentry::{Member, Sentry};
-use crate::slug;
 use crate::state::record::{Mode, Source};
 use crate::upstream::{Reply, Trouble};
 use crate::verdict::Verdict;
+use crate::words::counted;
 
 const AREA: Area = Area::Sentry;
 const FORM: &str = "Sentry: Settings → Custom Integrations → the integration → Permissions";
@@ -177,12 +178,8 @@ fn no_listing(patient: &Patient, github: &github::Seen, holder: &Holder) -> Find
 
 /// Teams that an identity provider manages, and that the mirror would change.
 fn locks(patient: &Patient, github: &github::Seen, rows: &[TeamRow]) -> Option<Finding> {
-    let settings = patient.settings;
-    let teams = github.snapshot.iter().flat_map(|read| &read.teams);
-    let wanted: Vec<_> = teams
-        .filter(|team| settings.teams.matches(&team.facts.slug))
-        .map(|team| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix))
-        .collect();
+    let wanted =
+        github.snapshot.as_ref().map(|read| wanted_slugs(patient.settings, read)).unwrap_or_default();
     let is_bound = |row: &TeamRow| {
         let known = patient.known.as_ref();
         row.id().is_some_and(|id| known.is_some_and(|known| known.teams.of_sentry(id).is_some()))

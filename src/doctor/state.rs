@@ -7,17 +7,18 @@ use std::path::Path;
 use rustix::fs::Access;
 
 use super::patient::{Known, Patient};
-use super::{counted, Area, Finding};
+use super::{Area, Finding};
 use crate::clock::{short, Timestamp};
+use crate::journal::free_bytes;
 use crate::state::record::FORMAT;
+use crate::status::STUCK;
+use crate::words::counted;
 
 const AREA: Area = Area::State;
 /// Less free space than this is soon none: a snapshot is written beside the old one.
 const LITTLE: u64 = 64 << 20;
 /// Less than this, and deliveries are about to be refused.
 const NONE: u64 = 8 << 20;
-/// A delivery that waits longer is told.
-const STUCK: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Looks.
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
@@ -83,8 +84,7 @@ fn folder(dir: &Path, by_service: bool) -> Vec<Finding> {
 }
 
 fn space(dir: &Path) -> Option<Finding> {
-    let stats = rustix::fs::statvfs(dir).ok()?;
-    let free = stats.f_bavail.saturating_mul(stats.f_frsize);
+    let free = free_bytes(dir).ok()?;
     let what = format!("{} MiB are free on its disk", free >> 20);
     let fix = "make room on the disk of the state directory";
     Some(match free {

@@ -18,7 +18,7 @@ use crate::audit::read::{Line, Log};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::ids::{GithubSlug, GithubTeamId, SentryTeamId};
-use crate::state::holds::Hold;
+use crate::state::holds::{Decision, Hold};
 use crate::state::record::{Binding, Delivery, Fate, Intent, Mode, Origin};
 use crate::state::teams::Gone;
 use crate::state::State;
@@ -278,7 +278,7 @@ impl Held {
             n_changes: hold.changes.len(),
             rule: hold.rule.to_string(),
             since: hold.at.to_string(),
-            decision: hold.decision.map(|decision| if decision.approved { "approved" } else { "rejected" }),
+            decision: hold.decision.map(Decision::word),
         }
     }
 }

@@ -9,14 +9,21 @@ use crate::secret::Secret;
 /// digits. How close it came is told to nobody.
 pub fn signed_by(secrets: &[Secret], header: &str, body: &[u8]) -> Option<usize> {
     let given = hex::decode(header.strip_prefix("sha256=")?).ok().filter(|sum| sum.len() == 32)?;
-    secrets.iter().position(|secret| {
-        let mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes());
-        // A key of any length is taken; `verify_slice` compares in constant time.
-        mac.is_ok_and(|mut mac| {
-            mac.update(body);
-            mac.verify_slice(&given).is_ok()
-        })
-    })
+    // `verify_slice` compares in constant time.
+    secrets.iter().position(|secret| mac(secret, body).is_some_and(|mac| mac.verify_slice(&given).is_ok()))
+}
+
+/// The header's value as GitHub sends it: `sha256=` and 64 hex digits.
+pub fn sign(secret: &Secret, body: &[u8]) -> String {
+    let sum = mac(secret, body).map(|mac| hex::encode(mac.finalize().into_bytes()));
+    format!("sha256={}", sum.unwrap_or_default())
+}
+
+/// A key of any length is taken: there is always one.
+fn mac(secret: &Secret, body: &[u8]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
+    mac.update(body);
+    Some(mac)
 }
 
 #[cfg(test)]

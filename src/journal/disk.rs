@@ -20,6 +20,12 @@ pub struct Disk {
     dir: PathBuf,
 }
 
+/// Bytes that are free on the file system of a folder.
+pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let stats = rustix::fs::statvfs(dir)?;
+    Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
+}
+
 /// What start-up found.
 pub struct Found {
     /// The fold of all that verified.
@@ -68,8 +74,7 @@ impl Disk {
                 used += entry.metadata().map_or(0, |data| data.len());
             }
         }
-        let stats = rustix::fs::statvfs(&self.dir)?;
-        Ok((used, stats.f_bavail.saturating_mul(stats.f_frsize)))
+        Ok((used, free_bytes(&self.dir)?))
     }
 
     /// Where the reserve lies: space that is given up when the disk is full.

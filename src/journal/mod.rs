@@ -24,6 +24,7 @@ use crate::failpoint;
 use crate::ids::Seq;
 use crate::state::record::Record;
 use crate::state::State;
+pub use disk::free_bytes;
 use disk::{Disk, Segment};
 
 /// The durable log of one state directory, held by one process.

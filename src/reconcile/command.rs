@@ -109,8 +109,8 @@ fn unread(trouble: &Trouble) -> Reply {
 const PERMISSION: &str = "give the token Members: read on the organisation";
 
 fn failed(what: &str, fix: &str) -> Reply {
-    let fix = if fix.is_empty() { String::new() } else { format!("  fix: {fix}\n") };
-    Reply { err: format!("error: {what}\n{fix}"), exit: 1, ..Reply::default() }
+    let fix = if fix.is_empty() { String::new() } else { format!("\n  fix: {fix}") };
+    Reply::failed(format_args!("{what}{fix}"))
 }
 
 fn show(plan: &Plan, as_json: bool) -> String {

@@ -12,6 +12,7 @@ use crate::escape::{plain, Quoted};
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::state::holds::{HeldChange, HoldName};
 use crate::state::record::Source;
+use crate::words::counted;
 
 /// Everything that is to be done, and what is not and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -190,7 +191,7 @@ impl TeamPlan {
 
 /// So many changes, in words.
 pub fn n_changes(n: usize) -> String {
-    format!("{n} change{}", if n == 1 { "" } else { "s" })
+    counted(n, "change", "changes")
 }
 
 /// How much of each kind there is.

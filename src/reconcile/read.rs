@@ -148,7 +148,7 @@ impl Engine {
 }
 
 /// The slugs that the mirrored teams have in Sentry, or should have.
-fn wanted_slugs(settings: &Settings, github: &GithubSnapshot) -> BTreeSet<SentrySlug> {
+pub fn wanted_slugs(settings: &Settings, github: &GithubSnapshot) -> BTreeSet<SentrySlug> {
     let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
     mirrored.map(|team| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix)).collect()
 }

@@ -112,6 +112,16 @@ pub struct Decision {
     pub at: Timestamp,
 }
 
+impl Decision {
+    /// `approved` or `rejected`.
+    pub fn word(self) -> &'static str {
+        match self.approved {
+            true => "approved",
+            false => "rejected",
+        }
+    }
+}
+
 impl HeldChange {
     /// GitHub's team, if it is about one.
     pub fn team(&self) -> Option<GithubTeamId> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Host, LastReconcile, Status};
 use crate::clock::{short, Timestamp};
 use crate::state::record::Mode;
+use crate::words::counted;
 
 /// The whole status in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -82,7 +83,7 @@ impl Status {
             (self.failed, "failed delivery to look into", "failed deliveries to look into"),
             (self.warnings.len(), "warning to read", "warnings to read"),
         ];
-        all.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, more)| count(n, one, more)).collect()
+        all.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, more)| counted(n, one, more)).collect()
     }
 
     /// What is being done, if anything is.
@@ -92,13 +93,13 @@ impl Status {
         match (self.queue(now), open, approved, self.open_hints) {
             (Some(queue), ..) => Some(queue),
             (None, Some(last), ..) => {
-                let teams = count(last.open, "team is", "teams are");
+                let teams = counted(last.open, "team is", "teams are");
                 Some(format!("the last comparison found {}; {teams} still at work", differences(last)))
             }
             (None, None, 0, 0) => None,
-            (None, None, 0, n) => Some(format!("{} being looked at", count(n, "thing is", "things are"))),
+            (None, None, 0, n) => Some(format!("{} being looked at", counted(n, "thing is", "things are"))),
             (None, None, n, _) => {
-                Some(format!("{} being carried out", count(n, "approved hold is", "approved holds are")))
+                Some(format!("{} being carried out", counted(n, "approved hold is", "approved holds are")))
             }
         }
     }
@@ -106,13 +107,13 @@ impl Status {
     /// What is queued, if anything is.
     fn queue(&self, now: Timestamp) -> Option<String> {
         let oldest = self.oldest_queued.as_deref().and_then(Timestamp::parse)?;
-        let waits = count(self.queued, "delivery is queued", "deliveries are queued");
+        let waits = counted(self.queued, "delivery is queued", "deliveries are queued");
         Some(format!("{waits}, the oldest for {}", short(now.since(oldest))))
     }
 }
 
 impl Host {
-    fn is_well(&self) -> bool {
+    pub(super) fn is_well(&self) -> bool {
         self.health == "well"
     }
 }
@@ -132,12 +133,7 @@ impl LastReconcile {
 }
 
 fn differences(last: &LastReconcile) -> String {
-    count(last.differences, "difference", "differences")
-}
-
-/// `1 hold`, `2 holds`.
-fn count(n: usize, one: &str, more: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { more })
+    counted(last.differences, "difference", "differences")
 }
 
 /// With a capital and a full stop.

@@ -19,6 +19,7 @@ use crate::hours::Hour;
 use crate::ids::GithubTeamId;
 use crate::reconcile::run::Reconciled;
 use crate::state::deliveries::Recent;
+use crate::state::holds::Decision;
 use crate::state::record::{Mode, Status as Outcome};
 use crate::state::State;
 use crate::upstream::pace::Health;
@@ -28,7 +29,7 @@ use crate::upstream::Upstream;
 /// How many entries of each list are shown; the numbers beside them are whole.
 const SHOWN: usize = 100;
 /// A delivery that waits longer than this, with nothing known to be in its way, is stuck.
-const STUCK: Duration = Duration::from_secs(3600);
+pub const STUCK: Duration = Duration::from_secs(3600);
 
 /// How things are.
 #[derive(Clone, Debug, Serialize)]
@@ -397,7 +398,7 @@ impl Engine {
             }
         }
         reasons.extend(self.who.map_fault());
-        let well = github.health == "well" && sentry.health == "well";
+        let well = github.is_well() && sentry.is_well();
         let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
         if let Some(at) =
             oldest.filter(|at| well && Timestamp::now().since(*at) > STUCK && self.lanes.waits().is_empty())
@@ -409,13 +410,6 @@ impl Engine {
 }
 
 impl Status {
-    /// For programs: pretty, harmless on a terminal, with a line end.
-    pub fn to_json(&self) -> String {
-        // Text and numbers in structures can not fail to be written.
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        crate::escape::json(&text) + "\n"
-    }
-
     /// What the state alone tells: also without a running service.
     pub fn of_state(state: &State) -> Self {
         let deliveries = &state.deliveries;
@@ -525,7 +519,7 @@ impl HoldView {
             changes: hold.changes.iter().take(SHOWN).map(ToString::to_string).collect(),
             rule: hold.rule.to_string(),
             since: hold.at.to_string(),
-            decision: hold.decision.map(|decision| if decision.approved { "approved" } else { "rejected" }),
+            decision: hold.decision.map(Decision::word),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::time::hour_and_minute;
 use crate::status::HourView;
+use crate::words::counted;
 
 /// The drawing's own units: one bar and the gap behind it, and the height of the tallest bar.
 const STEP: usize = 10;
@@ -44,7 +45,7 @@ fn bar(page: &mut String, x: usize, hour: &HourView, most: u64) {
     let height = |n: u64| if n == 0 { 0 } else { (n * HEIGHT / most.max(1)).max(LEAST) };
     let start = hour_and_minute(&hour.start);
     let failed = if hour.failed == 0 { String::new() } else { format!(", {} failed", hour.failed) };
-    let _ = write!(page, "<g><title>from {start} UTC: {}{failed}</title>", count(hour.deliveries));
+    let _ = write!(page, "<g><title>from {start} UTC: {}{failed}</title>", deliveries(hour.deliveries));
     for (class, n) in [("bar", hour.deliveries), ("bar failed", hour.failed)] {
         let height = height(n);
         if height > 0 {
@@ -81,14 +82,14 @@ fn in_words(hours: &[HourView]) -> String {
     let failed = if failed == 0 { "none failed".into() } else { format!("{failed} failed") };
     format!(
         "{} in 24 hours, {failed}. Most at {} UTC: {}.",
-        count(all),
+        deliveries(all),
         hour_and_minute(&busiest.start),
         busiest.deliveries
     )
 }
 
-fn count(n: u64) -> String {
-    format!("{n} {}", if n == 1 { "delivery" } else { "deliveries" })
+fn deliveries(n: u64) -> String {
+    counted(n as usize, "delivery", "deliveries")
 }
 
 #[cfg(test)]
