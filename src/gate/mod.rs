@@ -34,9 +34,12 @@ const BUSY_SILENCE: Duration = Duration::from_millis(50);
 const BUSY_HEAD: Duration = Duration::from_millis(500);
 /// When the process stops: how long a new connection may still be silent.
 const STOP_SILENCE: Duration = Duration::from_millis(500);
-/// After a refusal, so much of what is still coming is read, for so long, that the peer sees the answer, not a reset.
-const LINGER_BYTES: usize = 256 << 10;
-const LINGER: Duration = Duration::from_millis(500);
+/// After a refusal, so much of what is still coming is read, for so long, that the peer sees the answer, not a reset. A
+/// proxy passes on what is a little too long, and makes a 502 of a reset in the middle of it.
+const LINGER_BYTES: usize = 2 * head::BODY_LIMIT;
+const LINGER: Duration = Duration::from_secs(3);
+/// And no longer than this once nothing comes.
+const LINGER_SILENCE: Duration = Duration::from_millis(500);
 /// The fix of what comes too slowly.
 const LATE: &str = "look at the network and the proxy in front, then redeliver it";
 /// The stack of a gate's thread: parsing and copying need little.
@@ -415,7 +418,7 @@ fn linger(stream: &mut Stream) {
     let deadline = Instant::now() + LINGER;
     let (mut left, mut chunk) = (LINGER_BYTES, [0; 8192]);
     while left > 0 {
-        match stream.read_by(&mut chunk, deadline) {
+        match stream.read_by(&mut chunk, deadline.min(Instant::now() + LINGER_SILENCE)) {
             Ok(0) | Err(_) => return,
             Ok(n) => left = left.saturating_sub(n),
         }
