@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::gate::{passed, refused};
 use crate::raw;
 use crate::standin::Delivery;
 use crate::world::{TempDir, Truth, World, PATIENCE};
@@ -240,8 +241,6 @@ fn a_signed_delivery_arrives_through_each_proxy_and_nothing_else_does() {
         let unsigned =
             proxy.ask(head("POST", "/github", "Content-Type: application/json\r\nContent-Length: 0\r\n"));
         assert_eq!(status(&unsigned), 401, "{kind:?}: {unsigned}");
-        let passed =
-            |world: &World| world.metric("sync_gate_requests_total{gate=\"public\",result=\"passed\"}");
         let before = passed(&world);
         for path in [
             "/",
@@ -279,9 +278,12 @@ fn bodies_that_are_or_claim_to_be_too_large_are_refused_by_each_proxy() {
             let more = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
             head("POST", "/github", &more)
         };
-        assert_eq!(proxy.status(typed(30_000_000_000)), 413, "{kind:?}");
-        let whole = typed((1 << 20) + 1) + &"x".repeat((1 << 20) + 1);
-        assert_eq!(proxy.status(&whole), 413, "{kind:?}");
+        let came = |world: &World| passed(world) + refused(world);
+        let before = came(&world);
+        for length in [30_000_000_000, 9_999_999, 2_000_000, (1 << 20) + 1] {
+            assert_eq!(proxy.status(typed(length)), 413, "{kind:?}: {length}");
+        }
+        assert_eq!(came(&world), before, "{kind:?} passed one on");
         // As large as it may be: the service itself says what it thinks of it.
         assert_eq!(proxy.status(typed(1 << 20) + &"x".repeat(1 << 20)), 401, "{kind:?}");
     }
