@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::commands::{Bench, Command, Output, Reply};
+use crate::commands::{Bench, Command, Output, Reply, LOOK};
 use crate::config::{self, Config, Environment, Need};
 use crate::doctor;
 use crate::engine::Engine;
@@ -26,11 +26,19 @@ pub struct Call<'a> {
 }
 
 /// Carries out a command.
-pub fn run(config: &Config, flags: &Environment, env: &Environment, call: &Call) -> Result<Reply> {
-    let (dir, command) = (&config.settings.state_dir, call.command);
-    if let Command::Check { json, url } = command {
+pub fn run(flags: &Environment, env: &Environment, call: &Call) -> Result<Reply> {
+    // It tells every fault of the configuration itself, and looks at the rest in spite of them.
+    if let Command::Check { json, url } = call.command {
         return Ok(doctor::alone(flags, env, *json, url.as_deref(), call.progress));
     }
+    let config = config::load(flags, env, Need::StateDir)?;
+    let reply = alone(&config, flags, env, call)?;
+    let unknown: Vec<_> = config.unknown.iter().map(|name| config::not_known(name)).collect();
+    Ok(told(reply, &unknown))
+}
+
+fn alone(config: &Config, flags: &Environment, env: &Environment, call: &Call) -> Result<Reply> {
+    let (dir, command) = (&config.settings.state_dir, call.command);
     // Files that are only appended to are read without the lock: also while another command has it.
     if let Some(reply) = command.run_on_files(dir, call.out) {
         return Ok(reply);
@@ -76,16 +84,23 @@ fn told(reply: Reply, remarks: &[String]) -> Reply {
 
 fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
     let out = match command {
-        Command::Status { json: false } => {
-            format!("no service has run yet: `{}` holds no state\n", dir.display())
-        }
+        Command::Status { json: false } => format!(
+            "no service has run yet: `{}` {}; one that runs elsewhere is named with --state-dir\n",
+            whole(dir).display(),
+            if dir.is_dir() { "holds no state" } else { "is not there" }
+        ),
         Command::Status { json: true } => "null\n".into(),
         _ => {
-            return Err(Error::failed(format!("there is no state in `{}`", dir.display()))
+            return Err(Error::failed(format!("there is no state in `{}`", whole(dir).display()))
                 .fix("name the service's folder with --state-dir"))
         }
     };
     Ok(Reply { out, ..Reply::default() })
+}
+
+/// The folder's path from the root on: it may have been looked for in the wrong place.
+fn whole(dir: &Path) -> PathBuf {
+    std::path::absolute(dir).unwrap_or_else(|_| dir.into())
 }
 
 /// With both tokens, and workers for what is to be carried out.
@@ -93,11 +108,11 @@ fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> R
     let (journal, remarks) = Journal::open(dir)?;
     let journal = Arc::new(journal);
     let engine = Engine::new(config, env, journal.clone())?;
-    let found = engine
-        .find_bearings(true)
-        .map_err(|trouble| Error::failed("failed to ask GitHub whose teams these are").why(trouble))?;
+    let found = engine.find_bearings(true).map_err(|trouble| {
+        Error::failed("failed to ask GitHub whose teams these are").why(trouble).fix(LOOK)
+    })?;
     if !found {
-        return Err(Error::failed("the GitHub organisation is not known")
+        return Err(Error::failed(engine.why_no_organisation())
             .why("the token belongs to several, or to none that it may tell")
             .fix("set GH_ORG to its login, or run the service: the first signed event tells it"));
     }

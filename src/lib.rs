@@ -103,11 +103,9 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
         }
         Action::Run(Asked { command, save, kept }) => {
             let env = config::environment();
-            let config = match &command {
-                // It tells every fault itself, and looks at the rest in spite of them.
-                Command::Check { .. } => config::read(&flags, &env, Need::StateDir).0,
-                _ => config::load(&flags, &env, Need::StateDir)?,
-            };
+            let (config, faults) = config::read(&flags, &env, Need::StateDir);
+            // What else is set here is for whoever has no service: a running one has its own.
+            config::refuse(faults.iter().filter(|fault| flags.contains_key(fault.var)))?;
             let command = with_kept_plan(command, kept)?;
             let progress = |text: &str| {
                 if std::io::stderr().is_terminal() {
@@ -122,7 +120,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
                         start_log(&config);
                     }
                     let call = alone::Call { command: &command, progress: &progress, out: &out };
-                    alone::run(&config, &flags, &env, &call)?
+                    alone::run(&flags, &env, &call)?
                 }
             };
             if let (Some(path), Some(plan)) = (save, &reply.plan) {

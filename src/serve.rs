@@ -16,7 +16,7 @@ use tiny_http::{Header, Response, Server};
 
 use crate::admin::Admin;
 use crate::config::values::Listen;
-use crate::config::{Config, Environment};
+use crate::config::{self, Config, Environment};
 use crate::control::{Control, ShortPath};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
@@ -177,7 +177,7 @@ impl Service {
             log::warn!("SYNC_LISTEN is open to other machines without TLS: put nginx or Caddy in front");
         }
         for name in &config.unknown {
-            log::warn!("the variable {name} is not known to this version and ignored");
+            log::warn!("{}", config::not_known(name));
         }
         let queued = self.engine.state(|state| state.deliveries.n_queued());
         if queued > 0 {

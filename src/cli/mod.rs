@@ -3,6 +3,7 @@
 pub mod complete;
 pub mod help;
 pub mod manual;
+mod near;
 pub mod table;
 mod typed;
 
@@ -82,11 +83,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
                 let setting = SETTINGS
                     .iter()
                     .find(|setting| setting.flag() == name)
-                    .ok_or_else(|| no_such(&format!("flag `--{name}`")))?;
+                    .ok_or_else(|| no_such_flag(&name))?;
                 flags.insert(setting.flag_var(), text(parser.value().map_err(wrong)?)?);
             }
             lexopt::Arg::Value(word) => typed.operands.push(text(word)?),
-            lexopt::Arg::Short(letter) => return Err(no_such(&format!("flag `-{letter}`"))),
+            lexopt::Arg::Short(letter) => return Err(no_such(&format!("flag `-{letter}`"), None)),
         }
     }
     Ok(Cli { action: action(typed)?, flags })
@@ -101,13 +102,29 @@ fn action(mut typed: Typed) -> Result<Action> {
         true => "serve".into(),
         false => typed.operands.remove(0),
     };
-    let command = CommandHelp::named(&name).ok_or_else(|| no_such(&format!("command `{name}`")))?;
+    // Typed by habit.
+    if name == "help" {
+        let command = typed.operands.first().and_then(|name| CommandHelp::named(name));
+        return Ok(Action::Print(command.map_or_else(help::all, help::of)));
+    }
+    let command = CommandHelp::named(&name).ok_or_else(|| {
+        let meant = near::nearest(&name, COMMANDS.iter().map(|command| command.name));
+        no_such(&format!("command `{name}`"), meant)
+    })?;
     typed.check(command)?;
     (command.read)(typed)
 }
 
-fn no_such(what: &str) -> Error {
-    Error::usage(format!("there is no {what}")).fix("sentry-team-sync --help lists them")
+fn no_such_flag(name: &str) -> Error {
+    let settings: Vec<_> = SETTINGS.iter().map(|setting| setting.flag()).collect();
+    let of_commands = COMMANDS.iter().flat_map(|command| command.flags).map(|flag| flag.name);
+    let meant = near::nearest(name, settings.iter().map(String::as_str).chain(of_commands));
+    no_such(&format!("flag `--{name}`"), meant.map(|flag| format!("--{flag}")).as_deref())
+}
+
+fn no_such(what: &str, meant: Option<&str>) -> Error {
+    let meant = meant.map_or_else(String::new, |name| format!("did you mean `{name}`? "));
+    Error::usage(format!("there is no {what}")).fix(format!("{meant}sentry-team-sync --help lists them"))
 }
 
 fn wrong(error: lexopt::Error) -> Error {

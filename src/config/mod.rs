@@ -174,13 +174,17 @@ pub enum Need {
 /// Reads the configuration. `flags` maps a variable's name to the value given on the command line.
 pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config> {
     let (config, faults) = read(flags, env, need);
-    let what = match faults.len() {
-        0 => return Ok(config),
+    refuse(faults.iter()).map(|()| config)
+}
+
+/// An error that names all of these faults, if there are any.
+pub fn refuse<'a>(faults: impl Iterator<Item = &'a Fault>) -> Result<()> {
+    let all: Vec<_> = faults.map(|Fault { what, fix, .. }| format!("  {what}\n    fix: {fix}")).collect();
+    let what = match all.len() {
+        0 => return Ok(()),
         1 => "the configuration has a fault".into(),
         n => format!("the configuration has {n} faults"),
     };
-    let all: Vec<_> =
-        faults.iter().map(|Fault { what, fix, .. }| format!("  {what}\n    fix: {fix}")).collect();
     Err(Error::usage(format!("{what}:\n{}", all.join("\n"))))
 }
 
@@ -236,7 +240,10 @@ fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<Fault>
         }
         if let Some(Err(why)) = value.map(|value| (setting.set)(&mut settings, value)) {
             let what = format!("{} {why}", setting.var);
-            let fix = format!("{} (default: {})", setting.help, setting.default);
+            let fix = format!(
+                "set {}={}: {} (default: {})",
+                setting.var, setting.value, setting.help, setting.default
+            );
             faults.push(Fault { var: setting.var, what, fix });
         }
     }
@@ -251,6 +258,11 @@ fn weight(flags: &Environment, env: &Environment, var: &str) -> u8 {
         (false, true) => 1,
         (false, false) => 0,
     }
+}
+
+/// What is said of a name that begins like ours and is none.
+pub fn not_known(name: &str) -> String {
+    format!("the variable {name} is not known to this version and ignored")
 }
 
 /// Names that begin like ours and mean nothing: most likely a typing error.

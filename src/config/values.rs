@@ -139,6 +139,36 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Reads the login of an organisation.
+pub fn organisation(text: &str) -> Result<&str, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match text.chars().all(fits) {
+        true => Ok(text),
+        false => Err(format!(
+            "is `{}`; write the organisation's login alone, as it stands behind github.com/",
+            crate::escape::plain(text, 100)
+        )),
+    }
+}
+
+/// Reads a log filter: levels, or `TARGET=LEVEL`. A word alone that is no level would silence everything.
+pub fn log_filter(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.contains(&word.trim().to_ascii_lowercase().as_str());
+    let directives = text.split('/').next().unwrap_or_default().split(',');
+    let fits = |part: &str| match part.split_once('=') {
+        Some((target, level)) => !target.trim().is_empty() && is_level(level),
+        None => part.trim().is_empty() || part.contains("sentry_team_sync") || is_level(part),
+    };
+    match directives.clone().find(|part| !fits(part)) {
+        Some(part) => Err(format!(
+            "has `{}`; write error, warn, info, debug or trace, or TARGET=LEVEL, with commas between several",
+            crate::escape::plain(part, 100)
+        )),
+        None => Ok(text.into()),
+    }
+}
+
 /// Reads `90s`, `5m`, `1h`, `400d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || format!("is `{text}`; write a number and a unit, such as 30s, 5m, 1h or 400d");
@@ -226,7 +256,14 @@ impl TeamFilter {
 /// Reads a comma list of globs.
 pub fn team_filter(text: &str) -> Result<TeamFilter, String> {
     let mut filter = TeamFilter { include: Vec::new(), exclude: Vec::new() };
+    let fits = |c: char| c.is_alphanumeric() || "-_:.*?!".contains(c);
     for glob in list(text) {
+        if let Some(odd) = glob.chars().find(|c| !fits(*c)) {
+            return Err(format!(
+                "has {odd:?} in `{}`; a glob is a slug in which * stands for any characters and ? for one",
+                crate::escape::plain(glob, 100)
+            ));
+        }
         match glob.strip_prefix('!') {
             Some("") => return Err("has a `!` without a glob behind it".into()),
             Some(glob) => filter.exclude.push(glob.to_ascii_lowercase()),

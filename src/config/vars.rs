@@ -75,7 +75,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "the token's only organisation, else that of the first signed team or membership event",
         help: "the GitHub organisation",
         secret: false,
-        set: |s, v| put(&mut s.github_org, Ok(Some(Login::from(v)))),
+        set: |s, v| put(&mut s.github_org, values::organisation(v).map(|org| Some(Login::from(org)))),
     },
     Setting {
         var: "GH_API_URL",
@@ -290,7 +290,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "info",
         help: "log filter: error, warn, info, debug, trace",
         secret: false,
-        set: |s, v| put(&mut s.log, Ok(v.into())),
+        set: |s, v| put(&mut s.log, values::log_filter(v)),
     },
 ];
 

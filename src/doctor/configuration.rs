@@ -7,7 +7,7 @@ use std::path::Path;
 use super::patient::Patient;
 use super::{Area, Finding};
 use crate::config::values::Listen;
-use crate::config::Origin;
+use crate::config::{self, Origin};
 
 const AREA: Area = Area::Configuration;
 /// Read, write or search by others than owner and group. A credential's group bits are the mask of its access list.
@@ -28,9 +28,8 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
         findings.push(AREA.ok(format!("SENTRY_ORG_SLUG is `{}`", patient.settings.sentry_org)));
     }
     for name in &patient.around.unknown {
-        let what = format!("the variable {name} is not known to this version and ignored");
-        findings
-            .push(AREA.warning(what, "correct its name, or remove it: `sentry-team-sync --help` lists all"));
+        let fix = "correct its name, or remove it: `sentry-team-sync --help` lists all";
+        findings.push(AREA.warning(config::not_known(name), fix));
     }
     if matches!(&patient.settings.listen, Listen::Tcp(addr) if !addr.ip().is_loopback()) {
         let what = format!("SYNC_LISTEN `{}` is open to other machines without TLS", patient.settings.listen);

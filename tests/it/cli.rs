@@ -98,6 +98,74 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() {
     }
 }
 
+fn nothing_there(dir: &Path, how: &str) -> String {
+    let dir = dir.display();
+    format!("no service has run yet: `{dir}` {how}; one that runs elsewhere is named with --state-dir\n")
+}
+
+/// Whoever asks may have half of a configuration, or one of yesterday: it is not theirs that counts.
+#[test]
+fn beside_a_service_no_command_minds_what_else_is_set_for_the_caller() {
+    let (world, _) = World::new(Truth::Github).with_crew();
+    let odd = [
+        ("GH_TOKEN_FILE", "/nowhere/token"),
+        ("SENTRY_TOKEN", "two words"),
+        ("SENTRY_URL", "http://sentry.example.com"),
+        ("SYNC_WORKERS", "many"),
+        ("SYNC_TEAMS_FILE", "/nowhere/teams"),
+        ("SYNC_LISTN", "127.0.0.1:1"),
+    ];
+    for (args, code) in [
+        (&["status"][..], 0),
+        (&["explain", "crew"], 0),
+        (&["whois", "olive"], 0),
+        (&["sync"], 0),
+        (&["approve", "--all"], 0),
+        (&["replay", "--failed"], 0),
+        (&["audit"], 0),
+        (&["undo"], 0),
+    ] {
+        let (ended, said, talk) = world.command_with(args, &odd);
+        assert_eq!((ended, talk.as_str()), (code, ""), "{args:?}: {said}");
+    }
+    // What is wrong on the command line is wrong.
+    let (ended, _, talk) = world.command(&["status", "--workers", "many"]);
+    assert_eq!(ended, 64, "{talk}");
+    assert!(talk.contains("SYNC_WORKERS is `many`"), "{talk}");
+}
+
+#[test]
+fn without_a_service_every_fault_and_every_unknown_variable_is_told() {
+    let world = World::new(Truth::Deliveries);
+    let odd = [
+        ("SYNC_WORKERS", "many"),
+        ("RUST_LOG", "loud"),
+        ("GH_ORG", "https://github.com/acme"),
+        ("SYNC_TEAMS", "[a"),
+    ];
+    let (ended, _, talk) = world.command_with(&["status"], &odd);
+    assert_eq!(ended, 64, "{talk}");
+    for (var, value) in odd {
+        assert!(talk.contains(var) && talk.contains(value), "{var}: {talk}");
+    }
+    let (ended, _, talk) = world.command_with(&["status"], &[("SYNC_LISTN", "127.0.0.1:1")]);
+    let said = "warning: the variable SYNC_LISTN is not known to this version and ignored\n";
+    assert_eq!((ended, talk.as_str()), (0, said));
+}
+
+#[test]
+fn a_slip_of_the_finger_is_told_what_was_meant() {
+    for (args, meant) in
+        [(&["statsu"][..], "status"), (&["status", "--jsn"], "--json"), (&["--lisen", "x"], "--listen")]
+    {
+        let (code, _, talk) = program(args);
+        assert_eq!(code, 64);
+        assert!(talk.contains(&format!("did you mean `{meant}`?")), "{talk}");
+    }
+    assert_eq!(program(&["help"]), program(&["--help"]));
+    assert_eq!(program(&["help", "sync"]), program(&["sync", "--help"]));
+}
+
 #[test]
 fn flags_win_over_the_environment_in_the_real_program() {
     let world = World::new(Truth::Deliveries);
@@ -108,7 +176,7 @@ fn flags_win_over_the_environment_in_the_real_program() {
         .env_clear()
         .env("SYNC_STATE_DIR", "/nowhere");
     let output = command.output().unwrap();
-    let said = format!("no service has run yet: `{}` holds no state\n", dir.display());
+    let said = nothing_there(&dir, "is not there");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), said);
 }
 
@@ -121,7 +189,7 @@ fn looking_where_no_service_has_run_says_so_and_makes_nothing() {
         if exists {
             fs::create_dir(&dir).unwrap();
         }
-        let said = format!("no service has run yet: `{}` holds no state\n", dir.display());
+        let said = nothing_there(&dir, if exists { "holds no state" } else { "is not there" });
         assert_eq!(world.command(&["status"]), (0, said, String::new()));
         assert_eq!(world.command(&["status", "--json"]), (0, "null\n".into(), String::new()));
         let lacking = format!(

@@ -516,6 +516,13 @@ impl World {
         self.run_in(args, only.into())
     }
 
+    /// Runs a command of somebody who has more set.
+    pub fn command_with(&self, args: &[&str], more: &[(&str, &str)]) -> (i32, String, String) {
+        let only = ("SYNC_STATE_DIR".to_string(), self.env["SYNC_STATE_DIR"].clone());
+        let more = more.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        self.run_in(args, more.chain([only]).collect())
+    }
+
     /// Runs a command with everything that the service knows: for where no service runs.
     pub fn alone(&self, args: &[&str]) -> (i32, String, String) {
         let mut env = self.env.clone();
