@@ -98,6 +98,10 @@ pub struct Reply {
     pub plan: Option<serde_json::Value>,
 }
 
+/// What to do where one side does not answer as it should.
+pub const LOOK: &str =
+    "`sentry-team-sync check` looks at tokens, permissions and addresses, and says what to mend";
+
 /// Takes a piece of an answer that may be too long to be gathered first. An error says that nobody reads it any more.
 pub type Output<'a> = &'a (dyn Fn(&str) -> io::Result<()> + std::marker::Sync);
 
@@ -132,7 +136,7 @@ impl Bench<'_> {
                 self.engine.map_or_else(Reply::default, |engine| whois(engine, login))
             }
             Command::Explain { team: Some(team), json } => explain::run(self, team, *json),
-            Command::Explain { team: None, .. } => explain::list(self),
+            Command::Explain { team: None, json } => explain::list(self, *json),
             Command::Undo { id: Some(id) } => {
                 self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, progress))
             }
@@ -152,7 +156,14 @@ impl Bench<'_> {
             true => escape::pretty(&status),
             false => status.to_text(),
         };
-        Reply { out, exit: if held { 2 } else { 0 }, ..Reply::default() }
+        // Without a service there is nothing that could be ready.
+        let broken = status.started.is_some() && !status.ready;
+        let exit = match (broken, held) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 0,
+        };
+        Reply { out, exit, ..Reply::default() }
     }
 
     fn decide(&self, names: &[String], all: bool, approved: bool) -> Reply {
@@ -251,7 +262,8 @@ fn whois(engine: &Engine, login: &str) -> Reply {
     let login = login.trim_start_matches('@').into();
     match engine.whois(&login) {
         Ok(out) => Reply { out, ..Reply::default() },
-        Err(Outcome::Later(why, _) | Outcome::Failed(why)) => Reply::failed(why),
+        Err(Outcome::Failed(why)) => Reply::failed(why),
+        Err(Outcome::Later(why, _)) => Reply::failed(format_args!("{why}\n  fix: {LOOK}")),
         Err(_) => Reply { exit: 1, ..Reply::default() },
     }
 }

@@ -33,6 +33,22 @@ pub enum Asked {
     LinkProject,
 }
 
+impl Asked {
+    /// Whether GitHub was asked.
+    pub fn is_github(self) -> bool {
+        matches!(self, Asked::Github | Asked::Graphql)
+    }
+
+    /// The token that goes with it, by its setting.
+    fn token(self) -> &'static str {
+        if self.is_github() {
+            "GH_TOKEN"
+        } else {
+            "SENTRY_TOKEN"
+        }
+    }
+}
+
 /// What it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -76,7 +92,7 @@ pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
             let to = answer.headers.location.as_deref().unwrap_or("nowhere");
             Refused(format!("answered with a redirect to {}", crate::escape::Quoted(to)))
         }
-        401 => Refused(format!("does not accept the token: {}", said())),
+        401 => Refused(format!("{} is not accepted: {}", asked.token(), said())),
         // A limit of this kind of call alone, and of a day: no reason to wait with others.
         429 if asked == Asked::Invite && answer.said().contains("invitations") => Never(said()),
         429 => Wait(wait(asked, answer, now)),
@@ -166,13 +182,6 @@ fn wait(asked: Asked, answer: &Answer, now: Timestamp) -> Duration {
     let default = if asked.is_github() { GITHUB_DEFAULT_WAIT } else { SENTRY_DEFAULT_WAIT };
     // A reset that has just passed still means "not in this window": a moment more.
     named.unwrap_or(default).clamp(Duration::from_millis(200), LONGEST_WAIT)
-}
-
-impl Asked {
-    /// Whether GitHub was asked.
-    pub fn is_github(self) -> bool {
-        matches!(self, Asked::Github | Asked::Graphql)
-    }
 }
 
 #[cfg(test)]

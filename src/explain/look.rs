@@ -120,10 +120,7 @@ struct Read {
 /// Looks at both sides. `facts` are those of GitHub, if they were read a moment ago.
 pub fn look(engine: &Engine, team: GithubTeamId, facts: Option<TeamFacts>) -> Result<Look, Outcome> {
     let Some((org, mode)) = engine.bearings() else {
-        return Err(Outcome::Later(
-            "the GitHub organisation is not known yet: set GH_ORG to its login".into(),
-            None,
-        ));
+        return Err(Outcome::Later(engine.why_no_organisation(), None));
     };
     match mode {
         Mode::Read => by_github(engine, &org, team, facts),

@@ -11,7 +11,7 @@ use super::part::Tally;
 use super::plan::{n_changes, Plan};
 use super::read::Progress;
 use super::run::Comparison;
-use crate::commands::Reply;
+use crate::commands::{Reply, LOOK};
 use crate::engine::Engine;
 use crate::state::record::Mode;
 use crate::upstream::Trouble;
@@ -48,7 +48,7 @@ pub fn run(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
 fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
     match engine.compare(false, progress) {
         Ok(Some(mut comparison)) => answer(engine, &mut comparison, sync).unwrap_or_else(|refused| refused),
-        Ok(None) => nobody_knows_whose(),
+        Ok(None) => nobody_knows_whose(engine),
         Err(trouble) => unread(&trouble),
     }
 }
@@ -72,7 +72,7 @@ fn carry_out(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
             // What is still being carried out comes first.
             (Ok(_), _) => match engine.last_reconcile() {
                 Some(last) => drop(wait(&last.run, progress)),
-                None => return nobody_knows_whose(),
+                None => return nobody_knows_whose(engine),
             },
             (Err(trouble), _) => return unread(&trouble),
         }
@@ -98,12 +98,12 @@ fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<R
     Ok(Reply { out: show(plan, sync.json), err, exit, plan: kept.filter(|_| sync.save) })
 }
 
-fn nobody_knows_whose() -> Reply {
-    failed("the GitHub organisation is not known yet", "set GH_ORG to its login")
+fn nobody_knows_whose(engine: &Engine) -> Reply {
+    failed(&engine.why_no_organisation(), LOOK)
 }
 
 fn unread(trouble: &Trouble) -> Reply {
-    failed(&format!("failed to read both sides: {trouble}"), "")
+    failed(&format!("failed to read both sides: {trouble}"), LOOK)
 }
 
 const PERMISSION: &str = "give the token Members: read on the organisation";

@@ -68,12 +68,21 @@ impl Status {
                     format!("The last comparison found {}; {n} could not be mended.", differences(last));
                 say(Mood::Waits, "Not all is in step", why)
             }
-            (Some(last), _) => say(Mood::True, "In step", last.praise(now)),
+            (Some(last), _) => say(Mood::True, &self.in_step(), last.praise(now)),
             (None, Some(Mode::Payload)) => {
                 let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
                 say(Mood::True, "In step", why.into())
             }
             (None, _) => say(Mood::Working, "Ready", "The first comparison is not over yet.".into()),
+        }
+    }
+
+    /// A person may have wanted that it is not as GitHub has it.
+    fn in_step(&self) -> String {
+        let rejected = self.holds.iter().filter(|hold| hold.decision == Some("rejected"));
+        match rejected.map(|hold| hold.n_changes).sum() {
+            0 => "In step".into(),
+            n => format!("In step but for {}", counted(n, "rejected change", "rejected changes")),
         }
     }
 
@@ -147,6 +156,7 @@ fn sentence(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::state::State;
+    use crate::status::HoldView;
 
     const NOW: Timestamp = Timestamp(1_795_470_828_000);
 
@@ -175,6 +185,12 @@ mod tests {
             written: 0,
             failed,
         })
+    }
+
+    fn hold(decision: &'static str) -> HoldView {
+        let (changes, text) = (Vec::new(), String::new);
+        let decision = Some(decision);
+        HoldView { name: text(), n_changes: 2, changes, rule: text(), since: text(), decision }
     }
 
     #[test]
@@ -208,6 +224,17 @@ mod tests {
                 "The last comparison found 3 differences; 1 could not be mended."
             )
         );
+        let rejected = |status: &mut Status| {
+            status.last_reconcile = last(2, 0, &[]);
+            status.holds = ["rejected", "approved"].map(hold).into();
+        };
+        let why = "The last comparison, 10m ago, found 2 differences, and mended what may be mended.";
+        assert_eq!(told(rejected), is(Mood::Working, "Catching up", "1 approved hold is being carried out."));
+        let settled = |status: &mut Status| {
+            rejected(status);
+            status.holds.pop();
+        };
+        assert_eq!(told(settled), is(Mood::True, "In step but for 2 rejected changes", why));
         let looking = |status: &mut Status| (status.open_hints, status.last_reconcile) = (2, last(0, 0, &[]));
         assert_eq!(told(looking), is(Mood::Working, "Catching up", "2 things are being looked at."));
         let busy = |status: &mut Status| {

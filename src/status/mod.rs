@@ -31,6 +31,10 @@ const SHOWN: usize = 100;
 /// A delivery that waits longer than this, with nothing known to be in its way, is stuck.
 pub const STUCK: Duration = Duration::from_secs(3600);
 
+/// Nobody has said whose teams are mirrored, and both ways to say it.
+const NOT_PINNED: &str =
+    "the GitHub organisation is not known yet: set GH_ORG to its login, or wait for the first signed event";
+
 /// How things are.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
@@ -374,15 +378,27 @@ impl Engine {
         status.hours = self.hours.until(now).into_iter().map(view).collect();
     }
 
+    /// Why it is not known whose teams are mirrored, and what to do.
+    pub fn why_no_organisation(&self) -> String {
+        let health = self.github.host().health();
+        match (self.told(), health, &self.settings().github_org) {
+            (Some(told), ..) => told,
+            (None, Health::Refused(why) | Health::Down(why), _) => format!("GitHub: {why}"),
+            (None, Health::Well, Some(login)) => {
+                format!("GitHub has not told yet who the organisation `{login}` is")
+            }
+            (None, Health::Well, None) => NOT_PINNED.into(),
+        }
+    }
+
     /// What keeps the mirror from being true, each with what to do.
     fn not_ready(&self, github: &Host, sentry: &Host) -> Vec<String> {
         let mut reasons = Vec::new();
         reasons.extend(self.fault());
-        if self.state(|state| state.org.is_none()) {
-            let not_yet =
-                "the GitHub organisation is not known yet: set GH_ORG, or wait for the first signed event";
-            reasons.push(self.told().unwrap_or_else(|| not_yet.into()));
-        } else if self.state(|state| state.mode.is_none()) {
+        // A refusal is told with the hosts.
+        if self.state(|state| state.org.is_none()) && github.health != "refused" {
+            reasons.push(self.why_no_organisation());
+        } else if self.state(|state| state.mode.is_none()) && github.is_well() {
             reasons.push("what GH_TOKEN may do is not known yet: GitHub has not answered".into());
         }
         if let Some(org) = self.state(|state| state.org.clone()).filter(|org| org.deleted) {

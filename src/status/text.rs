@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{Host, LastReconcile, Rate, Status};
 use crate::escape::Quoted;
 use crate::state::record::Mode;
+use crate::words::counted;
 
 /// How many of the last deliveries are shown.
 const RECENT: usize = 10;
@@ -18,8 +19,9 @@ impl Status {
             host(&mut text, "github", &self.github);
             host(&mut text, "sentry", &self.sentry);
         }
-        if let Some(LastReconcile { at, summary, failed, .. }) = &self.last_reconcile {
-            let _ = writeln!(text, "last comparison: {at}: {summary}");
+        if let Some(LastReconcile { at, summary, written, failed, .. }) = &self.last_reconcile {
+            let done = counted(*written, "change was made", "changes were made");
+            let _ = writeln!(text, "last comparison: {at}: {summary}; {done} in Sentry since");
             for why in failed {
                 let _ = writeln!(text, "not done: {why}");
             }
@@ -69,7 +71,7 @@ impl Status {
             let _ = writeln!(text, "waiting: {wait}");
         }
         for hold in &self.holds {
-            let decision = hold.decision.unwrap_or("approve or reject it");
+            let decision = hold.decision.unwrap_or("waits for you");
             let more = hold.n_changes.saturating_sub(hold.changes.len());
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             let _ = writeln!(
@@ -79,6 +81,10 @@ impl Status {
                 hold.changes.join(", "),
                 hold.rule
             );
+            if hold.decision.is_none() {
+                let _ = writeln!(text, "  to carry it out: sentry-team-sync approve {}", hold.name);
+                let _ = writeln!(text, "  to leave it: sentry-team-sync reject {}", hold.name);
+            }
         }
         for failure in &self.failures {
             let _ = writeln!(text, "failed {}: {}: {}", failure.delivery, failure.event, failure.why);
@@ -102,7 +108,12 @@ impl Status {
 
 fn host(text: &mut String, name: &str, host: &Host) {
     let why = host.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
-    let _ = writeln!(text, "{name}: {}{why}, {} calls, {} failed", host.health, host.calls, host.failures);
+    let health = match (host.health, host.calls) {
+        ("well", 0) => "not asked yet",
+        (health, _) => health,
+    };
+    let calls = counted(usize::try_from(host.calls).unwrap_or(usize::MAX), "call", "calls");
+    let _ = writeln!(text, "{name}: {health}{why}, {calls}, {} failed", host.failures);
     for Rate { class, limit, remaining, reset } in &host.rates {
         let _ = writeln!(text, "  rate {class}: {remaining} of {limit} left, new at {reset}");
     }

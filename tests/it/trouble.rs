@@ -229,7 +229,7 @@ fn a_revoked_sentry_token_pauses_the_work_and_a_good_one_goes_on() {
         world.send(&world.github.add_member(crew, ana));
         world.wait_until("not ready", || world.get_admin("/readyz").0 == 503);
         let (_, body) = world.get_admin("/readyz");
-        assert!(body.contains("does not accept the token"), "{body}");
+        assert!(body.contains("SENTRY_TOKEN is not accepted"), "{body}");
         assert!(!body.contains(&token));
         let calls = world.sentry.wire.n_calls();
         world.send(&world.github.remove_member(crew, ana));

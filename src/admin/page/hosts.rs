@@ -23,7 +23,7 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
     let (class, word) = match host.health {
         "well" => ("good", "answers"),
         "down" => ("warn", "does not answer"),
-        _ => ("bad", "refuses the token"),
+        _ => ("bad", "refuses to work with us"),
     };
     let _ = writeln!(
         page,

@@ -85,7 +85,7 @@ fn a_token_that_the_service_has_given_up_on_for_a_minute_is_asked_about_all_the_
     let checked = beside(&world);
     checked.one("github", "GH_TOKEN is valid").must("ok", &[]);
     checked
-        .one("state", "the service is not ready: GitHub: does not accept the token")
+        .one("state", "the service is not ready: GitHub: GH_TOKEN is not accepted")
         .must("failed", &["tries again"]);
 }
 

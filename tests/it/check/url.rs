@@ -54,6 +54,9 @@ fn a_ping_that_the_service_answers_is_ok() {
         "{log}"
     );
     assert_eq!(world.status()["queued"], 0);
+    // An hourly ping of ours must not hide that GitHub has fallen silent.
+    assert_eq!(world.status()["last_delivery"], serde_json::Value::Null);
+    assert_eq!(world.metric("sync_signed_total{secret=\"current\"}"), 0);
 }
 
 #[test]
