@@ -46,7 +46,7 @@ pub fn run(state_dir: &Path, query: &Query, out: Output) -> Reply {
         let err = format!("there is no audit log below `{}` yet\n", state_dir.display());
         return Reply { err, ..Reply::default() };
     }
-    let mut pieces = Pieces { text: String::new(), out, is_closed: false };
+    let mut pieces = Pieces { n: 0, text: String::new(), out, is_closed: false };
     let told = Wanted::find(&log, query).and_then(|wanted| {
         let unread = log.each(query.since, &mut |text, line| match wanted.is(line) {
             true if query.json => pieces.put(format_args!("{}", escape::json(text))),
@@ -57,6 +57,7 @@ pub fn run(state_dir: &Path, query: &Query, out: Output) -> Reply {
         Ok(unread)
     });
     let err = match told {
+        Ok(0) if pieces.n == 0 => "the audit log has no line about that\n".into(),
         Ok(0) => String::new(),
         Ok(1) => "warning: 1 line of the log can not be read and was left out\n".into(),
         Ok(n) => format!("warning: {n} lines of the log can not be read and were left out\n"),
@@ -70,6 +71,8 @@ pub fn run(state_dir: &Path, query: &Query, out: Output) -> Reply {
 }
 
 struct Pieces<'a> {
+    /// Lines so far.
+    n: usize,
     text: String,
     out: Output<'a>,
     is_closed: bool,
@@ -77,6 +80,7 @@ struct Pieces<'a> {
 
 impl Pieces<'_> {
     fn put(&mut self, line: fmt::Arguments) -> io::Result<()> {
+        self.n += 1;
         let _ = writeln!(self.text, "{line}");
         if self.text.len() < PIECE {
             return Ok(());

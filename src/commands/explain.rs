@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+use serde_json::json;
+
 use super::{Bench, Reply};
 use crate::engine::Engine;
-use crate::escape::{self, Safe};
+use crate::escape::{self, Quoted, Safe};
 use crate::explain::{find, look, Explanation};
 use crate::github::TeamFacts;
-use crate::ids::{GithubSlug, GithubTeamId};
+use crate::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
 use crate::state::record::Mode;
 use crate::work::hint::Outcome;
 
@@ -22,10 +25,14 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
         }
     };
     let team = match which(bench, text, shown.as_ref()) {
-        Ok(team) => team,
+        Ok(Some(team)) => team,
         // It may be one that only GitHub knows.
-        Err(_) if reply.exit != 0 => return reply,
-        Err(reply) => return reply,
+        Ok(None) if reply.exit != 0 => return reply,
+        Ok(None) => {
+            let found = bench.engine.and_then(|engine| unfollowed(engine, text, json));
+            return found.unwrap_or_else(|| unknown(text));
+        }
+        Err(several) => return several,
     };
     let mut told = bench.journal.read(|state| Explanation::of_state(state, &bench.settings, team));
     if let Err(error) = told.add_audit(&bench.settings.state_dir) {
@@ -58,13 +65,47 @@ fn look_at_both(engine: &Engine, facts: Option<TeamFacts>, told: &mut Explanatio
     }
 }
 
+/// What is said of a Sentry team that follows nobody, if Sentry has one of that slug.
+fn unfollowed(engine: &Engine, text: &str, json: bool) -> Option<Reply> {
+    let slug = SentrySlug::from(text);
+    let team = engine.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
+    let out = match json {
+        true => {
+            escape::pretty(&json!({ "team": null, "sentry": team.id, "slug": team.slug, "name": team.name }))
+        }
+        false => format!(
+            "{} (Sentry team {}) {}\n  on GitHub: no team of this slug\n  in Sentry: it follows no GitHub team: the mirror \
+             leaves it alone\n",
+            Safe(text),
+            team.id,
+            Quoted(&team.name)
+        ),
+    };
+    Some(Reply { out, ..Reply::default() })
+}
+
+/// A team that the mirror follows, in the list.
+#[derive(Serialize)]
+struct Listed<'a> {
+    team: GithubTeamId,
+    sentry: SentryTeamId,
+    slug: &'a str,
+}
+
 /// All teams that follow a GitHub team.
-pub fn list(bench: &Bench) -> Reply {
+pub fn list(bench: &Bench, json: bool) -> Reply {
     let mut reply = Reply::default();
     bench.journal.read(|state| {
-        for (team, binding) in state.teams.bindings() {
-            let (slug, sentry) = (Safe(binding.slug.as_str()), binding.sentry);
-            reply.say(&format!("{slug}  GitHub team {team}, Sentry team {sentry}"));
+        let teams = state.teams.bindings().map(|(team, binding)| {
+            let (sentry, slug) = (binding.sentry, binding.slug.as_str());
+            Listed { team, sentry, slug }
+        });
+        if json {
+            reply.out = escape::pretty(&teams.collect::<Vec<_>>());
+            return;
+        }
+        for Listed { team, sentry, slug } in teams {
+            reply.say(&format!("{}  GitHub team {team}, Sentry team {sentry}", Safe(slug)));
         }
     });
     if reply.out.is_empty() {
@@ -87,10 +128,11 @@ fn on_github(engine: &Engine, text: &str) -> Result<Option<TeamFacts>, String> {
     })
 }
 
-fn which(bench: &Bench, text: &str, shown: Option<&TeamFacts>) -> Result<GithubTeamId, Reply> {
+/// The team that is meant; an error if there are several.
+fn which(bench: &Bench, text: &str, shown: Option<&TeamFacts>) -> Result<Option<GithubTeamId>, Reply> {
     if let Some(team) = find::by_id(text) {
         let known = shown.is_some() || bench.journal.read(|state| find::is_known(state, team));
-        return if known { Ok(team) } else { Err(unknown(text)) };
+        return Ok(known.then_some(team));
     }
     let mut teams = bench.journal.read(|state| find::by_slug(state, &bench.settings, text));
     teams.extend(shown.map(|facts| facts.id));
@@ -99,8 +141,7 @@ fn which(bench: &Bench, text: &str, shown: Option<&TeamFacts>) -> Result<GithubT
     }
     let mut found = teams.iter();
     match (found.next(), found.next()) {
-        (None, _) => Err(unknown(text)),
-        (Some(only), None) => Ok(*only),
+        (only, None) => Ok(only.copied()),
         _ => Err(several(bench, text, &teams)),
     }
 }

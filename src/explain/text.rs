@@ -42,6 +42,7 @@ impl Explanation {
 
     fn write_github(&self, text: &mut String) -> fmt::Result {
         match self.look.as_ref().map(|look| &look.github) {
+            Some(None) if self.gone.is_some() => writeln!(text, "  on GitHub: deleted"),
             Some(Some(team)) => {
                 write!(text, "  on GitHub: {}", Quoted(&team.name))?;
                 if let Some(at) = &team.created_at {
@@ -115,7 +116,10 @@ impl Explanation {
             writeln!(text, "  held {}: {}{more} [{}]", hold.name, Safe(&changes), Safe(&hold.rule))?;
             match hold.decision {
                 Some(decision) => writeln!(text, "    {decision}")?,
-                None => writeln!(text, "    sentry-team-sync approve {0}, or reject {0}", hold.name)?,
+                None => {
+                    writeln!(text, "    to carry it out: sentry-team-sync approve {}", hold.name)?;
+                    writeln!(text, "    to leave it: sentry-team-sync reject {}", hold.name)?;
+                }
             }
         }
         for queued in &self.queued {

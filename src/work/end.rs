@@ -69,13 +69,16 @@ fn held_deletion(job: &TeamJob) -> Option<Option<Decision>> {
     })
 }
 
-/// Ends the team as `SYNC_DELETE_TEAMS` says.
-pub fn run(job: &TeamJob, hint: Option<&Hint>) -> End {
+/// Ends the team as `SYNC_DELETE_TEAMS` says. `otherwise`: what the audit log calls the cause where no hint is one.
+pub fn run(job: &TeamJob, hint: Option<&Hint>, otherwise: &'static str) -> End {
     match github_agrees(job, hint) {
         Ok(()) => {}
         Err(outcome) => return End::NotYet(outcome),
     }
-    let apply = job.apply(hint);
+    let mut apply = job.apply(hint);
+    if hint.is_none() {
+        apply.cause.event = otherwise;
+    }
     let slug = hint.and_then(Hint::slug);
     End::Over(end(job, &apply, slug).unwrap_or_else(|outcome| outcome))
 }

@@ -71,7 +71,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
         }
         Task::Add(addition) => add(job, hint, part, addition),
         Task::Remove(removal) => remove(job, hint, part, removal),
-        Task::End { .. } => match end::run(job, None) {
+        Task::End { .. } => match end::run(job, None, hint.event_name()) {
             // What is left alone in Sentry is no change there.
             end::End::Over(Outcome::Done(_)) => Ok(end::fate(job) == Some(Fate::Deleted)),
             end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome),

@@ -127,7 +127,7 @@ impl TeamJob<'_> {
         if end::is_due(self, &folded) {
             // A deletion that tells the slug says more than one that does not.
             let telling = folded.ended.iter().find(|hint| hint.slug().is_some());
-            let outcome = end::run(self, telling.or(folded.ended.first()));
+            let outcome = end::run(self, telling.or(folded.ended.first()), "decision");
             let over = matches!(outcome, end::End::Over(_));
             ended.results.extend(folded.ended.drain(..).map(|hint| (hint, outcome.for_the_deletion())));
             if over {

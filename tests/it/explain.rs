@@ -136,7 +136,8 @@ fn what_is_held_tells_the_command_to_decide() {
             &said,
             &[
                 &format!("  held {name}: delete Sentry team `crew` ({sentry}) of GitHub team {crew} [unless-projects: it owns 1 project (shop)]"),
-                &format!("    sentry-team-sync approve {name}, or reject {name}"),
+                &format!("    to carry it out: sentry-team-sync approve {name}"),
+                &format!("    to leave it: sentry-team-sync reject {name}"),
             ],
         );
         assert!(!said.contains("not show the team to this token"), "GitHub has said why: {said}");
@@ -187,6 +188,7 @@ fn a_deleted_team_tells_the_command_to_have_it_back() {
         has(
             &said,
             &[
+                "  on GitHub: deleted",
                 "  in Sentry: no team follows it",
                 &format!("    to have it back: sentry-team-sync undo {sentry}"),
             ],
@@ -199,6 +201,32 @@ fn a_deleted_team_tells_the_command_to_have_it_back() {
         let told = format!("    brought back as Sentry team {back}, which follows nobody");
         has(&explain(&world, &format!("id:{crew}"), 0), &[&told]);
     }
+}
+
+#[test]
+fn a_sentry_team_that_follows_nobody_is_told_as_what_it_is() {
+    let (world, ..) = crew();
+    let billing = world.sentry.add_team("billing", "billing");
+    let said = explain(&world, "billing", 0);
+    let first = format!("billing (Sentry team {billing}) \"billing\"");
+    has(
+        &said,
+        &[
+            &first,
+            "  on GitHub: no team of this slug",
+            "  in Sentry: it follows no GitHub team: the mirror leaves it alone",
+        ],
+    );
+    let told = json(&world, "billing");
+    assert_eq!((&told["sentry"], &told["team"]), (&billing.into(), &Value::Null));
+}
+
+#[test]
+fn all_mirrored_teams_are_listed_for_people_and_for_programs() {
+    let (world, crew, sentry) = crew();
+    assert_eq!(world.command(&["explain"]).1, format!("crew  GitHub team {crew}, Sentry team {sentry}\n"));
+    let told: Value = serde_json::from_str(&world.command(&["explain", "--json"]).1).unwrap();
+    assert_eq!(told, serde_json::json!([{ "team": crew, "sentry": sentry, "slug": "crew" }]));
 }
 
 #[test]
