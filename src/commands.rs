@@ -140,9 +140,11 @@ impl Bench<'_> {
             Command::Undo { id: Some(id) } => {
                 self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, progress))
             }
-            Command::Audit(_) | Command::Undo { id: None } => {
-                command.run_on_files(&self.settings.state_dir, self.out).unwrap_or_default()
+            Command::Undo { id: None } => {
+                let back = |deleted| self.journal.read(|state| state.teams.restored(deleted));
+                undo::list(&self.settings.state_dir, &back)
             }
+            Command::Audit(_) => command.run_on_files(&self.settings.state_dir, self.out).unwrap_or_default(),
         }
     }
 
@@ -300,7 +302,7 @@ impl Command {
     pub fn run_on_files(&self, state_dir: &Path, out: Output) -> Option<Reply> {
         match self {
             Command::Audit(query) => Some(query::run(state_dir, query, out)),
-            Command::Undo { id: None } => Some(undo::list(state_dir)),
+            Command::Undo { id: None } => Some(undo::list(state_dir, &|_| None)),
             _ => None,
         }
     }

@@ -23,8 +23,8 @@ const MOST_WAITS: usize = 60;
 /// The same where nothing can be worked on at all.
 const MOST_WAITS_PAUSED: usize = 3;
 
-/// What can be brought back.
-pub fn list(state_dir: &Path) -> Reply {
+/// What can be brought back. `back`: which team took a deleted one's place, where the state can be asked.
+pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId>) -> Reply {
     let found = match read(state_dir) {
         Ok(found) => found,
         Err(reply) => return reply,
@@ -42,8 +42,9 @@ pub fn list(state_dir: &Path) -> Reply {
             Some(projects) => format!("projects {}", listed(projects)),
         };
         let people = counted(members.len(), "person", "people");
+        let back = back(*sentry).map(|now| format!(", back as {now}")).unwrap_or_default();
         reply.say(&format!(
-            "{sentry}  {}  {}  deleted {}, {people}, {projects}",
+            "{sentry}  {}  {}  deleted {}, {people}, {projects}{back}",
             Safe(slug.as_str()),
             Quoted(name),
             Safe(at)

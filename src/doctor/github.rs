@@ -77,7 +77,7 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
             let known = patient.service.and_then(|engine| engine.github.host().token_expires());
             let known = known.map(|at| format!("; GitHub had said that it expires on {at}")).unwrap_or_default();
             let what = format!("GH_TOKEN is refused ({said}): revoked, expired, or pasted incompletely{known}");
-            AREA.failed(what, format!("{}, put it in place of the old one and reload or restart the service", kind.make()))
+            AREA.failed(what, format!("{}, put it in place of the old one; a running service takes it over with a reload or a restart", kind.make()))
         }
         Verdict::Refused(why) => {
             let fix = "correct GH_API_URL, or name your certificate authority in SSL_CERT_FILE";
@@ -105,7 +105,7 @@ fn expiry(told: Option<&str>, now: Timestamp) -> Option<Finding> {
         return Some(AREA.ok(format!("the token expires: {}", Quoted(told))));
     };
     let fix =
-        "make a new token with the same permissions, put it in place of this one and reload or restart the service";
+        "make a new token with the same permissions, put it in place of this one; a running service takes it over with a reload or a restart";
     Some(match at.0.checked_sub(now.0).filter(|left| *left > 0) {
         None => AREA.failed(format!("the token has expired, at {at}"), fix),
         Some(_) if at.since(now) < SOON => {

@@ -56,7 +56,7 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
 
 fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Option<Finding> {
     let make = "Sentry: Settings → Custom Integrations → Internal Integration: make or copy a token, put it in place of \
-                the old one and reload or restart the service";
+                the old one; a running service takes it over with a reload or a restart";
     let said = reply.answer.brief();
     let url = &patient.settings.sentry_url;
     if sentry.host().token_begins("sntrys_") {

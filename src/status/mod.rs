@@ -236,14 +236,19 @@ pub struct RecentView {
     pub received: String,
     /// When it was dealt with.
     pub at: String,
+    /// Whether it is held, and nobody has decided yet.
+    #[serde(skip)]
+    pub waits: bool,
 }
 
 impl RecentView {
     fn of(recent: &Recent, state: &State) -> Self {
+        let note = state.holds.note_now(&recent.note);
         Self {
+            waits: recent.status == Outcome::Held && *note == *recent.note,
             guid: recent.guid.to_string(),
             event: recent.event.to_string(),
-            note: state.holds.note_now(&recent.note),
+            note,
             status: recent.status,
             received: recent.received.to_string(),
             at: recent.at.to_string(),

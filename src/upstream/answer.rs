@@ -99,6 +99,7 @@ impl Answer {
             Ok(value) => message(&value).unwrap_or_else(|| value.to_string()),
             Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
         };
+        let text = if text.trim_start().starts_with('<') { without_tags(&text) } else { text };
         let words: Vec<_> = text.split_whitespace().collect();
         escape::plain(&words.join(" "), 200)
     }
@@ -110,6 +111,24 @@ impl Answer {
             said => format!("{} {}", self.status, escape::Quoted(&said)),
         }
     }
+}
+
+/// What a page of HTML shows, roughly: proxies and login walls answer so.
+fn without_tags(page: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for c in page.chars() {
+        match c {
+            '<' => inside = true,
+            '>' if inside => {
+                inside = false;
+                text.push(' ');
+            }
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text
 }
 
 /// The readable part of an error body: `{"detail": text}`, `{"message": text}`, `{field: [texts]}`, a bare string or list.
@@ -144,13 +163,15 @@ mod tests {
     fn error_bodies_of_every_form_are_read() {
         for (body, said) in [
             (r#"{"detail":"no"}"#, "no"),
+            ("<html><head><title>503</title></head>\n<body>Back soon.<hr></body></html>", "503 Back soon."),
+            ("<never closed", ""),
             (r#"{"message":"Not Found","documentation_url":"x"}"#, "Not Found"),
             (r#"{"slug":["bad slug"]}"#, "slug: bad slug"),
             (r#"{"non_field_errors":["a"],"detail":"b"}"#, "b"),
             (r#"{"info":"route"}"#, "route"),
             (r#""bare string""#, "bare string"),
             (r#"["list"]"#, "list"),
-            ("<html>\n  x\u{1b}[1m</html>", "<html> x[1m</html>"),
+            ("<html>\n  x\u{1b}[1m</html>", "x[1m"),
             ("", ""),
             ("{}", "{}"),
         ] {

@@ -290,6 +290,10 @@ fn without_an_id_what_can_be_brought_back_is_listed() {
     assert_eq!(code, 0);
     assert!(said.starts_with(&format!("{sentry}  crew  \"Crew\"  deleted 20")), "{said}");
     assert!(said.ends_with(&format!("Z, {n} {people}, projects shop, web\n")), "{said}");
+    undo(&world, "crew");
+    let back = world.sentry.teams()["crew"].id;
+    let said = world.command(&["undo"]).1;
+    assert!(said.ends_with(&format!("projects shop, web, back as {back}\n")), "{said}");
     let (code, _, talk) = undo(&world, "999999");
     assert_eq!(code, 1);
     assert_eq!(talk, "error: the audit log knows of no deleted Sentry team `999999`\n  fix: `sentry-team-sync undo` lists them; they are kept for SYNC_AUDIT_KEEP\n");

@@ -258,7 +258,7 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
         for recent in status.recent.iter().take(RECENT) {
             let class = match recent.status {
                 Outcome::Failed => "bad",
-                Outcome::Held => "warn",
+                Outcome::Held if recent.waits => "warn",
                 _ => "good",
             };
             let _ = writeln!(
