@@ -119,6 +119,17 @@ impl News {
         present.eq(people.iter())
     }
 
+    /// Everybody who is in the team by all that is known, with those who are seen in it now; nobody if none of them is new.
+    /// Somebody of whom a delivery has said that they left is not.
+    pub fn and_seen(&self, people: &[GithubUserId]) -> Vec<GithubUserId> {
+        let word = |user: &GithubUserId| self.word(*user);
+        let is_new = |user: &GithubUserId| word(user).is_none_or(|(present, seq)| !present && seq == Seq(0));
+        let new: Vec<_> = people.iter().copied().filter(is_new).collect();
+        let known =
+            self.people().filter(|(_, present, _)| *present && !new.is_empty()).map(|(user, ..)| user);
+        known.chain(new.iter().copied()).collect()
+    }
+
     fn say(&mut self, user: GithubUserId, present: bool, seq: Seq) {
         let word = Word::new(seq, present);
         match self.people.binary_search_by_key(&user, |(id, _)| *id) {

@@ -196,6 +196,12 @@ fn a_look_at_everybody_gives_way_to_newer_words() {
     let words: Vec<_> = news.people().map(|(user, present, seq)| (user.0, present, seq.0)).collect();
     assert_eq!(words, [(5, false, 1), (6, true, 2), (7, false, 9), (8, true, 0)]);
     assert!(news.agrees(&[GithubUserId(6), GithubUserId(8)]) && !news.agrees(&[GithubUserId(6)]));
+    // A look at one team alone adds whom no delivery has said to have left.
+    let seen = |users: &[u64]| {
+        let users: Vec<_> = users.iter().map(|user| GithubUserId(*user)).collect();
+        news.and_seen(&users).into_iter().map(|user| user.0).collect::<Vec<_>>()
+    };
+    assert_eq!((seen(&[6, 7]), seen(&[7, 9])), (vec![], vec![6, 8, 9]));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::event::{Change, Person};
 use crate::guard;
 use crate::identity::Identity;
-use crate::ids::{GithubUserId, Login, MemberId};
+use crate::ids::{GithubUserId, Login, MemberId, Seq};
 use crate::plan::{self, PersonStep};
 use crate::sentry::{Added, Removed};
 use crate::state::holds::HeldChange;
@@ -303,7 +303,10 @@ pub fn forget_wish(job: &TeamJob, user: GithubUserId) {
 pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Result<Option<String>, Outcome> {
     let people = match job.mode {
         Mode::Read => match job.truth().members()? {
-            Some(people) => people,
+            Some(people) => {
+                note_seen(job, &people);
+                people
+            }
             None => {
                 job.engine.check_permission(&job.org)?;
                 return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
@@ -349,6 +352,19 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
         "looked at {added} more of its people{}",
         if open > 0 { format!(", {open} still open") } else { String::new() }
     )))
+}
+
+/// Whoever was seen in the team is known to have been there, so that a comparison can tell who has left: the next one may
+/// come after they did. What deliveries have said of somebody stays.
+fn note_seen(job: &TeamJob, people: &[Person]) {
+    let people: Vec<_> = people.iter().map(|person| person.id).collect();
+    let seen = job.engine.state(|state| match state.teams.news(job.team) {
+        Some(news) => news.and_seen(&people),
+        None => people,
+    });
+    if !seen.is_empty() {
+        job.engine.journal.note(Record::Looked { team: job.team, seq: Seq(0), people: seen });
+    }
 }
 
 /// A look at one more person on behalf of the hint that led to it.

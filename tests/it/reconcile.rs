@@ -210,6 +210,26 @@ fn the_first_comparison_of_a_service_waits_for_a_person() {
     });
 }
 
+/// The comparison comes after they have left: that they were in the team is known from the look that put them in.
+#[test]
+fn whoever_was_put_in_by_a_look_and_left_unheard_is_taken_out() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "off");
+    let all = people(&world, 12);
+    teams(&world, &["Other"], &all);
+    world.start();
+    world.wait_until("compared", || world.command(&["sync"]).0 == 0);
+    world.wait_for_rest();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    all[..3].iter().for_each(|person| world.github.join(crew, *person));
+    world.settle(&created);
+    world.wait_for_members("crew", &["p0", "p1", "p2"]);
+    world.github.leave(crew, all[1]);
+    let (code, plan, _) = world.command(&["sync", "--apply"]);
+    assert!(code == 0 && plan.contains("- p1  left the GitHub team"), "{plan}");
+    world.wait_for_members("crew", &["p0", "p2"]);
+}
+
 #[test]
 fn what_was_rejected_stays_rejected_from_comparison_to_comparison() {
     let mut world = world();
