@@ -5,6 +5,7 @@
 //! end well *and* the service must have got the same kinds of answers from both: a stand-in that is kinder than the true
 //! thing shows here. GitHub is played by its stand-in.
 
+mod compare;
 mod ends;
 mod field;
 mod people;
@@ -33,6 +34,8 @@ struct Scenario {
 }
 
 const ONE: &[Truth] = &[Truth::Deliveries];
+/// Payload mode compares nothing.
+const READ: &[Truth] = &[Truth::Github];
 
 macro_rules! scenarios {
     ($($module:ident::$name:ident in $truths:expr $(, by $chance:ident)?;)*) => {
@@ -80,6 +83,11 @@ const SCENARIOS: &[Scenario] = scenarios![
     people::somebody_who_left_sentry_is_no_failure_when_taken_out in ONE;
     people::leaving_the_organisation_is_leaving_every_mirrored_team_and_no_other in &BOTH;
     people::more_people_than_a_page_holds_are_all_seen in &BOTH;
+    compare::the_first_comparison_waits_and_then_makes_both_sides_the_same in READ;
+    compare::several_pages_of_teams_and_people_are_all_seen in READ, by chance;
+    compare::several_pages_are_seen_by_a_token_that_can_not_list_teams in READ, by chance;
+    compare::check_finds_what_the_token_may_do in &BOTH;
+    compare::an_integration_that_may_not_invite_says_so_and_goes_on in &BOTH;
     trouble::a_team_that_the_identity_provider_manages_fails_by_name in &BOTH;
     trouble::the_permissions_of_the_original_suffice in &BOTH;
     trouble::a_missing_scope_is_named_and_nothing_is_lost in ONE;

@@ -1,0 +1,132 @@
+//! Comparisons of everything, `check`, invites, and an organisation of several pages.
+
+use super::field::{Field, ORIGINAL};
+use crate::standin::{GithubUser, NewMember};
+
+/// The permission with which teams can be listed.
+const LISTING: [&str; 6] =
+    ["org:read", "team:read", "team:write", "team:admin", "member:read", "member:write"];
+
+/// What the service says to `sync`: exit code and plan.
+fn sync(field: &Field, args: &[&str]) -> (i32, String) {
+    let (code, said, _) = field.command(&[&["sync"], args].concat());
+    (code, said)
+}
+
+/// Somebody on both sides by an address that nobody else can claim: only such people are taken out by a comparison.
+fn verified(field: &Field, login: &str) -> u64 {
+    let address = format!("{login}@acme.test");
+    field.site.add_member(address.as_str().into());
+    field.github.add_person(GithubUser::new(login).verified(&address))
+}
+
+/// Approves what the first comparison of the service holds, and waits until nothing differs.
+fn approve_the_first(field: &Field) {
+    field.wait_until("the first comparison waits", || field.status()["held"] == 1);
+    assert_eq!(field.command(&["approve", "--all"]).0, 0);
+    field.wait_until("both sides are the same", || sync(field, &[]).0 == 0);
+}
+
+pub fn the_first_comparison_waits_and_then_makes_both_sides_the_same(field: &mut Field) {
+    let (ana, ben) = (verified(field, "ana"), verified(field, "ben"));
+    let crew = field.old_team("Crew");
+    let search = field.old_team("Search");
+    field.github.join(crew, ana);
+    field.github.join(search, ben);
+    field.github.join(search, field.github_only("zoe"));
+    let kept = field.site.add_team("crew", "The crew of old");
+    let stranger = field.site.add_member("stranger@acme.test".into());
+    field.site.join(kept, stranger);
+    let foreign = field.site.add_team("foreign", "Foreign");
+    field.site.join(foreign, stranger);
+    field.start();
+    approve_the_first(field);
+    assert_eq!((field.id("crew"), field.id("foreign")), (kept, foreign));
+    field.wait_for_people("crew", &["ana@acme.test", "stranger@acme.test"]);
+    field.wait_for_people("search", &["ben@acme.test"]);
+    field.wait_for_people("foreign", &["stranger@acme.test"]);
+    // What nobody has told is healed, and whoever the mirror does not know stays.
+    field.github.leave(search, ben);
+    field.github.join(crew, ben);
+    let (code, plan) = sync(field, &["--apply"]);
+    assert_eq!(code, 0, "{plan}");
+    field.wait_for_people("crew", &["ana@acme.test", "ben@acme.test", "stranger@acme.test"]);
+    field.wait_for_people("search", &[]);
+    assert_eq!(sync(field, &[]).0, 0);
+}
+
+/// 231 teams and 251 people: three pages of each, the last ones not full.
+fn several_pages(field: &mut Field) {
+    let all = field.old_team("All");
+    for n in 1..231 {
+        field.old_team(&format!("Team {n:03}"));
+        field.site.add_team(&format!("team-{n:03}"), &format!("Team {n:03}"));
+    }
+    let id = field.site.add_team("all", "All");
+    field.site.crowd(id, 249);
+    for n in 0..249 {
+        field
+            .github
+            .join(all, field.with_address(&format!("crowd{n:03}"), &format!("crowd{n:03}@acme.test")));
+    }
+    let last = verified(field, "last");
+    field.github.join(all, last);
+    field.start();
+    approve_the_first(field);
+    let said = sync(field, &[]).1;
+    assert_eq!(said, "in sync: 231 teams in sync, 0 left out\n");
+    assert_eq!(field.people("all").len(), 250);
+    // Whoever is on the last page is seen to have left.
+    field.github.leave(all, last);
+    let (code, plan) = sync(field, &["--apply"]);
+    assert_eq!((code, field.people("all").len()), (0, 249), "{plan}");
+}
+
+pub fn several_pages_of_teams_and_people_are_all_seen(field: &mut Field) {
+    field.use_token(&LISTING);
+    several_pages(field);
+}
+
+pub fn several_pages_are_seen_by_a_token_that_can_not_list_teams(field: &mut Field) {
+    field.use_token(&ORIGINAL);
+    several_pages(field);
+}
+
+pub fn check_finds_what_the_token_may_do(field: &mut Field) {
+    field.start();
+    let findings = |field: &Field| -> Vec<(String, String)> {
+        let said = field.command(&["check", "--json"]).1;
+        let report: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let all = report["findings"].as_array().expect("findings").clone();
+        let ours = all.into_iter().filter(|finding| finding["area"] == "sentry");
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
+        ours.map(|finding| (text(&finding["level"]), text(&finding["what"]))).collect()
+    };
+    let found = findings(field);
+    assert!(found.iter().all(|(level, _)| level != "failed"), "{found:?}");
+    let lacking: Vec<_> = ORIGINAL.iter().copied().filter(|scope| *scope != "team:admin").collect();
+    field.site.set_scopes(&field.token, &lacking);
+    let found = findings(field);
+    let named = found.iter().any(|(level, what)| level == "failed" && what.contains("team:admin"));
+    assert!(named, "{found:?}");
+}
+
+/// Sentry lets an internal integration invite nobody, whatever its scopes: that is told, and everything else goes on.
+pub fn an_integration_that_may_not_invite_says_so_and_goes_on(field: &mut Field) {
+    let map = field.dir.0.join("map.csv");
+    std::fs::write(&map, "ana,ana@corp.test\n").expect("a map");
+    field.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
+    field.set("SYNC_INVITE", "member");
+    field.set("SYNC_INTERVAL", "1s");
+    let ana = field.github.add_person(GithubUser::new("ana"));
+    let ben = field.person("ben");
+    field.start();
+    let crew = field.team("Crew");
+    field.add(crew, ana);
+    field.wait_until("it is told", || field.service().text().contains("SENTRY_TOKEN may not invite"));
+    assert_eq!(field.add(crew, ben).0, "done");
+    field.wait_for_people("crew", &["ben@acme.test"]);
+    // She is invited by a person, and is in the team from then on.
+    field.site.add_member(NewMember::new("ana@corp.test").pending());
+    field.wait_for_people("crew", &["ana@corp.test", "ben@acme.test"]);
+}
