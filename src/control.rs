@@ -165,36 +165,44 @@ fn write_line(mut stream: &UnixStream, value: &impl serde::Serialize) -> io::Res
     stream.write_all(&line)
 }
 
-/// Has the running service carry out a command; `None` if no service runs on that state directory.
-pub fn ask(state_dir: &Path, command: &Command, progress: Progress, out: Output) -> Result<Option<Reply>> {
-    let what = || state_dir.join("control").display().to_string();
-    let denied = |error: io::Error| {
-        Error::failed(format!("failed to open `{}`", what()))
-            .why(error)
-            .fix("run the command as the service's user or as root")
-    };
-    let path = match ShortPath::new(state_dir, "control") {
-        Ok(path) => path,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(denied(error)),
-        Err(_) => return Ok(None),
-    };
-    let stream = match UnixStream::connect(&path.path) {
-        Ok(stream) => stream,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(denied(error)),
-        Err(_) => return Ok(None),
-    };
-    let asked = || -> io::Result<Reply> {
-        write_line(&stream, command)?;
-        let mut lines = BufReader::new(&stream);
-        loop {
-            match serde_json::from_str(&read_line(&mut lines, PATIENCE)?)? {
-                Line::Talk(text) => progress(&text),
-                // Whoever has closed the pipe has read enough.
-                Line::Out(text) if out(&text).is_err() => return Ok(Reply::default()),
-                Line::Out(_) => {}
-                Line::Reply(reply) => return Ok(reply),
+/// A running service, from a command's end.
+pub struct Running {
+    stream: UnixStream,
+    /// Its socket, for errors.
+    socket: String,
+}
+
+impl Running {
+    /// The service that runs on a state directory; `None` if there is none.
+    pub fn find(state_dir: &Path) -> Result<Option<Self>> {
+        let socket = state_dir.join("control").display().to_string();
+        let connected = ShortPath::new(state_dir, "control").and_then(|path| UnixStream::connect(&path.path));
+        match connected {
+            Ok(stream) => Ok(Some(Self { stream, socket })),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(Error::failed(format!("failed to open `{socket}`"))
+                    .why(error)
+                    .fix("run the command as the service's user or as root"))
             }
+            Err(_) => Ok(None),
         }
-    };
-    asked().map(Some).context("failed to have the running service carry out the command over", what())
+    }
+
+    /// Has it carry out a command.
+    pub fn ask(&self, command: &Command, progress: Progress, out: Output) -> Result<Reply> {
+        let asked = || -> io::Result<Reply> {
+            write_line(&self.stream, command)?;
+            let mut lines = BufReader::new(&self.stream);
+            loop {
+                match serde_json::from_str(&read_line(&mut lines, PATIENCE)?)? {
+                    Line::Talk(text) => progress(&text),
+                    // Whoever has closed the pipe has read enough.
+                    Line::Out(text) if out(&text).is_err() => return Ok(Reply::default()),
+                    Line::Out(_) => {}
+                    Line::Reply(reply) => return Ok(reply),
+                }
+            }
+        };
+        asked().context("failed to have the running service carry out the command over", &self.socket)
+    }
 }

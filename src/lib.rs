@@ -23,6 +23,7 @@ pub mod alone;
 pub mod apply;
 pub mod audit;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod config;
@@ -69,14 +70,12 @@ pub mod words;
 pub mod work;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::Write;
 use std::process::ExitCode;
 
-use cli::{Action, Asked, Cli};
-use commands::Command;
+use cli::{Action, Cli};
 use config::{Config, Need};
-use error::{Context, Result};
+use error::Result;
 
 /// The program: reads arguments and environment, does what they say, and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -92,7 +91,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
     let Cli { action, flags } = cli::parse(args)?;
     match action {
-        Action::Print(text) => Ok(answer(&text, "", 0)),
+        Action::Print(text) => Ok(client::answer(&text, "", 0)),
         Action::Serve => {
             let env = config::environment();
             let config = config::load(&flags, &env, Need::Everything)?;
@@ -101,54 +100,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             // Threads that wait for a connection of their own end with the process.
             Ok(ExitCode::SUCCESS)
         }
-        Action::Run(Asked { command, save, kept }) => {
-            let env = config::environment();
-            let (config, faults) = config::read(&flags, &env, Need::StateDir);
-            // What else is set here is for whoever has no service: a running one has its own.
-            config::refuse(faults.iter().filter(|fault| flags.contains_key(fault.var)))?;
-            let command = with_kept_plan(command, kept)?;
-            let progress = |text: &str| {
-                if std::io::stderr().is_terminal() {
-                    eprintln!("{text} …");
-                }
-            };
-            let out = |text: &str| std::io::stdout().write_all(text.as_bytes());
-            let mut reply = match control::ask(&config.settings.state_dir, &command, &progress, &out)? {
-                Some(reply) => reply,
-                None => {
-                    if env.contains_key("RUST_LOG") {
-                        start_log(&config);
-                    }
-                    let call = alone::Call { command: &command, progress: &progress, out: &out };
-                    alone::run(&flags, &env, &call)?
-                }
-            };
-            if let (Some(path), Some(plan)) = (save, &reply.plan) {
-                let text = serde_json::to_string_pretty(plan).context("failed to write", path.display())?;
-                std::fs::write(&path, text + "\n").context("failed to write", path.display())?;
-                let path = path.display();
-                reply.err.push_str(&format!(
-                    "the plan is kept in `{path}`; to carry it out: sentry-team-sync sync --apply={path}\n"
-                ));
-            }
-            Ok(answer(&reply.out, &reply.err, reply.exit))
-        }
+        Action::Run(asked) => client::run(asked, &flags, &start_log),
     }
-}
-
-/// Reads the plan that was kept in a file.
-fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
-    let (Some(path), Command::Sync(sync)) = (kept, &command) else { return Ok(command) };
-    let text = std::fs::read_to_string(&path).context("failed to read the kept plan", path.display())?;
-    let plan = serde_json::from_str(&text).context("failed to read the kept plan", path.display())?;
-    Ok(Command::Sync(reconcile::command::Sync { kept: Some(plan), ..sync.clone() }))
-}
-
-/// stdout is for the answer, stderr for talk. A pipe that was closed is nobody's fault.
-fn answer(out: &str, err: &str, exit: u8) -> ExitCode {
-    let _ = std::io::stdout().write_all(out.as_bytes());
-    let _ = std::io::stderr().write_all(err.as_bytes());
-    ExitCode::from(exit)
 }
 
 /// The log goes to stderr, without times: journald stamps lines.

@@ -104,18 +104,26 @@ fn action(mut typed: Typed) -> Result<Action> {
     };
     // Typed by habit.
     if name == "help" {
-        let command = typed.operands.first().and_then(|name| CommandHelp::named(name));
-        return Ok(Action::Print(command.map_or_else(help::all, help::of)));
+        let asked = typed.operands.first().map(|name| named(name)).transpose()?;
+        return Ok(Action::Print(asked.map_or_else(help::all, help::of)));
     }
-    let command = CommandHelp::named(&name).ok_or_else(|| {
-        let meant = near::nearest(&name, COMMANDS.iter().map(|command| command.name));
-        no_such(&format!("command `{name}`"), meant)
-    })?;
+    let command = named(&name)?;
     typed.check(command)?;
     (command.read)(typed)
 }
 
+fn named(name: &str) -> Result<&'static CommandHelp> {
+    CommandHelp::named(name).ok_or_else(|| {
+        let meant = near::nearest(name, COMMANDS.iter().map(|command| command.name));
+        no_such(&format!("command `{name}`"), meant)
+    })
+}
+
 fn no_such_flag(name: &str) -> Error {
+    if name == "dry-run" {
+        return Error::usage("there is no flag `--dry-run`")
+            .fix("`sync` alone shows the plan and changes nothing; `sync --apply` carries it out");
+    }
     let settings: Vec<_> = SETTINGS.iter().map(|setting| setting.flag()).collect();
     let of_commands = COMMANDS.iter().flat_map(|command| command.flags).map(|flag| flag.name);
     let meant = near::nearest(name, settings.iter().map(String::as_str).chain(of_commands));

@@ -41,6 +41,17 @@ impl Typed {
         self.operands.pop().ok_or_else(|| Error::usage("an argument is missing"))
     }
 
+    /// What to do about a flag of another command.
+    fn whose(&self, flag: &Flag, name: &str) -> String {
+        let owner = super::table::COMMANDS
+            .iter()
+            .find(|command| command.flags.iter().any(|own| own.name == flag.name));
+        match owner.filter(|_| name == "serve") {
+            Some(owner) => format!("did you mean `{} --{}`?", owner.name, flag.name),
+            None => format!("sentry-team-sync {name} --help lists its flags"),
+        }
+    }
+
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a OsString> {
         self.flags.iter().filter(move |(flag, _)| flag.name == name).filter_map(|(_, value)| value.as_ref())
     }
@@ -54,7 +65,7 @@ impl Typed {
                     "`--{}` does not belong to the command `{name}`",
                     flag.name
                 ))
-                .fix(format!("sentry-team-sync {name} --help lists its flags")));
+                .fix(self.whose(flag, name)));
             }
             let again = self.flags[..n].iter().any(|(before, _)| before.name == flag.name);
             if again && !matches!(flag.takes, Takes::Many(_) | Takes::Nothing) {
@@ -69,7 +80,16 @@ impl Typed {
             }
             (Operand::One(word) | Operand::Some(word), []) => Err(command.lacks(word)),
             (Operand::None, [word, ..]) => {
-                Err(Error::usage(format!("`{name}` takes no argument, but `{word}` was given")))
+                let wrong = Error::usage(format!("`{name}` takes no argument, but `{word}` was given"));
+                // A value that may be left out is written behind an equals sign.
+                let meant = self
+                    .flags
+                    .iter()
+                    .find(|(flag, value)| matches!(flag.takes, Takes::Perhaps(_)) && value.is_none());
+                Err(match meant {
+                    Some((flag, _)) => wrong.fix(format!("write `--{}={word}`", flag.name)),
+                    None => wrong.fix(format!("sentry-team-sync {name} --help shows what it takes")),
+                })
             }
             (Operand::One(word) | Operand::Perhaps(word), [_, _, ..]) => {
                 Err(Error::usage(format!("`{name}` needs {} only", word.what)))

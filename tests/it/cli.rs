@@ -135,6 +135,29 @@ fn beside_a_service_no_command_minds_what_else_is_set_for_the_caller() {
 }
 
 #[test]
+fn a_setting_on_the_command_line_never_seems_to_count_for_a_running_service() {
+    let (world, _) = World::new(Truth::Github).with_crew();
+    let (code, said, talk) = world.command(&["sync", "--teams", "nothing"]);
+    assert_eq!((code, said.as_str()), (0, "in sync: 1 team in sync, 0 left out\n"));
+    assert_eq!(talk, "warning: the running service has its own settings: --teams does not count\n");
+    // Whoever limits what is about to be done is not overheard.
+    let (code, said, talk) = world.command(&["sync", "--apply", "--delete-teams", "keep"]);
+    assert_eq!((code, said.as_str()), (64, ""));
+    assert!(talk.contains("--delete-teams would not count\n  fix: "), "{talk}");
+}
+
+#[test]
+fn commands_that_are_shown_name_the_state_directory_that_was_named() {
+    let (world, failed, _) = world_with_failure();
+    let dir = world.env["SYNC_STATE_DIR"].clone();
+    let shown = |args: &[&str]| world.command(args).1;
+    let plain = format!("sentry-team-sync replay {}", failed.guid);
+    assert!(shown(&["status"]).contains(&plain));
+    let whole = format!("sentry-team-sync replay --state-dir {dir} {}", failed.guid);
+    assert!(shown(&["status", "--state-dir", &dir]).contains(&whole));
+}
+
+#[test]
 fn without_a_service_every_fault_and_every_unknown_variable_is_told() {
     let world = World::new(Truth::Deliveries);
     let odd = [
@@ -164,6 +187,15 @@ fn a_slip_of_the_finger_is_told_what_was_meant() {
     }
     assert_eq!(program(&["help"]), program(&["--help"]));
     assert_eq!(program(&["help", "sync"]), program(&["sync", "--help"]));
+    assert_eq!(program(&["help", "stauts"]), program(&["stauts"]));
+    for (args, fix) in [
+        (&["sync", "--apply", "plan.json"][..], "write `--apply=plan.json`"),
+        (&["--apply"], "did you mean `sync --apply`?"),
+        (&["sync", "--dry-run"], "`sync` alone shows the plan and changes nothing"),
+    ] {
+        let (code, _, talk) = program(args);
+        assert!(code == 64 && talk.contains(fix), "{talk}");
+    }
 }
 
 #[test]
@@ -368,6 +400,6 @@ fn a_hold_that_was_decided_is_not_asked_for_any_more() {
         assert!(told(&world).contains(&format!("{rule}{said}")), "{}", told(&world));
         world.start();
         world.wait_until("no hold is left", || world.status()["holds"] == serde_json::json!([]));
-        assert!(told(&world).contains(&format!("\"{rule}; no longer held\"")), "{}", told(&world));
+        assert!(told(&world).contains(&format!("{rule}{said}")), "{}", told(&world));
     }
 }
