@@ -30,6 +30,10 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
         Err(reply) => return reply,
     };
     let mut reply = Reply::default();
+    if !Log::of(state_dir).exists() {
+        reply.tell(&format!("there is no audit log below `{}` yet", state_dir.display()));
+        return reply;
+    }
     let mut known = found.iter().filter(|deletion| deletion.is_certain).peekable();
     if known.peek().is_none() {
         reply.say("the audit log knows of no team that was deleted");
@@ -127,7 +131,13 @@ fn told(deletion: &Deletion, report: &Report) -> Reply {
     let now = report.now.map(|now| now.to_string()).unwrap_or_default();
     let mut reply = Reply::default();
     if report.was_back {
-        reply.say(&format!("Sentry team `{slug}` is back already, as {now}: nothing was done"));
+        let lacks = [&report.linked, &report.vanished, &report.denied].iter().any(|list| !list.is_empty());
+        let end = if report.linked.is_empty() { ": nothing was done" } else { "" };
+        reply.say(&format!("Sentry team `{slug}` is back already, as {now}{end}"));
+        if lacks {
+            tell_projects(report, &mut reply);
+            reply.exit = if report.denied.is_empty() { 0 } else { 2 };
+        }
         return reply;
     }
     let name = Quoted(&deletion.name);

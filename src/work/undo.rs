@@ -41,7 +41,7 @@ pub struct Told {
 /// What was brought back, and what could not be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// It had been brought back before: nothing was done.
+    /// It had been brought back before: only what it lacked of its projects was done.
     pub was_back: bool,
     /// The team now.
     pub now: Option<SentryTeamId>,
@@ -120,7 +120,9 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
     must_be_gone(job, apply, deletion)?;
     let team = match there_again(job, apply, deletion)? {
         Some(team) if !apply.is_restoring(deletion) => {
-            return Ok(Report { was_back: true, now: Some(team.id), ..Report::default() })
+            let mut report = Report { was_back: true, now: Some(team.id), ..Report::default() };
+            projects(apply, undo, &team, &mut report)?;
+            return Ok(report);
         }
         Some(team) => team,
         None => match apply.restore(deletion)? {
@@ -272,7 +274,11 @@ fn projects(apply: &Apply, undo: &Undo, team: &Team, report: &mut Report) -> Res
         report.unknown_projects = true;
         return Ok(());
     };
-    for project in projects {
+    let read = apply.engine.sentry.team_with_projects(&team.slug);
+    let there = read.map_err(|trouble| apply.engine.sentry_trouble(trouble))?;
+    let there =
+        there.filter(|there| there.id == team.id).and_then(|there| there.projects).unwrap_or_default();
+    for project in projects.iter().filter(|project| !there.contains(project)) {
         undo.step();
         // What the token may not do for one, it may not do for the others.
         let linked = match report.denied.is_empty() {

@@ -270,6 +270,15 @@ impl SentryStandin {
         id
     }
 
+    /// Makes a team one of a project's behind the interface's back.
+    pub fn link_project(&self, project: &str, team: u64) {
+        let mut world = lock(&self.world);
+        let Some(org) = world.orgs.get_mut(&self.org) else { return };
+        for row in org.projects.values_mut().filter(|row| row.slug == project) {
+            row.teams.insert(team);
+        }
+    }
+
     /// The slugs of the teams that own a project, pending deletions included.
     pub fn project_teams(&self, project: &str) -> Vec<String> {
         self.with_org(|org| {
