@@ -327,6 +327,7 @@ impl Engine {
         let (remembered, wanted) = self.state(|state| {
             (state.people.matched(person.id).cloned(), state.people.wanted_in(person.id).len())
         });
+        let is_remembered = remembered.is_some();
         if let Some(Match { member, login, source, at }) = remembered {
             let source = source.name();
             let _ =
@@ -340,6 +341,10 @@ impl Engine {
             Identity::Matched { member, source, .. } => {
                 writeln!(text, "matched: Sentry member {member}, by {}", source.name())
             }
+            Identity::Absent { why } | Identity::Unknown { why } if is_remembered => writeln!(
+                text,
+                "not matched by anything now: {why}; what is remembered counts when they are to be taken out of a team"
+            ),
             Identity::Absent { why } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
             Identity::Conflict { why } => writeln!(text, "in conflict, nothing is done: {why}"),
         };

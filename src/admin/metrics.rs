@@ -109,7 +109,8 @@ fn arrived(text: &mut Text, engine: &Engine, status: &Status) {
         counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds))),
     );
     let last = status.last_delivery.as_ref().map_or(0.0, |at| moment(Some(at)));
-    let help = "When the last signed delivery arrived, since 1970, a ping included; 0 if none is known.";
+    let help =
+        "When the last signed delivery arrived, since 1970, a ping of GitHub included; 0 if none is known.";
     text.gauge("sync_last_delivery_timestamp_seconds", help, last);
     text.metric(
         ("sync_outcomes_total", "counter", "Deliveries by what became of them."),

@@ -297,7 +297,7 @@ impl Secrets<'_> {
                 return fault(format!("{var} is not set"), fix);
             }
             Ok(None) => return None,
-            Err(why) => return fault(why, "give it once, in a form that this user can read".into()),
+            Err((what, fix)) => return fault(what, fix),
         };
         if value.chars().any(|c| c.is_control())
             || (!var.contains("WEBHOOK") && value.contains(char::is_whitespace))
@@ -310,12 +310,12 @@ impl Secrets<'_> {
     }
 }
 
-/// A secret's value and where it was, or why it can not be had.
+/// A secret's value and where it was, or why it can not be had and what to do.
 fn find(
     flags: &Environment,
     env: &Environment,
     var: &str,
-) -> std::result::Result<Option<(String, Origin)>, String> {
+) -> std::result::Result<Option<(String, Origin)>, (String, String)> {
     let file_var = format!("{var}_FILE");
     let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
     // A flag wins over the environment, whatever form that has.
@@ -324,11 +324,16 @@ fn find(
         None => (set(var), set(&file_var)),
     };
     match (value, file) {
-        (Some(_), Some(_)) => Err(format!("{var} and {file_var} are both set")),
+        (Some(_), Some(_)) => {
+            Err((format!("{var} and {file_var} are both set"), format!("unset one of them: `unset {var}`")))
+        }
         (Some(value), None) => Ok(Some((value.clone(), Origin::Variable))),
         (None, Some(path)) => match read_file(Path::new(path)) {
             Ok(value) => Ok(Some((value, Origin::File(path.into())))),
-            Err(why) => Err(format!("{file_var}: {why}")),
+            Err(why) => Err((
+                format!("{file_var}: {why}"),
+                "name a file that this user can read, with the value and nothing else in it".into(),
+            )),
         },
         (None, None) => {
             let credential = set("CREDENTIALS_DIRECTORY")
@@ -337,7 +342,10 @@ fn find(
             let Some(path) = credential else { return Ok(None) };
             match read_file(&path) {
                 Ok(value) => Ok(Some((value, Origin::Credential(path)))),
-                Err(why) => Err(format!("the systemd credential of {var}: {why}")),
+                Err(why) => Err((
+                    format!("the systemd credential of {var}: {why}"),
+                    "put the value into the file that LoadCredential= names, and restart".into(),
+                )),
             }
         }
     }

@@ -8,10 +8,14 @@ use super::patient::Patient;
 use super::{Area, Finding};
 use crate::config::values::Listen;
 use crate::config::{self, Origin};
+use crate::secret::Secret;
 
 const AREA: Area = Area::Configuration;
 /// Read, write or search by others than owner and group. A credential's group bits are the mask of its access list.
 const OTHERS: u32 = 0o007;
+
+/// Whoever guesses the secret can send deliveries; below this many characters that is a matter of days.
+const SHORT: usize = 16;
 
 /// Looks.
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
@@ -23,6 +27,11 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     }
     for (var, origin) in &patient.around.origins {
         findings.push(secret(var, origin));
+    }
+    let is_short = |secret: &Secret| secret.expose().chars().count() < SHORT;
+    if patient.around.webhook_secrets.first().is_some_and(is_short) {
+        let what = format!("the webhook's secret has fewer than {SHORT} characters: it can be guessed");
+        findings.push(AREA.warning(what, "make another and rotate to it: openssl rand -hex 32"));
     }
     if !patient.settings.sentry_org.is_empty() {
         findings.push(AREA.ok(format!("SENTRY_ORG_SLUG is `{}`", patient.settings.sentry_org)));

@@ -27,7 +27,7 @@ pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Fin
         Ok(Some(hooks)) => hooks,
         Ok(None) => {
             return vec![AREA.ok(format!(
-                "the token may not see webhooks (an owner's may, with Webhooks: Read-only, classic admin:org_hook). \
+                "not checked: the token may not see webhooks (an owner's may, with Webhooks: Read-only, classic admin:org_hook). \
                  Compare by hand: {FORM}: application/json, SSL verification on, the events Memberships, Organizations \
                  and Teams, Active; Recent Deliveries shows what was answered"
             ))]

@@ -12,10 +12,13 @@ const AREA: Area = Area::Machine;
 /// Looks.
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let proxy = patient.around.proxy.as_ref();
-    let mut findings = vec![
-        AREA.ok(format!("certificate authorities: {}", patient.around.authorities)),
-        AREA.ok(proxy.map_or("no proxy is used".into(), |proxy| format!("the proxy {proxy} is used"))),
-    ];
+    let mut findings = Vec::new();
+    // Otherwise their fault has been told, and neither is in use.
+    if !patient.around.authorities.is_empty() {
+        findings.push(AREA.ok(format!("certificate authorities: {}", patient.around.authorities)));
+        let used = proxy.map_or("no proxy is used".into(), |proxy| format!("the proxy {proxy} is used"));
+        findings.push(AREA.ok(used));
+    }
     if patient.service.is_some() {
         findings.extend(unit(patient));
     }

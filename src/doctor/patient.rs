@@ -37,7 +37,7 @@ const TOLD: [&str; 7] = [
 /// What the doctor has to know of a process: where its secrets came from, how it reaches others, what runs it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// Where trusted authorities come from, for people.
+    /// Where trusted authorities come from, for people; empty where neither they nor the proxy could be found out.
     pub authorities: String,
     pub(super) proxy: Option<String>,
     pub(super) origins: Vec<(&'static str, Origin)>,
@@ -168,7 +168,8 @@ pub fn alone(
         }
         (url, _) => url,
     };
-    let way = way.unwrap_or(Way { roots: tls::Roots::none(), proxy: None });
+    let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, proxy: None };
+    let way = way.unwrap_or(no_way);
     let around = Surroundings::new(&config, env, &way);
     let known = known_of(settings, &mut findings);
     let patient = Patient {

@@ -18,7 +18,7 @@ use crate::audit::read::{Line, Log};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::ids::{GithubSlug, GithubTeamId, SentryTeamId};
-use crate::state::holds::{Decision, Hold};
+use crate::state::holds::{Decision, HeldChange, Hold};
 use crate::state::record::{Binding, Delivery, Fate, Intent, Mode, Origin};
 use crate::state::teams::Gone;
 use crate::state::State;
@@ -51,6 +51,9 @@ pub struct Explanation {
     pub waits: Vec<Wait>,
     /// What a guard stopped.
     pub holds: Vec<Held>,
+    /// Whether GitHub has told its end, and a guard stops that.
+    #[serde(skip)]
+    pub is_end_held: bool,
     /// Deliveries that are not dealt with.
     pub queued: Vec<Queued>,
     /// Deliveries that could not be carried out.
@@ -163,6 +166,10 @@ impl Explanation {
             is_unfilled: state.teams.is_unfilled(team),
             waits: Vec::new(),
             holds: state.holds.of_team(team).map(|hold| Held::of(hold, team)).collect(),
+            is_end_held: state
+                .holds
+                .changes_of(team)
+                .any(|change| matches!(change, HeldChange::Delete { .. })),
             queued: queued(state, team),
             failed: failed(state, team),
             wanted: wanted(state, team),
@@ -231,7 +238,11 @@ impl Explanation {
     pub fn has_news(&self) -> bool {
         let undecided = self.holds.iter().any(|hold| hold.decision.is_none());
         let waits = self.waits.iter().any(|wait| wait.team == self.team.0);
-        undecided || waits || !self.failed.is_empty() || self.look.as_ref().is_some_and(Look::differs)
+        undecided
+            || waits
+            || !self.queued.is_empty()
+            || !self.failed.is_empty()
+            || self.look.as_ref().is_some_and(Look::differs)
     }
 }
 

@@ -42,7 +42,7 @@ impl Explanation {
 
     fn write_github(&self, text: &mut String) -> fmt::Result {
         match self.look.as_ref().map(|look| &look.github) {
-            Some(None) if self.gone.is_some() => writeln!(text, "  on GitHub: deleted"),
+            Some(None) if self.gone.is_some() || self.is_end_held => writeln!(text, "  on GitHub: deleted"),
             Some(Some(team)) => {
                 write!(text, "  on GitHub: {}", Quoted(&team.name))?;
                 if let Some(at) = &team.created_at {
@@ -159,6 +159,9 @@ impl Explanation {
                 writeln!(text, "GitHub has deleted it: nothing more is done about it")
             }
             _ if self.left_out.is_some() => writeln!(text, "nothing is done: it is left out"),
+            _ if !self.queued.is_empty() => {
+                writeln!(text, "something is queued for it, and done in its turn")
+            }
             _ if self.mode == Some(Mode::Payload) => self.write_end_of_payload(look, text),
             (None, false) => writeln!(text, "in sync"),
             (None, true) => writeln!(text, "to be done: {people}"),

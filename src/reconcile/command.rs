@@ -66,7 +66,7 @@ fn carry_out(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
         let done = engine.reconcile(false, progress, &mut agrees);
         match (done, shown) {
             (Ok(Some(done)), Some((Ok(reply), held))) => {
-                return applied(reply, &wait(&done.run, progress), held)
+                return applied(reply, sync, &wait(&done.run, progress), held)
             }
             (Ok(None), Some((Err(refused), _))) => return refused,
             // What is still being carried out comes first.
@@ -85,6 +85,10 @@ fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<R
     let dormant =
         comparison.choose(engine, &sync.teams).map_err(|unknown| failed(&unknown.what(), Unknown::FIX))?;
     let plan = comparison.plan();
+    if sync.kept.as_ref().is_some_and(|kept| kept["format"] != FORMAT) {
+        let fix = "keep a new one: sentry-team-sync sync --save FILE";
+        return Err(failed("the kept plan is of another version of the program; nothing was done", fix));
+    }
     let kept = (sync.save || sync.kept.is_some()).then(|| keepable(plan));
     if let Some(expected) = sync.kept.as_ref().filter(|expected| Some(*expected) != kept.as_ref()) {
         let err = "error: the plan has changed since it was kept; nothing was done\n".into();
@@ -106,6 +110,9 @@ fn unread(trouble: &Trouble) -> Reply {
     failed(&format!("failed to read both sides: {trouble}"), LOOK)
 }
 
+/// The form of a kept plan.
+const FORMAT: u64 = 1;
+
 const PERMISSION: &str = "give the token Members: read on the organisation";
 
 fn failed(what: &str, fix: &str) -> Reply {
@@ -123,7 +130,7 @@ fn show(plan: &Plan, as_json: bool) -> String {
 /// The plan as it is kept in a file: for programs, and for whoever opens it.
 fn keepable(plan: &Plan) -> Value {
     let lines: Vec<_> = plan.to_string().lines().map(String::from).collect();
-    json!({ "format": 1, "text": lines, "plan": plan })
+    json!({ "format": FORMAT, "text": lines, "plan": plan })
 }
 
 /// The lines that are in one of both only.
@@ -154,8 +161,10 @@ fn wait(run: &super::part::Run, progress: Progress) -> Tally {
     }
 }
 
-fn applied(mut reply: Reply, tally: &Tally, held: bool) -> Reply {
-    let _ = writeln!(reply.out, "done: {} made in Sentry", n_changes(tally.written));
+fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
+    // What a program reads is the plan and nothing else.
+    let to = if sync.json { &mut reply.err } else { &mut reply.out };
+    let _ = writeln!(to, "done: {} made in Sentry", n_changes(tally.written));
     for why in &tally.failed {
         let _ = writeln!(reply.err, "error: {why}");
     }

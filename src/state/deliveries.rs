@@ -173,6 +173,15 @@ impl Deliveries {
         list.into_iter().for_each(|recent| self.show(recent));
     }
 
+    /// Other words for what some of the last deliveries have caused.
+    pub(super) fn say_anew(&mut self, anew: impl Fn(&str) -> Option<String>) {
+        for recent in &mut self.recent {
+            if let Some(note) = anew(&recent.note) {
+                recent.note = note.into();
+            }
+        }
+    }
+
     fn show(&mut self, recent: Recent) {
         if self.recent.len() == RECENT {
             self.recent.pop_front();

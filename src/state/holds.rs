@@ -122,6 +122,23 @@ impl Decision {
     }
 }
 
+/// What became of a rule's hold: how a person decided, or that it came to nothing by itself.
+fn with_decision(rule: &str, decision: Option<Decision>) -> String {
+    match decision {
+        Some(Decision { approved: true, at }) => format!("{rule}; approved {at}"),
+        Some(Decision { approved: false, at }) => format!("{rule}; rejected {at}"),
+        None => format!("{rule}; no longer held"),
+    }
+}
+
+impl Hold {
+    /// The note of a delivery that waited for this hold, now that it is over.
+    pub fn last_note(&self, note: &str) -> Option<String> {
+        let (rule, name) = note.split_once(APPROVE_WITH)?;
+        (name == &*self.name.0).then(|| with_decision(rule, self.decision))
+    }
+}
+
 impl HeldChange {
     /// GitHub's team, if it is about one.
     pub fn team(&self) -> Option<GithubTeamId> {
@@ -259,9 +276,7 @@ impl Holds {
         let Some((rule, name)) = note.split_once(APPROVE_WITH) else { return note.into() };
         match self.get(&HoldName(name.into())).map(|hold| hold.decision) {
             Some(None) => note.into(),
-            Some(Some(Decision { approved: true, at })) => format!("{rule}; approved {at}"),
-            Some(Some(Decision { approved: false, at })) => format!("{rule}; rejected {at}"),
-            None => format!("{rule}; no longer held"),
+            decided => with_decision(rule, decided.flatten()),
         }
     }
 

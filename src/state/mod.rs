@@ -174,8 +174,9 @@ impl State {
 
     /// The deliveries that waited for these holds are dealt with.
     fn is_over(&mut self, released: &[Hold]) {
-        for key in released.iter().flat_map(|hold| &hold.deliveries) {
-            self.deliveries.mark(*key, Status::Done);
+        for hold in released {
+            hold.deliveries.iter().for_each(|key| self.deliveries.mark(*key, Status::Done));
+            self.deliveries.say_anew(|note| hold.last_note(note));
         }
     }
 

@@ -45,11 +45,25 @@ impl Status {
             );
         }
         if !self.reasons.is_empty() {
-            return say(Mood::Broken, "Not ready", "What keeps it from working stands below.".into());
+            return say(
+                Mood::Broken,
+                "Not ready",
+                "What keeps it from working stands below; sentry-team-sync check says what to do.".into(),
+            );
         }
         let for_you = self.for_a_person();
         if !for_you.is_empty() {
-            return say(Mood::Waits, "Something waits for you", sentence(&for_you.join(", ")));
+            let mut why = sentence(&for_you.join(", "));
+            if let Some(last) = self
+                .last_reconcile
+                .as_ref()
+                .filter(|last| last.failed.is_empty() && self.under_way(now).is_none())
+            {
+                let ago = Timestamp::parse(&last.at)
+                    .map_or_else(String::new, |at| format!(", {} ago", short(now.since(at))));
+                why += &format!(" Everything else was in step at the last comparison{ago}.");
+            }
+            return say(Mood::Waits, "Something waits for you", why);
         }
         let down = [("GitHub", &self.github), ("Sentry", &self.sentry)]
             .into_iter()
@@ -133,11 +147,31 @@ impl LastReconcile {
             .map_or_else(String::new, |at| format!(", {} ago,", short(now.since(at))));
         match self.differences {
             0 => format!("The last comparison{ago} found no difference."),
-            _ => format!(
-                "The last comparison{ago} found {}, and mended what may be mended.",
-                differences(self)
+            all if self.held == 0 => {
+                format!("The last comparison{ago} found {}, and mended {}.", differences(self), them(all))
+            }
+            all if self.held >= all => {
+                format!(
+                    "The last comparison{ago} found {}, and left {} to a guard.",
+                    differences(self),
+                    them(all)
+                )
+            }
+            all => format!(
+                "The last comparison{ago} found {}: {} mended, {} left to a guard.",
+                differences(self),
+                all - self.held,
+                self.held
             ),
         }
+    }
+}
+
+fn them(n: usize) -> &'static str {
+    if n == 1 {
+        "it"
+    } else {
+        "them"
     }
 }
 
@@ -202,11 +236,7 @@ mod tests {
         );
         assert_eq!(
             told(|status| status.last_reconcile = last(1, 0, &[])),
-            is(
-                Mood::True,
-                "In step",
-                "The last comparison, 10m ago, found 1 difference, and mended what may be mended."
-            )
+            is(Mood::True, "In step", "The last comparison, 10m ago, found 1 difference, and mended it.")
         );
         assert_eq!(
             told(|status| status.last_reconcile = last(3, 2, &[])),
@@ -225,10 +255,10 @@ mod tests {
             )
         );
         let rejected = |status: &mut Status| {
-            status.last_reconcile = last(2, 0, &[]);
+            status.last_reconcile = last(2, 0, &[]).map(|last| LastReconcile { held: 2, ..last });
             status.holds = ["rejected", "approved"].map(hold).into();
         };
-        let why = "The last comparison, 10m ago, found 2 differences, and mended what may be mended.";
+        let why = "The last comparison, 10m ago, found 2 differences, and left them to a guard.";
         assert_eq!(told(rejected), is(Mood::Working, "Catching up", "1 approved hold is being carried out."));
         let settled = |status: &mut Status| {
             rejected(status);
@@ -261,7 +291,14 @@ mod tests {
             held(status);
             status.reasons = vec!["Sentry: no".into()];
         };
-        assert_eq!(told(broken), is(Mood::Broken, "Not ready", "What keeps it from working stands below."));
+        assert_eq!(
+            told(broken),
+            is(
+                Mood::Broken,
+                "Not ready",
+                "What keeps it from working stands below; sentry-team-sync check says what to do."
+            )
+        );
     }
 
     #[test]

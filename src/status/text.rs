@@ -46,6 +46,9 @@ impl Status {
             (false, true) => format!("NOT READY: {}", self.reasons.join("; ")),
         };
         let _ = writeln!(text, "{head}");
+        if self.is_served() && !self.ready {
+            let _ = writeln!(text, "  what to do: sentry-team-sync check");
+        }
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
         }
@@ -58,7 +61,7 @@ impl Status {
         let to = if self.is_served() { format!(" -> {}", self.sentry_org) } else { String::new() };
         let _ = writeln!(text, "organisation: {org}{to}, mode: {mode}");
         let oldest = self.oldest_queued.as_deref().unwrap_or("none");
-        let _ = writeln!(text, "queue: {} deliveries, oldest: {oldest}", self.queued);
+        let _ = writeln!(text, "queue: {}, oldest: {oldest}", counted(self.queued, "delivery", "deliveries"));
         let _ = writeln!(
             text,
             "teams: {} bound; people: {} matched, {} wanted",

@@ -24,6 +24,13 @@ pub fn run(play: &mut Play, exit: bool) -> Played<bool> {
             .row("commands", "in another terminal, with status, check, audit, … in the place of sync:")?;
         let state = play.world.env.get("SYNC_STATE_DIR").map_or("", String::as_str);
         play.stage.line(&format!("    cargo run --release -- --state-dir {state} sync"))?;
+        play.stage
+            .row("tokens", "with one letter of a token changed, see what check says without the service:")?;
+        let asks =
+            ["GH_API_URL", "SENTRY_URL", "SENTRY_ORG_SLUG", "GH_TOKEN", "SENTRY_TOKEN", "GH_WEBHOOK_TOKEN"];
+        let set = asks.iter().filter_map(|name| Some(format!("{name}='{}'", play.world.env.get(*name)?)));
+        let set = set.collect::<Vec<_>>().join(" ");
+        play.stage.line(&format!("    {set} \\\n    cargo run --release -- --state-dir /nowhere check"))?;
         while play.stage.go_on().is_ok() {
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -228,6 +228,10 @@ fn whoever_was_put_in_by_a_look_and_left_unheard_is_taken_out() {
     let (code, plan, _) = world.command(&["sync", "--apply"]);
     assert!(code == 0 && plan.contains("- p1  left the GitHub team"), "{plan}");
     world.wait_for_members("crew", &["p0", "p2"]);
+    // A program that reads the plan reads nothing else.
+    let (code, plan, talk) = world.command(&["sync", "--json", "--apply"]);
+    assert_eq!((code, talk.as_str()), (0, "done: 0 changes made in Sentry\n"));
+    assert!(serde_json::from_str::<serde_json::Value>(&plan).is_ok(), "{plan}");
 }
 
 #[test]
