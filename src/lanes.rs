@@ -28,7 +28,7 @@ struct Inner {
     lanes: HashMap<LaneKey, Lane>,
     /// The lanes that have something to do and nobody on it, by when it is due.
     due: BTreeSet<(Instant, LaneKey)>,
-    /// The same for lanes that hold nothing but what gives way to everything else.
+    /// The same for what gives way to everything else that is due. A lane may be in both.
     low: BTreeSet<(Instant, LaneKey)>,
     busy: usize,
     stopping: bool,
@@ -43,20 +43,19 @@ struct Lane {
     busy: bool,
     /// How many hints the job that is worked on has taken.
     at_work: usize,
-    scheduled: Option<(Instant, Rank)>,
+    /// Its places among what is due, and among what gives way.
+    scheduled: Dues,
     /// Trouble that concerned the whole lane: nothing before this.
     not_before: Option<Instant>,
     /// The team whose slug this one waits for.
     waits_on: Option<GithubTeamId>,
 }
 
-/// What goes first of what is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rank {
-    /// Events, and what follows from them.
-    First,
-    /// A comparison's share.
-    Low,
+/// When what goes first is due (events, and what follows from them), and when a comparison's share is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Dues {
+    first: Option<Instant>,
+    low: Option<Instant>,
 }
 
 /// One lane's due hints, to be worked on by one worker.
@@ -78,14 +77,14 @@ pub struct Counts {
 }
 
 impl Lane {
-    /// When it is due, and how urgently: a comparison's share waits until nothing else is in the lane.
-    fn due_at(&self) -> Option<(Instant, Rank)> {
-        let of = |low: bool| self.hints.iter().filter(|hint| hint.is_low() == low).map(|hint| hint.due).min();
-        let (first, rank) = match of(false) {
-            Some(at) => (at, Rank::First),
-            None => (of(true)?, Rank::Low),
+    /// A comparison's share waits for whatever is due in its lane, not for what is put off: a team may wait for ever for
+    /// a slug, and its people are to be looked at meanwhile.
+    fn dues(&self) -> Dues {
+        let of = |low: bool| {
+            let first = self.hints.iter().filter(|hint| hint.is_low() == low).map(|hint| hint.due).min()?;
+            Some(first.max(self.not_before.unwrap_or(first)))
         };
-        Some((first.max(self.not_before.unwrap_or(first)), rank))
+        Dues { first: of(false), low: of(true) }
     }
 
     /// Takes the hints that are due, and with them those that lose nothing by coming along: hints that are only put
@@ -94,7 +93,7 @@ impl Lane {
         let newest_due = |hint: &Hint| {
             self.hints.iter().any(|due| due.due <= now && due.user() == hint.user() && due.seq > hint.seq)
         };
-        let low = self.hints.iter().all(Hint::is_low);
+        let low = !self.hints.iter().any(|hint| !hint.is_low() && hint.due <= now);
         let comes = |hint: &Hint| {
             let due = hint.due <= now || !hint.patient || (hint.user().is_some() && newest_due(hint));
             hint.is_low() == low && due
@@ -117,27 +116,20 @@ impl Inner {
     /// Puts a lane into its place in the order of due times; removes it if it is empty.
     fn schedule(&mut self, key: LaneKey) {
         let Some(lane) = self.lanes.get_mut(&key) else { return };
-        if let Some((at, rank)) = lane.scheduled.take() {
-            match rank {
-                Rank::First => self.due.remove(&(at, key)),
-                Rank::Low => self.low.remove(&(at, key)),
-            };
-        }
+        let Dues { first, low } = std::mem::take(&mut lane.scheduled);
+        first.map(|at| self.due.remove(&(at, key)));
+        low.map(|at| self.low.remove(&(at, key)));
         if lane.busy {
             return;
         }
-        match lane.due_at() {
-            Some((at, rank)) => {
-                lane.scheduled = Some((at, rank));
-                match rank {
-                    Rank::First => self.due.insert((at, key)),
-                    Rank::Low => self.low.insert((at, key)),
-                };
-            }
-            None => {
-                self.lanes.remove(&key);
-            }
+        let dues = lane.dues();
+        if dues == Dues::default() {
+            self.lanes.remove(&key);
+            return;
         }
+        lane.scheduled = dues;
+        self.due.extend(dues.first.map(|at| (at, key)));
+        self.low.extend(dues.low.map(|at| (at, key)));
     }
 
     fn wake_now(&mut self, key: LaneKey, now: Instant) {
@@ -159,9 +151,10 @@ impl Lanes {
         let mut inner = self.lock();
         let lane = inner.lanes.entry(key).or_default();
         let due = hint.due.max(lane.not_before.unwrap_or(hint.due));
+        let scheduled = if hint.is_low() { lane.scheduled.low } else { lane.scheduled.first };
         lane.hints.push(hint);
         // A hint that is not the first one due changes nothing: a lane may hold tens of thousands.
-        if lane.scheduled.is_none_or(|(at, rank)| due < at || rank == Rank::Low) {
+        if scheduled.is_none_or(|at| due < at) {
             inner.schedule(key);
         }
         drop(inner);
@@ -255,6 +248,15 @@ impl Lanes {
         self.wake.notify_all();
     }
 
+    /// A comparison has given a team the slug that it waits for: whatever waits in its lane looks again now.
+    pub fn has_its_slug(&self, team: GithubTeamId) {
+        let mut inner = self.lock();
+        if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)).filter(|lane| lane.waits_on.is_some()) {
+            lane.waits_on = None;
+            inner.wake_now(LaneKey::Team(team), Instant::now());
+        }
+    }
+
     /// Sleeps, unless the process stops.
     pub fn rest(&self, wait: Duration) {
         let _ = self.resting.wait_timeout_while(self.lock(), wait, |inner| !inner.stopping);
@@ -300,16 +302,18 @@ impl Inner {
         let is_due = |first: Option<&(Instant, LaneKey)>| first.filter(|(at, _)| *at <= now).copied();
         let entry = is_due(self.due.first()).or(is_due(self.low.first()))?;
         let (_, key) = entry;
-        let _ = self.due.remove(&entry) || self.low.remove(&entry);
         let moves = self.moves;
         let lane = self.lanes.get_mut(&key)?;
-        lane.scheduled = None;
         lane.busy = true;
-        lane.not_before = None;
-        lane.waits_on = None;
         let hints = lane.take(now);
+        lane.not_before = None;
+        // Whoever waits for a slug goes on waiting while a comparison looks at the team's people.
+        if !hints.iter().all(Hint::is_low) {
+            lane.waits_on = None;
+        }
         lane.at_work = hints.len();
         self.busy += 1;
+        self.schedule(key);
         Some(Job { key, hints, moves })
     }
 }
@@ -326,6 +330,7 @@ mod tests {
     use super::*;
     use crate::event::Person;
     use crate::ids::{GithubUserId, Login, Seq};
+    use crate::reconcile::part::Part;
     use crate::work::hint::{Ask, Origin};
 
     const TEAM: LaneKey = LaneKey::Team(GithubTeamId(1));
@@ -334,6 +339,10 @@ mod tests {
     fn hint(seq: u64, user: u64) -> Hint {
         let person = Person { id: GithubUserId(user), login: Login::from("x"), bot: false };
         Hint::new(Seq(seq), Origin::Own("test"), Ask::Member { person, change: None, sure: false })
+    }
+
+    fn part(seq: u64) -> Hint {
+        Hint::new(Seq(seq), Origin::Own("test"), Ask::Part(Part::new(Seq(seq), vec![], Default::default())))
     }
 
     fn later(hint: Hint, patient: bool) -> Hint {
@@ -387,6 +396,38 @@ mod tests {
     }
 
     #[test]
+    fn a_comparisons_share_waits_for_what_is_due_and_not_for_what_is_put_off() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, part(9));
+        lanes.add(TEAM, hint(1, 1));
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [1]);
+        // It waits for a slug that nobody may ever give up.
+        lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
+        lanes.finish(job.ticket(), vec![later(hint(1, 1), false)], None);
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [9]);
+        lanes.add(TEAM, hint(2, 2));
+        lanes.finish(job.ticket(), job.hints, None);
+        assert_eq!(lanes.waits(), [(GithubTeamId(1), GithubTeamId(2))]);
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [1, 2]);
+        // A share that gets it the slug ends the waiting.
+        lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
+        lanes.finish(job.ticket(), vec![later(hint(1, 1), false)], None);
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [9]);
+        lanes.has_its_slug(GithubTeamId(1));
+        lanes.finish(job.ticket(), job.hints, None);
+        assert_eq!(lanes.waits(), []);
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [1]);
+        lanes.finish(job.ticket(), vec![], None);
+        assert_eq!(seqs(&lanes.take().unwrap()), [9]);
+        assert!(lanes.lock().due.is_empty() && lanes.lock().low.is_empty());
+    }
+
+    #[test]
     fn newer_news_on_the_same_person_take_the_older_hint_along() {
         let lanes = Lanes::default();
         lanes.add(TEAM, later(hint(1, 7), true));
@@ -403,6 +444,8 @@ mod tests {
         let ticket = job.ticket();
         lanes.finish(ticket, job.hints, Some(Duration::from_secs(100)));
         lanes.add(TEAM, hint(2, 2));
+        lanes.add(TEAM, part(3));
+        assert!(lanes.lock().low.first().unwrap().0 > Instant::now() + Duration::from_secs(50));
         let (at, _) = *lanes.lock().due.first().unwrap();
         assert!(at > Instant::now() + Duration::from_secs(50));
     }

@@ -67,6 +67,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
             let (_, how) = bind::ensure(job, &apply, &wish, How::Known)?;
             bind::release_adoptions(job);
+            job.engine.lanes.has_its_slug(job.team);
             Ok(how != How::Known)
         }
         Task::Add(addition) => add(job, hint, part, addition),

@@ -18,6 +18,7 @@ mod effects;
 mod ends;
 mod explain;
 mod fill;
+mod found;
 mod gate;
 mod http;
 mod invites;

@@ -1,0 +1,69 @@
+//! What random sequences have found, each as the shortest story that shows it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::standin::{Call, Fault, GithubToken, GithubUser, Rule};
+use crate::world::{Truth, World};
+
+/// How long a call of Sentry's is made to take, so that something else happens first.
+const MEANWHILE: Duration = Duration::from_secs(2);
+
+/// Read mode, nothing left to decide at the start; `crew` is there with its owner only.
+fn world() -> World {
+    let mut world = World::new(Truth::Github).may_list_teams();
+    world.set("SYNC_FIRST", "apply");
+    world
+}
+
+/// Somebody whom a comparison may take out.
+fn person(world: &World, login: &str) -> u64 {
+    let address = format!("{login}@acme.test");
+    world.sentry.add_member(address.as_str());
+    world.github.add_person(GithubUser::new(login).verified(&address))
+}
+
+fn with_old_crew(world: &mut World) -> u64 {
+    let crew = world.old_team("Crew");
+    world.github.join(crew, world.olive);
+    world.start();
+    world.wait_for_members("crew", &[]);
+    world.wait_for_rest();
+    crew
+}
+
+/// A comparison that takes its time over Sentry's people: what happens after it has read GitHub, and all of Sentry's
+/// teams. What `sync --apply` came to.
+fn compare_while(world: &World, happens: impl FnOnce()) -> (i32, String, String) {
+    let (github, sentry) = (world.github.wire.mark(), world.sentry.wire.mark());
+    let slow = Rule::new("GET /organizations/{org}/members/", Fault::Stall(MEANWHILE));
+    world.sentry.wire.script(slow);
+    std::thread::scope(|scope| {
+        let compared = scope.spawn(|| world.command(&["sync", "--apply"]));
+        let answered = |calls: Vec<Call>, path: &str| {
+            calls.iter().filter(|call| call.path.starts_with(path) && call.status == 200).count()
+        };
+        world.wait_until("both sides are read but for Sentry's people", || {
+            answered(world.github.wire.calls_since(github), "/graphql") == 3
+                && answered(world.sentry.wire.calls_since(sentry), "/api/0/organizations/acme-sentry/teams/")
+                    == 1
+        });
+        happens();
+        compared.join().expect("a comparison")
+    })
+}
+
+/// A name that a stranger has may never become free; who is in the team is no question of its name.
+#[test]
+fn a_team_that_waits_for_its_slug_has_its_people_compared_meanwhile() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "1s");
+    let ana = person(&world, "ana");
+    world.sentry.add_team("foreign", "Foreign");
+    let crew = with_old_crew(&mut world);
+    world.send(&world.github.rename_team(crew, "Foreign"));
+    world.wait_until("it waits", || world.service().text().contains("follows no GitHub team"));
+    world.github.join(crew, ana);
+    world.wait_for_members("crew", &["ana"]);
+}
