@@ -310,6 +310,8 @@ impl Inner {
         // Whoever waits for a slug goes on waiting while a comparison looks at the team's people.
         if !hints.iter().all(Hint::is_low) {
             lane.waits_on = None;
+            // What this job comes to may end what a comparison's share waits for.
+            lane.hints.iter_mut().filter(|hint| hint.is_low()).for_each(|hint| hint.due = hint.due.min(now));
         }
         lane.at_work = hints.len();
         self.busy += 1;
@@ -342,7 +344,11 @@ mod tests {
     }
 
     fn part(seq: u64) -> Hint {
-        Hint::new(Seq(seq), Origin::Own("test"), Ask::Part(Part::new(Seq(seq), vec![], Default::default())))
+        Hint::new(
+            Seq(seq),
+            Origin::Own("test"),
+            Ask::Part(Part::new(GithubTeamId(1), Seq(seq), vec![], Default::default())),
+        )
     }
 
     fn later(hint: Hint, patient: bool) -> Hint {
@@ -425,6 +431,17 @@ mod tests {
         lanes.finish(job.ticket(), vec![], None);
         assert_eq!(seqs(&lanes.take().unwrap()), [9]);
         assert!(lanes.lock().due.is_empty() && lanes.lock().low.is_empty());
+    }
+
+    #[test]
+    fn a_comparisons_share_that_was_put_off_follows_the_next_job_of_its_lane() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, later(part(9), false));
+        lanes.add(TEAM, hint(1, 1));
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [1]);
+        lanes.finish(job.ticket(), vec![], None);
+        assert_eq!(seqs(&lanes.take().unwrap()), [9]);
     }
 
     #[test]

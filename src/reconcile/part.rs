@@ -3,12 +3,13 @@
 //! Between two calls everything else has its turn: an event waits for one call at the most, and what it says is newer
 //! than the comparison, so that it wins.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::plan::{Addition, Removal};
-use crate::ids::{SentrySlug, Seq};
+use crate::ids::{GithubTeamId, SentrySlug, Seq};
 use crate::plan::WantedTeam;
 
 /// A run in which nothing was done for so long is not waited for: a team may wait for a slug that nobody sets free.
@@ -19,6 +20,7 @@ const STUCK: Duration = Duration::from_secs(600);
 pub struct Part {
     /// The place of the latest delivery when the comparison began to read.
     pub seq: Seq,
+    team: GithubTeamId,
     tasks: Vec<Task>,
     next: AtomicUsize,
     run: Arc<Run>,
@@ -51,12 +53,13 @@ pub enum Task {
 
 impl Part {
     /// A team's share of a run.
-    pub fn new(seq: Seq, tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
+    pub fn new(team: GithubTeamId, seq: Seq, tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
         let mut tally = run.lock();
         tally.open += 1;
+        tally.at_work.insert(team);
         tally.moved = Some(Instant::now());
         drop(tally);
-        Arc::new(Self { seq, tasks, next: AtomicUsize::new(0), run })
+        Arc::new(Self { seq, team, tasks, next: AtomicUsize::new(0), run })
     }
 
     /// What is to be done now.
@@ -82,6 +85,16 @@ impl Part {
         self.run.lock().superseded
     }
 
+    /// Nothing more of it will be done, now or ever.
+    pub fn close(&self) {
+        self.run.lock().at_work.remove(&self.team);
+    }
+
+    /// Whether another team's share may still change something.
+    pub fn may_wait_for(&self, other: GithubTeamId) -> bool {
+        other != self.team && self.run.lock().at_work.contains(&other)
+    }
+
     /// How it stands is known to whoever waits for the run.
     pub fn put_off(&self, why: &str) {
         self.run.lock().put_off = Some(why.into());
@@ -91,6 +104,7 @@ impl Part {
 impl Drop for Part {
     /// The last hint that held it is gone: done, or the team's end made it pointless.
     fn drop(&mut self) {
+        self.close();
         let mut tally = self.run.lock();
         tally.open = tally.open.saturating_sub(1);
         drop(tally);
@@ -116,6 +130,8 @@ pub struct Tally {
     pub failed: Vec<String>,
     /// Why something was put off, when last.
     pub put_off: Option<String>,
+    /// The teams whose shares are not over.
+    at_work: BTreeSet<GithubTeamId>,
     /// When something was done, or handed out, for the last time.
     moved: Option<Instant>,
     /// A newer comparison says what is to be done.
@@ -161,9 +177,15 @@ mod tests {
         let run = Arc::new(Run::default());
         let now = Instant::now;
         assert!(!run.tally().is_under_way(now()));
-        let part = Part::new(Seq(1), vec![Task::Filled, Task::Filled], run.clone());
+        let part = Part::new(GithubTeamId(1), Seq(1), vec![Task::Filled, Task::Filled], run.clone());
         assert!(!part.passed(Ok(true)) && run.tally().is_under_way(now()));
         assert!(!run.tally().is_under_way(now() + STUCK));
+        assert!(!part.may_wait_for(GithubTeamId(1)) && !part.may_wait_for(GithubTeamId(2)));
+        let other = Part::new(GithubTeamId(2), Seq(1), vec![Task::Filled], run.clone());
+        assert!(part.may_wait_for(GithubTeamId(2)));
+        other.close();
+        assert!(!part.may_wait_for(GithubTeamId(2)));
+        drop(other);
         run.supersede();
         assert!(part.is_superseded());
         drop(part);

@@ -179,7 +179,7 @@ impl Engine {
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team);
             if !tasks.is_empty() {
-                let part = Part::new(*seq, tasks, run.clone());
+                let part = Part::new(team.team, *seq, tasks, run.clone());
                 self.lanes
                     .add(LaneKey::Team(team.team), Hint::new(*seq, From::Own("reconcile"), Ask::Part(part)));
             }

@@ -17,17 +17,32 @@ use crate::work::hint::{Ask, Hint, Outcome};
 pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mode) -> Outcome {
     let Ask::Part(part) = &hint.ask else { return Outcome::Done("nothing to do".into()) };
     let job = TeamJob { engine, team, org: org.clone(), mode };
-    if engine.state(|state| state.teams.gone(team)).is_some() {
+    let outcome = next(&job, hint, part);
+    if matches!(outcome, Outcome::Done(_)) {
+        // Whoever of the same comparison waits for this team's slug looks whether that is still of use.
+        part.close();
+        engine.lanes.moved(team);
+    }
+    outcome
+}
+
+fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
+    let team = job.team;
+    if job.engine.state(|state| state.teams.gone(team)).is_some() {
         return Outcome::Done("the team is deleted".into());
     }
     if part.is_superseded() {
         return Outcome::Done("a newer comparison says what is to be done".into());
     }
     let Some(task) = part.task() else { return Outcome::Done("done".into()) };
-    let result = match one(&job, hint, part, task) {
+    let result = match one(job, hint, part, task) {
         Ok(written) => Ok(written),
         Err(Outcome::Failed(why)) => Err(format!("team {team}: {why}")),
         Err(Outcome::Held(name, why)) => Err(format!("held {name}: {why}")),
+        Err(Outcome::Waiting(why)) if waits_in_vain(job, part, task) => {
+            job.engine.ask_for_reconcile();
+            Err(format!("team {team}: {why}, which was not so when both sides were compared"))
+        }
         Err(Outcome::Done(_) | Outcome::Superseded(_)) => Ok(false),
         Err(later) => {
             if let Outcome::Later(why, _) | Outcome::Waiting(why) = &later {
@@ -40,6 +55,14 @@ pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mo
         true => Outcome::Done("the team's share of the comparison is done".into()),
         false => Outcome::GoOn,
     }
+}
+
+/// Whether nobody will set the slug free that a comparison wants for the team: its owner's share is over, and what has
+/// changed meanwhile is for another comparison.
+fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
+    let Task::Shape { wanted, .. } = task else { return false };
+    let owner = job.engine.state(|state| state.teams.owner(&wanted.slug));
+    !owner.is_some_and(|owner| part.may_wait_for(owner))
 }
 
 /// Whether something was changed in Sentry.

@@ -67,3 +67,20 @@ fn a_team_that_waits_for_its_slug_has_its_people_compared_meanwhile() {
     world.github.join(crew, ana);
     world.wait_for_members("crew", &["ana"]);
 }
+
+/// A name that one team had when GitHub was read, and another one has by now, is nothing to wait for.
+#[test]
+fn a_comparison_that_wants_a_slug_which_another_team_got_meanwhile_ends_and_another_one_follows() {
+    let mut world = world();
+    let crew = with_old_crew(&mut world);
+    world.github.rename_team(crew, "Beta");
+    let (code, out, err) = compare_while(&world, || {
+        world.github.rename_team(crew, "Gamma");
+        let (_, created) = world.github.create_team("Beta", world.olive);
+        world.settle(&created);
+    });
+    assert!(code == 1 && err.contains("slug `beta` still belongs to GitHub team"), "{code} {out}{err}");
+    world.wait_until("both have their names", || {
+        world.sentry.teams().into_keys().collect::<Vec<_>>() == ["beta", "gamma"]
+    });
+}
