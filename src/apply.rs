@@ -259,12 +259,8 @@ impl Apply<'_> {
 
     /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
     pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
-        let (binding, held) = self.engine.state(|state| {
-            let held: Vec<_> = state.holds.changes_of(self.team).cloned().collect();
-            (state.teams.binding(self.team).cloned(), held)
-        });
+        let binding = self.engine.state(|state| state.teams.binding(self.team).cloned());
         self.engine.keep(Record::Gone { team: self.team, fate, apart: false, at: Timestamp::now() })?;
-        held.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
         let entry = match &binding {
             Some(binding) => self.about(decision, binding),
             None => self.entry(decision),

@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::ids::{GithubOrgId, HookId, Login, Seq};
+use crate::ids::{GithubOrgId, GithubTeamId, HookId, Login, Seq};
 use deliveries::{Deliveries, Known};
-use holds::{Decision, Hold, Holds};
+use holds::{Decision, HeldChange, Hold, Holds};
 use people::People;
 use record::{Delivery, Mode, Record, Sizes, Status, FORMAT};
 use teams::{Gone, News, Teams};
@@ -126,12 +126,19 @@ impl State {
             Record::Again { seq } => self.deliveries.again(seq),
             Record::Org { id, login, deleted } => self.org = Some(Org { id, login, deleted }),
             Record::Mode { mode, fingerprint } => self.mode = Some((mode, fingerprint)),
-            Record::Bound { team, binding } => self.teams_mut().bind(team, binding),
+            Record::Bound { team, binding } => {
+                self.teams_mut().bind(team, binding);
+                let is_it = |change: &HeldChange| {
+                    matches!(change, HeldChange::Adopt { .. } | HeldChange::Create { .. })
+                };
+                self.no_longer_due(team, is_it);
+            }
             Record::Unbound { team } => self.teams_mut().unbind(team),
             Record::Gone { team, fate, apart, at } => {
                 let apart = apart || self.holds.disputes_of(team).next().is_some();
                 self.teams_mut().end(team, Gone { fate, apart, at });
                 self.people_mut().unwant_team(team);
+                self.no_longer_due(team, |_| true);
             }
             Record::Restored { deleted, now } => self.teams_mut().restore(deleted, now),
             Record::Fill { team, open } => self.teams_mut().fill(team, open),
@@ -169,6 +176,16 @@ impl State {
             Record::Hook { id } => drop(self.hooks.insert(id)),
             Record::Recent { list } => self.deliveries.show_only(list),
             Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
+        }
+    }
+
+    /// What was held about a team is done, or pointless: known with the very record that made it so, which a crash can
+    /// not come between.
+    fn no_longer_due(&mut self, team: GithubTeamId, is_it: impl Fn(&HeldChange) -> bool) {
+        let changes: Vec<_> = self.holds.changes_of(team).filter(|change| is_it(change)).cloned().collect();
+        for change in changes {
+            let released = self.holds.not_due(&change);
+            self.is_over(&released);
         }
     }
 

@@ -296,6 +296,36 @@ fn a_hold_whose_last_change_is_no_longer_due_is_history() {
 }
 
 #[test]
+fn a_teams_end_and_its_binding_end_what_was_held_about_it_in_the_same_record() {
+    let (team, other) = (GithubTeamId(5), GithubTeamId(6));
+    let adopt = |team| HeldChange::Adopt { team, sentry: SentryTeamId(1), slug: SentrySlug::from("s") };
+    let delete = |team| HeldChange::Delete { team, sentry: SentryTeamId(1), slug: SentrySlug::from("s") };
+    let held = || {
+        let changes = [adopt(team), delete(team), adopt(other)];
+        let hold = |change| Record::Held { hold: Hold::new(vec![change], "r".into(), Timestamp(1), vec![]) };
+        fold(changes.map(hold))
+    };
+    let left = |state: &State| {
+        let mut left: Vec<_> = state.holds.iter().flat_map(|hold| hold.changes.clone()).collect();
+        left.sort();
+        left
+    };
+    let mut state = held();
+    state.apply(Record::Gone { team, fate: Fate::Left, apart: false, at: Timestamp(2) });
+    assert_eq!(left(&state), [adopt(other)]);
+    assert!(state.teams.gone(team).unwrap().apart, "that somebody disputed its slug is not forgotten");
+    let mut state = held();
+    let binding = Binding {
+        sentry: SentryTeamId(1),
+        slug: SentrySlug::from("s"),
+        name: "S".into(),
+        origin: Origin::Adopted,
+    };
+    state.apply(Record::Bound { team, binding });
+    assert_eq!(left(&state), [delete(team), adopt(other)]);
+}
+
+#[test]
 fn a_released_hold_settles_its_deliveries() {
     let mut state = full();
     let name = state.holds.iter().next().unwrap().name.clone();
