@@ -33,6 +33,8 @@ pub struct Comparison {
     /// A person has to let the mirror begin. Teams that events have brought in meanwhile go on.
     waits_for_first: bool,
     both: Both,
+    /// Who was waited for, and where, when it began.
+    wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
     seq: Seq,
 }
 
@@ -76,6 +78,7 @@ impl Engine {
         let Some((org, _)) = self.bearings() else { return Ok(None) };
         let seq = self.now_seq();
         self.forget_heard(seq);
+        let wishes = self.state(|state| state.people.wishes().collect());
         let bindings = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
         let both = self.read_both(&org.login, progress)?;
@@ -109,7 +112,7 @@ impl Engine {
             },
         );
         let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
-        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, seq }))
+        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, wishes, seq }))
     }
 
     /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of
@@ -158,7 +161,7 @@ impl Engine {
 
     /// Records what was seen, and hands what may be done to the lanes.
     pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
-        let Comparison { plan, due, waits_for_first, both, seq, .. } = comparison;
+        let Comparison { plan, due, waits_for_first, both, wishes, seq, .. } = comparison;
         self.keep_holds(plan, due);
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
         let run = Arc::new(Run::default());
@@ -167,7 +170,7 @@ impl Engine {
             if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
                 self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
             }
-            self.note_what_was_seen(both, *seq);
+            self.note_what_was_seen(both, wishes, *seq);
         }
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.state(|state| state.damaged.is_some()) && !distrusted {
@@ -216,7 +219,7 @@ impl Engine {
         history.into_iter().for_each(|name| self.journal.note(Record::Released { name }));
     }
 
-    fn note_what_was_seen(&self, both: &Both, seq: Seq) {
+    fn note_what_was_seen(&self, both: &Both, wishes: &BTreeSet<(GithubTeamId, GithubUserId)>, seq: Seq) {
         let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.facts.slug);
         // Whoever was in a team through a child must be known to have been there when the child is gone.
         let mut families = both.settings.child_members.then(|| both.github.with_children());
@@ -231,11 +234,12 @@ impl Engine {
                 self.journal.note(Record::Looked { team: id, seq, people: people.clone() });
             }
         }
-        self.note_wishes(both);
+        self.note_wishes(both, wishes, seq);
     }
 
-    /// Whoever is in a mirrored team and not matched stays wanted; whoever left, or was matched, does not.
-    fn note_wishes(&self, both: &Both) {
+    /// Whoever is in a mirrored team and not matched stays wanted; whoever left, or was matched, does not. A wish that is
+    /// younger than the reading is none of its business.
+    fn note_wishes(&self, both: &Both, before: &BTreeSet<(GithubTeamId, GithubUserId)>, seq: Seq) {
         let mut wanted: BTreeMap<(GithubTeamId, GithubUserId), &str> = BTreeMap::new();
         let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.facts.slug));
         for team in mirrored {
@@ -268,7 +272,11 @@ impl Engine {
         }
         let shown: HashMap<_, _> =
             both.github.teams.iter().map(|team| (team.facts.id, &team.members)).collect();
-        for (team, user) in known.into_keys() {
+        let is_older = |wish: &(GithubTeamId, GithubUserId)| {
+            let word = self.state(|state| state.teams.news(wish.0).and_then(|news| news.word(wish.1)));
+            before.contains(wish) && word.is_none_or(|(_, at)| at <= seq)
+        };
+        for (team, user) in known.into_keys().filter(is_older) {
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
             if shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
                 self.journal.note(Record::Unwanted { team, user });

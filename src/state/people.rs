@@ -50,6 +50,11 @@ impl People {
         self.wanted.iter().map(|(user, wanted)| (*user, wanted))
     }
 
+    /// Who is waited for in which team, in the order of GitHub's user ids.
+    pub fn wishes(&self) -> impl Iterator<Item = (GithubTeamId, GithubUserId)> + '_ {
+        self.wanted().flat_map(|(user, wanted)| wanted.teams.iter().map(move |team| (*team, user)))
+    }
+
     /// Somebody who is waited for.
     pub fn wish(&self, user: GithubUserId) -> Option<&Wanted> {
         self.wanted.get(&user)

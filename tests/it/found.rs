@@ -84,3 +84,16 @@ fn a_comparison_that_wants_a_slug_which_another_team_got_meanwhile_ends_and_anot
         world.sentry.teams().into_keys().collect::<Vec<_>>() == ["beta", "gamma"]
     });
 }
+
+/// A comparison knows nothing of what happened after it had read GitHub.
+#[test]
+fn whoever_becomes_wanted_while_both_sides_are_read_stays_wanted() {
+    let mut world = world();
+    let ana = world.github_only("ana");
+    let crew = with_old_crew(&mut world);
+    let (code, out, err) = compare_while(&world, || {
+        let (_, note) = world.settle(&world.github.add_member(crew, ana));
+        assert!(note.contains("is wanted"), "{note}");
+    });
+    assert_eq!((code, &world.status()["wanted"]), (0, &json!(1)), "{out}{err}");
+}
