@@ -14,6 +14,7 @@ use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, Sentry
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, SentrySnapshot};
+use crate::state::holds::HeldChange;
 use crate::state::record::{Sizes, Source};
 use crate::upstream::{Trouble, TroubleKind};
 
@@ -32,7 +33,7 @@ pub struct Both {
     pub people: BTreeMap<GithubUserId, Identity>,
     /// Of these the public profile could not be read, and no other source knows them.
     pub unread: BTreeSet<GithubUserId>,
-    /// Bound teams that GitHub has deleted, for certain.
+    /// Teams that are bound, or would be if a person let them, and that GitHub has deleted, for certain.
     pub deleted: BTreeSet<GithubTeamId>,
     /// How much was read of GitHub.
     pub sizes: Sizes,
@@ -131,17 +132,20 @@ impl Engine {
         Ok(teams.iter().map(|team| team.id).zip(read).collect())
     }
 
-    /// Bound teams that the snapshot does not show and that GitHub no longer has under their id. Only a token that sees
-    /// secret teams can tell that from a team that it may not see.
+    /// Teams that are bound, or would be if a person let them, that the snapshot does not show, and that GitHub no longer
+    /// has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
         let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
         let Some((org, _)) = self.bearings() else { return Ok(BTreeSet::new()) };
         if !github.sees_secret {
             return Ok(BTreeSet::new());
         }
-        let absent: Vec<_> = self.state(|state| {
-            state.teams.bindings().map(|(team, _)| team).filter(|team| !shown.contains(team)).collect()
+        let absent: BTreeSet<_> = self.state(|state| {
+            let bound = state.teams.bindings().map(|(team, _)| team);
+            let disputing = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(HeldChange::team);
+            bound.chain(disputing).filter(|team| !shown.contains(team)).collect()
         });
+        let absent: Vec<_> = absent.into_iter().collect();
         let found = several_at_once(&absent, |team| self.github.team(org.id, *team))?;
         Ok(absent.into_iter().zip(found).filter(|(_, facts)| facts.is_none()).map(|(team, _)| team).collect())
     }

@@ -163,6 +163,7 @@ impl Engine {
     pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, .. } = comparison;
         self.keep_holds(plan, due);
+        self.forget_disputes(&both.deleted);
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
         let run = Arc::new(Run::default());
         if !*waits_for_first {
@@ -217,6 +218,17 @@ impl Engine {
             compared.filter(over).map(|hold| hold.name.clone()).collect()
         });
         history.into_iter().for_each(|name| self.journal.note(Record::Released { name }));
+    }
+
+    /// A team that was never bound, and is no more, takes nothing over: nobody need decide about that.
+    fn forget_disputes(&self, deleted: &BTreeSet<GithubTeamId>) {
+        for team in deleted {
+            let over: Vec<_> = self.state(|state| {
+                let unbound = state.teams.binding(*team).is_none();
+                state.holds.changes_of(*team).filter(|_| unbound).cloned().collect()
+            });
+            over.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
+        }
     }
 
     fn note_what_was_seen(&self, both: &Both, wishes: &BTreeSet<(GithubTeamId, GithubUserId)>, seq: Seq) {

@@ -97,3 +97,19 @@ fn whoever_becomes_wanted_while_both_sides_are_read_stays_wanted() {
     });
     assert_eq!((code, &world.status()["wanted"]), (0, &json!(1)), "{out}{err}");
 }
+
+/// Nobody can decide about a team that is no more.
+#[test]
+fn what_was_held_about_a_team_that_github_deleted_unheard_is_history() {
+    let mut world = world();
+    world.sentry.add_team("night", "Of others");
+    with_old_crew(&mut world);
+    world.wait_until("the first comparison is over", || !world.status()["last_reconcile"].is_null());
+    let (night, created) = world.github.create_team("Night", world.olive);
+    world.settle(&created);
+    assert!(world.only_hold()["changes"][0].as_str().is_some_and(|change| change.contains("take over")));
+    world.github.delete_team(night);
+    let (code, out, err) = world.command(&["sync", "--apply"]);
+    assert_eq!((code, &world.status()["holds"]), (0, &json!([])), "{out}{err}");
+    assert_eq!(world.sentry.teams()["night"].name, "Of others");
+}
