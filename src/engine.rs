@@ -13,10 +13,11 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Environment, Settings};
 use crate::doctor::Surroundings;
 use crate::error::Result;
-use crate::event::{Change, Person};
+use crate::event::{Change, Event, Person};
 use crate::github::{Github, TeamFacts};
+use crate::heard::{Heard, LAG};
 use crate::hours::Hours;
-use crate::ids::{GithubTeamId, GithubUserId, Login, Seq};
+use crate::ids::{GithubTeamId, Login, Seq};
 use crate::intake::counts::Counts;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
@@ -76,7 +77,9 @@ pub struct Engine {
     reconcile_due: AtomicBool,
     no_recovery: AtomicBool,
     recovered: Mutex<Option<(Recovered, Timestamp)>>,
-    heard: Mutex<HashMap<GithubUserId, Seq>>,
+    /// What deliveries have said lately.
+    pub(crate) heard: Mutex<Heard>,
+    began: Instant,
     /// Locked while a comparison is made: one at a time.
     pub(crate) comparing: Mutex<()>,
     /// The last comparison that was carried out.
@@ -116,6 +119,7 @@ impl Engine {
             no_recovery: AtomicBool::new(false),
             recovered: Mutex::default(),
             heard: Mutex::default(),
+            began: Instant::now(),
             comparing: Mutex::default(),
             last_run: Mutex::default(),
             started: Timestamp::now(),
@@ -188,6 +192,7 @@ impl Engine {
             (queued, teams, decided)
         });
         for delivery in queued {
+            self.hear_of(&delivery.event, delivery.seq);
             self.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
         }
         for team in teams {
@@ -198,19 +203,37 @@ impl Engine {
         }
     }
 
-    /// A person joined or left the organisation: a comparison that began before says nothing about them.
-    pub fn hear_of(&self, user: GithubUserId, seq: Seq) {
-        lock(&self.heard).insert(user, seq);
+    /// A delivery is to be worked on: a reading that began before it, or just after, may not know what it says.
+    pub fn hear_of(&self, event: &Event, seq: Seq) {
+        lock(&self.heard).hear(event, seq, Instant::now());
     }
 
-    /// Whether that happened after `seq`.
-    pub fn was_heard_of(&self, user: GithubUserId, seq: Seq) -> bool {
-        lock(&self.heard).get(&user).is_some_and(|at| *at > seq)
+    /// The latest delivery whose word every replica of GitHub knows by now.
+    pub fn settled_seq(&self) -> Seq {
+        let (latest, now) = (self.now_seq(), Instant::now());
+        let heard = lock(&self.heard).first_unsettled(now);
+        // What a process of before has heard just before its end stands in the journal.
+        let before = (now.duration_since(self.began) < LAG).then(|| {
+            let since = Timestamp::now().before(LAG);
+            self.state(|state| state.deliveries.first_since(since))
+        });
+        let first = heard.into_iter().chain(before.flatten()).min();
+        first.map_or(latest, |first| latest.min(Seq(first.0.saturating_sub(1))))
     }
 
     /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.
     pub fn forget_heard(&self, seq: Seq) {
-        lock(&self.heard).retain(|_, at| *at > seq);
+        lock(&self.heard).forget(seq);
+    }
+
+    /// A comparison contradicts what a delivery said just before it: another one decides, a little later.
+    pub fn look_again(&self) {
+        lock(&self.heard).look_again(Instant::now());
+    }
+
+    /// Whether that other one is due.
+    pub fn take_second_look(&self) -> bool {
+        lock(&self.heard).take_second_look(Instant::now())
     }
 
     /// Whether the token may not read the list of deliveries.
@@ -536,6 +559,6 @@ fn later_or_never(trouble: Trouble) -> Outcome {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -347,7 +347,7 @@ mod tests {
         Hint::new(
             Seq(seq),
             Origin::Own("test"),
-            Ask::Part(Part::new(GithubTeamId(1), Seq(seq), vec![], Default::default())),
+            Ask::Part(Part::new(GithubTeamId(1), [Seq(seq); 2], vec![], Default::default())),
         )
     }
 

@@ -40,6 +40,7 @@ mod fuzz;
 pub mod gate;
 pub mod github;
 pub mod guard;
+pub mod heard;
 pub mod hours;
 pub mod identity;
 pub mod ids;

@@ -263,7 +263,8 @@ pub fn run(engine: &Engine) {
             engine.look_for_deleted_organisation();
         }
         let by_interval = engine.settings().interval.is_some_and(|interval| looked.elapsed() >= interval);
-        if engine.paused_for().is_none() && (engine.take_reconcile_due() || by_interval) {
+        let is_due = || engine.take_reconcile_due() || engine.take_second_look() || by_interval;
+        if engine.paused_for().is_none() && is_due() {
             looked = Instant::now();
             engine.github.forget_refusals();
             engine.look_at_disputes();

@@ -276,9 +276,7 @@ pub fn enqueue(engine: &Engine, seq: Seq) {
     if let Some(delivery) = engine.state(|state| state.deliveries.queued_at(seq)) {
         log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
         engine.hours.taken(Timestamp::now());
-        if let Event::MemberAdded { person } | Event::MemberRemoved { person } = &delivery.event {
-            engine.hear_of(person.id, seq);
-        }
+        engine.hear_of(&delivery.event, seq);
         engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
     }
 }

@@ -18,8 +18,11 @@ const STUCK: Duration = Duration::from_secs(600);
 /// One team's share.
 #[derive(Debug)]
 pub struct Part {
-    /// The place of the latest delivery when the comparison began to read.
+    /// The place of the latest delivery that every replica of GitHub knew when the comparison began to read: what newer
+    /// ones say is not contradicted.
     pub seq: Seq,
+    /// The place of the latest delivery when the comparison began to read.
+    pub read: Seq,
     team: GithubTeamId,
     tasks: Vec<Task>,
     next: AtomicUsize,
@@ -53,13 +56,13 @@ pub enum Task {
 
 impl Part {
     /// A team's share of a run.
-    pub fn new(team: GithubTeamId, seq: Seq, tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
+    pub fn new(team: GithubTeamId, [seq, read]: [Seq; 2], tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
         let mut tally = run.lock();
         tally.open += 1;
         tally.at_work.insert(team);
         tally.moved = Some(Instant::now());
         drop(tally);
-        Arc::new(Self { seq, team, tasks, next: AtomicUsize::new(0), run })
+        Arc::new(Self { seq, read, team, tasks, next: AtomicUsize::new(0), run })
     }
 
     /// What is to be done now.
@@ -177,11 +180,11 @@ mod tests {
         let run = Arc::new(Run::default());
         let now = Instant::now;
         assert!(!run.tally().is_under_way(now()));
-        let part = Part::new(GithubTeamId(1), Seq(1), vec![Task::Filled, Task::Filled], run.clone());
+        let part = Part::new(GithubTeamId(1), [Seq(1); 2], vec![Task::Filled, Task::Filled], run.clone());
         assert!(!part.passed(Ok(true)) && run.tally().is_under_way(now()));
         assert!(!run.tally().is_under_way(now() + STUCK));
         assert!(!part.may_wait_for(GithubTeamId(1)) && !part.may_wait_for(GithubTeamId(2)));
-        let other = Part::new(GithubTeamId(2), Seq(1), vec![Task::Filled], run.clone());
+        let other = Part::new(GithubTeamId(2), [Seq(1); 2], vec![Task::Filled], run.clone());
         assert!(part.may_wait_for(GithubTeamId(2)));
         other.close();
         assert!(!part.may_wait_for(GithubTeamId(2)));

@@ -35,7 +35,9 @@ pub struct Comparison {
     both: Both,
     /// Who was waited for, and where, when it began.
     wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
+    /// The latest delivery that every replica of GitHub knew when it began, and the latest of all.
     seq: Seq,
+    read: Seq,
 }
 
 impl Comparison {
@@ -76,7 +78,7 @@ impl Engine {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.bearings() else { return Ok(None) };
-        let seq = self.now_seq();
+        let (seq, read) = (self.settled_seq(), self.now_seq());
         self.forget_heard(seq);
         let wishes = self.state(|state| state.people.wishes().collect());
         let bindings = self
@@ -112,7 +114,7 @@ impl Engine {
             },
         );
         let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
-        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, wishes, seq }))
+        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, wishes, seq, read }))
     }
 
     /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of
@@ -161,7 +163,7 @@ impl Engine {
 
     /// Records what was seen, and hands what may be done to the lanes.
     pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
-        let Comparison { plan, due, waits_for_first, both, wishes, seq, .. } = comparison;
+        let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
         self.keep_holds(plan, due);
         self.forget_disputes(&both.deleted);
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
@@ -183,9 +185,9 @@ impl Engine {
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team);
             if !tasks.is_empty() {
-                let part = Part::new(team.team, *seq, tasks, run.clone());
+                let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
                 self.lanes
-                    .add(LaneKey::Team(team.team), Hint::new(*seq, From::Own("reconcile"), Ask::Part(part)));
+                    .add(LaneKey::Team(team.team), Hint::new(*read, From::Own("reconcile"), Ask::Part(part)));
             }
         }
         run

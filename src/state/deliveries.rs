@@ -109,6 +109,11 @@ impl Deliveries {
         self.keys.values().map(|known| (known.at, known.status))
     }
 
+    /// The first in the order of arrival that was taken, or dealt with, since then.
+    pub fn first_since(&self, since: Timestamp) -> Option<Seq> {
+        self.keys.values().filter(|known| known.at >= since).map(|known| known.seq).min()
+    }
+
     pub(super) fn received(&mut self, delivery: Delivery) {
         let known = Known { seq: delivery.seq, status: Status::Queued, at: delivery.at };
         self.keys.insert(delivery.key(), known);

@@ -3,9 +3,9 @@
 use super::bind::{self, How, Wish};
 use super::team::TeamJob;
 use super::{end, members};
-use crate::engine::Engine;
+use crate::engine::{lock, Engine};
 use crate::event::Person;
-use crate::ids::{GithubTeamId, GithubUserId};
+use crate::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::reconcile::part::{Part, Task};
 use crate::reconcile::plan::{Addition, Removal};
 use crate::sentry::{Added, Removed, Team};
@@ -81,10 +81,8 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
             Ok(false)
         }
         Task::Shape { wanted, full_name } => {
-            let news = |state: &crate::state::State| {
-                state.teams.news(job.team).and_then(|news| news.named).is_some_and(|named| named > part.seq)
-            };
-            if job.engine.state(news) {
+            let named = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.named));
+            if is_newer(job, part, named) {
                 return Ok(false);
             }
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
@@ -95,6 +93,8 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
         }
         Task::Add(addition) => add(job, hint, part, addition),
         Task::Remove(removal) => remove(job, hint, part, removal),
+        // A team that was spoken of just now may be too new for a replica that lags.
+        Task::End { .. } if is_spoken_of(job, part) => Ok(false),
         Task::End { .. } => match end::run(job, None, hint.event_name()) {
             // What is left alone in Sentry is no change there.
             end::End::Over(Outcome::Done(_)) => Ok(end::fate(job) == Some(Fate::Deleted)),
@@ -107,10 +107,28 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
     }
 }
 
-/// Whether a delivery that came since the comparison began says otherwise.
+/// Whether a delivery that came since the comparison began, or just before, says otherwise.
 fn is_overtaken(job: &TeamJob, part: &Part, user: GithubUserId, present: bool) -> bool {
     let word = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
-    word.is_some_and(|(word, at)| at > part.seq && word != present) || job.engine.was_heard_of(user, part.seq)
+    let word = word.filter(|(word, _)| *word != present).map(|(_, at)| at);
+    let heard = lock(&job.engine.heard).of_person(user);
+    is_newer(job, part, word) || is_newer(job, part, heard)
+}
+
+/// Whether any delivery was about the team since the comparison began, or just before.
+fn is_spoken_of(job: &TeamJob, part: &Part) -> bool {
+    let heard = lock(&job.engine.heard).of_team(job.team);
+    is_newer(job, part, heard)
+}
+
+/// Whether that word is newer than what the comparison is sure to have seen. If it may have seen it, and says otherwise
+/// all the same, another comparison decides, as soon as no replica can be behind.
+fn is_newer(job: &TeamJob, part: &Part, at: Option<Seq>) -> bool {
+    let Some(at) = at.filter(|at| *at > part.seq) else { return false };
+    if at <= part.read {
+        job.engine.look_again();
+    }
+    true
 }
 
 fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<bool, Outcome> {
@@ -139,7 +157,8 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<b
 
 fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<bool, Outcome> {
     let Removal { user, who, member, why, .. } = removal;
-    let overtaken = user.is_some_and(|user| is_overtaken(job, part, user, false));
+    // Nobody named them: where anybody was named just now, a replica that lags may not show them yet either.
+    let overtaken = user.is_some_and(|user| is_overtaken(job, part, user, false)) || is_spoken_of(job, part);
     let Some(binding) = job.binding().filter(|_| !overtaken) else { return Ok(false) };
     let entry = crate::audit::Entry {
         slug: Some(binding.slug.clone()),

@@ -113,3 +113,22 @@ fn what_was_held_about_a_team_that_github_deleted_unheard_is_history() {
     assert_eq!((code, &world.status()["holds"]), (0, &json!([])), "{out}{err}");
     assert_eq!(world.sentry.teams()["night"].name, "Of others");
 }
+
+/// Replicas of GitHub lag behind one another, and an event tells what was true last.
+#[test]
+fn a_comparison_takes_out_nobody_whom_an_event_has_just_put_in_and_a_second_one_decides() {
+    let mut world = world();
+    let ana = person(&world, "ana");
+    let crew = with_old_crew(&mut world);
+    let lag = Duration::from_secs(5);
+    world.github.set_uneven_lag(lag, 0.0);
+    world.settle(&world.github.add_member(crew, ana));
+    world.wait_for_members("crew", &["ana"]);
+    world.github.set_uneven_lag(lag, 100.0);
+    let mark = world.sentry.wire.mark();
+    let (code, out, err) = world.command(&["sync", "--apply"]);
+    assert_eq!(world.writes_since(mark), [""; 0], "{code} {out}{err}");
+    // That she has left since, nobody tells.
+    world.github.leave(crew, ana);
+    world.wait_for_members("crew", &[]);
+}

@@ -104,7 +104,12 @@ impl GithubStandin {
 
     /// Reads answer from the world as it was that long ago. Changes made before are not hidden.
     pub fn set_lag(&self, lag: Duration) {
-        lock(&self.state).history.set_lag(lag);
+        lock(&self.state).history.set_lag(lag, 0.0);
+    }
+
+    /// The same for so many of a hundred reads, by chance: one replica lags, another does not.
+    pub fn set_uneven_lag(&self, lag: Duration, percent: f64) {
+        lock(&self.state).history.set_lag(lag, 100.0 - percent);
     }
 
     /// Other rate limits. Counting starts anew.

@@ -5,6 +5,7 @@
 //! interface is decided here.
 
 use crate::standin::encode::{base64, base64_decode};
+use crate::standin::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -283,11 +284,21 @@ pub(crate) struct History {
     since: Instant,
     past: VecDeque<(Instant, Arc<World>)>,
     lag: Duration,
+    /// How many of a hundred reads meet a replica that does not lag.
+    fresh_percent: f64,
+    rng: Rng,
 }
 
 impl History {
     pub fn new(world: World) -> History {
-        History { now: Arc::new(world), since: Instant::now(), past: VecDeque::new(), lag: Duration::ZERO }
+        History {
+            now: Arc::new(world),
+            since: Instant::now(),
+            past: VecDeque::new(),
+            lag: Duration::ZERO,
+            fresh_percent: 0.0,
+            rng: Rng::new(0x1a6),
+        }
     }
 
     /// The present world.
@@ -295,16 +306,20 @@ impl History {
         &self.now
     }
 
-    /// Readers see the world as it was that long ago, from now on.
-    pub fn set_lag(&mut self, lag: Duration) {
+    /// Readers see the world as it was that long ago, from now on; some of them, by chance, as it is.
+    pub fn set_lag(&mut self, lag: Duration, fresh_percent: f64) {
         self.lag = lag;
+        self.fresh_percent = fresh_percent;
         if lag.is_zero() {
             self.past.clear();
         }
     }
 
-    /// The world that readers see.
-    pub fn seen(&self) -> Arc<World> {
+    /// The world that the next reader sees.
+    pub fn seen(&mut self) -> Arc<World> {
+        if self.rng.percent(self.fresh_percent) {
+            return Arc::clone(&self.now);
+        }
         let Some(then) = Instant::now().checked_sub(self.lag) else {
             return Arc::clone(&self.now);
         };
