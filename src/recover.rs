@@ -37,13 +37,15 @@ impl Engine {
         let (hooks, since) = self.state(|state| (state.hooks.clone(), state.first_start));
         let mut recovered = Recovered::default();
         for hook in hooks {
+            // What arrives while the list is read, or just before, may not be in it yet, and is newer than all that is.
+            let before = self.settled_seq();
             let sent = match self.github.deliveries(&org.login, hook, since) {
                 Ok(Some(sent)) => sent,
                 Ok(None) => continue,
                 Err(Trouble { kind: TroubleKind::Denied, .. }) => return Ok(None),
                 Err(trouble) => return Err(trouble),
             };
-            self.recover_from(hook, &sent, &mut recovered)?;
+            self.recover_from(hook, &sent, before, &mut recovered)?;
         }
         if recovered != Recovered::default() {
             let Recovered { taken, skipped } = recovered;
@@ -53,7 +55,13 @@ impl Engine {
     }
 
     /// `sent` is newest first, as GitHub lists it.
-    fn recover_from(&self, hook: HookId, sent: &[Sent], recovered: &mut Recovered) -> Result<(), Trouble> {
+    fn recover_from(
+        &self,
+        hook: HookId,
+        sent: &[Sent],
+        before: Seq,
+        recovered: &mut Recovered,
+    ) -> Result<(), Trouble> {
         let Some((org, _)) = self.bearings() else { return Ok(()) };
         let known = |guid: &str| {
             self.state(|state| state.deliveries.known(DeliveryKey::new(hook, guid)).map(|known| known.seq))
@@ -80,25 +88,27 @@ impl Engine {
             let Some(payload) = self.github.delivery_payload(&org.login, hook, delivery.id)? else {
                 continue;
             };
-            match self
-                .take_missed(hook, delivery, &payload, |seq| places.get(&seq).is_some_and(|at| *at < place))
-            {
-                Some(true) => recovered.taken += 1,
-                Some(false) => recovered.skipped += 1,
+            let is_newer = |seq| places.get(&seq).map_or(seq > before, |at| *at < place);
+            match self.take_missed(hook, delivery, &payload, is_newer) {
+                Some(Some(seq)) => {
+                    places.insert(seq, place);
+                    recovered.taken += 1;
+                }
+                Some(None) => recovered.skipped += 1,
                 None => {}
             }
         }
         Ok(())
     }
 
-    /// Whether it was taken; `None` if it changes nothing.
+    /// The place that it was taken at, or none if newer news had come; `None` if it changes nothing.
     fn take_missed(
         &self,
         hook: HookId,
         sent: &Sent,
         payload: &[u8],
         is_newer: impl Fn(Seq) -> bool,
-    ) -> Option<bool> {
+    ) -> Option<Option<Seq>> {
         let Ok(Parsed { org: Some(org), meaning: Meaning::Change(event) }) =
             event::parse(&sent.event, payload)
         else {
@@ -113,7 +123,7 @@ impl Engine {
         };
         if self.state(|state| is_overtaken(state, &event, &is_newer)) {
             self.audit.write(entry("skip missed delivery").because("newer news had come"));
-            return Some(false);
+            return Some(None);
         }
         match intake::keep(self, hook, &sent.guid, event, &org) {
             Ok(Kept::Queued(seq)) => {
@@ -124,7 +134,7 @@ impl Engine {
                 self.audit
                     .write(entry("take missed delivery").because(format!("GitHub had: {}", sent.status)));
                 intake::enqueue(self, seq);
-                Some(true)
+                Some(Some(seq))
             }
             Ok(_) => None,
             Err(why) => {

@@ -132,3 +132,21 @@ fn a_comparison_takes_out_nobody_whom_an_event_has_just_put_in_and_a_second_one_
     world.github.leave(crew, ana);
     world.wait_for_members("crew", &[]);
 }
+
+/// GitHub's list shows a delivery once it was answered, so that the newest ones may not be in it yet.
+#[test]
+fn what_arrives_while_missed_deliveries_are_looked_for_is_newer_than_all_of_them() {
+    let mut world = World::new(Truth::Deliveries);
+    let token = world.github.add_token(GithubToken::no_permission(world.olive).webhooks());
+    world.set("GH_TOKEN", &token);
+    let (mut world, crew) = world.with_crew();
+    for missed in world.github.rename_team(crew, "Beta") {
+        world.github.log_delivery(&missed, None);
+    }
+    world.settle(&world.github.rename_team(crew, "Gamma"));
+    world.crash_and_restart();
+    world
+        .wait_until("it is told", || world.service().text().contains("0 missed deliveries taken, 1 skipped"));
+    world.wait_for_rest();
+    assert_eq!(world.sentry.teams().into_keys().collect::<Vec<_>>(), ["gamma"]);
+}
