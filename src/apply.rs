@@ -5,6 +5,8 @@
 
 pub mod restore;
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::audit::Entry;
@@ -18,6 +20,9 @@ use crate::slug;
 use crate::state::record::{Binding, Fate, Intent, Origin, Record};
 use crate::upstream::{Trouble, TroubleKind};
 use crate::work::hint::Outcome;
+
+/// When a team that was not under its slug is looked for again.
+const FOUND_AGAIN: Duration = Duration::from_millis(200);
 
 /// One team's writes, on behalf of one event.
 pub struct Apply<'a> {
@@ -307,6 +312,11 @@ impl Apply<'_> {
             engine.sentry.delete_team(&binding.slug).map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         engine.audit.write(self.about(WHAT, binding).exchange(&written.exchange));
         match written.outcome {
+            // Gone under this slug, not gone: somebody has just renamed it in Sentry.
+            Deleted::Missing if self.look_by_id(binding.sentry)?.is_some() => {
+                self.drop_intent()?;
+                Err(Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))
+            }
             Deleted::Done | Deleted::Missing => {
                 log::info!("team {}: deleted Sentry team `{}` ({})", self.team, binding.slug, binding.sentry);
                 self.end("end team", "the GitHub team is deleted", Fate::Deleted)?;

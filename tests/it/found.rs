@@ -150,3 +150,16 @@ fn what_arrives_while_missed_deliveries_are_looked_for_is_newer_than_all_of_them
     world.wait_for_rest();
     assert_eq!(world.sentry.teams().into_keys().collect::<Vec<_>>(), ["gamma"]);
 }
+
+/// A 404 says that nothing has the slug, not that the team is gone.
+#[test]
+fn a_team_that_is_renamed_by_hand_in_the_moment_of_its_deletion_is_deleted_all_the_same() {
+    let (world, crew) = world().with_crew();
+    let sentry = world.sentry.teams()["crew"].id;
+    let route = "DELETE /teams/{org}/{slug}/";
+    world.sentry.wire.script(Rule::new(route, Fault::Stall(MEANWHILE)));
+    world.send(&world.github.delete_team(crew));
+    world.wait_until("it is about to be deleted", || world.sentry.wire.counts().contains_key(route));
+    world.sentry.rename_team(sentry, "by-hand", "By hand");
+    world.wait_until("it is gone", || world.sentry.team_of_id(sentry).is_none());
+}
