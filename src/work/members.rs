@@ -149,10 +149,12 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
     match job.apply(Some(hint)).add(binding, member, entry.because(format!("matched by {source}"))) {
         Ok(Added::New(_)) => {
             forget_wish(job, person.id);
+            note_seen(job, std::slice::from_ref(person));
             Outcome::Done(format!("added `{}` to `{}`", person.login, binding.slug))
         }
         Ok(Added::Already) => {
             forget_wish(job, person.id);
+            note_seen(job, std::slice::from_ref(person));
             Outcome::Done(format!("`{}` was already in `{}`", person.login, binding.slug))
         }
         Ok(Added::Requested) => only_requested(person, binding),
@@ -357,6 +359,9 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
 /// Whoever was seen in the team is known to have been there, so that a comparison can tell who has left: the next one may
 /// come after they did. What deliveries have said of somebody stays.
 fn note_seen(job: &TeamJob, people: &[Person]) {
+    if job.mode == Mode::Payload {
+        return;
+    }
     let people: Vec<_> = people.iter().map(|person| person.id).collect();
     let seen = job.engine.state(|state| match state.teams.news(job.team) {
         Some(news) => news.and_seen(&people),

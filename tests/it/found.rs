@@ -163,3 +163,34 @@ fn a_team_that_is_renamed_by_hand_in_the_moment_of_its_deletion_is_deleted_all_t
     world.sentry.rename_team(sentry, "by-hand", "By hand");
     world.wait_until("it is gone", || world.sentry.team_of_id(sentry).is_none());
 }
+
+/// Whoever is put in because GitHub shows them there, not because an event says so, was in the team all the same.
+#[test]
+fn somebody_whom_only_a_look_has_put_in_is_taken_out_when_they_left_unheard() {
+    let story = |told_by_their_joining: bool| {
+        let mut world = world();
+        world.set("SYNC_INTERVAL", "1s");
+        let ana = person(&world, "ana");
+        // So many that one person less is no sign of a short reading.
+        let many = world.old_team("Many");
+        for n in 0..20 {
+            world.github.join(many, world.github.add_person(GithubUser::new(&format!("other{n}"))));
+        }
+        let crew = with_old_crew(&mut world);
+        let (team, told) = match told_by_their_joining {
+            true => (crew, world.github.add_to_org(ana)),
+            false => world.github.create_team("Night", world.olive),
+        };
+        world.github.join(team, ana);
+        world.send(&told);
+        let slug = if told_by_their_joining { "crew" } else { "night" };
+        world.wait_for_members(slug, &["ana"]);
+        world.github.leave(team, ana);
+        world.wait_for_members(slug, &[]);
+    };
+    std::thread::scope(|scope| {
+        for told_by_their_joining in [true, false] {
+            scope.spawn(move || story(told_by_their_joining));
+        }
+    });
+}
