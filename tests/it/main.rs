@@ -23,6 +23,7 @@ mod gate;
 mod http;
 mod invites;
 mod lifecycle;
+mod model;
 mod payloads;
 mod people;
 mod proxies;

@@ -374,6 +374,11 @@ impl SentryStandin {
         self.teams().into_iter().find(|(_, team)| team.id == id)
     }
 
+    /// How many teams were ever made, deleted ones included.
+    pub fn n_teams_ever(&self) -> usize {
+        lock(&self.world).n_teams_ever
+    }
+
     /// Slugs of the rows that wait for the deletion task.
     pub fn pending_deletions(&self) -> Vec<String> {
         self.with_org(|org| {

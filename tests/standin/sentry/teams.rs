@@ -192,6 +192,7 @@ pub(crate) fn create(
 /// Puts a team row into the world.
 pub(crate) fn insert(world: &mut World, org: u64, slug: &str, name: &str, idp_provisioned: bool) -> u64 {
     let id = World::next_id(&mut world.ids.team);
+    world.n_teams_ever += 1;
     if let Some(org) = world.orgs.get_mut(&org) {
         let team = Team {
             id,

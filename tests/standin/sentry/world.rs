@@ -173,6 +173,8 @@ pub(crate) struct World {
     pub tokens: BTreeMap<String, Token>,
     pub invites: InviteCounts,
     pub ids: Ids,
+    /// Every team that was ever made, by whomever.
+    pub n_teams_ever: usize,
     pub rng: Rng,
 }
 
@@ -187,6 +189,7 @@ impl World {
             tokens: BTreeMap::new(),
             invites: InviteCounts::default(),
             ids: Ids { org: 2, team: 2, member: 1, user: 2, email: 2, row: 1, project: 2, external: 1 },
+            n_teams_ever: 0,
             rng: Rng::new(0x5e17),
         }
     }

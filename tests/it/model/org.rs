@@ -1,0 +1,363 @@
+//! A GitHub organisation that changes at random, and what it remembers of that.
+//!
+//! It keeps within what GitHub allows; what GitHub sends of a change is the stand-in's business, whether it arrives is
+//! the sequence's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::standin::github::slug;
+use crate::standin::rng::Rng;
+use crate::standin::{Delivery, GithubTeam, GithubUser, NewMember};
+use crate::world::{Truth, World};
+
+/// The slug of a Sentry team that is none of the mirror's business.
+pub const FOREIGN: &str = "foreign";
+
+/// Few names, so that they are given up and taken again all the time; some do not fit into Sentry, or delete badly there.
+const NAMES: [&str; 10] = [
+    "Alpha",
+    "Beta",
+    "Gamma",
+    "Delta",
+    "Ops & Co",
+    "2024",
+    "Legacy",
+    "A team whose name has just fifty letters in it, so",
+    "A team whose name has only forty-nine letters, so",
+    "A team whose name is longer than any slug that Sentry would ever take",
+];
+
+/// What the mirror may do with somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In Sentry, and never taken out of anything on GitHub: never to be taken out of anything in Sentry.
+    Steady,
+    /// In Sentry, and comes and goes.
+    Ordinary,
+    /// Comes and goes; Sentry does not know them at first.
+    Late,
+    /// Comes and goes; Sentry never knows them.
+    Unknown,
+}
+
+/// Somebody on GitHub.
+pub struct Person {
+    /// GitHub's id.
+    pub id: u64,
+    /// The login now.
+    pub login: String,
+    /// The address by which Sentry knows them, or would.
+    pub address: String,
+    /// What may happen to them.
+    pub kind: Kind,
+    /// Sentry has them.
+    pub in_sentry: bool,
+    in_org: bool,
+}
+
+struct Team {
+    name: String,
+    parent: Option<u64>,
+    secret: bool,
+    members: BTreeSet<u64>,
+}
+
+/// The organisation and its history.
+pub struct Org {
+    pub people: Vec<Person>,
+    teams: BTreeMap<u64, Team>,
+    /// Every team that ever was.
+    pub ever: BTreeSet<u64>,
+    /// Teams that are deleted.
+    pub deleted: BTreeSet<u64>,
+    /// What has happened, for whoever looks into a failure.
+    pub story: Vec<String>,
+}
+
+impl Org {
+    /// An organisation with people and no teams.
+    pub fn new(world: &World, truth: Truth) -> Self {
+        let kinds = [(Kind::Steady, 2), (Kind::Ordinary, 4), (Kind::Late, 1), (Kind::Unknown, 1)];
+        let mut people = Vec::new();
+        for kind in kinds.into_iter().flat_map(|(kind, n)| std::iter::repeat_n(kind, n)) {
+            let login = format!("person{}", people.len());
+            let address = format!("{login}@acme.test");
+            let user = GithubUser::new(&login);
+            // A comparison takes nobody out by an address that anybody may set.
+            let user = if truth == Truth::Github { user.verified(&address) } else { user.email(&address) };
+            let in_sentry = matches!(kind, Kind::Steady | Kind::Ordinary);
+            if in_sentry {
+                world.sentry.add_member(NewMember::new(&address));
+            }
+            let id = world.github.add_person(user);
+            people.push(Person { id, login, address, kind, in_sentry, in_org: true });
+        }
+        Self {
+            people,
+            teams: BTreeMap::new(),
+            ever: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            story: Vec::new(),
+        }
+    }
+
+    /// A team that was there before everything else, with some people; nothing is sent of it.
+    pub fn old_team(&mut self, world: &World, name: &str, people: &[usize]) -> u64 {
+        let id = world.old_team(name);
+        let mut team = Team { name: name.into(), parent: None, secret: false, members: BTreeSet::new() };
+        for person in people.iter().filter_map(|n| self.people.get(*n)) {
+            world.github.join(id, person.id);
+            team.members.insert(person.id);
+        }
+        self.story.push(format!("team {id} `{name}` was there before, with {:?}", team.members));
+        self.teams.insert(id, team);
+        self.ever.insert(id);
+        id
+    }
+
+    /// The address that a login's Sentry member shows.
+    pub fn address(&self, world: &World, login: &str) -> Option<String> {
+        if login == "olive" {
+            return Some("olive@acme.test".into());
+        }
+        let id = world.github.user_id(login)?;
+        let person = self.people.iter().find(|person| person.id == id)?;
+        person.in_sentry.then(|| person.address.clone())
+    }
+
+    /// One change; what GitHub sends of it.
+    pub fn change(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        match rng.below(100) {
+            0..=13 => self.create(world, rng),
+            14..=21 => self.delete(world, rng),
+            22..=31 => self.rename(world, rng),
+            32..=37 => self.swap(world, rng),
+            38..=40 => self.rename_by_case(world, rng),
+            41..=68 => self.add(world, rng),
+            69..=84 => self.remove(world, rng),
+            85..=88 => self.leave(world, rng),
+            89..=91 => self.come_back(world, rng),
+            92..=94 => self.reparent(world, rng),
+            95..=97 => self.make_secret(world, rng),
+            _ => self.rename_login(world, rng),
+        }
+    }
+
+    /// Somebody whom Sentry did not know appears there.
+    pub fn appear(&mut self, world: &World) -> bool {
+        let Some(person) =
+            self.people.iter_mut().find(|person| person.kind == Kind::Late && !person.in_sentry)
+        else {
+            return false;
+        };
+        world.sentry.add_member(NewMember::new(&person.address));
+        person.in_sentry = true;
+        self.story.push(format!("{} appears in Sentry", person.login));
+        true
+    }
+
+    /// Whatever would need a person's word to take over the foreign team makes way.
+    pub fn make_way(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let there = self.teams.iter().find(|(_, team)| slug(&team.name) == FOREIGN).map(|(id, _)| *id);
+        match (there, self.free_name(rng)) {
+            (Some(id), Some(name)) => self.rename_to(world, id, name),
+            (Some(id), None) => self.end(world, id),
+            (None, _) => Vec::new(),
+        }
+    }
+
+    /// Whether this user was ever taken out of anything.
+    pub fn is_steady(&self, address: &str) -> bool {
+        self.people.iter().any(|person| person.address == address && person.kind == Kind::Steady)
+    }
+
+    fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> Option<T> {
+        from.get(rng.below(from.len() as u64) as usize).copied()
+    }
+
+    fn some_team(&self, rng: &mut Rng) -> Option<u64> {
+        let ids: Vec<_> = self.teams.keys().copied().collect();
+        Self::pick(rng, &ids)
+    }
+
+    fn free_name(&self, rng: &mut Rng) -> Option<&'static str> {
+        let is_free = |name: &&str| self.teams.values().all(|team| slug(&team.name) != slug(name));
+        Self::pick(rng, &NAMES.into_iter().filter(is_free).collect::<Vec<_>>())
+    }
+
+    /// Mostly a free one; now and then that of a Sentry team which is nobody's.
+    fn some_name(&self, rng: &mut Rng, foreign: bool) -> Option<&'static str> {
+        let is_free = self.teams.values().all(|team| slug(&team.name) != FOREIGN);
+        if foreign && is_free && rng.percent(8.0) {
+            return Some("Foreign");
+        }
+        self.free_name(rng)
+    }
+
+    fn create(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let Some(name) = self.some_name(rng, true) else { return self.delete(world, rng) };
+        let parents: Vec<_> = self.teams.iter().filter(|(_, team)| !team.secret).map(|(id, _)| *id).collect();
+        let parent = if rng.percent(20.0) { Self::pick(rng, &parents) } else { None };
+        let new = parent.into_iter().fold(GithubTeam::new(name), GithubTeam::parent);
+        let (id, sent) = world.github.create_team(new, world.olive);
+        self.story.push(format!("team {id} `{name}` is made under {parent:?}"));
+        let members = BTreeSet::from([world.olive]);
+        self.teams.insert(id, Team { name: name.into(), parent, secret: false, members });
+        self.ever.insert(id);
+        sent
+    }
+
+    fn family(&self, id: u64) -> Vec<u64> {
+        let mut family = vec![id];
+        let mut at = 0;
+        while let Some(&above) = family.get(at) {
+            family
+                .extend(self.teams.iter().filter(|(_, team)| team.parent == Some(above)).map(|(id, _)| *id));
+            at += 1;
+        }
+        family
+    }
+
+    fn delete(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        // A team's end takes steady people out too: nothing says so of them, and nothing is removed one by one.
+        let Some(id) = self.some_team(rng) else { return self.create(world, rng) };
+        self.end(world, id)
+    }
+
+    fn end(&mut self, world: &World, id: u64) -> Vec<Delivery> {
+        let family = self.family(id);
+        self.story.push(format!("teams {family:?} are deleted"));
+        for id in family {
+            self.teams.remove(&id);
+            self.deleted.insert(id);
+        }
+        world.github.delete_team(id)
+    }
+
+    fn rename(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let (Some(id), Some(name)) = (self.some_team(rng), self.some_name(rng, true)) else {
+            return self.create(world, rng);
+        };
+        self.rename_to(world, id, name)
+    }
+
+    fn rename_to(&mut self, world: &World, id: u64, name: &str) -> Vec<Delivery> {
+        self.story.push(format!("team {id} is now `{name}`"));
+        if let Some(team) = self.teams.get_mut(&id) {
+            team.name = name.into();
+        }
+        world.github.rename_team(id, name)
+    }
+
+    /// Two teams take each other's name.
+    fn swap(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let (Some(one), Some(two)) = (self.some_team(rng), self.some_team(rng)) else {
+            return self.create(world, rng);
+        };
+        if one == two {
+            return self.rename(world, rng);
+        }
+        let names = [one, two].map(|id| self.teams[&id].name.clone());
+        let mut sent = self.rename_to(world, one, "For a moment");
+        sent.extend(self.rename_to(world, two, &names[0]));
+        sent.extend(self.rename_to(world, one, &names[1]));
+        sent
+    }
+
+    fn rename_by_case(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let Some(id) = self.some_team(rng) else { return self.create(world, rng) };
+        let name = &self.teams[&id].name;
+        let upper = name.to_uppercase();
+        let other = if *name == upper { name.to_lowercase() } else { upper };
+        self.rename_to(world, id, &other)
+    }
+
+    fn add(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let people: Vec<_> =
+            self.people.iter().filter(|person| person.in_org).map(|person| person.id).collect();
+        let (Some(id), Some(who)) = (self.some_team(rng), Self::pick(rng, &people)) else {
+            return self.create(world, rng);
+        };
+        self.story.push(format!("{who} joins team {id}"));
+        self.teams.get_mut(&id).expect("picked").members.insert(who);
+        world.github.add_member(id, who)
+    }
+
+    fn remove(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let may_go =
+            |who: &u64| self.people.iter().any(|person| person.id == *who && person.kind != Kind::Steady);
+        let Some(id) = self.some_team(rng) else { return self.create(world, rng) };
+        let members: Vec<_> = self.teams[&id].members.iter().copied().filter(may_go).collect();
+        let Some(who) = Self::pick(rng, &members) else { return self.add(world, rng) };
+        self.story.push(format!("{who} leaves team {id}"));
+        self.teams.get_mut(&id).expect("picked").members.remove(&who);
+        world.github.remove_member(id, who)
+    }
+
+    fn leave(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let may_go = |person: &&Person| person.in_org && person.kind != Kind::Steady;
+        let people: Vec<_> = self.people.iter().filter(may_go).map(|person| person.id).collect();
+        let Some(who) = Self::pick(rng, &people) else { return self.add(world, rng) };
+        self.story.push(format!("{who} leaves the organisation"));
+        for team in self.teams.values_mut() {
+            team.members.remove(&who);
+        }
+        self.set_in_org(who, false);
+        world.github.remove_from_org(who)
+    }
+
+    fn come_back(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let gone = self.people.iter().filter(|person| !person.in_org).map(|person| person.id);
+        let Some(who) = Self::pick(rng, &gone.collect::<Vec<_>>()) else { return self.add(world, rng) };
+        self.story.push(format!("{who} is in the organisation again"));
+        self.set_in_org(who, true);
+        world.github.add_to_org(who)
+    }
+
+    fn set_in_org(&mut self, who: u64, in_org: bool) {
+        self.people.iter_mut().filter(|person| person.id == who).for_each(|person| person.in_org = in_org);
+    }
+
+    fn reparent(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let open: Vec<_> = self.teams.iter().filter(|(_, team)| !team.secret).map(|(id, _)| *id).collect();
+        let (Some(id), Some(parent)) = (Self::pick(rng, &open), Self::pick(rng, &open)) else {
+            return self.add(world, rng);
+        };
+        let parent = Some(parent).filter(|parent| !self.family(id).contains(parent));
+        self.story.push(format!("team {id} is now under {parent:?}"));
+        self.teams.get_mut(&id).expect("picked").parent = parent;
+        world.github.reparent(id, parent)
+    }
+
+    fn make_secret(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let Some(id) = self.some_team(rng) else { return self.create(world, rng) };
+        let team = &self.teams[&id];
+        let nested = team.parent.is_some() || self.family(id).len() > 1;
+        if team.secret || nested {
+            return match team.secret {
+                true => self.set_secret(world, id, false),
+                false => self.add(world, rng),
+            };
+        }
+        self.set_secret(world, id, true)
+    }
+
+    fn set_secret(&mut self, world: &World, id: u64, secret: bool) -> Vec<Delivery> {
+        self.story.push(format!("team {id}: secret {secret}"));
+        self.teams.get_mut(&id).expect("known").secret = secret;
+        match secret {
+            true => world.github.make_secret(id),
+            false => world.github.make_visible(id),
+        }
+    }
+
+    /// GitHub tells nobody.
+    fn rename_login(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        let at = rng.below(self.people.len() as u64) as usize;
+        let person = &mut self.people[at];
+        person.login.push('x');
+        self.story.push(format!("{} is now `{}`", person.id, person.login));
+        world.github.rename_user(person.id, &person.login);
+        Vec::new()
+    }
+}
