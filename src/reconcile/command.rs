@@ -168,7 +168,14 @@ fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
     for why in &tally.failed {
         let _ = writeln!(reply.err, "error: {why}");
     }
-    reply.exit = match (tally.failed.is_empty(), held) {
+    if tally.left > 0 {
+        let left = n_changes(tally.left);
+        let _ = writeln!(
+            reply.err,
+            "{left} left for a second look: a delivery of the last 15 seconds says otherwise"
+        );
+    }
+    reply.exit = match (tally.failed.is_empty(), held || tally.left > 0) {
         (false, _) => 1,
         (true, true) => 2,
         (true, false) => 0,

@@ -98,6 +98,11 @@ impl Part {
         other != self.team && self.run.lock().at_work.contains(&other)
     }
 
+    /// One thing is left to another comparison.
+    pub fn leave(&self) {
+        self.run.lock().left += 1;
+    }
+
     /// How it stands is known to whoever waits for the run.
     pub fn put_off(&self, why: &str) {
         self.run.lock().put_off = Some(why.into());
@@ -131,6 +136,8 @@ pub struct Tally {
     pub written: usize,
     /// What can not be done, and why.
     pub failed: Vec<String>,
+    /// What a delivery of a moment before says otherwise of: another comparison decides.
+    pub left: usize,
     /// Why something was put off, when last.
     pub put_off: Option<String>,
     /// The teams whose shares are not over.

@@ -82,7 +82,11 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
         }
         Task::Shape { wanted, full_name } => {
             let named = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.named));
-            if is_newer(job, part, named) {
+            let is_in_shape = job.binding().is_some_and(|binding| {
+                binding.slug == wanted.slug
+                    && wanted.name.as_deref().is_none_or(|name| name == &*binding.name)
+            });
+            if !is_in_shape && is_newer(job, part, named) {
                 return Ok(false);
             }
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
@@ -127,6 +131,7 @@ fn is_newer(job: &TeamJob, part: &Part, at: Option<Seq>) -> bool {
     let Some(at) = at.filter(|at| *at > part.seq) else { return false };
     if at <= part.read {
         job.engine.look_again();
+        part.leave();
     }
     true
 }
