@@ -35,6 +35,8 @@ struct Inner {
     /// Counts moments at which a team gave up a slug; a job that waits for one compares.
     moves: u64,
     moved: HashMap<GithubTeamId, u64>,
+    /// Whether any lane may wait for another.
+    somebody_waits: bool,
 }
 
 #[derive(Default)]
@@ -216,6 +218,7 @@ impl Lanes {
         let mut inner = self.lock();
         if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)) {
             lane.waits_on = Some(on);
+            inner.somebody_waits = true;
         }
         let mut at = on;
         for _ in 0..=inner.lanes.len() {
@@ -237,12 +240,17 @@ impl Lanes {
         inner.moves += 1;
         let moves = inner.moves;
         inner.moved.insert(team, moves);
+        // Ten thousand shares of a comparison end one after the other, and mostly nobody waits.
+        if !inner.somebody_waits {
+            return;
+        }
         let waiting: Vec<_> = inner
             .lanes
             .iter()
             .filter(|(_, lane)| lane.waits_on == Some(team) && !lane.busy)
             .map(|(key, _)| *key)
             .collect();
+        inner.somebody_waits = inner.lanes.values().any(|lane| lane.waits_on.is_some());
         waiting.into_iter().for_each(|key| inner.wake_now(key, now));
         drop(inner);
         self.wake.notify_all();
