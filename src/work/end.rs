@@ -19,6 +19,8 @@ use crate::work::team::TeamJob;
 
 /// A team that GitHub still shows is looked at again after this time.
 const SECOND_LOOK: Duration = Duration::from_secs(15);
+/// When a team that was not under its slug is looked for again.
+const FOUND_AGAIN: Duration = Duration::from_millis(200);
 
 /// How an end came out.
 pub enum End {
@@ -219,7 +221,11 @@ fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<
     }
     bind::find_again(job, apply, binding)?;
     match job.binding() {
-        Some(binding) => Ok(read(&binding)?.map(|team| (binding, team))),
+        // Followed, and renamed again since: looked for once more, and not taken to be gone.
+        Some(binding) => match read(&binding)? {
+            Some(team) => Ok(Some((binding, team))),
+            None => Err(Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN))),
+        },
         None => Ok(None),
     }
 }

@@ -196,3 +196,20 @@ fn somebody_whom_only_a_look_has_put_in_is_taken_out_when_they_left_unheard() {
         }
     });
 }
+
+/// Found by its id under another slug, and no longer there a moment later: it has moved again.
+#[test]
+fn a_deleted_team_that_somebody_renames_twice_is_looked_for_until_it_is_found() {
+    let (world, crew) = world().with_crew();
+    world.wait_for_rest();
+    let sentry = world.sentry.teams()["crew"].id;
+    world.sentry.rename_team(sentry, "by-hand", "By hand");
+    let (route, mark) = ("GET /teams/{org}/{slug}/", world.sentry.wire.mark());
+    world.sentry.wire.script(Rule::new(route, Fault::Stall(MEANWHILE)).nth(2));
+    world.send(&world.github.delete_team(crew));
+    world.wait_until("it was followed", || {
+        world.sentry.wire.calls_since(mark).iter().any(|call| call.path.contains("/by-hand/"))
+    });
+    world.sentry.rename_team(sentry, "by-hand-again", "By hand");
+    world.wait_until("it is gone", || world.sentry.team_of_id(sentry).is_none());
+}
