@@ -461,7 +461,8 @@ impl Sequence {
 
     /// Compares and approves until nothing is left to do.
     fn compare_to_the_end(&mut self) {
-        let until = Instant::now() + PATIENCE;
+        // After a limit that names no end, GitHub is left alone for a minute.
+        let until = Instant::now() + PATIENCE * 3;
         let mut rounds = 0;
         loop {
             self.tally.comparisons += 1;
