@@ -28,10 +28,14 @@ const BODY: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(5);
 /// How long a kept connection may be idle.
 const IDLE: Duration = Duration::from_secs(5);
-/// While no thread is free: how long a connection may be silent,
+/// While no thread is free: how long a connection may be silent before its first byte,
 const BUSY_SILENCE: Duration = Duration::from_millis(50);
-/// and how long its head may take.
-const BUSY_HEAD: Duration = Duration::from_millis(500);
+/// how long within a request, be it head or body: a thousand such connections are sent away within 1.2 s,
+const BUSY_PAUSE: Duration = Duration::from_millis(75);
+/// and how long the whole request may take.
+const BUSY_WHOLE: Duration = Duration::from_millis(500);
+/// How often a thread that waits looks whether others do.
+const LOOK: Duration = Duration::from_millis(25);
 /// When the process stops: how long a new connection may still be silent.
 const STOP_SILENCE: Duration = Duration::from_millis(500);
 /// After a refusal, so much of what is still coming is read, for so long, that the peer sees the answer, not a reset. A
@@ -247,16 +251,21 @@ impl Shared {
                 Err(End::Closed) => return,
                 Err(End::Refused(reply)) => {
                     self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                    let answer = render(&reply, false);
-                    if stream.write_by(&answer, Instant::now() + WRITE).is_ok() {
-                        linger(&mut stream);
+                    if stream.write_by(&render(&reply, false), Instant::now() + WRITE).is_ok() {
+                        self.linger(&mut stream);
                     }
+                    return;
+                }
+                // All that came was read, so the answer arrives without waiting for anything.
+                Err(End::Shed(reply)) => {
+                    self.counts.refused.fetch_add(1, Ordering::Relaxed);
+                    let _ = stream.write_by(&render(&reply, false), Instant::now() + WRITE);
                     return;
                 }
             }
         }
         if !buffer.is_empty() {
-            linger(&mut stream);
+            self.linger(&mut stream);
         }
         if buffer.capacity() > 4 * HEAD_LIMIT {
             *buffer = Vec::new();
@@ -265,7 +274,7 @@ impl Shared {
 
     /// One request and its answer; whether the connection is kept.
     fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, kept: bool) -> Result<bool, End> {
-        let end = self.read_head(stream, buffer, kept)?;
+        let (end, began) = self.read_head(stream, buffer, kept)?;
         let bytes = buffer.get(..end).unwrap_or_default();
         let head = head::parse(bytes).map_err(|refusal| {
             let mut reply = refused(&refusal);
@@ -283,7 +292,7 @@ impl Shared {
                 .write_by(b"HTTP/1.1 100 Continue\r\n\r\n", Instant::now() + WRITE)
                 .map_err(|_| End::Closed)?;
         }
-        read_body(stream, buffer, head.length)?;
+        self.read_body(stream, buffer, head.length, began)?;
         self.counts.passed.fetch_add(1, Ordering::Relaxed);
         let body = buffer.get(..head.length).unwrap_or_default();
         let reply = relay::ask(&self.options.inner, self.options.name, &head, body);
@@ -301,9 +310,14 @@ impl Shared {
         Ok(keep)
     }
 
-    /// Reads until a head is complete; where it ends.
-    fn read_head(&self, stream: &mut Stream, buffer: &mut Vec<u8>, kept: bool) -> Result<usize, End> {
-        let began = Instant::now();
+    /// Reads until a head is complete; where it ends, and when the request began.
+    fn read_head(
+        &self,
+        stream: &mut Stream,
+        buffer: &mut Vec<u8>,
+        kept: bool,
+    ) -> Result<(usize, Instant), End> {
+        let mut began = Instant::now();
         let mut looked = 0;
         loop {
             let end = head::end_of_head(buffer, looked);
@@ -313,7 +327,7 @@ impl Shared {
                 return refuse(431, sentence, SMALLER);
             }
             if let Some(end) = end {
-                return Ok(end);
+                return Ok((end, began));
             }
             if !head::may_begin(buffer) {
                 let sentence = "this is no HTTP request; TLS ends at the proxy in front of this service";
@@ -327,14 +341,39 @@ impl Shared {
                 (false, _) => Silence::Within,
             };
             match self.read_patiently(stream, &mut chunk[..room], began, silence) {
-                Ok(0) => return Err(End::Closed),
-                Ok(n) => buffer.extend_from_slice(&chunk[..n]),
-                Err(error) if error.kind() == io::ErrorKind::TimedOut && !buffer.is_empty() => {
-                    return refuse(408, "the head of the request did not come in time", LATE);
+                Ok(0) | Err(Unread::Broken) => return Err(End::Closed),
+                Ok(n) => {
+                    // How long a kept connection was idle does not count as its next request's time.
+                    if buffer.is_empty() && kept {
+                        began = Instant::now();
+                    }
+                    buffer.extend_from_slice(&chunk[..n]);
                 }
-                Err(_) => return Err(End::Closed),
+                Err(_) if buffer.is_empty() => return Err(End::Closed),
+                Err(unread) => return unread.refuse("the head of the request did not come in time"),
             }
         }
+    }
+
+    /// Reads until `length` bytes are there of a body whose request began then.
+    fn read_body(
+        &self,
+        stream: &mut Stream,
+        buffer: &mut Vec<u8>,
+        length: usize,
+        request: Instant,
+    ) -> Result<(), End> {
+        let silence = Silence::Body { request };
+        let (began, mut chunk) = (Instant::now(), [0; 16 << 10]);
+        while buffer.len() < length {
+            let room = (length - buffer.len()).min(chunk.len());
+            match self.read_patiently(stream, &mut chunk[..room], began, silence) {
+                Ok(0) | Err(Unread::Broken) => return Err(End::Closed),
+                Ok(n) => buffer.extend_from_slice(&chunk[..n]),
+                Err(unread) => return unread.refuse("the body of the request did not come in time"),
+            }
+        }
+        Ok(())
     }
 
     /// Reads with an eye on the others: while nobody is free, the silent and the slow have to go. So have the silent
@@ -345,26 +384,48 @@ impl Shared {
         chunk: &mut [u8],
         began: Instant,
         silence: Silence,
-    ) -> io::Result<usize> {
+    ) -> Result<usize, Unread> {
         let (wait, busy, stop) = match silence {
             Silence::Kept => (IDLE, BUSY_SILENCE, Duration::ZERO),
             Silence::New => (HEAD, BUSY_SILENCE, STOP_SILENCE),
-            Silence::Within => (HEAD, BUSY_HEAD, HEAD),
+            Silence::Within => (HEAD, BUSY_PAUSE, HEAD),
+            Silence::Body { .. } => (BODY, BUSY_PAUSE, BODY),
         };
+        let asked = Instant::now();
         loop {
-            let slice = Instant::now() + BUSY_SILENCE;
-            match stream.read_by(chunk, slice.min(began + wait)) {
+            // Looked at first: whoever sends a byte now and then is not silent, but slow.
+            let slow = silence.request(began).is_some_and(|request| request.elapsed() >= BUSY_WHOLE);
+            if (slow || asked.elapsed() >= busy) && self.nobody_is_free() {
+                self.counts.shed.fetch_add(1, Ordering::Relaxed);
+                return Err(Unread::Shed);
+            }
+            match stream.read_by(chunk, (Instant::now() + LOOK).min(began + wait)) {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
-                read => return read,
+                read => return read.map_err(|_| Unread::Broken),
             }
             let waited = began.elapsed();
-            let shed = waited >= busy && self.nobody_is_free();
-            if shed {
-                self.counts.shed.fetch_add(1, Ordering::Relaxed);
+            if waited >= wait || waited >= stop && self.stop.load(Ordering::Relaxed) {
+                return Err(Unread::Late);
             }
-            let stopped = waited >= stop && self.stop.load(Ordering::Relaxed);
-            if shed || stopped || waited >= wait {
-                return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+
+    /// Closes so that the peer can still read the answer; not for long while others wait for this thread.
+    fn linger(&self, stream: &mut Stream) {
+        stream.finish_writing();
+        let began = Instant::now();
+        let (mut heard, mut left, mut chunk) = (began, LINGER_BYTES, [0; 8192]);
+        while left > 0 {
+            match stream.read_by(&mut chunk, Instant::now() + LOOK) {
+                Ok(0) => return,
+                Ok(n) => (heard, left) = (Instant::now(), left.saturating_sub(n)),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                Err(_) => return,
+            }
+            let busy = self.nobody_is_free();
+            let (most, silence) = if busy { (BUSY_WHOLE, LOOK) } else { (LINGER, LINGER_SILENCE) };
+            if began.elapsed() >= most || heard.elapsed() >= silence {
+                return;
             }
         }
     }
@@ -379,12 +440,51 @@ enum Silence {
     Kept,
     /// The rest of a head.
     Within,
+    /// The rest of a body whose request began then.
+    Body {
+        /// With the first byte of its head.
+        request: Instant,
+    },
+}
+
+impl Silence {
+    /// When the request began that is being read, if one is.
+    fn request(self, began: Instant) -> Option<Instant> {
+        match self {
+            Silence::New | Silence::Kept => None,
+            Silence::Within => Some(began),
+            Silence::Body { request } => Some(request),
+        }
+    }
+}
+
+/// Why there is nothing more to read.
+enum Unread {
+    /// The connection broke.
+    Broken,
+    /// Its time is over.
+    Late,
+    /// Others need the thread more.
+    Shed,
+}
+
+impl Unread {
+    fn refuse<T>(self, sentence: &str) -> Result<T, End> {
+        let reply = refused(&Refusal { status: 408, sentence: sentence.into(), fix: LATE });
+        Err(match self {
+            Unread::Broken => End::Closed,
+            Unread::Late => End::Refused(reply),
+            Unread::Shed => End::Shed(reply),
+        })
+    }
 }
 
 /// Why a connection ends before a request was answered.
 enum End {
     Closed,
     Refused(Reply),
+    /// Refused by somebody who is needed elsewhere.
+    Shed(Reply),
 }
 
 fn refuse<T>(status: u16, sentence: impl Into<String>, fix: &'static str) -> Result<T, End> {
@@ -393,36 +493,6 @@ fn refuse<T>(status: u16, sentence: impl Into<String>, fix: &'static str) -> Res
 
 fn busy<T>(what: &str) -> Result<T, End> {
     refuse(503, what, "redeliver it in a moment")
-}
-
-fn read_body(stream: &mut Stream, buffer: &mut Vec<u8>, length: usize) -> Result<(), End> {
-    let deadline = Instant::now() + BODY;
-    let mut chunk = [0; 16 << 10];
-    while buffer.len() < length {
-        let room = (length - buffer.len()).min(chunk.len());
-        match stream.read_by(&mut chunk[..room], deadline) {
-            Ok(0) => return Err(End::Closed),
-            Ok(n) => buffer.extend_from_slice(&chunk[..n]),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return refuse(408, "the body of the request did not come in time", LATE);
-            }
-            Err(_) => return Err(End::Closed),
-        }
-    }
-    Ok(())
-}
-
-/// Closes so that the peer can still read the answer.
-fn linger(stream: &mut Stream) {
-    stream.finish_writing();
-    let deadline = Instant::now() + LINGER;
-    let (mut left, mut chunk) = (LINGER_BYTES, [0; 8192]);
-    while left > 0 {
-        match stream.read_by(&mut chunk, deadline.min(Instant::now() + LINGER_SILENCE)) {
-            Ok(0) | Err(_) => return,
-            Ok(n) => left = left.saturating_sub(n),
-        }
-    }
 }
 
 fn refused(refusal: &Refusal) -> Reply {

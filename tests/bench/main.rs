@@ -2,7 +2,7 @@
 //!
 //! The real program runs as a process of its own; so do the yardsticks, which are bare tiny_http with as many workers:
 //! one that checks the signature and appends to the same journal, one that checks and keeps nothing. No network.
-//! `cargo bench -- --quick` is a twentieth of everything; names of parts choose: comparisons, outage, answers, intake.
+//! `cargo bench -- --quick` is a twentieth of everything; names of parts choose: comparisons, outage, flood, answers, intake.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A benchmark that can not go on stops.
 
@@ -12,6 +12,7 @@ mod standin;
 mod world;
 
 mod compare;
+mod flood;
 mod load;
 mod outage;
 mod yardstick;
@@ -34,6 +35,7 @@ fn main() {
     for (name, part) in [
         ("comparisons", comparisons as fn(bool)),
         ("outage", an_outage),
+        ("flood", |_| flood::run()),
         ("answers", answer_times),
         ("intake", intakes),
     ] {

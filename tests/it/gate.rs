@@ -1,17 +1,15 @@
 //! What strangers can do to the listener: whatever they send, the process lives, tiny_http sees whole clean requests
 //! only, and good deliveries are answered.
 
-use std::fs;
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use serde_json::{json, Value};
 
 use crate::raw::{self, Raw};
 use crate::standin::{Delivery, Sender};
-use crate::world::{get, Truth, World, PATIENCE, SECRET};
+use crate::world::{get, may_open_many_files, Truth, World, PATIENCE, SECRET};
 
 fn world() -> World {
     let mut world = World::new(Truth::Deliveries);
@@ -34,25 +32,18 @@ pub fn refused(world: &World) -> u64 {
 }
 
 /// Threads and descriptors of the service.
-fn size(world: &World) -> (usize, usize) {
-    let n_entries = |of: &str| fs::read_dir(format!("/proc/{}/{of}", world.service().pid())).unwrap().count();
-    (n_entries("task"), n_entries("fd"))
+pub(crate) fn size(world: &World) -> (usize, usize) {
+    let size = world.service().size();
+    (size.threads, size.descriptors)
 }
 
 /// A stranger leaves nothing behind: neither threads (tiny_http's go after five idle seconds) nor descriptors.
 #[track_caller]
-fn assert_comes_to_rest(world: &World, before: (usize, usize)) {
+pub(crate) fn assert_comes_to_rest(world: &World, before: (usize, usize)) {
     world.wait_until("as small as before", || {
         let now = size(world);
         now.0 <= before.0 + 8 && now.1 <= before.1 + 8
     });
-}
-
-fn may_open_many_files() {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the hard limit");
-    let now = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    assert!(now >= 4096, "the tests need 4096 open files; the hard limit is {now}");
 }
 
 #[test]

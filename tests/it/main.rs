@@ -19,6 +19,7 @@ mod ends;
 mod explain;
 mod fill;
 mod found;
+mod flood;
 mod gate;
 mod http;
 mod invites;

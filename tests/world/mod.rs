@@ -4,6 +4,8 @@
 
 #![allow(dead_code)] // Compiled as a module of several binaries, none of which uses all of it.
 
+mod process;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,6 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use process::{may_open_many_files, Size};
 use serde_json::Value;
 
 use crate::standin::client::{Connection, Place};
@@ -139,6 +142,11 @@ impl Service {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it costs at this moment.
+    pub fn size(&self) -> Size {
+        Size::of(self.pid())
     }
 
     /// Ends it at once, as a power cut would.
@@ -306,6 +314,11 @@ impl World {
         command.env_clear().envs(&self.env).stdin(Stdio::null()).stdout(Stdio::null());
         self.service = Service::try_run(command).ok();
         self.service.is_some()
+    }
+
+    /// Takes a service in that a test has started itself.
+    pub fn take_in(&mut self, service: Service) {
+        self.service = Some(service);
     }
 
     /// Starts the service in a way of the test's own.

@@ -1,0 +1,216 @@
+//! Floods: a thousand connections that hold something back, bodies and heads without end, and resources that run out.
+//! Good deliveries are answered, nothing grows, and everything comes to rest.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::gate::{assert_comes_to_rest, size};
+use crate::raw::{self, Raw};
+use crate::standin::{Delivery, Sender};
+use crate::world::{may_open_many_files, Truth, World, PATIENCE, SECRET};
+
+/// So long does GitHub wait for an answer.
+const GITHUBS_PATIENCE: Duration = Duration::from_secs(10);
+/// The memory of a service that was flooded, in MiB: buffers of 64 threads, and what they freed again.
+const FLOODED: f64 = 64.0;
+
+fn world() -> World {
+    let mut world = World::new(Truth::Deliveries);
+    world.start();
+    world
+}
+
+fn a_delivery(world: &World, name: &str) -> Delivery {
+    world.github.create_team(name, world.olive).1.remove(0)
+}
+
+/// A good delivery on a connection of its own, as GitHub sends it.
+#[track_caller]
+fn assert_is_taken(world: &World, name: &str) {
+    let url = format!("{}/github", world.service().url);
+    let sent = Sender::new(&url, SECRET).patience(GITHUBS_PATIENCE).send(&a_delivery(world, name));
+    assert_eq!(sent.expect("an answer, as long as GitHub waits for it").status, 202, "{name}");
+}
+
+#[test]
+fn a_good_delivery_is_answered_whatever_a_thousand_connections_hold_back() {
+    may_open_many_files();
+    let world = world();
+    world.wait_for_rest();
+    assert_is_taken(&world, "First");
+    let before = size(&world);
+    let (head, body) = raw::delivery_in_two(&a_delivery(&world, "Never"), "");
+    let half = [&head[..], &body[..body.len() / 2]].concat();
+    let kinds = [
+        ("a request", &b""[..]),
+        ("the rest of a head", b"POST /github HTTP/1.1\r\nConte"),
+        ("a body", &head),
+        ("the rest of a body", &half),
+        ("their end after a refusal", b"POST / HTTP/1.1\r\nContent-Length: 30000000000\r\n\r\n"),
+    ];
+    for (name, first) in kinds {
+        let mut all: Vec<_> = (0..1000).map(|_| Raw::open(&world.service().url)).collect();
+        for raw in &mut all {
+            raw.send(first);
+        }
+        assert_is_taken(&world, name);
+        let now = world.service().size();
+        println!("1,000 connections hold back {name}: {now:?}");
+        assert!(now.threads <= before.0 + 80 && now.descriptors <= before.1 + 400, "{name}: {now:?}");
+        assert!(now.peak < FLOODED, "{name}: {now:?}");
+    }
+    assert_comes_to_rest(&world, before);
+    assert!(world.metric("sync_gate_requests_total{gate=\"public\",result=\"shed\"}") > 0);
+    assert!(!world.sentry.teams().contains_key("never"));
+}
+
+/// Somebody who sends a byte now and then is never silent, and goes all the same.
+#[test]
+fn a_good_delivery_is_answered_while_hundreds_of_requests_drip() {
+    let world = world();
+    let (head, _) = raw::delivery_in_two(&a_delivery(&world, "Never"), "");
+    for first in [&b"POST /github HTTP/1.1\r\nX: "[..], &head] {
+        let over = AtomicBool::new(false);
+        let mut all: Vec<_> = (0..200).map(|_| Raw::open(&world.service().url)).collect();
+        for raw in &mut all {
+            raw.send(first);
+        }
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    all.retain_mut(|raw| raw.send("x"));
+                    thread::sleep(Duration::from_millis(10));
+                }
+            });
+            assert_is_taken(&world, &format!("Team {}", first.len()));
+            over.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Sends the same again and again until nobody takes it any more; how many bytes were taken, and what came back.
+fn stream_without_end(url: &str, first: &[u8], again: &[u8]) -> (usize, String) {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let mut reader = stream.try_clone().unwrap();
+    // Read meanwhile: a reset at the end may take the answer away.
+    let answer = thread::spawn(move || {
+        let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
+        while let Ok(n @ 1..) = reader.read(&mut chunk) {
+            answer.extend_from_slice(&chunk[..n]);
+        }
+        String::from_utf8(answer).unwrap()
+    });
+    let mut sent = 0;
+    if stream.write_all(first).is_ok() {
+        while stream.write_all(again).is_ok() {
+            sent += again.len();
+        }
+    }
+    (sent, answer.join().unwrap())
+}
+
+#[test]
+fn bodies_and_heads_without_end_are_refused_at_once_and_fill_nothing() {
+    let world = world();
+    world.wait_for_rest();
+    let before = size(&world);
+    let url = &world.service().url;
+    let block = vec![b'a'; 64 << 10];
+    let chunk = [b"10000\r\n", &block[..], b"\r\n"].concat();
+    let cases: [(&str, &[u8], &[u8], &str); 6] = [
+        ("a body of 30 GB", b"POST /github HTTP/1.1\r\nContent-Length: 30000000000\r\n\r\n", &block, "413"),
+        ("chunks", b"POST /github HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", &chunk, "411"),
+        ("a chunk's size", b"POST /github HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", &block, "411"),
+        ("a header", b"POST /github HTTP/1.1\r\nA: ", &block, "431"),
+        ("headers", b"POST /github HTTP/1.1\r\n", &b"A: b\r\n".repeat(1000), "431"),
+        ("a method", b"A", &block, "431"),
+    ];
+    thread::scope(|scope| {
+        let streams: Vec<_> = (0..60)
+            .map(|n| {
+                let (name, first, again, status) = cases[n % cases.len()];
+                (name, status, scope.spawn(move || stream_without_end(url, first, again)))
+            })
+            .collect();
+        assert_is_taken(&world, "Meanwhile");
+        for (name, status, stream) in streams {
+            let (sent, answer) = stream.join().unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer:?}");
+            assert_eq!(
+                answer.matches("HTTP/1.1").count(),
+                1,
+                "{name}: nothing behind it is taken for a request"
+            );
+            // What the kernel buffers on both ends, and what is read so that the answer can be seen.
+            assert!(sent < 32 << 20, "{name}: {sent} bytes were taken");
+        }
+    });
+    let now = world.service().size();
+    println!("60 streams without end: {now:?}");
+    assert!(now.peak < FLOODED, "{now:?}");
+    assert_comes_to_rest(&world, before);
+}
+
+#[test]
+fn whoever_never_reads_the_answers_is_let_go() {
+    let world = world();
+    world.wait_for_rest();
+    let before = size(&world);
+    let requests = b"GET /healthz HTTP/1.1\r\n\r\n".repeat(2000);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let mut raw = Raw::open(&world.service().url);
+            // It ends when the answers have filled all buffers and the service has closed.
+            let requests = &requests;
+            scope.spawn(move || while raw.send(requests) {});
+        }
+        assert_is_taken(&world, "Meanwhile");
+    });
+    assert!(world.service().size().peak < FLOODED);
+    assert_comes_to_rest(&world, before);
+}
+
+/// As many bodies of the largest size as there are threads are all that is ever received at once.
+#[test]
+fn bodies_beyond_the_budget_are_refused_until_others_are_through() {
+    let world = world();
+    world.wait_for_rest();
+    let before = size(&world);
+    let head = |more: &str| format!("POST /github HTTP/1.1\r\n{more}Content-Length: 1048576\r\n\r\n");
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..64)
+            .map(|_| {
+                let mut raw = Raw::open(&world.service().url);
+                raw.send(head("Expect: 100-continue\r\n"));
+                raw
+            })
+            .collect();
+        // Each sends a little now and then, so that it is neither silent nor done.
+        scope.spawn(|| {
+            let mut all = all;
+            while !over.load(Ordering::Relaxed) {
+                all.retain_mut(|raw| raw.send("x"));
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        world.wait_until("the budget is used up", || {
+            let mut raw = Raw::open(&world.service().admin);
+            raw.send(head("Expect: 100-continue\r\n"));
+            let answer = raw.answer();
+            answer.is_some_and(|answer| {
+                answer.status == 503
+                    && answer.header("retry-after") == Some("5")
+                    && answer.body.contains("too much")
+            })
+        });
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_is_taken(&world, "Afterwards");
+    assert_comes_to_rest(&world, before);
+}

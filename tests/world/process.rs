@@ -1,0 +1,46 @@
+//! What a running program costs, as the kernel counts it.
+
+use std::fs;
+
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+
+/// Threads, open descriptors and memory of a process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Size {
+    /// Threads.
+    pub threads: usize,
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// Resident memory, in MiB,
+    pub resident: f64,
+    /// and the most of it so far.
+    pub peak: f64,
+}
+
+impl Size {
+    /// Of the process with this id; nothing of one that is no more.
+    pub fn of(pid: u32) -> Self {
+        let n_entries =
+            |of: &str| fs::read_dir(format!("/proc/{pid}/{of}")).map_or(0, |entries| entries.count());
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let memory = |which: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(which));
+            line.and_then(|kib| kib.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0)
+                / 1024.0
+        };
+        Self {
+            threads: n_entries("task"),
+            descriptors: n_entries("fd"),
+            resident: memory("VmRSS:"),
+            peak: memory("VmHWM:"),
+        }
+    }
+}
+
+/// A thousand connections take a thousand descriptors on this side too.
+pub fn may_open_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the hard limit");
+    let now = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    assert!(now >= 4096, "this needs 4096 open files; the hard limit is {now}");
+}
