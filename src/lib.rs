@@ -44,6 +44,7 @@ pub mod heard;
 pub mod hours;
 pub mod identity;
 pub mod ids;
+pub mod inner;
 pub mod intake;
 pub mod invite;
 pub mod journal;

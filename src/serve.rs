@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use tiny_http::{Header, Response, Server};
+use tiny_http::{Header, Response};
 
 use crate::admin::Admin;
 use crate::config::values::Listen;
@@ -22,6 +22,7 @@ use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
 use crate::failpoint;
 use crate::gate::{self, relay, socket, Budget, Gate};
+use crate::inner::{self, Inner};
 use crate::intake::{Answer, Intake, Request};
 use crate::journal::Journal;
 use crate::notify::Notify;
@@ -31,13 +32,13 @@ use crate::{reload, watch, work};
 const PUBLIC_THREADS: usize = 64;
 /// Connections to the admin listener at once.
 const ADMIN_THREADS: usize = 4;
-/// tiny_http's workers: so many deliveries share a flush to disk.
-const HTTP_WORKERS: usize = 16;
 /// Bytes of bodies at once.
 const BODIES: usize = 64 << 20;
 /// How long a stop may take before calls are cut, and before the process ends anyway.
 const STOP_CALLS: Duration = Duration::from_secs(5);
 const STOP: Duration = Duration::from_secs(10);
+/// How long a thread rests that met an internal error.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 /// How often signals are looked for.
 const PERIOD: Duration = Duration::from_millis(50);
 /// A sign of life takes no longer than this.
@@ -72,12 +73,13 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
         (None, Some(listen)) => Some(socket::bind(listen, 0o660)?),
         (None, None) => None,
     };
-    let service = Service::start(config, env, engine, public, admin, public_threads)?;
+    let mut service = Service::start(config, env, engine, public, admin, public_threads)?;
     service.announce(config);
     notify.send("READY=1");
+    let (engine, intake) = (service.engine.clone(), service.intake.clone());
     service.wait(&stop, &notify, &mut || {
         if reload.swap(false, Ordering::Relaxed) {
-            reload::reload(&service.engine, &service.intake, flags, env);
+            reload::reload(&engine, &intake, flags, env);
         }
     });
     notify.send("STOPPING=1");
@@ -90,10 +92,9 @@ struct Service {
     engine: Arc<Engine>,
     intake: Arc<Intake>,
     gates: Arc<Gates>,
-    server: Arc<Server>,
-    inner: ShortPath,
+    inner: Inner,
+    answer: inner::Answer,
     stop: Arc<AtomicBool>,
-    http: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
     keeper: JoinHandle<()>,
     control: JoinHandle<()>,
@@ -121,29 +122,27 @@ impl Service {
         public_threads: usize,
     ) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let inner = inner_socket(&config.settings.state_dir, env)?;
-        let server = Server::http_unix(&inner.path)
-            .map_err(|error| Error::failed("failed to start the HTTP server").why(error))?;
-        let server = Arc::new(server);
+        let mut inner = Inner::open(inner_socket(&config.settings.state_dir, env)?)?;
         let budget = Budget::new(BODIES);
         // Before anybody is listened to: what arrives from then on finds its own way into the lanes.
         engine.fill_lanes();
         let open = |listener, name, threads| {
-            let options = gate::Options { name, threads, inner: inner.path.clone(), budget: budget.clone() };
-            Gate::open(listener, options).context("failed to start the threads of the listener", name)
+            let options = gate::Options { name, threads, inner: inner.path().into(), budget: budget.clone() };
+            Gate::open(listener, options)
+                .context("failed to start the threads of the listener", name)
+                .map_err(more_threads)
         };
         let admin_is_local = admin.as_ref().is_none_or(socket::Listener::is_local);
         let admin = admin.map(|listener| open(listener, "admin", ADMIN_THREADS)).transpose()?;
         let public = open(public, "public", public_threads)?;
         let gates = Arc::new(Gates { public, admin, admin_is_local });
         let intake = Arc::new(Intake::new(engine.clone(), config.webhook_secrets.clone()));
-        let http = (0..HTTP_WORKERS)
-            .map(|n| {
-                let (server, gates, intake, engine) =
-                    (server.clone(), gates.clone(), intake.clone(), engine.clone());
-                spawn(format!("http-{n}"), move || answer_requests(&server, &gates, &intake, &engine))
-            })
-            .collect::<Result<_>>()?;
+        let answer = {
+            let (gates, intake, engine) = (gates.clone(), intake.clone(), engine.clone());
+            Arc::new(move |request| answer_one(request, &gates, &intake, &engine))
+        };
+        let answer: inner::Answer = answer;
+        inner.serve(&answer).map_err(more_threads)?;
         let control = Control::open(&config.settings.state_dir)?;
         let (on_control, stop_control) = (engine.clone(), stop.clone());
         let control = spawn("control".into(), move || control.run(&on_control, &stop_control))?;
@@ -155,7 +154,7 @@ impl Service {
             let engine = engine.clone();
             workers.push(spawn(format!("work-{n}"), move || work::run(&engine))?);
         }
-        Ok(Self { engine, intake, gates, server, inner, stop, http, workers, keeper, control })
+        Ok(Self { engine, intake, gates, inner, answer, stop, workers, keeper, control })
     }
 
     /// One line with what an operator wants to know first.
@@ -186,11 +185,15 @@ impl Service {
     }
 
     /// Waits for the signal to stop, feeding the watchdog: only a full round through gate and tiny_http counts as alive.
-    fn wait(&self, stop: &AtomicBool, notify: &Notify, meanwhile: &mut dyn FnMut()) {
+    fn wait(&mut self, stop: &AtomicBool, notify: &Notify, meanwhile: &mut dyn FnMut()) {
         let mut due = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(PERIOD);
             meanwhile();
+            if self.gates.all().filter(|gate| gate.finds_nobody()).count() > 0 {
+                self.inner.replace(&self.answer);
+            }
+            self.inner.complete(&self.answer);
             let Some(period) = notify.watchdog_period().filter(|_| Instant::now() >= due) else { continue };
             if self.gates.public.is_alive(ALIVE) {
                 notify.send("WATCHDOG=1");
@@ -221,14 +224,13 @@ impl Service {
             self.engine.sentry.host().cut();
             all_finished(&self.workers, began + STOP);
         }
-        self.http.iter().for_each(|_| self.server.unblock());
+        let http = self.inner.end();
         self.stop.store(true, Ordering::Relaxed);
         self.keeper.thread().unpark();
         self.control.thread().unpark();
         self.engine.journal.close();
-        let _ = std::fs::remove_file(&self.inner.path);
         // The sockets' files go with their owners, the last of which are these threads.
-        let last: Vec<_> = self.http.into_iter().chain([self.control]).collect();
+        let last: Vec<_> = http.into_iter().chain([self.control]).collect();
         all_finished(&last, began + STOP);
         drop(self.gates);
         log::info!("stopped in {} ms", began.elapsed().as_millis());
@@ -245,8 +247,22 @@ fn all_finished(threads: &[JoinHandle<()>], deadline: Instant) -> bool {
     false
 }
 
-fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.clone()).spawn(work).context("failed to start the thread", name)
+/// A thread that lives as long as the process: a panic costs what was under way, not what comes after it.
+fn spawn(name: String, work: impl Fn() + Send + 'static) -> Result<JoinHandle<()>> {
+    let work = move || {
+        while std::panic::catch_unwind(std::panic::AssertUnwindSafe(&work)).is_err() {
+            thread::sleep(AFTER_PANIC);
+        }
+    };
+    thread::Builder::new()
+        .name(name.clone())
+        .spawn(work)
+        .context("failed to start the thread", name)
+        .map_err(more_threads)
+}
+
+fn more_threads(error: Error) -> Error {
+    error.fix("allow more threads: TasksMax= in the unit, or ulimit -u")
 }
 
 /// The state directory holds what nobody else should read.
@@ -267,9 +283,7 @@ fn inner_socket(state_dir: &Path, env: &Environment) -> Result<ShortPath> {
     let runtime =
         env.get("RUNTIME_DIRECTORY").and_then(|dirs| dirs.split(':').next()).filter(|dir| !dir.is_empty());
     let dir = runtime.map_or(state_dir.to_path_buf(), PathBuf::from);
-    let socket = ShortPath::new(&dir, "http").context("failed to open", dir.display())?;
-    let _ = std::fs::remove_file(&socket.path);
-    Ok(socket)
+    ShortPath::new(&dir, "http").context("failed to open", dir.display())
 }
 
 /// How many connections the limit of open files allows, after raising it as far as it goes by itself.
@@ -290,19 +304,6 @@ fn descriptors(wanted: usize) -> Result<usize> {
     }
     log::warn!("only {current} files may be open: {threads} connections at once instead of {wanted}");
     Ok(threads)
-}
-
-/// A worker of tiny_http: answers until the server is unblocked at the end.
-fn answer_requests(server: &Server, gates: &Gates, intake: &Intake, engine: &Engine) {
-    while let Ok(request) = server.recv() {
-        // A panic costs one request its answer, not the service a worker.
-        let answered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            answer_one(request, gates, intake, engine);
-        }));
-        if answered.is_err() {
-            log::error!("http: a request met an internal error");
-        }
-    }
 }
 
 fn answer_one(mut request: tiny_http::Request, gates: &Gates, intake: &Intake, engine: &Engine) {

@@ -87,6 +87,8 @@ struct Shared {
     /// How many there are to be busy: as many as asked for, unless the system refused some.
     n_threads: AtomicUsize,
     stop: AtomicBool,
+    /// Nobody listened on tiny_http's socket.
+    missed: AtomicBool,
     counts: Counts,
 }
 
@@ -125,6 +127,7 @@ impl Gate {
             busy: AtomicUsize::new(0),
             n_threads: AtomicUsize::new(wanted),
             stop: AtomicBool::new(false),
+            missed: AtomicBool::new(false),
             counts: Counts::default(),
         });
         let mut threads = Vec::new();
@@ -152,6 +155,11 @@ impl Gate {
     /// Counts since start.
     pub fn counts(&self) -> &Counts {
         &self.shared.counts
+    }
+
+    /// Whether nobody was found behind it since it was last asked: tiny_http has died.
+    pub fn finds_nobody(&self) -> bool {
+        self.shared.missed.swap(false, Ordering::Relaxed)
     }
 
     /// Stops accepting. Connections that are being answered go on.
@@ -295,7 +303,8 @@ impl Shared {
         self.read_body(stream, buffer, head.length, began)?;
         self.counts.passed.fetch_add(1, Ordering::Relaxed);
         let body = buffer.get(..head.length).unwrap_or_default();
-        let reply = relay::ask(&self.options.inner, self.options.name, &head, body);
+        let reply = relay::connect(&self.options.inner, &self.missed)
+            .and_then(|stream| relay::ask(stream, self.options.name, &head, body));
         buffer.drain(..head.length);
         drop(claim);
         let reply = match reply {

@@ -5,7 +5,9 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::head::{Head, Method};
 
@@ -14,6 +16,9 @@ pub const GATE_HEADER: &str = "x-gate";
 
 /// A delivery's answer waits for a flush to disk; everything else is quicker.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long it may be away when it has died, and how often it is looked for.
+const REPLACED: Duration = Duration::from_secs(2);
+const PERIOD: Duration = Duration::from_millis(20);
 /// A status page of thousands of entries; nothing here is larger.
 const ANSWER_LIMIT: u64 = 8 << 20;
 
@@ -30,9 +35,30 @@ pub struct Reply {
     pub length: usize,
 }
 
+/// Connects to tiny_http. While nobody listens, which `missed` is set to tell, it tries for a while: another one takes
+/// the place of one that has died.
+pub fn connect(inner: &Path, missed: &AtomicBool) -> io::Result<UnixStream> {
+    let until = Instant::now() + REPLACED;
+    loop {
+        match UnixStream::connect(inner) {
+            Err(error) if is_absence(&error) => {
+                missed.store(true, Ordering::Relaxed);
+                if Instant::now() >= until {
+                    return Err(error);
+                }
+                thread::sleep(PERIOD);
+            }
+            connected => return connected,
+        }
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+}
+
 /// Asks tiny_http. An error means that it did not answer.
-pub fn ask(inner: &Path, gate: &str, head: &Head, body: &[u8]) -> io::Result<Reply> {
-    let mut stream = UnixStream::connect(inner)?;
+pub fn ask(mut stream: UnixStream, gate: &str, head: &Head, body: &[u8]) -> io::Result<Reply> {
     stream.set_write_timeout(Some(ANSWER))?;
     stream.set_read_timeout(Some(ANSWER))?;
     let mut request =

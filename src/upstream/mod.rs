@@ -11,6 +11,7 @@ pub mod tls;
 pub mod window;
 
 use std::fmt;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many rate limits one call bears before its job is put aside.
 const TRIES: u32 = 10;
 
+/// How an exchange in which the client panicked tells itself.
+const PANICKED: &str = "an internal error, as for want of a thread: see the log";
 /// How an exchange without an answer in time tells itself.
 const LATE: &str = "no answer in time";
 
@@ -316,7 +319,10 @@ impl Upstream {
         let began = Instant::now();
         failpoint::pass("before a call");
         let mut was_closed = false;
-        let (verdict, answer, said) = match self.send(request, line) {
+        // The client starts a thread to look up the host, and panics where none can be had: that is no answer either.
+        let sent = catch_unwind(AssertUnwindSafe(|| self.send(request, line)))
+            .unwrap_or_else(|_| Err(std::io::Error::other(PANICKED).into()));
+        let (verdict, answer, said) = match sent {
             Ok(answer) => {
                 let verdict = verdict::judge(asked, &answer, Timestamp::now());
                 let said = if answer.status < 300 { answer.status.to_string() } else { answer.brief() };

@@ -1,16 +1,22 @@
 //! Floods: a thousand connections that hold something back, bodies and heads without end, and resources that run out.
 //! Good deliveries are answered, nothing grows, and everything comes to rest.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{prlimit, Pid, Resource, Rlimit};
+
 use crate::gate::{assert_comes_to_rest, size};
 use crate::raw::{self, Raw};
 use crate::standin::{Delivery, Sender};
-use crate::world::{may_open_many_files, Truth, World, PATIENCE, SECRET};
+use crate::world::{may_open_many_files, Service, Truth, World, PATIENCE, SECRET};
 
 /// So long does GitHub wait for an answer.
 const GITHUBS_PATIENCE: Duration = Duration::from_secs(10);
@@ -212,5 +218,124 @@ fn bodies_beyond_the_budget_are_refused_until_others_are_through() {
         over.store(true, Ordering::Relaxed);
     });
     assert_is_taken(&world, "Afterwards");
+    assert_comes_to_rest(&world, before);
+}
+
+/// How much of something a process may have.
+fn limit(world: &World, resource: Resource, most: u64) {
+    let pid = Pid::from_raw(world.service().pid() as i32);
+    let hard = rustix::process::getrlimit(resource).maximum;
+    prlimit(pid, resource, Rlimit { current: Some(most), maximum: hard }).unwrap();
+}
+
+/// Sends deliveries on connections of their own, all at once; what each was answered, once `meanwhile` is over.
+fn all_at_once(world: &World, name: &str, n: usize, meanwhile: impl FnOnce()) -> Vec<Option<u16>> {
+    let mut all: Vec<_> = (0..n)
+        .map(|i| {
+            let mut raw = Raw::open(&world.service().url);
+            raw.send(raw::delivery(&a_delivery(world, &format!("{name} {i}")), "Connection: close\r\n"));
+            raw
+        })
+        .collect();
+    meanwhile();
+    all.iter_mut().map(|raw| raw.answer().map(|answer| answer.status)).collect()
+}
+
+#[track_caller]
+fn assert_recovers(world: &World, name: &str, answers: &[Option<u16>]) {
+    for (i, answer) in answers.iter().enumerate() {
+        assert!(
+            matches!(answer, None | Some(202 | 503)),
+            "{name} {i}: {answer:?}\n{}",
+            world.service().text()
+        );
+    }
+    let healthy = || Sender::new(&format!("{}/github", world.service().url), SECRET);
+    let again = a_delivery(world, &format!("{name} again"));
+    world.wait_until("deliveries are taken again", || {
+        healthy().patience(PATIENCE).send(&again).is_ok_and(|answer| answer.status < 300)
+    });
+    world.wait_for_rest();
+    let teams = world.sentry.teams();
+    for (i, answer) in answers.iter().enumerate() {
+        let slug = format!("{name}-{i}");
+        assert!(
+            *answer != Some(202) || teams.contains_key(&slug),
+            "{slug} was answered with 202 and is lost"
+        );
+    }
+}
+
+#[test]
+fn descriptors_that_run_out_cost_answers_for_as_long_and_nothing_that_was_taken() {
+    let world = world();
+    world.wait_for_rest();
+    let (_, open) = size(&world);
+    for more in (0..12).step_by(2) {
+        let name = format!("wave{more}");
+        limit(&world, Resource::Nofile, open as u64 + more);
+        let answers = all_at_once(&world, &name, 16, || {
+            thread::sleep(Duration::from_millis(300));
+            limit(&world, Resource::Nofile, 4096);
+        });
+        println!("{open} + {more} descriptors: {answers:?}");
+        assert_recovers(&world, &name, &answers);
+    }
+}
+
+/// Threads are counted per user, so the service is one that nobody else is.
+#[test]
+fn threads_that_run_out_cost_answers_for_as_long_and_nothing_that_was_taken() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root may start it as another user");
+        return;
+    }
+    let mut world = World::new(Truth::Deliveries);
+    let somebody = 60_000 + std::process::id() % 5_000;
+    // A copy: that user may not reach where it was built.
+    let program = world.dir.0.join("program");
+    fs::copy(World::program(), &program).unwrap();
+    fs::create_dir(world.dir.0.join("state")).unwrap();
+    chown(world.dir.0.join("state"), Some(somebody), Some(somebody)).unwrap();
+    let command = |world: &World, script: &str| {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).arg(&program).env_clear().envs(&world.env).uid(somebody).gid(somebody);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    };
+    // Some shells call it so, others so.
+    let few = command(&world, "ulimit -u 60 2>/dev/null || ulimit -p 60 || exit 9; exec \"$0\"");
+    let why = Service::try_run(few).err().unwrap();
+    assert!(why.contains("fix: allow more threads: TasksMax= in the unit, or ulimit -u"), "{why}");
+    world.start_with(command(&world, "exec \"$0\""));
+    world.wait_for_rest();
+    let before = size(&world);
+    let pid = world.service().pid().to_string();
+    let allow = |most: usize| {
+        let limit = format!("--nproc={most}:");
+        let mut command = Command::new("prlimit");
+        let done = command.args(["--pid", &pid, &limit]).uid(somebody).gid(somebody).status();
+        done.is_ok_and(|status| status.success())
+    };
+    if !allow(4096) {
+        eprintln!("skipped: there is no prlimit, or it may not");
+        return;
+    }
+    let mut n_deaths = 0;
+    for more in [0, 2, 4] {
+        let name = format!("wave{more}");
+        assert!(allow(size(&world).0 + more));
+        let answers = all_at_once(&world, &name, 60, || {
+            thread::sleep(Duration::from_millis(300));
+            assert!(allow(4096));
+        });
+        let n_taken = answers.iter().filter(|answer| **answer == Some(202)).count();
+        let log = world.service().text();
+        let died = log.matches("the server within the process has died").count() - n_deaths;
+        println!("{more} more threads: {n_taken} of 60 were taken, tiny_http died {died} times");
+        n_deaths += died;
+        assert_recovers(&world, &name, &answers);
+    }
+    assert!(n_deaths > 0, "nothing was ever short");
     assert_comes_to_rest(&world, before);
 }
