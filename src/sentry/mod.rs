@@ -24,8 +24,9 @@ use crate::upstream::tls::Roots;
 use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
 
-/// A list is at most so many pages of 100; more is an endless loop of a broken server.
-const MOST_PAGES: usize = 10_000;
+/// A list is at most so many pages of 100, more people than any organisation has; more is an endless loop of a broken
+/// server.
+const MOST_PAGES: usize = 3_000;
 
 /// One Sentry organisation.
 pub struct Sentry {
@@ -341,12 +342,14 @@ impl Sentry {
             for row in rows {
                 items.push(read(row).ok_or_else(|| unreadable(path.into()))?);
             }
-            match wire::next_cursor(link.as_deref()) {
-                Some(cursor) => next = format!("{path}&cursor={}", path_part(&cursor)),
-                None => return Ok(Some(items)),
+            let Some(cursor) = wire::next_cursor(link.as_deref()) else { return Ok(Some(items)) };
+            let after = format!("{path}&cursor={}", path_part(&cursor));
+            if after == next {
+                return Err(broken(next, "the page leads to itself".into()));
             }
+            next = after;
         }
-        Err(unreadable(path.into()))
+        Err(broken(next, format!("more than {MOST_PAGES} pages")))
     }
 
     fn write(&self, asked: Asked, method: Method, path: String, body: Option<serde_json::Value>) -> Reply {
@@ -481,7 +484,10 @@ fn parsed<T: DeserializeOwned>(reply: Reply) -> Result<(T, Option<String>), Trou
 }
 
 fn unreadable(path: String) -> Trouble {
-    let why = "the answer can not be read".to_string();
+    broken(path, "the answer can not be read".into())
+}
+
+fn broken(path: String, why: String) -> Trouble {
     let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
     Trouble { kind: TroubleKind::Unknown, why, exchange }
 }

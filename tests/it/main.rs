@@ -17,6 +17,7 @@ mod crash;
 mod effects;
 mod ends;
 mod explain;
+mod faults;
 mod fill;
 mod found;
 mod flood;
