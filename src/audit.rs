@@ -95,41 +95,46 @@ impl Audit {
         Self { dir: state_dir.join("audit"), keep, open: Mutex::new(None) }
     }
 
-    /// Writes a line. A failure is logged; the work goes on, because its record is the journal.
-    pub fn write(&self, entry: Entry) {
-        if let Err(error) = self.append(entry, false) {
-            log::error!("audit: a line could not be written: {error}");
+    /// Writes a line. Where that fails the line goes into the service's log, and the work goes on: its record is the journal.
+    pub fn write(&self, mut entry: Entry) {
+        entry.at = Timestamp::now().to_string();
+        if let Err(error) = self.append(&entry, false) {
+            let line = serde_json::to_string(&entry).unwrap_or_default();
+            log::error!("audit: a line could not be written: {error}: {}", crate::escape::json(&line));
         }
     }
 
     /// Writes a line and syncs it: for what could not be brought back without it.
-    pub fn write_synced(&self, entry: Entry) -> io::Result<()> {
-        self.append(entry, true)
+    pub fn write_synced(&self, mut entry: Entry) -> io::Result<()> {
+        entry.at = Timestamp::now().to_string();
+        self.append(&entry, true)
     }
 
-    fn append(&self, mut entry: Entry, sync: bool) -> io::Result<()> {
+    fn append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Timestamp::now();
-        entry.at = now.to_string();
         // The same value, in letters that steer no terminal, whoever looks at the file.
-        let mut line = crate::escape::json(&serde_json::to_string(&entry)?).into_bytes();
+        let mut line = crate::escape::json(&serde_json::to_string(entry)?).into_bytes();
         line.push(b'\n');
         let month = now.month();
-        if open.as_ref().is_none_or(|(known, _)| *known != month) {
-            *open = Some((month.clone(), self.begin(&month, now)?));
+        let last = open.as_ref().map(|(known, _)| known.clone());
+        if last.as_deref() != Some(&month) {
+            *open = Some((month.clone(), self.begin(&month, now, last.as_deref())?));
         }
         let Some((_, file)) = open.as_mut() else { return Ok(()) };
         failpoint::pass("before an audit line");
-        file.write_all(&line)?;
-        if sync {
-            file.sync_data()?;
+        let written = file.write_all(&line).and_then(|()| if sync { file.sync_data() } else { Ok(()) });
+        if written.is_err() {
+            // Opened anew, the next line does not begin behind half of this one.
+            *open = None;
         }
-        Ok(())
+        written
     }
 
-    fn begin(&self, month: &str, now: Timestamp) -> io::Result<File> {
+    /// Opens a month's file. `last` is the month that was written to until now: its file stays, whatever the clock says.
+    fn begin(&self, month: &str, now: Timestamp, last: Option<&str>) -> io::Result<File> {
         fs::create_dir_all(&self.dir)?;
-        self.remove_old(now);
+        self.remove_old(now, last);
         let path = self.dir.join(format!("{month}.jsonl"));
         let fresh = !path.exists();
         let mut file = OpenOptions::new().append(true).create(true).read(true).open(&path)?;
@@ -140,13 +145,20 @@ impl Audit {
         Ok(file)
     }
 
-    /// Removes files whose month ended longer ago than the log is kept.
-    fn remove_old(&self, now: Timestamp) {
-        let oldest = format!("{}.jsonl", now.before(self.keep).month());
+    /// Removes files whose month ended longer ago than the log is kept. Its own last month counts, if that is earlier than
+    /// the clock's: a clock that jumps ahead by years must not take everything along.
+    fn remove_old(&self, now: Timestamp, last: Option<&str>) {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        for path in entries.map(|entry| entry.path()) {
+        let paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        let month = |path: &PathBuf| {
+            let stem = path.file_stem()?.to_str()?;
+            Timestamp::parse(&format!("{stem}-28T00:00:00Z"))
+        };
+        let newest = paths.iter().filter_map(month).max().unwrap_or(now);
+        let oldest = format!("{}.jsonl", now.min(newest).before(self.keep).month());
+        for path in paths {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.ends_with(".jsonl") && name < oldest.as_str() {
+            if name.ends_with(".jsonl") && name < oldest.as_str() && name.strip_suffix(".jsonl") != last {
                 match fs::remove_file(&path) {
                     Ok(()) => log::info!("audit: removed `{}`, older than it is kept", path.display()),
                     Err(error) => log::warn!("audit: failed to remove `{}`: {error}", path.display()),
@@ -180,6 +192,7 @@ mod tests {
         let audit = Audit::new(&dir, Duration::from_secs(86_400 * 31));
         fs::create_dir_all(dir.join("audit")).unwrap();
         fs::write(dir.join("audit/2020-01.jsonl"), "old\n").unwrap();
+        fs::write(dir.join(format!("audit/{}.jsonl", Timestamp::now().month())), "").unwrap();
         let exchange = Exchange { call: "POST /x".into(), answer: "201".into() };
         let entry = Entry { event: "membership.added", decision: "add member", ..Entry::default() };
         audit.write(entry.clone().because("in \"GitHub\"\n").exchange(&exchange));
@@ -191,6 +204,32 @@ mod tests {
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!((&lines[0]["answer"], &lines[0]["reason"]), (&"201".into(), &"in \"GitHub\"\n".into()));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_jumps_takes_nothing_along() {
+        let dir = std::env::temp_dir().join(format!("audit-clock-{}", std::process::id()));
+        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 400));
+        let begin = |now: &str, last: Option<&str>| {
+            let now = Timestamp::parse(now).unwrap();
+            drop(audit.begin(&now.month(), now, last).unwrap());
+        };
+        let left = || {
+            let files = fs::read_dir(dir.join("audit")).unwrap().flatten();
+            let mut names: Vec<_> = files.map(|file| file.file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let (now, ahead) = ("2026-11-25T00:00:00Z", "2036-11-25T00:00:00Z");
+        begin("2025-12-01T00:00:00Z", None);
+        begin(now, Some("2025-12"));
+        begin(ahead, Some("2026-11"));
+        assert_eq!(left(), ["2025-12.jsonl", "2026-11.jsonl", "2036-11.jsonl"]);
+        // A machine without a clock of its own, until the network tells the time.
+        begin("1970-01-01T00:00:00Z", None);
+        begin(now, Some("1970-01"));
+        assert_eq!(left(), ["1970-01.jsonl", "2025-12.jsonl", "2026-11.jsonl", "2036-11.jsonl"]);
         fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -262,6 +262,31 @@ fn deletions_count_for_an_hour_whether_done_or_under_way() {
     assert_eq!(state.teams.being_deleted().collect::<Vec<_>>(), [GithubTeamId(1)]);
 }
 
+/// A clock that is set back by years, and one that was ahead for a while: guards count more rather than less, and nothing
+/// that is open goes.
+#[test]
+fn a_clock_that_jumps_loosens_no_guard_and_loses_nothing_that_is_open() {
+    const YEAR: u64 = 365 * 24 * 3_600_000;
+    let mut state = full();
+    let at = Timestamp(30 * YEAR);
+    state.apply(Record::Gone { team: GithubTeamId(1), fate: Fate::Deleted, apart: false, at });
+    for now in [30 * YEAR, 29 * YEAR, 0] {
+        assert!(
+            state.teams.deleted_within_hour(Timestamp(now)) >= 1,
+            "what was deleted in the future was just deleted"
+        );
+    }
+    let open = |state: &State| {
+        let queued: Vec<_> = state.deliveries.queued().map(|delivery| delivery.seq).collect();
+        (queued, state.deliveries.n_failed(), state.holds.iter().count())
+    };
+    let before = open(&state);
+    for now in [60 * YEAR, 0, u64::MAX] {
+        state.forget_old(Timestamp(now));
+        assert_eq!(open(&state), before);
+    }
+}
+
 #[test]
 fn failed_deliveries_come_back_in_their_old_place() {
     let mut state = full();

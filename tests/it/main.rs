@@ -21,6 +21,7 @@ mod faults;
 mod fill;
 mod found;
 mod flood;
+mod full;
 mod gate;
 mod http;
 mod invites;
