@@ -1,11 +1,13 @@
 //! No secret reaches a log, an answer, a page or a file, whatever goes wrong around it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use crate::raw;
+use crate::standin::encode::{base64, form_encode, path_encode};
 use crate::standin::{Fault, Rule, Sender};
-use crate::world::{Truth, World, SECRET};
+use crate::world::{written, Secrets, TempDir, Truth, World, BOTH, SECRET};
 
 /// All that lies below a folder, by path.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -91,5 +93,56 @@ fn secrets_never_appear() {
                 assert!(!text.contains(&hex::encode(secret)), "a secret in hex in {place}");
             }
         }
+    }
+}
+
+/// Each world looks for its own secrets at its end, in this way: so it has to find them.
+#[test]
+fn every_form_of_a_secret_is_found_wherever_it_stands() {
+    let dir = TempDir::new("secrets");
+    let held = dir.0.join("held");
+    fs::write(&held, "of a file\n").unwrap();
+    let pairs =
+        [("GH_WEBHOOK_TOKEN", SECRET), ("SENTRY_TOKEN_FILE", held.to_str().unwrap()), ("OTHER", "no secret")];
+    let env: BTreeMap<_, _> =
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let mut secrets = Secrets::default();
+    secrets.learn(&env);
+    let as_bearer = base64(format!("Bearer {SECRET} and more").as_bytes());
+    for form in [
+        SECRET.to_string(),
+        format!("{SECRET:?}"),
+        serde_json::json!({ "x": SECRET }).to_string(),
+        "a secret of the tests, with \\u00fcnicode".into(),
+        form_encode(SECRET),
+        path_encode(SECRET),
+        hex::encode(SECRET),
+        as_bearer,
+        "a line of a file here".into(),
+    ] {
+        let found = secrets.found_in(format!("before {form} after").as_bytes());
+        assert!(found.is_some_and(|found| found.contains("…before ")), "{form}");
+    }
+    assert_eq!(secrets.found_in(b"no secret, a secret of the tests"), None);
+    assert_eq!(secrets.found_below(&dir.0), None, "the file that holds it on purpose is left out");
+    fs::create_dir(dir.0.join("deep")).unwrap();
+    fs::write(dir.0.join("deep/other"), "of a file").unwrap();
+    assert!(secrets.found_below(&dir.0).is_some_and(|found| found.contains("deep/other: a secret")));
+}
+
+/// Each world looks at its end whether GitHub was written to; here it is shown that it would see it.
+#[test]
+fn every_world_ends_without_a_write_to_github() {
+    for truth in BOTH {
+        let (world, crew) = World::new(truth).with_crew();
+        let ana = world.person("ana");
+        world.settle(&world.github.add_member(crew, ana));
+        world.settle(&world.github.rename_team(crew, "Deck"));
+        world.settle(&world.github.delete_team(crew));
+        let calls = world.github.wire.calls();
+        assert_eq!((written(&calls), calls.is_empty()), (Vec::new(), false));
+        let mut write = calls[0].clone();
+        (write.method, write.route) = ("DELETE".into(), "DELETE /teams/{id}".into());
+        assert_eq!(written(&[write]).len(), 1);
     }
 }

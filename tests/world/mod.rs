@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Compiled as a module of several binaries, none of which uses all of it.
 
 mod process;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 #[allow(unused_imports)] // As above.
 pub use process::{may_open_many_files, Size};
+#[allow(unused_imports)] // As above.
+pub use secrets::{written, Secrets};
 use serde_json::Value;
 
 use crate::standin::client::{Connection, Place};
@@ -226,6 +229,9 @@ pub struct World {
     /// What to start instead of [`World::program`], with its leading arguments: an example has no program beside it.
     pub launch: Option<(PathBuf, Vec<String>)>,
     service: Option<Service>,
+    secrets: Secrets,
+    /// What each service said that ran here.
+    logs: Vec<Arc<Mutex<Vec<String>>>>,
 }
 
 impl World {
@@ -255,8 +261,24 @@ impl World {
             ("SYNC_STATE_DIR", state_dir.to_str().expect("a plain path")),
             ("RUST_LOG", "sentry_team_sync=debug,warn"),
         ];
-        let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Self { github, sentry, olive, github_token, sentry_token, env, dir, launch: None, service: None }
+        let env: BTreeMap<_, _> =
+            env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let mut secrets = Secrets::default();
+        secrets.learn(&env);
+        let logs = Vec::new();
+        Self {
+            github,
+            sentry,
+            olive,
+            github_token,
+            sentry_token,
+            env,
+            dir,
+            launch: None,
+            service: None,
+            secrets,
+            logs,
+        }
     }
 
     /// With a Sentry token that may also list teams.
@@ -306,25 +328,31 @@ impl World {
     pub fn start(&mut self) {
         let (program, leading) = self.launch();
         let leading: Vec<&str> = leading.iter().map(String::as_str).collect();
-        self.service = Some(Service::start(&program, &leading, &self.env));
+        self.take_in(Service::start(&program, &leading, &self.env));
     }
 
     /// Starts the service, which may end before it listens; whether it lives.
     pub fn try_start(&mut self) -> bool {
         let mut command = Command::new(Self::program());
         command.env_clear().envs(&self.env).stdin(Stdio::null()).stdout(Stdio::null());
-        self.service = Service::try_run(command).ok();
+        self.service = None;
+        match Service::try_run(command) {
+            Ok(service) => self.take_in(service),
+            Err(said) => self.secrets.must_not_stand_in("what it said before it ended", said.as_bytes()),
+        }
         self.service.is_some()
     }
 
     /// Takes a service in that a test has started itself.
     pub fn take_in(&mut self, service: Service) {
+        self.secrets.learn(&self.env);
+        self.logs.push(service.log.clone());
         self.service = Some(service);
     }
 
     /// Starts the service in a way of the test's own.
     pub fn start_with(&mut self, command: Command) {
-        self.service = Some(Service::run(command));
+        self.take_in(Service::run(command));
     }
 
     /// Starts the service on two listening sockets, public and admin, as systemd hands them over: they outlive it.
@@ -409,13 +437,16 @@ impl World {
     /// Sends one delivery: status and the answer's JSON.
     pub fn ask(&self, delivery: &Delivery) -> (u16, Value) {
         let answer = self.sender().send(delivery).expect("an answer");
+        self.secrets.must_not_stand_in("an answer", &answer.body);
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         (answer.status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
     /// A GET of the admin listener: status and body.
     pub fn get_admin(&self, path: &str) -> (u16, String) {
-        get(&format!("{}{path}", self.service().admin))
+        let (status, body) = get(&format!("{}{path}", self.service().admin));
+        self.secrets.must_not_stand_in(path, body.as_bytes());
+        (status, body)
     }
 
     /// Waits until `is_so`; panics with the log if it never is.
@@ -561,6 +592,8 @@ impl World {
             .envs(env)
             .output()
             .expect("the command runs");
+        self.secrets.must_not_stand_in(&args.join(" "), &output.stdout);
+        self.secrets.must_not_stand_in(&args.join(" "), &output.stderr);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
