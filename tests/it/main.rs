@@ -42,6 +42,7 @@ mod snapshot;
 mod storm;
 mod systemd;
 mod teams;
+mod threats;
 mod tidy;
 mod trouble;
 mod undo;

@@ -318,12 +318,52 @@ fn the_template_unit_is_the_unit_with_other_names() {
     assert_eq!(beyond_names(&unit.replace("UMask=0077\n", ""), &template), [only[0], "UMask=0077"]);
 }
 
+/// Tests that a text names between backticks, and rows of its tables that name none.
+fn unproven(text: &str, tests: &BTreeSet<String>) -> Vec<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name =
+        |word: &&str| word.contains('_') && word.chars().all(|c| is_part(c) && !c.is_ascii_uppercase());
+    let mut complaints = Vec::new();
+    for line in text.lines() {
+        let names: Vec<&str> = line.split('`').skip(1).step_by(2).filter(is_name).collect();
+        let is_claim = line.starts_with("| ") && !line.starts_with("| claim ");
+        if is_claim && names.is_empty() {
+            complaints.push(format!("no test shows: {line}"));
+        }
+        let unknown = names.into_iter().filter(|name| !tests.contains(*name));
+        complaints.extend(unknown.map(|name| format!("there is no test `{name}`")));
+    }
+    complaints
+}
+
+/// The names of all tests.
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, text) in sources() {
+        for after in text.split("#[test]\n").skip(1) {
+            let name = after.split_once("fn ").and_then(|(_, rest)| rest.split_once('('));
+            names.extend(name.map(|(name, _)| name.to_string()));
+        }
+    }
+    names
+}
+
+#[test]
+fn every_claim_of_the_threat_model_names_a_test_that_exists() {
+    let security = read("SECURITY.md");
+    assert_none(unproven(&security, &tests()));
+    assert_none(private_words(&security));
+    assert_none(unknown_variables(&security));
+    let n_claims = security.lines().filter(|line| line.starts_with("| c")).count();
+    assert!(n_claims > 30, "{n_claims} claims");
+}
+
 #[test]
 fn sources_are_tidy() {
     let sources = sources();
     assert!(sources.len() > 100, "{} files were found", sources.len());
     assert_none(sources.iter().flat_map(|(name, text)| untidy(name, text)).collect());
-    for name in ["README.md", "CHANGELOG.md"] {
+    for name in ["README.md", "CHANGELOG.md", "SECURITY.md"] {
         let complaints = untidy(name, &read(name));
         assert_none(
             complaints.into_iter().filter(|complaint| !complaint.contains("split it by idea")).collect(),
@@ -347,6 +387,11 @@ fn every_check_can_complain() {
     assert_eq!(unknown_variables("SYNC_LISTEN, GH_TOKEN_FILE, SYNC_TEST_SEED"), [""; 0]);
     assert_eq!(unknown_variables("SYNC_LISTEN_FILE").len(), 1);
     assert_eq!(unknown_variables("GH_TOKN").len(), 1);
+
+    let known = BTreeSet::from(["a_b_c".to_string()]);
+    assert_eq!(unproven("| claim | shown by |\n| cannot | `a_b_c` |\nSee `A_B`.", &known), [""; 0]);
+    assert_eq!(unproven("| cannot | `a_b` |", &known).len(), 1);
+    assert_eq!(unproven("| cannot | it |", &known).len(), 1);
 
     let program = "fail(\"failed to listen on `{addr}`\")";
     assert_eq!(unknown_messages("### `failed to listen on …`", program), [""; 0]);
