@@ -164,6 +164,7 @@ impl Github {
             let Some((page, headers)) = self.ask::<Vec<T>>(&next)? else { return Ok(None) };
             rows.extend(page);
             match wire::next_path(headers.link.as_deref()) {
+                Some(path) if path == next => return Err(leads_to_itself(&next)),
                 Some(path) => next = path,
                 None => return Ok(Some(rows)),
             }
@@ -534,7 +535,14 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
 }
 
 fn endless(path: &str) -> Trouble {
-    let why = format!("more than {MOST_PAGES} pages");
+    broken(path, format!("more than {MOST_PAGES} pages"))
+}
+
+fn leads_to_itself(path: &str) -> Trouble {
+    broken(path, "the page leads to itself".into())
+}
+
+fn broken(path: &str, why: String) -> Trouble {
     let exchange = crate::upstream::Exchange { call: format!("GET {path}"), answer: why.clone() };
     Trouble { kind: TroubleKind::Unknown, why, exchange }
 }

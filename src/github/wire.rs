@@ -407,6 +407,8 @@ pub(crate) const EXAMPLES: &[&str] = &[
     r#"[{"id":5,"login":"octo","type":"User"}]"#,
     r#"[{"id":1,"node_id":"T","name":"Crew","slug":"crew","created_at":"2026-01-01T00:00:00Z","parent":{"id":3}}]"#,
     r#"<https://api.github.com/organizations/1/team/2/members?page=2>; rel="next""#,
+    r#"[{"id":1,"guid":"g","event":"team","action":"created","status_code":502,"delivered_at":"2026-01-01T00:00:00Z","redelivery":false}]"#,
+    r#"{"id":38302899,"login":"acme","state":"active","role":"member"}"#,
 ];
 
 /// Reads any bytes as every kind of row.
@@ -426,7 +428,14 @@ pub(crate) fn read_anything(bytes: &[u8]) {
         serde_json::from_slice::<Vec<UserRow>>(bytes)
             .map(|rows| rows.into_iter().map(UserRow::into_person).collect::<Vec<_>>()),
     );
-    drop(next_path(Some(&String::from_utf8_lossy(bytes))));
+    drop(serde_json::from_slice::<OrgRow>(bytes));
+    drop(serde_json::from_slice::<MembershipRow>(bytes));
+    drop(
+        serde_json::from_slice::<Vec<SentRow>>(bytes)
+            .map(|rows| rows.into_iter().map(SentRow::into_sent).collect::<Vec<_>>()),
+    );
+    // Whatever host a link names, the next page is asked of ours.
+    assert!(next_path(Some(&String::from_utf8_lossy(bytes))).is_none_or(|path| path.starts_with('/')));
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod fill;
 mod found;
 mod flood;
 mod full;
+mod fuzz;
 mod gate;
 mod http;
 mod invites;
