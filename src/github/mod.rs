@@ -163,8 +163,7 @@ impl Github {
         for _ in 0..MOST_PAGES {
             let Some((page, headers)) = self.ask::<Vec<T>>(&next)? else { return Ok(None) };
             rows.extend(page);
-            match wire::next_path(headers.link.as_deref()) {
-                Some(path) if path == next => return Err(leads_to_itself(&next)),
+            match next_page(headers.link.as_deref(), &next)? {
                 Some(path) => next = path,
                 None => return Ok(Some(rows)),
             }
@@ -307,7 +306,7 @@ impl Github {
             let is_old = |sent: &Sent| sent.at.is_some_and(|at| at < since);
             let enough = rows.iter().any(is_old);
             sent.extend(rows.into_iter().filter(|row| !is_old(row)));
-            match wire::next_path(headers.link.as_deref()) {
+            match next_page(headers.link.as_deref(), &next)? {
                 Some(path) if !enough => next = path,
                 _ => return Ok(Some(sent)),
             }
@@ -538,8 +537,12 @@ fn endless(path: &str) -> Trouble {
     broken(path, format!("more than {MOST_PAGES} pages"))
 }
 
-fn leads_to_itself(path: &str) -> Trouble {
-    broken(path, "the page leads to itself".into())
+/// The page behind this one, if there is one.
+fn next_page(link: Option<&str>, page: &str) -> Result<Option<String>, Trouble> {
+    match wire::next_path(link) {
+        Some(path) if path == page => Err(broken(page, "the page leads to itself".into())),
+        next => Ok(next),
+    }
 }
 
 fn broken(path: &str, why: String) -> Trouble {

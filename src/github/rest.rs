@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{People, Teams, Unread};
-use super::{direct, endless, wire, Claims, Github, TeamFacts, MOST_PAGES};
+use super::{direct, endless, next_page, wire, Claims, Github, TeamFacts, MOST_PAGES};
 use crate::escape::path_part;
 use crate::event::{OrgRef, Person};
 use crate::ids::{GithubUserId, Login};
@@ -98,7 +98,7 @@ impl Github {
             let knows = rows.iter().all(|row| row.tells_kind() || row.is_of_enterprise());
             let rows = rows.into_iter().filter(wire::TeamRow::is_of_enterprise);
             teams.extend(rows.map(wire::TeamRow::into_facts));
-            match wire::next_path(headers.link.as_deref()) {
+            match next_page(headers.link.as_deref(), &next)? {
                 Some(path) if knows => next = path,
                 _ => return Ok(Some(teams)),
             }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::standin::{Fault, Rule};
+use crate::standin::{Fault, GithubToken, Rule};
 use crate::world::{Truth, World};
 
 /// How a host treats a call: its connection, behind the request, and how many came before.
@@ -286,4 +286,37 @@ fn sentrys_429_is_waited_for_and_the_write_is_done_once() {
         assert_eq!(done.count(), 1, "{:?}", world.writes_since(mark));
         assert_eq!((&world.status()["failed"], world.get_admin("/readyz").0), (&0.into(), 200));
     }
+}
+
+/// Nobody takes what the kernel keeps waiting, so no further connection comes about.
+#[test]
+fn a_host_that_takes_no_connection_is_told_by_the_name_of_the_timeout() {
+    for (truth, variable) in [(Truth::Deliveries, "SENTRY_URL"), (Truth::Github, "GH_API_URL")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let short = Duration::from_millis(100);
+        let waiting: Vec<_> = (0..4).map(|_| TcpStream::connect_timeout(&address, short)).collect();
+        assert!(waiting.iter().any(Result::is_err), "it has room for everybody");
+        plays(truth, variable, "no connection", &format!("http://{address}"), "no answer in time (connect)");
+    }
+}
+
+#[test]
+fn a_revoked_github_token_pauses_the_work_and_a_good_one_goes_on() {
+    let (mut world, crew) = World::new(Truth::Github).with_crew();
+    let ana = world.person("ana");
+    world.github.revoke(&world.github_token);
+    let mark = world.sentry.wire.mark();
+    world.send(&world.github.add_member(crew, ana));
+    world.wait_until("not ready", || {
+        let (status, body) = world.get_admin("/readyz");
+        status == 503 && body.contains("GH_TOKEN")
+    });
+    assert_eq!((world.writes_since(mark).len(), &world.status()["failed"]), (0, &0.into()));
+    let good = world.github.add_token(GithubToken::members_read(world.olive));
+    world.set("GH_TOKEN", &good);
+    world.take_service().stop("-TERM");
+    world.start();
+    world.wait_for_members("crew", &["ana"]);
 }

@@ -1,7 +1,7 @@
 //! Payload mode: what GitHub could not hand over is taken from its own list, in its own order.
 
 use crate::standin::http::Response;
-use crate::standin::{Delivery, GithubToken};
+use crate::standin::{Delivery, Fault, GithubToken, Rule};
 use crate::world::{Truth, World};
 
 /// A running world whose token may read the webhook's deliveries, with a mirrored team `crew`.
@@ -84,4 +84,24 @@ fn a_token_that_may_not_read_the_list_is_told_once_and_asked_no_more() {
     let mark = world.sentry.wire.mark();
     world.wait_until("an interval went by", || world.sentry.wire.calls_since(mark).len() >= 2);
     assert_eq!(asked(), before);
+}
+
+#[test]
+fn a_list_whose_page_leads_to_itself_is_told_and_not_read_for_ever() {
+    let (mut world, crew) = world();
+    let ana = world.person("ana");
+    world.take_service().stop("-TERM");
+    miss(&world, &world.github.add_member(crew, ana));
+    let mark = world.github.wire.mark();
+    world
+        .github
+        .wire
+        .script(Rule::new("GET /orgs/{org}/hooks/{hook_id}/deliveries", Fault::SamePage).times(3));
+    world.start();
+    world.wait_until("it is told", || world.service().text().contains("the page leads to itself"));
+    let calls = world.github.wire.calls_since(mark);
+    assert!(calls.iter().filter(|call| call.route.ends_with("/deliveries")).count() <= 3);
+    world.github.wire.clear_faults();
+    world.crash_and_restart();
+    world.wait_for_members("crew", &["ana"]);
 }

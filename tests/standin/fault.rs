@@ -33,6 +33,8 @@ pub enum Fault {
     TruncatedJson,
     /// 200 with well-formed JSON of another type.
     WrongJson,
+    /// The true answer, with a link that says that the next page is this one.
+    SamePage,
     /// 302 to this address.
     Redirect(String),
     /// A GraphQL answer with status 200 and `errors`. Ignored elsewhere.

@@ -241,6 +241,12 @@ impl<S: Site> Wired<S> {
             Fault::HtmlPage => Reply::Whole(html_page(200, "Sign in")),
             Fault::TruncatedJson => Reply::Whole(truncated(real.unwrap_or_else(pretended))),
             Fault::WrongJson => Reply::Whole(Response::new(200, "application/json", "\"maintenance\"")),
+            Fault::SamePage => {
+                let answer = real.unwrap_or_else(|| self.site.answer(request, None));
+                let link =
+                    format!("<https://site.example{}>; rel=\"next\"; results=\"true\"", request.target);
+                Reply::Whole(answer.with("Link", link.as_str()))
+            }
             Fault::Redirect(location) => {
                 Reply::Whole(Response::empty(302).with("Location", location.as_str()))
             }
