@@ -179,6 +179,9 @@ fn hostile_names_steer_no_terminal_in_text_and_json() {
         let is_told = !said.is_empty() || !talk.is_empty();
         assert!(found.is_empty() && is_told, "{args:?}: {found:?} in {said}{talk}");
     }
+    // The forged record's slug is none that Sentry ever gave: asking for it is this test's doing, and nothing else was wrong.
+    let asked = world.sentry.wire.take_undescribed();
+    assert!(!asked.is_empty() && asked.iter().all(|fault| fault.contains("`body.slug`")), "{asked:?}");
     // JSON says the same all the same.
     let said = ask(&world, &["--json", "--team", &evil]);
     assert_eq!(serde_json::from_str::<Value>(said.lines().next().unwrap()).unwrap()["reason"], evil.as_str());

@@ -14,6 +14,7 @@
 //! | [`sentry`], [`github`] | the two sites |
 //! | [`wire`], [`fault`] | latency, faults, outages, call log of either |
 //! | [`deliver`] | signs and sends deliveries |
+//! | [`described`] | whether a call is one that the official descriptions have |
 //! | [`compare`] | what differs between the two sites at rest |
 //! | [`http`], [`client`], [`graphql`] | the ground they stand on |
 
@@ -23,6 +24,7 @@
 pub mod client;
 pub mod compare;
 pub mod deliver;
+pub mod described;
 pub mod encode;
 pub mod fault;
 pub mod github;

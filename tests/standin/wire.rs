@@ -2,8 +2,10 @@
 //!
 //! A call passes in this order: counted and logged, admitted (rate limits), delayed (outside of any
 //! lock, so parallel calls overlap), faulted or answered. The wire must never change what a site
-//! answers except by a fault that a test asked for.
+//! answers except by a fault that a test asked for. Where the program asks what the site's official
+//! description does not have, whoever drops the stand-in hears of it.
 
+use super::described::PROGRAM;
 use super::fault::{Fault, Faults, Moment, RandomFaults, Rule};
 use super::http::{lock, Handler, HttpServer, Pause, Reply, Request, Response};
 use super::time::http_date;
@@ -55,6 +57,7 @@ struct Inner {
     closes_kept: Mutex<bool>,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
+    undescribed: Mutex<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -138,6 +141,11 @@ impl Wire {
         lock(&self.0.log).off = !keep;
     }
 
+    /// What the program asked that the official description does not have, so far. Whoever takes it answers for it.
+    pub fn take_undescribed(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.0.undescribed))
+    }
+
     fn arrived(&self, request: &Request, route: &str) -> Option<usize> {
         let mut log = lock(&self.0.log);
         *log.counts.entry(route.to_owned()).or_default() += 1;
@@ -184,6 +192,8 @@ pub trait Site: Send + Sync + 'static {
     fn admit(&self, request: &Request) -> Admission;
     /// Carries the call out.
     fn answer(&self, request: &Request, fault: Option<&Fault>) -> Response;
+    /// What the site's official description has against the call.
+    fn undescribed(&self, request: &Request) -> Vec<String>;
     /// This site's own words for a fault that has a form of its own.
     fn refusal(&self, request: &Request, fault: &Fault) -> Response;
 }
@@ -198,6 +208,11 @@ impl<S: Site> Handler for Wired<S> {
     fn handle(&self, request: &Request, pause: &Pause) -> Reply {
         let route = self.site.route(request);
         let index = self.wire.arrived(request, &route);
+        // Tests may ask what they like.
+        if request.header("user-agent").is_some_and(|agent| agent.starts_with(PROGRAM)) {
+            let faults = self.site.undescribed(request);
+            lock(&self.wire.0.undescribed).extend(faults);
+        }
         let admission = self.site.admit(request);
         let latency = *lock(&self.wire.0.latency);
         let open = pause.sleep(latency);
@@ -311,6 +326,20 @@ fn html_page(status: u16, title: &str) -> Response {
 pub(crate) struct Host {
     pub(crate) wire: Wire,
     server: HttpServer,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let faults = self.wire.take_undescribed();
+        if !faults.is_empty() {
+            let words = format!("the official description does not have:\n{}", faults.join("\n"));
+            // A second panic would end the whole test binary.
+            match std::thread::panicking() {
+                true => eprintln!("{words}"),
+                false => panic!("{words}"),
+            }
+        }
+    }
 }
 
 impl Host {

@@ -261,6 +261,7 @@ fn an_address_without_the_path_of_the_api_is_told() {
     let checked = alone(&world);
     checked.one("github", "there is no GitHub API at ").must("failed", &["https://HOST/api/v3"]);
     assert_eq!(checked.exit, 1);
+    assert_eq!(world.github.wire.take_undescribed(), ["no such operation: GET /github/rate_limit"]);
 }
 
 #[test]

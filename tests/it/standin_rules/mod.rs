@@ -5,6 +5,7 @@
 
 mod compare;
 mod deliver;
+mod described;
 mod faults;
 mod github_events;
 mod github_graphql;

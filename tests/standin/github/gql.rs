@@ -23,7 +23,8 @@ use std::time::SystemTime;
 const SCHEMA: &str = include_str!("schema.graphql");
 const MAX_NODES: u64 = 500_000;
 
-fn schema() -> &'static Schema {
+/// The part of GitHub's schema that is played.
+pub(crate) fn schema() -> &'static Schema {
     static READ: OnceLock<Schema> = OnceLock::new();
     // The text is part of the program; a test reads it.
     READ.get_or_init(|| Schema::read(SCHEMA).unwrap_or_default())

@@ -24,7 +24,7 @@ mod teams;
 mod world;
 
 pub use build::{Denial, Events, Flavour, GithubTeam, GithubToken, GithubUser, Hook, Limits, TokenKind};
-pub(crate) use gql::schema_problem;
+pub(crate) use gql::{schema, schema_problem};
 pub use slug::slug;
 pub use world::{OrgRole, Origin, Privacy, TeamRole};
 

@@ -10,6 +10,7 @@ use super::route::{OrgKey, Part, Route, TeamKey};
 use super::state::State;
 use super::world::{Privacy, Team, World};
 use super::{gql, hooks, people, teams};
+use crate::standin::described;
 use crate::standin::fault::Fault;
 use crate::standin::http::{lock, Request, Response};
 use crate::standin::time::spaced_utc;
@@ -112,6 +113,16 @@ impl Site for GithubSite {
             _ if is_graphql(prefix, path) => format!("{} /graphql", request.method),
             Some(route) => format!("{} {}", request.method, route.template()),
             None => format!("{} (unknown)", request.method),
+        }
+    }
+
+    fn undescribed(&self, request: &Request) -> Vec<String> {
+        let prefix = lock(&self.state).rest_prefix();
+        let path = request.path();
+        match path.strip_prefix(prefix) {
+            _ if is_graphql(prefix, path) => described::graphql_faults(request),
+            Some(path) => described::github().faults(request, path),
+            None => vec![format!("{} is not below {prefix}", request.target)],
         }
     }
 

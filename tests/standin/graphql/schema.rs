@@ -1,10 +1,9 @@
 //! A schema in memory: types, fields, arguments, read from the schema language.
 //!
-//! Knows objects, enums and input objects; everything else is a scalar. Interfaces are not played,
-//! only named: `node` answers `Node`, of which every object is one.
+//! Knows objects, interfaces, enums and input objects; everything else is a scalar. What implements `Node` says so.
 
 use super::parse::{Input, Reader, SyntaxError, Type};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One argument of a field, or one field of an input object.
 #[derive(Clone, Debug)]
@@ -23,20 +22,29 @@ pub struct FieldType {
 /// All types by name.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
+    /// Objects and interfaces.
     pub objects: BTreeMap<String, BTreeMap<String, FieldType>>,
+    /// Who implements what: (object, interface).
+    pub implements: BTreeSet<(String, String)>,
     pub enums: BTreeMap<String, Vec<String>>,
     pub inputs: BTreeMap<String, BTreeMap<String, Argument>>,
 }
 
 impl Schema {
-    /// Reads `type`, `enum` and `input` definitions.
+    /// Reads `type`, `interface`, `enum` and `input` definitions.
     pub fn read(text: &str) -> Result<Schema, SyntaxError> {
         let mut schema = Schema::default();
         let mut reader = Reader::new(text)?;
         while !reader.done() {
             let what = reader.name()?;
             let name = reader.name()?;
-            reader.expect("{")?;
+            while !reader.take("{") {
+                let interface = reader.name()?;
+                if interface != "implements" {
+                    schema.implements.insert((name.clone(), interface));
+                }
+                reader.take("&");
+            }
             match what.as_str() {
                 "enum" => {
                     let mut words = Vec::new();
@@ -72,7 +80,20 @@ impl Schema {
 
     /// Whether a type has fields of its own.
     pub fn is_composite(&self, name: &str) -> bool {
-        name == "Node" || self.objects.contains_key(name)
+        self.objects.contains_key(name)
+    }
+
+    /// Whether something of one type can be of the other: a fragment on it is not in vain.
+    pub fn overlap(&self, one: &str, other: &str) -> bool {
+        let implements = |object: &str, interface: &str| {
+            self.implements.contains(&(object.to_owned(), interface.to_owned()))
+        };
+        one == other || implements(one, other) || implements(other, one)
+    }
+
+    /// Whether a value of this type can be given.
+    pub fn is_input(&self, name: &str) -> bool {
+        !self.is_composite(name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Refuses queries that do not fit the schema, before anything runs, as GitHub does: status 200,
 //! `errors`, no `data`.
 
-use super::parse::{constant, Document, Field, Input, Operation, Place, Selection, Type};
+use super::parse::{constant, Document, Field, Input, Operation, Place, Selection, Type, Variable};
 use super::schema::{Argument, Schema};
 use super::GraphqlError;
 use serde_json::{json, Map, Value};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Checker<'a> {
     schema: &'a Schema,
     document: &'a Document,
-    declared: BTreeSet<&'a str>,
+    declared: BTreeMap<&'a str, &'a Variable>,
     used: BTreeSet<String>,
     root: String,
     errors: Vec<GraphqlError>,
@@ -23,7 +23,7 @@ pub(super) fn validate(schema: &Schema, document: &Document, operation: &Operati
     let mut checker = Checker {
         schema,
         document,
-        declared: operation.variables.iter().map(|variable| variable.name.as_str()).collect(),
+        declared: operation.variables.iter().map(|variable| (variable.name.as_str(), variable)).collect(),
         used: BTreeSet::new(),
         root: format!("{}{name}", operation.kind),
         errors: Vec::new(),
@@ -35,6 +35,11 @@ pub(super) fn validate(schema: &Schema, document: &Document, operation: &Operati
     }
     checker.selection("Query", &operation.selection, &mut Vec::new());
     for variable in &operation.variables {
+        let kind = variable.kind.name();
+        if !schema.is_input(kind) {
+            let message = format!("{kind} isn't a valid input type (on ${})", variable.name);
+            checker.complain(variable.place, &[], "variableRequiresValidType", message);
+        }
         if !checker.used.contains(&variable.name) {
             let message = format!("Variable ${} is declared by {} but not used", variable.name, name.trim());
             checker.complain(variable.place, &[], "variableNotUsed", message);
@@ -64,12 +69,14 @@ impl Checker<'_> {
                 Selection::Field(field) => self.field(object, field, path),
                 Selection::Inline(on, inner, place) => {
                     let on = on.as_deref().unwrap_or(object);
-                    self.fragment(on, inner, *place, path);
+                    self.fragment(object, on, inner, *place, path);
                 }
                 Selection::Spread(name, place) => {
                     let document = self.document;
                     match document.fragments.iter().find(|fragment| fragment.name == *name) {
-                        Some(fragment) => self.fragment(&fragment.on, &fragment.selection, *place, path),
+                        Some(fragment) => {
+                            self.fragment(object, &fragment.on, &fragment.selection, *place, path);
+                        }
                         None => {
                             let message = format!("Fragment {name} was used, but not defined");
                             self.complain(*place, path, "useAndDefineFragment", message);
@@ -81,10 +88,22 @@ impl Checker<'_> {
         self.depth -= 1;
     }
 
-    fn fragment(&mut self, on: &str, selection: &[Selection], place: Place, path: &mut Vec<String>) {
+    fn fragment(
+        &mut self,
+        within: &str,
+        on: &str,
+        selection: &[Selection],
+        place: Place,
+        path: &mut Vec<String>,
+    ) {
         if !self.schema.is_composite(on) {
             let message = format!("No such type {on}, so it can't be a fragment condition");
             self.complain(place, path, "undefinedType", message);
+            return;
+        }
+        if !self.schema.overlap(within, on) {
+            let message = format!("Fragment on {on} can't be spread inside {within}");
+            self.complain(place, path, "cannotSpreadFragment", message);
             return;
         }
         path.push(format!("... on {on}"));
@@ -142,17 +161,27 @@ impl Checker<'_> {
     }
 
     fn input(&mut self, value: &Input, argument: &Argument, name: &str, field: &Field, path: &[String]) {
-        let mut variables = Vec::new();
-        collect_variables(value, &mut variables);
-        for variable in &variables {
-            if !self.declared.contains(variable.as_str()) {
-                let message = format!("Variable ${variable} is used but not declared");
-                self.complain(field.place, path, "variableNotDefined", message);
+        let (mut variables, before) = (Vec::new(), self.errors.len());
+        uses(self.schema, value, argument, &mut variables);
+        for (variable, wanted) in &variables {
+            match (self.declared.get(variable), wanted) {
+                (None, _) => {
+                    let message = format!("Variable ${variable} is used but not declared");
+                    self.complain(field.place, path, "variableNotDefined", message);
+                }
+                (Some(own), Some(wanted)) if !fits_place(own, wanted) => {
+                    let message = format!(
+                        "Type mismatch on variable ${variable} and argument {name} ({} / {})",
+                        own.kind, wanted.kind
+                    );
+                    self.complain(field.place, path, "variableMismatch", message);
+                }
+                _ => {}
             }
         }
         let plain = variables.is_empty();
-        self.used.extend(variables);
-        if !plain {
+        self.used.extend(variables.into_iter().map(|(name, _)| name.to_owned()));
+        if !plain || self.errors.len() > before {
             return;
         }
         let constant = constant(value, &Map::new()).unwrap_or(Value::Null);
@@ -166,12 +195,66 @@ impl Checker<'_> {
     }
 }
 
-fn collect_variables(input: &Input, found: &mut Vec<String>) {
+/// The variables inside a value, each with what its place wants; `None` where the place does not exist.
+fn uses<'a>(
+    schema: &Schema,
+    input: &'a Input,
+    place: &Argument,
+    found: &mut Vec<(&'a str, Option<Argument>)>,
+) {
+    let inner = match &place.kind {
+        Type::NonNull(inner) => inner,
+        other => other,
+    };
     match input {
-        Input::Variable(name) => found.push(name.clone()),
-        Input::List(list) => list.iter().for_each(|item| collect_variables(item, found)),
-        Input::Object(fields) => fields.iter().for_each(|(_, item)| collect_variables(item, found)),
+        Input::Variable(name) => found.push((name, Some(place.clone()))),
+        Input::List(list) => {
+            let Type::List(of) = inner else {
+                return list.iter().for_each(|item| anywhere(item, found));
+            };
+            let place = Argument { kind: (**of).clone(), default: None };
+            list.iter().for_each(|item| uses(schema, item, &place, found));
+        }
+        Input::Object(fields) => {
+            let known = schema.inputs.get(inner.name());
+            for (name, item) in fields {
+                match known.and_then(|known| known.get(name)) {
+                    Some(place) => uses(schema, item, place, found),
+                    None => anywhere(item, found),
+                }
+            }
+        }
         Input::Constant(_) | Input::Enum(_) => {}
+    }
+}
+
+/// The variables inside a value that stands where none of its kind may.
+fn anywhere<'a>(input: &'a Input, found: &mut Vec<(&'a str, Option<Argument>)>) {
+    match input {
+        Input::Variable(name) => found.push((name, None)),
+        Input::List(list) => list.iter().for_each(|item| anywhere(item, found)),
+        Input::Object(fields) => fields.iter().for_each(|(_, item)| anywhere(item, found)),
+        Input::Constant(_) | Input::Enum(_) => {}
+    }
+}
+
+/// Whether a variable of this type may stand there: a default makes up for what may be null.
+fn fits_place(variable: &Variable, place: &Argument) -> bool {
+    let made_up = variable.default.is_some() || place.default.is_some();
+    match (&variable.kind, &place.kind) {
+        (Type::Named(_) | Type::List(_), Type::NonNull(inner)) if made_up => is_within(&variable.kind, inner),
+        (own, wanted) => is_within(own, wanted),
+    }
+}
+
+fn is_within(own: &Type, wanted: &Type) -> bool {
+    match (own, wanted) {
+        (Type::NonNull(own), Type::NonNull(wanted)) => is_within(own, wanted),
+        (_, Type::NonNull(_)) => false,
+        (Type::NonNull(own), wanted) => is_within(own, wanted),
+        (Type::List(own), Type::List(wanted)) => is_within(own, wanted),
+        (Type::Named(own), Type::Named(wanted)) => own == wanted,
+        _ => false,
     }
 }
 

@@ -10,6 +10,7 @@ use super::paging::page;
 use super::route::{template, Route};
 use super::world::{Org, Who, World};
 use super::{invites, members, membership, render, teams};
+use crate::standin::described;
 use crate::standin::encode::percent_decode;
 use crate::standin::fault::Fault;
 use crate::standin::http::{lock, Request, Response};
@@ -28,6 +29,10 @@ pub(crate) struct SentrySite {
 impl Site for SentrySite {
     fn route(&self, request: &Request) -> String {
         template(&request.method, request.path())
+    }
+
+    fn undescribed(&self, request: &Request) -> Vec<String> {
+        described::sentry().faults(request, request.path())
     }
 
     fn admit(&self, request: &Request) -> Admission {
