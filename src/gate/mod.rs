@@ -342,7 +342,8 @@ impl Shared {
                 let sentence = "this is no HTTP request; TLS ends at the proxy in front of this service";
                 return refuse(400, sentence, ITSELF);
             }
-            let mut chunk = [0; 8192];
+            // Most deliveries come whole with the first read.
+            let mut chunk = [0; 16 << 10];
             let room = (HEAD_LIMIT + head::BODY_LIMIT - looked).min(chunk.len());
             let silence = match (buffer.is_empty(), kept) {
                 (true, true) => Silence::Kept,

@@ -1,8 +1,12 @@
 //! Hands a complete request to tiny_http over its private Unix socket and brings the answer back.
 //!
-//! A fresh connection each time: tiny_http loses kept ones when many come at once.
+//! A fresh connection each time: tiny_http loses kept ones when many come at once. Kept ones would save a fifth of what a
+//! delivery costs the process (8 KiB, 32 connections, 2 cores: 200 µs of processor time instead of 255, or 225 instead of
+//! 280 where each delivery has a connection of its own; tiny_http without a gate takes 95 and 135), and deliveries would
+//! hang now and then. What is left is this way itself: a second thread to wake for the request, and for its answer.
 
-use std::io::{self, Read, Write};
+use std::fmt::Write as _;
+use std::io::{self, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 const REPLACED: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(20);
 /// A status page of thousands of entries; nothing here is larger.
-const ANSWER_LIMIT: u64 = 8 << 20;
+const ANSWER_LIMIT: usize = 8 << 20;
 
 /// An answer as it goes out.
 #[derive(Debug)]
@@ -61,17 +65,63 @@ fn is_absence(error: &io::Error) -> bool {
 pub fn ask(mut stream: UnixStream, gate: &str, head: &Head, body: &[u8]) -> io::Result<Reply> {
     stream.set_write_timeout(Some(ANSWER))?;
     stream.set_read_timeout(Some(ANSWER))?;
-    let mut request =
-        format!("{} {} HTTP/1.1\r\n{GATE_HEADER}: {gate}\r\nconnection: close\r\n", head.method, head.target);
+    let mut request = String::with_capacity(1024);
+    let _ = write!(
+        request,
+        "{} {} HTTP/1.1\r\n{GATE_HEADER}: {gate}\r\nconnection: close\r\n",
+        head.method, head.target
+    );
     for (name, value) in &head.headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(request, "{name}: {value}\r\n");
     }
-    request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    stream.write_all(request.as_bytes())?;
-    stream.write_all(body)?;
+    let _ = write!(request, "content-length: {}\r\n\r\n", body.len());
+    write_both(&mut stream, request.as_bytes(), body)?;
     let mut answer = Vec::with_capacity(1024);
-    stream.take(ANSWER_LIMIT).read_to_end(&mut answer)?;
+    read_answer(&mut stream, &mut answer, head.method)?;
     parse(&answer, head.method).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// In one call where that is possible: tiny_http then wakes once, and finds all that it needs.
+fn write_both(stream: &mut UnixStream, head: &[u8], body: &[u8]) -> io::Result<()> {
+    let written = match stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+        written => written?,
+    };
+    stream.write_all(head.get(written..).unwrap_or_default())?;
+    stream.write_all(body.get(written.saturating_sub(head.len())..).unwrap_or_default())
+}
+
+/// Reads until the answer is whole by its own length, and not until tiny_http has closed, which it does by and by.
+fn read_answer(stream: &mut UnixStream, answer: &mut Vec<u8>, method: Method) -> io::Result<()> {
+    let mut chunk = [0; 4096];
+    let mut end = None;
+    while end.is_none_or(|end| answer.len() < end) {
+        let n = match stream.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if n == 0 {
+            return Ok(());
+        }
+        answer.extend_from_slice(chunk.get(..n).unwrap_or_default());
+        if answer.len() > ANSWER_LIMIT {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        end = end.or_else(|| end_of_answer(answer, method));
+    }
+    Ok(())
+}
+
+/// Where the answer ends, once its head is there; `None` too if it does not say.
+fn end_of_answer(answer: &[u8], method: Method) -> Option<usize> {
+    let mut slots = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut slots);
+    let Ok(httparse::Status::Complete(at)) = response.parse(answer) else { return None };
+    if method == Method::Head {
+        return Some(at);
+    }
+    let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"))?;
+    std::str::from_utf8(length.value).ok()?.parse::<usize>().ok()?.checked_add(at)
 }
 
 fn parse(answer: &[u8], method: Method) -> Option<Reply> {
