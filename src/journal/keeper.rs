@@ -44,7 +44,8 @@ impl Journal {
     pub fn compact(&self) -> io::Result<u64> {
         let mut inner = self.lock();
         while inner.flushing {
-            inner = self.wait(inner);
+            let flush = inner.begun;
+            inner = self.wait(inner, flush);
         }
         inner.state.forget_old(Timestamp::now());
         // The old log ends exactly where this state does: nobody writes between here and the switch.
@@ -57,7 +58,7 @@ impl Journal {
         failpoint::pass("before a new log is taken into use");
         let switched = begun.map(|segment| segment.map(|segment| inner.switch_to(segment)));
         drop(inner);
-        self.wake.notify_all();
+        self.wake_all();
         written?;
         switched.transpose()?;
         self.disk.write_snapshot(next, &state)
@@ -82,7 +83,8 @@ impl<'a> Keeper<'a> {
         if broken || inner.pending.is_empty() || inner.flushing {
             drop(inner);
         } else {
-            drop(self.journal.flush(inner));
+            // A failure is told where it is met.
+            let _ = self.journal.flush(inner);
         }
         if broken {
             self.mend();
@@ -125,7 +127,7 @@ impl<'a> Keeper<'a> {
                 inner.durable = upto;
                 inner.trouble.broken = None;
                 drop(inner);
-                self.journal.wake.notify_all();
+                self.journal.wake_all();
                 log::info!("journal: written again");
             }
             Err(error) => self.make_room(&error),

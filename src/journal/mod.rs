@@ -1,7 +1,8 @@
 //! The journal: the only way to change the [`State`], and what makes an answer durable.
 //!
 //! Appends are grouped: whoever finds no flush under way writes and syncs for all that wait (one `fdatasync`), the
-//! others wait for it. A record is in the state as soon as it is appended; [`Journal::keep`] returns once it is on
+//! others wait for it. Flushes are numbered, and everybody waits for the one that takes their own record: the end of a
+//! flush wakes those whom it served, and one of the next flush's, who leads that. A record is in the state as soon as it is appended; [`Journal::keep`] returns once it is on
 //! disk. A failed write or sync ends the file it happened on, because the kernel drops what it could not write and
 //! a second sync would lie: nothing more is appended, takers of deliveries are told so, and the keeper
 //! (`keeper`) begins a new file with a snapshot as soon as the disk allows.
@@ -31,7 +32,8 @@ use disk::{Disk, Segment};
 pub struct Journal {
     disk: Disk,
     inner: Mutex<Inner>,
-    wake: Condvar,
+    /// Where those wait whose flush has an even number, and an odd one: never more than two are waited for.
+    wake: [Condvar; 2],
     // Held for its lock alone, for as long as the journal lives.
     _lock: File,
 }
@@ -44,6 +46,9 @@ struct Inner {
     appended: u64,
     durable: u64,
     flushing: bool,
+    /// Flushes ever begun, and how far the last one goes.
+    begun: u64,
+    taken: u64,
     file: Arc<File>,
     number: u64,
     size: u64,
@@ -91,12 +96,14 @@ impl Journal {
             appended: 0,
             durable: 0,
             flushing: false,
+            begun: 0,
+            taken: 0,
             file: Arc::new(file),
             number,
             size,
             trouble: Trouble::default(),
         };
-        Ok((Self { disk, inner: Mutex::new(inner), wake: Condvar::new(), _lock: lock }, remarks))
+        Ok((Self { disk, inner: Mutex::new(inner), wake: Default::default(), _lock: lock }, remarks))
     }
 
     /// Folds what a state directory holds, without its lock and without changing anything: where no service runs.
@@ -180,30 +187,58 @@ impl Journal {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
-        self.wake.wait(inner).unwrap_or_else(PoisonError::into_inner)
+    /// Where those wait whose record goes with that flush.
+    fn wake_of(&self, flush: u64) -> &Condvar {
+        let [even, odd] = &self.wake;
+        if flush.is_multiple_of(2) {
+            even
+        } else {
+            odd
+        }
+    }
+
+    fn wait<'a>(&self, inner: MutexGuard<'a, Inner>, flush: u64) -> MutexGuard<'a, Inner> {
+        self.wake_of(flush).wait(inner).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For everybody to look again.
+    fn wake_all(&self) {
+        self.wake.iter().for_each(Condvar::notify_all);
     }
 
     /// Waits until everything up to `upto` is on disk; leads a flush if nobody does.
-    fn until_durable<'a>(&'a self, mut inner: MutexGuard<'a, Inner>, upto: u64) -> Result<(), NotKept> {
+    fn until_durable(&self, mut inner: MutexGuard<'_, Inner>, upto: u64) -> Result<(), NotKept> {
         while inner.durable < upto {
             if let Some(why) = &inner.trouble.broken {
                 return Err(NotKept(why.clone()));
             }
-            inner = if inner.flushing { self.wait(inner) } else { self.flush(inner) };
+            if !inner.flushing {
+                // All that is pending goes with it, and so does what is waited for.
+                return self.flush(inner);
+            }
+            let flush = inner.flush_of(upto);
+            inner = self.wait(inner, flush);
         }
         Ok(())
     }
 
-    /// Leads: writes and syncs all that is pending, with the lock given up meanwhile.
-    fn flush<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+    /// Leads: writes and syncs all that is pending, with the lock given up meanwhile, and while the others are woken.
+    fn flush(&self, mut inner: MutexGuard<'_, Inner>) -> Result<(), NotKept> {
         let batch = inner.begin_flush();
+        let flush = inner.begun;
         drop(inner);
         let written = batch.write();
         let mut inner = self.lock();
         inner.end_flush(batch, &written);
-        self.wake.notify_all();
-        inner
+        let broken = inner.trouble.broken.clone();
+        drop(inner);
+        if let Some(why) = broken {
+            self.wake_all();
+            return Err(NotKept(why));
+        }
+        self.wake_of(flush).notify_all();
+        self.wake_of(flush + 1).notify_one();
+        Ok(())
     }
 }
 
@@ -252,8 +287,19 @@ impl Inner {
     /// Takes all that is pending; until `end_flush`, nobody else writes.
     fn begin_flush(&mut self) -> Batch {
         self.flushing = true;
+        self.begun += 1;
+        self.taken = self.appended;
         let bytes = std::mem::take(&mut self.pending);
         Batch { bytes, upto: self.appended, at: self.size, file: self.file.clone() }
+    }
+
+    /// The flush that takes what was appended up to there: the one under way or the next.
+    fn flush_of(&self, upto: u64) -> u64 {
+        if self.flushing && upto <= self.taken {
+            self.begun
+        } else {
+            self.begun + 1
+        }
     }
 
     fn end_flush(&mut self, batch: Batch, written: &io::Result<()>) {
