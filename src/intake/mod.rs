@@ -169,7 +169,10 @@ impl Intake {
         if !headers.guid.starts_with(ping::OF_CHECK) {
             self.engine.arrived.sign(signed_by, Timestamp::now());
         }
-        if let Some(other) = org.as_ref().and_then(|org| self.refused_organisation(org)) {
+        // That of a change is looked at in one step with its record.
+        let of_change = matches!(meaning, Meaning::Change(_));
+        let looked_at = org.as_ref().filter(|_| !of_change);
+        if let Some(other) = looked_at.and_then(|org| self.refused_organisation(org)) {
             return Err(other_organisation(&other));
         }
         match (meaning, org) {
