@@ -6,35 +6,78 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::standin::{GithubTeam, GithubUser, NewMember};
+use crate::table::Table;
 use crate::world::{Truth, World};
 
 /// How large an organisation is.
 #[derive(Clone, Copy)]
-pub struct Size {
-    /// Teams.
-    pub teams: usize,
-    /// People in each.
-    pub each: usize,
+struct Size {
+    teams: usize,
+    /// People in each team.
+    each: usize,
     /// People in all.
-    pub people: usize,
+    people: usize,
 }
 
 /// What one run cost.
-pub struct Cost {
-    /// Calls to GitHub.
-    pub github: usize,
-    /// Calls to Sentry.
-    pub sentry: usize,
-    /// From start to end.
-    pub took: Duration,
+struct Cost {
+    github: usize,
+    sentry: usize,
+    took: Duration,
     /// The most memory at any moment, in MiB.
-    pub peak: f64,
-    /// The exit code.
-    pub code: i32,
+    peak: f64,
+    code: i32,
+}
+
+const SMALL: Size = Size { teams: 100, each: 20, people: 500 };
+const MIDDLE: Size = Size { teams: 1000, each: 50, people: 2000 };
+const LARGE: Size = Size { teams: 10_000, each: 50, people: 50_000 };
+
+/// Full comparisons of organisations that are in sync; the service at the largest.
+pub fn run_all(quick: bool, table: &mut Table) {
+    table.part("comparisons", "full comparison, in sync", &["s", "GitHub", "Sentry", "MiB", "differs"]);
+    let sizes: &[(Size, &[u64])] = match quick {
+        true => &[(SMALL, &[0, 20])],
+        false => &[(SMALL, &[0, 20, 100]), (MIDDLE, &[0, 20, 100]), (LARGE, &[0, 20, 100])],
+    };
+    for (size, latencies) in sizes {
+        let mut world = world(*size);
+        // Once, so that matches and bindings are known, as they are all days but the first.
+        run(&world, &["sync", "--apply"]);
+        let Size { teams, each, people } = size;
+        let name = format!("{teams} teams x {each} of {people}");
+        for latency in *latencies {
+            set_latency(&world, *latency);
+            let cost = run(&world, &["sync"]);
+            let figures = [cost.took.as_secs_f64(), cost.github as f64, cost.sentry as f64, cost.peak];
+            table.row(
+                format!("{name}, {latency} ms a call"),
+                &[&figures[..], &[f64::from(cost.code)]].concat(),
+            );
+        }
+        set_latency(&world, 0);
+        let (took, peak) = service(&mut world);
+        table.row(format!("{name}, the service"), &[took, f64::NAN, f64::NAN, peak, f64::NAN]);
+    }
+}
+
+fn set_latency(world: &World, ms: u64) {
+    let latency = Duration::from_millis(ms);
+    world.github.wire.set_latency(latency);
+    world.sentry.wire.set_latency(latency);
+}
+
+/// From the start of the service to the end of its first comparison, and the most memory that took.
+fn service(world: &mut World) -> (f64, f64) {
+    world.set("RUST_LOG", "error,sentry_team_sync=info");
+    let began = Instant::now();
+    world.start();
+    world.wait_within(Duration::from_secs(600), "compared", || !world.status()["last_reconcile"].is_null());
+    (began.elapsed().as_secs_f64(), resident(world.service().pid()))
 }
 
 /// Both sides are the same, but the program has not seen either.
-pub fn world(size: Size) -> World {
+fn world(size: Size) -> World {
     let world = World::new(Truth::Github).may_list_teams();
     world.github.wire.keep_calls(false);
     world.sentry.wire.keep_calls(false);
@@ -60,7 +103,7 @@ pub fn world(size: Size) -> World {
 }
 
 /// Runs a command of the program to its end.
-pub fn run(world: &World, args: &[&str]) -> Cost {
+fn run(world: &World, args: &[&str]) -> Cost {
     world.github.wire.reset_counts();
     world.sentry.wire.reset_counts();
     let mut env: BTreeMap<String, String> = world.env.clone();

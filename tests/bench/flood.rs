@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::standin::{Delivery, Sender};
+use crate::table::Table;
 use crate::world::{may_open_many_files, Size, Truth, World, SECRET};
 
 /// Connections at once.
@@ -13,8 +14,13 @@ const CONNECTIONS: usize = 1000;
 /// What the beginnings of requests are cut to.
 const BEGUN: usize = 40;
 
-/// Plays each kind of flood and prints a row for it.
-pub fn run() {
+/// Plays each kind of flood, with a row for it.
+pub fn run(_: bool, table: &mut Table) {
+    table.part(
+        "flood",
+        &format!("{CONNECTIONS} connections and a good delivery"),
+        &["ms", "threads", "files", "MiB", "peak MiB"],
+    );
     may_open_many_files();
     let mut world = World::new(Truth::Deliveries);
     world.set("RUST_LOG", "error,sentry_team_sync=info");
@@ -26,32 +32,23 @@ pub fn run() {
     let head: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!("POST /github HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
     let half = [&head[..], &body[..body.len() / 2]].concat();
-    let row = |name: &str, took: Option<Duration>, size: Size| {
-        let took = took.map_or("-".into(), |took| format!("{:.0}", took.as_secs_f64() * 1000.0));
+    let mut row = |name: &str, took: Option<Duration>, size: Size| {
+        let took = took.map_or(f64::NAN, |took| took.as_secs_f64() * 1000.0);
         let Size { threads, descriptors, resident, peak } = size;
-        println!("{name:<52} {took:>9} {threads:>8} {descriptors:>8} {resident:>8.1} {peak:>8.1}");
+        table.row(name, &[took, threads as f64, descriptors as f64, resident, peak]);
     };
-    println!(
-        "{:<52} {:>9} {:>8} {:>8} {:>8} {:>8}",
-        format!("{CONNECTIONS} connections and a good delivery"),
-        "ms",
-        "threads",
-        "files",
-        "MiB",
-        "peak"
-    );
-    row("  none", Some(answer_time(&world, "None")), world.service().size());
+    row("none", Some(answer_time(&world, "None")), world.service().size());
     let kinds =
         [("silent", &b""[..]), ("half a head", &head[..BEGUN]), ("a head", &head), ("half a body", &half)];
     for (name, begun) in kinds {
         let flood = Flood::new(&world, begun);
         let took = answer_time(&world, name);
-        row(&format!("  {name}"), Some(took), world.service().size());
+        row(name, Some(took), world.service().size());
         drop(flood);
     }
     // tiny_http's threads go after five idle seconds.
     std::thread::sleep(Duration::from_secs(6));
-    row("  at rest again", None, world.service().size());
+    row("at rest again", None, world.service().size());
 }
 
 struct Flood(#[allow(dead_code)] Vec<TcpStream>);

@@ -20,7 +20,8 @@ pub struct Load {
     pub every: Option<Duration>,
 }
 
-/// What came of it.
+/// What came of it. The times are in ascending order.
+#[derive(Default)]
 pub struct Report {
     times: Vec<Duration>,
     took: Duration,
@@ -29,6 +30,26 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of times that were taken one after the other since then.
+    pub fn of(times: Vec<Duration>, began: Instant) -> Self {
+        let mut report = Self::default();
+        report.add(Self { times, took: began.elapsed(), lost: 0 });
+        report
+    }
+
+    /// Another turn of the same.
+    pub fn add(&mut self, turn: Report) {
+        self.times.extend(turn.times);
+        self.times.sort_unstable();
+        self.took += turn.took;
+        self.lost += turn.lost;
+    }
+
+    /// Requests with a 2xx.
+    pub fn answered(&self) -> usize {
+        self.times.len()
+    }
+
     /// Answers per second.
     pub fn rate(&self) -> f64 {
         self.times.len() as f64 / self.took.as_secs_f64()
@@ -57,9 +78,10 @@ impl Load {
         });
         let took = began.elapsed();
         let lost = results.iter().map(|(_, lost)| lost).sum();
-        let mut times: Vec<_> = results.into_iter().flat_map(|(times, _)| times).collect();
-        times.sort_unstable();
-        Report { times, took, lost }
+        let times = results.into_iter().flat_map(|(times, _)| times).collect();
+        let mut report = Report::default();
+        report.add(Report { times, took, lost });
+        report
     }
 
     fn one_connection(

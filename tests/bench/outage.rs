@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::compare::resident_now;
 use crate::load::Load;
 use crate::standin::{Delivery, Events, GithubTeam, Reach};
+use crate::table::Table;
 use crate::world::{Truth, World, SECRET};
 
 /// How much is kept waiting: teams, and people in each.
@@ -13,23 +14,54 @@ const TEAMS: usize = 250;
 const EACH: usize = 200;
 
 /// What it came to.
-pub struct Outage {
+struct Outage {
     /// Resident memory after the start, with all waiting, and after a start with twice as many, in MiB.
-    pub memory: [f64; 3],
+    memory: [f64; 3],
     /// Calls that Sentry was asked for within a minute of the outage.
-    pub asked_a_minute: f64,
+    asked_a_minute: f64,
     /// From the start of the program to the first answer, with nothing and with twice as many waiting.
-    pub starts: [Duration; 2],
+    starts: [Duration; 2],
     /// Deliveries that waited for a start.
-    pub waiting: usize,
+    waiting: usize,
     /// From the hosts' return to an empty queue, and how many teams differ then.
-    pub caught_up: Duration,
+    caught_up: Duration,
     /// What differs at the end.
-    pub differences: usize,
+    differences: usize,
+}
+
+/// What waits while both hosts are down, and what the program itself takes.
+pub fn run(quick: bool, table: &mut Table) {
+    let share = if quick { 25 } else { 1 };
+    let outage = play(share);
+    let half = TEAMS / share * EACH;
+    let [at_rest, waiting, after_start] = outage.memory;
+    let [start_empty, start_full] = outage.starts.map(|took| took.as_secs_f64() * 1000.0);
+    let all = 2 * half;
+    let caught_up = outage.caught_up.as_secs_f64();
+    table.part("outage", "both hosts down", &["value"]);
+    for (name, value) in [
+        ("memory at rest, MiB".into(), at_rest),
+        (format!("memory with {half} deliveries waiting, MiB"), waiting),
+        (format!("memory after a start with {all} waiting, MiB"), after_start),
+        ("start to listening, nothing waits, ms".into(), start_empty),
+        (format!("start to listening, {all} wait, ms"), start_full),
+        ("calls a minute to a host that is down".into(), outage.asked_a_minute),
+        ("caught up with, s".into(), caught_up),
+        ("caught up with, deliveries per s".into(), outage.waiting as f64 / caught_up),
+        ("differences afterwards".into(), outage.differences as f64),
+        ("the binary, MiB".into(), size()),
+    ] {
+        table.row(name, &[value]);
+    }
+}
+
+/// The program's file.
+fn size() -> f64 {
+    std::fs::metadata(World::program()).expect("the program").len() as f64 / f64::from(1 << 20)
 }
 
 /// Plays it with one of `share` deliveries.
-pub fn run(share: usize) -> Outage {
+fn play(share: usize) -> Outage {
     let mut world = World::new(Truth::Github).may_list_teams();
     for (name, value) in [("RUST_LOG", "error"), ("SYNC_FIRST", "apply"), ("SYNC_WORKERS", "8")] {
         world.set(name, value);
@@ -54,7 +86,7 @@ pub fn run(share: usize) -> Outage {
     let load = Load { connections: 32, keep_alive: true, every: None };
     load.run(&world.service().url, SECRET, &sent);
     let waiting = resident_now(world.service().pid());
-    let asked_a_minute = asked_a_minute(&world);
+    let asked_a_minute = asked_a_minute(&world, Duration::from_secs(if share > 1 { 3 } else { 20 }));
     // As many again: other deliveries about the same people.
     let again: Vec<Delivery> =
         sent.iter().enumerate().map(|(n, one)| one.clone().with_guid(&format!("again-{n}"))).collect();
@@ -91,9 +123,9 @@ fn timed_start(world: &mut World) -> Duration {
 }
 
 /// What the program's own counter says over some seconds of the outage: a host that is down counts nothing.
-fn asked_a_minute(world: &World) -> f64 {
+fn asked_a_minute(world: &World, watched: Duration) -> f64 {
     let calls = || world.status()["sentry"]["calls"].as_u64().unwrap_or(0);
-    let (before, watched) = (calls(), Duration::from_secs(20));
+    let before = calls();
     std::thread::sleep(watched);
     (calls() - before) as f64 * 60.0 / watched.as_secs_f64()
 }
