@@ -175,6 +175,9 @@ fn a_check_only_reads_and_leaves_nothing_behind() {
 #[test]
 fn beside_a_service_it_is_run_by_it_with_its_credentials_and_changes_nothing_of_it() {
     let (world, _) = healthy().with_crew();
+    // The first comparison of the service may still be at work.
+    world.wait_until("compared", || world.status()["last_reconcile"]["open"] == 0);
+    world.wait_for_rest();
     let marks = (world.github.wire.mark(), world.sentry.wire.mark());
     let journal = |world: &World| {
         let state = world.status();
