@@ -69,6 +69,10 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
 fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Outcome> {
     let apply = job.apply(Some(hint));
     bind::resolve_intent(job, &apply)?;
+    // What was open may have been its end: a deletion whose answer was lost.
+    if end::fate(job).is_some() {
+        return Ok(false);
+    }
     match task {
         Task::FindAgain => {
             // The comparison read Sentry before it looked at the bindings: the team may have been made in between.
