@@ -24,7 +24,7 @@ const ENOUGH: usize = 3;
 fn after_the_last_comparison_sentry_equals_github_whatever_happened_and_no_call_was_harmful() {
     let one = std::env::var_os("SYNC_TEST_SEED").is_some();
     let first = number("SYNC_TEST_SEED", 1);
-    let last = first + number("SYNC_TEST_SEQUENCES", if one { 1 } else { 30 });
+    let last = first + number("SYNC_TEST_SEQUENCES", if one { 1 } else { 20 });
     let next = AtomicU64::new(first);
     let (tally, failures) = (Mutex::new(Tally::default()), Mutex::new(Vec::new()));
     let began = Instant::now();

@@ -52,7 +52,7 @@ pub struct Person {
     pub kind: Kind,
     /// Sentry has them.
     pub in_sentry: bool,
-    in_org: bool,
+    pub in_org: bool,
 }
 
 struct Team {
