@@ -1,5 +1,6 @@
 //! A GitHub team's Sentry team: made, adopted, renamed, waited for, found again.
 
+use super::end;
 use crate::apply::{Apply, Moved, Taken};
 use crate::clock::Timestamp;
 use crate::engine::not_kept;
@@ -66,6 +67,16 @@ pub fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
             }
             Ok(How::Known)
         }
+    }
+}
+
+/// The same for whoever goes on with the team. What was open may have been its end, a deletion whose answer was lost:
+/// then there is nothing to go on with.
+pub fn resolve_and_go_on(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
+    let how = resolve_intent(job, apply)?;
+    match end::fate(job) {
+        Some(_) => Err(Outcome::Done("the team is deleted".into())),
+        None => Ok(how),
     }
 }
 

@@ -28,7 +28,7 @@ pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mo
 
 fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     let team = job.team;
-    if job.engine.state(|state| state.teams.gone(team)).is_some() {
+    if end::fate(job).is_some() {
         return Outcome::Done("the team is deleted".into());
     }
     if part.is_superseded() {
@@ -68,11 +68,7 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
 /// Whether something was changed in Sentry.
 fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Outcome> {
     let apply = job.apply(Some(hint));
-    bind::resolve_intent(job, &apply)?;
-    // What was open may have been its end: a deletion whose answer was lost.
-    if end::fate(job).is_some() {
-        return Ok(false);
-    }
+    bind::resolve_and_go_on(job, &apply)?;
     match task {
         Task::FindAgain => {
             // The comparison read Sentry before it looked at the bindings: the team may have been made in between.

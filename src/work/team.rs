@@ -153,11 +153,7 @@ impl TeamJob<'_> {
     fn bring(&self, folded: &Folded) -> Result<Shape, Stop> {
         let cause = folded.team.first().or_else(|| folded.members.values().next());
         let apply = self.apply(cause);
-        let how = bind::resolve_intent(self, &apply)?;
-        // What was open may have been its end: a deletion whose answer was lost.
-        if end::fate(self).is_some() {
-            return Err(Outcome::Done("the team is deleted".into()).into());
-        }
+        let how = bind::resolve_and_go_on(self, &apply)?;
         let wish = match self.mode {
             Mode::Read => self.wish_of_github(folded)?,
             Mode::Payload => self.wish_of_deliveries(folded)?,
