@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::commands::{Bench, Command, Output, Reply, LOOK};
-use crate::config::{self, Config, Environment, Need};
+use crate::config::{self, Config, Environment, Fault, Need};
 use crate::doctor;
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
@@ -25,14 +25,20 @@ pub struct Call<'a> {
     pub out: Output<'a>,
 }
 
-/// Carries out a command.
-pub fn run(flags: &Environment, env: &Environment, call: &Call) -> Result<Reply> {
+/// Carries out a command. `config` and `faults` are what was read without the tokens.
+pub fn run(
+    config: &Config,
+    faults: &[Fault],
+    flags: &Environment,
+    env: &Environment,
+    call: &Call,
+) -> Result<Reply> {
     // It tells every fault of the configuration itself, and looks at the rest in spite of them.
     if let Command::Check { json, url } = call.command {
         return Ok(doctor::alone(flags, env, *json, url.as_deref(), call.progress));
     }
-    let config = config::load(flags, env, Need::StateDir)?;
-    let reply = alone(&config, flags, env, call)?;
+    config::refuse(faults.iter())?;
+    let reply = alone(config, flags, env, call)?;
     let unknown: Vec<_> = config.unknown.iter().map(|name| config::not_known(name)).collect();
     Ok(told(reply, &unknown))
 }

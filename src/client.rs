@@ -41,7 +41,7 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config)) -> Result<E
                 log(&config);
             }
             let call = alone::Call { command: &command, progress: &progress, out: &out };
-            alone::run(flags, &env, &call)?
+            alone::run(&config, &faults, flags, &env, &call)?
         }
     };
     if let (Some(path), Some(plan)) = (save, &reply.plan) {
@@ -93,11 +93,14 @@ fn beside_a_service(command: &Command, flags: &Environment) -> Result<String> {
         return Ok(String::new());
     }
     let names: Vec<_> = given.iter().map(|setting| format!("--{}", setting.flag())).collect();
-    let what = format!("the running service has its own settings: {} would not count", names.join(", "));
+    let names = names.join(", ");
+    let says = |how: &str| format!("the running service has its own settings: {names} {how} not count");
     if command.makes_state() && given.iter().any(|setting| !setting.secret) {
-        return Err(Error::usage(what).fix("leave it out, or change the service's settings and restart it"));
+        return Err(
+            Error::usage(says("would")).fix("leave it out, or change the service's settings and restart it")
+        );
     }
-    Ok(format!("warning: {}\n", what.replace("would not count", "does not count")))
+    Ok(format!("warning: {}\n", says("does")))
 }
 
 /// Commands that the answer shows, for this state directory: to be pasted as they are.
