@@ -42,8 +42,7 @@ pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 /// Prints the lines that were asked for, in the order of time. Stops quietly when nobody reads any more.
 pub fn run(state_dir: &Path, query: &Query, out: Output) -> Reply {
     let log = Log::of(state_dir);
-    if !log.exists() {
-        let err = format!("there is no audit log below `{}` yet\n", state_dir.display());
+    if let Some(err) = log.is_missing() {
         return Reply { err, ..Reply::default() };
     }
     let mut pieces = Pieces { n: 0, text: String::new(), out, is_closed: false };

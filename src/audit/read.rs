@@ -79,9 +79,10 @@ impl Log {
         Self { dir: state_dir.join("audit") }
     }
 
-    /// Whether there is one.
-    pub fn exists(&self) -> bool {
-        self.dir.is_dir()
+    /// What to tell if there is none.
+    pub fn is_missing(&self) -> Option<String> {
+        let below = self.dir.parent().unwrap_or(&self.dir);
+        (!self.dir.is_dir()).then(|| format!("there is no audit log below `{}` yet\n", below.display()))
     }
 
     /// Hands every line from `since` on to `take`, the text as it is in the file with what it says, in the order of time.

@@ -25,15 +25,14 @@ const MOST_WAITS_PAUSED: usize = 3;
 
 /// What can be brought back. `back`: which team took a deleted one's place, where the state can be asked.
 pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId>) -> Reply {
+    if let Some(err) = Log::of(state_dir).is_missing() {
+        return Reply { err, ..Reply::default() };
+    }
     let found = match read(state_dir) {
         Ok(found) => found,
         Err(reply) => return reply,
     };
     let mut reply = Reply::default();
-    if !Log::of(state_dir).exists() {
-        reply.tell(&format!("there is no audit log below `{}` yet", state_dir.display()));
-        return reply;
-    }
     let mut known = found.iter().filter(|deletion| deletion.is_certain).peekable();
     if known.peek().is_none() {
         reply.say("the audit log knows of no team that was deleted");
