@@ -2,10 +2,12 @@
 //!
 //! Appends are grouped: whoever finds no flush under way writes and syncs for all that wait (one `fdatasync`), the
 //! others wait for it. Flushes are numbered, and everybody waits for the one that takes their own record: the end of a
-//! flush wakes those whom it served, and one of the next flush's, who leads that. A record is in the state as soon as it is appended; [`Journal::keep`] returns once it is on
-//! disk. A failed write or sync ends the file it happened on, because the kernel drops what it could not write and
-//! a second sync would lie: nothing more is appended, takers of deliveries are told so, and the keeper
-//! (`keeper`) begins a new file with a snapshot as soon as the disk allows.
+//! flush wakes those whom it served, and one of the next flush's, who leads that.
+//!
+//! A record is in the state as soon as it is appended; [`Journal::keep`] returns once it is on disk. A failed write or
+//! sync ends the file it happened on, because the kernel drops what it could not write and a second sync would lie:
+//! nothing more is appended, takers of deliveries are told so, and the keeper (`keeper`) begins a new file with a
+//! snapshot as soon as the disk allows.
 //!
 //! Nothing here knows what a record means to GitHub or Sentry.
 

@@ -53,16 +53,7 @@ impl Status {
         }
         let for_you = self.for_a_person();
         if !for_you.is_empty() {
-            let mut why = sentence(&for_you.join(", "));
-            if let Some(last) = self
-                .last_reconcile
-                .as_ref()
-                .filter(|last| last.failed.is_empty() && self.under_way(now).is_none())
-            {
-                let ago = Timestamp::parse(&last.at)
-                    .map_or_else(String::new, |at| format!(", {} ago", short(now.since(at))));
-                why += &format!(" Everything else was in step at the last comparison{ago}.");
-            }
+            let why = sentence(&for_you.join(", ")) + &self.about_the_rest(now);
             return say(Mood::Waits, "Something waits for you", why);
         }
         let down = [("GitHub", &self.github), ("Sentry", &self.sentry)]
@@ -97,6 +88,17 @@ impl Status {
         match rejected.map(|hold| hold.n_changes).sum() {
             0 => "In step".into(),
             n => format!("In step but for {}", counted(n, "rejected change", "rejected changes")),
+        }
+    }
+
+    /// What can be said of all that waits for nobody.
+    fn about_the_rest(&self, now: Timestamp) -> String {
+        let last = self.last_reconcile.as_ref().filter(|last| last.failed.is_empty());
+        match last.filter(|_| self.under_way(now).is_none()) {
+            Some(last) => {
+                format!(" Everything else was in step at the last comparison{}.", last.ago(now, ""))
+            }
+            None => String::new(),
         }
     }
 
@@ -142,9 +144,14 @@ impl Host {
 }
 
 impl LastReconcile {
+    /// `, 10m ago` and what follows it in the sentence.
+    fn ago(&self, now: Timestamp, end: &str) -> String {
+        let at = Timestamp::parse(&self.at);
+        at.map_or_else(String::new, |at| format!(", {} ago{end}", short(now.since(at))))
+    }
+
     fn praise(&self, now: Timestamp) -> String {
-        let ago = Timestamp::parse(&self.at)
-            .map_or_else(String::new, |at| format!(", {} ago,", short(now.since(at))));
+        let ago = self.ago(now, ",");
         match self.differences {
             0 => format!("The last comparison{ago} found no difference."),
             all if self.held == 0 => {
