@@ -243,18 +243,12 @@ fn answers_of_github_that_are_cut_nonsense_or_limits_lose_nothing_and_pretend_no
     let (crew, created) = world.github.create_team("Crew", world.olive);
     world.settle(&created);
     world.settle(&world.github.add_member(crew, ben));
-    for fault in [
-        Fault::Cut,
-        Fault::Half,
-        Fault::HtmlPage,
-        Fault::TruncatedJson,
-        Fault::WrongJson,
-        Fault::Status(500),
-        Fault::StatusHtml(504),
+    let limits = [
         Fault::PrimaryLimit { status: 403, reset_in: 1 },
         Fault::PrimaryLimit { status: 429, reset_in: 1 },
         Fault::SecondaryLimit { retry_after: 1 },
-    ] {
+    ];
+    for fault in Fault::useless().into_iter().chain(limits) {
         let mark = world.sentry.wire.mark();
         world.github.wire.script(Rule::new("*", fault.clone()));
         world.send(&world.github.add_member(crew, ana));

@@ -13,25 +13,15 @@ use std::time::Duration;
 
 use rustix::process::{prlimit, Pid, Resource, Rlimit};
 
-use crate::gate::{assert_comes_to_rest, size};
+use crate::gate::{a_delivery, assert_comes_to_rest, size, world};
 use crate::raw::{self, Raw};
-use crate::standin::{Delivery, Sender};
+use crate::standin::Sender;
 use crate::world::{may_open_many_files, Service, Truth, World, PATIENCE, SECRET};
 
 /// So long does GitHub wait for an answer.
 const GITHUBS_PATIENCE: Duration = Duration::from_secs(10);
 /// The memory of a service that was flooded, in MiB: buffers of 64 threads, and what they freed again.
 const FLOODED: f64 = 64.0;
-
-fn world() -> World {
-    let mut world = World::new(Truth::Deliveries);
-    world.start();
-    world
-}
-
-fn a_delivery(world: &World, name: &str) -> Delivery {
-    world.github.create_team(name, world.olive).1.remove(0)
-}
 
 /// A good delivery on a connection of its own, as GitHub sends it.
 #[track_caller]

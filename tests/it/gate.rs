@@ -11,13 +11,15 @@ use crate::raw::{self, Raw};
 use crate::standin::{Delivery, Sender};
 use crate::world::{get, may_open_many_files, Truth, World, PATIENCE, SECRET};
 
-fn world() -> World {
+/// In payload mode, with its service running.
+pub fn world() -> World {
     let mut world = World::new(Truth::Deliveries);
     world.start();
     world
 }
 
-fn a_delivery(world: &World, name: &str) -> Delivery {
+/// What GitHub sends of a new team.
+pub fn a_delivery(world: &World, name: &str) -> Delivery {
     world.github.create_team(name, world.olive).1.remove(0)
 }
 

@@ -46,11 +46,9 @@ fn nobody_else_on_the_machine_may_read_the_state_or_decide() {
 #[test]
 fn a_captured_delivery_under_another_guid_changes_nothing_that_github_does_not_say() {
     for truth in BOTH {
-        let mut world = World::new(truth);
+        let world = World::new(truth);
         let ana = world.person("ana");
-        world.start();
-        let (crew, created) = world.github.create_team("Crew", world.olive);
-        world.settle(&created);
+        let (world, crew) = world.with_crew();
         let added = world.github.add_member(crew, ana);
         world.settle(&added);
         world.settle(&world.github.remove_member(crew, ana));

@@ -41,6 +41,21 @@ pub enum Fault {
     Graphql(GraphqlFault),
 }
 
+impl Fault {
+    /// Answers that are of no use, and that both hosts may give to any call.
+    pub fn useless() -> [Fault; 7] {
+        [
+            Fault::Cut,
+            Fault::Half,
+            Fault::HtmlPage,
+            Fault::TruncatedJson,
+            Fault::WrongJson,
+            Fault::Status(500),
+            Fault::StatusHtml(504),
+        ]
+    }
+}
+
 /// Errors that GitHub's GraphQL reports inside a 200.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GraphqlFault {
