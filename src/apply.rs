@@ -328,6 +328,7 @@ impl Apply<'_> {
 
     /// Puts a member into the bound team.
     pub fn add(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Added, Outcome> {
+        self.engine.journal.keep_matches().map_err(not_kept)?;
         let written = self.engine.sentry.add_member(member, &binding.slug);
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
         self.engine.audit.write(entry.exchange(&exchange));

@@ -47,6 +47,8 @@ struct Inner {
     /// Bytes ever appended and bytes known to be on disk.
     appended: u64,
     durable: u64,
+    /// How far the last match of a person goes.
+    matched: u64,
     flushing: bool,
     /// Flushes ever begun, and how far the last one goes.
     begun: u64,
@@ -96,6 +98,7 @@ impl Journal {
             state,
             pending: Vec::new(),
             appended: 0,
+            matched: 0,
             durable: 0,
             flushing: false,
             begun: 0,
@@ -156,6 +159,14 @@ impl Journal {
         if let Err(NotKept(why)) = inner.append(record) {
             log::error!("journal: a record could not be written: {why}");
         }
+    }
+
+    /// Returns when every match of a person that was noted is on disk. Before somebody is put into a team: whoever leaves
+    /// the organisation afterwards can be matched by nothing but that.
+    pub fn keep_matches(&self) -> Result<(), NotKept> {
+        let inner = self.lock();
+        let upto = inner.matched;
+        self.until_durable(inner, upto)
     }
 
     /// Why deliveries can not be taken just now.
@@ -282,6 +293,9 @@ impl Inner {
             return Err(NotKept(error.to_string().into()));
         }
         self.appended += (self.pending.len() - before) as u64;
+        if matches!(record, Record::Matched { .. }) {
+            self.matched = self.appended;
+        }
         self.state.apply(record);
         Ok(())
     }

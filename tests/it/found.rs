@@ -213,3 +213,20 @@ fn a_deleted_team_that_somebody_renames_twice_is_looked_for_until_it_is_found() 
     world.sentry.rename_team(sentry, "by-hand-again", "By hand");
     world.wait_until("it is gone", || world.sentry.team_of_id(sentry).is_none());
 }
+
+/// GitHub tells no more addresses of whoever has left: only the match says who they are in Sentry.
+#[test]
+fn whoever_was_put_in_just_before_the_process_died_and_then_left_the_organisation_is_taken_out() {
+    let mut world = world();
+    let ana = person(&world, "ana");
+    let crew = with_old_crew(&mut world);
+    let route = "POST /organizations/{org}/members/{member}/teams/{team}/";
+    world.sentry.wire.script(Rule::new(route, Fault::Stall(MEANWHILE * 100)).after());
+    world.send(&world.github.add_member(crew, ana));
+    world.wait_for_members("crew", &["ana"]);
+    world.take_service().kill();
+    world.sentry.wire.clear_faults();
+    world.github.remove_from_org(ana);
+    world.start();
+    world.wait_for_members("crew", &[]);
+}

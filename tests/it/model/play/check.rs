@@ -52,15 +52,7 @@ impl Sequence {
             self.org.address(&self.world, login)
         });
         let all = all.slugs(slug).ignoring_team(FOREIGN).ignoring_person(STRANGER).differences();
-        // GitHub tells nothing any more of whoever has left the organisation. If the process died before their match was on
-        // disk, they are unknown, and somebody unknown is never removed.
-        let may_be_unknown = |line: &str| {
-            let gone = self.org.people.iter().enumerate().filter(|(_, person)| !person.in_org);
-            let mut lines = gone.map(|(n, _)| format!(" person{n}@acme.test is in Sentry only"));
-            self.tally.deaths > 0 && lines.any(|end| line.ends_with(&end))
-        };
-        let all = all.into_iter().filter(|line| !may_be_unknown(line));
-        all.filter(|line| own_name.as_ref().is_none_or(|own| !line.starts_with(own))).collect()
+        all.into_iter().filter(|line| own_name.as_ref().is_none_or(|own| !line.starts_with(own))).collect()
     }
 
     /// Whoever was put into a team by hand is in it, if it is there; and what is foreign is as it was.
