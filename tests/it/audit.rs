@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 
 use super::ends::with_crew;
 use crate::standin::GithubUser;
-use crate::world::{Truth, World, BOTH};
+use crate::world::{bounds, Truth, World, BOTH};
 
 fn ask(world: &World, args: &[&str]) -> String {
     let (code, said, talk) = world.command(&[&["audit"], args].concat());
@@ -217,7 +217,7 @@ fn a_long_log_is_streamed_and_a_reader_may_stop() {
     let mut first = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
     assert!(first.starts_with("2026-11-20T00:00:00Z e: d: rrr"), "{first}");
-    let ended = child.wait_with_output().unwrap();
+    let ended = bounds::output_of(child);
     assert_eq!((ended.status.code(), ended.stderr.len()), (Some(0), 0));
     assert!(world.service_mut().is_alive());
 }

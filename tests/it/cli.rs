@@ -8,11 +8,11 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::standin::Delivery;
-use crate::world::{Truth, World};
+use crate::world::{bounds, Truth, World};
 
 /// Runs the program without any environment: exit code, stdout, stderr.
 fn program(args: &[&str]) -> (i32, String, String) {
-    let output = Command::new(World::program()).args(args).env_clear().output().unwrap();
+    let output = bounds::output(Command::new(World::program()).args(args).env_clear()).unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
@@ -207,7 +207,7 @@ fn flags_win_over_the_environment_in_the_real_program() {
         .args(["status", "--state-dir", dir.to_str().unwrap()])
         .env_clear()
         .env("SYNC_STATE_DIR", "/nowhere");
-    let output = command.output().unwrap();
+    let output = bounds::output(&mut command).unwrap();
     let said = nothing_there(&dir, "is not there");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), said);
 }

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::world::World;
+use crate::world::{bounds, World};
 
 fn printed(args: &[&str]) -> String {
-    let output = Command::new(World::program()).args(args).env_clear().output().unwrap();
+    let output = bounds::output(Command::new(World::program()).args(args).env_clear()).unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -20,7 +20,7 @@ fn said_by(program: &str, args: &[&str], script: &str) -> Option<String> {
         return None;
     };
     child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = bounds::output_of(child);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && errors.is_empty(), "{program}: {errors}");
     Some(String::from_utf8(output.stdout).unwrap())

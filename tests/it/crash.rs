@@ -29,7 +29,9 @@ impl Mortal {
 
     /// Sends one delivery until it is answered with a 2xx, starting the service whenever it is dead.
     fn send(&mut self, delivery: &Delivery) {
+        let until = Instant::now() + PATIENCE * 2;
         loop {
+            assert!(Instant::now() < until, "{} {} is never taken", delivery.event, delivery.guid);
             let is_alive = self.world.is_started() && self.world.service_mut().is_alive();
             if !is_alive && !self.world.try_start() {
                 continue;

@@ -16,6 +16,7 @@ use rustix::process::{prlimit, Pid, Resource, Rlimit};
 use crate::gate::{a_delivery, assert_comes_to_rest, size, world};
 use crate::raw::{self, Raw};
 use crate::standin::Sender;
+use crate::world::bounds::SetAtEnd;
 use crate::world::{may_open_many_files, Service, Truth, World, PATIENCE, SECRET};
 
 /// So long does GitHub wait for an answer.
@@ -81,8 +82,8 @@ fn a_good_delivery_is_answered_while_hundreds_of_requests_drip() {
                     thread::sleep(Duration::from_millis(10));
                 }
             });
+            let _end = SetAtEnd(&over);
             assert_is_taken(&world, &format!("Team {}", first.len()));
-            over.store(true, Ordering::Relaxed);
         });
     }
 }
@@ -178,23 +179,26 @@ fn bodies_beyond_the_budget_are_refused_until_others_are_through() {
     world.wait_for_rest();
     let before = size(&world);
     let head = |more: &str| format!("POST /github HTTP/1.1\r\n{more}Content-Length: 1048576\r\n\r\n");
+    let open = || {
+        let mut raw = Raw::open(&world.service().url);
+        raw.send(head("Expect: 100-continue\r\n"));
+        raw
+    };
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let all: Vec<_> = (0..64)
-            .map(|_| {
-                let mut raw = Raw::open(&world.service().url);
-                raw.send(head("Expect: 100-continue\r\n"));
-                raw
-            })
-            .collect();
-        // Each sends a little now and then, so that it is neither silent nor done.
+        // Each sends a little now and then, so that it is neither silent nor done. One that was too slow begins anew.
         scope.spawn(|| {
-            let mut all = all;
+            let mut all: Vec<_> = (0..64).map(|_| open()).collect();
             while !over.load(Ordering::Relaxed) {
-                all.retain_mut(|raw| raw.send("x"));
+                for raw in &mut all {
+                    if !raw.send("x") {
+                        *raw = open();
+                    }
+                }
                 thread::sleep(Duration::from_millis(10));
             }
         });
+        let _end = SetAtEnd(&over);
         world.wait_until("the budget is used up", || {
             let mut raw = Raw::open(&world.service().admin);
             raw.send(head("Expect: 100-continue\r\n"));
@@ -205,7 +209,6 @@ fn bodies_beyond_the_budget_are_refused_until_others_are_through() {
                     && answer.body.contains("too much")
             })
         });
-        over.store(true, Ordering::Relaxed);
     });
     assert_is_taken(&world, "Afterwards");
     assert_comes_to_rest(&world, before);

@@ -9,7 +9,7 @@ use serde_json::{json, Value};
 
 use crate::raw::{self, Raw};
 use crate::standin::{Delivery, Sender};
-use crate::world::{get, may_open_many_files, Truth, World, PATIENCE, SECRET};
+use crate::world::{bounds, get, may_open_many_files, Truth, World, PATIENCE, SECRET};
 
 /// In payload mode, with its service running.
 pub fn world() -> World {
@@ -388,7 +388,7 @@ fn with_few_descriptors_it_serves_fewer_at_once_or_says_what_it_needs() {
     }
     let world = World::new(Truth::Deliveries);
     let mut command: Command = world.shell("ulimit -n 64; exec \"$0\"");
-    let output = command.output().unwrap();
+    let output = bounds::output(&mut command).unwrap();
     let expected =
         "error: only 64 files may be open\n  fix: allow 432: LimitNOFILE= in the unit, or ulimit -n\n";
     assert_eq!(

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::raw::{self, Raw};
 use crate::standin::client::{Connection, Place};
 use crate::standin::{Delivery, Fault, Rule, Sender};
-use crate::world::{get, Service, Truth, World, PATIENCE, SECRET};
+use crate::world::{bounds, get, Service, Truth, World, PATIENCE, SECRET};
 
 /// Long past the time that a stop may take, short of what a stalled call would.
 const STOP: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ const STOP: Duration = Duration::from_secs(60);
 fn run_to_end(world: &World, changes: &[(&str, &str)]) -> (i32, String) {
     let mut command = Command::new(World::program());
     command.env_clear().envs(&world.env).envs(changes.iter().copied());
-    let output = command.output().unwrap();
+    let output = bounds::output(&mut command).unwrap();
     (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::gate::{passed, refused};
 use crate::raw;
 use crate::standin::Delivery;
-use crate::world::{TempDir, Truth, World, PATIENCE};
+use crate::world::{bounds, TempDir, Truth, World, PATIENCE};
 
 /// The name in both examples.
 const HOST: &str = "hooks.example.com";
@@ -73,7 +73,7 @@ fn replace(text: &str, from: &str, to: &str) -> String {
 }
 
 fn run(dir: &Path, program: &str, args: &[&str]) {
-    let output = Command::new(program).args(args).current_dir(dir).output();
+    let output = bounds::output(Command::new(program).args(args).current_dir(dir));
     let output = output.unwrap_or_else(|error| panic!("{program} is needed: {error}"));
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
@@ -200,10 +200,13 @@ impl Client {
     }
 
     /// All that comes until the other side closes.
+    #[track_caller]
     fn rest(&mut self) -> String {
         let mut answer = Vec::new();
-        let _ = self.output.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+        let (_, closed) = bounds::within(self.child.id(), || self.output.read_to_end(&mut answer));
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(closed, "nobody closes the connection: {answer:?}");
+        answer
     }
 }
 
@@ -301,7 +304,7 @@ fn a_client_that_falls_silent_is_cut_by_each_proxy() {
             for begun in [half, body] {
                 let proxy = &proxy;
                 scope.spawn(move || {
-                    // The other side closes, with or without a word; else this never ends.
+                    // The other side closes, with or without a word.
                     let answer = proxy.ask(&begun);
                     assert!([0, 400, 408].contains(&status(&answer)), "{kind:?}: {answer}");
                 });

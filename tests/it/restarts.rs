@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::standin::Sender;
+use crate::world::bounds::SetAtEnd;
 use crate::world::{Truth, World, PATIENCE, SECRET};
 
 /// So often is the service restarted.
@@ -68,14 +69,6 @@ fn fifty_restarts_under_load_refuse_nobody_and_lose_nothing() {
     let teams = world.sentry.teams();
     let lost: Vec<_> = answered.iter().filter(|slug| !teams.contains_key(*slug)).collect();
     assert_eq!(lost, Vec::<&String>::new());
-}
-
-struct SetAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for SetAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[track_caller]

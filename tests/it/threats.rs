@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::standin::Delivery;
-use crate::world::{TempDir, Truth, World, BOTH};
+use crate::world::{bounds, TempDir, Truth, World, BOTH};
 
 /// Group and others have no way in, whatever mask the service was started with.
 #[test]
@@ -32,7 +32,7 @@ fn nobody_else_on_the_machine_may_read_the_state_or_decide() {
     for args in [&["status"][..], &["approve", "--all"], &["replay", "--failed"], &["audit"]] {
         let mut command = Command::new(&program);
         command.args(args).env_clear().env("SYNC_STATE_DIR", &state).uid(65_534).gid(65_534);
-        let output = command.output().unwrap();
+        let output = bounds::output(&mut command).unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{args:?}: {said}");
         assert!(

@@ -9,7 +9,7 @@ use serde_json::{json, Value};
 
 use crate::raw::{self, Raw};
 use crate::standin::{Delivery, GithubToken, RateLimit, Sender};
-use crate::world::{Truth, World, SECRET};
+use crate::world::{bounds, Truth, World, SECRET};
 
 const PATHS: [&str; 6] = ["/", "/status.json", "/metrics", "/healthz", "/readyz", "/nowhere"];
 
@@ -60,7 +60,7 @@ fn judged(program: &str, args: &[&str], input: &str) -> Option<Result<(), String
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().ok()?;
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = bounds::output_of(child);
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     Some(if output.status.success() { Ok(()) } else { Err(said.into_owned()) })
 }

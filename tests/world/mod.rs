@@ -4,6 +4,7 @@
 
 #![allow(dead_code)] // Compiled as a module of several binaries, none of which uses all of it.
 
+pub mod bounds;
 mod process;
 mod secrets;
 
@@ -164,7 +165,8 @@ impl Service {
         let began = Instant::now();
         let pid = self.child.id().to_string();
         Command::new("kill").args([signal, &pid]).status().expect("kill");
-        let status = self.child.wait().expect("the program ends");
+        let status = bounds::end_of(&mut self.child);
+        let status = status.unwrap_or_else(|| panic!("{signal} did not end it:\n{}", self.text()));
         (status.code(), began.elapsed())
     }
 
@@ -585,13 +587,9 @@ impl World {
 
     fn run_in(&self, args: &[&str], env: BTreeMap<String, String>) -> (i32, String, String) {
         let (program, leading) = self.launch();
-        let output = Command::new(program)
-            .args(leading)
-            .args(args)
-            .env_clear()
-            .envs(env)
-            .output()
-            .expect("the command runs");
+        let mut command = Command::new(program);
+        command.args(leading).args(args).env_clear().envs(env);
+        let output = bounds::output(&mut command).expect("the command runs");
         self.secrets.must_not_stand_in(&args.join(" "), &output.stdout);
         self.secrets.must_not_stand_in(&args.join(" "), &output.stderr);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
