@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::failpoint;
+
 /// Milliseconds since 1970, UTC. Shown as RFC 3339.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -17,7 +19,7 @@ impl Timestamp {
     /// The wall clock. A clock before 1970 counts as 1970.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(since.as_millis() as u64)
+        Self(failpoint::wrong(since.as_millis() as u64))
     }
 
     /// From whole seconds since 1970, as rate-limit headers give them.

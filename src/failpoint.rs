@@ -1,10 +1,12 @@
-//! Places at which a test has the process die, in a build of its own: `RUSTFLAGS="--cfg failpoints"`.
+//! Places at which a test has the process die, and a wall clock that it moves, in a build of its own:
+//! `RUSTFLAGS="--cfg failpoints"`.
 //!
 //! In every other build nothing of this exists: no variable, flag or file could switch it on. In that build, the file
-//! `failpoint` in the state directory holds a number and a place: the process passes there so often, and dies.
+//! `failpoint` in the state directory holds a number and a place: the process passes there so often, and dies. The file
+//! `clock` there holds by how many milliseconds the wall clock is wrong, from the moment on that it is written.
 
 #[cfg(failpoints)]
-pub use armed::{arm, pass, PLACES};
+pub use armed::{arm, pass, wrong, PLACES};
 
 /// Nothing, in this build.
 #[cfg(not(failpoints))]
@@ -15,6 +17,13 @@ pub fn arm(_state_dir: &std::path::Path) {}
 #[cfg(not(failpoints))]
 #[inline(always)]
 pub fn pass(_place: &'static str) {}
+
+/// Nothing, in this build.
+#[cfg(not(failpoints))]
+#[inline(always)]
+pub fn wrong(ms: u64) -> u64 {
+    ms
+}
 
 #[cfg(failpoints)]
 mod armed {
@@ -42,9 +51,17 @@ mod armed {
 
     static DUE: OnceLock<(u64, String, PathBuf)> = OnceLock::new();
     static PASSED: AtomicU64 = AtomicU64::new(0);
+    static CLOCK: OnceLock<PathBuf> = OnceLock::new();
+
+    /// The wall clock as it is wrong just now.
+    pub fn wrong(ms: u64) -> u64 {
+        let Some(text) = CLOCK.get().and_then(|file| std::fs::read_to_string(file).ok()) else { return ms };
+        ms.saturating_add_signed(text.parse().unwrap_or_default())
+    }
 
     /// Reads where it is to end, once: the file is removed, so that the next process lives.
     pub fn arm(state_dir: &Path) {
+        let _ = CLOCK.set(state_dir.join("clock"));
         let file = state_dir.join("failpoint");
         let Ok(text) = std::fs::read_to_string(&file) else { return };
         let Some((number, place)) = text.split_once(' ') else { return };

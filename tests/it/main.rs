@@ -12,6 +12,8 @@ mod world;
 mod audit;
 mod check;
 mod cli;
+#[cfg(failpoints)]
+mod clock;
 mod completions;
 mod crash;
 mod effects;

@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Compiled as a module of several binaries, none of which uses all of it.
 
 pub mod bounds;
+mod clock;
 mod process;
 mod secrets;
 

@@ -233,8 +233,13 @@ impl Sequence {
         }
     }
 
-    /// Faults and lag begin and end.
+    /// Faults and lag begin and end, and the clock is wrong where that can be.
     fn weather(&mut self) {
+        if cfg!(failpoints) && self.rng.percent(10.0) {
+            let minutes = [0, -1, 1, -10, 10, -700, 700][self.rng.below(7) as usize];
+            self.world.set_clock(minutes * 60);
+            self.org.story.push(format!("the clock is wrong by {minutes} minutes"));
+        }
         if self.rng.percent(25.0) {
             let faults = self.some_faults();
             self.world.sentry.wire.set_random(faults);
