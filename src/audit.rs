@@ -10,7 +10,7 @@ pub mod read;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -87,12 +87,21 @@ pub struct Audit {
     dir: PathBuf,
     keep: Duration,
     open: Mutex<Option<(String, File)>>,
+    lost: Mutex<Lost>,
+}
+
+/// Lines that are in the service's log alone.
+#[derive(Default)]
+struct Lost {
+    lines: u64,
+    /// Why the last line could not be written; nothing after one that could.
+    why: Option<String>,
 }
 
 impl Audit {
     /// The log below a state directory. Nothing is made before the first line.
     pub fn new(state_dir: &Path, keep: Duration) -> Self {
-        Self { dir: state_dir.join("audit"), keep, open: Mutex::new(None) }
+        Self { dir: state_dir.join("audit"), keep, open: Mutex::new(None), lost: Mutex::default() }
     }
 
     /// Writes a line. Where that fails the line goes into the service's log, and the work goes on: its record is the journal.
@@ -101,7 +110,27 @@ impl Audit {
         if let Err(error) = self.append(&entry, false) {
             let line = serde_json::to_string(&entry).unwrap_or_default();
             log::error!("audit: a line could not be written: {error}: {}", crate::escape::json(&line));
+            self.lost().lines += 1;
         }
+    }
+
+    /// How many lines could not be written since the start.
+    pub fn n_lost(&self) -> u64 {
+        self.lost().lines
+    }
+
+    /// Why lines can not be written just now, and what to do.
+    pub fn fault(&self) -> Option<String> {
+        let why = self.lost().why.clone()?;
+        Some(format!(
+            "the audit log can not be written: {why}; its lines go to the service's log, and no team is deleted: \
+             make room in `{}`, or let the service's user write there",
+            self.dir.display()
+        ))
+    }
+
+    fn lost(&self) -> MutexGuard<'_, Lost> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a line and syncs it: for what could not be brought back without it.
@@ -111,6 +140,12 @@ impl Audit {
     }
 
     fn append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
+        let appended = self.try_append(entry, sync);
+        self.lost().why = appended.as_ref().err().map(ToString::to_string);
+        appended
+    }
+
+    fn try_append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Timestamp::now();
         // The same value, in letters that steer no terminal, whoever looks at the file.

@@ -219,6 +219,8 @@ fn room(text: &mut Text, status: &Status) {
         |number: fn(crate::status::Disk) -> u64| status.disk.map_or(f64::NAN, |disk| number(disk) as f64);
     text.gauge("sync_journal_bytes", "Size of the journal.", of(|disk| disk.journal_bytes));
     text.gauge("sync_state_free_bytes", "Free space where it lies.", of(|disk| disk.free_bytes));
+    let help = "Audit lines that could not be written; the service's log has them.";
+    text.metric(("sync_audit_lost_total", "counter", help), [], [([], status.audit_lost as f64)]);
 }
 
 fn at_the_gates(text: &mut Text, gates: &[(&str, &gate::Counts)]) {

@@ -100,6 +100,8 @@ pub struct Status {
     pub secret: Option<SecretView>,
     /// The journal, and the room that is left for it.
     pub disk: Option<Disk>,
+    /// Audit lines that could not be written since the start.
+    pub audit_lost: u64,
     /// GitHub.
     pub github: Host,
     /// Sentry.
@@ -347,10 +349,11 @@ impl Engine {
         status.sentry_org = self.settings().sentry_org.clone();
         status.ready = reasons.is_empty();
         status.reasons = reasons;
-        status.warnings.extend(self.reloads.fault());
+        status.warnings.extend(self.reloads.fault().into_iter().chain(self.audit.fault()));
         let (done, failed) = self.reloads.counts();
         status.reloads = ReloadsView { done, failed, fault: self.reloads.fault() };
         status.open_hints = self.lanes.counts().hints;
+        status.audit_lost = self.audit.n_lost();
         let order = self.settings().identity.clone();
         for person in &mut status.unmatched {
             person.help = help::what_would_match(&person.login, &person.why, &order);
@@ -468,6 +471,7 @@ impl Status {
             hours: Vec::new(),
             secret: None,
             disk: None,
+            audit_lost: 0,
             github: Host::unknown(),
             sentry: Host::unknown(),
         };

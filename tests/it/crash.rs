@@ -65,7 +65,9 @@ impl Mortal {
     #[track_caller]
     fn assert_right_at_the_end(&mut self, context: &str, most_made: usize, most_deleted: usize) {
         // A place to die at may come after the rest, too.
+        let until = Instant::now() + PATIENCE * 2;
         let status = loop {
+            assert!(Instant::now() < until, "no rest: {context}");
             if !(self.world.is_started() && self.world.service_mut().is_alive()) {
                 self.world.try_start();
             } else if let (true, Some(status)) = (self.rests(), self.world.try_status()) {

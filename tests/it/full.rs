@@ -86,6 +86,11 @@ fn an_audit_log_that_can_not_be_written_costs_no_line_in_silence_and_no_team() {
         let told = format!("\"decision\":\"{decision}\"");
         assert!(lines.iter().any(|line| line.contains(&told)), "{decision}:\n{log}");
     }
+    assert_eq!(world.metric("sync_audit_lost_total"), lines.len() as u64);
+    let warned =
+        |world: &World| world.status()["warnings"].to_string().contains("the audit log can not be written");
+    assert!(warned(&world) && world.get_admin("/").1.contains("the audit log can not be written"));
+    assert!(world.get_admin("/readyz").0 == 200);
     // What there was before is in no log then, so it is not done.
     world.send(&world.github.delete_team(crew));
     world.wait_until("it is told", || world.service().text().contains("audit"));
@@ -97,6 +102,7 @@ fn an_audit_log_that_can_not_be_written_costs_no_line_in_silence_and_no_team() {
     fs::remove_dir_all(&audit).unwrap();
     world.start();
     world.wait_until("deleted", || world.sentry.teams().is_empty());
+    assert!(!warned(&world));
 }
 
 #[test]
