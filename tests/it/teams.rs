@@ -406,11 +406,15 @@ fn renaming_twice_leads_into_no_existing_team_either() {
     for truth in BOTH {
         for at_once in [false, true] {
             let mut world = World::new(truth);
-            let old = world.old_team("Knitting");
             let mallory = world.person("mallory");
-            world.github.join(old, mallory);
             let billing = world.sentry.add_team("billing", "Billing");
             world.start();
+            // The comparison at the start would mirror it under its first name.
+            world.wait_until("it got started", || {
+                truth == Truth::Deliveries || !world.status()["last_reconcile"].is_null()
+            });
+            let old = world.old_team("Knitting");
+            world.github.join(old, mallory);
             let mut sent = world.github.rename_team(old, "Billing");
             if !at_once {
                 assert_eq!(world.settle(&sent).0, "held");
