@@ -78,6 +78,8 @@ pub struct Sequence {
     /// What GitHub could not hand over, and has in its list.
     missed: Vec<Delivery>,
     logs: Vec<Arc<Mutex<Vec<String>>>>,
+    /// Whether Sentry has somebody new since the process has begun.
+    has_new_people: bool,
     comparing: Vec<Child>,
     tally: Tally,
 }
@@ -140,6 +142,7 @@ impl Sequence {
             sent: Vec::new(),
             missed: Vec::new(),
             logs: Vec::new(),
+            has_new_people: false,
             comparing: Vec::new(),
             tally: Tally { sequences: 1, ..Tally::default() },
         }
@@ -200,7 +203,7 @@ impl Sequence {
         let mut sent = self.org.change(&self.world, &mut self.rng);
         self.tally.changes += 1;
         if self.rng.percent(4.0) {
-            self.org.appear(&self.world);
+            self.has_new_people |= self.org.appear(&self.world);
         }
         if self.rng.percent(8.0) {
             self.visit();
@@ -382,6 +385,7 @@ impl Sequence {
     }
 
     fn start(&mut self) {
+        self.has_new_people = false;
         self.world.start();
         self.logs.push(self.world.service().log.clone());
     }
@@ -428,7 +432,7 @@ impl Sequence {
                 }
             }
         }
-        let appeared = self.rng.percent(50.0) && self.org.appear(&self.world);
+        self.has_new_people |= self.rng.percent(50.0) && self.org.appear(&self.world);
         for site in [&self.world.sentry.wire, &self.world.github.wire] {
             self.tally.faults += site.calls().iter().filter(|call| call.fault.is_some()).count();
             site.clear_faults();
@@ -439,7 +443,7 @@ impl Sequence {
             let _ = child.wait();
         }
         // Otherwise only time tells the service of new people in payload mode.
-        if self.rng.percent(60.0) || self.recovers || appeared && self.truth == Truth::Deliveries {
+        if self.rng.percent(60.0) || self.recovers || self.has_new_people && self.truth == Truth::Deliveries {
             self.die();
         }
         self.revive();

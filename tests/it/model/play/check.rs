@@ -72,10 +72,16 @@ impl Sequence {
     fn check_calls(&self) {
         let steady: Vec<_> =
             self.org.people.iter().filter(|person| self.org.is_steady(&person.address)).collect();
+        // Whoever was put into a team that had taken another one's slug in that moment is taken back.
+        let taken_back = |member: &u64| {
+            let told = format!("taking member {member} back");
+            self.logs.iter().any(|log| log.lock().expect("log").iter().any(|line| line.ends_with(&told)))
+        };
         let never: Vec<_> = steady
             .iter()
             .filter_map(|person| self.world.sentry.member_id(&person.address))
             .chain([self.stranger])
+            .filter(|member| !taken_back(member))
             .map(|member| format!("/members/{member}/teams/"))
             .collect();
         for call in self.world.sentry.wire.calls() {
