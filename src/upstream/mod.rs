@@ -273,7 +273,7 @@ impl Upstream {
         self.replaced.fetch_add(1, Ordering::Release);
         drop(authorization);
         *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.pace().forget_refusal();
+        self.pace().forget_token();
         self.lock_tally().forget_budgets();
         true
     }
@@ -372,12 +372,13 @@ impl Upstream {
     fn learn(&self, asked: Asked, method: Method, reply: &Reply) {
         let now = Instant::now();
         let headers = &reply.answer.headers;
-        self.lock_tally().learn(asked, &reply.verdict, headers.told());
+        let told = told_of_the_token(&reply.verdict, headers);
+        self.lock_tally().learn(asked, &reply.verdict, told);
         if let Some(expires) = &headers.token_expires {
             *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());
         }
         let mut pace = self.pace();
-        pace.came_back(method, headers.told(), headers.date.map(|date| date.0 / 1000), now);
+        pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
         if headers.remaining == Some(0) && headers.told().is_none() {
             let wait = headers.until_reset(Timestamp::now()).unwrap_or(1);
             pace.hold(method, Duration::from_secs(wait), now);
@@ -409,6 +410,12 @@ impl Upstream {
             }
         }
     }
+}
+
+/// What an answer says of the token's rate. One that refuses the token tells that of whoever has none (GitHub: 60 calls an
+/// hour by address), and one that failed may not have come as far as to know.
+fn told_of_the_token(verdict: &Verdict, headers: &Headers) -> Option<window::Told> {
+    headers.told().filter(|_| !matches!(verdict, Verdict::Refused(_) | Verdict::Unknown(_)))
 }
 
 fn bearer(token: &Secret) -> Secret {
@@ -498,6 +505,15 @@ fn no_answer(error: &ureq::Error) -> (Verdict, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rate_of_whoever_has_no_token_is_not_the_tokens() {
+        let headers = Headers { limit: Some(60), remaining: Some(59), reset: Some(1), ..Headers::default() };
+        let told = |verdict: Verdict| told_of_the_token(&verdict, &headers).is_some();
+        assert!(told(Verdict::Done) && told(Verdict::Missing) && told(Verdict::Denied("no".into())));
+        assert!(!told(Verdict::Refused("bad credentials".into())));
+        assert!(!told(Verdict::Unknown("503".into())));
+    }
 
     #[test]
     fn a_host_that_took_too_long_is_told_from_one_that_failed() {

@@ -168,8 +168,10 @@ impl Pace {
         news
     }
 
-    /// There is another token: that the old one was refused says nothing for it.
-    pub fn forget_refusal(&mut self) {
+    /// There is another token: that the old one was refused, or has used up its rate, says nothing for it.
+    pub fn forget_token(&mut self) {
+        self.not_before = Default::default();
+        self.calls.iter_mut().for_each(Calls::forget);
         if matches!(&self.pause, Some(Pause { refused: Some(_), .. })) {
             self.pause = None;
         }
@@ -250,6 +252,17 @@ mod tests {
         assert_eq!(pace.turn(Method::Get, now), REFUSED_PAUSE);
         assert_eq!(pace.turn(Method::Get, now + REFUSED_PAUSE), Duration::ZERO);
         assert_eq!(pace.health(), Health::Refused("no".into()));
+    }
+
+    #[test]
+    fn another_token_has_a_rate_of_its_own() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        assert_eq!(pace.turn(Method::Get, now), Duration::ZERO);
+        pace.came_back(Method::Get, Some(Told { limit: 60, remaining: 0, reset: 3601 }), Some(1), now);
+        pace.hold(Method::Post, SECOND, now);
+        assert_eq!(pace.turn(Method::Get, now), 3600 * SECOND);
+        pace.forget_token();
+        assert_eq!((pace.turn(Method::Get, now), pace.turn(Method::Post, now)), Default::default());
     }
 
     #[test]

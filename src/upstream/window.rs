@@ -98,6 +98,11 @@ impl Calls {
         self.asking = self.asking.saturating_sub(1);
     }
 
+    /// What was told does not hold any more.
+    pub fn forget(&mut self) {
+        self.window = None;
+    }
+
     /// An answer told of its window; to be called after [`Calls::end`] for it.
     pub fn learn(&mut self, told: Told, clock: ServerClock, now: Instant) {
         let Told { limit, remaining, reset } = told;

@@ -543,13 +543,18 @@ impl Sequence {
     fn wait_for_rest(&mut self) {
         let until = Instant::now() + PATIENCE * 2;
         // What was missed is queued by the time at which it is told that GitHub's list was read.
-        let is_read = |status: &serde_json::Value| self.missed.is_empty() || !status["recovered"].is_null();
+        let nothing_missed = self.missed.is_empty();
+        let is_read = |status: &serde_json::Value| nothing_missed || !status["recovered"].is_null();
         loop {
             match self.world.try_status() {
                 Some(status) if is_read(&status) && status["queued"] == 0 && status["open_hints"] == 0 => {
                     return
                 }
-                _ => std::thread::sleep(Duration::from_millis(10)),
+                // A deletion that is held keeps a slug from the team that waits for it, although all looks equal.
+                _ => {
+                    self.approve();
+                    std::thread::sleep(Duration::from_millis(10));
+                }
             }
             assert!(Instant::now() < until, "no rest: {}", self.context());
         }

@@ -166,7 +166,9 @@ impl Site for GithubSite {
             }
             _ => primary(403, 5_000, soon(1), owner, Resource::Core),
         };
-        self.dress(response, None, Resource::Core)
+        // Whom a refused token belongs to is nobody's business; what failed within has counted for its owner.
+        let viewer = viewer.filter(|_| !matches!(fault, Fault::Unauthorized));
+        self.dress(response, viewer.as_ref(), Resource::Core)
     }
 }
 
