@@ -190,7 +190,8 @@ mod failpoints {
         let places = Mutex::new(PLACES.into_iter().filter(|place| place.contains(&words)));
         let deaths = Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
-            for _ in 0..2 {
+            // Most of the time they wait.
+            for _ in 0..4 {
                 scope.spawn(|| loop {
                     let Some(place) = places.lock().unwrap().next() else { return };
                     let n = (1..).take_while(|n| dies_at(*n, place, truth)).count();
