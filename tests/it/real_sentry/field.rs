@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -82,9 +83,22 @@ impl Field {
     /// A GitHub team that is mirrored.
     #[track_caller]
     pub fn team(&self, name: &str) -> u64 {
+        self.let_the_first_comparison_pass();
         let (team, created) = self.github.create_team(name, self.olive);
         assert_eq!(self.settle(&created).0, "done", "{name}");
         team
+    }
+
+    /// Whether the comparison at the start or an event puts somebody in would be chance, and so would the calls of each
+    /// Sentry. Where it can not be made, it is not waited for long.
+    fn let_the_first_comparison_pass(&self) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.truth == Truth::Github
+            && self.status()["last_reconcile"].is_null()
+            && Instant::now() < until
+        {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Somebody is put into a team on GitHub: what became of the delivery.
