@@ -24,8 +24,15 @@ impl Drop for SetAtEnd<'_> {
 /// Runs a program to its end, with nothing to read.
 #[track_caller]
 pub fn output(command: &mut Command) -> io::Result<Output> {
+    let (output, in_time) = output_or_end(command)?;
+    assert!(in_time, "{command:?} did not end: {output:?}");
+    Ok(output)
+}
+
+/// The same, and whether it ended by itself.
+pub fn output_or_end(command: &mut Command) -> io::Result<(Output, bool)> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    Ok(output_of(child))
+    Ok(within(child.id(), || child.wait_with_output().expect("a child")))
 }
 
 /// What a program said until its end.

@@ -590,7 +590,8 @@ impl World {
         let (program, leading) = self.launch();
         let mut command = Command::new(program);
         command.args(leading).args(args).env_clear().envs(env);
-        let output = bounds::output(&mut command).expect("the command runs");
+        let (output, in_time) = bounds::output_or_end(&mut command).expect("the command runs");
+        assert!(in_time, "{args:?} did not end: {output:?} {:?}", self.service.as_ref().map(Service::text));
         self.secrets.must_not_stand_in(&args.join(" "), &output.stdout);
         self.secrets.must_not_stand_in(&args.join(" "), &output.stderr);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
