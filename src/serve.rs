@@ -3,7 +3,6 @@
 //! Journal, listeners, tiny_http behind its gates, then workers. A signal stops the gates first, so that nobody is taken
 //! who could not be answered; what is under way is finished or parked; the journal closes last.
 
-use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -349,9 +348,4 @@ fn response(answer: Answer) -> Response<std::io::Cursor<Vec<u8>>> {
         }
     }
     response
-}
-
-/// A port that is free at this moment, for tests and the demo.
-pub fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

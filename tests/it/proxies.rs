@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::gate::{passed, refused};
 use crate::raw;
 use crate::standin::Delivery;
-use crate::world::{bounds, TempDir, Truth, World, PATIENCE};
+use crate::world::{bounds, unused_port, TempDir, Truth, World, PATIENCE};
 
 /// The name in both examples.
 const HOST: &str = "hooks.example.com";
@@ -97,7 +97,7 @@ impl Proxy {
     fn start(kind: Kind, upstream: &str, change: impl Fn(String, &Path) -> String) -> Self {
         let dir = TempDir::new("proxy");
         certificate(&dir.0);
-        let port = sentry_team_sync::serve::free_port().unwrap();
+        let port = unused_port();
         let at = dir.0.to_str().unwrap();
         let example = change(kind.example(), &dir.0);
         let mut command = Command::new(kind.program().unwrap());

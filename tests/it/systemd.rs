@@ -4,7 +4,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use crate::world::{get, Truth, World, PATIENCE};
+use crate::world::{get, unused_port, Truth, World, PATIENCE};
 
 fn message(socket: &UnixDatagram) -> String {
     let mut buffer = [0; 256];
@@ -32,7 +32,7 @@ fn it_is_ready_once_it_listens_gives_signs_of_life_and_says_when_it_stops() {
             (UnixDatagram::bind(&path).unwrap(), path.to_str().unwrap().to_string())
         };
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let port = sentry_team_sync::serve::free_port().unwrap();
+        let port = unused_port();
         world.set("SYNC_LISTEN", &format!("127.0.0.1:{port}"));
         world.set("NOTIFY_SOCKET", &name);
         world.set("WATCHDOG_USEC", "200000");

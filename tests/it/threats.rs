@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::standin::Delivery;
-use crate::world::{bounds, TempDir, Truth, World, BOTH};
+use crate::world::{bounds, unused_port, TempDir, Truth, World, BOTH};
 
 /// Group and others have no way in, whatever mask the service was started with.
 #[test]
@@ -84,7 +84,7 @@ impl Between {
             eprintln!("skipped: there is no openssl");
             return None;
         }
-        let port = sentry_team_sync::serve::free_port().unwrap();
+        let port = unused_port();
         let mut serve = Command::new("openssl");
         serve.args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}")]);
         serve.arg("-key").arg(&key).arg("-cert").arg(&certificate);

@@ -1,6 +1,8 @@
-//! What a running program costs, as the kernel counts it.
+//! What a running program costs, as the kernel counts it, and what it needs.
 
 use std::fs;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
@@ -35,6 +37,16 @@ impl Size {
             peak: memory("VmHWM:"),
         }
     }
+}
+
+/// A port that nobody listens on. Below those that the kernel gives out, so that nobody gets it by chance before it is used.
+pub fn unused_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(101);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let next = || 20_000 + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+    let ports = std::iter::repeat_with(next).filter_map(|port| u16::try_from(port).ok());
+    ports.take(12_000).find(is_free).expect("a port")
 }
 
 /// A thousand connections take a thousand descriptors on this side too.
