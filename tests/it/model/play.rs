@@ -460,25 +460,29 @@ impl Sequence {
 
     /// What was said just before a comparison is not contradicted by it: then another one follows by itself.
     fn come_to_an_end(&mut self) {
-        self.compare_to_the_end();
-        if !self.differences().is_empty() {
+        let until = Instant::now() + PATIENCE;
+        if !self.compare_to_the_end() {
             self.tally.second_looks += 1;
+            self.wait_until_equal(PATIENCE);
+            // Equal by name is not done: what has the name may be another team's.
+            while !self.compare_to_the_end() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(500));
+            }
         }
         self.wait_until_equal(PATIENCE);
-        self.compare_to_the_end();
     }
 
-    /// Compares and approves until nothing is left to do.
-    fn compare_to_the_end(&mut self) {
+    /// Compares and approves until nothing is left to do; false if something is left for a second look.
+    fn compare_to_the_end(&mut self) -> bool {
         // After a limit that names no end, GitHub is left alone for a minute.
         let until = Instant::now() + PATIENCE * 3;
         let mut rounds = 0;
         loop {
             self.tally.comparisons += 1;
             match self.command(&["sync", "--apply"], until) {
-                0 => return,
+                0 => return true,
                 // What is not held is left for a second look.
-                2 if !self.approve() => return,
+                2 if !self.approve() => return false,
                 2 => rounds += 1,
                 // Still waiting for what failed before.
                 _ => std::thread::sleep(Duration::from_millis(100)),
