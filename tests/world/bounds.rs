@@ -32,13 +32,17 @@ pub fn output(command: &mut Command) -> io::Result<Output> {
 /// The same, and whether it ended by itself.
 pub fn output_or_end(command: &mut Command) -> io::Result<(Output, bool)> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    Ok(within(child.id(), || child.wait_with_output().expect("a child")))
+    Ok(all_of(child))
+}
+
+fn all_of(child: Child) -> (Output, bool) {
+    within(child.id(), || child.wait_with_output().expect("a child"))
 }
 
 /// What a program said until its end.
 #[track_caller]
 pub fn output_of(child: Child) -> Output {
-    let (output, in_time) = within(child.id(), || child.wait_with_output().expect("a child"));
+    let (output, in_time) = all_of(child);
     assert!(in_time, "it did not end: {output:?}");
     output
 }
