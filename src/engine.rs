@@ -15,6 +15,7 @@ use crate::doctor::Surroundings;
 use crate::error::Result;
 use crate::event::{Change, Event, Person};
 use crate::github::{Github, TeamFacts};
+use crate::guard;
 use crate::heard::{Heard, LAG};
 use crate::hours::Hours;
 use crate::ids::{GithubTeamId, Login, Seq};
@@ -31,7 +32,7 @@ use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::work::outcomes::Outcomes;
 
 /// How long a token that may not do one thing is left alone with it.
@@ -72,8 +73,6 @@ pub struct Engine {
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
-    /// Nothing was known of any team when this process started.
-    pub was_empty: bool,
     reconcile_due: AtomicBool,
     no_recovery: AtomicBool,
     recovered: Mutex<Option<(Recovered, Timestamp)>>,
@@ -114,7 +113,6 @@ impl Engine {
             tree: Mutex::new(None),
             scopes: Mutex::new(None),
             fault: Mutex::new(None),
-            was_empty: journal.read(|state| state.last_read.is_none() && state.teams.n_bound() == 0),
             reconcile_due: AtomicBool::new(false),
             no_recovery: AtomicBool::new(false),
             recovered: Mutex::default(),
@@ -182,6 +180,12 @@ impl Engine {
         self.journal.read(|state| Some((state.org.clone()?, state.mode.as_ref()?.0)))
     }
 
+    /// Whether nothing but deliveries, and what a person asks for, may write yet.
+    pub fn waits_to_begin(&self) -> bool {
+        let settings = self.settings();
+        self.state(|state| guard::waits_to_begin(&settings, state))
+    }
+
     /// Puts every queued delivery and every open intent into its lane: after a start.
     pub fn fill_lanes(&self) {
         let (queued, teams, decided) = self.journal.read(|state| {
@@ -196,7 +200,7 @@ impl Engine {
             self.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
         }
         for team in teams {
-            self.look_at_team(team, "open intent");
+            self.look_at_team(team, Own::OpenIntent);
         }
         for change in &decided {
             self.look_at_decision(change);
@@ -277,7 +281,7 @@ impl Engine {
             // These came from a comparison, and another one does them.
             HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
             HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
-                return self.look_at_team(*team, "decision")
+                return self.look_at_team(*team, Own::Decision)
             }
             // The next look at the file takes it up.
             HeldChange::UserMap { .. } => return,
@@ -287,11 +291,11 @@ impl Engine {
         let person = Person { id: *user, login: login.unwrap_or_else(|| Login::from("")), bot: false };
         let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
         let ask = Ask::Member { person, change: Some(Change::Removed), sure };
-        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own("decision"), ask));
+        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own(Own::Decision), ask));
     }
 
     /// Asks for a look at a team's slug and name, and at whatever is open for it.
-    pub fn look_at_team(&self, team: GithubTeamId, why: &'static str) {
+    pub fn look_at_team(&self, team: GithubTeamId, why: Own) {
         self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(why), Ask::Team));
     }
 

@@ -1,9 +1,26 @@
 //! Stops what nobody named: more than a few deletions an hour, and everything that takes away while the journal is
-//! known to have lost records. Pure.
+//! known to have lost records; and everything that nobody asked for, before a person has let the mirror begin. Pure.
 
 use crate::clock::Timestamp;
 use crate::config::Settings;
+use crate::state::holds::Hold;
+use crate::state::record::Mode;
 use crate::state::State;
+
+/// Whether a person has let the mirror begin: by approving its first comparison, or because one was carried out.
+pub fn was_begun(state: &State) -> bool {
+    let approved = |hold: &Hold| hold.decision.is_some_and(|decision| decision.approved);
+    state.last_read.is_some() || state.holds.iter().any(|hold| hold.is_first() && approved(hold))
+}
+
+/// Whether nothing but deliveries, and what a person asks for, may write: the first comparison is yet to be made, or was
+/// made and waits for a person. Whatever wakes the mirror meanwhile, a restart or another token too, changes nothing of
+/// that. Without a comparison there is nothing to approve: in payload mode nobody waits, unless one was made before.
+pub fn waits_to_begin(settings: &Settings, state: &State) -> bool {
+    let compares = state.mode.as_ref().is_some_and(|(mode, _)| *mode == Mode::Read);
+    let was_compared = || state.holds.iter().any(Hold::is_first);
+    settings.hold_first && !was_begun(state) && (compares || was_compared())
+}
 
 /// Whether one more team may be deleted now; the rule with its numbers if not.
 pub fn deletion(settings: &Settings, state: &State, now: Timestamp) -> Result<(), String> {
@@ -65,6 +82,42 @@ mod tests {
             });
         }
         state
+    }
+
+    #[test]
+    fn nothing_begins_before_a_person_has_said_so_or_a_comparison_was_carried_out() {
+        use crate::ids::SentrySlug;
+        use crate::state::holds::{HeldChange, FIRST};
+        use crate::state::record::Sizes;
+        let settings = settings("5%,2");
+        let mode = |mode| Record::Mode { mode, fingerprint: "f".into() };
+        let change = HeldChange::Create { team: GithubTeamId(1), slug: SentrySlug::from("t") };
+        let hold = Hold::new(vec![change], format!("{FIRST}: why"), Timestamp(1), vec![]);
+        let decided = |approved| Record::Decided { name: hold.name.clone(), approved, at: Timestamp(2) };
+        let held = || Record::Held { hold: hold.clone() };
+        let after = |records: Vec<Record>| {
+            let mut state = state(3, 0);
+            records.into_iter().for_each(|record| state.apply(record));
+            waits_to_begin(&settings, &state)
+        };
+        let read = || Record::Read { sizes: Sizes::default(), at: Timestamp(1) };
+        assert!(after(vec![mode(Mode::Read)]), "teams that events have brought in are no comparison");
+        assert!(after(vec![mode(Mode::Read), held()]) && after(vec![mode(Mode::Payload), held()]));
+        assert!(after(vec![mode(Mode::Read), held(), decided(false)]), "refused is not begun");
+        assert!(!after(vec![mode(Mode::Payload)]), "there is nothing to approve");
+        assert!(!after(vec![mode(Mode::Read), held(), decided(true)]));
+        assert!(!after(vec![mode(Mode::Read), read()]));
+        let expired = Record::Released { name: hold.name.clone() };
+        assert!(after(vec![mode(Mode::Read), held(), expired]), "what expires is not approved");
+        let mut begins =
+            load(&Default::default(), &[("SYNC_FIRST".into(), "apply".into())].into(), Need::StateDir)
+                .unwrap()
+                .settings;
+        let mut state = state(0, 0);
+        state.apply(mode(Mode::Read));
+        assert!(!waits_to_begin(&begins, &state));
+        begins.hold_first = true;
+        assert!(waits_to_begin(&begins, &state));
     }
 
     #[test]

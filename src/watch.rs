@@ -15,7 +15,7 @@ use crate::sentry::Team;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Binding, Mode, Record};
 use crate::upstream::Trouble;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Own};
 
 /// Holds that nobody decides about are history after this time.
 const HOLDS_EXPIRE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -156,6 +156,9 @@ impl Engine {
 
     /// Tries everybody who is waited for; whoever Sentry knows by now is handed to the lanes.
     pub fn try_wanted(&self) {
+        if self.waits_to_begin() {
+            return;
+        }
         let wanted: Vec<_> = self.state(|state| {
             state.people.wanted().map(|(user, wanted)| (user, wanted.login.clone())).collect()
         });
@@ -175,7 +178,8 @@ impl Engine {
         let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
         for team in self.state(|state| state.people.wanted_in(person.id).to_vec()) {
             let ask = Ask::Member { person: person.clone(), change: None, sure };
-            self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own("wanted person"), ask));
+            self.lanes
+                .add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(Own::WantedPerson), ask));
         }
     }
 
@@ -187,11 +191,14 @@ impl Engine {
             let undecided = state.holds.iter().filter(|hold| hold.decision.is_none());
             undecided.filter(|hold| now.since(hold.at) > HOLDS_EXPIRE).cloned().collect()
         });
-        for Hold { name, changes, .. } in old {
+        for hold in old {
+            let is_first = hold.is_first();
+            let Hold { name, changes, .. } = hold;
             log::warn!("hold {name} has expired; nothing was done");
             let entry = crate::audit::Entry { event: "hold", decision: "expire hold", ..Default::default() };
             self.audit.write(entry.because(format!("{name}: {}", list(&changes))));
-            if changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
+            // What stops the mirror's beginning comes up again; it was nobody's decision about a team.
+            if !is_first && changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
                 self.journal.note(Record::Decided { name, approved: false, at: now });
                 changes.iter().for_each(|change| self.look_at_decision(change));
             } else {
@@ -202,14 +209,19 @@ impl Engine {
 
     /// Whoever may not take over a Sentry team can do without, once that one is gone or renamed.
     fn look_at_disputes(&self) {
+        if self.waits_to_begin() {
+            return;
+        }
         let teams: BTreeSet<_> = self.state(|state| {
-            let adoptions = state.holds.iter().flat_map(|hold| &hold.changes);
+            // What only waits for the mirror to begin is in dispute with nobody.
+            let holds = state.holds.iter().filter(|hold| !hold.is_first());
+            let adoptions = holds.flat_map(|hold| &hold.changes);
             adoptions
                 .filter(|change| matches!(change, HeldChange::Adopt { .. }))
                 .filter_map(HeldChange::team)
                 .collect()
         });
-        teams.into_iter().for_each(|team| self.look_at_team(team, "disputed slug"));
+        teams.into_iter().for_each(|team| self.look_at_team(team, Own::DisputedSlug));
     }
 
     /// Changes whenever another user map is in use; looks at the file.

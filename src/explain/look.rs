@@ -18,7 +18,7 @@ use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::sentry::{Member, Standing, Team};
 use crate::slug;
 use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam, SentrySnapshot};
-use crate::state::holds::{HeldChange, FIRST};
+use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Mode, Source};
 use crate::state::{Org, State};
 use crate::truth::Truth;
@@ -277,7 +277,7 @@ fn told(
 
 /// The first comparison of all, while nobody has approved it.
 fn first_hold(state: &State) -> Option<String> {
-    let open = |hold: &&crate::state::holds::Hold| hold.decision.is_none() && hold.rule.starts_with(FIRST);
+    let open = |hold: &&crate::state::holds::Hold| hold.decision.is_none() && hold.is_first();
     state.holds.iter().find(open).map(|hold| hold.name.to_string())
 }
 

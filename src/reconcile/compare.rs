@@ -13,7 +13,7 @@ use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, GithubTeam, SentrySnapshot};
-use crate::state::holds::{HeldChange, FIRST};
+use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Origin, Source};
 use crate::state::teams::News;
 use crate::state::State;
@@ -444,7 +444,7 @@ impl<'a> Index<'a> {
 
 /// Not what only waits for the mirror to begin.
 fn disputed(state: &State) -> HashSet<GithubTeamId> {
-    let holds = state.holds.iter().filter(|hold| !hold.rule.starts_with(FIRST));
+    let holds = state.holds.iter().filter(|hold| !hold.is_first());
     let adoptions = holds.flat_map(|hold| &hold.changes).filter_map(|change| match change {
         HeldChange::Adopt { team, .. } => Some(*team),
         _ => None,

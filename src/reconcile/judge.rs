@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::plan::{Plan, PlannedHold, Rejected, Removal, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::Settings;
+use crate::guard;
 use crate::ids::{GithubTeamId, MemberId, SentrySlug};
 use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
 use crate::state::record::Sizes;
@@ -52,7 +53,7 @@ pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
     let opinions = Opinions::new(measure.state);
     let staying = drop_rejected(&mut plan, &opinions);
     let mut judged = Judged { plan, measure, opinions };
-    if measure.first && !was_begun(measure.state) {
+    if measure.first && !guard::was_begun(measure.state) {
         judged.hold_everything();
         judged.wait_for_what_stays(staying);
         return judged.plan;
@@ -85,7 +86,7 @@ impl<'a> Opinions<'a> {
                             *latest = decision;
                         }
                     }
-                    None if hold.rule.starts_with(FIRST) => {}
+                    None if hold.is_first() => {}
                     None => drop(open.insert(key, hold)),
                 }
             }
@@ -96,12 +97,6 @@ impl<'a> Opinions<'a> {
     fn is(&self, change: &HeldChange, approved: bool) -> bool {
         self.decided.get(&change.key()).is_some_and(|decision| decision.approved == approved)
     }
-}
-
-/// Whether a person has let the mirror begin.
-pub fn was_begun(state: &State) -> bool {
-    let approved = |hold: &Hold| hold.decision.is_some_and(|decision| decision.approved);
-    state.last_read.is_some() || state.holds.iter().any(|hold| hold.rule.starts_with(FIRST) && approved(hold))
 }
 
 /// Everything in a plan that a person may have an opinion on.
@@ -160,6 +155,11 @@ fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, Githu
         stays
     });
     staying
+}
+
+/// Whether anything in Sentry would be other than before.
+fn does_something(team: &TeamPlan) -> bool {
+    matches!(team.step, Step::Rename { .. } | Step::Leave { .. }) || !team.add.is_empty()
 }
 
 /// Whether the Sentry team of a deleted GitHub team is deleted or emptied.
@@ -245,10 +245,15 @@ impl Judged<'_> {
         self.teams(is_end)
     }
 
+    /// Also what no guard would ever stop, new names and people put in, waits with the rest.
     fn hold_everything(&mut self) {
         let mut items = self.teams(|team| of_team(team).is_some());
         items.extend(self.all_removals());
         self.hold(items, format!("{FIRST}: the first comparison, and Sentry has teams already"));
+        let Some(name) = self.plan.holds.first().map(|hold| hold.name.clone()) else { return };
+        for team in self.plan.teams.iter_mut().filter(|team| does_something(team)) {
+            team.held.get_or_insert_with(|| name.clone());
+        }
     }
 
     fn adoptions(&mut self) {

@@ -369,13 +369,13 @@ impl fmt::Display for TeamPlan {
         let held = |held: &Option<HoldName>| held.as_ref().map(|name| format!("  [held {name}]"));
         let mark = held(&self.held).unwrap_or_default();
         match &self.step {
-            Step::Keep => writeln!(f, "keep     {slug}")?,
+            Step::Keep => writeln!(f, "keep     {slug}{mark}")?,
             Step::Create => writeln!(f, "create   {slug}  {name}{mark}")?,
             Step::Adopt { sentry } => writeln!(f, "adopt    {slug}  Sentry team {sentry}{mark}")?,
-            Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}")?,
+            Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}{mark}")?,
             Step::Delete { sentry, .. } => writeln!(f, "delete   {slug}  Sentry team {sentry}{mark}")?,
             Step::Empty { sentry, .. } => writeln!(f, "empty    {slug}  Sentry team {sentry}{mark}")?,
-            Step::Leave { sentry, why } => writeln!(f, "leave    {slug}  Sentry team {sentry}: {why}")?,
+            Step::Leave { sentry, why } => writeln!(f, "leave    {slug}  Sentry team {sentry}: {why}{mark}")?,
             Step::Conflict { sentry, bound: false } => {
                 writeln!(f, "conflict {slug}  Sentry team {sentry} was there before{mark}")?;
             }

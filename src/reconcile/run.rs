@@ -12,15 +12,17 @@ use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
 use crate::clock::Timestamp;
 use crate::engine::Engine;
+use crate::guard;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
+use crate::sentry::Team;
 use crate::snapshot::GithubTeam;
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Origin, Record};
 use crate::state::State;
 use crate::upstream::Trouble;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin as From};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin as From, Own};
 
 /// What was found, before anything is done about it.
 pub struct Comparison {
@@ -30,7 +32,7 @@ pub struct Comparison {
     part: Option<Plan>,
     /// Everything that is due, whatever guards and people say about it.
     due: Vec<HeldChange>,
-    /// A person has to let the mirror begin. Teams that events have brought in meanwhile go on.
+    /// A person has to let the mirror begin: nothing of it is carried out.
     waits_for_first: bool,
     both: Both,
     /// Who was waited for, and where, when it began.
@@ -100,8 +102,7 @@ impl Engine {
             settings: &both.settings,
         });
         let due = judge::changes(&plan);
-        let first =
-            serving && both.settings.hold_first && self.is_first(&state) && !both.sentry.teams.is_empty();
+        let first = serving && guard::waits_to_begin(&both.settings, &state) && has_teams(&both, &state);
         let plan = judge(
             plan,
             &Measure {
@@ -113,7 +114,9 @@ impl Engine {
                 now: Timestamp::now(),
             },
         );
-        let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
+        // A person who refuses what is held has let nothing begin either.
+        let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
+        let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
         Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, wishes, seq, read }))
     }
 
@@ -155,12 +158,6 @@ impl Engine {
         self.last_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A state directory that was empty when the service started, or whose first comparison still waits.
-    fn is_first(&self, state: &State) -> bool {
-        let waits = state.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
-        state.last_read.is_none() && (self.was_empty || waits)
-    }
-
     /// Records what was seen, and hands what may be done to the lanes.
     pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
@@ -168,13 +165,14 @@ impl Engine {
         self.forget_disputes(&both.deleted);
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
         let run = Arc::new(Run::default());
-        if !*waits_for_first {
-            // What is held because too little was read is no measure for the next reading.
-            if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
-                self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
-            }
-            self.note_what_was_seen(both, wishes, *seq);
+        if *waits_for_first {
+            return run;
         }
+        // What is held because too little was read is no measure for the next reading.
+        if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
+            self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
+        }
+        self.note_what_was_seen(both, wishes, *seq);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.state(|state| state.damaged.is_some()) && !distrusted {
             log::info!(
@@ -186,8 +184,10 @@ impl Engine {
             let tasks = self.tasks(team);
             if !tasks.is_empty() {
                 let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
-                self.lanes
-                    .add(LaneKey::Team(team.team), Hint::new(*read, From::Own("reconcile"), Ask::Part(part)));
+                self.lanes.add(
+                    LaneKey::Team(team.team),
+                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part)),
+                );
             }
         }
         run
@@ -338,6 +338,15 @@ impl Engine {
         }
         tasks
     }
+}
+
+/// Whether Sentry has teams that the mirror has not made itself.
+fn has_teams(both: &Both, state: &State) -> bool {
+    let is_ours = |team: &Team| {
+        let owner = state.teams.of_sentry(team.id).and_then(|owner| state.teams.binding(owner));
+        owner.is_some_and(|binding| binding.origin == Origin::Created)
+    };
+    !both.sentry.teams.iter().all(is_ours)
 }
 
 fn people_in_teams(state: &State, both: &Both) -> usize {

@@ -14,7 +14,7 @@ use crate::sentry::{Member, Removed, Team};
 use crate::slug;
 use crate::state::holds::{Decision, HeldChange};
 use crate::state::record::{Binding, Fate, Mode};
-use crate::work::hint::{Hint, Outcome};
+use crate::work::hint::{Hint, Outcome, Own};
 use crate::work::team::TeamJob;
 
 /// A team that GitHub still shows is looked at again after this time.
@@ -114,7 +114,7 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
     };
     // Whether each child of a deleted parent gets an event of its own is not promised.
     if job.mode == Mode::Read {
-        children.into_iter().for_each(|child| job.engine.look_at_team(child, "its parent is deleted"));
+        children.into_iter().for_each(|child| job.engine.look_at_team(child, Own::ParentIsDeleted));
     }
     Ok(outcome)
 }

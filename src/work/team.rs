@@ -16,7 +16,7 @@ use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Mode, Record};
 use crate::state::Org;
 use crate::truth::Truth;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::work::{end, members};
 
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
@@ -86,7 +86,7 @@ impl TeamJob<'_> {
                 let ask = Ask::Member { person: person.clone(), change, sure: false };
                 self.engine
                     .lanes
-                    .add(LaneKey::Team(above), Hint::new(hint.seq, Origin::Own("child team"), ask));
+                    .add(LaneKey::Team(above), Hint::new(hint.seq, Origin::Own(Own::ChildTeam), ask));
             }
         }
     }
@@ -295,7 +295,7 @@ impl TeamJob<'_> {
             None => Outcome::Done(note),
             Some(Err(outcome)) => {
                 // Hints that do not come again leave the team unfilled: that much is on disk, and looked at soon.
-                let look = Hint::new(self.engine.now_seq(), Origin::Own("fill team"), Ask::Team);
+                let look = Hint::new(self.engine.now_seq(), Origin::Own(Own::FillTeam), Ask::Team);
                 self.engine.lanes.add(LaneKey::Team(self.team), Hint { due: look.due + FILL_AGAIN, ..look });
                 outcome
             }

@@ -21,6 +21,7 @@ mod ends;
 mod explain;
 mod faults;
 mod fill;
+mod first;
 mod flood;
 mod found;
 mod full;

@@ -256,9 +256,9 @@ fn what_was_rejected_stays_rejected_from_comparison_to_comparison() {
     assert_eq!(world.only_hold()["decision"], "rejected");
 }
 
-/// What events bring in meanwhile is mirrored all the same; once nothing is left to decide, the mirror has begun.
+/// What deliveries ask for meanwhile is done all the same, and that alone.
 #[test]
-fn a_first_comparison_that_waits_keeps_nothing_else_waiting() {
+fn a_first_comparison_that_waits_keeps_no_delivery_waiting() {
     let mut world = world();
     world.set("SYNC_INTERVAL", "1s");
     let all = people(&world, 3);
@@ -268,12 +268,18 @@ fn a_first_comparison_that_waits_keeps_nothing_else_waiting() {
     world.only_hold();
     world.settle(&world.github.add_member(ids[0], all[1]));
     world.wait_for_members("crew", &["p0", "p1"]);
-    // Not delivered: the comparison finds it, in the team that an event has brought in.
-    world.github.join(ids[0], all[2]);
-    world.wait_for_members("crew", &["p0", "p1", "p2"]);
     assert_eq!(world.members("new"), None);
-    let changes = world.only_hold()["changes"].to_string();
+    // Not delivered: the next comparisons find it, in the team that a delivery has brought in, and wait with it.
+    world.github.join(ids[0], all[2]);
+    let comparisons = world.service().text().matches("info reconcile: ").count();
+    world.service_mut().wait_for_lines("info reconcile: ", comparisons + 2);
+    let hold = world.only_hold();
+    let changes = hold["changes"].to_string();
     assert!(changes.contains("create Sentry team `new`") && !changes.contains("crew"), "{changes}");
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(2));
+    assert_eq!(world.command(&["approve", hold["name"].as_str().expect("a name")]).0, 0);
+    world.wait_for_members("crew", &["p0", "p1", "p2"]);
+    world.wait_for_members("new", &["p0"]);
 }
 
 #[test]
