@@ -383,9 +383,13 @@ impl Faces<'_> {
         match (self.settings.remove_members, source) {
             (RemoveMembers::Never, _) => "SYNC_REMOVE_MEMBERS is never".into(),
             (_, None) if member.standing != Standing::Member => {
-                "an invite that is nobody's whom GitHub knows".into()
+                "an invite that no GitHub account is matched with".into()
             }
-            (_, None) => "nobody whom GitHub knows".into(),
+            (policy, None) if policy.is_about_everybody() => {
+                "no GitHub account is matched with them; a comparison looks at everybody in the organisation"
+                    .into()
+            }
+            (_, None) => "no GitHub account is matched with them".into(),
             (_, Some(Source::Public)) => {
                 "known by a public address alone, by which a comparison removes nobody".into()
             }

@@ -373,7 +373,7 @@ impl<'a> Index<'a> {
         let why = match user {
             Some(user) if left == Some(user) => "left the GitHub team",
             Some(_) => "is not in the GitHub team",
-            None => "is nobody whom GitHub knows",
+            None => "no GitHub account is matched with them",
         };
         let login = user.and_then(|user| {
             let now = self.sides.github.people.get(user).map(|person| &person.login);

@@ -80,7 +80,7 @@ fn differences_are_told_with_what_would_be_done_and_why_not() {
             &format!("  + ana  on GitHub only, member {ana} by public: to be added"),
             &format!("  - chen  in Sentry only, member {chen_member}: to be removed, left the GitHub team"),
             &format!(
-                "    stranger@acme.test  in Sentry only, member {stranger}: stays, nobody whom GitHub knows"
+                "    stranger@acme.test  in Sentry only, member {stranger}: stays, no GitHub account is matched with them"
             ),
             "to be done: 1 to add, 1 to remove",
         ],
