@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{Plan, PlannedHold, Rejected, Removal, Step, TeamPlan};
+use super::rules;
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::guard;
@@ -343,6 +344,12 @@ impl Judged<'_> {
         let unknown: Vec<_> =
             self.all_removals().into_iter().filter(|item| self.is_unmatched(*item)).collect();
         self.hold(unknown, "SYNC_REMOVE_MEMBERS all: no source matches these people".into());
+        let Measure { settings, state, .. } = *self.measure;
+        let before = state.rules.as_ref();
+        if let Some(wider) = before.and_then(|before| rules::widened(before, &rules::of(settings))) {
+            let items = self.all_removals();
+            self.hold(items, format!("wider rule: {wider}; the first comparison since"));
+        }
         for at in 0..self.plan.teams.len() {
             self.removals_of_team(at);
         }

@@ -10,6 +10,7 @@ use super::judge::{self, judge, Measure};
 use super::part::{Part, Run, Task};
 use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
+use super::rules;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
@@ -171,6 +172,10 @@ impl Engine {
         // What is held because too little was read is no measure for the next reading.
         if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
             self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
+            let rules = rules::of(&both.settings);
+            if self.state(|state| state.rules.as_ref() != Some(&rules)) {
+                self.journal.note(Record::Rules { rules });
+            }
         }
         self.note_what_was_seen(both, wishes, *seq);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));

@@ -18,7 +18,7 @@ use crate::ids::{GithubOrgId, GithubTeamId, HookId, Login, Seq};
 use deliveries::{Deliveries, Known};
 use holds::{Decision, HeldChange, Hold, Holds};
 use people::People;
-use record::{Delivery, Mode, Record, Sizes, Status, FORMAT};
+use record::{Delivery, Mode, Record, Rules, Sizes, Status, FORMAT};
 use teams::{Gone, News, Teams};
 
 /// How many keys a snapshot's record holds: a record stays far below the journal's limit.
@@ -35,6 +35,8 @@ pub struct State {
     pub mode: Option<(Mode, Box<str>)>,
     /// The last complete reading of GitHub.
     pub last_read: Option<(Sizes, Timestamp)>,
+    /// The rules under which a comparison was last carried out.
+    pub rules: Option<Rules>,
     /// When records were found to be lost to damage.
     pub damaged: Option<Timestamp>,
     /// The hooks that have sent something.
@@ -75,6 +77,7 @@ impl State {
             org: self.org.clone(),
             mode: self.mode.clone(),
             last_read: self.last_read,
+            rules: self.rules.clone(),
             hooks: self.hooks.clone(),
             damaged: self.damaged,
             deliveries: Deliveries::default(),
@@ -163,6 +166,7 @@ impl State {
             }
             Record::Looked { team, seq, people } => self.teams_mut().looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
+            Record::Rules { rules } => self.rules = Some(rules),
             Record::Damaged { at } => self.damaged = Some(at),
             Record::Mended => self.damaged = None,
             Record::Keys { keys } => {
@@ -226,6 +230,9 @@ impl State {
         }
         if let Some((sizes, at)) = self.last_read {
             out(Record::Read { sizes, at })?;
+        }
+        if let Some(rules) = self.rules.clone() {
+            out(Record::Rules { rules })?;
         }
         if let Some(at) = self.damaged {
             out(Record::Damaged { at })?;

@@ -14,7 +14,7 @@ use crate::state::holds::{HeldChange, Hold, HoldName};
 
 /// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
 /// written anew at start. It is raised when kinds of records are added, which an older program would take for damage.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One change of state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -210,6 +210,11 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// Other rules than at the comparison before say whom a comparison may take out.
+    Rules {
+        /// Those of the comparison that was carried out now.
+        rules: Rules,
+    },
     /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
     Mended,
     /// Snapshots only: what is remembered of deliveries that are no longer queued.
@@ -245,6 +250,22 @@ pub enum Record {
         /// The place.
         seq: Seq,
     },
+}
+
+/// The settings that say whom a comparison may take out, in the words in which they are set: what is wider at the next
+/// comparison is told by comparing them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// `SYNC_REMOVE_MEMBERS`.
+    pub remove: Box<str>,
+    /// `SYNC_TRUST_UNVERIFIED`.
+    pub trust: Box<str>,
+    /// `SYNC_TEAMS`.
+    pub teams: Box<str>,
+    /// `SYNC_CHILD_MEMBERS`.
+    pub children: Box<str>,
+    /// `SYNC_IDENTITY`.
+    pub identity: Box<str>,
 }
 
 /// How much a complete reading of GitHub was.

@@ -84,6 +84,15 @@ pub(crate) fn full() -> State {
         },
         Record::Looked { team: GithubTeamId(5), seq: Seq(2), people: vec![GithubUserId(9), GithubUserId(8)] },
         Record::Read { sizes: Sizes { teams: 1, people: 2, memberships: 2 }, at: Timestamp(6) },
+        Record::Rules {
+            rules: Rules {
+                remove: "left".into(),
+                trust: "primary".into(),
+                teams: "*".into(),
+                children: "direct".into(),
+                identity: "map".into(),
+            },
+        },
         Record::Unmatched { user: GithubUserId(77) },
         Record::Invited { user: GithubUserId(78), at: Timestamp(4) },
         Record::Held { hold: hold.clone() },

@@ -351,6 +351,32 @@ fn somebody_added_by_hand_is_left_alone_unless_all_are_asked_for_and_then_held()
 }
 
 #[test]
+fn a_wider_rule_removes_nobody_before_a_person_has_approved_what_it_comes_to() {
+    let mut world = world();
+    world.set("SYNC_FIRST", "apply");
+    world.set("SYNC_INTERVAL", "1s");
+    let all = people(&world, 2);
+    teams(&world, &["Crew"], &all[..1]);
+    world.start();
+    world.wait_for_members("crew", &["p0"]);
+    world.wait_until("compared", || world.command(&["sync"]).0 == 0);
+    let crew = world.sentry.teams()["crew"].id;
+    world.sentry.join(crew, world.sentry.member_id("p1@acme.test").expect("p1"));
+    world.take_service().stop("-TERM");
+    world.set("SYNC_REMOVE_MEMBERS", "known");
+    world.start();
+    let hold = world.only_hold();
+    world.service_mut().wait_for_lines("info reconcile: ", 3);
+    assert_eq!(
+        hold["rule"],
+        "wider rule: SYNC_REMOVE_MEMBERS was left and is known; the first comparison since"
+    );
+    world.wait_for_members("crew", &["p0", "p1"]);
+    assert_eq!(world.command(&["approve", hold["name"].as_str().expect("a name")]).0, 0);
+    world.wait_for_members("crew", &["p0"]);
+}
+
+#[test]
 fn a_match_by_public_address_alone_removes_nobody() {
     let world = world();
     let ana = world.person("ana");

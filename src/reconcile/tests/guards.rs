@@ -71,6 +71,25 @@ fn a_deletion_that_a_crash_has_interrupted_counts_once() {
 }
 
 #[test]
+fn the_first_comparison_under_a_wider_rule_removes_nobody_unasked() {
+    let mut world = World::of_people(20, &[]);
+    let team = world.mirrored_team("crew", 1..=20);
+    world.state.apply(Record::Rules { rules: crate::reconcile::rules::of(&world.settings) });
+    world.leave(team, 1..=1);
+    assert_eq!((rules(&world.plan()), n_removed(&world.plan())), (vec![], 1));
+    world.settings.remove_members = crate::config::RemoveMembers::Known;
+    let plan = world.plan();
+    let rule = "wider rule: SYNC_REMOVE_MEMBERS was left and is known; the first comparison since";
+    assert_eq!((rules(&plan), n_removed(&plan)), (vec![rule], 0));
+    // What it stops stays stopped at the next ones, which are not the first any more; the rest goes on.
+    world.round(ALL);
+    world.state.apply(Record::Rules { rules: crate::reconcile::rules::of(&world.settings) });
+    world.leave(team, 2..=2);
+    let plan = world.plan();
+    assert_eq!((rules(&plan), n_removed(&plan)), (vec![rule], 1));
+}
+
+#[test]
 fn more_than_a_share_of_all_people_is_held_and_people_count_once() {
     let mut world = World::of_people(60, &[("SYNC_MAX_REMOVALS", "5%,2")]);
     let teams: Vec<_> =
