@@ -7,6 +7,7 @@ use super::patient::Patient;
 use super::token::Kind;
 use super::{unusable, Area, Finding};
 use crate::clock::{parse_spaced, short, Timestamp};
+use crate::config::values::BaseUrl;
 use crate::engine::PERMISSION_LOST;
 use crate::escape::{path_part, Quoted};
 use crate::event::OrgRef;
@@ -14,6 +15,7 @@ use crate::github::{Github, Wanted};
 use crate::snapshot::GithubSnapshot;
 use crate::state::record::{Mode, Source};
 use crate::upstream::answer::Headers;
+use crate::upstream::refusal::Policy;
 use crate::upstream::{Reply, Trouble};
 use crate::verdict::Verdict;
 use crate::words::counted;
@@ -69,10 +71,9 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
         Verdict::Done => return None,
         // An Enterprise Server without rate limits has no such page, and has taken the token.
         Verdict::Missing if said.contains("Rate limiting is not enabled") => return None,
-        Verdict::Missing => AREA.failed(
-            format!("there is no GitHub API at {url}: {said}"),
-            "correct GH_API_URL: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
-        ),
+        Verdict::Missing => no_api(url, &said),
+        Verdict::Unknown(_) if reply.answer.status == 404 => no_api(url, &said),
+        Verdict::Refused(_) if reply.policy().is_some() => blocked(reply),
         Verdict::Refused(_) if reply.answer.status == 401 => {
             let known = patient.service.and_then(|engine| engine.github.host().token_expires());
             let known = known.map(|at| format!("; GitHub had said that it expires on {at}")).unwrap_or_default();
@@ -89,13 +90,27 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
         ),
         Verdict::Denied(why) => AREA.failed(
             format!("GitHub at {url} refuses this machine or token: {why}"),
-            "look for an IP allow list of the organisation or enterprise, and for a suspended account",
+            "look for a policy of the organisation or enterprise that blocks this token",
         ),
         verdict => AREA.failed(
             format!("GitHub at {url} can not be asked: {}", unusable(verdict, reply)),
             "look at the network, the proxy and GH_API_URL; githubstatus.com tells of outages; deliveries wait",
         ),
     })
+}
+
+fn no_api(url: &BaseUrl, said: &str) -> Finding {
+    AREA.failed(
+        format!("there is no GitHub API at {url}: {said}"),
+        "correct GH_API_URL: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
+    )
+}
+
+/// A policy that refuses the token, whatever permissions it has.
+fn blocked(reply: &Reply) -> Finding {
+    let what = reply.policy().map(|policy| policy.to_string()).unwrap_or_default();
+    let fix = reply.policy().map_or("", Policy::fix);
+    AREA.failed(format!("GH_TOKEN is blocked: {what} ({})", reply.answer.brief()), fix)
 }
 
 /// When the token ends. GitHub writes `2026-11-30 21:55:14 UTC`, or an offset such as `+0200` in place of `UTC`.
@@ -211,6 +226,10 @@ fn mode(
         Verdict::Missing | Verdict::Denied(_) => refusal(&reply, kind),
         Verdict::Refused(_) if headers.sso.is_some() => {
             findings.push(not_authorised(headers, &login));
+            return None;
+        }
+        Verdict::Refused(_) if reply.policy().is_some() => {
+            findings.push(blocked(&reply));
             return None;
         }
         _ => {

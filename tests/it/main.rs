@@ -9,6 +9,7 @@ mod standin_rules;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod answers;
 mod audit;
 mod check;
 mod cli;

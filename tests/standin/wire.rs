@@ -266,7 +266,11 @@ impl<S: Site> Wired<S> {
                 Reply::Whole(Response::empty(302).with("Location", location.as_str()))
             }
             Fault::Graphql(_) => Reply::Whole(self.site.answer(request, Some(fault))),
+            Fault::Gateway { status, content_type, body } => {
+                Reply::Whole(Response::new(*status, content_type, *body))
+            }
             Fault::Status(_)
+            | Fault::Refusal { .. }
             | Fault::Unauthorized
             | Fault::RateLimited
             | Fault::PrimaryLimit { .. }
