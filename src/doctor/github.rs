@@ -8,14 +8,14 @@ use super::token::Kind;
 use super::{unusable, Area, Finding};
 use crate::clock::{parse_spaced, short, Timestamp};
 use crate::config::values::BaseUrl;
-use crate::engine::PERMISSION_LOST;
 use crate::escape::{path_part, Quoted};
 use crate::event::OrgRef;
+use crate::github::permission::PERMISSION_LOST;
 use crate::github::{Github, Wanted};
 use crate::snapshot::GithubSnapshot;
 use crate::state::record::{Mode, Source};
 use crate::upstream::answer::Headers;
-use crate::upstream::refusal::Policy;
+use crate::upstream::refusal::{Policy, Refusal};
 use crate::upstream::{Reply, Trouble};
 use crate::verdict::Verdict;
 use crate::words::counted;
@@ -223,7 +223,11 @@ fn mode(
             findings.push(AREA.ok(format!("read mode: the token may read the teams of {login}")));
             return Some(Mode::Read);
         }
-        Verdict::Missing | Verdict::Denied(_) => refusal(&reply, kind),
+        _ if reply.refusal() == Some(Refusal::Permission) => refusal(&reply, kind),
+        Verdict::Missing | Verdict::Denied(_) => {
+            findings.push(untold(patient, &reply, kind, &login));
+            return None;
+        }
         Verdict::Refused(_) if headers.sso.is_some() => {
             findings.push(not_authorised(headers, &login));
             return None;
@@ -238,11 +242,7 @@ fn mode(
         }
     };
     let fix = kind.members_read(&login, headers, reply.answer.status);
-    let was_read =
-        patient.known.as_ref().and_then(|known| known.mode.as_ref()).is_some_and(|(mode, fingerprint)| {
-            *mode == Mode::Read && **fingerprint == *patient.github_fingerprint
-        });
-    findings.push(match was_read {
+    findings.push(match known_mode(patient) == Some(Mode::Read) {
         true => AREA.failed(format!("{PERMISSION_LOST} ({lacking})"), fix),
         false => AREA.warning(
             format!("payload mode, the deliveries are the truth: the token may not read teams and members ({lacking})"),
@@ -250,6 +250,30 @@ fn mode(
         ),
     });
     Some(Mode::Payload)
+}
+
+/// What is known of this very token.
+fn known_mode(patient: &Patient) -> Option<Mode> {
+    let known = patient.known.as_ref()?.mode.as_ref();
+    known.filter(|(_, fingerprint)| **fingerprint == *patient.github_fingerprint).map(|(mode, _)| *mode)
+}
+
+/// GitHub answered, and not about the token's permissions: no mode is chosen by that.
+fn untold(patient: &Patient, reply: &Reply, kind: Kind, login: &str) -> Finding {
+    let said = refusal(reply, kind);
+    let fix = kind.members_read(login, &reply.answer.headers, reply.answer.status);
+    match known_mode(patient) {
+        Some(Mode::Payload) => AREA.warning(
+            format!("payload mode, as before: GitHub does not say what the token may do now ({said})"),
+            format!("for read mode, {fix}"),
+        ),
+        _ => AREA.failed(
+            format!(
+                "GitHub does not say what the token may do ({said}): deliveries are kept, and carried out once it does"
+            ),
+            fix,
+        ),
+    }
 }
 
 /// The call that was refused, and what GitHub says it needs.

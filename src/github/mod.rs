@@ -4,6 +4,7 @@
 //! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
 
 pub mod look;
+pub mod permission;
 mod queries;
 mod rest;
 mod snapshot;
@@ -24,12 +25,13 @@ use crate::escape::path_part;
 use crate::event::{OrgRef, Person};
 use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
 use crate::secret::Secret;
-use crate::state::record::Mode;
 use crate::upstream::answer::Headers;
 use crate::upstream::pace::Method;
+use crate::upstream::refusal::Refusal;
 use crate::upstream::tls::Roots;
 use crate::upstream::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
+use permission::Permission;
 use wire::Outcome;
 
 /// 2022-11-28 is the version that every server knows, Enterprise Servers before 3.21 know no other.
@@ -171,12 +173,22 @@ impl Github {
         Err(endless(&next))
     }
 
-    /// What this token may do in an organisation. A token that may read members sees its teams.
-    pub fn probe(&self, org: &Login) -> Result<Mode, Trouble> {
-        match self.get::<Vec<Value>>(format!("/orgs/{}/teams?per_page=1", path_part(org.as_str()))) {
-            Ok(Some(_)) => Ok(Mode::Read),
-            Ok(None) | Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(Mode::Payload),
-            Err(trouble) => Err(trouble),
+    /// What this token may do in an organisation, by a list that a token sees which may read members. Only GitHub's own
+    /// word on permissions says no: a 404, a policy or a proxy say nothing about what the token may do.
+    pub fn probe(&self, org: &Login) -> Permission {
+        let path = format!("{}/orgs/{}/teams?per_page=1", self.rest, path_part(org.as_str()));
+        let reply = self.host.ask(Asked::Github, &Request::get(path));
+        let brief = reply.answer.brief();
+        match (&reply.verdict, reply.refusal()) {
+            (Verdict::Done, _) if reply.answer.headers.sso.is_some() => {
+                Permission::Untold(untold(reply, "a list with rows left out for single sign-on".into()))
+            }
+            (Verdict::Done, _) if serde_json::from_slice::<Vec<Value>>(&reply.answer.body).is_ok() => {
+                Permission::Reads
+            }
+            (_, Some(Refusal::Permission)) => Permission::Lacks(brief),
+            (Verdict::Missing | Verdict::Denied(_), _) => Permission::Untold(untold(reply, brief)),
+            _ => Permission::Untold(reply.into_trouble()),
         }
     }
 
@@ -192,11 +204,13 @@ impl Github {
         Ok(row.map(|row| OrgRef { id: row.id, login: row.login }).filter(|org| org.id == id))
     }
 
-    /// The token's only organisation; `None` if it has several, or none that it may tell.
+    /// The token's only organisation; `None` if it has several, or none that it may tell. Of a list with rows left out,
+    /// because organisations want single sign-on, the only row need not be the only one.
     pub fn only_org(&self) -> Result<Option<OrgRef>, Trouble> {
-        let rows = match self.get::<Vec<wire::OrgRow>>("/user/orgs?per_page=2".into()) {
-            Ok(rows) => rows.unwrap_or_default(),
-            Err(Trouble { kind: TroubleKind::Denied, .. }) => Vec::new(),
+        let path = format!("{}/user/orgs?per_page=2", self.rest);
+        let rows = match self.ask::<Vec<wire::OrgRow>>(&path) {
+            Ok(Some((rows, headers))) if headers.sso.is_none() => rows,
+            Ok(_) | Err(Trouble { kind: TroubleKind::Denied, .. }) => Vec::new(),
             Err(trouble) => return Err(trouble),
         };
         match <[wire::OrgRow; 1]>::try_from(rows) {
@@ -531,6 +545,11 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
     let mut exchange = reply.exchange;
     exchange.answer = format!("{} with errors: {why}", reply.answer.status);
     Trouble { kind, why, exchange }
+}
+
+/// An answer of GitHub's that is fine as such and says nothing of what was asked.
+fn untold(reply: Reply, why: String) -> Trouble {
+    Trouble { kind: TroubleKind::Unknown, why, exchange: reply.exchange }
 }
 
 fn endless(path: &str) -> Trouble {

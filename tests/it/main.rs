@@ -31,6 +31,7 @@ mod gate;
 mod http;
 mod invites;
 mod lifecycle;
+mod mode;
 mod model;
 mod payloads;
 mod people;

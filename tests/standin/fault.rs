@@ -39,6 +39,8 @@ pub enum Fault {
     WrongJson,
     /// The true answer, with a link that says that the next page is this one.
     SamePage,
+    /// The true answer, marked as one with rows left out: GitHub's for organisations that want single sign-on.
+    PartialResults,
     /// 302 to this address.
     Redirect(String),
     /// A GraphQL answer with status 200 and `errors`. Ignored elsewhere.

@@ -262,6 +262,10 @@ impl<S: Site> Wired<S> {
                     format!("<https://site.example{}>; rel=\"next\"; results=\"true\"", request.target);
                 Reply::Whole(answer.with("Link", link.as_str()))
             }
+            Fault::PartialResults => {
+                let answer = real.unwrap_or_else(|| self.site.answer(request, None));
+                Reply::Whole(answer.with("X-GitHub-SSO", "partial-results; organizations=21955855,20582480"))
+            }
             Fault::Redirect(location) => {
                 Reply::Whole(Response::empty(302).with("Location", location.as_str()))
             }
