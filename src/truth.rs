@@ -107,7 +107,7 @@ impl Truth<'_> {
         }
         let mut presence = Presence::new();
         for Question { person, .. } in asked {
-            let is_member = self.engine.github.is_member(self.org, self.team, &person.login);
+            let is_member = self.engine.github.is_member(self.org, self.team, person);
             presence.insert(person.id, is_member.map_err(|trouble| self.engine.github_trouble(trouble))?);
         }
         Ok(Some(presence))

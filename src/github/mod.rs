@@ -4,6 +4,7 @@
 //! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
 
 pub mod look;
+mod membership;
 pub mod permission;
 mod queries;
 mod rest;
@@ -232,14 +233,6 @@ impl Github {
         Ok(row.map(wire::TeamRow::into_facts))
     }
 
-    /// Whether a person is in a team or in one of its child teams. An invitation that is not accepted yet is no.
-    pub fn is_member(&self, org: GithubOrgId, team: GithubTeamId, login: &Login) -> Result<bool, Trouble> {
-        let login = path_part(login.as_str());
-        let row: Option<wire::MembershipRow> =
-            self.get(format!("/organizations/{org}/team/{team}/memberships/{login}"))?;
-        Ok(row.is_some_and(|row| row.state == "active"))
-    }
-
     /// Everybody in a team that has no child teams; `None` if the team is not to be seen.
     pub fn members(
         &self,
@@ -273,21 +266,6 @@ impl Github {
             |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.id.0);
         let nodes = self.connection::<wire::UserNode>(queries::TEAM_MEMBERS, vars, "/node/members", is_it)?;
         Ok(nodes.map(|nodes| nodes.into_iter().map(wire::UserNode::into_person).collect()))
-    }
-
-    /// Whether a person is in the organisation, directly or through an enterprise team.
-    pub fn is_in_org(&self, org: &Login, login: &Login) -> Result<bool, Trouble> {
-        let (org, login) = (path_part(org.as_str()), path_part(login.as_str()));
-        let row: Option<wire::MembershipRow> = self.get(format!("/orgs/{org}/memberships/{login}"))?;
-        Ok(row.is_some_and(|row| row.state == "active"))
-    }
-
-    /// The teams that a person is in; `None` if the organisation is not to be seen.
-    pub fn teams_of(&self, org: &Login, login: &Login) -> Result<Option<Vec<GithubTeamId>>, Trouble> {
-        let vars = json!({ "org": org, "login": login });
-        let nodes =
-            self.connection::<wire::TeamIdNode>(queries::TEAMS_OF, vars, "/organization/teams", |_| true)?;
-        Ok(nodes.map(|nodes| nodes.into_iter().map(|team| team.database_id).collect()))
     }
 
     /// The profile of an account: by login, and by id if the login is somebody else's by now.
