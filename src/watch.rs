@@ -88,7 +88,9 @@ impl Engine {
                 Mode::Payload => "payload: the token may not read members, the deliveries are the truth",
             };
             log::info!("mode: {means}");
-            self.journal.note(Record::Mode { mode, fingerprint: token.into() });
+            // Whose it is matters where GitHub is asked for the truth; an App's token is nobody's.
+            let by = if mode == Mode::Read { self.github.viewer() } else { None };
+            self.journal.note(Record::Mode { mode, fingerprint: token.into(), by });
         }
         Ok(())
     }

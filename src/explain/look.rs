@@ -222,6 +222,7 @@ fn plan(
         deleted: &deleted,
         state,
         settings,
+        began: Timestamp::now(),
     });
     plan.teams.retain(|team| team.team == id);
     // A share of everybody: as many as were seen the last time.
@@ -287,6 +288,12 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
         Step::Keep => return None,
         Step::Create => format!("create Sentry team `{slug}`"),
         Step::Adopt { sentry } => format!("adopt Sentry team `{slug}` ({sentry})"),
+        Step::Return { sentry, made: false } => {
+            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) follows it again")
+        }
+        Step::Return { sentry, made: true } => {
+            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) is made again, with what it had")
+        }
         Step::Rename { from } => format!("rename Sentry team `{from}` to `{slug}`"),
         Step::Delete { sentry, .. } => format!("delete Sentry team `{slug}` ({sentry})"),
         Step::Empty { sentry, .. } => format!("take everybody out of Sentry team `{slug}` ({sentry})"),

@@ -193,6 +193,12 @@ impl Github {
         }
     }
 
+    /// Whose the token is; `None` for an App's, and where GitHub does not tell.
+    pub fn viewer(&self) -> Option<GithubUserId> {
+        let row: Option<wire::UserRow> = self.get("/user".into()).ok()?;
+        row.map(|row| row.into_person().id)
+    }
+
     /// The organisation of that login. Public: every token sees it.
     pub fn org(&self, login: &Login) -> Result<Option<OrgRef>, Trouble> {
         let row: Option<wire::OrgRow> = self.get(format!("/orgs/{}", path_part(login.as_str())))?;

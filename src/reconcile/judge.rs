@@ -160,7 +160,8 @@ fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, Githu
 
 /// Whether anything in Sentry would be other than before.
 fn does_something(team: &TeamPlan) -> bool {
-    matches!(team.step, Step::Rename { .. } | Step::Leave { .. }) || !team.add.is_empty()
+    matches!(team.step, Step::Rename { .. } | Step::Leave { .. } | Step::Return { .. })
+        || !team.add.is_empty()
 }
 
 /// Whether the Sentry team of a deleted GitHub team is deleted or emptied.
@@ -292,6 +293,12 @@ impl Judged<'_> {
         };
         for item in self.teams(adopted) {
             self.hold([item], "adopted: the Sentry team was there before the mirror".into());
+        }
+        for item in self.all_deletions() {
+            let team = self.change(item).and_then(|change| change.team());
+            if let Some(rule) = team.and_then(|team| guard::deleted_again(state, team, now)) {
+                self.hold([item], rule);
+            }
         }
         let open = self.open(self.all_deletions());
         // One that a crash has interrupted is in the plan again, and counts there.

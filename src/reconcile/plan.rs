@@ -79,6 +79,13 @@ pub enum Step {
         /// Which.
         sentry: SentryTeamId,
     },
+    /// GitHub shows the team again, whose end was known: its Sentry team follows it again.
+    Return {
+        /// Which had followed it.
+        sentry: SentryTeamId,
+        /// It is not there any more, and is made again with what it had.
+        made: bool,
+    },
     /// Another slug, another name, or both.
     Rename {
         /// The slug until now.
@@ -201,6 +208,9 @@ pub struct Counts {
     pub create: usize,
     /// Teams to be adopted.
     pub adopt: usize,
+    /// Teams that come back after their end.
+    #[serde(rename = "return")]
+    pub back: usize,
     /// Teams to be renamed.
     pub rename: usize,
     /// Teams to be deleted.
@@ -218,7 +228,7 @@ pub struct Counts {
 impl Counts {
     /// All differences, held ones included.
     pub fn all(&self) -> usize {
-        self.create + self.adopt + self.rename + self.delete + self.empty + self.add + self.remove
+        self.create + self.adopt + self.back + self.rename + self.delete + self.empty + self.add + self.remove
     }
 }
 
@@ -230,6 +240,7 @@ impl Plan {
             match team.step {
                 Step::Create => counts.create += 1,
                 Step::Adopt { .. } => counts.adopt += 1,
+                Step::Return { .. } => counts.back += 1,
                 Step::Rename { .. } => counts.rename += 1,
                 Step::Delete { .. } => counts.delete += 1,
                 Step::Empty { .. } => counts.empty += 1,
@@ -333,11 +344,12 @@ impl fmt::Display for Plan {
 impl Plan {
     /// The counts on one line.
     pub fn summary(&self) -> String {
-        let Counts { create, adopt, rename, delete, empty, add, remove, held } = self.counts();
+        let Counts { create, adopt, back, rename, delete, empty, add, remove, held } = self.counts();
         let mut parts = Vec::new();
         for (n, what) in [
             (create, "to create"),
             (adopt, "to adopt"),
+            (back, "to bring back"),
             (rename, "to rename"),
             (delete, "to delete"),
             (empty, "to empty"),
@@ -372,6 +384,18 @@ impl fmt::Display for TeamPlan {
             Step::Keep => writeln!(f, "keep     {slug}{mark}")?,
             Step::Create => writeln!(f, "create   {slug}  {name}{mark}")?,
             Step::Adopt { sentry } => writeln!(f, "adopt    {slug}  Sentry team {sentry}{mark}")?,
+            Step::Return { sentry, made: false } => {
+                writeln!(
+                    f,
+                    "return   {slug}  GitHub shows it again: Sentry team {sentry} follows it again{mark}"
+                )?;
+            }
+            Step::Return { sentry, made: true } => {
+                writeln!(
+                    f,
+                    "return   {slug}  GitHub shows it again: Sentry team {sentry} is made again{mark}"
+                )?;
+            }
             Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}{mark}")?,
             Step::Delete { sentry, .. } => writeln!(f, "delete   {slug}  Sentry team {sentry}{mark}")?,
             Step::Empty { sentry, .. } => writeln!(f, "empty    {slug}  Sentry team {sentry}{mark}")?,

@@ -25,6 +25,9 @@ use crate::state::State;
 use crate::upstream::Trouble;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin as From, Own};
 
+/// A record stays far below the journal's limit.
+const SHOWN_PER_RECORD: usize = 1000;
+
 /// What was found, before anything is done about it.
 pub struct Comparison {
     /// The plan, with what guards stop of it.
@@ -81,6 +84,7 @@ impl Engine {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.bearings() else { return Ok(None) };
+        let began = Timestamp::now();
         let (seq, read) = (self.settled_seq(), self.now_seq());
         self.forget_heard(seq);
         let wishes = self.state(|state| state.people.wishes().collect());
@@ -93,7 +97,7 @@ impl Engine {
         progress("comparing");
         // A copy: nobody else can do anything while the state is looked at.
         let state = self.state(State::without_deliveries);
-        let plan = compare(&Sides {
+        let sides = Sides {
             github: &both.github,
             sentry: &both.sentry,
             people: &both.people,
@@ -101,7 +105,12 @@ impl Engine {
             deleted: &both.deleted,
             state: &state,
             settings: &both.settings,
-        });
+            began,
+        };
+        if both.github.teams.iter().any(|team| sides.is_just_gone(team.facts.id)) {
+            self.look_again();
+        }
+        let plan = compare(&sides);
         let due = judge::changes(&plan);
         let first = serving && guard::waits_to_begin(&both.settings, &state) && has_teams(&both, &state);
         let plan = judge(
@@ -178,6 +187,7 @@ impl Engine {
             }
         }
         self.note_what_was_seen(both, wishes, *seq);
+        self.note_shown(both);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.state(|state| state.damaged.is_some()) && !distrusted {
             log::info!(
@@ -235,6 +245,15 @@ impl Engine {
                 state.holds.changes_of(*team).filter(|_| unbound).cloned().collect()
             });
             over.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
+        }
+    }
+
+    /// What this token has shown itself, it can tell to be gone.
+    fn note_shown(&self, both: &Both) {
+        let ids = both.github.teams.iter().map(|team| team.facts.id);
+        let new: Vec<_> = self.state(|state| ids.filter(|team| !state.teams.was_shown(*team)).collect());
+        for teams in new.chunks(SHOWN_PER_RECORD) {
+            self.journal.note(Record::Shown { teams: teams.to_vec() });
         }
     }
 
@@ -309,7 +328,10 @@ impl Engine {
             wanted: WantedTeam { slug: team.slug.clone(), name, adoptable },
             full_name: team.name.clone(),
         };
-        let new = matches!(team.step, Step::Create | Step::Adopt { .. });
+        let new = matches!(team.step, Step::Create | Step::Adopt { .. } | Step::Return { .. });
+        if self.state(|state| state.teams.gone(team.team).is_some()) {
+            tasks.push(Task::Return);
+        }
         match &team.step {
             _ if team.held.is_some() => {
                 if new {
@@ -324,6 +346,7 @@ impl Engine {
                 tasks.push(shape(false, None));
             }
             Step::Adopt { .. } => tasks.push(shape(true, None)),
+            Step::Return { .. } => tasks.push(shape(false, None)),
             Step::Rename { .. } => {
                 let created = self.state(|state| {
                     state.teams.binding(team.team).is_some_and(|binding| binding.origin == Origin::Created)

@@ -72,6 +72,9 @@ pub enum Record {
         mode: Mode,
         /// Of which token.
         fingerprint: Box<str>,
+        /// Whose token it is, where GitHub tells: another token of the same account has shown what the first one has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<GithubUserId>,
     },
     /// GitHub team and Sentry team belong together. Closes the team's intent.
     Bound {
@@ -94,8 +97,23 @@ pub enum Record {
         /// Its slug proves nothing; what the state itself knows of that is added to it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         apart: bool,
+        /// The Sentry team that had followed it, where a snapshot tells it; otherwise the state knows that itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was: Option<Binding>,
         /// When.
         at: Timestamp,
+    },
+    /// GitHub shows a team again whose end was known: that end counts no more.
+    Returned {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Teams that the token in use has shown itself. Only what it has shown can it tell to be gone.
+    Shown {
+        /// GitHub's teams, those that were not known to be shown.
+        teams: Vec<GithubTeamId>,
     },
     /// A Sentry team that the mirror deleted was made again because a person wanted it back. It follows nobody.
     Restored {

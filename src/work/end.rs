@@ -87,8 +87,12 @@ pub fn run(job: &TeamJob, hint: Option<&Hint>, otherwise: &'static str) -> End {
 
 /// Read mode: a signed deletion counts unless GitHub still shows the team.
 fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
-    if job.mode == Mode::Payload || job.truth().facts()?.is_none() {
+    if job.mode == Mode::Payload {
         return Ok(());
+    }
+    if job.truth().facts()?.is_none() {
+        // What a token may not see looks the same: the 404 confirms the deletion only if the token sees the others.
+        return job.engine.check_permission(&job.org);
     }
     match hint {
         Some(hint) if hint.looks == 0 => {
@@ -121,7 +125,7 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
 
 /// What became of the Sentry team, if the GitHub team's end is known.
 pub(super) fn fate(job: &TeamJob) -> Option<Fate> {
-    job.engine.state(|state| state.teams.gone(job.team)).map(|gone| gone.fate)
+    job.engine.state(|state| state.teams.gone(job.team).map(|gone| gone.fate))
 }
 
 /// The Sentry team to end: the bound one. In payload mode also one that follows nobody and has the team's slug, as the
@@ -260,7 +264,7 @@ fn delete(
 /// What the guard says of one more deletion just now.
 fn judge(job: &TeamJob) -> Result<(), String> {
     let now = Timestamp::now();
-    job.engine.state(|state| guard::deletion(&job.engine.settings(), state, now))
+    job.engine.state(|state| guard::deletion(&job.engine.settings(), state, job.team, now))
 }
 
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {

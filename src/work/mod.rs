@@ -4,6 +4,7 @@ pub mod hint;
 pub mod undo;
 
 mod bind;
+mod come_back;
 mod end;
 mod members;
 mod news;

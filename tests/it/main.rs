@@ -15,6 +15,7 @@ mod check;
 mod cli;
 #[cfg(failpoints)]
 mod clock;
+mod come_back;
 mod completions;
 mod crash;
 mod effects;
@@ -31,6 +32,7 @@ mod gate;
 mod http;
 mod invites;
 mod lifecycle;
+mod logins;
 mod mode;
 mod model;
 mod payloads;

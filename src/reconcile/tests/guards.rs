@@ -60,7 +60,7 @@ fn a_deletion_that_a_crash_has_interrupted_counts_once() {
     let mut world = World::of_people(1, &[("SYNC_DELETE_TEAMS", "delete")]);
     let teams: Vec<_> = (0..10).map(|n| world.mirrored_team(&format!("t{n}"), [1])).collect();
     world.delete(teams[0]);
-    world.state.apply(Record::Gone { team: teams[0], fate: Fate::Deleted, apart: false, at: NOW });
+    world.state.apply(Record::Gone { team: teams[0], fate: Fate::Deleted, apart: false, was: None, at: NOW });
     world.delete(teams[1]);
     let intent = Intent::Deleting { sentry: world.sentry_of(teams[1]), slug: SentrySlug::from("t1") };
     world.state.apply(Record::Intends { team: teams[1], intent, at: NOW });
@@ -117,7 +117,7 @@ fn more_than_a_few_deletions_are_held_and_the_hour_counts() {
     let (mut three, _) = deleted(3);
     let rule = "SYNC_MAX_DELETIONS 5%,2: 3 of 10 teams, 0 within the hour or approved, 2 may be";
     assert_eq!(rules(&three.plan()), [rule]);
-    let gone = |at| Record::Gone { team: teams[9], fate: Fate::Deleted, apart: false, at };
+    let gone = |at| Record::Gone { team: teams[9], fate: Fate::Deleted, apart: false, was: None, at };
     world.delete(teams[9]);
     world.state.apply(gone(Timestamp(NOW.0 - 3_600_001)));
     assert_eq!(rules(&world.plan()), [] as [&str; 0]);
