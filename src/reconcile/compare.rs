@@ -90,7 +90,15 @@ pub fn compare(sides: &Sides) -> Plan {
     plan.teams.extend(index.absent());
     plan.teams.sort_by(|a, b| (&a.slug, a.team).cmp(&(&b.slug, b.team)));
     plan.skipped = index.skipped(skipped);
+    plan.unfollowed = index.unfollowed(&plan).len();
     plan
+}
+
+/// The Sentry teams that follow no GitHub team, sorted by slug: bound to none, and in no comparison's way. Nothing where
+/// the token may not list them.
+pub fn unfollowed<'a>(sentry: &'a SentrySnapshot, state: &State) -> Vec<&'a Team> {
+    let teams = sentry.teams.iter().filter(|team| sentry.listed && state.teams.of_sentry(team.id).is_none());
+    teams.collect()
 }
 
 impl<'a> Index<'a> {
@@ -447,6 +455,19 @@ impl<'a> Index<'a> {
             EndStep::Empty => Step::Empty { sentry, adopted },
             EndStep::Delete | EndStep::Hold(_) => Step::Delete { sentry, adopted },
         }
+    }
+
+    fn unfollowed(&self, plan: &Plan) -> Vec<&Team> {
+        let named = plan.teams.iter().filter_map(|team| match team.step {
+            Step::Adopt { sentry } | Step::Conflict { sentry, .. } | Step::Return { sentry, .. } => {
+                Some(sentry)
+            }
+            _ => None,
+        });
+        let named: HashSet<_> = named.collect();
+        let mut teams = unfollowed(self.sides.sentry, self.sides.state);
+        teams.retain(|team| !named.contains(&team.id));
+        teams
     }
 
     fn skipped(&self, teams: BTreeMap<GithubUserId, Vec<SentrySlug>>) -> Vec<Skipped> {

@@ -27,6 +27,9 @@ pub struct Plan {
     pub in_sync: usize,
     /// Teams that `SYNC_TEAMS` leaves out.
     pub dormant: usize,
+    /// Sentry teams that follow no GitHub team, and will not by this plan: what another tool has left, or a person has made.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unfollowed: usize,
     /// Teams that stay as they are because a person has rejected all that was due, by slug.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
@@ -292,6 +295,8 @@ impl Plan {
             in_sync: choice.mirrored.difference(&told).count(),
             dormant: choice.teams.len() - choice.mirrored.union(&told).count(),
             teams: chosen.into_iter().cloned().collect(),
+            // Of them no chosen team is one.
+            unfollowed: 0,
             rejected,
         };
         only.wait_for(staying.collect());
@@ -337,7 +342,12 @@ impl fmt::Display for Plan {
             let all = n_changes(n + others);
             writeln!(f, "  {name}: {chosen}{all}: {rule}\n    sentry-team-sync approve {name}")?;
         }
-        writeln!(f, "{}", self.summary())
+        writeln!(f, "{}", self.summary())?;
+        if self.unfollowed > 0 {
+            let teams = counted(self.unfollowed, "Sentry team follows", "Sentry teams follow");
+            writeln!(f, "{teams} no GitHub team: left alone, `explain` lists them")?;
+        }
+        Ok(())
     }
 }
 
