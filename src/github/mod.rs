@@ -5,6 +5,7 @@
 
 pub mod look;
 mod membership;
+mod outcome;
 pub mod permission;
 mod queries;
 mod rest;
@@ -32,8 +33,8 @@ use crate::upstream::refusal::Refusal;
 use crate::upstream::tls::Roots;
 use crate::upstream::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
+use outcome::{outcome, Forbidden, Outcome, Sources};
 use permission::Permission;
-use wire::Outcome;
 
 /// 2022-11-28 is the version that every server knows, Enterprise Servers before 3.21 know no other.
 const HEADERS: &[(&str, &str)] =
@@ -385,40 +386,32 @@ impl Github {
                 let refused = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
                 return if refused { Ok(None) } else { Err(trouble) };
             }
-            match wire::outcome(&reply.answer.body) {
+            let asked = Sources { saml, verified, public };
+            match outcome(&reply.answer.body) {
                 Outcome::Data(data) => return Ok(wire::claims(&data)),
                 Outcome::NotFound => return Ok(None),
-                Outcome::Forbidden(what) => self.leave_out(&what, Sources { saml, verified, public }),
+                Outcome::Forbidden(forbidden) if self.leave_out(&forbidden, asked) => {}
+                // More than a source may not be seen, so that GraphQL is of no use for this person.
+                Outcome::Forbidden(_) => return Ok(None),
                 other => return Err(graphql_trouble(reply, other)),
             }
         }
     }
 
-    /// Forgets about the source that a FORBIDDEN names; about both that are not public if it names none.
-    fn leave_out(&self, what: &str, asked: Sources) {
-        if !self.leave_out_named(what, asked) {
-            self.no_saml.fetch_or(asked.saml, Ordering::Relaxed);
-            self.no_verified.fetch_or(asked.verified, Ordering::Relaxed);
-            log::warn!("GitHub: the sources of addresses are not open to this token and left out: {what}");
+    /// Does without the sources that may not be seen, from now on; `false` if that would not help.
+    fn leave_out(&self, forbidden: &Forbidden, asked: Sources) -> bool {
+        let out = forbidden.sources.common(asked);
+        if forbidden.elsewhere || out.is_none() {
+            return false;
         }
-    }
-
-    /// Forgets about those of the sources asked for that a FORBIDDEN names; `false` if it names none of them.
-    fn leave_out_named(&self, what: &str, asked: Sources) -> bool {
-        let named = Sources::named(what);
-        let out = Sources {
-            saml: asked.saml && named.saml,
-            verified: asked.verified && named.verified,
-            public: asked.public && named.public,
-        };
         self.no_saml.fetch_or(out.saml, Ordering::Relaxed);
         self.no_verified.fetch_or(out.verified, Ordering::Relaxed);
         self.no_public.fetch_or(out.public, Ordering::Relaxed);
-        let any = out.saml || out.verified || out.public;
-        if any {
-            log::warn!("GitHub: a source of addresses is not open to this token and left out: {what}");
-        }
-        any
+        log::warn!(
+            "GitHub: a source of addresses is not open to this token and left out: {}",
+            forbidden.what
+        );
+        true
     }
 
     /// Forgets which sources were refused: the token or its permissions may have changed.
@@ -447,7 +440,7 @@ impl Github {
         for _ in 0..MOST_PAGES {
             let reply = self.post(query, vars.clone());
             let data = match reply.verdict {
-                Verdict::Done => match wire::outcome(&reply.answer.body) {
+                Verdict::Done => match outcome(&reply.answer.body) {
                     Outcome::Data(data) => data,
                     Outcome::NotFound => return Ok(None),
                     other => return Err(graphql_trouble(reply, other)),
@@ -475,30 +468,6 @@ impl Github {
     }
 }
 
-/// Sources of addresses, each by a field of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sources {
-    saml: bool,
-    verified: bool,
-    /// `User.email`: a classic token needs the scope `read:user` or `user:email` for it in GraphQL, not in REST.
-    public: bool,
-}
-
-impl Sources {
-    const NONE: Self = Self { saml: false, verified: false, public: false };
-
-    /// Those that an error names, in its path or in its message.
-    fn named(what: &str) -> Self {
-        let lower = what.to_ascii_lowercase();
-        let path = lower.split(' ').next().unwrap_or_default();
-        Self {
-            saml: lower.contains("saml") || lower.contains("externalidentities"),
-            verified: lower.contains("organizationverifieddomainemails"),
-            public: lower.contains("'email' field") || path.ends_with(".email"),
-        }
-    }
-}
-
 /// Without those who are in the team through a child team only, where GitHub tells it.
 impl Count {
     fn people(self, rows: Vec<wire::UserRow>) -> Vec<Person> {
@@ -515,14 +484,7 @@ fn direct(rows: Vec<wire::UserRow>) -> Vec<Person> {
 
 fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
     let (kind, why) = match outcome {
-        Outcome::RateLimited => {
-            let wait = reply.answer.headers.until_reset(Timestamp::now()).unwrap_or(60).clamp(1, 3600);
-            (
-                TroubleKind::Later(std::time::Duration::from_secs(wait)),
-                "GraphQL's rate limit is used up".into(),
-            )
-        }
-        Outcome::Forbidden(what) => (TroubleKind::Denied, what),
+        Outcome::Forbidden(forbidden) => (TroubleKind::Denied, forbidden.what),
         Outcome::TooMuch(why) | Outcome::Failed(why) => (TroubleKind::Unknown, why),
         Outcome::Data(_) | Outcome::NotFound => (TroubleKind::Unknown, "an unexpected answer".into()),
     };

@@ -13,8 +13,8 @@ use std::thread::{Builder, ScopedJoinHandle};
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
 
-use super::wire::{self, Outcome};
-use super::{endless, graphql_trouble, queries, Claims, Github, Sources, TeamFacts, Wanted, MOST_PAGES};
+use super::outcome::{outcome, Forbidden, Outcome, Sources};
+use super::{endless, graphql_trouble, queries, wire, Claims, Github, TeamFacts, Wanted, MOST_PAGES};
 use crate::ids::{GithubTeamId, GithubUserId, Login};
 use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam};
 use crate::upstream::{Exchange, Trouble, TroubleKind};
@@ -48,7 +48,7 @@ enum Told<T> {
     /// Less of it at once may do.
     TooMuch(Trouble),
     /// Something in it may not be seen; what, and the trouble if that is not to be done without.
-    Forbidden(String, Trouble),
+    Forbidden(Forbidden, Trouble),
 }
 
 /// The teams, and the logins of everybody in one.
@@ -264,8 +264,8 @@ impl Github {
                     *size /= 2;
                     log::info!("{trouble}; asking for {size} at once");
                 }
-                Told::Forbidden(what, trouble) => {
-                    if !self.leave_out_named(&what, may_be_left_out) {
+                Told::Forbidden(forbidden, trouble) => {
+                    if !self.leave_out(&forbidden, may_be_left_out) {
                         return Err(trouble.into());
                     }
                 }
@@ -287,11 +287,12 @@ impl Github {
         if let Some(data) = wire::data(&reply.answer.body) {
             return Ok(Told::Data(data));
         }
-        match wire::outcome(&reply.answer.body) {
+        match outcome(&reply.answer.body) {
             Outcome::NotFound if wire::is_null(&reply.answer.body, root) => Ok(Told::Nothing),
             Outcome::TooMuch(why) => Ok(Told::TooMuch(graphql_trouble(reply, Outcome::TooMuch(why)))),
-            Outcome::Forbidden(what) => {
-                Ok(Told::Forbidden(what.clone(), graphql_trouble(reply, Outcome::Forbidden(what))))
+            Outcome::Forbidden(forbidden) => {
+                let trouble = graphql_trouble(reply, Outcome::Forbidden(forbidden.clone()));
+                Ok(Told::Forbidden(forbidden, trouble))
             }
             Outcome::Data(_) => {
                 Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())))

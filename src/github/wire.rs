@@ -1,4 +1,4 @@
-//! The few fields of GitHub's rows that are read, its page links, and what GraphQL's errors mean. Pure.
+//! The few fields of GitHub's rows that are read, and its page links. Pure.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::Deserialize;
@@ -316,8 +316,8 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(String::from)
 }
 
-/// The data of an answer without errors, as its type: one pass, where [`outcome`] builds a tree. `None` for any other
-/// answer; what is wrong with it is `outcome`'s business.
+/// The data of an answer without errors, as its type: one pass, where [`super::outcome`] builds a tree. `None` for any other
+/// answer; what is wrong with it is [`super::outcome`]'s business.
 pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     #[derive(Deserialize)]
     struct Whole<T> {
@@ -333,76 +333,6 @@ pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 pub(super) fn is_null(body: &[u8], root: &str) -> bool {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     body.get("data").and_then(|data| data.get(root)).is_none_or(Value::is_null)
-}
-
-/// What a GraphQL answer with status 200 is: its data, or what the errors in it mean. An answer that has errors is
-/// never taken for data, however much data it has.
-#[derive(Debug, PartialEq)]
-pub(super) enum Outcome {
-    Data(Value),
-    /// Something asked for by name is not there.
-    NotFound,
-    /// A field may not be seen, or this server does not know it: its path or name.
-    Forbidden(String),
-    RateLimited,
-    /// The query asks for more than GitHub can or will answer at once.
-    TooMuch(String),
-    Failed(String),
-}
-
-pub(super) fn outcome(body: &[u8]) -> Outcome {
-    let Ok(mut body) = serde_json::from_slice::<Value>(body) else {
-        return Outcome::Failed("an answer that is not JSON".into());
-    };
-    let errors = body.get("errors").and_then(Value::as_array).filter(|errors| !errors.is_empty());
-    let Some(errors) = errors else {
-        return match body.get_mut("data").map(Value::take) {
-            Some(data @ Value::Object(_)) => Outcome::Data(data),
-            _ => Outcome::Failed("an answer without data".into()),
-        };
-    };
-    let kind = |error: &Value| error.get("type").and_then(Value::as_str).unwrap_or_default().to_string();
-    let code = |error: &Value| {
-        error.pointer("/extensions/code").and_then(Value::as_str).unwrap_or_default().to_string()
-    };
-    let text = |error: &Value| {
-        let path: Vec<_> = error.get("path").and_then(Value::as_array).into_iter().flatten().collect();
-        let path: Vec<_> =
-            path.into_iter().map(|part| part.as_str().map_or(part.to_string(), String::from)).collect();
-        let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
-        crate::escape::plain(&format!("{} {message}", path.join(".")), 200)
-    };
-    let find = |kinds: &[&str]| {
-        errors.iter().find(|e| kinds.contains(&kind(e).as_str()) || kinds.contains(&code(e).as_str()))
-    };
-    // The worst first: a limit explains every other error of the same answer.
-    if find(&["RATE_LIMITED", "RATE_LIMIT"]).is_some() {
-        return Outcome::RateLimited;
-    }
-    let too_much = find(&["RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED"]);
-    if let Some(error) = too_much.or_else(|| errors.iter().find(|error| is_timeout(error))) {
-        return Outcome::TooMuch(text(error));
-    }
-    let forbidden = find(&["FORBIDDEN", "INSUFFICIENT_SCOPES", "undefinedField"]);
-    if let Some(error) = forbidden.or_else(|| errors.iter().find(|error| lacks_scopes(error))) {
-        return Outcome::Forbidden(text(error));
-    }
-    if errors.iter().all(|error| kind(error) == "NOT_FOUND") {
-        return Outcome::NotFound;
-    }
-    Outcome::Failed(errors.first().map(text).unwrap_or_default())
-}
-
-/// GitHub's words for its own time limit, which come without a type.
-fn is_timeout(error: &Value) -> bool {
-    let said = error.get("message").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    ["timeout", "timed out", "respond to your request in time"].iter().any(|words| said.contains(words))
-}
-
-/// A classic token without the scope of a field; not every server gives this a type.
-fn lacks_scopes(error: &Value) -> bool {
-    let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
-    said.contains("has not been granted the required scopes")
 }
 
 /// Path and query of the next page, to be asked of the same host: a link never leads a token elsewhere.
@@ -434,7 +364,7 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     drop(data::<TeamData>(bytes));
     let value = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
     drop((claims(&value["data"]), identity(&value)));
-    drop((outcome(bytes), is_null(bytes, "organization")));
+    drop((super::outcome::outcome(bytes), is_null(bytes, "organization")));
     drop(
         serde_json::from_slice::<Vec<TeamRow>>(bytes)
             .map(|rows| rows.into_iter().map(TeamRow::into_facts).collect::<Vec<_>>()),
@@ -466,49 +396,6 @@ mod tests {
         );
         assert_eq!(next_path(Some("<https://x/y>; rel=\"last\"")), None);
         assert_eq!(next_path(None), None);
-    }
-
-    fn graphql(body: &str) -> Outcome {
-        outcome(body.as_bytes())
-    }
-
-    #[test]
-    fn an_answer_with_errors_is_never_data() {
-        let data = r#""data":{"x":1}"#;
-        assert_eq!(graphql(&format!("{{{data}}}")), Outcome::Data(serde_json::json!({"x":1})));
-        for (errors, expected) in [
-            (r#"{"type":"RATE_LIMITED"}"#, Outcome::RateLimited),
-            (
-                r#"{"type":"FORBIDDEN","path":["user","a"],"message":"m"}"#,
-                Outcome::Forbidden("user.a m".into()),
-            ),
-            (r#"{"extensions":{"code":"undefinedField"},"message":"m"}"#, Outcome::Forbidden(" m".into())),
-            (r#"{"type":"NOT_FOUND"}"#, Outcome::NotFound),
-            (
-                r#"{"type":"NOT_FOUND"},{"type":"RESOURCE_LIMITS_EXCEEDED","message":"m"}"#,
-                Outcome::TooMuch(" m".into()),
-            ),
-            (
-                r#"{"type":"FORBIDDEN"},{"type":"MAX_NODE_LIMIT_EXCEEDED","message":"m"}"#,
-                Outcome::TooMuch(" m".into()),
-            ),
-            (
-                r#"{"message":"This may be the result of a timeout"}"#,
-                Outcome::TooMuch(" This may be the result of a timeout".into()),
-            ),
-            (
-                r#"{"message":"Your token has not been granted the required scopes: email"}"#,
-                Outcome::Forbidden(" Your token has not been granted the required scopes: email".into()),
-            ),
-            (r#"{"message":"boom"}"#, Outcome::Failed(" boom".into())),
-        ] {
-            let body = format!("{{{data},\"errors\":[{errors}]}}");
-            assert_eq!(graphql(&body), expected, "{errors}");
-            assert_eq!(super::data::<Value>(body.as_bytes()), None, "{errors}");
-        }
-        assert!(super::data::<Value>(format!("{{{data},\"errors\":[]}}").as_bytes()).is_some());
-        assert_eq!(graphql("<html>"), Outcome::Failed("an answer that is not JSON".into()));
-        assert_eq!(graphql(r#"{"data":null}"#), Outcome::Failed("an answer without data".into()));
     }
 
     #[test]

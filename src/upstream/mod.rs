@@ -5,6 +5,7 @@
 //! that met a kept connection at the moment when the other side closed it is asked once more, on a fresh one.
 
 pub mod answer;
+pub mod graphql;
 pub mod pace;
 pub mod refusal;
 pub mod tally;
@@ -381,7 +382,8 @@ impl Upstream {
         }
         let mut pace = self.pace();
         pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
-        if headers.remaining == Some(0) && headers.told().is_none() {
+        let is_used_up = headers.remaining == Some(0) && headers.told().is_none();
+        if is_used_up && headers.retry_after.is_none() {
             let wait = headers.until_reset(Timestamp::now()).unwrap_or(1);
             pace.hold(method, Duration::from_secs(wait), now);
         }
@@ -415,9 +417,14 @@ impl Upstream {
 }
 
 /// What an answer says of the token's rate. One that refuses the token tells that of whoever has none (GitHub: 60 calls an
-/// hour by address), and one that failed may not have come as far as to know.
+/// hour by address), one that failed may not have come as far as to know, and where `Retry-After` names the wait, it
+/// counts: the window's reset may be an hour away.
 fn told_of_the_token(verdict: &Verdict, headers: &Headers) -> Option<window::Told> {
-    headers.told().filter(|_| !matches!(verdict, Verdict::Refused(_) | Verdict::Unknown(_)))
+    headers.told().filter(|_| match verdict {
+        Verdict::Refused(_) | Verdict::Unknown(_) => false,
+        Verdict::Wait(_) => headers.retry_after.is_none(),
+        _ => true,
+    })
 }
 
 fn bearer(token: &Secret) -> Secret {
@@ -528,6 +535,16 @@ mod tests {
         assert!(told(Verdict::Done) && told(Verdict::Missing) && told(Verdict::Denied("no".into())));
         assert!(!told(Verdict::Refused("bad credentials".into())));
         assert!(!told(Verdict::Unknown("503".into())));
+    }
+
+    #[test]
+    fn a_named_wait_counts_and_not_the_end_of_the_window() {
+        let headers = Headers { limit: Some(60), remaining: Some(0), reset: Some(1), ..Headers::default() };
+        let limited = Verdict::Wait(Duration::from_secs(1));
+        assert!(told_of_the_token(&limited, &headers).is_some());
+        let named = Headers { retry_after: Some(1), ..headers };
+        assert_eq!(told_of_the_token(&limited, &named), None);
+        assert!(told_of_the_token(&Verdict::Done, &named).is_some());
     }
 
     #[test]

@@ -111,6 +111,10 @@ pub enum GraphqlFault {
     Forbidden { field: String },
     /// `RATE_LIMITED`, no data.
     RateLimited,
+    /// A secondary limit with `Retry-After`, far from the end of the window, with or without a type; no data.
+    SecondaryLimit { retry_after: u64, typed: bool },
+    /// The token isn't authorised for single sign-on: the organisation is null, with GitHub's mark or without it.
+    SamlEnforced { marked: bool },
     /// `RESOURCE_LIMITS_EXCEEDED`: this many list entries are answered in all, the rest is null.
     ResourceLimits { entries: usize },
 }
