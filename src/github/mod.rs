@@ -6,6 +6,7 @@
 pub mod look;
 mod membership;
 mod outcome;
+mod pages;
 pub mod permission;
 mod queries;
 mod rest;
@@ -160,21 +161,6 @@ impl Github {
         Ok(self.ask(&format!("{}{path}", self.rest))?.map(|(row, _)| row))
     }
 
-    /// All pages of a list. A page that fails makes the whole list fail: never half a list.
-    fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Vec<T>>, Trouble> {
-        let mut rows = Vec::new();
-        let mut next = format!("{}{path}", self.rest);
-        for _ in 0..MOST_PAGES {
-            let Some((page, headers)) = self.ask::<Vec<T>>(&next)? else { return Ok(None) };
-            rows.extend(page);
-            match next_page(headers.link.as_deref(), &next)? {
-                Some(path) => next = path,
-                None => return Ok(Some(rows)),
-            }
-        }
-        Err(endless(&next))
-    }
-
     /// What this token may do in an organisation, by a list that a token sees which may read members. Only GitHub's own
     /// word on permissions says no: a 404, a policy or a proxy say nothing about what the token may do.
     pub fn probe(&self, org: &Login) -> Permission {
@@ -261,9 +247,9 @@ impl Github {
         count: Count,
     ) -> Result<Option<(Vec<Person>, bool)>, Trouble> {
         let path = format!("{}/organizations/{org}/team/{team}/members?per_page=100", self.rest);
-        let Some((rows, headers)) = self.ask::<Vec<wire::UserRow>>(&path)? else { return Ok(None) };
-        let is_all = wire::next_path(headers.link.as_deref()).is_none();
-        Ok(Some((count.people(rows), is_all)))
+        let Some(page) = self.page::<wire::UserRow>(&path)? else { return Ok(None) };
+        let is_all = page.is_last();
+        Ok(Some((count.people(page.rows), is_all)))
     }
 
     /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
@@ -287,30 +273,6 @@ impl Github {
             Some(profile) => Ok(Some(profile)),
             None => self.profile_by_id(person.id),
         }
-    }
-
-    /// What a hook has sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
-    pub fn deliveries(
-        &self,
-        org: &Login,
-        hook: HookId,
-        since: Timestamp,
-    ) -> Result<Option<Vec<Sent>>, Trouble> {
-        let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page=100", path_part(org.as_str()));
-        let mut next = format!("{}{path}", self.rest);
-        let mut sent = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let Some((page, headers)) = self.ask::<Vec<wire::SentRow>>(&next)? else { return Ok(None) };
-            let rows: Vec<_> = page.into_iter().map(wire::SentRow::into_sent).collect();
-            let is_old = |sent: &Sent| sent.at.is_some_and(|at| at < since);
-            let enough = rows.iter().any(is_old);
-            sent.extend(rows.into_iter().filter(|row| !is_old(row)));
-            match next_page(headers.link.as_deref(), &next)? {
-                Some(path) if !enough => next = path,
-                _ => return Ok(Some(sent)),
-            }
-        }
-        Err(endless(&next))
     }
 
     /// The payload of one delivery; `None` if GitHub no longer has it.
@@ -426,46 +388,6 @@ impl Github {
         let request = Request { method: Method::Post, path: self.graphql.clone(), body: Some(body) };
         self.host.ask(Asked::Graphql, &request)
     }
-
-    /// All pages of a connection; `None` if what holds it is not there, or is not what `is_it` expects. A page that
-    /// fails makes the whole list fail.
-    fn connection<T: DeserializeOwned>(
-        &self,
-        query: &str,
-        mut vars: Value,
-        at: &str,
-        is_it: impl Fn(&Value) -> bool,
-    ) -> Result<Option<Vec<T>>, Trouble> {
-        let mut nodes = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let reply = self.post(query, vars.clone());
-            let data = match reply.verdict {
-                Verdict::Done => match outcome(&reply.answer.body) {
-                    Outcome::Data(data) => data,
-                    Outcome::NotFound => return Ok(None),
-                    other => return Err(graphql_trouble(reply, other)),
-                },
-                // The route itself is missing: a server without GraphQL.
-                Verdict::Missing => {
-                    return Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
-                }
-                _ => return Err(reply.into_trouble()),
-            };
-            let Some(page) = data.pointer(at).filter(|page| !page.is_null() && is_it(&data)) else {
-                return Ok(None);
-            };
-            let Ok(page) = serde_json::from_value::<wire::Page<T>>(page.clone()) else {
-                return Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())));
-            };
-            let after = page.next();
-            nodes.extend(page.nodes);
-            match after {
-                Some(after) => vars["after"] = after.into(),
-                None => return Ok(Some(nodes)),
-            }
-        }
-        Err(endless(&self.graphql))
-    }
 }
 
 /// Without those who are in the team through a child team only, where GitHub tells it.
@@ -496,21 +418,4 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
 /// An answer of GitHub's that is fine as such and says nothing of what was asked.
 fn untold(reply: Reply, why: String) -> Trouble {
     Trouble { kind: TroubleKind::Unknown, why, exchange: reply.exchange }
-}
-
-fn endless(path: &str) -> Trouble {
-    broken(path, format!("more than {MOST_PAGES} pages"))
-}
-
-/// The page behind this one, if there is one.
-fn next_page(link: Option<&str>, page: &str) -> Result<Option<String>, Trouble> {
-    match wire::next_path(link) {
-        Some(path) if path == page => Err(broken(page, "the page leads to itself".into())),
-        next => Ok(next),
-    }
-}
-
-fn broken(path: &str, why: String) -> Trouble {
-    let exchange = crate::upstream::Exchange { call: format!("GET {path}"), answer: why.clone() };
-    Trouble { kind: TroubleKind::Unknown, why, exchange }
 }

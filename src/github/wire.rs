@@ -1,4 +1,4 @@
-//! The few fields of GitHub's rows that are read, and its page links. Pure.
+//! The few fields of GitHub's rows that are read. Pure.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::Deserialize;
@@ -151,8 +151,13 @@ struct PageInfo {
 }
 
 impl<T> Page<T> {
-    pub(super) fn next(&self) -> Option<String> {
-        self.page_info.end_cursor.clone().filter(|_| self.page_info.has_next_page)
+    /// The cursor of the page behind, if there is one; an error if there is one and no cursor.
+    pub(super) fn next(&self) -> Result<Option<String>, ()> {
+        match (self.page_info.has_next_page, &self.page_info.end_cursor) {
+            (false, _) => Ok(None),
+            (true, Some(cursor)) => Ok(Some(cursor.clone())),
+            (true, None) => Err(()),
+        }
     }
 }
 
@@ -335,14 +340,6 @@ pub(super) fn is_null(body: &[u8], root: &str) -> bool {
     body.get("data").and_then(|data| data.get(root)).is_none_or(Value::is_null)
 }
 
-/// Path and query of the next page, to be asked of the same host: a link never leads a token elsewhere.
-pub(super) fn next_path(link: Option<&str>) -> Option<String> {
-    let next = link?.split(',').find(|part| part.split(';').any(|piece| piece.trim() == "rel=\"next\""))?;
-    let url = next.trim().strip_prefix('<')?.split('>').next()?;
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.find('/').map(|at| rest[at..].to_string())
-}
-
 /// Rows as they are answered, for damaging them.
 #[cfg(test)]
 pub(crate) const EXAMPLES: &[&str] = &[
@@ -359,6 +356,7 @@ pub(crate) const EXAMPLES: &[&str] = &[
 /// Reads any bytes as every kind of row.
 #[cfg(test)]
 pub(crate) fn read_anything(bytes: &[u8]) {
+    use crate::upstream::link::{behind, path_on_same_host, Behind};
     drop(data::<OrgData<TeamsPart>>(bytes));
     drop(data::<OrgData<PeoplePart>>(bytes));
     drop(data::<TeamData>(bytes));
@@ -380,23 +378,14 @@ pub(crate) fn read_anything(bytes: &[u8]) {
             .map(|rows| rows.into_iter().map(SentRow::into_sent).collect::<Vec<_>>()),
     );
     // Whatever host a link names, the next page is asked of ours.
-    assert!(next_path(Some(&String::from_utf8_lossy(bytes))).is_none_or(|path| path.starts_with('/')));
+    if let Ok(Behind::Page(link)) = behind(Some(&String::from_utf8_lossy(bytes)), 0, 1) {
+        assert!(path_on_same_host(&link.target, "/x?y").is_none_or(|path| path.starts_with('/')));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_next_page_is_asked_of_the_same_host() {
-        let link = "<https://evil.example/organizations/1/team/2/members?page=2&per_page=100>; rel=\"next\", <x>; rel=\"last\"";
-        assert_eq!(
-            next_path(Some(link)).as_deref(),
-            Some("/organizations/1/team/2/members?page=2&per_page=100")
-        );
-        assert_eq!(next_path(Some("<https://x/y>; rel=\"last\"")), None);
-        assert_eq!(next_path(None), None);
-    }
 
     #[test]
     fn addresses_are_read_by_source() {

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod graphql;
+pub mod link;
 pub mod pace;
 pub mod refusal;
 pub mod tally;
@@ -364,9 +365,11 @@ impl Upstream {
             // Sentry's POST that adds a member has no body.
             Method::Post | Method::Put => self.agent.run(builder.body(body.unwrap_or_default())?)?,
         };
+        // A header with an odd byte is not one that is not there.
         let all = response.headers().iter();
-        let headers =
-            Headers::pick(all.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
+        let all: Vec<_> =
+            all.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+        let headers = Headers::pick(all.iter().map(|(name, value)| (*name, &**value)));
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(BODY_LIMIT).read_to_vec()?;
         Ok(Answer { status, headers, body })

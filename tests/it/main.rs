@@ -35,6 +35,7 @@ mod lifecycle;
 mod logins;
 mod mode;
 mod model;
+mod pages;
 mod payloads;
 mod people;
 mod proxies;
