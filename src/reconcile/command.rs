@@ -60,7 +60,8 @@ fn carry_out(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
         let mut agrees = |comparison: &mut Comparison| {
             let answered = answer(engine, comparison, sync);
             let agreed = answered.is_ok();
-            shown = Some((answered, !comparison.plan().holds.is_empty()));
+            let plan = comparison.plan();
+            shown = Some((answered, !(plan.holds.is_empty() && plan.left_in.is_empty())));
             agreed
         };
         let done = engine.reconcile(false, progress, &mut agrees);

@@ -2,6 +2,7 @@
 
 mod headline;
 mod help;
+mod incomplete;
 mod readiness;
 mod text;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use headline::{Headline, Mood};
+pub use incomplete::IncompleteView;
 
 use crate::clock::{self, Timestamp};
 use crate::engine::Engine;
@@ -63,6 +65,8 @@ pub struct Status {
     pub open_hints: usize,
     /// The last full comparison: when, and what it found.
     pub last_reconcile: Option<LastReconcile>,
+    /// What GitHub does not show completely.
+    pub incomplete: IncompleteView,
     /// Payload mode: what the last look for missed deliveries has found.
     pub recovered: Option<RecoveredView>,
     /// What reloads have come to.
@@ -363,6 +367,9 @@ impl Engine {
             skipped: found.skipped,
         });
         status.last_reconcile = self.last_reconcile().map(LastReconcile::of);
+        let incomplete = self.incomplete.known();
+        status.warnings.extend(IncompleteView::warning(&incomplete, now));
+        status.incomplete = IncompleteView::of(&incomplete);
         self.add_what_arrived(&mut status, now);
         status.disk =
             self.journal.space().ok().map(|(used, free)| Disk { journal_bytes: used, free_bytes: free });
@@ -406,6 +413,7 @@ impl Status {
             oldest_queued: deliveries.queued().next().map(|delivery| delivery.at.to_string()),
             open_hints: 0,
             last_reconcile: None,
+            incomplete: IncompleteView::default(),
             recovered: None,
             teams: state.teams.n_bound(),
             matched: state.people.n_matched(),

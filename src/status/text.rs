@@ -70,6 +70,7 @@ impl Status {
     }
 
     fn write_what_waits(&self, text: &mut String) {
+        self.write_incomplete(text);
         for wait in &self.waits {
             let _ = writeln!(text, "waiting: {wait}");
         }

@@ -30,6 +30,7 @@ mod full;
 mod fuzz;
 mod gate;
 mod http;
+mod incomplete;
 mod invites;
 mod lifecycle;
 mod logins;
