@@ -48,6 +48,17 @@ fn is_harmful(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Whether a person who looks at a setting or a secret cannot see this character: everything that is escaped in foreign
+/// names, blanks other than the space, and letters without a shape. Names may well have some of these; a setting that
+/// has one says something else than it seems to.
+pub fn is_hidden(c: char) -> bool {
+    is_harmful(c)
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c,
+            '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
+}
+
 /// `text` without the characters of [`Quoted`] that would have to be escaped, at most `limit` characters.
 pub fn plain(text: &str, limit: usize) -> String {
     text.chars().filter(|c| !is_harmful(*c)).take(limit).collect()

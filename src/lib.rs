@@ -15,9 +15,10 @@
 //! journal      settled
 //! ```
 //!
-//! Pure, without clock, file or socket: [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
+//! Pure, without clock, file or socket: [`address`], [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
 //! Only [`apply`] writes to Sentry; only [`journal`] changes the state.
 
+pub mod address;
 pub mod admin;
 pub mod alone;
 pub mod apply;

@@ -92,7 +92,7 @@ impl<'a> Count<'a> {
             }
             count.n_people += 1;
             let person = Person { id: user, login: login.clone(), bot: false };
-            let evidence = Evidence { login, map: map.address(&person), claims };
+            let evidence = Evidence::new(login, map.address(&person), claims);
             let remembered = patient.known.as_ref().is_some_and(|known| known.people.matched(user).is_some());
             match identity::resolve(&evidence, &rules, directory) {
                 Identity::Matched { source, .. } => *count.by_source.entry(source).or_default() += 1,

@@ -8,6 +8,7 @@ pub mod directory;
 pub mod mapfile;
 pub mod usermap;
 
+use crate::address::Address;
 use crate::escape::mask;
 use crate::github::Claims;
 use crate::ids::{Login, MemberId};
@@ -46,15 +47,31 @@ pub enum Identity {
     },
 }
 
-/// What is known about one account.
+/// What is known about one account. Whatever a source says that is not an address does not get past this.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// The login now.
-    pub login: &'a Login,
-    /// The user map's address.
-    pub map: Option<&'a str>,
-    /// What GitHub says.
-    pub claims: &'a Claims,
+    login: &'a Login,
+    map: Option<&'a Address>,
+    claims: &'a Claims,
+}
+
+impl<'a> Evidence<'a> {
+    /// The login now, the user map's address, and what GitHub says.
+    pub fn new(login: &'a Login, map: Option<&'a Address>, claims: &'a Claims) -> Self {
+        Self { login, map, claims }
+    }
+
+    /// The addresses that one source knows; accounts linked in Sentry are found by login.
+    pub fn addresses(&self, source: Source) -> Vec<Address> {
+        let read = |texts: &[String]| texts.iter().filter_map(|text| Address::read(text).ok()).collect();
+        match source {
+            Source::Map => self.map.cloned().into_iter().collect(),
+            Source::Sentry => Vec::new(),
+            Source::Saml => read(&self.claims.saml),
+            Source::Verified => read(&self.claims.verified),
+            Source::Public => read(self.claims.public.as_slice()),
+        }
+    }
 }
 
 /// How sources are used.
@@ -74,30 +91,19 @@ pub fn chain(
 ) -> Vec<(Source, Vec<String>, Option<Found>)> {
     let link = |source| match source {
         Source::Sentry => vec![format!("@{}", evidence.login)],
-        source => addresses(source, evidence).into_iter().map(String::from).collect(),
+        source => evidence.addresses(source).iter().map(Address::to_string).collect(),
     };
     let one = |source: &Source| (*source, link(*source), says(*source, evidence, rules, directory));
     rules.order.iter().map(one).collect()
 }
 
-/// The addresses that one source knows; the accounts linked in Sentry are found by login.
-fn addresses<'a>(source: Source, evidence: &Evidence<'a>) -> Vec<&'a str> {
-    match source {
-        Source::Map => evidence.map.into_iter().collect(),
-        Source::Sentry => Vec::new(),
-        Source::Saml => evidence.claims.saml.iter().map(String::as_str).collect(),
-        Source::Verified => evidence.claims.verified.iter().map(String::as_str).collect(),
-        Source::Public => evidence.claims.public.as_deref().into_iter().collect(),
-    }
-}
-
 /// `z…@example.com`: enough to recognise the address, and not the address.
-fn masked(addresses: &[&str]) -> String {
+fn masked(addresses: &[Address]) -> String {
     let more = match addresses.len() {
         0 | 1 => String::new(),
         n => format!(" and {} more", n - 1),
     };
-    addresses.first().map_or_else(|| "none".into(), |address| mask(address)) + &more
+    addresses.first().map_or_else(|| "none".into(), |address| mask(address.as_str())) + &more
 }
 
 /// What one source says: `None` if it knows nothing of the account.
@@ -106,13 +112,13 @@ fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Director
         let found = directory.linked(evidence.login);
         return (found != Found::Nobody(None)).then_some(found);
     }
-    let addresses = addresses(source, evidence);
+    let addresses = evidence.addresses(source);
     if addresses.is_empty() {
         return None;
     }
     let mut members = Vec::new();
     let mut instead = None;
-    for address in addresses {
+    for address in &addresses {
         match directory.bearer(address, rules.trust_unverified) {
             Found::One(member) => members.push(member),
             Found::Several(several) => members.extend(several),
@@ -147,7 +153,7 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         }
         Found::Nobody(instead) => {
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
-            let told = masked(&addresses(source, evidence));
+            let told = masked(&evidence.addresses(source));
             return Identity::Absent { why: format!("{NOBODY_BEARS} {}: {told}{instead}", source.name()) };
         }
     };
@@ -171,14 +177,14 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
 
 /// The address at which a person may be invited to Sentry: the first source with an answer is one that only the
 /// organisation's own people can write, and no source at all finds anybody.
-pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<(Source, String)> {
+pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<(Source, Address)> {
     let mut invitation = None;
-    for (source, addresses, found) in chain(evidence, rules, directory) {
-        match found {
+    for source in rules.order.iter().copied() {
+        match says(source, evidence, rules, directory) {
             None => {}
             Some(Found::Nobody(None)) if invitation.is_some() => {}
             Some(Found::Nobody(None)) if matches!(source, Source::Map | Source::Saml | Source::Verified) => {
-                invitation = addresses.into_iter().next().map(|address| (source, address));
+                invitation = evidence.addresses(source).into_iter().next().map(|address| (source, address));
             }
             Some(_) => return None,
         }
@@ -209,6 +215,10 @@ mod tests {
         Directory::new(&[member(1, "a@x", &[]), member(2, "b@x", &["linked"]), member(3, "c@x", &[])])
     }
 
+    fn at(address: &str) -> Address {
+        Address::read(address).unwrap()
+    }
+
     struct Case<'a> {
         login: &'a str,
         map: Option<&'a str>,
@@ -226,8 +236,8 @@ mod tests {
             verified: list(case.verified),
             public: case.public.map(String::from),
         };
-        let login = Login::from(case.login);
-        let evidence = Evidence { login: &login, map: case.map, claims: &claims };
+        let (login, map) = (Login::from(case.login), case.map.map(at));
+        let evidence = Evidence::new(&login, map.as_ref(), &claims);
         resolve(&evidence, &Rules { order, trust_unverified: true }, &directory())
     }
 
@@ -302,18 +312,18 @@ mod tests {
             let list = |addresses: &[&str]| addresses.iter().map(|address| address.to_string()).collect();
             let (saml, verified) = (list(case.saml), list(case.verified));
             let claims = Claims { saml, verified, public: case.public.map(String::from) };
-            let login = Login::from(case.login);
-            let evidence = Evidence { login: &login, map: case.map, claims: &claims };
+            let (login, map) = (Login::from(case.login), case.map.map(at));
+            let evidence = Evidence::new(&login, map.as_ref(), &claims);
             let rules = Rules { order: &ORDER, trust_unverified: true };
             invitation(&evidence, &rules, &directory())
         };
-        let at = |source, address: &str| Some((source, address.to_string()));
-        assert_eq!(address(Case { map: Some("new@x"), ..NOTHING }), at(Source::Map, "new@x"));
+        let invited = |source, address: &str| Some((source, at(address)));
+        assert_eq!(address(Case { map: Some("new@x"), ..NOTHING }), invited(Source::Map, "new@x"));
         assert_eq!(
             address(Case { saml: &["new@x"], verified: &["other@x"], public: Some("p@x"), ..NOTHING }),
-            at(Source::Saml, "new@x")
+            invited(Source::Saml, "new@x")
         );
-        assert_eq!(address(Case { verified: &["new@x"], ..NOTHING }), at(Source::Verified, "new@x"));
+        assert_eq!(address(Case { verified: &["new@x"], ..NOTHING }), invited(Source::Verified, "new@x"));
         assert_eq!(address(Case { public: Some("new@x"), ..NOTHING }), None);
         assert_eq!(address(NOTHING), None);
         // Somebody is there under another address.

@@ -4,9 +4,11 @@
 //! [`super::mapfile`] watches the file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::address::{Address, Folded};
 use crate::event::Person;
 use crate::ids::{GithubUserId, MemberId};
 use crate::state::record::{Match, Source};
@@ -14,20 +16,35 @@ use crate::state::record::{Match, Source};
 /// The parsed map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserMap {
-    /// By login in lower case, or `id:NUMBER`.
-    entries: BTreeMap<String, String>,
+    entries: BTreeMap<Key, Address>,
+}
+
+/// Whom an entry names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Login(Folded),
+    Id(GithubUserId),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Login(login) => f.write_str(login.as_str()),
+            Key::Id(id) => write!(f, "id:{id}"),
+        }
+    }
 }
 
 impl UserMap {
     /// The address of an account. An entry by id wins over one by login: logins change hands.
-    pub fn address(&self, person: &Person) -> Option<&str> {
-        let by_id = self.entries.get(&format!("id:{}", person.id));
-        by_id.or_else(|| self.entries.get(&person.login.as_str().to_lowercase())).map(String::as_str)
+    pub fn address(&self, person: &Person) -> Option<&Address> {
+        let by_id = self.entries.get(&Key::Id(person.id));
+        by_id.or_else(|| self.entries.get(&Key::Login(Folded::of(person.login.as_str()))))
     }
 
     /// Whether it names an account by its id.
     pub fn names_id(&self, person: &Person) -> bool {
-        self.entries.contains_key(&format!("id:{}", person.id))
+        self.entries.contains_key(&Key::Id(person.id))
     }
 
     /// How many people it names.
@@ -42,7 +59,9 @@ impl UserMap {
 
     /// As JSON that [`parse`] reads; the same entries give the same text.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(&self.entries).unwrap_or_default()
+        let texts: BTreeMap<_, _> =
+            self.entries.iter().map(|(key, address)| (key.to_string(), address.as_str())).collect();
+        serde_json::to_string_pretty(&texts).unwrap_or_default()
     }
 
     /// Names it by its content: 8 hex digits.
@@ -56,7 +75,7 @@ impl UserMap {
     pub fn changes<'a>(
         &self,
         matches: impl Iterator<Item = (GithubUserId, &'a Match)>,
-        bearer: impl Fn(&str) -> Option<MemberId>,
+        bearer: impl Fn(&Address) -> Option<MemberId>,
     ) -> usize {
         let changes = |(id, found): &(GithubUserId, &Match)| {
             let person = Person { id: *id, login: found.login.clone(), bot: false };
@@ -86,18 +105,20 @@ pub fn parse(text: &str) -> Result<UserMap, String> {
     };
     let mut map = UserMap::default();
     for (key, address) in pairs {
-        let key = key.trim().trim_start_matches('@').to_lowercase();
-        let address = address.trim().to_string();
-        let shown = crate::escape::Quoted(&key).to_string();
+        let key = key.trim().trim_start_matches('@');
+        let shown = crate::escape::Quoted(key).to_string();
         if key.is_empty() || key.contains(char::is_whitespace) {
             return Err(format!("names {shown}, which is no GitHub login"));
         }
-        if key.strip_prefix("id:").is_some_and(|id| id.parse::<u64>().is_err()) {
-            return Err(format!("names {shown}; write id: and a number"));
-        }
-        if !address.contains('@') || address.contains(char::is_whitespace) {
-            return Err(format!("gives {shown} something that is no e-mail address"));
-        }
+        let key = match key.strip_prefix("id:") {
+            None => Key::Login(Folded::of(key)),
+            Some(id) => match id.parse() {
+                Ok(id) => Key::Id(id),
+                Err(_) => return Err(format!("names {shown}; write id: and a number")),
+            },
+        };
+        let address = Address::read(address.trim())
+            .map_err(|why| format!("gives {shown} something that is no e-mail address: {why}"))?;
         if map.entries.insert(key, address).is_some() {
             return Err(format!("names {shown} twice"));
         }
@@ -131,13 +152,17 @@ mod tests {
         Person { id: GithubUserId(id), login: Login::from(login), bot: false }
     }
 
+    fn at(address: &str) -> Address {
+        Address::read(address).unwrap()
+    }
+
     #[test]
     fn json_and_csv_say_the_same() {
         let json = parse(r#"{"Octo": "a@x", "id:7": "b@x"}"#).unwrap();
         let csv = parse("login,email\n# people\n@Octo, a@x\n\"id:7\",\"b@x\"\n\n").unwrap();
         assert_eq!(json, csv);
-        assert_eq!(json.address(&person(1, "octo")), Some("a@x"));
-        assert_eq!(json.address(&person(7, "octo")), Some("b@x"));
+        assert_eq!(json.address(&person(1, "octo")), Some(&at("a@x")));
+        assert_eq!(json.address(&person(7, "octo")), Some(&at("b@x")));
         assert_eq!(json.address(&person(2, "other")), None);
     }
 
@@ -188,7 +213,7 @@ mod tests {
             (GithubUserId(5), found(5, "nobody", Source::Saml)),
         ];
         let map = parse("same,a@x\nelsewhere,a@x\nnobody,none@x\n").unwrap();
-        let bearer = |address: &str| (address == "a@x").then_some(MemberId(1));
+        let bearer = |address: &Address| address.is("a@x").then_some(MemberId(1));
         assert_eq!(map.changes(known.iter().map(|(id, found)| (*id, found)), bearer), 3);
     }
 

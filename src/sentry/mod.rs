@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::address::Address;
 use crate::config::values::BaseUrl;
 use crate::escape::path_part;
 use crate::ids::{MemberId, SentrySlug, SentryTeamId};
@@ -284,9 +285,9 @@ impl Sentry {
 
     /// Everybody who bears an address, verified or not. `None` if the address has characters that Sentry's search
     /// would read as something else.
-    pub fn members_bearing(&self, address: &str) -> Result<Option<Vec<Member>>, Trouble> {
+    pub fn members_bearing(&self, address: &Address) -> Result<Option<Vec<Member>>, Trouble> {
         let plain = |c: char| c.is_alphanumeric() || "@.-_+'~!$&/=".contains(c);
-        if !address.contains('@') || !address.chars().all(plain) {
+        if !address.as_str().chars().all(plain) {
             return Ok(None);
         }
         let query = path_part(&format!("email:{address}"));

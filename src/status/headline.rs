@@ -189,7 +189,7 @@ fn differences(last: &LastReconcile) -> String {
 /// With a capital and a full stop.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let first: String = chars.next().map(|c| c.to_ascii_uppercase()).into_iter().collect();
     format!("{first}{}.", chars.as_str())
 }
 
