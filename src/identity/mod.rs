@@ -63,16 +63,33 @@ impl<'a> Evidence<'a> {
 
     /// The addresses that one source knows; accounts linked in Sentry are found by login.
     pub fn addresses(&self, source: Source) -> Vec<Address> {
-        let read = |texts: &[String]| texts.iter().filter_map(|text| Address::read(text).ok()).collect();
-        match source {
-            Source::Map => self.map.cloned().into_iter().collect(),
-            Source::Sentry => Vec::new(),
-            Source::Saml => read(&self.claims.saml),
-            Source::Verified => read(&self.claims.verified),
-            Source::Public => read(self.claims.public.as_slice()),
-        }
+        self.told(source).filter_map(Result::ok).collect()
+    }
+
+    /// What one source says: addresses, and what identifies nobody.
+    fn told(&self, source: Source) -> impl Iterator<Item = Result<Address, Useless<'a>>> {
+        let texts = match source {
+            Source::Map | Source::Sentry => &[],
+            Source::Saml => self.claims.saml.as_slice(),
+            Source::Verified => self.claims.verified.as_slice(),
+            Source::Public => self.claims.public.as_slice(),
+        };
+        let map = self.map.filter(|_| source == Source::Map).map(Address::as_str);
+        map.into_iter().chain(texts.iter().map(String::as_str)).map(|text| match Address::read(text) {
+            Ok(address) if address.is_no_reply() => Err(Useless { text, why: NO_REPLY }),
+            Ok(address) => Ok(address),
+            Err(_) => Err(Useless { text, why: "not an e-mail address" }),
+        })
     }
 }
+
+/// What a source says that identifies nobody.
+struct Useless<'a> {
+    text: &'a str,
+    why: &'static str,
+}
+
+const NO_REPLY: &str = "GitHub's no-reply address, which belongs to no mailbox";
 
 /// How sources are used.
 #[derive(Clone, Copy, Debug)]
@@ -91,10 +108,17 @@ pub fn chain(
 ) -> Vec<(Source, Vec<String>, Option<Found>)> {
     let link = |source| match source {
         Source::Sentry => vec![format!("@{}", evidence.login)],
-        source => evidence.addresses(source).iter().map(Address::to_string).collect(),
+        source => evidence.told(source).map(shown).collect(),
     };
     let one = |source: &Source| (*source, link(*source), says(*source, evidence, rules, directory));
     rules.order.iter().map(one).collect()
+}
+
+fn shown(told: Result<Address, Useless>) -> String {
+    match told {
+        Ok(address) => address.to_string(),
+        Err(Useless { text, why }) => format!("{text} ({why})"),
+    }
 }
 
 /// `z…@example.com`: enough to recognise the address, and not the address.
@@ -142,7 +166,12 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         .filter_map(|source| says(*source, evidence, rules, directory).map(|found| (*source, found)));
     let Some((source, first)) = answers.next() else {
         let asked: Vec<_> = rules.order.iter().map(|source| source.name()).collect();
-        return Identity::Unknown { why: format!("no address is known from {}", asked.join(", ")) };
+        let useless = rules.order.iter().find_map(|source| {
+            let useless = evidence.told(*source).find_map(Result::err)?;
+            Some(format!("; what {} has is {}", source.name(), useless.why))
+        });
+        let useless = useless.unwrap_or_default();
+        return Identity::Unknown { why: format!("no address is known from {}{useless}", asked.join(", ")) };
     };
     let member = match first {
         Found::One(member) => member,
@@ -154,7 +183,9 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         Found::Nobody(instead) => {
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
             let told = masked(&evidence.addresses(source));
-            return Identity::Absent { why: format!("{NOBODY_BEARS} {}: {told}{instead}", source.name()) };
+            let managed = managed(source, evidence, rules, directory).unwrap_or_default();
+            let why = format!("{NOBODY_BEARS} {}: {told}{instead}{managed}", source.name());
+            return Identity::Absent { why };
         }
     };
     let mut warnings = Vec::new();
@@ -175,6 +206,25 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
     Identity::Matched { member, source, warnings }
 }
 
+/// Begins the likely cause why nobody in Sentry has a managed user's address.
+pub const MANAGED: &str = " (GitHub adds +";
+
+/// The likely cause, where GitHub has put a managed user's short code into their address. Nobody is matched by that:
+/// the address without it may be somebody else's.
+fn managed(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<String> {
+    // In the map, it is the operator who wrote it.
+    let addresses = evidence.addresses(source);
+    let mut tagged = addresses.iter().filter(|_| source != Source::Map);
+    let (tag, plain) = tagged.find_map(|address| address.without_tag_of(evidence.login.as_str()))?;
+    let cause = match directory.bearer(&plain, rules.trust_unverified) {
+        Found::One(member) => {
+            format!("Sentry member {member} has it without: if that is them, say so in SYNC_USER_MAP")
+        }
+        _ => "Sentry most likely knows them by the address without it".into(),
+    };
+    Some(format!("{MANAGED}{tag} to the addresses of managed users; {cause})"))
+}
+
 /// The address at which a person may be invited to Sentry: the first source with an answer is one that only the
 /// organisation's own people can write, and no source at all finds anybody.
 pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<(Source, Address)> {
@@ -183,6 +233,10 @@ pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> 
         match says(source, evidence, rules, directory) {
             None => {}
             Some(Found::Nobody(None)) if invitation.is_some() => {}
+            // Whoever Sentry knows by the address without GitHub's tag would have a second account.
+            Some(Found::Nobody(None)) if managed(source, evidence, rules, directory).is_some() => {
+                return None
+            }
             Some(Found::Nobody(None)) if matches!(source, Source::Map | Source::Saml | Source::Verified) => {
                 invitation = evidence.addresses(source).into_iter().next().map(|address| (source, address));
             }
@@ -272,6 +326,61 @@ mod tests {
     }
 
     #[test]
+    fn a_no_reply_address_is_no_address_of_any_source() {
+        let private = "7+octo@users.noreply.github.com";
+        let member = |id: u64, address: &str| Member {
+            id: MemberId(id),
+            primary: Some(address.into()),
+            verified: vec![address.into()],
+            logins: vec![],
+            standing: Standing::Member,
+        };
+        let known = Directory::new(&[member(1, "a@x"), member(9, private)]);
+        let login = Login::from("octo");
+        let why = |claims: Claims| {
+            let evidence = Evidence::new(&login, None, &claims);
+            let rules = Rules { order: &ORDER, trust_unverified: true };
+            let shown: Vec<_> =
+                chain(&evidence, &rules, &known).into_iter().flat_map(|(_, known, _)| known).collect();
+            assert!(shown.iter().any(|text| text.contains(NO_REPLY)), "{shown:?}");
+            (resolve(&evidence, &rules, &known), evidence.addresses(Source::Saml).len())
+        };
+        let nobody = "no address is known from map, sentry, saml, verified, public";
+        for (source, claims) in [
+            ("saml", Claims { saml: vec![private.into()], ..Claims::default() }),
+            ("verified", Claims { verified: vec![private.into()], ..Claims::default() }),
+            ("public", Claims { public: Some(private.into()), ..Claims::default() }),
+        ] {
+            let told = format!("{nobody}; what {source} has is {NO_REPLY}");
+            assert_eq!(why(claims), (Identity::Unknown { why: told }, 0));
+        }
+        // A real address beside it counts.
+        let both = Claims { saml: vec!["a@x".into(), private.into()], ..Claims::default() };
+        assert!(matches!(why(both), (Identity::Matched { member: MemberId(1), .. }, 1)));
+    }
+
+    #[test]
+    fn a_managed_users_address_with_githubs_tag_is_named_and_matches_nobody() {
+        let case = |address: &'static str| Case { login: "ada_acme", public: Some(address), ..NOTHING };
+        let why = |case: Case| match resolve_with(&case, &ORDER) {
+            Identity::Absent { why } => why,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            why(case("ada+acme@x")),
+            "no Sentry member bears the address from public: a…@x (GitHub adds +acme to the addresses of managed users; \
+             Sentry most likely knows them by the address without it)"
+        );
+        // Member 1 has a@x.
+        let told = "Sentry member 1 has it without: if that is them, say so in SYNC_USER_MAP";
+        assert!(why(case("a+acme@x")).contains(told));
+        assert!(why(Case { login: "ada_acme", saml: &["a+acme@x"], ..NOTHING }).contains(told));
+        assert!(!why(case("ada+other@x")).contains(MANAGED));
+        // What the operator wrote is what they meant.
+        assert!(!why(Case { login: "ada_acme", map: Some("a+acme@x"), ..NOTHING }).contains(MANAGED));
+    }
+
+    #[test]
     fn disagreement_with_what_anybody_can_write_is_a_conflict() {
         let case = Case { login: "linked", public: Some("a@x"), ..NOTHING };
         assert_eq!(
@@ -324,6 +433,8 @@ mod tests {
             invited(Source::Saml, "new@x")
         );
         assert_eq!(address(Case { verified: &["new@x"], ..NOTHING }), invited(Source::Verified, "new@x"));
+        // Sentry may know them by the address without GitHub's tag.
+        assert_eq!(address(Case { login: "new_acme", saml: &["new+acme@x"], ..NOTHING }), None);
         assert_eq!(address(Case { public: Some("new@x"), ..NOTHING }), None);
         assert_eq!(address(NOTHING), None);
         // Somebody is there under another address.
