@@ -12,7 +12,7 @@ use crate::config::values;
 use crate::escape;
 use crate::event::{self, Meaning};
 use crate::gate::head;
-use crate::identity::usermap;
+use crate::identity::mapgrammar;
 use crate::ids::{GithubSlug, GithubTeamId};
 use crate::intake::{form, signature};
 use crate::reconcile::tests::world::Rng;
@@ -244,8 +244,8 @@ fn read_answer(bytes: &[u8]) {
 }
 
 fn read_user_map(bytes: &[u8]) {
-    if let Ok(map) = usermap::parse(&String::from_utf8_lossy(bytes)) {
-        let again = usermap::parse(&map.to_json()).expect("what it writes, it reads");
+    if let Ok(map) = mapgrammar::parse(&String::from_utf8_lossy(bytes)) {
+        let again = mapgrammar::parse(&map.to_json()).expect("what it writes, it reads");
         assert_eq!(again.fingerprint(), map.fingerprint());
     }
 }

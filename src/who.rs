@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Claims, Wanted};
 use crate::identity::directory::{Directory, Found};
-use crate::identity::mapfile::MapFile;
+use crate::identity::mapfile::{MapFile, Refused};
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
 use crate::ids::{GithubUserId, Login, MemberId};
@@ -43,7 +43,7 @@ impl Who {
     }
 
     /// What is wrong with the user map's file, if anything.
-    pub fn map_fault(&self) -> Option<String> {
+    pub fn map_fault(&self) -> Option<Refused> {
         self.map.fault()
     }
 

@@ -79,6 +79,8 @@ fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
         [(["done"], *done as f64), (["failed"], *failed as f64)],
     );
     text.gauge("sync_reload_failed", "1 while the last reload was not taken over.", flag(fault.is_some()));
+    let help = "1 while the user map's file is refused; the last good one stays in use.";
+    text.gauge("sync_user_map_refused", help, flag(status.user_map_refused));
     text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
 }
 

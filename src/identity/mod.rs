@@ -6,6 +6,7 @@
 
 pub mod directory;
 pub mod mapfile;
+pub mod mapgrammar;
 pub mod usermap;
 
 use crate::address::Address;

@@ -1,7 +1,7 @@
 //! The user map: the operator's own word on who is who.
 //!
 //! JSON, `{"octocat": "ada@example.com", "id:583231": "ada@example.com"}`, or CSV with one `login,address` a line. Pure;
-//! [`super::mapfile`] watches the file.
+//! [`super::mapgrammar`] reads the text, [`super::mapfile`] watches the file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,8 +21,10 @@ pub struct UserMap {
 
 /// Whom an entry names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+pub(super) enum Key {
+    /// By login: whoever has it now.
     Login(Folded),
+    /// By id: whatever the account is called.
     Id(GithubUserId),
 }
 
@@ -42,6 +44,10 @@ impl UserMap {
         by_id.or_else(|| self.entries.get(&Key::Login(Folded::of(person.login.as_str()))))
     }
 
+    pub(super) fn insert(&mut self, key: Key, address: Address) {
+        self.entries.insert(key, address);
+    }
+
     /// Whether it names an account by its id.
     pub fn names_id(&self, person: &Person) -> bool {
         self.entries.contains_key(&Key::Id(person.id))
@@ -57,7 +63,7 @@ impl UserMap {
         self.entries.is_empty()
     }
 
-    /// As JSON that [`parse`] reads; the same entries give the same text.
+    /// As JSON that can be read again; the same entries give the same text.
     pub fn to_json(&self) -> String {
         let texts: BTreeMap<_, _> =
             self.entries.iter().map(|(key, address)| (key.to_string(), address.as_str())).collect();
@@ -93,60 +99,11 @@ pub fn is_suspicious(changed: usize, matches: usize) -> bool {
     changed > 5 && changed.saturating_mul(100) > matches.saturating_mul(2)
 }
 
-/// Reads a map's text; JSON if it begins with `{`. The error names the line or entry.
-pub fn parse(text: &str) -> Result<UserMap, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let pairs: Vec<(String, String)> = if text.trim_start().starts_with('{') {
-        let map: std::collections::BTreeMap<String, String> =
-            serde_json::from_str(text).map_err(|e| format!("is not JSON of logins and addresses: {e}"))?;
-        map.into_iter().collect()
-    } else {
-        csv(text)?
-    };
-    let mut map = UserMap::default();
-    for (key, address) in pairs {
-        let key = key.trim().trim_start_matches('@');
-        let shown = crate::escape::Quoted(key).to_string();
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err(format!("names {shown}, which is no GitHub login"));
-        }
-        let key = match key.strip_prefix("id:") {
-            None => Key::Login(Folded::of(key)),
-            Some(id) => match id.parse() {
-                Ok(id) => Key::Id(id),
-                Err(_) => return Err(format!("names {shown}; write id: and a number")),
-            },
-        };
-        let address = Address::read(address.trim())
-            .map_err(|why| format!("gives {shown} something that is no e-mail address: {why}"))?;
-        if map.entries.insert(key, address).is_some() {
-            return Err(format!("names {shown} twice"));
-        }
-    }
-    Ok(map)
-}
-
-fn csv(text: &str) -> Result<Vec<(String, String)>, String> {
-    let mut pairs = Vec::new();
-    for (n, line) in text.lines().enumerate() {
-        let line = line.trim();
-        let is_heading = n == 0 && !line.contains('@') && line.contains(',');
-        if line.is_empty() || line.starts_with('#') || is_heading {
-            continue;
-        }
-        let (key, address) = line
-            .split_once(',')
-            .ok_or_else(|| format!("has no comma in line {}: write login,address", n + 1))?;
-        let unquote = |part: &str| part.trim().trim_matches('"').to_string();
-        pairs.push((unquote(key), unquote(address)));
-    }
-    Ok(pairs)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::mapgrammar::parse;
     use super::*;
-    use crate::ids::{GithubUserId, Login};
+    use crate::ids::Login;
 
     fn person(id: u64, login: &str) -> Person {
         Person { id: GithubUserId(id), login: Login::from(login), bot: false }
@@ -164,23 +121,6 @@ mod tests {
         assert_eq!(json.address(&person(1, "octo")), Some(&at("a@x")));
         assert_eq!(json.address(&person(7, "octo")), Some(&at("b@x")));
         assert_eq!(json.address(&person(2, "other")), None);
-    }
-
-    #[test]
-    fn bad_maps_say_where() {
-        for (text, part) in [
-            ("octo", "line 1"),
-            ("a,a@x\nb", "line 2"),
-            ("{", "not JSON"),
-            (r#"{"a": 1}"#, "not JSON"),
-            ("x,y@z\na,nothing\n", "no e-mail address"),
-            ("x,y@z\nid:x,a@x", "id: and a number"),
-            ("a,a@x\nA,b@x", "twice"),
-            ("a b,a@x", "no GitHub login"),
-        ] {
-            let error = parse(text).unwrap_err();
-            assert!(error.contains(part), "{text:?}: {error}");
-        }
     }
 
     #[test]

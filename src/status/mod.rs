@@ -1,5 +1,6 @@
 //! How things are, as one value: the status command, the page, the JSON and the metrics are views of it.
 
+mod files;
 mod headline;
 mod help;
 mod text;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use files::ReloadsView;
 pub use headline::{Headline, Mood};
 
 use crate::clock::{self, Timestamp};
@@ -70,6 +72,9 @@ pub struct Status {
     pub recovered: Option<RecoveredView>,
     /// What reloads have come to.
     pub reloads: ReloadsView,
+    /// Whether the user map's file is refused: the last good one is in use, if there is one.
+    #[serde(skip)]
+    pub user_map_refused: bool,
     /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
@@ -106,17 +111,6 @@ pub struct Status {
     pub github: Host,
     /// Sentry.
     pub sentry: Host,
-}
-
-/// What reloads have come to, since start.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct ReloadsView {
-    /// How many were taken over.
-    pub done: u64,
-    /// How many had a fault and changed nothing.
-    pub failed: u64,
-    /// What was wrong with the last one.
-    pub fault: Option<String>,
 }
 
 /// What a look for missed deliveries has found.
@@ -349,9 +343,8 @@ impl Engine {
         status.sentry_org = self.settings().sentry_org.clone();
         status.ready = reasons.is_empty();
         status.reasons = reasons;
-        status.warnings.extend(self.reloads.fault().into_iter().chain(self.audit.fault()));
-        let (done, failed) = self.reloads.counts();
-        status.reloads = ReloadsView { done, failed, fault: self.reloads.fault() };
+        status.warnings.extend(self.audit.fault());
+        self.add_files(&mut status, now);
         status.open_hints = self.lanes.counts().hints;
         status.audit_lost = self.audit.n_lost();
         let order = self.settings().identity.clone();
@@ -421,7 +414,7 @@ impl Engine {
                 reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
             }
         }
-        reasons.extend(self.who.map_fault());
+        reasons.extend(self.grave_file(Timestamp::now()));
         let well = github.is_well() && sentry.is_well();
         let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
         if let Some(at) =
@@ -448,6 +441,7 @@ impl Status {
             reasons: Vec::new(),
             warnings: Vec::new(),
             reloads: ReloadsView::default(),
+            user_map_refused: false,
             github_org: state.org.as_ref().map(|org| org.login.to_string()),
             sentry_org: String::new(),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),

@@ -53,4 +53,5 @@ mod tidy;
 mod trouble;
 mod undo;
 mod upgrade;
+mod usermap;
 mod watching;

@@ -1,0 +1,38 @@
+//! The status of what comes from files of the operator's: reloads and the user map.
+
+use serde::Serialize;
+
+use super::Status;
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+
+/// What reloads have come to, since start.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReloadsView {
+    /// How many were taken over.
+    pub done: u64,
+    /// How many had a fault and changed nothing.
+    pub failed: u64,
+    /// What was wrong with the last one.
+    pub fault: Option<String>,
+}
+
+impl Engine {
+    /// What is wrong with a file without keeping the mirror from doing its work.
+    pub(super) fn add_files(&self, status: &mut Status, now: Timestamp) {
+        let (done, failed) = self.reloads.counts();
+        status.reloads = ReloadsView { done, failed, fault: self.reloads.fault() };
+        status.warnings.extend(self.reloads.fault());
+        let map = self.who.map_fault();
+        status.user_map_refused = map.is_some();
+        let map = map.filter(|fault| !fault.is_grave(now));
+        status.warnings.extend(map.map(|fault| {
+            format!("{}; the last good one stays in use (refused since {})", fault.why, fault.since)
+        }));
+    }
+
+    /// The fault of a file that keeps the mirror from being true.
+    pub(super) fn grave_file(&self, now: Timestamp) -> Option<String> {
+        self.who.map_fault().filter(|fault| fault.is_grave(now)).map(|fault| fault.why)
+    }
+}
