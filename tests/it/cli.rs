@@ -178,9 +178,16 @@ fn without_a_service_every_fault_and_every_unknown_variable_is_told() {
 
 #[test]
 fn a_slip_of_the_finger_is_told_what_was_meant() {
-    for (args, meant) in
-        [(&["statsu"][..], "status"), (&["status", "--jsn"], "--json"), (&["--lisen", "x"], "--listen")]
-    {
+    for (args, meant) in [
+        (&["statsu"][..], "status"),
+        (&["snyc"], "sync"),
+        (&["status", "--jsn"], "--json"),
+        (&["--lisen", "x"], "--listen"),
+        (&["--verison"], "--version"),
+        (&["--hlep"], "--help"),
+        (&["-v"], "--version"),
+        (&["check", "--ulr", "x"], "--url"),
+    ] {
         let (code, _, talk) = program(args);
         assert_eq!(code, 64);
         assert!(talk.contains(&format!("did you mean `{meant}`?")), "{talk}");
@@ -195,6 +202,23 @@ fn a_slip_of_the_finger_is_told_what_was_meant() {
     ] {
         let (code, _, talk) = program(args);
         assert!(code == 64 && talk.contains(fix), "{talk}");
+    }
+}
+
+#[test]
+fn whoever_tries_a_secret_on_the_command_line_is_told_why_not_and_how_else() {
+    for (flag, fixes) in [
+        ("--gh-token", &["GH_TOKEN, or --gh-token-file FILE"][..]),
+        ("--gh-tokne=ghp_0123456789", &["GH_TOKEN, or --gh-token-file FILE"]),
+        ("--sentry-token=ghp_0123456789", &["SENTRY_TOKEN, or --sentry-token-file FILE"]),
+        ("--gh-webhook-token", &["GH_WEBHOOK_TOKEN, or --gh-webhook-token-file FILE"]),
+        ("--webhook-secret", &["GH_TOKEN, or --gh-token-file FILE", "--gh-webhook-token-file FILE"]),
+    ] {
+        let (code, _, talk) = program(&["serve", flag, "ghp_0123456789"]);
+        assert_eq!(code, 64, "{talk}");
+        assert!(talk.contains("everybody on this machine can read a command line"), "{talk}");
+        assert!(fixes.iter().all(|fix| talk.contains(fix)), "{talk}");
+        assert!(!talk.contains("ghp_0123456789"), "{talk}");
     }
 }
 
