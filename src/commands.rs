@@ -188,6 +188,12 @@ impl Bench<'_> {
 
     fn decide_one(&self, name: &str, approved: bool, reply: &mut Reply) {
         let name = HoldName(name.into());
+        if let Some(told) = self.journal.read(|state| already_decided(state, &name, approved)) {
+            return match told {
+                Ok(said) => reply.say(&said),
+                Err(why) => reply.fail(&why),
+            };
+        }
         let Some(hold) = self.journal.read(|state| state.holds.get(&name).cloned()) else {
             return reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
         };
@@ -242,6 +248,26 @@ impl Bench<'_> {
             }
         }
         reply
+    }
+}
+
+/// What is said of a hold about which there is nothing to decide any more: that it was decided like that before, or that
+/// it is over.
+fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Result<String, String>> {
+    let known = state.holds.get(name);
+    let decision = match known {
+        Some(hold) => hold.decision?,
+        None => match state.holds.past(name)? {
+            Some(decision) => decision,
+            None => return Some(Err(format!("hold `{name}` is over: its changes were no longer due"))),
+        },
+    };
+    let (word, at) = (decision.word(), decision.at);
+    match (decision.approved == approved, known) {
+        (true, _) => Some(Ok(format!("hold {name} was already {word} at {at}"))),
+        // It is not over: a person may think otherwise.
+        (false, Some(_)) => None,
+        (false, None) => Some(Err(format!("hold `{name}` is over: it was {word} at {at}"))),
     }
 }
 

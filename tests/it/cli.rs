@@ -223,6 +223,35 @@ fn whoever_tries_a_secret_on_the_command_line_is_told_why_not_and_how_else() {
 }
 
 #[test]
+fn a_hold_that_was_decided_is_told_so_whether_it_is_over_or_not() {
+    let mut world = World::new(Truth::Deliveries);
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
+    world.settle(&world.github.delete_team(crew));
+    let name = world.only_hold()["name"].as_str().unwrap().to_string();
+    world.take_service().stop("-TERM");
+    assert!(world.command(&["reject", &name]).1.starts_with("rejected: delete Sentry team"));
+    let again = |world: &World, word: &str| world.command(&[word, &name]);
+    let (code, said, _) = again(&world, "reject");
+    assert!(code == 0 && said.starts_with(&format!("hold {name} was already rejected at 20")), "{said}");
+    world.start();
+    world.wait_until("no hold is left", || world.status()["holds"] == serde_json::json!([]));
+    // Another process knows it too.
+    for _ in 0..2 {
+        let (code, said, _) = again(&world, "reject");
+        assert!(code == 0 && said.starts_with(&format!("hold {name} was already rejected at 20")), "{said}");
+        let (code, _, talk) = again(&world, "approve");
+        let told = format!("error: hold `{name}` is over: it was rejected at 20");
+        assert!(code == 1 && talk.starts_with(&told), "{talk}");
+        world.crash_and_restart();
+    }
+    let (code, _, talk) = world.command(&["reject", "00000000"]);
+    assert!(code == 1 && talk.contains("there is no hold `00000000`"), "{talk}");
+}
+
+#[test]
 fn flags_win_over_the_environment_in_the_real_program() {
     let world = World::new(Truth::Deliveries);
     let dir = world.dir.0.join("by-flag");
@@ -371,6 +400,8 @@ fn the_control_socket_and_the_state_directory_are_their_owners_alone() {
     world.start_with(command);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&dir.join("control"))), (0o700, 0o600));
+    // It ends with 1 until the service is ready.
+    world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
     assert_eq!(world.command(&["status"]).0, 0);
 }
 
