@@ -98,13 +98,15 @@ impl Engine {
     pub fn new(config: &Config, env: &Environment, journal: Arc<Journal>) -> Result<Self> {
         let settings = config.settings.clone();
         let way = tls::way(env, settings.is_all_local())?;
-        if let Some(proxy) = &way.proxy {
-            log::info!("proxy: {proxy}");
+        for (name, url) in [("GitHub", &settings.github_url), ("Sentry", &settings.sentry_url)] {
+            if way.proxies.is_set() {
+                log::info!("proxy: {name} ({}) {}", url.host(), way.proxies.route(url));
+            }
         }
-        let roots = &way.roots;
+        way.proxies.odd().iter().for_each(|odd| log::warn!("proxy: {odd}"));
         Ok(Self {
-            github: Github::new(&settings.github_url, &config.github_token, roots),
-            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, roots),
+            github: Github::new(&settings.github_url, &config.github_token, &way),
+            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &way),
             who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             reloads: Reloads::default(),

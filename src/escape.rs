@@ -59,6 +59,17 @@ pub fn is_hidden(c: char) -> bool {
             | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
 }
 
+/// A text of the operator's own, whole, with everything in it that cannot be seen written as `\u{..}`.
+pub fn revealed(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match is_hidden(c) {
+            true => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            false => out.push(c),
+        }
+        out
+    })
+}
+
 /// `text` without the characters of [`Quoted`] that would have to be escaped, at most `limit` characters.
 pub fn plain(text: &str, limit: usize) -> String {
     text.chars().filter(|c| !is_harmful(*c)).take(limit).collect()
@@ -156,6 +167,15 @@ mod tests {
         let name = "a\u{1b}[31m\nb\u{202e}c\"d\\e\u{200b}";
         assert_eq!(Quoted(name).to_string(), r#""a\u{1b}[31m\u{a}b\u{202e}c\"d\\e\u{200b}""#);
         assert_eq!(Safe(name).to_string(), r#"a\u{1b}[31m\u{a}b\u{202e}c"d\e\u{200b}"#);
+    }
+
+    #[test]
+    fn what_nobody_can_see_in_a_setting_is_shown() {
+        assert_eq!(
+            revealed("\u{feff}a\u{200b}b\u{a0}c\td\r\u{3164}\u{fe0f} ü"),
+            r"\u{feff}a\u{200b}b\u{a0}c\u{9}d\u{d}\u{3164}\u{fe0f} ü"
+        );
+        assert!(is_hidden('\u{2003}') && !is_hidden(' ') && !is_hidden('ß'));
     }
 
     #[test]

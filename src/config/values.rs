@@ -83,6 +83,21 @@ impl BaseUrl {
         self.text.starts_with("https://")
     }
 
+    /// The host, without brackets.
+    pub fn host(&self) -> &str {
+        host_of(self.authority())
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        let behind = self.authority().rsplit_once(':').map_or("", |(_, port)| port);
+        behind.parse().unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    fn authority(&self) -> &str {
+        self.origin().split_once("://").map_or("", |(_, authority)| authority)
+    }
+
     /// The path behind host and port; empty or with a slash at its start.
     pub fn path(&self) -> &str {
         let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
@@ -457,6 +472,16 @@ mod tests {
         let url = base_url("https://ghes.example/api/v3/").unwrap();
         assert_eq!((url.origin(), url.path()), ("https://ghes.example", "/api/v3"));
         assert_eq!(base_url("https://x").unwrap().path(), "");
+        for (text, host, port) in [
+            ("https://x", "x", 443),
+            ("https://x:8443/y", "x", 8443),
+            ("http://localhost", "localhost", 80),
+            ("https://[::1]", "::1", 443),
+            ("https://[::1]:9/y", "::1", 9),
+        ] {
+            let url = base_url(text).unwrap();
+            assert_eq!((url.host(), url.port()), (host, port), "{text}");
+        }
     }
 
     #[test]

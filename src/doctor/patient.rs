@@ -21,6 +21,7 @@ use crate::state::people::People;
 use crate::state::record::Mode;
 use crate::state::teams::Teams;
 use crate::state::{Org, State};
+use crate::upstream::proxies::Proxies;
 use crate::upstream::tls::{self, Way};
 
 /// What is told of a process by its environment, beyond the settings; none of it is secret.
@@ -39,7 +40,7 @@ const TOLD: [&str; 7] = [
 pub struct Surroundings {
     /// Where trusted authorities come from, for people; empty where neither they nor the proxy could be found out.
     pub authorities: String,
-    pub(super) proxy: Option<String>,
+    pub(super) proxies: Proxies,
     pub(super) origins: Vec<(&'static str, Origin)>,
     pub(super) unknown: Vec<String>,
     pub(super) webhook_secrets: Vec<Secret>,
@@ -52,7 +53,7 @@ impl Surroundings {
         let told = TOLD.iter().filter_map(|name| Some((name.to_string(), env.get(*name)?.clone())));
         Self {
             authorities: way.roots.from.clone(),
-            proxy: way.proxy.clone(),
+            proxies: way.proxies.clone(),
             origins: config.origins.clone(),
             unknown: config.unknown.clone(),
             webhook_secrets: config.webhook_secrets.clone(),
@@ -149,10 +150,10 @@ pub fn alone(
     let is_whole = |vars: &[&str]| !faults.iter().any(|fault| vars.contains(&fault.var));
     let settings = &config.settings;
     let (github, sentry) = match &way {
-        Some(Way { roots, .. }) => {
-            let github = || Github::new(&settings.github_url, &config.github_token, roots);
+        Some(way) => {
+            let github = || Github::new(&settings.github_url, &config.github_token, way);
             let sentry =
-                || Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, roots);
+                || Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, way);
             (
                 is_whole(&["GH_TOKEN", "GH_API_URL", "GH_ORG"]).then(github),
                 is_whole(&["SENTRY_TOKEN", "SENTRY_URL", "SENTRY_ORG_SLUG"]).then(sentry),
@@ -168,7 +169,7 @@ pub fn alone(
         }
         (url, _) => url,
     };
-    let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, proxy: None };
+    let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, ..Way::local() };
     let way = way.unwrap_or(no_way);
     let around = Surroundings::new(&config, env, &way);
     let known = known_of(settings, &mut findings);
@@ -207,7 +208,7 @@ fn noted<T>(result: Result<T>, area: Area, findings: &mut Vec<Finding>) -> Optio
 
 fn examine(patient: &Patient, url: Option<&str>, progress: Progress) -> Vec<Finding> {
     let mut findings = configuration::look(patient);
-    findings.extend(machine::look(patient));
+    findings.extend(machine::look(patient, url));
     findings.extend(state::look(patient));
     progress("asking GitHub");
     let github = github::look(patient);

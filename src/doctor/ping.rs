@@ -13,7 +13,7 @@ use ureq::Agent;
 use super::patient::Patient;
 use super::{Area, Finding};
 use crate::clock::Timestamp;
-use crate::config::values;
+use crate::config::values::{self, BaseUrl};
 use crate::escape::{self, Quoted};
 use crate::intake::ping::OF_CHECK;
 use crate::intake::signature;
@@ -56,7 +56,8 @@ struct Reply {
 }
 
 fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> {
-    let is_local = values::base_url(url).is_ok_and(|base| base.is_loopback());
+    let base = values::base_url(url).ok();
+    let is_local = base.as_ref().is_some_and(BaseUrl::is_loopback);
     // The service's own clients may have needed no authorities.
     let roots = match url.starts_with("https://") {
         true => tls::roots(&patient.around.env).map_err(|error| Unsent {
@@ -73,7 +74,7 @@ fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> 
         .tls_config(TlsConfig::builder().root_certs(roots.certs).build())
         .timeout_global(Some(PATIENCE))
         .user_agent(concat!("GitHub-Hookshot/sentry-team-sync-", env!("CARGO_PKG_VERSION")));
-    let config = if is_local { config.proxy(None) } else { config };
+    let config = config.proxy(base.and_then(|base| patient.around.proxies.for_client(&base)));
     let agent: Agent = config.build().into();
     let body = body();
     let answered = agent

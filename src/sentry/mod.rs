@@ -21,7 +21,7 @@ use crate::escape::path_part;
 use crate::ids::{MemberId, SentrySlug, SentryTeamId};
 use crate::secret::Secret;
 use crate::upstream::pace::Method;
-use crate::upstream::tls::Roots;
+use crate::upstream::tls::Way;
 use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
 
@@ -168,7 +168,7 @@ pub enum Removed {
 
 impl Sentry {
     /// A client of one organisation.
-    pub fn new(base: &BaseUrl, org: &str, token: &Secret, roots: &Roots) -> Self {
+    pub fn new(base: &BaseUrl, org: &str, token: &Secret, way: &Way) -> Self {
         Self {
             host: Arc::new(Upstream::new(
                 "Sentry",
@@ -176,7 +176,7 @@ impl Sentry {
                 base,
                 token,
                 &[("accept", "application/json")],
-                roots,
+                way,
             )),
             api: format!("{}/api/0", base.path()),
             org: path_part(org),

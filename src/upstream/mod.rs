@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod pace;
+pub mod proxies;
 pub mod tally;
 pub mod tls;
 pub mod window;
@@ -127,9 +128,9 @@ impl Upstream {
         base: &BaseUrl,
         token: &Secret,
         headers: &'static [(&'static str, &'static str)],
-        roots: &tls::Roots,
+        way: &tls::Way,
     ) -> Self {
-        let tls = TlsConfig::builder().root_certs(roots.certs.clone()).build();
+        let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
         let config = Agent::config_builder()
             // The headers of a 429 are lost otherwise.
             .http_status_as_error(false)
@@ -143,8 +144,8 @@ impl Upstream {
             .max_idle_connections(64)
             .max_idle_connections_per_host(64)
             .user_agent(concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION")));
-        // Loopback never goes through a proxy; the client would send even plain HTTP there.
-        let config = if base.is_loopback() { config.proxy(None) } else { config };
+        // Always said: the client would look at the environment by itself otherwise.
+        let config = config.proxy(way.proxies.for_client(base));
         Self {
             name,
             base: base.clone(),

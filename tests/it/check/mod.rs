@@ -5,6 +5,7 @@ mod github;
 mod hook;
 mod machine;
 mod people;
+mod proxies;
 mod sentry;
 mod url;
 
