@@ -37,9 +37,9 @@ pub fn run(
     if let Command::Check { json, url } = call.command {
         return Ok(doctor::alone(flags, env, *json, url.as_deref(), call.progress));
     }
-    config::refuse(faults.iter())?;
+    config::refuse(faults.iter(), &config.unknown)?;
     let reply = alone(config, flags, env, call)?;
-    let unknown: Vec<_> = config.unknown.iter().map(|name| config::not_known(name)).collect();
+    let unknown: Vec<_> = config.unknown.iter().map(config::Unknown::told).collect();
     Ok(told(reply, &unknown))
 }
 

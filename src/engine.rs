@@ -29,6 +29,7 @@ use crate::sentry::Sentry;
 use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
+use crate::unused::Unused;
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
@@ -85,6 +86,8 @@ pub struct Engine {
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
+    /// Entries of lists that name nothing.
+    pub(crate) unused: Mutex<Option<Vec<Unused>>>,
 }
 
 /// What is remembered of a GitHub team's place in the tree of teams.
@@ -129,6 +132,7 @@ impl Engine {
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
+            unused: Mutex::default(),
             settings: RwLock::new(Arc::new(settings)),
             journal,
         })

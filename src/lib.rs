@@ -65,6 +65,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod truth;
+pub mod unused;
 pub mod upstream;
 pub mod verdict;
 pub mod watch;

@@ -117,6 +117,7 @@ impl Engine {
             Some((_, Mode::Payload)) => {
                 self.recover_if_possible();
                 let changed = self.read_directory()?;
+                self.learn_unused_of_sentry();
                 if changed || first {
                     self.try_wanted();
                 }

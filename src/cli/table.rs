@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::commands::Command;
 use crate::config::values;
 use crate::error::{Error, Result};
+use crate::escape::revealed;
 use crate::reconcile::command::Sync;
 
 /// One command.
@@ -230,7 +231,11 @@ fn check(typed: Typed) -> Result<Action> {
     let url = typed.texts("url")?.pop();
     if let Some(Err(why)) = url.as_deref().map(values::base_url) {
         let fix = "give the webhook's Payload URL: https://HOST/github";
-        return Err(Error::usage(format!("--url {why}")).fix(fix));
+        return Err(Error::usage(revealed(&format!("--url {why}"))).fix(fix));
+    }
+    let offline = typed.has("offline");
+    if offline && url.is_some() {
+        return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
     }
     run(Command::Check { json: typed.has("json"), url })
 }

@@ -113,8 +113,8 @@ impl Area {
     }
 
     fn finding(self, level: Level, what: &str, fix: Option<&str>) -> Finding {
-        let plain = |text: &str| escape::plain(text, SENTENCE);
-        Finding { area: self, level, what: plain(what), fix: fix.map(plain) }
+        let shown = |text: &str| escape::revealed(text).chars().take(SENTENCE).collect();
+        Finding { area: self, level, what: shown(what), fix: fix.map(shown) }
     }
 }
 
@@ -216,8 +216,8 @@ mod tests {
         assert_eq!(
             report.to_text(),
             "ok       configuration a\n\
-             failed   sentry        b [31mx\n\
-             \x20 fix: do this\n\
+             failed   sentry        b \\u{1b}[31m\\u{a}x\n\
+             \x20 fix: do\\u{202e} this\n\
              ok       sentry        c\n\
              checked by the running service: 2 ok, 0 warnings, 1 failed; exit code 1\n"
         );

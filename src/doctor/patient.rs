@@ -7,7 +7,7 @@ use super::{clock, configuration, github, hook, identity, machine, ping, sentry,
 use super::{Area, Finding, Report};
 use crate::clock::Timestamp;
 use crate::commands::Reply;
-use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings};
+use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings, Unknown};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::escape;
@@ -42,7 +42,8 @@ pub struct Surroundings {
     pub authorities: String,
     pub(super) proxies: Proxies,
     pub(super) origins: Vec<(&'static str, Origin)>,
-    pub(super) unknown: Vec<String>,
+    pub(super) unknown: Vec<Unknown>,
+    pub(super) warnings: Vec<Fault>,
     pub(super) webhook_secrets: Vec<Secret>,
     pub(super) env: Environment,
 }
@@ -56,6 +57,7 @@ impl Surroundings {
             proxies: way.proxies.clone(),
             origins: config.origins.clone(),
             unknown: config.unknown.clone(),
+            warnings: config.warnings.clone(),
             webhook_secrets: config.webhook_secrets.clone(),
             env: told.collect(),
         }
@@ -66,6 +68,7 @@ impl Surroundings {
         Self {
             origins: config.origins.clone(),
             unknown: config.unknown.clone(),
+            warnings: config.warnings.clone(),
             webhook_secrets: config.webhook_secrets.clone(),
             ..self.clone()
         }
@@ -216,6 +219,7 @@ fn examine(patient: &Patient, url: Option<&str>, progress: Progress) -> Vec<Find
     progress("asking Sentry");
     let sentry = sentry::look(patient, &github);
     findings.extend(identity::look(patient, &github, &sentry));
+    findings.extend(configuration::unused(patient, &github, &sentry));
     findings.extend(clock::look("GitHub", github.moment));
     findings.extend(clock::look("Sentry", sentry.moment));
     if let Some(url) = url {

@@ -11,7 +11,7 @@ use ureq::tls::TlsConfig;
 use ureq::Agent;
 
 use super::patient::Patient;
-use super::{Area, Finding};
+use super::{Area, Finding, Level};
 use crate::clock::Timestamp;
 use crate::config::values::{self, BaseUrl};
 use crate::escape::{self, Quoted};
@@ -39,8 +39,21 @@ pub(super) fn look(patient: &Patient, url: &str) -> Finding {
         return AREA.failed(format!("{} was not tried", Quoted(url)), fix);
     };
     match send(patient, url, secret) {
-        Ok(reply) => judge(url, &reply),
+        Ok(reply) => beside_odd_secret(patient, judge(url, &reply)),
         Err(Unsent { what, fix }) => AREA.failed(format!("{}: {what}", Quoted(url)), fix),
+    }
+}
+
+/// The ping is signed with the very secret that the service has: where something in it is most likely not meant, a good
+/// answer says nothing about GitHub's deliveries.
+fn beside_odd_secret(patient: &Patient, finding: Finding) -> Finding {
+    let odd = patient.around.warnings.iter().find(|warning| warning.var == "GH_WEBHOOK_TOKEN");
+    match odd {
+        Some(odd) if finding.level == Level::Ok => AREA.warning(
+            format!("{}; but {}, and a delivery of GitHub's may get 401", finding.what, odd.what),
+            &odd.fix,
+        ),
+        _ => finding,
     }
 }
 

@@ -115,6 +115,11 @@ impl Directory {
         }
     }
 
+    /// Whether any member shows an address, of whatever weight.
+    pub fn knows(&self, address: &Address) -> bool {
+        self.entries(address).next().is_some()
+    }
+
     fn entries(&self, address: &Address) -> impl Iterator<Item = &Entry> {
         let address = address.folded();
         let from = self.addresses.partition_point(|entry| entry.address < address);

@@ -9,21 +9,18 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::mapgrammar::{self, parse};
 use super::usermap::UserMap;
 use crate::clock::Timestamp;
 use crate::escape::Safe;
+use crate::reload::GRACE;
 
 /// The copy of the map in use, in the state directory.
 const KEPT: &str = "user-map.json";
 /// Since when the file is refused: there as long as it is, so that a restart does not begin to count anew.
 const REFUSED: &str = "user-map.refused";
-/// The last good map is good for so long. A file that a new version refuses must not raise the alarm at the upgrade;
-/// after a day, nobody has looked at the warnings.
-const GRACE: Duration = Duration::from_secs(24 * 3600);
-
 /// The map in use, and the file it comes from.
 pub struct MapFile {
     path: Option<PathBuf>,
@@ -53,7 +50,8 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// Whether the mirror does not do what it should because of it.
+    /// Whether the mirror does not do what it should because of it. A file that a new version refuses must not raise the
+    /// alarm at the upgrade.
     pub fn is_grave(&self, now: Timestamp) -> bool {
         !self.has_last_good || now.since(self.since) > GRACE
     }
@@ -268,7 +266,7 @@ mod tests {
         folder.write("a,a@x;b@x\n");
         take(&file);
         let fault = file.fault().unwrap();
-        let later = |hours| fault.since.after(Duration::from_secs(hours * 3600_u64));
+        let later = |hours: u32| fault.since.after(GRACE * hours / 24);
         assert_eq!([0, 24, 25].map(|hours| fault.is_grave(later(hours))), [false, false, true]);
         // Whoever restarts every night is told all the same.
         fs::write(folder.0.join(REFUSED), "2026-11-01T10:00:00Z\n").unwrap();

@@ -24,6 +24,7 @@ use crate::state::deliveries::Recent;
 use crate::state::holds::Decision;
 use crate::state::record::{Mode, Status as Outcome};
 use crate::state::State;
+use crate::unused::Unused;
 use crate::upstream::pace::Health;
 use crate::upstream::tally::Budget;
 use crate::upstream::Upstream;
@@ -75,6 +76,8 @@ pub struct Status {
     /// Whether the user map's file is refused: the last good one is in use, if there is one.
     #[serde(skip)]
     pub user_map_refused: bool,
+    /// Entries of lists that name nothing; not known before both sides were read.
+    pub unused: Option<Vec<Unused>>,
     /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
@@ -414,7 +417,7 @@ impl Engine {
                 reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
             }
         }
-        reasons.extend(self.grave_file(Timestamp::now()));
+        reasons.extend(self.grave_files(Timestamp::now()));
         let well = github.is_well() && sentry.is_well();
         let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
         if let Some(at) =
@@ -442,6 +445,7 @@ impl Status {
             warnings: Vec::new(),
             reloads: ReloadsView::default(),
             user_map_refused: false,
+            unused: None,
             github_org: state.org.as_ref().map(|org| org.login.to_string()),
             sentry_org: String::new(),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),

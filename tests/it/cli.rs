@@ -171,8 +171,14 @@ fn without_a_service_every_fault_and_every_unknown_variable_is_told() {
     for (var, value) in odd {
         assert!(talk.contains(var) && talk.contains(value), "{var}: {talk}");
     }
+    // A name that is not known is told beside the faults, and not only when these are gone.
+    let (ended, _, talk) =
+        world.command_with(&["status"], &[("SYNC_WORKERS", "many"), ("SYNC_PROTETC", "boss@example.com")]);
+    assert_eq!(ended, 64, "{talk}");
+    assert!(talk.contains("SYNC_WORKERS is `many`") && talk.contains("did you mean SYNC_PROTECT?"), "{talk}");
     let (ended, _, talk) = world.command_with(&["status"], &[("SYNC_LISTN", "127.0.0.1:1")]);
-    let said = "warning: the variable SYNC_LISTN is not known to this version and ignored\n";
+    let said =
+        "warning: the variable SYNC_LISTN is not known to this version and ignored; did you mean SYNC_LISTEN?\n";
     assert_eq!((ended, talk.as_str()), (0, said));
 }
 

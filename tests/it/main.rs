@@ -44,6 +44,7 @@ mod refusals;
 mod reload;
 mod restarts;
 mod secrecy;
+mod settings;
 mod snapshot;
 mod storm;
 mod systemd;

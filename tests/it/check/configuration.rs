@@ -9,7 +9,7 @@ use crate::reload::{in_file, reload};
 use crate::world::World;
 
 fn secret_file(world: &mut World, var: &str, mode: u32) -> PathBuf {
-    let path = world.dir.0.join(var.to_lowercase());
+    let path = world.dir.0.join(var.to_ascii_lowercase());
     let value = world.env.remove(var).expect("set");
     fs::write(&path, value + "\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
