@@ -28,6 +28,7 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config)) -> Result<E
     let dir = &config.settings.state_dir;
     let command = with_kept_plan(command, kept)?;
     let running = match &command {
+        Command::Check { offline: true, .. } => None,
         _ if is_lost => None,
         _ => Running::find(dir)?,
     };

@@ -41,6 +41,9 @@ pub enum Command {
         json: bool,
         /// A public address to send a ping to.
         url: Option<String>,
+        /// The configuration alone; no running service is asked.
+        #[serde(default)]
+        offline: bool,
     },
     /// Carry out what is held.
     Approve {
@@ -126,7 +129,7 @@ impl Bench<'_> {
                 None => Reply::default(),
             },
             Command::Status { json } => self.status(*json),
-            Command::Check { json, url } => self.engine.map_or_else(Reply::default, |engine| {
+            Command::Check { json, url, .. } => self.engine.map_or_else(Reply::default, |engine| {
                 doctor::beside(engine, *json, url.as_deref(), progress)
             }),
             Command::Approve { holds, all } => self.decide(holds, *all, true),

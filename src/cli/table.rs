@@ -144,7 +144,11 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "check",
         operand: Operand::None,
-        flags: &[JSON, flag("url", Takes::One("URL"), "send a signed ping to this public address too")],
+        flags: &[
+            JSON,
+            flag("url", Takes::One("URL"), "send a signed ping to this public address too"),
+            flag("offline", Takes::Nothing, "the configuration alone: nobody is asked, as before a restart with a new version"),
+        ],
         help: "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing",
         read: check,
     },
@@ -237,7 +241,7 @@ fn check(typed: Typed) -> Result<Action> {
     if offline && url.is_some() {
         return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
     }
-    run(Command::Check { json: typed.has("json"), url })
+    run(Command::Check { json: typed.has("json"), url, offline })
 }
 
 fn sync(typed: Typed) -> Result<Action> {

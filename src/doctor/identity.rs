@@ -34,7 +34,8 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
     findings
 }
 
-fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMap {
+/// The map, as far as its file is one.
+pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMap {
     let Some(path) = &patient.settings.user_map else { return UserMap::default() };
     let shown = path.display();
     let read = std::fs::read_to_string(path).map_err(|why| format!("cannot be read: {why}"));

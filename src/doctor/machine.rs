@@ -51,7 +51,7 @@ fn unit(patient: &Patient) -> Vec<Finding> {
     let own = env.get("SYSTEMD_EXEC_PID").is_some_and(|pid| pid.parse() == Ok(std::process::id()));
     if !(env.contains_key("NOTIFY_SOCKET") || own && env.contains_key("INVOCATION_ID")) {
         let what = "the service does not run under systemd: nobody starts it again when it ends";
-        return vec![AREA.ok(what), user()];
+        return vec![AREA.note(what), user()];
     }
     let credentials = match env.contains_key("CREDENTIALS_DIRECTORY") {
         true => "with credentials",

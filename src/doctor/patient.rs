@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{clock, configuration, github, hook, identity, machine, ping, sentry, state};
-use super::{Area, Finding, Report};
+use super::{Area, By, Finding, Report};
 use crate::clock::Timestamp;
 use crate::commands::Reply;
 use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings, Unknown};
@@ -135,17 +135,22 @@ pub fn beside(engine: &Engine, json: bool, url: Option<&str>, progress: Progress
         github_fingerprint: engine.github_fingerprint(),
         sentry: Some(engine.sentry.afresh()),
     };
-    Report::new(examine(&patient, url, progress), true, false).reply(json)
+    Report::new(examine(&patient, url, progress), By::Service, false).reply(json)
+}
+
+/// What was asked for.
+pub struct Asked<'a> {
+    /// The report as JSON.
+    pub json: bool,
+    /// A public address to send a ping to.
+    pub url: Option<&'a str>,
+    /// The configuration alone: nobody is asked, and no state is looked at.
+    pub offline: bool,
 }
 
 /// Examines what this command was given, where no service runs. Whatever has a fault is left out, the rest is looked at.
-pub fn alone(
-    flags: &Environment,
-    env: &Environment,
-    json: bool,
-    url: Option<&str>,
-    progress: Progress,
-) -> Reply {
+pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Progress) -> Reply {
+    let &Asked { json, url, offline } = asked;
     let (config, faults) = config::read(flags, env, Need::Everything);
     let mut findings = Vec::new();
     let way = noted(tls::way(env, config.settings.is_all_local()), Area::Machine, &mut findings);
@@ -153,7 +158,7 @@ pub fn alone(
     let is_whole = |vars: &[&str]| !faults.iter().any(|fault| vars.contains(&fault.var));
     let settings = &config.settings;
     let (github, sentry) = match &way {
-        Some(way) => {
+        Some(way) if !offline => {
             let github = || Github::new(&settings.github_url, &config.github_token, way);
             let sentry =
                 || Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, way);
@@ -162,7 +167,7 @@ pub fn alone(
                 is_whole(&["SENTRY_TOKEN", "SENTRY_URL", "SENTRY_ORG_SLUG"]).then(sentry),
             )
         }
-        None => (None, None),
+        _ => (None, None),
     };
     let url = match (url, &way) {
         (Some(url), None) => {
@@ -175,7 +180,7 @@ pub fn alone(
     let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, ..Way::local() };
     let way = way.unwrap_or(no_way);
     let around = Surroundings::new(&config, env, &way);
-    let known = known_of(settings, &mut findings);
+    let known = if offline { None } else { known_of(settings, &mut findings) };
     let patient = Patient {
         settings,
         around: &around,
@@ -186,8 +191,14 @@ pub fn alone(
         github_fingerprint: config.github_token.fingerprint(),
         sentry,
     };
+    if offline {
+        findings.extend(configuration::look(&patient));
+        findings.extend(machine::look(&patient, None));
+        identity::user_map(&patient, &mut findings);
+        return Report::new(findings, By::Offline, misconfigured).reply(json);
+    }
     findings.extend(examine(&patient, url, progress));
-    Report::new(findings, false, misconfigured).reply(json)
+    Report::new(findings, By::Command, misconfigured).reply(json)
 }
 
 fn known_of(settings: &Settings, findings: &mut Vec<Finding>) -> Option<Known> {
