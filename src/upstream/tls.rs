@@ -5,6 +5,7 @@ use ureq::tls::{parse_pem, Certificate, PemItem, RootCerts};
 use super::proxies::Proxies;
 use crate::config::Environment;
 use crate::error::{Error, Result};
+use crate::escape::revealed;
 
 /// Where distributions keep their bundle of authorities.
 const BUNDLES: [&str; 5] = [
@@ -57,6 +58,7 @@ pub fn way(env: &Environment, all_local: bool) -> Result<Way> {
 pub fn roots(env: &Environment) -> Result<Roots> {
     if let Some(path) = env.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
         return read(path).map_err(|why| {
+            let path = revealed(path);
             Error::usage(format!("failed to read the certificate authorities of SSL_CERT_FILE `{path}`"))
                 .why(why)
                 .fix("name a PEM file with at least one certificate, or unset SSL_CERT_FILE")
