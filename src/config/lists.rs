@@ -4,6 +4,8 @@
 //! without a word: so each entry has a grammar, and whatever does not fit is a fault that says where it stands. Entries
 //! that could name something and do not are found by [`Protected::unused`] and [`TeamFilter::unused`].
 
+use std::fmt;
+
 use super::fault::Wrong;
 use super::values::brief;
 use crate::address::Address;
@@ -127,6 +129,14 @@ impl TeamFilter {
             self.include.iter().map(|glob| (glob, "")).chain(self.exclude.iter().map(|glob| (glob, "!")));
         let unused = globs.filter(|(glob, _)| !teams.is_empty() && !fits(glob));
         unused.map(|(glob, mark)| format!("{mark}{glob}")).collect()
+    }
+}
+
+impl fmt::Display for TeamFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let excludes = self.exclude.iter().map(|glob| format!("!{glob}"));
+        let globs: Vec<_> = self.include.iter().cloned().chain(excludes).collect();
+        f.write_str(&globs.join(","))
     }
 }
 

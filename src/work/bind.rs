@@ -10,7 +10,7 @@ use crate::sentry::Team;
 use crate::slug;
 use crate::state::holds::{HeldChange, Hold, APPROVE_WITH};
 use crate::state::record::{Binding, Fate, Intent, Mode, Record};
-use crate::work::hint::Outcome;
+use crate::work::hint::{Outcome, Own};
 use crate::work::team::TeamJob;
 
 /// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.
@@ -266,7 +266,7 @@ fn wait_for(
             }
         }
     } else if job.mode == Mode::Read {
-        job.engine.look_at_team(owner, "its slug is wanted");
+        job.engine.look_at_team(owner, Own::SlugIsWanted);
     }
     Outcome::Waiting(format!("slug `{}` still belongs to GitHub team {owner}", wish.team.slug))
 }

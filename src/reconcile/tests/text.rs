@@ -112,7 +112,8 @@ fn the_json_of_a_plan() {
 
 #[test]
 fn counts_tell_what_is_to_be_done() {
-    let counts = Counts { create: 1, adopt: 1, rename: 1, delete: 2, empty: 0, add: 3, remove: 4, held: 6 };
+    let counts =
+        Counts { create: 1, adopt: 1, back: 0, rename: 1, delete: 2, empty: 0, add: 3, remove: 4, held: 6 };
     assert_eq!(plan().counts(), counts);
     assert!(!plan().is_in_sync() && Plan::default().is_in_sync());
     assert_eq!(Plan::default().to_string(), "in sync: 0 teams in sync, 0 left out\n");
