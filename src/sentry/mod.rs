@@ -332,18 +332,25 @@ impl Sentry {
     ) -> Result<Option<Vec<T>>, Trouble> {
         let mut items = Vec::new();
         let mut next = path.to_string();
-        for _ in 0..MOST_PAGES {
+        let mut last = None;
+        for number in 0..MOST_PAGES {
             let reply = self.host.ask(Asked::Sentry, &Request::get(next.clone()));
             match reply.verdict {
                 Verdict::Done => {}
                 Verdict::Missing => return Ok(None),
                 _ => return Err(reply.into_trouble()),
             }
+            let sum = reply.answer.sum();
             let (rows, link): (Vec<R>, _) = parsed(reply)?;
+            let cursor = wire::next_cursor(link.as_deref(), rows.len(), number)
+                .map_err(|why| broken(next.clone(), format!("the Link header is no use: {why}")))?;
+            if last.replace(sum) == Some(sum) && !rows.is_empty() {
+                return Err(broken(next, "the page is the same as the one before".into()));
+            }
             for row in rows {
                 items.push(read(row).ok_or_else(|| unreadable(path.into()))?);
             }
-            let Some(cursor) = wire::next_cursor(link.as_deref()) else { return Ok(Some(items)) };
+            let Some(cursor) = cursor else { return Ok(Some(items)) };
             let after = format!("{path}&cursor={}", path_part(&cursor));
             if after == next {
                 return Err(broken(next, "the page leads to itself".into()));

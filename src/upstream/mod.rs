@@ -5,6 +5,8 @@
 //! that met a kept connection at the moment when the other side closed it is asked once more, on a fresh one.
 
 pub mod answer;
+pub mod graphql;
+pub mod link;
 pub mod pace;
 pub mod proxies;
 pub mod refusal;
@@ -364,9 +366,11 @@ impl Upstream {
             // Sentry's POST that adds a member has no body.
             Method::Post | Method::Put => self.agent.run(builder.body(body.unwrap_or_default())?)?,
         };
+        // A header with an odd byte is not one that is not there.
         let all = response.headers().iter();
-        let headers =
-            Headers::pick(all.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
+        let all: Vec<_> =
+            all.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+        let headers = Headers::pick(all.iter().map(|(name, value)| (*name, &**value)));
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(BODY_LIMIT).read_to_vec()?;
         Ok(Answer { status, headers, body })
@@ -382,7 +386,8 @@ impl Upstream {
         }
         let mut pace = self.pace();
         pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
-        if headers.remaining == Some(0) && headers.told().is_none() {
+        let is_used_up = headers.remaining == Some(0) && headers.told().is_none();
+        if is_used_up && headers.retry_after.is_none() {
             let wait = headers.until_reset(Timestamp::now()).unwrap_or(1);
             pace.hold(method, Duration::from_secs(wait), now);
         }
@@ -416,9 +421,14 @@ impl Upstream {
 }
 
 /// What an answer says of the token's rate. One that refuses the token tells that of whoever has none (GitHub: 60 calls an
-/// hour by address), and one that failed may not have come as far as to know.
+/// hour by address), one that failed may not have come as far as to know, and where `Retry-After` names the wait, it
+/// counts: the window's reset may be an hour away.
 fn told_of_the_token(verdict: &Verdict, headers: &Headers) -> Option<window::Told> {
-    headers.told().filter(|_| !matches!(verdict, Verdict::Refused(_) | Verdict::Unknown(_)))
+    headers.told().filter(|_| match verdict {
+        Verdict::Refused(_) | Verdict::Unknown(_) => false,
+        Verdict::Wait(_) => headers.retry_after.is_none(),
+        _ => true,
+    })
 }
 
 fn bearer(token: &Secret) -> Secret {
@@ -529,6 +539,16 @@ mod tests {
         assert!(told(Verdict::Done) && told(Verdict::Missing) && told(Verdict::Denied("no".into())));
         assert!(!told(Verdict::Refused("bad credentials".into())));
         assert!(!told(Verdict::Unknown("503".into())));
+    }
+
+    #[test]
+    fn a_named_wait_counts_and_not_the_end_of_the_window() {
+        let headers = Headers { limit: Some(60), remaining: Some(0), reset: Some(1), ..Headers::default() };
+        let limited = Verdict::Wait(Duration::from_secs(1));
+        assert!(told_of_the_token(&limited, &headers).is_some());
+        let named = Headers { retry_after: Some(1), ..headers };
+        assert_eq!(told_of_the_token(&limited, &named), None);
+        assert!(told_of_the_token(&Verdict::Done, &named).is_some());
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod lifecycle;
 mod logins;
 mod mode;
 mod model;
+mod pages;
 mod payloads;
 mod people;
 mod proxies;
