@@ -21,6 +21,7 @@ use crate::ids::{GithubTeamId, Login, Seq};
 use crate::intake::counts::Counts;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
+use crate::paste::Invocation;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
 use crate::reload::Reloads;
@@ -69,6 +70,8 @@ pub struct Engine {
     /// What arrived and failed in the last hours.
     pub hours: Hours,
     surroundings: RwLock<Arc<Surroundings>>,
+    /// How whoever reads the service's log and page types a command.
+    pub reader: Invocation,
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
@@ -109,6 +112,7 @@ impl Engine {
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             reloads: Reloads::default(),
             github_token: Mutex::new((config.github_token.fingerprint(), false)),
+            reader: Invocation::of_service(&settings.state_dir, env),
             surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::default(),
             tree: Mutex::new(None),

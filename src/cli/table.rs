@@ -84,7 +84,7 @@ const fn instead(name: &'static str, help: &'static str) -> Flag {
 }
 
 const JSON: Flag = flag("json", Takes::Nothing, "print JSON, for programs");
-const LISTED: &str = "sentry-team-sync status lists them";
+const LISTED: &str = "`sentry-team-sync status` lists them";
 const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
 const GUID: Word = Word { sign: "GUID", what: "the GUID of a delivery", fix: LISTED, choices: &[] };
 const LOGIN: Word = Word {
@@ -96,13 +96,13 @@ const LOGIN: Word = Word {
 const TEAM: Word = Word {
     sign: "TEAM",
     what: "one team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub",
-    fix: "sentry-team-sync explain lists them",
+    fix: "`sentry-team-sync explain` lists them",
     choices: &[],
 };
 const DELETED: Word = Word {
     sign: "ID",
     what: "the id or slug of one deleted Sentry team",
-    fix: "sentry-team-sync undo lists them",
+    fix: "`sentry-team-sync undo` lists them",
     choices: &[],
 };
 const SHELL: Word = Word {
@@ -249,6 +249,11 @@ fn audit(typed: Typed) -> Result<Action> {
 }
 
 impl CommandHelp {
+    /// Whether it is about a state directory.
+    pub fn has_state(&self) -> bool {
+        !matches!(self.name, "completions" | "manual")
+    }
+
     /// The command of this name.
     pub fn named(name: &str) -> Option<&'static CommandHelp> {
         COMMANDS.iter().find(|command| command.name == name)

@@ -48,7 +48,7 @@ impl Status {
             return say(
                 Mood::Broken,
                 "Not ready",
-                "What keeps it from working stands below; sentry-team-sync check says what to do.".into(),
+                "What keeps it from working stands below; `sentry-team-sync check` says what to do.".into(),
             );
         }
         let for_you = self.for_a_person();
@@ -303,7 +303,7 @@ mod tests {
             is(
                 Mood::Broken,
                 "Not ready",
-                "What keeps it from working stands below; sentry-team-sync check says what to do."
+                "What keeps it from working stands below; `sentry-team-sync check` says what to do."
             )
         );
     }

@@ -30,6 +30,7 @@ mod http;
 mod invites;
 mod lifecycle;
 mod model;
+mod paste;
 mod payloads;
 mod people;
 mod proxies;

@@ -215,11 +215,11 @@ fn the_page_says_what_waits_for_whom_and_what_to_type() {
     let hold = world.only_hold();
     let name = hold["name"].as_str().unwrap();
     assert!(
-        page.contains(&format!("sentry-team-sync approve {name}\nsentry-team-sync reject {name}")),
+        page.contains(&["approve", "reject"].map(|word| world.shown(&format!("{word} {name}"))).join("\n")),
         "{page}"
     );
     let failed = status["failures"][0]["delivery"].as_str().unwrap();
-    assert!(page.contains(&format!("sentry-team-sync replay {failed}")), "{page}");
+    assert!(page.contains(&world.shown(&format!("replay {failed}"))), "{page}");
     let wait = status["waits"][0].clone();
     assert_eq!((&wait["slug"], &wait["wants"]), (&json!("payments"), &json!("mobile")));
     assert!(page.contains("<li><code>payments</code> (GitHub team"), "{page}");

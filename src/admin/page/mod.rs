@@ -80,7 +80,7 @@ fn heading(page: &mut String, status: &Status) {
         Html(from),
         Html(&status.sentry_org),
         Html(&status.headline.title),
-        Html(&status.headline.why)
+        Prose(&status.headline.why)
     );
     for lines in [&status.reasons, &status.warnings].into_iter().filter(|lines| !lines.is_empty()) {
         list(page, lines, lines.len());
