@@ -30,6 +30,8 @@ use crate::sentry::Sentry;
 use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
+use crate::status::Conditions;
+use crate::upstream::pace::Health;
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
@@ -88,6 +90,8 @@ pub struct Engine {
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
+    /// Since when things are as they are.
+    pub(crate) conditions: Conditions,
 }
 
 /// What is remembered of a GitHub team's place in the tree of teams.
@@ -131,6 +135,7 @@ impl Engine {
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
+            conditions: Conditions::default(),
             settings: RwLock::new(Arc::new(settings)),
             journal,
         })
@@ -348,8 +353,11 @@ impl Engine {
             return Some((a_moment, why.to_string()));
         }
         let host = |host: &crate::upstream::Upstream| {
-            let why = || format!("{} can not be used", host.name());
-            host.paused_for().map(|wait| (wait, why()))
+            let why = match host.health() {
+                Health::Well => String::new(),
+                Health::Down(why) | Health::Refused(why) => format!(": {why}"),
+            };
+            host.paused_for().map(|wait| (wait, format!("{} can not be used{why}", host.name())))
         };
         let github = if mode == Mode::Read { host(self.github.host()) } else { None };
         github.into_iter().chain(host(self.sentry.host())).max()

@@ -112,18 +112,21 @@ impl Engine {
 
     /// Looks at what no event tells: in read mode at everything, in payload mode at Sentry's people. `first`: at start.
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
-        match self.bearings() {
+        self.note_look();
+        let looked = match self.bearings() {
             Some((_, Mode::Read)) => self.reconcile(true, &|_| (), &mut |_| true).map(drop),
             Some((_, Mode::Payload)) => {
                 self.recover_if_possible();
-                let changed = self.read_directory()?;
-                if changed || first {
-                    self.try_wanted();
-                }
-                Ok(())
+                self.read_directory().map(|changed| {
+                    if changed || first {
+                        self.try_wanted();
+                    }
+                })
             }
             None => Ok(()),
-        }
+        };
+        self.note_looked(&looked);
+        looked
     }
 
     /// Follows bound teams that were renamed in Sentry, by a list of all that was read after `bindings` were looked at:
@@ -255,6 +258,7 @@ pub fn run(engine: &Engine) {
     let mut invites = invite::Turn::default();
     while !engine.lanes.is_stopping() {
         engine.lanes.rest(Duration::from_secs(1));
+        engine.note_conditions();
         let before = looked;
         engine.look_at_new_token(&mut asked_token);
         engine.expire_holds();
@@ -289,6 +293,7 @@ fn get_started(engine: &Engine) {
     let mut told = BTreeSet::new();
     while !engine.lanes.is_stopping() {
         let ask = asked.is_none_or(|at| at.elapsed() >= ORGANISATION_AGAIN);
+        engine.note_conditions();
         let found = engine.find_bearings(ask);
         if ask && found.is_ok() {
             asked = Some(Instant::now());
@@ -303,6 +308,7 @@ fn get_started(engine: &Engine) {
                 let level = if told.contains(&why) { log::Level::Debug } else { log::Level::Warn };
                 log::log!(level, "start: not all is known yet, deliveries are kept: {why}");
                 told.insert(why);
+                engine.note_conditions();
                 engine.lanes.rest(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }

@@ -104,7 +104,13 @@ impl Admin<'_> {
             true => Answer::json(200, &json!({ "status": "ready", "warnings": status.warnings })),
             false => Answer::json(
                 503,
-                &json!({ "status": "not ready", "reasons": status.reasons, "warnings": status.warnings }),
+                &json!({
+                    "status": "not ready",
+                    "reasons": status.reasons,
+                    "warnings": status.warnings,
+                    "since": status.not_ready_since,
+                    "deliveries": if status.stores_deliveries { "stored" } else { "refused" },
+                }),
             ),
         }
     }

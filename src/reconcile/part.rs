@@ -54,6 +54,27 @@ pub enum Task {
     Filled,
 }
 
+/// What a thing that was done has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: it was so already, or newer news decided.
+    Nothing,
+    /// A team is bound to a Sentry team that was there: nothing in Sentry.
+    Adopted,
+    /// Something in Sentry.
+    Written,
+}
+
+impl Effect {
+    /// Of a call that may have found things as they should be.
+    pub fn written(is_written: bool) -> Self {
+        match is_written {
+            true => Effect::Written,
+            false => Effect::Nothing,
+        }
+    }
+}
+
 impl Part {
     /// A team's share of a run.
     pub fn new(team: GithubTeamId, [seq, read]: [Seq; 2], tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
@@ -71,12 +92,13 @@ impl Part {
     }
 
     /// That is done, or can not be: what came of it. Returns whether it was the last.
-    pub fn passed(&self, result: Result<bool, String>) -> bool {
+    pub fn passed(&self, result: Result<Effect, String>) -> bool {
         let mut tally = self.run.lock();
         tally.moved = Some(Instant::now());
         match result {
-            Ok(true) => tally.written += 1,
-            Ok(false) => {}
+            Ok(Effect::Written) => tally.written += 1,
+            Ok(Effect::Adopted) => tally.adopted += 1,
+            Ok(Effect::Nothing) => {}
             Err(why) => tally.failed.push(why),
         }
         drop(tally);
@@ -134,6 +156,8 @@ pub struct Tally {
     pub open: usize,
     /// Changes made in Sentry.
     pub written: usize,
+    /// Teams that were bound to a Sentry team that was there.
+    pub adopted: usize,
     /// What can not be done, and why.
     pub failed: Vec<String>,
     /// What a delivery of a moment before says otherwise of: another comparison decides.
@@ -188,7 +212,7 @@ mod tests {
         let now = Instant::now;
         assert!(!run.tally().is_under_way(now()));
         let part = Part::new(GithubTeamId(1), [Seq(1); 2], vec![Task::Filled, Task::Filled], run.clone());
-        assert!(!part.passed(Ok(true)) && run.tally().is_under_way(now()));
+        assert!(!part.passed(Ok(Effect::Written)) && run.tally().is_under_way(now()));
         assert!(!run.tally().is_under_way(now() + STUCK));
         assert!(!part.may_wait_for(GithubTeamId(1)) && !part.may_wait_for(GithubTeamId(2)));
         let other = Part::new(GithubTeamId(2), [Seq(1); 2], vec![Task::Filled], run.clone());

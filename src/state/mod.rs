@@ -5,6 +5,7 @@
 
 pub mod deliveries;
 pub mod holds;
+pub mod notes;
 pub mod people;
 pub mod record;
 pub mod teams;

@@ -22,6 +22,7 @@ use crate::escape::Quoted;
 use crate::ids::{GithubTeamId, Seq};
 use crate::lanes::{Job, LONGEST_PAUSE};
 use crate::state::holds::HoldName;
+use crate::state::notes;
 use crate::state::record::{Delivery, Mode, Record, Settled};
 use crate::state::Org;
 use hint::{Hint, LaneKey, Origin, Outcome};
@@ -131,6 +132,9 @@ fn settle(engine: &Engine, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
 
 fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint, Duration)> {
     let now = Instant::now();
+    if let Outcome::Later(why, _) | Outcome::LookAgain(why, _) | Outcome::Waiting(why) = &outcome {
+        hint.put_off(why, Timestamp::now());
+    }
     let ended = match outcome {
         Outcome::Done(note) => Ok((Settled::Done, None, note)),
         Outcome::Superseded(note) => Ok((Settled::Superseded, None, note)),
@@ -152,6 +156,7 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
         }
         Outcome::GoOn => {
             hint.tries = 0;
+            hint.put_off = None;
             hint.due = now;
             return Some((hint, Duration::ZERO));
         }
@@ -182,7 +187,7 @@ fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, Option<H
     if outcome.is_err() {
         engine.hours.failed(at);
     }
-    let short = |text: String| text.chars().take(NOTE).collect::<String>().into();
+    let short = |text: String| notes::short(&text, NOTE).into();
     engine.journal.note(match ended {
         Ok((how, hold, note)) => Record::Settled { seqs: vec![seq], how, note: short(note), hold, at },
         Err(why) => Record::Failed { seq, why: short(why), at },

@@ -51,4 +51,5 @@ mod tidy;
 mod trouble;
 mod undo;
 mod upgrade;
+mod waiting;
 mod watching;
