@@ -180,31 +180,35 @@ impl Bench<'_> {
         if names.is_empty() {
             reply.say("nothing is held");
         }
+        let mut n_decided = 0;
         for name in names {
-            self.decide_one(&name, approved, &mut reply);
+            n_decided += usize::from(self.decide_one(&name, approved, &mut reply));
+        }
+        if n_decided > 0 && self.engine.is_none() {
+            let what = if n_decided == 1 { "the decision is" } else { "the decisions are" };
+            reply.tell(&format!("no service is running: {what} kept and carried out when one starts"));
         }
         reply
     }
 
-    fn decide_one(&self, name: &str, approved: bool, reply: &mut Reply) {
+    /// Whether it was decided.
+    fn decide_one(&self, name: &str, approved: bool, reply: &mut Reply) -> bool {
         let name = HoldName(name.into());
         let Some(hold) = self.journal.read(|state| state.holds.get(&name).cloned()) else {
-            return reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
+            reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
+            return false;
         };
         let record = Record::Decided { name: name.clone(), approved, at: Timestamp::now() };
         if let Err(NotKept(why)) = self.journal.keep(record) {
-            return reply.fail(&format!("failed to record the decision: {why}"));
+            reply.fail(&format!("failed to record the decision: {why}"));
+            return false;
         }
         let word = if approved { "approved" } else { "rejected" };
-        for change in &hold.changes {
-            reply.say(&format!("{word}: {change}"));
-            match self.engine {
-                Some(engine) => engine.look_at_decision(change),
-                None => {
-                    reply.tell("no service is running: the decision is kept and carried out when one starts")
-                }
-            }
+        hold.changes.iter().for_each(|change| reply.say(&format!("{word}: {change}")));
+        if let Some(engine) = self.engine {
+            engine.look_at_hold(&hold, approved);
         }
+        true
     }
 
     fn replay(&self, guids: &[String], all: bool) -> Reply {
@@ -224,6 +228,10 @@ impl Bench<'_> {
         if chosen.is_empty() && reply.exit == 0 {
             reply.say("nothing has failed");
         }
+        if !chosen.is_empty() && self.engine.is_none() {
+            let what = if chosen.len() == 1 { "it is" } else { "they are" };
+            reply.tell(&format!("no service is running: {what} looked at when one starts"));
+        }
         for (seq, guid) in chosen {
             if let Err(NotKept(why)) = self.journal.keep(Record::Again { seq }) {
                 return Reply {
@@ -234,11 +242,8 @@ impl Bench<'_> {
             }
             reply.say(&format!("looking again at {guid}"));
             let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));
-            match (self.engine, delivery) {
-                (Some(engine), Some(delivery)) => {
-                    engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
-                }
-                _ => reply.tell("no service is running: it is looked at when one starts"),
+            if let (Some(engine), Some(delivery)) = (self.engine, delivery) {
+                engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
             }
         }
         reply

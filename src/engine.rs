@@ -27,7 +27,7 @@ use crate::recover::Recovered;
 use crate::reload::Reloads;
 use crate::sentry::scopes::lacking;
 use crate::sentry::Sentry;
-use crate::state::holds::HeldChange;
+use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
 use crate::status::Conditions;
@@ -196,8 +196,8 @@ impl Engine {
         let (queued, teams, decided) = self.journal.read(|state| {
             let queued: Vec<Arc<Delivery>> = state.deliveries.queued().cloned().collect();
             let teams: BTreeSet<_> = state.teams.open_intents().chain(state.teams.unfilled()).collect();
-            let decided = state.holds.iter().filter(|hold| hold.decision.is_some());
-            let decided: Vec<_> = decided.flat_map(|hold| hold.changes.iter().cloned()).collect();
+            let decided: Vec<_> =
+                state.holds.iter().filter(|hold| hold.decision.is_some()).cloned().collect();
             (queued, teams, decided)
         });
         for delivery in queued {
@@ -207,8 +207,8 @@ impl Engine {
         for team in teams {
             self.look_at_team(team, "open intent");
         }
-        for change in &decided {
-            self.look_at_decision(change);
+        for hold in &decided {
+            self.look_at_hold(hold, hold.decision.is_some_and(|decision| decision.approved));
         }
     }
 
@@ -277,6 +277,18 @@ impl Engine {
     /// Whether somebody has asked for a full comparison since the last time.
     pub fn take_reconcile_due(&self) -> bool {
         self.reconcile_due.swap(false, Ordering::Relaxed)
+    }
+
+    /// The changes of a decided hold get a fresh look. What a comparison would have bound is bound by another one: that costs
+    /// pages, not calls for each team.
+    pub fn look_at_hold(&self, hold: &Hold, approved: bool) {
+        let compares = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
+        for change in &hold.changes {
+            match change {
+                HeldChange::Adopt { .. } if approved && hold.compared && compares => self.ask_for_reconcile(),
+                change => self.look_at_decision(change),
+            }
+        }
     }
 
     /// A decided change gets a fresh look; what is in both, the decision and the look, is done.

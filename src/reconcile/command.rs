@@ -15,6 +15,7 @@ use crate::commands::{Reply, LOOK};
 use crate::engine::Engine;
 use crate::state::record::Mode;
 use crate::upstream::Trouble;
+use crate::words::counted;
 
 /// How often whoever waits is told how far it is.
 const TELL: Duration = Duration::from_secs(2);
@@ -155,16 +156,29 @@ fn wait(run: &super::part::Run, progress: Progress) -> Tally {
         if tally.open == 0 {
             return tally;
         }
-        let put_off = tally.put_off.map(|why| format!(" ({why})")).unwrap_or_default();
-        let written = n_changes(tally.written);
-        progress(&format!("{written} made, {} of {total} teams to go{put_off}", tally.open));
+        let put_off = tally.put_off.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let done = what_was_done(&tally);
+        progress(&format!("{done}, {} of {total} teams to go{put_off}", tally.open));
+    }
+}
+
+/// Binding a team to one that is there changes nothing in Sentry.
+fn what_was_done(tally: &Tally) -> String {
+    let written = format!("{} made in Sentry", n_changes(tally.written));
+    match tally.adopted {
+        0 => written,
+        n => {
+            let one = "team was bound to a Sentry team that was there";
+            let many = "teams were bound to Sentry teams that were there";
+            format!("{written}; {}", counted(n, one, many))
+        }
     }
 }
 
 fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
     // What a program reads is the plan and nothing else.
     let to = if sync.json { &mut reply.err } else { &mut reply.out };
-    let _ = writeln!(to, "done: {} made in Sentry", n_changes(tally.written));
+    let _ = writeln!(to, "done: {}", what_was_done(tally));
     for why in &tally.failed {
         let _ = writeln!(reply.err, "error: {why}");
     }

@@ -11,9 +11,13 @@ use std::time::{Duration, Instant};
 use super::plan::{Addition, Removal};
 use crate::ids::{GithubTeamId, SentrySlug, Seq};
 use crate::plan::WantedTeam;
+use crate::sentry::Team;
 
 /// A run in which nothing was done for so long is not waited for: a team may wait for a slug that nobody sets free.
 const STUCK: Duration = Duration::from_secs(600);
+
+/// What was read longer ago is read again before a team is bound by it.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// One team's share.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub enum Task {
         wanted: WantedTeam,
         /// GitHub's name.
         full_name: String,
+        /// The Sentry team that is to be adopted, as it was read.
+        shown: Option<Shown>,
     },
     /// Somebody is put in.
     Add(Addition),
@@ -52,6 +58,22 @@ pub enum Task {
     },
     /// Everybody was looked at.
     Filled,
+}
+
+/// A Sentry team as a comparison has read it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The team.
+    pub team: Team,
+    /// When the reading began.
+    pub at: Instant,
+}
+
+impl Shown {
+    /// Whether it is taken to be so still, `age` after the reading began. Not if anybody has spoken of the GitHub team since.
+    pub fn is_fresh(age: Duration, spoken_of: bool) -> bool {
+        age <= FRESH && !spoken_of
+    }
 }
 
 /// What a thing that was done has changed.
@@ -205,6 +227,15 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_read_is_believed_for_a_minute_and_until_somebody_speaks_of_it() {
+        let fresh = |seconds, spoken_of| Shown::is_fresh(Duration::from_secs(seconds), spoken_of);
+        assert_eq!(
+            [fresh(0, false), fresh(60, false), fresh(61, false), fresh(0, true)],
+            [true, true, false, false]
+        );
+    }
 
     #[test]
     fn a_run_is_waited_for_as_long_as_something_moves() {

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
-use super::part::{Part, Run, Task};
+use super::part::{Part, Run, Shown, Task};
 use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::identity::Identity;
-use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId, Seq};
+use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
 use crate::snapshot::GithubTeam;
 use crate::state::holds::{HeldChange, Hold, FIRST};
@@ -33,6 +33,8 @@ pub struct Comparison {
     /// A person has to let the mirror begin. Teams that events have brought in meanwhile go on.
     waits_for_first: bool,
     both: Both,
+    /// When the reading began.
+    began: Instant,
     /// Who was waited for, and where, when it began.
     wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
     /// The latest delivery that every replica of GitHub knew when it began, and the latest of all.
@@ -44,6 +46,13 @@ impl Comparison {
     /// What is shown, and carried out.
     pub fn plan(&self) -> &Plan {
         self.part.as_ref().unwrap_or(&self.plan)
+    }
+
+    /// The Sentry team of a slug as it was read.
+    fn shown(&self, slug: &SentrySlug) -> Option<Shown> {
+        let teams = &self.both.sentry.teams;
+        let at = teams.binary_search_by(|team| team.slug.cmp(slug)).ok()?;
+        Some(Shown { team: teams.get(at)?.clone(), at: self.began })
     }
 
     /// From now on only the teams of these slugs are shown and carried out; all if there are none. Gives the slugs of
@@ -78,7 +87,7 @@ impl Engine {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.bearings() else { return Ok(None) };
-        let (seq, read) = (self.settled_seq(), self.now_seq());
+        let (seq, read, began) = (self.settled_seq(), self.now_seq(), Instant::now());
         self.forget_heard(seq);
         let wishes = self.state(|state| state.people.wishes().collect());
         let bindings = self
@@ -114,7 +123,7 @@ impl Engine {
             },
         );
         let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
-        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, wishes, seq, read }))
+        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, wishes, seq, read }))
     }
 
     /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of
@@ -183,7 +192,7 @@ impl Engine {
             self.journal.note(Record::Mended);
         }
         for team in &comparison.plan().teams {
-            let tasks = self.tasks(team);
+            let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
                 let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
                 self.lanes
@@ -298,11 +307,12 @@ impl Engine {
         }
     }
 
-    fn tasks(&self, team: &TeamPlan) -> Vec<Task> {
+    fn tasks(&self, team: &TeamPlan, comparison: &Comparison) -> Vec<Task> {
         let mut tasks = Vec::new();
-        let shape = |adoptable, name: Option<String>| Task::Shape {
+        let shape = |adoptable: bool, name: Option<String>| Task::Shape {
             wanted: WantedTeam { slug: team.slug.clone(), name, adoptable },
             full_name: team.name.clone(),
+            shown: comparison.shown(&team.slug).filter(|_| adoptable),
         };
         let new = matches!(team.step, Step::Create | Step::Adopt { .. });
         match &team.step {

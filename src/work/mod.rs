@@ -204,6 +204,8 @@ fn backoff(tries: u32, seq: Seq) -> Duration {
 /// One line per outcome. What is put off is told loudly once, then quietly.
 fn tell(hint: &Hint, outcome: &Outcome) {
     let (level, word, text) = match outcome {
+        // The comparison has a line for all of its shares, and the audit log one for each change.
+        Outcome::Done(note) if hint.is_low() => (log::Level::Debug, "done", note),
         Outcome::Done(note) => (log::Level::Info, "done", note),
         Outcome::Superseded(note) => (log::Level::Info, "superseded", note),
         Outcome::Held(_, note) => (log::Level::Warn, "held", note),

@@ -6,7 +6,7 @@ use super::{end, members};
 use crate::engine::{lock, Engine};
 use crate::event::Person;
 use crate::ids::{GithubTeamId, GithubUserId, Seq};
-use crate::reconcile::part::{Effect, Part, Task};
+use crate::reconcile::part::{Effect, Part, Shown, Task};
 use crate::reconcile::plan::{Addition, Removal};
 use crate::sentry::{Added, Removed, Team};
 use crate::state::record::{Fate, Mode, Record};
@@ -80,7 +80,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
             }
             Ok(Effect::Nothing)
         }
-        Task::Shape { wanted, full_name } => {
+        Task::Shape { wanted, full_name, shown } => {
             let named = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.named));
             let is_in_shape = job.binding().is_some_and(|binding| {
                 binding.slug == wanted.slug
@@ -90,7 +90,12 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
                 return Ok(Effect::Nothing);
             }
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
-            let (_, how) = bind::ensure(job, &apply, &wish, How::Known)?;
+            let shown = shown.as_ref().filter(|shown| {
+                let heard = lock(&job.engine.heard).of_team(job.team);
+                Shown::is_fresh(shown.at.elapsed(), heard.is_some_and(|at| at > part.seq))
+            });
+            let team = shown.map(|shown| shown.team.clone());
+            let (_, how) = bind::ensure_by(job, &apply, &wish, How::Known, team)?;
             bind::release_adoptions(job);
             job.engine.lanes.has_its_slug(job.team);
             Ok(match how {

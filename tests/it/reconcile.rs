@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::standin::{asking_permissions, Call, Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule};
 use crate::world::{Truth, World};
 
+mod adopt;
 mod children;
 mod script;
 
