@@ -99,7 +99,7 @@ fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<R
         let _ = writeln!(err, "`{}` is left out by SYNC_TEAMS", crate::escape::plain(slug, 60));
         err
     });
-    let exit = if plan.is_in_sync() { 0 } else { 2 };
+    let exit = if plan.is_the_same() { 0 } else { 2 };
     Ok(Reply { out: show(plan, sync.json), err, exit, plan: kept.filter(|_| sync.save) })
 }
 

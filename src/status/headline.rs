@@ -233,16 +233,23 @@ impl LastReconcile {
 
     /// Whether all that it found, and no guard stops, is done.
     pub(crate) fn is_mended(&self) -> bool {
-        self.open == 0 && self.failed.is_empty() && self.left == 0
+        self.open == 0 && self.failed.is_empty() && self.left == 0 && self.stuck == 0
     }
 
     /// What it found then, and what became of that.
     fn account(&self, now: Timestamp) -> String {
         let found = format!("The last comparison{} found", self.ago(now, ","));
-        match self.differences {
-            0 => format!("{found} no difference."),
-            _ => format!("{found} {}: {}.", differences(self), self.what_became_of_it()),
-        }
+        let found = match self.differences {
+            0 => format!("{found} no difference"),
+            _ => format!("{found} {}: {}", differences(self), self.what_became_of_it()),
+        };
+        let told = |n, one, many| match n {
+            0 => String::new(),
+            n => format!("; {}", counted(n, one, many)),
+        };
+        let stuck = told(self.stuck, "team waits for a slug", "teams wait for a slug");
+        let unseen = told(self.unseen, "team is not shown by GitHub", "teams are not shown by GitHub");
+        format!("{found}{stuck}{unseen}.")
     }
 
     /// `2 mended, 1 left to a guard`; empty if it found nothing.
@@ -304,6 +311,8 @@ mod tests {
             summary: String::new(),
             differences,
             held: 0,
+            stuck: 0,
+            unseen: 0,
             open,
             written: 0,
             adopted: 0,
@@ -440,6 +449,11 @@ mod tests {
         };
         let why = "The last comparison, 10m ago, found 2 differences: 1 mended, 1 left for a second look.";
         assert_eq!(told(left), is(Mood::Waits, "Not all is in step", why));
+        let stuck = |status: &mut Status| {
+            status.last_reconcile = last(0, 0, &[]).map(|last| LastReconcile { stuck: 1, unseen: 2, ..last });
+        };
+        let why = "The last comparison, 10m ago, found no difference; 1 team waits for a slug; 2 teams are not shown by GitHub.";
+        assert_eq!(told(stuck), is(Mood::Waits, "Not all is in step", why));
         let unread = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
             let since = Timestamp(NOW.0 - 300_000).to_string();

@@ -169,6 +169,10 @@ pub struct LastReconcile {
     pub differences: usize,
     /// How many of them a guard stops.
     pub held: usize,
+    /// Teams that could not have their slug, because another team has it.
+    pub stuck: usize,
+    /// Teams that GitHub did not show.
+    pub unseen: usize,
     /// Teams with something still to be done.
     pub open: usize,
     /// Changes that were made in Sentry.
@@ -452,6 +456,8 @@ impl LastReconcile {
             summary: last.summary,
             differences: last.counts.all(),
             held: last.counts.held,
+            stuck: last.counts.stuck,
+            unseen: last.counts.unseen,
             open: tally.open,
             written: tally.written,
             adopted: tally.adopted,

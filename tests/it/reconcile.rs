@@ -380,7 +380,7 @@ fn enterprise_teams_are_mirrored_under_a_slug_that_sentry_takes() {
     world.github.wire.script(Rule::new("GET /orgs/{org}/teams", Fault::Status(422)).nth(2));
     let (code, out, err) = world.alone(&["sync"]);
     let expected = format!(
-        "unseen   {slug}  GitHub does not show the team to this token\nin sync: 20 teams in sync, 0 left out\n"
+        "unseen   {slug}  GitHub does not show the team to this token\nin sync: 20 teams in sync, 0 left out, 1 not shown by GitHub\n"
     );
     assert_eq!((code, out), (0, expected), "{err}");
     world.github.wire.clear_faults();
