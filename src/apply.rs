@@ -147,6 +147,41 @@ impl Apply<'_> {
         Ok(binding)
     }
 
+    /// GitHub shows the team again: its end counts no more, and from now on it follows this Sentry team, if one is told.
+    /// Closes the intent; its people are still to be looked at.
+    pub fn come_back(&self, found: Option<(&Team, Origin)>) -> Result<(), Outcome> {
+        const WHY: &str = "GitHub shows the team again";
+        let mut records = vec![Record::Returned { team: self.team, at: Timestamp::now() }];
+        let binding = found.map(|(team, origin)| Binding {
+            sentry: team.id,
+            slug: team.slug.clone(),
+            name: team.name.as_str().into(),
+            origin,
+        });
+        if let Some(binding) = binding.clone() {
+            records.push(Record::Bound { team: self.team, binding });
+            records.push(Record::Fill { team: self.team, open: true });
+        }
+        let free = self.engine.journal.decide(|state| {
+            let owner = binding.as_ref().and_then(|binding| state.teams.of_sentry(binding.sentry));
+            match owner {
+                Some(owner) if owner != self.team => Write::Nothing(false),
+                _ => Write::Keep(records, true),
+            }
+        });
+        if !free.map_err(not_kept)? {
+            let why = "another GitHub team has just taken the Sentry team over";
+            return Err(Outcome::Later(why.into(), None));
+        }
+        let entry = match &binding {
+            Some(binding) => self.about("follow team", binding),
+            None => self.entry("forget end"),
+        };
+        self.engine.audit.write(entry.because(WHY));
+        log::info!("team {}: {WHY}: its end counts no more", self.team);
+        Ok(())
+    }
+
     /// Binds to a team whose id is the proof: renamed by others, or written to by an earlier attempt.
     pub fn follow(&self, team: &Team, origin: Origin, why: &str) -> Result<Binding, Outcome> {
         let binding = self.bind(team, origin, false)?;
@@ -265,7 +300,13 @@ impl Apply<'_> {
     /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
     pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
         let binding = self.engine.state(|state| state.teams.binding(self.team).cloned());
-        self.engine.keep(Record::Gone { team: self.team, fate, apart: false, at: Timestamp::now() })?;
+        self.engine.keep(Record::Gone {
+            team: self.team,
+            fate,
+            apart: false,
+            was: None,
+            at: Timestamp::now(),
+        })?;
         let entry = match &binding {
             Some(binding) => self.about(decision, binding),
             None => self.entry(decision),
@@ -289,10 +330,11 @@ impl Apply<'_> {
         let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
         let record = Record::Intends { team: self.team, intent, at: now };
         // Several deletions may be judged at the same moment: the count and the intent are one step.
-        let judged = engine.journal.decide(|state| match guard::deletion(&engine.settings(), state, now) {
-            Err(rule) if !approved => Write::Nothing(Err(rule)),
-            _ => Write::Keep(vec![record], Ok(())),
-        });
+        let judged =
+            engine.journal.decide(|state| match guard::deletion(&engine.settings(), state, self.team, now) {
+                Err(rule) if !approved => Write::Nothing(Err(rule)),
+                _ => Write::Keep(vec![record], Ok(())),
+            });
         if let Err(rule) = judged.map_err(not_kept)? {
             return Ok(Err(rule));
         }

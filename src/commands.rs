@@ -300,7 +300,7 @@ impl Command {
 
     /// Whether it asks both sides where it can, and says what is known where it can not.
     pub fn uses_tokens(&self) -> bool {
-        matches!(self, Command::Explain { team: Some(_), .. })
+        matches!(self, Command::Explain { .. })
     }
 
     /// Carries out what needs the files of a state directory alone, and no lock: they are only appended to.

@@ -14,7 +14,9 @@ use crate::config::{Config, Environment, Settings};
 use crate::doctor::Surroundings;
 use crate::error::Result;
 use crate::event::{Change, Event, Person};
+use crate::github::permission::{Permission, TokenInUse, PERMISSION_LOST};
 use crate::github::{Github, TeamFacts};
+use crate::guard;
 use crate::heard::{Heard, LAG};
 use crate::hours::Hours;
 use crate::ids::{GithubTeamId, Login, Seq};
@@ -34,13 +36,11 @@ use crate::status::Conditions;
 use crate::upstream::pace::Health;
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::work::outcomes::Outcomes;
 
 /// How long a token that may not do one thing is left alone with it.
 const DENIED_PAUSE: Duration = Duration::from_secs(300);
-/// What is said of a GitHub token that was able to read members and no longer is.
-pub const PERMISSION_LOST: &str = "GH_TOKEN has lost its permission: give it Members: read again";
 /// How often Sentry is asked which scopes the token has.
 const SCOPES_FOR: Duration = Duration::from_secs(60);
 
@@ -61,8 +61,8 @@ pub struct Engine {
     pub audit: Audit,
     /// What reloads have come to.
     pub reloads: Reloads,
-    /// Fingerprint of the GitHub token, and whether it is yet to be found out what that token may do.
-    github_token: Mutex<(String, bool)>,
+    /// What is known of the GitHub token.
+    pub github_token: TokenInUse,
     /// When this process began.
     pub started: Timestamp,
     /// What arrived, since start.
@@ -77,8 +77,6 @@ pub struct Engine {
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
-    /// Nothing was known of any team when this process started.
-    pub was_empty: bool,
     reconcile_due: AtomicBool,
     no_recovery: AtomicBool,
     recovered: Mutex<Option<(Recovered, Timestamp)>>,
@@ -115,14 +113,13 @@ impl Engine {
             who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             reloads: Reloads::default(),
-            github_token: Mutex::new((config.github_token.fingerprint(), false)),
+            github_token: TokenInUse::new(config.github_token.fingerprint()),
             reader: Invocation::of_service(&settings.state_dir, env),
             surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::default(),
             tree: Mutex::new(None),
             scopes: Mutex::new(None),
             fault: Mutex::new(None),
-            was_empty: journal.read(|state| state.last_read.is_none() && state.teams.n_bound() == 0),
             reconcile_due: AtomicBool::new(false),
             no_recovery: AtomicBool::new(false),
             recovered: Mutex::default(),
@@ -152,28 +149,10 @@ impl Engine {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
-    /// Fingerprint of the GitHub token.
-    pub fn github_fingerprint(&self) -> String {
-        lock(&self.github_token).0.clone()
-    }
-
     /// There is another GitHub token: nothing is worked on until it is known what it may do.
-    pub fn set_github_fingerprint(&self, fingerprint: String) {
-        *lock(&self.github_token) = (fingerprint, true);
+    pub fn replace_github_token(&self, fingerprint: String) {
+        self.github_token.replace(fingerprint);
         self.no_recovery.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether it is yet to be found out what the GitHub token may do.
-    pub fn has_new_github_token(&self) -> bool {
-        lock(&self.github_token).1
-    }
-
-    /// What the token of this fingerprint may do is known.
-    pub fn know_github_token(&self, fingerprint: &str) {
-        let mut token = lock(&self.github_token);
-        if token.0 == fingerprint {
-            token.1 = false;
-        }
     }
 
     /// What the doctor has to know of this process.
@@ -191,6 +170,12 @@ impl Engine {
         self.journal.read(|state| Some((state.org.clone()?, state.mode.as_ref()?.0)))
     }
 
+    /// Whether nothing but deliveries, and what a person asks for, may write yet.
+    pub fn waits_to_begin(&self) -> bool {
+        let settings = self.settings();
+        self.state(|state| guard::waits_to_begin(&settings, state))
+    }
+
     /// Puts every queued delivery and every open intent into its lane: after a start.
     pub fn fill_lanes(&self) {
         let (queued, teams, decided) = self.journal.read(|state| {
@@ -205,7 +190,7 @@ impl Engine {
             self.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
         }
         for team in teams {
-            self.look_at_team(team, "open intent");
+            self.look_at_team(team, Own::OpenIntent);
         }
         for hold in &decided {
             self.look_at_hold(hold, hold.decision.is_some_and(|decision| decision.approved));
@@ -298,7 +283,7 @@ impl Engine {
             // These came from a comparison, and another one does them.
             HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
             HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
-                return self.look_at_team(*team, "decision")
+                return self.look_at_team(*team, Own::Decision)
             }
             // The next look at the file takes it up.
             HeldChange::UserMap { .. } => return,
@@ -308,11 +293,11 @@ impl Engine {
         let person = Person { id: *user, login: login.unwrap_or_else(|| Login::from("")), bot: false };
         let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
         let ask = Ask::Member { person, change: Some(Change::Removed), sure };
-        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own("decision"), ask));
+        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own(Own::Decision), ask));
     }
 
     /// Asks for a look at a team's slug and name, and at whatever is open for it.
-    pub fn look_at_team(&self, team: GithubTeamId, why: &'static str) {
+    pub fn look_at_team(&self, team: GithubTeamId, why: Own) {
         self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(why), Ask::Team));
     }
 
@@ -353,10 +338,14 @@ impl Engine {
             return Some((a_moment, fault));
         }
         let Some((org, mode)) = self.bearings() else {
-            return Some((a_moment, "the organisation or the token's permission is not known yet".into()));
+            let why = match self.state(|state| state.org.is_some()) {
+                true => self.github_token.why_no_mode(),
+                false => "the organisation is not known yet".into(),
+            };
+            return Some((a_moment, why));
         };
-        if self.has_new_github_token() {
-            return Some((a_moment, "what the new GH_TOKEN may do is not known yet".into()));
+        if self.github_token.is_new() {
+            return Some((a_moment, self.github_token.why_no_mode()));
         }
         if org.deleted {
             return Some((a_moment, format!("GitHub says that the organisation `{}` is deleted", org.login)));
@@ -378,30 +367,36 @@ impl Engine {
     /// Read mode: whether the token may still read members. GitHub answers 404 for what a token may not see, so an
     /// absence that came as a 404 is believed only after this. One call.
     pub fn check_permission(&self, org: &Org) -> Result<(), Outcome> {
-        match self.probe(org) {
-            Ok(Mode::Read) => Ok(()),
-            Ok(Mode::Payload) => {
-                self.github.host().refuse(PERMISSION_LOST);
-                Err(Outcome::Later(PERMISSION_LOST.into(), None))
+        match self.probe(&self.github, org) {
+            Permission::Reads => {
+                self.github_token.learn_untold(None);
+                Ok(())
             }
-            Err(trouble) => Err(self.github_trouble(trouble)),
+            Permission::Lacks(said) => {
+                self.github.host().refuse(PERMISSION_LOST);
+                Err(Outcome::Later(format!("{PERMISSION_LOST} ({said})"), None))
+            }
+            Permission::Untold(trouble) => {
+                self.github_token.learn_untold(Some(&trouble));
+                Err(self.github_trouble(trouble))
+            }
         }
     }
 
-    /// What the token may do. A login that answers 404 may also be one of before: by its id, an organisation that was
-    /// renamed while nobody listened is found, and followed.
-    pub fn probe(&self, org: &Org) -> Result<Mode, Trouble> {
-        let mode = self.github.probe(&org.login)?;
-        if mode == Mode::Read {
-            return Ok(mode);
+    /// What the token may do, by `github`. A login that answers 404 may also be one of before: by its id, an organisation
+    /// that was renamed while nobody listened is found, and followed.
+    pub fn probe(&self, github: &Github, org: &Org) -> Permission {
+        let told = github.probe(&org.login);
+        if matches!(told, Permission::Reads) {
+            return told;
         }
-        match self.github.org_by_id(org.id) {
+        match github.org_by_id(org.id) {
             Ok(Some(now)) if now.login != org.login => {
                 self.follow_organisation(org, now.login.clone());
-                self.github.probe(&now.login)
+                github.probe(&now.login)
             }
             // A server without that route, or nothing new.
-            _ => Ok(mode),
+            _ => told,
         }
     }
 
@@ -420,7 +415,7 @@ impl Engine {
                 // One refused call is not a refused token: that is for the call to tell which every token may make
                 // that reads members.
                 let org = self.bearings().map(|(org, _)| org);
-                if org.is_some_and(|org| matches!(self.github.probe(&org.login), Ok(Mode::Payload))) {
+                if org.is_some_and(|org| matches!(self.github.probe(&org.login), Permission::Lacks(_))) {
                     self.github.host().refuse(PERMISSION_LOST);
                     return Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(SCOPES_FOR));
                 }

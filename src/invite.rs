@@ -36,7 +36,10 @@ impl Turn {
     pub fn take(&mut self, engine: &Engine, anew: bool) {
         let settings = engine.settings();
         let Some(role) = settings.invite.as_deref() else { return };
-        if engine.paused_for().is_some() || self.not_before.is_some_and(|at| Instant::now() < at) {
+        if engine.paused_for().is_some()
+            || engine.waits_to_begin()
+            || self.not_before.is_some_and(|at| Instant::now() < at)
+        {
             return;
         }
         let people = engine.state(candidates);

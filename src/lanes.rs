@@ -344,20 +344,20 @@ mod tests {
     use crate::event::Person;
     use crate::ids::{GithubUserId, Login, Seq};
     use crate::reconcile::part::Part;
-    use crate::work::hint::{Ask, Origin};
+    use crate::work::hint::{Ask, Origin, Own};
 
     pub(super) const TEAM: LaneKey = LaneKey::Team(GithubTeamId(1));
     pub(super) const OTHER: LaneKey = LaneKey::Team(GithubTeamId(2));
 
     pub(super) fn hint(seq: u64, user: u64) -> Hint {
         let person = Person { id: GithubUserId(user), login: Login::from("x"), bot: false };
-        Hint::new(Seq(seq), Origin::Own("test"), Ask::Member { person, change: None, sure: false })
+        Hint::new(Seq(seq), Origin::Own(Own::Reconcile), Ask::Member { person, change: None, sure: false })
     }
 
     fn part(seq: u64) -> Hint {
         Hint::new(
             Seq(seq),
-            Origin::Own("test"),
+            Origin::Own(Own::Reconcile),
             Ask::Part(Part::new(GithubTeamId(1), [Seq(seq); 2], vec![], Default::default())),
         )
     }

@@ -80,7 +80,7 @@ impl Engine {
             changed.push("SENTRY_TOKEN");
         }
         if self.github.host().set_token(&config.github_token) {
-            self.set_github_fingerprint(config.github_token.fingerprint());
+            self.replace_github_token(config.github_token.fingerprint());
             changed.push("GH_TOKEN");
         }
         if !changed.is_empty() {

@@ -9,6 +9,8 @@ use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Count, TeamFacts};
 use crate::ids::{GithubOrgId, GithubTeamId, GithubUserId};
+use crate::state::record::Record;
+use crate::state::State;
 use crate::work::hint::Outcome;
 
 /// More people than this are looked up by one list rather than one by one.
@@ -43,6 +45,12 @@ impl Truth<'_> {
             self.engine.github.team(self.org, self.team).map_err(|t| self.engine.github_trouble(t))?;
         if let Some(facts) = &facts {
             self.engine.learn_team(facts);
+            // Of a mirrored team, for the day on which GitHub shows it no more.
+            let is_news =
+                |state: &State| state.teams.gone(facts.id).is_none() && !state.teams.was_shown(facts.id);
+            if self.engine.state(is_news) {
+                self.engine.journal.note(Record::Shown { teams: vec![facts.id] });
+            }
         }
         Ok(facts)
     }
@@ -107,7 +115,7 @@ impl Truth<'_> {
         }
         let mut presence = Presence::new();
         for Question { person, .. } in asked {
-            let is_member = self.engine.github.is_member(self.org, self.team, &person.login);
+            let is_member = self.engine.github.is_member(self.org, self.team, person);
             presence.insert(person.id, is_member.map_err(|trouble| self.engine.github_trouble(trouble))?);
         }
         Ok(Some(presence))

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::upstream::answer::Answer;
+use crate::upstream::refusal::{github_message, is_rate_limit, Refusal};
 
 /// What was asked; the same status means different things to different questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,6 @@ pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
             let to = answer.headers.location.as_deref().unwrap_or("nowhere");
             Refused(format!("answered with a redirect to {}", crate::escape::Quoted(to)))
         }
-        401 => Refused(format!("{} is not accepted: {}", asked.token(), said())),
         // A limit of this kind of call alone, and of a day: no reason to wait with others.
         429 if asked == Asked::Invite && answer.said().contains("invitations") => Never(said()),
         429 => Wait(wait(asked, answer, now)),
@@ -101,6 +101,14 @@ pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
         _ if asked.is_github() => github_refusal(answer, now),
         _ => sentry_refusal(asked, answer),
     }
+}
+
+/// What a proxy, a firewall or a login wall says in the API's place: it means an outage, never a fact.
+fn not_the_api(answer: &Answer) -> Verdict {
+    Verdict::Unknown(match answer.said() {
+        said if said.is_empty() => format!("{} that is no answer of the API", answer.status),
+        said => format!("{} that is no answer of the API: {said}", answer.status),
+    })
 }
 
 fn success(asked: Asked, answer: &Answer) -> Verdict {
@@ -117,54 +125,65 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
         {
             Done
         }
-        (_, status) => Unknown(format!("{status} that is no answer of the API: {}", answer.said())),
+        _ => not_the_api(answer),
     }
 }
 
 fn github_refusal(answer: &Answer, now: Timestamp) -> Verdict {
     use Verdict::*;
-    match answer.status {
-        403 if is_rate_limit(answer) => Wait(wait(Asked::Github, answer, now)),
-        403 if answer.headers.sso.is_some() => {
-            Refused("wants the token authorised for single sign-on of the organisation".into())
+    if is_rate_limit(answer) {
+        return Wait(wait(Asked::Github, answer, now));
+    }
+    match (answer.status, Refusal::of(answer)) {
+        (_, Some(Refusal::NotTheApi)) => not_the_api(answer),
+        (_, Some(Refusal::Policy(policy))) => {
+            Refused(format!("GH_TOKEN is blocked: {policy} ({}): {}", answer.brief(), policy.fix()))
         }
-        403 => Denied(answer.brief()),
-        404 => Missing,
-        410 => Refused(format!("no longer has this version of its API: {}", answer.brief())),
+        (404, _) => Missing,
+        (403, _) => Denied(answer.brief()),
+        _ if github_message(answer).is_none() => not_the_api(answer),
+        (401, _) => refused_token(Asked::Github, answer),
+        (410, _) => Refused(format!("no longer has this version of its API: {}", answer.brief())),
         _ => Never(answer.brief()),
     }
 }
 
-/// A 403 of GitHub's rate limits, primary or secondary, tells itself by one of these signs.
-fn is_rate_limit(answer: &Answer) -> bool {
-    let said = answer.said().to_ascii_lowercase();
-    answer.headers.remaining == Some(0)
-        || answer.headers.retry_after.is_some()
-        || said.contains("rate limit")
-        || said.contains("abuse detection")
+fn refused_token(asked: Asked, answer: &Answer) -> Verdict {
+    Verdict::Refused(format!("{} is not accepted: {}", asked.token(), answer.brief()))
 }
 
 fn sentry_refusal(asked: Asked, answer: &Answer) -> Verdict {
     use Verdict::*;
-    let detail = serde_json::from_slice::<serde_json::Value>(&answer.body)
-        .ok()
-        .and_then(|body| Some(body.get("detail")?.as_str()?.to_ascii_lowercase()))
-        .unwrap_or_default();
+    let Some(body) = answer.json() else {
+        // sentry.io answers an organisation that it doesn't have by nothing at all.
+        let is_unknown = asked == Asked::CreateTeam && answer.status == 404 && answer.body.is_empty();
+        return if is_unknown { no_organisation(answer) } else { not_the_api(answer) };
+    };
+    let detail = body.get("detail");
+    // A plan that lets nobody invite says so in another field.
+    let is_sentrys = detail.is_some() || asked == Asked::Invite;
+    let detail = detail.and_then(|detail| Some(detail.as_str()?.to_ascii_lowercase())).unwrap_or_default();
     match (asked, answer.status) {
+        (_, 401 | 403) if !is_sentrys => not_the_api(answer),
+        (_, 401) => refused_token(asked, answer),
         (_, 403) if detail.contains("identity provider") => Locked,
         // Newer Sentry says so with 400, and with other words for the same lock.
         (Asked::RemoveMember, 400) if detail.contains("identity provider") => Locked,
         (_, 403) => Denied(answer.brief()),
         (Asked::RemoveMember, 400) if detail.contains("permission") => Denied(answer.brief()),
         // Sentry's own 404 has a detail. Others come from a missing slash or a proxy, and say nothing about a team.
-        (Asked::CreateTeam, 404) => Refused(format!("knows no such organisation: {}", answer.brief())),
-        (_, 404) if !detail.is_empty() => Missing,
-        (_, 404) => Unknown(format!("404 that is no answer of the API: {}", answer.said())),
+        (_, 404) if detail.is_empty() => not_the_api(answer),
+        (Asked::CreateTeam, 404) => no_organisation(answer),
+        (_, 404) => Missing,
         (Asked::CreateTeam, 409) => Taken,
         (Asked::CreateTeam | Asked::UpdateTeam, 400 | 409) if slug_in_use(answer) => Taken,
         (_, 409) => Unknown(answer.brief()),
         _ => Never(answer.brief()),
     }
+}
+
+fn no_organisation(answer: &Answer) -> Verdict {
+    Verdict::Refused(format!("knows no such organisation: {}", answer.brief()))
 }
 
 /// `{"slug": ["The slug \"x\" is already in use."]}`, and the sentences of the create call.
@@ -200,6 +219,7 @@ mod tests {
     const IDP: &str = r#"{"detail":"This team is managed through your organization's identity provider."}"#;
     const EXISTS: &str = r#"{"non_field_errors":["A team with this slug already exists."],"detail":"A team with this slug already exists."}"#;
     const IN_USE: &str = r#"{"slug":["The slug \"platform\" is already in use."]}"#;
+    const GATEWAY: &str = r#"{"message":"Forbidden"}"#;
     const BAD_SLUG: &str = r#"{"slug":["This value does not match the required pattern."]}"#;
 
     /// The kind of verdict, without its text.
@@ -238,6 +258,10 @@ mod tests {
             (AddMember, 202, "", "requested"),
             (AddMember, 403, IDP, "locked"),
             (AddMember, 403, NO, "denied"),
+            (AddMember, 403, "<html>", "unknown"),
+            (AddMember, 403, "", "unknown"),
+            (AddMember, 403, GATEWAY, "unknown"),
+            (AddMember, 400, "<html>", "unknown"),
             (AddMember, 404, GONE, "missing"),
             (AddMember, 404, "", "unknown"),
             (AddMember, 400, r#"{"detail":"x"}"#, "never"),
@@ -251,6 +275,9 @@ mod tests {
             (CreateTeam, 400, EXISTS, "taken"),
             (CreateTeam, 400, BAD_SLUG, "never"),
             (CreateTeam, 404, GONE, "refused"),
+            (CreateTeam, 404, "", "refused"),
+            (CreateTeam, 404, "<html>", "unknown"),
+            (CreateTeam, 409, "<html>", "unknown"),
             (CreateTeam, 403, NO, "denied"),
             (UpdateTeam, 200, "{}", "done"),
             (UpdateTeam, 400, IN_USE, "taken"),
@@ -273,14 +300,27 @@ mod tests {
             (Sentry, 404, "<html>", "unknown"),
             (Sentry, 404, r#"{"info":"Route not found"}"#, "unknown"),
             (Sentry, 401, r#"{"detail":"Invalid token"}"#, "refused"),
+            (Sentry, 401, "<html>", "unknown"),
+            (Sentry, 401, GATEWAY, "unknown"),
             (Sentry, 403, NO, "denied"),
+            (Sentry, 403, "<html>", "unknown"),
+            (Sentry, 403, GATEWAY, "unknown"),
+            (Sentry, 404, "", "unknown"),
+            (Sentry, 404, GATEWAY, "unknown"),
+            (
+                Invite,
+                403,
+                r#"{"organization":"Your organization is not allowed to invite members"}"#,
+                "denied",
+            ),
             (Sentry, 301, "", "refused"),
             (Sentry, 302, "", "refused"),
             (Sentry, 429, "\"slow\"", "wait"),
             (Sentry, 408, "", "unknown"),
             (Sentry, 502, "<html>", "unknown"),
             (Sentry, 503, "", "unknown"),
-            (Sentry, 418, "", "never"),
+            (Sentry, 418, "", "unknown"),
+            (Sentry, 418, r#"{"detail":"x"}"#, "never"),
         ] {
             assert_eq!(kind(ask(asked, status, body)), expected, "{asked:?} {status} {body}");
         }
@@ -288,23 +328,52 @@ mod tests {
 
     #[test]
     fn githubs_answers() {
+        let github =
+            |message: &str| format!(r#"{{"message":"{message}","documentation_url":"https://docs"}}"#);
+        for (status, message, expected) in [
+            (401, "Bad credentials", "refused"),
+            (403, "Resource not accessible by personal access token", "denied"),
+            (403, "Resource protected by organization SAML enforcement.", "refused"),
+            (403, "the organization has an IP allow list enabled", "refused"),
+            (403, "Must have admin rights to Repository.", "denied"),
+            (403, "You have exceeded a secondary rate limit", "wait"),
+            (404, "Not Found", "missing"),
+            (410, "gone", "refused"),
+            (422, "Validation Failed", "never"),
+            (429, "slow", "wait"),
+            (451, "blocked", "refused"),
+        ] {
+            for asked in [Asked::Github, Asked::Graphql] {
+                assert_eq!(kind(ask(asked, status, &github(message))), expected, "{status} {message}");
+            }
+        }
         for (status, body, expected) in [
             (200, "{}", "done"),
             (200, "<html>", "unknown"),
             (204, "", "unknown"),
             (301, "", "refused"),
-            (401, "{}", "refused"),
-            (403, r#"{"message":"Resource not accessible by personal access token"}"#, "denied"),
-            (403, r#"{"message":"You have exceeded a secondary rate limit"}"#, "wait"),
-            (404, "{}", "missing"),
-            (410, "{}", "refused"),
-            (422, "{}", "never"),
-            (429, "{}", "wait"),
+            (429, "", "wait"),
             (500, "", "unknown"),
             (504, "", "unknown"),
         ] {
             assert_eq!(kind(ask(Asked::Github, status, body)), expected, "{status} {body}");
         }
+        // A firewall, a load balancer, a gateway: never a fact about a token, a team or a person.
+        for status in [400, 401, 403, 404, 407, 410, 418, 422, 451] {
+            for body in ["<html>Access denied</html>", "", "denied", GATEWAY, "{}"] {
+                for asked in [Asked::Github, Asked::Graphql] {
+                    assert_eq!(kind(ask(asked, status, body)), "unknown", "{status} {body}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_is_quoted_with_what_to_do() {
+        let body = r#"{"message":"`acme` forbids access via a personal access token (classic).","documentation_url":"x"}"#;
+        let Verdict::Refused(why) = ask(Asked::Github, 403, body) else { panic!("not refused") };
+        assert!(why.contains("forbids access via a personal access token (classic)"), "{why}");
+        assert!(why.ends_with("a fine-grained personal token, or a GitHub App"), "{why}");
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
-use crate::engine::{Engine, PERMISSION_LOST};
+use crate::engine::Engine;
 use crate::event::{OrgRef, Person};
+use crate::github::permission::{Permission, PERMISSION_LOST};
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, SentryTeamId};
 use crate::invite;
@@ -14,8 +15,9 @@ use crate::journal::Entry;
 use crate::sentry::Team;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Binding, Mode, Record};
+use crate::state::Org;
 use crate::upstream::Trouble;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Own};
 
 /// Holds that nobody decides about are history after this time.
 const HOLDS_EXPIRE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -44,25 +46,53 @@ impl Engine {
         }
         let Some(org) = self.state(|state| state.org.clone()) else { return Ok(false) };
         let known = self.state(|state| state.mode.clone());
-        let token = self.github_fingerprint();
-        let same_token = known.as_ref().filter(|(_, fingerprint)| **fingerprint == *token);
-        let now = self.probe(&org)?;
-        match (same_token, now) {
-            (Some((Mode::Read, _)), Mode::Payload) => {
-                self.github.host().refuse(PERMISSION_LOST);
-            }
-            (Some((known, _)), now) if *known == now => {}
-            _ => {
-                let mode = match now {
-                    Mode::Read => "read: GitHub is asked for the truth",
-                    Mode::Payload => "payload: the token may not read members, the deliveries are the truth",
-                };
-                log::info!("mode: {mode}");
-                self.journal.note(Record::Mode { mode: now, fingerprint: token.as_str().into() });
-            }
-        }
-        self.know_github_token(&token);
+        let token = self.github_token.fingerprint();
+        let same_token = known.filter(|(_, fingerprint)| **fingerprint == *token).map(|(mode, _)| mode);
+        self.find_mode(&org, same_token, &token)?;
+        self.github_token.know(&token);
         Ok(true)
+    }
+
+    /// Which mode the token allows; `known` is what is known of this very token. Only GitHub's own word that the token
+    /// may not read members chooses the weaker mode.
+    fn find_mode(&self, org: &Org, known: Option<Mode>, token: &str) -> Result<(), Trouble> {
+        let told = match known {
+            // What is chosen goes on: a policy that refuses this look must not pause what the token is still good for.
+            Some(Mode::Payload) => self.probe(&self.github.afresh(), org),
+            _ => self.probe(&self.github, org),
+        };
+        if !matches!(told, Permission::Untold(_)) {
+            self.github_token.learn_untold(None);
+        }
+        let mode = match (known, told) {
+            (Some(Mode::Read), Permission::Lacks(said)) => {
+                self.github.host().refuse(&format!("{PERMISSION_LOST} ({said})"));
+                return Ok(());
+            }
+            (Some(Mode::Payload), Permission::Untold(trouble)) => {
+                log::warn!(
+                    "mode: payload, as before; GitHub does not say what GH_TOKEN may do now: {trouble}"
+                );
+                return Ok(());
+            }
+            (_, Permission::Untold(trouble)) => {
+                self.github_token.learn_untold(Some(&trouble));
+                return Err(trouble);
+            }
+            (_, Permission::Reads) => Mode::Read,
+            (_, Permission::Lacks(_)) => Mode::Payload,
+        };
+        if known != Some(mode) {
+            let means = match mode {
+                Mode::Read => "read: GitHub is asked for the truth",
+                Mode::Payload => "payload: the token may not read members, the deliveries are the truth",
+            };
+            log::info!("mode: {means}");
+            // Whose it is matters where GitHub is asked for the truth; an App's token is nobody's.
+            let by = if mode == Mode::Read { self.github.viewer() } else { None };
+            self.journal.note(Record::Mode { mode, fingerprint: token.into(), by });
+        }
+        Ok(())
     }
 
     fn find_organisation(&self) -> Result<(), Trouble> {
@@ -159,6 +189,9 @@ impl Engine {
 
     /// Tries everybody who is waited for; whoever Sentry knows by now is handed to the lanes.
     pub fn try_wanted(&self) {
+        if self.waits_to_begin() {
+            return;
+        }
         let wanted: Vec<_> = self.state(|state| {
             state.people.wanted().map(|(user, wanted)| (user, wanted.login.clone())).collect()
         });
@@ -178,7 +211,8 @@ impl Engine {
         let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
         for team in self.state(|state| state.people.wanted_in(person.id).to_vec()) {
             let ask = Ask::Member { person: person.clone(), change: None, sure };
-            self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own("wanted person"), ask));
+            self.lanes
+                .add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(Own::WantedPerson), ask));
         }
     }
 
@@ -190,11 +224,14 @@ impl Engine {
             let undecided = state.holds.iter().filter(|hold| hold.decision.is_none());
             undecided.filter(|hold| now.since(hold.at) > HOLDS_EXPIRE).cloned().collect()
         });
-        for Hold { name, changes, .. } in old {
+        for hold in old {
+            let is_first = hold.is_first();
+            let Hold { name, changes, .. } = hold;
             log::warn!("hold {name} has expired; nothing was done");
             let entry = crate::audit::Entry { event: "hold", decision: "expire hold", ..Default::default() };
             self.audit.write(entry.because(format!("{name}: {}", list(&changes))));
-            if changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
+            // What stops the mirror's beginning comes up again; it was nobody's decision about a team.
+            if !is_first && changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
                 self.journal.note(Record::Decided { name, approved: false, at: now });
                 changes.iter().for_each(|change| self.look_at_decision(change));
             } else {
@@ -205,14 +242,19 @@ impl Engine {
 
     /// Whoever may not take over a Sentry team can do without, once that one is gone or renamed.
     fn look_at_disputes(&self) {
+        if self.waits_to_begin() {
+            return;
+        }
         let teams: BTreeSet<_> = self.state(|state| {
-            let adoptions = state.holds.iter().flat_map(|hold| &hold.changes);
+            // What only waits for the mirror to begin is in dispute with nobody.
+            let holds = state.holds.iter().filter(|hold| !hold.is_first());
+            let adoptions = holds.flat_map(|hold| &hold.changes);
             adoptions
                 .filter(|change| matches!(change, HeldChange::Adopt { .. }))
                 .filter_map(HeldChange::team)
                 .collect()
         });
-        teams.into_iter().for_each(|team| self.look_at_team(team, "disputed slug"));
+        teams.into_iter().for_each(|team| self.look_at_team(team, Own::DisputedSlug));
     }
 
     /// Changes whenever another user map is in use; looks at the file.
@@ -223,12 +265,18 @@ impl Engine {
     /// After a reload: finds out what another GitHub token may do.
     fn look_at_new_token(&self, asked: &mut Option<Instant>) {
         let is_due = asked.is_none_or(|at| at.elapsed() >= TOKEN_AGAIN);
-        if !self.has_new_github_token() {
+        if !self.github_token.is_new() {
             *asked = None;
         } else if is_due && self.github.host().paused_for().is_none() {
             *asked = Some(Instant::now());
+            let before = self.github_token.why_no_mode();
             if let Err(trouble) = self.find_bearings(true) {
-                log::warn!("what the new GH_TOKEN may do is not known yet, deliveries are kept: {trouble}");
+                let is_news = self.github_token.why_no_mode() != before;
+                let level = if is_news { log::Level::Warn } else { log::Level::Debug };
+                log::log!(
+                    level,
+                    "what the new GH_TOKEN may do is not known yet, deliveries are kept: {trouble}"
+                );
             }
         }
     }

@@ -115,8 +115,9 @@ impl Engine {
         *is_read = true;
     }
 
-    /// Who everybody in a team of the snapshot is, and whose public profile could not be read. Nobody is asked unless the
-    /// snapshot does not tell public addresses. New and changed matches are remembered. The snapshot's addresses are used
+    /// Who everybody in a team of the snapshot is, and whose public profile could not be read; where whoever is known may
+    /// be taken out of a team, everybody in the organisation. Nobody is asked unless the snapshot does not tell public
+    /// addresses. New and changed matches are remembered. The snapshot's addresses are used
     /// up: nothing later looks at them, and they are most of it.
     pub fn identify_all(
         &self,
@@ -125,9 +126,10 @@ impl Engine {
         let map = self.user_map().map_err(|outcome| no_map(&outcome))?;
         let in_teams: HashSet<_> =
             github.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
+        let everybody = self.settings().remove_members.is_about_everybody();
         let identified = github.people.iter_mut().filter_map(|(user, shown)| {
             let claims = std::mem::take(&mut shown.claims);
-            if shown.bot || !in_teams.contains(user) {
+            if shown.bot || !(everybody || in_teams.contains(user)) {
                 return None;
             }
             let person = Person { id: *user, login: shown.login.clone(), bot: false };

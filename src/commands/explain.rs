@@ -11,6 +11,8 @@ use crate::escape::{self, Quoted, Safe};
 use crate::explain::{find, look, Explanation};
 use crate::github::TeamFacts;
 use crate::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
+use crate::reconcile::compare::unfollowed;
+use crate::snapshot::SentrySnapshot;
 use crate::state::record::Mode;
 use crate::work::hint::Outcome;
 
@@ -29,7 +31,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
         // It may be one that only GitHub knows.
         Ok(None) if reply.exit != 0 => return reply,
         Ok(None) => {
-            let found = bench.engine.and_then(|engine| unfollowed(engine, text, json));
+            let found = bench.engine.and_then(|engine| one_unfollowed(engine, text, json));
             return found.unwrap_or_else(|| unknown(text));
         }
         Err(several) => return several,
@@ -66,7 +68,7 @@ fn look_at_both(engine: &Engine, facts: Option<TeamFacts>, told: &mut Explanatio
 }
 
 /// What is said of a Sentry team that follows nobody, if Sentry has one of that slug.
-fn unfollowed(engine: &Engine, text: &str, json: bool) -> Option<Reply> {
+fn one_unfollowed(engine: &Engine, text: &str, json: bool) -> Option<Reply> {
     let slug = SentrySlug::from(text);
     let team = engine.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
     let out = match json {
@@ -84,34 +86,63 @@ fn unfollowed(engine: &Engine, text: &str, json: bool) -> Option<Reply> {
     Some(Reply { out, ..Reply::default() })
 }
 
-/// A team that the mirror follows, in the list.
+/// A Sentry team, in the list.
 #[derive(Serialize)]
-struct Listed<'a> {
-    team: GithubTeamId,
+struct Listed {
+    /// The GitHub team that it follows, if any.
+    team: Option<GithubTeamId>,
     sentry: SentryTeamId,
-    slug: &'a str,
+    slug: SentrySlug,
 }
 
-/// All teams that follow a GitHub team.
+/// All teams that follow a GitHub team; and where Sentry may be asked, those that follow none.
 pub fn list(bench: &Bench, json: bool) -> Reply {
     let mut reply = Reply::default();
-    bench.journal.read(|state| {
-        let teams = state.teams.bindings().map(|(team, binding)| {
-            let (sentry, slug) = (binding.sentry, binding.slug.as_str());
-            Listed { team, sentry, slug }
+    let mut teams: Vec<_> = bench.journal.read(|state| {
+        let bound = state.teams.bindings().map(|(team, binding)| Listed {
+            team: Some(team),
+            sentry: binding.sentry,
+            slug: binding.slug.clone(),
         });
-        if json {
-            reply.out = escape::pretty(&teams.collect::<Vec<_>>());
-            return;
-        }
-        for Listed { team, sentry, slug } in teams {
-            reply.say(&format!("{}  GitHub team {team}, Sentry team {sentry}", Safe(slug)));
-        }
+        bound.collect()
     });
-    if reply.out.is_empty() {
+    if !json && teams.is_empty() {
         reply.say("no Sentry team follows a GitHub team yet");
     }
+    teams.extend(bench.engine.map(|engine| all_unfollowed(engine, &mut reply)).unwrap_or_default());
+    if json {
+        reply.out = escape::pretty(&teams);
+        return reply;
+    }
+    for Listed { team, sentry, slug } in teams {
+        let follows = team.map_or("no GitHub team".into(), |team| format!("GitHub team {team}"));
+        reply.say(&format!("{}  {follows}, Sentry team {sentry}", Safe(slug.as_str())));
+    }
     reply
+}
+
+/// What another tool has left, or a person has made.
+fn all_unfollowed(engine: &Engine, reply: &mut Reply) -> Vec<Listed> {
+    let sentry = match engine.sentry.teams() {
+        Ok(Some(teams)) => SentrySnapshot { teams, listed: true, ..SentrySnapshot::default() },
+        Ok(None) => {
+            reply.tell(
+                "Sentry teams that follow no GitHub team are not listed: that takes Organization: Read",
+            );
+            return Vec::new();
+        }
+        Err(trouble) => {
+            reply.fail(&format!("failed to list Sentry's teams: {trouble}"));
+            return Vec::new();
+        }
+    };
+    engine.state(|state| {
+        let teams = unfollowed(&sentry, state).into_iter();
+        let mut teams: Vec<_> =
+            teams.map(|team| Listed { team: None, sentry: team.id, slug: team.slug.clone() }).collect();
+        teams.sort_by(|a, b| a.slug.cmp(&b.slug));
+        teams
+    })
 }
 
 /// The team that GitHub shows under this slug now; of one that is named by its id, if the mirror does not know it.

@@ -13,7 +13,7 @@ use crate::escape::{Quoted, Safe};
 use crate::ids::SentryTeamId;
 use crate::reconcile::read::Progress;
 use crate::words::counted;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Own};
 use crate::work::undo::{Report, Undo};
 
 /// How often whoever waits is told how far it is.
@@ -64,7 +64,7 @@ pub fn run(engine: &Engine, id: &str, progress: Progress) -> Reply {
     };
     let team = deletion.team;
     let undo = Arc::new(Undo::new(deletion));
-    let hint = Hint::new(engine.now_seq(), Origin::Own("undo"), Ask::Undo(undo.clone()));
+    let hint = Hint::new(engine.now_seq(), Origin::Own(Own::Undo), Ask::Undo(undo.clone()));
     engine.lanes.add(LaneKey::Team(team), hint);
     match wait(engine, &undo, progress) {
         Ok(report) => told(&undo.deletion, &report),

@@ -137,6 +137,13 @@ pub enum RemoveMembers {
     Never,
 }
 
+impl RemoveMembers {
+    /// Whether somebody may be taken out of a team who was never seen in it: whoever is in the organisation counts then.
+    pub fn is_about_everybody(self) -> bool {
+        matches!(self, RemoveMembers::Known | RemoveMembers::All)
+    }
+}
+
 /// What becomes of a Sentry team whose GitHub team was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteTeams {

@@ -253,6 +253,14 @@ impl TeamFilter {
     }
 }
 
+impl fmt::Display for TeamFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let excludes = self.exclude.iter().map(|glob| format!("!{glob}"));
+        let globs: Vec<_> = self.include.iter().cloned().chain(excludes).collect();
+        f.write_str(&globs.join(","))
+    }
+}
+
 /// Reads a comma list of globs.
 pub fn team_filter(text: &str) -> Result<TeamFilter, String> {
     let mut filter = TeamFilter { include: Vec::new(), exclude: Vec::new() };

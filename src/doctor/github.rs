@@ -7,13 +7,15 @@ use super::patient::Patient;
 use super::token::Kind;
 use super::{unusable, Area, Finding};
 use crate::clock::{parse_spaced, short, Timestamp};
-use crate::engine::PERMISSION_LOST;
+use crate::config::values::BaseUrl;
 use crate::escape::{path_part, Quoted};
 use crate::event::OrgRef;
+use crate::github::permission::PERMISSION_LOST;
 use crate::github::{Github, Wanted};
 use crate::snapshot::GithubSnapshot;
 use crate::state::record::{Mode, Source};
 use crate::upstream::answer::Headers;
+use crate::upstream::refusal::{Policy, Refusal};
 use crate::upstream::{Reply, Trouble};
 use crate::verdict::Verdict;
 use crate::words::counted;
@@ -69,10 +71,9 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
         Verdict::Done => return None,
         // An Enterprise Server without rate limits has no such page, and has taken the token.
         Verdict::Missing if said.contains("Rate limiting is not enabled") => return None,
-        Verdict::Missing => AREA.failed(
-            format!("there is no GitHub API at {url}: {said}"),
-            "correct GH_API_URL: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
-        ),
+        Verdict::Missing => no_api(url, &said),
+        Verdict::Unknown(_) if reply.answer.status == 404 => no_api(url, &said),
+        Verdict::Refused(_) if reply.policy().is_some() => blocked(reply),
         Verdict::Refused(_) if reply.answer.status == 401 => {
             let known = patient.service.and_then(|engine| engine.github.host().token_expires());
             let known = known.map(|at| format!("; GitHub had said that it expires on {at}")).unwrap_or_default();
@@ -89,13 +90,27 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
         ),
         Verdict::Denied(why) => AREA.failed(
             format!("GitHub at {url} refuses this machine or token: {why}"),
-            "look for an IP allow list of the organisation or enterprise, and for a suspended account",
+            "look for a policy of the organisation or enterprise that blocks this token",
         ),
         verdict => AREA.failed(
             format!("GitHub at {url} can not be asked: {}", unusable(verdict, reply)),
             "look at the network, the proxy and GH_API_URL; githubstatus.com tells of outages; deliveries wait",
         ),
     })
+}
+
+fn no_api(url: &BaseUrl, said: &str) -> Finding {
+    AREA.failed(
+        format!("there is no GitHub API at {url}: {said}"),
+        "correct GH_API_URL: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
+    )
+}
+
+/// A policy that refuses the token, whatever permissions it has.
+fn blocked(reply: &Reply) -> Finding {
+    let what = reply.policy().map(|policy| policy.to_string()).unwrap_or_default();
+    let fix = reply.policy().map_or("", Policy::fix);
+    AREA.failed(format!("GH_TOKEN is blocked: {what} ({})", reply.answer.brief()), fix)
 }
 
 /// When the token ends. GitHub writes `2026-11-30 21:55:14 UTC`, or an offset such as `+0200` in place of `UTC`.
@@ -208,9 +223,17 @@ fn mode(
             findings.push(AREA.ok(format!("read mode: the token may read the teams of {login}")));
             return Some(Mode::Read);
         }
-        Verdict::Missing | Verdict::Denied(_) => refusal(&reply, kind),
+        _ if reply.refusal() == Some(Refusal::Permission) => refusal(&reply, kind),
+        Verdict::Missing | Verdict::Denied(_) => {
+            findings.push(untold(patient, &reply, kind, &login));
+            return None;
+        }
         Verdict::Refused(_) if headers.sso.is_some() => {
             findings.push(not_authorised(headers, &login));
+            return None;
+        }
+        Verdict::Refused(_) if reply.policy().is_some() => {
+            findings.push(blocked(&reply));
             return None;
         }
         _ => {
@@ -219,11 +242,7 @@ fn mode(
         }
     };
     let fix = kind.members_read(&login, headers, reply.answer.status);
-    let was_read =
-        patient.known.as_ref().and_then(|known| known.mode.as_ref()).is_some_and(|(mode, fingerprint)| {
-            *mode == Mode::Read && **fingerprint == *patient.github_fingerprint
-        });
-    findings.push(match was_read {
+    findings.push(match known_mode(patient) == Some(Mode::Read) {
         true => AREA.failed(format!("{PERMISSION_LOST} ({lacking})"), fix),
         false => AREA.warning(
             format!("payload mode, the deliveries are the truth: the token may not read teams and members ({lacking})"),
@@ -231,6 +250,30 @@ fn mode(
         ),
     });
     Some(Mode::Payload)
+}
+
+/// What is known of this very token.
+fn known_mode(patient: &Patient) -> Option<Mode> {
+    let known = patient.known.as_ref()?.mode.as_ref();
+    known.filter(|(_, fingerprint)| **fingerprint == *patient.github_fingerprint).map(|(mode, _)| *mode)
+}
+
+/// GitHub answered, and not about the token's permissions: no mode is chosen by that.
+fn untold(patient: &Patient, reply: &Reply, kind: Kind, login: &str) -> Finding {
+    let said = refusal(reply, kind);
+    let fix = kind.members_read(login, &reply.answer.headers, reply.answer.status);
+    match known_mode(patient) {
+        Some(Mode::Payload) => AREA.warning(
+            format!("payload mode, as before: GitHub does not say what the token may do now ({said})"),
+            format!("for read mode, {fix}"),
+        ),
+        _ => AREA.failed(
+            format!(
+                "GitHub does not say what the token may do ({said}): deliveries are kept, and carried out once it does"
+            ),
+            fix,
+        ),
+    }
 }
 
 /// The call that was refused, and what GitHub says it needs.

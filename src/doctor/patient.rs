@@ -128,7 +128,7 @@ pub fn beside(engine: &Engine, json: bool, url: Option<&str>, progress: Progress
         service: Some(engine),
         known: Some(engine.state(Known::of)),
         github: Some(engine.github.afresh()),
-        github_fingerprint: engine.github_fingerprint(),
+        github_fingerprint: engine.github_token.fingerprint(),
         sentry: Some(engine.sentry.afresh()),
     };
     Report::new(examine(&patient, url, progress), true, false).reply(json)

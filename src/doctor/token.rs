@@ -3,6 +3,7 @@
 use crate::github::Github;
 use crate::state::record::Source;
 use crate::upstream::answer::Headers;
+use crate::upstream::refusal::reads_organisations;
 
 /// What kind of token it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +58,7 @@ impl Kind {
 
     /// What to tick so that teams and members may be read; `status` is what the call was answered.
     pub fn members_read(self, org: &str, headers: &Headers, status: u16) -> String {
-        let has = |scope: &str| {
-            let scopes = headers.oauth_scopes.as_deref().unwrap_or_default();
-            scopes.split(',').any(|own| own.trim() == scope)
-        };
+        let has_scope = headers.oauth_scopes.as_deref().is_some_and(reads_organisations);
         match self {
             Kind::FineGrained if status == 404 => format!(
                 "{TOKENS} → Fine-grained tokens: the token does not reach {org}. Make one whose Resource owner is {org}, \
@@ -70,7 +68,7 @@ impl Kind {
                 "{TOKENS} → Fine-grained tokens → the token → Organization permissions → Members: Read-only \
                  (its Resource owner has to be {org})"
             ),
-            Kind::Classic if ["read:org", "write:org", "admin:org"].into_iter().any(has) => {
+            Kind::Classic if has_scope => {
                 format!("let the token's account be a member of {org}: the scope is there, and the organisation is hidden from it")
             }
             Kind::Classic => format!("{TOKENS} → Tokens (classic) → the token → tick read:org (under admin:org)"),

@@ -18,7 +18,7 @@ use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::sentry::{Member, Standing, Team};
 use crate::slug;
 use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam, SentrySnapshot};
-use crate::state::holds::{HeldChange, FIRST};
+use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Mode, Source};
 use crate::state::{Org, State};
 use crate::truth::Truth;
@@ -222,6 +222,7 @@ fn plan(
         deleted: &deleted,
         state,
         settings,
+        began: Timestamp::now(),
     });
     plan.teams.retain(|team| team.team == id);
     // A share of everybody: as many as were seen the last time.
@@ -277,7 +278,7 @@ fn told(
 
 /// The first comparison of all, while nobody has approved it.
 fn first_hold(state: &State) -> Option<String> {
-    let open = |hold: &&crate::state::holds::Hold| hold.decision.is_none() && hold.rule.starts_with(FIRST);
+    let open = |hold: &&crate::state::holds::Hold| hold.decision.is_none() && hold.is_first();
     state.holds.iter().find(open).map(|hold| hold.name.to_string())
 }
 
@@ -287,6 +288,12 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
         Step::Keep => return None,
         Step::Create => format!("create Sentry team `{slug}`"),
         Step::Adopt { sentry } => format!("adopt Sentry team `{slug}` ({sentry})"),
+        Step::Return { sentry, made: false } => {
+            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) follows it again")
+        }
+        Step::Return { sentry, made: true } => {
+            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) is made again, with what it had")
+        }
         Step::Rename { from } => format!("rename Sentry team `{from}` to `{slug}`"),
         Step::Delete { sentry, .. } => format!("delete Sentry team `{slug}` ({sentry})"),
         Step::Empty { sentry, .. } => format!("take everybody out of Sentry team `{slug}` ({sentry})"),
@@ -383,9 +390,13 @@ impl Faces<'_> {
         match (self.settings.remove_members, source) {
             (RemoveMembers::Never, _) => "SYNC_REMOVE_MEMBERS is never".into(),
             (_, None) if member.standing != Standing::Member => {
-                "an invite that is nobody's whom GitHub knows".into()
+                "an invite that no GitHub account is matched with".into()
             }
-            (_, None) => "nobody whom GitHub knows".into(),
+            (policy, None) if policy.is_about_everybody() => {
+                "no GitHub account is matched with them; a comparison looks at everybody in the organisation"
+                    .into()
+            }
+            (_, None) => "no GitHub account is matched with them".into(),
             (_, Some(Source::Public)) => {
                 "known by a public address alone, by which a comparison removes nobody".into()
             }

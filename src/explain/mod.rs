@@ -270,7 +270,7 @@ impl BindingView {
 }
 
 impl GoneView {
-    fn of(gone: Gone) -> Self {
+    fn of(gone: &Gone) -> Self {
         Self { at: gone.at.to_string(), fate: gone.fate, undo: None, back: None }
     }
 }

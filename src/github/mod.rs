@@ -4,6 +4,8 @@
 //! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
 
 pub mod look;
+mod membership;
+pub mod permission;
 mod queries;
 mod rest;
 mod snapshot;
@@ -24,12 +26,13 @@ use crate::escape::path_part;
 use crate::event::{OrgRef, Person};
 use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
 use crate::secret::Secret;
-use crate::state::record::Mode;
 use crate::upstream::answer::Headers;
 use crate::upstream::pace::Method;
+use crate::upstream::refusal::Refusal;
 use crate::upstream::tls::Roots;
 use crate::upstream::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
+use permission::Permission;
 use wire::Outcome;
 
 /// 2022-11-28 is the version that every server knows, Enterprise Servers before 3.21 know no other.
@@ -171,13 +174,29 @@ impl Github {
         Err(endless(&next))
     }
 
-    /// What this token may do in an organisation. A token that may read members sees its teams.
-    pub fn probe(&self, org: &Login) -> Result<Mode, Trouble> {
-        match self.get::<Vec<Value>>(format!("/orgs/{}/teams?per_page=1", path_part(org.as_str()))) {
-            Ok(Some(_)) => Ok(Mode::Read),
-            Ok(None) | Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(Mode::Payload),
-            Err(trouble) => Err(trouble),
+    /// What this token may do in an organisation, by a list that a token sees which may read members. Only GitHub's own
+    /// word on permissions says no: a 404, a policy or a proxy say nothing about what the token may do.
+    pub fn probe(&self, org: &Login) -> Permission {
+        let path = format!("{}/orgs/{}/teams?per_page=1", self.rest, path_part(org.as_str()));
+        let reply = self.host.ask(Asked::Github, &Request::get(path));
+        let brief = reply.answer.brief();
+        match (&reply.verdict, reply.refusal()) {
+            (Verdict::Done, _) if reply.answer.headers.sso.is_some() => {
+                Permission::Untold(untold(reply, "a list with rows left out for single sign-on".into()))
+            }
+            (Verdict::Done, _) if serde_json::from_slice::<Vec<Value>>(&reply.answer.body).is_ok() => {
+                Permission::Reads
+            }
+            (_, Some(Refusal::Permission)) => Permission::Lacks(brief),
+            (Verdict::Missing | Verdict::Denied(_), _) => Permission::Untold(untold(reply, brief)),
+            _ => Permission::Untold(reply.into_trouble()),
         }
+    }
+
+    /// Whose the token is; `None` for an App's, and where GitHub does not tell.
+    pub fn viewer(&self) -> Option<GithubUserId> {
+        let row: Option<wire::UserRow> = self.get("/user".into()).ok()?;
+        row.map(|row| row.into_person().id)
     }
 
     /// The organisation of that login. Public: every token sees it.
@@ -192,11 +211,13 @@ impl Github {
         Ok(row.map(|row| OrgRef { id: row.id, login: row.login }).filter(|org| org.id == id))
     }
 
-    /// The token's only organisation; `None` if it has several, or none that it may tell.
+    /// The token's only organisation; `None` if it has several, or none that it may tell. Of a list with rows left out,
+    /// because organisations want single sign-on, the only row need not be the only one.
     pub fn only_org(&self) -> Result<Option<OrgRef>, Trouble> {
-        let rows = match self.get::<Vec<wire::OrgRow>>("/user/orgs?per_page=2".into()) {
-            Ok(rows) => rows.unwrap_or_default(),
-            Err(Trouble { kind: TroubleKind::Denied, .. }) => Vec::new(),
+        let path = format!("{}/user/orgs?per_page=2", self.rest);
+        let rows = match self.ask::<Vec<wire::OrgRow>>(&path) {
+            Ok(Some((rows, headers))) if headers.sso.is_none() => rows,
+            Ok(_) | Err(Trouble { kind: TroubleKind::Denied, .. }) => Vec::new(),
             Err(trouble) => return Err(trouble),
         };
         match <[wire::OrgRow; 1]>::try_from(rows) {
@@ -216,14 +237,6 @@ impl Github {
         let (org, slug) = (path_part(org.as_str()), path_part(slug.as_str()));
         let row: Option<wire::TeamRow> = self.get(format!("/orgs/{org}/teams/{slug}"))?;
         Ok(row.map(wire::TeamRow::into_facts))
-    }
-
-    /// Whether a person is in a team or in one of its child teams. An invitation that is not accepted yet is no.
-    pub fn is_member(&self, org: GithubOrgId, team: GithubTeamId, login: &Login) -> Result<bool, Trouble> {
-        let login = path_part(login.as_str());
-        let row: Option<wire::MembershipRow> =
-            self.get(format!("/organizations/{org}/team/{team}/memberships/{login}"))?;
-        Ok(row.is_some_and(|row| row.state == "active"))
     }
 
     /// Everybody in a team that has no child teams; `None` if the team is not to be seen.
@@ -259,21 +272,6 @@ impl Github {
             |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.id.0);
         let nodes = self.connection::<wire::UserNode>(queries::TEAM_MEMBERS, vars, "/node/members", is_it)?;
         Ok(nodes.map(|nodes| nodes.into_iter().map(wire::UserNode::into_person).collect()))
-    }
-
-    /// Whether a person is in the organisation, directly or through an enterprise team.
-    pub fn is_in_org(&self, org: &Login, login: &Login) -> Result<bool, Trouble> {
-        let (org, login) = (path_part(org.as_str()), path_part(login.as_str()));
-        let row: Option<wire::MembershipRow> = self.get(format!("/orgs/{org}/memberships/{login}"))?;
-        Ok(row.is_some_and(|row| row.state == "active"))
-    }
-
-    /// The teams that a person is in; `None` if the organisation is not to be seen.
-    pub fn teams_of(&self, org: &Login, login: &Login) -> Result<Option<Vec<GithubTeamId>>, Trouble> {
-        let vars = json!({ "org": org, "login": login });
-        let nodes =
-            self.connection::<wire::TeamIdNode>(queries::TEAMS_OF, vars, "/organization/teams", |_| true)?;
-        Ok(nodes.map(|nodes| nodes.into_iter().map(|team| team.database_id).collect()))
     }
 
     /// The profile of an account: by login, and by id if the login is somebody else's by now.
@@ -531,6 +529,11 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
     let mut exchange = reply.exchange;
     exchange.answer = format!("{} with errors: {why}", reply.answer.status);
     Trouble { kind, why, exchange }
+}
+
+/// An answer of GitHub's that is fine as such and says nothing of what was asked.
+fn untold(reply: Reply, why: String) -> Trouble {
+    Trouble { kind: TroubleKind::Unknown, why, exchange: reply.exchange }
 }
 
 fn endless(path: &str) -> Trouble {

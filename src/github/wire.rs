@@ -114,7 +114,22 @@ impl SentRow {
 
 #[derive(Deserialize)]
 pub(super) struct MembershipRow {
-    pub(super) state: String,
+    state: String,
+    /// Only the organisation's memberships tell it.
+    #[serde(default)]
+    user: Option<MembershipUser>,
+}
+
+#[derive(Deserialize)]
+struct MembershipUser {
+    id: GithubUserId,
+}
+
+impl MembershipRow {
+    /// Whether it is accepted, and not the membership of another account that has the login now.
+    pub(super) fn is_active_of(&self, user: GithubUserId) -> bool {
+        self.state == "active" && self.user.as_ref().is_none_or(|shown| shown.id == user)
+    }
 }
 
 /// One page of a GraphQL connection.

@@ -77,7 +77,7 @@ mod tests {
         let shown = || lanes.entries(|_, put_off| put_off);
         assert_eq!(shown().len(), 1);
         let entry = shown().remove(0);
-        assert_eq!((entry.key, entry.event, entry.next), (TEAM, "test", Some(due)));
+        assert_eq!((entry.key, entry.event, entry.next), (TEAM, "reconcile", Some(due)));
         assert_eq!(entry.put_off.map(|known| known.why.to_string()), Some("no answer".into()));
         assert_eq!(lanes.entries(|_, _| true).len(), 2);
         // A lane that rests as a whole is not tried before its time.

@@ -51,7 +51,6 @@ impl Roster {
     pub fn new(github: &GithubSnapshot, state: &State, settings: &Settings) -> Self {
         let bound = |team| state.teams.binding(team).map(|binding| binding.slug.clone());
         let shown = github.teams.iter().map(|team| &team.facts);
-        let shown = shown.filter(|facts| state.teams.gone(facts.id).is_none());
         let mut teams: Vec<_> = shown
             .map(|facts| Entry {
                 team: facts.id,

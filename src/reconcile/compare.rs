@@ -6,15 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{Addition, Plan, Removal, Skipped, Step, TeamPlan};
+use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
+use crate::heard::LAG;
 use crate::identity::Identity;
 use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, GithubTeam, SentrySnapshot};
-use crate::state::holds::{HeldChange, FIRST};
-use crate::state::record::{Binding, Origin, Source};
+use crate::state::holds::HeldChange;
+use crate::state::record::{Binding, Fate, Origin, Source};
 use crate::state::teams::News;
 use crate::state::State;
 
@@ -34,6 +36,15 @@ pub struct Sides<'a> {
     pub state: &'a State,
     /// The rules.
     pub settings: &'a Settings,
+    /// When the reading began.
+    pub began: Timestamp,
+}
+
+impl Sides<'_> {
+    /// Whether a team is known to be deleted, and so lately that a replica may show it still.
+    pub fn is_just_gone(&self, team: GithubTeamId) -> bool {
+        self.state.teams.gone(team).is_some_and(|gone| gone.at.after(LAG) > self.began)
+    }
 }
 
 /// What is looked up again and again.
@@ -62,7 +73,7 @@ pub fn compare(sides: &Sides) -> Plan {
     let mut plan = Plan::default();
     let mut skipped: BTreeMap<GithubUserId, Vec<SentrySlug>> = BTreeMap::new();
     for team in &sides.github.teams {
-        if sides.state.teams.gone(team.facts.id).is_some() {
+        if sides.is_just_gone(team.facts.id) {
             continue;
         }
         let Some(slug) = index.slugs.get(&team.facts.id) else {
@@ -79,7 +90,15 @@ pub fn compare(sides: &Sides) -> Plan {
     plan.teams.extend(index.absent());
     plan.teams.sort_by(|a, b| (&a.slug, a.team).cmp(&(&b.slug, b.team)));
     plan.skipped = index.skipped(skipped);
+    plan.unfollowed = index.unfollowed(&plan).len();
     plan
+}
+
+/// The Sentry teams that follow no GitHub team, sorted by slug: bound to none, and in no comparison's way. Nothing where
+/// the token may not list them.
+pub fn unfollowed<'a>(sentry: &'a SentrySnapshot, state: &State) -> Vec<&'a Team> {
+    let teams = sentry.teams.iter().filter(|team| sentry.listed && state.teams.of_sentry(team.id).is_none());
+    teams.collect()
 }
 
 impl<'a> Index<'a> {
@@ -98,7 +117,7 @@ impl<'a> Index<'a> {
         }
         let settings = sides.settings;
         let mirrored = |team: &&GithubTeam| {
-            settings.teams.matches(&team.facts.slug) && sides.state.teams.gone(team.facts.id).is_none()
+            settings.teams.matches(&team.facts.slug) && !sides.is_just_gone(team.facts.id)
         };
         let slug = |team: &GithubTeam| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix);
         let slugs =
@@ -197,12 +216,13 @@ impl<'a> Index<'a> {
         let binding = self.binding(team.facts.id);
         let step = self.step(team, slug, binding.as_ref());
         let sentry = match (&step, &binding) {
-            (Step::Adopt { sentry }, _) => Some(*sentry),
+            (Step::Adopt { sentry } | Step::Return { sentry, .. }, _) => Some(*sentry),
             (_, Some(binding)) => Some(binding.sentry),
             _ => None,
         };
         let there = sentry.and_then(|id| self.sides.sentry.in_team.get(&id)).map_or(&[][..], Vec::as_slice);
-        let goes_on = binding.is_some() || matches!(step, Step::Create | Step::Adopt { .. });
+        let goes_on =
+            binding.is_some() || matches!(step, Step::Create | Step::Adopt { .. } | Step::Return { .. });
         let family = self.family(team);
         let members = self.members_of(&family);
         for user in &members {
@@ -235,6 +255,9 @@ impl<'a> Index<'a> {
 
     fn step(&self, team: &GithubTeam, slug: &SentrySlug, binding: Option<&Binding>) -> Step {
         let state = self.sides.state;
+        if let Some(step) = self.comes_back(team.facts.id) {
+            return step;
+        }
         if let Some(winner) = self.wanted.get(slug).filter(|winner| **winner != team.facts.id) {
             return Step::Wait { owner: *winner };
         }
@@ -250,7 +273,8 @@ impl<'a> Index<'a> {
             Some(at) => at.after(std::time::Duration::from_secs(1)) <= state.first_start,
             None => !state.teams.news(team.facts.id).is_some_and(|news| news.born),
         };
-        let renamed = state.teams.news(team.facts.id).is_some_and(|news| news.named.is_some());
+        let apart = state.teams.gone(team.facts.id).is_some_and(|gone| gone.apart);
+        let renamed = apart || state.teams.news(team.facts.id).is_some_and(|news| news.named.is_some());
         let disputed = self.disputed.contains(&team.facts.id);
         let name = slug::display_name(&team.facts.name, slug);
         // A name is GitHub's where the team was made from it; one that was adopted keeps its own until it is renamed.
@@ -274,6 +298,17 @@ impl<'a> Index<'a> {
                 Step::Conflict { sentry, bound: binding.is_some() }
             }
         }
+    }
+
+    /// A team whose end is known, and whose Sentry team is to follow it again; of others, the rules for every team hold.
+    fn comes_back(&self, team: GithubTeamId) -> Option<Step> {
+        let teams = &self.sides.state.teams;
+        let gone = teams.gone(team)?;
+        let was = gone.was.as_ref()?.sentry;
+        let sentry = teams.restored(was).unwrap_or(was);
+        let is_there = self.by_id.contains_key(&sentry) && teams.of_sentry(sentry).is_none();
+        let made = !is_there && gone.fate == Fate::Deleted;
+        (is_there || made).then_some(Step::Return { sentry, made })
     }
 
     fn decision(&self, team: GithubTeamId, sentry: SentryTeamId, slug: &SentrySlug) -> Option<bool> {
@@ -373,7 +408,7 @@ impl<'a> Index<'a> {
         let why = match user {
             Some(user) if left == Some(user) => "left the GitHub team",
             Some(_) => "is not in the GitHub team",
-            None => "is nobody whom GitHub knows",
+            None => "no GitHub account is matched with them",
         };
         let login = user.and_then(|user| {
             let now = self.sides.github.people.get(user).map(|person| &person.login);
@@ -422,6 +457,19 @@ impl<'a> Index<'a> {
         }
     }
 
+    fn unfollowed(&self, plan: &Plan) -> Vec<&Team> {
+        let named = plan.teams.iter().filter_map(|team| match team.step {
+            Step::Adopt { sentry } | Step::Conflict { sentry, .. } | Step::Return { sentry, .. } => {
+                Some(sentry)
+            }
+            _ => None,
+        });
+        let named: HashSet<_> = named.collect();
+        let mut teams = unfollowed(self.sides.sentry, self.sides.state);
+        teams.retain(|team| !named.contains(&team.id));
+        teams
+    }
+
     fn skipped(&self, teams: BTreeMap<GithubUserId, Vec<SentrySlug>>) -> Vec<Skipped> {
         let mut skipped: Vec<_> = teams
             .into_iter()
@@ -444,7 +492,7 @@ impl<'a> Index<'a> {
 
 /// Not what only waits for the mirror to begin.
 fn disputed(state: &State) -> HashSet<GithubTeamId> {
-    let holds = state.holds.iter().filter(|hold| !hold.rule.starts_with(FIRST));
+    let holds = state.holds.iter().filter(|hold| !hold.is_first());
     let adoptions = holds.flat_map(|hold| &hold.changes).filter_map(|change| match change {
         HeldChange::Adopt { team, .. } => Some(*team),
         _ => None,

@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{Plan, PlannedHold, Rejected, Removal, Step, TeamPlan};
+use super::rules;
 use crate::clock::Timestamp;
 use crate::config::Settings;
+use crate::guard;
 use crate::ids::{GithubTeamId, MemberId, SentrySlug};
 use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
 use crate::state::record::Sizes;
@@ -52,7 +54,7 @@ pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
     let opinions = Opinions::new(measure.state);
     let staying = drop_rejected(&mut plan, &opinions);
     let mut judged = Judged { plan, measure, opinions };
-    if measure.first && !was_begun(measure.state) {
+    if measure.first && !guard::was_begun(measure.state) {
         judged.hold_everything();
         judged.wait_for_what_stays(staying);
         return judged.plan;
@@ -85,7 +87,7 @@ impl<'a> Opinions<'a> {
                             *latest = decision;
                         }
                     }
-                    None if hold.rule.starts_with(FIRST) => {}
+                    None if hold.is_first() => {}
                     None => drop(open.insert(key, hold)),
                 }
             }
@@ -96,12 +98,6 @@ impl<'a> Opinions<'a> {
     fn is(&self, change: &HeldChange, approved: bool) -> bool {
         self.decided.get(&change.key()).is_some_and(|decision| decision.approved == approved)
     }
-}
-
-/// Whether a person has let the mirror begin.
-pub fn was_begun(state: &State) -> bool {
-    let approved = |hold: &Hold| hold.decision.is_some_and(|decision| decision.approved);
-    state.last_read.is_some() || state.holds.iter().any(|hold| hold.rule.starts_with(FIRST) && approved(hold))
 }
 
 /// Everything in a plan that a person may have an opinion on.
@@ -160,6 +156,12 @@ fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, Githu
         stays
     });
     staying
+}
+
+/// Whether anything in Sentry would be other than before.
+fn does_something(team: &TeamPlan) -> bool {
+    matches!(team.step, Step::Rename { .. } | Step::Leave { .. } | Step::Return { .. })
+        || !team.add.is_empty()
 }
 
 /// Whether the Sentry team of a deleted GitHub team is deleted or emptied.
@@ -245,10 +247,15 @@ impl Judged<'_> {
         self.teams(is_end)
     }
 
+    /// Also what no guard would ever stop, new names and people put in, waits with the rest.
     fn hold_everything(&mut self) {
         let mut items = self.teams(|team| of_team(team).is_some());
         items.extend(self.all_removals());
         self.hold(items, format!("{FIRST}: the first comparison, and Sentry has teams already"));
+        let Some(name) = self.plan.holds.first().map(|hold| hold.name.clone()) else { return };
+        for team in self.plan.teams.iter_mut().filter(|team| does_something(team)) {
+            team.held.get_or_insert_with(|| name.clone());
+        }
     }
 
     fn adoptions(&mut self) {
@@ -286,6 +293,12 @@ impl Judged<'_> {
         };
         for item in self.teams(adopted) {
             self.hold([item], "adopted: the Sentry team was there before the mirror".into());
+        }
+        for item in self.all_deletions() {
+            let team = self.change(item).and_then(|change| change.team());
+            if let Some(rule) = team.and_then(|team| guard::deleted_again(state, team, now)) {
+                self.hold([item], rule);
+            }
         }
         let open = self.open(self.all_deletions());
         // One that a crash has interrupted is in the plan again, and counts there.
@@ -338,6 +351,12 @@ impl Judged<'_> {
         let unknown: Vec<_> =
             self.all_removals().into_iter().filter(|item| self.is_unmatched(*item)).collect();
         self.hold(unknown, "SYNC_REMOVE_MEMBERS all: no source matches these people".into());
+        let Measure { settings, state, .. } = *self.measure;
+        let before = state.rules.as_ref();
+        if let Some(wider) = before.and_then(|before| rules::widened(before, &rules::of(settings))) {
+            let items = self.all_removals();
+            self.hold(items, format!("wider rule: {wider}; the first comparison since"));
+        }
         for at in 0..self.plan.teams.len() {
             self.removals_of_team(at);
         }

@@ -7,6 +7,7 @@ pub mod judge;
 pub mod part;
 pub mod plan;
 pub mod read;
+pub mod rules;
 pub mod run;
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub struct Part {
 /// One thing to do, with one call or two.
 #[derive(Clone, Debug)]
 pub enum Task {
+    /// GitHub shows the team again: its end counts no more.
+    Return,
     /// Its Sentry team was not in the list of all: it is followed by its id, or no longer bound.
     FindAgain,
     /// The team exists, bound and named like this.

@@ -27,6 +27,9 @@ pub struct Plan {
     pub in_sync: usize,
     /// Teams that `SYNC_TEAMS` leaves out.
     pub dormant: usize,
+    /// Sentry teams that follow no GitHub team, and will not by this plan: what another tool has left, or a person has made.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unfollowed: usize,
     /// Teams that stay as they are because a person has rejected all that was due, by slug.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
@@ -78,6 +81,13 @@ pub enum Step {
     Adopt {
         /// Which.
         sentry: SentryTeamId,
+    },
+    /// GitHub shows the team again, whose end was known: its Sentry team follows it again.
+    Return {
+        /// Which had followed it.
+        sentry: SentryTeamId,
+        /// It is not there any more, and is made again with what it had.
+        made: bool,
     },
     /// Another slug, another name, or both.
     Rename {
@@ -201,6 +211,9 @@ pub struct Counts {
     pub create: usize,
     /// Teams to be adopted.
     pub adopt: usize,
+    /// Teams that come back after their end.
+    #[serde(rename = "return")]
+    pub back: usize,
     /// Teams to be renamed.
     pub rename: usize,
     /// Teams to be deleted.
@@ -222,7 +235,7 @@ pub struct Counts {
 impl Counts {
     /// All differences, held ones included.
     pub fn all(&self) -> usize {
-        self.create + self.adopt + self.rename + self.delete + self.empty + self.add + self.remove
+        self.create + self.adopt + self.back + self.rename + self.delete + self.empty + self.add + self.remove
     }
 }
 
@@ -234,6 +247,7 @@ impl Plan {
             match team.step {
                 Step::Create => counts.create += 1,
                 Step::Adopt { .. } => counts.adopt += 1,
+                Step::Return { .. } => counts.back += 1,
                 Step::Rename { .. } => counts.rename += 1,
                 Step::Delete { .. } => counts.delete += 1,
                 Step::Empty { .. } => counts.empty += 1,
@@ -288,6 +302,8 @@ impl Plan {
             in_sync: choice.mirrored.difference(&told).count(),
             dormant: choice.teams.len() - choice.mirrored.union(&told).count(),
             teams: chosen.into_iter().cloned().collect(),
+            // Of them no chosen team is one.
+            unfollowed: 0,
             rejected,
         };
         only.wait_for(staying.collect());
@@ -333,18 +349,25 @@ impl fmt::Display for Plan {
             let all = n_changes(n + others);
             writeln!(f, "  {name}: {chosen}{all}: {rule}\n    sentry-team-sync approve {name}")?;
         }
-        writeln!(f, "{}", self.summary())
+        writeln!(f, "{}", self.summary())?;
+        if self.unfollowed > 0 {
+            let teams = counted(self.unfollowed, "Sentry team follows", "Sentry teams follow");
+            writeln!(f, "{teams} no GitHub team: left alone, `explain` lists them")?;
+        }
+        Ok(())
     }
 }
 
 impl Plan {
     /// The counts on one line.
     pub fn summary(&self) -> String {
-        let Counts { create, adopt, rename, delete, empty, add, remove, held, stuck, unseen } = self.counts();
+        let Counts { create, adopt, back, rename, delete, empty, add, remove, held, stuck, unseen } =
+            self.counts();
         let mut parts = Vec::new();
         for (n, what) in [
             (create, "to create"),
             (adopt, "to adopt"),
+            (back, "to bring back"),
             (rename, "to rename"),
             (delete, "to delete"),
             (empty, "to empty"),
@@ -380,13 +403,25 @@ impl fmt::Display for TeamPlan {
         let held = |held: &Option<HoldName>| held.as_ref().map(|name| format!("  [held {name}]"));
         let mark = held(&self.held).unwrap_or_default();
         match &self.step {
-            Step::Keep => writeln!(f, "keep     {slug}")?,
+            Step::Keep => writeln!(f, "keep     {slug}{mark}")?,
             Step::Create => writeln!(f, "create   {slug}  {name}{mark}")?,
             Step::Adopt { sentry } => writeln!(f, "adopt    {slug}  Sentry team {sentry}{mark}")?,
-            Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}")?,
+            Step::Return { sentry, made: false } => {
+                writeln!(
+                    f,
+                    "return   {slug}  GitHub shows it again: Sentry team {sentry} follows it again{mark}"
+                )?;
+            }
+            Step::Return { sentry, made: true } => {
+                writeln!(
+                    f,
+                    "return   {slug}  GitHub shows it again: Sentry team {sentry} is made again{mark}"
+                )?;
+            }
+            Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}{mark}")?,
             Step::Delete { sentry, .. } => writeln!(f, "delete   {slug}  Sentry team {sentry}{mark}")?,
             Step::Empty { sentry, .. } => writeln!(f, "empty    {slug}  Sentry team {sentry}{mark}")?,
-            Step::Leave { sentry, why } => writeln!(f, "leave    {slug}  Sentry team {sentry}: {why}")?,
+            Step::Leave { sentry, why } => writeln!(f, "leave    {slug}  Sentry team {sentry}: {why}{mark}")?,
             Step::Conflict { sentry, bound: false } => {
                 writeln!(f, "conflict {slug}  Sentry team {sentry} was there before{mark}")?;
             }

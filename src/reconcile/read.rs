@@ -15,7 +15,8 @@ use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, SentrySnapshot};
 use crate::state::holds::HeldChange;
-use crate::state::record::{Sizes, Source};
+use crate::state::record::{Binding, Sizes, Source};
+use crate::state::State;
 use crate::upstream::{Trouble, TroubleKind};
 
 /// Reads of Sentry at once. Its own limits are kept by the client's pace.
@@ -88,7 +89,8 @@ impl Engine {
     fn teams_by_slug(&self, settings: &Settings, github: &GithubSnapshot) -> Result<Vec<Team>, Trouble> {
         let mut slugs = wanted_slugs(settings, github);
         slugs.extend(self.state(|state| -> Vec<_> {
-            state.teams.bindings().map(|(_, binding)| binding.slug.clone()).collect()
+            let bound = state.teams.bindings().map(|(_, binding)| binding);
+            bound.chain(returning(state, github)).map(|binding| binding.slug.clone()).collect()
         }));
         let slugs: Vec<_> = slugs.into_iter().collect();
         let found = several_at_once(&slugs, |slug| self.sentry.team(slug))?;
@@ -106,8 +108,10 @@ impl Engine {
         sentry: &SentrySnapshot,
     ) -> Vec<Team> {
         let wanted = wanted_slugs(settings, github);
-        let bound: BTreeSet<SentryTeamId> =
-            self.state(|state| state.teams.bindings().map(|(_, binding)| binding.sentry).collect());
+        let bound: BTreeSet<SentryTeamId> = self.state(|state| {
+            let bound = state.teams.bindings().map(|(_, binding)| binding.sentry);
+            bound.chain(returning(state, github).map(|was| was.sentry)).collect()
+        });
         let matters = |team: &&Team| bound.contains(&team.id) || wanted.contains(&team.slug);
         sentry.teams.iter().filter(matters).cloned().collect()
     }
@@ -143,12 +147,19 @@ impl Engine {
         let absent: BTreeSet<_> = self.state(|state| {
             let bound = state.teams.bindings().map(|(team, _)| team);
             let disputing = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(HeldChange::team);
-            bound.chain(disputing).filter(|team| !shown.contains(team)).collect()
+            let absent = bound.chain(disputing).filter(|team| !shown.contains(team));
+            // Another account's token may have shown it, and this one may not see it.
+            absent.filter(|team| state.teams.was_shown(*team)).collect()
         });
         let absent: Vec<_> = absent.into_iter().collect();
         let found = several_at_once(&absent, |team| self.github.team(org.id, *team))?;
         Ok(absent.into_iter().zip(found).filter(|(_, facts)| facts.is_none()).map(|(team, _)| team).collect())
     }
+}
+
+/// What had followed teams whose end is known, and that GitHub shows all the same.
+fn returning<'a>(state: &'a State, github: &'a GithubSnapshot) -> impl Iterator<Item = &'a Binding> {
+    github.teams.iter().filter_map(|team| state.teams.gone(team.facts.id)?.was.as_ref())
 }
 
 /// The slugs that the mirrored teams have in Sentry, or should have.

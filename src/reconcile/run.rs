@@ -10,17 +10,23 @@ use super::judge::{self, judge, Measure};
 use super::part::{Part, Run, Shown, Task};
 use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
+use super::rules;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
+use crate::guard;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
+use crate::sentry::Team;
 use crate::snapshot::GithubTeam;
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Origin, Record};
 use crate::state::State;
 use crate::upstream::Trouble;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin as From};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin as From, Own};
+
+/// A record stays far below the journal's limit.
+const SHOWN_PER_RECORD: usize = 1000;
 
 /// What was found, before anything is done about it.
 pub struct Comparison {
@@ -30,7 +36,7 @@ pub struct Comparison {
     part: Option<Plan>,
     /// Everything that is due, whatever guards and people say about it.
     due: Vec<HeldChange>,
-    /// A person has to let the mirror begin. Teams that events have brought in meanwhile go on.
+    /// A person has to let the mirror begin: nothing of it is carried out.
     waits_for_first: bool,
     both: Both,
     /// When the reading began.
@@ -87,7 +93,8 @@ impl Engine {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.bearings() else { return Ok(None) };
-        let (seq, read, began) = (self.settled_seq(), self.now_seq(), Instant::now());
+        let (began, read_from) = (Timestamp::now(), Instant::now());
+        let (seq, read) = (self.settled_seq(), self.now_seq());
         self.forget_heard(seq);
         let wishes = self.state(|state| state.people.wishes().collect());
         let bindings = self
@@ -99,7 +106,7 @@ impl Engine {
         progress("comparing");
         // A copy: nobody else can do anything while the state is looked at.
         let state = self.state(State::without_deliveries);
-        let plan = compare(&Sides {
+        let sides = Sides {
             github: &both.github,
             sentry: &both.sentry,
             people: &both.people,
@@ -107,10 +114,14 @@ impl Engine {
             deleted: &both.deleted,
             state: &state,
             settings: &both.settings,
-        });
+            began,
+        };
+        if both.github.teams.iter().any(|team| sides.is_just_gone(team.facts.id)) {
+            self.look_again();
+        }
+        let plan = compare(&sides);
         let due = judge::changes(&plan);
-        let first =
-            serving && both.settings.hold_first && self.is_first(&state) && !both.sentry.teams.is_empty();
+        let first = serving && guard::waits_to_begin(&both.settings, &state) && has_teams(&both, &state);
         let plan = judge(
             plan,
             &Measure {
@@ -122,8 +133,20 @@ impl Engine {
                 now: Timestamp::now(),
             },
         );
-        let waits_for_first = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
-        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, wishes, seq, read }))
+        // A person who refuses what is held has let nothing begin either.
+        let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
+        let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
+        Ok(Some(Comparison {
+            plan,
+            part: None,
+            due,
+            waits_for_first,
+            both,
+            began: read_from,
+            wishes,
+            seq,
+            read,
+        }))
     }
 
     /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of
@@ -164,12 +187,6 @@ impl Engine {
         self.last_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A state directory that was empty when the service started, or whose first comparison still waits.
-    fn is_first(&self, state: &State) -> bool {
-        let waits = state.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
-        state.last_read.is_none() && (self.was_empty || waits)
-    }
-
     /// Records what was seen, and hands what may be done to the lanes.
     pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
@@ -177,13 +194,19 @@ impl Engine {
         self.forget_disputes(&both.deleted);
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
         let run = Arc::new(Run::default());
-        if !*waits_for_first {
-            // What is held because too little was read is no measure for the next reading.
-            if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
-                self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
-            }
-            self.note_what_was_seen(both, wishes, *seq);
+        if *waits_for_first {
+            return run;
         }
+        // What is held because too little was read is no measure for the next reading.
+        if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
+            self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
+            let rules = rules::of(&both.settings);
+            if self.state(|state| state.rules.as_ref() != Some(&rules)) {
+                self.journal.note(Record::Rules { rules });
+            }
+        }
+        self.note_what_was_seen(both, wishes, *seq);
+        self.note_shown(both);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.state(|state| state.damaged.is_some()) && !distrusted {
             log::info!(
@@ -195,8 +218,10 @@ impl Engine {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
                 let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
-                self.lanes
-                    .add(LaneKey::Team(team.team), Hint::new(*read, From::Own("reconcile"), Ask::Part(part)));
+                self.lanes.add(
+                    LaneKey::Team(team.team),
+                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part)),
+                );
             }
         }
         run
@@ -239,6 +264,15 @@ impl Engine {
                 state.holds.changes_of(*team).filter(|_| unbound).cloned().collect()
             });
             over.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
+        }
+    }
+
+    /// What this token has shown itself, it can tell to be gone.
+    fn note_shown(&self, both: &Both) {
+        let ids = both.github.teams.iter().map(|team| team.facts.id);
+        let new: Vec<_> = self.state(|state| ids.filter(|team| !state.teams.was_shown(*team)).collect());
+        for teams in new.chunks(SHOWN_PER_RECORD) {
+            self.journal.note(Record::Shown { teams: teams.to_vec() });
         }
     }
 
@@ -314,7 +348,10 @@ impl Engine {
             full_name: team.name.clone(),
             shown: comparison.shown(&team.slug).filter(|_| adoptable),
         };
-        let new = matches!(team.step, Step::Create | Step::Adopt { .. });
+        let new = matches!(team.step, Step::Create | Step::Adopt { .. } | Step::Return { .. });
+        if self.state(|state| state.teams.gone(team.team).is_some()) {
+            tasks.push(Task::Return);
+        }
         match &team.step {
             _ if team.held.is_some() => {
                 if new {
@@ -329,6 +366,7 @@ impl Engine {
                 tasks.push(shape(false, None));
             }
             Step::Adopt { .. } => tasks.push(shape(true, None)),
+            Step::Return { .. } => tasks.push(shape(false, None)),
             Step::Rename { .. } => {
                 let created = self.state(|state| {
                     state.teams.binding(team.team).is_some_and(|binding| binding.origin == Origin::Created)
@@ -348,6 +386,15 @@ impl Engine {
         }
         tasks
     }
+}
+
+/// Whether Sentry has teams that the mirror has not made itself.
+fn has_teams(both: &Both, state: &State) -> bool {
+    let is_ours = |team: &Team| {
+        let owner = state.teams.of_sentry(team.id).and_then(|owner| state.teams.binding(owner));
+        owner.is_some_and(|binding| binding.origin == Origin::Created)
+    };
+    !both.sentry.teams.iter().all(is_ours)
 }
 
 fn people_in_teams(state: &State, both: &Both) -> usize {

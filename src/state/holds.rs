@@ -130,6 +130,11 @@ pub(super) fn with_decision(decision: Option<Decision>) -> String {
 }
 
 impl Hold {
+    /// Whether it stops the first comparison of all.
+    pub fn is_first(&self) -> bool {
+        self.rule.starts_with(FIRST)
+    }
+
     /// The note of a delivery that waited for this hold, now that it is over.
     pub fn last_note(&self, note: &str) -> Option<String> {
         let anew =
@@ -249,7 +254,7 @@ impl Holds {
     /// event may ask for by name.
     pub fn disputes_of(&self, team: GithubTeamId) -> impl Iterator<Item = &HeldChange> {
         let is_it = move |change: &&HeldChange| matches!(change, HeldChange::Adopt { team: theirs, .. } if *theirs == team);
-        self.iter().filter(|hold| !hold.rule.starts_with(FIRST)).flat_map(|hold| &hold.changes).filter(is_it)
+        self.iter().filter(|hold| !hold.is_first()).flat_map(|hold| &hold.changes).filter(is_it)
     }
 
     /// Whether anybody would take over this Sentry team, if a person let them.

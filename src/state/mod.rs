@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::ids::{GithubOrgId, GithubTeamId, HookId, Login, Seq};
+use crate::ids::{GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, Seq};
 use deliveries::{Deliveries, Known};
 use holds::{Decision, HeldChange, Hold, Holds};
 use people::People;
-use record::{Delivery, Mode, Record, Sizes, Status, FORMAT};
+use record::{Delivery, Mode, Record, Rules, Sizes, Status, FORMAT};
 use teams::{Gone, News, Teams};
 
 /// How many keys a snapshot's record holds: a record stays far below the journal's limit.
@@ -34,8 +34,12 @@ pub struct State {
     pub org: Option<Org>,
     /// What the GitHub token may do, and that token's fingerprint.
     pub mode: Option<(Mode, Box<str>)>,
+    /// Whose that token is, where GitHub told it.
+    pub token_of: Option<GithubUserId>,
     /// The last complete reading of GitHub.
     pub last_read: Option<(Sizes, Timestamp)>,
+    /// The rules under which a comparison was last carried out.
+    pub rules: Option<Rules>,
     /// When records were found to be lost to damage.
     pub damaged: Option<Timestamp>,
     /// The hooks that have sent something.
@@ -75,7 +79,9 @@ impl State {
             first_start: self.first_start,
             org: self.org.clone(),
             mode: self.mode.clone(),
+            token_of: self.token_of,
             last_read: self.last_read,
+            rules: self.rules.clone(),
             hooks: self.hooks.clone(),
             damaged: self.damaged,
             deliveries: Deliveries::default(),
@@ -126,7 +132,7 @@ impl State {
             Record::Failed { seq, why, at } => self.deliveries.fail(seq, why, at),
             Record::Again { seq } => self.deliveries.again(seq),
             Record::Org { id, login, deleted } => self.org = Some(Org { id, login, deleted }),
-            Record::Mode { mode, fingerprint } => self.mode = Some((mode, fingerprint)),
+            Record::Mode { mode, fingerprint, by } => self.learn_mode(mode, fingerprint, by),
             Record::Bound { team, binding } => {
                 self.teams_mut().bind(team, binding);
                 let is_it = |change: &HeldChange| {
@@ -135,12 +141,14 @@ impl State {
                 self.no_longer_due(team, is_it);
             }
             Record::Unbound { team } => self.teams_mut().unbind(team),
-            Record::Gone { team, fate, apart, at } => {
+            Record::Gone { team, fate, apart, was, at } => {
                 let apart = apart || self.holds.disputes_of(team).next().is_some();
-                self.teams_mut().end(team, Gone { fate, apart, at });
+                self.teams_mut().end(team, Gone { fate, apart, was, at });
                 self.people_mut().unwant_team(team);
                 self.no_longer_due(team, |_| true);
             }
+            Record::Returned { team, at } => self.teams_mut().come_back(team, at),
+            Record::Shown { teams } => self.teams_mut().show(teams),
             Record::Restored { deleted, now } => self.teams_mut().restore(deleted, now),
             Record::Fill { team, open } => self.teams_mut().fill(team, open),
             Record::Intends { team, intent, at } => self.teams_mut().intend(team, intent, at),
@@ -164,6 +172,7 @@ impl State {
             }
             Record::Looked { team, seq, people } => self.teams_mut().looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
+            Record::Rules { rules } => self.rules = Some(rules),
             Record::Damaged { at } => self.damaged = Some(at),
             Record::Mended => self.damaged = None,
             Record::Keys { keys } => {
@@ -178,6 +187,16 @@ impl State {
             Record::Recent { list } => self.deliveries.show_only(list),
             Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
         }
+    }
+
+    /// What another account's token has shown, this one has not.
+    fn learn_mode(&mut self, mode: Mode, fingerprint: Box<str>, by: Option<GithubUserId>) {
+        let same_token = self.mode.as_ref().is_some_and(|(_, known)| *known == fingerprint);
+        let same_account = by.is_some() && by == self.token_of;
+        if !same_token && !same_account {
+            self.teams_mut().forget_shown();
+        }
+        (self.mode, self.token_of) = (Some((mode, fingerprint)), by);
     }
 
     /// What was held about a team is done, or pointless: known with the very record that made it so, which a crash can
@@ -214,6 +233,9 @@ impl State {
     /// Forgets what is too old to matter.
     pub fn forget_old(&mut self, now: Timestamp) {
         self.deliveries.forget_old(now);
+        if self.teams.all_returned().any(|(team, _)| self.teams.returned(team, now).is_none()) {
+            self.teams_mut().forget_old(now);
+        }
     }
 
     /// Writes the whole state as records, one at a time, in an order whose fold is this state again.
@@ -223,10 +245,13 @@ impl State {
             out(Record::Org { id, login, deleted })?;
         }
         if let Some((mode, fingerprint)) = self.mode.clone() {
-            out(Record::Mode { mode, fingerprint })?;
+            out(Record::Mode { mode, fingerprint, by: self.token_of })?;
         }
         if let Some((sizes, at)) = self.last_read {
             out(Record::Read { sizes, at })?;
+        }
+        if let Some(rules) = self.rules.clone() {
+            out(Record::Rules { rules })?;
         }
         if let Some(at) = self.damaged {
             out(Record::Damaged { at })?;
@@ -284,8 +309,17 @@ impl State {
     }
 
     fn each_team_record(&self, out: &mut dyn FnMut(Record) -> std::io::Result<()>) -> std::io::Result<()> {
-        for (team, Gone { fate, apart, at }) in self.teams.all_gone() {
-            out(Record::Gone { team, fate, apart, at })?;
+        // Before the ends: one that came later must stand.
+        for (team, at) in self.teams.all_returned() {
+            out(Record::Returned { team, at })?;
+        }
+        for (team, gone) in self.teams.all_gone() {
+            let Gone { fate, apart, was, at } = gone.clone();
+            out(Record::Gone { team, fate, apart, was, at })?;
+        }
+        let shown: Vec<_> = self.teams.shown().collect();
+        for teams in shown.chunks(KEYS_PER_RECORD) {
+            out(Record::Shown { teams: teams.to_vec() })?;
         }
         for (team, news) in self.teams.all_news() {
             let people = news.people().collect();

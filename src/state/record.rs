@@ -14,7 +14,7 @@ use crate::state::holds::{HeldChange, Hold, HoldName};
 
 /// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
 /// written anew at start. It is raised when kinds of records are added, which an older program would take for damage.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One change of state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ pub enum Record {
         mode: Mode,
         /// Of which token.
         fingerprint: Box<str>,
+        /// Whose token it is, where GitHub tells: another token of the same account has shown what the first one has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<GithubUserId>,
     },
     /// GitHub team and Sentry team belong together. Closes the team's intent.
     Bound {
@@ -94,8 +97,23 @@ pub enum Record {
         /// Its slug proves nothing; what the state itself knows of that is added to it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         apart: bool,
+        /// The Sentry team that had followed it, where a snapshot tells it; otherwise the state knows that itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was: Option<Binding>,
         /// When.
         at: Timestamp,
+    },
+    /// GitHub shows a team again whose end was known: that end counts no more.
+    Returned {
+        /// GitHub's team.
+        team: GithubTeamId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Teams that the token in use has shown itself. Only what it has shown can it tell to be gone.
+    Shown {
+        /// GitHub's teams, those that were not known to be shown.
+        teams: Vec<GithubTeamId>,
     },
     /// A Sentry team that the mirror deleted was made again because a person wanted it back. It follows nobody.
     Restored {
@@ -210,6 +228,11 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// Other rules than at the comparison before say whom a comparison may take out.
+    Rules {
+        /// Those of the comparison that was carried out now.
+        rules: Rules,
+    },
     /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
     Mended,
     /// Snapshots only: what is remembered of deliveries that are no longer queued.
@@ -245,6 +268,22 @@ pub enum Record {
         /// The place.
         seq: Seq,
     },
+}
+
+/// The settings that say whom a comparison may take out, in the words in which they are set: what is wider at the next
+/// comparison is told by comparing them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// `SYNC_REMOVE_MEMBERS`.
+    pub remove: Box<str>,
+    /// `SYNC_TRUST_UNVERIFIED`.
+    pub trust: Box<str>,
+    /// `SYNC_TEAMS`.
+    pub teams: Box<str>,
+    /// `SYNC_CHILD_MEMBERS`.
+    pub children: Box<str>,
+    /// `SYNC_IDENTITY`.
+    pub identity: Box<str>,
 }
 
 /// How much a complete reading of GitHub was.

@@ -10,6 +10,8 @@ use crate::state::record::{Binding, Delivery, Fate, Intent};
 
 /// The span of time that `SYNC_MAX_DELETIONS` speaks of.
 pub const DELETION_SPAN: Duration = Duration::from_secs(3600);
+/// How long the end of a team is held that has come back from one before.
+pub const RETURN_SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is known of all teams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,20 +21,26 @@ pub struct Teams {
     by_sentry: HashMap<SentryTeamId, GithubTeamId>,
     intents: BTreeMap<GithubTeamId, (Intent, Timestamp)>,
     gone: BTreeMap<GithubTeamId, Gone>,
+    /// Teams that came back after their end, and when, for as long as another end of theirs is held.
+    returned: BTreeMap<GithubTeamId, Timestamp>,
+    /// Live teams that the GitHub token in use, or another one of the same account, has shown.
+    shown: BTreeSet<GithubTeamId>,
     unfilled: BTreeSet<GithubTeamId>,
     /// By the deleted Sentry team: the one that a person has had made in its place.
     restored: BTreeMap<SentryTeamId, SentryTeamId>,
     news: BTreeMap<GithubTeamId, News>,
 }
 
-/// A GitHub team that is deleted, for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A GitHub team that is deleted, for as long as GitHub does not show it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
     /// What became of its Sentry team.
     pub fate: Fate,
     /// A Sentry team of its slug is somebody else's: the GitHub team was newer than this mirror, was renamed under its
     /// eyes, or was in conflict with that very team.
     pub apart: bool,
+    /// The Sentry team that had followed it. Not known of ends that older versions have written down.
+    pub was: Option<Binding>,
     /// When.
     pub at: Timestamp,
 }
@@ -200,8 +208,18 @@ impl Teams {
     }
 
     /// Whether a GitHub team is known to be deleted.
-    pub fn gone(&self, team: GithubTeamId) -> Option<Gone> {
-        self.gone.get(&team).copied()
+    pub fn gone(&self, team: GithubTeamId) -> Option<&Gone> {
+        self.gone.get(&team)
+    }
+
+    /// When a team came back after its end, if that was not long before `now`.
+    pub fn returned(&self, team: GithubTeamId, now: Timestamp) -> Option<Timestamp> {
+        self.returned.get(&team).copied().filter(|at| *at >= now.before(RETURN_SPAN))
+    }
+
+    /// Whether the GitHub token in use has shown a team.
+    pub fn was_shown(&self, team: GithubTeamId) -> bool {
+        self.shown.contains(&team)
     }
 
     /// The Sentry team that took the place of a deleted one, if a person wanted that back.
@@ -313,12 +331,37 @@ impl Teams {
     }
 
     pub(super) fn end(&mut self, team: GithubTeamId, mut gone: Gone) {
+        let bound = self.bound.get(&team).cloned();
         self.unbind(team);
         self.intents.remove(&team);
         self.unfilled.remove(&team);
-        let before = self.gone.get(&team).is_some_and(|before| before.apart);
-        gone.apart |= before || self.news.remove(&team).is_some_and(|news| news.is_apart());
+        self.shown.remove(&team);
+        let before = self.gone.remove(&team);
+        gone.apart |= before.as_ref().is_some_and(|before| before.apart);
+        gone.apart |= self.news.remove(&team).is_some_and(|news| news.is_apart());
+        gone.was = gone.was.or(bound).or(before.and_then(|before| before.was));
         self.gone.insert(team, gone);
+    }
+
+    /// GitHub shows the team: what was known of its end is history, but for whether a slug proves nothing.
+    pub(super) fn come_back(&mut self, team: GithubTeamId, at: Timestamp) {
+        if self.gone.remove(&team).is_some_and(|gone| gone.apart) {
+            self.news.entry(team).or_default().born = true;
+        }
+        self.returned.insert(team, at);
+    }
+
+    pub(super) fn show(&mut self, teams: Vec<GithubTeamId>) {
+        self.shown.extend(teams);
+    }
+
+    /// Another account's token has shown nothing yet.
+    pub(super) fn forget_shown(&mut self) {
+        self.shown.clear();
+    }
+
+    pub(super) fn forget_old(&mut self, now: Timestamp) {
+        self.returned.retain(|_, at| *at >= now.before(RETURN_SPAN));
     }
 
     pub(super) fn fill(&mut self, team: GithubTeamId, open: bool) {
@@ -341,8 +384,17 @@ impl Teams {
         self.intents.remove(&team);
     }
 
-    pub(super) fn all_gone(&self) -> impl Iterator<Item = (GithubTeamId, Gone)> + '_ {
-        self.gone.iter().map(|(team, gone)| (*team, *gone))
+    pub(super) fn all_gone(&self) -> impl Iterator<Item = (GithubTeamId, &Gone)> + '_ {
+        self.gone.iter().map(|(team, gone)| (*team, gone))
+    }
+
+    pub(super) fn all_returned(&self) -> impl Iterator<Item = (GithubTeamId, Timestamp)> + '_ {
+        self.returned.iter().map(|(team, at)| (*team, *at))
+    }
+
+    /// The teams that the GitHub token in use has shown, by id.
+    pub fn shown(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
+        self.shown.iter().copied()
     }
 
     pub(super) fn all_news(&self) -> impl Iterator<Item = (GithubTeamId, &News)> {

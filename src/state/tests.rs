@@ -57,7 +57,7 @@ pub(crate) fn full() -> State {
     };
     fold([
         Record::Org { id: GithubOrgId(1), login: Login::from("acme"), deleted: false },
-        Record::Mode { mode: Mode::Read, fingerprint: "f".into() },
+        Record::Mode { mode: Mode::Read, fingerprint: "f".into(), by: None },
         Record::Received(delivery(1, membership(1, 5, Change::Added))),
         Record::Received(delivery(2, Event::TeamCreated { team: team(2) })),
         Record::Received(delivery(3, Event::TeamDeleted { team: team(2) })),
@@ -69,7 +69,13 @@ pub(crate) fn full() -> State {
         Record::Failed { seq: Seq(4), why: "w".into(), at: Timestamp(3) },
         Record::Bound { team: GithubTeamId(1), binding: binding(1) },
         Record::Bound { team: GithubTeamId(2), binding: binding(2) },
-        Record::Gone { team: GithubTeamId(3), fate: Fate::Deleted, apart: false, at: Timestamp(8) },
+        Record::Gone {
+            team: GithubTeamId(3),
+            fate: Fate::Deleted,
+            apart: false,
+            was: None,
+            at: Timestamp(8),
+        },
         Record::Fill { team: GithubTeamId(1), open: true },
         Record::Intends { team: GithubTeamId(4), intent, at: Timestamp(8) },
         Record::Restored { deleted: SentryTeamId(3), now: SentryTeamId(7) },
@@ -84,6 +90,15 @@ pub(crate) fn full() -> State {
         },
         Record::Looked { team: GithubTeamId(5), seq: Seq(2), people: vec![GithubUserId(9), GithubUserId(8)] },
         Record::Read { sizes: Sizes { teams: 1, people: 2, memberships: 2 }, at: Timestamp(6) },
+        Record::Rules {
+            rules: Rules {
+                remove: "left".into(),
+                trust: "primary".into(),
+                teams: "*".into(),
+                children: "direct".into(),
+                identity: "map".into(),
+            },
+        },
         Record::Unmatched { user: GithubUserId(77) },
         Record::Invited { user: GithubUserId(78), at: Timestamp(4) },
         Record::Held { hold: hold.clone() },
@@ -269,7 +284,7 @@ fn a_clock_that_jumps_loosens_no_guard_and_loses_nothing_that_is_open() {
     const YEAR: u64 = 365 * 24 * 3_600_000;
     let mut state = full();
     let at = Timestamp(30 * YEAR);
-    state.apply(Record::Gone { team: GithubTeamId(1), fate: Fate::Deleted, apart: false, at });
+    state.apply(Record::Gone { team: GithubTeamId(1), fate: Fate::Deleted, apart: false, was: None, at });
     for now in [30 * YEAR, 29 * YEAR, 0] {
         assert!(
             state.teams.deleted_within_hour(Timestamp(now)) >= 1,
@@ -336,7 +351,7 @@ fn a_teams_end_and_its_binding_end_what_was_held_about_it_in_the_same_record() {
         left
     };
     let mut state = held();
-    state.apply(Record::Gone { team, fate: Fate::Left, apart: false, at: Timestamp(2) });
+    state.apply(Record::Gone { team, fate: Fate::Left, apart: false, was: None, at: Timestamp(2) });
     assert_eq!(left(&state), [adopt(other)]);
     assert!(state.teams.gone(team).unwrap().apart, "that somebody disputed its slug is not forgotten");
     let mut state = held();

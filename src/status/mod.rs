@@ -4,6 +4,7 @@ mod headline;
 mod help;
 mod host;
 pub(crate) mod queue;
+mod readiness;
 mod recent;
 mod since;
 mod text;
@@ -26,16 +27,11 @@ use crate::reconcile::run::Reconciled;
 use crate::state::holds::Decision;
 use crate::state::record::Mode;
 use crate::state::State;
-use crate::upstream::pace::Health;
 
 /// How many entries of each list are shown; the numbers beside them are whole.
 const SHOWN: usize = 100;
 /// A delivery that waits longer than this, with nothing known to be in its way, is stuck.
 pub const STUCK: Duration = Duration::from_secs(3600);
-
-/// Nobody has said whose teams are mirrored, and both ways to say it.
-const NOT_PINNED: &str =
-    "the GitHub organisation is not known yet: set GH_ORG to its login, or wait for the first signed event";
 
 /// How things are.
 #[derive(Clone, Debug, Serialize)]
@@ -320,58 +316,6 @@ impl Engine {
             failed: hour.failed,
         };
         status.hours = self.hours.until(now).into_iter().map(view).collect();
-    }
-
-    /// Why it is not known whose teams are mirrored, and what to do.
-    pub fn why_no_organisation(&self) -> String {
-        let health = self.github.host().health();
-        match (self.told(), health, &self.settings().github_org) {
-            (Some(told), ..) => told,
-            (None, Health::Refused(why) | Health::Down(why), _) => format!("GitHub: {why}"),
-            (None, Health::Well, Some(login)) => {
-                format!("GitHub has not told yet who the organisation `{login}` is")
-            }
-            (None, Health::Well, None) => NOT_PINNED.into(),
-        }
-    }
-
-    /// The same, as it is at this moment.
-    fn why_not_ready(&self) -> Vec<String> {
-        let now = Timestamp::now();
-        self.not_ready(&Host::of(self.github.host(), now), &Host::of(self.sentry.host(), now))
-    }
-
-    /// What keeps the mirror from being true, each with what to do.
-    fn not_ready(&self, github: &Host, sentry: &Host) -> Vec<String> {
-        let mut reasons = Vec::new();
-        reasons.extend(self.fault());
-        // A refusal is told with the hosts.
-        if self.state(|state| state.org.is_none()) && github.health != "refused" {
-            reasons.push(self.why_no_organisation());
-        } else if self.state(|state| state.mode.is_none()) && github.is_well() {
-            reasons.push("what GH_TOKEN may do is not known yet: GitHub has not answered".into());
-        }
-        if let Some(org) = self.state(|state| state.org.clone()).filter(|org| org.deleted) {
-            reasons.push(format!(
-                "GitHub says that the organisation {} is deleted: all writes have stopped",
-                org.login
-            ));
-        }
-        reasons.extend(self.journal.trouble().map(|why| why.to_string()));
-        for (name, host) in [("GitHub", github), ("Sentry", sentry)] {
-            if host.health == "refused" {
-                reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
-            }
-        }
-        reasons.extend(self.who.map_fault());
-        let well = github.is_well() && sentry.is_well();
-        let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
-        if let Some(at) =
-            oldest.filter(|at| well && Timestamp::now().since(*at) > STUCK && self.lanes.waits().is_empty())
-        {
-            reasons.push(format!("a delivery of {at} is still queued: see the log for why"));
-        }
-        reasons
     }
 }
 

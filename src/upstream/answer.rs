@@ -42,6 +42,8 @@ pub struct Headers {
     pub accepted_permissions: Option<String>,
     /// `github-authentication-token-expiration`.
     pub token_expires: Option<String>,
+    /// A header that only GitHub's own servers send is there.
+    pub is_githubs: bool,
 }
 
 impl Headers {
@@ -68,6 +70,7 @@ impl Headers {
                 "x-oauth-scopes" => headers.oauth_scopes = Some(value.into()),
                 "x-accepted-github-permissions" => headers.accepted_permissions = Some(value.into()),
                 "github-authentication-token-expiration" => headers.token_expires = Some(value.into()),
+                "x-github-request-id" | "x-github-media-type" => headers.is_githubs = true,
                 _ => {}
             }
         }
@@ -92,6 +95,11 @@ fn is_json(content_type: &str) -> bool {
 }
 
 impl Answer {
+    /// The body, if it claims to be JSON and is.
+    pub fn json(&self) -> Option<serde_json::Value> {
+        self.headers.json.then(|| serde_json::from_slice(&self.body).ok())?
+    }
+
     /// What the body says, on one line of at most 200 characters: the message of a JSON error in any of the forms that
     /// the two APIs use, else the beginning of the text.
     pub fn said(&self) -> String {

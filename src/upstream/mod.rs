@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod pace;
+pub mod refusal;
 pub mod tally;
 pub mod tls;
 pub mod window;
@@ -27,6 +28,7 @@ use crate::secret::Secret;
 use crate::verdict::{self, Asked, Verdict};
 use answer::{Answer, Headers};
 use pace::{Health, Method, Pace};
+use refusal::{Policy, Refusal};
 use tally::Tally;
 
 /// Larger answers do not exist: a page of 100 Sentry members is some 120 KB, a GraphQL page of 50 teams some 2 MB.
@@ -449,6 +451,19 @@ pub enum TroubleKind {
 }
 
 impl Reply {
+    /// Whose word a 403, 404 or 451 of GitHub's REST API is.
+    pub fn refusal(&self) -> Option<Refusal> {
+        Refusal::of(&self.answer)
+    }
+
+    /// The policy that refuses the token, if that is what this answer says.
+    pub fn policy(&self) -> Option<Policy> {
+        match self.refusal()? {
+            Refusal::Policy(policy) => Some(policy),
+            _ => None,
+        }
+    }
+
     /// The host took too long: it gave up on itself, or was given up.
     pub fn is_late(&self) -> bool {
         matches!(self.answer.status, 502 | 504)

@@ -11,7 +11,7 @@ use crate::slug;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::notes::APPROVE_WITH;
 use crate::state::record::{Binding, Fate, Intent, Mode, Record};
-use crate::work::hint::Outcome;
+use crate::work::hint::{Outcome, Own};
 use crate::work::team::TeamJob;
 
 /// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.
@@ -289,7 +289,7 @@ fn wait_for(
             }
         }
     } else if job.mode == Mode::Read {
-        job.engine.look_at_team(owner, "its slug is wanted");
+        job.engine.look_at_team(owner, Own::SlugIsWanted);
     }
     Outcome::Waiting(format!("slug `{}` still belongs to GitHub team {owner}", wish.team.slug))
 }

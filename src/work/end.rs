@@ -14,7 +14,7 @@ use crate::sentry::{Member, Removed, Team};
 use crate::slug;
 use crate::state::holds::{Decision, HeldChange};
 use crate::state::record::{Binding, Fate, Mode};
-use crate::work::hint::{Hint, Outcome};
+use crate::work::hint::{Hint, Outcome, Own};
 use crate::work::team::TeamJob;
 
 /// A team that GitHub still shows is looked at again after this time.
@@ -87,8 +87,12 @@ pub fn run(job: &TeamJob, hint: Option<&Hint>, otherwise: &'static str) -> End {
 
 /// Read mode: a signed deletion counts unless GitHub still shows the team.
 fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
-    if job.mode == Mode::Payload || job.truth().facts()?.is_none() {
+    if job.mode == Mode::Payload {
         return Ok(());
+    }
+    if job.truth().facts()?.is_none() {
+        // What a token may not see looks the same: the 404 confirms the deletion only if the token sees the others.
+        return job.engine.check_permission(&job.org);
     }
     match hint {
         Some(hint) if hint.looks == 0 => {
@@ -114,14 +118,14 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
     };
     // Whether each child of a deleted parent gets an event of its own is not promised.
     if job.mode == Mode::Read {
-        children.into_iter().for_each(|child| job.engine.look_at_team(child, "its parent is deleted"));
+        children.into_iter().for_each(|child| job.engine.look_at_team(child, Own::ParentIsDeleted));
     }
     Ok(outcome)
 }
 
 /// What became of the Sentry team, if the GitHub team's end is known.
 pub(super) fn fate(job: &TeamJob) -> Option<Fate> {
-    job.engine.state(|state| state.teams.gone(job.team)).map(|gone| gone.fate)
+    job.engine.state(|state| state.teams.gone(job.team).map(|gone| gone.fate))
 }
 
 /// The Sentry team to end: the bound one. In payload mode also one that follows nobody and has the team's slug, as the
@@ -260,7 +264,7 @@ fn delete(
 /// What the guard says of one more deletion just now.
 fn judge(job: &TeamJob) -> Result<(), String> {
     let now = Timestamp::now();
-    job.engine.state(|state| guard::deletion(&job.engine.settings(), state, now))
+    job.engine.state(|state| guard::deletion(&job.engine.settings(), state, job.team, now))
 }
 
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {

@@ -48,8 +48,56 @@ pub enum Origin {
     Delivery(Arc<Delivery>),
     /// One of several hints that a delivery became.
     Part(Arc<Whole>),
-    /// The mirror itself; what for.
-    Own(&'static str),
+    /// The mirror itself.
+    Own(Own),
+}
+
+/// Why the mirror looks at something by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// A call whose outcome is not known is to be found out about.
+    OpenIntent,
+    /// Everybody in a team that was just made or adopted is still to be looked at.
+    FillTeam,
+    /// A person has decided about something that was held.
+    Decision,
+    /// An event about a child team counts in the team above it.
+    ChildTeam,
+    /// An event gave another team the slug that this one has.
+    SlugIsWanted,
+    /// An event ended the team above.
+    ParentIsDeleted,
+    /// The Sentry team that this one may not take over may be gone by now.
+    DisputedSlug,
+    /// Somebody who was waited for may be in Sentry by now.
+    WantedPerson,
+    /// A comparison.
+    Reconcile,
+    /// A person wants a deleted team back.
+    Undo,
+}
+
+impl Own {
+    /// The name in log and audit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Own::OpenIntent => "open intent",
+            Own::FillTeam => "fill team",
+            Own::Decision => "decision",
+            Own::ChildTeam => "child team",
+            Own::SlugIsWanted => "its slug is wanted",
+            Own::ParentIsDeleted => "its parent is deleted",
+            Own::DisputedSlug => "disputed slug",
+            Own::WantedPerson => "wanted person",
+            Own::Reconcile => "reconcile",
+            Own::Undo => "undo",
+        }
+    }
+
+    /// Whether neither a delivery nor a person has asked for it. A comparison is not here: it holds itself back.
+    fn is_unasked(self) -> bool {
+        matches!(self, Own::DisputedSlug | Own::WantedPerson)
+    }
 }
 
 /// What a hint asks for.
@@ -171,6 +219,12 @@ impl Hint {
         matches!(self.ask, Ask::Part(_))
     }
 
+    /// Whether neither a delivery nor a person has asked for it: nothing is written for it before a person has let the
+    /// mirror begin.
+    pub fn is_unasked(&self) -> bool {
+        matches!(self.origin, Origin::Own(why) if why.is_unasked())
+    }
+
     /// What a person wants back.
     pub fn undo(&self) -> Option<&Undo> {
         match &self.ask {
@@ -196,7 +250,7 @@ impl Hint {
     /// What led to it, for log and audit.
     pub fn event_name(&self) -> &'static str {
         match &self.origin {
-            Origin::Own(why) => why,
+            Origin::Own(why) => why.name(),
             _ => self.delivery().map_or("", |delivery| delivery.event.name()),
         }
     }
@@ -289,7 +343,7 @@ mod tests {
     fn a_reason_holds_since_it_came_up_first() {
         let person = Person { id: GithubUserId(1), login: Login::from("x"), bot: false };
         let ask = Ask::Member { person, change: None, sure: false };
-        let mut hint = Hint::new(Seq(1), Origin::Own("test"), ask);
+        let mut hint = Hint::new(Seq(1), Origin::Own(Own::FillTeam), ask);
         let mut told = |why: &str, now| {
             hint.put_off(why, Timestamp(now));
             hint.put_off.clone().map(|known| (known.why.to_string(), known.since.0))

@@ -17,7 +17,7 @@ use crate::state::holds::HeldChange;
 use crate::state::notes;
 use crate::state::record::{Binding, Mode, Record};
 use crate::truth::Question;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::work::team::TeamJob;
 
 /// GitHub's replicas lag: when a look contradicts the event, an early second look often agrees,
@@ -340,7 +340,7 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
                 // It outlives a restart as a wish; meanwhile it is tried again like any hint.
                 want(job, binding, &hint, &person, why);
                 let ask = Ask::Member { person, change: None, sure: job.mode == Mode::Payload };
-                let again = Hint::new(hint.seq, Origin::Own("fill team"), ask);
+                let again = Hint::new(hint.seq, Origin::Own(Own::FillTeam), ask);
                 job.engine.lanes.add(LaneKey::Team(job.team), Hint { due: again.due + EARLY_LOOK, ..again });
             }
             // What can not be done is listed with its reason, and tried again like every wish.

@@ -152,7 +152,7 @@ mod tests {
     use crate::ids::{GithubTeamId, HookId, Login};
     use crate::state::record::{Delivery, Record};
     use crate::state::State;
-    use crate::work::hint::Origin;
+    use crate::work::hint::{Origin, Own};
 
     fn team(slug: Option<&str>) -> TeamRef {
         TeamRef {
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_deliverys_word_wins_over_a_look_of_the_same_place() {
         let ask = Ask::Member { person: person(7), change: None, sure: false };
-        let look = Hint::new(Seq(1), Origin::Own("look"), ask);
+        let look = Hint::new(Seq(1), Origin::Own(Own::WantedPerson), ask);
         for hints in
             [vec![look.clone(), member(1, 7, Change::Added)], vec![member(1, 7, Change::Added), look.clone()]]
         {
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_later_look_displaces_no_word_and_a_delivery_is_taken_once() {
         let ask = Ask::Member { person: person(7), change: None, sure: true };
-        let look = Hint::new(Seq(9), Origin::Own("look"), ask);
+        let look = Hint::new(Seq(9), Origin::Own(Own::WantedPerson), ask);
         let removed = member(3, 7, Change::Removed);
         for hints in
             [vec![look.clone(), removed.clone()], vec![removed.clone(), look.clone(), removed.clone()]]

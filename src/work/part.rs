@@ -2,7 +2,7 @@
 
 use super::bind::{self, How, Wish};
 use super::team::TeamJob;
-use super::{end, members};
+use super::{come_back, end, members};
 use crate::engine::{lock, Engine};
 use crate::event::Person;
 use crate::ids::{GithubTeamId, GithubUserId, Seq};
@@ -28,7 +28,7 @@ pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mo
 
 fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     let team = job.team;
-    if end::fate(job).is_some() {
+    if end::fate(job).is_some() && !matches!(part.task(), Some(Task::Return)) {
         return Outcome::Done("the team is deleted".into());
     }
     if part.is_superseded() {
@@ -68,8 +68,13 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
 /// What was changed.
 fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, Outcome> {
     let apply = job.apply(Some(hint));
+    if matches!(task, Task::Return) {
+        return come_back::run(job, &apply).map(Effect::written);
+    }
     bind::resolve_and_go_on(job, &apply)?;
     match task {
+        // Done above: what has ended is nothing to go on with.
+        Task::Return => Ok(Effect::Nothing),
         Task::FindAgain => {
             // The comparison read Sentry before it looked at the bindings: the team may have been made in between.
             if let Some(binding) = job.binding() {

@@ -29,7 +29,7 @@ fn joined(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) 
             "joined the organisation; team memberships have events of their own".into(),
         ));
     }
-    match engine.github.teams_of(&org.login, &person.login) {
+    match engine.github.teams_of(&org.login, person) {
         Ok(Some(teams)) => in_parts(engine, hint, person, teams, None),
         // The organisation itself is not to be seen: that says nothing about teams.
         Ok(None) => {
@@ -43,7 +43,7 @@ fn joined(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) 
 
 fn left(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
     if mode == Mode::Read {
-        match engine.github.is_in_org(&org.login, &person.login) {
+        match engine.github.is_in_org(&org.login, person) {
             // The 404 that says so is also what a token without permission is told.
             Ok(false) => match engine.check_permission(org) {
                 Ok(()) => {}

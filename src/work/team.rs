@@ -16,8 +16,8 @@ use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Mode, Record};
 use crate::state::Org;
 use crate::truth::Truth;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome};
-use crate::work::{end, members};
+use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
+use crate::work::{come_back, end, members};
 
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
 const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
@@ -66,11 +66,17 @@ pub fn run(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
         engine.learn_parent(team, parent);
     }
     job.tell_those_above(&hints);
-    if engine.state(|state| state.teams.gone(team)).is_some() && !end::is_decided(&job) {
-        return job.after_the_end(hints);
+    let (mut over, mut hints) = (Ended::default(), hints);
+    if end::fate(&job).is_some() && !end::is_decided(&job) {
+        (over, hints) = job.after_the_end(hints);
+        if hints.is_empty() {
+            return over;
+        }
     }
     let folded = engine.state(|state| Folded::new(hints, state.teams.news(team)));
-    job.work(folded)
+    let mut ended = job.work(folded);
+    ended.results.extend(over.results);
+    ended
 }
 
 impl TeamJob<'_> {
@@ -86,7 +92,7 @@ impl TeamJob<'_> {
                 let ask = Ask::Member { person: person.clone(), change, sure: false };
                 self.engine
                     .lanes
-                    .add(LaneKey::Team(above), Hint::new(hint.seq, Origin::Own("child team"), ask));
+                    .add(LaneKey::Team(above), Hint::new(hint.seq, Origin::Own(Own::ChildTeam), ask));
             }
         }
     }
@@ -295,7 +301,7 @@ impl TeamJob<'_> {
             None => Outcome::Done(note),
             Some(Err(outcome)) => {
                 // Hints that do not come again leave the team unfilled: that much is on disk, and looked at soon.
-                let look = Hint::new(self.engine.now_seq(), Origin::Own("fill team"), Ask::Team);
+                let look = Hint::new(self.engine.now_seq(), Origin::Own(Own::FillTeam), Ask::Team);
                 self.engine.lanes.add(LaneKey::Team(self.team), Hint { due: look.due + FILL_AGAIN, ..look });
                 outcome
             }
@@ -339,16 +345,26 @@ impl TeamJob<'_> {
         Outcome::Done("not visible: GitHub does not show the team to this token; nothing was changed".into())
     }
 
-    /// The team's end is final. A deletion that tells a slug may still have to be carried out by it.
-    fn after_the_end(&self, hints: Vec<Hint>) -> Ended {
+    /// The team's end is known. A deletion that tells a slug may still have to be carried out by it. In read mode, whatever
+    /// else is said of the team has GitHub looked at: hints of a team that it shows again are given back, to be worked on.
+    fn after_the_end(&self, hints: Vec<Hint>) -> (Ended, Vec<Hint>) {
+        let (deletions, others): (Vec<_>, Vec<_>) =
+            hints.into_iter().partition(|hint| matches!(hint.event(), Some(Event::TeamDeleted { .. })));
         let mut ended = Ended::default();
-        for hint in hints {
-            let outcome = match hint.event() {
-                Some(Event::TeamDeleted { team }) => end::by_slug(self, &hint, team.slug.as_ref()),
-                _ => Outcome::Done("the team is deleted".into()),
-            };
+        for hint in deletions {
+            let outcome = end::by_slug(self, &hint, hint.slug());
             ended.results.push((hint, outcome));
         }
-        ended
+        let is_over = Outcome::Done("the team is deleted".into());
+        let outcome = match others.first().filter(|_| self.mode == Mode::Read) {
+            Some(cause) => match come_back::run(self, &self.apply(Some(cause))) {
+                Ok(true) => return (ended, others),
+                Ok(false) => is_over,
+                Err(outcome) => outcome,
+            },
+            None => is_over,
+        };
+        ended.results.extend(all(others, &outcome).results);
+        (ended, Vec::new())
     }
 }

@@ -121,7 +121,8 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
     let team = match there_again(job, apply, deletion)? {
         Some(team) if !apply.is_restoring(deletion) => {
             let mut report = Report { was_back: true, now: Some(team.id), ..Report::default() };
-            projects(apply, undo, &team, &mut report)?;
+            let work = Work { deletion, step: &|| undo.step(), belongs: &|_| true };
+            work.projects(apply, &team, &mut report)?;
             return Ok(report);
         }
         Some(team) => team,
@@ -130,9 +131,8 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
             Err(Taken) => return Err(taken(job, apply, deletion)?),
         },
     };
-    let mut report = Report { now: Some(team.id), ..Report::default() };
-    people(job, apply, undo, &team, &mut report)?;
-    projects(apply, undo, &team, &mut report)?;
+    let work = Work { deletion, step: &|| undo.step(), belongs: &|_| true };
+    let report = work.give_back(job, apply, &team)?;
     apply.drop_intent()?;
     // Whoever waits for the slug sees now that it is taken.
     job.engine.lanes.moved(job.team);
@@ -191,56 +191,95 @@ fn taken(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Outcome, O
     )))
 }
 
-fn people(
-    job: &TeamJob,
-    apply: &Apply,
-    undo: &Undo,
-    team: &Team,
-    report: &mut Report,
-) -> Result<(), Outcome> {
-    let deletion = &undo.deletion;
-    if deletion.members.is_empty() {
-        return Ok(());
+/// What a team gets back that was made again.
+pub(super) struct Work<'a> {
+    /// What it had.
+    pub deletion: &'a Deletion,
+    /// Is called for every person and project.
+    pub step: &'a dyn Fn(),
+    /// Whether somebody who was in the team belongs there still.
+    pub belongs: &'a dyn Fn(&Was) -> bool,
+}
+
+impl Work<'_> {
+    /// People and projects. Every step may be repeated.
+    pub fn give_back(&self, job: &TeamJob, apply: &Apply, team: &Team) -> Result<Report, Outcome> {
+        let mut report = Report { now: Some(team.id), ..Report::default() };
+        self.people(job, apply, team, &mut report)?;
+        self.projects(apply, team, &mut report)?;
+        Ok(report)
     }
-    let members = job.engine.read_members(false).map_err(|trouble| job.engine.sentry_trouble(trouble))?;
-    let (directory, trust) = (Directory::new(&members), job.engine.settings().trust_unverified);
-    let binding = Binding {
-        sentry: team.id,
-        slug: team.slug.clone(),
-        name: team.name.as_str().into(),
-        origin: Origin::Created,
-    };
-    for was in &deletion.members {
-        undo.step();
-        let Some(member) = now_in_sentry(was, &members, &directory, trust) else {
-            report.left.push(was.clone());
-            continue;
-        };
-        match apply.add(&binding, member, entry(job, apply, &binding, member)) {
-            Ok(Added::New(_) | Added::Already) => {
-                report.n_back += 1;
-                if member != was.member {
-                    report.moved.push((was.clone(), member));
-                }
-            }
-            Ok(Added::Requested) => report.failed.push((
-                was.clone(),
-                "Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)".into(),
-            )),
-            Ok(Added::Locked) => {
-                report.failed.push((was.clone(), "your identity provider manages who is in a team".into()))
-            }
-            Ok(Added::Missing) if apply.look(&team.slug)?.is_some_and(|now| now.id == team.id) => {
-                report.left.push(was.clone())
-            }
-            Ok(Added::Missing) => {
-                return Err(Outcome::Later("the team was not where it should be".into(), None))
-            }
-            Err(Outcome::Failed(why)) => report.failed.push((was.clone(), why)),
-            Err(outcome) => return Err(outcome),
+
+    fn people(&self, job: &TeamJob, apply: &Apply, team: &Team, report: &mut Report) -> Result<(), Outcome> {
+        let deletion = self.deletion;
+        if deletion.members.is_empty() {
+            return Ok(());
         }
+        let members = job.engine.read_members(false).map_err(|trouble| job.engine.sentry_trouble(trouble))?;
+        let (directory, trust) = (Directory::new(&members), job.engine.settings().trust_unverified);
+        let binding = Binding {
+            sentry: team.id,
+            slug: team.slug.clone(),
+            name: team.name.as_str().into(),
+            origin: Origin::Created,
+        };
+        for was in deletion.members.iter().filter(|was| (self.belongs)(was)) {
+            (self.step)();
+            let Some(member) = now_in_sentry(was, &members, &directory, trust) else {
+                report.left.push(was.clone());
+                continue;
+            };
+            match apply.add(&binding, member, entry(job, apply, &binding, member)) {
+                Ok(Added::New(_) | Added::Already) => {
+                    report.n_back += 1;
+                    if member != was.member {
+                        report.moved.push((was.clone(), member));
+                    }
+                }
+                Ok(Added::Requested) => report.failed.push((
+                    was.clone(),
+                    "Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)".into(),
+                )),
+                Ok(Added::Locked) => report
+                    .failed
+                    .push((was.clone(), "your identity provider manages who is in a team".into())),
+                Ok(Added::Missing) if apply.look(&team.slug)?.is_some_and(|now| now.id == team.id) => {
+                    report.left.push(was.clone())
+                }
+                Ok(Added::Missing) => {
+                    return Err(Outcome::Later("the team was not where it should be".into(), None))
+                }
+                Err(Outcome::Failed(why)) => report.failed.push((was.clone(), why)),
+                Err(outcome) => return Err(outcome),
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn projects(&self, apply: &Apply, team: &Team, report: &mut Report) -> Result<(), Outcome> {
+        let Some(projects) = &self.deletion.projects else {
+            report.unknown_projects = true;
+            return Ok(());
+        };
+        let read = apply.engine.sentry.team_with_projects(&team.slug);
+        let there = read.map_err(|trouble| apply.engine.sentry_trouble(trouble))?;
+        let there =
+            there.filter(|there| there.id == team.id).and_then(|there| there.projects).unwrap_or_default();
+        for project in projects.iter().filter(|project| !there.contains(project)) {
+            (self.step)();
+            // What the token may not do for one, it may not do for the others.
+            let linked = match report.denied.is_empty() {
+                true => apply.link_back(project, team)?,
+                false => LinkedBack::Denied,
+            };
+            match linked {
+                LinkedBack::Done => report.linked.push(project.clone()),
+                LinkedBack::Missing => report.vanished.push(project.clone()),
+                LinkedBack::Denied => report.denied.push(project.clone()),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn entry(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> Entry {
@@ -267,29 +306,4 @@ fn now_in_sentry(was: &Was, members: &[Member], directory: &Directory, trust: bo
         Found::One(member) => Some(member),
         Found::Nobody(_) | Found::Several(_) => None,
     }
-}
-
-fn projects(apply: &Apply, undo: &Undo, team: &Team, report: &mut Report) -> Result<(), Outcome> {
-    let Some(projects) = &undo.deletion.projects else {
-        report.unknown_projects = true;
-        return Ok(());
-    };
-    let read = apply.engine.sentry.team_with_projects(&team.slug);
-    let there = read.map_err(|trouble| apply.engine.sentry_trouble(trouble))?;
-    let there =
-        there.filter(|there| there.id == team.id).and_then(|there| there.projects).unwrap_or_default();
-    for project in projects.iter().filter(|project| !there.contains(project)) {
-        undo.step();
-        // What the token may not do for one, it may not do for the others.
-        let linked = match report.denied.is_empty() {
-            true => apply.link_back(project, team)?,
-            false => LinkedBack::Denied,
-        };
-        match linked {
-            LinkedBack::Done => report.linked.push(project.clone()),
-            LinkedBack::Missing => report.vanished.push(project.clone()),
-            LinkedBack::Denied => report.denied.push(project.clone()),
-        }
-    }
-    Ok(())
 }

@@ -28,6 +28,7 @@ GITHUB = {
     "/orgs/{org}/teams/{team_slug}/members": ["get"],
     "/orgs/{org}/teams/{team_slug}/memberships/{username}": ["get"],
     "/rate_limit": ["get"],
+    "/user": ["get"],
     "/user/orgs": ["get"],
     "/user/{account_id}": ["get"],
     "/users/{username}": ["get"],

@@ -80,7 +80,7 @@ fn differences_are_told_with_what_would_be_done_and_why_not() {
             &format!("  + ana  on GitHub only, member {ana} by public: to be added"),
             &format!("  - chen  in Sentry only, member {chen_member}: to be removed, left the GitHub team"),
             &format!(
-                "    stranger@acme.test  in Sentry only, member {stranger}: stays, nobody whom GitHub knows"
+                "    stranger@acme.test  in Sentry only, member {stranger}: stays, no GitHub account is matched with them"
             ),
             "to be done: 1 to add, 1 to remove",
         ],
@@ -142,6 +142,38 @@ fn what_is_held_tells_the_command_to_decide() {
         );
         assert!(!said.contains("not show the team to this token"), "GitHub has said why: {said}");
     }
+}
+
+/// Left-overs of another tool, or of teams that were deleted unheard.
+#[test]
+fn sentry_teams_that_follow_nobody_are_counted_by_the_plan_and_listed() {
+    let mut world = World::new(Truth::Github).may_list_teams();
+    world.set("SYNC_FIRST", "apply");
+    world.old_team("Crew");
+    // Adopted, so that it follows somebody; the others do not.
+    let crew = world.sentry.add_team("crew", "Crew");
+    let (web, old) = (world.sentry.add_team("web", "Web"), world.sentry.add_team("old-api", "Old API"));
+    let (_, plan, _) = world.alone(&["sync"]);
+    assert!(
+        plan.contains("\n2 Sentry teams follow no GitHub team: left alone, `explain` lists them\n"),
+        "{plan}"
+    );
+    let (_, json, _) = world.alone(&["sync", "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["unfollowed"], 2);
+    world.start();
+    world.wait_until("mirrored", || world.status()["teams"] == 1);
+    let team = world.github.team_id("crew").unwrap();
+    let listed = format!(
+        "crew  GitHub team {team}, Sentry team {crew}\n\
+         old-api  no GitHub team, Sentry team {old}\n\
+         web  no GitHub team, Sentry team {web}\n"
+    );
+    assert_eq!(world.command(&["explain"]), (0, listed, String::new()));
+    let (_, json, _) = world.command(&["explain", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json[1]["slug"], &json[1]["team"]), (&"old-api".into(), &serde_json::Value::Null));
+    // A chosen team is none of them.
+    assert!(!world.command(&["sync", "--team", "crew"]).1.contains("follow"));
 }
 
 #[test]

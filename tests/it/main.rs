@@ -9,11 +9,13 @@ mod standin_rules;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod answers;
 mod audit;
 mod check;
 mod cli;
 #[cfg(failpoints)]
 mod clock;
+mod come_back;
 mod completions;
 mod crash;
 mod effects;
@@ -21,6 +23,7 @@ mod ends;
 mod explain;
 mod faults;
 mod fill;
+mod first;
 mod flood;
 mod found;
 mod full;
@@ -29,6 +32,8 @@ mod gate;
 mod http;
 mod invites;
 mod lifecycle;
+mod logins;
+mod mode;
 mod model;
 mod paste;
 mod payloads;

@@ -358,36 +358,6 @@ fn a_match_is_remembered_when_github_stops_telling_the_address() {
 }
 
 #[test]
-fn a_re_registered_login_inherits_nothing() {
-    for truth in BOTH {
-        let world = World::new(truth);
-        let ana = world.person("ana");
-        let (world, crew) = world.with_crew();
-        world.settle(&world.github.add_member(crew, ana));
-        world.settle(&world.github.remove_member(crew, ana));
-        // Ana takes another login; somebody else registers the one that is free now.
-        world.github.rename_user(ana, "ana-of-old");
-        let eve = world.github.add_person(GithubUser::new("ana"));
-        let (_, note) = world.settle(&world.github.add_member(crew, eve));
-        assert!(note.contains("is wanted"), "{note}");
-        world.wait_for_members("crew", &[]);
-    }
-}
-
-#[test]
-fn somebody_whose_login_changed_is_still_the_same_person() {
-    for truth in BOTH {
-        let world = World::new(truth);
-        let ana = world.person("ana");
-        let (world, crew) = world.with_crew();
-        world.settle(&world.github.add_member(crew, ana));
-        world.github.rename_user(ana, "ana2");
-        world.settle(&world.github.remove_member(crew, ana));
-        world.wait_for_members("crew", &[]);
-    }
-}
-
-#[test]
 fn somebody_who_left_sentry_and_came_back_is_found_under_the_new_membership() {
     for truth in BOTH {
         let world = World::new(truth);

@@ -257,9 +257,9 @@ fn what_was_rejected_stays_rejected_from_comparison_to_comparison() {
     assert_eq!(world.only_hold()["decision"], "rejected");
 }
 
-/// What events bring in meanwhile is mirrored all the same; once nothing is left to decide, the mirror has begun.
+/// What deliveries ask for meanwhile is done all the same, and that alone.
 #[test]
-fn a_first_comparison_that_waits_keeps_nothing_else_waiting() {
+fn a_first_comparison_that_waits_keeps_no_delivery_waiting() {
     let mut world = world();
     world.set("SYNC_INTERVAL", "1s");
     let all = people(&world, 3);
@@ -269,12 +269,18 @@ fn a_first_comparison_that_waits_keeps_nothing_else_waiting() {
     world.only_hold();
     world.settle(&world.github.add_member(ids[0], all[1]));
     world.wait_for_members("crew", &["p0", "p1"]);
-    // Not delivered: the comparison finds it, in the team that an event has brought in.
-    world.github.join(ids[0], all[2]);
-    world.wait_for_members("crew", &["p0", "p1", "p2"]);
     assert_eq!(world.members("new"), None);
-    let changes = world.only_hold()["changes"].to_string();
+    // Not delivered: the next comparisons find it, in the team that a delivery has brought in, and wait with it.
+    world.github.join(ids[0], all[2]);
+    let comparisons = world.service().text().matches("info reconcile: ").count();
+    world.service_mut().wait_for_lines("info reconcile: ", comparisons + 2);
+    let hold = world.only_hold();
+    let changes = hold["changes"].to_string();
     assert!(changes.contains("create Sentry team `new`") && !changes.contains("crew"), "{changes}");
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(2));
+    assert_eq!(world.command(&["approve", hold["name"].as_str().expect("a name")]).0, 0);
+    world.wait_for_members("crew", &["p0", "p1", "p2"]);
+    world.wait_for_members("new", &["p0"]);
 }
 
 #[test]
@@ -329,6 +335,7 @@ fn somebody_added_by_hand_is_left_alone_unless_all_are_asked_for_and_then_held()
     for (policy, expected) in [("left", None), ("known", Some("p1")), ("all", Some("p1"))] {
         let mut world = world();
         world.set("SYNC_REMOVE_MEMBERS", policy);
+        // p1 is in GitHub's organisation, and in no team.
         let all = people(&world, 2);
         teams(&world, &["Crew"], &all[..1]);
         apply(&world);
@@ -336,14 +343,38 @@ fn somebody_added_by_hand_is_left_alone_unless_all_are_asked_for_and_then_held()
         let stranger = world.sentry.add_member("stranger@acme.test");
         world.sentry.join(crew, stranger);
         world.sentry.join(crew, world.sentry.member_id("p1@acme.test").expect("p1"));
-        // p1 is known once they are in another team.
-        teams(&world, &["Second"], &all);
         let (code, out, _) = world.alone(&["sync", "--apply"]);
         assert_eq!(code, if policy == "all" { 2 } else { 0 }, "{policy} {out}");
         let left = world.members("crew").expect("crew");
         assert!(left.contains(&"stranger@acme.test".into()), "{policy}");
         assert_eq!(left.contains(&"p1@acme.test".into()), expected.is_none(), "{policy} {out}");
     }
+}
+
+#[test]
+fn a_wider_rule_removes_nobody_before_a_person_has_approved_what_it_comes_to() {
+    let mut world = world();
+    world.set("SYNC_FIRST", "apply");
+    world.set("SYNC_INTERVAL", "1s");
+    let all = people(&world, 2);
+    teams(&world, &["Crew"], &all[..1]);
+    world.start();
+    world.wait_for_members("crew", &["p0"]);
+    world.wait_until("compared", || world.command(&["sync"]).0 == 0);
+    let crew = world.sentry.teams()["crew"].id;
+    world.sentry.join(crew, world.sentry.member_id("p1@acme.test").expect("p1"));
+    world.take_service().stop("-TERM");
+    world.set("SYNC_REMOVE_MEMBERS", "known");
+    world.start();
+    let hold = world.only_hold();
+    world.service_mut().wait_for_lines("info reconcile: ", 3);
+    assert_eq!(
+        hold["rule"],
+        "wider rule: SYNC_REMOVE_MEMBERS was left and is known; the first comparison since"
+    );
+    world.wait_for_members("crew", &["p0", "p1"]);
+    assert_eq!(world.command(&["approve", hold["name"].as_str().expect("a name")]).0, 0);
+    world.wait_for_members("crew", &["p0"]);
 }
 
 #[test]

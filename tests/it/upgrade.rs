@@ -37,7 +37,7 @@ fn the_state_of_the_version_before_goes_on_and_is_written_in_the_new_format() {
         assert_eq!(status[what], n, "{what} in {status:#}");
     }
     assert_eq!((&status["github_org"], &status["unmatched"][0]["login"]), (&"acme".into(), &"zoe".into()));
-    let told = "was of format 1 and is of format 2 now; older versions refuse it";
+    let told = "was of format 1 and is of format 3 now; older versions refuse it";
     assert!(world.service().text().contains(told), "{}", world.service().text());
     assert_eq!(journal_files(&world), ["2.log", "2.snap"]);
     world.sentry.set_down(false).unwrap();
@@ -61,7 +61,7 @@ fn a_state_of_a_newer_version_is_refused_and_left_as_it_is() {
     let (code, _, said) = world.alone(&["serve"]);
     assert_eq!(code, 1, "{said}");
     let expected =
-        "has format 9: this version reads formats up to 2\n  fix: start the newer version that wrote it, or \
+        "has format 9: this version reads formats up to 3\n  fix: start the newer version that wrote it, or \
                     put back the copy of the state from before its first start";
     assert!(said.contains(expected), "{said}");
     assert_eq!(fs::read(&log).unwrap(), newer);
@@ -72,7 +72,7 @@ fn with_format_9(log: &[u8]) -> Vec<u8> {
     use sha2::{Digest, Sha256};
     let n = (u32::from_le_bytes(log[..4].try_into().unwrap()) & !(1 << 31)) as usize;
     let payload =
-        String::from_utf8(log[12..12 + n].to_vec()).unwrap().replace("\"version\":2", "\"version\":9");
+        String::from_utf8(log[12..12 + n].to_vec()).unwrap().replace("\"version\":3", "\"version\":9");
     let sum = Sha256::new().chain_update(&log[..4]).chain_update(&payload).finalize();
     [&log[..4], &sum[..8], payload.as_bytes()].concat()
 }

@@ -27,6 +27,10 @@ pub enum Fault {
     SecondaryLimit { retry_after: u64 },
     /// 401, as for a revoked token.
     Unauthorized,
+    /// This status with the site's own JSON error body and this message.
+    Refusal { status: u16, message: String },
+    /// This very answer: of a gateway in front of the site, not of the site.
+    Gateway { status: u16, content_type: &'static str, body: &'static str },
     /// 200 with an HTML page (a login wall, a captive proxy).
     HtmlPage,
     /// 200 whose JSON ends in the middle, with a matching `Content-Length`.
@@ -35,6 +39,8 @@ pub enum Fault {
     WrongJson,
     /// The true answer, with a link that says that the next page is this one.
     SamePage,
+    /// The true answer, marked as one with rows left out: GitHub's for organisations that want single sign-on.
+    PartialResults,
     /// 302 to this address.
     Redirect(String),
     /// A GraphQL answer with status 200 and `errors`. Ignored elsewhere.
@@ -43,7 +49,7 @@ pub enum Fault {
 
 impl Fault {
     /// Answers that are of no use, and that both hosts may give to any call.
-    pub fn useless() -> [Fault; 7] {
+    pub fn useless() -> [Fault; 10] {
         [
             Fault::Cut,
             Fault::Half,
@@ -52,6 +58,48 @@ impl Fault {
             Fault::WrongJson,
             Fault::Status(500),
             Fault::StatusHtml(504),
+            Fault::StatusHtml(403),
+            Fault::StatusHtml(404),
+            Fault::gateway_json(403),
+        ]
+    }
+
+    /// A gateway's JSON, which no API of ours speaks.
+    pub fn gateway_json(status: u16) -> Fault {
+        let body = if status == 404 { r#"{"message":"Not Found"}"# } else { r#"{"message":"Forbidden"}"# };
+        Fault::Gateway { status, content_type: "application/json", body }
+    }
+
+    /// A status without a body, as a load balancer answers.
+    pub fn empty(status: u16) -> Fault {
+        Fault::Gateway { status, content_type: "text/html", body: "" }
+    }
+
+    /// GitHub's 403s that are no missing permission: policies refuse the token, whatever it may do.
+    pub fn policies() -> [Fault; 6] {
+        [
+            "Although you appear to have the correct authorization credentials, the `acme` organization has an IP allow \
+             list enabled, and your IP address is not permitted to access this resource.",
+            "Resource protected by organization SAML enforcement. You must grant your Personal Access token access to \
+             this organization.",
+            "`acme` forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 366 \
+             days. Please adjust your token's lifetime.",
+            "`acme` forbids access via a personal access token (classic). Please use a GitHub App, OAuth App, or a \
+             personal access token with fine-grained permissions.",
+            "Sorry. Your account was suspended.",
+            "This installation has been suspended",
+        ]
+        .map(|message| Fault::Refusal { status: 403, message: message.into() })
+    }
+
+    /// 403s and 404s that say nothing of GitHub or Sentry: a firewall, a load balancer, a gateway.
+    pub fn of_others() -> [Fault; 5] {
+        [
+            Fault::StatusHtml(403),
+            Fault::StatusHtml(404),
+            Fault::gateway_json(403),
+            Fault::gateway_json(404),
+            Fault::empty(403),
         ]
     }
 }

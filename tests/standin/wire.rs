@@ -262,11 +262,19 @@ impl<S: Site> Wired<S> {
                     format!("<https://site.example{}>; rel=\"next\"; results=\"true\"", request.target);
                 Reply::Whole(answer.with("Link", link.as_str()))
             }
+            Fault::PartialResults => {
+                let answer = real.unwrap_or_else(|| self.site.answer(request, None));
+                Reply::Whole(answer.with("X-GitHub-SSO", "partial-results; organizations=21955855,20582480"))
+            }
             Fault::Redirect(location) => {
                 Reply::Whole(Response::empty(302).with("Location", location.as_str()))
             }
             Fault::Graphql(_) => Reply::Whole(self.site.answer(request, Some(fault))),
+            Fault::Gateway { status, content_type, body } => {
+                Reply::Whole(Response::new(*status, content_type, *body))
+            }
             Fault::Status(_)
+            | Fault::Refusal { .. }
             | Fault::Unauthorized
             | Fault::RateLimited
             | Fault::PrimaryLimit { .. }

@@ -193,7 +193,7 @@ fn a_team_that_is_known_to_be_gone_keeps_no_slug_from_others() {
     let mut world = World::of_people(2, &[]);
     let ghost = world.github_team("2024", [1]);
     let team = world.github_team("2024-655773", [2]);
-    world.state.apply(Record::Gone { team: ghost, fate: Fate::Left, apart: false, at: world.now });
+    world.state.apply(Record::Gone { team: ghost, fate: Fate::Left, apart: false, was: None, at: world.now });
     assert_eq!(row(&mut world, team).step, Step::Create);
 }
 

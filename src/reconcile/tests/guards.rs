@@ -60,7 +60,7 @@ fn a_deletion_that_a_crash_has_interrupted_counts_once() {
     let mut world = World::of_people(1, &[("SYNC_DELETE_TEAMS", "delete")]);
     let teams: Vec<_> = (0..10).map(|n| world.mirrored_team(&format!("t{n}"), [1])).collect();
     world.delete(teams[0]);
-    world.state.apply(Record::Gone { team: teams[0], fate: Fate::Deleted, apart: false, at: NOW });
+    world.state.apply(Record::Gone { team: teams[0], fate: Fate::Deleted, apart: false, was: None, at: NOW });
     world.delete(teams[1]);
     let intent = Intent::Deleting { sentry: world.sentry_of(teams[1]), slug: SentrySlug::from("t1") };
     world.state.apply(Record::Intends { team: teams[1], intent, at: NOW });
@@ -68,6 +68,25 @@ fn a_deletion_that_a_crash_has_interrupted_counts_once() {
     world.delete(teams[2]);
     let rule = "SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams, 1 within the hour or approved, 2 may be";
     assert_eq!(rules(&world.plan()), [rule]);
+}
+
+#[test]
+fn the_first_comparison_under_a_wider_rule_removes_nobody_unasked() {
+    let mut world = World::of_people(20, &[]);
+    let team = world.mirrored_team("crew", 1..=20);
+    world.state.apply(Record::Rules { rules: crate::reconcile::rules::of(&world.settings) });
+    world.leave(team, 1..=1);
+    assert_eq!((rules(&world.plan()), n_removed(&world.plan())), (vec![], 1));
+    world.settings.remove_members = crate::config::RemoveMembers::Known;
+    let plan = world.plan();
+    let rule = "wider rule: SYNC_REMOVE_MEMBERS was left and is known; the first comparison since";
+    assert_eq!((rules(&plan), n_removed(&plan)), (vec![rule], 0));
+    // What it stops stays stopped at the next ones, which are not the first any more; the rest goes on.
+    world.round(ALL);
+    world.state.apply(Record::Rules { rules: crate::reconcile::rules::of(&world.settings) });
+    world.leave(team, 2..=2);
+    let plan = world.plan();
+    assert_eq!((rules(&plan), n_removed(&plan)), (vec![rule], 1));
 }
 
 #[test]
@@ -98,7 +117,7 @@ fn more_than_a_few_deletions_are_held_and_the_hour_counts() {
     let (mut three, _) = deleted(3);
     let rule = "SYNC_MAX_DELETIONS 5%,2: 3 of 10 teams, 0 within the hour or approved, 2 may be";
     assert_eq!(rules(&three.plan()), [rule]);
-    let gone = |at| Record::Gone { team: teams[9], fate: Fate::Deleted, apart: false, at };
+    let gone = |at| Record::Gone { team: teams[9], fate: Fate::Deleted, apart: false, was: None, at };
     world.delete(teams[9]);
     world.state.apply(gone(Timestamp(NOW.0 - 3_600_001)));
     assert_eq!(rules(&world.plan()), [] as [&str; 0]);

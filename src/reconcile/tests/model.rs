@@ -14,6 +14,7 @@ use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Binding, Fate, Intent, Origin, Record};
 
 enum Task {
+    Back { sentry: SentryTeamId, made: bool, slug: SentrySlug },
     Shape { wanted: WantedTeam, full_name: String },
     Add(MemberId),
     Remove(GithubUserId, MemberId),
@@ -97,6 +98,10 @@ impl World {
             _ if team.held.is_some() => {}
             Step::Create => tasks.push_back(shape(false, None)),
             Step::Adopt { .. } => tasks.push_back(shape(true, None)),
+            Step::Return { sentry, made } => {
+                tasks.push_back(Task::Back { sentry: *sentry, made: *made, slug: team.slug.clone() });
+                tasks.push_back(shape(false, None));
+            }
             Step::Rename { .. } => {
                 let origin = self.state.teams.binding(team.team).map(|known| known.origin);
                 tasks.push_back(shape(false, (origin == Some(Origin::Created)).then(|| team.name.clone())));
@@ -114,11 +119,21 @@ impl World {
     }
 
     fn one(&mut self, team: GithubTeamId, task: &Task) -> Came {
+        if let Task::Back { sentry, made, slug } = task {
+            self.state.apply(Record::Returned { team, at: self.now });
+            let sentry = match made {
+                true => self.new_sentry_team(slug.clone(), slug.to_string(), vec![]),
+                false => *sentry,
+            };
+            self.bind(team, sentry, Origin::Created);
+            return Came::Over(*made);
+        }
         if self.state.teams.gone(team).is_some() {
             return Came::Over(false);
         }
         let binding = self.state.teams.binding(team).cloned();
         match (task, binding) {
+            (Task::Back { .. }, _) => Came::Over(false),
             (Task::Shape { wanted, full_name }, binding) => self.shape(team, wanted, full_name, binding),
             (Task::End, binding) => self.end(team, binding),
             (_, None) => Came::Over(false),
@@ -241,7 +256,7 @@ impl World {
             true => vec!["shop".to_string()],
             false => Vec::new(),
         };
-        let judged = guard::deletion(&self.settings, &self.state, self.now);
+        let judged = guard::deletion(&self.settings, &self.state, team, self.now);
         match (plan::end(&self.settings, &binding.slug, Some(&projects), approved), judged) {
             (EndStep::Leave(_), _) => self.gone(team, Fate::Left),
             (EndStep::Hold(rule), _) | (_, Err(rule)) if !approved => {
@@ -273,7 +288,7 @@ impl World {
     }
 
     fn gone(&mut self, team: GithubTeamId, fate: Fate) -> Came {
-        self.state.apply(Record::Gone { team, fate, apart: false, at: self.now });
+        self.state.apply(Record::Gone { team, fate, apart: false, was: None, at: self.now });
         self.release(|change| change.team() == Some(team));
         Came::Over(true)
     }

@@ -115,6 +115,7 @@ fn counts_tell_what_is_to_be_done() {
     let counts = Counts {
         create: 1,
         adopt: 1,
+        back: 0,
         rename: 1,
         delete: 2,
         empty: 0,

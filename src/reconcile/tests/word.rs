@@ -33,6 +33,26 @@ fn the_first_comparison_is_one_hold_that_lets_the_mirror_begin() {
 }
 
 #[test]
+fn what_no_guard_ever_stops_waits_for_the_beginning_too() {
+    let mut world = World::of_people(9, &[]);
+    let (named, joined) = (world.mirrored_team("deck", 1..=2), world.mirrored_team("crew", 1..=2));
+    world.github_team("new", 1..=3);
+    world.team_mut(named).facts.slug = GithubSlug::from("bridge");
+    world.team_mut(joined).members.push(GithubUserId(3));
+    world.state.last_read = None;
+    world.first = true;
+    let (plan, done) = world.round(ALL);
+    assert_eq!((only(&plan).changes.len(), done.calls), (1, 0));
+    let name = &only(&plan).name;
+    let text = plan.to_string();
+    for line in
+        [format!("rename   deck -> bridge  \"DECK\"  [held {name}]"), format!("keep     crew  [held {name}]")]
+    {
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+}
+
+#[test]
 fn what_only_waits_for_the_beginning_is_done_when_a_person_begins_otherwise() {
     let mut world = World::of_people(9, &[]);
     let team = world.mirrored_team("crew", 1..=9);

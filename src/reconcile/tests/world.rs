@@ -387,6 +387,7 @@ impl World {
             deleted: &deleted,
             state: &self.state,
             settings: &self.settings,
+            began: self.now,
         })
     }
 

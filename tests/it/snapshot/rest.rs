@@ -111,7 +111,7 @@ fn a_get_that_met_a_closing_connection_is_asked_once_more_and_a_post_is_not() {
     assert!(profile().expect("a fresh connection"));
     assert_eq!(org.calls(), calls + 2);
     // A query, too, is a POST, of which nobody can tell here whether it changes anything.
-    assert_eq!(github.teams_of(&acme(), &person.login).unwrap_err().kind, TroubleKind::Unknown);
+    assert_eq!(github.teams_of(&acme(), &person).unwrap_err().kind, TroubleKind::Unknown);
     assert_eq!(org.calls(), calls + 3);
 }
 

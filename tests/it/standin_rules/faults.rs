@@ -58,6 +58,13 @@ fn each_fault_looks_as_it_should() {
             r.is_ok_and(|r| r.status == 200 && serde_json::from_slice::<Value>(&r.body).is_err())
         }),
         (Fault::WrongJson, |r| r.is_ok_and(|r| r.status == 200 && body_of(&r).is_string())),
+        (Fault::Refusal { status: 403, message: "no".into() }, |r| {
+            r.is_ok_and(|r| r.status == 403 && body_of(&r) == json!({"detail": "no"}))
+        }),
+        (Fault::gateway_json(404), |r| {
+            r.is_ok_and(|r| r.status == 404 && body_of(&r) == json!({"message": "Not Found"}))
+        }),
+        (Fault::empty(403), |r| r.is_ok_and(|r| r.status == 403 && r.body.is_empty())),
         (Fault::Redirect("http://127.0.0.1:1/".into()), |r| {
             r.is_ok_and(|r| r.status == 302 && r.header("location") == Some("http://127.0.0.1:1/"))
         }),

@@ -204,6 +204,12 @@ impl State {
         }
     }
 
+    /// What is sent of a deletion, of a team that is not deleted.
+    pub fn announce_deletion(&mut self, id: u64) -> Vec<Delivery> {
+        let team = self.team(id);
+        vec![self.team_event("deleted", &team, None)]
+    }
+
     /// Deletes a team and, with it, everything below it.
     pub fn delete_team(&mut self, id: u64) -> Vec<Delivery> {
         let family = self.history.now().family(id);

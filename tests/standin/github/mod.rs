@@ -292,6 +292,11 @@ impl GithubStandin {
         lock(&self.state).reparent(team, parent)
     }
 
+    /// `team.deleted` of a team that stays.
+    pub fn announce_deletion(&self, team: u64) -> Vec<Delivery> {
+        lock(&self.state).announce_deletion(team)
+    }
+
     /// `team.deleted`; everything below the team is deleted too, by default without a word.
     pub fn delete_team(&self, team: u64) -> Vec<Delivery> {
         lock(&self.state).delete_team(team)

@@ -159,6 +159,7 @@ impl Site for GithubSite {
         let soon = |seconds: u64| SystemTime::now() + Duration::from_secs(seconds);
         let response = match fault {
             Fault::Status(status) => error(*status, "Server Error"),
+            Fault::Refusal { status, message } => error(*status, message),
             Fault::Unauthorized => error(401, "Bad credentials"),
             Fault::SecondaryLimit { retry_after } => secondary(*retry_after),
             Fault::PrimaryLimit { status, reset_in } => {

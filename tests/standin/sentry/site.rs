@@ -54,6 +54,7 @@ impl Site for SentrySite {
             Fault::Status(status) => {
                 Response::json(*status, &json!({"detail": "Service temporarily unavailable"}))
             }
+            Fault::Refusal { status, message } => Response::json(*status, &json!({ "detail": message })),
             Fault::Unauthorized => auth::unauthorized("Invalid token"),
             _ => {
                 let limit = lock(&self.world).limit.unwrap_or(RateLimit::per_second(40));

@@ -1,0 +1,99 @@
+//! Which rules say whom a comparison may take out, and which of them are wider than at the comparison before. Pure.
+//!
+//! A wider rule may make many people due at once whom nobody has thought of: the first comparison under it waits for a
+//! person. It must never take a narrower rule for a wider one, or every change of a setting would hold something.
+
+use crate::config::{RemoveMembers, Settings};
+use crate::state::record::{Rules, Source};
+
+/// From nobody to everybody.
+const REMOVE: [&str; 4] = ["never", "left", "known", "all"];
+/// From whom the fewest addresses count to whom the most do.
+const TRUST: [&str; 3] = ["never", "primary", "any"];
+
+/// The rules as they are set now.
+pub fn of(settings: &Settings) -> Rules {
+    let remove = match settings.remove_members {
+        RemoveMembers::Never => "never",
+        RemoveMembers::Left => "left",
+        RemoveMembers::Known => "known",
+        RemoveMembers::All => "all",
+    };
+    let sources: Vec<_> = settings.identity.iter().map(|source: &Source| source.name()).collect();
+    Rules {
+        remove: remove.into(),
+        trust: if settings.trust_unverified { "primary" } else { "never" }.into(),
+        teams: settings.teams.to_string().into(),
+        children: if settings.child_members { "all" } else { "direct" }.into(),
+        identity: sources.join(",").into(),
+    }
+}
+
+/// The settings that are wider than they were, each with both values; on one line. `None` if none is.
+pub fn widened(before: &Rules, now: &Rules) -> Option<String> {
+    let rank = |order: &[&str], word: &str| order.iter().position(|known| *known == word);
+    let has_new =
+        |before: &str, now: &str| now.split(',').any(|source| !before.split(',').any(|b| b == source));
+    let wider = [
+        (
+            "SYNC_REMOVE_MEMBERS",
+            &before.remove,
+            &now.remove,
+            rank(&REMOVE, &now.remove) > rank(&REMOVE, &before.remove),
+        ),
+        (
+            "SYNC_TRUST_UNVERIFIED",
+            &before.trust,
+            &now.trust,
+            rank(&TRUST, &now.trust) > rank(&TRUST, &before.trust),
+        ),
+        ("SYNC_IDENTITY", &before.identity, &now.identity, has_new(&before.identity, &now.identity)),
+        // Of these two, either way lets some team or other have its people looked at for the first time.
+        ("SYNC_TEAMS", &before.teams, &now.teams, before.teams != now.teams),
+        ("SYNC_CHILD_MEMBERS", &before.children, &now.children, before.children != now.children),
+    ];
+    let told = wider.into_iter().filter(|(.., is_wider)| *is_wider);
+    let told: Vec<_> =
+        told.map(|(name, before, now, _)| format!("{name} was {before} and is {now}")).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(remove: &str, trust: &str, teams: &str, children: &str, identity: &str) -> Rules {
+        Rules {
+            remove: remove.into(),
+            trust: trust.into(),
+            teams: teams.into(),
+            children: children.into(),
+            identity: identity.into(),
+        }
+    }
+
+    #[test]
+    fn a_rule_is_told_only_where_it_reaches_further() {
+        let before = rules("left", "primary", "*", "direct", "map,saml");
+        let told = |now: Rules| widened(&before, &now);
+        assert_eq!(told(before.clone()), None);
+        assert_eq!(told(rules("never", "never", "*", "direct", "map")), None);
+        assert_eq!(told(rules("left", "primary", "*", "direct", "saml,map")), None, "another order");
+        for (now, expected) in [
+            (rules("known", "primary", "*", "direct", "map"), "SYNC_REMOVE_MEMBERS was left and is known"),
+            (rules("left", "any", "*", "direct", "map"), "SYNC_TRUST_UNVERIFIED was primary and is any"),
+            (rules("left", "never", "*,!x", "direct", "map"), "SYNC_TEAMS was * and is *,!x"),
+            (rules("left", "never", "*", "all", "map"), "SYNC_CHILD_MEMBERS was direct and is all"),
+            (
+                rules("never", "never", "*", "direct", "map,public"),
+                "SYNC_IDENTITY was map,saml and is map,public",
+            ),
+            (
+                rules("all", "any", "*", "direct", "map"),
+                "SYNC_REMOVE_MEMBERS was left and is all, SYNC_TRUST_UNVERIFIED was primary and is any",
+            ),
+        ] {
+            assert_eq!(told(now).as_deref(), Some(expected));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A GitHub team whose end was known, and that GitHub shows all the same. In read mode GitHub is the truth: the team is not
+//! deleted, whatever was written down. A passing 404, or a deletion that was no deletion, must not end a team for good.
+//!
+//! Its Sentry team, where it was left or emptied, is followed again by its id; where it was deleted, it is made again
+//! as `undo` does. Never put back: somebody who is known on GitHub and not in the team any more.
+
+use std::collections::BTreeSet;
+
+use super::team::TeamJob;
+use super::undo::Work;
+use crate::apply::Apply;
+use crate::audit::deletions::{self, Deletion, Was};
+use crate::audit::read::Log;
+use crate::clock::Timestamp;
+use crate::heard::LAG;
+use crate::ids::GithubUserId;
+use crate::sentry::Team;
+use crate::state::record::{Binding, Fate, Origin};
+use crate::state::teams::Gone;
+use crate::work::hint::Outcome;
+
+/// Brings the team back if GitHub shows it. Whether it is there: a team that was not gone is.
+pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
+    let Some(gone) = job.engine.state(|state| state.teams.gone(job.team).cloned()) else { return Ok(true) };
+    // A replica that lags still shows what was deleted a moment ago.
+    let wait = LAG.saturating_sub(Timestamp::now().since(gone.at));
+    if !wait.is_zero() {
+        return Err(Outcome::LookAgain("the team was deleted a moment ago".into(), wait));
+    }
+    let Some(facts) = job.truth().facts()? else { return Ok(false) };
+    if job.is_left_out(Some(&facts.slug), None) {
+        return Err(Outcome::Done("the team is left out by SYNC_TEAMS".into()));
+    }
+    let found = match &gone.was {
+        Some(was) => followed_before(job, apply, &gone, was)?,
+        None => None,
+    };
+    match found {
+        Some((team, origin)) => apply.come_back(Some((&team, origin)))?,
+        // Whatever has its slug by now is for the rules that hold for every team.
+        None => apply.come_back(None)?,
+    }
+    Ok(true)
+}
+
+/// The Sentry team that had followed it, made again if need be.
+fn followed_before(
+    job: &TeamJob,
+    apply: &Apply,
+    gone: &Gone,
+    was: &Binding,
+) -> Result<Option<(Team, Origin)>, Outcome> {
+    let restored = job.engine.state(|state| state.teams.restored(was.sentry));
+    let id = restored.unwrap_or(was.sentry);
+    if let Some(team) = apply.look(&was.slug)?.filter(|team| team.id == id) {
+        let origin = if restored.is_some() { Origin::Created } else { was.origin };
+        return Ok(Some((team, origin)));
+    }
+    // By its id, Sentry may still show a team whose deletion it has not got round to.
+    if gone.fate != Fate::Deleted || restored.is_some() {
+        return Ok(apply.look_by_id(id)?.map(|team| (team, was.origin)));
+    }
+    match deletion_of(job, was)? {
+        Some(deletion) => Ok(make_again(job, apply, &deletion)?.map(|team| (team, Origin::Created))),
+        None => Ok(None),
+    }
+}
+
+/// What the audit log knows of the deletion; nothing, if it is older than the log is kept.
+fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome> {
+    let log = Log::of(&job.engine.settings().state_dir);
+    let all = deletions::all(&log)
+        .map_err(|error| Outcome::Later(format!("the audit log can not be read: {error}"), None))?;
+    Ok(all.into_iter().find(|deletion| deletion.sentry == was.sentry))
+}
+
+/// `None` if its slug is somebody else's by now.
+fn make_again(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
+    let members = job.truth().members()?;
+    let Some(members) = members else {
+        return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
+    };
+    let members: BTreeSet<GithubUserId> = members.into_iter().map(|person| person.id).collect();
+    let Ok(team) = apply.restore(deletion)? else { return Ok(None) };
+    let belongs = |was: &Was| {
+        let user = job.engine.state(|state| state.people.of_member(was.member));
+        user.is_none_or(|user| members.contains(&user))
+    };
+    let report = Work { deletion, step: &|| (), belongs: &belongs }.give_back(job, apply, &team)?;
+    for (what, lost) in [("denied to SENTRY_TOKEN", &report.denied), ("gone", &report.vanished)] {
+        if !lost.is_empty() {
+            log::warn!("team {}: projects that it could not get back, {what}: {}", job.team, lost.join(", "));
+        }
+    }
+    Ok(Some(team))
+}
