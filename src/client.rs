@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::actor::Claims;
 use crate::cli::Asked;
 use crate::commands::{Command, Reply};
 use crate::config::{self, Config, Environment, Need, SETTINGS};
@@ -42,7 +43,7 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
     let mut reply = match running {
         Some(running) => {
             let warning = beside_a_service(&command, flags)?;
-            let reply = running.ask(&command, &progress, &out)?;
+            let reply = running.ask(&command, Claims::of_self(&env), &progress, &out)?;
             Reply { err: warning + &reply.err, ..reply }
         }
         None => {

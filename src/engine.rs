@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Environment, Settings};
 use crate::doctor::Surroundings;
 use crate::error::Result;
-use crate::event::{Change, Event, Person};
+use crate::event::Event;
 use crate::github::permission::{Permission, TokenInUse, PERMISSION_LOST};
 use crate::github::{Github, TeamFacts};
 use crate::guard;
@@ -29,13 +29,13 @@ use crate::recover::Recovered;
 use crate::reload::Reloads;
 use crate::sentry::scopes::lacking;
 use crate::sentry::Sentry;
-use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
 use crate::status::Conditions;
 use crate::upstream::pace::Health;
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
+use crate::work::decision::Replays;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::work::outcomes::Outcomes;
 
@@ -88,6 +88,8 @@ pub struct Engine {
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
+    /// Deliveries that a person wants to be looked at again.
+    pub replays: Replays,
     /// Since when things are as they are.
     pub(crate) conditions: Conditions,
 }
@@ -132,6 +134,7 @@ impl Engine {
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
+            replays: Replays::default(),
             conditions: Conditions::default(),
             settings: RwLock::new(Arc::new(settings)),
             journal,
@@ -262,38 +265,6 @@ impl Engine {
     /// Whether somebody has asked for a full comparison since the last time.
     pub fn take_reconcile_due(&self) -> bool {
         self.reconcile_due.swap(false, Ordering::Relaxed)
-    }
-
-    /// The changes of a decided hold get a fresh look. What a comparison would have bound is bound by another one: that costs
-    /// pages, not calls for each team.
-    pub fn look_at_hold(&self, hold: &Hold, approved: bool) {
-        let compares = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
-        for change in &hold.changes {
-            match change {
-                HeldChange::Adopt { .. } if approved && hold.compared && compares => self.ask_for_reconcile(),
-                change => self.look_at_decision(change),
-            }
-        }
-    }
-
-    /// A decided change gets a fresh look; what is in both, the decision and the look, is done.
-    pub fn look_at_decision(&self, change: &HeldChange) {
-        let (team, user) = match change {
-            HeldChange::Remove { team, user, .. } => (team, user),
-            // These came from a comparison, and another one does them.
-            HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
-            HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
-                return self.look_at_team(*team, Own::Decision)
-            }
-            // The next look at the file takes it up.
-            HeldChange::UserMap { .. } => return,
-        };
-        let login = self.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
-        // Without a login, the account is looked up by its id.
-        let person = Person { id: *user, login: login.unwrap_or_else(|| Login::from("")), bot: false };
-        let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
-        let ask = Ask::Member { person, change: Some(Change::Removed), sure };
-        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own(Own::Decision), ask));
     }
 
     /// Asks for a look at a team's slug and name, and at whatever is open for it.

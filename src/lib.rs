@@ -18,6 +18,7 @@
 //! Pure, without clock, file or socket: [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
 //! Only [`apply`] writes to Sentry; only [`journal`] changes the state.
 
+pub mod actor;
 pub mod admin;
 pub mod alone;
 pub mod apply;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::audit::decisions::Asked;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::event::{OrgRef, Person};
@@ -226,10 +227,10 @@ impl Engine {
         });
         for hold in old {
             let is_first = hold.is_first();
+            let lines = Asked::default().about(&hold, "expire hold");
             let Hold { name, changes, .. } = hold;
             log::warn!("hold {name} has expired; nothing was done");
-            let entry = crate::audit::Entry { event: "hold", decision: "expire hold", ..Default::default() };
-            self.audit.write(entry.because(format!("{name}: {}", list(&changes))));
+            lines.into_iter().for_each(|line| self.audit.write(line));
             // What stops the mirror's beginning comes up again; it was nobody's decision about a team.
             if !is_first && changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
                 self.journal.note(Record::Decided { name, approved: false, at: now });
@@ -293,10 +294,6 @@ impl Engine {
     }
 }
 
-fn list(changes: &[HeldChange]) -> String {
-    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
 /// Gets started, then looks round at every interval, until the process stops. To be called on a thread of its own.
 pub fn run(engine: &Engine) {
     get_started(engine);
@@ -307,6 +304,7 @@ pub fn run(engine: &Engine) {
     while !engine.lanes.is_stopping() {
         engine.lanes.rest(Duration::from_secs(1));
         engine.note_conditions();
+        engine.tell_ended_holds();
         let before = looked;
         engine.look_at_new_token(&mut asked_token);
         engine.expire_holds();

@@ -172,10 +172,13 @@ mod tests {
         assert_eq!(command("serve"), Action::Serve);
         assert_eq!(command("status --json"), Action::Run(Command::Status { json: true }.into()));
         let holds = vec!["a".to_string(), "b".to_string()];
-        assert_eq!(command("approve a b"), Action::Run(Command::Approve { holds, all: false }.into()));
+        assert_eq!(
+            command("approve a b"),
+            Action::Run(Command::Approve { holds, all: false, reason: None }.into())
+        );
         assert_eq!(
             command("replay --failed"),
-            Action::Run(Command::Replay { deliveries: vec![], failed: true }.into())
+            Action::Run(Command::Replay { deliveries: vec![], failed: true, reason: None }.into())
         );
         assert_eq!(command("status --help"), Action::Print(help::of(CommandHelp::named("status").unwrap())));
         let sync = Sync { apply: true, teams: vec!["a".into(), "b".into()], ..Sync::default() };

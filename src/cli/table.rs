@@ -84,6 +84,7 @@ const fn instead(name: &'static str, help: &'static str) -> Flag {
 }
 
 const JSON: Flag = flag("json", Takes::Nothing, "print JSON, for programs");
+const REASON: Flag = flag("reason", Takes::One("TEXT"), "why, for the audit log");
 const LISTED: &str = "`sentry-team-sync status` lists them";
 const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
 const GUID: Word = Word { sign: "GUID", what: "the GUID of a delivery", fix: LISTED, choices: &[] };
@@ -150,16 +151,18 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "approve",
         operand: Operand::Some(HOLD),
-        flags: &[instead("all", "everything that is not decided yet")],
+        flags: &[REASON, instead("all", "everything that is not decided yet")],
         help: "carry out what a guard has stopped, after a fresh look",
-        read: |typed| run(Command::Approve { all: typed.has("all"), holds: typed.operands }),
+        read: |typed| {
+            run(Command::Approve { all: typed.has("all"), reason: typed.text("reason")?, holds: typed.operands })
+        },
     },
     CommandHelp {
         name: "reject",
         operand: Operand::Some(HOLD),
-        flags: &[],
+        flags: &[REASON],
         help: "never carry out what a guard has stopped",
-        read: |typed| run(Command::Reject { holds: typed.operands }),
+        read: |typed| run(Command::Reject { reason: typed.text("reason")?, holds: typed.operands }),
     },
     CommandHelp {
         name: "whois",
@@ -178,16 +181,19 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "replay",
         operand: Operand::Some(GUID),
-        flags: &[instead("failed", "everything that failed")],
+        flags: &[REASON, instead("failed", "everything that failed")],
         help: "look again at deliveries that failed",
-        read: |typed| run(Command::Replay { failed: typed.has("failed"), deliveries: typed.operands }),
+        read: |typed| {
+            let (failed, reason) = (typed.has("failed"), typed.text("reason")?);
+            run(Command::Replay { failed, reason, deliveries: typed.operands })
+        },
     },
     CommandHelp {
         name: "undo",
         operand: Operand::Perhaps(DELETED),
-        flags: &[],
+        flags: &[REASON],
         help: "bring back a Sentry team that was deleted, with its people and projects; without an id, list them",
-        read: |mut typed| run(Command::Undo { id: typed.operands.pop() }),
+        read: |mut typed| run(Command::Undo { reason: typed.text("reason")?, id: typed.operands.pop() }),
     },
     CommandHelp {
         name: "audit",

@@ -11,6 +11,7 @@ use super::part::Tally;
 use super::plan::{n_changes, Plan};
 use super::read::Progress;
 use super::run::Comparison;
+use crate::audit::decisions::Asked;
 use crate::commands::{Reply, LOOK};
 use crate::engine::Engine;
 use crate::state::record::Mode;
@@ -36,12 +37,12 @@ pub struct Sync {
 }
 
 /// Carries out the command by an engine that knows whose teams these are.
-pub fn run(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
+pub fn run(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
     if engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
     }
     match sync.apply {
-        true => carry_out(engine, sync, progress),
+        true => carry_out(engine, sync, asked, progress),
         false => look(engine, sync, progress),
     }
 }
@@ -55,12 +56,16 @@ fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
 }
 
 /// What is shown is what is carried out: both sides are read once.
-fn carry_out(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
+fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
     loop {
         let mut shown = None;
         let mut agrees = |comparison: &mut Comparison| {
             let answered = answer(engine, comparison, sync);
             let agreed = answered.is_ok();
+            if agreed {
+                let line = asked.entry("carry out plan");
+                engine.audit.write(line.because(comparison.plan().summary()));
+            }
             shown = Some((answered, !comparison.plan().holds.is_empty()));
             agreed
         };

@@ -240,7 +240,8 @@ impl Engine {
             }
             log::warn!("reconcile: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
             let entry = crate::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
-            self.audit.write(entry.because(format!("{name}: {}: {rule}", n_changes(changes.len()))));
+            let entry = crate::audit::Entry { hold: Some(name), ..entry };
+            self.audit.write(entry.because(format!("{}: {rule}", n_changes(changes.len()))));
             self.journal.note(Record::Held { hold });
         }
         let due: HashSet<_> = due.iter().map(HeldChange::key).collect();

@@ -271,8 +271,14 @@ impl Holds {
 
     /// What a person has decided about this change; of several decisions, the latest.
     pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
+        self.decided_by(change).map(|(_, decision)| decision)
+    }
+
+    /// The same with the hold that it was about.
+    pub fn decided_by(&self, change: &HeldChange) -> Option<(&HoldName, Decision)> {
         let same = |hold: &&Hold| hold.changes.iter().any(|known| known.is_same(change));
-        self.iter().filter(same).filter_map(|hold| hold.decision).max_by_key(|decision| decision.at)
+        let decided = self.iter().filter(same).filter_map(|hold| Some((&hold.name, hold.decision?)));
+        decided.max_by_key(|(_, decision)| decision.at)
     }
 
     /// Deliveries that wait for the hold's end.

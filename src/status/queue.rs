@@ -81,7 +81,7 @@ pub struct Wait {
 }
 
 /// What keeps everything from being tried.
-pub(super) struct Pause {
+pub(super) struct Standstill {
     /// Why.
     pub why: String,
     /// Since when.
@@ -109,7 +109,7 @@ impl Queued {
 
 impl Attempt {
     /// What several tries of the same thing come to: the oldest reason, the next try.
-    fn of(entries: &[&Entry], pause: Option<&Pause>, clocks: (Timestamp, Instant)) -> Self {
+    fn of(entries: &[&Entry], pause: Option<&Standstill>, clocks: (Timestamp, Instant)) -> Self {
         let next = |entry: &Entry| entry.next.map(|next| at(next, clocks));
         let at_work = entries.iter().any(|entry| entry.next.is_none());
         let reason =
@@ -146,17 +146,17 @@ fn at(moment: Instant, (now, instant): (Timestamp, Instant)) -> Timestamp {
 
 impl Engine {
     /// What keeps everything from being tried, if anything does.
-    pub(super) fn pause(&self, now: Timestamp) -> Option<Pause> {
+    pub(super) fn standstill(&self, now: Timestamp) -> Option<Standstill> {
         let (wait, why) = self.paused_for()?;
         // Whoever can not say when looks again in a second.
         let until = (wait > Duration::from_secs(1)).then(|| now.after(wait));
-        Some(Pause { since: self.conditions.paused_since(now, &why), why, until })
+        Some(Standstill { since: self.conditions.paused_since(now, &why), why, until })
     }
 
     /// Says of queued deliveries and waiting teams how they stand, and returns what else is put off, the oldest first.
     pub(crate) fn add_attempts(&self, queue: &mut [Queued], waits: &mut [Wait]) -> Vec<Delayed> {
         let clocks = (Timestamp::now(), Instant::now());
-        let pause = self.pause(clocks.0);
+        let pause = self.standstill(clocks.0);
         let seqs: BTreeSet<Seq> = queue.iter().map(|queued| queued.seq).collect();
         let teams: BTreeSet<u64> = waits.iter().map(|wait| wait.team).collect();
         let entries = self.lanes.entries(|delivery, put_off| match delivery {

@@ -52,7 +52,7 @@ impl Engine {
     pub fn note_conditions(&self) {
         let now = Timestamp::now();
         self.conditions.not_ready_since(now, self.why_not_ready().is_empty());
-        if self.pause(now).is_none() {
+        if self.standstill(now).is_none() {
             self.conditions.not_paused();
         }
     }

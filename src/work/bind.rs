@@ -311,8 +311,8 @@ pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> O
         if let Err(outcome) = job.engine.keep(Record::Held { hold }) {
             return outcome;
         }
-        let reason = format!("{rule}; to {text}: sentry-team-sync approve {name}");
-        job.engine.audit.write(apply.entry("hold").because(reason));
+        let entry = crate::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
+        job.engine.audit.write(entry.because(format!("{rule}; it would {text}")));
     }
     let note = format!("{rule}{APPROVE_WITH}{name}");
     Outcome::Held(name, note)

@@ -1,5 +1,6 @@
 //! The work: takes jobs out of lanes, carries them out, and settles the deliveries that asked for them.
 
+pub mod decision;
 pub mod hint;
 pub mod undo;
 
@@ -17,6 +18,7 @@ mod team;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
+use crate::audit::Entry;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::escape::Quoted;
@@ -194,6 +196,18 @@ fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, Option<H
     engine.outcomes.count(delivery.event.name(), outcome);
     if outcome.is_err() {
         engine.hours.failed(at);
+    }
+    if engine.replays.take(seq) {
+        let (word, note) = match &ended {
+            Ok((Settled::Done, _, note)) => ("done", note),
+            Ok((Settled::Superseded, _, note)) => ("superseded", note),
+            Ok((Settled::Held, _, note)) => ("held", note),
+            Err(why) => ("failed", why),
+        };
+        let (event, team) = (delivery.event.name(), delivery.event.team().map(|team| team.id));
+        let delivery = Some(delivery.guid.clone());
+        let entry = Entry { delivery, event, decision: "end replay", team, ..Entry::default() };
+        engine.audit.write(entry.because(format!("{word}: {note}")));
     }
     let short = |text: String| notes::short(&text, NOTE).into();
     engine.journal.note(match ended {

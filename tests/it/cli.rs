@@ -38,8 +38,14 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
     let (code, help, talk) = program(&["--help"]);
     assert_eq!((code, talk.as_str()), (0, ""));
     assert!(help.starts_with("Keeps Sentry's teams and memberships the same as GitHub's"), "{help}");
-    for word in ["serve", "status [--json]", "approve HOLD", "reject HOLD", "replay GUID", "--state-dir DIR"]
-    {
+    for word in [
+        "serve",
+        "status [--json]",
+        "approve [--reason TEXT] HOLD",
+        "reject [--reason",
+        "replay [--reason",
+        "--state-dir DIR",
+    ] {
         assert!(help.contains(word), "{word} in {help}");
     }
     for name in ["GH_TOKEN", "GH_WEBHOOK_TOKEN", "SENTRY_TOKEN", "SENTRY_ORG_SLUG", "SYNC_LISTEN", "RUST_LOG"]

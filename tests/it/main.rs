@@ -18,6 +18,7 @@ mod clock;
 mod come_back;
 mod completions;
 mod crash;
+mod decisions;
 mod effects;
 mod ends;
 mod explain;
