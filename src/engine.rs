@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Environment, Settings};
 use crate::doctor::Surroundings;
 use crate::error::Result;
-use crate::event::{Change, Event, Person};
+use crate::event::Event;
 use crate::github::permission::{Permission, TokenInUse, PERMISSION_LOST};
 use crate::github::{Github, TeamFacts};
 use crate::guard;
@@ -23,17 +23,20 @@ use crate::ids::{GithubTeamId, Login, Seq};
 use crate::intake::counts::Counts;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
+use crate::paste::Invocation;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
 use crate::reload::Reloads;
 use crate::sentry::scopes::lacking;
 use crate::sentry::Sentry;
-use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
+use crate::status::Conditions;
 use crate::unused::Unused;
+use crate::upstream::pace::Health;
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
+use crate::work::decision::Replays;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::work::outcomes::Outcomes;
 
@@ -70,6 +73,8 @@ pub struct Engine {
     /// What arrived and failed in the last hours.
     pub hours: Hours,
     surroundings: RwLock<Arc<Surroundings>>,
+    /// How whoever reads the service's log and page types a command.
+    pub reader: Invocation,
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
@@ -86,6 +91,10 @@ pub struct Engine {
     told: Mutex<Option<String>>,
     /// Entries of lists that name nothing.
     pub(crate) unused: Mutex<Option<Vec<Unused>>>,
+    /// Deliveries that a person wants to be looked at again.
+    pub replays: Replays,
+    /// Since when things are as they are.
+    pub(crate) conditions: Conditions,
 }
 
 /// What is remembered of a GitHub team's place in the tree of teams.
@@ -112,6 +121,7 @@ impl Engine {
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             reloads: Reloads::default(),
             github_token: TokenInUse::new(config.github_token.fingerprint()),
+            reader: Invocation::of_service(&settings.state_dir, env),
             surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::default(),
             tree: Mutex::new(None),
@@ -130,6 +140,8 @@ impl Engine {
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
             unused: Mutex::default(),
+            replays: Replays::default(),
+            conditions: Conditions::default(),
             settings: RwLock::new(Arc::new(settings)),
             journal,
         })
@@ -178,8 +190,8 @@ impl Engine {
         let (queued, teams, decided) = self.journal.read(|state| {
             let queued: Vec<Arc<Delivery>> = state.deliveries.queued().cloned().collect();
             let teams: BTreeSet<_> = state.teams.open_intents().chain(state.teams.unfilled()).collect();
-            let decided = state.holds.iter().filter(|hold| hold.decision.is_some());
-            let decided: Vec<_> = decided.flat_map(|hold| hold.changes.iter().cloned()).collect();
+            let decided: Vec<_> =
+                state.holds.iter().filter(|hold| hold.decision.is_some()).cloned().collect();
             (queued, teams, decided)
         });
         for delivery in queued {
@@ -189,8 +201,8 @@ impl Engine {
         for team in teams {
             self.look_at_team(team, Own::OpenIntent);
         }
-        for change in &decided {
-            self.look_at_decision(change);
+        for hold in &decided {
+            self.look_at_hold(hold, hold.decision.is_some_and(|decision| decision.approved));
         }
     }
 
@@ -261,26 +273,6 @@ impl Engine {
         self.reconcile_due.swap(false, Ordering::Relaxed)
     }
 
-    /// A decided change gets a fresh look; what is in both, the decision and the look, is done.
-    pub fn look_at_decision(&self, change: &HeldChange) {
-        let (team, user) = match change {
-            HeldChange::Remove { team, user, .. } => (team, user),
-            // These came from a comparison, and another one does them.
-            HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
-            HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
-                return self.look_at_team(*team, Own::Decision)
-            }
-            // The next look at the file takes it up.
-            HeldChange::UserMap { .. } => return,
-        };
-        let login = self.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
-        // Without a login, the account is looked up by its id.
-        let person = Person { id: *user, login: login.unwrap_or_else(|| Login::from("")), bot: false };
-        let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
-        let ask = Ask::Member { person, change: Some(Change::Removed), sure };
-        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own(Own::Decision), ask));
-    }
-
     /// Asks for a look at a team's slug and name, and at whatever is open for it.
     pub fn look_at_team(&self, team: GithubTeamId, why: Own) {
         self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(why), Ask::Team));
@@ -339,8 +331,11 @@ impl Engine {
             return Some((a_moment, why.to_string()));
         }
         let host = |host: &crate::upstream::Upstream| {
-            let why = || format!("{} can not be used", host.name());
-            host.paused_for().map(|wait| (wait, why()))
+            let why = match host.health() {
+                Health::Well => String::new(),
+                Health::Down(why) | Health::Refused(why) => format!(": {why}"),
+            };
+            host.paused_for().map(|wait| (wait, format!("{} can not be used{why}", host.name())))
         };
         let github = if mode == Mode::Read { host(self.github.host()) } else { None };
         github.into_iter().chain(host(self.sentry.host())).max()

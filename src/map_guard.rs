@@ -73,7 +73,7 @@ impl Engine {
         let name = hold.name.clone();
         log::warn!("user map: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
         let entry = crate::audit::Entry { event: "user map", decision: "hold", ..Default::default() };
-        self.audit.write(entry.because(format!("{name}: {rule}")));
+        self.audit.write(crate::audit::Entry { hold: Some(name), ..entry }.because(rule));
         self.journal.note(Record::Held { hold });
     }
 

@@ -96,6 +96,20 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
     Ok(Cli { action: action(typed)?, flags })
 }
 
+/// What arguments say of the state directory, also where something else is wrong with them.
+pub fn state_dir(args: &[OsString]) -> Option<String> {
+    const FLAG: &str = "--state-dir";
+    let mut args = args.iter().map(|arg| arg.to_string_lossy());
+    while let Some(arg) = args.next().filter(|arg| arg != "--") {
+        match arg.strip_prefix(FLAG) {
+            Some("") => return args.next().map(String::from),
+            Some(rest) if rest.starts_with('=') => return Some(rest[1..].into()),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn flag_of_a_command(name: &str) -> Option<&'static Flag> {
     COMMANDS.iter().flat_map(|command| command.flags).find(|flag| flag.name == name)
 }
@@ -156,11 +170,11 @@ fn no_secret(name: &str, meant: &[&str]) -> Error {
 
 fn no_such(what: &str, meant: Option<&str>) -> Error {
     let meant = meant.map_or_else(String::new, |name| format!("did you mean `{name}`? "));
-    Error::usage(format!("there is no {what}")).fix(format!("{meant}sentry-team-sync --help lists them"))
+    Error::usage(format!("there is no {what}")).fix(format!("{meant}`sentry-team-sync --help` lists them"))
 }
 
 fn wrong(error: lexopt::Error) -> Error {
-    Error::usage(error.to_string()).fix("sentry-team-sync --help lists commands and flags")
+    Error::usage(error.to_string()).fix("`sentry-team-sync --help` lists commands and flags")
 }
 
 #[cfg(test)]
@@ -182,10 +196,13 @@ mod tests {
         assert_eq!(command("serve"), Action::Serve);
         assert_eq!(command("status --json"), Action::Run(Command::Status { json: true }.into()));
         let holds = vec!["a".to_string(), "b".to_string()];
-        assert_eq!(command("approve a b"), Action::Run(Command::Approve { holds, all: false }.into()));
+        assert_eq!(
+            command("approve a b"),
+            Action::Run(Command::Approve { holds, all: false, reason: None }.into())
+        );
         assert_eq!(
             command("replay --failed"),
-            Action::Run(Command::Replay { deliveries: vec![], failed: true }.into())
+            Action::Run(Command::Replay { deliveries: vec![], failed: true, reason: None }.into())
         );
         assert_eq!(command("status --help"), Action::Print(help::of(CommandHelp::named("status").unwrap())));
         let sync = Sync { apply: true, teams: vec!["a".into(), "b".into()], ..Sync::default() };

@@ -273,9 +273,12 @@ fn weight(flags: &Environment, env: &Environment, var: &str) -> u8 {
     }
 }
 
+/// Where packages and the units keep the state.
+pub const PACKAGED_STATE_DIR: &str = "/var/lib/sentry-team-sync";
+
 /// Where state lies if nobody says: where systemd put it, where a package put it, else beside the caller.
 fn default_state_dir(env: &Environment) -> PathBuf {
-    let packaged = Path::new("/var/lib/sentry-team-sync");
+    let packaged = Path::new(PACKAGED_STATE_DIR);
     match env.get("STATE_DIRECTORY").and_then(|dirs| dirs.split(':').next()).filter(|dir| !dir.is_empty()) {
         Some(dir) => dir.into(),
         // Also where this user may not look into it: then that is told, and no other folder taken for it.

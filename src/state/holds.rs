@@ -10,13 +10,11 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::notes;
 use crate::state::record::DeliveryKey;
 
 /// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
 pub const FIRST: &str = "SYNC_FIRST hold";
-
-/// Stands in the note of a held delivery, between the rule and the hold's name.
-pub const APPROVE_WITH: &str = "; approve with: sentry-team-sync approve ";
 
 /// 8 hex digits: what a person types behind `approve`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,12 +120,12 @@ impl Decision {
     }
 }
 
-/// What became of a rule's hold: how a person decided, or that it came to nothing by itself.
-fn with_decision(rule: &str, decision: Option<Decision>) -> String {
+/// What became of a hold, behind its rule: how a person decided, or that it came to nothing by itself.
+pub(super) fn with_decision(decision: Option<Decision>) -> String {
     match decision {
-        Some(Decision { approved: true, at }) => format!("{rule}; approved {at}"),
-        Some(Decision { approved: false, at }) => format!("{rule}; rejected {at}"),
-        None => format!("{rule}; no longer held"),
+        Some(Decision { approved: true, at }) => format!("; approved {at}"),
+        Some(Decision { approved: false, at }) => format!("; rejected {at}"),
+        None => "; no longer held".into(),
     }
 }
 
@@ -139,8 +137,9 @@ impl Hold {
 
     /// The note of a delivery that waited for this hold, now that it is over.
     pub fn last_note(&self, note: &str) -> Option<String> {
-        let (rule, name) = note.split_once(APPROVE_WITH)?;
-        (name == &*self.name.0).then(|| with_decision(rule, self.decision))
+        let anew =
+            notes::about_holds(note, |name| (*name == self.name).then(|| with_decision(self.decision)));
+        (anew != note).then_some(anew)
     }
 }
 
@@ -302,17 +301,14 @@ impl Holds {
 
     /// What a person has decided about this change; of several decisions, the latest.
     pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
-        let same = |hold: &&Hold| hold.changes.iter().any(|known| known.is_same(change));
-        self.iter().filter(same).filter_map(|hold| hold.decision).max_by_key(|decision| decision.at)
+        self.decided_by(change).map(|(_, decision)| decision)
     }
 
-    /// A delivery's note as it is true now: whoever has decided, or no longer can, is not asked to.
-    pub fn note_now(&self, note: &str) -> String {
-        let Some((rule, name)) = note.split_once(APPROVE_WITH) else { return note.into() };
-        match self.get(&HoldName(name.into())).map(|hold| hold.decision) {
-            Some(None) => note.into(),
-            decided => with_decision(rule, decided.flatten()),
-        }
+    /// The same with the hold that it was about.
+    pub fn decided_by(&self, change: &HeldChange) -> Option<(&HoldName, Decision)> {
+        let same = |hold: &&Hold| hold.changes.iter().any(|known| known.is_same(change));
+        let decided = self.iter().filter(same).filter_map(|hold| Some((&hold.name, hold.decision?)));
+        decided.max_by_key(|(_, decision)| decision.at)
     }
 
     /// Deliveries that wait for the hold's end.

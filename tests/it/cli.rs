@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::standin::Delivery;
-use crate::world::{bounds, Truth, World};
+use crate::world::{bounds, shown, Truth, World};
 
 /// Runs the program without any environment: exit code, stdout, stderr.
 fn program(args: &[&str]) -> (i32, String, String) {
@@ -38,8 +38,14 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
     let (code, help, talk) = program(&["--help"]);
     assert_eq!((code, talk.as_str()), (0, ""));
     assert!(help.starts_with("Keeps Sentry's teams and memberships the same as GitHub's"), "{help}");
-    for word in ["serve", "status [--json]", "approve HOLD", "reject HOLD", "replay GUID", "--state-dir DIR"]
-    {
+    for word in [
+        "serve",
+        "status [--json]",
+        "approve [--reason TEXT] HOLD",
+        "reject [--reason",
+        "replay [--reason",
+        "--state-dir DIR",
+    ] {
         assert!(help.contains(word), "{word} in {help}");
     }
     for name in ["GH_TOKEN", "GH_WEBHOOK_TOKEN", "SENTRY_TOKEN", "SENTRY_ORG_SLUG", "SYNC_LISTEN", "RUST_LOG"]
@@ -68,16 +74,17 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
 #[test]
 fn wrong_usage_ends_with_64_and_says_what_is_right() {
     for (args, said) in [
-        (&["fly"][..], "error: there is no command `fly`\n  fix: sentry-team-sync --help lists them\n"),
-        (&["--fly"], "error: there is no flag `--fly`\n  fix: sentry-team-sync --help lists them\n"),
-        (&["-x"], "error: there is no flag `-x`\n  fix: sentry-team-sync --help lists them\n"),
-        (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: sentry-team-sync status lists them\n"),
+        (&["fly"][..], "error: there is no command `fly`\n  fix: `{program} --help` lists them\n"),
+        (&["--fly"], "error: there is no flag `--fly`\n  fix: `{program} --help` lists them\n"),
+        (&["-x"], "error: there is no flag `-x`\n  fix: `{program} --help` lists them\n"),
+        (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: `{program} status` lists them\n"),
         (&["whois"], "error: `whois` needs one GitHub login\n  fix: give the name as in github.com/LOGIN\n"),
         (&["completions", "csh"], "error: there are no completions for `csh`\n  fix: bash, zsh and fish are known\n"),
-        (&["reject"], "error: `reject` needs the name of a hold\n  fix: sentry-team-sync status lists them\n"),
-        (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed\n  fix: sentry-team-sync status lists them\n"),
+        (&["reject"], "error: `reject` needs the name of a hold\n  fix: `{program} status` lists them\n"),
+        (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed\n  fix: `{program} status` lists them\n"),
     ] {
-        assert_eq!(program(args), (64, String::new(), said.to_string()), "{args:?}");
+        let said = said.replace("{program}", &shown::program());
+        assert_eq!(program(args), (64, String::new(), said), "{args:?}");
     }
     let many: [&[&str]; 9] = [
         &["sync", "--save", "a", "--save", "b"],
@@ -151,9 +158,9 @@ fn commands_that_are_shown_name_the_state_directory_that_was_named() {
     let (world, failed, _) = world_with_failure();
     let dir = world.env["SYNC_STATE_DIR"].clone();
     let shown = |args: &[&str]| world.command(args).1;
-    let plain = format!("sentry-team-sync replay {}", failed.guid);
-    assert!(shown(&["status"]).contains(&plain));
-    let whole = format!("sentry-team-sync replay --state-dir {dir} {}", failed.guid);
+    let whole = world.shown(&format!("replay {}", failed.guid));
+    // A variable may be gone when the command is pasted.
+    assert!(shown(&["status"]).contains(&whole));
     assert!(shown(&["status", "--state-dir", &dir]).contains(&whole));
 }
 
@@ -325,15 +332,14 @@ fn status_is_told_by_the_running_service_without_any_of_its_variables() {
 #[test]
 fn unknown_names_are_refused_one_by_one_with_1() {
     let (mut world, _, _) = world_with_failure();
+    let list = world.shown("status");
     for is_running in [true, false] {
         if !is_running {
             world.take_service().stop("-TERM");
         }
-        let delivery = |name: &str| {
-            format!("error: no failed delivery is called `{name}`: `sentry-team-sync status` lists them\n")
-        };
-        let hold =
-            |name: &str| format!("error: there is no hold `{name}`: `sentry-team-sync status` lists them\n");
+        let delivery =
+            |name: &str| format!("error: no failed delivery is called `{name}`: `{list}` lists them\n");
+        let hold = |name: &str| format!("error: there is no hold `{name}`: `{list}` lists them\n");
         assert_eq!(world.command(&["replay", "a", "b"]), (1, String::new(), delivery("a") + &delivery("b")));
         assert_eq!(world.command(&["approve", "a", "b"]), (1, String::new(), hold("a") + &hold("b")));
         assert_eq!(world.command(&["reject", "a"]), (1, String::new(), hold("a")));
@@ -423,14 +429,14 @@ fn a_delivery_that_has_not_failed_is_not_replayed_and_told_what_became_of_it() {
     let held = held.last().unwrap().guid.clone();
     for (guid, why) in [
         (&created[0].guid, "it is done"),
-        (&held, "a guard stopped it: `sentry-team-sync status` names the hold to approve"),
+        (&held, &format!("a guard stopped it: `{}` names the hold to approve", world.shown("status"))),
     ] {
         let (code, said, talk) = world.command(&["replay", guid]);
         let told = format!("error: no failed delivery is called `{guid}`: {why}\n");
         assert_eq!((code, said.as_str(), talk), (1, "", told));
     }
     let said = world.command(&["status"]).1;
-    let replay = format!("  to try again: sentry-team-sync replay {}", failed.guid);
+    let replay = format!("  to try again: {}", world.shown(&format!("replay {}", failed.guid)));
     assert!(said.lines().any(|line| line == replay), "{said}");
     // Without a service, it is kept for the next one.
     world.take_service().stop("-TERM");
@@ -451,7 +457,7 @@ fn a_hold_that_was_decided_is_not_asked_for_any_more() {
         world.settle(&created);
         world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
         let (_, note) = world.settle(&world.github.delete_team(crew));
-        assert!(note.contains("approve with: sentry-team-sync approve "), "{note}");
+        assert!(note.contains(&format!("approve with: {} ", world.shown("approve"))), "{note}");
         let name = world.only_hold()["name"].as_str().unwrap().to_string();
         // Decided, and not yet carried out: no service runs.
         world.take_service().stop("-TERM");
