@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::actor::Actor;
 use crate::commands::{Bench, Command, Output, Reply, LOOK};
 use crate::config::{self, Config, Environment, Fault, Need};
 use crate::doctor;
@@ -34,12 +35,13 @@ pub fn run(
     call: &Call,
 ) -> Result<Reply> {
     // It tells every fault of the configuration itself, and looks at the rest in spite of them.
-    if let Command::Check { json, url } = call.command {
-        return Ok(doctor::alone(flags, env, *json, url.as_deref(), call.progress));
+    if let Command::Check { json, url, offline } = call.command {
+        let asked = doctor::Asked { json: *json, url: url.as_deref(), offline: *offline };
+        return Ok(doctor::alone(flags, env, &asked, call.progress));
     }
-    config::refuse(faults.iter())?;
+    config::refuse(faults.iter(), &config.unknown)?;
     let reply = alone(config, flags, env, call)?;
-    let unknown: Vec<_> = config.unknown.iter().map(|name| config::not_known(name)).collect();
+    let unknown: Vec<_> = config.unknown.iter().map(config::Unknown::told).collect();
     Ok(told(reply, &unknown))
 }
 
@@ -66,7 +68,7 @@ fn alone(config: &Config, flags: &Environment, env: &Environment, call: &Call) -
     }
     let (journal, remarks) = Journal::open(dir)?;
     let settings = Arc::new(config.settings.clone());
-    let bench = Bench { journal: &journal, settings, engine: None, out: call.out };
+    let bench = Bench { journal: &journal, settings, engine: None, out: call.out, by: Actor::of_self(env) };
     let reply = bench.run(command, call.progress);
     journal.close();
     let reply = told(reply, &remarks);
@@ -127,9 +129,11 @@ fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> R
             scope.spawn(|| work::run(&engine));
         }
         let (settings, out) = (engine.settings(), call.out);
-        let bench = Bench { journal: &journal, settings, engine: Some(&engine), out };
+        let by = Actor::of_self(env);
+        let bench = Bench { journal: &journal, settings, engine: Some(&engine), out, by };
         let reply = bench.run(call.command, call.progress);
         engine.lanes.stop();
+        engine.tell_ended_holds();
         reply
     });
     journal.close();

@@ -17,6 +17,7 @@ use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::journal::Entry as Write;
 use crate::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
 use crate::slug;
+use crate::state::holds::{HeldChange, HoldName};
 use crate::state::record::{Binding, Fate, Intent, Origin, Record};
 use crate::upstream::{Trouble, TroubleKind};
 use crate::work::hint::Outcome;
@@ -72,6 +73,16 @@ impl Apply<'_> {
 
     fn about(&self, decision: &'static str, binding: &Binding) -> Entry {
         Entry { slug: Some(binding.slug.clone()), sentry_team: Some(binding.sentry), ..self.entry(decision) }
+    }
+
+    /// The hold about which a person has decided, if this was one of its changes.
+    fn decided(&self, change: &HeldChange) -> Option<HoldName> {
+        self.engine.state(|state| state.holds.decided_by(change).map(|(name, _)| name.clone()))
+    }
+
+    fn decided_end(&self, binding: &Binding) -> Option<HoldName> {
+        let (sentry, slug) = (binding.sentry, binding.slug.clone());
+        self.decided(&HeldChange::Delete { team: self.team, sentry, slug })
     }
 
     /// Records what is about to be done under a slug, unless another team has it or is about to: two teams may want one
@@ -141,8 +152,11 @@ impl Apply<'_> {
 
     /// Takes a Sentry team to be this GitHub team's own.
     pub fn adopt(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
+        // Bound, its hold is over.
+        let change = HeldChange::Adopt { team: self.team, sentry: team.id, slug: team.slug.clone() };
+        let hold = self.decided(&change);
         let binding = self.bind(team, Origin::Adopted, true)?;
-        self.engine.audit.write(self.about("adopt team", &binding).because(why));
+        self.engine.audit.write(Entry { hold, ..self.about("adopt team", &binding) }.because(why));
         log::info!("team {}: adopted Sentry team `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
         Ok(binding)
     }
@@ -300,6 +314,7 @@ impl Apply<'_> {
     /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
     pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
         let binding = self.engine.state(|state| state.teams.binding(self.team).cloned());
+        let hold = binding.as_ref().and_then(|binding| self.decided_end(binding));
         self.engine.keep(Record::Gone {
             team: self.team,
             fate,
@@ -311,7 +326,7 @@ impl Apply<'_> {
             Some(binding) => self.about(decision, binding),
             None => self.entry(decision),
         };
-        self.engine.audit.write(entry.because(why));
+        self.engine.audit.write(Entry { hold, ..entry }.because(why));
         self.engine.forget_team(self.team);
         self.engine.lanes.moved(self.team);
         Ok(())
@@ -342,7 +357,9 @@ impl Apply<'_> {
             members.iter().map(|member| json!({ "member": member.id, "email": member.primary })).collect();
         let before =
             json!({ "name": team.name, "slug": team.slug, "members": people, "projects": team.projects });
-        let entry = Entry { before: Some(before), ..self.about("will delete team", binding) };
+        let hold = self.decided_end(binding);
+        let entry =
+            Entry { before: Some(before), hold: hold.clone(), ..self.about("will delete team", binding) };
         if let Err(error) = engine.audit.write_synced(entry) {
             self.drop_intent()?;
             return Err(Outcome::Later(
@@ -352,7 +369,7 @@ impl Apply<'_> {
         }
         let written =
             engine.sentry.delete_team(&binding.slug).map_err(|trouble| self.trouble(WHAT, trouble, false))?;
-        engine.audit.write(self.about(WHAT, binding).exchange(&written.exchange));
+        engine.audit.write(Entry { hold, ..self.about(WHAT, binding) }.exchange(&written.exchange));
         match written.outcome {
             // Gone under this slug, not gone: somebody has just renamed it in Sentry.
             Deleted::Missing if self.look_by_id(binding.sentry)?.is_some() => {
@@ -390,6 +407,12 @@ impl Apply<'_> {
 
     /// Takes a member out of the bound team.
     pub fn remove(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Removed, Outcome> {
+        let (team, slug) = (self.team, binding.slug.clone());
+        let hold = self.decided(&match entry.person {
+            Some(user) => HeldChange::Remove { team, user, slug },
+            None => HeldChange::RemoveMember { team, member, slug },
+        });
+        let entry = Entry { hold, ..entry };
         let written = self.engine.sentry.remove_member(member, &binding.slug);
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
         self.engine.audit.write(entry.exchange(&exchange));

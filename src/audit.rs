@@ -3,6 +3,7 @@
 //!
 //! Files are monthly, `audit/2026-11.jsonl`, and removed when older than `SYNC_AUDIT_KEEP`.
 
+pub mod decisions;
 pub mod deletions;
 pub mod query;
 pub mod read;
@@ -15,9 +16,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::state::holds::HoldName;
 use crate::upstream::Exchange;
 
 /// One decision.
@@ -65,6 +68,15 @@ pub struct Entry {
     /// What was there before a deletion: name, members, projects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<serde_json::Value>,
+    /// The hold that it is about, or that a person has approved for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldName>,
+    /// Who has asked for it; absent for what the mirror does by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
+    /// What they said about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 impl Entry {

@@ -7,38 +7,56 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::table::COMMANDS;
+use crate::actor::Claims;
 use crate::cli::Asked;
 use crate::commands::{Command, Reply};
-use crate::config::{self, Config, Environment, Need, SETTINGS};
+use crate::config::{self, Config, Environment, Fault, Need, SETTINGS};
 use crate::control::Running;
 use crate::error::{Context, Error, Result};
+use crate::paste::{quoted, Invocation};
 use crate::{alone, reconcile};
 
 /// Carries out a command. `log` starts the log, which is shown only where it was asked for and no service runs.
-pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config)) -> Result<ExitCode> {
+pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation)) -> Result<ExitCode> {
     let Asked { command, save, kept } = asked;
     let env = config::environment();
     let (config, faults) = config::read(flags, &env, Need::StateDir);
-    config::refuse(faults.iter().filter(|fault| flags.contains_key(fault.var)))?;
+    // Where the state directory is cannot be left open: another service could be asked. `check` tells all faults itself.
+    let is_check = matches!(command, Command::Check { .. });
+    let is_lost = faults.iter().any(|fault| fault.var == "SYNC_STATE_DIR");
+    let counts = |fault: &&Fault| flags.contains_key(fault.var) || is_lost && !is_check;
+    config::refuse(faults.iter().filter(counts), &[])?;
     let dir = &config.settings.state_dir;
     let command = with_kept_plan(command, kept)?;
-    let running = Running::find(dir)?;
+    let running = match &command {
+        Command::Check { offline: true, .. } => None,
+        _ if is_lost => None,
+        _ => Running::find(dir)?,
+    };
     let progress = |text: &str| {
         if std::io::stderr().is_terminal() {
             eprintln!("{text} …");
         }
     };
-    let out = |text: &str| std::io::stdout().write_all(text.as_bytes());
+    let reader = Invocation::of_reader(flags.get("SYNC_STATE_DIR").map(String::as_str), &env);
+    let shown = |text: &str| match text.starts_with(['{', '[']) {
+        true => reader.in_json(text),
+        false => reader.in_text(text),
+    };
+    // Lines of JSON that are streamed are those of a file.
+    let out = |text: &str| match text.starts_with('{') {
+        true => std::io::stdout().write_all(text.as_bytes()),
+        false => std::io::stdout().write_all(reader.in_text(text).as_bytes()),
+    };
     let mut reply = match running {
         Some(running) => {
             let warning = beside_a_service(&command, flags)?;
-            let reply = running.ask(&command, &progress, &out)?;
+            let reply = running.ask(&command, Claims::of_self(&env), &progress, &out)?;
             Reply { err: warning + &reply.err, ..reply }
         }
         None => {
             if env.contains_key("RUST_LOG") {
-                log(&config);
+                log(&config, reader.clone());
             }
             let call = alone::Call { command: &command, progress: &progress, out: &out };
             alone::run(&config, &faults, flags, &env, &call)?
@@ -47,10 +65,7 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config)) -> Result<E
     if let (Some(path), Some(plan)) = (save, &reply.plan) {
         reply.err.push_str(&keep(&path, plan, command.makes_state())?);
     }
-    if let Some(dir) = flags.get("SYNC_STATE_DIR") {
-        reply = Reply { out: with_state_dir(reply.out, dir), err: with_state_dir(reply.err, dir), ..reply };
-    }
-    Ok(answer(&reply.out, &reply.err, reply.exit))
+    Ok(answer(&shown(&reply.out), &shown(&reply.err), reply.exit))
 }
 
 /// stdout is for the answer, stderr for talk. A pipe that was closed is nobody's fault.
@@ -75,11 +90,13 @@ fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
 fn keep(path: &Path, plan: &serde_json::Value, is_carried_out: bool) -> Result<String> {
     let text = serde_json::to_string_pretty(plan).context("failed to write", path.display())?;
     std::fs::write(path, text + "\n").context("failed to write", path.display())?;
-    let path = path.display();
+    let kept = format!("the plan is kept in `{}`", path.display());
     Ok(match is_carried_out {
-        true => format!("the plan is kept in `{path}`\n"),
+        true => format!("{kept}\n"),
         false => {
-            format!("the plan is kept in `{path}`; to carry it out: sentry-team-sync sync --apply={path}\n")
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.into());
+            let file = quoted(&whole.to_string_lossy());
+            format!("{kept}; to carry it out: sentry-team-sync sync --apply={file}\n")
         }
     })
 }
@@ -101,41 +118,4 @@ fn beside_a_service(command: &Command, flags: &Environment) -> Result<String> {
         );
     }
     Ok(format!("warning: {}\n", says("does")))
-}
-
-/// Commands that the answer shows, for this state directory: to be pasted as they are.
-fn with_state_dir(mut text: String, dir: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
-    let dir = match dir.chars().all(plain) {
-        true => dir.to_string(),
-        false => format!("'{}'", dir.replace('\'', r"'\''")),
-    };
-    if !text.starts_with(['{', '[']) {
-        for command in COMMANDS {
-            let typed = format!("sentry-team-sync {}", command.name);
-            text = text.replace(&typed, &format!("{typed} --state-dir {dir}"));
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shown_commands_are_for_the_directory_that_was_named() {
-        let shown = |text: &str, dir| with_state_dir(text.into(), dir);
-        assert_eq!(
-            shown("to leave it: sentry-team-sync reject 1f\n", "/var/lib/x"),
-            "to leave it: sentry-team-sync reject --state-dir /var/lib/x 1f\n"
-        );
-        assert_eq!(
-            shown("`sentry-team-sync status`", "a b'c"),
-            r"`sentry-team-sync status --state-dir 'a b'\''c'`"
-        );
-        assert_eq!(shown("sentry-team-sync 0.1.0", "/x"), "sentry-team-sync 0.1.0");
-        let json = "{\"fix\":\"sentry-team-sync check\"}";
-        assert_eq!(shown(json, "/x"), json);
-    }
 }

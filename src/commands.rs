@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::actor::Actor;
+use crate::audit::decisions::Asked;
 use crate::audit::query::{self, Query};
+use crate::audit::{Audit, Entry};
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::doctor;
@@ -41,6 +44,9 @@ pub enum Command {
         json: bool,
         /// A public address to send a ping to.
         url: Option<String>,
+        /// The configuration alone; no running service is asked.
+        #[serde(default)]
+        offline: bool,
     },
     /// Carry out what is held.
     Approve {
@@ -48,11 +54,17 @@ pub enum Command {
         holds: Vec<String>,
         /// All that are undecided.
         all: bool,
+        /// Why, for the audit log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Never carry out what is held.
     Reject {
         /// Names of holds.
         holds: Vec<String>,
+        /// Why, for the audit log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Compare both sides.
     Sync(Sync),
@@ -67,6 +79,9 @@ pub enum Command {
         deliveries: Vec<String>,
         /// All that failed.
         failed: bool,
+        /// Why, for the audit log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// What is known of a team, and what would be done about it.
     Explain {
@@ -81,6 +96,9 @@ pub enum Command {
     Undo {
         /// Its id or slug; without, what can be brought back is listed.
         id: Option<String>,
+        /// Why, for the audit log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
 }
 
@@ -97,6 +115,9 @@ pub struct Reply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<serde_json::Value>,
 }
+
+/// How much of a reason is kept, in characters.
+const MOST_SAID: usize = 500;
 
 /// What to do where one side does not answer as it should.
 pub const LOOK: &str =
@@ -115,6 +136,8 @@ pub struct Bench<'a> {
     pub engine: Option<&'a Engine>,
     /// Where long answers go.
     pub out: Output<'a>,
+    /// Who has typed it.
+    pub by: Actor,
 }
 
 impl Bench<'_> {
@@ -122,25 +145,32 @@ impl Bench<'_> {
     pub fn run(&self, command: &Command, progress: Progress) -> Reply {
         match command {
             Command::Sync(sync) => match self.engine {
-                Some(engine) => command::run(engine, sync, progress),
+                Some(engine) => command::run(engine, sync, &self.asked(None), progress),
                 None => Reply::default(),
             },
             Command::Status { json } => self.status(*json),
-            Command::Check { json, url } => self.engine.map_or_else(Reply::default, |engine| {
+            Command::Check { json, url, .. } => self.engine.map_or_else(Reply::default, |engine| {
                 doctor::beside(engine, *json, url.as_deref(), progress)
             }),
-            Command::Approve { holds, all } => self.decide(holds, *all, true),
-            Command::Reject { holds } => self.decide(holds, false, false),
-            Command::Replay { deliveries, failed } => self.replay(deliveries, *failed),
+            Command::Approve { holds, all, reason } => {
+                self.decide((holds, *all), true, &self.asked(reason.as_deref()))
+            }
+            Command::Reject { holds, reason } => {
+                self.decide((holds, false), false, &self.asked(reason.as_deref()))
+            }
+            Command::Replay { deliveries, failed, reason } => {
+                self.replay(deliveries, *failed, &self.asked(reason.as_deref()))
+            }
             Command::Whois { login } => {
                 self.engine.map_or_else(Reply::default, |engine| whois(engine, login))
             }
             Command::Explain { team: Some(team), json } => explain::run(self, team, *json),
             Command::Explain { team: None, json } => explain::list(self, *json),
-            Command::Undo { id: Some(id) } => {
-                self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, progress))
+            Command::Undo { id: Some(id), reason } => {
+                let asked = self.asked(reason.as_deref());
+                self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, &asked, progress))
             }
-            Command::Undo { id: None } => {
+            Command::Undo { id: None, .. } => {
                 let back = |deleted| self.journal.read(|state| state.teams.restored(deleted));
                 undo::list(&self.settings.state_dir, &back)
             }
@@ -168,7 +198,24 @@ impl Bench<'_> {
         Reply { out, exit, ..Reply::default() }
     }
 
-    fn decide(&self, names: &[String], all: bool, approved: bool) -> Reply {
+    /// Who has asked for something, and what they said about it.
+    fn asked(&self, said: Option<&str>) -> Asked {
+        Asked { by: Some(self.by.clone()), said: said.map(|said| escape::plain(said, MOST_SAID)) }
+    }
+
+    /// Lines for the audit log, of whoever carries the command out.
+    fn audit(&self, lines: Vec<Entry>) {
+        let own = || Audit::new(&self.settings.state_dir, self.settings.audit_keep);
+        match self.engine {
+            Some(engine) => lines.into_iter().for_each(|line| engine.audit.write(line)),
+            None => {
+                let audit = own();
+                lines.into_iter().for_each(|line| audit.write(line));
+            }
+        }
+    }
+
+    fn decide(&self, (names, all): (&[String], bool), approved: bool, asked: &Asked) -> Reply {
         let mut reply = Reply::default();
         let undecided = || -> Vec<String> {
             self.journal.read(|state| {
@@ -180,34 +227,49 @@ impl Bench<'_> {
         if names.is_empty() {
             reply.say("nothing is held");
         }
+        let mut n_decided = 0;
         for name in names {
-            self.decide_one(&name, approved, &mut reply);
+            n_decided += usize::from(self.decide_one(&name, approved, asked, &mut reply));
+        }
+        if n_decided > 0 && self.engine.is_none() {
+            let what = if n_decided == 1 { "the decision is" } else { "the decisions are" };
+            reply.tell(&format!("no service is running: {what} kept and carried out when one starts"));
         }
         reply
     }
 
-    fn decide_one(&self, name: &str, approved: bool, reply: &mut Reply) {
+    /// Whether it was decided.
+    fn decide_one(&self, name: &str, approved: bool, asked: &Asked, reply: &mut Reply) -> bool {
         let name = HoldName(name.into());
+        if let Some(told) = self.journal.read(|state| already_decided(state, &name, approved)) {
+            match told {
+                Ok(said) => reply.say(&said),
+                Err(why) => reply.fail(&why),
+            }
+            return false;
+        }
         let Some(hold) = self.journal.read(|state| state.holds.get(&name).cloned()) else {
-            return reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
+            reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
+            return false;
         };
+        // Before it is kept: no decision is without its lines.
+        self.audit(asked.about(&hold, if approved { "approve" } else { "reject" }));
         let record = Record::Decided { name: name.clone(), approved, at: Timestamp::now() };
         if let Err(NotKept(why)) = self.journal.keep(record) {
-            return reply.fail(&format!("failed to record the decision: {why}"));
+            let line = Entry { hold: Some(name), ..asked.entry("decision was not kept") };
+            self.audit(vec![line.because(why.as_ref())]);
+            reply.fail(&format!("failed to record the decision: {why}"));
+            return false;
         }
         let word = if approved { "approved" } else { "rejected" };
-        for change in &hold.changes {
-            reply.say(&format!("{word}: {change}"));
-            match self.engine {
-                Some(engine) => engine.look_at_decision(change),
-                None => {
-                    reply.tell("no service is running: the decision is kept and carried out when one starts")
-                }
-            }
+        hold.changes.iter().for_each(|change| reply.say(&format!("{word}: {change}")));
+        if let Some(engine) = self.engine {
+            engine.look_at_hold(&hold, approved);
         }
+        true
     }
 
-    fn replay(&self, guids: &[String], all: bool) -> Reply {
+    fn replay(&self, guids: &[String], all: bool, asked: &Asked) -> Reply {
         let mut reply = Reply::default();
         let failed: Vec<(Seq, String)> = self.journal.read(|state| {
             state
@@ -224,6 +286,10 @@ impl Bench<'_> {
         if chosen.is_empty() && reply.exit == 0 {
             reply.say("nothing has failed");
         }
+        if !chosen.is_empty() && self.engine.is_none() {
+            let what = if chosen.len() == 1 { "it is" } else { "they are" };
+            reply.tell(&format!("no service is running: {what} looked at when one starts"));
+        }
         for (seq, guid) in chosen {
             if let Err(NotKept(why)) = self.journal.keep(Record::Again { seq }) {
                 return Reply {
@@ -234,14 +300,35 @@ impl Bench<'_> {
             }
             reply.say(&format!("looking again at {guid}"));
             let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));
-            match (self.engine, delivery) {
-                (Some(engine), Some(delivery)) => {
-                    engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
-                }
-                _ => reply.tell("no service is running: it is looked at when one starts"),
+            let team = delivery.as_ref().and_then(|delivery| delivery.event.team()).map(|team| team.id);
+            let line = Entry { delivery: Some(guid.as_str().into()), team, ..asked.entry("replay") };
+            self.audit(vec![line.because("it had failed")]);
+            if let (Some(engine), Some(delivery)) = (self.engine, delivery) {
+                engine.replays.note(seq);
+                engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
             }
         }
         reply
+    }
+}
+
+/// What is said of a hold about which there is nothing to decide any more: that it was decided like that before, or that
+/// it is over.
+fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Result<String, String>> {
+    let known = state.holds.get(name);
+    let decision = match known {
+        Some(hold) => hold.decision?,
+        None => match state.holds.past(name)? {
+            Some(decision) => decision,
+            None => return Some(Err(format!("hold `{name}` is over: its changes were no longer due"))),
+        },
+    };
+    let (word, at) = (decision.word(), decision.at);
+    match (decision.approved == approved, known) {
+        (true, _) => Some(Ok(format!("hold {name} was already {word} at {at}"))),
+        // It is not over: a person may think otherwise.
+        (false, Some(_)) => None,
+        (false, None) => Some(Err(format!("hold `{name}` is over: it was {word} at {at}"))),
     }
 }
 
@@ -290,7 +377,7 @@ impl Command {
 
     /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
     pub fn needs_tokens(&self) -> bool {
-        matches!(self, Command::Sync(_) | Command::Whois { .. } | Command::Undo { id: Some(_) })
+        matches!(self, Command::Sync(_) | Command::Whois { .. } | Command::Undo { id: Some(_), .. })
     }
 
     /// Whether it asks both sides where it can, and says what is known where it can not.
@@ -302,7 +389,7 @@ impl Command {
     pub fn run_on_files(&self, state_dir: &Path, out: Output) -> Option<Reply> {
         match self {
             Command::Audit(query) => Some(query::run(state_dir, query, out)),
-            Command::Undo { id: None } => Some(undo::list(state_dir, &|_| None)),
+            Command::Undo { id: None, .. } => Some(undo::list(state_dir, &|_| None)),
             _ => None,
         }
     }

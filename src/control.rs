@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::actor::{Actor, Claims};
 use crate::commands::{Bench, Command, Output, Reply};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
@@ -136,16 +137,39 @@ fn serve(stream: &UnixStream, engine: &Engine) -> io::Result<()> {
     let line = read_line(&mut lines, Duration::from_secs(10))?;
     let reply = match serde_json::from_str::<Command>(&line) {
         Ok(command) => {
-            log::info!("control: {}", command.name());
+            let claims =
+                serde_json::from_str::<Caller>(&line).map(|caller| caller.caller).unwrap_or_default();
+            let by = Actor::of_peer(stream, claims);
+            log::info!("control: {} by {by}", command.name());
             // Whoever asked may be gone: the command goes on all the same.
             let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
             let out = |text: &str| write_line(stream, &Line::Out(text.into()));
             let settings = engine.settings();
-            Bench { journal: &engine.journal, settings, engine: Some(engine), out: &out }.run(&command, &talk)
+            let bench = Bench { journal: &engine.journal, settings, engine: Some(engine), out: &out, by };
+            let reply = bench.run(&command, &talk);
+            engine.tell_ended_holds();
+            reply
         }
         Err(error) => Reply::failed(format_args!("the service does not know this command: {error}")),
     };
     write_line(stream, &Line::Reply(reply))
+}
+
+/// What stands beside a command: an older service does not look at it, an older command does not send it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Caller {
+    caller: Claims,
+}
+
+fn with_caller(command: &Command, caller: Claims) -> io::Result<serde_json::Value> {
+    let mut line = serde_json::to_value(command)?;
+    if let (Some(line), serde_json::Value::Object(caller)) =
+        (line.as_object_mut(), serde_json::to_value(Caller { caller })?)
+    {
+        line.extend(caller);
+    }
+    Ok(line)
 }
 
 fn read_line(lines: &mut BufReader<&UnixStream>, patience: Duration) -> io::Result<String> {
@@ -188,10 +212,10 @@ impl Running {
         }
     }
 
-    /// Has it carry out a command.
-    pub fn ask(&self, command: &Command, progress: Progress, out: Output) -> Result<Reply> {
+    /// Has it carry out a command. `caller` is what this process says of whoever has typed it.
+    pub fn ask(&self, command: &Command, caller: Claims, progress: Progress, out: Output) -> Result<Reply> {
         let asked = || -> io::Result<Reply> {
-            write_line(&self.stream, command)?;
+            write_line(&self.stream, &with_caller(command, caller)?)?;
             let mut lines = BufReader::new(&self.stream);
             loop {
                 match serde_json::from_str(&read_line(&mut lines, PATIENCE)?)? {

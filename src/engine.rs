@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Environment, Settings};
 use crate::doctor::Surroundings;
 use crate::error::Result;
-use crate::event::{Change, Event, Person};
+use crate::event::Event;
 use crate::github::permission::{Permission, TokenInUse, PERMISSION_LOST};
 use crate::github::{Github, TeamFacts};
 use crate::guard;
@@ -23,17 +23,21 @@ use crate::ids::{GithubTeamId, Login, Seq};
 use crate::intake::counts::Counts;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
+use crate::paste::Invocation;
 use crate::reconcile::incomplete::Incompleteness;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
 use crate::reload::Reloads;
 use crate::sentry::scopes::lacking;
 use crate::sentry::Sentry;
-use crate::state::holds::HeldChange;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
+use crate::status::Conditions;
+use crate::unused::Unused;
+use crate::upstream::pace::Health;
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
+use crate::work::decision::Replays;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::work::outcomes::Outcomes;
 
@@ -70,6 +74,8 @@ pub struct Engine {
     /// What arrived and failed in the last hours.
     pub hours: Hours,
     surroundings: RwLock<Arc<Surroundings>>,
+    /// How whoever reads the service's log and page types a command.
+    pub reader: Invocation,
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     /// There may be teams that are not in the tree, and children of those that are.
     tree_has_gaps: AtomicBool,
@@ -88,6 +94,12 @@ pub struct Engine {
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
+    /// Entries of lists that name nothing.
+    pub(crate) unused: Mutex<Option<Vec<Unused>>>,
+    /// Deliveries that a person wants to be looked at again.
+    pub replays: Replays,
+    /// Since when things are as they are.
+    pub(crate) conditions: Conditions,
 }
 
 /// What is remembered of a GitHub team's place in the tree of teams.
@@ -101,17 +113,20 @@ impl Engine {
     pub fn new(config: &Config, env: &Environment, journal: Arc<Journal>) -> Result<Self> {
         let settings = config.settings.clone();
         let way = tls::way(env, settings.is_all_local())?;
-        if let Some(proxy) = &way.proxy {
-            log::info!("proxy: {proxy}");
+        for (name, url) in [("GitHub", &settings.github_url), ("Sentry", &settings.sentry_url)] {
+            if way.proxies.is_set() {
+                log::info!("proxy: {name} ({}) {}", url.host(), way.proxies.route(url));
+            }
         }
-        let roots = &way.roots;
+        way.proxies.odd().iter().for_each(|odd| log::warn!("proxy: {odd}"));
         Ok(Self {
-            github: Github::new(&settings.github_url, &config.github_token, roots),
-            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, roots),
+            github: Github::new(&settings.github_url, &config.github_token, &way),
+            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &way),
             who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             reloads: Reloads::default(),
             github_token: TokenInUse::new(config.github_token.fingerprint()),
+            reader: Invocation::of_service(&settings.state_dir, env),
             surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::default(),
             tree: Mutex::new(None),
@@ -131,6 +146,9 @@ impl Engine {
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
+            unused: Mutex::default(),
+            replays: Replays::default(),
+            conditions: Conditions::default(),
             settings: RwLock::new(Arc::new(settings)),
             journal,
         })
@@ -179,8 +197,8 @@ impl Engine {
         let (queued, teams, decided) = self.journal.read(|state| {
             let queued: Vec<Arc<Delivery>> = state.deliveries.queued().cloned().collect();
             let teams: BTreeSet<_> = state.teams.open_intents().chain(state.teams.unfilled()).collect();
-            let decided = state.holds.iter().filter(|hold| hold.decision.is_some());
-            let decided: Vec<_> = decided.flat_map(|hold| hold.changes.iter().cloned()).collect();
+            let decided: Vec<_> =
+                state.holds.iter().filter(|hold| hold.decision.is_some()).cloned().collect();
             (queued, teams, decided)
         });
         for delivery in queued {
@@ -190,8 +208,8 @@ impl Engine {
         for team in teams {
             self.look_at_team(team, Own::OpenIntent);
         }
-        for change in &decided {
-            self.look_at_decision(change);
+        for hold in &decided {
+            self.look_at_hold(hold, hold.decision.is_some_and(|decision| decision.approved));
         }
     }
 
@@ -262,26 +280,6 @@ impl Engine {
         self.reconcile_due.swap(false, Ordering::Relaxed)
     }
 
-    /// A decided change gets a fresh look; what is in both, the decision and the look, is done.
-    pub fn look_at_decision(&self, change: &HeldChange) {
-        let (team, user) = match change {
-            HeldChange::Remove { team, user, .. } => (team, user),
-            // These came from a comparison, and another one does them.
-            HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
-            HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
-                return self.look_at_team(*team, Own::Decision)
-            }
-            // The next look at the file takes it up.
-            HeldChange::UserMap { .. } => return,
-        };
-        let login = self.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
-        // Without a login, the account is looked up by its id.
-        let person = Person { id: *user, login: login.unwrap_or_else(|| Login::from("")), bot: false };
-        let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
-        let ask = Ask::Member { person, change: Some(Change::Removed), sure };
-        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own(Own::Decision), ask));
-    }
-
     /// Asks for a look at a team's slug and name, and at whatever is open for it.
     pub fn look_at_team(&self, team: GithubTeamId, why: Own) {
         self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(why), Ask::Team));
@@ -340,8 +338,11 @@ impl Engine {
             return Some((a_moment, why.to_string()));
         }
         let host = |host: &crate::upstream::Upstream| {
-            let why = || format!("{} can not be used", host.name());
-            host.paused_for().map(|wait| (wait, why()))
+            let why = match host.health() {
+                Health::Well => String::new(),
+                Health::Down(why) | Health::Refused(why) => format!(": {why}"),
+            };
+            host.paused_for().map(|wait| (wait, format!("{} can not be used{why}", host.name())))
         };
         let github = if mode == Mode::Read { host(self.github.host()) } else { None };
         github.into_iter().chain(host(self.sentry.host())).max()

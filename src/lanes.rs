@@ -3,12 +3,15 @@
 //! Hints of one lane are taken together as one job. A lane that is put off does not hold up the others. Nothing here
 //! knows what a job does; nothing here survives a restart, because the journal does.
 
+mod entry;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ids::GithubTeamId;
 use crate::work::hint::{Hint, LaneKey};
+pub use entry::Entry;
 
 /// The longest time between two tries of anything, and between two looks at a lane that waits for another.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -43,8 +46,8 @@ struct Inner {
 struct Lane {
     hints: Vec<Hint>,
     busy: bool,
-    /// How many hints the job that is worked on has taken.
-    at_work: usize,
+    /// The hints that the job that is worked on has taken.
+    at_work: Vec<Entry>,
     /// Its places among what is due, and among what gives way.
     scheduled: Dues,
     /// Trouble that concerned the whole lane: nothing before this.
@@ -195,7 +198,7 @@ impl Lanes {
         inner.busy -= 1;
         if let Some(lane) = inner.lanes.get_mut(&key) {
             lane.busy = false;
-            lane.at_work = 0;
+            lane.at_work.clear();
             lane.not_before = pause.map(|pause| now + pause);
             lane.hints.extend(left);
             let waits_on = lane.waits_on;
@@ -285,7 +288,7 @@ impl Lanes {
     /// How much there is to do.
     pub fn counts(&self) -> Counts {
         let inner = self.lock();
-        let hints = inner.lanes.values().map(|lane| lane.hints.len() + lane.at_work).sum();
+        let hints = inner.lanes.values().map(|lane| lane.hints.len() + lane.at_work.len()).sum();
         Counts { hints, busy: inner.busy }
     }
 
@@ -321,7 +324,7 @@ impl Inner {
             // What this job comes to may end what a comparison's share waits for.
             lane.hints.iter_mut().filter(|hint| hint.is_low()).for_each(|hint| hint.due = hint.due.min(now));
         }
-        lane.at_work = hints.len();
+        lane.at_work = hints.iter().map(|hint| Entry::of(key, hint, None)).collect();
         self.busy += 1;
         self.schedule(key);
         Some(Job { key, hints, moves })
@@ -343,10 +346,10 @@ mod tests {
     use crate::reconcile::part::Part;
     use crate::work::hint::{Ask, Origin, Own};
 
-    const TEAM: LaneKey = LaneKey::Team(GithubTeamId(1));
-    const OTHER: LaneKey = LaneKey::Team(GithubTeamId(2));
+    pub(super) const TEAM: LaneKey = LaneKey::Team(GithubTeamId(1));
+    pub(super) const OTHER: LaneKey = LaneKey::Team(GithubTeamId(2));
 
-    fn hint(seq: u64, user: u64) -> Hint {
+    pub(super) fn hint(seq: u64, user: u64) -> Hint {
         let person = Person { id: GithubUserId(user), login: Login::from("x"), bot: false };
         Hint::new(Seq(seq), Origin::Own(Own::Reconcile), Ask::Member { person, change: None, sure: false })
     }
@@ -359,11 +362,11 @@ mod tests {
         )
     }
 
-    fn later(hint: Hint, patient: bool) -> Hint {
+    pub(super) fn later(hint: Hint, patient: bool) -> Hint {
         Hint { due: Instant::now() + Duration::from_secs(100), patient, ..hint }
     }
 
-    fn seqs(job: &Job) -> Vec<u64> {
+    pub(super) fn seqs(job: &Job) -> Vec<u64> {
         job.hints.iter().map(|hint| hint.seq.0).collect()
     }
 

@@ -15,9 +15,11 @@
 //! journal      settled
 //! ```
 //!
-//! Pure, without clock, file or socket: [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
+//! Pure, without clock, file or socket: [`address`], [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
 //! Only [`apply`] writes to Sentry; only [`journal`] changes the state.
 
+pub mod actor;
+pub mod address;
 pub mod admin;
 pub mod alone;
 pub mod apply;
@@ -51,6 +53,7 @@ pub mod journal;
 pub mod lanes;
 pub mod map_guard;
 pub mod notify;
+pub mod paste;
 pub mod plan;
 pub mod profiles;
 pub mod reconcile;
@@ -64,6 +67,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod truth;
+pub mod unused;
 pub mod upstream;
 pub mod verdict;
 pub mod watch;
@@ -78,13 +82,17 @@ use std::process::ExitCode;
 use cli::{Action, Cli};
 use config::{Config, Need};
 use error::Result;
+use paste::Invocation;
 
 /// The program: reads arguments and environment, does what they say, and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<_> = args.into_iter().collect();
+    let state_dir = cli::state_dir(&args);
     match run(args) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            let reader = Invocation::of_reader(state_dir.as_deref(), &config::environment());
+            eprintln!("error: {}", reader.in_text(&error.to_string()));
             error.exit_code()
         }
     }
@@ -97,7 +105,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
         Action::Serve => {
             let env = config::environment();
             let config = config::load(&flags, &env, Need::Everything)?;
-            start_log(&config);
+            start_log(&config, Invocation::of_service(&config.settings.state_dir, &env));
             serve::run(&config, &flags, &env)?;
             // Threads that wait for a connection of their own end with the process.
             Ok(ExitCode::SUCCESS)
@@ -107,10 +115,11 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
 }
 
 /// The log goes to stderr, without times: journald stamps lines.
-fn start_log(config: &Config) {
+fn start_log(config: &Config, reader: Invocation) {
     let mut builder = env_logger::Builder::new();
-    builder.parse_filters(&config.settings.log).format(|to, record| {
-        writeln!(to, "{} {}", record.level().as_str().to_ascii_lowercase(), record.args())
+    builder.parse_filters(&config.settings.log).format(move |to, record| {
+        let said = record.args().to_string();
+        writeln!(to, "{} {}", record.level().as_str().to_ascii_lowercase(), reader.in_text(&said))
     });
     let _ = builder.try_init();
     std::panic::set_hook(Box::new(|panic| {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::identity::usermap::{self, UserMap};
@@ -53,7 +54,7 @@ impl Engine {
         }
         self.need_directory()?;
         let (changed, whole) = self.state(|state| {
-            let bearer = |address: &str| self.who.bearer_of(address, self.settings().trust_unverified);
+            let bearer = |address: &Address| self.who.bearer_of(address, self.settings().trust_unverified);
             (candidate.changes(state.people.matches(), bearer), state.people.n_matched())
         });
         let rule =
@@ -72,7 +73,7 @@ impl Engine {
         let name = hold.name.clone();
         log::warn!("user map: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
         let entry = crate::audit::Entry { event: "user map", decision: "hold", ..Default::default() };
-        self.audit.write(entry.because(format!("{name}: {rule}")));
+        self.audit.write(crate::audit::Entry { hold: Some(name), ..entry }.because(rule));
         self.journal.note(Record::Held { hold });
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::audit::decisions::Asked;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::event::{OrgRef, Person};
@@ -142,18 +143,22 @@ impl Engine {
 
     /// Looks at what no event tells: in read mode at everything, in payload mode at Sentry's people. `first`: at start.
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
-        match self.bearings() {
+        self.note_look();
+        let looked = match self.bearings() {
             Some((_, Mode::Read)) => self.reconcile(true, &|_| (), &mut |_| true).map(drop),
             Some((_, Mode::Payload)) => {
                 self.recover_if_possible();
-                let changed = self.read_directory()?;
-                if changed || first {
-                    self.try_wanted();
-                }
-                Ok(())
+                self.read_directory().map(|changed| {
+                    self.learn_unused_of_sentry();
+                    if changed || first {
+                        self.try_wanted();
+                    }
+                })
             }
             None => Ok(()),
-        }
+        };
+        self.note_looked(&looked);
+        looked
     }
 
     /// Follows bound teams that were renamed in Sentry, by a list of all that was read after `bindings` were looked at:
@@ -223,10 +228,10 @@ impl Engine {
         });
         for hold in old {
             let is_first = hold.is_first();
+            let lines = Asked::default().about(&hold, "expire hold");
             let Hold { name, changes, .. } = hold;
             log::warn!("hold {name} has expired; nothing was done");
-            let entry = crate::audit::Entry { event: "hold", decision: "expire hold", ..Default::default() };
-            self.audit.write(entry.because(format!("{name}: {}", list(&changes))));
+            lines.into_iter().for_each(|line| self.audit.write(line));
             // What stops the mirror's beginning comes up again; it was nobody's decision about a team.
             if !is_first && changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
                 self.journal.note(Record::Decided { name, approved: false, at: now });
@@ -290,10 +295,6 @@ impl Engine {
     }
 }
 
-fn list(changes: &[HeldChange]) -> String {
-    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
 /// Gets started, then looks round at every interval, until the process stops. To be called on a thread of its own.
 pub fn run(engine: &Engine) {
     get_started(engine);
@@ -303,6 +304,8 @@ pub fn run(engine: &Engine) {
     let mut invites = invite::Turn::default();
     while !engine.lanes.is_stopping() {
         engine.lanes.rest(Duration::from_secs(1));
+        engine.note_conditions();
+        engine.tell_ended_holds();
         let before = looked;
         engine.look_at_new_token(&mut asked_token);
         engine.expire_holds();
@@ -337,6 +340,7 @@ fn get_started(engine: &Engine) {
     let mut told = BTreeSet::new();
     while !engine.lanes.is_stopping() {
         let ask = asked.is_none_or(|at| at.elapsed() >= ORGANISATION_AGAIN);
+        engine.note_conditions();
         let found = engine.find_bearings(ask);
         if ask && found.is_ok() {
             asked = Some(Instant::now());
@@ -351,6 +355,7 @@ fn get_started(engine: &Engine) {
                 let level = if told.contains(&why) { log::Level::Debug } else { log::Level::Warn };
                 log::log!(level, "start: not all is known yet, deliveries are kept: {why}");
                 told.insert(why);
+                engine.note_conditions();
                 engine.lanes.rest(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }

@@ -29,6 +29,9 @@ const HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
 ];
 
+const HTML: &str = "text/html; charset=utf-8";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// What the answers are about.
 pub struct Admin<'a> {
     /// Everything shared.
@@ -42,7 +45,23 @@ pub struct Admin<'a> {
 impl Admin<'_> {
     /// Answers a request of the admin listener. Nothing of it is kept by browsers or proxies, runs, or can be framed.
     pub fn answer(&self, request: &Request) -> Answer {
-        HEADERS.iter().fold(self.choose(request), |answer, (name, value)| answer.with(name, *value))
+        let answer = self.for_the_reader(self.choose(request));
+        HEADERS.iter().fold(answer, |answer, (name, value)| answer.with(name, *value))
+    }
+
+    /// With commands that work where they are read. Another machine is told nothing of where files lie on this one.
+    fn for_the_reader(&self, answer: Answer) -> Answer {
+        if !self.local {
+            return answer;
+        }
+        let Ok(text) = String::from_utf8(answer.body) else { return Answer { body: Vec::new(), ..answer } };
+        let reader = &self.engine.reader;
+        let text = match answer.content_type {
+            HTML => reader.in_html(&text),
+            METRICS => text,
+            _ => reader.in_json(&text),
+        };
+        Answer { body: text.into_bytes(), ..answer }
     }
 
     fn choose(&self, request: &Request) -> Answer {
@@ -62,16 +81,13 @@ impl Admin<'_> {
         match request.path {
             "/healthz" | "/health" => Answer::json(200, &json!({ "status": "ok" })),
             "/readyz" => self.readiness(),
-            "/metrics" => text(
-                "text/plain; version=0.0.4; charset=utf-8",
-                metrics::render(self.engine, &self.engine.status(), &self.gates),
-            ),
+            "/metrics" => text(METRICS, metrics::render(self.engine, &self.engine.status(), &self.gates)),
             "/" | "/status.json" if !self.local => Answer::refused(
                 403,
                 "names are shown on this machine only",
                 "ask the command `sentry-team-sync status`",
             ),
-            "/" => text("text/html; charset=utf-8", page::render(&self.engine.status())),
+            "/" => text(HTML, page::render(&self.engine.status())),
             "/status.json" => text("application/json", escape::pretty(&self.engine.status())),
             _ => Answer::refused(
                 404,
@@ -88,7 +104,13 @@ impl Admin<'_> {
             true => Answer::json(200, &json!({ "status": "ready", "warnings": status.warnings })),
             false => Answer::json(
                 503,
-                &json!({ "status": "not ready", "reasons": status.reasons, "warnings": status.warnings }),
+                &json!({
+                    "status": "not ready",
+                    "reasons": status.reasons,
+                    "warnings": status.warnings,
+                    "since": status.not_ready_since,
+                    "deliveries": if status.stores_deliveries { "stored" } else { "refused" },
+                }),
             ),
         }
     }

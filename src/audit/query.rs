@@ -11,7 +11,7 @@ use super::read::{Line, Log};
 use crate::clock::Timestamp;
 use crate::commands::{Output, Reply};
 use crate::config::values;
-use crate::escape::{self, Safe};
+use crate::escape::{self, Quoted, Safe};
 use crate::ids::{GithubTeamId, GithubUserId};
 
 /// The answer goes out in pieces of about this many bytes.
@@ -175,6 +175,20 @@ impl fmt::Display for Line {
         if let Some(call) = &self.call {
             write!(f, "; {} -> {}", Safe(call), Safe(self.answer.as_deref().unwrap_or("no answer")))?;
         }
+        if let Some(by) = &self.by {
+            write!(f, "; by {by}")?;
+        }
+        if let Some(said) = &self.said {
+            write!(f, ", who said {}", Quoted(said))?;
+        }
+        match &self.hold {
+            // Whoever reads it while it is undecided can do so at once.
+            Some(hold) if self.decision == "hold" => {
+                write!(f, "; approve with: sentry-team-sync approve {}", Safe(hold))?;
+            }
+            Some(hold) => write!(f, " [hold {}]", Safe(hold))?,
+            None => {}
+        }
         if let Some(guid) = &self.delivery {
             write!(f, " [{}]", Safe(guid))?;
         }
@@ -223,6 +237,17 @@ mod tests {
         assert_eq!(
             line(r#"{"at":"t","decision":"hold","team":7,"reason":"r"}"#),
             "t : hold GitHub team 7: r"
+        );
+        assert_eq!(
+            line(r#"{"at":"t","event":"reconcile","decision":"hold","reason":"r","hold":"1f2e3d4c"}"#),
+            "t reconcile: hold: r; approve with: sentry-team-sync approve 1f2e3d4c"
+        );
+        assert_eq!(
+            line(
+                r#"{"at":"t","event":"command","decision":"reject","team":7,"slug":"crew","sentry_team":2,"reason":"r",
+                "hold":"1f2e3d4c","by":{"uid":0,"user":"root","login_uid":1000},"said":"not \"ours\""}"#
+            ),
+            r#"t command: reject crew (Sentry team 2): r; by root (uid 0), logged in as uid 1000, who said "not \"ours\"" [hold 1f2e3d4c]"#
         );
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentryTeamId};
 
@@ -54,6 +55,12 @@ pub struct Line {
     pub answer: Option<String>,
     /// What was there before a deletion.
     pub before: Option<Value>,
+    /// The hold.
+    pub hold: Option<String>,
+    /// Who has asked for it.
+    pub by: Option<Actor>,
+    /// What they said about it.
+    pub said: Option<String>,
 }
 
 impl Line {

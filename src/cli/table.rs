@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::commands::Command;
 use crate::config::values;
 use crate::error::{Error, Result};
+use crate::escape::revealed;
 use crate::reconcile::command::Sync;
 
 /// One command.
@@ -84,7 +85,8 @@ const fn instead(name: &'static str, help: &'static str) -> Flag {
 }
 
 const JSON: Flag = flag("json", Takes::Nothing, "print JSON, for programs");
-const LISTED: &str = "sentry-team-sync status lists them";
+const REASON: Flag = flag("reason", Takes::One("TEXT"), "why, for the audit log");
+const LISTED: &str = "`sentry-team-sync status` lists them";
 const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
 const GUID: Word = Word { sign: "GUID", what: "the GUID of a delivery", fix: LISTED, choices: &[] };
 const LOGIN: Word = Word {
@@ -96,13 +98,13 @@ const LOGIN: Word = Word {
 const TEAM: Word = Word {
     sign: "TEAM",
     what: "one team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub",
-    fix: "sentry-team-sync explain lists them",
+    fix: "`sentry-team-sync explain` lists them",
     choices: &[],
 };
 const DELETED: Word = Word {
     sign: "ID",
     what: "the id or slug of one deleted Sentry team",
-    fix: "sentry-team-sync undo lists them",
+    fix: "`sentry-team-sync undo` lists them",
     choices: &[],
 };
 const SHELL: Word = Word {
@@ -143,23 +145,29 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "check",
         operand: Operand::None,
-        flags: &[JSON, flag("url", Takes::One("URL"), "send a signed ping to this public address too")],
+        flags: &[
+            JSON,
+            flag("url", Takes::One("URL"), "send a signed ping to this public address too"),
+            flag("offline", Takes::Nothing, "the configuration alone: nobody is asked, as before a restart with a new version"),
+        ],
         help: "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing",
         read: check,
     },
     CommandHelp {
         name: "approve",
         operand: Operand::Some(HOLD),
-        flags: &[instead("all", "everything that is not decided yet")],
+        flags: &[REASON, instead("all", "everything that is not decided yet")],
         help: "carry out what a guard has stopped, after a fresh look",
-        read: |typed| run(Command::Approve { all: typed.has("all"), holds: typed.operands }),
+        read: |typed| {
+            run(Command::Approve { all: typed.has("all"), reason: typed.text("reason")?, holds: typed.operands })
+        },
     },
     CommandHelp {
         name: "reject",
         operand: Operand::Some(HOLD),
-        flags: &[],
+        flags: &[REASON],
         help: "never carry out what a guard has stopped",
-        read: |typed| run(Command::Reject { holds: typed.operands }),
+        read: |typed| run(Command::Reject { reason: typed.text("reason")?, holds: typed.operands }),
     },
     CommandHelp {
         name: "whois",
@@ -178,16 +186,19 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "replay",
         operand: Operand::Some(GUID),
-        flags: &[instead("failed", "everything that failed")],
+        flags: &[REASON, instead("failed", "everything that failed")],
         help: "look again at deliveries that failed",
-        read: |typed| run(Command::Replay { failed: typed.has("failed"), deliveries: typed.operands }),
+        read: |typed| {
+            let (failed, reason) = (typed.has("failed"), typed.text("reason")?);
+            run(Command::Replay { failed, reason, deliveries: typed.operands })
+        },
     },
     CommandHelp {
         name: "undo",
         operand: Operand::Perhaps(DELETED),
-        flags: &[],
+        flags: &[REASON],
         help: "bring back a Sentry team that was deleted, with its people and projects; without an id, list them",
-        read: |mut typed| run(Command::Undo { id: typed.operands.pop() }),
+        read: |mut typed| run(Command::Undo { reason: typed.text("reason")?, id: typed.operands.pop() }),
     },
     CommandHelp {
         name: "audit",
@@ -230,9 +241,13 @@ fn check(typed: Typed) -> Result<Action> {
     let url = typed.texts("url")?.pop();
     if let Some(Err(why)) = url.as_deref().map(values::base_url) {
         let fix = "give the webhook's Payload URL: https://HOST/github";
-        return Err(Error::usage(format!("--url {why}")).fix(fix));
+        return Err(Error::usage(revealed(&format!("--url {why}"))).fix(fix));
     }
-    run(Command::Check { json: typed.has("json"), url })
+    let offline = typed.has("offline");
+    if offline && url.is_some() {
+        return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
+    }
+    run(Command::Check { json: typed.has("json"), url, offline })
 }
 
 fn sync(typed: Typed) -> Result<Action> {
@@ -249,6 +264,11 @@ fn audit(typed: Typed) -> Result<Action> {
 }
 
 impl CommandHelp {
+    /// Whether it is about a state directory.
+    pub fn has_state(&self) -> bool {
+        !matches!(self.name, "completions" | "manual")
+    }
+
     /// The command of this name.
     pub fn named(name: &str) -> Option<&'static CommandHelp> {
         COMMANDS.iter().find(|command| command.name == name)

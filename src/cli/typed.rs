@@ -48,7 +48,7 @@ impl Typed {
             .find(|command| command.flags.iter().any(|own| own.name == flag.name));
         match owner.filter(|_| name == "serve") {
             Some(owner) => format!("did you mean `{} --{}`?", owner.name, flag.name),
-            None => format!("sentry-team-sync {name} --help lists its flags"),
+            None => format!("`sentry-team-sync {name} --help` lists its flags"),
         }
     }
 
@@ -88,7 +88,7 @@ impl Typed {
                     .find(|(flag, value)| matches!(flag.takes, Takes::Perhaps(_)) && value.is_none());
                 Err(match meant {
                     Some((flag, _)) => wrong.fix(format!("write `--{}={word}`", flag.name)),
-                    None => wrong.fix(format!("sentry-team-sync {name} --help shows what it takes")),
+                    None => wrong.fix(format!("`sentry-team-sync {name} --help` shows what it takes")),
                 })
             }
             (Operand::One(word) | Operand::Perhaps(word), [_, _, ..]) => {

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reply;
+use crate::audit::decisions::Asked;
 use crate::audit::deletions::{self, Deletion, Was};
 use crate::audit::read::Log;
+use crate::audit::Entry;
 use crate::engine::Engine;
 use crate::escape::{Quoted, Safe};
 use crate::ids::SentryTeamId;
@@ -57,18 +59,34 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
 }
 
 /// Brings one back.
-pub fn run(engine: &Engine, id: &str, progress: Progress) -> Reply {
+pub fn run(engine: &Engine, id: &str, asked: &Asked, progress: Progress) -> Reply {
     let deletion = match read(&engine.settings().state_dir).and_then(|found| choose(found, id)) {
         Ok(deletion) => deletion,
         Err(reply) => return reply,
     };
     let team = deletion.team;
+    let line = |decision| Entry {
+        team: Some(team),
+        slug: Some(deletion.slug.clone()),
+        sentry_team: Some(deletion.sentry),
+        ..asked.entry(decision)
+    };
+    engine.audit.write(line("undo").because(format!("it was deleted {}", deletion.at)));
+    let (ended, deletion) = (line("end undo"), deletion.clone());
     let undo = Arc::new(Undo::new(deletion));
     let hint = Hint::new(engine.now_seq(), Origin::Own(Own::Undo), Ask::Undo(undo.clone()));
     engine.lanes.add(LaneKey::Team(team), hint);
     match wait(engine, &undo, progress) {
-        Ok(report) => told(&undo.deletion, &report),
-        Err(why) => Reply::failed(why),
+        Ok(report) => {
+            let reply = told(&undo.deletion, &report);
+            let first = reply.out.lines().next().unwrap_or_default().to_string();
+            engine.audit.write(ended.because(first));
+            reply
+        }
+        Err(why) => {
+            engine.audit.write(ended.because(why.lines().next().unwrap_or_default()));
+            Reply::failed(why)
+        }
     }
 }
 

@@ -126,7 +126,7 @@ fn waits(known: &Known, now: Timestamp) -> Vec<Finding> {
     match known.oldest.map(|at| (at, now.since(at))) {
         Some((at, age)) if age > STUCK => findings.push(AREA.warning(
             format!("{queued}, the oldest waits for {} (since {at})", short(age)),
-            "mend what else is told here: they go on by themselves; the log says why they wait",
+            "mend what else is told here: they go on by themselves; `sentry-team-sync status` says why they wait",
         )),
         _ => findings.push(AREA.ok(queued)),
     }

@@ -256,7 +256,7 @@ fn told(
         held: None,
         there: 0,
     };
-    let differs = !plan.is_in_sync();
+    let differs = !(plan.is_in_sync() && plan.left_in.is_empty());
     let stopped_by = plan.holds.iter().map(|PlannedHold { rule, .. }| rule.clone()).collect();
     let planned = plan.teams.into_iter().next().unwrap_or(nothing);
     let left: BTreeMap<_, _> = plan.left_in.iter().map(|left| (left.removal.member, left.because)).collect();

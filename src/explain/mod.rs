@@ -22,7 +22,7 @@ use crate::state::holds::{Decision, HeldChange, Hold};
 use crate::state::record::{Binding, Delivery, Fate, Intent, Mode, Origin};
 use crate::state::teams::Gone;
 use crate::state::State;
-use crate::status::{Failure, Wait};
+use crate::status::{Delayed, Failure, Queued, Wait};
 use look::Look;
 
 /// How many of the last lines of the audit log are shown.
@@ -54,8 +54,10 @@ pub struct Explanation {
     /// Whether GitHub has told its end, and a guard stops that.
     #[serde(skip)]
     pub is_end_held: bool,
-    /// Deliveries that are not dealt with.
+    /// Deliveries that are not dealt with, each with why not.
     pub queued: Vec<Queued>,
+    /// What else about it is put off.
+    pub delayed: Vec<Delayed>,
     /// Deliveries that could not be carried out.
     pub failed: Vec<Failure>,
     /// Who is in it and unknown to Sentry.
@@ -122,17 +124,6 @@ pub struct Held {
     pub decision: Option<&'static str>,
 }
 
-/// One delivery that waits.
-#[derive(Clone, Debug, Serialize)]
-pub struct Queued {
-    /// Its GUID.
-    pub delivery: String,
-    /// `event.action`.
-    pub event: &'static str,
-    /// Since when.
-    pub since: String,
-}
-
 /// Somebody whom Sentry does not know.
 #[derive(Clone, Debug, Serialize)]
 pub struct Wanted {
@@ -171,6 +162,7 @@ impl Explanation {
                 .changes_of(team)
                 .any(|change| matches!(change, HeldChange::Delete { .. })),
             queued: queued(state, team),
+            delayed: Vec::new(),
             failed: failed(state, team),
             wanted: wanted(state, team),
             audit: Vec::new(),
@@ -179,11 +171,13 @@ impl Explanation {
         }
     }
 
-    /// Who waits for whom, which only a running service knows.
+    /// Who waits for whom, and why what is queued is not done yet, which only a running service knows.
     pub fn add_waits(&mut self, engine: &Engine) {
         let mut waits = engine.lanes.waits();
         waits.retain(|(team, on)| [*team, *on].contains(&self.team));
         self.waits = engine.state(|state| waits.into_iter().map(|wait| Wait::of(wait, state)).collect());
+        self.delayed = engine.add_attempts(&mut self.queued, &mut self.waits);
+        self.delayed.retain(|delayed| delayed.team == Some(self.team.0));
     }
 
     /// What the audit log tells: the last lines, since when the binding holds, and what `undo` takes.
@@ -241,6 +235,7 @@ impl Explanation {
         undecided
             || waits
             || !self.queued.is_empty()
+            || !self.delayed.is_empty()
             || !self.failed.is_empty()
             || self.look.as_ref().is_some_and(Look::differs)
     }
@@ -296,13 +291,7 @@ impl Held {
 
 fn queued(state: &State, team: GithubTeamId) -> Vec<Queued> {
     let of_team = state.deliveries.queued().filter(|delivery| is_about(delivery, team));
-    of_team
-        .map(|delivery| Queued {
-            delivery: delivery.guid.to_string(),
-            event: delivery.event.name(),
-            since: delivery.at.to_string(),
-        })
-        .collect()
+    of_team.map(|delivery| Queued::of(delivery)).collect()
 }
 
 fn failed(state: &State, team: GithubTeamId) -> Vec<Failure> {

@@ -113,7 +113,8 @@ impl Explanation {
             writeln!(text, "  everybody in it is still to be looked at")?;
         }
         for wait in &self.waits {
-            writeln!(text, "  waiting: {wait}")?;
+            let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
+            writeln!(text, "  waiting: {wait}{}{sooner}", wait.attempt)?;
         }
         for hold in &self.holds {
             let more = hold.n_changes - hold.changes.len();
@@ -129,7 +130,10 @@ impl Explanation {
             }
         }
         for queued in &self.queued {
-            writeln!(text, "  queued since {}: {} {}", queued.since, queued.event, Safe(&queued.delivery))?;
+            writeln!(text, "  queued since {}: {queued}{}", queued.since, queued.attempt)?;
+        }
+        for delayed in &self.delayed {
+            writeln!(text, "  put off: {}{}", delayed.event, delayed.attempt)?;
         }
         for failed in &self.failed {
             writeln!(text, "  failed {}: {}: {}", failed.at, failed.event, Safe(&failed.why))?;

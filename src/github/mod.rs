@@ -32,7 +32,7 @@ use crate::snapshot::{Gap, List, Listed};
 use crate::upstream::answer::Headers;
 use crate::upstream::pace::Method;
 use crate::upstream::refusal::Refusal;
-use crate::upstream::tls::Roots;
+use crate::upstream::tls::Way;
 use crate::upstream::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
 use outcome::{outcome, Forbidden, Outcome, Sources};
@@ -132,13 +132,13 @@ pub enum Count {
 
 impl Github {
     /// A client with one token.
-    pub fn new(base: &BaseUrl, token: &Secret, roots: &Roots) -> Self {
+    pub fn new(base: &BaseUrl, token: &Secret, way: &Way) -> Self {
         let rest = base.path().to_string();
         let graphql = match rest.strip_suffix("/v3") {
             Some(api) => format!("{api}/graphql"),
             None => format!("{rest}/graphql"),
         };
-        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, roots));
+        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, way));
         let none = || AtomicBool::new(false);
         Self { host, rest, graphql, no_verified: none(), no_saml: none(), no_public: none() }
     }

@@ -25,6 +25,7 @@ use crate::clock::Timestamp;
 use crate::error::{Context, Error, Result};
 use crate::failpoint;
 use crate::ids::Seq;
+use crate::state::holds::Hold;
 use crate::state::record::Record;
 use crate::state::State;
 pub use disk::free_bytes;
@@ -57,6 +58,8 @@ struct Inner {
     number: u64,
     size: u64,
     trouble: Trouble,
+    /// Holds that are over, until somebody tells of them.
+    ended: Vec<Hold>,
 }
 
 /// Why nothing can be kept just now.
@@ -107,6 +110,7 @@ impl Journal {
             number,
             size,
             trouble: Trouble::default(),
+            ended: Vec::new(),
         };
         Ok((Self { disk, inner: Mutex::new(inner), wake: Default::default(), _lock: lock }, remarks))
     }
@@ -167,6 +171,11 @@ impl Journal {
         let inner = self.lock();
         let upto = inner.matched;
         self.until_durable(inner, upto)
+    }
+
+    /// The holds that are over since the last time.
+    pub fn take_ended(&self) -> Vec<Hold> {
+        std::mem::take(&mut self.lock().ended)
     }
 
     /// Why deliveries can not be taken just now.
@@ -296,7 +305,8 @@ impl Inner {
         if matches!(record, Record::Matched { .. }) {
             self.matched = self.appended;
         }
-        self.state.apply(record);
+        let ended = self.state.take(record);
+        self.ended.extend(ended);
         Ok(())
     }
 

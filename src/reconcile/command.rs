@@ -11,10 +11,12 @@ use super::part::Tally;
 use super::plan::{n_changes, Plan};
 use super::read::Progress;
 use super::run::Comparison;
+use crate::audit::decisions::Asked;
 use crate::commands::{Reply, LOOK};
 use crate::engine::Engine;
 use crate::state::record::Mode;
 use crate::upstream::Trouble;
+use crate::words::counted;
 
 /// How often whoever waits is told how far it is.
 const TELL: Duration = Duration::from_secs(2);
@@ -35,12 +37,12 @@ pub struct Sync {
 }
 
 /// Carries out the command by an engine that knows whose teams these are.
-pub fn run(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
+pub fn run(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
     if engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
     }
     match sync.apply {
-        true => carry_out(engine, sync, progress),
+        true => carry_out(engine, sync, asked, progress),
         false => look(engine, sync, progress),
     }
 }
@@ -54,13 +56,17 @@ fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
 }
 
 /// What is shown is what is carried out: both sides are read once.
-fn carry_out(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
+fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
     loop {
         let mut shown = None;
         let mut agrees = |comparison: &mut Comparison| {
             let answered = answer(engine, comparison, sync);
             let agreed = answered.is_ok();
             let plan = comparison.plan();
+            if agreed {
+                let line = asked.entry("carry out plan");
+                engine.audit.write(line.because(plan.summary()));
+            }
             shown = Some((answered, !(plan.holds.is_empty() && plan.left_in.is_empty())));
             agreed
         };
@@ -99,7 +105,7 @@ fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<R
         let _ = writeln!(err, "`{}` is left out by SYNC_TEAMS", crate::escape::plain(slug, 60));
         err
     });
-    let exit = if plan.is_in_sync() { 0 } else { 2 };
+    let exit = if plan.is_the_same() { 0 } else { 2 };
     Ok(Reply { out: show(plan, sync.json), err, exit, plan: kept.filter(|_| sync.save) })
 }
 
@@ -156,16 +162,29 @@ fn wait(run: &super::part::Run, progress: Progress) -> Tally {
         if tally.open == 0 {
             return tally;
         }
-        let put_off = tally.put_off.map(|why| format!(" ({why})")).unwrap_or_default();
-        let written = n_changes(tally.written);
-        progress(&format!("{written} made, {} of {total} teams to go{put_off}", tally.open));
+        let put_off = tally.put_off.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let done = what_was_done(&tally);
+        progress(&format!("{done}, {} of {total} teams to go{put_off}", tally.open));
+    }
+}
+
+/// Binding a team to one that is there changes nothing in Sentry.
+fn what_was_done(tally: &Tally) -> String {
+    let written = format!("{} made in Sentry", n_changes(tally.written));
+    match tally.adopted {
+        0 => written,
+        n => {
+            let one = "team was bound to a Sentry team that was there";
+            let many = "teams were bound to Sentry teams that were there";
+            format!("{written}; {}", counted(n, one, many))
+        }
     }
 }
 
 fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
     // What a program reads is the plan and nothing else.
     let to = if sync.json { &mut reply.err } else { &mut reply.out };
-    let _ = writeln!(to, "done: {} made in Sentry", n_changes(tally.written));
+    let _ = writeln!(to, "done: {}", what_was_done(tally));
     for why in &tally.failed {
         let _ = writeln!(reply.err, "error: {why}");
     }

@@ -11,9 +11,13 @@ use std::time::{Duration, Instant};
 use super::plan::{Addition, Removal};
 use crate::ids::{GithubTeamId, SentrySlug, Seq};
 use crate::plan::WantedTeam;
+use crate::sentry::Team;
 
 /// A run in which nothing was done for so long is not waited for: a team may wait for a slug that nobody sets free.
 const STUCK: Duration = Duration::from_secs(600);
+
+/// What was read longer ago is read again before a team is bound by it.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// One team's share.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ pub enum Task {
         wanted: WantedTeam,
         /// GitHub's name.
         full_name: String,
+        /// The Sentry team that is to be adopted, as it was read.
+        shown: Option<Shown>,
     },
     /// Somebody is put in.
     Add(Addition),
@@ -54,6 +60,43 @@ pub enum Task {
     },
     /// Everybody was looked at.
     Filled,
+}
+
+/// A Sentry team as a comparison has read it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The team.
+    pub team: Team,
+    /// When the reading began.
+    pub at: Instant,
+}
+
+impl Shown {
+    /// Whether it is taken to be so still, `age` after the reading began. Not if anybody has spoken of the GitHub team since.
+    pub fn is_fresh(age: Duration, spoken_of: bool) -> bool {
+        age <= FRESH && !spoken_of
+    }
+}
+
+/// What a thing that was done has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: it was so already, or newer news decided.
+    Nothing,
+    /// A team is bound to a Sentry team that was there: nothing in Sentry.
+    Adopted,
+    /// Something in Sentry.
+    Written,
+}
+
+impl Effect {
+    /// Of a call that may have found things as they should be.
+    pub fn written(is_written: bool) -> Self {
+        match is_written {
+            true => Effect::Written,
+            false => Effect::Nothing,
+        }
+    }
 }
 
 impl Part {
@@ -73,12 +116,13 @@ impl Part {
     }
 
     /// That is done, or can not be: what came of it. Returns whether it was the last.
-    pub fn passed(&self, result: Result<bool, String>) -> bool {
+    pub fn passed(&self, result: Result<Effect, String>) -> bool {
         let mut tally = self.run.lock();
         tally.moved = Some(Instant::now());
         match result {
-            Ok(true) => tally.written += 1,
-            Ok(false) => {}
+            Ok(Effect::Written) => tally.written += 1,
+            Ok(Effect::Adopted) => tally.adopted += 1,
+            Ok(Effect::Nothing) => {}
             Err(why) => tally.failed.push(why),
         }
         drop(tally);
@@ -136,6 +180,8 @@ pub struct Tally {
     pub open: usize,
     /// Changes made in Sentry.
     pub written: usize,
+    /// Teams that were bound to a Sentry team that was there.
+    pub adopted: usize,
     /// What can not be done, and why.
     pub failed: Vec<String>,
     /// What a delivery of a moment before says otherwise of: another comparison decides.
@@ -185,12 +231,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_read_is_believed_for_a_minute_and_until_somebody_speaks_of_it() {
+        let fresh = |seconds, spoken_of| Shown::is_fresh(Duration::from_secs(seconds), spoken_of);
+        assert_eq!(
+            [fresh(0, false), fresh(60, false), fresh(61, false), fresh(0, true)],
+            [true, true, false, false]
+        );
+    }
+
+    #[test]
     fn a_run_is_waited_for_as_long_as_something_moves() {
         let run = Arc::new(Run::default());
         let now = Instant::now;
         assert!(!run.tally().is_under_way(now()));
         let part = Part::new(GithubTeamId(1), [Seq(1); 2], vec![Task::Filled, Task::Filled], run.clone());
-        assert!(!part.passed(Ok(true)) && run.tally().is_under_way(now()));
+        assert!(!part.passed(Ok(Effect::Written)) && run.tally().is_under_way(now()));
         assert!(!run.tally().is_under_way(now() + STUCK));
         assert!(!part.may_wait_for(GithubTeamId(1)) && !part.may_wait_for(GithubTeamId(2)));
         let other = Part::new(GithubTeamId(2), [Seq(1); 2], vec![Task::Filled], run.clone());

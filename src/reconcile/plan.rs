@@ -261,6 +261,10 @@ pub struct Counts {
     pub remove: usize,
     /// Changes that are held; they are counted above too.
     pub held: usize,
+    /// Teams that can not have their slug, because another team has it.
+    pub stuck: usize,
+    /// Teams that GitHub does not show.
+    pub unseen: usize,
 }
 
 impl Counts {
@@ -282,11 +286,9 @@ impl Plan {
                 Step::Rename { .. } => counts.rename += 1,
                 Step::Delete { .. } => counts.delete += 1,
                 Step::Empty { .. } => counts.empty += 1,
-                Step::Keep
-                | Step::Leave { .. }
-                | Step::Conflict { .. }
-                | Step::Wait { .. }
-                | Step::NotVisible => {}
+                Step::Conflict { bound: true, .. } | Step::Wait { .. } => counts.stuck += 1,
+                Step::NotVisible => counts.unseen += 1,
+                Step::Keep | Step::Leave { .. } | Step::Conflict { .. } => {}
             }
             counts.add += team.add.len();
             counts.remove += team.remove.len();
@@ -295,9 +297,14 @@ impl Plan {
         counts
     }
 
-    /// Whether Sentry is as GitHub is, apart from people whom nobody can match and what can not be seen.
+    /// Whether there is nothing to do that could be done.
     pub fn is_in_sync(&self) -> bool {
-        self.holds.is_empty() && self.left_in.is_empty() && self.counts() == Counts::default()
+        self.holds.is_empty() && Counts { stuck: 0, unseen: 0, ..self.counts() } == Counts::default()
+    }
+
+    /// Whether Sentry is as GitHub is, apart from people whom nobody can match and what can not be seen.
+    pub fn is_the_same(&self) -> bool {
+        self.is_in_sync() && self.left_in.is_empty() && self.counts().stuck == 0
     }
 
     /// What of it is about the chosen teams. A chosen team that takes the slug of one that was not chosen waits.
@@ -413,7 +420,8 @@ impl fmt::Display for Plan {
 impl Plan {
     /// The counts on one line.
     pub fn summary(&self) -> String {
-        let Counts { create, adopt, back, rename, delete, empty, add, remove, held } = self.counts();
+        let Counts { create, adopt, back, rename, delete, empty, add, remove, held, stuck, unseen } =
+            self.counts();
         let mut parts = Vec::new();
         for (n, what) in [
             (create, "to create"),
@@ -426,6 +434,7 @@ impl Plan {
             (remove, "to remove"),
             (held, "held of these"),
             (self.left_in.len(), "not removed"),
+            (stuck, "waiting for a slug"),
             (self.skipped.len(), if self.skipped.len() == 1 { "person skipped" } else { "people skipped" }),
         ] {
             if n > 0 {
@@ -436,6 +445,9 @@ impl Plan {
         let mut rest = format!("{} {teams} in sync, {} left out", self.in_sync, self.dormant);
         if !self.rejected.is_empty() {
             let _ = write!(rest, ", {} as rejected", self.rejected.len());
+        }
+        if unseen > 0 {
+            let _ = write!(rest, ", {unseen} not shown by GitHub");
         }
         if !self.incomplete.is_empty() {
             let lists = counted(self.incomplete.len(), "incomplete list", "incomplete lists");

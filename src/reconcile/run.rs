@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
-use super::part::{Part, Run, Task};
+use super::part::{Part, Run, Shown, Task};
 use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
 use super::rules;
@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
 use crate::identity::Identity;
-use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId, Seq};
+use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
 use crate::sentry::Team;
 use crate::snapshot::GithubTeam;
@@ -40,6 +40,8 @@ pub struct Comparison {
     /// A person has to let the mirror begin: nothing of it is carried out.
     waits_for_first: bool,
     both: Both,
+    /// When the reading began.
+    began: Instant,
     /// Who was waited for, and where, when it began.
     wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
     /// The latest delivery that every replica of GitHub knew when it began, and the latest of all.
@@ -51,6 +53,13 @@ impl Comparison {
     /// What is shown, and carried out.
     pub fn plan(&self) -> &Plan {
         self.part.as_ref().unwrap_or(&self.plan)
+    }
+
+    /// The Sentry team of a slug as it was read.
+    fn shown(&self, slug: &SentrySlug) -> Option<Shown> {
+        let teams = &self.both.sentry.teams;
+        let at = teams.binary_search_by(|team| team.slug.cmp(slug)).ok()?;
+        Some(Shown { team: teams.get(at)?.clone(), at: self.began })
     }
 
     /// From now on only the teams of these slugs are shown and carried out; all if there are none. Gives the slugs of
@@ -85,13 +94,14 @@ impl Engine {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.bearings() else { return Ok(None) };
-        let began = Timestamp::now();
+        let (began, read_from) = (Timestamp::now(), Instant::now());
         let (seq, read) = (self.settled_seq(), self.now_seq());
         self.forget_heard(seq);
         let wishes = self.state(|state| state.people.wishes().collect());
         let bindings = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
         let both = self.read_both(&org.login, progress)?;
+        self.learn_unused(&both);
         if both.sentry.listed {
             self.follow_renames(bindings, &both.sentry.teams);
         }
@@ -128,7 +138,17 @@ impl Engine {
         // A person who refuses what is held has let nothing begin either.
         let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
-        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, wishes, seq, read }))
+        Ok(Some(Comparison {
+            plan,
+            part: None,
+            due,
+            waits_for_first,
+            both,
+            began: read_from,
+            wishes,
+            seq,
+            read,
+        }))
     }
 
     /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of
@@ -198,7 +218,7 @@ impl Engine {
             self.journal.note(Record::Mended);
         }
         for team in &comparison.plan().teams {
-            let tasks = self.tasks(team);
+            let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
                 let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
                 self.lanes.add(
@@ -224,7 +244,8 @@ impl Engine {
             }
             log::warn!("reconcile: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
             let entry = crate::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
-            self.audit.write(entry.because(format!("{name}: {}: {rule}", n_changes(changes.len()))));
+            let entry = crate::audit::Entry { hold: Some(name), ..entry };
+            self.audit.write(entry.because(format!("{}: {rule}", n_changes(changes.len()))));
             self.journal.note(Record::Held { hold });
         }
         let due: HashSet<_> = due.iter().map(HeldChange::key).collect();
@@ -348,11 +369,12 @@ impl Engine {
         }
     }
 
-    fn tasks(&self, team: &TeamPlan) -> Vec<Task> {
+    fn tasks(&self, team: &TeamPlan, comparison: &Comparison) -> Vec<Task> {
         let mut tasks = Vec::new();
-        let shape = |adoptable, name: Option<String>| Task::Shape {
+        let shape = |adoptable: bool, name: Option<String>| Task::Shape {
             wanted: WantedTeam { slug: team.slug.clone(), name, adoptable },
             full_name: team.name.clone(),
+            shown: comparison.shown(&team.slug).filter(|_| adoptable),
         };
         let new = matches!(team.step, Step::Create | Step::Adopt { .. } | Step::Return { .. });
         if self.state(|state| state.teams.gone(team.team).is_some()) {

@@ -10,13 +10,11 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::notes;
 use crate::state::record::DeliveryKey;
 
 /// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
 pub const FIRST: &str = "SYNC_FIRST hold";
-
-/// Stands in the note of a held delivery, between the rule and the hold's name.
-pub const APPROVE_WITH: &str = "; approve with: sentry-team-sync approve ";
 
 /// 8 hex digits: what a person types behind `approve`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,12 +120,12 @@ impl Decision {
     }
 }
 
-/// What became of a rule's hold: how a person decided, or that it came to nothing by itself.
-fn with_decision(rule: &str, decision: Option<Decision>) -> String {
+/// What became of a hold, behind its rule: how a person decided, or that it came to nothing by itself.
+pub(super) fn with_decision(decision: Option<Decision>) -> String {
     match decision {
-        Some(Decision { approved: true, at }) => format!("{rule}; approved {at}"),
-        Some(Decision { approved: false, at }) => format!("{rule}; rejected {at}"),
-        None => format!("{rule}; no longer held"),
+        Some(Decision { approved: true, at }) => format!("; approved {at}"),
+        Some(Decision { approved: false, at }) => format!("; rejected {at}"),
+        None => "; no longer held".into(),
     }
 }
 
@@ -139,8 +137,9 @@ impl Hold {
 
     /// The note of a delivery that waited for this hold, now that it is over.
     pub fn last_note(&self, note: &str) -> Option<String> {
-        let (rule, name) = note.split_once(APPROVE_WITH)?;
-        (name == &*self.name.0).then(|| with_decision(rule, self.decision))
+        let anew =
+            notes::about_holds(note, |name| (*name == self.name).then(|| with_decision(self.decision)));
+        (anew != note).then_some(anew)
     }
 }
 
@@ -229,10 +228,15 @@ impl Hold {
     }
 }
 
+/// How many holds that are over are remembered, so that whoever decides a second time is told what was decided.
+const PAST: usize = 100;
+
 /// All holds that are not history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
     by_name: BTreeMap<HoldName, Hold>,
+    /// The last ones that are, oldest first, and what a person decided.
+    past: Vec<(HoldName, Option<Decision>)>,
 }
 
 impl Holds {
@@ -244,6 +248,31 @@ impl Holds {
     /// The hold of that name.
     pub fn get(&self, name: &HoldName) -> Option<&Hold> {
         self.by_name.get(name)
+    }
+
+    /// What a person decided about a hold that is over, if anything; `None` if nothing is known of such a hold.
+    pub fn past(&self, name: &HoldName) -> Option<Option<Decision>> {
+        self.past.iter().find(|(known, _)| known == name).map(|(_, decision)| *decision)
+    }
+
+    /// The holds that are over, as ones without a change: released again, they are what is remembered.
+    pub(super) fn all_past(&self) -> impl Iterator<Item = Hold> + '_ {
+        self.past.iter().map(|(name, decision)| {
+            let at = decision.map_or(Timestamp(0), |decision| decision.at);
+            Hold {
+                name: name.clone(),
+                decision: *decision,
+                ..Hold::new(Vec::new(), String::new(), at, Vec::new())
+            }
+        })
+    }
+
+    fn end(&mut self, name: &HoldName) -> Option<Hold> {
+        let over = self.by_name.remove(name)?;
+        self.past.push((name.clone(), over.decision));
+        let too_many = self.past.len().saturating_sub(PAST);
+        self.past.drain(..too_many);
+        Some(over)
     }
 
     /// The holds that concern a GitHub team.
@@ -272,17 +301,14 @@ impl Holds {
 
     /// What a person has decided about this change; of several decisions, the latest.
     pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
-        let same = |hold: &&Hold| hold.changes.iter().any(|known| known.is_same(change));
-        self.iter().filter(same).filter_map(|hold| hold.decision).max_by_key(|decision| decision.at)
+        self.decided_by(change).map(|(_, decision)| decision)
     }
 
-    /// A delivery's note as it is true now: whoever has decided, or no longer can, is not asked to.
-    pub fn note_now(&self, note: &str) -> String {
-        let Some((rule, name)) = note.split_once(APPROVE_WITH) else { return note.into() };
-        match self.get(&HoldName(name.into())).map(|hold| hold.decision) {
-            Some(None) => note.into(),
-            decided => with_decision(rule, decided.flatten()),
-        }
+    /// The same with the hold that it was about.
+    pub fn decided_by(&self, change: &HeldChange) -> Option<(&HoldName, Decision)> {
+        let same = |hold: &&Hold| hold.changes.iter().any(|known| known.is_same(change));
+        let decided = self.iter().filter(same).filter_map(|hold| Some((&hold.name, hold.decision?)));
+        decided.max_by_key(|(_, decision)| decision.at)
     }
 
     /// Deliveries that wait for the hold's end.
@@ -304,6 +330,7 @@ impl Holds {
                 known.deliveries.extend(new);
             }
             None => {
+                self.past.retain(|(name, _)| *name != hold.name);
                 self.by_name.insert(hold.name.clone(), hold);
             }
         }
@@ -325,11 +352,11 @@ impl Holds {
                 over.push(hold.name.clone());
             }
         }
-        over.iter().filter_map(|name| self.by_name.remove(name)).collect()
+        over.iter().filter_map(|name| self.end(name)).collect()
     }
 
     pub(super) fn release(&mut self, name: &HoldName) -> Option<Hold> {
-        self.by_name.remove(name)
+        self.end(name)
     }
 }
 
@@ -352,6 +379,30 @@ mod tests {
         let both =
             |one, two| Hold::new(vec![change(one), change(two)], "r".into(), Timestamp(1), vec![]).name;
         assert_eq!(both("a", "b"), both("b", "a"));
+    }
+
+    #[test]
+    fn what_was_decided_is_remembered_when_the_hold_is_over() {
+        let mut holds = Holds::default();
+        let (decided, undecided) = (hold("a", "r", 1), hold("b", "r", 1));
+        let decision = Decision { approved: false, at: Timestamp(2) };
+        holds.hold(decided.clone());
+        holds.hold(undecided.clone());
+        holds.decide(&decided.name, decision);
+        holds.release(&decided.name);
+        holds.not_due(&change("b"));
+        assert_eq!(holds.past(&decided.name), Some(Some(decision)));
+        assert_eq!(holds.past(&undecided.name), Some(None));
+        assert_eq!(holds.past(&HoldName("0".into())), None);
+        // It comes up again, and is no longer over.
+        holds.hold(decided.clone());
+        assert_eq!((holds.past(&decided.name), holds.get(&decided.name).is_some()), (None, true));
+        for n in 0..2 * PAST {
+            let hold = hold(&format!("c{n}"), "r", 1);
+            holds.hold(hold.clone());
+            holds.release(&hold.name);
+        }
+        assert_eq!((holds.past.len(), holds.past(&undecided.name)), (PAST, None));
     }
 
     #[test]

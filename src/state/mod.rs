@@ -5,6 +5,7 @@
 
 pub mod deliveries;
 pub mod holds;
+pub mod notes;
 pub mod people;
 pub mod record;
 pub mod teams;
@@ -112,6 +113,12 @@ impl State {
 
     /// Takes in one record.
     pub fn apply(&mut self, record: Record) {
+        self.take(record);
+    }
+
+    /// The same; which holds are over with it.
+    pub fn take(&mut self, record: Record) -> Vec<Hold> {
+        let mut ended = Vec::new();
         match record {
             Record::Format { first_start, .. } => self.first_start = first_start,
             Record::Received(delivery) => {
@@ -137,14 +144,14 @@ impl State {
                 let is_it = |change: &HeldChange| {
                     matches!(change, HeldChange::Adopt { .. } | HeldChange::Create { .. })
                 };
-                self.no_longer_due(team, is_it);
+                ended = self.no_longer_due(team, is_it);
             }
             Record::Unbound { team } => self.teams_mut().unbind(team),
             Record::Gone { team, fate, apart, was, at } => {
                 let apart = apart || self.holds.disputes_of(team).next().is_some();
                 self.teams_mut().end(team, Gone { fate, apart, was, at });
                 self.people_mut().unwant_team(team);
-                self.no_longer_due(team, |_| true);
+                ended = self.no_longer_due(team, |_| true);
             }
             Record::Returned { team, at } => self.teams_mut().come_back(team, at),
             Record::Shown { teams } => self.teams_mut().show(teams),
@@ -162,12 +169,12 @@ impl State {
             Record::Held { hold } => self.holds.hold(hold),
             Record::Decided { name, approved, at } => self.holds.decide(&name, Decision { approved, at }),
             Record::Released { name } => {
-                let released = self.holds.release(&name);
-                self.is_over(released.as_slice());
+                ended.extend(self.holds.release(&name));
+                self.is_over(&ended);
             }
             Record::NotDue { change } => {
-                let released = self.holds.not_due(&change);
-                self.is_over(&released);
+                ended = self.holds.not_due(&change);
+                self.is_over(&ended);
             }
             Record::Looked { team, seq, people } => self.teams_mut().looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
@@ -186,6 +193,7 @@ impl State {
             Record::Recent { list } => self.deliveries.show_only(list),
             Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
         }
+        ended
     }
 
     /// What another account's token has shown, this one has not.
@@ -200,12 +208,15 @@ impl State {
 
     /// What was held about a team is done, or pointless: known with the very record that made it so, which a crash can
     /// not come between.
-    fn no_longer_due(&mut self, team: GithubTeamId, is_it: impl Fn(&HeldChange) -> bool) {
+    fn no_longer_due(&mut self, team: GithubTeamId, is_it: impl Fn(&HeldChange) -> bool) -> Vec<Hold> {
         let changes: Vec<_> = self.holds.changes_of(team).filter(|change| is_it(change)).cloned().collect();
+        let mut ended = Vec::new();
         for change in changes {
             let released = self.holds.not_due(&change);
             self.is_over(&released);
+            ended.extend(released);
         }
+        ended
     }
 
     /// The deliveries that waited for these holds are dealt with.
@@ -275,6 +286,11 @@ impl State {
             for team in teams {
                 out(Record::Wanted { team, user, login: login.clone(), why: why.clone(), at })?;
             }
+        }
+        for hold in self.holds.all_past() {
+            let name = hold.name.clone();
+            out(Record::Held { hold })?;
+            out(Record::Released { name })?;
         }
         for hold in self.holds.iter() {
             out(Record::Held { hold: hold.clone() })?;

@@ -1,11 +1,18 @@
 //! Is it true now? The whole status in a title and a sentence. Pure: the time is an argument.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use super::{Host, LastReconcile, Status};
+use super::{HoldView, Host, LastReconcile, Status};
 use crate::clock::{short, Timestamp};
+use crate::escape::Safe;
+use crate::state::holds::FIRST;
 use crate::state::record::Mode;
 use crate::words::counted;
+
+/// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.
+const PASSING: Duration = Duration::from_secs(30);
 
 /// The whole status in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,7 +41,8 @@ pub enum Mood {
 }
 
 impl Status {
-    /// The first of these that holds: no service, not ready, something for a person, a host that is down, work under way, true.
+    /// The first of these that holds: no service, not ready, something for a person, a host that is down, no comparison
+    /// lately, something put off, work under way, true.
     pub(super) fn tell(&self, now: Timestamp) -> Headline {
         let say = |mood, title: &str, why: String| Headline { mood, title: title.into(), why };
         if self.started.is_none() {
@@ -45,11 +53,7 @@ impl Status {
             );
         }
         if !self.reasons.is_empty() {
-            return say(
-                Mood::Broken,
-                "Not ready",
-                "What keeps it from working stands below; sentry-team-sync check says what to do.".into(),
-            );
+            return say(Mood::Broken, "Not ready", self.while_not_ready(now));
         }
         let for_you = self.for_a_person();
         if !for_you.is_empty() {
@@ -63,23 +67,43 @@ impl Status {
             let waiting = self.queue(now).unwrap_or_else(|| "nothing waits for it".into());
             return say(Mood::Waits, &format!("{name} does not answer"), sentence(&waiting));
         }
+        if let Some(why) = self.not_compared(now) {
+            return say(Mood::Waits, "Not compared", why);
+        }
+        if let Some(why) = self.stalled(now) {
+            return say(Mood::Waits, "Not everything could be done yet", why);
+        }
         if let Some(work) = self.under_way(now) {
             return say(Mood::Working, "Catching up", sentence(&work));
         }
         match (&self.last_reconcile, self.mode) {
-            (Some(last), _) if !last.failed.is_empty() => {
-                let n = last.failed.len();
-                let why =
-                    format!("The last comparison found {}; {n} could not be mended.", differences(last));
+            (Some(last), _) if !last.is_mended() || self.incomplete.n_not_removed > 0 => {
+                let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
                 say(Mood::Waits, "Not all is in step", why)
             }
-            (Some(last), _) => say(Mood::True, &self.in_step(), last.praise(now)),
+            (Some(last), _) => {
+                let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
+                say(Mood::True, &self.in_step(), why)
+            }
             (None, Some(Mode::Payload)) => {
                 let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
-                say(Mood::True, "In step", why.into())
+                say(Mood::True, "In step", why.to_string() + &self.unmatched())
             }
             (None, _) => say(Mood::Working, "Ready", "The first comparison is not over yet.".into()),
         }
+    }
+
+    /// Since when it is not ready, what becomes of deliveries meanwhile, and where to read on.
+    fn while_not_ready(&self, now: Timestamp) -> String {
+        let since = self.not_ready_since.as_deref().and_then(Timestamp::parse);
+        let since = since.map(|at| format!("Since {at}, {} ago. ", short(now.since(at)))).unwrap_or_default();
+        let stored = match self.stores_deliveries {
+            true => "Deliveries are being stored; nothing is lost.",
+            false => {
+                "Deliveries cannot be stored and are refused: GitHub keeps them for three days, under Recent Deliveries."
+            }
+        };
+        format!("{since}{stored} The reasons stand below; `sentry-team-sync check` says what to do.")
     }
 
     /// A person may have wanted that it is not as GitHub has it.
@@ -93,12 +117,42 @@ impl Status {
 
     /// What can be said of all that waits for nobody.
     fn about_the_rest(&self, now: Timestamp) -> String {
-        let last = self.last_reconcile.as_ref().filter(|last| last.failed.is_empty());
-        match last.filter(|_| self.under_way(now).is_none()) {
-            Some(last) => {
+        let first = |hold: &HoldView| hold.decision.is_none() && hold.rule.starts_with(FIRST);
+        if self.holds.iter().any(first) {
+            let teams = match self.teams {
+                0 => "no team is mirrored yet".into(),
+                n => counted(n, "team is mirrored", "teams are mirrored"),
+            };
+            return format!(
+                " Until you approve the first comparison, only deliveries change anything: {teams}."
+            );
+        }
+        if let Some(why) = self.not_compared(now).or_else(|| self.stalled(now)) {
+            return format!(" {why}");
+        }
+        match (&self.last_reconcile, self.under_way(now)) {
+            (_, Some(work)) => format!(" {}", sentence(&work)),
+            (Some(last), None)
+                if self.teams > 0
+                    && last.is_mended()
+                    && last.differences <= last.held
+                    && self.incomplete.n_not_removed == 0 =>
+            {
                 format!(" Everything else was in step at the last comparison{}.", last.ago(now, ""))
             }
-            None => String::new(),
+            (Some(last), None) => format!(" {}", last.account(now)),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Whom nobody can be in step with.
+    fn unmatched(&self) -> String {
+        match self.wanted {
+            0 => String::new(),
+            n => {
+                let people = counted(n, "person in GitHub's teams is", "people in GitHub's teams are");
+                format!(" {people} not in Sentry yet.")
+            }
         }
     }
 
@@ -109,6 +163,42 @@ impl Status {
             (self.warnings.len(), "warning to read", "warnings to read"),
         ];
         all.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, more)| counted(n, one, more)).collect()
+    }
+
+    /// Both sides, or Sentry's people, could not be read: whatever was in step once need not be so now.
+    fn not_compared(&self, now: Timestamp) -> Option<String> {
+        let failed = self.look_failed.as_ref()?;
+        let since = Timestamp::parse(&failed.since)?;
+        let last = self.last_reconcile.as_ref().and_then(|last| Timestamp::parse(&last.at));
+        // Somebody may have typed `sync --apply` meanwhile.
+        if last.is_some_and(|last| last > since) {
+            return None;
+        }
+        let before = match last {
+            Some(last) => format!("The last comparison was {} ago", short(now.since(last))),
+            None => "Nothing was compared yet".into(),
+        };
+        let why = Safe(&failed.why);
+        Some(format!("{before}; since {} ago it fails: {why}.", short(now.since(since))))
+    }
+
+    /// What was put off for longer than a passing trouble takes.
+    fn stalled(&self, now: Timestamp) -> Option<String> {
+        let queue = self.queue.iter().map(|queued| (queued.to_string(), &queued.attempt));
+        let waits = self.waits.iter().map(|wait| (wait.to_string(), &wait.attempt));
+        let delayed = self.delayed.iter().map(|delayed| (delayed.what.clone(), &delayed.attempt));
+        let all = queue.chain(waits).chain(delayed);
+        let oldest = all.filter_map(|(what, attempt)| Some((attempt.since()?, what, attempt)));
+        let (since, what, attempt) = oldest.min_by_key(|(since, ..)| *since)?;
+        if now.since(since) < PASSING {
+            return None;
+        }
+        let n = (self.queued + self.n_delayed).saturating_sub(1);
+        let more = match n {
+            0 => String::new(),
+            n => format!(" {} not done either.", counted(n, "other thing is", "other things are")),
+        };
+        Some(format!("{}{attempt}.{more}", capital(&what)))
     }
 
     /// What is being done, if anything is.
@@ -150,35 +240,39 @@ impl LastReconcile {
         at.map_or_else(String::new, |at| format!(", {} ago{end}", short(now.since(at))))
     }
 
-    fn praise(&self, now: Timestamp) -> String {
-        let ago = self.ago(now, ",");
-        match self.differences {
-            0 => format!("The last comparison{ago} found no difference."),
-            all if self.held == 0 => {
-                format!("The last comparison{ago} found {}, and mended {}.", differences(self), them(all))
-            }
-            all if self.held >= all => {
-                format!(
-                    "The last comparison{ago} found {}, and left {} to a guard.",
-                    differences(self),
-                    them(all)
-                )
-            }
-            all => format!(
-                "The last comparison{ago} found {}: {} mended, {} left to a guard.",
-                differences(self),
-                all - self.held,
-                self.held
-            ),
-        }
+    /// Whether all that it found, and no guard stops, is done.
+    pub(crate) fn is_mended(&self) -> bool {
+        self.open == 0 && self.failed.is_empty() && self.left == 0 && self.stuck == 0
     }
-}
 
-fn them(n: usize) -> &'static str {
-    if n == 1 {
-        "it"
-    } else {
-        "them"
+    /// What it found then, and what became of that.
+    fn account(&self, now: Timestamp) -> String {
+        let found = format!("The last comparison{} found", self.ago(now, ","));
+        let found = match self.differences {
+            0 => format!("{found} no difference"),
+            _ => format!("{found} {}: {}", differences(self), self.what_became_of_it()),
+        };
+        let told = |n, one, many| match n {
+            0 => String::new(),
+            n => format!("; {}", counted(n, one, many)),
+        };
+        let stuck = told(self.stuck, "team waits for a slug", "teams wait for a slug");
+        let unseen = told(self.unseen, "team is not shown by GitHub", "teams are not shown by GitHub");
+        format!("{found}{stuck}{unseen}.")
+    }
+
+    /// `2 mended, 1 left to a guard`; empty if it found nothing.
+    pub(crate) fn what_became_of_it(&self) -> String {
+        let unmended = self.failed.len() + self.left;
+        let mended = self.differences.saturating_sub(self.held + unmended);
+        let parts = [
+            (mended, if self.open == 0 { "mended" } else { "mended or still being worked on" }),
+            (self.held, "held for a decision"),
+            (self.failed.len(), "not possible"),
+            (self.left, "left for a second look"),
+        ];
+        let parts = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+        parts.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -188,16 +282,20 @@ fn differences(last: &LastReconcile) -> String {
 
 /// With a capital and a full stop.
 fn sentence(text: &str) -> String {
+    capital(text) + "."
+}
+
+fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", chars.as_str())
+    let first: String = chars.next().map(|c| c.to_ascii_uppercase()).into_iter().collect();
+    first + chars.as_str()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::state::State;
-    use crate::status::HoldView;
+    use crate::status::{Attempt, Delayed, HoldView, LookFailed};
 
     const NOW: Timestamp = Timestamp(1_795_470_828_000);
 
@@ -222,8 +320,12 @@ mod tests {
             summary: String::new(),
             differences,
             held: 0,
+            stuck: 0,
+            unseen: 0,
             open,
             written: 0,
+            adopted: 0,
+            left: 0,
             failed,
         })
     }
@@ -243,7 +345,7 @@ mod tests {
         );
         assert_eq!(
             told(|status| status.last_reconcile = last(1, 0, &[])),
-            is(Mood::True, "In step", "The last comparison, 10m ago, found 1 difference, and mended it.")
+            is(Mood::True, "In step", "The last comparison, 10m ago, found 1 difference: 1 mended.")
         );
         assert_eq!(
             told(|status| status.last_reconcile = last(3, 2, &[])),
@@ -258,14 +360,14 @@ mod tests {
             is(
                 Mood::Waits,
                 "Not all is in step",
-                "The last comparison found 3 differences; 1 could not be mended."
+                "The last comparison, 10m ago, found 3 differences: 2 mended, 1 not possible."
             )
         );
         let rejected = |status: &mut Status| {
             status.last_reconcile = last(2, 0, &[]).map(|last| LastReconcile { held: 2, ..last });
             status.holds = ["rejected", "approved"].map(hold).into();
         };
-        let why = "The last comparison, 10m ago, found 2 differences, and left them to a guard.";
+        let why = "The last comparison, 10m ago, found 2 differences: 2 held for a decision.";
         assert_eq!(told(rejected), is(Mood::Working, "Catching up", "1 approved hold is being carried out."));
         let settled = |status: &mut Status| {
             rejected(status);
@@ -291,21 +393,117 @@ mod tests {
             (status.held, status.failed) = (1, 2);
         };
         let warned = |status: &mut Status| status.warnings = vec!["x".into()];
+        let warned_while_busy = "1 warning to read. 2 deliveries are queued, the oldest for 40s.";
+        let busy_too = |status: &mut Status| {
+            busy(status);
+            warned(status);
+        };
+        assert_eq!(told(busy_too), is(Mood::Waits, "Something waits for you", warned_while_busy));
         assert_eq!(told(warned), is(Mood::Waits, "Something waits for you", "1 warning to read."));
-        let both = "1 hold to decide, 2 failed deliveries to look into.";
+        let both = "1 hold to decide, 2 failed deliveries to look into. 2 deliveries are queued, the oldest for 40s.";
         assert_eq!(told(held), is(Mood::Waits, "Something waits for you", both));
         let broken = |status: &mut Status| {
             held(status);
             status.reasons = vec!["Sentry: no".into()];
+            status.not_ready_since = Some(Timestamp(NOW.0 - 600_000).to_string());
         };
-        assert_eq!(
-            told(broken),
-            is(
-                Mood::Broken,
-                "Not ready",
-                "What keeps it from working stands below; sentry-team-sync check says what to do."
-            )
+        let refusing = "Since 2026-11-23T21:43:48Z, 10m ago. Deliveries cannot be stored and are refused: GitHub keeps them for three days, under Recent Deliveries. The reasons stand below; `sentry-team-sync check` says what to do.";
+        assert_eq!(told(broken), is(Mood::Broken, "Not ready", refusing));
+        let storing = |status: &mut Status| {
+            broken(status);
+            status.stores_deliveries = true;
+        };
+        let (_, _, why) = told(storing);
+        assert!(
+            why.starts_with(
+                "Since 2026-11-23T21:43:48Z, 10m ago. Deliveries are being stored; nothing is lost. "
+            ),
+            "{why}"
         );
+    }
+
+    /// What nobody has approved, read, done or matched is not said to be in step.
+    #[test]
+    fn the_headline_reassures_of_nothing_that_is_not_so() {
+        let first = |status: &mut Status| {
+            status.held = 1;
+            status.last_reconcile = last(3, 0, &[]).map(|last| LastReconcile { held: 3, ..last });
+            let rule = format!("{FIRST}: the first comparison, and Sentry has teams already");
+            status.holds = vec![HoldView { decision: None, rule, ..hold("") }];
+        };
+        let why = "1 hold to decide. Until you approve the first comparison, only deliveries change anything: no team is mirrored yet.";
+        assert_eq!(told(first), is(Mood::Waits, "Something waits for you", why));
+        // Not the first, and nothing mirrored.
+        let adoptions = |status: &mut Status| {
+            first(status);
+            status.holds[0].rule = "the Sentry team was there before".into();
+        };
+        let why =
+            "1 hold to decide. The last comparison, 10m ago, found 3 differences: 3 held for a decision.";
+        assert_eq!(told(adoptions), is(Mood::Waits, "Something waits for you", why));
+        let mirrored = |status: &mut Status| {
+            adoptions(status);
+            status.teams = 4;
+        };
+        let why = "1 hold to decide. Everything else was in step at the last comparison, 10m ago.";
+        assert_eq!(told(mirrored), is(Mood::Waits, "Something waits for you", why));
+        let unmatched = |status: &mut Status| {
+            status.last_reconcile = last(0, 0, &[]);
+            status.wanted = 2;
+        };
+        let why = "The last comparison, 10m ago, found no difference. 2 people in GitHub's teams are not in Sentry yet.";
+        assert_eq!(told(unmatched), is(Mood::True, "In step", why));
+        let left = |status: &mut Status| {
+            status.last_reconcile = last(2, 0, &[]).map(|last| LastReconcile { left: 1, ..last });
+        };
+        let why = "The last comparison, 10m ago, found 2 differences: 1 mended, 1 left for a second look.";
+        assert_eq!(told(left), is(Mood::Waits, "Not all is in step", why));
+        let stuck = |status: &mut Status| {
+            status.last_reconcile = last(0, 0, &[]).map(|last| LastReconcile { stuck: 1, unseen: 2, ..last });
+        };
+        let why = "The last comparison, 10m ago, found no difference; 1 team waits for a slug; 2 teams are not shown by GitHub.";
+        assert_eq!(told(stuck), is(Mood::Waits, "Not all is in step", why));
+        let staying = |status: &mut Status| {
+            status.last_reconcile = last(0, 0, &[]);
+            status.incomplete.n_not_removed = 2;
+        };
+        assert_eq!((told(staying).0, told(staying).1.as_str()), (Mood::Waits, "Not all is in step"));
+        assert!(told(staying).2.contains("2 people stay in teams because"), "{}", told(staying).2);
+        let unread = |status: &mut Status| {
+            status.last_reconcile = last(0, 0, &[]);
+            let since = Timestamp(NOW.0 - 300_000).to_string();
+            status.look_failed = Some(LookFailed { since, why: "GET /x: 502".into() });
+        };
+        let why = "The last comparison was 10m ago; since 5m ago it fails: GET /x: 502.";
+        assert_eq!(told(unread), is(Mood::Waits, "Not compared", why));
+        // Somebody has compared by hand meanwhile.
+        let read = |status: &mut Status| {
+            unread(status);
+            status.look_failed.as_mut().unwrap().since = Timestamp(NOW.0 - 700_000).to_string();
+        };
+        assert_eq!(told(read).1, "In step");
+    }
+
+    #[test]
+    fn what_is_put_off_is_told_with_its_reason_once_it_is_no_passing_trouble() {
+        let put_off = |seconds: u64| {
+            move |status: &mut Status| {
+                status.last_reconcile = last(0, 0, &[]);
+                let attempt = Attempt {
+                    why: Some("slug `crew` is taken".into()),
+                    why_since: Some(Timestamp(NOW.0 - seconds * 1000).to_string()),
+                    next_try: Some(Timestamp(NOW.0 + 60_000).to_string()),
+                    at_work: false,
+                };
+                let (what, team) = ("`crew` (GitHub team 7)".into(), Some(7));
+                status.delayed = vec![Delayed { what, team, event: "fill team", attempt }];
+                status.n_delayed = 1;
+                status.open_hints = 1;
+            }
+        };
+        assert_eq!(told(put_off(10)).1, "Catching up");
+        let why = "`crew` (GitHub team 7): slug `crew` is taken, since 2026-11-23T21:43:48Z; tried next 2026-11-23T21:54:48Z.";
+        assert_eq!(told(put_off(600)), is(Mood::Waits, "Not everything could be done yet", why));
     }
 
     #[test]

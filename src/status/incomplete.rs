@@ -58,6 +58,19 @@ impl IncompleteView {
         }
     }
 
+    /// What to know of it where somebody asks whether all is in step.
+    pub(super) fn sentence(&self) -> String {
+        let lists = counted(self.n_lists, "list is incomplete", "lists are incomplete");
+        match (self.n_lists, self.n_not_removed) {
+            (0, 0) => String::new(),
+            (_, 0) => format!(" On GitHub {lists}, and nobody is removed because of that."),
+            (_, n) => {
+                let people = counted(n, "person stays in a team", "people stay in teams");
+                format!(" {people} because too little could be read from GitHub; `sentry-team-sync status` names them.")
+            }
+        }
+    }
+
     /// What has lasted for so long that somebody has to look at it.
     pub(super) fn warning(known: &Known, now: Timestamp) -> Option<String> {
         let lasting = |since: &Timestamp| now.since(*since) >= LASTING;
@@ -115,5 +128,16 @@ mod tests {
         let view = IncompleteView::of(&known);
         assert_eq!((view.n_lists, view.lists[0].gap.as_str()), (2, "1 of 101 is null"));
         assert_eq!(view.since, Some(at.to_string()));
+        assert_eq!(
+            view.sentence(),
+            " On GitHub 2 lists are incomplete, and nobody is removed because of that."
+        );
+        let staying = IncompleteView { n_not_removed: 1, ..view };
+        assert!(
+            staying.sentence().starts_with(" 1 person stays in a team because"),
+            "{}",
+            staying.sentence()
+        );
+        assert_eq!(IncompleteView::default().sentence(), "");
     }
 }

@@ -1,33 +1,37 @@
 //! How things are, as one value: the status command, the page, the JSON and the metrics are views of it.
 
+mod files;
 mod headline;
 mod help;
+mod host;
 mod incomplete;
+pub(crate) mod queue;
 mod readiness;
+mod recent;
+mod since;
 mod text;
 
 use std::collections::BinaryHeap;
-use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
+pub use files::ReloadsView;
 pub use headline::{Headline, Mood};
+pub use host::{Host, Rate};
 pub use incomplete::IncompleteView;
+pub use queue::{Attempt, Delayed, Queued, Wait};
+pub use recent::{RecentView, Tone};
+pub use since::Conditions;
 
-use crate::clock::{self, Timestamp};
+use crate::clock::Timestamp;
 use crate::engine::Engine;
-use crate::explain::find;
 use crate::hours::Hour;
-use crate::ids::GithubTeamId;
 use crate::reconcile::run::Reconciled;
-use crate::state::deliveries::Recent;
 use crate::state::holds::Decision;
-use crate::state::record::{Mode, Status as Outcome};
+use crate::state::record::Mode;
 use crate::state::State;
-use crate::upstream::pace::Health;
-use crate::upstream::tally::Budget;
-use crate::upstream::Upstream;
+use crate::unused::Unused;
 
 /// How many entries of each list are shown; the numbers beside them are whole.
 const SHOWN: usize = 100;
@@ -47,6 +51,10 @@ pub struct Status {
     pub headline: Headline,
     /// Whether everything that should work does.
     pub ready: bool,
+    /// Since when it does not.
+    pub not_ready_since: Option<String>,
+    /// Whether deliveries that arrive now are kept, whatever else does not work.
+    pub stores_deliveries: bool,
     /// What does not, each with what to do.
     pub reasons: Vec<String>,
     /// What is wrong without keeping the mirror from being true.
@@ -61,16 +69,30 @@ pub struct Status {
     pub queued: usize,
     /// Since when the oldest of them waits.
     pub oldest_queued: Option<String>,
+    /// The oldest of them, each with why it is not done yet.
+    pub queue: Vec<Queued>,
+    /// What else is put off, the oldest first.
+    pub delayed: Vec<Delayed>,
+    /// How much that is.
+    #[serde(skip)]
+    pub n_delayed: usize,
     /// Hints being worked on or waiting in lanes.
     pub open_hints: usize,
     /// The last full comparison: when, and what it found.
     pub last_reconcile: Option<LastReconcile>,
     /// What GitHub does not show completely.
     pub incomplete: IncompleteView,
+    /// Since when neither side, or Sentry's people, could be read; absent if the last reading was good.
+    pub look_failed: Option<LookFailed>,
     /// Payload mode: what the last look for missed deliveries has found.
     pub recovered: Option<RecoveredView>,
     /// What reloads have come to.
     pub reloads: ReloadsView,
+    /// Whether the user map's file is refused: the last good one is in use, if there is one.
+    #[serde(skip)]
+    pub user_map_refused: bool,
+    /// Entries of lists that name nothing; not known before both sides were read.
+    pub unused: Option<Vec<Unused>>,
     /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
@@ -89,6 +111,8 @@ pub struct Status {
     pub failures: Vec<Failure>,
     /// How many people GitHub has in teams and Sentry does not know.
     pub wanted: usize,
+    /// When they are looked for next; absent where that is never done by itself.
+    pub next_look: Option<String>,
     /// Some of them, whoever waits longest first.
     pub unmatched: Vec<Unmatched>,
     /// What was dealt with last, newest first.
@@ -109,17 +133,6 @@ pub struct Status {
     pub sentry: Host,
 }
 
-/// What reloads have come to, since start.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct ReloadsView {
-    /// How many were taken over.
-    pub done: u64,
-    /// How many had a fault and changed nothing.
-    pub failed: u64,
-    /// What was wrong with the last one.
-    pub fault: Option<String>,
-}
-
 /// What a look for missed deliveries has found.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecoveredView {
@@ -129,6 +142,15 @@ pub struct RecoveredView {
     pub taken: usize,
     /// Missed deliveries that newer news had overtaken.
     pub skipped: usize,
+}
+
+/// Readings that fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LookFailed {
+    /// Since when.
+    pub since: String,
+    /// Why, the last time.
+    pub why: String,
 }
 
 /// A full comparison that was carried out.
@@ -144,25 +166,20 @@ pub struct LastReconcile {
     pub differences: usize,
     /// How many of them a guard stops.
     pub held: usize,
+    /// Teams that could not have their slug, because another team has it.
+    pub stuck: usize,
+    /// Teams that GitHub did not show.
+    pub unseen: usize,
     /// Teams with something still to be done.
     pub open: usize,
     /// Changes that were made in Sentry.
     pub written: usize,
+    /// Teams that were bound to a Sentry team that was there, which changes nothing there.
+    pub adopted: usize,
+    /// What a delivery of just before says otherwise of: another comparison decides.
+    pub left: usize,
     /// What could not be done.
     pub failed: Vec<String>,
-}
-
-/// One team that waits for another.
-#[derive(Clone, Debug, Serialize)]
-pub struct Wait {
-    /// The GitHub team that waits.
-    pub team: u64,
-    /// What it is called now: its slug in Sentry, else the one that GitHub told last.
-    pub slug: Option<String>,
-    /// The one that has its slug.
-    pub waits_for: u64,
-    /// That slug.
-    pub wants: Option<String>,
 }
 
 /// One hour.
@@ -224,41 +241,6 @@ pub struct Failure {
     pub at: String,
 }
 
-/// One delivery that was dealt with.
-#[derive(Clone, Debug, Serialize)]
-pub struct RecentView {
-    /// Its GUID.
-    pub guid: String,
-    /// `event.action`.
-    pub event: String,
-    /// What it caused.
-    pub note: String,
-    /// What became of it.
-    pub status: Outcome,
-    /// When it was received.
-    pub received: String,
-    /// When it was dealt with.
-    pub at: String,
-    /// Whether it is held, and nobody has decided yet.
-    #[serde(skip)]
-    pub waits: bool,
-}
-
-impl RecentView {
-    fn of(recent: &Recent, state: &State) -> Self {
-        let note = state.holds.note_now(&recent.note);
-        Self {
-            waits: recent.status == Outcome::Held && *note == *recent.note,
-            guid: recent.guid.to_string(),
-            event: recent.event.to_string(),
-            note,
-            status: recent.status,
-            received: recent.received.to_string(),
-            at: recent.at.to_string(),
-        }
-    }
-}
-
 /// One person whom Sentry does not know.
 #[derive(Clone, Debug, Serialize)]
 pub struct Unmatched {
@@ -276,62 +258,6 @@ pub struct Unmatched {
     pub since: String,
 }
 
-/// One host.
-#[derive(Clone, Debug, Serialize)]
-pub struct Host {
-    /// `well`, `down` or `refused`.
-    pub health: &'static str,
-    /// Why, unless it is well.
-    pub why: Option<String>,
-    /// Calls since start.
-    pub calls: u64,
-    /// Calls without a usable answer.
-    pub failures: u64,
-    /// Its rates, as far as it told them.
-    pub rates: Vec<Rate>,
-    /// When its token expires, if it said so.
-    pub token_expires: Option<String>,
-}
-
-/// How many calls a host still takes.
-#[derive(Clone, Debug, Serialize)]
-pub struct Rate {
-    /// GitHub: `core` and `graphql`. Sentry: `read` and `write`, of which each kind of call has its own.
-    pub class: &'static str,
-    /// Calls in a window.
-    pub limit: u64,
-    /// Calls that are left of them.
-    pub remaining: u64,
-    /// When the next window begins; past, if nothing was asked since.
-    pub reset: String,
-}
-
-impl Host {
-    fn of(host: &Upstream, now: Timestamp) -> Self {
-        let (health, why) = match host.health() {
-            Health::Well => ("well", None),
-            Health::Down(why) => ("down", Some(why)),
-            Health::Refused(why) => ("refused", Some(why)),
-        };
-        let tally = host.tally();
-        let (calls, failures) = tally.counts();
-        let rate = |(class, _, budget): (_, _, Option<Budget>)| {
-            let budget = budget?;
-            let (limit, remaining, reset) = (budget.limit, budget.left(now), budget.reset.to_string());
-            Some(Rate { class, limit, remaining, reset })
-        };
-        let rates = tally.classes().filter_map(rate).collect();
-        let readable = |text: String| clock::parse_spaced(&text).map_or(text, |at| at.to_string());
-        let token_expires = host.token_expires().map(readable);
-        Self { health, why, calls, failures, rates, token_expires }
-    }
-
-    /// A host of which nothing is known: no service runs.
-    fn unknown() -> Self {
-        Self { health: "well", why: None, calls: 0, failures: 0, rates: Vec::new(), token_expires: None }
-    }
-}
-
 impl Engine {
     /// How things are.
     pub fn status(&self) -> Status {
@@ -339,6 +265,7 @@ impl Engine {
         let github = Host::of(self.github.host(), now);
         let sentry = Host::of(self.sentry.host(), now);
         let reasons = self.not_ready(&github, &sentry);
+        let not_ready_since = self.conditions.not_ready_since(now, reasons.is_empty());
         let waits = self.lanes.waits();
         let mut status = self.state(|state| {
             let mut status = Status::of_state(state);
@@ -348,11 +275,15 @@ impl Engine {
         });
         status.started = Some(self.started.to_string());
         status.sentry_org = self.settings().sentry_org.clone();
+        status.add_attempts(self);
+        status.look_failed = self.look_failed();
+        status.next_look = self.next_look().map(|at| at.max(now).to_string());
+        status.stores_deliveries = self.journal.trouble().is_none();
+        status.not_ready_since = not_ready_since.map(|since| since.to_string());
         status.ready = reasons.is_empty();
         status.reasons = reasons;
-        status.warnings.extend(self.reloads.fault().into_iter().chain(self.audit.fault()));
-        let (done, failed) = self.reloads.counts();
-        status.reloads = ReloadsView { done, failed, fault: self.reloads.fault() };
+        status.warnings.extend(self.audit.fault());
+        self.add_files(&mut status, now);
         status.open_hints = self.lanes.counts().hints;
         status.audit_lost = self.audit.n_lost();
         let order = self.settings().identity.clone();
@@ -403,17 +334,25 @@ impl Status {
             started: None,
             headline: Headline::default(),
             ready: false,
+            not_ready_since: None,
+            stores_deliveries: false,
             reasons: Vec::new(),
             warnings: Vec::new(),
             reloads: ReloadsView::default(),
+            user_map_refused: false,
+            unused: None,
             github_org: state.org.as_ref().map(|org| org.login.to_string()),
             sentry_org: String::new(),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),
             queued: deliveries.n_queued(),
             oldest_queued: deliveries.queued().next().map(|delivery| delivery.at.to_string()),
+            queue: deliveries.queued().take(SHOWN).map(|delivery| Queued::of(delivery)).collect(),
+            delayed: Vec::new(),
+            n_delayed: 0,
             open_hints: 0,
             last_reconcile: None,
             incomplete: IncompleteView::default(),
+            look_failed: None,
             recovered: None,
             teams: state.teams.n_bound(),
             matched: state.people.n_matched(),
@@ -424,8 +363,9 @@ impl Status {
             failed: deliveries.n_failed(),
             failures: deliveries.failed().take(SHOWN).map(Failure::of).collect(),
             wanted: state.people.n_wanted(),
+            next_look: None,
             unmatched: unmatched(state),
-            recent: deliveries.recent().map(|recent| RecentView::of(recent, state)).collect(),
+            recent: recent::recent(state),
             last_delivery: newest.map(|at| at.to_string()),
             hours: Vec::new(),
             secret: None,
@@ -466,32 +406,14 @@ impl LastReconcile {
             summary: last.summary,
             differences: last.counts.all(),
             held: last.counts.held,
+            stuck: last.counts.stuck,
+            unseen: last.counts.unseen,
             open: tally.open,
             written: tally.written,
+            adopted: tally.adopted,
+            left: tally.left,
             failed: tally.failed.into_iter().take(SHOWN).collect(),
         }
-    }
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.slug {
-            Some(slug) => write!(f, "`{slug}` (GitHub team {})", self.team)?,
-            None => write!(f, "GitHub team {}", self.team)?,
-        }
-        match &self.wants {
-            Some(slug) => write!(f, " waits for the slug `{slug}`, which GitHub team {} has", self.waits_for),
-            None => write!(f, " waits for the slug of GitHub team {}", self.waits_for),
-        }
-    }
-}
-
-impl Wait {
-    /// Who waits for whom.
-    pub(crate) fn of((team, on): (GithubTeamId, GithubTeamId), state: &State) -> Self {
-        let bound = |team| state.teams.binding(team).map(|binding| binding.slug.to_string());
-        let told = || find::told_slug(state, team).map(|slug| crate::escape::plain(slug.as_str(), 100));
-        Self { team: team.0, slug: bound(team).or_else(told), waits_for: on.0, wants: bound(on) }
     }
 }
 
@@ -535,7 +457,7 @@ impl Unmatched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{GithubUserId, Login};
+    use crate::ids::{GithubTeamId, GithubUserId, Login};
     use crate::state::record::Record;
 
     #[test]

@@ -24,6 +24,12 @@ impl Engine {
         }
     }
 
+    /// What keeps the mirror from being true at this moment.
+    pub(super) fn why_not_ready(&self) -> Vec<String> {
+        let now = Timestamp::now();
+        self.not_ready(&Host::of(self.github.host(), now), &Host::of(self.sentry.host(), now))
+    }
+
     /// What keeps the mirror from being true, each with what to do.
     pub(super) fn not_ready(&self, github: &Host, sentry: &Host) -> Vec<String> {
         let mut reasons = Vec::new();
@@ -49,13 +55,13 @@ impl Engine {
                 reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
             }
         }
-        reasons.extend(self.who.map_fault());
+        reasons.extend(self.grave_files(Timestamp::now()));
         let well = github.is_well() && sentry.is_well();
         let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
         if let Some(at) =
             oldest.filter(|at| well && Timestamp::now().since(*at) > STUCK && self.lanes.waits().is_empty())
         {
-            reasons.push(format!("a delivery of {at} is still queued: see the log for why"));
+            reasons.push(format!("a delivery of {at} is still queued: `sentry-team-sync status` says why"));
         }
         reasons
     }

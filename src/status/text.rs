@@ -3,12 +3,15 @@
 use std::fmt::Write;
 
 use super::{Host, LastReconcile, Rate, Status};
-use crate::escape::Quoted;
+use crate::clock::{short, Timestamp};
+use crate::escape::{Quoted, Safe};
 use crate::state::record::Mode;
 use crate::words::counted;
 
 /// How many of the last deliveries are shown.
 const RECENT: usize = 10;
+/// How many of the queued ones are.
+const QUEUED: usize = 10;
 
 impl Status {
     /// For a terminal: plain lines, foreign text escaped.
@@ -19,13 +22,7 @@ impl Status {
             host(&mut text, "github", &self.github);
             host(&mut text, "sentry", &self.sentry);
         }
-        if let Some(LastReconcile { at, summary, written, failed, .. }) = &self.last_reconcile {
-            let done = counted(*written, "change was made", "changes were made");
-            let _ = writeln!(text, "last comparison: {at}: {summary}; {done} in Sentry since");
-            for why in failed {
-                let _ = writeln!(text, "not done: {why}");
-            }
-        }
+        self.write_comparison(&mut text);
         self.write_what_waits(&mut text);
         for recent in self.recent.iter().take(RECENT) {
             let _ =
@@ -46,11 +43,20 @@ impl Status {
             (false, true) => format!("NOT READY: {}", self.reasons.join("; ")),
         };
         let _ = writeln!(text, "{head}");
-        if self.is_served() && !self.ready {
-            let _ = writeln!(text, "  what to do: sentry-team-sync check");
+        match (self.is_served(), self.ready) {
+            (true, true) => drop(writeln!(text, "{}: {}", self.headline.title, self.headline.why)),
+            (true, false) => {
+                let _ = writeln!(text, "  {}", self.headline.why);
+                let _ = writeln!(text, "  what to do: sentry-team-sync check");
+            }
+            (false, _) => {}
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
+        }
+        // Those of a protection are among the warnings.
+        for unused in self.unused.iter().flatten().filter(|one| !one.is_of_protection()) {
+            let _ = writeln!(text, "note: {}", unused.told());
         }
         let org = self.github_org.as_deref().unwrap_or("not known yet");
         let mode = match self.mode {
@@ -62,6 +68,7 @@ impl Status {
         let _ = writeln!(text, "organisation: {org}{to}, mode: {mode}");
         let oldest = self.oldest_queued.as_deref().unwrap_or("none");
         let _ = writeln!(text, "queue: {}, oldest: {oldest}", counted(self.queued, "delivery", "deliveries"));
+        self.write_queue(text);
         let _ = writeln!(
             text,
             "teams: {} bound; people: {} matched, {} wanted",
@@ -69,10 +76,55 @@ impl Status {
         );
     }
 
+    /// What is queued, each with why it is not done yet.
+    fn write_queue(&self, text: &mut String) {
+        for queued in self.queue.iter().take(QUEUED) {
+            let _ = writeln!(text, "  since {}: {queued}{}", queued.since, queued.attempt);
+        }
+        if self.queued > QUEUED {
+            let _ = writeln!(text, "  … and {} more", self.queued - QUEUED);
+        }
+    }
+
+    /// What the last comparison found then, and what became of that.
+    fn write_comparison(&self, text: &mut String) {
+        if let Some(last) = &self.last_reconcile {
+            let LastReconcile { at, summary, written, adopted, failed, differences, open, .. } = last;
+            let ago = match (Timestamp::parse(&self.at), Timestamp::parse(at)) {
+                (Some(now), Some(then)) => format!(", {} ago", short(now.since(then))),
+                _ => String::new(),
+            };
+            let _ = writeln!(text, "last comparison: {at}{ago}; it found: {summary}");
+            if *differences > 0 {
+                let made = counted(*written, "change", "changes");
+                let bound = match adopted {
+                    0 => String::new(),
+                    n => format!(", {} bound", counted(*n, "team", "teams")),
+                };
+                let open = match open {
+                    0 => String::new(),
+                    n => format!("; {} still being worked on", counted(*n, "team is", "teams are")),
+                };
+                let became = last.what_became_of_it();
+                let _ = writeln!(text, "  since then: {became}; {made} made in Sentry{bound}{open}");
+            }
+            for why in failed {
+                let _ = writeln!(text, "not done: {why}");
+            }
+        }
+        if let Some(failed) = &self.look_failed {
+            let _ = writeln!(text, "not compared since {}: {}", failed.since, Safe(&failed.why));
+        }
+    }
+
     fn write_what_waits(&self, text: &mut String) {
         self.write_incomplete(text);
         for wait in &self.waits {
-            let _ = writeln!(text, "waiting: {wait}");
+            let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
+            let _ = writeln!(text, "waiting: {wait}{}{sooner}", wait.attempt);
+        }
+        for delayed in &self.delayed {
+            let _ = writeln!(text, "put off: {} of {}{}", delayed.event, delayed.what, delayed.attempt);
         }
         for hold in &self.holds {
             let decision = hold.decision.unwrap_or("waits for you");
@@ -98,8 +150,12 @@ impl Status {
             let _ = writeln!(text, "wanted {}: {} (in {} teams)", person.login, person.why, person.teams);
             let _ = writeln!(text, "  to match them: {}", person.help);
         }
+        if let Some(next) = self.next_look.as_ref().filter(|_| self.wanted > 0) {
+            let _ = writeln!(text, "whoever is wanted is looked for again at {next}, at the latest");
+        }
         for (what, shown, all) in [
             ("teams wait", self.waits.len(), self.waiting),
+            ("things are put off", self.delayed.len(), self.n_delayed),
             ("deliveries failed", self.failures.len(), self.failed),
             ("people are wanted", self.unmatched.len(), self.wanted),
         ] {

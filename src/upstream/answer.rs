@@ -28,6 +28,9 @@ pub struct Headers {
     pub remaining: Option<u64>,
     /// How many calls a window has.
     pub limit: Option<u64>,
+    /// How many calls more might be under way at this moment: `X-Sentry-Rate-Limit-ConcurrentRemaining`, of which a 429 says
+    /// `None` and means none.
+    pub concurrent_remaining: Option<usize>,
     /// When the next window begins, in seconds since 1970.
     pub reset: Option<u64>,
     /// `Date`.
@@ -61,6 +64,9 @@ impl Headers {
                 }
                 "x-ratelimit-limit" | "x-sentry-rate-limit-limit" => {
                     headers.limit = value.trim().parse().ok()
+                }
+                "x-sentry-rate-limit-concurrentremaining" => {
+                    headers.concurrent_remaining = Some(value.trim().parse().unwrap_or(0));
                 }
                 "x-ratelimit-reset" | "x-sentry-rate-limit-reset" => {
                     headers.reset = value.trim().parse().ok()

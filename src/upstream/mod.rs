@@ -5,9 +5,11 @@
 //! that met a kept connection at the moment when the other side closed it is asked once more, on a fresh one.
 
 pub mod answer;
+pub mod at_once;
 pub mod graphql;
 pub mod link;
 pub mod pace;
+pub mod proxies;
 pub mod refusal;
 pub mod tally;
 pub mod tls;
@@ -16,7 +18,7 @@ pub mod window;
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ureq::http;
@@ -29,6 +31,7 @@ use crate::failpoint;
 use crate::secret::Secret;
 use crate::verdict::{self, Asked, Verdict};
 use answer::{Answer, Headers};
+use at_once::AtOnce;
 use pace::{Health, Method, Pace};
 use refusal::{Policy, Refusal};
 use tally::Tally;
@@ -61,6 +64,7 @@ pub struct Upstream {
     replaced: AtomicU64,
     headers: &'static [(&'static str, &'static str)],
     pace: Mutex<Pace>,
+    at_once: Arc<AtOnce>,
     stopping: Condvar,
     stopped: AtomicBool,
     tally: Mutex<Tally>,
@@ -131,9 +135,9 @@ impl Upstream {
         base: &BaseUrl,
         token: &Secret,
         headers: &'static [(&'static str, &'static str)],
-        roots: &tls::Roots,
+        way: &tls::Way,
     ) -> Self {
-        let tls = TlsConfig::builder().root_certs(roots.certs.clone()).build();
+        let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
         let config = Agent::config_builder()
             // The headers of a 429 are lost otherwise.
             .http_status_as_error(false)
@@ -147,8 +151,8 @@ impl Upstream {
             .max_idle_connections(64)
             .max_idle_connections_per_host(64)
             .user_agent(concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION")));
-        // Loopback never goes through a proxy; the client would send even plain HTTP there.
-        let config = if base.is_loopback() { config.proxy(None) } else { config };
+        // Always said: the client would look at the environment by itself otherwise.
+        let config = config.proxy(way.proxies.for_client(base));
         Self {
             name,
             base: base.clone(),
@@ -157,6 +161,7 @@ impl Upstream {
             replaced: AtomicU64::new(0),
             headers,
             pace: Mutex::default(),
+            at_once: Arc::default(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(Tally::new(classes)),
@@ -175,6 +180,7 @@ impl Upstream {
             authorization: RwLock::new(self.authorization()),
             headers: self.headers,
             pace: Mutex::default(),
+            at_once: self.at_once.clone(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(self.tally()),
@@ -198,7 +204,10 @@ impl Upstream {
     pub fn ask(&self, asked: Asked, request: &Request) -> Reply {
         let (mut tries, mut line) = (0, Line::Any);
         loop {
+            let Some(place) = self.at_once.take() else { return self.not_asked(request, Duration::ZERO) };
             let wait = self.pace().turn(request.method, Instant::now());
+            // Nobody keeps a place who only waits.
+            let place = Some(place).filter(|_| wait.is_zero());
             if wait > PATIENCE || (!wait.is_zero() && !self.sleep(wait)) {
                 return self.not_asked(request, wait);
             }
@@ -207,6 +216,8 @@ impl Upstream {
             }
             let replaced = self.replaced.load(Ordering::Acquire);
             let (reply, was_closed) = self.call(asked, request, line);
+            drop(place);
+            self.at_once.learn(reply.answer.headers.concurrent_remaining);
             // Whoever keeps connections closes them at some time, which may be this very moment: no sign of an outage.
             let was_kept = line == Line::Any && self.keeps.load(Ordering::Relaxed);
             if was_closed && was_kept && request.method == Method::Get {
@@ -287,6 +298,7 @@ impl Upstream {
         self.stopped.store(true, Ordering::Relaxed);
         drop(self.pace());
         self.stopping.notify_all();
+        self.at_once.stop();
     }
 
     /// Cuts the calls that are under way: the end of the time to stop.

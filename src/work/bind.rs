@@ -8,7 +8,8 @@ use crate::ids::{GithubTeamId, SentrySlug};
 use crate::plan::{self, Holder, TeamStep, WantedTeam};
 use crate::sentry::Team;
 use crate::slug;
-use crate::state::holds::{HeldChange, Hold, APPROVE_WITH};
+use crate::state::holds::{HeldChange, Hold};
+use crate::state::notes::APPROVE_WITH;
 use crate::state::record::{Binding, Fate, Intent, Mode, Record};
 use crate::work::hint::{Outcome, Own};
 use crate::work::team::TeamJob;
@@ -113,7 +114,18 @@ fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySl
 
 /// Brings the team into the wanted shape.
 /// `how` is what is known of it so far.
-pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, mut how: How) -> Result<(Binding, How), Outcome> {
+pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, how: How) -> Result<(Binding, How), Outcome> {
+    ensure_by(job, apply, wish, how, None)
+}
+
+/// The same. `shown`: the Sentry team that had the slug when it was read a moment ago, so that it need not be asked for.
+pub fn ensure_by(
+    job: &TeamJob,
+    apply: &Apply,
+    wish: &Wish,
+    mut how: How,
+    mut shown: Option<Team>,
+) -> Result<(Binding, How), Outcome> {
     if job.binding().is_none() {
         if let Some(before) = &wish.before {
             if adopt_by_old_slug(job, apply, wish, before)? {
@@ -123,9 +135,10 @@ pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, mut how: How) -> Result
     }
     for _ in 0..ROUNDS {
         let binding = job.binding();
-        let holder = match &binding {
-            Some(binding) if binding.slug == wish.team.slug => Holder::Nobody,
-            _ => holder(job, apply, &wish.team.slug, binding.is_none())?,
+        let (holder, found) = match &binding {
+            Some(binding) if binding.slug == wish.team.slug => (Holder::Nobody, None),
+            // A second round is there because the first was not right.
+            _ => holder(job, apply, &wish.team.slug, binding.is_none(), shown.take())?,
         };
         // A team that was ever seen to be renamed may be found by its old slug only: by its new one, anybody could
         // rename their way into an existing Sentry team. Nor is what a person has to decide done meanwhile.
@@ -148,8 +161,10 @@ pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, mut how: How) -> Result
                 }
             }
             (TeamStep::Adopt(_), _) => {
-                adopt(job, apply, &wish.team.slug)?;
-                how = How::Adopted;
+                if let Some(team) = found {
+                    adopt(job, apply, &wish.team.slug, &team)?;
+                    how = How::Adopted;
+                }
             }
             (TeamStep::WaitFor(owner), binding) => {
                 return Err(wait_for(job, apply, owner, binding.as_ref(), wish))
@@ -167,21 +182,30 @@ pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, mut how: How) -> Result
     Err(still_taken(&wish.team.slug))
 }
 
-/// Who has a slug. Sentry is asked only where a team without a binding would take it: a rename is told by its answer.
-fn holder(job: &TeamJob, apply: &Apply, slug: &SentrySlug, ask: bool) -> Result<Holder, Outcome> {
+/// Who has a slug, and the team itself where it follows nobody. Sentry is asked only where a team without a binding would
+/// take it: a rename is told by its answer. Nor is it asked for what it has just shown.
+fn holder(
+    job: &TeamJob,
+    apply: &Apply,
+    slug: &SentrySlug,
+    ask: bool,
+    shown: Option<Team>,
+) -> Result<(Holder, Option<Team>), Outcome> {
     let owner = job.engine.state(|state| state.teams.owner(slug)).filter(|owner| *owner != job.team);
     if let Some(owner) = owner {
-        return Ok(Holder::Team(owner));
+        return Ok((Holder::Team(owner), None));
     }
     if !ask {
-        return Ok(Holder::Nobody);
+        return Ok((Holder::Nobody, None));
     }
-    Ok(match apply.look(slug)? {
-        None => Holder::Nobody,
-        Some(team) => match owner_of(job, &team) {
-            Some(owner) => Holder::Team(owner),
-            None => Holder::Stranger(team.id, decision(job, slug, &team)),
-        },
+    let found = match shown.filter(|team| team.slug == *slug) {
+        Some(team) => Some(team),
+        None => apply.look(slug)?,
+    };
+    let Some(team) = found else { return Ok((Holder::Nobody, None)) };
+    Ok(match owner_of(job, &team) {
+        Some(owner) => (Holder::Team(owner), None),
+        None => (Holder::Stranger(team.id, decision(job, slug, &team)), Some(team)),
     })
 }
 
@@ -218,14 +242,13 @@ fn adopt_by_old_slug(
     }
 }
 
-fn adopt(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<(), Outcome> {
-    // Looked at once more, for its id and name: what was approved or allowed is this very team.
-    let Some(team) = apply.look(slug)?.filter(|team| owner_of(job, team).is_none()) else { return Ok(()) };
-    let why = match decision(job, slug, &team) {
+/// `team` is the very one that was approved or allowed. Whether it follows another team by now is asked with the record.
+fn adopt(job: &TeamJob, apply: &Apply, slug: &SentrySlug, team: &Team) -> Result<(), Outcome> {
+    let why = match decision(job, slug, team) {
         Some(true) => "a person approved it",
         _ => "it has the team's slug and the GitHub team is older than this mirror",
     };
-    apply.adopt(&team, why).map(drop)
+    apply.adopt(team, why).map(drop)
 }
 
 /// The team is in shape: whatever was held about making it, or taking another one over, is history.
@@ -288,8 +311,8 @@ pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> O
         if let Err(outcome) = job.engine.keep(Record::Held { hold }) {
             return outcome;
         }
-        let reason = format!("{rule}; to {text}: sentry-team-sync approve {name}");
-        job.engine.audit.write(apply.entry("hold").because(reason));
+        let entry = crate::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
+        job.engine.audit.write(entry.because(format!("{rule}; it would {text}")));
     }
     let note = format!("{rule}{APPROVE_WITH}{name}");
     Outcome::Held(name, note)

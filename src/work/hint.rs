@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock::Timestamp;
 use crate::event::{Change, Event, Person, TeamRef};
 use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
 use crate::reconcile::part::Part;
@@ -27,6 +28,17 @@ pub struct Hint {
     pub looks: u8,
     /// How often it was put off because something failed.
     pub tries: u32,
+    /// Why it is not done yet, once it was tried.
+    pub put_off: Option<PutOff>,
+}
+
+/// Why something is not done yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutOff {
+    /// The reason, when it was tried last.
+    pub why: Arc<str>,
+    /// When that reason came up first.
+    pub since: Timestamp,
 }
 
 /// Where a hint comes from.
@@ -192,7 +204,14 @@ impl Hint {
 
     /// A hint of the mirror itself, or a part of a delivery.
     pub fn new(seq: Seq, origin: Origin, ask: Ask) -> Self {
-        Self { seq, origin, ask, due: Instant::now(), patient: false, looks: 0, tries: 0 }
+        Self { seq, origin, ask, due: Instant::now(), patient: false, looks: 0, tries: 0, put_off: None }
+    }
+
+    /// It was tried and is not done. The same reason as before holds since then.
+    pub fn put_off(&mut self, why: &str, now: Timestamp) {
+        if self.put_off.as_ref().is_none_or(|known| *known.why != *why) {
+            self.put_off = Some(PutOff { why: why.into(), since: now });
+        }
     }
 
     /// Whether it gives way to everything else.
@@ -221,6 +240,11 @@ impl Hint {
             Origin::Part(whole) => Some(whole.delivery()),
             Origin::Own(_) => None,
         }
+    }
+
+    /// Its place in the order of arrival.
+    pub fn seq_of_delivery(&self) -> Option<Seq> {
+        self.delivery().map(|delivery| delivery.seq)
     }
 
     /// What led to it, for log and audit.
@@ -294,8 +318,7 @@ impl LaneKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::ids::HookId;
+    use crate::ids::{GithubUserId, HookId, Login};
 
     fn whole(parts: usize) -> Arc<Whole> {
         let delivery = Delivery {
@@ -314,6 +337,20 @@ mod tests {
         assert_eq!(three.part_ended(Ok("b".into())), None);
         assert_eq!(three.part_ended(Ok("a".into())), None);
         assert_eq!(three.part_ended(Ok("a".into())), Some(Ok("a; b".into())));
+    }
+
+    #[test]
+    fn a_reason_holds_since_it_came_up_first() {
+        let person = Person { id: GithubUserId(1), login: Login::from("x"), bot: false };
+        let ask = Ask::Member { person, change: None, sure: false };
+        let mut hint = Hint::new(Seq(1), Origin::Own(Own::FillTeam), ask);
+        let mut told = |why: &str, now| {
+            hint.put_off(why, Timestamp(now));
+            hint.put_off.clone().map(|known| (known.why.to_string(), known.since.0))
+        };
+        assert_eq!(told("a", 1), Some(("a".into(), 1)));
+        assert_eq!(told("a", 2), Some(("a".into(), 1)));
+        assert_eq!(told("b", 3), Some(("b".into(), 3)));
     }
 
     #[test]

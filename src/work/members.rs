@@ -15,6 +15,7 @@ use crate::plan::{self, PersonStep};
 use crate::sentry::{Added, Removed};
 use crate::snapshot::Listed;
 use crate::state::holds::HeldChange;
+use crate::state::notes;
 use crate::state::record::{Binding, Mode, Record};
 use crate::truth::Question;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
@@ -291,7 +292,7 @@ fn want(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person, why: Str
         at: Timestamp::now(),
     });
     job.engine.audit.write(entry(job, hint, binding, person, "want member").because(why.clone()));
-    Outcome::Done(format!("`{}` is wanted in `{}`: {why}", person.login, binding.slug))
+    Outcome::Done(notes::wanted(person.login.as_str(), &binding.slug, &why))
 }
 
 /// Whoever was waited for is there, or no longer waited for.

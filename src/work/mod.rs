@@ -1,5 +1,6 @@
 //! The work: takes jobs out of lanes, carries them out, and settles the deliveries that asked for them.
 
+pub mod decision;
 pub mod hint;
 pub mod undo;
 
@@ -17,12 +18,14 @@ mod team;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
+use crate::audit::Entry;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::escape::Quoted;
 use crate::ids::{GithubTeamId, Seq};
 use crate::lanes::{Job, LONGEST_PAUSE};
 use crate::state::holds::HoldName;
+use crate::state::notes;
 use crate::state::record::{Delivery, Mode, Record, Settled};
 use crate::state::Org;
 use hint::{Hint, LaneKey, Origin, Outcome};
@@ -139,6 +142,9 @@ fn settle(engine: &Engine, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
 
 fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint, Duration)> {
     let now = Instant::now();
+    if let Outcome::Later(why, _) | Outcome::LookAgain(why, _) | Outcome::Waiting(why) = &outcome {
+        hint.put_off(why, Timestamp::now());
+    }
     let ended = match outcome {
         Outcome::Done(note) => Ok((Settled::Done, None, note)),
         Outcome::Superseded(note) => Ok((Settled::Superseded, None, note)),
@@ -160,6 +166,7 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
         }
         Outcome::GoOn => {
             hint.tries = 0;
+            hint.put_off = None;
             hint.due = now;
             return Some((hint, Duration::ZERO));
         }
@@ -190,7 +197,19 @@ fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, Option<H
     if outcome.is_err() {
         engine.hours.failed(at);
     }
-    let short = |text: String| text.chars().take(NOTE).collect::<String>().into();
+    if engine.replays.take(seq) {
+        let (word, note) = match &ended {
+            Ok((Settled::Done, _, note)) => ("done", note),
+            Ok((Settled::Superseded, _, note)) => ("superseded", note),
+            Ok((Settled::Held, _, note)) => ("held", note),
+            Err(why) => ("failed", why),
+        };
+        let (event, team) = (delivery.event.name(), delivery.event.team().map(|team| team.id));
+        let delivery = Some(delivery.guid.clone());
+        let entry = Entry { delivery, event, decision: "end replay", team, ..Entry::default() };
+        engine.audit.write(entry.because(format!("{word}: {note}")));
+    }
+    let short = |text: String| notes::short(&text, NOTE).into();
     engine.journal.note(match ended {
         Ok((how, hold, note)) => Record::Settled { seqs: vec![seq], how, note: short(note), hold, at },
         Err(why) => Record::Failed { seq, why: short(why), at },
@@ -207,6 +226,8 @@ fn backoff(tries: u32, seq: Seq) -> Duration {
 /// One line per outcome. What is put off is told loudly once, then quietly.
 fn tell(hint: &Hint, outcome: &Outcome) {
     let (level, word, text) = match outcome {
+        // The comparison has a line for all of its shares, and the audit log one for each change.
+        Outcome::Done(note) if hint.is_low() => (log::Level::Debug, "done", note),
         Outcome::Done(note) => (log::Level::Info, "done", note),
         Outcome::Superseded(note) => (log::Level::Info, "superseded", note),
         Outcome::Held(_, note) => (log::Level::Warn, "held", note),

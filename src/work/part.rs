@@ -6,7 +6,7 @@ use super::{come_back, end, members};
 use crate::engine::{lock, Engine};
 use crate::event::Person;
 use crate::ids::{GithubTeamId, GithubUserId, Seq};
-use crate::reconcile::part::{Part, Task};
+use crate::reconcile::part::{Effect, Part, Shown, Task};
 use crate::reconcile::plan::{Addition, Removal};
 use crate::sentry::{Added, Removed, Team};
 use crate::state::record::{Fate, Mode, Record};
@@ -36,14 +36,14 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     }
     let Some(task) = part.task() else { return Outcome::Done("done".into()) };
     let result = match one(job, hint, part, task) {
-        Ok(written) => Ok(written),
+        Ok(effect) => Ok(effect),
         Err(Outcome::Failed(why)) => Err(format!("team {team}: {why}")),
         Err(Outcome::Held(name, why)) => Err(format!("held {name}: {why}")),
         Err(Outcome::Waiting(why)) if waits_in_vain(job, part, task) => {
             job.engine.ask_for_reconcile();
             Err(format!("team {team}: {why}, which was not so when both sides were compared"))
         }
-        Err(Outcome::Done(_) | Outcome::Superseded(_)) => Ok(false),
+        Err(Outcome::Done(_) | Outcome::Superseded(_)) => Ok(Effect::Nothing),
         Err(later) => {
             if let Outcome::Later(why, _) | Outcome::Waiting(why) = &later {
                 part.put_off(why);
@@ -65,16 +65,16 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
     !owner.is_some_and(|owner| part.may_wait_for(owner))
 }
 
-/// Whether something was changed in Sentry.
-fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Outcome> {
+/// What was changed.
+fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, Outcome> {
     let apply = job.apply(Some(hint));
     if matches!(task, Task::Return) {
-        return come_back::run(job, &apply);
+        return come_back::run(job, &apply).map(Effect::written);
     }
     bind::resolve_and_go_on(job, &apply)?;
     match task {
         // Done above: what has ended is nothing to go on with.
-        Task::Return => Ok(false),
+        Task::Return => Ok(Effect::Nothing),
         Task::FindAgain => {
             // The comparison read Sentry before it looked at the bindings: the team may have been made in between.
             if let Some(binding) = job.binding() {
@@ -83,35 +83,44 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Out
                     bind::find_again(job, &apply, &binding)?;
                 }
             }
-            Ok(false)
+            Ok(Effect::Nothing)
         }
-        Task::Shape { wanted, full_name } => {
+        Task::Shape { wanted, full_name, shown } => {
             let named = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.named));
             let is_in_shape = job.binding().is_some_and(|binding| {
                 binding.slug == wanted.slug
                     && wanted.name.as_deref().is_none_or(|name| name == &*binding.name)
             });
             if !is_in_shape && is_newer(job, part, named) {
-                return Ok(false);
+                return Ok(Effect::Nothing);
             }
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
-            let (_, how) = bind::ensure(job, &apply, &wish, How::Known)?;
+            let shown = shown.as_ref().filter(|shown| {
+                let heard = lock(&job.engine.heard).of_team(job.team);
+                Shown::is_fresh(shown.at.elapsed(), heard.is_some_and(|at| at > part.seq))
+            });
+            let team = shown.map(|shown| shown.team.clone());
+            let (_, how) = bind::ensure_by(job, &apply, &wish, How::Known, team)?;
             bind::release_adoptions(job);
             job.engine.lanes.has_its_slug(job.team);
-            Ok(how != How::Known)
+            Ok(match how {
+                How::Known => Effect::Nothing,
+                How::Adopted => Effect::Adopted,
+                How::Created | How::Renamed => Effect::Written,
+            })
         }
         Task::Add(addition) => add(job, hint, part, addition),
         Task::Remove(removal) => remove(job, hint, part, removal),
         // A team that was spoken of just now may be too new for a replica that lags.
-        Task::End { .. } if is_spoken_of(job, part) => Ok(false),
+        Task::End { .. } if is_spoken_of(job, part) => Ok(Effect::Nothing),
         Task::End { .. } => match end::run(job, None, hint.event_name()) {
             // What is left alone in Sentry is no change there.
-            end::End::Over(Outcome::Done(_)) => Ok(end::fate(job) == Some(Fate::Deleted)),
+            end::End::Over(Outcome::Done(_)) => Ok(Effect::written(end::fate(job) == Some(Fate::Deleted))),
             end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome),
         },
         Task::Filled => {
             job.engine.journal.note(Record::Fill { team: job.team, open: false });
-            Ok(false)
+            Ok(Effect::Nothing)
         }
     }
 }
@@ -141,10 +150,10 @@ fn is_newer(job: &TeamJob, part: &Part, at: Option<Seq>) -> bool {
     true
 }
 
-fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<bool, Outcome> {
+fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<Effect, Outcome> {
     let Addition { user, login, member, source } = addition;
     let Some(binding) = job.binding().filter(|_| !is_overtaken(job, part, *user, true)) else {
-        return Ok(false);
+        return Ok(Effect::Nothing);
     };
     let person = Person { id: *user, login: login.clone(), bot: false };
     let entry = members::entry(job, hint, &binding, &person, "add member");
@@ -153,23 +162,23 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<b
     match job.apply(Some(hint)).add(&binding, *member, entry)? {
         added @ (Added::New(_) | Added::Already) => {
             members::forget_wish(job, *user);
-            Ok(matches!(added, Added::New(_)))
+            Ok(Effect::written(matches!(added, Added::New(_))))
         }
         Added::Requested => Err(members::only_requested(&person, &binding)),
         Added::Locked => Err(members::locked(&binding)),
         // The next comparison sees how it is.
         Added::Missing => match members::missing(job, &binding, hint, &person, *member) {
             Some(outcome) => Err(outcome),
-            None => Ok(false),
+            None => Ok(Effect::Nothing),
         },
     }
 }
 
-fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<bool, Outcome> {
+fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<Effect, Outcome> {
     let Removal { user, who, member, why, .. } = removal;
     // Nobody named them: where anybody was named just now, a replica that lags may not show them yet either.
     let overtaken = user.is_some_and(|user| is_overtaken(job, part, user, false)) || is_spoken_of(job, part);
-    let Some(binding) = job.binding().filter(|_| !overtaken) else { return Ok(false) };
+    let Some(binding) = job.binding().filter(|_| !overtaken) else { return Ok(Effect::Nothing) };
     let entry = crate::audit::Entry {
         slug: Some(binding.slug.clone()),
         sentry_team: Some(binding.sentry),
@@ -183,10 +192,10 @@ fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<
             if let Some(user) = user {
                 members::release_removals(job, *user);
             }
-            Ok(true)
+            Ok(Effect::Written)
         }
         Removed::Locked => Err(members::locked(&binding)),
         // Not in Sentry any more, or under another membership: the next comparison sees how it is.
-        Removed::Missing => Ok(false),
+        Removed::Missing => Ok(Effect::Nothing),
     }
 }

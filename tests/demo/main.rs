@@ -1,10 +1,13 @@
 //! The demo: pretend GitHub, pretend Sentry, and the real service between them, on this machine alone.
 //!
 //! An example can not rely on the program having been built, so this binary is both: started with the private word
-//! [`AS_SERVICE`], it is the service, and the demo starts itself that way.
+//! [`AS_SERVICE`], it is the service, and the demo starts itself that way. With a command of the program it runs that, so
+//! that what log and page tell to type can be pasted.
 
 // The stand-ins' world is made for tests, which say what must hold by stopping where it does not.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// The stand-ins fold names as GitHub and Sentry do.
+#![allow(clippy::disallowed_methods)]
 
 mod cast;
 mod ending;
@@ -25,6 +28,7 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use play::Play;
+use sentry_team_sync::cli::table::CommandHelp;
 use stage::{Ink, Played, Stage, Stop};
 
 /// The private word.
@@ -45,8 +49,11 @@ Colours and pauses only on a terminal, and not with NO_COLOR.
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if args.first().is_some_and(|word| word == AS_SERVICE) {
-        return sentry_team_sync::main(args.into_iter().skip(1));
+    let word = args.first().and_then(|word| word.to_str()).unwrap_or_default();
+    match (word == AS_SERVICE, CommandHelp::named(word)) {
+        (true, _) => return sentry_team_sync::main(args.into_iter().skip(1)),
+        (false, Some(_)) => return sentry_team_sync::main(args),
+        (false, None) => {}
     }
     let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
     match words.iter().map(AsRef::as_ref).collect::<Vec<&str>>()[..] {

@@ -196,10 +196,18 @@ impl Play {
         Ok(())
     }
 
+    /// A command as it can be typed while the service runs.
+    pub fn typed(&self, args: &[&str]) -> String {
+        let program = self.world.launch.as_ref().map(|(program, _)| program.clone()).unwrap_or_default();
+        let here = std::env::current_dir().unwrap_or_default();
+        let program = program.strip_prefix(here).unwrap_or(&program);
+        let state = self.world.env.get("SYNC_STATE_DIR").map_or("", String::as_str);
+        format!("{} {} --state-dir {state}", program.display(), args.join(" "))
+    }
+
     /// Runs a command of the program beside the service, as a person would; shows what it says.
     pub fn command(&mut self, args: &[&str], shown: impl Fn(&str) -> bool) -> Played {
-        self.stage
-            .row("you type", &self.stage.paint(Ink::Bold, &format!("sentry-team-sync {}", args.join(" "))))?;
+        self.stage.row("you type", &self.stage.paint(Ink::Bold, &self.typed(args)))?;
         let (_, out, err) = self.world.command(args);
         for line in out.lines().chain(err.lines()).filter(|line| shown(line)) {
             self.stage.row("it says", line)?;

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::standin::Delivery;
-use crate::world::{bounds, Truth, World};
+use crate::world::{bounds, shown, Truth, World};
 
 /// Runs the program without any environment: exit code, stdout, stderr.
 fn program(args: &[&str]) -> (i32, String, String) {
@@ -38,8 +38,14 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
     let (code, help, talk) = program(&["--help"]);
     assert_eq!((code, talk.as_str()), (0, ""));
     assert!(help.starts_with("Keeps Sentry's teams and memberships the same as GitHub's"), "{help}");
-    for word in ["serve", "status [--json]", "approve HOLD", "reject HOLD", "replay GUID", "--state-dir DIR"]
-    {
+    for word in [
+        "serve",
+        "status [--json]",
+        "approve [--reason TEXT] HOLD",
+        "reject [--reason",
+        "replay [--reason",
+        "--state-dir DIR",
+    ] {
         assert!(help.contains(word), "{word} in {help}");
     }
     for name in ["GH_TOKEN", "GH_WEBHOOK_TOKEN", "SENTRY_TOKEN", "SENTRY_ORG_SLUG", "SYNC_LISTEN", "RUST_LOG"]
@@ -68,16 +74,17 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
 #[test]
 fn wrong_usage_ends_with_64_and_says_what_is_right() {
     for (args, said) in [
-        (&["fly"][..], "error: there is no command `fly`\n  fix: sentry-team-sync --help lists them\n"),
-        (&["--fly"], "error: there is no flag `--fly`\n  fix: sentry-team-sync --help lists them\n"),
-        (&["-x"], "error: there is no flag `-x`\n  fix: sentry-team-sync --help lists them\n"),
-        (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: sentry-team-sync status lists them\n"),
+        (&["fly"][..], "error: there is no command `fly`\n  fix: `{program} --help` lists them\n"),
+        (&["--fly"], "error: there is no flag `--fly`\n  fix: `{program} --help` lists them\n"),
+        (&["-x"], "error: there is no flag `-x`\n  fix: `{program} --help` lists them\n"),
+        (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: `{program} status` lists them\n"),
         (&["whois"], "error: `whois` needs one GitHub login\n  fix: give the name as in github.com/LOGIN\n"),
         (&["completions", "csh"], "error: there are no completions for `csh`\n  fix: bash, zsh and fish are known\n"),
-        (&["reject"], "error: `reject` needs the name of a hold\n  fix: sentry-team-sync status lists them\n"),
-        (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed\n  fix: sentry-team-sync status lists them\n"),
+        (&["reject"], "error: `reject` needs the name of a hold\n  fix: `{program} status` lists them\n"),
+        (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed\n  fix: `{program} status` lists them\n"),
     ] {
-        assert_eq!(program(args), (64, String::new(), said.to_string()), "{args:?}");
+        let said = said.replace("{program}", &shown::program());
+        assert_eq!(program(args), (64, String::new(), said), "{args:?}");
     }
     let many: [&[&str]; 9] = [
         &["sync", "--save", "a", "--save", "b"],
@@ -151,9 +158,9 @@ fn commands_that_are_shown_name_the_state_directory_that_was_named() {
     let (world, failed, _) = world_with_failure();
     let dir = world.env["SYNC_STATE_DIR"].clone();
     let shown = |args: &[&str]| world.command(args).1;
-    let plain = format!("sentry-team-sync replay {}", failed.guid);
-    assert!(shown(&["status"]).contains(&plain));
-    let whole = format!("sentry-team-sync replay --state-dir {dir} {}", failed.guid);
+    let whole = world.shown(&format!("replay {}", failed.guid));
+    // A variable may be gone when the command is pasted.
+    assert!(shown(&["status"]).contains(&whole));
     assert!(shown(&["status", "--state-dir", &dir]).contains(&whole));
 }
 
@@ -171,16 +178,29 @@ fn without_a_service_every_fault_and_every_unknown_variable_is_told() {
     for (var, value) in odd {
         assert!(talk.contains(var) && talk.contains(value), "{var}: {talk}");
     }
+    // A name that is not known is told beside the faults, and not only when these are gone.
+    let (ended, _, talk) =
+        world.command_with(&["status"], &[("SYNC_WORKERS", "many"), ("SYNC_PROTETC", "boss@example.com")]);
+    assert_eq!(ended, 64, "{talk}");
+    assert!(talk.contains("SYNC_WORKERS is `many`") && talk.contains("did you mean SYNC_PROTECT?"), "{talk}");
     let (ended, _, talk) = world.command_with(&["status"], &[("SYNC_LISTN", "127.0.0.1:1")]);
-    let said = "warning: the variable SYNC_LISTN is not known to this version and ignored\n";
+    let said =
+        "warning: the variable SYNC_LISTN is not known to this version and ignored; did you mean SYNC_LISTEN?\n";
     assert_eq!((ended, talk.as_str()), (0, said));
 }
 
 #[test]
 fn a_slip_of_the_finger_is_told_what_was_meant() {
-    for (args, meant) in
-        [(&["statsu"][..], "status"), (&["status", "--jsn"], "--json"), (&["--lisen", "x"], "--listen")]
-    {
+    for (args, meant) in [
+        (&["statsu"][..], "status"),
+        (&["snyc"], "sync"),
+        (&["status", "--jsn"], "--json"),
+        (&["--lisen", "x"], "--listen"),
+        (&["--verison"], "--version"),
+        (&["--hlep"], "--help"),
+        (&["-v"], "--version"),
+        (&["check", "--ulr", "x"], "--url"),
+    ] {
         let (code, _, talk) = program(args);
         assert_eq!(code, 64);
         assert!(talk.contains(&format!("did you mean `{meant}`?")), "{talk}");
@@ -196,6 +216,52 @@ fn a_slip_of_the_finger_is_told_what_was_meant() {
         let (code, _, talk) = program(args);
         assert!(code == 64 && talk.contains(fix), "{talk}");
     }
+}
+
+#[test]
+fn whoever_tries_a_secret_on_the_command_line_is_told_why_not_and_how_else() {
+    for (flag, fixes) in [
+        ("--gh-token", &["GH_TOKEN, or --gh-token-file FILE"][..]),
+        ("--gh-tokne=ghp_0123456789", &["GH_TOKEN, or --gh-token-file FILE"]),
+        ("--sentry-token=ghp_0123456789", &["SENTRY_TOKEN, or --sentry-token-file FILE"]),
+        ("--gh-webhook-token", &["GH_WEBHOOK_TOKEN, or --gh-webhook-token-file FILE"]),
+        ("--webhook-secret", &["GH_TOKEN, or --gh-token-file FILE", "--gh-webhook-token-file FILE"]),
+    ] {
+        let (code, _, talk) = program(&["serve", flag, "ghp_0123456789"]);
+        assert_eq!(code, 64, "{talk}");
+        assert!(talk.contains("everybody on this machine can read a command line"), "{talk}");
+        assert!(fixes.iter().all(|fix| talk.contains(fix)), "{talk}");
+        assert!(!talk.contains("ghp_0123456789"), "{talk}");
+    }
+}
+
+#[test]
+fn a_hold_that_was_decided_is_told_so_whether_it_is_over_or_not() {
+    let mut world = World::new(Truth::Deliveries);
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
+    world.settle(&world.github.delete_team(crew));
+    let name = world.only_hold()["name"].as_str().unwrap().to_string();
+    world.take_service().stop("-TERM");
+    assert!(world.command(&["reject", &name]).1.starts_with("rejected: delete Sentry team"));
+    let again = |world: &World, word: &str| world.command(&[word, &name]);
+    let (code, said, _) = again(&world, "reject");
+    assert!(code == 0 && said.starts_with(&format!("hold {name} was already rejected at 20")), "{said}");
+    world.start();
+    world.wait_until("no hold is left", || world.status()["holds"] == serde_json::json!([]));
+    // Another process knows it too.
+    for _ in 0..2 {
+        let (code, said, _) = again(&world, "reject");
+        assert!(code == 0 && said.starts_with(&format!("hold {name} was already rejected at 20")), "{said}");
+        let (code, _, talk) = again(&world, "approve");
+        let told = format!("error: hold `{name}` is over: it was rejected at 20");
+        assert!(code == 1 && talk.starts_with(&told), "{talk}");
+        world.crash_and_restart();
+    }
+    let (code, _, talk) = world.command(&["reject", "00000000"]);
+    assert!(code == 1 && talk.contains("there is no hold `00000000`"), "{talk}");
 }
 
 #[test]
@@ -266,15 +332,14 @@ fn status_is_told_by_the_running_service_without_any_of_its_variables() {
 #[test]
 fn unknown_names_are_refused_one_by_one_with_1() {
     let (mut world, _, _) = world_with_failure();
+    let list = world.shown("status");
     for is_running in [true, false] {
         if !is_running {
             world.take_service().stop("-TERM");
         }
-        let delivery = |name: &str| {
-            format!("error: no failed delivery is called `{name}`: `sentry-team-sync status` lists them\n")
-        };
-        let hold =
-            |name: &str| format!("error: there is no hold `{name}`: `sentry-team-sync status` lists them\n");
+        let delivery =
+            |name: &str| format!("error: no failed delivery is called `{name}`: `{list}` lists them\n");
+        let hold = |name: &str| format!("error: there is no hold `{name}`: `{list}` lists them\n");
         assert_eq!(world.command(&["replay", "a", "b"]), (1, String::new(), delivery("a") + &delivery("b")));
         assert_eq!(world.command(&["approve", "a", "b"]), (1, String::new(), hold("a") + &hold("b")));
         assert_eq!(world.command(&["reject", "a"]), (1, String::new(), hold("a")));
@@ -347,6 +412,8 @@ fn the_control_socket_and_the_state_directory_are_their_owners_alone() {
     world.start_with(command);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&dir.join("control"))), (0o700, 0o600));
+    // It ends with 1 until the service is ready.
+    world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
     assert_eq!(world.command(&["status"]).0, 0);
 }
 
@@ -362,14 +429,14 @@ fn a_delivery_that_has_not_failed_is_not_replayed_and_told_what_became_of_it() {
     let held = held.last().unwrap().guid.clone();
     for (guid, why) in [
         (&created[0].guid, "it is done"),
-        (&held, "a guard stopped it: `sentry-team-sync status` names the hold to approve"),
+        (&held, &format!("a guard stopped it: `{}` names the hold to approve", world.shown("status"))),
     ] {
         let (code, said, talk) = world.command(&["replay", guid]);
         let told = format!("error: no failed delivery is called `{guid}`: {why}\n");
         assert_eq!((code, said.as_str(), talk), (1, "", told));
     }
     let said = world.command(&["status"]).1;
-    let replay = format!("  to try again: sentry-team-sync replay {}", failed.guid);
+    let replay = format!("  to try again: {}", world.shown(&format!("replay {}", failed.guid)));
     assert!(said.lines().any(|line| line == replay), "{said}");
     // Without a service, it is kept for the next one.
     world.take_service().stop("-TERM");
@@ -390,7 +457,7 @@ fn a_hold_that_was_decided_is_not_asked_for_any_more() {
         world.settle(&created);
         world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
         let (_, note) = world.settle(&world.github.delete_team(crew));
-        assert!(note.contains("approve with: sentry-team-sync approve "), "{note}");
+        assert!(note.contains(&format!("approve with: {} ", world.shown("approve"))), "{note}");
         let name = world.only_hold()["name"].as_str().unwrap().to_string();
         // Decided, and not yet carried out: no service runs.
         world.take_service().stop("-TERM");

@@ -136,8 +136,8 @@ fn what_is_held_tells_the_command_to_decide() {
             &said,
             &[
                 &format!("  held {name}: delete Sentry team `crew` ({sentry}) of GitHub team {crew} [unless-projects: it owns 1 project (shop)]"),
-                &format!("    to carry it out: sentry-team-sync approve {name}"),
-                &format!("    to leave it: sentry-team-sync reject {name}"),
+                &format!("    to carry it out: {}", world.shown(&format!("approve {name}"))),
+                &format!("    to leave it: {}", world.shown(&format!("reject {name}"))),
             ],
         );
         assert!(!said.contains("not show the team to this token"), "GitHub has said why: {said}");
@@ -187,7 +187,7 @@ fn what_failed_tells_the_command_to_replay() {
         said.contains(": membership.added: Sentry team `crew` is managed by your identity provider"),
         "{said}"
     );
-    has(&said, &[&format!("    sentry-team-sync replay {}", added[0].guid)]);
+    has(&said, &[&format!("    {}", world.shown(&format!("replay {}", added[0].guid)))]);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_deleted_team_tells_the_command_to_have_it_back() {
             &[
                 "  on GitHub: deleted",
                 "  in Sentry: no team follows it",
-                &format!("    to have it back: sentry-team-sync undo {sentry}"),
+                &format!("    to have it back: {}", world.shown(&format!("undo {sentry}"))),
             ],
         );
         assert!(said.contains(": its Sentry team was deleted or emptied"), "{said}");
@@ -278,13 +278,14 @@ fn who_waits_for_whom_is_told_by_slug() {
     let told = format!(
         "  waiting: `crew` (GitHub team {crew}) waits for the slug `ops`, which GitHub team {ops} has"
     );
-    has(&said, &[&told]);
+    let tells = |said: &str| said.lines().any(|line| line.starts_with(&told));
+    assert!(tells(&said), "{said}");
     assert!(said.contains("  queued since 20"), "{said}");
     // "ops" is the Sentry slug of one and the GitHub slug of the other by now: a person has to say which.
     let (code, _, talk) = world.command(&["explain", "ops"]);
     assert_eq!(code, 1);
     assert!(talk.contains(&format!("id:{ops} for ")) && talk.contains(&format!("id:{crew} for ")), "{talk}");
-    has(&explain(&world, &format!("id:{ops}"), 0), &[&told]);
+    assert!(tells(&explain(&world, &format!("id:{ops}"), 0)));
 }
 
 #[test]
@@ -335,7 +336,8 @@ fn an_unknown_team_ends_with_1_and_says_what_was_looked_for() {
         for name in ["nobody", "id:999999", "id:x"] {
             let (code, said, talk) = world.command(&["explain", name]);
             assert_eq!((code, said.as_str()), (1, ""));
-            assert_eq!(talk, format!("error: no team `{name}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `sentry-team-sync explain` lists the teams that are mirrored\n"));
+            let list = world.shown("explain");
+            assert_eq!(talk, format!("error: no team `{name}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `{list}` lists the teams that are mirrored\n"));
         }
     }
 }

@@ -5,7 +5,7 @@ use sentry_team_sync::github::{Count, Github, Wanted};
 use sentry_team_sync::ids::{GithubOrgId, GithubTeamId, Login, SentrySlug};
 use sentry_team_sync::secret::Secret;
 use sentry_team_sync::sentry::Sentry;
-use sentry_team_sync::upstream::tls::Roots;
+use sentry_team_sync::upstream::tls::Way;
 use sentry_team_sync::upstream::TroubleKind;
 
 use crate::standin::{
@@ -26,7 +26,7 @@ fn acme(n: usize) -> (GithubStandin, u64, Github) {
         github.join(team, user);
     }
     let token = github.add_token(GithubToken::members_read(owner).without_graphql());
-    let client = Github::new(&values::base_url(&github.url()).unwrap(), &Secret::new(token), &Roots::none());
+    let client = Github::new(&values::base_url(&github.url()).unwrap(), &Secret::new(token), &Way::local());
     (github, team, client)
 }
 
@@ -75,7 +75,7 @@ fn sentrys_lists_are_read_to_their_end_whatever_the_link_looks_like() {
         }
         let token = standin.add_token(mirror_permissions());
         let base = values::base_url(&standin.url()).unwrap();
-        let sentry = || Sentry::new(&base, "acme", &Secret::new(token.clone()), &Roots::none());
+        let sentry = || Sentry::new(&base, "acme", &Secret::new(token.clone()), &Way::local());
         for link in LinkFault::readable() {
             standin.wire.script(Rule::new("GET *", Fault::Link(link)).always());
             assert_eq!(sentry().members(false).expect("no trouble").len(), n, "{link:?}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::standin::{asking_permissions, Call, Fault, GithubTeam, GithubUser, NewMember, RateLimit, Rule};
 use crate::world::{Truth, World};
 
+mod adopt;
 mod children;
 mod script;
 
@@ -307,7 +308,7 @@ fn many_removals_are_held_approved_and_done_and_additions_go_on_meanwhile() {
     assert!(out.contains("SYNC_MAX_TEAM_REMOVALS 25%,3: 8 of 20 people of `crew`, 5 may be"), "{out}");
     assert_eq!(world.members("crew").map(|members| members.len()), Some(21), "the addition was made");
     let name =
-        out.lines().find_map(|line| line.trim().strip_prefix("sentry-team-sync approve ")).expect("a name");
+        out.lines().find_map(|line| line.trim().strip_prefix(&world.shown("approve "))).expect("a name");
     let (code, out, _) = world.alone(&["approve", name]);
     assert_eq!((code, out.lines().count()), (0, 8), "{out}");
     apply(&world);
@@ -410,7 +411,7 @@ fn enterprise_teams_are_mirrored_under_a_slug_that_sentry_takes() {
     world.github.wire.script(Rule::new("GET /orgs/{org}/teams", Fault::Status(422)).nth(2));
     let (code, out, err) = world.alone(&["sync"]);
     let expected = format!(
-        "unseen   {slug}  GitHub does not show the team to this token\nin sync: 20 teams in sync, 0 left out\n"
+        "unseen   {slug}  GitHub does not show the team to this token\nin sync: 20 teams in sync, 0 left out, 1 not shown by GitHub\n"
     );
     assert_eq!((code, out), (0, expected), "{err}");
     world.github.wire.clear_faults();
@@ -434,8 +435,10 @@ fn a_kept_plan_is_carried_out_only_while_it_still_holds() {
     let file = file.to_str().expect("a plain path");
     let (code, out, err) = world.alone(&["sync", "--save", file]);
     assert!(code == 2 && out.starts_with("create   crew"), "{out}{err}");
-    let said =
-        format!("the plan is kept in `{file}`; to carry it out: sentry-team-sync sync --apply={file}\n");
+    let said = format!(
+        "the plan is kept in `{file}`; to carry it out: {}\n",
+        world.shown(&format!("sync --apply={file}"))
+    );
     assert_eq!(err, said);
     world.github.join(ids[0], all[1]);
     let (code, out, err) = world.alone(&["sync", &format!("--apply={file}")]);

@@ -12,7 +12,7 @@ use sentry_team_sync::github::{Claims, Github, Wanted};
 use sentry_team_sync::ids::{GithubTeamId, GithubUserId, Login};
 use sentry_team_sync::secret::Secret;
 use sentry_team_sync::snapshot::{GithubSnapshot, GithubTeam as Team};
-use sentry_team_sync::upstream::tls::Roots;
+use sentry_team_sync::upstream::tls::Way;
 use sentry_team_sync::upstream::{Trouble, TroubleKind};
 
 use crate::standin::{
@@ -57,7 +57,7 @@ impl Org {
 
     fn client(&self, token: GithubToken) -> Github {
         let base = values::base_url(&self.github.url()).expect("an address");
-        Github::new(&base, &Secret::new(self.github.add_token(token)), &Roots::none())
+        Github::new(&base, &Secret::new(self.github.add_token(token)), &Way::local())
     }
 
     fn by_owner(&self) -> Github {

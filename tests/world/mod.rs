@@ -8,6 +8,7 @@ pub mod bounds;
 mod clock;
 mod process;
 mod secrets;
+pub mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,7 +34,7 @@ use crate::standin::{
 };
 
 /// The webhook's secret in every world.
-pub const SECRET: &str = "a secret of the tests, with ünicode";
+pub const SECRET: &str = "a secret of the tests, 2026";
 
 /// How long something that should happen may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -310,16 +311,9 @@ impl World {
     /// The program under test.
     pub fn program() -> PathBuf {
         // Set for the static build, which is the same program.
-        match std::env::var_os("SYNC_TEST_PROGRAM") {
-            Some(program) => program.into(),
-            None => Self::built(),
-        }
-    }
-
-    fn built() -> PathBuf {
-        option_env!("CARGO_BIN_EXE_sentry-team-sync")
-            .map(PathBuf::from)
-            .expect("built as an integration test")
+        let set = std::env::var_os("SYNC_TEST_PROGRAM").map(PathBuf::from);
+        let built = || option_env!("CARGO_BIN_EXE_sentry-team-sync").map(PathBuf::from);
+        set.or_else(built).expect("built as an integration test")
     }
 
     /// The program and its leading arguments.

@@ -21,6 +21,7 @@ pub fn show(page: &mut String, status: &Status, now: Timestamp) {
 
 fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
     let (class, word) = match host.health {
+        "well" if host.calls == 0 => ("", "not asked yet"),
         "well" => ("good", "answers"),
         "down" => ("warn", "does not answer"),
         _ => ("bad", "refuses to work with us"),

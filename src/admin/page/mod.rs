@@ -5,14 +5,16 @@
 
 mod chart;
 mod hosts;
+mod queue;
 mod time;
 
 use std::fmt::Write;
 
 use crate::clock::{short, Timestamp};
 use crate::escape::{Html, Prose};
-use crate::state::record::{Mode, Status as Outcome};
-use crate::status::{Disk, HoldView, LastReconcile, Mood, Status};
+use crate::state::record::Mode;
+use crate::status::{Disk, HoldView, LastReconcile, Mood, Status, Tone};
+use crate::words::counted;
 use hosts::grouped;
 use time::When;
 
@@ -39,7 +41,8 @@ pub fn render(status: &Status) -> String {
     numbers(&mut page, status, now);
     holds(&mut page, status, now);
     failures(&mut page, status, now);
-    waits(&mut page, status);
+    queue::show(&mut page, status, now);
+    queue::waits(&mut page, status, now);
     unmatched(&mut page, status, now);
     page.push_str("<section>\n<h2>Last 24 hours</h2>\n");
     chart::draw(&mut page, &status.hours);
@@ -80,7 +83,7 @@ fn heading(page: &mut String, status: &Status) {
         Html(from),
         Html(&status.sentry_org),
         Html(&status.headline.title),
-        Html(&status.headline.why)
+        Prose(&status.headline.why)
     );
     for lines in [&status.reasons, &status.warnings].into_iter().filter(|lines| !lines.is_empty()) {
         list(page, lines, lines.len());
@@ -192,7 +195,11 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
         return;
     }
     page.push_str("<section>\n<h2>People Sentry does not know</h2>\n");
-    page.push_str("<p class=\"quiet\">Nothing is done about them until they can be matched; then they are added by themselves.</p>\n");
+    let next = match &status.next_look {
+        Some(at) => format!(" Sentry is looked at again {}, at the latest.", When { at, now }),
+        None => String::new(),
+    };
+    let _ = writeln!(page, "<p class=\"quiet\">Nothing is done about them until they can be matched; then they are added by themselves.{next}</p>");
     for person in &status.unmatched {
         let s = if person.teams == 1 { "" } else { "s" };
         let _ = writeln!(
@@ -209,32 +216,19 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("</section>\n");
 }
 
-fn waits(page: &mut String, status: &Status) {
-    if status.waits.is_empty() {
-        return;
-    }
-    page.push_str("<section>\n<h2>Teams that wait for a slug</h2>\n");
-    page.push_str("<p class=\"quiet\">They go on by themselves when the other team gives it up.</p>\n");
-    let lines: Vec<_> = status.waits.iter().map(ToString::to_string).collect();
-    list(page, &lines, lines.len());
-    more(page, lines.len(), status.waiting);
-    page.push_str("</section>\n");
-}
-
 fn comparison(page: &mut String, status: &Status, now: Timestamp) {
-    if let Some(last) = &status.last_reconcile {
-        let LastReconcile { at, seconds, summary, written, failed, open, .. } = last;
-        let s = if *written == 1 { "" } else { "s" };
-        let at_work = if *open == 0 { String::new() } else { format!("; {open} still at work") };
-        let _ = writeln!(
-            page,
-            "<section>\n<h2>Last comparison</h2>\n<p>{}</p>\n<p class=\"quiet\">{}; {seconds:.1} s for reading and comparing; {written} change{s} made{at_work}</p>",
-            Prose(summary),
-            When { at, now }
-        );
-        if !failed.is_empty() {
-            page.push_str("<h3>Not done</h3>\n");
-            list(page, failed, failed.len());
+    if status.last_reconcile.is_some() || status.look_failed.is_some() {
+        page.push_str("<section>\n<h2>Last comparison</h2>\n");
+        if let Some(failed) = &status.look_failed {
+            let since = When { at: &failed.since, now };
+            let _ = writeln!(
+                page,
+                "<p><span class=\"dot warn\"></span>It fails since {since}: {}</p>",
+                Prose(&failed.why)
+            );
+        }
+        if let Some(last) = &status.last_reconcile {
+            last_good(page, last, now);
         }
         page.push_str("</section>\n");
     }
@@ -249,6 +243,31 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
     }
 }
 
+/// What was found then, and what became of that.
+fn last_good(page: &mut String, last: &LastReconcile, now: Timestamp) {
+    let LastReconcile { at, seconds, summary, differences, written, adopted, open, failed, .. } = last;
+    let at = When { at, now };
+    let _ = writeln!(page, "<p>{at}, it found: {}</p>", Prose(summary));
+    let made = counted(*written, "change", "changes");
+    let bound = match adopted {
+        0 => String::new(),
+        n => format!(", {} bound", counted(*n, "team", "teams")),
+    };
+    let open = match open {
+        0 => String::new(),
+        n => format!("; {} still being worked on", counted(*n, "team is", "teams are")),
+    };
+    if *differences > 0 {
+        let became = Prose(&last.what_became_of_it()).to_string();
+        let _ = writeln!(page, "<p>Since then: {became}; {made} made in Sentry{bound}{open}</p>");
+    }
+    let _ = writeln!(page, "<p class=\"quiet\">{seconds:.1} s for reading and comparing</p>");
+    if !failed.is_empty() {
+        page.push_str("<h3>Not done</h3>\n");
+        list(page, failed, failed.len());
+    }
+}
+
 fn recent(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<section>\n<h2>Last deliveries</h2>\n");
     if status.recent.is_empty() {
@@ -256,10 +275,12 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
     } else {
         page.push_str("<table>\n");
         for recent in status.recent.iter().take(RECENT) {
-            let class = match recent.status {
-                Outcome::Failed => "bad",
-                Outcome::Held if recent.waits => "warn",
-                _ => "good",
+            let class = match recent.tone {
+                Tone::Done => "good",
+                Tone::Person => "work",
+                Tone::Decision => "warn",
+                Tone::Failed => "bad",
+                Tone::Past => "",
             };
             let _ = writeln!(
                 page,
@@ -312,7 +333,7 @@ fn bytes(n: u64) -> String {
 mod tests {
     use super::*;
     use crate::state::State;
-    use crate::status::{Failure, Headline, Unmatched, Wait};
+    use crate::status::{Attempt, Delayed, Failure, Headline, LookFailed, Unmatched, Wait};
 
     fn empty() -> Status {
         let headline = Headline { mood: Mood::True, title: "In step".into(), why: "All is well.".into() };
@@ -336,8 +357,20 @@ mod tests {
         let since = "2026-01-01T00:00:00Z".to_string();
         let failure =
             Failure { delivery: bad.clone(), event: "membership.added", why: bad.clone(), at: since.clone() };
-        let person =
-            Unmatched { login: bad.clone(), id: 1, why: bad.clone(), help: bad.clone(), teams: 1, since };
+        let person = Unmatched {
+            login: bad.clone(),
+            id: 1,
+            why: bad.clone(),
+            help: bad.clone(),
+            teams: 1,
+            since: since.clone(),
+        };
+        let attempt = Attempt {
+            why: Some(bad.clone()),
+            why_since: Some(since.clone()),
+            next_try: Some(since.clone()),
+            at_work: false,
+        };
         let many: Vec<String> = (0..SHOWN + 5).map(|n| format!("change {n} of {bad}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         Status {
@@ -355,7 +388,16 @@ mod tests {
             failed: 7,
             failures: vec![failure],
             waiting: 3,
-            waits: vec![Wait { team: 7, slug: Some(bad.clone()), waits_for: 8, wants: Some(bad) }],
+            waits: vec![Wait {
+                team: 7,
+                slug: Some(bad.clone()),
+                waits_for: 8,
+                wants: Some(bad.clone()),
+                attempt: attempt.clone(),
+            }],
+            delayed: vec![Delayed { what: bad.clone(), team: None, event: "fill team", attempt }],
+            n_delayed: 4,
+            look_failed: Some(LookFailed { since: since.clone(), why: bad }),
             wanted: 2,
             unmatched: vec![person],
             ..empty()
@@ -383,7 +425,7 @@ mod tests {
         let page = render(&full());
         assert!(page.contains(&format!("change {} of", SHOWN - 1)), "{page}");
         assert!(!page.contains(&format!("change {SHOWN} of")), "{page}");
-        for rest in [5, 6, 2, 1] {
+        for rest in [5, 6, 3, 2, 1] {
             assert!(page.contains(&format!("… and {rest} more</p>")), "{rest} in {page}");
         }
     }

@@ -42,7 +42,7 @@ fn a_team_whose_list_has_a_hole_loses_nobody_and_gains_everybody() {
     assert_eq!(removed(&plan), [(other, MemberId(501))].into(), "{plan}");
     assert_eq!(added(&plan), [(crew, MemberId(507))].into());
     assert_eq!(left_in(&plan), [(crew, MemberId(501))].into());
-    assert!(!plan.is_in_sync());
+    assert!(!plan.is_the_same());
     let text = plan.to_string();
     for line in [
         "incomplete on GitHub; nobody is removed and no team deleted because of these lists:\n  members of `crew`: 1 of 5 is null\n",

@@ -76,7 +76,7 @@ held until a person decides:
     sentry-team-sync approve 8c44e767
   6dc092fb: 4 changes: SYNC_MAX_TEAM_REMOVALS 25%,3: 4 of 9 people of `wide`, 3 may be
     sentry-team-sync approve 6dc092fb
-1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove, 6 held of these, 2 people skipped; 1 team in sync, 1 left out
+1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove, 6 held of these, 2 waiting for a slug, 2 people skipped; 1 team in sync, 1 left out, 1 not shown by GitHub
 "#;
 
 #[test]
@@ -112,8 +112,19 @@ fn the_json_of_a_plan() {
 
 #[test]
 fn counts_tell_what_is_to_be_done() {
-    let counts =
-        Counts { create: 1, adopt: 1, back: 0, rename: 1, delete: 2, empty: 0, add: 3, remove: 4, held: 6 };
+    let counts = Counts {
+        create: 1,
+        adopt: 1,
+        back: 0,
+        rename: 1,
+        delete: 2,
+        empty: 0,
+        add: 3,
+        remove: 4,
+        held: 6,
+        stuck: 2,
+        unseen: 1,
+    };
     assert_eq!(plan().counts(), counts);
     assert!(!plan().is_in_sync() && Plan::default().is_in_sync());
     assert_eq!(Plan::default().to_string(), "in sync: 0 teams in sync, 0 left out\n");

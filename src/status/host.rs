@@ -1,0 +1,64 @@
+//! One host as the status shows it: does it answer, and how much of its rates is left.
+
+use serde::Serialize;
+
+use crate::clock::{self, Timestamp};
+use crate::upstream::pace::Health;
+use crate::upstream::tally::Budget;
+use crate::upstream::Upstream;
+
+/// One host.
+#[derive(Clone, Debug, Serialize)]
+pub struct Host {
+    /// `well`, `down` or `refused`.
+    pub health: &'static str,
+    /// Why, unless it is well.
+    pub why: Option<String>,
+    /// Calls since start.
+    pub calls: u64,
+    /// Calls without a usable answer.
+    pub failures: u64,
+    /// Its rates, as far as it told them.
+    pub rates: Vec<Rate>,
+    /// When its token expires, if it said so.
+    pub token_expires: Option<String>,
+}
+
+/// How many calls a host still takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rate {
+    /// GitHub: `core` and `graphql`. Sentry: `read` and `write`, of which each kind of call has its own.
+    pub class: &'static str,
+    /// Calls in a window.
+    pub limit: u64,
+    /// Calls that are left of them.
+    pub remaining: u64,
+    /// When the next window begins; past, if nothing was asked since.
+    pub reset: String,
+}
+
+impl Host {
+    pub(super) fn of(host: &Upstream, now: Timestamp) -> Self {
+        let (health, why) = match host.health() {
+            Health::Well => ("well", None),
+            Health::Down(why) => ("down", Some(why)),
+            Health::Refused(why) => ("refused", Some(why)),
+        };
+        let tally = host.tally();
+        let (calls, failures) = tally.counts();
+        let rate = |(class, _, budget): (_, _, Option<Budget>)| {
+            let budget = budget?;
+            let (limit, remaining, reset) = (budget.limit, budget.left(now), budget.reset.to_string());
+            Some(Rate { class, limit, remaining, reset })
+        };
+        let rates = tally.classes().filter_map(rate).collect();
+        let readable = |text: String| clock::parse_spaced(&text).map_or(text, |at| at.to_string());
+        let token_expires = host.token_expires().map(readable);
+        Self { health, why, calls, failures, rates, token_expires }
+    }
+
+    /// A host of which nothing is known: no service runs.
+    pub(super) fn unknown() -> Self {
+        Self { health: "well", why: None, calls: 0, failures: 0, rates: Vec::new(), token_expires: None }
+    }
+}

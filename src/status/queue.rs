@@ -1,0 +1,258 @@
+//! What is not done yet: queued deliveries and waiting teams, each with its last reason, and when it is tried next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::SHOWN;
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::escape::{plain, Safe};
+use crate::explain::find;
+use crate::ids::{GithubTeamId, Seq};
+use crate::lanes::Entry;
+use crate::state::record::Delivery;
+use crate::state::State;
+use crate::work::hint::{LaneKey, PutOff};
+
+/// Why something is not done yet, and when it is tried next. Only a running service knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// The reason, when it was tried last, or what keeps it from being tried; absent if neither is known.
+    pub why: Option<String>,
+    /// Since when that is so.
+    pub why_since: Option<String>,
+    /// When it is tried next, at the latest; absent where nothing is known of that.
+    pub next_try: Option<String>,
+    /// It is being worked on at this moment.
+    pub at_work: bool,
+}
+
+/// One delivery that is not dealt with.
+#[derive(Clone, Debug, Serialize)]
+pub struct Queued {
+    #[serde(skip)]
+    seq: Seq,
+    /// Its GUID.
+    pub delivery: String,
+    /// `event.action`.
+    pub event: &'static str,
+    /// The GitHub team that it is about.
+    pub team: Option<u64>,
+    /// That team's slug, as the delivery told it.
+    pub slug: Option<String>,
+    /// Since when it is queued.
+    pub since: String,
+    /// How it stands.
+    #[serde(flatten)]
+    pub attempt: Attempt,
+}
+
+/// Something that no delivery waits for, and that is put off: a team's share of a comparison, a decision, a wanted person.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delayed {
+    /// Which team, or who.
+    pub what: String,
+    /// The GitHub team.
+    pub team: Option<u64>,
+    /// What led to it.
+    pub event: &'static str,
+    /// How it stands.
+    #[serde(flatten)]
+    pub attempt: Attempt,
+}
+
+/// One team that waits for another.
+#[derive(Clone, Debug, Serialize)]
+pub struct Wait {
+    /// The GitHub team that waits.
+    pub team: u64,
+    /// What it is called now: its slug in Sentry, else the one that GitHub told last.
+    pub slug: Option<String>,
+    /// The one that has its slug.
+    pub waits_for: u64,
+    /// That slug.
+    pub wants: Option<String>,
+    /// How it stands: it is also tried as soon as the slug is free.
+    #[serde(flatten)]
+    pub attempt: Attempt,
+}
+
+/// What keeps everything from being tried.
+pub(super) struct Standstill {
+    /// Why.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until then nothing is tried; `None` where nobody can say.
+    pub until: Option<Timestamp>,
+}
+
+impl Queued {
+    /// A delivery, as far as the state alone tells.
+    pub(crate) fn of(delivery: &Delivery) -> Self {
+        let team = delivery.event.team();
+        let slug = team.and_then(|team| team.slug.as_ref());
+        Self {
+            seq: delivery.seq,
+            delivery: delivery.guid.to_string(),
+            event: delivery.event.name(),
+            team: team.map(|team| team.id.0),
+            slug: slug.map(|slug| plain(slug.as_str(), 100)),
+            since: delivery.at.to_string(),
+            attempt: Attempt::default(),
+        }
+    }
+}
+
+impl Attempt {
+    /// What several tries of the same thing come to: the oldest reason, the next try.
+    fn of(entries: &[&Entry], pause: Option<&Standstill>, clocks: (Timestamp, Instant)) -> Self {
+        let next = |entry: &Entry| entry.next.map(|next| at(next, clocks));
+        let at_work = entries.iter().any(|entry| entry.next.is_none());
+        let reason =
+            entries.iter().filter_map(|entry| entry.put_off.as_ref()).min_by_key(|known| known.since);
+        let next_try = entries.iter().filter_map(|entry| next(entry)).min();
+        if let Some(pause) = pause.filter(|_| !at_work) {
+            // What would be tried later than the pause ends waits for its own reason.
+            if reason.is_none() || pause.until.is_none() || next_try <= pause.until {
+                return Self {
+                    why: Some(pause.why.clone()),
+                    why_since: Some(pause.since.to_string()),
+                    next_try: pause.until.map(|until| until.to_string()),
+                    at_work,
+                };
+            }
+        }
+        Self {
+            why: reason.map(|known| known.why.to_string()),
+            why_since: reason.map(|known| known.since.to_string()),
+            next_try: next_try.filter(|_| !at_work).map(|next| next.max(clocks.0).to_string()),
+            at_work,
+        }
+    }
+
+    /// Since when it is put off, if it is.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        Timestamp::parse(self.why_since.as_deref()?)
+    }
+}
+
+fn at(moment: Instant, (now, instant): (Timestamp, Instant)) -> Timestamp {
+    now.after(moment.saturating_duration_since(instant))
+}
+
+impl Engine {
+    /// What keeps everything from being tried, if anything does.
+    pub(super) fn standstill(&self, now: Timestamp) -> Option<Standstill> {
+        let (wait, why) = self.paused_for()?;
+        // Whoever can not say when looks again in a second.
+        let until = (wait > Duration::from_secs(1)).then(|| now.after(wait));
+        Some(Standstill { since: self.conditions.paused_since(now, &why), why, until })
+    }
+
+    /// Says of queued deliveries and waiting teams how they stand, and returns what else is put off, the oldest first.
+    pub(crate) fn add_attempts(&self, queue: &mut [Queued], waits: &mut [Wait]) -> Vec<Delayed> {
+        let clocks = (Timestamp::now(), Instant::now());
+        let pause = self.standstill(clocks.0);
+        let seqs: BTreeSet<Seq> = queue.iter().map(|queued| queued.seq).collect();
+        let teams: BTreeSet<u64> = waits.iter().map(|wait| wait.team).collect();
+        let entries = self.lanes.entries(|delivery, put_off| match delivery {
+            Some(seq) => seqs.contains(&seq) || put_off && !teams.is_empty(),
+            None => put_off,
+        });
+        let attempt = |entries: &[&Entry]| Attempt::of(entries, pause.as_ref(), clocks);
+        for queued in queue {
+            let own: Vec<_> = entries.iter().filter(|entry| entry.delivery == Some(queued.seq)).collect();
+            queued.attempt = attempt(&own);
+        }
+        for wait in waits {
+            let key = LaneKey::Team(GithubTeamId(wait.team));
+            let own = entries.iter().filter(|entry| entry.key == key && entry.put_off.is_some());
+            wait.attempt = attempt(&own.collect::<Vec<_>>());
+        }
+        let mut others: BTreeMap<(LaneKey, &'static str), Vec<&Entry>> = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| entry.delivery.is_none()) {
+            others.entry((entry.key, entry.event)).or_default().push(entry);
+        }
+        let since = |put_off: &Option<PutOff>| put_off.as_ref().map(|known| known.since);
+        let oldest = |entries: &[&Entry]| entries.iter().filter_map(|entry| since(&entry.put_off)).min();
+        let mut others: Vec<_> = others.into_iter().map(|(key, own)| (oldest(&own), key, own)).collect();
+        others.sort_by_key(|(since, key, _)| (*since, *key));
+        let delayed = |(_, (key, event), own): (_, (LaneKey, &'static str), Vec<&Entry>)| {
+            let (what, team) = self.state(|state| name_of(state, key));
+            Delayed { what, team, event, attempt: attempt(&own) }
+        };
+        others.into_iter().map(delayed).collect()
+    }
+}
+
+fn name_of(state: &State, key: LaneKey) -> (String, Option<u64>) {
+    match key {
+        LaneKey::Team(team) => (find::name_of(state, team), Some(team.0)),
+        LaneKey::Person(user) => (format!("GitHub user {user}"), None),
+        LaneKey::Org => ("the organisation".into(), None),
+    }
+}
+
+impl super::Status {
+    /// Puts in what only a running service knows of what is not done yet.
+    pub(super) fn add_attempts(&mut self, engine: &Engine) {
+        self.delayed = engine.add_attempts(&mut self.queue, &mut self.waits);
+        self.n_delayed = self.delayed.len();
+        self.delayed.truncate(SHOWN);
+    }
+}
+
+impl fmt::Display for Attempt {
+    /// Behind what it is about: `: no answer, since …; tried next …`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(why) = &self.why {
+            write!(f, ": {}", Safe(why))?;
+            if let Some(since) = &self.why_since {
+                write!(f, ", since {since}")?;
+            }
+        }
+        match (&self.next_try, self.at_work) {
+            (_, true) => f.write_str("; being worked on now"),
+            (Some(next), false) => write!(f, "; tried next {next}"),
+            (None, false) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.event, Safe(&self.delivery))?;
+        match (&self.slug, self.team) {
+            (Some(slug), _) => write!(f, ", team `{slug}`"),
+            (None, Some(team)) => write!(f, ", GitHub team {team}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.slug {
+            Some(slug) => write!(f, "`{slug}` (GitHub team {})", self.team)?,
+            None => write!(f, "GitHub team {}", self.team)?,
+        }
+        match &self.wants {
+            Some(slug) => write!(f, " waits for the slug `{slug}`, which GitHub team {} has", self.waits_for),
+            None => write!(f, " waits for the slug of GitHub team {}", self.waits_for),
+        }
+    }
+}
+
+impl Wait {
+    /// Who waits for whom.
+    pub(crate) fn of((team, on): (GithubTeamId, GithubTeamId), state: &State) -> Self {
+        let bound = |team| state.teams.binding(team).map(|binding| binding.slug.to_string());
+        let told = || find::told_slug(state, team).map(|slug| plain(slug.as_str(), 100));
+        let (slug, wants) = (bound(team).or_else(told), bound(on));
+        Self { team: team.0, slug, waits_for: on.0, wants, attempt: Attempt::default() }
+    }
+}

@@ -1,0 +1,75 @@
+//! What was dealt with last, as it is true now.
+
+use serde::Serialize;
+
+use crate::state::deliveries::Recent;
+use crate::state::notes::{self, Note, Open};
+use crate::state::record::Status as Outcome;
+use crate::state::State;
+
+/// One delivery that was dealt with.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecentView {
+    /// Its GUID.
+    pub guid: String,
+    /// `event.action`.
+    pub event: String,
+    /// What it caused.
+    pub note: String,
+    /// What became of it.
+    pub status: Outcome,
+    /// When it was received.
+    pub received: String,
+    /// When it was dealt with.
+    pub at: String,
+    /// How it stands now.
+    #[serde(skip)]
+    pub tone: Tone,
+}
+
+/// How a delivery that was dealt with stands now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Done.
+    Done,
+    /// Done as far as it could be: Sentry does not know somebody.
+    Person,
+    /// Somebody has to decide.
+    Decision,
+    /// It failed, and was not tried again.
+    Failed,
+    /// It was held or failed once, and that is over.
+    Past,
+}
+
+impl RecentView {
+    fn of(recent: &Recent, notes: &mut notes::Reader, state: &State) -> Self {
+        let Note { text: mut note, open } = notes.read(&recent.note);
+        let has_failed = || state.deliveries.failed().any(|failure| failure.delivery.guid == recent.guid);
+        let tone = match (recent.status, open) {
+            (Outcome::Failed, _) if has_failed() => Tone::Failed,
+            (_, Some(Open::Decision)) => Tone::Decision,
+            (_, Some(Open::Person)) => Tone::Person,
+            (Outcome::Failed | Outcome::Held, None) => Tone::Past,
+            (_, None) => Tone::Done,
+        };
+        if recent.status == Outcome::Failed && tone != Tone::Failed {
+            note += "; tried again since then";
+        }
+        Self {
+            tone,
+            guid: recent.guid.to_string(),
+            event: recent.event.to_string(),
+            note,
+            status: recent.status,
+            received: recent.received.to_string(),
+            at: recent.at.to_string(),
+        }
+    }
+}
+
+/// What was dealt with last, as it is true now.
+pub(super) fn recent(state: &State) -> Vec<RecentView> {
+    let mut notes = notes::Reader::new(state);
+    state.deliveries.recent().map(|recent| RecentView::of(recent, &mut notes, state)).collect()
+}

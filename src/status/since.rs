@@ -1,0 +1,102 @@
+//! Since when something is so that is only ever seen by looking: that the service is not ready, that nothing is tried.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::LookFailed;
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::upstream::Trouble;
+
+/// What was seen when it was looked last. A look a second keeps it true.
+#[derive(Debug, Default)]
+pub struct Conditions(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    not_ready: Option<Timestamp>,
+    /// The reason, and when it was seen first.
+    paused: Option<(String, Timestamp)>,
+    /// When both sides, or Sentry's people, were looked at last without an event, and since when that fails.
+    looked: Option<Timestamp>,
+    look_failed: Option<LookFailed>,
+}
+
+impl Conditions {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when the service is not ready, which it is at this moment or not.
+    pub(super) fn not_ready_since(&self, now: Timestamp, is_ready: bool) -> Option<Timestamp> {
+        let mut seen = self.lock();
+        seen.not_ready = (!is_ready).then(|| seen.not_ready.unwrap_or(now));
+        seen.not_ready
+    }
+
+    /// Since when nothing is tried for this reason.
+    pub(super) fn paused_since(&self, now: Timestamp, why: &str) -> Timestamp {
+        let mut seen = self.lock();
+        let known = seen.paused.take().filter(|(known, _)| known == why);
+        let (why, since) = known.unwrap_or_else(|| (why.into(), now));
+        seen.paused = Some((why, since));
+        since
+    }
+
+    fn not_paused(&self) {
+        self.lock().paused = None;
+    }
+}
+
+impl Engine {
+    /// Looks how things are, so that it is known since when they are so. To be called every second.
+    pub fn note_conditions(&self) {
+        let now = Timestamp::now();
+        self.conditions.not_ready_since(now, self.why_not_ready().is_empty());
+        if self.standstill(now).is_none() {
+            self.conditions.not_paused();
+        }
+    }
+
+    /// Both sides, or Sentry's people, are being looked at without an event.
+    pub fn note_look(&self) {
+        self.conditions.lock().looked = Some(Timestamp::now());
+    }
+
+    /// What such a look has come to.
+    pub fn note_looked(&self, looked: &Result<(), Trouble>) {
+        let mut seen = self.conditions.lock();
+        seen.look_failed = looked.as_ref().err().map(|trouble| {
+            let since =
+                seen.look_failed.take().map_or_else(|| Timestamp::now().to_string(), |known| known.since);
+            LookFailed { since, why: trouble.to_string() }
+        });
+    }
+
+    /// Since when such a look fails, and why.
+    pub(super) fn look_failed(&self) -> Option<LookFailed> {
+        self.conditions.lock().look_failed.clone()
+    }
+
+    /// When that is done next, if ever.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        let last = self.conditions.lock().looked.unwrap_or(self.started);
+        Some(last.after(self.settings().interval?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_so_is_so_since_it_was_first_seen() {
+        let seen = Conditions::default();
+        let ready = |now, is_ready| seen.not_ready_since(Timestamp(now), is_ready).map(|at| at.0);
+        assert_eq!([ready(1, false), ready(2, false)], [Some(1), Some(1)]);
+        assert_eq!([ready(3, true), ready(4, false)], [None, Some(4)]);
+        let paused = |now, why| seen.paused_since(Timestamp(now), why).0;
+        assert_eq!([paused(1, "a"), paused(2, "a"), paused(3, "b")], [1, 1, 3]);
+        seen.not_paused();
+        assert_eq!(paused(4, "b"), 4);
+    }
+}
