@@ -156,8 +156,12 @@ const TEXT_LIMIT: usize = 255;
 
 /// Reads the body of a delivery whose `X-GitHub-Event` is `name`.
 pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, Malformed> {
-    let body: Body =
-        serde_json::from_slice(body).map_err(|e| Malformed(format!("the body is not JSON: {e}")))?;
+    let body: Body = serde_json::from_slice(body).map_err(|e| {
+        Malformed(match e.is_data() {
+            true => format!("the body is not that of a `{}` event: {e}", crate::escape::plain(name, 60)),
+            false => format!("the body is not JSON: {e}"),
+        })
+    })?;
     let action = body.action.clone().unwrap_or_default();
     let meaning = match name {
         "ping" => Meaning::Ping(body.ping()?),
@@ -191,6 +195,11 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Op
     T::deserialize(from).map(Some)
 }
 
+/// What is null is as if it were left out.
+fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
 #[derive(Deserialize)]
 struct OrgBody {
     id: GithubOrgId,
@@ -203,7 +212,7 @@ struct TeamBody {
     name: String,
     slug: Option<String>,
     parent: Option<ParentBody>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     deleted: bool,
 }
 
@@ -238,18 +247,18 @@ struct FromBody {
 /// A webhook, as a ping and the list of webhooks tell it.
 #[derive(Deserialize)]
 pub(crate) struct HookBody {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "or_nothing")]
     kind: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     events: Vec<String>,
     config: Option<HookConfigBody>,
 }
 
 #[derive(Deserialize)]
 struct HookConfigBody {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     url: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     content_type: String,
     // GitHub sends "0" or "1", its description also allows a number.
     insecure_ssl: Option<serde_json::Value>,
@@ -492,6 +501,21 @@ mod tests {
         ] {
             assert!(parse_text(name, body).is_err(), "{name} {body}");
         }
+    }
+
+    #[test]
+    fn null_is_as_if_left_out_and_the_wrong_json_is_not_called_no_json() {
+        let nulls = r#""zen":null,"hook":{"type":null,"events":null,"config":{"url":null,"content_type":null,"insecure_ssl":null}}"#;
+        assert_eq!(parse_text("ping", nulls), Ok(Meaning::Ping(Ping::default())));
+        assert_eq!(parse_text("ping", r#""hook":{"config":null}"#), Ok(Meaning::Ping(Ping::default())));
+        let undeleted =
+            r#""action":"created","team":{"id":7,"name":"T","slug":"t","deleted":null,"parent":null}"#;
+        assert!(matches!(parse_text("team", undeleted), Ok(Meaning::Change(Event::TeamCreated { .. }))));
+        let told = |name: &str, body: &[u8]| parse(name, body).unwrap_err().0;
+        assert!(
+            told("ping", br#"{"hook":{"type":7}}"#).starts_with("the body is not that of a `ping` event: ")
+        );
+        assert!(told("ping", b"{").starts_with("the body is not JSON: "));
     }
 
     #[test]
