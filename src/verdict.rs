@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::escape::Quoted;
 use crate::upstream::answer::Answer;
 use crate::upstream::graphql::{self, Whole};
+use crate::upstream::redirect;
 use crate::upstream::refusal::{github_message, is_rate_limit, Policy, Refusal};
 
 /// What was asked; the same status means different things to different questions.
@@ -90,10 +92,7 @@ pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
     use Verdict::*;
     let said = || answer.brief();
     match answer.status {
-        300..=399 => {
-            let to = answer.headers.location.as_deref().unwrap_or("nowhere");
-            Refused(format!("answered with a redirect to {}", crate::escape::Quoted(to)))
-        }
+        _ if answer.is_redirect() => redirected(asked, answer),
         // A limit of this kind of call alone, and of a day: no reason to wait with others.
         429 if asked == Asked::Invite && answer.said().contains("invitations") => Never(said()),
         429 => Wait(wait(asked, answer, now)),
@@ -103,6 +102,30 @@ pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
         _ if asked.is_github() => github_refusal(answer, now),
         _ => sentry_refusal(asked, answer),
     }
+}
+
+/// Whether the API that was asked gave this answer, whatever it says: a page, a proxy or another program may answer at a
+/// wrong address.
+pub fn is_of_the_api(asked: Asked, verdict: &Verdict, answer: &Answer) -> bool {
+    match verdict {
+        Verdict::Unknown(_) => false,
+        Verdict::Wait(_) | Verdict::Refused(_) | Verdict::Never(_) => {
+            let is_graphqls = asked == Asked::Graphql && answer.status == 200;
+            let is_sentrys = || answer.json().is_some_and(|body| body.get("detail").is_some());
+            is_graphqls || if asked.is_github() { github_message(answer).is_some() } else { is_sentrys() }
+        }
+        _ => true,
+    }
+}
+
+/// No redirect is followed: a token would go elsewhere. It says that an address or a name is not the right one.
+fn redirected(asked: Asked, answer: &Answer) -> Verdict {
+    let to = answer.redirects_to();
+    // A project that was renamed says nothing about the organisation.
+    if asked == Asked::LinkProject && redirect::is_to_new_slug(answer) {
+        return Verdict::Never(format!("the project has another slug now: {to}"));
+    }
+    Verdict::Refused(format!("answered with a redirect to {to}: {}", redirect::fix(asked, answer)))
 }
 
 /// What a proxy, a firewall or a login wall says in the API's place: it means an outage, never a fact.
@@ -136,7 +159,7 @@ fn graphql(answer: &Answer, now: Timestamp) -> Verdict {
     match graphql::whole(answer) {
         None => Verdict::Done,
         Some(Whole::Limit) => Verdict::Wait(wait(Asked::Graphql, answer, now)),
-        Some(Whole::Policy(policy, said)) => blocked(policy, &crate::escape::Quoted(&said).to_string()),
+        Some(Whole::Policy(policy, said)) => blocked(policy, &Quoted(&said).to_string()),
     }
 }
 

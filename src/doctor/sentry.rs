@@ -11,8 +11,9 @@ use crate::sentry::look::{Holder, TeamRow};
 use crate::sentry::scopes::{self, Needed};
 use crate::sentry::{Member, Sentry};
 use crate::state::record::{Mode, Source};
+use crate::upstream::redirect::{self, SENTRY_ADDRESS};
 use crate::upstream::{Reply, Trouble};
-use crate::verdict::Verdict;
+use crate::verdict::{self, Asked, Verdict};
 use crate::words::counted;
 
 const AREA: Area = Area::Sentry;
@@ -69,6 +70,10 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Opti
             let what = format!("SENTRY_TOKEN is refused ({said}): revoked, expired, of another region, or pasted incompletely");
             AREA.failed(what, format!("{make}; for another region or a server of your own, set SENTRY_URL"))
         }
+        Verdict::Refused(_) if reply.answer.is_redirect() => AREA.failed(
+            format!("Sentry at {url} answered with a redirect to {}", reply.answer.redirects_to()),
+            redirect::fix(Asked::Sentry, &reply.answer),
+        ),
         Verdict::Refused(why) => {
             let fix = "correct SENTRY_URL, or name your certificate authority in SSL_CERT_FILE";
             AREA.failed(format!("Sentry at {url} {why}"), fix)
@@ -76,6 +81,10 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Opti
         Verdict::Wait(wait) => AREA.warning(
             format!("Sentry's rate limit is used up, so nothing more is asked: {said}"),
             format!("check again in {}", short(*wait)),
+        ),
+        verdict if (200..500).contains(&reply.answer.status) => AREA.failed(
+            format!("what answers at {url} is not Sentry's API: {}", unusable(verdict, reply)),
+            format!("correct SENTRY_URL: {SENTRY_ADDRESS}; if it is right, look for a proxy or firewall in between"),
         ),
         verdict => AREA.failed(
             format!("Sentry at {url} can not be asked: {}", unusable(verdict, reply)),

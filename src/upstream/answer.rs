@@ -111,6 +111,21 @@ impl Answer {
         self.headers.json.then(|| serde_json::from_slice(&self.body).ok())?
     }
 
+    /// The code that Sentry gives some refusals: `{"detail": {"code": …}}`.
+    pub fn code(&self) -> Option<String> {
+        Some(self.json()?.pointer("/detail/code")?.as_str()?.into())
+    }
+
+    /// Whether it sends whoever asked somewhere else.
+    pub fn is_redirect(&self) -> bool {
+        (300..400).contains(&self.status)
+    }
+
+    /// Where to, in quotes.
+    pub fn redirects_to(&self) -> String {
+        escape::Quoted(self.headers.location.as_deref().unwrap_or("nowhere")).to_string()
+    }
+
     /// Tells a body from another one, as one page from the next.
     pub fn sum(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

@@ -6,10 +6,12 @@
 
 pub mod answer;
 pub mod at_once;
+pub mod first_answer;
 pub mod graphql;
 pub mod link;
 pub mod pace;
 pub mod proxies;
+pub mod redirect;
 pub mod refusal;
 pub mod tally;
 pub mod tls;
@@ -32,6 +34,7 @@ use crate::secret::Secret;
 use crate::verdict::{self, Asked, Verdict};
 use answer::{Answer, Headers};
 use at_once::AtOnce;
+use first_answer::{FirstAnswer, Heard};
 use pace::{Health, Method, Pace};
 use refusal::{Policy, Refusal};
 use tally::Tally;
@@ -65,6 +68,7 @@ pub struct Upstream {
     headers: &'static [(&'static str, &'static str)],
     pace: Mutex<Pace>,
     at_once: Arc<AtOnce>,
+    first: Arc<FirstAnswer>,
     stopping: Condvar,
     stopped: AtomicBool,
     tally: Mutex<Tally>,
@@ -162,6 +166,7 @@ impl Upstream {
             headers,
             pace: Mutex::default(),
             at_once: Arc::default(),
+            first: Arc::default(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(Tally::new(classes)),
@@ -181,6 +186,7 @@ impl Upstream {
             headers: self.headers,
             pace: Mutex::default(),
             at_once: self.at_once.clone(),
+            first: self.first.clone(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(self.tally()),
@@ -248,6 +254,16 @@ impl Upstream {
     /// How the host is feeling.
     pub fn health(&self) -> Health {
         self.pace().health()
+    }
+
+    /// Whether it has answered as the API that it is taken for, since the start.
+    pub fn heard(&self) -> Heard {
+        self.first.heard()
+    }
+
+    /// Where it is.
+    pub fn base(&self) -> &BaseUrl {
+        &self.base
     }
 
     /// The host's name.
@@ -391,6 +407,7 @@ impl Upstream {
         let now = Instant::now();
         let headers = &reply.answer.headers;
         let told = told_of_the_token(&reply.verdict, headers);
+        self.first.learn(Heard::of(asked, reply));
         self.lock_tally().learn(asked, &reply.verdict, told);
         if let Some(expires) = &headers.token_expires {
             *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());

@@ -28,6 +28,7 @@ mod explain;
 mod faults;
 mod fill;
 mod first;
+mod first_answer;
 mod flood;
 mod found;
 mod full;
