@@ -66,6 +66,10 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Opti
     }
     Some(match &reply.verdict {
         Verdict::Done => return None,
+        Verdict::Refused(_) if verdict::named_cause(&reply.answer).is_some() => {
+            let (code, fix) = verdict::named_cause(&reply.answer)?;
+            AREA.failed(format!("SENTRY_TOKEN is refused: `{}`: {said}", crate::escape::plain(&code, 60)), fix)
+        }
         Verdict::Refused(_) if reply.answer.status == 401 => {
             let what = format!("SENTRY_TOKEN is refused ({said}): revoked, expired, of another region, or pasted incompletely");
             AREA.failed(what, format!("{make}; for another region or a server of your own, set SENTRY_URL"))

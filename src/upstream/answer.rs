@@ -181,7 +181,11 @@ fn message(body: &serde_json::Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Array(items) => items.first().and_then(message),
         Value::Object(fields) => {
-            let whole = ["detail", "message", "info"].iter().find_map(|name| fields.get(*name)?.as_str());
+            let whole = ["detail", "message", "info"].iter().find_map(|name| match fields.get(*name)? {
+                Value::String(text) => Some(text.as_str()),
+                // `{"code": …, "message": …}`
+                detail => detail.get("message")?.as_str(),
+            });
             match whole {
                 Some(text) => Some(text.into()),
                 None => {
@@ -212,6 +216,10 @@ mod tests {
             (r#"{"slug":["bad slug"]}"#, "slug: bad slug"),
             (r#"{"non_field_errors":["a"],"detail":"b"}"#, "b"),
             (r#"{"info":"route"}"#, "route"),
+            (
+                r#"{"detail":{"code":"sso-required","message":"Must login via SSO","extra":{"loginUrl":"/"}}}"#,
+                "Must login via SSO",
+            ),
             (r#""bare string""#, "bare string"),
             (r#"["list"]"#, "list"),
             ("<html>\n  x\u{1b}[1m</html>", "x[1m"),
