@@ -264,7 +264,8 @@ pub fn run(engine: &Engine) {
         }
         let by_interval = engine.settings().interval.is_some_and(|interval| looked.elapsed() >= interval);
         let is_due = || engine.take_reconcile_due() || engine.take_second_look() || by_interval;
-        if engine.paused_for().is_none() && is_due() {
+        // What is asked for while another comparison is carried out is still due after it.
+        if engine.paused_for().is_none() && !engine.is_reconciling() && is_due() {
             looked = Instant::now();
             engine.github.forget_refusals();
             engine.look_at_disputes();

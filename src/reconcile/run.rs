@@ -127,7 +127,7 @@ impl Engine {
     ) -> Result<Option<Reconciled>, Trouble> {
         let comparing = self.comparing.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self.last_reconcile();
-        if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
+        if self.is_reconciling() {
             return Ok(None);
         }
         let began = Instant::now();
@@ -148,6 +148,11 @@ impl Engine {
         let level = if changed { log::Level::Info } else { log::Level::Debug };
         log::log!(level, "reconcile: {}", done.summary);
         Ok(Some(done))
+    }
+
+    /// Whether a comparison is being carried out: another one has to wait.
+    pub fn is_reconciling(&self) -> bool {
+        self.last_reconcile().is_some_and(|last| last.run.tally().is_under_way(Instant::now()))
     }
 
     /// The last comparison that was carried out.

@@ -13,8 +13,9 @@ use crate::state::deliveries::Recent;
 use crate::state::holds::{HeldChange, Hold, HoldName};
 
 /// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
-/// written anew at start. It is raised when kinds of records are added, which an older program would take for damage.
-pub const FORMAT: u32 = 2;
+/// written anew at start. It is raised when kinds of records are added, or when a field may be absent that never was:
+/// an older program would take that for damage.
+pub const FORMAT: u32 = 3;
 
 /// One change of state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

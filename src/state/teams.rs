@@ -256,7 +256,7 @@ impl Teams {
     }
 
     pub(super) fn received(&mut self, delivery: &Delivery) {
-        if let Event::MemberRemoved { person } = &delivery.event {
+        if let Event::MemberRemoved { person: Some(person) } = &delivery.event {
             for news in self.news.values_mut() {
                 if news.word(person.id).is_some() {
                     news.say(person.id, false, delivery.seq);

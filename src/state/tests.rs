@@ -168,7 +168,7 @@ fn leaving_the_organisation_is_the_latest_word_in_every_team() {
         [
             delivery(1, membership(1, 5, Change::Added)),
             delivery(2, membership(2, 5, Change::Added)),
-            delivery(3, Event::MemberRemoved { person: person(5) }),
+            delivery(3, Event::MemberRemoved { person: Some(person(5)) }),
             delivery(4, membership(2, 5, Change::Added)),
         ]
         .map(Record::Received),

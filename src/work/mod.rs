@@ -6,6 +6,7 @@ pub mod undo;
 mod bind;
 mod end;
 mod members;
+mod nameless;
 mod news;
 mod org;
 pub mod outcomes;
@@ -83,7 +84,7 @@ fn dispatch(engine: &Engine, key: LaneKey, hints: Vec<Hint>) -> Ended {
     match key {
         LaneKey::Team(team) => of_team(engine, team, hints, org, mode),
         LaneKey::Person(_) => each(hints, |hint| person::run(engine, hint, &org, mode)),
-        LaneKey::Org => each(hints, |hint| org::run(engine, hint, &org)),
+        LaneKey::Org => each(hints, |hint| org::run(engine, hint, &org, mode)),
     }
 }
 

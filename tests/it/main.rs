@@ -30,6 +30,7 @@ mod http;
 mod invites;
 mod lifecycle;
 mod model;
+mod nameless;
 mod payloads;
 mod people;
 mod proxies;
