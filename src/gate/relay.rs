@@ -20,7 +20,7 @@ use super::head::{Head, Method};
 pub const GATE_HEADER: &str = "x-gate";
 
 /// A delivery's answer waits for a flush to disk; everything else is quicker.
-const ANSWER: Duration = Duration::from_secs(30);
+pub const ANSWER: Duration = Duration::from_secs(30);
 /// How long it may be away when it has died, and how often it is looked for.
 const REPLACED: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(20);

@@ -9,7 +9,7 @@ use serde_json::{json, Value};
 
 use crate::raw::{self, Raw};
 use crate::standin::{Delivery, Sender};
-use crate::world::{bounds, get, may_open_many_files, Truth, World, PATIENCE, SECRET};
+use crate::world::{accepted, bounds, get, may_open_many_files, Truth, World, PATIENCE, SECRET};
 
 /// In payload mode, with its service running.
 pub fn world() -> World {
@@ -39,13 +39,14 @@ pub(crate) fn size(world: &World) -> (usize, usize) {
     (size.threads, size.descriptors)
 }
 
-/// A stranger leaves nothing behind: neither threads (tiny_http's go after five idle seconds) nor descriptors.
+/// A stranger leaves nothing behind: neither threads (tiny_http's go after five idle seconds) nor a single connection. What
+/// the service opens for itself, files and connections to both hosts, is its own affair.
 #[track_caller]
 pub(crate) fn assert_comes_to_rest(world: &World, before: (usize, usize)) {
-    world.wait_until("as small as before", || {
-        let now = size(world);
-        now.0 <= before.0 + 8 && now.1 <= before.1 + 8
-    });
+    let port = |url: &str| url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let ports = [port(&world.service().url), port(&world.service().admin)];
+    let left = || (size(world).0.saturating_sub(before.0), accepted(world.service().pid(), &ports));
+    world.wait_until("no more threads than before, and no connection", || left() == (0, 0));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 #[allow(unused_imports)] // As above.
-pub use process::{may_open_many_files, unused_port, Size};
+pub use process::{accepted, may_open_many_files, unused_port, Size};
 #[allow(unused_imports)] // As above.
 pub use secrets::{written, Secrets};
 use serde_json::Value;
