@@ -33,7 +33,8 @@ pub struct Both {
     pub people: BTreeMap<GithubUserId, Identity>,
     /// Of these the public profile could not be read, and no other source knows them.
     pub unread: BTreeSet<GithubUserId>,
-    /// Teams that are bound, or would be if a person let them, and that GitHub has deleted, for certain.
+    /// Teams that are bound, or being made, or would be bound if a person let them, and that GitHub has deleted, for
+    /// certain.
     pub deleted: BTreeSet<GithubTeamId>,
     /// How much was read of GitHub.
     pub sizes: Sizes,
@@ -132,8 +133,8 @@ impl Engine {
         Ok(teams.iter().map(|team| team.id).zip(read).collect())
     }
 
-    /// Teams that are bound, or would be if a person let them, that the snapshot does not show, and that GitHub no longer
-    /// has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
+    /// Teams that are bound, or being made, or would be bound if a person let them, that the snapshot does not show, and that
+    /// GitHub no longer has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
         let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
         let Some((org, _)) = self.bearings() else { return Ok(BTreeSet::new()) };
@@ -142,6 +143,7 @@ impl Engine {
         }
         let absent: BTreeSet<_> = self.state(|state| {
             let bound = state.teams.bindings().map(|(team, _)| team);
+            let bound = bound.chain(state.teams.being_made().map(|(team, _)| team));
             let disputing = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(HeldChange::team);
             bound.chain(disputing).filter(|team| !shown.contains(team)).collect()
         });

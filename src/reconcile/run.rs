@@ -195,7 +195,24 @@ impl Engine {
                     .add(LaneKey::Team(team.team), Hint::new(*read, From::Own("reconcile"), Ask::Part(part)));
             }
         }
+        self.forget_unmade(both, *seq, *read, &run);
         run
+    }
+
+    /// A team that GitHub has deleted and that Sentry never got: the attempt to make it is over, and its slug free. Nothing
+    /// changes in Sentry, so that no plan shows it.
+    fn forget_unmade(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
+        let there: HashSet<_> = both.sentry.teams.iter().map(|team| &team.slug).collect();
+        let unmade: Vec<_> = self.state(|state| {
+            let being_made = state.teams.being_made();
+            let unmade =
+                being_made.filter(|(team, slug)| both.deleted.contains(team) && !there.contains(slug));
+            unmade.map(|(team, slug)| (team, slug.clone())).collect()
+        });
+        for (team, slug) in unmade {
+            let part = Part::new(team, [seq, read], vec![Task::End { slug }], run.clone());
+            self.lanes.add(LaneKey::Team(team), Hint::new(read, From::Own("reconcile"), Ask::Part(part)));
+        }
     }
 
     /// New holds are written down; those that are no longer due are history.

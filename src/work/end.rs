@@ -99,7 +99,7 @@ fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
 }
 
 fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcome, Outcome> {
-    bind::resolve_intent(job, apply)?;
+    bind::resolve_without_making(job, apply)?;
     if fate(job) == Some(Fate::Deleted) {
         return Ok(Outcome::Done("the Sentry team was deleted".into()));
     }

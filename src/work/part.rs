@@ -1,7 +1,7 @@
 //! One call of a team's share of a comparison. Whatever an event has said since the comparison began is newer, and wins.
 
 use super::bind::{self, How, Wish};
-use super::team::TeamJob;
+use super::team::{Stop, TeamJob};
 use super::{end, members};
 use crate::engine::{lock, Engine};
 use crate::event::Person;
@@ -68,7 +68,13 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
 /// Whether something was changed in Sentry.
 fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<bool, Outcome> {
     let apply = job.apply(Some(hint));
-    bind::resolve_and_go_on(job, &apply)?;
+    // An end settles by itself what is open, and makes nothing for it.
+    if !matches!(task, Task::End { .. }) {
+        bind::resolve_and_go_on(job, &apply).map_err(|stop| match stop {
+            Stop::With(outcome) => outcome,
+            Stop::NotVisible => Outcome::Later("GitHub does not show the team".into(), None),
+        })?;
+    }
     match task {
         Task::FindAgain => {
             // The comparison read Sentry before it looked at the bindings: the team may have been made in between.

@@ -344,6 +344,9 @@ impl TeamJob<'_> {
         if let Some(wait) = NOT_VISIBLE.get(usize::from(hint.looks)) {
             return Outcome::LookAgain("GitHub does not show the team".into(), *wait);
         }
+        if let Err(outcome) = bind::give_up_making(self, &self.apply(Some(hint))) {
+            return outcome;
+        }
         log::warn!("team {}: not visible to GH_TOKEN; nothing is removed", self.team);
         Outcome::Done("not visible: GitHub does not show the team to this token; nothing was changed".into())
     }

@@ -230,3 +230,92 @@ fn whoever_was_put_in_just_before_the_process_died_and_then_left_the_organisatio
     world.start();
     world.wait_for_members("crew", &[]);
 }
+
+/// How a call goes that makes a team while the process dies.
+#[derive(Clone, Copy, PartialEq)]
+enum Making {
+    /// Sentry has made the team, and nobody has heard of it.
+    Done,
+    /// It never got there.
+    Lost,
+}
+
+/// The service dies between the call that makes a team and its record, and GitHub deletes the team unheard. Whether the
+/// GitHub token may see that it is deleted, and not only hidden.
+fn dies_while_it_makes_a_team(making: Making, sees_all: bool) -> World {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "off");
+    if !sees_all {
+        let viewer = world.github.add_person(GithubUser::new("viewer"));
+        let token = world.github.add_token(GithubToken::members_read(viewer));
+        world.set("GH_TOKEN", &token);
+    }
+    with_old_crew(&mut world);
+    let cut = Rule::new(MAKES, Fault::Cut);
+    world.sentry.wire.script(if making == Making::Done { cut.after() } else { cut.always() });
+    // Whether Sentry has made it is not to be found out before the end.
+    world.sentry.wire.script(Rule::new(LOOKS, Fault::Status(500)).nth(2).always());
+    let (night, created) = world.github.create_team("Night", world.olive);
+    let mark = world.sentry.wire.mark();
+    world.send(&created);
+    world.wait_until("the call is made", || match making {
+        Making::Done => world.members("night").is_some(),
+        Making::Lost => world.sentry.wire.calls_since(mark).iter().any(|call| call.route == MAKES),
+    });
+    world.take_service().kill();
+    world.sentry.wire.clear_faults();
+    assert_eq!(world.members("night").is_some(), making == Making::Done);
+    world.github.delete_team(night);
+    world
+}
+
+const MAKES: &str = "POST /organizations/{org}/teams/";
+const LOOKS: &str = "GET /teams/{org}/{slug}/";
+
+/// What was made for nobody goes, whoever is first at the next start: the look at what is open, or the comparison.
+#[test]
+fn a_team_that_was_made_as_the_process_died_and_that_github_deleted_unheard_is_deleted() {
+    for comparison_first in [true, false] {
+        let mut world = dies_while_it_makes_a_team(Making::Done, true);
+        let (later, times) = match comparison_first {
+            true => (LOOKS, 2),
+            false => ("GET /organizations/{org}/teams/", 1),
+        };
+        world.sentry.wire.script(Rule::new(later, Fault::Status(500)).times(times));
+        world.start();
+        world.wait_until("it is deleted", || world.members("night").is_none());
+        let (_, created) = world.github.create_team("Night", world.olive);
+        world.send(&created);
+        world.wait_for_members("night", &[]);
+        assert_eq!(world.status()["holds"], json!([]));
+    }
+}
+
+#[test]
+fn a_team_that_was_not_yet_made_as_the_process_died_and_that_github_deleted_unheard_is_never_made() {
+    let mut world = dies_while_it_makes_a_team(Making::Lost, true);
+    let mark = world.sentry.wire.mark();
+    world.start();
+    world.wait_until("the first comparison is over", || !world.status()["last_reconcile"].is_null());
+    // Its slug is another team's.
+    let (_, created) = world.github.create_team("Night", world.olive);
+    world.send(&created);
+    world
+        .wait_until("that one is made", || world.members("night").is_some_and(|members| !members.is_empty()));
+    assert_eq!(world.writes_since(mark).iter().filter(|call| call.starts_with(MAKES)).count(), 1);
+}
+
+/// Nobody can tell whether it is deleted or only hidden, and the name is another team's by now.
+#[test]
+fn a_team_that_was_not_yet_made_and_is_no_longer_to_be_seen_gives_up_its_slug() {
+    let mut world = dies_while_it_makes_a_team(Making::Lost, false);
+    let mark = world.sentry.wire.mark();
+    world.start();
+    let (_, created) = world.github.create_team("Night", world.olive);
+    world.send(&created);
+    // It is looked at again after 2, 15 and 60 seconds.
+    world.wait_within(Duration::from_secs(110), "another one has the slug", || {
+        world.members("night").is_some_and(|members| !members.is_empty())
+    });
+    assert_eq!(world.writes_since(mark).iter().filter(|call| call.starts_with(MAKES)).count(), 1);
+}
