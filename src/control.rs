@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::{Bench, Command, Output, Reply};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
+use crate::interrupted::retried;
 use crate::reconcile::read::Progress;
 
 /// No line is longer: a kept plan of the largest organisation is some 30 MiB.
@@ -176,7 +177,8 @@ impl Running {
     /// The service that runs on a state directory; `None` if there is none.
     pub fn find(state_dir: &Path) -> Result<Option<Self>> {
         let socket = state_dir.join("control").display().to_string();
-        let connected = ShortPath::new(state_dir, "control").and_then(|path| UnixStream::connect(&path.path));
+        let connected =
+            ShortPath::new(state_dir, "control").and_then(|path| retried(|| UnixStream::connect(&path.path)));
         match connected {
             Ok(stream) => Ok(Some(Self { stream, socket })),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -46,6 +46,7 @@ pub mod identity;
 pub mod ids;
 pub mod inner;
 pub mod intake;
+pub mod interrupted;
 pub mod invite;
 pub mod journal;
 pub mod lanes;

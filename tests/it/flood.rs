@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{prlimit, Pid, Resource, Rlimit};
+use sentry_team_sync::interrupted::retried;
 
 use crate::gate::{a_delivery, assert_comes_to_rest, size, world};
 use crate::raw::{self, Raw};
@@ -98,7 +99,7 @@ fn stream_without_end(url: &str, first: &[u8], again: &[u8]) -> (usize, String) 
     // Read meanwhile: a reset at the end may take the answer away.
     let answer = thread::spawn(move || {
         let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
-        while let Ok(n @ 1..) = reader.read(&mut chunk) {
+        while let Ok(n @ 1..) = retried(|| reader.read(&mut chunk)) {
             answer.extend_from_slice(&chunk[..n]);
         }
         String::from_utf8(answer).unwrap()
@@ -285,13 +286,13 @@ fn what_a_dead_tiny_http_still_reads_is_answered() {
     world.wait_for_rest();
     // To tiny_http itself, as the gates do.
     let socket = world.dir.0.join("state/http");
-    let mut begun = UnixStream::connect(&socket).unwrap();
+    let mut begun = retried(|| UnixStream::connect(&socket)).unwrap();
     begun.set_read_timeout(Some(PATIENCE)).unwrap();
     begun.write_all(b"GET /healthz HTTP/1.1\r\nX-Gate: public\r\n").unwrap();
     // Another one that is answered was accepted later.
     assert_eq!(get(&format!("{}/healthz", world.service().url)).0, 200);
     limit(&world, Resource::Nofile, size(&world).1 as u64);
-    world.wait_until("it has died", || UnixStream::connect(&socket).is_err());
+    world.wait_until("it has died", || retried(|| UnixStream::connect(&socket)).is_err());
     limit(&world, Resource::Nofile, 4096);
     let healthy = format!("{}/healthz", world.service().url);
     world.wait_until("another one is in its place", || get(&healthy).0 == 200);

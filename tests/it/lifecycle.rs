@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use sentry_team_sync::interrupted::retried;
+
 use crate::raw::{self, Raw};
 use crate::standin::client::{Connection, Place};
 use crate::standin::{Delivery, Fault, Rule, Sender};
@@ -208,7 +210,7 @@ fn a_workers_panic_costs_its_request_and_nothing_else() {
     world.start();
     let inner = world.dir.0.join("state/http");
     for n in 1..=20 {
-        let mut stream = UnixStream::connect(&inner).unwrap();
+        let mut stream = retried(|| UnixStream::connect(&inner)).unwrap();
         stream
             .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n")
             .unwrap();

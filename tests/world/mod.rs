@@ -197,7 +197,7 @@ pub fn get(url: &str) -> (u16, String) {
 /// A GET of somebody who may be dying.
 pub fn try_get(url: &str) -> std::io::Result<(u16, String)> {
     let (place, path) = Place::parse(url);
-    let answer = Connection::open(&place, Duration::from_secs(10))?.send("GET", &path, &[], b"")?;
+    let answer = Connection::open(&place, PATIENCE)?.send("GET", &path, &[], b"")?;
     Ok((answer.status, String::from_utf8(answer.body).expect("UTF-8")))
 }
 
@@ -404,7 +404,7 @@ impl World {
 
     /// A sender of signed deliveries.
     pub fn sender(&self) -> Sender {
-        Sender::new(&format!("{}/github", self.service().url), SECRET).patience(Duration::from_secs(20))
+        Sender::new(&format!("{}/github", self.service().url), SECRET).patience(PATIENCE)
     }
 
     /// Sends deliveries one after the other; each must be answered with a 2xx.
