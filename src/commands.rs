@@ -1,6 +1,7 @@
 //! What commands do, with a running service behind them or with its state directory alone.
 
 mod explain;
+mod pause;
 mod undo;
 
 use std::fmt::{self, Write};
@@ -22,7 +23,7 @@ use crate::reconcile::command::{self, Sync};
 use crate::reconcile::read::Progress;
 use crate::state::holds::HoldName;
 use crate::state::record::{DeliveryKey, Record, Status};
-use crate::state::State;
+use crate::state::{Pause, State};
 use crate::status;
 use crate::work::hint::{Hint, LaneKey, Outcome};
 
@@ -75,6 +76,13 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// Stop all writes to Sentry.
+    Pause {
+        /// Why, for whoever reads the status.
+        reason: Option<String>,
+    },
+    /// Allow them again.
+    Resume,
     /// What was decided, from the audit log.
     Audit(Query),
     /// Bring back a Sentry team that the mirror deleted.
@@ -120,6 +128,15 @@ pub struct Bench<'a> {
 impl Bench<'_> {
     /// Carries out a command; `progress` is told how far it is.
     pub fn run(&self, command: &Command, progress: Progress) -> Reply {
+        let mut reply = self.carry_out(command, progress);
+        let pause = self.journal.read(|state| state.paused.clone()).filter(|_| command.is_kept_by_a_pause());
+        if let Some(pause) = pause {
+            reply.tell(&format!("paused: {pause}; to go on: sentry-team-sync resume"));
+        }
+        reply
+    }
+
+    fn carry_out(&self, command: &Command, progress: Progress) -> Reply {
         match command {
             Command::Sync(sync) => match self.engine {
                 Some(engine) => command::run(engine, sync, progress),
@@ -137,6 +154,8 @@ impl Bench<'_> {
             }
             Command::Explain { team: Some(team), json } => explain::run(self, team, *json),
             Command::Explain { team: None, json } => explain::list(self, *json),
+            Command::Pause { reason } => pause::pause(self, reason.as_deref(), progress),
+            Command::Resume => pause::resume(self),
             Command::Undo { id: Some(id) } => {
                 self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, progress))
             }
@@ -282,10 +301,23 @@ impl Command {
             Command::Whois { .. } => "whois",
             Command::Explain { .. } => "explain",
             Command::Audit(_) => "audit",
+            Command::Pause { .. } => "pause",
+            Command::Resume => "resume",
             Command::Undo { .. } => "undo",
             Command::Sync(Sync { apply: true, .. }) => "sync --apply",
             Command::Sync(_) => "sync",
         }
+    }
+
+    /// Whether what it says is to be done, or asks for, comes only after a pause.
+    fn is_kept_by_a_pause(&self) -> bool {
+        matches!(
+            self,
+            Command::Approve { .. }
+                | Command::Replay { .. }
+                | Command::Explain { team: Some(_), .. }
+                | Command::Sync(Sync { apply: false, .. })
+        )
     }
 
     /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
@@ -322,6 +354,11 @@ impl Reply {
     /// A command that failed: why, on one line, and on others what to do.
     pub fn failed(why: impl fmt::Display) -> Self {
         Self { err: format!("error: {why}\n"), exit: 1, ..Self::default() }
+    }
+
+    /// A command that would write to Sentry, during a pause.
+    pub fn paused(pause: &Pause) -> Self {
+        Self::failed(format_args!("{pause}; nothing was done\n  fix: sentry-team-sync resume"))
     }
 
     fn say(&mut self, line: &str) {

@@ -52,6 +52,7 @@ pub mod journal;
 pub mod lanes;
 pub mod map_guard;
 pub mod notify;
+pub mod pause;
 pub mod plan;
 pub mod profiles;
 pub mod reconcile;

@@ -177,6 +177,9 @@ impl Service {
         for name in &config.unknown {
             log::warn!("{}", config::not_known(name));
         }
+        if let Some(pause) = self.engine.pause() {
+            log::warn!("paused: {pause}; to go on: sentry-team-sync resume");
+        }
         let queued = self.engine.state(|state| state.deliveries.n_queued());
         if queued > 0 {
             log::info!("{queued} deliveries of before go on");

@@ -162,6 +162,20 @@ pub const COMMANDS: &[CommandHelp] = &[
         read: |typed| run(Command::Reject { holds: typed.operands }),
     },
     CommandHelp {
+        name: "pause",
+        operand: Operand::None,
+        flags: &[flag("reason", Takes::One("TEXT"), "why, for whoever reads the status")],
+        help: "stop all writes to Sentry, until resume; deliveries are kept, and both sides are still compared",
+        read: |typed| run(Command::Pause { reason: typed.text("reason")? }),
+    },
+    CommandHelp {
+        name: "resume",
+        operand: Operand::None,
+        flags: &[],
+        help: "allow writes to Sentry again; what has come meanwhile is worked off in its order",
+        read: |_| run(Command::Resume),
+    },
+    CommandHelp {
         name: "whois",
         operand: Operand::One(LOGIN),
         flags: &[],

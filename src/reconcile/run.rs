@@ -70,6 +70,8 @@ pub struct Reconciled {
     pub summary: String,
     /// The same as numbers.
     pub counts: Counts,
+    /// Nothing of it was carried out, because of a pause.
+    pub paused: bool,
     /// How its parts stand.
     pub run: Arc<Run>,
 }
@@ -139,9 +141,13 @@ impl Engine {
             last.run.supersede();
         }
         let took = began.elapsed();
-        let run = self.carry_out(&comparison);
-        let (summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
-        let done = Reconciled { at: Timestamp::now(), took, summary, counts, run };
+        let paused = self.pause().is_some();
+        let run = self.carry_out(&comparison, paused);
+        let (mut summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
+        if paused {
+            summary += "; paused: nothing of it is carried out";
+        }
+        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, run };
         *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
@@ -150,9 +156,10 @@ impl Engine {
         Ok(Some(done))
     }
 
-    /// Whether a comparison is being carried out: another one has to wait.
+    /// Whether a comparison is being carried out: another one has to wait. Nothing is during a pause.
     pub fn is_reconciling(&self) -> bool {
-        self.last_reconcile().is_some_and(|last| last.run.tally().is_under_way(Instant::now()))
+        let last = self.last_reconcile();
+        last.is_some_and(|last| last.run.tally().is_under_way(Instant::now())) && self.pause().is_none()
     }
 
     /// The last comparison that was carried out.
@@ -166,8 +173,8 @@ impl Engine {
         state.last_read.is_none() && (self.was_empty || waits)
     }
 
-    /// Records what was seen, and hands what may be done to the lanes.
-    pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
+    /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
+    fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
         self.keep_holds(plan, due);
         self.forget_disputes(&both.deleted);
@@ -186,6 +193,9 @@ impl Engine {
                 "reconcile: nothing was lost to the damage of the journal that a comparison has not found"
             );
             self.journal.note(Record::Mended);
+        }
+        if paused {
+            return run;
         }
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team);

@@ -10,6 +10,7 @@ pub mod record;
 pub mod teams;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -37,6 +38,8 @@ pub struct State {
     pub last_read: Option<(Sizes, Timestamp)>,
     /// When records were found to be lost to damage.
     pub damaged: Option<Timestamp>,
+    /// An operator wants nothing to be written to Sentry.
+    pub paused: Option<Pause>,
     /// The hooks that have sent something.
     pub hooks: BTreeSet<HookId>,
     /// Deliveries.
@@ -61,6 +64,25 @@ pub struct Org {
     pub deleted: bool,
 }
 
+/// An operator wants nothing to be written to Sentry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Why, in their words.
+    pub reason: Box<str>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nothing is written to Sentry since {}", self.at)?;
+        if self.reason.is_empty() {
+            return Ok(());
+        }
+        write!(f, ": {}", crate::escape::Safe(&self.reason))
+    }
+}
+
 impl State {
     /// A state without a past.
     pub fn new(first_start: Timestamp) -> Self {
@@ -77,6 +99,7 @@ impl State {
             last_read: self.last_read,
             hooks: self.hooks.clone(),
             damaged: self.damaged,
+            paused: self.paused.clone(),
             deliveries: Deliveries::default(),
             teams: self.teams.clone(),
             people: self.people.clone(),
@@ -165,6 +188,8 @@ impl State {
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
             Record::Damaged { at } => self.damaged = Some(at),
             Record::Mended => self.damaged = None,
+            Record::Paused { reason, at } => self.paused = Some(Pause { reason, at }),
+            Record::Resumed => self.paused = None,
             Record::Keys { keys } => {
                 for (key, seq, status, at) in keys {
                     self.deliveries.remember(key, Known { seq, status, at });
@@ -229,6 +254,9 @@ impl State {
         }
         if let Some(at) = self.damaged {
             out(Record::Damaged { at })?;
+        }
+        if let Some(Pause { reason, at }) = self.paused.clone() {
+            out(Record::Paused { reason, at })?;
         }
         for id in self.hooks.iter().copied() {
             out(Record::Hook { id })?;

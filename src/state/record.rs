@@ -211,6 +211,16 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// An operator wants nothing to be written to Sentry any more.
+    Paused {
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        reason: Box<str>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Writing is allowed again.
+    Resumed,
     /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
     Mended,
     /// Snapshots only: what is remembered of deliveries that are no longer queued.

@@ -58,10 +58,12 @@ pub(crate) fn full() -> State {
     fold([
         Record::Org { id: GithubOrgId(1), login: Login::from("acme"), deleted: false },
         Record::Mode { mode: Mode::Read, fingerprint: "f".into() },
+        Record::Paused { reason: "r".into(), at: Timestamp(3) },
         Record::Received(delivery(1, membership(1, 5, Change::Added))),
         Record::Received(delivery(2, Event::TeamCreated { team: team(2) })),
         Record::Received(delivery(3, Event::TeamDeleted { team: team(2) })),
         Record::Received(delivery(4, membership(1, 6, Change::Removed))),
+        Record::Received(delivery(6, Event::MemberRemoved { person: None })),
         Record::Received(delivery(5, membership(3, 6, Change::Added))),
         settled(1, Settled::Done),
         settled(2, Settled::Superseded),

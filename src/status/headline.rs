@@ -34,7 +34,7 @@ pub enum Mood {
 }
 
 impl Status {
-    /// The first of these that holds: no service, not ready, something for a person, a host that is down, work under way, true.
+    /// The first of these that holds: no service, not ready, paused, something for a person, a host that is down, work under way, true.
     pub(super) fn tell(&self, now: Timestamp) -> Headline {
         let say = |mood, title: &str, why: String| Headline { mood, title: title.into(), why };
         if self.started.is_none() {
@@ -52,6 +52,11 @@ impl Status {
             );
         }
         let for_you = self.for_a_person();
+        if let Some(pause) = &self.paused {
+            let also = self.queue(now).into_iter().chain(for_you).collect::<Vec<_>>().join(", ");
+            let also = if also.is_empty() { also } else { format!(" {}", sentence(&also)) };
+            return say(Mood::Waits, "Paused", sentence(&pause.text) + &also);
+        }
         if !for_you.is_empty() {
             let why = sentence(&for_you.join(", ")) + &self.about_the_rest(now);
             return say(Mood::Waits, "Something waits for you", why);
@@ -154,6 +159,10 @@ impl LastReconcile {
         let ago = self.ago(now, ",");
         match self.differences {
             0 => format!("The last comparison{ago} found no difference."),
+            _ if self.paused => format!(
+                "The last comparison{ago} found {}, and a pause kept it from carrying anything out.",
+                differences(self)
+            ),
             all if self.held == 0 => {
                 format!("The last comparison{ago} found {}, and mended {}.", differences(self), them(all))
             }
@@ -222,6 +231,7 @@ mod tests {
             summary: String::new(),
             differences,
             held: 0,
+            paused: false,
             open,
             written: 0,
             failed,

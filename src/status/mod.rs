@@ -2,6 +2,7 @@
 
 mod headline;
 mod help;
+mod pause;
 mod text;
 
 use std::collections::BinaryHeap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use headline::{Headline, Mood};
+pub use pause::PauseView;
 
 use crate::clock::{self, Timestamp};
 use crate::engine::Engine;
@@ -52,6 +54,8 @@ pub struct Status {
     pub reasons: Vec<String>,
     /// What is wrong without keeping the mirror from being true.
     pub warnings: Vec<String>,
+    /// An operator's pause: nothing is written to Sentry.
+    pub paused: Option<PauseView>,
     /// The GitHub organisation.
     pub github_org: Option<String>,
     /// The Sentry organisation.
@@ -143,6 +147,8 @@ pub struct LastReconcile {
     pub differences: usize,
     /// How many of them a guard stops.
     pub held: usize,
+    /// Nothing of it was carried out, because of a pause.
+    pub paused: bool,
     /// Teams with something still to be done.
     pub open: usize,
     /// Changes that were made in Sentry.
@@ -422,7 +428,7 @@ impl Engine {
             }
         }
         reasons.extend(self.who.map_fault());
-        let well = github.is_well() && sentry.is_well();
+        let well = github.is_well() && sentry.is_well() && self.pause().is_none();
         let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
         if let Some(at) =
             oldest.filter(|at| well && Timestamp::now().since(*at) > STUCK && self.lanes.waits().is_empty())
@@ -448,6 +454,7 @@ impl Status {
             reasons: Vec::new(),
             warnings: Vec::new(),
             reloads: ReloadsView::default(),
+            paused: state.paused.as_ref().map(PauseView::of),
             github_org: state.org.as_ref().map(|org| org.login.to_string()),
             sentry_org: String::new(),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),
@@ -507,6 +514,7 @@ impl LastReconcile {
             summary: last.summary,
             differences: last.counts.all(),
             held: last.counts.held,
+            paused: last.paused,
             open: tally.open,
             written: tally.written,
             failed: tally.failed.into_iter().take(SHOWN).collect(),
@@ -574,27 +582,4 @@ impl Unmatched {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{GithubUserId, Login};
-    use crate::state::record::Record;
-
-    #[test]
-    fn lists_end_and_numbers_are_whole() {
-        let mut state = State::default();
-        for n in 0..150_u64 {
-            state.apply(Record::Wanted {
-                team: GithubTeamId(1),
-                user: GithubUserId(n),
-                login: Login::from("zoe"),
-                why: "no address is known from map".into(),
-                at: Timestamp(1_000_000 - n),
-            });
-        }
-        let status = Status::of_state(&state);
-        assert_eq!((status.wanted, status.unmatched.len()), (150, SHOWN));
-        let first: Vec<_> = status.unmatched.iter().take(3).map(|person| person.id).collect();
-        assert_eq!(first, [149, 148, 147], "whoever waits longest comes first");
-        assert!(status.to_text().contains("… and 50 more people are wanted\n"));
-    }
-}
+mod tests;

@@ -49,6 +49,10 @@ impl Status {
         if self.is_served() && !self.ready {
             let _ = writeln!(text, "  what to do: sentry-team-sync check");
         }
+        if let Some(pause) = &self.paused {
+            let _ = writeln!(text, "PAUSED: {}", pause.text);
+            let _ = writeln!(text, "  to go on: sentry-team-sync resume");
+        }
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
         }

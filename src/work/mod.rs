@@ -53,6 +53,11 @@ pub fn run(engine: &Engine) {
         }
         let Some(job) = engine.lanes.take() else { return };
         let ticket = job.ticket();
+        // It may have been waited for since before a pause.
+        if engine.paused_for().is_some() {
+            engine.lanes.finish(ticket, job.hints, None);
+            continue;
+        }
         let ended = carry_out(engine, job);
         let (left, pause) = settle(engine, ended);
         engine.lanes.finish(ticket, left, pause);

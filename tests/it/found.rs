@@ -220,7 +220,7 @@ fn whoever_was_put_in_just_before_the_process_died_and_then_left_the_organisatio
     let mut world = world();
     let ana = person(&world, "ana");
     let crew = with_old_crew(&mut world);
-    let route = "POST /organizations/{org}/members/{member}/teams/{team}/";
+    let route = "POST /organizations/{org}/members/{id}/teams/{slug}/";
     world.sentry.wire.script(Rule::new(route, Fault::Stall(MEANWHILE * 100)).after());
     world.send(&world.github.add_member(crew, ana));
     world.wait_for_members("crew", &["ana"]);

@@ -31,6 +31,7 @@ mod invites;
 mod lifecycle;
 mod model;
 mod nameless;
+mod pause;
 mod payloads;
 mod people;
 mod proxies;
