@@ -131,7 +131,7 @@ impl Bench<'_> {
         let mut reply = self.carry_out(command, progress);
         let pause = self.journal.read(|state| state.paused.clone()).filter(|_| command.is_kept_by_a_pause());
         if let Some(pause) = pause {
-            reply.tell(&format!("paused: {pause}; to go on: sentry-team-sync resume"));
+            reply.tell(&format!("{pause}; to resume: sentry-team-sync resume"));
         }
         reply
     }

@@ -178,7 +178,7 @@ impl Service {
             log::warn!("{}", config::not_known(name));
         }
         if let Some(pause) = self.engine.pause() {
-            log::warn!("paused: {pause}; to go on: sentry-team-sync resume");
+            log::warn!("{pause}; to resume: sentry-team-sync resume");
         }
         let queued = self.engine.state(|state| state.deliveries.n_queued());
         if queued > 0 {

@@ -80,7 +80,7 @@ fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
     );
     text.gauge("sync_reload_failed", "1 while the last reload was not taken over.", flag(fault.is_some()));
     text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
-    let help = "1 while a pause keeps everything from being written to Sentry.";
+    let help = "1 while writes to Sentry are paused.";
     text.gauge("sync_paused", help, flag(status.paused.is_some()));
 }
 

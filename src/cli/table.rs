@@ -165,14 +165,14 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "pause",
         operand: Operand::None,
         flags: &[flag("reason", Takes::One("TEXT"), "why, for whoever reads the status")],
-        help: "stop all writes to Sentry, until resume; deliveries are kept, and both sides are still compared",
+        help: "stop all writes to Sentry until `resume`; deliveries are still accepted, and both sides still compared",
         read: |typed| run(Command::Pause { reason: typed.text("reason")? }),
     },
     CommandHelp {
         name: "resume",
         operand: Operand::None,
         flags: &[],
-        help: "allow writes to Sentry again; what has come meanwhile is worked off in its order",
+        help: "allow writes to Sentry again and work through what was queued, in order",
         read: |_| run(Command::Resume),
     },
     CommandHelp {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Bench, Reply};
 use crate::audit::{Audit, Entry};
 use crate::clock::Timestamp;
-use crate::escape::plain;
+use crate::escape::{plain, Quoted};
 use crate::journal::{Entry as Write, NotKept};
 use crate::reconcile::read::Progress;
 use crate::state::record::Record;
@@ -35,19 +35,19 @@ pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
         }
         Ok(None) => {}
     }
-    log::warn!("paused: {pause}");
+    log::warn!("writes paused: reason={}", Quoted(&reason));
     tell_audit(bench, "pause", &reason);
     match bench.engine {
         Some(engine) => {
             progress("waiting for calls that are under way");
             if !engine.writes.wait_for_none(UNDER_WAY) {
-                reply.fail("a call that was under way has not ended yet; no other one is made");
+                reply.fail("a call that was already under way has not ended yet; no other one will be made");
             }
-            reply.say("paused: nothing is written to Sentry any more; deliveries are kept, and GitHub and Sentry are still compared");
+            reply.say("paused: no more writes to Sentry; deliveries are still accepted, and GitHub and Sentry are still compared");
         }
-        None => reply.say("paused: no service is running, and one that starts writes nothing to Sentry"),
+        None => reply.say("paused: no service is running; one that starts will not write to Sentry"),
     }
-    reply.say("to go on: sentry-team-sync resume");
+    reply.say("to resume: sentry-team-sync resume");
     reply
 }
 
@@ -59,16 +59,20 @@ pub fn resume(bench: &Bench) -> Reply {
     });
     let mut reply = Reply::default();
     match was {
-        Err(NotKept(why)) => return Reply::failed(format_args!("failed to record that it goes on: {why}")),
-        Ok(None) => reply.say("nothing is paused"),
+        Err(NotKept(why)) => {
+            return Reply::failed(format_args!("failed to record the end of the pause: {why}"))
+        }
+        Ok(None) => reply.say("not paused"),
         Ok(Some(pause)) => {
-            log::info!("resumed: {pause} until now");
+            log::info!("writes resumed: paused_since={}", pause.at);
             tell_audit(bench, "resume", &format!("paused since {}", pause.at));
             let n_queued = bench.journal.read(|state| state.deliveries.n_queued());
             let queued = counted(n_queued, "queued delivery", "queued deliveries");
             reply.say(&match bench.engine {
-                Some(_) => format!("resumed: {queued} to work off, then GitHub and Sentry are compared"),
-                None => format!("resumed: no service is running; {queued} to work off when one starts"),
+                Some(_) => format!("resumed: working through {queued}, then comparing GitHub and Sentry"),
+                None => {
+                    format!("resumed: no service is running; {queued} will be worked through when one starts")
+                }
             });
         }
     }

@@ -141,7 +141,7 @@ fn waits(known: &Known, now: Timestamp) -> Vec<Finding> {
         findings.push(AREA.warning(what, fix));
     }
     if let Some(pause) = &known.paused {
-        findings.push(AREA.warning(format!("paused: {pause}"), "`sentry-team-sync resume`"));
+        findings.push(AREA.warning(pause.to_string(), "`sentry-team-sync resume` allows them again"));
     }
     if let Some(at) = known.damaged {
         let what = format!("the journal was damaged at {at}: every removal and deletion is held");

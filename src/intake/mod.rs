@@ -213,7 +213,7 @@ impl Intake {
             let note = match &ping.events {
                 _ if guid.starts_with(ping::OF_CHECK) => "sent by `check`",
                 Some(_) => "the hook is set well",
-                None => "it says nothing of the hook's settings",
+                None => "the ping does not include the hook's settings",
             };
             log::info!("delivery={guid} event=\"ping\" note=\"{note}\"");
         }

@@ -145,7 +145,7 @@ impl Engine {
         let run = self.carry_out(&comparison, paused);
         let (mut summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
         if paused {
-            summary += "; paused: nothing of it is carried out";
+            summary += "; paused: none of it was carried out";
         }
         let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, run };
         *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());

@@ -75,7 +75,7 @@ pub struct Pause {
 
 impl fmt::Display for Pause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nothing is written to Sentry since {}", self.at)?;
+        write!(f, "writes to Sentry have been paused since {}", self.at)?;
         if self.reason.is_empty() {
             return Ok(());
         }

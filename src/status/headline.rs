@@ -160,7 +160,7 @@ impl LastReconcile {
         match self.differences {
             0 => format!("The last comparison{ago} found no difference."),
             _ if self.paused => format!(
-                "The last comparison{ago} found {}, and a pause kept it from carrying anything out.",
+                "The last comparison{ago} found {}; writes were paused, so none was carried out.",
                 differences(self)
             ),
             all if self.held == 0 => {

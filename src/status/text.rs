@@ -51,7 +51,7 @@ impl Status {
         }
         if let Some(pause) = &self.paused {
             let _ = writeln!(text, "PAUSED: {}", pause.text);
-            let _ = writeln!(text, "  to go on: sentry-team-sync resume");
+            let _ = writeln!(text, "  to resume: sentry-team-sync resume");
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");

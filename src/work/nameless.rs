@@ -28,13 +28,13 @@ pub fn is_it(hint: &Hint) -> bool {
 pub fn look(engine: &Engine, hint: &Hint, mode: Mode) -> Outcome {
     match mode {
         Mode::Payload => Outcome::Done(
-            "the event names nobody, and GH_TOKEN may not read members: who it was cannot be found out"
+            "the event names nobody, and GH_TOKEN cannot read members, so there is no way to tell who it was"
                 .into(),
         ),
         Mode::Read if hint.looks == 0 => Outcome::LookAgain("the event names nobody".into(), SETTLED),
         Mode::Read => {
             engine.ask_for_reconcile();
-            Outcome::Done("the event names nobody: GitHub and Sentry are compared".into())
+            Outcome::Done("the event names nobody; comparing GitHub and Sentry to find out who it was".into())
         }
     }
 }

@@ -40,7 +40,10 @@ fn whoever_leaves_a_team_without_a_name_is_found_by_a_comparison() {
     let (world, crew, ana) = world_with_ana(Truth::Github);
     let (status, note) = world.settle(&[without_the_person(world.github.remove_member(crew, ana))]);
     assert_eq!(status, "done");
-    assert!(note.ends_with("the event names nobody: GitHub and Sentry are compared"), "{note}");
+    assert!(
+        note.ends_with("the event names nobody; comparing GitHub and Sentry to find out who it was"),
+        "{note}"
+    );
     world.wait_for_members("crew", &[]);
 }
 
@@ -69,7 +72,8 @@ fn without_a_name_and_without_github_nothing_is_changed_and_the_reason_is_told()
     ];
     for delivery in silent {
         let (status, note) = world.settle(&[delivery]);
-        let why = "the event names nobody, and GH_TOKEN may not read members: who it was cannot be found out";
+        let why =
+            "the event names nobody, and GH_TOKEN cannot read members, so there is no way to tell who it was";
         assert_eq!((status.as_str(), note.ends_with(why)), ("done", true), "{note}");
     }
     assert_eq!(world.writes_since(mark), [""; 0]);

@@ -46,7 +46,7 @@ fn world_with_ana(truth: Truth) -> (World, u64, u64) {
 fn assert_shown(world: &World) {
     let status = world.status();
     let since = status["paused"]["since"].as_str().expect("a time").to_string();
-    let sentence = format!("nothing is written to Sentry since {since}: {WHY}");
+    let sentence = format!("writes to Sentry have been paused since {since}: {WHY}");
     assert_eq!(status["paused"]["reason"], WHY);
     assert_eq!(
         (&status["headline"]["mood"], &status["headline"]["title"]),
@@ -56,14 +56,14 @@ fn assert_shown(world: &World) {
         .as_str()
         .is_some_and(|why| why.to_lowercase().contains(&sentence.to_lowercase())));
     let text = world.command(&["status"]).1;
-    assert!(text.contains(&format!("PAUSED: {sentence}\n  to go on: sentry-team-sync resume\n")), "{text}");
+    assert!(text.contains(&format!("PAUSED: {sentence}\n  to resume: sentry-team-sync resume\n")), "{text}");
     let page = world.get_admin("/").1;
     assert!(page.contains("<h1>Paused</h1>") && page.contains("sentry-team-sync resume"), "{page}");
     let (code, body) = world.get_admin("/readyz");
     assert!(code == 200 && body.contains(&format!("\"reason\":\"{WHY}\"")), "{code} {body}");
     assert_eq!(world.metric("sync_paused"), 1);
     let check = world.command(&["check"]).1;
-    assert!(check.contains(&format!("paused: {sentence}")), "{check}");
+    assert!(check.contains(&sentence), "{check}");
     assert!(world.command(&["explain", "crew"]).2.contains(&sentence));
 }
 
@@ -73,7 +73,7 @@ fn during_a_pause_nothing_is_written_and_everything_is_kept_shown_and_done_after
         let (mut world, crew, ana) = world_with_ana(truth);
         let ben = person(&world, "ben");
         let said = pause(&world);
-        assert!(said.ends_with("to go on: sentry-team-sync resume\n"), "{said}");
+        assert!(said.ends_with("to resume: sentry-team-sync resume\n"), "{said}");
         let mark = world.sentry.wire.mark();
         // Out and in again: the last word counts, whatever comes before it.
         let mut told = world.github.remove_member(crew, ana);
@@ -85,7 +85,7 @@ fn during_a_pause_nothing_is_written_and_everything_is_kept_shown_and_done_after
         world.send(&told);
         assert_shown(&world);
         world.crash_and_restart();
-        assert!(world.service().text().contains("paused: nothing is written to Sentry since"));
+        assert!(world.service().text().contains("writes to Sentry have been paused since"));
         assert_shown(&world);
         assert_eq!(world.status()["queued"], told.len(), "{:#}", world.status());
         if truth == Truth::Github {
@@ -97,21 +97,21 @@ fn during_a_pause_nothing_is_written_and_everything_is_kept_shown_and_done_after
             assert!(
                 world.status()["last_reconcile"]["summary"].as_str().is_some_and(|summary| {
                     summary.contains("1 to create, 1 to rename, 2 to add")
-                        && summary.ends_with("nothing of it is carried out")
+                        && summary.ends_with("none of it was carried out")
                 }),
                 "{:#}",
                 world.status()["last_reconcile"]
             );
             let (code, plan, talk) = world.command(&["sync"]);
             assert!(
-                code == 2 && plan.contains("night") && talk.contains("to go on: sentry-team-sync resume"),
+                code == 2 && plan.contains("night") && talk.contains("to resume: sentry-team-sync resume"),
                 "{plan}{talk}"
             );
         }
         assert_eq!(world.writes_since(mark), [""; 0]);
         let said = resume(&world);
         assert!(
-            said.starts_with(&format!("resumed: {} queued deliveries to work off", told.len())),
+            said.starts_with(&format!("resumed: working through {} queued deliveries", told.len())),
             "{said}"
         );
         world.wait_for_rest();
@@ -151,7 +151,7 @@ fn commands_that_write_are_refused_and_decisions_are_carried_out_after_the_pause
     }
     let (code, out, err) = world.command(&["approve", &hold]);
     assert!(
-        code == 0 && out.starts_with("approved: ") && err.contains("to go on: sentry-team-sync resume"),
+        code == 0 && out.starts_with("approved: ") && err.contains("to resume: sentry-team-sync resume"),
         "{out}{err}"
     );
     // Where no service runs, it is the same.
@@ -172,14 +172,14 @@ fn without_a_service_a_pause_is_kept_for_the_next_one() {
     let (mut world, crew, _) = world_with_ana(Truth::Deliveries);
     let ben = world.person("ben");
     let nothing = world.command(&["resume"]);
-    assert_eq!(nothing, (0, "nothing is paused\n".into(), String::new()));
+    assert_eq!(nothing, (0, "not paused\n".into(), String::new()));
     assert_eq!(world.take_service().stop("-TERM").0, Some(0));
     let said = pause(&world);
     assert!(
-        said.starts_with("paused: no service is running, and one that starts writes nothing to Sentry\n"),
+        said.starts_with("paused: no service is running; one that starts will not write to Sentry\n"),
         "{said}"
     );
-    assert!(world.command(&["status"]).1.contains("PAUSED: nothing is written to Sentry since"));
+    assert!(world.command(&["status"]).1.contains("PAUSED: writes to Sentry have been paused since"));
     let (code, again, _) = world.command(&["pause"]);
     assert!(code == 0 && again.starts_with("already paused: ") && again.contains(WHY), "{again}");
     world.start();
@@ -189,7 +189,10 @@ fn without_a_service_a_pause_is_kept_for_the_next_one() {
     assert_eq!(world.take_service().stop("-TERM").0, Some(0));
     assert_eq!(world.writes_since(mark), [""; 0]);
     let said = resume(&world);
-    assert_eq!(said, "resumed: no service is running; 1 queued delivery to work off when one starts\n");
+    assert_eq!(
+        said,
+        "resumed: no service is running; 1 queued delivery will be worked through when one starts\n"
+    );
     world.start();
     world.wait_for_members("crew", &["ana", "ben"]);
     assert_eq!(world.audit().iter().filter(|line| line["event"] == "command").count(), 2);
