@@ -205,6 +205,11 @@ impl Engine {
                     .add(LaneKey::Team(team.team), Hint::new(*read, From::Own("reconcile"), Ask::Part(part)));
             }
         }
+        if both.moved {
+            // Nobody is taken out of it now; another comparison sees who is in it.
+            run.leave();
+            self.look_again();
+        }
         self.forget_unmade(both, *seq, *read, &run);
         run
     }

@@ -294,7 +294,7 @@ fn failed_deliveries_come_back_in_their_old_place() {
     let mut state = full();
     state.apply(Record::Again { seq: Seq(4) });
     let queued: Vec<_> = state.deliveries.queued().map(|d| d.seq).collect();
-    assert_eq!((queued, state.deliveries.n_failed()), (vec![Seq(4), Seq(5)], 0));
+    assert_eq!((queued, state.deliveries.n_failed()), (vec![Seq(4), Seq(5), Seq(6)], 0));
 }
 
 #[test]

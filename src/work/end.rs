@@ -265,7 +265,9 @@ fn judge(job: &TeamJob) -> Result<(), String> {
 
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {
     let read = job.engine.sentry.team_members(&binding.slug);
-    Ok(read.map_err(|trouble| job.engine.sentry_trouble(trouble))?.unwrap_or_default())
+    let read = read.map_err(|trouble| job.engine.sentry_trouble(trouble))?;
+    // A 404 is no empty team: somebody has just renamed it in Sentry.
+    read.ok_or_else(|| Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))
 }
 
 /// Sentry keeps the slug of a deleted team of 50 characters taken, and fails to delete a second one of 49: such a team

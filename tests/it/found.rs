@@ -55,6 +55,43 @@ fn compare_while(world: &World, happens: impl FnOnce()) -> (i32, String, String)
     })
 }
 
+/// Its people are asked for under the slug that it had a moment before: the 404 is no empty team.
+#[test]
+fn a_team_that_is_renamed_by_hand_while_both_sides_are_read_loses_whoever_left_all_the_same() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "off");
+    let ana = person(&world, "ana");
+    let crew = with_old_crew(&mut world);
+    world.settle(&world.github.add_member(crew, ana));
+    world.wait_for_members("crew", &["ana"]);
+    world.github.leave(crew, ana);
+    let sentry = world.sentry.teams()["crew"].id;
+    compare_while(&world, || world.sentry.rename_team(sentry, "by-hand", "By hand"));
+    world.wait_until("she is out", || {
+        let team = world.sentry.team_of_id(sentry).map(|(_, team)| team.members);
+        team.is_some_and(|members| !members.contains(&"ana@acme.test".into()))
+    });
+}
+
+/// The same where nobody but a list could say where it has gone, and there is none.
+#[test]
+fn a_team_that_vanishes_while_both_sides_are_read_is_looked_at_again() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "off");
+    let ana = person(&world, "ana");
+    let crew = with_old_crew(&mut world);
+    world.settle(&world.github.add_member(crew, ana));
+    world.github.leave(crew, ana);
+    let route = "GET /teams/{org}/{slug}/members/";
+    world.sentry.wire.script(Rule::new(route, Fault::Status(404)));
+    let by_id = Rule::new("GET /teams/{org}/{slug}/", Fault::Status(404));
+    world.sentry.wire.script(by_id);
+    world.sentry.wire.script(Rule::new("GET /organizations/{org}/teams/", Fault::Status(403)).nth(2));
+    let (code, out, err) = world.command(&["sync", "--apply"]);
+    assert!(code == 2 && err.contains("1 change left for a second look"), "{code} {out}{err}");
+    world.wait_for_members("crew", &[]);
+}
+
 /// A name that a stranger has may never become free; who is in the team is no question of its name.
 #[test]
 fn a_team_that_waits_for_its_slug_has_its_people_compared_meanwhile() {

@@ -310,7 +310,11 @@ impl Sequence {
         let Some(team) = self.some_sentry_team().filter(|team| self.begun_with.contains(team)) else {
             return;
         };
-        let slug = format!("by-hand-{}", self.rng.below(1000));
+        // Sentry gives no slug twice.
+        let mut slug = format!("by-hand-{}", self.rng.below(1000));
+        while self.world.sentry.teams().contains_key(&slug) {
+            slug += "-again";
+        }
         self.world.sentry.rename_team(team, &slug, "By hand");
         self.org.story.push(format!("Sentry team {team} is renamed by hand to `{slug}`"));
     }
