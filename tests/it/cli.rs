@@ -347,7 +347,7 @@ fn the_control_socket_and_the_state_directory_are_their_owners_alone() {
     world.start_with(command);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&dir.join("control"))), (0o700, 0o600));
-    assert_eq!(world.command(&["status"]).0, 0);
+    world.wait_until("ready", || world.command(&["status"]).0 == 0);
 }
 
 #[test]

@@ -308,7 +308,7 @@ fn a_second_service_on_one_state_directory_refuses() {
     );
     assert_eq!((code, said), (1, expected));
     // The first one is none the worse for it, control socket included.
-    assert_eq!(world.command(&["status"]).0, 0);
+    world.wait_until("ready", || world.command(&["status"]).0 == 0);
     let (_, created) = world.github.create_team("Crew", world.olive);
     world.send(&created);
     world.wait_until("the team is made", || world.members("crew").is_some());
@@ -495,7 +495,8 @@ fn the_admin_listener_can_be_switched_off() {
     world.start();
     assert!(world.service().text().contains(" admin=off "), "{}", world.service().text());
     assert_eq!(get(&format!("{}/healthz", world.service().url)).0, 200);
-    assert_eq!(world.command(&["status"]).0, 0, "there is still the control socket");
+    // By the control socket, which is still there.
+    world.wait_until("ready", || world.command(&["status"]).0 == 0);
 }
 
 #[test]

@@ -149,5 +149,5 @@ fn garbage_on_the_control_socket_is_answered_and_changes_nothing() {
         let err = reply["reply"]["err"].as_str().unwrap_or_default();
         assert!(err.contains("the service does not know this command"), "{line:?}: {said}");
     }
-    assert_eq!(world.command(&["status"]).0, 0);
+    world.wait_until("ready", || world.command(&["status"]).0 == 0);
 }
