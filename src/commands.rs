@@ -330,6 +330,11 @@ impl Command {
         matches!(self, Command::Explain { team: Some(_), .. })
     }
 
+    /// Whether it waits for answers of GitHub or Sentry.
+    pub fn asks_hosts(&self) -> bool {
+        self.needs_tokens() || self.uses_tokens() || matches!(self, Command::Check { .. })
+    }
+
     /// Carries out what needs the files of a state directory alone, and no lock: they are only appended to.
     pub fn run_on_files(&self, state_dir: &Path, out: Output) -> Option<Reply> {
         match self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::standin::{Fault, GithubUser, NewMember, NewToken, Rule};
-use crate::world::{get, Truth, World, BOTH};
+use crate::world::{get, Truth, World, BOTH, PATIENCE};
 
 const ADDS: &str = "POST /organizations/{org}/members/{id}/teams/{slug}/";
 const WHY: &str = "checking last night's removals";
@@ -85,7 +85,7 @@ fn during_a_pause_nothing_is_written_and_everything_is_kept_shown_and_done_after
         world.send(&told);
         assert_shown(&world);
         world.crash_and_restart();
-        assert!(world.service().text().contains("writes to Sentry have been paused since"));
+        world.service_mut().wait_for_line("writes to Sentry have been paused since");
         assert_shown(&world);
         assert_eq!(world.status()["queued"], told.len(), "{:#}", world.status());
         if truth == Truth::Github {
@@ -218,6 +218,37 @@ fn a_pause_waits_for_the_call_that_is_under_way() {
     assert_eq!(world.writes_since(mark), [""; 0]);
     resume(&world);
     world.wait_for_members("crew", &["ana", "ben", "eva"]);
+}
+
+/// Whoever wants to stop everything does not wait for those who compare.
+#[test]
+fn a_pause_is_taken_while_the_service_is_busy_with_other_commands() {
+    let (mut world, ..) = world_with_ana(Truth::Github);
+    world.sentry.wire.script(Rule::new("GET /organizations/{org}/members/", Fault::Stall(PATIENCE)).always());
+    std::thread::scope(|scope| {
+        let syncs: Vec<_> = (0..5).map(|_| scope.spawn(|| world.command(&["sync"]))).collect();
+        world.wait_until("one too many was sent away", || syncs.iter().any(|sync| sync.is_finished()));
+        let text = world.service().text();
+        assert_eq!(text.matches("control: sync").count(), 4, "{text}");
+        pause(&world);
+        assert_eq!(world.status()["paused"]["reason"], WHY);
+        assert_eq!(syncs.iter().filter(|sync| sync.is_finished()).count(), 1);
+        world.sentry.wire.clear_faults();
+        // What is stalled already ends with the service.
+        std::process::Command::new("kill")
+            .args(["-9", &world.service().pid().to_string()])
+            .status()
+            .expect("kill");
+        for (code, _, err) in syncs.into_iter().map(|sync| sync.join().expect("a command")) {
+            let busy =
+                "error: the service is busy with other commands; try again when one of them has ended\n";
+            assert!(
+                code == 1 && (err == busy || err.contains("failed to have the running service")),
+                "{err}"
+            );
+        }
+    });
+    world.take_service().kill();
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn address(server: &HttpServer) -> String {
 fn a_ping_that_the_service_answers_is_ok() {
     let mut world = healthy();
     world.start();
+    world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
     let url = format!("{}/github", world.service().url);
     let checked = Checked::read(world.command(&["check", "--json", "--url", &url]));
     checked.one("url", "answers the signed ping: 200 pong").must("ok", &[]);
