@@ -60,6 +60,9 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
 
 /// Brings one back.
 pub fn run(engine: &Engine, id: &str, asked: &Asked, progress: Progress) -> Reply {
+    if let Some(pause) = engine.pause() {
+        return Reply::paused(&pause);
+    }
     let deletion = match read(&engine.settings().state_dir).and_then(|found| choose(found, id)) {
         Ok(deletion) => deletion,
         Err(reply) => return reply,

@@ -85,6 +85,8 @@ pub struct Reconciled {
     pub summary: String,
     /// The same as numbers.
     pub counts: Counts,
+    /// Nothing of it was carried out, because of a pause.
+    pub paused: bool,
     /// How its parts stand.
     pub run: Arc<Run>,
 }
@@ -160,7 +162,7 @@ impl Engine {
     ) -> Result<Option<Reconciled>, Trouble> {
         let comparing = self.comparing.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self.last_reconcile();
-        if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
+        if self.is_reconciling() {
             return Ok(None);
         }
         let began = Instant::now();
@@ -172,9 +174,13 @@ impl Engine {
             last.run.supersede();
         }
         let took = began.elapsed();
-        let run = self.carry_out(&comparison);
-        let (summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
-        let done = Reconciled { at: Timestamp::now(), took, summary, counts, run };
+        let paused = self.pause().is_some();
+        let run = self.carry_out(&comparison, paused);
+        let (mut summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
+        if paused {
+            summary += "; paused: none of it was carried out";
+        }
+        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, run };
         *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
@@ -183,13 +189,19 @@ impl Engine {
         Ok(Some(done))
     }
 
+    /// Whether a comparison is being carried out: another one has to wait. Nothing is during a pause.
+    pub fn is_reconciling(&self) -> bool {
+        let last = self.last_reconcile();
+        last.is_some_and(|last| last.run.tally().is_under_way(Instant::now())) && self.pause().is_none()
+    }
+
     /// The last comparison that was carried out.
     pub fn last_reconcile(&self) -> Option<Reconciled> {
         self.last_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Records what was seen, and hands what may be done to the lanes.
-    pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
+    /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
+    fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
         self.keep_holds(plan, due);
         self.forget_disputes(&both.deleted);
@@ -215,6 +227,9 @@ impl Engine {
             );
             self.journal.note(Record::Mended);
         }
+        if paused {
+            return run;
+        }
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
@@ -225,7 +240,29 @@ impl Engine {
                 );
             }
         }
+        if both.moved {
+            // Nobody is taken out of it now; another comparison sees who is in it.
+            run.leave();
+            self.look_again();
+        }
+        self.forget_unmade(both, *seq, *read, &run);
         run
+    }
+
+    /// A team that GitHub has deleted and that Sentry never got: the attempt to make it is over, and its slug free. Nothing
+    /// changes in Sentry, so that no plan shows it.
+    fn forget_unmade(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
+        let there: HashSet<_> = both.sentry.teams.iter().map(|team| &team.slug).collect();
+        let unmade: Vec<_> = self.state(|state| {
+            let being_made = state.teams.being_made();
+            let unmade =
+                being_made.filter(|(team, slug)| both.deleted.contains(team) && !there.contains(slug));
+            unmade.map(|(team, slug)| (team, slug.clone())).collect()
+        });
+        for (team, slug) in unmade {
+            let part = Part::new(team, [seq, read], vec![Task::End { slug }], run.clone());
+            self.lanes.add(LaneKey::Team(team), Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part)));
+        }
     }
 
     /// New holds are written down; those that are no longer due are history.

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 #[allow(unused_imports)] // As above.
-pub use process::{may_open_many_files, unused_port, Size};
+pub use process::{accepted, may_open_many_files, unused_port, Size};
 #[allow(unused_imports)] // As above.
 pub use secrets::{written, Secrets};
 use serde_json::Value;
@@ -198,7 +198,7 @@ pub fn get(url: &str) -> (u16, String) {
 /// A GET of somebody who may be dying.
 pub fn try_get(url: &str) -> std::io::Result<(u16, String)> {
     let (place, path) = Place::parse(url);
-    let answer = Connection::open(&place, Duration::from_secs(10))?.send("GET", &path, &[], b"")?;
+    let answer = Connection::open(&place, PATIENCE)?.send("GET", &path, &[], b"")?;
     Ok((answer.status, String::from_utf8(answer.body).expect("UTF-8")))
 }
 
@@ -398,7 +398,7 @@ impl World {
 
     /// A sender of signed deliveries.
     pub fn sender(&self) -> Sender {
-        Sender::new(&format!("{}/github", self.service().url), SECRET).patience(Duration::from_secs(20))
+        Sender::new(&format!("{}/github", self.service().url), SECRET).patience(PATIENCE)
     }
 
     /// Sends deliveries one after the other; each must be answered with a 2xx.

@@ -2,6 +2,7 @@
 //! failing; then the end of all that, a last comparison, and what must be true.
 
 mod check;
+mod pause;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -33,6 +34,7 @@ pub struct Tally {
     pub comparisons: usize,
     pub approved: usize,
     pub second_looks: usize,
+    pub pauses: usize,
 }
 
 impl Tally {
@@ -48,6 +50,7 @@ impl Tally {
         self.comparisons += other.comparisons;
         self.approved += other.approved;
         self.second_looks += other.second_looks;
+        self.pauses += other.pauses;
     }
 }
 
@@ -81,6 +84,8 @@ pub struct Sequence {
     /// Whether Sentry has somebody new since the process has begun.
     has_new_people: bool,
     comparing: Vec<Child>,
+    /// The place of the first call of Sentry's that came after a pause began.
+    paused_at: Option<usize>,
     tally: Tally,
 }
 
@@ -144,6 +149,7 @@ impl Sequence {
             logs: Vec::new(),
             has_new_people: false,
             comparing: Vec::new(),
+            paused_at: None,
             tally: Tally { sequences: 1, ..Tally::default() },
         }
     }
@@ -200,6 +206,9 @@ impl Sequence {
             self.revive();
         }
         self.weather();
+        if self.rng.percent(if self.paused_at.is_some() { 30.0 } else { 4.0 }) {
+            self.pause_or_resume();
+        }
         let mut sent = self.org.change(&self.world, &mut self.rng);
         self.tally.changes += 1;
         if self.rng.percent(4.0) {
@@ -301,7 +310,11 @@ impl Sequence {
         let Some(team) = self.some_sentry_team().filter(|team| self.begun_with.contains(team)) else {
             return;
         };
-        let slug = format!("by-hand-{}", self.rng.below(1000));
+        // Sentry gives no slug twice.
+        let mut slug = format!("by-hand-{}", self.rng.below(1000));
+        while self.world.sentry.teams().contains_key(&slug) {
+            slug += "-again";
+        }
         self.world.sentry.rename_team(team, &slug, "By hand");
         self.org.story.push(format!("Sentry team {team} is renamed by hand to `{slug}`"));
     }
@@ -421,6 +434,9 @@ impl Sequence {
     }
 
     fn end(&mut self) {
+        if self.paused_at.is_some() {
+            self.pause_or_resume();
+        }
         let fair = self.org.make_way(&self.world, &mut self.rng);
         match self.truth {
             Truth::Deliveries => self.send_in_order(fair),
