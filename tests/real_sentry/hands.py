@@ -77,8 +77,8 @@ def do_member(org, email, name, username, role, verified, more, joined, expired,
     user = new_user(org, email, name, username)
     set_addresses(user, verified, more)
     row = OrganizationMember.objects.create(organization=org, user_id=user.id, role=role)
-    for login in github:
-        link(org, user, login)
+    for login, external_id in github:
+        link(org, user, login, external_id)
     if not active:
         user.is_active = False
         user.save()
@@ -86,7 +86,7 @@ def do_member(org, email, name, username, role, verified, more, joined, expired,
     return row.id
 
 
-def link(org, user, login):
+def link(org, user, login, external_id):
     integration = Integration.objects.filter(provider="github", external_id=str(org.id)).first()
     if integration is None:
         integration = Integration.objects.create(provider="github", external_id=str(org.id), name=org.slug)
@@ -96,6 +96,7 @@ def link(org, user, login):
         integration_id=integration.id,
         provider=ExternalProviders.GITHUB.value,
         external_name=login,
+        external_id=external_id,
         actor_id=get_actor_id_for_user(user),
     )
 

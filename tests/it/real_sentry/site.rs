@@ -277,7 +277,7 @@ impl Site for Organization {
             InviteStatus::RequestedToBeInvited => "REQUESTED_TO_BE_INVITED",
         };
         assert!(!new.idp_provisioned, "not needed so far");
-        let github: Vec<_> = new.external.iter().map(|(_, name)| name).collect();
+        let github: Vec<_> = new.external.iter().map(|row| (&row.name, &row.external_id)).collect();
         let member = json!({
             "org": self.slug, "email": new.email, "name": new.name, "username": new.username, "role": new.role,
             "verified": new.verified, "more": new.more, "joined": new.joined, "expired": new.expired,
