@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from sentry.models import (
     ApiToken,
+    AuthProvider,
     ExternalActor,
     Integration,
     InviteStatus,
@@ -180,6 +181,15 @@ def do_project_teams(org, slug):
 def do_idp(team, on):
     row = Team.objects.get(id=team)
     row.idp_provisioned = on
+    row.save()
+
+
+def do_scim(org, on):
+    """Whether an identity provider has SCIM switched on."""
+    org = organization(org)
+    row = AuthProvider.objects.filter(organization_id=org.id).first()
+    row = row or AuthProvider(organization_id=org.id, provider="okta")
+    row.flags.scim_enabled = on
     row.save()
 
 
