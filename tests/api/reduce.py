@@ -43,11 +43,15 @@ ORG = "/api/0/organizations/{organization_id_or_slug}/"
 TEAM = "/api/0/teams/{organization_id_or_slug}/{team_id_or_slug}/"
 SENTRY = {
     ORG: ["get"],
+    ORG + "integrations/": ["get"],
     ORG + "members/": ["get", "post"],
     ORG + "members/{member_id}/": ["get"],
     ORG + "members/{member_id}/teams/{team_id_or_slug}/": ["post", "delete"],
+    ORG + "scim/v2/Groups": ["get"],
     ORG + "teams/": ["get", "post"],
     TEAM: ["get", "put", "delete"],
+    TEAM + "external-teams/": ["post"],
+    TEAM + "external-teams/{external_team_id}/": ["put", "delete"],
     TEAM + "members/": ["get"],
     "/api/0/projects/{organization_id_or_slug}/{project_id_or_slug}/teams/{team_id_or_slug}/": ["post"],
 }

@@ -29,6 +29,8 @@ pub enum Fault {
     Unauthorized,
     /// This status with the site's own JSON error body and this message.
     Refusal { status: u16, message: String },
+    /// Sentry's 410 for a call that is going away: since when, and what replaces it.
+    Gone { since: &'static str, replacement: &'static str },
     /// This very answer: of a gateway in front of the site, not of the site.
     Gateway { status: u16, content_type: &'static str, body: &'static str },
     /// 200 with an HTML page (a login wall, a captive proxy).

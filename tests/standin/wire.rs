@@ -278,6 +278,7 @@ impl<S: Site> Wired<S> {
             }
             Fault::Status(_)
             | Fault::Refusal { .. }
+            | Fault::Gone { .. }
             | Fault::Unauthorized
             | Fault::RateLimited
             | Fault::PrimaryLimit { .. }

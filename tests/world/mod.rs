@@ -6,6 +6,7 @@
 
 pub mod bounds;
 mod clock;
+mod era;
 mod process;
 mod secrets;
 pub mod shown;
@@ -22,6 +23,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 #[allow(unused_imports)] // As above.
+pub use era::Played;
+#[allow(unused_imports)] // As above.
 pub use process::{accepted, may_open_many_files, unused_port, Size};
 #[allow(unused_imports)] // As above.
 pub use secrets::{written, Secrets};
@@ -29,8 +32,8 @@ use serde_json::Value;
 
 use crate::standin::client::{Connection, Place};
 use crate::standin::{
-    mirror_permissions, original_permissions, Comparison, Delivery, GithubStandin, GithubTeam, GithubToken,
-    GithubUser, NewMember, Sender, SentryStandin,
+    original_permissions, Comparison, Delivery, GithubStandin, GithubTeam, GithubToken, GithubUser,
+    NewMember, Sender, SentryStandin,
 };
 
 /// The webhook's secret in every world.
@@ -241,8 +244,12 @@ pub struct World {
 impl World {
     /// A world without teams: an owner, and tokens of the given kind; the Sentry token has the original's permissions.
     pub fn new(truth: Truth) -> Self {
+        Self::with(truth, Played::asked_for())
+    }
+
+    fn around(truth: Truth, sentry: SentryStandin) -> Self {
         let github = GithubStandin::start("acme").expect("the stand-in starts");
-        let sentry = SentryStandin::start("acme-sentry").expect("the stand-in starts");
+        sentry.add_integration("github", "github.com/acme");
         let olive = github.add_person(GithubUser::new("olive").owner().email("olive@acme.test"));
         sentry.add_member("olive@acme.test");
         let token = match truth {
@@ -283,13 +290,6 @@ impl World {
             secrets,
             logs,
         }
-    }
-
-    /// With a Sentry token that may also list teams.
-    pub fn may_list_teams(mut self) -> Self {
-        self.sentry_token = self.sentry.add_token(mirror_permissions());
-        self.set("SENTRY_TOKEN", &self.sentry_token.clone());
-        self
     }
 
     /// Sets a variable of the program.

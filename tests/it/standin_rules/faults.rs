@@ -4,7 +4,7 @@ use super::{json as body_of, sentry};
 use crate::standin::client::{ask, Connection, Place};
 use crate::standin::fault::{Fault, RandomFaults, Rule};
 use crate::standin::http::Response;
-use crate::standin::sentry::{mirror_permissions, RateLimit, SentryStandin};
+use crate::standin::sentry::{mirror_permissions, Era, RateLimit, SentryStandin, Silo};
 use crate::standin::wire::Reach;
 use serde_json::{json, Value};
 use std::io;
@@ -172,7 +172,7 @@ fn a_stopped_server_leaves_its_port() {
     let site = Site::start();
     let port = site.sentry.port();
     drop(site);
-    let again = SentryStandin::start_as(crate::standin::sentry::Dialect::Observed, "acme", port);
+    let again = SentryStandin::start_on(Era::V23_7_1, Silo::Monolith, "acme", port);
     assert_eq!(again.map(|sentry| sentry.port()).ok(), Some(port));
 }
 
