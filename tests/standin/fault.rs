@@ -229,7 +229,7 @@ impl Rule {
 }
 
 /// Random failure, the same for the same seed and order of calls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RandomFaults {
     /// Start of the sequence.
     pub seed: u64,
@@ -239,6 +239,9 @@ pub struct RandomFaults {
     pub after_percent: f64,
     /// Percentage of calls refused by a rate limit; never carried out.
     pub limited_percent: f64,
+    /// Percentage of calls that somebody else answers, or whose list has gaps or another end than it seems. What is
+    /// carried out is answered with its truth, apart from that.
+    pub odd_percent: f64,
 }
 
 /// All faults of one site.
@@ -279,6 +282,7 @@ fn throw(faults: &RandomFaults, rng: &mut Rng) -> Option<(Fault, Moment)> {
     let after = rng.percent(faults.after_percent);
     let limited = rng.percent(faults.limited_percent);
     let kind = rng.below(5);
+    let (odd, which) = (rng.percent(faults.odd_percent), rng.below(oddities().len() as u64) as usize);
     if error {
         let fault = match kind {
             0 => Fault::Status(500),
@@ -289,5 +293,15 @@ fn throw(faults: &RandomFaults, rng: &mut Rng) -> Option<(Fault, Moment)> {
         };
         return Some((fault, if after { Moment::After } else { Moment::Before }));
     }
-    limited.then_some((Fault::RateLimited, Moment::Before))
+    if limited {
+        return Some((Fault::RateLimited, Moment::Before));
+    }
+    let mut all = oddities();
+    odd.then(|| (all.swap_remove(which), if after { Moment::After } else { Moment::Before }))
+}
+
+/// Answers of others, and lists that are odd.
+fn oddities() -> Vec<Fault> {
+    let links = LinkFault::readable().into_iter().chain(LinkFault::unreadable());
+    Fault::of_others().into_iter().chain(links.map(Fault::Link)).collect()
 }

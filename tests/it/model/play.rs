@@ -2,7 +2,9 @@
 //! failing; then the end of all that, a last comparison, and what must be true.
 
 mod check;
+mod first;
 mod pause;
+mod weather;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::org::{Org, FOREIGN};
 use crate::standin::rng::Rng;
-use crate::standin::{Delivery, Events, GithubToken, NewMember, RandomFaults};
+use crate::standin::{Delivery, Events, GithubToken, NewMember};
 use crate::world::{Truth, World, PATIENCE};
 
 /// An address in Sentry that no GitHub account has anything to do with.
@@ -35,6 +37,8 @@ pub struct Tally {
     pub approved: usize,
     pub second_looks: usize,
     pub pauses: usize,
+    pub first_holds: usize,
+    pub announced: usize,
 }
 
 impl Tally {
@@ -51,6 +55,8 @@ impl Tally {
         self.approved += other.approved;
         self.second_looks += other.second_looks;
         self.pauses += other.pauses;
+        self.first_holds += other.first_holds;
+        self.announced += other.announced;
     }
 }
 
@@ -65,6 +71,8 @@ pub struct Sequence {
     may_list: bool,
     /// Whether the GitHub token may read the list of deliveries.
     recovers: bool,
+    /// Whether everything waits for a person at first.
+    waits_to_begin: bool,
     foreign: u64,
     legacy: Option<(u64, u64)>,
     stranger: u64,
@@ -78,6 +86,8 @@ pub struct Sequence {
     late: Vec<(usize, Delivery)>,
     /// What was sent.
     sent: Vec<Delivery>,
+    /// Deletions that were announced and never happened.
+    announced: Vec<Delivery>,
     /// What GitHub could not hand over, and has in its list.
     missed: Vec<Delivery>,
     logs: Vec<Arc<Mutex<Vec<String>>>>,
@@ -104,8 +114,9 @@ impl Sequence {
             let token = world.github.add_token(GithubToken::no_permission(world.olive).webhooks());
             world.set("GH_TOKEN", &token);
         }
+        let waits_to_begin = truth == Truth::Github && rng.percent(20.0);
         for (name, value) in [
-            ("SYNC_FIRST", "apply"),
+            ("SYNC_FIRST", if waits_to_begin { "hold" } else { "apply" }),
             ("SYNC_MAX_DELETIONS", "100%,1000"),
             ("SYNC_MAX_REMOVALS", "100%,1000"),
             ("SYNC_MAX_TEAM_REMOVALS", "100%,1000"),
@@ -128,7 +139,13 @@ impl Sequence {
         let foreign = world.sentry.add_team(FOREIGN, "Foreign");
         let stranger = world.sentry.add_member(NewMember::new(STRANGER));
         world.sentry.join(foreign, stranger);
-        let org = Org::new(&world, truth);
+        let mut org = Org::new(&world, truth);
+        if truth == Truth::Github && rng.percent(10.0) {
+            org.add_crowd(&world);
+            if rng.percent(50.0) {
+                read_by_rest(&mut world, &mut org);
+            }
+        }
         Self {
             seed,
             truth,
@@ -137,6 +154,7 @@ impl Sequence {
             org,
             may_list,
             recovers,
+            waits_to_begin,
             foreign,
             legacy: None,
             stranger,
@@ -145,6 +163,7 @@ impl Sequence {
             visited: BTreeSet::new(),
             late: Vec::new(),
             sent: Vec::new(),
+            announced: Vec::new(),
             missed: Vec::new(),
             logs: Vec::new(),
             has_new_people: false,
@@ -177,7 +196,14 @@ impl Sequence {
         if self.truth == Truth::Github && self.rng.percent(50.0) {
             self.org.old_team(&self.world, "Old", &[1, 3, 4]);
         }
-        self.start();
+        if self.rng.percent(30.0) {
+            self.bad_start();
+        } else {
+            self.start();
+        }
+        if self.waits_to_begin {
+            self.wait_for_approval();
+        }
         // A team that was renamed before it was ever seen would be older than the mirror under its new name too.
         self.world.wait_until("old teams are mirrored", || {
             self.world.github.teams().values().all(|team| {
@@ -211,6 +237,9 @@ impl Sequence {
         }
         let mut sent = self.org.change(&self.world, &mut self.rng);
         self.tally.changes += 1;
+        if self.truth == Truth::Github && self.rng.percent(2.0) {
+            sent.extend(self.announce_an_end());
+        }
         if self.rng.percent(4.0) {
             self.has_new_people |= self.org.appear(&self.world);
         }
@@ -243,38 +272,6 @@ impl Sequence {
             std::thread::sleep(Duration::from_millis(self.rng.below(12)));
             self.die();
         }
-    }
-
-    /// Faults and lag begin and end, and the clock is wrong where that can be.
-    fn weather(&mut self) {
-        if cfg!(failpoints) && self.rng.percent(10.0) {
-            let minutes = [0, -1, 1, -10, 10, -700, 700][self.rng.below(7) as usize];
-            self.world.set_clock(minutes * 60);
-            self.org.story.push(format!("the clock is wrong by {minutes} minutes"));
-        }
-        if self.rng.percent(25.0) {
-            let faults = self.some_faults();
-            self.world.sentry.wire.set_random(faults);
-        }
-        if self.rng.percent(20.0) {
-            let faults = self.some_faults();
-            self.world.github.wire.set_random(faults);
-        }
-        if self.rng.percent(20.0) {
-            let lag = [0, 0, 50, 200, 700][self.rng.below(5) as usize];
-            let percent = [50.0, 100.0][self.rng.below(2) as usize];
-            self.world.github.set_uneven_lag(Duration::from_millis(lag), percent);
-        }
-    }
-
-    fn some_faults(&mut self) -> Option<RandomFaults> {
-        let seed = self.rng.next();
-        self.rng.percent(60.0).then_some(RandomFaults {
-            seed,
-            errors_percent: 15.0,
-            after_percent: 50.0,
-            limited_percent: 4.0,
-        })
     }
 
     /// Somebody puts the stranger into a Sentry team by hand.
@@ -579,6 +576,15 @@ impl Sequence {
             assert!(Instant::now() < until, "no rest: {}", self.context());
         }
     }
+}
+
+/// GraphQL is refused to the token: lists come in pages. Then a user map is what a comparison may take somebody out by.
+fn read_by_rest(world: &mut World, org: &mut Org) {
+    let token = world.github.add_token(GithubToken::members_read(world.olive).without_graphql());
+    world.set("GH_TOKEN", &token);
+    let map = world.dir.0.join("people.csv");
+    std::fs::write(&map, org.user_map()).expect("a map");
+    world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
 }
 
 fn name(delivery: &Delivery) -> String {

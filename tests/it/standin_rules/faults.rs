@@ -134,7 +134,13 @@ fn a_stalled_call_is_answered_late_and_ends_with_the_server() {
 fn random_faults_repeat_with_their_seed() {
     let play = |seed: u64| -> (Vec<u16>, Vec<String>) {
         let site = Site::start();
-        let faults = RandomFaults { seed, errors_percent: 30.0, after_percent: 50.0, limited_percent: 20.0 };
+        let faults = RandomFaults {
+            seed,
+            errors_percent: 30.0,
+            after_percent: 50.0,
+            limited_percent: 20.0,
+            ..RandomFaults::default()
+        };
         site.sentry.wire.set_random(Some(faults));
         let statuses =
             (0..60).map(|i| site.create(&format!("t{i}")).map(|r| r.status).unwrap_or(0)).collect();
