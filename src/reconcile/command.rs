@@ -63,11 +63,12 @@ fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) ->
         let mut agrees = |comparison: &mut Comparison| {
             let answered = answer(engine, comparison, sync);
             let agreed = answered.is_ok();
+            let plan = comparison.plan();
             if agreed {
                 let line = asked.entry("carry out plan");
-                engine.audit.write(line.because(comparison.plan().summary()));
+                engine.audit.write(line.because(plan.summary()));
             }
-            shown = Some((answered, !comparison.plan().holds.is_empty()));
+            shown = Some((answered, !(plan.holds.is_empty() && plan.left_in.is_empty())));
             agreed
         };
         let done = engine.reconcile(false, progress, &mut agrees);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{Addition, Plan, Removal, Skipped, Step, TeamPlan};
+use super::plan::{Addition, Incomplete, LeftIn, Plan, Removal, Skipped, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::heard::LAG;
@@ -14,7 +14,7 @@ use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, MemberId, SentrySlug, S
 use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
-use crate::snapshot::{GithubSnapshot, GithubTeam, SentrySnapshot};
+use crate::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Fate, Origin, Source};
 use crate::state::teams::News;
@@ -71,11 +71,19 @@ struct Index<'a> {
     giving_up: HashSet<GithubTeamId>,
 }
 
+/// What is noted on the way.
+#[derive(Default)]
+struct Aside {
+    /// Whom nobody could match, and where they would be.
+    skipped: BTreeMap<GithubUserId, Vec<SentrySlug>>,
+    left_in: Vec<LeftIn>,
+}
+
 /// The plan, before any guard.
 pub fn compare(sides: &Sides) -> Plan {
     let index = Index::new(sides);
     let mut plan = Plan::default();
-    let mut skipped: BTreeMap<GithubUserId, Vec<SentrySlug>> = BTreeMap::new();
+    let mut aside = Aside::default();
     for team in &sides.github.teams {
         if sides.is_just_gone(team.facts.id) {
             continue;
@@ -84,16 +92,20 @@ pub fn compare(sides: &Sides) -> Plan {
             plan.dormant += 1;
             continue;
         };
-        let planned = index.team(team, slug, &mut skipped);
-        if planned.is_empty() {
-            plan.in_sync += 1;
-        } else {
+        let n_left = aside.left_in.len();
+        let planned = index.team(team, slug, &mut aside);
+        if !planned.is_empty() {
             plan.teams.push(planned);
+        } else if aside.left_in.len() == n_left {
+            plan.in_sync += 1;
         }
     }
     plan.teams.extend(index.absent());
     plan.teams.sort_by(|a, b| (&a.slug, a.team).cmp(&(&b.slug, b.team)));
-    plan.skipped = index.skipped(skipped);
+    plan.skipped = index.skipped(aside.skipped);
+    plan.left_in = aside.left_in;
+    plan.left_in.sort_by(|a, b| (&a.slug, a.team, &a.removal.who).cmp(&(&b.slug, b.team, &b.removal.who)));
+    plan.incomplete = index.incomplete();
     plan.unfollowed = index.unfollowed(&plan).len();
     plan
 }
@@ -242,12 +254,7 @@ impl<'a> Index<'a> {
         Some(Binding { sentry, slug: slug.clone(), name: name.as_str().into(), origin: Origin::Created })
     }
 
-    fn team(
-        &self,
-        team: &GithubTeam,
-        slug: &SentrySlug,
-        skipped: &mut BTreeMap<GithubUserId, Vec<SentrySlug>>,
-    ) -> TeamPlan {
+    fn team(&self, team: &GithubTeam, slug: &SentrySlug, aside: &mut Aside) -> TeamPlan {
         let binding = self.binding(team.facts.id);
         let step = self.step(team, slug, binding.as_ref());
         let sentry = match (&step, &binding) {
@@ -262,7 +269,7 @@ impl<'a> Index<'a> {
         let members = self.members_of(&family);
         for user in &members {
             if !matches!(self.sides.people.get(user), Some(Identity::Matched { .. })) {
-                skipped.entry(*user).or_default().push(slug.clone());
+                aside.skipped.entry(*user).or_default().push(slug.clone());
             }
         }
         let (add, remove) = match goes_on {
@@ -270,8 +277,16 @@ impl<'a> Index<'a> {
                 let add = self.additions(&members, there);
                 // A team that is only about to be adopted has people of its own.
                 let bound = binding.is_some();
-                let remove = if bound { self.removals(&family, &members, there) } else { Vec::new() };
-                (add, remove)
+                let due = if bound { self.removals(&family, &members, there) } else { Vec::new() };
+                let (left, remove): (Vec<_>, Vec<_>) = due
+                    .into_iter()
+                    .map(|removal| (self.why_left(&family, &members, &removal), removal))
+                    .partition(|(why, _)| why.is_some());
+                aside.left_in.extend(left.into_iter().filter_map(|(because, removal)| {
+                    let (team, slug) = (team.facts.id, slug.clone());
+                    Some(LeftIn { team, slug, removal, because: because? })
+                }));
+                (add, remove.into_iter().map(|(_, removal)| removal).collect())
             }
             false => (Vec::new(), Vec::new()),
         };
@@ -396,16 +411,47 @@ impl<'a> Index<'a> {
         if self.sides.settings.remove_members == RemoveMembers::Never {
             return Vec::new();
         }
-        // Whoever seems to be nobody, or to have left, may be somebody in the team of whom too little could be read.
-        if !members.is_disjoint(self.sides.unread) {
-            return Vec::new();
-        }
         let news: Vec<_> =
             family.iter().filter_map(|team| self.sides.state.teams.news(team.facts.id)).collect();
         let mut remove: Vec<_> =
             there.iter().filter_map(|member| self.removal(&news, members, *member)).collect();
         remove.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));
         remove
+    }
+
+    /// What could not be read of GitHub, so that somebody who seems to have left stays.
+    fn why_left(
+        &self,
+        family: &[&GithubTeam],
+        members: &BTreeSet<GithubUserId>,
+        removal: &Removal,
+    ) -> Option<&'static str> {
+        let gaps = &self.sides.github.gaps;
+        if family.iter().any(|team| gaps.of_team(team.facts.id).is_some()) {
+            return Some("GitHub does not show all of the team's members");
+        }
+        if self.sides.settings.child_members && gaps.lacks_teams() {
+            return Some("GitHub does not show all teams, and one of them may be a child of this one");
+        }
+        if removal.user.is_none() && gaps.lacks_people() {
+            return Some("GitHub does not show everybody in the organisation");
+        }
+        // Whoever seems to be nobody, or to have left, may be somebody in the team of whom too little could be read.
+        let is_unread = !members.is_disjoint(self.sides.unread);
+        is_unread.then_some("somebody in the team could not be identified")
+    }
+
+    /// The lists that GitHub does not show completely.
+    fn incomplete(&self) -> Vec<Incomplete> {
+        let gaps = self.sides.github.gaps.lists.iter();
+        let told = gaps.filter_map(|(list, gap)| {
+            let what = match list {
+                List::Members(team) => format!("members of `{}`", self.slugs.get(team)?),
+                list => list.to_string(),
+            };
+            Some(Incomplete { list: *list, what, gap: *gap })
+        });
+        told.collect()
     }
 
     fn removal(&self, news: &[&News], members: &BTreeSet<GithubUserId>, member: MemberId) -> Option<Removal> {

@@ -13,7 +13,7 @@ use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::sentry::{Member, Team};
 use crate::slug;
-use crate::snapshot::{GithubSnapshot, SentrySnapshot};
+use crate::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Sizes, Source};
 use crate::state::State;
@@ -32,15 +32,17 @@ pub struct Both {
     pub sentry: SentrySnapshot,
     /// Who everybody in a GitHub team is in Sentry.
     pub people: BTreeMap<GithubUserId, Identity>,
-    /// Of these the public profile could not be read, and no other source knows them.
+    /// Of these too little could be read: the public profile, or the list that would tell their addresses.
     pub unread: BTreeSet<GithubUserId>,
     /// Teams that are bound, or being made, or would be bound if a person let them, and that GitHub has deleted, for
     /// certain.
     pub deleted: BTreeSet<GithubTeamId>,
     /// A Sentry team was not to be found any more when its people were read: who is in it is not known.
     pub moved: bool,
-    /// How much was read of GitHub.
+    /// How much there is on GitHub, for this comparison's guards.
     pub sizes: Sizes,
+    /// The same as the measure for the next reading.
+    pub measure: Sizes,
 }
 
 /// Tells how far a reading is, for people who wait.
@@ -75,8 +77,12 @@ impl Engine {
         let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
         let (people, unread) = self.identify_all(&mut github)?;
-        let sizes = sizes(&github);
-        Ok(Both { settings, github, sentry, people, unread, deleted, moved, sizes })
+        let shown = shown(&github);
+        let last = self.state(|state| state.last_read.map(|(sizes, _)| sizes));
+        let sizes = whole(&github, shown, last);
+        // What is incomplete is no measure for what comes after it.
+        let measure = if github.gaps.lists.is_empty() { shown } else { last.unwrap_or(shown) };
+        Ok(Both { settings, github, sentry, people, unread, deleted, moved, sizes, measure })
     }
 
     /// All teams, where they may be listed, and everybody in the organisation.
@@ -154,7 +160,7 @@ impl Engine {
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
         let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
         let Some((org, _)) = self.bearings() else { return Ok(BTreeSet::new()) };
-        if !github.sees_secret {
+        if !github.sees_secret || github.gaps.lacks_teams() {
             return Ok(BTreeSet::new());
         }
         let absent: BTreeSet<_> = self.state(|state| {
@@ -220,13 +226,36 @@ pub fn several_at_once<I: Sync, T: Send>(
     Ok(results.into_iter().map(|(_, value)| value).collect())
 }
 
-fn sizes(github: &GithubSnapshot) -> Sizes {
+/// How much was read.
+fn shown(github: &GithubSnapshot) -> Sizes {
     // Hashed: a sorted set would first make a list of all memberships.
     let people: HashSet<_> = github.teams.iter().flat_map(|team| &team.members).collect();
     Sizes {
         teams: github.teams.len(),
         people: people.len(),
         memberships: github.teams.iter().map(|team| team.members.len()).sum(),
+    }
+}
+
+/// How much there is: an incomplete list counts for what GitHub says is on it, and what nobody can count for as much as the
+/// last time, so that it does not look like a short reading.
+fn whole(github: &GithubSnapshot, shown: Sizes, last: Option<Sizes>) -> Sizes {
+    let gaps = &github.gaps;
+    if gaps.lists.is_empty() {
+        return shown;
+    }
+    let missing = |gap: &Gap, shown: usize| gap.whole().saturating_sub(shown);
+    let in_teams = github.teams.iter().filter_map(|team| {
+        let gap = gaps.of_team(team.facts.id)?;
+        Some(missing(&gap, team.members.len()))
+    });
+    let teams = gaps.lists.get(&List::Teams).map_or(0, |gap| missing(gap, shown.teams));
+    let last = last.unwrap_or_default();
+    let unseen = if gaps.lacks_teams() { last } else { Sizes::default() };
+    Sizes {
+        teams: (shown.teams + teams).max(unseen.teams),
+        people: shown.people.max(last.people),
+        memberships: (shown.memberships + in_teams.sum::<usize>()).max(unseen.memberships),
     }
 }
 

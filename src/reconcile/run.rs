@@ -21,6 +21,7 @@ use crate::sentry::Team;
 use crate::snapshot::GithubTeam;
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Origin, Record};
+use crate::state::teams::News;
 use crate::state::State;
 use crate::upstream::Trouble;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin as From, Own};
@@ -203,16 +204,17 @@ impl Engine {
     /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
     fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
-        self.keep_holds(plan, due);
+        self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
-        self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
+        self.incomplete.learn(plan, Timestamp::now());
+        self.learn_teams(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
         let run = Arc::new(Run::default());
         if *waits_for_first {
             return run;
         }
         // What is held because too little was read is no measure for the next reading.
         if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
-            self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
+            self.journal.note(Record::Read { sizes: both.measure, at: Timestamp::now() });
             let rules = rules::of(&both.settings);
             if self.state(|state| state.rules.as_ref() != Some(&rules)) {
                 self.journal.note(Record::Rules { rules });
@@ -265,8 +267,9 @@ impl Engine {
         }
     }
 
-    /// New holds are written down; those that are no longer due are history.
-    fn keep_holds(&self, plan: &Plan, due: &[HeldChange]) {
+    /// New holds are written down; those that are no longer due are history. Of what could not be seen completely this time,
+    /// nobody knows whether it is still due: that stays as it was held, or decided.
+    fn keep_holds(&self, plan: &Plan, due: &[HeldChange], lacks_teams: bool) {
         let now = Timestamp::now();
         for PlannedHold { rule, changes, .. } in &plan.holds {
             let hold = Hold { compared: true, ..Hold::new(changes.clone(), rule.clone(), now, Vec::new()) };
@@ -283,13 +286,20 @@ impl Engine {
             self.journal.note(Record::Held { hold });
         }
         let due: HashSet<_> = due.iter().map(HeldChange::key).collect();
-        let is_due = |change: &HeldChange| due.contains(&change.key());
+        let left_in: HashSet<_> = plan.left_in.iter().map(|left| judge::of_left_in(left).key()).collect();
+        let is_unseen = |change: &HeldChange| {
+            left_in.contains(&change.key()) || (lacks_teams && matches!(change, HeldChange::Delete { .. }))
+        };
+        let is_due = |change: &HeldChange| due.contains(&change.key()) || is_unseen(change);
         let planned: BTreeSet<_> = plan.holds.iter().map(|planned| &planned.name).collect();
         let is_planned = |hold: &Hold| planned.contains(&hold.name);
         let history: Vec<_> = self.state(|state| {
             let compared = state.holds.iter().filter(|hold| hold.compared && !is_planned(hold));
             // What is undecided and comes up in another hold now, is that one's.
-            let over = |hold: &&Hold| hold.decision.is_none() || !hold.changes.iter().any(is_due);
+            let over = |hold: &&Hold| match hold.decision {
+                None => !hold.changes.iter().any(is_unseen),
+                Some(_) => !hold.changes.iter().any(is_due),
+            };
             compared.filter(over).map(|hold| hold.name.clone()).collect()
         });
         history.into_iter().for_each(|name| self.journal.note(Record::Released { name }));
@@ -319,11 +329,26 @@ impl Engine {
         let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.facts.slug);
         // Whoever was in a team through a child must be known to have been there when the child is gone.
         let mut families = both.settings.child_members.then(|| both.github.with_children());
+        let with_gaps = both.github.with_gaps(both.settings.child_members);
         for team in both.github.teams.iter().filter(mirrored) {
             let id = team.facts.id;
             let family = families.as_mut().and_then(|families| families.remove(&id));
             let family: Option<Vec<_>> = family.map(|people| people.into_iter().collect());
-            let people = family.as_ref().unwrap_or(&team.members);
+            // Whoever is not on an incomplete list has not left.
+            let seen = with_gaps.contains(&id).then(|| {
+                let people = family.as_ref().unwrap_or(&team.members);
+                let and_seen = |news: Option<&News>| match news {
+                    Some(news) => news.and_seen(people),
+                    None => people.clone(),
+                };
+                let mut seen = self.state(|state| and_seen(state.teams.news(id)));
+                seen.sort_unstable();
+                seen
+            });
+            if seen.as_ref().is_some_and(Vec::is_empty) {
+                continue;
+            }
+            let people = seen.as_ref().or(family.as_ref()).unwrap_or(&team.members);
             let agrees = self.state(|state| state.teams.news(id).is_some_and(|news| news.agrees(people)));
             let unheard = people.is_empty() && self.state(|state| state.teams.news(id).is_none());
             if !(agrees || unheard) {
@@ -374,7 +399,8 @@ impl Engine {
         };
         for (team, user) in known.into_keys().filter(is_older) {
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
-            if shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
+            let is_complete = both.github.gaps.of_team(team).is_none();
+            if is_complete && shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
                 self.journal.note(Record::Unwanted { team, user });
             }
         }

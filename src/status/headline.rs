@@ -82,10 +82,14 @@ impl Status {
             return say(Mood::Working, "Catching up", sentence(&work));
         }
         match (&self.last_reconcile, self.mode) {
-            (Some(last), _) if !last.is_mended() => {
-                say(Mood::Waits, "Not all is in step", last.account(now) + &self.unmatched())
+            (Some(last), _) if !last.is_mended() || self.incomplete.n_not_removed > 0 => {
+                let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
+                say(Mood::Waits, "Not all is in step", why)
             }
-            (Some(last), _) => say(Mood::True, &self.in_step(), last.account(now) + &self.unmatched()),
+            (Some(last), _) => {
+                let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
+                say(Mood::True, &self.in_step(), why)
+            }
             (None, Some(Mode::Payload)) => {
                 let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
                 say(Mood::True, "In step", why.to_string() + &self.unmatched())
@@ -133,7 +137,12 @@ impl Status {
         }
         match (&self.last_reconcile, self.under_way(now)) {
             (_, Some(work)) => format!(" {}", sentence(&work)),
-            (Some(last), None) if self.teams > 0 && last.is_mended() && last.differences <= last.held => {
+            (Some(last), None)
+                if self.teams > 0
+                    && last.is_mended()
+                    && last.differences <= last.held
+                    && self.incomplete.n_not_removed == 0 =>
+            {
                 format!(" Everything else was in step at the last comparison{}.", last.ago(now, ""))
             }
             (Some(last), None) => format!(" {}", last.account(now)),
@@ -463,6 +472,12 @@ mod tests {
         };
         let why = "The last comparison, 10m ago, found no difference; 1 team waits for a slug; 2 teams are not shown by GitHub.";
         assert_eq!(told(stuck), is(Mood::Waits, "Not all is in step", why));
+        let staying = |status: &mut Status| {
+            status.last_reconcile = last(0, 0, &[]);
+            status.incomplete.n_not_removed = 2;
+        };
+        assert_eq!((told(staying).0, told(staying).1.as_str()), (Mood::Waits, "Not all is in step"));
+        assert!(told(staying).2.contains("2 people stay in teams because"), "{}", told(staying).2);
         let unread = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
             let since = Timestamp(NOW.0 - 300_000).to_string();

@@ -4,6 +4,7 @@ mod files;
 mod headline;
 mod help;
 mod host;
+mod incomplete;
 mod pause;
 pub(crate) mod queue;
 mod readiness;
@@ -19,6 +20,7 @@ use serde::Serialize;
 pub use files::ReloadsView;
 pub use headline::{Headline, Mood};
 pub use host::{Host, Rate};
+pub use incomplete::IncompleteView;
 pub use pause::PauseView;
 pub use queue::{Attempt, Delayed, Queued, Wait};
 pub use recent::{RecentView, Tone};
@@ -82,6 +84,8 @@ pub struct Status {
     pub open_hints: usize,
     /// The last full comparison: when, and what it found.
     pub last_reconcile: Option<LastReconcile>,
+    /// What GitHub does not show completely.
+    pub incomplete: IncompleteView,
     /// Since when neither side, or Sentry's people, could be read; absent if the last reading was good.
     pub look_failed: Option<LookFailed>,
     /// Payload mode: what the last look for missed deliveries has found.
@@ -300,6 +304,9 @@ impl Engine {
             skipped: found.skipped,
         });
         status.last_reconcile = self.last_reconcile().map(LastReconcile::of);
+        let incomplete = self.incomplete.known();
+        status.warnings.extend(IncompleteView::warning(&incomplete, now));
+        status.incomplete = IncompleteView::of(&incomplete);
         self.add_what_arrived(&mut status, now);
         status.disk =
             self.journal.space().ok().map(|(used, free)| Disk { journal_bytes: used, free_bytes: free });
@@ -351,6 +358,7 @@ impl Status {
             n_delayed: 0,
             open_hints: 0,
             last_reconcile: None,
+            incomplete: IncompleteView::default(),
             look_failed: None,
             recovered: None,
             teams: state.teams.n_bound(),

@@ -122,6 +122,7 @@ impl Status {
     }
 
     fn write_what_waits(&self, text: &mut String) {
+        self.write_incomplete(text);
         for wait in &self.waits {
             let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
             let _ = writeln!(text, "waiting: {wait}{}{sooner}", wait.attempt);

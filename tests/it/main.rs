@@ -34,6 +34,7 @@ mod full;
 mod fuzz;
 mod gate;
 mod http;
+mod incomplete;
 mod invites;
 mod lifecycle;
 mod logins;

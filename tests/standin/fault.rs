@@ -41,6 +41,10 @@ pub enum Fault {
     WrongJson,
     /// The true answer, with a link that says that the next page is this one.
     SamePage,
+    /// The true answer, with null in the place of the first rows of its list.
+    NullRows(usize),
+    /// The first rows of the true answer and no `Link`: what comes of a query that a proxy has dropped.
+    FirstRows(usize),
     /// The true answer, with its `Link` header done otherwise.
     Link(LinkFault),
     /// The true answer, marked as one with rows left out: GitHub's for organisations that want single sign-on.
@@ -144,6 +148,24 @@ impl LinkFault {
     }
 }
 
+impl GraphqlFault {
+    /// Lists with holes, of every kind that is read, and counts that never fit: additions go on, and nobody and nothing goes.
+    pub fn gaps() -> [GraphqlFault; 9] {
+        let nulls = |list, told| GraphqlFault::Nulls { list, entries: 1, told };
+        [
+            nulls("teams", false),
+            nulls("teams", true),
+            nulls("members", false),
+            nulls("members", true),
+            nulls("membersWithRole", false),
+            nulls("externalIdentities", false),
+            GraphqlFault::CountOff { list: "teams", by: 1 },
+            GraphqlFault::CountOff { list: "members", by: 1 },
+            GraphqlFault::CountOff { list: "membersWithRole", by: -1 },
+        ]
+    }
+}
+
 /// Errors that GitHub's GraphQL reports inside a 200.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GraphqlFault {
@@ -153,6 +175,11 @@ pub enum GraphqlFault {
     RateLimited,
     /// A secondary limit with `Retry-After`, far from the end of the window, with or without a type; no data.
     SecondaryLimit { retry_after: u64, typed: bool },
+    /// The first entries of each page of the lists of this name (`teams`, `members`, `membersWithRole`,
+    /// `externalIdentities`) are null, as accounts that are gone are; with an error for each, or without.
+    Nulls { list: &'static str, entries: usize, told: bool },
+    /// The `totalCount` of the lists of this name is off by so many, however often they are read.
+    CountOff { list: &'static str, by: i64 },
     /// The token isn't authorised for single sign-on: the organisation is null, with GitHub's mark or without it.
     SamlEnforced { marked: bool },
     /// `RESOURCE_LIMITS_EXCEEDED`: this many list entries are answered in all, the rest is null.

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::Sequence;
-use crate::standin::{Delivery, Fault, RandomFaults, Rule};
+use crate::standin::{Delivery, Fault, GraphqlFault, RandomFaults, Rule};
+use crate::world::Truth;
 
 impl Sequence {
     /// Faults and lag begin and end, and the clock is wrong where that can be.
@@ -22,10 +23,25 @@ impl Sequence {
             let faults = self.some_faults();
             self.world.github.wire.set_random(faults);
         }
+        if self.truth == Truth::Github && self.rng.percent(20.0) {
+            self.show_incompletely();
+        }
         if self.rng.percent(20.0) {
             let lag = [0, 0, 50, 200, 700][self.rng.below(5) as usize];
             let percent = [50.0, 100.0][self.rng.below(2) as usize];
             self.world.github.set_uneven_lag(Duration::from_millis(lag), percent);
+        }
+    }
+
+    /// GitHub's lists have nulls in them, or counts that do not fit, until the weather changes: nobody is removed for that,
+    /// which is seen by whoever never leaves.
+    fn show_incompletely(&mut self) {
+        let wire = &self.world.github.wire;
+        wire.clear_faults();
+        let gaps = GraphqlFault::gaps();
+        if let Some(gap) = gaps.get(self.rng.below(gaps.len() as u64 * 2) as usize) {
+            wire.script(Rule::new("POST /graphql", Fault::Graphql(gap.clone())).always());
+            self.org.story.push(format!("GitHub's lists are incomplete: {gap:?}"));
         }
     }
 
