@@ -118,6 +118,19 @@ impl Directory {
         }
     }
 
+    /// Everybody who bears an address, whether it counts or not, and what it is worth.
+    pub fn bearers(&self, address: &str) -> Vec<(MemberId, &'static str)> {
+        let address = address.to_lowercase();
+        let from = self.addresses.partition_point(|entry| *entry.address < *address);
+        let entries = self.addresses[from..].iter().take_while(|entry| *entry.address == *address);
+        let how = |weight| match weight {
+            Weight::Counts => "verified, or an open invite",
+            Weight::Unverified => "their primary address, which Sentry does not show to be verified",
+            Weight::Expired => "an invite that has expired",
+        };
+        entries.map(|entry| (entry.member, how(entry.weight))).collect()
+    }
+
     /// Who is linked with a GitHub login in Sentry.
     pub fn linked(&self, login: &Login) -> Found {
         let login = login.as_str().to_lowercase();

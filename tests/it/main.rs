@@ -34,6 +34,7 @@ mod http;
 mod invites;
 mod lifecycle;
 mod logins;
+mod meant;
 mod mode;
 mod model;
 mod paste;
