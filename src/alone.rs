@@ -35,12 +35,13 @@ pub fn run(
     call: &Call,
 ) -> Result<Reply> {
     // It tells every fault of the configuration itself, and looks at the rest in spite of them.
-    if let Command::Check { json, url } = call.command {
-        return Ok(doctor::alone(flags, env, *json, url.as_deref(), call.progress));
+    if let Command::Check { json, url, offline } = call.command {
+        let asked = doctor::Asked { json: *json, url: url.as_deref(), offline: *offline };
+        return Ok(doctor::alone(flags, env, &asked, call.progress));
     }
-    config::refuse(faults.iter())?;
+    config::refuse(faults.iter(), &config.unknown)?;
     let reply = alone(config, flags, env, call)?;
-    let unknown: Vec<_> = config.unknown.iter().map(|name| config::not_known(name)).collect();
+    let unknown: Vec<_> = config.unknown.iter().map(config::Unknown::told).collect();
     Ok(told(reply, &unknown))
 }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::actor::Claims;
 use crate::cli::Asked;
 use crate::commands::{Command, Reply};
-use crate::config::{self, Config, Environment, Need, SETTINGS};
+use crate::config::{self, Config, Environment, Fault, Need, SETTINGS};
 use crate::control::Running;
 use crate::error::{Context, Error, Result};
 use crate::paste::{quoted, Invocation};
@@ -21,10 +21,18 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
     let Asked { command, save, kept } = asked;
     let env = config::environment();
     let (config, faults) = config::read(flags, &env, Need::StateDir);
-    config::refuse(faults.iter().filter(|fault| flags.contains_key(fault.var)))?;
+    // Where the state directory is cannot be left open: another service could be asked. `check` tells all faults itself.
+    let is_check = matches!(command, Command::Check { .. });
+    let is_lost = faults.iter().any(|fault| fault.var == "SYNC_STATE_DIR");
+    let counts = |fault: &&Fault| flags.contains_key(fault.var) || is_lost && !is_check;
+    config::refuse(faults.iter().filter(counts), &[])?;
     let dir = &config.settings.state_dir;
     let command = with_kept_plan(command, kept)?;
-    let running = Running::find(dir)?;
+    let running = match &command {
+        Command::Check { offline: true, .. } => None,
+        _ if is_lost => None,
+        _ => Running::find(dir)?,
+    };
     let progress = |text: &str| {
         if std::io::stderr().is_terminal() {
             eprintln!("{text} …");

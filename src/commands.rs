@@ -46,6 +46,9 @@ pub enum Command {
         json: bool,
         /// A public address to send a ping to.
         url: Option<String>,
+        /// The configuration alone; no running service is asked.
+        #[serde(default)]
+        offline: bool,
     },
     /// Carry out what is held.
     Approve {
@@ -148,7 +151,7 @@ impl Bench<'_> {
                 None => Reply::default(),
             },
             Command::Status { json } => self.status(*json),
-            Command::Check { json, url } => self.engine.map_or_else(Reply::default, |engine| {
+            Command::Check { json, url, .. } => self.engine.map_or_else(Reply::default, |engine| {
                 doctor::beside(engine, *json, url.as_deref(), progress)
             }),
             Command::Approve { holds, all, reason } => {
@@ -215,9 +218,9 @@ impl Bench<'_> {
             ..Known::default()
         });
         if let (Some(PersonName::Mail(address)), Some(engine)) = (&person, self.engine) {
-            engine
-                .need_directory()
-                .map_err(|_| format!("Sentry could not be asked whose address `{}` is", Safe(address)))?;
+            engine.need_directory().map_err(|_| {
+                format!("Sentry could not be asked whose address `{}` is", Safe(address.as_str()))
+            })?;
             let bearers = engine.who.with_directory(|directory| directory.bearers(address));
             known.members = bearers.into_iter().map(|(member, _)| member).collect();
             let of_member = |member| engine.state(|state| state.people.of_member(member));
@@ -270,6 +273,13 @@ impl Bench<'_> {
     fn decide_one(&self, name: &str, approved: bool, asked: &Asked, reply: &mut Reply) -> bool {
         // They are written in lower case.
         let name = HoldName(name.trim().to_ascii_lowercase().into());
+        if let Some(told) = self.journal.read(|state| already_decided(state, &name, approved)) {
+            match told {
+                Ok(said) => reply.say(&said),
+                Err(why) => reply.fail(&why),
+            }
+            return false;
+        }
         let Some(hold) = self.journal.read(|state| state.holds.get(&name).cloned()) else {
             reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
             return false;
@@ -305,7 +315,7 @@ impl Bench<'_> {
         for guid in
             guids.iter().filter(|guid| !failed.iter().any(|(_, known)| known.eq_ignore_ascii_case(guid)))
         {
-            let why = self.journal.read(|state| why_not_replayed(state, guid));
+            let why = self.journal.read(|state| why_not_replayed(state, &guid.to_ascii_lowercase()));
             reply.fail(&format!("no failed delivery is called `{}`: {why}", Safe(guid)));
         }
         let chosen: Vec<_> = failed.into_iter().filter(|(_, guid)| all || is_one(guid)).collect();
@@ -335,6 +345,26 @@ impl Bench<'_> {
             }
         }
         reply
+    }
+}
+
+/// What is said of a hold about which there is nothing to decide any more: that it was decided like that before, or that
+/// it is over.
+fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Result<String, String>> {
+    let known = state.holds.get(name);
+    let decision = match known {
+        Some(hold) => hold.decision?,
+        None => match state.holds.past(name)? {
+            Some(decision) => decision,
+            None => return Some(Err(format!("hold `{name}` is over: its changes were no longer due"))),
+        },
+    };
+    let (word, at) = (decision.word(), decision.at);
+    match (decision.approved == approved, known) {
+        (true, _) => Some(Ok(format!("hold {name} was already {word} at {at}"))),
+        // It is not over: a person may think otherwise.
+        (false, Some(_)) => None,
+        (false, None) => Some(Err(format!("hold `{name}` is over: it was {word} at {at}"))),
     }
 }
 

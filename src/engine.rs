@@ -32,6 +32,7 @@ use crate::sentry::Sentry;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
 use crate::status::Conditions;
+use crate::unused::Unused;
 use crate::upstream::pace::Health;
 use crate::upstream::{tls, Trouble, TroubleKind};
 use crate::who::Who;
@@ -88,6 +89,8 @@ pub struct Engine {
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
+    /// Entries of lists that name nothing.
+    pub(crate) unused: Mutex<Option<Vec<Unused>>>,
     /// Deliveries that a person wants to be looked at again.
     pub replays: Replays,
     /// Since when things are as they are.
@@ -105,13 +108,15 @@ impl Engine {
     pub fn new(config: &Config, env: &Environment, journal: Arc<Journal>) -> Result<Self> {
         let settings = config.settings.clone();
         let way = tls::way(env, settings.is_all_local())?;
-        if let Some(proxy) = &way.proxy {
-            log::info!("proxy: {proxy}");
+        for (name, url) in [("GitHub", &settings.github_url), ("Sentry", &settings.sentry_url)] {
+            if way.proxies.is_set() {
+                log::info!("proxy: {name} ({}) {}", url.host(), way.proxies.route(url));
+            }
         }
-        let roots = &way.roots;
+        way.proxies.odd().iter().for_each(|odd| log::warn!("proxy: {odd}"));
         Ok(Self {
-            github: Github::new(&settings.github_url, &config.github_token, roots),
-            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, roots),
+            github: Github::new(&settings.github_url, &config.github_token, &way),
+            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &way),
             who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             reloads: Reloads::default(),
@@ -134,6 +139,7 @@ impl Engine {
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
+            unused: Mutex::default(),
             replays: Replays::default(),
             conditions: Conditions::default(),
             settings: RwLock::new(Arc::new(settings)),

@@ -48,6 +48,28 @@ fn is_harmful(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Whether a person who looks at a setting or a secret cannot see this character: everything that is escaped in foreign
+/// names, blanks other than the space, and letters without a shape. Names may well have some of these; a setting that
+/// has one says something else than it seems to.
+pub fn is_hidden(c: char) -> bool {
+    is_harmful(c)
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c,
+            '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// A text of the operator's own, whole, with everything in it that cannot be seen written as `\u{..}`.
+pub fn revealed(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match is_hidden(c) {
+            true => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            false => out.push(c),
+        }
+        out
+    })
+}
+
 /// `text` without the characters of [`Quoted`] that would have to be escaped, at most `limit` characters.
 pub fn plain(text: &str, limit: usize) -> String {
     text.chars().filter(|c| !is_harmful(*c)).take(limit).collect()
@@ -145,6 +167,15 @@ mod tests {
         let name = "a\u{1b}[31m\nb\u{202e}c\"d\\e\u{200b}";
         assert_eq!(Quoted(name).to_string(), r#""a\u{1b}[31m\u{a}b\u{202e}c\"d\\e\u{200b}""#);
         assert_eq!(Safe(name).to_string(), r#"a\u{1b}[31m\u{a}b\u{202e}c"d\e\u{200b}"#);
+    }
+
+    #[test]
+    fn what_nobody_can_see_in_a_setting_is_shown() {
+        assert_eq!(
+            revealed("\u{feff}a\u{200b}b\u{a0}c\td\r\u{3164}\u{fe0f} ü"),
+            r"\u{feff}a\u{200b}b\u{a0}c\u{9}d\u{d}\u{3164}\u{fe0f} ü"
+        );
+        assert!(is_hidden('\u{2003}') && !is_hidden(' ') && !is_hidden('ß'));
     }
 
     #[test]

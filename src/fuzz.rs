@@ -8,11 +8,12 @@ use std::path::Path;
 
 use crate::clock::{self, Timestamp};
 use crate::commands::Command;
+use crate::config::lists::{self, List, Protected, TeamFilter};
 use crate::config::values;
 use crate::escape;
 use crate::event::{self, Meaning};
 use crate::gate::head;
-use crate::identity::usermap;
+use crate::identity::mapgrammar;
 use crate::ids::{GithubSlug, GithubTeamId};
 use crate::intake::{form, signature};
 use crate::reconcile::tests::world::Rng;
@@ -244,22 +245,23 @@ fn read_answer(bytes: &[u8]) {
 }
 
 fn read_user_map(bytes: &[u8]) {
-    if let Ok(map) = usermap::parse(&String::from_utf8_lossy(bytes)) {
-        let again = usermap::parse(&map.to_json()).expect("what it writes, it reads");
+    if let Ok(map) = mapgrammar::parse(&String::from_utf8_lossy(bytes)) {
+        let again = mapgrammar::parse(&map.to_json()).expect("what it writes, it reads");
         assert_eq!(again.fingerprint(), map.fingerprint());
     }
 }
 
 fn read_settings(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    if let Ok(filter) = values::team_filter(&text) {
+    if let Ok(filter) = List::of(&text).and_then(|list| TeamFilter::read(&list)) {
         let _ = filter.matches(&GithubSlug::from(text.as_ref()));
     }
     let _ =
         (values::listen_or_off(&text).is_ok(), values::base_url(&text).is_ok(), values::limit(&text).is_ok());
     let _ = (
         values::duration_or_off(&text).is_ok(),
-        values::sources(&text).is_ok(),
+        List::of(&text).and_then(|list| lists::sources(&list)).is_ok(),
+        List::of(&text).and_then(|list| Protected::read(&list)).is_ok(),
         values::slug_prefix(&text).is_ok(),
     );
     let _ = (Timestamp::parse(&text), clock::parse_http_date(&text), values::host_of(&text));

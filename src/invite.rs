@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::address::Address;
 use crate::audit::Entry;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -83,7 +84,7 @@ impl Engine {
         if today >= self.settings().max_invites {
             return Err(format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"));
         }
-        let written = self.sentry.invite(&address, role).map_err(|trouble| refused(&trouble))?;
+        let written = self.sentry.invite(address.as_str(), role).map_err(|trouble| refused(&trouble))?;
         let record = Record::Invited { user: person.id, at: Timestamp::now() };
         self.journal.keep(record).map_err(|why| why.0.to_string())?;
         if let Invited::New(member) = &written.outcome {
@@ -110,11 +111,11 @@ impl Engine {
     }
 
     /// The address and its source.
-    fn address_to_invite(&self, person: &Person) -> Result<Option<(Source, String)>, Outcome> {
+    fn address_to_invite(&self, person: &Person) -> Result<Option<(Source, Address)>, Outcome> {
         let map = self.user_map()?;
         self.need_directory()?;
         let claims = self.claims(person)?;
-        let evidence = Evidence { login: &person.login, map: map.address(person), claims: &claims };
+        let evidence = Evidence::new(&person.login, map.address(person), &claims);
         // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
         if self.ask_for_fresh_rows(&evidence)? {
             return Ok(None);

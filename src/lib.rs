@@ -15,10 +15,11 @@
 //! journal      settled
 //! ```
 //!
-//! Pure, without clock, file or socket: [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
+//! Pure, without clock, file or socket: [`address`], [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
 //! Only [`apply`] writes to Sentry; only [`journal`] changes the state.
 
 pub mod actor;
+pub mod address;
 pub mod admin;
 pub mod alone;
 pub mod apply;
@@ -67,6 +68,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod truth;
+pub mod unused;
 pub mod upstream;
 pub mod verdict;
 pub mod watch;

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::identity::usermap::{self, UserMap};
@@ -53,7 +54,7 @@ impl Engine {
         }
         self.need_directory()?;
         let (changed, whole) = self.state(|state| {
-            let bearer = |address: &str| self.who.bearer_of(address, self.settings().trust_unverified);
+            let bearer = |address: &Address| self.who.bearer_of(address, self.settings().trust_unverified);
             (candidate.changes(state.people.matches(), bearer), state.people.n_matched())
         });
         let rule =

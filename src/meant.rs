@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::address::Address;
 use crate::config::Settings;
 use crate::explain::find;
 use crate::ids::{GithubTeamId, GithubUserId, Login};
@@ -20,14 +21,14 @@ pub enum TeamName {
 }
 
 /// A person.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonName {
     /// GitHub's number.
     Id(GithubUserId),
     /// A GitHub login.
     Login(Login),
     /// An e-mail address, in lower case.
-    Mail(String),
+    Mail(Address),
 }
 
 impl TeamName {
@@ -93,9 +94,9 @@ impl PersonName {
             Some(page) => page.split('/').nth(1).unwrap_or(page),
             None => text.trim_start_matches('@'),
         };
-        match name.contains('@') {
-            true => PersonName::Mail(name.to_lowercase()),
-            false => PersonName::Login(Login::from(name)),
+        match Address::read(&name.to_ascii_lowercase()) {
+            Ok(address) => PersonName::Mail(address),
+            Err(_) => PersonName::Login(Login::from(name)),
         }
     }
 
@@ -172,7 +173,11 @@ mod tests {
             assert_eq!(PersonName::read(text), PersonName::Login(Login::from("zoe")), "{text}");
         }
         for text in ["zoe@acme.test", "Zoe@Acme.test", "<zoe@acme.test>", "mailto:zoe@acme.test"] {
-            assert_eq!(PersonName::read(text), PersonName::Mail("zoe@acme.test".into()), "{text}");
+            assert_eq!(
+                PersonName::read(text),
+                PersonName::Mail(Address::read("zoe@acme.test").unwrap()),
+                "{text}"
+            );
         }
         assert_eq!(PersonName::read("Id:5"), PersonName::Id(GithubUserId(5)));
     }

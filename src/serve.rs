@@ -15,7 +15,7 @@ use tiny_http::{Header, Response};
 
 use crate::admin::Admin;
 use crate::config::values::Listen;
-use crate::config::{self, Config, Environment};
+use crate::config::{Config, Environment, Fault};
 use crate::control::{Control, ShortPath};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
@@ -174,9 +174,8 @@ impl Service {
         if public_is_open {
             log::warn!("SYNC_LISTEN is open to other machines without TLS: put nginx or Caddy in front");
         }
-        for name in &config.unknown {
-            log::warn!("{}", config::not_known(name));
-        }
+        config.unknown.iter().for_each(|unknown| log::warn!("{}", unknown.told()));
+        config.warnings.iter().for_each(|Fault { what, fix, .. }| log::warn!("{what}; {fix}"));
         let queued = self.engine.state(|state| state.deliveries.n_queued());
         if queued > 0 {
             log::info!("{queued} deliveries of before go on");

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::upstream::answer::Answer;
-use crate::upstream::refusal::{github_message, is_rate_limit, Refusal};
+use crate::upstream::graphql::{self, Whole};
+use crate::upstream::refusal::{github_message, is_rate_limit, Policy, Refusal};
 
 /// What was asked; the same status means different things to different questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,7 @@ pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
         429 if asked == Asked::Invite && answer.said().contains("invitations") => Never(said()),
         429 => Wait(wait(asked, answer, now)),
         408 | 425 | 500..=599 => Unknown(said()),
+        200 if asked == Asked::Graphql && answer.headers.json => graphql(answer, now),
         200..=299 => success(asked, answer),
         _ if asked.is_github() => github_refusal(answer, now),
         _ => sentry_refusal(asked, answer),
@@ -118,7 +120,7 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
         (Asked::AddMember, 204) => Already,
         (Asked::RemoveMember | Asked::DeleteTeam, 204) => Done,
         // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
-        (Asked::Github | Asked::Graphql | Asked::Sentry | Asked::UpdateTeam | Asked::RemoveMember, 200)
+        (Asked::Github | Asked::Sentry | Asked::UpdateTeam | Asked::RemoveMember, 200)
         | (Asked::CreateTeam | Asked::AddMember | Asked::Invite | Asked::LinkProject, 200 | 201)
         | (Asked::DeleteTeam, 200 | 202)
             if answer.headers.json =>
@@ -129,6 +131,19 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
     }
 }
 
+/// GraphQL tells limits and policies under status 200; every other error is for whoever asked.
+fn graphql(answer: &Answer, now: Timestamp) -> Verdict {
+    match graphql::whole(answer) {
+        None => Verdict::Done,
+        Some(Whole::Limit) => Verdict::Wait(wait(Asked::Graphql, answer, now)),
+        Some(Whole::Policy(policy, said)) => blocked(policy, &crate::escape::Quoted(&said).to_string()),
+    }
+}
+
+fn blocked(policy: Policy, said: &str) -> Verdict {
+    Verdict::Refused(format!("GH_TOKEN is blocked: {policy} ({said}): {}", policy.fix()))
+}
+
 fn github_refusal(answer: &Answer, now: Timestamp) -> Verdict {
     use Verdict::*;
     if is_rate_limit(answer) {
@@ -136,9 +151,7 @@ fn github_refusal(answer: &Answer, now: Timestamp) -> Verdict {
     }
     match (answer.status, Refusal::of(answer)) {
         (_, Some(Refusal::NotTheApi)) => not_the_api(answer),
-        (_, Some(Refusal::Policy(policy))) => {
-            Refused(format!("GH_TOKEN is blocked: {policy} ({}): {}", answer.brief(), policy.fix()))
-        }
+        (_, Some(Refusal::Policy(policy))) => blocked(policy, &answer.brief()),
         (404, _) => Missing,
         (403, _) => Denied(answer.brief()),
         _ if github_message(answer).is_none() => not_the_api(answer),
@@ -398,5 +411,27 @@ mod tests {
         assert_eq!(with(Asked::Sentry, 429, past), Verdict::Wait(Duration::from_millis(200)));
         let secondary = Headers { reset: Some(3000), remaining: Some(4000), ..Headers::default() };
         assert_eq!(with(Asked::Github, 429, secondary), secs(60));
+    }
+
+    #[test]
+    fn a_limit_of_graphql_is_waited_for_as_long_as_it_names() {
+        let with = |error: &str, headers| {
+            let headers = Headers { json: true, reset: Some(3100), ..headers };
+            let body = format!(r#"{{"data":null,"errors":[{error}]}}"#).into();
+            judge(Asked::Graphql, &Answer { status: 200, headers, body }, Timestamp::from_secs(100))
+        };
+        let typed = r#"{"type":"RATE_LIMITED","message":"m"}"#;
+        let untyped = r#"{"message":"You have exceeded a secondary rate limit."}"#;
+        let secs = |n| Verdict::Wait(Duration::from_secs(n));
+        for error in [typed, untyped] {
+            let near = Headers { retry_after: Some(3), remaining: Some(0), ..Headers::default() };
+            assert_eq!(with(error, near), secs(3), "nearer than the window's end");
+            let used_up = Headers { remaining: Some(0), ..Headers::default() };
+            assert_eq!(with(error, used_up), secs(3000));
+            let left = Headers { remaining: Some(4000), ..Headers::default() };
+            assert_eq!(with(error, left), secs(60));
+        }
+        let forbidden = r#"{"type":"FORBIDDEN","path":["organization"],"message":"no"}"#;
+        assert_eq!(with(forbidden, Headers::default()), Verdict::Done);
     }
 }

@@ -149,6 +149,7 @@ impl Engine {
             Some((_, Mode::Payload)) => {
                 self.recover_if_possible();
                 self.read_directory().map(|changed| {
+                    self.learn_unused_of_sentry();
                     if changed || first {
                         self.try_wanted();
                     }

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Claims, Wanted};
 use crate::identity::directory::{Directory, Found};
-use crate::identity::mapfile::MapFile;
+use crate::identity::mapfile::{MapFile, Refused};
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
 use crate::ids::{GithubUserId, MemberId};
@@ -42,7 +43,7 @@ impl Who {
     }
 
     /// What is wrong with the user map's file, if anything.
-    pub fn map_fault(&self) -> Option<String> {
+    pub fn map_fault(&self) -> Option<Refused> {
         self.map.fault()
     }
 
@@ -73,11 +74,11 @@ impl Who {
     }
 
     /// The one member who bears an address.
-    pub fn bearer_of(&self, address: &str, trust: bool) -> Option<MemberId> {
+    pub fn bearer_of(&self, address: &Address, trust: bool) -> Option<MemberId> {
         one(self.bearer(address, trust))
     }
 
-    fn bearer(&self, address: &str, trust: bool) -> Found {
+    fn bearer(&self, address: &Address, trust: bool) -> Found {
         self.directory.read().unwrap_or_else(PoisonError::into_inner).bearer(address, trust)
     }
 }
@@ -146,7 +147,7 @@ impl Engine {
 
     /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
     pub(crate) fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
-        let evidence = Evidence { login: &person.login, map: map.address(person), claims };
+        let evidence = Evidence::new(&person.login, map.address(person), claims);
         let mut identity = self.resolve(&evidence);
         if let Some(why) = self.inherits(person, map, &identity) {
             identity = Identity::Conflict { why };
@@ -215,7 +216,7 @@ impl Engine {
             return Ok((remembered, false));
         }
         let claims = self.claims(person)?;
-        let evidence = Evidence { login: &person.login, map: map.address(person), claims: &claims };
+        let evidence = Evidence::new(&person.login, map.address(person), &claims);
         let mut identity = self.resolve(&evidence);
         let absent = matches!(identity, Identity::Absent { .. });
         if absent && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
@@ -321,17 +322,12 @@ impl Engine {
     /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
     /// before nobody is found, Sentry is asked for these very addresses. Returns whether anything was learned.
     pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
-        let claims = evidence.claims;
         let settings = self.settings();
-        let order = &settings.identity;
-        let addresses = evidence.map.into_iter().filter(|_| order.contains(&Source::Map));
-        let addresses = addresses
-            .chain(claims.saml.iter().chain(&claims.verified).map(String::as_str))
-            .chain(claims.public.as_deref().filter(|_| order.contains(&Source::Public)));
+        let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source));
         let mut learned = false;
         for address in addresses.take(MOST_ADDRESSES) {
             let rows =
-                self.sentry.members_bearing(address).map_err(|trouble| self.sentry_trouble(trouble))?;
+                self.sentry.members_bearing(&address).map_err(|trouble| self.sentry_trouble(trouble))?;
             if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
                 self.who.directory.write().unwrap_or_else(PoisonError::into_inner).learn(&rows);
                 learned = true;

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::gate;
 use crate::status::{ReloadsView as Reloads, Status};
+use crate::unused::Unused;
 use crate::upstream::tally::Budget;
 use crate::upstream::Upstream;
 
@@ -79,6 +80,21 @@ fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
         [(["done"], *done as f64), (["failed"], *failed as f64)],
     );
     text.gauge("sync_reload_failed", "1 while the last reload was not taken over.", flag(fault.is_some()));
+    let unused = |setting| {
+        let of = |all: &Vec<Unused>| all.iter().filter(|one| one.setting == setting).count() as f64;
+        status.unused.as_ref().map_or(f64::NAN, of)
+    };
+    text.metric(
+        (
+            "sync_unused_entries",
+            "gauge",
+            "Entries of lists that name nobody and nothing. NaN before both sides were read.",
+        ),
+        ["setting"],
+        ["SYNC_PROTECT", "SYNC_TEAMS"].map(|setting| ([setting], unused(setting))),
+    );
+    let help = "1 while the user map's file is refused; the last good one stays in use.";
+    text.gauge("sync_user_map_refused", help, flag(status.user_map_refused));
     text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
 }
 

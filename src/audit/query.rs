@@ -187,7 +187,7 @@ impl Wanted {
         let person = self.person.as_ref().filter(|_| !self.is_heard_of).map(|person| match person {
             PersonName::Id(user) => format!("{said} a person with GitHub's id {user}"),
             PersonName::Login(login) => format!("{said} a person with the login `{}`", Safe(login.as_str())),
-            PersonName::Mail(mail) => format!("{said} a person with the address `{}`", Safe(mail)),
+            PersonName::Mail(mail) => format!("{said} a person with the address `{}`", Safe(mail.as_str())),
         });
         let fix = match teams.is_empty() {
             false => "`sentry-team-sync explain` lists the teams that are mirrored",

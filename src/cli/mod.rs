@@ -3,7 +3,7 @@
 pub mod complete;
 pub mod help;
 pub mod manual;
-mod near;
+pub(crate) mod near;
 pub mod table;
 mod typed;
 
@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::commands::Command;
-use crate::config::{Environment, SETTINGS};
+use crate::config::{Environment, Setting, SETTINGS};
 use crate::error::{Error, Result};
 use table::{CommandHelp, Flag, Takes, COMMANDS};
 use typed::{text, Typed};
@@ -87,7 +87,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
                 flags.insert(setting.flag_var(), text(parser.value().map_err(wrong)?)?);
             }
             lexopt::Arg::Value(word) => typed.operands.push(text(word)?),
-            lexopt::Arg::Short(letter) => return Err(no_such(&format!("flag `-{letter}`"), None)),
+            lexopt::Arg::Short(letter) => {
+                let meant = (letter == 'v').then_some("--version");
+                return Err(no_such(&format!("flag `-{letter}`"), meant));
+            }
         }
     }
     Ok(Cli { action: action(typed)?, flags })
@@ -133,15 +136,36 @@ fn named(name: &str) -> Result<&'static CommandHelp> {
     })
 }
 
+/// What is said of a flag that does not exist.
 fn no_such_flag(name: &str) -> Error {
     if name == "dry-run" {
         return Error::usage("there is no flag `--dry-run`")
             .fix("`sync` alone shows the plan and changes nothing; `sync --apply` carries it out");
     }
-    let settings: Vec<_> = SETTINGS.iter().map(|setting| setting.flag()).collect();
+    let settings: Vec<_> = SETTINGS.iter().map(Setting::flag).collect();
+    // A secret's own name, as people try it; its flag takes a file.
+    let secrets = settings.iter().filter_map(|flag| flag.strip_suffix("-file"));
+    let secrets: Vec<_> = secrets.filter(|bare| !settings.iter().any(|flag| flag == bare)).collect();
     let of_commands = COMMANDS.iter().flat_map(|command| command.flags).map(|flag| flag.name);
-    let meant = near::nearest(name, settings.iter().map(String::as_str).chain(of_commands));
-    no_such(&format!("flag `--{name}`"), meant.map(|flag| format!("--{flag}")).as_deref())
+    let all = settings.iter().map(String::as_str).chain(of_commands).chain(["help", "version"]);
+    match near::nearest(name, all.chain(secrets.iter().copied())) {
+        Some(secret) if secrets.contains(&secret) => no_secret(name, &[secret]),
+        None if ["token", "secret", "password"].iter().any(|word| name.contains(word)) => {
+            no_secret(name, &secrets)
+        }
+        meant => no_such(&format!("flag `--{name}`"), meant.map(|flag| format!("--{flag}")).as_deref()),
+    }
+}
+
+/// What is said of a secret on the command line; its value is not repeated.
+fn no_secret(name: &str, meant: &[&str]) -> Error {
+    let ways = meant
+        .iter()
+        .map(|flag| format!("{}, or --{flag}-file FILE", flag.to_ascii_uppercase().replace('-', "_")));
+    let ways: Vec<_> = ways.collect();
+    Error::usage(format!("there is no flag `--{name}`"))
+        .why("everybody on this machine can read a command line, so secrets have no flags")
+        .fix(format!("set {}", ways.join("; ")))
 }
 
 fn no_such(what: &str, meant: Option<&str>) -> Error {

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::commands::Command;
 use crate::config::values;
 use crate::error::{Error, Result};
+use crate::escape::revealed;
 use crate::reconcile::command::Sync;
 
 /// One command.
@@ -144,7 +145,11 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "check",
         operand: Operand::None,
-        flags: &[JSON, flag("url", Takes::One("URL"), "send a signed ping to this public address too")],
+        flags: &[
+            JSON,
+            flag("url", Takes::One("URL"), "send a signed ping to this public address too"),
+            flag("offline", Takes::Nothing, "the configuration alone: nobody is asked, as before a restart with a new version"),
+        ],
         help: "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing",
         read: check,
     },
@@ -236,9 +241,13 @@ fn check(typed: Typed) -> Result<Action> {
     let url = typed.texts("url")?.pop();
     if let Some(Err(why)) = url.as_deref().map(values::base_url) {
         let fix = "give the webhook's Payload URL: https://HOST/github";
-        return Err(Error::usage(format!("--url {why}")).fix(fix));
+        return Err(Error::usage(revealed(&format!("--url {why}"))).fix(fix));
     }
-    run(Command::Check { json: typed.has("json"), url })
+    let offline = typed.has("offline");
+    if offline && url.is_some() {
+        return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
+    }
+    run(Command::Check { json: typed.has("json"), url, offline })
 }
 
 fn sync(typed: Typed) -> Result<Action> {

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::{Reply, LOOK};
+use crate::address::Address;
 use crate::engine::Engine;
 use crate::escape::plain;
 use crate::event::Person;
@@ -59,7 +60,7 @@ fn no_account(name: &PersonName) -> String {
 
 fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
     let (map, claims) = (engine.user_map()?, engine.claims(person)?);
-    let evidence = Evidence { login: &person.login, map: map.address(person), claims: &claims };
+    let evidence = Evidence::new(&person.login, map.address(person), &claims);
     let settings = engine.settings();
     let rules = rules(&settings);
     let mut text = format!("{} (GitHub user {})\n", plain(person.login.as_str(), 60), person.id);
@@ -100,7 +101,7 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
 }
 
 /// Which Sentry members bear an address, and which accounts they are matched with.
-fn of_address(engine: &Engine, address: &str) -> Result<String, Outcome> {
+fn of_address(engine: &Engine, address: &Address) -> Result<String, Outcome> {
     engine.read_directory().map_err(|trouble| engine.sentry_trouble(trouble))?;
     let bearers = || engine.who.with_directory(|directory| directory.bearers(address));
     let mut found = bearers();
@@ -115,10 +116,10 @@ fn of_address(engine: &Engine, address: &str) -> Result<String, Outcome> {
         return Err(Outcome::Failed(format!(
             "no Sentry member has the address `{}`\n  fix: ask for the GitHub login; Sentry's list of members shows \
              everybody's address",
-            plain(address, 100)
+            plain(address.as_str(), 100)
         )));
     }
-    let mut text = format!("{}\n", plain(address, 100));
+    let mut text = format!("{}\n", plain(address.as_str(), 100));
     for (member, how) in found {
         let _ = writeln!(text, "  Sentry member {member}: {how}");
         account(engine, member, &mut text);

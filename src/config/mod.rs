@@ -4,6 +4,9 @@
 //! have no flags, because a command line is visible to everybody on the machine; they come from `X`, from the file
 //! named by `X_FILE`, or from a systemd credential of the same name in lower case.
 
+mod fault;
+pub mod lists;
+mod secrets;
 pub mod values;
 mod vars;
 
@@ -12,11 +15,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::Login;
 use crate::secret::Secret;
 use crate::state::record::Source;
-use values::{BaseUrl, Limit, Listen, Protected, TeamFilter};
+pub use fault::{refuse, Fault, Unknown, Wrong};
+use lists::{Protected, TeamFilter};
+use secrets::Secrets;
+use values::{BaseUrl, Limit, Listen};
 pub use vars::{Setting, SETTINGS};
 
 /// Everything configured.
@@ -31,7 +37,9 @@ pub struct Config {
     /// The rest.
     pub settings: Settings,
     /// Variables that look like ours and are not known.
-    pub unknown: Vec<String>,
+    pub unknown: Vec<Unknown>,
+    /// What may be meant, and mostly is not: told at start and by `check`.
+    pub warnings: Vec<Fault>,
     /// Where each secret that is there came from, by its variable.
     pub origins: Vec<(&'static str, Origin)>,
 }
@@ -45,17 +53,6 @@ pub enum Origin {
     File(PathBuf),
     /// A systemd credential.
     Credential(PathBuf),
-}
-
-/// One mistake in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The variable.
-    pub var: &'static str,
-    /// What is wrong.
-    pub what: String,
-    /// What to do.
-    pub fix: String,
 }
 
 /// Everything configured that is no secret.
@@ -160,10 +157,11 @@ pub enum DeleteTeams {
 /// Where values come from: the process's environment, or a test's.
 pub type Environment = BTreeMap<String, String>;
 
-/// The process's environment. A value that is not UTF-8 is left out; no setting of ours needs one.
+/// The process's environment. What is not UTF-8 has U+FFFD in its place, which no setting takes: left out, a list would
+/// seem not to be set.
 pub fn environment() -> Environment {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .collect()
 }
 
@@ -181,18 +179,7 @@ pub enum Need {
 /// Reads the configuration. `flags` maps a variable's name to the value given on the command line.
 pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config> {
     let (config, faults) = read(flags, env, need);
-    refuse(faults.iter()).map(|()| config)
-}
-
-/// An error that names all of these faults, if there are any.
-pub fn refuse<'a>(faults: impl Iterator<Item = &'a Fault>) -> Result<()> {
-    let all: Vec<_> = faults.map(|Fault { what, fix, .. }| format!("  {what}\n    fix: {fix}")).collect();
-    let what = match all.len() {
-        0 => return Ok(()),
-        1 => "the configuration has a fault".into(),
-        n => format!("the configuration has {n} faults"),
-    };
-    Err(Error::usage(format!("{what}:\n{}", all.join("\n"))))
+    refuse(faults.iter(), &config.unknown).map(|()| config)
 }
 
 /// Reads the configuration as far as it can be read, for whoever goes on in spite of faults. A setting with a fault has
@@ -201,21 +188,27 @@ pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<
     let mut faults = Vec::new();
     let settings = read_settings(flags, env, &mut faults);
     let asks = need != Need::StateDir;
-    let mut secrets = Secrets { flags, env, faults, origins: Vec::new() };
-    let github_token = secrets.read("GH_TOKEN", asks, "a GitHub token of the organisation");
+    let mut secrets = Secrets::new(flags, env, faults);
+    let github_token = secrets.token("GH_TOKEN", asks, "a GitHub token of the organisation");
     let serves = need == Need::Everything;
-    let webhook = secrets.read("GH_WEBHOOK_TOKEN", serves, "the secret typed into GitHub's webhook form");
-    let previous = secrets.read("GH_WEBHOOK_TOKEN_PREVIOUS", false, "");
-    let sentry_token = secrets.read(
+    let webhook = secrets.webhook("GH_WEBHOOK_TOKEN", serves, "the secret typed into GitHub's webhook form");
+    let previous = secrets.webhook("GH_WEBHOOK_TOKEN_PREVIOUS", false, "");
+    let sentry_token = secrets.token(
         "SENTRY_TOKEN",
         asks,
         "the token of a Sentry internal integration with Team: Admin and Member: Read & Write",
     );
-    let Secrets { mut faults, origins, .. } = secrets;
+    let Secrets { mut faults, mut warnings, origins, .. } = secrets;
     let slug = flags.get("SENTRY_ORG_SLUG").or_else(|| env.get("SENTRY_ORG_SLUG"));
     if asks && slug.is_none_or(String::is_empty) {
-        let (what, fix) = ("SENTRY_ORG_SLUG is not set", "set it to the slug in your Sentry address");
-        faults.push(Fault { var: "SENTRY_ORG_SLUG", what: what.into(), fix: fix.into() });
+        faults.push(missing("SENTRY_ORG_SLUG", "set it to the slug in your Sentry address", env));
+    }
+    if settings.user_map.is_some() && !settings.identity.contains(&Source::Map) {
+        warnings.push(Fault::new(
+            "SYNC_USER_MAP",
+            "SYNC_USER_MAP is set, and SYNC_IDENTITY leaves the source `map` out: nobody is matched by the map",
+            "put map into SYNC_IDENTITY, or unset SYNC_USER_MAP",
+        ));
     }
     let none = || Secret::new("");
     let config = Config {
@@ -223,10 +216,20 @@ pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<
         webhook_secrets: webhook.into_iter().chain(previous).collect(),
         sentry_token: sentry_token.unwrap_or_else(none),
         settings,
-        unknown: unknown(env),
+        unknown: fault::unknown(env),
+        warnings,
         origins,
     };
     (config, faults)
+}
+
+/// A required variable that is not set.
+fn missing(var: &'static str, fix: &str, env: &Environment) -> Fault {
+    let what = match fault::typed_for(var, env) {
+        Some(typed) => format!("{var} is not set, but {typed} is"),
+        None => format!("{var} is not set"),
+    };
+    Fault::new(var, &what, fix)
 }
 
 fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<Fault>) -> Settings {
@@ -240,18 +243,21 @@ fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<Fault>
                 Greater => continue,
                 Equal => {
                     let what = format!("{list} and {} are both set", setting.var);
-                    faults.push(Fault { var: setting.var, what, fix: "keep one of them".into() });
+                    faults.push(Fault::new(setting.var, &what, "keep one of them"));
                     continue;
                 }
             }
         }
-        if let Some(Err(why)) = value.map(|value| (setting.set)(&mut settings, value)) {
-            let what = format!("{} {why}", setting.var);
-            let fix = format!(
-                "set {}={}: {} (default: {})",
-                setting.var, setting.value, setting.help, setting.default
-            );
-            faults.push(Fault { var: setting.var, what, fix });
+        let Some(value) = value else { continue };
+        let set = values::seen(value).and_then(|value| (setting.set)(&mut settings, value));
+        if let Err(Wrong { why, fix }) = set {
+            let fix = fix.unwrap_or_else(|| {
+                format!(
+                    "set {}={}: {} (default: {})",
+                    setting.var, setting.value, setting.help, setting.default
+                )
+            });
+            faults.push(Fault::new(setting.var, &format!("{} {why}", setting.var), &fix));
         }
     }
     settings
@@ -265,109 +271,6 @@ fn weight(flags: &Environment, env: &Environment, var: &str) -> u8 {
         (false, true) => 1,
         (false, false) => 0,
     }
-}
-
-/// What is said of a name that begins like ours and is none.
-pub fn not_known(name: &str) -> String {
-    format!("the variable {name} is not known to this version and ignored")
-}
-
-/// Names that begin like ours and mean nothing: most likely a typing error.
-fn unknown(env: &Environment) -> Vec<String> {
-    let known = |name: &str| {
-        SETTINGS.iter().any(|setting| {
-            name == setting.var || (setting.secret && name.strip_suffix("_FILE") == Some(setting.var))
-        })
-    };
-    // Set by test harnesses and installers, not for us to read.
-    let foreign = |name: &str| name.starts_with("SYNC_TEST_");
-    env.keys().filter(|name| name.starts_with("SYNC_") && !known(name) && !foreign(name)).cloned().collect()
-}
-
-struct Secrets<'a> {
-    flags: &'a Environment,
-    env: &'a Environment,
-    faults: Vec<Fault>,
-    origins: Vec<(&'static str, Origin)>,
-}
-
-impl Secrets<'_> {
-    fn read(&mut self, var: &'static str, required: bool, what: &str) -> Option<Secret> {
-        let mut fault = |what: String, fix: String| {
-            self.faults.push(Fault { var, what, fix });
-            None
-        };
-        let (value, origin) = match find(self.flags, self.env, var) {
-            Ok(Some(found)) => found,
-            Ok(None) if required => {
-                let fix = format!("set it, or {var}_FILE, or a systemd credential: {what}");
-                return fault(format!("{var} is not set"), fix);
-            }
-            Ok(None) => return None,
-            Err((what, fix)) => return fault(what, fix),
-        };
-        if value.chars().any(|c| c.is_control())
-            || (!var.contains("WEBHOOK") && value.contains(char::is_whitespace))
-        {
-            let what = format!("{var} holds blanks or control characters");
-            return fault(what, "paste the token alone".into());
-        }
-        self.origins.push((var, origin));
-        Some(Secret::new(value))
-    }
-}
-
-/// A secret's value and where it was, or why it can not be had and what to do.
-fn find(
-    flags: &Environment,
-    env: &Environment,
-    var: &str,
-) -> std::result::Result<Option<(String, Origin)>, (String, String)> {
-    let file_var = format!("{var}_FILE");
-    let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
-    // A flag wins over the environment, whatever form that has.
-    let (value, file) = match flags.get(&file_var) {
-        Some(path) => (None, Some(path)),
-        None => (set(var), set(&file_var)),
-    };
-    match (value, file) {
-        (Some(_), Some(_)) => {
-            Err((format!("{var} and {file_var} are both set"), format!("unset one of them: `unset {var}`")))
-        }
-        (Some(value), None) => Ok(Some((value.clone(), Origin::Variable))),
-        (None, Some(path)) => match read_file(Path::new(path)) {
-            Ok(value) => Ok(Some((value, Origin::File(path.into())))),
-            Err(why) => Err((
-                format!("{file_var}: {why}"),
-                "name a file that this user can read, with the value and nothing else in it".into(),
-            )),
-        },
-        (None, None) => {
-            let credential = set("CREDENTIALS_DIRECTORY")
-                .map(|dir| Path::new(dir).join(var.to_ascii_lowercase()))
-                .filter(|path| path.exists());
-            let Some(path) = credential else { return Ok(None) };
-            match read_file(&path) {
-                Ok(value) => Ok(Some((value, Origin::Credential(path)))),
-                Err(why) => Err((
-                    format!("the systemd credential of {var}: {why}"),
-                    "put the value into the file that LoadCredential= names, and restart".into(),
-                )),
-            }
-        }
-    }
-}
-
-/// A secret's file: its content without the line end that editors put there.
-fn read_file(path: &Path) -> std::result::Result<String, String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() {
-        return Err(format!("`{}` is empty", path.display()));
-    }
-    Ok(text.into())
 }
 
 /// Where packages and the units keep the state.
@@ -481,10 +384,11 @@ mod tests {
         let teams = |flags: &[(&str, &str)], pairs: &[(&str, &str)]| {
             load(&env(flags), &with(pairs), Need::Everything).map(|config| config.settings.teams)
         };
-        let listed = values::team_filter("pay*,!*-bots,!pay-old").unwrap();
+        let filter = |text: &str| lists::List::of(text).and_then(|list| TeamFilter::read(&list)).unwrap();
+        let listed = filter("pay*,!*-bots,!pay-old");
         assert_eq!(teams(&[], &[("SYNC_TEAMS_FILE", path)]).unwrap(), listed);
         assert_eq!(teams(&[("SYNC_TEAMS_FILE", path)], &[("SYNC_TEAMS", "x")]).unwrap(), listed);
-        let x = values::team_filter("x").unwrap();
+        let x = filter("x");
         assert_eq!(teams(&[("SYNC_TEAMS", "x")], &[("SYNC_TEAMS_FILE", path)]).unwrap(), x);
         let both = teams(&[], &[("SYNC_TEAMS", "x"), ("SYNC_TEAMS_FILE", path)]).unwrap_err().to_string();
         assert!(both.contains("SYNC_TEAMS and SYNC_TEAMS_FILE are both set"), "{both}");
@@ -495,9 +399,113 @@ mod tests {
     }
 
     #[test]
+    fn a_list_in_a_file_is_told_by_its_line_and_may_have_a_byte_order_mark() {
+        let file = std::env::temp_dir().join(format!("config-line-{}", std::process::id()));
+        let path = file.to_str().unwrap();
+        let protect = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let all = env(&[&FOUR[..], &[("SYNC_PROTECT_FILE", path)]].concat());
+            load(&BTreeMap::new(), &all, Need::Everything).map(|config| config.settings.protect)
+        };
+        let good = protect("\u{feff}boss@example.com\r\nCore # the team\r\n").unwrap();
+        assert!(good.covers_any(["boss@example.com"].into_iter()));
+        assert!(good.covers_team(&crate::ids::SentrySlug::from("core")));
+        let told =
+            protect("# ours\nfine@example.com\nBoss <boss@exa\u{200b}mple.com>\n").unwrap_err().to_string();
+        let line =
+            format!("SYNC_PROTECT_FILE has `Boss <boss@exa\\u{{200b}}mple.com>` in line 3 of `{path}`");
+        assert!(told.contains(&line), "{told}");
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn no_setting_takes_what_nobody_can_see_or_what_a_shell_has_left_over() {
+        for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
+            for value in ["\u{200b}x", "x\u{a0}", "\"x\"", "'x'", "x\u{fffd}", "x\r"] {
+                let all = env(&[&FOUR[..], &[(setting.var, value)]].concat());
+                let (_, faults) = read(&BTreeMap::new(), &all, Need::Everything);
+                let told: Vec<_> = faults.iter().filter(|fault| fault.var == setting.var).collect();
+                assert_eq!(told.len(), 1, "{} {value:?}: {faults:?}", setting.var);
+                let shown = told[0].what.clone() + &told[0].fix;
+                assert!(!shown.contains(crate::escape::is_hidden), "{shown:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_with_something_odd_is_a_fault_that_shows_it_and_not_the_token() {
+        let dir = std::env::temp_dir().join(format!("config-odd-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("token").to_str().unwrap().to_string();
+        let from_file = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let mut all = env(&FOUR);
+            all.remove("GH_TOKEN");
+            all.insert("GH_TOKEN_FILE".into(), path.clone());
+            load(&BTreeMap::new(), &all, Need::Everything)
+                .map(|config| config.github_token.expose().to_string())
+        };
+        for fine in ["ghp_abc", "ghp_abc\n", "ghp_abc\r\n", "\u{feff}ghp_abc\r\n"] {
+            assert_eq!(from_file(fine).unwrap(), "ghp_abc", "{fine:?}");
+        }
+        for (odd, told) in [
+            ("\u{feff}\u{feff}ghp_abc", "begins with \\u{feff}"),
+            ("ghp_abc\n\n", "ends with \\u{a}"),
+            ("ghp_abc \n", "ends with a blank"),
+            ("\"ghp_abc\"\n", "stands in quotes"),
+            ("gh\u{200b}p_abc", "has \\u{200b}"),
+        ] {
+            let error = from_file(odd).unwrap_err().to_string();
+            assert!(error.contains(&format!("GH_TOKEN {told}")) && !error.contains("abc"), "{error}");
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_webhooks_secret_with_something_odd_is_taken_and_warned_of() {
+        let mut all = env(&FOUR);
+        all.insert("GH_WEBHOOK_TOKEN".into(), "\u{feff}quite a secret".into());
+        all.insert("GH_WEBHOOK_TOKEN_PREVIOUS".into(), "the one before ".into());
+        let config = load(&BTreeMap::new(), &all, Need::Everything).unwrap();
+        assert_eq!(config.webhook_secrets[0].expose(), "\u{feff}quite a secret");
+        let told: Vec<_> = config.warnings.iter().map(|warning| warning.what.as_str()).collect();
+        assert_eq!(told.len(), 2);
+        assert!(told[0].starts_with("GH_WEBHOOK_TOKEN begins with \\u{feff}, which cannot be seen: "));
+        assert!(told[1].starts_with("GH_WEBHOOK_TOKEN_PREVIOUS ends with a blank: "));
+        assert!(!told.concat().contains("quite") && !told.concat().contains("before"));
+    }
+
+    #[test]
+    fn a_user_map_that_no_source_reads_is_warned_of() {
+        let warnings = |pairs: &[(&str, &str)]| {
+            let all = env(&[&FOUR[..], pairs].concat());
+            load(&BTreeMap::new(), &all, Need::Everything).unwrap().warnings
+        };
+        assert_eq!(warnings(&[("SYNC_USER_MAP", "/x")]), []);
+        let told = warnings(&[("SYNC_USER_MAP", "/x"), ("SYNC_IDENTITY", "saml,public")]);
+        assert!(told[0].what.contains("SYNC_IDENTITY leaves the source `map` out"), "{told:?}");
+    }
+
+    #[test]
+    fn a_missing_variable_is_told_with_what_was_typed_for_it() {
+        let mut all = env(&FOUR);
+        all.remove("SENTRY_TOKEN");
+        all.insert("SENTRY_TOKNE".into(), "s".into());
+        all.insert("SYNC_PROTETC".into(), "boss@x".into());
+        let error = load(&BTreeMap::new(), &all, Need::Everything).unwrap_err().to_string();
+        assert!(
+            error.contains("SENTRY_TOKEN is not set, but SENTRY_TOKNE is\n    fix: set it, or"),
+            "{error}"
+        );
+        assert!(error.contains("\n  also: the variable SYNC_PROTETC is not known"), "{error}");
+        assert!(error.ends_with("did you mean SYNC_PROTECT?"), "{error}");
+    }
+
+    #[test]
     fn variables_that_look_like_ours_are_told() {
         let mut all = env(&FOUR);
         all.extend(env(&[("SYNC_LISTN", "x"), ("SYNC_TEST_X", "1"), ("GH_TOKEN_FILE", "")]));
-        assert_eq!(load(&BTreeMap::new(), &all, Need::Everything).unwrap().unknown, ["SYNC_LISTN"]);
+        let unknown = load(&BTreeMap::new(), &all, Need::Everything).unwrap().unknown;
+        assert_eq!(unknown.iter().map(|unknown| unknown.name.as_str()).collect::<Vec<_>>(), ["SYNC_LISTN"]);
     }
 }

@@ -1,8 +1,10 @@
 //! The one table of settings: variables, flags, help and the README's table come from it.
 
-use super::values::{self, Listen};
-use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings};
+use super::lists::{self, List, Protected, TeamFilter};
+use super::values::{self, brief, Listen};
+use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings, Wrong};
 use crate::ids::Login;
+use crate::state::record::Source;
 
 /// One setting.
 pub struct Setting {
@@ -17,7 +19,7 @@ pub struct Setting {
     /// Given by `X`, `X_FILE` or a systemd credential; its flag takes a file.
     pub secret: bool,
     /// Reads the value into the settings.
-    pub(super) set: fn(&mut Settings, &str) -> Result<(), String>,
+    pub(super) set: fn(&mut Settings, &str) -> Result<(), Wrong>,
 }
 
 impl Setting {
@@ -64,9 +66,9 @@ pub const SETTINGS: &[Setting] = &[
         set: |s, v| {
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             if !v.chars().all(fits) {
-                return Err(format!("is `{v}`; a slug has only letters, digits, - and _"));
+                return Err(format!("is `{}`; a slug has only letters, digits, - and _", brief(v)).into());
             }
-            put(&mut s.sentry_org, Ok(v.into()))
+            put(&mut s.sentry_org, fine(v.into()))
         },
     },
     Setting {
@@ -122,7 +124,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "$STATE_DIRECTORY, else /var/lib/sentry-team-sync if it exists, else ./state",
         help: "everything that must survive",
         secret: false,
-        set: |s, v| put(&mut s.state_dir, Ok(v.into())),
+        set: |s, v| put(&mut s.state_dir, fine(v.into())),
     },
     Setting {
         var: "SYNC_INTERVAL",
@@ -146,31 +148,31 @@ pub const SETTINGS: &[Setting] = &[
         default: "*",
         help: "which GitHub teams are mirrored: comma list of slug globs, ! excludes",
         secret: false,
-        set: |s, v| put(&mut s.teams, values::team_filter(v)),
+        set: |s, v| put(&mut s.teams, List::of(v).and_then(|list| TeamFilter::read(&list))),
     },
     Setting {
         var: "SYNC_TEAMS_FILE",
         value: "FILE",
         default: "none",
-        help: "the same from a file, one glob on a line, # begins a remark; read again on SIGHUP",
+        help: "the same from a file, one glob on a line, # at a word's beginning begins a remark; read again on SIGHUP",
         secret: false,
-        set: |s, v| put(&mut s.teams, values::list_file(v).and_then(|list| values::team_filter(&list))),
+        set: |s, v| put(&mut s.teams, List::of_file(v).and_then(|list| TeamFilter::read(&list))),
     },
     Setting {
         var: "SYNC_PROTECT",
         value: "LIST",
         default: "none",
-        help: "e-mail addresses and Sentry team slugs that are never removed or deleted",
+        help: "plain e-mail addresses and Sentry team slugs, with commas between, that are never removed or deleted",
         secret: false,
-        set: |s, v| put(&mut s.protect, values::protected(v)),
+        set: |s, v| put(&mut s.protect, List::of(v).and_then(|list| Protected::read(&list))),
     },
     Setting {
         var: "SYNC_PROTECT_FILE",
         value: "FILE",
         default: "none",
-        help: "the same from a file, one on a line, # begins a remark; read again on SIGHUP",
+        help: "the same from a file, one on a line, # at a word's beginning begins a remark; read again on SIGHUP",
         secret: false,
-        set: |s, v| put(&mut s.protect, values::list_file(v).and_then(|list| values::protected(&list))),
+        set: |s, v| put(&mut s.protect, List::of_file(v).and_then(|list| Protected::read(&list))),
     },
     Setting {
         var: "SYNC_SLUG_PREFIX",
@@ -194,7 +196,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "map,sentry,saml,verified,public",
         help: "how people are matched, the first source with an answer decides; one left out is off",
         secret: false,
-        set: |s, v| put(&mut s.identity, values::sources(v)),
+        set: |s, v| put(&mut s.identity, List::of(v).and_then(|list| lists::sources(&list))),
     },
     Setting {
         var: "SYNC_USER_MAP",
@@ -202,7 +204,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "none",
         help: "JSON or CSV: GitHub login or id:NUMBER to e-mail address",
         secret: false,
-        set: |s, v| put(&mut s.user_map, Ok(Some(v.into()))),
+        set: |s, v| put(&mut s.user_map, fine(Some(v.into()))),
     },
     Setting {
         var: "SYNC_TRUST_UNVERIFIED",
@@ -308,9 +310,14 @@ const DELETE_TEAMS: &[(&str, DeleteTeams)] = &[
     ("keep", DeleteTeams::Keep),
 ];
 
-fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
-    *place = value?;
+fn put<T, E: Into<Wrong>>(place: &mut T, value: Result<T, E>) -> Result<(), Wrong> {
+    *place = value.map_err(Into::into)?;
     Ok(())
+}
+
+/// A value that is taken as it is.
+fn fine<T>(value: T) -> Result<T, Wrong> {
+    Ok(value)
 }
 
 impl Settings {
@@ -329,10 +336,10 @@ impl Settings {
             admin_names: Vec::new(),
             state_dir: default_state_dir(env),
             interval: Some(std::time::Duration::from_secs(3600)),
-            teams: values::team_filter("*").expect("constant"),
-            protect: values::Protected::default(),
+            teams: TeamFilter::all(),
+            protect: Protected::default(),
             slug_prefix: String::new(),
-            identity: values::sources("map,sentry,saml,verified,public").expect("constant"),
+            identity: [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public].into(),
             user_map: None,
             trust_unverified: true,
             invite: None,

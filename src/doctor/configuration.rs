@@ -5,10 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::patient::Patient;
-use super::{Area, Finding};
+use super::{github, sentry, Area, Finding};
 use crate::config::values::Listen;
-use crate::config::{self, Origin};
+use crate::config::Origin;
+use crate::ids::SentrySlug;
 use crate::secret::Secret;
+use crate::unused;
 
 const AREA: Area = Area::Configuration;
 /// Read, write or search by others than owner and group. A credential's group bits are the mask of its access list.
@@ -38,15 +40,33 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     if !patient.settings.sentry_org.is_empty() {
         findings.push(AREA.ok(format!("SENTRY_ORG_SLUG is `{}`", patient.settings.sentry_org)));
     }
-    for name in &patient.around.unknown {
+    for unknown in &patient.around.unknown {
         let fix = "correct its name, or remove it: `sentry-team-sync --help` lists all";
-        findings.push(AREA.warning(config::not_known(name), fix));
+        findings.push(AREA.warning(unknown.told(), fix));
     }
+    let warnings = patient.around.warnings.iter();
+    findings.extend(warnings.map(|warning| AREA.warning(&warning.what, &warning.fix)));
     if matches!(&patient.settings.listen, Listen::Tcp(addr) if !addr.ip().is_loopback()) {
         let what = format!("SYNC_LISTEN `{}` is open to other machines without TLS", patient.settings.listen);
         findings.push(AREA.warning(what, "listen on 127.0.0.1 and put nginx or Caddy in front"));
     }
     findings
+}
+
+/// Entries of lists that name nothing, as far as both sides could be read.
+pub(super) fn unused(patient: &Patient, github: &github::Seen, sentry: &sentry::Seen) -> Vec<Finding> {
+    let settings = patient.settings;
+    let mut all = Vec::new();
+    if let (Some(members), Some(client)) = (&sentry.members, &patient.sentry) {
+        let has_team = |slug: &SentrySlug| !matches!(client.team(slug), Ok(None));
+        all.extend(unused::of_protect(settings, |address| unused::is_shown(members, address), has_team));
+    }
+    if let Some(read) = &github.snapshot {
+        let teams: Vec<_> = read.teams.iter().map(|team| &team.facts.slug).collect();
+        all.extend(unused::of_teams(settings, &teams));
+    }
+    let fix = "correct the entry, or remove it";
+    all.iter().map(|one| AREA.warning(one.told(), fix)).collect()
 }
 
 fn secret(var: &str, origin: &Origin) -> Finding {

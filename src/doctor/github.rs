@@ -117,7 +117,7 @@ fn blocked(reply: &Reply) -> Finding {
 fn expiry(told: Option<&str>, now: Timestamp) -> Option<Finding> {
     let told = told?;
     let Some(at) = parse_spaced(told) else {
-        return Some(AREA.ok(format!("the token expires: {}", Quoted(told))));
+        return Some(AREA.note(format!("not checked: the token expires: {}", Quoted(told))));
     };
     let fix =
         "make a new token with the same permissions, put it in place of this one; a running service takes it over with a reload or a restart";
@@ -349,12 +349,14 @@ fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Ki
     }
     let people = read.people.values().filter(|person| !person.bot);
     let (n, all) = people.fold((0, 0), |(n, all), person| (n + usize::from(has(&person.claims)), all + 1));
+    let what = format!("{name} (`{}`) are told of {n} of {all} people", source.name());
+    // It may be that there are none, and it may be that the token does not see them.
     let why = match (source, n) {
-        (Source::Saml, 0) => "; none of this organisation's, or shown to owners and Apps only",
-        (Source::Verified, 0) => "; the organisation has to verify a domain, and people an address on it",
-        _ => "",
+        (Source::Saml, 0) => "none of this organisation's, or shown to owners and Apps only",
+        (Source::Verified, 0) => "the organisation has to verify a domain, and people an address on it",
+        _ => return Some(AREA.ok(what)),
     };
-    Some(AREA.ok(format!("{name} (`{}`) are told of {n} of {all} people{why}", source.name())))
+    Some(AREA.note(format!("{what}; {why}")))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Fin
     let hooks = match github.hooks(&org.login) {
         Ok(Some(hooks)) => hooks,
         Ok(None) => {
-            return vec![AREA.ok(format!(
+            return vec![AREA.note(format!(
                 "not checked: the token may not see webhooks (an owner's may, with Webhooks: Read-only, classic admin:org_hook). \
                  Compare by hand: {FORM}: application/json, SSL verification on, the events Memberships, Organizations \
                  and Teams, Active; Recent Deliveries shows what was answered"
@@ -78,7 +78,7 @@ fn judge(github: &Github, org: &OrgRef, hook: &Hook) -> Vec<Finding> {
         findings.push(match advice.weight {
             Weight::Missed => AREA.failed(what, FORM),
             Weight::Unsafe => AREA.warning(what, FORM),
-            Weight::Taste => AREA.ok(what),
+            Weight::Taste => AREA.note(what),
         });
     }
     if findings.is_empty() {
@@ -99,7 +99,7 @@ fn judge(github: &Github, org: &OrgRef, hook: &Hook) -> Vec<Finding> {
 /// `sent` is newest first.
 fn deliveries(name: &str, sent: &[Sent]) -> Finding {
     let Some(last) = sent.first() else {
-        return AREA.ok(format!("{name}: no delivery within the last days"));
+        return AREA.note(format!("{name}: no delivery within the last days"));
     };
     let took = |sent: &Sent| (200..300).contains(&sent.status);
     let code = |status| if status == 0 { "no answer".to_string() } else { format!("{status}") };

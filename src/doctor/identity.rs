@@ -6,7 +6,8 @@ use super::patient::Patient;
 use super::{github, sentry, some_of, Area, Finding};
 use crate::event::Person;
 use crate::identity::directory::Directory;
-use crate::identity::usermap::{self, UserMap};
+use crate::identity::mapgrammar;
+use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity};
 use crate::snapshot::{GithubPerson, GithubSnapshot};
 use crate::state::record::{Mode, Source};
@@ -33,11 +34,12 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
     findings
 }
 
-fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMap {
+/// The map, as far as its file is one.
+pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMap {
     let Some(path) = &patient.settings.user_map else { return UserMap::default() };
     let shown = path.display();
-    let read = std::fs::read_to_string(path).map_err(|why| format!("can not be read: {why}"));
-    match read.and_then(|text| usermap::parse(&text)) {
+    let read = std::fs::read_to_string(path).map_err(|why| format!("cannot be read: {why}"));
+    match read.and_then(|text| mapgrammar::parse(&text)) {
         Ok(map) => {
             let n = counted(map.len(), "person", "people");
             findings.push(AREA.ok(format!("SYNC_USER_MAP `{shown}` names {n}")));
@@ -45,7 +47,7 @@ fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMap {
         }
         Err(why) => {
             let fix = "correct the file; until then the last good one stays in use";
-            findings.push(AREA.failed(format!("SYNC_USER_MAP `{shown}` {why}"), fix));
+            findings.push(AREA.failed(format!("SYNC_USER_MAP `{shown}`: {why}"), fix));
             UserMap::default()
         }
     }
@@ -92,7 +94,7 @@ impl<'a> Count<'a> {
             }
             count.n_people += 1;
             let person = Person { id: user, login: login.clone(), bot: false };
-            let evidence = Evidence { login, map: map.address(&person), claims };
+            let evidence = Evidence::new(login, map.address(&person), claims);
             let remembered = patient.known.as_ref().is_some_and(|known| known.people.matched(user).is_some());
             match identity::resolve(&evidence, &rules, directory) {
                 Identity::Matched { source, .. } => *count.by_source.entry(source).or_default() += 1,

@@ -5,23 +5,43 @@ use std::time::Duration;
 use super::patient::Patient;
 use super::{Area, Finding};
 use crate::clock::short;
+use crate::config::values;
 use crate::notify::Notify;
 
 const AREA: Area = Area::Machine;
 
-/// Looks.
-pub(super) fn look(patient: &Patient) -> Vec<Finding> {
-    let proxy = patient.around.proxy.as_ref();
+/// Looks. `url`: the public address that is sent to.
+pub(super) fn look(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     // Otherwise their fault has been told, and neither is in use.
     if !patient.around.authorities.is_empty() {
         findings.push(AREA.ok(format!("certificate authorities: {}", patient.around.authorities)));
-        let used = proxy.map_or("no proxy is used".into(), |proxy| format!("the proxy {proxy} is used"));
-        findings.push(AREA.ok(used));
+        findings.extend(proxies(patient, url));
     }
     if patient.service.is_some() {
         findings.extend(unit(patient));
     }
+    findings
+}
+
+/// How each host is reached, and why so.
+fn proxies(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
+    let (settings, proxies) = (patient.settings, &patient.around.proxies);
+    if !proxies.is_set() {
+        return vec![AREA.ok("no proxy is used")];
+    }
+    let url = url.and_then(|url| values::base_url(url).ok());
+    let hosts = [
+        ("GitHub", Some(&settings.github_url)),
+        ("Sentry", Some(&settings.sentry_url)),
+        ("--url", url.as_ref()),
+    ];
+    let hosts = hosts.into_iter().filter_map(|(name, base)| Some((name, base?)));
+    let mut findings: Vec<_> = hosts
+        .map(|(name, base)| AREA.ok(format!("{name} ({}) {}", base.host(), proxies.route(base))))
+        .collect();
+    let fix = "write names, addresses or networks, with commas between: .example.com,10.0.0.0/8";
+    findings.extend(proxies.odd().map(|odd| AREA.warning(odd, fix)));
     findings
 }
 
@@ -31,7 +51,7 @@ fn unit(patient: &Patient) -> Vec<Finding> {
     let own = env.get("SYSTEMD_EXEC_PID").is_some_and(|pid| pid.parse() == Ok(std::process::id()));
     if !(env.contains_key("NOTIFY_SOCKET") || own && env.contains_key("INVOCATION_ID")) {
         let what = "the service does not run under systemd: nobody starts it again when it ends";
-        return vec![AREA.ok(what), user()];
+        return vec![AREA.note(what), user()];
     }
     let credentials = match env.contains_key("CREDENTIALS_DIRECTORY") {
         true => "with credentials",

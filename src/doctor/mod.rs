@@ -26,7 +26,7 @@ use crate::upstream::Reply as Answered;
 use crate::verdict::Verdict;
 use crate::words::counted;
 
-pub use patient::{alone, beside, Surroundings};
+pub use patient::{alone, beside, Asked, Surroundings};
 
 /// No sentence is longer.
 const SENTENCE: usize = 1000;
@@ -37,6 +37,8 @@ const SENTENCE: usize = 1000;
 pub enum Level {
     /// As it should be.
     Ok,
+    /// Nothing is known to be wrong: it was not looked at, or it is a matter of taste.
+    Note,
     /// It works, with a limit that somebody can lift, or a danger to come.
     Warning,
     /// It does not work.
@@ -102,6 +104,11 @@ impl Area {
         self.finding(Level::Ok, what.as_ref(), None)
     }
 
+    /// A finding of which nothing is known to be wrong.
+    pub fn note(self, what: impl AsRef<str>) -> Finding {
+        self.finding(Level::Note, what.as_ref(), None)
+    }
+
     /// A finding that works, with a limit or a danger to come.
     pub fn warning(self, what: impl AsRef<str>, fix: impl AsRef<str>) -> Finding {
         self.finding(Level::Warning, what.as_ref(), Some(fix.as_ref()))
@@ -113,8 +120,8 @@ impl Area {
     }
 
     fn finding(self, level: Level, what: &str, fix: Option<&str>) -> Finding {
-        let plain = |text: &str| escape::plain(text, SENTENCE);
-        Finding { area: self, level, what: plain(what), fix: fix.map(plain) }
+        let shown = |text: &str| escape::revealed(text).chars().take(SENTENCE).collect();
+        Finding { area: self, level, what: shown(what), fix: fix.map(shown) }
     }
 }
 
@@ -123,10 +130,22 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             Level::Ok => "ok",
+            Level::Note => "note",
             Level::Warning => "warning",
             Level::Failed => "failed",
         }
     }
+}
+
+/// Who has looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The running service, with its own credentials.
+    Service,
+    /// This command, because no service runs.
+    Command,
+    /// This command, at the configuration alone.
+    Offline,
 }
 
 /// All findings, sorted by area; within one, in the order in which they were found.
@@ -134,8 +153,11 @@ impl Level {
 pub struct Report {
     /// The running service has looked, with its own credentials.
     by_service: bool,
+    /// Neither host was asked, and no state directory looked at.
+    offline: bool,
     findings: Vec<Finding>,
     n_ok: usize,
+    n_notes: usize,
     n_warnings: usize,
     n_failed: usize,
     exit: u8,
@@ -143,16 +165,18 @@ pub struct Report {
 
 impl Report {
     /// Sums up. `misconfigured`: the configuration has faults, which is another exit code than a failure.
-    pub fn new(mut findings: Vec<Finding>, by_service: bool, misconfigured: bool) -> Self {
+    pub fn new(mut findings: Vec<Finding>, by: By, misconfigured: bool) -> Self {
         findings.sort_by_key(|finding| finding.area);
         let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-        let (n_ok, n_warnings, n_failed) = (count(Level::Ok), count(Level::Warning), count(Level::Failed));
+        let [n_ok, n_notes, n_warnings, n_failed] =
+            [Level::Ok, Level::Note, Level::Warning, Level::Failed].map(count);
         let exit = match (misconfigured, n_failed) {
             (true, _) => 64,
             (false, 0) => 0,
             _ => 1,
         };
-        Self { by_service, findings, n_ok, n_warnings, n_failed, exit }
+        let (by_service, offline) = (by == By::Service, by == By::Offline);
+        Self { by_service, offline, findings, n_ok, n_notes, n_warnings, n_failed, exit }
     }
 
     /// As the answer of a command.
@@ -173,11 +197,16 @@ impl Report {
                 let _ = writeln!(text, "  fix: {fix}");
             }
         }
-        let by = if self.by_service { "the running service" } else { "this command, no service runs" };
+        let by = match (self.by_service, self.offline) {
+            (true, _) => "the running service",
+            (false, false) => "this command, no service runs",
+            (false, true) => "this command, the configuration alone",
+        };
+        let notes = counted(self.n_notes, "note", "notes");
         let warnings = counted(self.n_warnings, "warning", "warnings");
         let _ = writeln!(
             text,
-            "checked by {by}: {} ok, {warnings}, {} failed; exit code {}",
+            "checked by {by}: {} ok, {notes}, {warnings}, {} failed; exit code {}",
             self.n_ok, self.n_failed, self.exit
         );
         text
@@ -212,20 +241,21 @@ mod tests {
             Area::Configuration.ok("a"),
             Area::Sentry.ok("c"),
         ];
-        let report = Report::new(findings, true, false);
+        let report = Report::new(findings, By::Service, false);
         assert_eq!(
             report.to_text(),
             "ok       configuration a\n\
-             failed   sentry        b [31mx\n\
-             \x20 fix: do this\n\
+             failed   sentry        b \\u{1b}[31m\\u{a}x\n\
+             \x20 fix: do\\u{202e} this\n\
              ok       sentry        c\n\
-             checked by the running service: 2 ok, 0 warnings, 1 failed; exit code 1\n"
+             checked by the running service: 2 ok, 0 notes, 0 warnings, 1 failed; exit code 1\n"
         );
     }
 
     #[test]
     fn warnings_are_no_failure_and_faults_of_the_configuration_are_64() {
-        let exit = |findings, misconfigured| Report::new(findings, false, misconfigured).reply(true).exit;
+        let exit =
+            |findings, misconfigured| Report::new(findings, By::Command, misconfigured).reply(true).exit;
         assert_eq!(exit(vec![Area::Clock.warning("a", "b")], false), 0);
         assert_eq!(exit(vec![Area::Clock.failed("a", "b")], false), 1);
         assert_eq!(exit(vec![Area::Clock.failed("a", "b")], true), 64);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{clock, configuration, github, hook, identity, machine, ping, sentry, state};
-use super::{Area, Finding, Report};
+use super::{Area, By, Finding, Report};
 use crate::clock::Timestamp;
 use crate::commands::Reply;
-use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings};
+use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings, Unknown};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::escape;
@@ -21,6 +21,7 @@ use crate::state::people::People;
 use crate::state::record::Mode;
 use crate::state::teams::Teams;
 use crate::state::{Org, State};
+use crate::upstream::proxies::Proxies;
 use crate::upstream::tls::{self, Way};
 
 /// What is told of a process by its environment, beyond the settings; none of it is secret.
@@ -39,9 +40,10 @@ const TOLD: [&str; 7] = [
 pub struct Surroundings {
     /// Where trusted authorities come from, for people; empty where neither they nor the proxy could be found out.
     pub authorities: String,
-    pub(super) proxy: Option<String>,
+    pub(super) proxies: Proxies,
     pub(super) origins: Vec<(&'static str, Origin)>,
-    pub(super) unknown: Vec<String>,
+    pub(super) unknown: Vec<Unknown>,
+    pub(super) warnings: Vec<Fault>,
     pub(super) webhook_secrets: Vec<Secret>,
     pub(super) env: Environment,
 }
@@ -52,9 +54,10 @@ impl Surroundings {
         let told = TOLD.iter().filter_map(|name| Some((name.to_string(), env.get(*name)?.clone())));
         Self {
             authorities: way.roots.from.clone(),
-            proxy: way.proxy.clone(),
+            proxies: way.proxies.clone(),
             origins: config.origins.clone(),
             unknown: config.unknown.clone(),
+            warnings: config.warnings.clone(),
             webhook_secrets: config.webhook_secrets.clone(),
             env: told.collect(),
         }
@@ -65,6 +68,7 @@ impl Surroundings {
         Self {
             origins: config.origins.clone(),
             unknown: config.unknown.clone(),
+            warnings: config.warnings.clone(),
             webhook_secrets: config.webhook_secrets.clone(),
             ..self.clone()
         }
@@ -131,17 +135,22 @@ pub fn beside(engine: &Engine, json: bool, url: Option<&str>, progress: Progress
         github_fingerprint: engine.github_token.fingerprint(),
         sentry: Some(engine.sentry.afresh()),
     };
-    Report::new(examine(&patient, url, progress), true, false).reply(json)
+    Report::new(examine(&patient, url, progress), By::Service, false).reply(json)
+}
+
+/// What was asked for.
+pub struct Asked<'a> {
+    /// The report as JSON.
+    pub json: bool,
+    /// A public address to send a ping to.
+    pub url: Option<&'a str>,
+    /// The configuration alone: nobody is asked, and no state is looked at.
+    pub offline: bool,
 }
 
 /// Examines what this command was given, where no service runs. Whatever has a fault is left out, the rest is looked at.
-pub fn alone(
-    flags: &Environment,
-    env: &Environment,
-    json: bool,
-    url: Option<&str>,
-    progress: Progress,
-) -> Reply {
+pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Progress) -> Reply {
+    let &Asked { json, url, offline } = asked;
     let (config, faults) = config::read(flags, env, Need::Everything);
     let mut findings = Vec::new();
     let way = noted(tls::way(env, config.settings.is_all_local()), Area::Machine, &mut findings);
@@ -149,16 +158,16 @@ pub fn alone(
     let is_whole = |vars: &[&str]| !faults.iter().any(|fault| vars.contains(&fault.var));
     let settings = &config.settings;
     let (github, sentry) = match &way {
-        Some(Way { roots, .. }) => {
-            let github = || Github::new(&settings.github_url, &config.github_token, roots);
+        Some(way) if !offline => {
+            let github = || Github::new(&settings.github_url, &config.github_token, way);
             let sentry =
-                || Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, roots);
+                || Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, way);
             (
                 is_whole(&["GH_TOKEN", "GH_API_URL", "GH_ORG"]).then(github),
                 is_whole(&["SENTRY_TOKEN", "SENTRY_URL", "SENTRY_ORG_SLUG"]).then(sentry),
             )
         }
-        None => (None, None),
+        _ => (None, None),
     };
     let url = match (url, &way) {
         (Some(url), None) => {
@@ -168,10 +177,10 @@ pub fn alone(
         }
         (url, _) => url,
     };
-    let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, proxy: None };
+    let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, ..Way::local() };
     let way = way.unwrap_or(no_way);
     let around = Surroundings::new(&config, env, &way);
-    let known = known_of(settings, &mut findings);
+    let known = if offline { None } else { known_of(settings, &mut findings) };
     let patient = Patient {
         settings,
         around: &around,
@@ -182,8 +191,14 @@ pub fn alone(
         github_fingerprint: config.github_token.fingerprint(),
         sentry,
     };
+    if offline {
+        findings.extend(configuration::look(&patient));
+        findings.extend(machine::look(&patient, None));
+        identity::user_map(&patient, &mut findings);
+        return Report::new(findings, By::Offline, misconfigured).reply(json);
+    }
     findings.extend(examine(&patient, url, progress));
-    Report::new(findings, false, misconfigured).reply(json)
+    Report::new(findings, By::Command, misconfigured).reply(json)
 }
 
 fn known_of(settings: &Settings, findings: &mut Vec<Finding>) -> Option<Known> {
@@ -207,7 +222,7 @@ fn noted<T>(result: Result<T>, area: Area, findings: &mut Vec<Finding>) -> Optio
 
 fn examine(patient: &Patient, url: Option<&str>, progress: Progress) -> Vec<Finding> {
     let mut findings = configuration::look(patient);
-    findings.extend(machine::look(patient));
+    findings.extend(machine::look(patient, url));
     findings.extend(state::look(patient));
     progress("asking GitHub");
     let github = github::look(patient);
@@ -215,6 +230,7 @@ fn examine(patient: &Patient, url: Option<&str>, progress: Progress) -> Vec<Find
     progress("asking Sentry");
     let sentry = sentry::look(patient, &github);
     findings.extend(identity::look(patient, &github, &sentry));
+    findings.extend(configuration::unused(patient, &github, &sentry));
     findings.extend(clock::look("GitHub", github.moment));
     findings.extend(clock::look("Sentry", sentry.moment));
     if let Some(url) = url {

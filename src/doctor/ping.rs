@@ -11,9 +11,9 @@ use ureq::tls::TlsConfig;
 use ureq::Agent;
 
 use super::patient::Patient;
-use super::{Area, Finding};
+use super::{Area, Finding, Level};
 use crate::clock::Timestamp;
-use crate::config::values;
+use crate::config::values::{self, BaseUrl};
 use crate::escape::{self, Quoted};
 use crate::intake::ping::OF_CHECK;
 use crate::intake::signature;
@@ -39,8 +39,21 @@ pub(super) fn look(patient: &Patient, url: &str) -> Finding {
         return AREA.failed(format!("{} was not tried", Quoted(url)), fix);
     };
     match send(patient, url, secret) {
-        Ok(reply) => judge(url, &reply),
+        Ok(reply) => beside_odd_secret(patient, judge(url, &reply)),
         Err(Unsent { what, fix }) => AREA.failed(format!("{}: {what}", Quoted(url)), fix),
+    }
+}
+
+/// The ping is signed with the very secret that the service has: where something in it is most likely not meant, a good
+/// answer says nothing about GitHub's deliveries.
+fn beside_odd_secret(patient: &Patient, finding: Finding) -> Finding {
+    let odd = patient.around.warnings.iter().find(|warning| warning.var == "GH_WEBHOOK_TOKEN");
+    match odd {
+        Some(odd) if finding.level == Level::Ok => AREA.warning(
+            format!("{}; but {}, and a delivery of GitHub's may get 401", finding.what, odd.what),
+            &odd.fix,
+        ),
+        _ => finding,
     }
 }
 
@@ -56,7 +69,8 @@ struct Reply {
 }
 
 fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> {
-    let is_local = values::base_url(url).is_ok_and(|base| base.is_loopback());
+    let base = values::base_url(url).ok();
+    let is_local = base.as_ref().is_some_and(BaseUrl::is_loopback);
     // The service's own clients may have needed no authorities.
     let roots = match url.starts_with("https://") {
         true => tls::roots(&patient.around.env).map_err(|error| Unsent {
@@ -73,7 +87,7 @@ fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> 
         .tls_config(TlsConfig::builder().root_certs(roots.certs).build())
         .timeout_global(Some(PATIENCE))
         .user_agent(concat!("GitHub-Hookshot/sentry-team-sync-", env!("CARGO_PKG_VERSION")));
-    let config = if is_local { config.proxy(None) } else { config };
+    let config = config.proxy(base.and_then(|base| patient.around.proxies.for_client(&base)));
     let agent: Agent = config.build().into();
     let body = body();
     let answered = agent

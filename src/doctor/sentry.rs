@@ -87,7 +87,7 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Opti
 /// Each scope that is lacking, with what can not be done without it and where it is ticked.
 fn lacks(holder: &Holder, findings: &mut Vec<Finding>) -> Vec<Needed> {
     let Some(own) = &holder.scopes else {
-        findings.push(AREA.ok("Sentry does not tell the token's scopes"));
+        findings.push(AREA.note("not checked: Sentry does not tell the token's scopes"));
         return Vec::new();
     };
     let lacking = scopes::lacking(own);

@@ -5,6 +5,8 @@
 
 pub mod look;
 mod membership;
+mod outcome;
+mod pages;
 pub mod permission;
 mod queries;
 mod rest;
@@ -29,11 +31,11 @@ use crate::secret::Secret;
 use crate::upstream::answer::Headers;
 use crate::upstream::pace::Method;
 use crate::upstream::refusal::Refusal;
-use crate::upstream::tls::Roots;
+use crate::upstream::tls::Way;
 use crate::upstream::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
+use outcome::{outcome, Forbidden, Outcome, Sources};
 use permission::Permission;
-use wire::Outcome;
 
 /// 2022-11-28 is the version that every server knows, Enterprise Servers before 3.21 know no other.
 const HEADERS: &[(&str, &str)] =
@@ -127,13 +129,13 @@ pub enum Count {
 
 impl Github {
     /// A client with one token.
-    pub fn new(base: &BaseUrl, token: &Secret, roots: &Roots) -> Self {
+    pub fn new(base: &BaseUrl, token: &Secret, way: &Way) -> Self {
         let rest = base.path().to_string();
         let graphql = match rest.strip_suffix("/v3") {
             Some(api) => format!("{api}/graphql"),
             None => format!("{rest}/graphql"),
         };
-        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, roots));
+        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, way));
         let none = || AtomicBool::new(false);
         Self { host, rest, graphql, no_verified: none(), no_saml: none(), no_public: none() }
     }
@@ -157,21 +159,6 @@ impl Github {
 
     fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
         Ok(self.ask(&format!("{}{path}", self.rest))?.map(|(row, _)| row))
-    }
-
-    /// All pages of a list. A page that fails makes the whole list fail: never half a list.
-    fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Vec<T>>, Trouble> {
-        let mut rows = Vec::new();
-        let mut next = format!("{}{path}", self.rest);
-        for _ in 0..MOST_PAGES {
-            let Some((page, headers)) = self.ask::<Vec<T>>(&next)? else { return Ok(None) };
-            rows.extend(page);
-            match next_page(headers.link.as_deref(), &next)? {
-                Some(path) => next = path,
-                None => return Ok(Some(rows)),
-            }
-        }
-        Err(endless(&next))
     }
 
     /// What this token may do in an organisation, by a list that a token sees which may read members. Only GitHub's own
@@ -260,9 +247,9 @@ impl Github {
         count: Count,
     ) -> Result<Option<(Vec<Person>, bool)>, Trouble> {
         let path = format!("{}/organizations/{org}/team/{team}/members?per_page=100", self.rest);
-        let Some((rows, headers)) = self.ask::<Vec<wire::UserRow>>(&path)? else { return Ok(None) };
-        let is_all = wire::next_path(headers.link.as_deref()).is_none();
-        Ok(Some((count.people(rows), is_all)))
+        let Some(page) = self.page::<wire::UserRow>(&path)? else { return Ok(None) };
+        let is_all = page.is_last();
+        Ok(Some((count.people(page.rows), is_all)))
     }
 
     /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
@@ -286,30 +273,6 @@ impl Github {
             Some(profile) => Ok(Some(profile)),
             None => self.profile_by_id(person.id),
         }
-    }
-
-    /// What a hook has sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
-    pub fn deliveries(
-        &self,
-        org: &Login,
-        hook: HookId,
-        since: Timestamp,
-    ) -> Result<Option<Vec<Sent>>, Trouble> {
-        let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page=100", path_part(org.as_str()));
-        let mut next = format!("{}{path}", self.rest);
-        let mut sent = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let Some((page, headers)) = self.ask::<Vec<wire::SentRow>>(&next)? else { return Ok(None) };
-            let rows: Vec<_> = page.into_iter().map(wire::SentRow::into_sent).collect();
-            let is_old = |sent: &Sent| sent.at.is_some_and(|at| at < since);
-            let enough = rows.iter().any(is_old);
-            sent.extend(rows.into_iter().filter(|row| !is_old(row)));
-            match next_page(headers.link.as_deref(), &next)? {
-                Some(path) if !enough => next = path,
-                _ => return Ok(Some(sent)),
-            }
-        }
-        Err(endless(&next))
     }
 
     /// The payload of one delivery; `None` if GitHub no longer has it.
@@ -385,40 +348,32 @@ impl Github {
                 let refused = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
                 return if refused { Ok(None) } else { Err(trouble) };
             }
-            match wire::outcome(&reply.answer.body) {
+            let asked = Sources { saml, verified, public };
+            match outcome(&reply.answer.body) {
                 Outcome::Data(data) => return Ok(wire::claims(&data)),
                 Outcome::NotFound => return Ok(None),
-                Outcome::Forbidden(what) => self.leave_out(&what, Sources { saml, verified, public }),
+                Outcome::Forbidden(forbidden) if self.leave_out(&forbidden, asked) => {}
+                // More than a source may not be seen, so that GraphQL is of no use for this person.
+                Outcome::Forbidden(_) => return Ok(None),
                 other => return Err(graphql_trouble(reply, other)),
             }
         }
     }
 
-    /// Forgets about the source that a FORBIDDEN names; about both that are not public if it names none.
-    fn leave_out(&self, what: &str, asked: Sources) {
-        if !self.leave_out_named(what, asked) {
-            self.no_saml.fetch_or(asked.saml, Ordering::Relaxed);
-            self.no_verified.fetch_or(asked.verified, Ordering::Relaxed);
-            log::warn!("GitHub: the sources of addresses are not open to this token and left out: {what}");
+    /// Does without the sources that may not be seen, from now on; `false` if that would not help.
+    fn leave_out(&self, forbidden: &Forbidden, asked: Sources) -> bool {
+        let out = forbidden.sources.common(asked);
+        if forbidden.elsewhere || out.is_none() {
+            return false;
         }
-    }
-
-    /// Forgets about those of the sources asked for that a FORBIDDEN names; `false` if it names none of them.
-    fn leave_out_named(&self, what: &str, asked: Sources) -> bool {
-        let named = Sources::named(what);
-        let out = Sources {
-            saml: asked.saml && named.saml,
-            verified: asked.verified && named.verified,
-            public: asked.public && named.public,
-        };
         self.no_saml.fetch_or(out.saml, Ordering::Relaxed);
         self.no_verified.fetch_or(out.verified, Ordering::Relaxed);
         self.no_public.fetch_or(out.public, Ordering::Relaxed);
-        let any = out.saml || out.verified || out.public;
-        if any {
-            log::warn!("GitHub: a source of addresses is not open to this token and left out: {what}");
-        }
-        any
+        log::warn!(
+            "GitHub: a source of addresses is not open to this token and left out: {}",
+            forbidden.what
+        );
+        true
     }
 
     /// Forgets which sources were refused: the token or its permissions may have changed.
@@ -432,70 +387,6 @@ impl Github {
         let body = json!({ "query": query, "variables": variables });
         let request = Request { method: Method::Post, path: self.graphql.clone(), body: Some(body) };
         self.host.ask(Asked::Graphql, &request)
-    }
-
-    /// All pages of a connection; `None` if what holds it is not there, or is not what `is_it` expects. A page that
-    /// fails makes the whole list fail.
-    fn connection<T: DeserializeOwned>(
-        &self,
-        query: &str,
-        mut vars: Value,
-        at: &str,
-        is_it: impl Fn(&Value) -> bool,
-    ) -> Result<Option<Vec<T>>, Trouble> {
-        let mut nodes = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let reply = self.post(query, vars.clone());
-            let data = match reply.verdict {
-                Verdict::Done => match wire::outcome(&reply.answer.body) {
-                    Outcome::Data(data) => data,
-                    Outcome::NotFound => return Ok(None),
-                    other => return Err(graphql_trouble(reply, other)),
-                },
-                // The route itself is missing: a server without GraphQL.
-                Verdict::Missing => {
-                    return Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
-                }
-                _ => return Err(reply.into_trouble()),
-            };
-            let Some(page) = data.pointer(at).filter(|page| !page.is_null() && is_it(&data)) else {
-                return Ok(None);
-            };
-            let Ok(page) = serde_json::from_value::<wire::Page<T>>(page.clone()) else {
-                return Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())));
-            };
-            let after = page.next();
-            nodes.extend(page.nodes);
-            match after {
-                Some(after) => vars["after"] = after.into(),
-                None => return Ok(Some(nodes)),
-            }
-        }
-        Err(endless(&self.graphql))
-    }
-}
-
-/// Sources of addresses, each by a field of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sources {
-    saml: bool,
-    verified: bool,
-    /// `User.email`: a classic token needs the scope `read:user` or `user:email` for it in GraphQL, not in REST.
-    public: bool,
-}
-
-impl Sources {
-    const NONE: Self = Self { saml: false, verified: false, public: false };
-
-    /// Those that an error names, in its path or in its message.
-    fn named(what: &str) -> Self {
-        let lower = what.to_ascii_lowercase();
-        let path = lower.split(' ').next().unwrap_or_default();
-        Self {
-            saml: lower.contains("saml") || lower.contains("externalidentities"),
-            verified: lower.contains("organizationverifieddomainemails"),
-            public: lower.contains("'email' field") || path.ends_with(".email"),
-        }
     }
 }
 
@@ -515,14 +406,7 @@ fn direct(rows: Vec<wire::UserRow>) -> Vec<Person> {
 
 fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
     let (kind, why) = match outcome {
-        Outcome::RateLimited => {
-            let wait = reply.answer.headers.until_reset(Timestamp::now()).unwrap_or(60).clamp(1, 3600);
-            (
-                TroubleKind::Later(std::time::Duration::from_secs(wait)),
-                "GraphQL's rate limit is used up".into(),
-            )
-        }
-        Outcome::Forbidden(what) => (TroubleKind::Denied, what),
+        Outcome::Forbidden(forbidden) => (TroubleKind::Denied, forbidden.what),
         Outcome::TooMuch(why) | Outcome::Failed(why) => (TroubleKind::Unknown, why),
         Outcome::Data(_) | Outcome::NotFound => (TroubleKind::Unknown, "an unexpected answer".into()),
     };
@@ -534,21 +418,4 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
 /// An answer of GitHub's that is fine as such and says nothing of what was asked.
 fn untold(reply: Reply, why: String) -> Trouble {
     Trouble { kind: TroubleKind::Unknown, why, exchange: reply.exchange }
-}
-
-fn endless(path: &str) -> Trouble {
-    broken(path, format!("more than {MOST_PAGES} pages"))
-}
-
-/// The page behind this one, if there is one.
-fn next_page(link: Option<&str>, page: &str) -> Result<Option<String>, Trouble> {
-    match wire::next_path(link) {
-        Some(path) if path == page => Err(broken(page, "the page leads to itself".into())),
-        next => Ok(next),
-    }
-}
-
-fn broken(path: &str, why: String) -> Trouble {
-    let exchange = crate::upstream::Exchange { call: format!("GET {path}"), answer: why.clone() };
-    Trouble { kind: TroubleKind::Unknown, why, exchange }
 }

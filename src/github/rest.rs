@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{People, Teams, Unread};
-use super::{direct, endless, next_page, wire, Claims, Github, TeamFacts, MOST_PAGES};
+use super::{direct, wire, Claims, Github, TeamFacts};
 use crate::escape::path_part;
 use crate::event::{OrgRef, Person};
 use crate::ids::{GithubUserId, Login};
@@ -89,21 +89,17 @@ impl Github {
     /// The enterprise teams that are assigned to the organisation; `None` if GitHub refuses to list them.
     pub(super) fn enterprise_teams(&self, org: &Login) -> Result<Option<Vec<TeamFacts>>, Trouble> {
         let path = format!("/orgs/{}/teams?team_type=enterprise&per_page=100", path_part(org.as_str()));
-        let (mut teams, mut next) = (Vec::new(), format!("{}{path}", self.rest));
-        for _ in 0..MOST_PAGES {
-            let Some((rows, headers)) = unless_refused(self.ask::<Vec<wire::TeamRow>>(&next))? else {
-                return Ok(None);
-            };
+        let mut teams = Vec::new();
+        let read = self.each_page(&path, |page| {
+            let rows = std::mem::take(&mut page.rows);
             // A server that does not know the kind lists all teams, page after page.
-            let knows = rows.iter().all(|row| row.tells_kind() || row.is_of_enterprise());
+            let knows = rows.iter().all(|row: &wire::TeamRow| row.tells_kind() || row.is_of_enterprise());
             let rows = rows.into_iter().filter(wire::TeamRow::is_of_enterprise);
             teams.extend(rows.map(wire::TeamRow::into_facts));
-            match next_page(headers.link.as_deref(), &next)? {
-                Some(path) if knows => next = path,
-                _ => return Ok(Some(teams)),
-            }
-        }
-        Err(endless(&next))
+            knows
+        });
+        let seen = unless_refused(read.map(|seen| seen.then_some(())))?;
+        Ok(seen.map(|()| teams))
     }
 
     /// Adds those of the enterprise teams that are not there yet, with their members. Where something was refused, no

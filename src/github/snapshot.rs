@@ -13,8 +13,9 @@ use std::thread::{Builder, ScopedJoinHandle};
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
 
-use super::wire::{self, Outcome};
-use super::{endless, graphql_trouble, queries, Claims, Github, Sources, TeamFacts, Wanted, MOST_PAGES};
+use super::outcome::{outcome, Forbidden, Outcome, Sources};
+use super::pages::{endless, leads_to_itself};
+use super::{graphql_trouble, queries, wire, Claims, Github, TeamFacts, Wanted, MOST_PAGES};
 use crate::ids::{GithubTeamId, GithubUserId, Login};
 use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam};
 use crate::upstream::{Exchange, Trouble, TroubleKind};
@@ -48,7 +49,7 @@ enum Told<T> {
     /// Less of it at once may do.
     TooMuch(Trouble),
     /// Something in it may not be seen; what, and the trouble if that is not to be done without.
-    Forbidden(String, Trouble),
+    Forbidden(Forbidden, Trouble),
 }
 
 /// The teams, and the logins of everybody in one.
@@ -117,7 +118,7 @@ impl Github {
             let seen = self.list(org, &mut size, query, Sources::NONE, |part: wire::TeamsPart| {
                 read.sees_secret = part.viewer_can_administer;
                 total = part.teams.total_count;
-                let next = part.teams.next();
+                let next = self.after(&part.teams, None)?;
                 for team in part.teams.nodes {
                     self.take_team(team, &mut read)?;
                 }
@@ -164,7 +165,7 @@ impl Github {
                     None => return Ok(None),
                 },
             };
-            let (total, next) = (now.total_count, now.next());
+            let (total, next) = (now.total_count, self.after(&now, after.as_deref())?);
             let people = now.nodes.into_iter().map(wire::UserNode::into_person);
             members.extend(people.map(|person| (person.id, person.login)));
             if next.is_none() {
@@ -204,7 +205,7 @@ impl Github {
             let seen = self.list(org, &mut size, query, may_be_left_out, |part: wire::PeoplePart| {
                 let page = part.members_with_role;
                 total = page.total_count;
-                let next = page.next();
+                let next = self.after(&page, None)?;
                 people.extend(page.nodes.into_iter().map(|node| {
                     let (id, login, claims) = node.into_parts();
                     (id, GithubPerson { login, bot: false, claims })
@@ -232,7 +233,7 @@ impl Github {
                 for (id, addresses) in provider.external_identities.nodes.iter().filter_map(wire::identity) {
                     identities.entry(id).or_default().extend(addresses);
                 }
-                Ok(provider.external_identities.next())
+                Ok(self.after(&provider.external_identities, None)?)
             })?;
             Ok(seen.then_some(identities))
         })
@@ -256,6 +257,7 @@ impl Github {
             match self.told::<wire::OrgData<T>>(&query, vars, "organization")? {
                 Told::Nothing | Told::Data(wire::OrgData { organization: None }) => return Ok(false),
                 Told::Data(wire::OrgData { organization: Some(part) }) => match take(part)? {
+                    next @ Some(_) if next == after => return Err(leads_to_itself(&self.graphql).into()),
                     Some(next) => after = Some(next),
                     None => return Ok(true),
                 },
@@ -264,8 +266,8 @@ impl Github {
                     *size /= 2;
                     log::info!("{trouble}; asking for {size} at once");
                 }
-                Told::Forbidden(what, trouble) => {
-                    if !self.leave_out_named(&what, may_be_left_out) {
+                Told::Forbidden(forbidden, trouble) => {
+                    if !self.leave_out(&forbidden, may_be_left_out) {
                         return Err(trouble.into());
                     }
                 }
@@ -287,11 +289,12 @@ impl Github {
         if let Some(data) = wire::data(&reply.answer.body) {
             return Ok(Told::Data(data));
         }
-        match wire::outcome(&reply.answer.body) {
+        match outcome(&reply.answer.body) {
             Outcome::NotFound if wire::is_null(&reply.answer.body, root) => Ok(Told::Nothing),
             Outcome::TooMuch(why) => Ok(Told::TooMuch(graphql_trouble(reply, Outcome::TooMuch(why)))),
-            Outcome::Forbidden(what) => {
-                Ok(Told::Forbidden(what.clone(), graphql_trouble(reply, Outcome::Forbidden(what))))
+            Outcome::Forbidden(forbidden) => {
+                let trouble = graphql_trouble(reply, Outcome::Forbidden(forbidden.clone()));
+                Ok(Told::Forbidden(forbidden, trouble))
             }
             Outcome::Data(_) => {
                 Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())))

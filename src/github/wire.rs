@@ -1,4 +1,4 @@
-//! The few fields of GitHub's rows that are read, its page links, and what GraphQL's errors mean. Pure.
+//! The few fields of GitHub's rows that are read. Pure.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::Deserialize;
@@ -151,8 +151,13 @@ struct PageInfo {
 }
 
 impl<T> Page<T> {
-    pub(super) fn next(&self) -> Option<String> {
-        self.page_info.end_cursor.clone().filter(|_| self.page_info.has_next_page)
+    /// The cursor of the page behind, if there is one; an error if there is one and no cursor.
+    pub(super) fn next(&self) -> Result<Option<String>, ()> {
+        match (self.page_info.has_next_page, &self.page_info.end_cursor) {
+            (false, _) => Ok(None),
+            (true, Some(cursor)) => Ok(Some(cursor.clone())),
+            (true, None) => Err(()),
+        }
     }
 }
 
@@ -316,8 +321,8 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(String::from)
 }
 
-/// The data of an answer without errors, as its type: one pass, where [`outcome`] builds a tree. `None` for any other
-/// answer; what is wrong with it is `outcome`'s business.
+/// The data of an answer without errors, as its type: one pass, where [`super::outcome`] builds a tree. `None` for any other
+/// answer; what is wrong with it is [`super::outcome`]'s business.
 pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     #[derive(Deserialize)]
     struct Whole<T> {
@@ -333,84 +338,6 @@ pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 pub(super) fn is_null(body: &[u8], root: &str) -> bool {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     body.get("data").and_then(|data| data.get(root)).is_none_or(Value::is_null)
-}
-
-/// What a GraphQL answer with status 200 is: its data, or what the errors in it mean. An answer that has errors is
-/// never taken for data, however much data it has.
-#[derive(Debug, PartialEq)]
-pub(super) enum Outcome {
-    Data(Value),
-    /// Something asked for by name is not there.
-    NotFound,
-    /// A field may not be seen, or this server does not know it: its path or name.
-    Forbidden(String),
-    RateLimited,
-    /// The query asks for more than GitHub can or will answer at once.
-    TooMuch(String),
-    Failed(String),
-}
-
-pub(super) fn outcome(body: &[u8]) -> Outcome {
-    let Ok(mut body) = serde_json::from_slice::<Value>(body) else {
-        return Outcome::Failed("an answer that is not JSON".into());
-    };
-    let errors = body.get("errors").and_then(Value::as_array).filter(|errors| !errors.is_empty());
-    let Some(errors) = errors else {
-        return match body.get_mut("data").map(Value::take) {
-            Some(data @ Value::Object(_)) => Outcome::Data(data),
-            _ => Outcome::Failed("an answer without data".into()),
-        };
-    };
-    let kind = |error: &Value| error.get("type").and_then(Value::as_str).unwrap_or_default().to_string();
-    let code = |error: &Value| {
-        error.pointer("/extensions/code").and_then(Value::as_str).unwrap_or_default().to_string()
-    };
-    let text = |error: &Value| {
-        let path: Vec<_> = error.get("path").and_then(Value::as_array).into_iter().flatten().collect();
-        let path: Vec<_> =
-            path.into_iter().map(|part| part.as_str().map_or(part.to_string(), String::from)).collect();
-        let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
-        crate::escape::plain(&format!("{} {message}", path.join(".")), 200)
-    };
-    let find = |kinds: &[&str]| {
-        errors.iter().find(|e| kinds.contains(&kind(e).as_str()) || kinds.contains(&code(e).as_str()))
-    };
-    // The worst first: a limit explains every other error of the same answer.
-    if find(&["RATE_LIMITED", "RATE_LIMIT"]).is_some() {
-        return Outcome::RateLimited;
-    }
-    let too_much = find(&["RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED"]);
-    if let Some(error) = too_much.or_else(|| errors.iter().find(|error| is_timeout(error))) {
-        return Outcome::TooMuch(text(error));
-    }
-    let forbidden = find(&["FORBIDDEN", "INSUFFICIENT_SCOPES", "undefinedField"]);
-    if let Some(error) = forbidden.or_else(|| errors.iter().find(|error| lacks_scopes(error))) {
-        return Outcome::Forbidden(text(error));
-    }
-    if errors.iter().all(|error| kind(error) == "NOT_FOUND") {
-        return Outcome::NotFound;
-    }
-    Outcome::Failed(errors.first().map(text).unwrap_or_default())
-}
-
-/// GitHub's words for its own time limit, which come without a type.
-fn is_timeout(error: &Value) -> bool {
-    let said = error.get("message").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    ["timeout", "timed out", "respond to your request in time"].iter().any(|words| said.contains(words))
-}
-
-/// A classic token without the scope of a field; not every server gives this a type.
-fn lacks_scopes(error: &Value) -> bool {
-    let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
-    said.contains("has not been granted the required scopes")
-}
-
-/// Path and query of the next page, to be asked of the same host: a link never leads a token elsewhere.
-pub(super) fn next_path(link: Option<&str>) -> Option<String> {
-    let next = link?.split(',').find(|part| part.split(';').any(|piece| piece.trim() == "rel=\"next\""))?;
-    let url = next.trim().strip_prefix('<')?.split('>').next()?;
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.find('/').map(|at| rest[at..].to_string())
 }
 
 /// Rows as they are answered, for damaging them.
@@ -429,12 +356,13 @@ pub(crate) const EXAMPLES: &[&str] = &[
 /// Reads any bytes as every kind of row.
 #[cfg(test)]
 pub(crate) fn read_anything(bytes: &[u8]) {
+    use crate::upstream::link::{behind, path_on_same_host, Behind};
     drop(data::<OrgData<TeamsPart>>(bytes));
     drop(data::<OrgData<PeoplePart>>(bytes));
     drop(data::<TeamData>(bytes));
     let value = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
     drop((claims(&value["data"]), identity(&value)));
-    drop((outcome(bytes), is_null(bytes, "organization")));
+    drop((super::outcome::outcome(bytes), is_null(bytes, "organization")));
     drop(
         serde_json::from_slice::<Vec<TeamRow>>(bytes)
             .map(|rows| rows.into_iter().map(TeamRow::into_facts).collect::<Vec<_>>()),
@@ -450,66 +378,14 @@ pub(crate) fn read_anything(bytes: &[u8]) {
             .map(|rows| rows.into_iter().map(SentRow::into_sent).collect::<Vec<_>>()),
     );
     // Whatever host a link names, the next page is asked of ours.
-    assert!(next_path(Some(&String::from_utf8_lossy(bytes))).is_none_or(|path| path.starts_with('/')));
+    if let Ok(Behind::Page(link)) = behind(Some(&String::from_utf8_lossy(bytes)), 0, 1) {
+        assert!(path_on_same_host(&link.target, "/x?y").is_none_or(|path| path.starts_with('/')));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_next_page_is_asked_of_the_same_host() {
-        let link = "<https://evil.example/organizations/1/team/2/members?page=2&per_page=100>; rel=\"next\", <x>; rel=\"last\"";
-        assert_eq!(
-            next_path(Some(link)).as_deref(),
-            Some("/organizations/1/team/2/members?page=2&per_page=100")
-        );
-        assert_eq!(next_path(Some("<https://x/y>; rel=\"last\"")), None);
-        assert_eq!(next_path(None), None);
-    }
-
-    fn graphql(body: &str) -> Outcome {
-        outcome(body.as_bytes())
-    }
-
-    #[test]
-    fn an_answer_with_errors_is_never_data() {
-        let data = r#""data":{"x":1}"#;
-        assert_eq!(graphql(&format!("{{{data}}}")), Outcome::Data(serde_json::json!({"x":1})));
-        for (errors, expected) in [
-            (r#"{"type":"RATE_LIMITED"}"#, Outcome::RateLimited),
-            (
-                r#"{"type":"FORBIDDEN","path":["user","a"],"message":"m"}"#,
-                Outcome::Forbidden("user.a m".into()),
-            ),
-            (r#"{"extensions":{"code":"undefinedField"},"message":"m"}"#, Outcome::Forbidden(" m".into())),
-            (r#"{"type":"NOT_FOUND"}"#, Outcome::NotFound),
-            (
-                r#"{"type":"NOT_FOUND"},{"type":"RESOURCE_LIMITS_EXCEEDED","message":"m"}"#,
-                Outcome::TooMuch(" m".into()),
-            ),
-            (
-                r#"{"type":"FORBIDDEN"},{"type":"MAX_NODE_LIMIT_EXCEEDED","message":"m"}"#,
-                Outcome::TooMuch(" m".into()),
-            ),
-            (
-                r#"{"message":"This may be the result of a timeout"}"#,
-                Outcome::TooMuch(" This may be the result of a timeout".into()),
-            ),
-            (
-                r#"{"message":"Your token has not been granted the required scopes: email"}"#,
-                Outcome::Forbidden(" Your token has not been granted the required scopes: email".into()),
-            ),
-            (r#"{"message":"boom"}"#, Outcome::Failed(" boom".into())),
-        ] {
-            let body = format!("{{{data},\"errors\":[{errors}]}}");
-            assert_eq!(graphql(&body), expected, "{errors}");
-            assert_eq!(super::data::<Value>(body.as_bytes()), None, "{errors}");
-        }
-        assert!(super::data::<Value>(format!("{{{data},\"errors\":[]}}").as_bytes()).is_some());
-        assert_eq!(graphql("<html>"), Outcome::Failed("an answer that is not JSON".into()));
-        assert_eq!(graphql(r#"{"data":null}"#), Outcome::Failed("an answer without data".into()));
-    }
 
     #[test]
     fn addresses_are_read_by_source() {

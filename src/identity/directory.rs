@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::address::{Address, Folded};
 use crate::ids::{Login, MemberId};
 use crate::sentry::{Member, Standing};
 
@@ -11,13 +12,12 @@ use crate::sentry::{Member, Standing};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     addresses: Vec<Entry>,
-    links: Vec<(Box<str>, MemberId)>,
+    links: Vec<(Folded, MemberId)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    /// In lower case.
-    address: Box<str>,
+    address: Folded,
     member: MemberId,
     weight: Weight,
 }
@@ -70,12 +70,12 @@ impl Directory {
 
     fn push(&mut self, member: &Member) {
         let mut enter = |address: &str, weight| {
-            let address = address.to_lowercase().into();
+            let address = Folded::of(address);
             self.addresses.push(Entry { address, member: member.id, weight });
         };
         member.verified.iter().for_each(|address| enter(address, Weight::Counts));
         let is_verified =
-            |address: &String| member.verified.iter().any(|v| v.to_lowercase() == address.to_lowercase());
+            |address: &String| member.verified.iter().any(|verified| verified.eq_ignore_ascii_case(address));
         if let Some(primary) = member.primary.as_ref().filter(|address| !is_verified(address)) {
             enter(
                 primary,
@@ -86,7 +86,7 @@ impl Directory {
                 },
             );
         }
-        self.links.extend(member.logins.iter().map(|login| (login.to_lowercase().into(), member.id)));
+        self.links.extend(member.logins.iter().map(|login| (Folded::of(login), member.id)));
     }
 
     fn sort(&mut self) {
@@ -98,11 +98,8 @@ impl Directory {
 
     /// Who bears an address. Letters' case does not matter. An unverified primary address counts, if `trust_unverified`,
     /// as long as no other member bears the address in any way that could count.
-    pub fn bearer(&self, address: &str, trust_unverified: bool) -> Found {
-        let address = address.to_lowercase();
-        let from = self.addresses.partition_point(|entry| *entry.address < *address);
-        let entries: Vec<_> =
-            self.addresses[from..].iter().take_while(|entry| *entry.address == *address).collect();
+    pub fn bearer(&self, address: &Address, trust_unverified: bool) -> Found {
+        let entries: Vec<_> = self.entries(address).collect();
         let with = |weight| -> BTreeSet<MemberId> {
             entries.iter().filter(|entry| entry.weight == weight).map(|entry| entry.member).collect()
         };
@@ -118,30 +115,38 @@ impl Directory {
         }
     }
 
-    /// Everybody who bears an address, whether it counts or not, and what it is worth.
-    pub fn bearers(&self, address: &str) -> Vec<(MemberId, &'static str)> {
-        let address = address.to_lowercase();
-        let from = self.addresses.partition_point(|entry| *entry.address < *address);
-        let entries = self.addresses[from..].iter().take_while(|entry| *entry.address == *address);
+    /// Everybody who shows an address, whether it counts or not, and what it is worth.
+    pub fn bearers(&self, address: &Address) -> Vec<(MemberId, &'static str)> {
         let how = |weight| match weight {
             Weight::Counts => "verified, or an open invite",
             Weight::Unverified => "their primary address, which Sentry does not show to be verified",
             Weight::Expired => "an invite that has expired",
         };
-        entries.map(|entry| (entry.member, how(entry.weight))).collect()
+        self.entries(address).map(|entry| (entry.member, how(entry.weight))).collect()
+    }
+
+    /// Whether any member shows an address, of whatever weight.
+    pub fn knows(&self, address: &Address) -> bool {
+        self.entries(address).next().is_some()
+    }
+
+    fn entries(&self, address: &Address) -> impl Iterator<Item = &Entry> {
+        let address = address.folded();
+        let from = self.addresses.partition_point(|entry| entry.address < address);
+        self.addresses[from..].iter().take_while(move |entry| entry.address == address)
     }
 
     /// Who is linked with a GitHub login in Sentry.
     pub fn linked(&self, login: &Login) -> Found {
-        let login = login.as_str().to_lowercase();
+        let login = Folded::of(login.as_str());
         let members: BTreeSet<_> =
-            self.links.iter().filter(|(known, _)| **known == *login).map(|(_, member)| *member).collect();
+            self.links.iter().filter(|(known, _)| *known == login).map(|(_, member)| *member).collect();
         one_of(members)
     }
 
     /// The addresses of a member, of whatever weight.
     pub fn addresses_of(&self, member: MemberId) -> impl Iterator<Item = &str> {
-        self.addresses.iter().filter(move |entry| entry.member == member).map(|entry| &*entry.address)
+        self.addresses.iter().filter(move |entry| entry.member == member).map(|entry| entry.address.as_str())
     }
 }
 
@@ -168,20 +173,37 @@ mod tests {
         }
     }
 
+    fn at(address: &str) -> Address {
+        Address::read(address).unwrap()
+    }
+
+    #[test]
+    fn an_address_that_only_looks_like_anothers_is_not_theirs() {
+        // U+212A folds to `k` in Unicode. Sentry, or a profile on GitHub, may have either.
+        let kelvin = "\u{212a}ai@acme.test";
+        let plain = Directory::new(&[member(1, "kai@acme.test", &[], Standing::Member)]);
+        assert_eq!(plain.bearer(&at(kelvin), true), Found::Nobody(None));
+        let odd = Directory::new(&[member(1, kelvin, &[], Standing::Member)]);
+        assert_eq!(odd.bearer(&at("kai@acme.test"), true), Found::Nobody(None));
+        assert_eq!(odd.bearer(&at(kelvin), true), Found::One(MemberId(1)));
+        let linked = Member { logins: vec!["\u{212a}ai".into()], ..member(1, "x@x", &[], Standing::Member) };
+        assert_eq!(Directory::new(&[linked]).linked(&Login::from("kai")), Found::Nobody(None));
+    }
+
     #[test]
     fn addresses_compare_without_case() {
         let directory =
             Directory::new(&[member(1, "Mixed.Case@Acme.test", &["Mixed.Case@Acme.test"], Standing::Member)]);
-        assert_eq!(directory.bearer("mixed.case@ACME.TEST", false), Found::One(MemberId(1)));
+        assert_eq!(directory.bearer(&at("mixed.case@ACME.TEST"), false), Found::One(MemberId(1)));
         assert_eq!(directory.addresses_of(MemberId(1)).collect::<Vec<_>>(), ["mixed.case@acme.test"]);
     }
 
     #[test]
     fn an_unverified_primary_counts_only_if_trusted_and_alone() {
         let alone = Directory::new(&[member(1, "a@x", &[], Standing::Member)]);
-        assert_eq!(alone.bearer("a@x", true), Found::One(MemberId(1)));
+        assert_eq!(alone.bearer(&at("a@x"), true), Found::One(MemberId(1)));
         assert_eq!(
-            alone.bearer("a@x", false),
+            alone.bearer(&at("a@x"), false),
             Found::Nobody(Some("an address that Sentry has not verified"))
         );
         // Somebody put the address of another member into their own account: the owner's verified one wins.
@@ -189,13 +211,13 @@ mod tests {
             member(1, "a@x", &[], Standing::Member),
             member(2, "b@x", &["b@x", "a@x"], Standing::Member),
         ]);
-        assert_eq!(stolen.bearer("a@x", true), Found::One(MemberId(2)));
+        assert_eq!(stolen.bearer(&at("a@x"), true), Found::One(MemberId(2)));
         let twins = Directory::new(&[
             member(1, "a@x", &[], Standing::Member),
             member(2, "a@x", &[], Standing::Member),
         ]);
-        assert_eq!(twins.bearer("a@x", true), Found::Several(vec![MemberId(1), MemberId(2)]));
-        assert!(matches!(twins.bearer("a@x", false), Found::Nobody(Some(_))));
+        assert_eq!(twins.bearer(&at("a@x"), true), Found::Several(vec![MemberId(1), MemberId(2)]));
+        assert!(matches!(twins.bearer(&at("a@x"), false), Found::Nobody(Some(_))));
     }
 
     #[test]
@@ -204,9 +226,9 @@ mod tests {
             member(1, "open@x", &[], Standing::Invited),
             member(2, "late@x", &[], Standing::Expired),
         ]);
-        assert_eq!(directory.bearer("open@x", false), Found::One(MemberId(1)));
-        assert_eq!(directory.bearer("late@x", true), Found::Nobody(Some("an invite that has expired")));
-        assert_eq!(directory.bearer("none@x", true), Found::Nobody(None));
+        assert_eq!(directory.bearer(&at("open@x"), false), Found::One(MemberId(1)));
+        assert_eq!(directory.bearer(&at("late@x"), true), Found::Nobody(Some("an invite that has expired")));
+        assert_eq!(directory.bearer(&at("none@x"), true), Found::Nobody(None));
     }
 
     #[test]
@@ -214,9 +236,9 @@ mod tests {
         let mut directory = Directory::new(&[member(1, "old@x", &[], Standing::Member)]);
         directory
             .learn(&[member(1, "new@x", &[], Standing::Member), member(2, "two@x", &[], Standing::Invited)]);
-        assert_eq!(directory.bearer("old@x", true), Found::Nobody(None));
-        assert_eq!(directory.bearer("new@x", true), Found::One(MemberId(1)));
-        assert_eq!(directory.bearer("two@x", true), Found::One(MemberId(2)));
+        assert_eq!(directory.bearer(&at("old@x"), true), Found::Nobody(None));
+        assert_eq!(directory.bearer(&at("new@x"), true), Found::One(MemberId(1)));
+        assert_eq!(directory.bearer(&at("two@x"), true), Found::One(MemberId(2)));
     }
 
     #[test]

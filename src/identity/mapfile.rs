@@ -11,15 +11,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::usermap::{parse, UserMap};
+use super::mapgrammar::{self, parse};
+use super::usermap::UserMap;
+use crate::clock::Timestamp;
+use crate::escape::Safe;
+use crate::reload::GRACE;
 
 /// The copy of the map in use, in the state directory.
 const KEPT: &str = "user-map.json";
-
+/// Since when the file is refused: there as long as it is, so that a restart does not begin to count anew.
+const REFUSED: &str = "user-map.refused";
 /// The map in use, and the file it comes from.
 pub struct MapFile {
     path: Option<PathBuf>,
     kept: PathBuf,
+    refused: PathBuf,
     inner: Mutex<Inner>,
 }
 
@@ -29,7 +35,26 @@ struct Inner {
     good: Option<Arc<UserMap>>,
     /// What the file says now, where that is another map than the one in use.
     candidate: Option<Arc<UserMap>>,
-    fault: Option<String>,
+    fault: Option<Refused>,
+}
+
+/// Why the file is not in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What is wrong with it.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether another map is in use; without one, nobody is matched.
+    pub has_last_good: bool,
+}
+
+impl Refused {
+    /// Whether the mirror does not do what it should because of it. A file that a new version refuses must not raise the
+    /// alarm at the upgrade.
+    pub fn is_grave(&self, now: Timestamp) -> bool {
+        !self.has_last_good || now.since(self.since) > GRACE
+    }
 }
 
 /// What tells one version of a file from another.
@@ -42,12 +67,12 @@ struct Stamp {
 impl MapFile {
     /// Watches a file; without one, the map is empty.
     pub fn new(path: Option<PathBuf>, state_dir: &Path) -> Self {
-        let kept = state_dir.join(KEPT);
+        let (kept, refused) = (state_dir.join(KEPT), state_dir.join(REFUSED));
         let good = match path {
             None => Some(Arc::default()),
-            Some(_) => fs::read_to_string(&kept).ok().and_then(|text| parse(&text).ok()).map(Arc::new),
+            Some(_) => read_kept(&kept).map(Arc::new),
         };
-        Self { path, kept, inner: Mutex::new(Inner { good, ..Inner::default() }) }
+        Self { path, kept, refused, inner: Mutex::new(Inner { good, ..Inner::default() }) }
     }
 
     /// What the file says, if that is a good map and another one than is in use; looks at the file.
@@ -59,7 +84,7 @@ impl MapFile {
         let unread = inner.good.is_none() && inner.candidate.is_none();
         if unread || stamp != inner.seen || inner.seen.is_none() {
             inner.seen = stamp;
-            inner.read(path);
+            inner.read(path, &self.refused);
         }
         inner.candidate.clone()
     }
@@ -91,7 +116,7 @@ impl MapFile {
         let inner = self.lock();
         match (&inner.good, &inner.fault) {
             (Some(map), _) => Ok(map.clone()),
-            (None, Some(fault)) => Err(fault.clone()),
+            (None, Some(fault)) => Err(fault.why.clone()),
             (None, None) => {
                 Err("SYNC_USER_MAP: the map waits to be approved; `status` names the hold".into())
             }
@@ -99,8 +124,9 @@ impl MapFile {
     }
 
     /// What is wrong with the file, if the map in use is not the file's.
-    pub fn fault(&self) -> Option<String> {
-        self.lock().fault.clone()
+    pub fn fault(&self) -> Option<Refused> {
+        let inner = self.lock();
+        inner.fault.clone().map(|fault| Refused { has_last_good: inner.good.is_some(), ..fault })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -108,29 +134,53 @@ impl MapFile {
     }
 }
 
+/// The copy that was kept, by this version or one before it.
+fn read_kept(path: &Path) -> Option<UserMap> {
+    let (map, dropped) = mapgrammar::kept(&fs::read_to_string(path).ok()?)?;
+    for why in dropped {
+        log::warn!("user map: a row of the last good map is not taken any more and left out: it {why}");
+    }
+    Some(map)
+}
+
 impl Inner {
-    fn read(&mut self, path: &Path) {
-        let read = fs::read_to_string(path).map_err(|e| format!("can not be read: {e}"));
+    fn read(&mut self, path: &Path, refused: &Path) {
+        let read = fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"));
         match read.and_then(|text| parse(&text)) {
             Ok(map) => {
-                self.fault = None;
+                if self.fault.take().is_some() || refused.exists() {
+                    let _ = fs::remove_file(refused);
+                }
                 let new = self.good.as_deref() != Some(&map);
                 self.candidate = new.then(|| Arc::new(map));
             }
             Err(why) => {
-                let fault = format!("SYNC_USER_MAP `{}` {why}", path.display());
-                if self.fault.as_ref() != Some(&fault) {
+                let why = format!("SYNC_USER_MAP `{}`: {why}", Safe(&path.display().to_string()));
+                if self.fault.as_ref().is_none_or(|fault| fault.why != why) {
                     let kept = match self.good {
                         Some(_) => "the last good one stays in use",
                         None => "nobody is matched",
                     };
-                    log::error!("user map: {fault}; {kept}");
+                    log::error!("user map: {why}; {kept}");
                 }
                 self.candidate = None;
-                self.fault = Some(fault);
+                let since = self.fault.take().map_or_else(|| since(refused), |fault| fault.since);
+                self.fault = Some(Refused { why, since, has_last_good: true });
             }
         }
     }
+}
+
+/// Since when the file is refused, by this process or one before it.
+fn since(marker: &Path) -> Timestamp {
+    let told = fs::read_to_string(marker).ok().and_then(|text| Timestamp::parse(text.trim()));
+    told.unwrap_or_else(|| {
+        let now = Timestamp::now();
+        if let Err(why) = fs::write(marker, format!("{now}\n")) {
+            log::debug!("user map: failed to write `{}`: {why}", marker.display());
+        }
+        now
+    })
 }
 
 #[cfg(test)]
@@ -201,6 +251,42 @@ mod tests {
         folder.write("nonsense");
         let again = folder.file();
         assert_eq!((take(&again), again.fault().is_some()), (Some(1), true));
+    }
+
+    #[test]
+    fn a_refused_file_is_grave_at_once_without_a_last_good_one_and_after_a_day_with_one() {
+        let folder = Folder::new("grave");
+        folder.write("a,<a@x>\n");
+        let file = folder.file();
+        take(&file);
+        let first = file.fault().unwrap();
+        assert!(!first.has_last_good && first.is_grave(first.since));
+        folder.write("a,a@x\n");
+        assert_eq!((take(&file), file.fault()), (Some(1), None));
+        folder.write("a,a@x;b@x\n");
+        take(&file);
+        let fault = file.fault().unwrap();
+        let later = |hours: u32| fault.since.after(GRACE * hours / 24);
+        assert_eq!([0, 24, 25].map(|hours| fault.is_grave(later(hours))), [false, false, true]);
+        // Whoever restarts every night is told all the same.
+        fs::write(folder.0.join(REFUSED), "2026-11-01T10:00:00Z\n").unwrap();
+        let again = folder.file();
+        take(&again);
+        assert_eq!(again.fault().unwrap().since.to_string(), "2026-11-01T10:00:00Z");
+        folder.write("a,a@x\n");
+        take(&again);
+        assert!(!folder.0.join(REFUSED).exists());
+    }
+
+    #[test]
+    fn a_copy_that_an_older_version_kept_goes_on_without_its_odd_rows() {
+        let folder = Folder::new("older");
+        fs::write(folder.0.join(KEPT), r#"{"a": "a@x", "b": "<b@x>"}"#).unwrap();
+        folder.write("a,a@x\nb,<b@x>\n");
+        let file = folder.file();
+        assert_eq!(take(&file), Some(1));
+        let fault = file.fault().unwrap();
+        assert!(fault.has_last_good && fault.why.contains("line 2 gives \"b\" \"<b@x>\""), "{fault:?}");
     }
 
     #[test]

@@ -6,8 +6,10 @@
 
 pub mod directory;
 pub mod mapfile;
+pub mod mapgrammar;
 pub mod usermap;
 
+use crate::address::Address;
 use crate::escape::mask;
 use crate::github::Claims;
 use crate::ids::{Login, MemberId};
@@ -46,16 +48,49 @@ pub enum Identity {
     },
 }
 
-/// What is known about one account.
+/// What is known about one account. Whatever a source says that is not an address does not get past this.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// The login now.
-    pub login: &'a Login,
-    /// The user map's address.
-    pub map: Option<&'a str>,
-    /// What GitHub says.
-    pub claims: &'a Claims,
+    login: &'a Login,
+    map: Option<&'a Address>,
+    claims: &'a Claims,
 }
+
+impl<'a> Evidence<'a> {
+    /// The login now, the user map's address, and what GitHub says.
+    pub fn new(login: &'a Login, map: Option<&'a Address>, claims: &'a Claims) -> Self {
+        Self { login, map, claims }
+    }
+
+    /// The addresses that one source knows; accounts linked in Sentry are found by login.
+    pub fn addresses(&self, source: Source) -> Vec<Address> {
+        self.told(source).filter_map(Result::ok).collect()
+    }
+
+    /// What one source says: addresses, and what identifies nobody.
+    fn told(&self, source: Source) -> impl Iterator<Item = Result<Address, Useless<'a>>> {
+        let texts = match source {
+            Source::Map | Source::Sentry => &[],
+            Source::Saml => self.claims.saml.as_slice(),
+            Source::Verified => self.claims.verified.as_slice(),
+            Source::Public => self.claims.public.as_slice(),
+        };
+        let map = self.map.filter(|_| source == Source::Map).map(Address::as_str);
+        map.into_iter().chain(texts.iter().map(String::as_str)).map(|text| match Address::read(text) {
+            Ok(address) if address.is_no_reply() => Err(Useless { text, why: NO_REPLY }),
+            Ok(address) => Ok(address),
+            Err(_) => Err(Useless { text, why: "not an e-mail address" }),
+        })
+    }
+}
+
+/// What a source says that identifies nobody.
+struct Useless<'a> {
+    text: &'a str,
+    why: &'static str,
+}
+
+const NO_REPLY: &str = "GitHub's no-reply address, which belongs to no mailbox";
 
 /// How sources are used.
 #[derive(Clone, Copy, Debug)]
@@ -74,30 +109,26 @@ pub fn chain(
 ) -> Vec<(Source, Vec<String>, Option<Found>)> {
     let link = |source| match source {
         Source::Sentry => vec![format!("@{}", evidence.login)],
-        source => addresses(source, evidence).into_iter().map(String::from).collect(),
+        source => evidence.told(source).map(shown).collect(),
     };
     let one = |source: &Source| (*source, link(*source), says(*source, evidence, rules, directory));
     rules.order.iter().map(one).collect()
 }
 
-/// The addresses that one source knows; the accounts linked in Sentry are found by login.
-fn addresses<'a>(source: Source, evidence: &Evidence<'a>) -> Vec<&'a str> {
-    match source {
-        Source::Map => evidence.map.into_iter().collect(),
-        Source::Sentry => Vec::new(),
-        Source::Saml => evidence.claims.saml.iter().map(String::as_str).collect(),
-        Source::Verified => evidence.claims.verified.iter().map(String::as_str).collect(),
-        Source::Public => evidence.claims.public.as_deref().into_iter().collect(),
+fn shown(told: Result<Address, Useless>) -> String {
+    match told {
+        Ok(address) => address.to_string(),
+        Err(Useless { text, why }) => format!("{text} ({why})"),
     }
 }
 
 /// `z…@example.com`: enough to recognise the address, and not the address.
-fn masked(addresses: &[&str]) -> String {
+fn masked(addresses: &[Address]) -> String {
     let more = match addresses.len() {
         0 | 1 => String::new(),
         n => format!(" and {} more", n - 1),
     };
-    addresses.first().map_or_else(|| "none".into(), |address| mask(address)) + &more
+    addresses.first().map_or_else(|| "none".into(), |address| mask(address.as_str())) + &more
 }
 
 /// What one source says: `None` if it knows nothing of the account.
@@ -106,13 +137,13 @@ fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Director
         let found = directory.linked(evidence.login);
         return (found != Found::Nobody(None)).then_some(found);
     }
-    let addresses = addresses(source, evidence);
+    let addresses = evidence.addresses(source);
     if addresses.is_empty() {
         return None;
     }
     let mut members = Vec::new();
     let mut instead = None;
-    for address in addresses {
+    for address in &addresses {
         match directory.bearer(address, rules.trust_unverified) {
             Found::One(member) => members.push(member),
             Found::Several(several) => members.extend(several),
@@ -136,7 +167,12 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         .filter_map(|source| says(*source, evidence, rules, directory).map(|found| (*source, found)));
     let Some((source, first)) = answers.next() else {
         let asked: Vec<_> = rules.order.iter().map(|source| source.name()).collect();
-        return Identity::Unknown { why: format!("no address is known from {}", asked.join(", ")) };
+        let useless = rules.order.iter().find_map(|source| {
+            let useless = evidence.told(*source).find_map(Result::err)?;
+            Some(format!("; what {} has is {}", source.name(), useless.why))
+        });
+        let useless = useless.unwrap_or_default();
+        return Identity::Unknown { why: format!("no address is known from {}{useless}", asked.join(", ")) };
     };
     let member = match first {
         Found::One(member) => member,
@@ -147,8 +183,10 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         }
         Found::Nobody(instead) => {
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
-            let told = masked(&addresses(source, evidence));
-            return Identity::Absent { why: format!("{NOBODY_BEARS} {}: {told}{instead}", source.name()) };
+            let told = masked(&evidence.addresses(source));
+            let managed = managed(source, evidence, rules, directory).unwrap_or_default();
+            let why = format!("{NOBODY_BEARS} {}: {told}{instead}{managed}", source.name());
+            return Identity::Absent { why };
         }
     };
     let mut warnings = Vec::new();
@@ -169,16 +207,39 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
     Identity::Matched { member, source, warnings }
 }
 
+/// Begins the likely cause why nobody in Sentry has a managed user's address.
+pub const MANAGED: &str = " (GitHub adds +";
+
+/// The likely cause, where GitHub has put a managed user's short code into their address. Nobody is matched by that:
+/// the address without it may be somebody else's.
+fn managed(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<String> {
+    // In the map, it is the operator who wrote it.
+    let addresses = evidence.addresses(source);
+    let mut tagged = addresses.iter().filter(|_| source != Source::Map);
+    let (tag, plain) = tagged.find_map(|address| address.without_tag_of(evidence.login.as_str()))?;
+    let cause = match directory.bearer(&plain, rules.trust_unverified) {
+        Found::One(member) => {
+            format!("Sentry member {member} has it without: if that is them, say so in SYNC_USER_MAP")
+        }
+        _ => "Sentry most likely knows them by the address without it".into(),
+    };
+    Some(format!("{MANAGED}{tag} to the addresses of managed users; {cause})"))
+}
+
 /// The address at which a person may be invited to Sentry: the first source with an answer is one that only the
 /// organisation's own people can write, and no source at all finds anybody.
-pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<(Source, String)> {
+pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<(Source, Address)> {
     let mut invitation = None;
-    for (source, addresses, found) in chain(evidence, rules, directory) {
-        match found {
+    for source in rules.order.iter().copied() {
+        match says(source, evidence, rules, directory) {
             None => {}
             Some(Found::Nobody(None)) if invitation.is_some() => {}
+            // Whoever Sentry knows by the address without GitHub's tag would have a second account.
+            Some(Found::Nobody(None)) if managed(source, evidence, rules, directory).is_some() => {
+                return None
+            }
             Some(Found::Nobody(None)) if matches!(source, Source::Map | Source::Saml | Source::Verified) => {
-                invitation = addresses.into_iter().next().map(|address| (source, address));
+                invitation = evidence.addresses(source).into_iter().next().map(|address| (source, address));
             }
             Some(_) => return None,
         }
@@ -209,6 +270,10 @@ mod tests {
         Directory::new(&[member(1, "a@x", &[]), member(2, "b@x", &["linked"]), member(3, "c@x", &[])])
     }
 
+    fn at(address: &str) -> Address {
+        Address::read(address).unwrap()
+    }
+
     struct Case<'a> {
         login: &'a str,
         map: Option<&'a str>,
@@ -226,8 +291,8 @@ mod tests {
             verified: list(case.verified),
             public: case.public.map(String::from),
         };
-        let login = Login::from(case.login);
-        let evidence = Evidence { login: &login, map: case.map, claims: &claims };
+        let (login, map) = (Login::from(case.login), case.map.map(at));
+        let evidence = Evidence::new(&login, map.as_ref(), &claims);
         resolve(&evidence, &Rules { order, trust_unverified: true }, &directory())
     }
 
@@ -259,6 +324,61 @@ mod tests {
             resolve_with(&case, &ORDER),
             Identity::Absent { why: "no Sentry member bears the address from map: n…@x".into() }
         );
+    }
+
+    #[test]
+    fn a_no_reply_address_is_no_address_of_any_source() {
+        let private = "7+octo@users.noreply.github.com";
+        let member = |id: u64, address: &str| Member {
+            id: MemberId(id),
+            primary: Some(address.into()),
+            verified: vec![address.into()],
+            logins: vec![],
+            standing: Standing::Member,
+        };
+        let known = Directory::new(&[member(1, "a@x"), member(9, private)]);
+        let login = Login::from("octo");
+        let why = |claims: Claims| {
+            let evidence = Evidence::new(&login, None, &claims);
+            let rules = Rules { order: &ORDER, trust_unverified: true };
+            let shown: Vec<_> =
+                chain(&evidence, &rules, &known).into_iter().flat_map(|(_, known, _)| known).collect();
+            assert!(shown.iter().any(|text| text.contains(NO_REPLY)), "{shown:?}");
+            (resolve(&evidence, &rules, &known), evidence.addresses(Source::Saml).len())
+        };
+        let nobody = "no address is known from map, sentry, saml, verified, public";
+        for (source, claims) in [
+            ("saml", Claims { saml: vec![private.into()], ..Claims::default() }),
+            ("verified", Claims { verified: vec![private.into()], ..Claims::default() }),
+            ("public", Claims { public: Some(private.into()), ..Claims::default() }),
+        ] {
+            let told = format!("{nobody}; what {source} has is {NO_REPLY}");
+            assert_eq!(why(claims), (Identity::Unknown { why: told }, 0));
+        }
+        // A real address beside it counts.
+        let both = Claims { saml: vec!["a@x".into(), private.into()], ..Claims::default() };
+        assert!(matches!(why(both), (Identity::Matched { member: MemberId(1), .. }, 1)));
+    }
+
+    #[test]
+    fn a_managed_users_address_with_githubs_tag_is_named_and_matches_nobody() {
+        let case = |address: &'static str| Case { login: "ada_acme", public: Some(address), ..NOTHING };
+        let why = |case: Case| match resolve_with(&case, &ORDER) {
+            Identity::Absent { why } => why,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            why(case("ada+acme@x")),
+            "no Sentry member bears the address from public: a…@x (GitHub adds +acme to the addresses of managed users; \
+             Sentry most likely knows them by the address without it)"
+        );
+        // Member 1 has a@x.
+        let told = "Sentry member 1 has it without: if that is them, say so in SYNC_USER_MAP";
+        assert!(why(case("a+acme@x")).contains(told));
+        assert!(why(Case { login: "ada_acme", saml: &["a+acme@x"], ..NOTHING }).contains(told));
+        assert!(!why(case("ada+other@x")).contains(MANAGED));
+        // What the operator wrote is what they meant.
+        assert!(!why(Case { login: "ada_acme", map: Some("a+acme@x"), ..NOTHING }).contains(MANAGED));
     }
 
     #[test]
@@ -302,18 +422,20 @@ mod tests {
             let list = |addresses: &[&str]| addresses.iter().map(|address| address.to_string()).collect();
             let (saml, verified) = (list(case.saml), list(case.verified));
             let claims = Claims { saml, verified, public: case.public.map(String::from) };
-            let login = Login::from(case.login);
-            let evidence = Evidence { login: &login, map: case.map, claims: &claims };
+            let (login, map) = (Login::from(case.login), case.map.map(at));
+            let evidence = Evidence::new(&login, map.as_ref(), &claims);
             let rules = Rules { order: &ORDER, trust_unverified: true };
             invitation(&evidence, &rules, &directory())
         };
-        let at = |source, address: &str| Some((source, address.to_string()));
-        assert_eq!(address(Case { map: Some("new@x"), ..NOTHING }), at(Source::Map, "new@x"));
+        let invited = |source, address: &str| Some((source, at(address)));
+        assert_eq!(address(Case { map: Some("new@x"), ..NOTHING }), invited(Source::Map, "new@x"));
         assert_eq!(
             address(Case { saml: &["new@x"], verified: &["other@x"], public: Some("p@x"), ..NOTHING }),
-            at(Source::Saml, "new@x")
+            invited(Source::Saml, "new@x")
         );
-        assert_eq!(address(Case { verified: &["new@x"], ..NOTHING }), at(Source::Verified, "new@x"));
+        assert_eq!(address(Case { verified: &["new@x"], ..NOTHING }), invited(Source::Verified, "new@x"));
+        // Sentry may know them by the address without GitHub's tag.
+        assert_eq!(address(Case { login: "new_acme", saml: &["new+acme@x"], ..NOTHING }), None);
         assert_eq!(address(Case { public: Some("new@x"), ..NOTHING }), None);
         assert_eq!(address(NOTHING), None);
         // Somebody is there under another address.

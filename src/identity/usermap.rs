@@ -1,12 +1,14 @@
 //! The user map: the operator's own word on who is who.
 //!
 //! JSON, `{"octocat": "ada@example.com", "id:583231": "ada@example.com"}`, or CSV with one `login,address` a line. Pure;
-//! [`super::mapfile`] watches the file.
+//! [`super::mapgrammar`] reads the text, [`super::mapfile`] watches the file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::address::{Address, Folded};
 use crate::event::Person;
 use crate::ids::{GithubUserId, MemberId};
 use crate::state::record::{Match, Source};
@@ -14,20 +16,41 @@ use crate::state::record::{Match, Source};
 /// The parsed map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserMap {
-    /// By login in lower case, or `id:NUMBER`.
-    entries: BTreeMap<String, String>,
+    entries: BTreeMap<Key, Address>,
+}
+
+/// Whom an entry names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    /// By login: whoever has it now.
+    Login(Folded),
+    /// By id: whatever the account is called.
+    Id(GithubUserId),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Login(login) => f.write_str(login.as_str()),
+            Key::Id(id) => write!(f, "id:{id}"),
+        }
+    }
 }
 
 impl UserMap {
     /// The address of an account. An entry by id wins over one by login: logins change hands.
-    pub fn address(&self, person: &Person) -> Option<&str> {
-        let by_id = self.entries.get(&format!("id:{}", person.id));
-        by_id.or_else(|| self.entries.get(&person.login.as_str().to_lowercase())).map(String::as_str)
+    pub fn address(&self, person: &Person) -> Option<&Address> {
+        let by_id = self.entries.get(&Key::Id(person.id));
+        by_id.or_else(|| self.entries.get(&Key::Login(Folded::of(person.login.as_str()))))
+    }
+
+    pub(super) fn insert(&mut self, key: Key, address: Address) {
+        self.entries.insert(key, address);
     }
 
     /// Whether it names an account by its id.
     pub fn names_id(&self, person: &Person) -> bool {
-        self.entries.contains_key(&format!("id:{}", person.id))
+        self.entries.contains_key(&Key::Id(person.id))
     }
 
     /// How many people it names.
@@ -40,9 +63,11 @@ impl UserMap {
         self.entries.is_empty()
     }
 
-    /// As JSON that [`parse`] reads; the same entries give the same text.
+    /// As JSON that can be read again; the same entries give the same text.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(&self.entries).unwrap_or_default()
+        let texts: BTreeMap<_, _> =
+            self.entries.iter().map(|(key, address)| (key.to_string(), address.as_str())).collect();
+        serde_json::to_string_pretty(&texts).unwrap_or_default()
     }
 
     /// Names it by its content: 8 hex digits.
@@ -56,7 +81,7 @@ impl UserMap {
     pub fn changes<'a>(
         &self,
         matches: impl Iterator<Item = (GithubUserId, &'a Match)>,
-        bearer: impl Fn(&str) -> Option<MemberId>,
+        bearer: impl Fn(&Address) -> Option<MemberId>,
     ) -> usize {
         let changes = |(id, found): &(GithubUserId, &Match)| {
             let person = Person { id: *id, login: found.login.clone(), bot: false };
@@ -74,61 +99,18 @@ pub fn is_suspicious(changed: usize, matches: usize) -> bool {
     changed > 5 && changed.saturating_mul(100) > matches.saturating_mul(2)
 }
 
-/// Reads a map's text; JSON if it begins with `{`. The error names the line or entry.
-pub fn parse(text: &str) -> Result<UserMap, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let pairs: Vec<(String, String)> = if text.trim_start().starts_with('{') {
-        let map: std::collections::BTreeMap<String, String> =
-            serde_json::from_str(text).map_err(|e| format!("is not JSON of logins and addresses: {e}"))?;
-        map.into_iter().collect()
-    } else {
-        csv(text)?
-    };
-    let mut map = UserMap::default();
-    for (key, address) in pairs {
-        let key = key.trim().trim_start_matches('@').to_lowercase();
-        let address = address.trim().to_string();
-        let shown = crate::escape::Quoted(&key).to_string();
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err(format!("names {shown}, which is no GitHub login"));
-        }
-        if key.strip_prefix("id:").is_some_and(|id| id.parse::<u64>().is_err()) {
-            return Err(format!("names {shown}; write id: and a number"));
-        }
-        if !address.contains('@') || address.contains(char::is_whitespace) {
-            return Err(format!("gives {shown} something that is no e-mail address"));
-        }
-        if map.entries.insert(key, address).is_some() {
-            return Err(format!("names {shown} twice"));
-        }
-    }
-    Ok(map)
-}
-
-fn csv(text: &str) -> Result<Vec<(String, String)>, String> {
-    let mut pairs = Vec::new();
-    for (n, line) in text.lines().enumerate() {
-        let line = line.trim();
-        let is_heading = n == 0 && !line.contains('@') && line.contains(',');
-        if line.is_empty() || line.starts_with('#') || is_heading {
-            continue;
-        }
-        let (key, address) = line
-            .split_once(',')
-            .ok_or_else(|| format!("has no comma in line {}: write login,address", n + 1))?;
-        let unquote = |part: &str| part.trim().trim_matches('"').to_string();
-        pairs.push((unquote(key), unquote(address)));
-    }
-    Ok(pairs)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::mapgrammar::parse;
     use super::*;
-    use crate::ids::{GithubUserId, Login};
+    use crate::ids::Login;
 
     fn person(id: u64, login: &str) -> Person {
         Person { id: GithubUserId(id), login: Login::from(login), bot: false }
+    }
+
+    fn at(address: &str) -> Address {
+        Address::read(address).unwrap()
     }
 
     #[test]
@@ -136,26 +118,9 @@ mod tests {
         let json = parse(r#"{"Octo": "a@x", "id:7": "b@x"}"#).unwrap();
         let csv = parse("login,email\n# people\n@Octo, a@x\n\"id:7\",\"b@x\"\n\n").unwrap();
         assert_eq!(json, csv);
-        assert_eq!(json.address(&person(1, "octo")), Some("a@x"));
-        assert_eq!(json.address(&person(7, "octo")), Some("b@x"));
+        assert_eq!(json.address(&person(1, "octo")), Some(&at("a@x")));
+        assert_eq!(json.address(&person(7, "octo")), Some(&at("b@x")));
         assert_eq!(json.address(&person(2, "other")), None);
-    }
-
-    #[test]
-    fn bad_maps_say_where() {
-        for (text, part) in [
-            ("octo", "line 1"),
-            ("a,a@x\nb", "line 2"),
-            ("{", "not JSON"),
-            (r#"{"a": 1}"#, "not JSON"),
-            ("x,y@z\na,nothing\n", "no e-mail address"),
-            ("x,y@z\nid:x,a@x", "id: and a number"),
-            ("a,a@x\nA,b@x", "twice"),
-            ("a b,a@x", "no GitHub login"),
-        ] {
-            let error = parse(text).unwrap_err();
-            assert!(error.contains(part), "{text:?}: {error}");
-        }
     }
 
     #[test]
@@ -188,7 +153,7 @@ mod tests {
             (GithubUserId(5), found(5, "nobody", Source::Saml)),
         ];
         let map = parse("same,a@x\nelsewhere,a@x\nnobody,none@x\n").unwrap();
-        let bearer = |address: &str| (address == "a@x").then_some(MemberId(1));
+        let bearer = |address: &Address| address.is("a@x").then_some(MemberId(1));
         assert_eq!(map.changes(known.iter().map(|(id, found)| (*id, found)), bearer), 3);
     }
 

@@ -100,6 +100,7 @@ impl Engine {
         let bindings = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
         let both = self.read_both(&org.login, progress)?;
+        self.learn_unused(&both);
         if both.sentry.listed {
             self.follow_renames(bindings, &both.sentry.teams);
         }

@@ -15,12 +15,13 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::address::Address;
 use crate::config::values::BaseUrl;
 use crate::escape::path_part;
 use crate::ids::{MemberId, SentrySlug, SentryTeamId};
 use crate::secret::Secret;
 use crate::upstream::pace::Method;
-use crate::upstream::tls::Roots;
+use crate::upstream::tls::Way;
 use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
 
@@ -167,7 +168,7 @@ pub enum Removed {
 
 impl Sentry {
     /// A client of one organisation.
-    pub fn new(base: &BaseUrl, org: &str, token: &Secret, roots: &Roots) -> Self {
+    pub fn new(base: &BaseUrl, org: &str, token: &Secret, way: &Way) -> Self {
         Self {
             host: Arc::new(Upstream::new(
                 "Sentry",
@@ -175,7 +176,7 @@ impl Sentry {
                 base,
                 token,
                 &[("accept", "application/json")],
-                roots,
+                way,
             )),
             api: format!("{}/api/0", base.path()),
             org: path_part(org),
@@ -284,9 +285,9 @@ impl Sentry {
 
     /// Everybody who bears an address, verified or not. `None` if the address has characters that Sentry's search
     /// would read as something else.
-    pub fn members_bearing(&self, address: &str) -> Result<Option<Vec<Member>>, Trouble> {
+    pub fn members_bearing(&self, address: &Address) -> Result<Option<Vec<Member>>, Trouble> {
         let plain = |c: char| c.is_alphanumeric() || "@.-_+'~!$&/=".contains(c);
-        if !address.contains('@') || !address.chars().all(plain) {
+        if !address.as_str().chars().all(plain) {
             return Ok(None);
         }
         let query = path_part(&format!("email:{address}"));
@@ -331,18 +332,25 @@ impl Sentry {
     ) -> Result<Option<Vec<T>>, Trouble> {
         let mut items = Vec::new();
         let mut next = path.to_string();
-        for _ in 0..MOST_PAGES {
+        let mut last = None;
+        for number in 0..MOST_PAGES {
             let reply = self.host.ask(Asked::Sentry, &Request::get(next.clone()));
             match reply.verdict {
                 Verdict::Done => {}
                 Verdict::Missing => return Ok(None),
                 _ => return Err(reply.into_trouble()),
             }
+            let sum = reply.answer.sum();
             let (rows, link): (Vec<R>, _) = parsed(reply)?;
+            let cursor = wire::next_cursor(link.as_deref(), rows.len(), number)
+                .map_err(|why| broken(next.clone(), format!("the Link header is no use: {why}")))?;
+            if last.replace(sum) == Some(sum) && !rows.is_empty() {
+                return Err(broken(next, "the page is the same as the one before".into()));
+            }
             for row in rows {
                 items.push(read(row).ok_or_else(|| unreadable(path.into()))?);
             }
-            let Some(cursor) = wire::next_cursor(link.as_deref()) else { return Ok(Some(items)) };
+            let Some(cursor) = cursor else { return Ok(Some(items)) };
             let after = format!("{path}&cursor={}", path_part(&cursor));
             if after == next {
                 return Err(broken(next, "the page leads to itself".into()));

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::ids::{MemberId, SentrySlug, SentryTeamId};
 use crate::sentry::{Member, Standing, Team};
+use crate::upstream::link::{behind, Behind};
 
 #[derive(Deserialize)]
 pub(super) struct TeamRow {
@@ -114,19 +115,24 @@ pub(super) struct AuthRow {
     pub(super) scopes: Vec<String>,
 }
 
-/// The cursor of the next page. Sentry always sends the relation; only `results="true"` means that there is one.
-/// The address in the link names the server's own idea of its host, so the cursor alone is taken.
-pub(super) fn next_cursor(link: Option<&str>) -> Option<String> {
-    let attribute = |part: &str, name: &str| {
-        part.split(';').find_map(|piece| {
-            piece.trim().strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"').map(String::from)
-        })
+/// Rows per page: the most that Sentry gives, and what it gives unasked.
+pub(super) const FULL: usize = 100;
+
+/// The cursor of the page behind page `number` (the first is 0) with so many rows; `None` after the last. Sentry always
+/// sends the relation; only `results="true"` means that there is one. The address in the link names the server's own idea
+/// of its host, so the cursor alone is taken. A proxy that drops the header does not end a list: behind a full page, the
+/// cursor is made as Sentry makes it.
+pub(super) fn next_cursor(link: Option<&str>, rows: usize, number: usize) -> Result<Option<String>, String> {
+    let link = match behind(link, rows, FULL).map_err(|why| why.0)? {
+        Behind::Nothing => return Ok(None),
+        Behind::Perhaps => return Ok(Some(format!("{FULL}:{}:0", number + 1))),
+        Behind::Page(link) => link,
     };
-    let next = link?.split(',').find(|part| attribute(part, "rel").as_deref() == Some("next"))?;
-    if attribute(next, "results")? != "true" {
-        return None;
+    match (link.param("results"), link.param("cursor")) {
+        (Some("false"), _) => Ok(None),
+        (Some("true"), Some(cursor)) if !cursor.is_empty() => Ok(Some(cursor.into())),
+        _ => Err("the link to the next page has no results or no cursor".into()),
     }
-    attribute(next, "cursor")
 }
 
 /// Rows as they are answered, for damaging them.
@@ -147,7 +153,7 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     let members = serde_json::from_slice::<Vec<MemberRow>>(bytes);
     drop(members.map(|rows| rows.into_iter().map(MemberRow::into_member).collect::<Vec<_>>()));
     drop(serde_json::from_slice::<AuthRow>(bytes));
-    drop(next_cursor(Some(&String::from_utf8_lossy(bytes))));
+    drop(next_cursor(Some(&String::from_utf8_lossy(bytes)), 1, 0));
 }
 
 #[cfg(test)]
@@ -162,10 +168,27 @@ mod tests {
                  <http://x/?&cursor=100:1:0>; rel=\"next\"; results=\"{results}\"; cursor=\"100:1:0\""
             )
         };
-        assert_eq!(next_cursor(Some(&link("true"))).as_deref(), Some("100:1:0"));
-        assert_eq!(next_cursor(Some(&link("false"))), None);
-        assert_eq!(next_cursor(Some("nonsense; , ;; rel=next")), None);
-        assert_eq!(next_cursor(None), None);
+        let cursor = |header: &str| next_cursor(Some(header), FULL, 0);
+        assert_eq!(cursor(&link("true")), Ok(Some("100:1:0".into())));
+        assert_eq!(cursor(&link("false")), Ok(None), "also behind a full page");
+        assert_eq!(cursor(&link("true").replace("\"next\"", "next")), Ok(Some("100:1:0".into())));
+        for odd in [
+            link("maybe"),
+            link("true").replace("cursor=\"100:1:0\"", ""),
+            link("true").replace("results=", "result="),
+            "nonsense; , ;; rel=next".into(),
+        ] {
+            assert!(cursor(&odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_full_page_without_a_link_is_not_the_end() {
+        for header in [None, Some("</a.css>; rel=preload")] {
+            assert_eq!(next_cursor(header, 99, 0), Ok(None));
+            assert_eq!(next_cursor(header, 100, 0), Ok(Some("100:1:0".into())));
+            assert_eq!(next_cursor(header, 100, 4), Ok(Some("100:5:0".into())));
+        }
     }
 
     fn member(json: &str) -> Member {

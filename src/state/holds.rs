@@ -228,10 +228,15 @@ impl Hold {
     }
 }
 
+/// How many holds that are over are remembered, so that whoever decides a second time is told what was decided.
+const PAST: usize = 100;
+
 /// All holds that are not history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
     by_name: BTreeMap<HoldName, Hold>,
+    /// The last ones that are, oldest first, and what a person decided.
+    past: Vec<(HoldName, Option<Decision>)>,
 }
 
 impl Holds {
@@ -243,6 +248,31 @@ impl Holds {
     /// The hold of that name.
     pub fn get(&self, name: &HoldName) -> Option<&Hold> {
         self.by_name.get(name)
+    }
+
+    /// What a person decided about a hold that is over, if anything; `None` if nothing is known of such a hold.
+    pub fn past(&self, name: &HoldName) -> Option<Option<Decision>> {
+        self.past.iter().find(|(known, _)| known == name).map(|(_, decision)| *decision)
+    }
+
+    /// The holds that are over, as ones without a change: released again, they are what is remembered.
+    pub(super) fn all_past(&self) -> impl Iterator<Item = Hold> + '_ {
+        self.past.iter().map(|(name, decision)| {
+            let at = decision.map_or(Timestamp(0), |decision| decision.at);
+            Hold {
+                name: name.clone(),
+                decision: *decision,
+                ..Hold::new(Vec::new(), String::new(), at, Vec::new())
+            }
+        })
+    }
+
+    fn end(&mut self, name: &HoldName) -> Option<Hold> {
+        let over = self.by_name.remove(name)?;
+        self.past.push((name.clone(), over.decision));
+        let too_many = self.past.len().saturating_sub(PAST);
+        self.past.drain(..too_many);
+        Some(over)
     }
 
     /// The holds that concern a GitHub team.
@@ -300,6 +330,7 @@ impl Holds {
                 known.deliveries.extend(new);
             }
             None => {
+                self.past.retain(|(name, _)| *name != hold.name);
                 self.by_name.insert(hold.name.clone(), hold);
             }
         }
@@ -321,11 +352,11 @@ impl Holds {
                 over.push(hold.name.clone());
             }
         }
-        over.iter().filter_map(|name| self.by_name.remove(name)).collect()
+        over.iter().filter_map(|name| self.end(name)).collect()
     }
 
     pub(super) fn release(&mut self, name: &HoldName) -> Option<Hold> {
-        self.by_name.remove(name)
+        self.end(name)
     }
 }
 
@@ -348,6 +379,30 @@ mod tests {
         let both =
             |one, two| Hold::new(vec![change(one), change(two)], "r".into(), Timestamp(1), vec![]).name;
         assert_eq!(both("a", "b"), both("b", "a"));
+    }
+
+    #[test]
+    fn what_was_decided_is_remembered_when_the_hold_is_over() {
+        let mut holds = Holds::default();
+        let (decided, undecided) = (hold("a", "r", 1), hold("b", "r", 1));
+        let decision = Decision { approved: false, at: Timestamp(2) };
+        holds.hold(decided.clone());
+        holds.hold(undecided.clone());
+        holds.decide(&decided.name, decision);
+        holds.release(&decided.name);
+        holds.not_due(&change("b"));
+        assert_eq!(holds.past(&decided.name), Some(Some(decision)));
+        assert_eq!(holds.past(&undecided.name), Some(None));
+        assert_eq!(holds.past(&HoldName("0".into())), None);
+        // It comes up again, and is no longer over.
+        holds.hold(decided.clone());
+        assert_eq!((holds.past(&decided.name), holds.get(&decided.name).is_some()), (None, true));
+        for n in 0..2 * PAST {
+            let hold = hold(&format!("c{n}"), "r", 1);
+            holds.hold(hold.clone());
+            holds.release(&hold.name);
+        }
+        assert_eq!((holds.past.len(), holds.past(&undecided.name)), (PAST, None));
     }
 
     #[test]

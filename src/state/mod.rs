@@ -287,6 +287,11 @@ impl State {
                 out(Record::Wanted { team, user, login: login.clone(), why: why.clone(), at })?;
             }
         }
+        for hold in self.holds.all_past() {
+            let name = hold.name.clone();
+            out(Record::Held { hold })?;
+            out(Record::Released { name })?;
+        }
         for hold in self.holds.iter() {
             out(Record::Held { hold: hold.clone() })?;
         }

@@ -45,6 +45,10 @@ pub(crate) fn full() -> State {
     let change =
         HeldChange::Delete { team: GithubTeamId(2), sentry: SentryTeamId(2), slug: SentrySlug::from("s2") };
     let hold = Hold::new(vec![change], "r".into(), Timestamp(5), vec![delivery(3, Event::OrgDeleted).key()]);
+    let over = |n: u64| {
+        let change = HeldChange::Create { team: GithubTeamId(n), slug: SentrySlug::from("over") };
+        Hold::new(vec![change], "r".into(), Timestamp(5), Vec::new())
+    };
     let intent = Intent::Creating { slug: SentrySlug::from("new"), name: "New".into() };
     let restoring =
         Intent::Restoring { sentry: SentryTeamId(3), slug: SentrySlug::from("back"), name: "Back".into() };
@@ -103,6 +107,11 @@ pub(crate) fn full() -> State {
         Record::Invited { user: GithubUserId(78), at: Timestamp(4) },
         Record::Held { hold: hold.clone() },
         Record::Decided { name: hold.name, approved: true, at: Timestamp(4) },
+        Record::Held { hold: over(8) },
+        Record::Decided { name: over(8).name, approved: false, at: Timestamp(5) },
+        Record::Released { name: over(8).name },
+        Record::Held { hold: over(9) },
+        Record::Released { name: over(9).name },
     ])
 }
 

@@ -278,7 +278,7 @@ fn sentence(text: &str) -> String {
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let first: String = chars.next().map(|c| c.to_ascii_uppercase()).into_iter().collect();
     first + chars.as_str()
 }
 

@@ -1,7 +1,7 @@
 //! What would match somebody whom Sentry does not know. Pure.
 
 use crate::escape::plain;
-use crate::identity::NOBODY_BEARS;
+use crate::identity::{MANAGED, NOBODY_BEARS};
 use crate::state::record::Source;
 
 /// Every source, where it is not known which ones are on.
@@ -14,7 +14,8 @@ pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
     let mut ways: Vec<String> = Vec::new();
     let knows_address = why.starts_with(NOBODY_BEARS);
     let is_conflict = !knows_address && !why.starts_with("no address is known");
-    if knows_address {
+    // An invite at the address with GitHub's tag would make a second account.
+    if knows_address && !why.contains(MANAGED) {
         ways.push(match why.contains("(there is ") {
             true => "have the address verified in Sentry, or the invite renewed".into(),
             false => "invite that address to Sentry, or have it added to their account there".into(),
@@ -65,6 +66,11 @@ mod tests {
                 "add `zoe` with their Sentry address to SYNC_USER_MAP; or an e-mail of the organisation's verified domain on GitHub",
             ),
             ("no address is known from public", &[Source::Public], "a public e-mail on GitHub"),
+            (
+                &format!("{nobody}{MANAGED}acme to the addresses of managed users; …)"),
+                &[Source::Map, Source::Saml],
+                "add `zoe` with their Sentry address to SYNC_USER_MAP",
+            ),
             ("sentry says Sentry member 2, public says 1", &ALL, "say in SYNC_USER_MAP who `zoe` is"),
             ("no address is known from saml", &[Source::Saml], "no source that is on could match them: see SYNC_IDENTITY"),
         ] {

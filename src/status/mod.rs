@@ -1,5 +1,6 @@
 //! How things are, as one value: the status command, the page, the JSON and the metrics are views of it.
 
+mod files;
 mod headline;
 mod help;
 mod host;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use files::ReloadsView;
 pub use headline::{Headline, Mood};
 pub use host::{Host, Rate};
 pub use queue::{Attempt, Delayed, Queued, Wait};
@@ -27,6 +29,7 @@ use crate::reconcile::run::Reconciled;
 use crate::state::holds::Decision;
 use crate::state::record::Mode;
 use crate::state::State;
+use crate::unused::Unused;
 
 /// How many entries of each list are shown; the numbers beside them are whole.
 const SHOWN: usize = 100;
@@ -81,6 +84,11 @@ pub struct Status {
     pub recovered: Option<RecoveredView>,
     /// What reloads have come to.
     pub reloads: ReloadsView,
+    /// Whether the user map's file is refused: the last good one is in use, if there is one.
+    #[serde(skip)]
+    pub user_map_refused: bool,
+    /// Entries of lists that name nothing; not known before both sides were read.
+    pub unused: Option<Vec<Unused>>,
     /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
@@ -119,17 +127,6 @@ pub struct Status {
     pub github: Host,
     /// Sentry.
     pub sentry: Host,
-}
-
-/// What reloads have come to, since start.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct ReloadsView {
-    /// How many were taken over.
-    pub done: u64,
-    /// How many had a fault and changed nothing.
-    pub failed: u64,
-    /// What was wrong with the last one.
-    pub fault: Option<String>,
 }
 
 /// What a look for missed deliveries has found.
@@ -281,9 +278,8 @@ impl Engine {
         status.not_ready_since = not_ready_since.map(|since| since.to_string());
         status.ready = reasons.is_empty();
         status.reasons = reasons;
-        status.warnings.extend(self.reloads.fault().into_iter().chain(self.audit.fault()));
-        let (done, failed) = self.reloads.counts();
-        status.reloads = ReloadsView { done, failed, fault: self.reloads.fault() };
+        status.warnings.extend(self.audit.fault());
+        self.add_files(&mut status, now);
         status.open_hints = self.lanes.counts().hints;
         status.audit_lost = self.audit.n_lost();
         let order = self.settings().identity.clone();
@@ -336,6 +332,8 @@ impl Status {
             reasons: Vec::new(),
             warnings: Vec::new(),
             reloads: ReloadsView::default(),
+            user_map_refused: false,
+            unused: None,
             github_org: state.org.as_ref().map(|org| org.login.to_string()),
             sentry_org: String::new(),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),

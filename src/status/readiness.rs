@@ -55,7 +55,7 @@ impl Engine {
                 reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
             }
         }
-        reasons.extend(self.who.map_fault());
+        reasons.extend(self.grave_files(Timestamp::now()));
         let well = github.is_well() && sentry.is_well();
         let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
         if let Some(at) =

@@ -54,6 +54,10 @@ impl Status {
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
         }
+        // Those of a protection are among the warnings.
+        for unused in self.unused.iter().flatten().filter(|one| !one.is_of_protection()) {
+            let _ = writeln!(text, "note: {}", unused.told());
+        }
         let org = self.github_org.as_deref().unwrap_or("not known yet");
         let mode = match self.mode {
             Some(Mode::Read) => "read",

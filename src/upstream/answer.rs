@@ -1,5 +1,7 @@
 //! One HTTP answer, reduced to what the mirror reads of it. Pure.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::window::Told;
 use crate::clock::{self, Timestamp};
 use crate::escape;
@@ -26,11 +28,14 @@ pub struct Headers {
     pub remaining: Option<u64>,
     /// How many calls a window has.
     pub limit: Option<u64>,
+    /// How many calls more might be under way at this moment: `X-Sentry-Rate-Limit-ConcurrentRemaining`, of which a 429 says
+    /// `None` and means none.
+    pub concurrent_remaining: Option<usize>,
     /// When the next window begins, in seconds since 1970.
     pub reset: Option<u64>,
     /// `Date`.
     pub date: Option<Timestamp>,
-    /// `Link`, with the pages before and after.
+    /// `Link`, with the pages before and after: all lines of it, joined with commas, as one line would have them.
     pub link: Option<String>,
     /// `Location` of a redirect.
     pub location: Option<String>,
@@ -60,11 +65,17 @@ impl Headers {
                 "x-ratelimit-limit" | "x-sentry-rate-limit-limit" => {
                     headers.limit = value.trim().parse().ok()
                 }
+                "x-sentry-rate-limit-concurrentremaining" => {
+                    headers.concurrent_remaining = Some(value.trim().parse().unwrap_or(0));
+                }
                 "x-ratelimit-reset" | "x-sentry-rate-limit-reset" => {
                     headers.reset = value.trim().parse().ok()
                 }
                 "date" => headers.date = clock::parse_http_date(value),
-                "link" => headers.link = Some(value.into()),
+                "link" => match &mut headers.link {
+                    Some(lines) => lines.extend([", ", value]),
+                    lines => *lines = Some(value.into()),
+                },
                 "location" => headers.location = Some(value.into()),
                 "x-github-sso" => headers.sso = Some(value.into()),
                 "x-oauth-scopes" => headers.oauth_scopes = Some(value.into()),
@@ -98,6 +109,13 @@ impl Answer {
     /// The body, if it claims to be JSON and is.
     pub fn json(&self) -> Option<serde_json::Value> {
         self.headers.json.then(|| serde_json::from_slice(&self.body).ok())?
+    }
+
+    /// Tells a body from another one, as one page from the next.
+    pub fn sum(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.body.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// What the body says, on one line of at most 200 characters: the message of a JSON error in any of the forms that
@@ -204,10 +222,13 @@ mod tests {
                 ("x-sentry-rate-limit-reset", "1795470999"),
                 ("Date", "Mon, 23 Nov 2026 21:56:37 GMT"),
                 ("Retry-After", "soon"),
+                ("Link", "<a>; rel=next"),
+                ("link", "</a.css>; rel=preload"),
             ]
             .into_iter(),
         );
         assert!(headers.json);
+        assert_eq!(headers.link.as_deref(), Some("<a>; rel=next, </a.css>; rel=preload"));
         assert_eq!((headers.remaining, headers.retry_after), (Some(3), None));
         assert_eq!(headers.until_reset(Timestamp(0)), Some(2));
     }

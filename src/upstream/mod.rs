@@ -5,7 +5,11 @@
 //! that met a kept connection at the moment when the other side closed it is asked once more, on a fresh one.
 
 pub mod answer;
+pub mod at_once;
+pub mod graphql;
+pub mod link;
 pub mod pace;
+pub mod proxies;
 pub mod refusal;
 pub mod tally;
 pub mod tls;
@@ -14,7 +18,7 @@ pub mod window;
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ureq::http;
@@ -27,6 +31,7 @@ use crate::failpoint;
 use crate::secret::Secret;
 use crate::verdict::{self, Asked, Verdict};
 use answer::{Answer, Headers};
+use at_once::AtOnce;
 use pace::{Health, Method, Pace};
 use refusal::{Policy, Refusal};
 use tally::Tally;
@@ -59,6 +64,7 @@ pub struct Upstream {
     replaced: AtomicU64,
     headers: &'static [(&'static str, &'static str)],
     pace: Mutex<Pace>,
+    at_once: Arc<AtOnce>,
     stopping: Condvar,
     stopped: AtomicBool,
     tally: Mutex<Tally>,
@@ -129,9 +135,9 @@ impl Upstream {
         base: &BaseUrl,
         token: &Secret,
         headers: &'static [(&'static str, &'static str)],
-        roots: &tls::Roots,
+        way: &tls::Way,
     ) -> Self {
-        let tls = TlsConfig::builder().root_certs(roots.certs.clone()).build();
+        let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
         let config = Agent::config_builder()
             // The headers of a 429 are lost otherwise.
             .http_status_as_error(false)
@@ -145,8 +151,8 @@ impl Upstream {
             .max_idle_connections(64)
             .max_idle_connections_per_host(64)
             .user_agent(concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION")));
-        // Loopback never goes through a proxy; the client would send even plain HTTP there.
-        let config = if base.is_loopback() { config.proxy(None) } else { config };
+        // Always said: the client would look at the environment by itself otherwise.
+        let config = config.proxy(way.proxies.for_client(base));
         Self {
             name,
             base: base.clone(),
@@ -155,6 +161,7 @@ impl Upstream {
             replaced: AtomicU64::new(0),
             headers,
             pace: Mutex::default(),
+            at_once: Arc::default(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(Tally::new(classes)),
@@ -173,6 +180,7 @@ impl Upstream {
             authorization: RwLock::new(self.authorization()),
             headers: self.headers,
             pace: Mutex::default(),
+            at_once: self.at_once.clone(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(self.tally()),
@@ -196,7 +204,10 @@ impl Upstream {
     pub fn ask(&self, asked: Asked, request: &Request) -> Reply {
         let (mut tries, mut line) = (0, Line::Any);
         loop {
+            let Some(place) = self.at_once.take() else { return self.not_asked(request, Duration::ZERO) };
             let wait = self.pace().turn(request.method, Instant::now());
+            // Nobody keeps a place who only waits.
+            let place = Some(place).filter(|_| wait.is_zero());
             if wait > PATIENCE || (!wait.is_zero() && !self.sleep(wait)) {
                 return self.not_asked(request, wait);
             }
@@ -205,6 +216,8 @@ impl Upstream {
             }
             let replaced = self.replaced.load(Ordering::Acquire);
             let (reply, was_closed) = self.call(asked, request, line);
+            drop(place);
+            self.at_once.learn(reply.answer.headers.concurrent_remaining);
             // Whoever keeps connections closes them at some time, which may be this very moment: no sign of an outage.
             let was_kept = line == Line::Any && self.keeps.load(Ordering::Relaxed);
             if was_closed && was_kept && request.method == Method::Get {
@@ -285,6 +298,7 @@ impl Upstream {
         self.stopped.store(true, Ordering::Relaxed);
         drop(self.pace());
         self.stopping.notify_all();
+        self.at_once.stop();
     }
 
     /// Cuts the calls that are under way: the end of the time to stop.
@@ -363,9 +377,11 @@ impl Upstream {
             // Sentry's POST that adds a member has no body.
             Method::Post | Method::Put => self.agent.run(builder.body(body.unwrap_or_default())?)?,
         };
+        // A header with an odd byte is not one that is not there.
         let all = response.headers().iter();
-        let headers =
-            Headers::pick(all.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
+        let all: Vec<_> =
+            all.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+        let headers = Headers::pick(all.iter().map(|(name, value)| (*name, &**value)));
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(BODY_LIMIT).read_to_vec()?;
         Ok(Answer { status, headers, body })
@@ -381,7 +397,8 @@ impl Upstream {
         }
         let mut pace = self.pace();
         pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
-        if headers.remaining == Some(0) && headers.told().is_none() {
+        let is_used_up = headers.remaining == Some(0) && headers.told().is_none();
+        if is_used_up && headers.retry_after.is_none() {
             let wait = headers.until_reset(Timestamp::now()).unwrap_or(1);
             pace.hold(method, Duration::from_secs(wait), now);
         }
@@ -415,9 +432,14 @@ impl Upstream {
 }
 
 /// What an answer says of the token's rate. One that refuses the token tells that of whoever has none (GitHub: 60 calls an
-/// hour by address), and one that failed may not have come as far as to know.
+/// hour by address), one that failed may not have come as far as to know, and where `Retry-After` names the wait, it
+/// counts: the window's reset may be an hour away.
 fn told_of_the_token(verdict: &Verdict, headers: &Headers) -> Option<window::Told> {
-    headers.told().filter(|_| !matches!(verdict, Verdict::Refused(_) | Verdict::Unknown(_)))
+    headers.told().filter(|_| match verdict {
+        Verdict::Refused(_) | Verdict::Unknown(_) => false,
+        Verdict::Wait(_) => headers.retry_after.is_none(),
+        _ => true,
+    })
 }
 
 fn bearer(token: &Secret) -> Secret {
@@ -528,6 +550,16 @@ mod tests {
         assert!(told(Verdict::Done) && told(Verdict::Missing) && told(Verdict::Denied("no".into())));
         assert!(!told(Verdict::Refused("bad credentials".into())));
         assert!(!told(Verdict::Unknown("503".into())));
+    }
+
+    #[test]
+    fn a_named_wait_counts_and_not_the_end_of_the_window() {
+        let headers = Headers { limit: Some(60), remaining: Some(0), reset: Some(1), ..Headers::default() };
+        let limited = Verdict::Wait(Duration::from_secs(1));
+        assert!(told_of_the_token(&limited, &headers).is_some());
+        let named = Headers { retry_after: Some(1), ..headers };
+        assert_eq!(told_of_the_token(&limited, &named), None);
+        assert!(told_of_the_token(&Verdict::Done, &named).is_some());
     }
 
     #[test]

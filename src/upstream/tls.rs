@@ -1,10 +1,11 @@
-//! Which certificate authorities are trusted, and which proxy is used: settled once at start, and said aloud.
+//! Which certificate authorities are trusted: settled once at start, and said aloud.
 
 use ureq::tls::{parse_pem, Certificate, PemItem, RootCerts};
-use ureq::Proxy;
 
+use super::proxies::Proxies;
 use crate::config::Environment;
 use crate::error::{Error, Result};
+use crate::escape::revealed;
 
 /// Where distributions keep their bundle of authorities.
 const BUNDLES: [&str; 5] = [
@@ -35,21 +36,29 @@ impl Roots {
 pub struct Way {
     /// The authorities.
     pub roots: Roots,
-    /// The proxy, for people.
-    pub proxy: Option<String>,
+    /// The proxy, and who is reached without it.
+    pub proxies: Proxies,
+}
+
+impl Way {
+    /// For clients that never leave this machine.
+    pub fn local() -> Self {
+        Self { roots: Roots::none(), proxies: Proxies::default() }
+    }
 }
 
 /// Settles the way. `all_local`: both hosts are this machine itself.
 pub fn way(env: &Environment, all_local: bool) -> Result<Way> {
     // Reading 140 certificates takes longer than the rest of a start; nobody needs them on loopback.
     let roots = if all_local { Roots::none() } else { roots(env)? };
-    Ok(Way { roots, proxy: proxy(env)? })
+    Ok(Way { roots, proxies: Proxies::of(env, all_local)? })
 }
 
 /// `SSL_CERT_FILE`, else the system's bundle, else the built-in ones.
 pub fn roots(env: &Environment) -> Result<Roots> {
     if let Some(path) = env.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
         return read(path).map_err(|why| {
+            let path = revealed(path);
             Error::usage(format!("failed to read the certificate authorities of SSL_CERT_FILE `{path}`"))
                 .why(why)
                 .fix("name a PEM file with at least one certificate, or unset SSL_CERT_FILE")
@@ -73,36 +82,12 @@ fn read(path: &str) -> std::result::Result<Roots, String> {
     }
 }
 
-/// The proxy of the environment, without its password, for people. The client reads the same variables, but ignores
-/// a malformed one in silence and goes direct: so a malformed one is refused here.
-pub fn proxy(env: &Environment) -> Result<Option<String>> {
-    let mut found = None;
-    for name in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
-        let Some(value) = env.get(name).filter(|value| !value.is_empty()) else { continue };
-        let proxy = Proxy::new(value).map_err(|_| {
-            Error::usage(format!("the proxy variable {name} can not be read"))
-                .fix("write http://HOST:PORT (or with a user: http://USER:PASSWORD@HOST:PORT), or unset it")
-        })?;
-        found.get_or_insert_with(|| format!("{}:{} ({name})", proxy.host(), proxy.port()));
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn env(name: &str, value: &str) -> Environment {
         [(name.to_string(), value.to_string())].into()
-    }
-
-    #[test]
-    fn a_malformed_proxy_variable_is_refused_not_ignored() {
-        let error = proxy(&env("HTTPS_PROXY", "nonsense://a b")).unwrap_err().to_string();
-        assert!(error.starts_with("the proxy variable HTTPS_PROXY can not be read\n  fix: "), "{error}");
-        let found = proxy(&env("https_proxy", "http://me:secret@proxy.example:3128")).unwrap().unwrap();
-        assert_eq!(found, "proxy.example:3128 (https_proxy)");
-        assert_eq!(proxy(&env("HTTP_PROXY", "")).unwrap(), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::bind;
 use super::team::TeamJob;
+use crate::address::Address;
 use crate::apply::restore::LinkedBack;
 use crate::apply::{Apply, Taken};
 use crate::audit::deletions::{Deletion, Was};
@@ -302,7 +303,7 @@ fn now_in_sentry(was: &Was, members: &[Member], directory: &Directory, trust: bo
     if members.iter().any(|member| member.id == was.member) {
         return Some(was.member);
     }
-    match directory.bearer(was.email.as_ref()?, trust) {
+    match directory.bearer(&Address::read(was.email.as_ref()?).ok()?, trust) {
         Found::One(member) => Some(member),
         Found::Nobody(_) | Found::Several(_) => None,
     }

@@ -178,16 +178,29 @@ fn without_a_service_every_fault_and_every_unknown_variable_is_told() {
     for (var, value) in odd {
         assert!(talk.contains(var) && talk.contains(value), "{var}: {talk}");
     }
+    // A name that is not known is told beside the faults, and not only when these are gone.
+    let (ended, _, talk) =
+        world.command_with(&["status"], &[("SYNC_WORKERS", "many"), ("SYNC_PROTETC", "boss@example.com")]);
+    assert_eq!(ended, 64, "{talk}");
+    assert!(talk.contains("SYNC_WORKERS is `many`") && talk.contains("did you mean SYNC_PROTECT?"), "{talk}");
     let (ended, _, talk) = world.command_with(&["status"], &[("SYNC_LISTN", "127.0.0.1:1")]);
-    let said = "warning: the variable SYNC_LISTN is not known to this version and ignored\n";
+    let said =
+        "warning: the variable SYNC_LISTN is not known to this version and ignored; did you mean SYNC_LISTEN?\n";
     assert_eq!((ended, talk.as_str()), (0, said));
 }
 
 #[test]
 fn a_slip_of_the_finger_is_told_what_was_meant() {
-    for (args, meant) in
-        [(&["statsu"][..], "status"), (&["status", "--jsn"], "--json"), (&["--lisen", "x"], "--listen")]
-    {
+    for (args, meant) in [
+        (&["statsu"][..], "status"),
+        (&["snyc"], "sync"),
+        (&["status", "--jsn"], "--json"),
+        (&["--lisen", "x"], "--listen"),
+        (&["--verison"], "--version"),
+        (&["--hlep"], "--help"),
+        (&["-v"], "--version"),
+        (&["check", "--ulr", "x"], "--url"),
+    ] {
         let (code, _, talk) = program(args);
         assert_eq!(code, 64);
         assert!(talk.contains(&format!("did you mean `{meant}`?")), "{talk}");
@@ -203,6 +216,52 @@ fn a_slip_of_the_finger_is_told_what_was_meant() {
         let (code, _, talk) = program(args);
         assert!(code == 64 && talk.contains(fix), "{talk}");
     }
+}
+
+#[test]
+fn whoever_tries_a_secret_on_the_command_line_is_told_why_not_and_how_else() {
+    for (flag, fixes) in [
+        ("--gh-token", &["GH_TOKEN, or --gh-token-file FILE"][..]),
+        ("--gh-tokne=ghp_0123456789", &["GH_TOKEN, or --gh-token-file FILE"]),
+        ("--sentry-token=ghp_0123456789", &["SENTRY_TOKEN, or --sentry-token-file FILE"]),
+        ("--gh-webhook-token", &["GH_WEBHOOK_TOKEN, or --gh-webhook-token-file FILE"]),
+        ("--webhook-secret", &["GH_TOKEN, or --gh-token-file FILE", "--gh-webhook-token-file FILE"]),
+    ] {
+        let (code, _, talk) = program(&["serve", flag, "ghp_0123456789"]);
+        assert_eq!(code, 64, "{talk}");
+        assert!(talk.contains("everybody on this machine can read a command line"), "{talk}");
+        assert!(fixes.iter().all(|fix| talk.contains(fix)), "{talk}");
+        assert!(!talk.contains("ghp_0123456789"), "{talk}");
+    }
+}
+
+#[test]
+fn a_hold_that_was_decided_is_told_so_whether_it_is_over_or_not() {
+    let mut world = World::new(Truth::Deliveries);
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
+    world.settle(&world.github.delete_team(crew));
+    let name = world.only_hold()["name"].as_str().unwrap().to_string();
+    world.take_service().stop("-TERM");
+    assert!(world.command(&["reject", &name]).1.starts_with("rejected: delete Sentry team"));
+    let again = |world: &World, word: &str| world.command(&[word, &name]);
+    let (code, said, _) = again(&world, "reject");
+    assert!(code == 0 && said.starts_with(&format!("hold {name} was already rejected at 20")), "{said}");
+    world.start();
+    world.wait_until("no hold is left", || world.status()["holds"] == serde_json::json!([]));
+    // Another process knows it too.
+    for _ in 0..2 {
+        let (code, said, _) = again(&world, "reject");
+        assert!(code == 0 && said.starts_with(&format!("hold {name} was already rejected at 20")), "{said}");
+        let (code, _, talk) = again(&world, "approve");
+        let told = format!("error: hold `{name}` is over: it was rejected at 20");
+        assert!(code == 1 && talk.starts_with(&told), "{talk}");
+        world.crash_and_restart();
+    }
+    let (code, _, talk) = world.command(&["reject", "00000000"]);
+    assert!(code == 1 && talk.contains("there is no hold `00000000`"), "{talk}");
 }
 
 #[test]
@@ -353,7 +412,8 @@ fn the_control_socket_and_the_state_directory_are_their_owners_alone() {
     world.start_with(command);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&dir.join("control"))), (0o700, 0o600));
-    world.wait_until("ready", || world.status()["ready"] == true);
+    // It ends with 1 until the service is ready.
+    world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
     assert_eq!(world.command(&["status"]).0, 0);
 }
 

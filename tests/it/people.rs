@@ -121,7 +121,7 @@ fn a_bad_map_matches_nobody_and_a_mended_one_is_read_again() {
     world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
     let (world, crew) = world.with_crew();
     world.send(&world.github.add_member(crew, ana));
-    world.wait_until("told", || world.service().text().contains("has no comma in line 1"));
+    world.wait_until("told", || world.service().text().contains("line 1 has no comma"));
     assert!(!is_in(&world, "crew", "ana@acme.test"));
     assert_eq!(world.get_admin("/readyz").0, 503);
     fs::write(&map, "other,other@acme.test\n").expect("a map");

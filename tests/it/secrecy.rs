@@ -9,6 +9,9 @@ use crate::standin::encode::{base64, form_encode, path_encode};
 use crate::standin::{Fault, Rule, Sender};
 use crate::world::{written, Secrets, TempDir, Truth, World, BOTH, SECRET};
 
+/// One that looks different in every form.
+const ODD: &str = "a secret of the tests, with ünicode";
+
 /// All that lies below a folder, by path.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
@@ -28,7 +31,7 @@ fn secrets_never_appear() {
     for truth in [Truth::Deliveries, Truth::Github] {
         let mut world = World::new(truth);
         world.set("RUST_LOG", "trace");
-        world.set("GH_WEBHOOK_TOKEN_PREVIOUS", "the secret before this one");
+        world.set("GH_WEBHOOK_TOKEN_PREVIOUS", ODD);
         let (ana, ben) = (world.person("ana"), world.github_only("ben"));
         world.start();
         let mut seen: Vec<(String, Vec<u8>)> = Vec::new();
@@ -84,7 +87,7 @@ fn secrets_never_appear() {
         seen.extend(contents(&world.dir.0));
         assert!(seen.iter().any(|(place, _)| place.contains("/journal/")));
         assert!(seen.iter().any(|(place, _)| place.contains("/audit/")));
-        let secrets = [&world.github_token, &world.sentry_token, SECRET, "the secret before this one"];
+        let secrets = [&world.github_token, &world.sentry_token, SECRET, ODD];
         for (place, bytes) in seen {
             let text = String::from_utf8_lossy(&bytes);
             for secret in secrets {
@@ -103,20 +106,20 @@ fn every_form_of_a_secret_is_found_wherever_it_stands() {
     let held = dir.0.join("held");
     fs::write(&held, "of a file\n").unwrap();
     let pairs =
-        [("GH_WEBHOOK_TOKEN", SECRET), ("SENTRY_TOKEN_FILE", held.to_str().unwrap()), ("OTHER", "no secret")];
+        [("GH_WEBHOOK_TOKEN", ODD), ("SENTRY_TOKEN_FILE", held.to_str().unwrap()), ("OTHER", "no secret")];
     let env: BTreeMap<_, _> =
         pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let mut secrets = Secrets::default();
     secrets.learn(&env);
-    let as_bearer = base64(format!("Bearer {SECRET} and more").as_bytes());
+    let as_bearer = base64(format!("Bearer {ODD} and more").as_bytes());
     for form in [
-        SECRET.to_string(),
-        format!("{SECRET:?}"),
-        serde_json::json!({ "x": SECRET }).to_string(),
+        ODD.to_string(),
+        format!("{ODD:?}"),
+        serde_json::json!({ "x": ODD }).to_string(),
         "a secret of the tests, with \\u00fcnicode".into(),
-        form_encode(SECRET),
-        path_encode(SECRET),
-        hex::encode(SECRET),
+        form_encode(ODD),
+        path_encode(ODD),
+        hex::encode(ODD),
         as_bearer,
         "a line of a file here".into(),
     ] {

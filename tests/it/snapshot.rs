@@ -12,7 +12,7 @@ use sentry_team_sync::github::{Claims, Github, Wanted};
 use sentry_team_sync::ids::{GithubTeamId, GithubUserId, Login};
 use sentry_team_sync::secret::Secret;
 use sentry_team_sync::snapshot::{GithubSnapshot, GithubTeam as Team};
-use sentry_team_sync::upstream::tls::Roots;
+use sentry_team_sync::upstream::tls::Way;
 use sentry_team_sync::upstream::{Trouble, TroubleKind};
 
 use crate::standin::{
@@ -56,7 +56,7 @@ impl Org {
 
     fn client(&self, token: GithubToken) -> Github {
         let base = values::base_url(&self.github.url()).expect("an address");
-        Github::new(&base, &Secret::new(self.github.add_token(token)), &Roots::none())
+        Github::new(&base, &Secret::new(self.github.add_token(token)), &Way::local())
     }
 
     fn by_owner(&self) -> Github {
@@ -304,13 +304,53 @@ fn an_answer_with_errors_is_never_data() {
 }
 
 #[test]
-fn a_used_up_rate_limit_is_waited_for_by_the_caller() {
+fn a_limit_of_graphql_is_waited_for_as_long_as_it_names_and_a_long_one_is_the_callers() {
     let org = Org::new();
     org.team("crew", &[]);
-    let github = org.by_owner();
-    org.github.wire.script(Rule::new(GRAPHQL, Fault::Graphql(GraphqlFault::RateLimited)));
-    assert!(matches!(trouble(&github, ALL).kind, TroubleKind::Later(_)));
-    assert_whole(&org, &read(&github, ALL));
+    let script = |fault| org.github.wire.script(Rule::new(GRAPHQL, Fault::Graphql(fault)));
+    script(GraphqlFault::RateLimited);
+    assert_whole(&org, &read(&org.by_owner(), ALL));
+    for typed in [true, false] {
+        // The window ends in fifty minutes.
+        script(GraphqlFault::SecondaryLimit { retry_after: 1, typed });
+        assert_whole(&org, &read(&org.by_owner(), ALL));
+        script(GraphqlFault::SecondaryLimit { retry_after: 40, typed });
+        let github = org.by_owner();
+        let TroubleKind::Later(wait) = trouble(&github, ALL).kind else { panic!("no limit") };
+        assert!(wait <= Duration::from_secs(40), "{wait:?}");
+        assert_eq!(
+            github.host().tally().failures().find(|(name, _)| *name == "limited"),
+            Some(("limited", 1))
+        );
+    }
+}
+
+#[test]
+fn single_sign_on_refuses_the_token_and_switches_no_source_off() {
+    let org = Org::new();
+    let ana = org.github.add_person(GithubUser::new("ana").saml("ana@sso.test"));
+    let one = Person { id: GithubUserId(ana), login: "ana".into(), bot: false };
+    for marked in [true, false] {
+        let github = org.by_owner();
+        org.github
+            .wire
+            .script(Rule::new(GRAPHQL, Fault::Graphql(GraphqlFault::SamlEnforced { marked })).always());
+        assert_eq!(github.claims(&acme(), &one, ALL).expect_err("refused").kind, TroubleKind::Refused);
+        let github = org.by_owner();
+        let trouble = trouble(&github, ALL);
+        assert_eq!(trouble.kind, TroubleKind::Refused, "not read by REST either: {trouble}");
+        assert!(
+            trouble.why.contains("SAML enforcement") && trouble.why.contains("Configure SSO"),
+            "{trouble}"
+        );
+        assert_eq!(github.refused_sources(), []);
+        org.github.wire.clear_faults();
+        let github = github.afresh();
+        assert_eq!(claims(&read(&github, ALL), ana).saml, texts(&["ana@sso.test"]));
+    }
+    let github = org.client(GithubToken::members_read(org.owner).classic().unauthorised());
+    assert_eq!(trouble(&github, ALL).kind, TroubleKind::Refused);
+    assert_eq!(github.refused_sources(), []);
 }
 
 #[test]

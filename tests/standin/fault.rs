@@ -39,6 +39,8 @@ pub enum Fault {
     WrongJson,
     /// The true answer, with a link that says that the next page is this one.
     SamePage,
+    /// The true answer, with its `Link` header done otherwise.
+    Link(LinkFault),
     /// The true answer, marked as one with rows left out: GitHub's for organisations that want single sign-on.
     PartialResults,
     /// 302 to this address.
@@ -104,6 +106,42 @@ impl Fault {
     }
 }
 
+/// What becomes of a `Link` header on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkFault {
+    /// A second line of it stands before the true one.
+    LineBefore,
+    /// A second line of it stands behind the true one.
+    LineBehind,
+    /// Each URL has a comma and a semicolon in it.
+    CommaInUrl,
+    /// Relations have no quotes, and blanks around their signs.
+    Unquoted,
+    /// The first relation of each link is another one as well.
+    SeveralRelations,
+    /// It is gone.
+    Stripped,
+    /// Other links stand in its place.
+    Replaced,
+    /// It ends in the middle of a URL.
+    CutShort,
+    /// It is no link at all.
+    Nonsense,
+}
+
+impl LinkFault {
+    /// Those that leave a reader of the standard nothing to doubt, and those after which a full page is asked beyond.
+    pub fn readable() -> [LinkFault; 7] {
+        use LinkFault::*;
+        [LineBefore, LineBehind, CommaInUrl, Unquoted, SeveralRelations, Stripped, Replaced]
+    }
+
+    /// Those after which nothing is known of the next page.
+    pub fn unreadable() -> [LinkFault; 2] {
+        [LinkFault::CutShort, LinkFault::Nonsense]
+    }
+}
+
 /// Errors that GitHub's GraphQL reports inside a 200.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GraphqlFault {
@@ -111,6 +149,10 @@ pub enum GraphqlFault {
     Forbidden { field: String },
     /// `RATE_LIMITED`, no data.
     RateLimited,
+    /// A secondary limit with `Retry-After`, far from the end of the window, with or without a type; no data.
+    SecondaryLimit { retry_after: u64, typed: bool },
+    /// The token isn't authorised for single sign-on: the organisation is null, with GitHub's mark or without it.
+    SamlEnforced { marked: bool },
     /// `RESOURCE_LIMITS_EXCEEDED`: this many list entries are answered in all, the rest is null.
     ResourceLimits { entries: usize },
 }

@@ -38,7 +38,7 @@ pub mod wire;
 
 pub use compare::{differences, Comparison};
 pub use deliver::{deliver, Delivery, Sender};
-pub use fault::{Fault, GraphqlFault, RandomFaults, Rule};
+pub use fault::{Fault, GraphqlFault, LinkFault, RandomFaults, Rule};
 pub use github::{
     Denial, Events, Flavour, GithubStandin, GithubTeam, GithubTeamView, GithubToken, GithubUser, Hook,
     Limits, OrgRole,

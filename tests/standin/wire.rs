@@ -6,7 +6,7 @@
 //! description does not have, whoever drops the stand-in hears of it.
 
 use super::described::PROGRAM;
-use super::fault::{Fault, Faults, Moment, RandomFaults, Rule};
+use super::fault::{Fault, Faults, LinkFault, Moment, RandomFaults, Rule};
 use super::http::{lock, Handler, HttpServer, Pause, Reply, Request, Response};
 use super::time::http_date;
 use std::any::Any;
@@ -266,6 +266,9 @@ impl<S: Site> Wired<S> {
                 let answer = real.unwrap_or_else(|| self.site.answer(request, None));
                 Reply::Whole(answer.with("X-GitHub-SSO", "partial-results; organizations=21955855,20582480"))
             }
+            Fault::Link(fault) => {
+                Reply::Whole(relinked(real.unwrap_or_else(|| self.site.answer(request, None)), *fault))
+            }
             Fault::Redirect(location) => {
                 Reply::Whole(Response::empty(302).with("Location", location.as_str()))
             }
@@ -318,6 +321,30 @@ fn truncated(mut response: Response) -> Response {
     }
     response.body.truncate(response.body.len() / 2);
     response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
+    response
+}
+
+/// The same with another `Link` header.
+fn relinked(mut response: Response, fault: LinkFault) -> Response {
+    const OTHER: &str = "</a.css>; rel=preload; as=style";
+    let is_link = |(name, _): &(String, String)| name.eq_ignore_ascii_case("link");
+    let links: Vec<String> =
+        response.headers.iter().filter(|header| is_link(header)).map(|(_, value)| value.clone()).collect();
+    response.headers.retain(|header| !is_link(header));
+    let changed = |change: fn(String) -> String| links.iter().cloned().map(change).collect::<Vec<_>>();
+    let other = || [OTHER.to_owned()];
+    let lines: Vec<String> = match fault {
+        LinkFault::LineBefore => other().into_iter().chain(links).collect(),
+        LinkFault::LineBehind => links.into_iter().chain(other()).collect(),
+        LinkFault::CommaInUrl => changed(|link| link.replace('>', "#a,b;c>")),
+        LinkFault::Unquoted => changed(|link| link.replace("rel=\"next\"", "REL = next").replace("; ", " ;")),
+        LinkFault::SeveralRelations => changed(|link| link.replace("rel=\"", "rel=\"start ")),
+        LinkFault::Stripped => Vec::new(),
+        LinkFault::Replaced => other().into(),
+        LinkFault::CutShort => vec!["<https://site.example/x?page=2".to_owned()],
+        LinkFault::Nonsense => vec!["page 2; rel=\"next\"".to_owned()],
+    };
+    response.headers.extend(lines.into_iter().map(|line| ("Link".to_owned(), line)));
     response
 }
 

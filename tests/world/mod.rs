@@ -34,7 +34,7 @@ use crate::standin::{
 };
 
 /// The webhook's secret in every world.
-pub const SECRET: &str = "a secret of the tests, with ünicode";
+pub const SECRET: &str = "a secret of the tests, 2026";
 
 /// How long something that should happen may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -25,7 +25,7 @@ impl World {
             facts: TeamFacts {
                 id,
                 node_id: String::new(),
-                name: slug.to_uppercase(),
+                name: slug.to_ascii_uppercase(),
                 slug: GithubSlug::from(slug),
                 created_at: Some(BEFORE),
                 parent: None,

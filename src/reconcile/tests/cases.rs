@@ -123,7 +123,7 @@ fn swaps_and_circles_of_names_are_renames() {
     let teams = ["a", "b", "c"].map(|slug| world.mirrored_team(slug, [1]));
     for (team, slug) in teams.iter().zip(["b", "c", "a"]) {
         let team = world.team_mut(*team);
-        (team.facts.slug, team.facts.name) = (GithubSlug::from(slug), slug.to_uppercase());
+        (team.facts.slug, team.facts.name) = (GithubSlug::from(slug), slug.to_ascii_uppercase());
     }
     let (plan, done) = world.round(ALL);
     assert!(plan.teams.iter().all(|team| matches!(team.step, Step::Rename { .. })), "{plan}");

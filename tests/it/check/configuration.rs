@@ -9,7 +9,7 @@ use crate::reload::{in_file, reload};
 use crate::world::World;
 
 fn secret_file(world: &mut World, var: &str, mode: u32) -> PathBuf {
-    let path = world.dir.0.join(var.to_lowercase());
+    let path = world.dir.0.join(var.to_ascii_lowercase());
     let value = world.env.remove(var).expect("set");
     fs::write(&path, value + "\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
@@ -153,7 +153,13 @@ fn the_proxy_is_told_without_its_password() {
     let mut world = healthy();
     world.set("HTTPS_PROXY", "http://me:hunter2@127.0.0.1:3128");
     let checked = alone(&world);
-    checked.one("machine", "the proxy 127.0.0.1:3128 (HTTPS_PROXY) is used").must("ok", &[]);
+    checked
+        .one("machine", "GitHub (127.0.0.1) is this machine itself and reached without the proxy")
+        .must("ok", &[]);
+    world.set("GH_API_URL", "https://ghe.corp.test/api/v3");
+    let checked = alone(&world);
+    checked
+        .one("machine", "GitHub (ghe.corp.test) is reached through the proxy 127.0.0.1:3128 (HTTPS_PROXY)")
+        .must("ok", &[]);
     assert!(!checked.report.to_string().contains("hunter2"));
-    assert_eq!(checked.exit, 0, "this machine itself is not reached through it");
 }

@@ -202,6 +202,33 @@ fn single_sign_on_that_the_token_is_not_authorised_for_is_told_with_the_address(
 }
 
 #[test]
+fn a_policy_or_a_firewall_is_told_as_what_it_is_and_no_mode_follows() {
+    let fixes = [
+        "IP allow list of the organisation",
+        "Configure SSO",
+        "expires sooner",
+        "a fine-grained personal token, or a GitHub App",
+        "unsuspended",
+        "unsuspended",
+    ];
+    for (policy, fix) in Fault::policies().into_iter().zip(fixes) {
+        let world = healthy();
+        world.github.wire.script(Rule::new("GET /orgs/{org}/teams", policy.clone()).always());
+        let checked = alone(&world);
+        checked.one("github", "GH_TOKEN is blocked: ").must("failed", &[fix]);
+        assert!(!checked.says("github", "payload mode"), "{policy:?}");
+        assert_eq!(checked.exit, 1);
+    }
+    for fault in Fault::of_others() {
+        let world = healthy();
+        world.github.wire.script(Rule::new("GET /orgs/{org}/teams", fault.clone()).always());
+        let checked = alone(&world);
+        checked.one("github", "failed to read the teams: ").must("failed", &[]);
+        assert!(!checked.says("github", "payload mode"), "{fault:?}");
+    }
+}
+
+#[test]
 fn a_token_that_does_not_see_secret_teams_is_told() {
     let world = healthy();
     let ana = world.person("ana");
@@ -301,6 +328,8 @@ fn answers_that_are_none_of_github_are_told() {
             "answered with a redirect to \"https://login.test/\"",
         ),
         (Fault::StatusHtml(502), "502"),
+        (Fault::StatusHtml(403), "403 that is no answer of the API"),
+        (Fault::StatusHtml(404), "there is no GitHub API at "),
         (Fault::Cut, "no answer"),
     ] {
         let world = healthy();

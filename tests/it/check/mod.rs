@@ -4,7 +4,9 @@ mod configuration;
 mod github;
 mod hook;
 mod machine;
+mod offline;
 mod people;
+mod proxies;
 mod sentry;
 mod url;
 
@@ -23,7 +25,7 @@ pub struct Checked {
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// `ok`, `warning`, `failed`.
+    /// `ok`, `note`, `warning`, `failed`.
     pub level: String,
     /// What was found.
     pub what: String,
@@ -61,10 +63,10 @@ impl Checked {
         self.all(area).iter().any(|finding| finding.what.contains(part))
     }
 
-    /// The findings that are not ok, as `area level`.
+    /// The findings that are neither ok nor a note, as `area level`.
     pub fn bad(&self) -> Vec<String> {
         let all = self.report["findings"].as_array().expect("a list").iter();
-        let bad = all.filter(|row| row["level"] != "ok");
+        let bad = all.filter(|row| row["level"] != "ok" && row["level"] != "note");
         bad.map(|row| format!("{} {}", row["area"].as_str().unwrap(), row["level"].as_str().unwrap()))
             .collect()
     }
@@ -153,6 +155,11 @@ fn the_text_has_a_line_a_finding_its_fix_below_and_a_summary() {
         "{last}"
     );
     assert!(last.contains(" 1 warning, 0 failed"), "{last}");
+    // What was not looked at does not seem to be well.
+    let note = lines.iter().find(|line| line.contains("not checked")).expect("the webhook");
+    assert!(note.starts_with("note     hook "), "{note}");
+    let n_notes = lines.iter().filter(|line| line.starts_with("note ")).count();
+    assert!(last.contains(&format!(" ok, {n_notes} notes, ")), "{last}");
     let lasting = |text: &str| -> Vec<String> {
         text.lines().filter(|line| !line.contains("rate budget")).map(String::from).collect()
     };

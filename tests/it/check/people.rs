@@ -80,7 +80,7 @@ fn a_user_map_that_can_not_be_read_is_told() {
     let map = world.dir.0.join("map.csv");
     world.set("SYNC_USER_MAP", map.to_str().unwrap());
     let checked = alone(&world);
-    checked.one("identity", "can not be read").must("failed", &["correct the file"]);
+    checked.one("identity", "cannot be read").must("failed", &["correct the file"]);
     fs::write(&map, "no address here\n").unwrap();
     assert_eq!(alone(&world).exit, 1);
 }

@@ -95,6 +95,20 @@ fn faults_inside_a_200() {
     let limited = org.post(&org.token, TEAMS, &json!({"org": "acme"}));
     assert_eq!((limited.status, limited.header("x-ratelimit-remaining")), (200, Some("0")));
     assert_eq!(body_of(&limited)["errors"][0]["type"], json!("RATE_LIMITED"));
+    script(GraphqlFault::SecondaryLimit { retry_after: 7, typed: false });
+    let limited = org.post(&org.token, TEAMS, &json!({"org": "acme"}));
+    assert_eq!(
+        (limited.header("retry-after"), limited.header("x-ratelimit-remaining")),
+        (Some("7"), Some("4000"))
+    );
+    assert!(body_of(&limited)["errors"][0].get("type").is_none());
+    script(GraphqlFault::SamlEnforced { marked: true });
+    let refused = org.ask(TEAMS, json!({"org": "acme"}));
+    assert_eq!(refused["errors"][0]["extensions"], json!({"saml_failure": true}));
+    assert_eq!(
+        (&refused["data"]["organization"], &refused["errors"][0]["type"]),
+        (&Value::Null, &json!("FORBIDDEN"))
+    );
     script(GraphqlFault::ResourceLimits { entries: 5 });
     let partial = org.ask(TEAMS, json!({"org": "acme"}));
     assert_eq!(partial["errors"][0]["type"], json!("RESOURCE_LIMITS_EXCEEDED"));

@@ -6,7 +6,7 @@
 
 use super::fields::{Fields, Node, Rate};
 use super::limits::{primary, secondary, Resource};
-use super::site::{error, Viewer};
+use super::site::{error, Viewer, UNAUTHORISED};
 use super::state::State;
 use super::world::World;
 use crate::standin::fault::GraphqlFault;
@@ -14,6 +14,7 @@ use crate::standin::graphql::parse::{parse, Place};
 use crate::standin::graphql::schema::Schema;
 use crate::standin::graphql::{execute, GraphqlError, Plan};
 use crate::standin::http::{lock, Response};
+use crate::standin::time::epoch_seconds;
 use serde_json::{json, Map, Value};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -48,6 +49,25 @@ pub(crate) fn rate_limited(owner: &str) -> Response {
     let mut response = single("RATE_LIMITED", format!("API rate limit already exceeded for {owner}."));
     response.headers.extend(headers.into_iter().filter(|(name, _)| name.starts_with("X-RateLimit")));
     response
+}
+
+fn secondary_limit(kind: Option<&str>) -> Response {
+    let words = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+    let error = GraphqlError::new(kind, words.to_owned(), Place { line: 1, column: 1 });
+    let reset = epoch_seconds(SystemTime::now()) + 3_000;
+    let limit = [("Limit", 5_000), ("Remaining", 4_000), ("Used", 1_000), ("Reset", reset)];
+    let response = refused(&[error]);
+    limit.iter().fold(response, |response, (name, value)| {
+        response.with(&format!("X-RateLimit-{name}"), value.to_string())
+    })
+}
+
+fn saml_enforced(marked: bool) -> Response {
+    let mut error =
+        GraphqlError::new(Some("FORBIDDEN"), UNAUTHORISED.to_owned(), Place { line: 1, column: 1 });
+    error.path = Some(vec![json!("organization")]);
+    error.extensions = marked.then(|| json!({ "saml_failure": true }));
+    Response::json(200, &json!({ "data": { "organization": null }, "errors": [error.to_json()] }))
 }
 
 /// Answers one request body. The state is locked only to count and to take the world to read.
@@ -86,9 +106,18 @@ pub(crate) fn answer(
         }
         Some(GraphqlFault::ResourceLimits { entries }) => fields.budget = Some(*entries),
         Some(GraphqlFault::RateLimited) => return rate_limited(&viewer.limit_owner),
+        Some(GraphqlFault::SecondaryLimit { retry_after, typed }) => {
+            let kind = typed.then_some("RATE_LIMITED");
+            return secondary_limit(kind).with("Retry-After", retry_after.to_string());
+        }
+        Some(GraphqlFault::SamlEnforced { marked }) => return saml_enforced(*marked),
         None => {}
     }
-    let (data, errors) = execute(&plan, &Node::Query, &mut fields);
+    let (data, mut errors) = execute(&plan, &Node::Query, &mut fields);
+    if viewer.token.as_ref().is_some_and(|token| token.unauthorised) {
+        let refused = errors.iter_mut().filter(|error| error.message == UNAUTHORISED);
+        refused.for_each(|error| error.extensions = Some(json!({ "saml_failure": true })));
+    }
     let mut value = json!({ "data": data });
     if !errors.is_empty() {
         value["errors"] = errors.iter().map(GraphqlError::to_json).collect();

@@ -1,0 +1,152 @@
+//! Mistakes in the configuration and how they are told: all at once, each with its fix, and hidden characters shown.
+
+use crate::cli::near;
+use crate::error::{Error, Result};
+use crate::escape::revealed;
+
+use super::{Environment, SETTINGS};
+
+/// One mistake in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The variable.
+    pub var: &'static str,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl Fault {
+    /// What is wrong with a variable. Whatever of a value is in the texts, what nobody can see in it is shown.
+    pub(super) fn new(var: &'static str, what: &str, fix: &str) -> Self {
+        Self { var, what: revealed(what), fix: revealed(fix) }
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The second half of a sentence that begins with the setting's name.
+    pub why: String,
+    /// What to do, where there is more to say than what the setting takes.
+    pub fix: Option<String>,
+}
+
+impl Wrong {
+    /// With something to do about it.
+    pub(super) fn new(why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { why: why.into(), fix: Some(fix.into()) }
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self { why, fix: None }
+    }
+}
+
+/// A variable that looks like ours and is not known: most likely a typing error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// Its name.
+    pub name: String,
+    /// The variable that may have been meant.
+    pub meant: Option<String>,
+}
+
+impl Unknown {
+    /// What is said of it.
+    pub fn told(&self) -> String {
+        let meant = self.meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+        revealed(&format!("the variable {} is not known to this version and ignored{meant}", self.name))
+    }
+}
+
+/// An error that names all of these faults, if there are any, and the variables that are not known beside them.
+pub fn refuse<'a>(faults: impl Iterator<Item = &'a Fault>, unknown: &[Unknown]) -> Result<()> {
+    let mut lines: Vec<_> =
+        faults.map(|Fault { what, fix, .. }| format!("  {what}\n    fix: {fix}")).collect();
+    let what = match lines.len() {
+        0 => return Ok(()),
+        1 => "the configuration has a fault".into(),
+        n => format!("the configuration has {n} faults"),
+    };
+    lines.extend(unknown.iter().map(|unknown| format!("  also: {}", unknown.told())));
+    Err(Error::usage(format!("{what}:\n{}", lines.join("\n"))))
+}
+
+/// All names of variables that mean something.
+fn names() -> impl Iterator<Item = String> {
+    SETTINGS.iter().flat_map(|setting| {
+        let file = setting.secret.then(|| format!("{}_FILE", setting.var));
+        std::iter::once(setting.var.to_string()).chain(file)
+    })
+}
+
+/// Names that begin like ours and mean nothing.
+pub(super) fn unknown(env: &Environment) -> Vec<Unknown> {
+    let known: Vec<String> = names().collect();
+    // Set by test harnesses and installers, not for us to read.
+    let is_foreign = |name: &str| name.starts_with("SYNC_TEST_") || known.iter().any(|known| known == name);
+    let ours = env.keys().filter(|name| name.starts_with("SYNC_") && !is_foreign(name));
+    let meant = |name: &str| near::nearest(name, known.iter().map(String::as_str)).map(String::from);
+    ours.map(|name| Unknown { name: name.clone(), meant: meant(name) }).collect()
+}
+
+/// What is set in place of a variable that is missing: a name that differs by a slip of the finger. Of others, such as
+/// `SENTRY_ORG` of Sentry's own command line, nothing is known.
+pub(super) fn typed_for(var: &str, env: &Environment) -> Option<String> {
+    let is_free = |name: &&str| !names().any(|known| known == *name);
+    let set = env.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str());
+    near::nearest(var, set.filter(is_free)).map(String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(names: &[&str]) -> Environment {
+        names.iter().map(|name| (name.to_string(), "x".to_string())).collect()
+    }
+
+    #[test]
+    fn a_name_that_begins_like_ours_is_told_with_the_one_that_was_meant() {
+        let found =
+            unknown(&env(&["SYNC_LISTN", "SYNC_PROTCET", "SYNC_TEST_X", "SYNC_FLYING", "SYNC_TEAMS"]));
+        let told: Vec<_> = found.iter().map(Unknown::told).collect();
+        assert_eq!(
+            told,
+            [
+                "the variable SYNC_FLYING is not known to this version and ignored",
+                "the variable SYNC_LISTN is not known to this version and ignored; did you mean SYNC_LISTEN?",
+                "the variable SYNC_PROTCET is not known to this version and ignored; did you mean SYNC_PROTECT?",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_typed_for_a_missing_variable_is_found_and_nothing_that_is_somebody_elses() {
+        assert_eq!(typed_for("GH_TOKEN", &env(&["GH_TOKN", "GH_HOST"])).as_deref(), Some("GH_TOKN"));
+        assert_eq!(
+            typed_for("SENTRY_ORG_SLUG", &env(&["SENTRY_ORG_SULG"])).as_deref(),
+            Some("SENTRY_ORG_SULG")
+        );
+        for other in ["SENTRY_TOKEN", "SENTRY_ORG", "GH_REPO", "HOME"] {
+            assert_eq!(typed_for("GH_TOKEN", &env(&[other])), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_stand_beside_the_faults() {
+        let fault = Fault::new("SYNC_WORKERS", "SYNC_WORKERS is `ma\u{200b}ny`", "write a number");
+        let unknown = unknown(&env(&["SYNC_LISTN"]));
+        assert!(refuse([].iter(), &unknown).is_ok());
+        let told = refuse([fault].iter(), &unknown).unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "the configuration has a fault:\n  SYNC_WORKERS is `ma\\u{200b}ny`\n    fix: write a number\n  also: the variable \
+             SYNC_LISTN is not known to this version and ignored; did you mean SYNC_LISTEN?"
+        );
+    }
+}
