@@ -53,6 +53,7 @@ pub mod invite;
 pub mod journal;
 pub mod lanes;
 pub mod map_guard;
+pub mod meant;
 pub mod notify;
 pub mod paste;
 pub mod pause;

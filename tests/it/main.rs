@@ -38,6 +38,7 @@ mod incomplete;
 mod invites;
 mod lifecycle;
 mod logins;
+mod meant;
 mod mode;
 mod model;
 mod nameless;

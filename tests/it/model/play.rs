@@ -2,6 +2,7 @@
 //! failing; then the end of all that, a last comparison, and what must be true.
 
 mod check;
+mod crowd;
 mod first;
 mod pause;
 mod weather;
@@ -141,10 +142,7 @@ impl Sequence {
         world.sentry.join(foreign, stranger);
         let mut org = Org::new(&world, truth);
         if truth == Truth::Github && rng.percent(10.0) {
-            org.add_crowd(&world);
-            if rng.percent(50.0) {
-                read_by_rest(&mut world, &mut org);
-            }
+            crowd::come(&mut world, &mut org, &mut rng);
         }
         Self {
             seed,
@@ -576,15 +574,6 @@ impl Sequence {
             assert!(Instant::now() < until, "no rest: {}", self.context());
         }
     }
-}
-
-/// GraphQL is refused to the token: lists come in pages. Then a user map is what a comparison may take somebody out by.
-fn read_by_rest(world: &mut World, org: &mut Org) {
-    let token = world.github.add_token(GithubToken::members_read(world.olive).without_graphql());
-    world.set("GH_TOKEN", &token);
-    let map = world.dir.0.join("people.csv");
-    std::fs::write(&map, org.user_map()).expect("a map");
-    world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
 }
 
 fn name(delivery: &Delivery) -> String {
