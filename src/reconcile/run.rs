@@ -14,6 +14,7 @@ use super::rules;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
+use crate::heard::LAG;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
@@ -206,6 +207,7 @@ impl Engine {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
+        self.forget_denied(&both.github.teams);
         self.incomplete.learn(plan, Timestamp::now());
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
         let run = Arc::new(Run::default());
@@ -314,6 +316,25 @@ impl Engine {
             });
             over.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
         }
+    }
+
+    /// What an event's guard has stopped, and GitHub does not confirm: a team that is listed is not deleted, and whoever is
+    /// listed in it is not taken out. Replicas know of a change by the time that is looked at here.
+    fn forget_denied(&self, listed: &[GithubTeam]) {
+        let listed: HashMap<_, _> = listed.iter().map(|team| (team.facts.id, &team.members)).collect();
+        let is_denied = |change: &HeldChange| match change {
+            HeldChange::Delete { team, .. } => listed.contains_key(team),
+            HeldChange::Remove { team, user, .. } => {
+                listed.get(team).is_some_and(|members| members.contains(user))
+            }
+            _ => false,
+        };
+        let now = Timestamp::now();
+        let denied: Vec<_> = self.state(|state| {
+            let old = state.holds.iter().filter(|hold| !hold.compared && now.since(hold.at) > LAG);
+            old.flat_map(|hold| &hold.changes).filter(|change| is_denied(change)).cloned().collect()
+        });
+        denied.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
     }
 
     /// What this token has shown itself, it can tell to be gone.

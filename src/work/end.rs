@@ -98,7 +98,10 @@ fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
         Some(hint) if hint.looks == 0 => {
             Err(Outcome::LookAgain("GitHub still shows the deleted team".into(), SECOND_LOOK))
         }
-        _ => Err(Outcome::Done("GitHub still shows the team; nothing was deleted".into())),
+        _ => {
+            job.not_due(|change| matches!(change, HeldChange::Delete { .. }));
+            Err(Outcome::Done("GitHub still shows the team; nothing was deleted".into()))
+        }
     }
 }
 

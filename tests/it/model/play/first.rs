@@ -26,7 +26,7 @@ impl Sequence {
         let until = Instant::now() + PATIENCE * 2;
         match self.rng.below(7) {
             0 => drop(self.command(&["sync"], until)),
-            1 => drop(self.command(&["sync", "--apply"], until)),
+            1 => drop(self.command(&["sync", "--json"], until)),
             2 => {
                 self.org.story.push("the process dies".into());
                 self.tally.deaths += 1;

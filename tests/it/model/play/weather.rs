@@ -61,7 +61,8 @@ impl Sequence {
         let others = Fault::of_others();
         let fault = others[self.rng.below(others.len() as u64) as usize].clone();
         self.org.story.push(format!("GitHub's first answers are {fault:?}"));
-        self.world.github.wire.script(Rule::new("*", fault).times(1 + self.rng.below(6) as usize));
+        // After a few more of them, GitHub would be down for a minute.
+        self.world.github.wire.script(Rule::new("*", fault).times(1 + self.rng.below(3) as usize));
         self.start();
     }
 
