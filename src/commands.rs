@@ -1,7 +1,9 @@
 //! What commands do, with a running service behind them or with its state directory alone.
 
 mod explain;
+mod pause;
 mod undo;
+mod whois;
 
 use std::fmt::{self, Write};
 use std::io;
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
 use crate::audit::decisions::Asked;
-use crate::audit::query::{self, Query};
+use crate::audit::query::{self, Known, Query};
 use crate::audit::{Audit, Entry};
 use crate::clock::Timestamp;
 use crate::config::Settings;
@@ -21,13 +23,14 @@ use crate::engine::Engine;
 use crate::escape::{self, Safe};
 use crate::ids::{HookId, Seq};
 use crate::journal::{Journal, NotKept};
+use crate::meant::{PersonName, TeamName};
 use crate::reconcile::command::{self, Sync};
 use crate::reconcile::read::Progress;
 use crate::state::holds::HoldName;
 use crate::state::record::{DeliveryKey, Record, Status};
-use crate::state::State;
+use crate::state::{Pause, State};
 use crate::status;
-use crate::work::hint::{Hint, LaneKey, Outcome};
+use crate::work::hint::{Hint, LaneKey};
 
 /// A command with its arguments, as it travels over the control socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +93,13 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// Stop all writes to Sentry.
+    Pause {
+        /// Why, for whoever reads the status.
+        reason: Option<String>,
+    },
+    /// Allow them again.
+    Resume,
     /// What was decided, from the audit log.
     Audit(Query),
     /// Bring back a Sentry team that the mirror deleted.
@@ -143,6 +153,15 @@ pub struct Bench<'a> {
 impl Bench<'_> {
     /// Carries out a command; `progress` is told how far it is.
     pub fn run(&self, command: &Command, progress: Progress) -> Reply {
+        let mut reply = self.carry_out(command, progress);
+        let pause = self.journal.read(|state| state.paused.clone()).filter(|_| command.is_kept_by_a_pause());
+        if let Some(pause) = pause {
+            reply.tell(&format!("{pause}; to resume: sentry-team-sync resume"));
+        }
+        reply
+    }
+
+    fn carry_out(&self, command: &Command, progress: Progress) -> Reply {
         match command {
             Command::Sync(sync) => match self.engine {
                 Some(engine) => command::run(engine, sync, &self.asked(None), progress),
@@ -162,10 +181,12 @@ impl Bench<'_> {
                 self.replay(deliveries, *failed, &self.asked(reason.as_deref()))
             }
             Command::Whois { login } => {
-                self.engine.map_or_else(Reply::default, |engine| whois(engine, login))
+                self.engine.map_or_else(Reply::default, |engine| whois::run(engine, login))
             }
             Command::Explain { team: Some(team), json } => explain::run(self, team, *json),
             Command::Explain { team: None, json } => explain::list(self, *json),
+            Command::Pause { reason } => pause::pause(self, reason.as_deref(), progress),
+            Command::Resume => pause::resume(self),
             Command::Undo { id: Some(id), reason } => {
                 let asked = self.asked(reason.as_deref());
                 self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, &asked, progress))
@@ -174,7 +195,10 @@ impl Bench<'_> {
                 let back = |deleted| self.journal.read(|state| state.teams.restored(deleted));
                 undo::list(&self.settings.state_dir, &back)
             }
-            Command::Audit(_) => command.run_on_files(&self.settings.state_dir, self.out).unwrap_or_default(),
+            Command::Audit(query) => match self.known(query) {
+                Ok(known) => query::run(&self.settings.state_dir, query, known, self.out),
+                Err(why) => Reply::failed(why),
+            },
         }
     }
 
@@ -196,6 +220,32 @@ impl Bench<'_> {
             (false, false) => 0,
         };
         Reply { out, exit, ..Reply::default() }
+    }
+
+    /// Who and what is meant by the names in a query, as far as the state and Sentry tell.
+    fn known(&self, query: &Query) -> Result<Known, String> {
+        let teams: Vec<_> = query.teams.iter().map(|text| TeamName::read(text)).collect();
+        let org = self.journal.read(|state| state.org.as_ref().map(|org| org.login.clone()));
+        if let Some(why) = teams.iter().find_map(|team| team.stranger(org.as_ref())) {
+            return Err(why);
+        }
+        let person = query.person.as_deref().map(PersonName::read);
+        let mut known = self.journal.read(|state| Known {
+            state_was_asked: true,
+            teams: teams.iter().map(|team| team.in_state(state, &self.settings)).collect(),
+            users: person.as_ref().map(|person| person.in_state(state)).unwrap_or_default(),
+            ..Known::default()
+        });
+        if let (Some(PersonName::Mail(address)), Some(engine)) = (&person, self.engine) {
+            engine.need_directory().map_err(|_| {
+                format!("Sentry could not be asked whose address `{}` is", Safe(address.as_str()))
+            })?;
+            let bearers = engine.who.with_directory(|directory| directory.bearers(address));
+            known.members = bearers.into_iter().map(|(member, _)| member).collect();
+            let of_member = |member| engine.state(|state| state.people.of_member(member));
+            known.users = known.members.iter().copied().filter_map(of_member).collect();
+        }
+        Ok(known)
     }
 
     /// Who has asked for something, and what they said about it.
@@ -240,7 +290,8 @@ impl Bench<'_> {
 
     /// Whether it was decided.
     fn decide_one(&self, name: &str, approved: bool, asked: &Asked, reply: &mut Reply) -> bool {
-        let name = HoldName(name.into());
+        // They are written in lower case.
+        let name = HoldName(name.trim().to_ascii_lowercase().into());
         if let Some(told) = self.journal.read(|state| already_decided(state, &name, approved)) {
             match told {
                 Ok(said) => reply.say(&said),
@@ -278,11 +329,15 @@ impl Bench<'_> {
                 .map(|failure| (failure.delivery.seq, failure.delivery.guid.to_string()))
                 .collect()
         });
-        for guid in guids.iter().filter(|guid| !failed.iter().any(|(_, known)| known == *guid)) {
-            let why = self.journal.read(|state| why_not_replayed(state, guid));
+        let guids: Vec<_> = guids.iter().map(|guid| guid.trim()).collect();
+        let is_one = |known: &str| guids.iter().any(|guid| guid.eq_ignore_ascii_case(known));
+        for guid in
+            guids.iter().filter(|guid| !failed.iter().any(|(_, known)| known.eq_ignore_ascii_case(guid)))
+        {
+            let why = self.journal.read(|state| why_not_replayed(state, &guid.to_ascii_lowercase()));
             reply.fail(&format!("no failed delivery is called `{}`: {why}", Safe(guid)));
         }
-        let chosen: Vec<_> = failed.into_iter().filter(|(_, guid)| all || guids.contains(guid)).collect();
+        let chosen: Vec<_> = failed.into_iter().filter(|(_, guid)| all || is_one(guid)).collect();
         if chosen.is_empty() && reply.exit == 0 {
             reply.say("nothing has failed");
         }
@@ -347,14 +402,8 @@ fn why_not_replayed(state: &State, guid: &str) -> &'static str {
     }
 }
 
-fn whois(engine: &Engine, login: &str) -> Reply {
-    let login = login.trim_start_matches('@').into();
-    match engine.whois(&login) {
-        Ok(out) => Reply { out, ..Reply::default() },
-        Err(Outcome::Failed(why)) => Reply::failed(why),
-        Err(Outcome::Later(why, _)) => Reply::failed(format_args!("{why}\n  fix: {LOOK}")),
-        Err(_) => Reply { exit: 1, ..Reply::default() },
-    }
+fn is_mail(person: &str) -> bool {
+    matches!(PersonName::read(person), PersonName::Mail(_))
 }
 
 impl Command {
@@ -369,10 +418,23 @@ impl Command {
             Command::Whois { .. } => "whois",
             Command::Explain { .. } => "explain",
             Command::Audit(_) => "audit",
+            Command::Pause { .. } => "pause",
+            Command::Resume => "resume",
             Command::Undo { .. } => "undo",
             Command::Sync(Sync { apply: true, .. }) => "sync --apply",
             Command::Sync(_) => "sync",
         }
+    }
+
+    /// Whether what it says is to be done, or asks for, comes only after a pause.
+    fn is_kept_by_a_pause(&self) -> bool {
+        matches!(
+            self,
+            Command::Approve { .. }
+                | Command::Replay { .. }
+                | Command::Explain { team: Some(_), .. }
+                | Command::Sync(Sync { apply: false, .. })
+        )
     }
 
     /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
@@ -385,10 +447,19 @@ impl Command {
         matches!(self, Command::Explain { .. })
     }
 
+    /// Whether it waits for answers of GitHub or Sentry.
+    pub fn asks_hosts(&self) -> bool {
+        self.needs_tokens() || self.uses_tokens() || matches!(self, Command::Check { .. })
+    }
+
     /// Carries out what needs the files of a state directory alone, and no lock: they are only appended to.
     pub fn run_on_files(&self, state_dir: &Path, out: Output) -> Option<Reply> {
         match self {
-            Command::Audit(query) => Some(query::run(state_dir, query, out)),
+            // Whose an address is, Sentry tells: the service asks it.
+            Command::Audit(Query { person: Some(person), .. }) if is_mail(person) => Some(Reply::failed(
+                "an e-mail address is looked up in Sentry, by a running service\n  fix: name the GitHub login, or id:NUMBER",
+            )),
+            Command::Audit(query) => Some(query::run(state_dir, query, Known::default(), out)),
             Command::Undo { id: None, .. } => Some(undo::list(state_dir, &|_| None)),
             _ => None,
         }
@@ -409,6 +480,11 @@ impl Reply {
     /// A command that failed: why, on one line, and on others what to do.
     pub fn failed(why: impl fmt::Display) -> Self {
         Self { err: format!("error: {why}\n"), exit: 1, ..Self::default() }
+    }
+
+    /// A command that would write to Sentry, during a pause.
+    pub fn paused(pause: &Pause) -> Self {
+        Self::failed(format_args!("{pause}; nothing was done\n  fix: sentry-team-sync resume"))
     }
 
     fn say(&mut self, line: &str) {

@@ -24,6 +24,7 @@ use crate::intake::counts::Counts;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::paste::Invocation;
+use crate::pause::{self, Writes};
 use crate::reconcile::incomplete::Incompleteness;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
@@ -53,6 +54,8 @@ pub struct Engine {
     pub journal: Arc<Journal>,
     /// What is to be done.
     pub lanes: Lanes,
+    /// What is being written to Sentry at this moment.
+    pub writes: Writes,
     /// The source of truth.
     pub github: Github,
     /// What is to be made true.
@@ -129,6 +132,7 @@ impl Engine {
             reader: Invocation::of_service(&settings.state_dir, env),
             surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::default(),
+            writes: Writes::default(),
             tree: Mutex::new(None),
             tree_has_gaps: AtomicBool::new(false),
             scopes: Mutex::new(None),
@@ -317,6 +321,12 @@ impl Engine {
 
     /// How long nothing can be worked on, and why.
     pub fn paused_for(&self) -> Option<(Duration, String)> {
+        let pause = self.pause().map(|pause| (pause::AGAIN, pause.to_string()));
+        pause.or_else(|| self.blind_for())
+    }
+
+    /// How long both sides can not be looked at, and why. An operator's pause keeps nobody from that.
+    pub fn blind_for(&self) -> Option<(Duration, String)> {
         let a_moment = Duration::from_secs(1);
         if let Some(fault) = self.fault() {
             return Some((a_moment, fault));

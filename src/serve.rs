@@ -176,6 +176,9 @@ impl Service {
         }
         config.unknown.iter().for_each(|unknown| log::warn!("{}", unknown.told()));
         config.warnings.iter().for_each(|Fault { what, fix, .. }| log::warn!("{what}; {fix}"));
+        if let Some(pause) = self.engine.pause() {
+            log::warn!("{pause}; to resume: {}", self.engine.reader.command("resume"));
+        }
         let queued = self.engine.state(|state| state.deliveries.n_queued());
         if queued > 0 {
             log::info!("{queued} deliveries of before go on");

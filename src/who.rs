@@ -14,7 +14,7 @@ use crate::identity::directory::{Directory, Found};
 use crate::identity::mapfile::{MapFile, Refused};
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
-use crate::ids::{GithubUserId, Login, MemberId};
+use crate::ids::{GithubUserId, MemberId};
 use crate::plan;
 use crate::profiles::Profiles;
 use crate::sentry::Member;
@@ -303,7 +303,7 @@ impl Engine {
 
     /// Sources that go by login alone may mean another account: one that had the login when it was matched. Logins
     /// change hands, and whoever has one now inherits nothing.
-    fn inherits(&self, person: &Person, map: &UserMap, identity: &Identity) -> Option<String> {
+    pub(crate) fn inherits(&self, person: &Person, map: &UserMap, identity: &Identity) -> Option<String> {
         let Identity::Matched { member, source, .. } = identity else { return None };
         if *source != Source::Sentry && (*source != Source::Map || map.names_id(person)) {
             return None;
@@ -322,70 +322,6 @@ impl Engine {
             "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
             person.id
         ))
-    }
-
-    /// The identity chain of one account, step by step, for people. Nothing is remembered of it. An account that GitHub
-    /// does not show is an error.
-    pub fn whois(&self, login: &Login) -> Result<String, Outcome> {
-        use std::fmt::Write;
-        let found = self.github.account(login).map_err(|trouble| self.github_trouble(trouble))?;
-        let Some(profile) = found else {
-            return Err(Outcome::Failed(format!(
-                "GitHub has no account `{}`, or hides it from GH_TOKEN\n  fix: give the name as in github.com/LOGIN; \
-                 whoever has renamed their account is found by the new name only",
-                crate::escape::plain(login.as_str(), 60)
-            )));
-        };
-        let person = profile.person;
-        self.read_directory().map_err(|trouble| self.sentry_trouble(trouble))?;
-        let (map, claims) = (self.user_map()?, self.claims(&person)?);
-        let evidence = Evidence::new(&person.login, map.address(&person), &claims);
-        let settings = self.settings();
-        let rules = rules(&settings);
-        let mut text =
-            format!("{} (GitHub user {})\n", crate::escape::plain(person.login.as_str(), 60), person.id);
-        {
-            let directory = self.who.directory.read().unwrap_or_else(PoisonError::into_inner);
-            for (source, known, found) in identity::chain(&evidence, &rules, &directory) {
-                let known = match known.is_empty() {
-                    true => "nothing".into(),
-                    false => known
-                        .iter()
-                        .map(|text| crate::escape::plain(text, 120))
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                };
-                let _ = writeln!(text, "  {:<10} {known} -> {}", source.name(), whom(found));
-            }
-        }
-        let (remembered, wanted) = self.state(|state| {
-            (state.people.matched(person.id).cloned(), state.people.wanted_in(person.id).len())
-        });
-        let is_remembered = remembered.is_some();
-        if let Some(Match { member, login, source, at }) = remembered {
-            let source = source.name();
-            let _ =
-                writeln!(text, "  remembered Sentry member {member}, as `{login}` by {source} since {at}");
-        }
-        let mut identity = self.resolve(&evidence);
-        if let Some(why) = self.inherits(&person, &map, &identity) {
-            identity = Identity::Conflict { why };
-        }
-        let _ = match identity {
-            Identity::Matched { member, source, .. } => {
-                writeln!(text, "matched: Sentry member {member}, by {}", source.name())
-            }
-            Identity::Absent { why } | Identity::Unknown { why } if is_remembered => writeln!(
-                text,
-                "not matched by anything now: {why}; what is remembered counts when they are to be taken out of a team"
-            ),
-            Identity::Absent { why } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
-            Identity::Conflict { why } => writeln!(text, "in conflict, nothing is done: {why}"),
-        };
-        if wanted > 0 {
-            let _ = writeln!(text, "wanted in {wanted} teams, and added as soon as Sentry knows them");
-        }
-        Ok(text)
     }
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.
@@ -408,7 +344,7 @@ impl Engine {
         read.map_err(|trouble| self.github_trouble(trouble))
     }
 
-    fn resolve(&self, evidence: &Evidence) -> Identity {
+    pub(crate) fn resolve(&self, evidence: &Evidence) -> Identity {
         let settings = self.settings();
         let rules = rules(&settings);
         self.who.with_directory(|directory| identity::resolve(evidence, &rules, directory))
@@ -478,17 +414,4 @@ fn no_map(outcome: &Outcome) -> Trouble {
     };
     let exchange = Exchange { call: "user map".into(), answer: why.clone() };
     Trouble { kind: TroubleKind::Unknown, why, exchange }
-}
-
-fn whom(found: Option<Found>) -> String {
-    match found {
-        None => "no answer".into(),
-        Some(Found::One(member)) => format!("Sentry member {member}"),
-        Some(Found::Nobody(None)) => "nobody in Sentry".into(),
-        Some(Found::Nobody(Some(instead))) => format!("nobody in Sentry; there is {instead}"),
-        Some(Found::Several(members)) => {
-            let members: Vec<_> = members.iter().map(ToString::to_string).collect();
-            format!("several Sentry members: {}", members.join(", "))
-        }
-    }
 }

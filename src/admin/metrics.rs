@@ -97,6 +97,8 @@ fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
     let help = "1 while the user map's file is refused; the last good one stays in use.";
     text.gauge("sync_user_map_refused", help, flag(status.user_map_refused));
     text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
+    let help = "1 while writes to Sentry are paused.";
+    text.gauge("sync_paused", help, flag(status.paused.is_some()));
 }
 
 fn arrived(text: &mut Text, engine: &Engine, status: &Status) {

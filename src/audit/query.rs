@@ -1,6 +1,6 @@
 //! The command `audit`: which lines of the audit log are shown, and how. Reads files, and decides nothing.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::io;
 use std::path::Path;
@@ -12,7 +12,8 @@ use crate::clock::Timestamp;
 use crate::commands::{Output, Reply};
 use crate::config::values;
 use crate::escape::{self, Quoted, Safe};
-use crate::ids::{GithubTeamId, GithubUserId};
+use crate::ids::{GithubTeamId, GithubUserId, MemberId};
+use crate::meant::{PersonName, TeamName};
 
 /// The answer goes out in pieces of about this many bytes.
 const PIECE: usize = 32 << 10;
@@ -20,9 +21,9 @@ const PIECE: usize = 32 << 10;
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
-    /// Lines about one of these teams: slugs in Sentry, or `id:` and GitHub's number; about all if there are none.
+    /// Lines about one of these teams, as somebody has named them; about all if there are none.
     pub teams: Vec<String>,
-    /// Lines about this person: a GitHub login, or `id:` and GitHub's number.
+    /// Lines about this person, as somebody has named them.
     pub person: Option<String>,
     /// Lines from then on.
     pub since: Option<Timestamp>,
@@ -39,14 +40,32 @@ pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     })
 }
 
-/// Prints the lines that were asked for, in the order of time. Stops quietly when nobody reads any more.
-pub fn run(state_dir: &Path, query: &Query, out: Output) -> Reply {
+/// Whom and what the state and Sentry know by the names that were asked for, where they can be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The state was asked, not the audit log alone.
+    pub state_was_asked: bool,
+    /// The teams of each name.
+    pub teams: Vec<BTreeSet<GithubTeamId>>,
+    /// The accounts of the person.
+    pub users: BTreeSet<GithubUserId>,
+    /// The Sentry members who are them.
+    pub members: BTreeSet<MemberId>,
+}
+
+/// Prints the lines that were asked for, in the order of time. Stops quietly when nobody reads any more. A name that
+/// nobody knows, neither the log nor the state, is an error.
+pub fn run(state_dir: &Path, query: &Query, known: Known, out: Output) -> Reply {
     let log = Log::of(state_dir);
     if let Some(err) = log.is_missing() {
         return Reply { err, ..Reply::default() };
     }
     let mut pieces = Pieces { n: 0, text: String::new(), out, is_closed: false };
-    let told = Wanted::find(&log, query).and_then(|wanted| {
+    let wanted = Wanted::find(&log, query, known);
+    if let Some(why) = wanted.as_ref().ok().and_then(Wanted::unknown) {
+        return Reply::failed(why);
+    }
+    let told = wanted.and_then(|wanted| {
         let unread = log.each(query.since, &mut |text, line| match wanted.is(line) {
             true if query.json => pieces.put(format_args!("{}", escape::json(text))),
             true => pieces.put(format_args!("{line}")),
@@ -96,55 +115,111 @@ impl Pieces<'_> {
 }
 
 /// Names as ids: not every line has both, and a slug or a login may have changed meanwhile.
-struct Wanted<'a> {
-    query: &'a Query,
-    teams: HashSet<GithubTeamId>,
-    users: HashSet<GithubUserId>,
+struct Wanted {
+    teams: Vec<Team>,
+    person: Option<PersonName>,
+    users: BTreeSet<GithubUserId>,
+    members: BTreeSet<MemberId>,
+    /// Any line at all is about the person.
+    is_heard_of: bool,
+    state_was_asked: bool,
 }
 
-impl<'a> Wanted<'a> {
+struct Team {
+    name: TeamName,
+    ids: BTreeSet<GithubTeamId>,
+    is_heard_of: bool,
+}
+
+impl Wanted {
     /// Which teams ever had the slugs, and who ever had the login.
-    fn find(log: &Log, query: &'a Query) -> io::Result<Self> {
-        let person = query.person.as_deref();
-        let mut wanted = Self {
-            query,
-            teams: query.teams.iter().filter_map(|team| by_id(team)).map(GithubTeamId).collect(),
-            users: person.and_then(by_id).map(GithubUserId).into_iter().collect(),
-        };
-        let by_name = query.teams.iter().map(String::as_str).chain(person).any(|name| by_id(name).is_none());
-        if by_name {
+    fn find(log: &Log, query: &Query, mut known: Known) -> io::Result<Self> {
+        known.teams.resize(query.teams.len(), BTreeSet::new());
+        let teams = query.teams.iter().zip(known.teams).map(|(text, mut ids)| {
+            let name = TeamName::read(text);
+            let is_heard_of = !ids.is_empty();
+            ids.extend(match name {
+                TeamName::Id(team) => Some(team),
+                TeamName::Slug(..) => None,
+            });
+            Team { name, ids, is_heard_of }
+        });
+        let (teams, person) = (teams.collect(), query.person.as_deref().map(PersonName::read));
+        let Known { state_was_asked, mut users, members, .. } = known;
+        let is_heard_of = !users.is_empty() || !members.is_empty();
+        if let Some(PersonName::Id(user)) = person {
+            users.insert(user);
+        }
+        let mut wanted = Self { teams, person, users, members, is_heard_of, state_was_asked };
+        if !wanted.teams.is_empty() || wanted.person.is_some() {
             log.each(None, &mut |_, line| {
-                if wanted.has_slug(line) {
-                    wanted.teams.extend(line.team);
-                }
-                if wanted.has_login(line) {
-                    wanted.users.extend(line.person);
-                }
+                wanted.learn(line);
                 Ok(())
             })?;
         }
         Ok(wanted)
     }
 
-    fn has_slug(&self, line: &Line) -> bool {
-        line.slug.iter().chain(&line.to).any(|slug| self.query.teams.contains(slug))
+    fn learn(&mut self, line: &Line) {
+        for team in &mut self.teams {
+            if team.has_slug(line) {
+                team.ids.extend(line.team);
+                team.is_heard_of = true;
+            }
+            team.is_heard_of |= line.team.is_some_and(|id| team.ids.contains(&id));
+        }
+        if self.has_login(line) {
+            self.users.extend(line.person);
+            self.is_heard_of = true;
+        }
+        self.is_heard_of |= line.person.is_some_and(|user| self.users.contains(&user));
+    }
+
+    /// What is to be said of the names that nobody knows, and how the right ones are found.
+    fn unknown(&self) -> Option<String> {
+        let said =
+            if self.state_was_asked { "nothing is known of" } else { "no line of the audit log is about" };
+        let team = |team: &Team| match &team.name {
+            TeamName::Id(id) => format!("{said} a team with GitHub's id {id}"),
+            TeamName::Slug(slug, _) => format!("{said} a team `{}`", Safe(slug)),
+        };
+        let teams: Vec<_> = self.teams.iter().filter(|team| !team.is_heard_of).map(team).collect();
+        let person = self.person.as_ref().filter(|_| !self.is_heard_of).map(|person| match person {
+            PersonName::Id(user) => format!("{said} a person with GitHub's id {user}"),
+            PersonName::Login(login) => format!("{said} a person with the login `{}`", Safe(login.as_str())),
+            PersonName::Mail(mail) => format!("{said} a person with the address `{}`", Safe(mail.as_str())),
+        });
+        let fix = match teams.is_empty() {
+            false => "`sentry-team-sync explain` lists the teams that are mirrored",
+            true => {
+                "give the login as in github.com/LOGIN; `sentry-team-sync audit` without it shows every line"
+            }
+        };
+        let all: Vec<_> = teams.into_iter().chain(person).collect();
+        (!all.is_empty()).then(|| format!("{}\n  fix: {fix}", all.join("; ")))
     }
 
     fn has_login(&self, line: &Line) -> bool {
-        let person = self.query.person.as_deref().map(|name| name.trim_start_matches('@'));
-        line.login.as_ref().zip(person).is_some_and(|(login, name)| login.eq_ignore_ascii_case(name))
+        let Some(PersonName::Login(login)) = &self.person else { return false };
+        line.login.as_ref().is_some_and(|known| login.is(known))
     }
 
     fn is(&self, line: &Line) -> bool {
-        let of_team = || self.has_slug(line) || line.team.is_some_and(|team| self.teams.contains(&team));
-        let of_person = || self.has_login(line) || line.person.is_some_and(|user| self.users.contains(&user));
-        (self.query.teams.is_empty() || of_team()) && (self.query.person.is_none() || of_person())
+        let of_team = |team: &Team| team.has_slug(line) || line.team.is_some_and(|id| team.ids.contains(&id));
+        let of_person = || {
+            let is_user = line.person.is_some_and(|user| self.users.contains(&user));
+            let is_member = line.member.is_some_and(|member| self.members.contains(&member));
+            self.has_login(line) || is_user || is_member
+        };
+        (self.teams.is_empty() || self.teams.iter().any(of_team)) && (self.person.is_none() || of_person())
     }
 }
 
-/// The number of `id:NUMBER`.
-fn by_id(text: &str) -> Option<u64> {
-    text.strip_prefix("id:")?.parse().ok()
+impl Team {
+    fn has_slug(&self, line: &Line) -> bool {
+        let Some(slug) = self.name.slug() else { return false };
+        line.slug.iter().chain(&line.to).any(|known| known.eq_ignore_ascii_case(slug))
+    }
 }
 
 impl fmt::Display for Line {

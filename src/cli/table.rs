@@ -89,9 +89,9 @@ const REASON: Flag = flag("reason", Takes::One("TEXT"), "why, for the audit log"
 const LISTED: &str = "`sentry-team-sync status` lists them";
 const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
 const GUID: Word = Word { sign: "GUID", what: "the GUID of a delivery", fix: LISTED, choices: &[] };
-const LOGIN: Word = Word {
-    sign: "LOGIN",
-    what: "one GitHub login",
+const PERSON: Word = Word {
+    sign: "PERSON",
+    what: "one person: a GitHub login, id:NUMBER of GitHub, or an e-mail address",
     fix: "give the name as in github.com/LOGIN",
     choices: &[],
 };
@@ -128,7 +128,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         operand: Operand::None,
         flags: &[
             JSON,
-            flag("team", Takes::Many("SLUG"), "only this team; may be given several times"),
+            flag("team", Takes::Many("TEAM"), "only this team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub; may be given several times"),
             flag("save", Takes::One("FILE"), "keep the plan in a file"),
             flag("apply", Takes::Perhaps("FILE"), "carry the plan out; with a kept plan, only if a fresh one is the same"),
         ],
@@ -170,10 +170,24 @@ pub const COMMANDS: &[CommandHelp] = &[
         read: |typed| run(Command::Reject { reason: typed.text("reason")?, holds: typed.operands }),
     },
     CommandHelp {
-        name: "whois",
-        operand: Operand::One(LOGIN),
+        name: "pause",
+        operand: Operand::None,
+        flags: &[flag("reason", Takes::One("TEXT"), "why, for whoever reads the status")],
+        help: "stop all writes to Sentry until `resume`; deliveries are still accepted, and both sides still compared",
+        read: |typed| run(Command::Pause { reason: typed.text("reason")? }),
+    },
+    CommandHelp {
+        name: "resume",
+        operand: Operand::None,
         flags: &[],
-        help: "who a GitHub account is in Sentry, step by step",
+        help: "allow writes to Sentry again and work through what was queued, in order",
+        read: |_| run(Command::Resume),
+    },
+    CommandHelp {
+        name: "whois",
+        operand: Operand::One(PERSON),
+        flags: &[],
+        help: "who a GitHub account is in Sentry, step by step; of an e-mail address, whose it is on both sides",
         read: |typed| run(Command::Whois { login: typed.operand()? }),
     },
     CommandHelp {
@@ -204,8 +218,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "audit",
         operand: Operand::None,
         flags: &[
-            flag("team", Takes::Many("SLUG"), "only lines about this team: its slug in Sentry, or id:NUMBER of GitHub"),
-            flag("person", Takes::One("LOGIN"), "only lines about this GitHub account: its login, or id:NUMBER"),
+            flag("team", Takes::Many("TEAM"), "only lines about this team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub"),
+            flag("person", Takes::One("PERSON"), "only lines about this person: a GitHub login, id:NUMBER, or an e-mail address"),
             flag("since", Takes::One("TIME"), "only lines from then on: 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 3d"),
             JSON,
         ],
@@ -321,10 +335,10 @@ mod tests {
     fn usages_read_as_people_know_them() {
         let usage = |name: &str| CommandHelp::named(name).unwrap().usage();
         assert_eq!(usage("serve"), "serve");
-        assert_eq!(usage("sync"), "sync [--json] [--team SLUG]… [--save FILE] [--apply[=FILE]]");
-        assert_eq!(usage("approve"), "approve HOLD…|--all");
-        assert_eq!(usage("whois"), "whois LOGIN");
-        assert_eq!(usage("undo"), "undo [ID]");
+        assert_eq!(usage("sync"), "sync [--json] [--team TEAM]… [--save FILE] [--apply[=FILE]]");
+        assert_eq!(usage("approve"), "approve [--reason TEXT] HOLD…|--all");
+        assert_eq!(usage("whois"), "whois PERSON");
+        assert_eq!(usage("undo"), "undo [--reason TEXT] [ID]");
     }
 
     /// Flags may stand before the command: what one takes must be known by its name alone.

@@ -11,6 +11,7 @@ use crate::escape::{self, Quoted, Safe};
 use crate::explain::{find, look, Explanation};
 use crate::github::TeamFacts;
 use crate::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
+use crate::meant::TeamName;
 use crate::reconcile::compare::unfollowed;
 use crate::snapshot::SentrySnapshot;
 use crate::state::record::Mode;
@@ -19,19 +20,23 @@ use crate::work::hint::Outcome;
 /// Explains one team.
 pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     let mut reply = Reply::default();
-    let shown = match bench.engine.map_or(Ok(None), |engine| on_github(engine, text)) {
+    let name = TeamName::read(text);
+    if let Some(why) = bench.journal.read(|state| name.stranger(state.org.as_ref().map(|org| &org.login))) {
+        return Reply::failed(why);
+    }
+    let shown = match bench.engine.map_or(Ok(None), |engine| on_github(engine, &name)) {
         Ok(shown) => shown,
         Err(why) => {
             reply.fail(&format!("failed to ask GitHub for the team: {why}"));
             None
         }
     };
-    let team = match which(bench, text, shown.as_ref()) {
+    let team = match which(bench, text, &name, shown.as_ref()) {
         Ok(Some(team)) => team,
         // It may be one that only GitHub knows.
         Ok(None) if reply.exit != 0 => return reply,
         Ok(None) => {
-            let found = bench.engine.and_then(|engine| one_unfollowed(engine, text, json));
+            let found = bench.engine.and_then(|engine| one_unfollowed(engine, name.slug()?, json));
             return found.unwrap_or_else(|| unknown(text));
         }
         Err(several) => return several,
@@ -146,12 +151,12 @@ fn all_unfollowed(engine: &Engine, reply: &mut Reply) -> Vec<Listed> {
 }
 
 /// The team that GitHub shows under this slug now; of one that is named by its id, if the mirror does not know it.
-fn on_github(engine: &Engine, text: &str) -> Result<Option<TeamFacts>, String> {
+fn on_github(engine: &Engine, name: &TeamName) -> Result<Option<TeamFacts>, String> {
     let Some((org, Mode::Read)) = engine.bearings() else { return Ok(None) };
-    let shown = match find::by_id(text) {
-        Some(team) if engine.state(|state| find::is_known(state, team)) => return Ok(None),
-        Some(team) => engine.github.team(org.id, team),
-        None => engine.github.team_of_slug(&org.login, &GithubSlug::from(text)),
+    let shown = match name {
+        TeamName::Id(team) if engine.state(|state| find::is_known(state, *team)) => return Ok(None),
+        TeamName::Id(team) => engine.github.team(org.id, *team),
+        TeamName::Slug(slug, _) => engine.github.team_of_slug(&org.login, &GithubSlug::from(slug.as_str())),
     };
     shown.map_err(|trouble| match engine.github_trouble(trouble) {
         Outcome::Later(why, _) | Outcome::Failed(why) => why,
@@ -160,15 +165,16 @@ fn on_github(engine: &Engine, text: &str) -> Result<Option<TeamFacts>, String> {
 }
 
 /// The team that is meant; an error if there are several.
-fn which(bench: &Bench, text: &str, shown: Option<&TeamFacts>) -> Result<Option<GithubTeamId>, Reply> {
-    if let Some(team) = find::by_id(text) {
-        let known = shown.is_some() || bench.journal.read(|state| find::is_known(state, team));
-        return Ok(known.then_some(team));
-    }
-    let mut teams = bench.journal.read(|state| find::by_slug(state, &bench.settings, text));
+fn which(
+    bench: &Bench,
+    text: &str,
+    name: &TeamName,
+    shown: Option<&TeamFacts>,
+) -> Result<Option<GithubTeamId>, Reply> {
+    let mut teams = bench.journal.read(|state| name.in_state(state, &bench.settings));
     teams.extend(shown.map(|facts| facts.id));
-    if teams.is_empty() {
-        teams = find::in_audit(&bench.settings.state_dir, text).unwrap_or_default();
+    if let (true, Some(slug)) = (teams.is_empty(), name.slug()) {
+        teams = find::in_audit(&bench.settings.state_dir, slug).unwrap_or_default();
     }
     let mut found = teams.iter();
     match (found.next(), found.next()) {

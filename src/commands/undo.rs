@@ -13,6 +13,7 @@ use crate::audit::Entry;
 use crate::engine::Engine;
 use crate::escape::{Quoted, Safe};
 use crate::ids::SentryTeamId;
+use crate::meant::TeamName;
 use crate::reconcile::read::Progress;
 use crate::words::counted;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Own};
@@ -60,7 +61,14 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
 
 /// Brings one back.
 pub fn run(engine: &Engine, id: &str, asked: &Asked, progress: Progress) -> Reply {
-    let deletion = match read(&engine.settings().state_dir).and_then(|found| choose(found, id)) {
+    if let Some(pause) = engine.pause() {
+        return Reply::paused(&pause);
+    }
+    let name = TeamName::read(id);
+    if let Some(why) = engine.state(|state| name.stranger(state.org.as_ref().map(|org| &org.login))) {
+        return Reply::failed(why);
+    }
+    let deletion = match read(&engine.settings().state_dir).and_then(|found| choose(found, id, &name)) {
         Ok(deletion) => deletion,
         Err(reply) => return reply,
     };
@@ -96,12 +104,15 @@ fn read(state_dir: &Path) -> Result<Vec<Deletion>, Reply> {
     })
 }
 
-/// By the Sentry team's id, or by its slug if only one was deleted under it.
-fn choose(found: Vec<Deletion>, id: &str) -> Result<Deletion, Reply> {
-    let number = id.parse().ok().map(SentryTeamId);
-    let is_it = |deletion: &&Deletion| match number {
-        Some(number) => deletion.sentry == number,
-        None => deletion.slug.as_str() == id && deletion.is_certain,
+/// By the Sentry team's id, or by its slug or GitHub's number if only one was deleted under it.
+fn choose(found: Vec<Deletion>, id: &str, name: &TeamName) -> Result<Deletion, Reply> {
+    let number = id.trim().parse().ok().map(SentryTeamId);
+    let is_it = |deletion: &&Deletion| match (number, name) {
+        (Some(number), _) => deletion.sentry == number,
+        (None, TeamName::Id(team)) => deletion.team == *team && deletion.is_certain,
+        (None, TeamName::Slug(slug, _)) => {
+            deletion.slug.as_str().eq_ignore_ascii_case(slug) && deletion.is_certain
+        }
     };
     let chosen: Vec<_> = found.iter().filter(is_it).collect();
     match chosen.as_slice() {
@@ -113,7 +124,7 @@ fn choose(found: Vec<Deletion>, id: &str) -> Result<Deletion, Reply> {
         several => {
             let ids: Vec<_> = several.iter().map(|d| format!("{} ({})", d.sentry, Safe(&d.at))).collect();
             Err(Reply::failed(format_args!(
-                "several deleted teams had the slug `{}`\n  fix: name one by its id: {}",
+                "several deleted teams were called `{}`\n  fix: name one by its id: {}",
                 Safe(id),
                 ids.join(", ")
             )))

@@ -123,7 +123,7 @@ impl<'a> Count<'a> {
             sources.join(", ")
         );
         let mut findings = vec![AREA.ok(what)];
-        let whois = "`sentry-team-sync whois LOGIN` shows why";
+        let whois = "`sentry-team-sync whois PERSON` shows why";
         let mut add = |people: &[&str], one, many, fix: String| {
             if !people.is_empty() {
                 let names = some_of(people.iter().copied());

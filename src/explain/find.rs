@@ -1,4 +1,4 @@
-//! Which team is meant: a slug on GitHub, a slug in Sentry, or `id:` and GitHub's number.
+//! Which teams a slug stands for, on GitHub or in Sentry, by what is known here; what is typed for it reads `meant`.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,11 +14,6 @@ use crate::state::State;
 
 /// How many of the newest queued deliveries are looked through for the slug of a team.
 const LOOKED_THROUGH: usize = 1000;
-
-/// GitHub's number, if it is one.
-pub fn by_id(text: &str) -> Option<GithubTeamId> {
-    text.strip_prefix("id:")?.parse().ok()
-}
 
 /// The teams that the state knows under a slug.
 pub fn by_slug(state: &State, settings: &Settings, text: &str) -> BTreeSet<GithubTeamId> {
@@ -37,7 +32,8 @@ pub fn by_slug(state: &State, settings: &Settings, text: &str) -> BTreeSet<Githu
         Some((Intent::Renaming { to, .. }, _)) => is_it(*team, to.as_str()),
         _ => false,
     });
-    let told = deliveries(state).filter(|(_, slug)| slug.as_str() == text).map(|(team, _)| team);
+    let told =
+        deliveries(state).filter(|(_, slug)| slug.as_str().eq_ignore_ascii_case(text)).map(|(team, _)| team);
     bound.map(|(team, _)| team).chain(held).chain(begun).chain(told).collect()
 }
 
@@ -45,7 +41,7 @@ pub fn by_slug(state: &State, settings: &Settings, text: &str) -> BTreeSet<Githu
 pub fn in_audit(state_dir: &Path, text: &str) -> io::Result<BTreeSet<GithubTeamId>> {
     let mut teams = BTreeSet::new();
     Log::of(state_dir).each(None, &mut |_, line| {
-        if line.slug.iter().chain(&line.to).any(|slug| slug == text) {
+        if line.slug.iter().chain(&line.to).any(|slug| slug.eq_ignore_ascii_case(text)) {
             teams.extend(line.team);
         }
         Ok(())

@@ -115,6 +115,16 @@ impl Directory {
         }
     }
 
+    /// Everybody who shows an address, whether it counts or not, and what it is worth.
+    pub fn bearers(&self, address: &Address) -> Vec<(MemberId, &'static str)> {
+        let how = |weight| match weight {
+            Weight::Counts => "verified, or an open invite",
+            Weight::Unverified => "their primary address, which Sentry does not show to be verified",
+            Weight::Expired => "an invite that has expired",
+        };
+        self.entries(address).map(|entry| (entry.member, how(entry.weight))).collect()
+    }
+
     /// Whether any member shows an address, of whatever weight.
     pub fn knows(&self, address: &Address) -> bool {
         self.entries(address).next().is_some()

@@ -1,13 +1,14 @@
-//! Which teams of a comparison somebody has chosen by slug (`sync --team`). Pure.
+//! Which teams of a comparison somebody has chosen (`sync --team`). Pure.
 //!
-//! A slug that no team has is an error that names it. It must never be an empty choice: "in sync" is no answer to a
+//! A name that no team has is an error that tells it. It must never be an empty choice: "in sync" is no answer to a
 //! typing mistake.
 
 use std::collections::HashSet;
 
 use crate::config::Settings;
 use crate::escape::plain;
-use crate::ids::{GithubSlug, GithubTeamId, SentrySlug};
+use crate::ids::{GithubSlug, GithubTeamId, Login, SentrySlug};
+use crate::meant::TeamName;
 use crate::slug;
 use crate::snapshot::GithubSnapshot;
 use crate::state::State;
@@ -19,6 +20,7 @@ const SLIPS: usize = 2;
 #[derive(Debug)]
 pub struct Roster {
     teams: Vec<Entry>,
+    org: Option<Login>,
 }
 
 #[derive(Debug)]
@@ -38,13 +40,24 @@ pub struct Choice {
     pub teams: HashSet<GithubTeamId>,
     /// Those that GitHub shows and that are mirrored.
     pub mirrored: HashSet<GithubTeamId>,
-    /// The slugs, as they were asked for, of teams that `SYNC_TEAMS` leaves out.
+    /// The names, as they were asked for, of teams that `SYNC_TEAMS` leaves out.
     pub dormant: Vec<String>,
 }
 
-/// Slugs that no team has, and the most similar one that a team has.
+/// Names that no team has.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unknown(Vec<(String, Option<String>)>);
+pub struct Unknown(Vec<Nobody>);
+
+/// One of them.
+#[derive(Debug, PartialEq, Eq)]
+enum Nobody {
+    /// A slug, and the most similar one that a team has.
+    Slug(String, Option<String>),
+    /// GitHub's number.
+    Id(GithubTeamId),
+    /// A team of another organisation; what is to be said of it.
+    Elsewhere(String),
+}
 
 impl Roster {
     /// The teams that GitHub shows, dormant ones too, and the bound ones that it does not show.
@@ -70,22 +83,19 @@ impl Roster {
             sentry: vec![binding.slug.clone()],
             dormant: false,
         }));
-        Self { teams }
+        Self { teams, org: state.org.as_ref().map(|org| org.login.clone()) }
     }
 
-    /// The teams of these slugs. Sentry's slugs come first, because plans show those; GitHub's own are accepted too.
-    pub fn choose(&self, slugs: &[String]) -> Result<Choice, Unknown> {
+    /// The teams of these names. Sentry's slugs come first, because plans show those; GitHub's own are accepted too.
+    pub fn choose(&self, names: &[String]) -> Result<Choice, Unknown> {
         let (mut choice, mut unknown) = (Choice::default(), Vec::new());
-        for slug in slugs {
-            let mut found: Vec<_> = self.teams.iter().filter(|entry| entry.has_in_sentry(slug)).collect();
-            if found.is_empty() {
-                found = self.teams.iter().filter(|entry| entry.has_on_github(slug)).collect();
-            }
-            if found.is_empty() {
-                unknown.push((slug.clone(), self.nearest(slug)));
-            }
+        for text in names {
+            let found = self.find(&TeamName::read(text)).unwrap_or_else(|nobody| {
+                unknown.push(nobody);
+                Vec::new()
+            });
             if found.iter().any(|entry| entry.dormant) {
-                choice.dormant.push(slug.clone());
+                choice.dormant.push(text.clone());
             }
             choice.teams.extend(found.iter().map(|entry| entry.team));
             let mirrored = found.iter().filter(|entry| entry.github.is_some() && !entry.dormant);
@@ -95,6 +105,31 @@ impl Roster {
             Ok(choice)
         } else {
             Err(Unknown(unknown))
+        }
+    }
+
+    fn find(&self, name: &TeamName) -> Result<Vec<&Entry>, Nobody> {
+        if let Some(why) = name.stranger(self.org.as_ref()) {
+            return Err(Nobody::Elsewhere(why));
+        }
+        let all = |is_it: &dyn Fn(&Entry) -> bool| -> Vec<_> {
+            self.teams.iter().filter(|entry| is_it(entry)).collect()
+        };
+        let found = match name {
+            TeamName::Id(team) => all(&|entry| entry.team == *team),
+            TeamName::Slug(slug, _) => {
+                let in_sentry = all(&|entry| entry.has_in_sentry(slug));
+                if in_sentry.is_empty() {
+                    all(&|entry| entry.has_on_github(slug))
+                } else {
+                    in_sentry
+                }
+            }
+        };
+        match (found.is_empty(), name) {
+            (false, _) => Ok(found),
+            (true, TeamName::Id(team)) => Err(Nobody::Id(*team)),
+            (true, TeamName::Slug(slug, _)) => Err(Nobody::Slug(slug.clone(), self.nearest(slug))),
         }
     }
 
@@ -111,23 +146,30 @@ impl Roster {
 
 impl Entry {
     fn has_in_sentry(&self, slug: &str) -> bool {
-        self.sentry.iter().any(|own| own.as_str() == slug)
+        self.sentry.iter().any(|own| own.as_str().eq_ignore_ascii_case(slug))
     }
 
     fn has_on_github(&self, slug: &str) -> bool {
-        self.github.as_ref().is_some_and(|own| !slug.is_empty() && own.as_str() == slug)
+        self.github.as_ref().is_some_and(|own| !slug.is_empty() && own.as_str().eq_ignore_ascii_case(slug))
     }
 }
 
 impl Unknown {
     /// What is wrong, on one line.
     pub fn what(&self) -> String {
-        let one = |(slug, near): &(String, Option<String>)| {
-            let near = near.as_ref().map(|near| format!(" (did you mean `{}`?)", plain(near, 60)));
-            format!("`{}`{}", plain(slug, 60), near.unwrap_or_default())
-        };
-        let slugs: Vec<_> = self.0.iter().map(one).collect();
-        format!("no team has the slug {}", slugs.join(", nor "))
+        let (mut slugs, mut others) = (Vec::new(), Vec::new());
+        for nobody in &self.0 {
+            match nobody {
+                Nobody::Slug(slug, near) => {
+                    let near = near.as_ref().map(|near| format!(" (did you mean `{}`?)", plain(near, 60)));
+                    slugs.push(format!("`{}`{}", plain(slug, 60), near.unwrap_or_default()));
+                }
+                Nobody::Id(team) => others.push(format!("GitHub shows no team with the id {team}")),
+                Nobody::Elsewhere(why) => others.push(why.clone()),
+            }
+        }
+        let slugs = (!slugs.is_empty()).then(|| format!("no team has the slug {}", slugs.join(", nor ")));
+        slugs.into_iter().chain(others).collect::<Vec<_>>().join("; ")
     }
 
     /// How the right slug is found.

@@ -30,7 +30,7 @@ pub struct Sides<'a> {
     pub people: &'a BTreeMap<GithubUserId, Identity>,
     /// Of these the public profile could not be read: they may be anybody.
     pub unread: &'a BTreeSet<GithubUserId>,
-    /// Bound teams that GitHub has deleted, for certain.
+    /// Teams that are bound, or being made, and that GitHub has deleted, for certain.
     pub deleted: &'a BTreeSet<GithubTeamId>,
     /// What the mirror knows.
     pub state: &'a State,
@@ -63,6 +63,10 @@ struct Index<'a> {
     wanted: HashMap<SentrySlug, GithubTeamId>,
     /// Teams that would take over a Sentry team if a person let them.
     disputed: HashSet<GithubTeamId>,
+    /// Sentry teams that an attempt of ours has made whose answer was lost, and for whom.
+    made: BTreeMap<SentryTeamId, GithubTeamId>,
+    /// Slugs that were to be those of teams which are neither on GitHub any more, as far as it shows them, nor in Sentry.
+    unmade: HashMap<&'a SentrySlug, GithubTeamId>,
     /// Bound teams that give up their slug by this very plan.
     giving_up: HashSet<GithubTeamId>,
 }
@@ -150,12 +154,35 @@ impl<'a> Index<'a> {
             slugs,
             wanted: HashMap::new(),
             disputed: disputed(sides.state),
+            made: BTreeMap::new(),
+            unmade: HashMap::new(),
             giving_up: HashSet::new(),
             sides,
         };
+        index.made = index.made();
+        index.unmade = index.unmade();
         index.wanted = index.wanted();
         index.giving_up = index.giving_up();
         index
+    }
+
+    /// The slug was free when the attempt was recorded, so that whoever has it now was made by it.
+    fn made(&self) -> BTreeMap<SentryTeamId, GithubTeamId> {
+        let teams = &self.sides.state.teams;
+        let made = teams.being_made().filter_map(|(team, slug)| Some((self.by_slug.get(slug)?.id, team)));
+        made.filter(|(sentry, _)| teams.of_sentry(*sentry).is_none()).collect()
+    }
+
+    fn unmade(&self) -> HashMap<&'a SentrySlug, GithubTeamId> {
+        let being_made = self.sides.state.teams.being_made().map(|(team, slug)| (slug, team));
+        being_made
+            .filter(|(slug, team)| !self.shown.contains(team) && !self.by_slug.contains_key(slug))
+            .collect()
+    }
+
+    /// Which GitHub team a Sentry team follows.
+    fn owner(&self, sentry: SentryTeamId) -> Option<GithubTeamId> {
+        self.sides.state.teams.of_sentry(sentry).or_else(|| self.made.get(&sentry).copied())
     }
 
     fn wanted(&self) -> HashMap<SentrySlug, GithubTeamId> {
@@ -172,7 +199,8 @@ impl<'a> Index<'a> {
     /// is told by the last one. A circle is broken through a temporary slug.
     fn giving_up(&self) -> HashSet<GithubTeamId> {
         let mut known: HashMap<GithubTeamId, bool> = HashMap::new();
-        for (first, _) in self.sides.state.teams.bindings() {
+        let bound = self.sides.state.teams.bindings().map(|(team, _)| team);
+        for first in bound.chain(self.made.values().copied()) {
             let (mut path, mut at) = (Vec::new(), first);
             let moves = loop {
                 match known.get(&at) {
@@ -188,7 +216,8 @@ impl<'a> Index<'a> {
             };
             known.extend(path.into_iter().map(|team| (team, moves)));
         }
-        known.into_iter().filter(|(_, moves)| *moves).map(|(team, _)| team).collect()
+        let deleted = self.unmade.values().copied().filter(|team| self.sides.deleted.contains(team));
+        known.into_iter().filter(|(_, moves)| *moves).map(|(team, _)| team).chain(deleted).collect()
     }
 
     /// The mirrored team that has the slug that a bound team wants, or whether the team gives up its own without that.
@@ -204,19 +233,25 @@ impl<'a> Index<'a> {
             return Err(false);
         }
         match self.by_slug.get(slug) {
-            None => Err(true),
-            Some(found) => self.sides.state.teams.of_sentry(found.id).ok_or(false),
+            None => Err(self.unmade.get(slug).is_none_or(|team| self.sides.deleted.contains(team))),
+            Some(found) => self.owner(found.id).ok_or(false),
         }
     }
 
     /// The binding as Sentry shows the team now; `None` if it follows nothing, or that is gone.
     fn binding(&self, team: GithubTeamId) -> Option<Binding> {
-        let binding = self.sides.state.teams.binding(team)?.clone();
+        let Some(binding) = self.sides.state.teams.binding(team).cloned() else { return self.made_for(team) };
         match self.by_id.get(&binding.sentry) {
             Some(now) => Some(Binding { slug: now.slug.clone(), name: now.name.as_str().into(), ..binding }),
             None if self.sides.sentry.listed => None,
             None => Some(binding),
         }
+    }
+
+    fn made_for(&self, team: GithubTeamId) -> Option<Binding> {
+        let sentry = self.made.iter().find(|(_, made_for)| **made_for == team).map(|(sentry, _)| *sentry)?;
+        let Team { slug, name, .. } = self.by_id.get(&sentry)?;
+        Some(Binding { sentry, slug: slug.clone(), name: name.as_str().into(), origin: Origin::Created })
     }
 
     fn team(&self, team: &GithubTeam, slug: &SentrySlug, aside: &mut Aside) -> TeamPlan {
@@ -278,11 +313,11 @@ impl<'a> Index<'a> {
         }
         let holder = match self.by_slug.get(slug) {
             Some(found) if binding.is_some_and(|binding| binding.sentry == found.id) => Holder::Nobody,
-            Some(found) => match state.teams.of_sentry(found.id) {
+            Some(found) => match self.owner(found.id) {
                 Some(owner) if owner != team.facts.id => Holder::Team(owner),
                 _ => Holder::Stranger(found.id, self.decision(team.facts.id, found.id, slug)),
             },
-            None => Holder::Nobody,
+            None => self.unmade.get(slug).map_or(Holder::Nobody, |owner| Holder::Team(*owner)),
         };
         let older = match team.facts.created_at {
             Some(at) => at.after(std::time::Duration::from_secs(1)) <= state.first_start,
@@ -466,9 +501,10 @@ impl<'a> Index<'a> {
 
     /// Bound teams that the snapshot does not show.
     fn absent(&self) -> Vec<TeamPlan> {
-        let absent = self.sides.state.teams.bindings().filter(|(team, _)| !self.shown.contains(team));
+        let bound = self.sides.state.teams.bindings().map(|(team, _)| team);
+        let absent = bound.chain(self.made.values().copied()).filter(|team| !self.shown.contains(team));
         absent
-            .filter_map(|(team, _)| {
+            .filter_map(|team| {
                 let binding = self.binding(team)?;
                 let deleted = self.sides.deleted.contains(&team);
                 let step = if deleted { self.end(&binding) } else { Step::NotVisible };

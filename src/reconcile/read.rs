@@ -34,8 +34,11 @@ pub struct Both {
     pub people: BTreeMap<GithubUserId, Identity>,
     /// Of these too little could be read: the public profile, or the list that would tell their addresses.
     pub unread: BTreeSet<GithubUserId>,
-    /// Teams that are bound, or would be if a person let them, and that GitHub has deleted, for certain.
+    /// Teams that are bound, or being made, or would be bound if a person let them, and that GitHub has deleted, for
+    /// certain.
     pub deleted: BTreeSet<GithubTeamId>,
+    /// A Sentry team was not to be found any more when its people were read: who is in it is not known.
+    pub moved: bool,
     /// How much there is on GitHub, for this comparison's guards.
     pub sizes: Sizes,
     /// The same as the measure for the next reading.
@@ -69,8 +72,9 @@ impl Engine {
         };
         sentry.teams.sort_by(|a, b| a.slug.cmp(&b.slug));
         progress("reading who is in Sentry's teams");
-        sentry.in_team =
-            self.read_members_of(&self.teams_of_interest(&settings, &github, &sentry), progress)?;
+        let teams = self.teams_of_interest(&settings, &github, &sentry);
+        sentry.in_team = self.read_members_of(&teams, progress)?;
+        let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
         let (people, unread) = self.identify_all(&mut github)?;
         let shown = shown(&github);
@@ -78,7 +82,7 @@ impl Engine {
         let sizes = whole(&github, shown, last);
         // What is incomplete is no measure for what comes after it.
         let measure = if github.gaps.lists.is_empty() { shown } else { last.unwrap_or(shown) };
-        Ok(Both { settings, github, sentry, people, unread, deleted, sizes, measure })
+        Ok(Both { settings, github, sentry, people, unread, deleted, moved, sizes, measure })
     }
 
     /// All teams, where they may be listed, and everybody in the organisation.
@@ -122,6 +126,8 @@ impl Engine {
         sentry.teams.iter().filter(matters).cloned().collect()
     }
 
+    /// Who is in each of the teams. One that was renamed since they were listed is read under its new slug, and one that is
+    /// not to be found at all is left out: a 404 is no empty team.
     fn read_members_of(
         &self,
         teams: &[Team],
@@ -135,15 +141,22 @@ impl Engine {
             }
             // Sentry counts deactivated people too, so that nobody at all is all that the count can tell.
             if team.member_count == Some(0) {
-                return Ok(Vec::new());
+                return Ok(Some(Vec::new()));
             }
-            Ok(self.sentry.team_member_ids(&team.slug)?.unwrap_or_default())
+            if let Some(members) = self.sentry.team_member_ids(&team.slug)? {
+                return Ok(Some(members));
+            }
+            match self.sentry.team_by_id(team.id)? {
+                Some(now) => self.sentry.team_member_ids(&now.slug),
+                None => Ok(None),
+            }
         })?;
-        Ok(teams.iter().map(|team| team.id).zip(read).collect())
+        let read = teams.iter().zip(read).filter_map(|(team, members)| Some((team.id, members?)));
+        Ok(read.collect())
     }
 
-    /// Teams that are bound, or would be if a person let them, that the snapshot does not show, and that GitHub no longer
-    /// has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
+    /// Teams that are bound, or being made, or would be bound if a person let them, that the snapshot does not show, and that
+    /// GitHub no longer has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
         let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
         let Some((org, _)) = self.bearings() else { return Ok(BTreeSet::new()) };
@@ -152,6 +165,7 @@ impl Engine {
         }
         let absent: BTreeSet<_> = self.state(|state| {
             let bound = state.teams.bindings().map(|(team, _)| team);
+            let bound = bound.chain(state.teams.being_made().map(|(team, _)| team));
             let disputing = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(HeldChange::team);
             let absent = bound.chain(disputing).filter(|team| !shown.contains(team));
             // Another account's token may have shown it, and this one may not see it.

@@ -14,6 +14,7 @@ use super::rules;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
+use crate::heard::LAG;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
@@ -86,6 +87,8 @@ pub struct Reconciled {
     pub summary: String,
     /// The same as numbers.
     pub counts: Counts,
+    /// Nothing of it was carried out, because of a pause.
+    pub paused: bool,
     /// How its parts stand.
     pub run: Arc<Run>,
 }
@@ -161,7 +164,7 @@ impl Engine {
     ) -> Result<Option<Reconciled>, Trouble> {
         let comparing = self.comparing.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self.last_reconcile();
-        if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
+        if self.is_reconciling() {
             return Ok(None);
         }
         let began = Instant::now();
@@ -173,9 +176,13 @@ impl Engine {
             last.run.supersede();
         }
         let took = began.elapsed();
-        let run = self.carry_out(&comparison);
-        let (summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
-        let done = Reconciled { at: Timestamp::now(), took, summary, counts, run };
+        let paused = self.pause().is_some();
+        let run = self.carry_out(&comparison, paused);
+        let (mut summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
+        if paused {
+            summary += "; paused: none of it was carried out";
+        }
+        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, run };
         *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
@@ -184,16 +191,23 @@ impl Engine {
         Ok(Some(done))
     }
 
+    /// Whether a comparison is being carried out: another one has to wait. Nothing is during a pause.
+    pub fn is_reconciling(&self) -> bool {
+        let last = self.last_reconcile();
+        last.is_some_and(|last| last.run.tally().is_under_way(Instant::now())) && self.pause().is_none()
+    }
+
     /// The last comparison that was carried out.
     pub fn last_reconcile(&self) -> Option<Reconciled> {
         self.last_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Records what was seen, and hands what may be done to the lanes.
-    pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
+    /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
+    fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
+        self.forget_denied(&both.github.teams);
         self.incomplete.learn(plan, Timestamp::now());
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
         let run = Arc::new(Run::default());
@@ -217,6 +231,9 @@ impl Engine {
             );
             self.journal.note(Record::Mended);
         }
+        if paused {
+            return run;
+        }
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
@@ -227,7 +244,29 @@ impl Engine {
                 );
             }
         }
+        if both.moved {
+            // Nobody is taken out of it now; another comparison sees who is in it.
+            run.leave();
+            self.look_again();
+        }
+        self.forget_unmade(both, *seq, *read, &run);
         run
+    }
+
+    /// A team that GitHub has deleted and that Sentry never got: the attempt to make it is over, and its slug free. Nothing
+    /// changes in Sentry, so that no plan shows it.
+    fn forget_unmade(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
+        let there: HashSet<_> = both.sentry.teams.iter().map(|team| &team.slug).collect();
+        let unmade: Vec<_> = self.state(|state| {
+            let being_made = state.teams.being_made();
+            let unmade =
+                being_made.filter(|(team, slug)| both.deleted.contains(team) && !there.contains(slug));
+            unmade.map(|(team, slug)| (team, slug.clone())).collect()
+        });
+        for (team, slug) in unmade {
+            let part = Part::new(team, [seq, read], vec![Task::End { slug }], run.clone());
+            self.lanes.add(LaneKey::Team(team), Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part)));
+        }
     }
 
     /// New holds are written down; those that are no longer due are history. Of what could not be seen completely this time,
@@ -277,6 +316,25 @@ impl Engine {
             });
             over.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
         }
+    }
+
+    /// What an event's guard has stopped, and GitHub does not confirm: a team that is listed is not deleted, and whoever is
+    /// listed in it is not taken out. Replicas know of a change by the time that is looked at here.
+    fn forget_denied(&self, listed: &[GithubTeam]) {
+        let listed: HashMap<_, _> = listed.iter().map(|team| (team.facts.id, &team.members)).collect();
+        let is_denied = |change: &HeldChange| match change {
+            HeldChange::Delete { team, .. } => listed.contains_key(team),
+            HeldChange::Remove { team, user, .. } => {
+                listed.get(team).is_some_and(|members| members.contains(user))
+            }
+            _ => false,
+        };
+        let now = Timestamp::now();
+        let denied: Vec<_> = self.state(|state| {
+            let old = state.holds.iter().filter(|hold| !hold.compared && now.since(hold.at) > LAG);
+            old.flat_map(|hold| &hold.changes).filter(|change| is_denied(change)).cloned().collect()
+        });
+        denied.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
     }
 
     /// What this token has shown itself, it can tell to be gone.

@@ -41,8 +41,8 @@ pub enum Mood {
 }
 
 impl Status {
-    /// The first of these that holds: no service, not ready, something for a person, a host that is down, no comparison
-    /// lately, something put off, work under way, true.
+    /// The first of these that holds: no service, not ready, paused, something for a person, a host that is down, no
+    /// comparison lately, something put off, work under way, true.
     pub(super) fn tell(&self, now: Timestamp) -> Headline {
         let say = |mood, title: &str, why: String| Headline { mood, title: title.into(), why };
         if self.started.is_none() {
@@ -56,6 +56,11 @@ impl Status {
             return say(Mood::Broken, "Not ready", self.while_not_ready(now));
         }
         let for_you = self.for_a_person();
+        if let Some(pause) = &self.paused {
+            let also = self.queue(now).into_iter().chain(for_you).collect::<Vec<_>>().join(", ");
+            let also = if also.is_empty() { also } else { format!(" {}", sentence(&also)) };
+            return say(Mood::Waits, "Paused", sentence(&pause.text) + &also);
+        }
         if !for_you.is_empty() {
             let why = sentence(&for_you.join(", ")) + &self.about_the_rest(now);
             return say(Mood::Waits, "Something waits for you", why);
@@ -250,6 +255,9 @@ impl LastReconcile {
         let found = format!("The last comparison{} found", self.ago(now, ","));
         let found = match self.differences {
             0 => format!("{found} no difference"),
+            _ if self.paused => {
+                format!("{found} {}; writes were paused, so none was carried out", differences(self))
+            }
             _ => format!("{found} {}: {}", differences(self), self.what_became_of_it()),
         };
         let told = |n, one, many| match n {
@@ -322,6 +330,7 @@ mod tests {
             held: 0,
             stuck: 0,
             unseen: 0,
+            paused: false,
             open,
             written: 0,
             adopted: 0,

@@ -5,6 +5,7 @@ mod headline;
 mod help;
 mod host;
 mod incomplete;
+mod pause;
 pub(crate) mod queue;
 mod readiness;
 mod recent;
@@ -20,6 +21,7 @@ pub use files::ReloadsView;
 pub use headline::{Headline, Mood};
 pub use host::{Host, Rate};
 pub use incomplete::IncompleteView;
+pub use pause::PauseView;
 pub use queue::{Attempt, Delayed, Queued, Wait};
 pub use recent::{RecentView, Tone};
 pub use since::Conditions;
@@ -59,6 +61,8 @@ pub struct Status {
     pub reasons: Vec<String>,
     /// What is wrong without keeping the mirror from being true.
     pub warnings: Vec<String>,
+    /// An operator's pause: nothing is written to Sentry.
+    pub paused: Option<PauseView>,
     /// The GitHub organisation.
     pub github_org: Option<String>,
     /// The Sentry organisation.
@@ -170,6 +174,8 @@ pub struct LastReconcile {
     pub stuck: usize,
     /// Teams that GitHub did not show.
     pub unseen: usize,
+    /// Nothing of it was carried out, because of a pause.
+    pub paused: bool,
     /// Teams with something still to be done.
     pub open: usize,
     /// Changes that were made in Sentry.
@@ -341,6 +347,7 @@ impl Status {
             reloads: ReloadsView::default(),
             user_map_refused: false,
             unused: None,
+            paused: state.paused.as_ref().map(PauseView::of),
             github_org: state.org.as_ref().map(|org| org.login.to_string()),
             sentry_org: String::new(),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),
@@ -408,6 +415,7 @@ impl LastReconcile {
             held: last.counts.held,
             stuck: last.counts.stuck,
             unseen: last.counts.unseen,
+            paused: last.paused,
             open: tally.open,
             written: tally.written,
             adopted: tally.adopted,
@@ -455,27 +463,4 @@ impl Unmatched {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{GithubTeamId, GithubUserId, Login};
-    use crate::state::record::Record;
-
-    #[test]
-    fn lists_end_and_numbers_are_whole() {
-        let mut state = State::default();
-        for n in 0..150_u64 {
-            state.apply(Record::Wanted {
-                team: GithubTeamId(1),
-                user: GithubUserId(n),
-                login: Login::from("zoe"),
-                why: "no address is known from map".into(),
-                at: Timestamp(1_000_000 - n),
-            });
-        }
-        let status = Status::of_state(&state);
-        assert_eq!((status.wanted, status.unmatched.len()), (150, SHOWN));
-        let first: Vec<_> = status.unmatched.iter().take(3).map(|person| person.id).collect();
-        assert_eq!(first, [149, 148, 147], "whoever waits longest comes first");
-        assert!(status.to_text().contains("… and 50 more people are wanted\n"));
-    }
-}
+mod tests;

@@ -51,6 +51,10 @@ impl Status {
             }
             (false, _) => {}
         }
+        if let Some(pause) = &self.paused {
+            let _ = writeln!(text, "PAUSED: {}", pause.text);
+            let _ = writeln!(text, "  to resume: sentry-team-sync resume");
+        }
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
         }

@@ -62,7 +62,7 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
     for args in [&["sync", "--help"][..], &["sync", "--json", "-h"]] {
         let (code, help, talk) = program(args);
         assert_eq!((code, talk.as_str()), (0, ""), "{args:?}");
-        assert!(help.starts_with("usage: sentry-team-sync sync [--json] [--team SLUG]…"), "{help}");
+        assert!(help.starts_with("usage: sentry-team-sync sync [--json] [--team TEAM]…"), "{help}");
         assert!(help.contains("--save FILE ") && help.contains("exit codes: 0 "), "{help}");
     }
     let version = format!("sentry-team-sync {}\n", env!("CARGO_PKG_VERSION"));
@@ -78,7 +78,7 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() {
         (&["--fly"], "error: there is no flag `--fly`\n  fix: `{program} --help` lists them\n"),
         (&["-x"], "error: there is no flag `-x`\n  fix: `{program} --help` lists them\n"),
         (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: `{program} status` lists them\n"),
-        (&["whois"], "error: `whois` needs one GitHub login\n  fix: give the name as in github.com/LOGIN\n"),
+        (&["whois"], "error: `whois` needs one person: a GitHub login, id:NUMBER of GitHub, or an e-mail address\n  fix: give the name as in github.com/LOGIN\n"),
         (&["completions", "csh"], "error: there are no completions for `csh`\n  fix: bash, zsh and fish are known\n"),
         (&["reject"], "error: `reject` needs the name of a hold\n  fix: `{program} status` lists them\n"),
         (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed\n  fix: `{program} status` lists them\n"),

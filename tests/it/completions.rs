@@ -84,7 +84,7 @@ fn man_shows_the_manual_page_without_a_complaint() {
         return;
     };
     for words in
-        ["SYNOPSIS", "sync [--json] [--team SLUG]...", "GH_TOKEN or GH_TOKEN_FILE", "EXIT STATUS", "64"]
+        ["SYNOPSIS", "sync [--json] [--team TEAM]...", "GH_TOKEN or GH_TOKEN_FILE", "EXIT STATUS", "64"]
     {
         assert!(shown.contains(words), "{words} in {shown}");
     }

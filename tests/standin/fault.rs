@@ -29,6 +29,8 @@ pub enum Fault {
     Unauthorized,
     /// This status with the site's own JSON error body and this message.
     Refusal { status: u16, message: String },
+    /// Sentry's 410 for a call that is going away: since when, and what replaces it.
+    Gone { since: &'static str, replacement: &'static str },
     /// This very answer: of a gateway in front of the site, not of the site.
     Gateway { status: u16, content_type: &'static str, body: &'static str },
     /// 200 with an HTML page (a login wall, a captive proxy).
@@ -254,7 +256,7 @@ impl Rule {
 }
 
 /// Random failure, the same for the same seed and order of calls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RandomFaults {
     /// Start of the sequence.
     pub seed: u64,
@@ -264,6 +266,9 @@ pub struct RandomFaults {
     pub after_percent: f64,
     /// Percentage of calls refused by a rate limit; never carried out.
     pub limited_percent: f64,
+    /// Percentage of calls that somebody else answers, or whose list has gaps or another end than it seems. What is
+    /// carried out is answered with its truth, apart from that.
+    pub odd_percent: f64,
 }
 
 /// All faults of one site.
@@ -304,6 +309,7 @@ fn throw(faults: &RandomFaults, rng: &mut Rng) -> Option<(Fault, Moment)> {
     let after = rng.percent(faults.after_percent);
     let limited = rng.percent(faults.limited_percent);
     let kind = rng.below(5);
+    let (odd, which) = (rng.percent(faults.odd_percent), rng.below(oddities().len() as u64) as usize);
     if error {
         let fault = match kind {
             0 => Fault::Status(500),
@@ -314,5 +320,15 @@ fn throw(faults: &RandomFaults, rng: &mut Rng) -> Option<(Fault, Moment)> {
         };
         return Some((fault, if after { Moment::After } else { Moment::Before }));
     }
-    limited.then_some((Fault::RateLimited, Moment::Before))
+    if limited {
+        return Some((Fault::RateLimited, Moment::Before));
+    }
+    let mut all = oddities();
+    odd.then(|| (all.swap_remove(which), if after { Moment::After } else { Moment::Before }))
+}
+
+/// Answers of others, and lists that are odd.
+fn oddities() -> Vec<Fault> {
+    let links = LinkFault::readable().into_iter().chain(LinkFault::unreadable());
+    Fault::of_others().into_iter().chain(links.map(Fault::Link)).collect()
 }

@@ -289,6 +289,7 @@ impl<S: Site> Wired<S> {
             }
             Fault::Status(_)
             | Fault::Refusal { .. }
+            | Fault::Gone { .. }
             | Fault::Unauthorized
             | Fault::RateLimited
             | Fault::PrimaryLimit { .. }

@@ -98,7 +98,7 @@ fn the_last_deliveries_and_what_they_were_answered_are_told() {
     world.github.log_delivery(&missed, None);
     let checked = beside(&world);
     assert!(last(&checked).what.ends_with("was answered: no answer; 1 of the last 2 failed"));
-    last(&checked).must("failed", &["Recent Deliveries", "check --url"]);
+    last(&checked).must("failed", &["Recent Deliveries", "check", " --url`"]);
     assert_eq!(checked.exit, 1);
     world.github.send(&world.github.ping()).unwrap();
     let checked = beside(&world);

@@ -108,7 +108,7 @@ fn what_failed_and_what_is_held_is_told_with_the_command() {
     world.send(&world.github.delete_team(crew));
     world.only_hold();
     let checked = beside(&world);
-    checked.one("state", "1 delivery could not be carried out").must("warning", &["replay --failed"]);
+    checked.one("state", "1 delivery could not be carried out").must("warning", &["replay", " --failed`"]);
     checked.one("state", "1 hold waits for a decision").must("warning", &["approve"]);
     assert_eq!(checked.exit, 0);
 }

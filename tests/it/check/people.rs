@@ -37,13 +37,13 @@ fn each_source_is_counted_and_everybody_left_is_named_by_what_would_help() {
     assert!(matched.what.ends_with(": map 1, sentry 1, saml 1, verified 1, public 1"), "{matched:?}");
     checked
         .one("identity", "1 person has an address that nobody in Sentry bears: \"stranger\"")
-        .must("warning", &["invite them", "SYNC_USER_MAP", "whois", " LOGIN` shows why"]);
+        .must("warning", &["invite them", "SYNC_USER_MAP", "whois", " PERSON` shows why"]);
     checked
         .one("identity", "1 person has no address that is known: \"ghost\"")
-        .must("warning", &["SYNC_USER_MAP", "whois", " LOGIN` shows why"]);
+        .must("warning", &["SYNC_USER_MAP", "whois", " PERSON` shows why"]);
     checked
         .one("identity", "1 person is in conflict, and nothing is done about them: \"twin\"")
-        .must("warning", &["whois", " LOGIN` shows why"]);
+        .must("warning", &["whois", " PERSON` shows why"]);
     assert_eq!(checked.exit, 0);
     assert!(!checked.report.to_string().contains("@corp.test"), "addresses are not shown");
 }

@@ -1,0 +1,158 @@
+//! The command `whois`: who an account is in Sentry, source by source; and who a Sentry member's address is on GitHub.
+//! Nothing is remembered of it.
+
+use std::fmt::Write;
+
+use super::{Reply, LOOK};
+use crate::address::Address;
+use crate::engine::Engine;
+use crate::escape::plain;
+use crate::event::Person;
+use crate::identity::directory::Found;
+use crate::identity::{self, Evidence, Identity};
+use crate::ids::MemberId;
+use crate::meant::PersonName;
+use crate::state::record::Match;
+use crate::who::rules;
+use crate::work::hint::Outcome;
+
+/// Says who somebody is.
+pub fn run(engine: &Engine, text: &str) -> Reply {
+    let told = match PersonName::read(text) {
+        PersonName::Mail(address) => of_address(engine, &address),
+        name => of_account(engine, &name),
+    };
+    match told {
+        Ok(out) => Reply { out, ..Reply::default() },
+        Err(Outcome::Failed(why)) => Reply::failed(why),
+        Err(Outcome::Later(why, _)) => Reply::failed(format_args!("{why}\n  fix: {LOOK}")),
+        Err(_) => Reply { exit: 1, ..Reply::default() },
+    }
+}
+
+/// The identity chain of one account, step by step. An account that GitHub does not show is an error.
+fn of_account(engine: &Engine, name: &PersonName) -> Result<String, Outcome> {
+    let found = match name {
+        PersonName::Id(user) => engine.github.profile_by_id(*user),
+        PersonName::Login(login) => engine.github.account(login),
+        PersonName::Mail(_) => Ok(None),
+    };
+    let Some(profile) = found.map_err(|trouble| engine.github_trouble(trouble))? else {
+        return Err(Outcome::Failed(no_account(name)));
+    };
+    engine.read_directory().map_err(|trouble| engine.sentry_trouble(trouble))?;
+    chain(engine, &profile.person)
+}
+
+fn no_account(name: &PersonName) -> String {
+    match name {
+        PersonName::Login(login) => format!(
+            "GitHub has no account `{}`, or hides it from GH_TOKEN\n  fix: give the name as in github.com/LOGIN; \
+             whoever has renamed their account is found by the new name only",
+            plain(login.as_str(), 60)
+        ),
+        PersonName::Id(user) => {
+            format!("GitHub has no account with the id {user}, or hides it from GH_TOKEN\n  fix: give the login instead")
+        }
+        PersonName::Mail(_) => String::new(),
+    }
+}
+
+fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
+    let (map, claims) = (engine.user_map()?, engine.claims(person)?);
+    let evidence = Evidence::new(&person.login, map.address(person), &claims);
+    let settings = engine.settings();
+    let rules = rules(&settings);
+    let mut text = format!("{} (GitHub user {})\n", plain(person.login.as_str(), 60), person.id);
+    let steps = engine.who.with_directory(|directory| identity::chain(&evidence, &rules, directory));
+    for (source, known, found) in steps {
+        let known = match known.is_empty() {
+            true => "nothing".into(),
+            false => known.iter().map(|text| plain(text, 120)).collect::<Vec<_>>().join(", "),
+        };
+        let _ = writeln!(text, "  {:<10} {known} -> {}", source.name(), whom(found));
+    }
+    let (remembered, wanted) = engine
+        .state(|state| (state.people.matched(person.id).cloned(), state.people.wanted_in(person.id).len()));
+    let is_remembered = remembered.is_some();
+    if let Some(Match { member, login, source, at }) = remembered {
+        let source = source.name();
+        let _ = writeln!(text, "  remembered Sentry member {member}, as `{login}` by {source} since {at}");
+    }
+    let mut identity = engine.resolve(&evidence);
+    if let Some(why) = engine.inherits(person, &map, &identity) {
+        identity = Identity::Conflict { why };
+    }
+    let _ = match identity {
+        Identity::Matched { member, source, .. } => {
+            writeln!(text, "matched: Sentry member {member}, by {}", source.name())
+        }
+        Identity::Absent { why } | Identity::Unknown { why } if is_remembered => writeln!(
+            text,
+            "not matched by anything now: {why}; what is remembered counts when they are to be taken out of a team"
+        ),
+        Identity::Absent { why } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
+        Identity::Conflict { why } => writeln!(text, "in conflict, nothing is done: {why}"),
+    };
+    if wanted > 0 {
+        let _ = writeln!(text, "wanted in {wanted} teams, and added as soon as Sentry knows them");
+    }
+    Ok(text)
+}
+
+/// Which Sentry members bear an address, and which accounts they are matched with.
+fn of_address(engine: &Engine, address: &Address) -> Result<String, Outcome> {
+    engine.read_directory().map_err(|trouble| engine.sentry_trouble(trouble))?;
+    let bearers = || engine.who.with_directory(|directory| directory.bearers(address));
+    let mut found = bearers();
+    if found.is_empty() {
+        // The list need not tell every address.
+        let rows =
+            engine.sentry.members_bearing(address).map_err(|trouble| engine.sentry_trouble(trouble))?;
+        rows.iter().flatten().for_each(|member| engine.who.learn(member));
+        found = bearers();
+    }
+    if found.is_empty() {
+        return Err(Outcome::Failed(format!(
+            "no Sentry member has the address `{}`\n  fix: ask for the GitHub login; Sentry's list of members shows \
+             everybody's address",
+            plain(address.as_str(), 100)
+        )));
+    }
+    let mut text = format!("{}\n", plain(address.as_str(), 100));
+    for (member, how) in found {
+        let _ = writeln!(text, "  Sentry member {member}: {how}");
+        account(engine, member, &mut text);
+    }
+    Ok(text)
+}
+
+fn account(engine: &Engine, member: MemberId, text: &mut String) {
+    let matched = engine.state(|state| {
+        let user = state.people.of_member(member)?;
+        Some((user, state.people.matched(user)?.clone()))
+    });
+    let _ = match matched {
+        Some((user, Match { login, source, at, .. })) => {
+            let (login, source) = (plain(login.as_str(), 60), source.name());
+            writeln!(
+                text,
+                "    matched with `{login}` (GitHub user {user}) by {source} since {at}; its steps: sentry-team-sync whois id:{user}"
+            )
+        }
+        None => writeln!(text, "    no GitHub account is matched with this member"),
+    };
+}
+
+fn whom(found: Option<Found>) -> String {
+    match found {
+        None => "no answer".into(),
+        Some(Found::One(member)) => format!("Sentry member {member}"),
+        Some(Found::Nobody(None)) => "nobody in Sentry".into(),
+        Some(Found::Nobody(Some(instead))) => format!("nobody in Sentry; there is {instead}"),
+        Some(Found::Several(members)) => {
+            let members: Vec<_> = members.iter().map(ToString::to_string).collect();
+            format!("several Sentry members: {}", members.join(", "))
+        }
+    }
+}
