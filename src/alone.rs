@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
 use crate::journal::Journal;
 use crate::reconcile::read::Progress;
-use crate::{serve, work};
+use crate::{handover, serve, work};
 
 /// What is to be carried out, and where it tells of it.
 pub struct Call<'a> {
@@ -131,7 +131,12 @@ fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> R
         let (settings, out) = (engine.settings(), call.out);
         let by = Actor::of_self(env);
         let bench = Bench { journal: &journal, settings, engine: Some(&engine), out, by };
-        let reply = bench.run(call.command, call.progress);
+        let has_bonds = || journal.read(|state| state.teams.n_bound() > 0);
+        let had_bonds = has_bonds();
+        let mut reply = bench.run(call.command, call.progress);
+        if let (false, true, Some(said)) = (had_bonds, has_bonds(), handover::after_first_bonds(dir, env)) {
+            reply.err.push_str(&said);
+        }
         engine.lanes.stop();
         engine.tell_ended_holds();
         reply

@@ -42,6 +42,7 @@ mod fuzz;
 pub mod gate;
 pub mod github;
 pub mod guard;
+pub mod handover;
 pub mod heard;
 pub mod hours;
 pub mod identity;

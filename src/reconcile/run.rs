@@ -191,6 +191,7 @@ impl Engine {
     /// Records what was seen, and hands what may be done to the lanes.
     pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
+        self.tell_of_strangers(plan);
         self.keep_holds(plan, due);
         self.forget_disputes(&both.deleted);
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
@@ -226,6 +227,16 @@ impl Engine {
             }
         }
         run
+    }
+
+    /// Teams that are adopted by a first comparison may be our own, made before this state was.
+    fn tell_of_strangers(&self, plan: &Plan) {
+        let n = plan.counts().adopt;
+        let is_first = n > 0 && self.state(|state| state.last_read.is_none());
+        let said = self.heir.get().filter(|_| is_first).and_then(|heir| heir.at_adoptions(n));
+        if let Some(said) = said {
+            log::warn!("reconcile: {said}");
+        }
     }
 
     /// New holds are written down; those that are no longer due are history.

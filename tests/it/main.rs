@@ -33,6 +33,7 @@ mod found;
 mod full;
 mod fuzz;
 mod gate;
+mod handover;
 mod http;
 mod invites;
 mod lifecycle;
