@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
 use crate::journal::Journal;
 use crate::reconcile::read::Progress;
-use crate::{handover, serve, work};
+use crate::{handover, owner, serve, work};
 
 /// What is to be carried out, and where it tells of it.
 pub struct Call<'a> {
@@ -28,6 +28,29 @@ pub struct Call<'a> {
 
 /// Carries out a command. `config` and `faults` are what was read without the tokens.
 pub fn run(
+    config: &Config,
+    faults: &[Fault],
+    flags: &Environment,
+    env: &Environment,
+    call: &Call,
+) -> Result<Reply> {
+    let reply = carry_out(config, faults, flags, env, call);
+    let dir = &config.settings.state_dir;
+    match owner::give_back(dir) {
+        Ok(()) => reply,
+        Err(why) => {
+            let dir = whole(dir);
+            let remark = format!(
+                "what this command has made in `{}` could not be given to the folder's owner ({why}); fix: give them \
+                 the folder and what is in it, with chown -R",
+                dir.display()
+            );
+            reply.map(|reply| told(reply, &[remark]))
+        }
+    }
+}
+
+fn carry_out(
     config: &Config,
     faults: &[Fault],
     flags: &Environment,

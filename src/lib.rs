@@ -55,6 +55,7 @@ pub mod lanes;
 pub mod map_guard;
 pub mod meant;
 pub mod notify;
+pub mod owner;
 pub mod paste;
 pub mod plan;
 pub mod profiles;

@@ -1,7 +1,8 @@
 //! A first `sync --apply` leaves its state where it was typed: it says where and how a service gets it, and a service that
 //! begins without it says what it lacks.
 
-use std::path::PathBuf;
+use std::os::unix::fs::{chown, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::world::{Truth, World};
@@ -73,4 +74,43 @@ fn a_service_that_is_started_where_a_state_was_left_says_so_at_once() {
     let commands = commands_of(&world);
     assert!(commands.contains(left.to_str().unwrap()), "{commands}");
     hand_over(&mut world, &commands);
+}
+
+/// Everything in a folder, with itself.
+fn all(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let below = entries.flat_map(|path| if path.is_dir() { all(&path) } else { vec![path] });
+    below.chain([dir.to_path_buf()]).collect()
+}
+
+#[test]
+fn what_root_does_while_the_service_is_stopped_leaves_its_state_to_the_service() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root may use what belongs to another user");
+        return;
+    }
+    let mut world = World::new(Truth::Github).may_list_teams();
+    world.set("SYNC_FIRST", "apply");
+    world.start();
+    world.wait_for_rest();
+    world.take_service().stop("-TERM");
+    let state = world.dir.0.join("state");
+    let owner = 61_184;
+    all(&state).iter().for_each(|path| chown(path, Some(owner), Some(owner)).unwrap());
+    world.old_team("Crew");
+    for (args, code) in [
+        (&["status"][..], 0),
+        (&["check"], 0),
+        (&["sync", "--apply"], 0),
+        (&["reject", "none"], 1),
+        (&["explain"], 0),
+        (&["sync", "--team", "none"], 1),
+    ] {
+        let (ended, said, talk) = world.alone(args);
+        assert_eq!(ended, code, "{args:?}: {said}{talk}");
+        let strange: Vec<_> =
+            all(&state).into_iter().filter(|path| path.symlink_metadata().unwrap().uid() != owner).collect();
+        assert_eq!(strange, [""; 0].map(PathBuf::from), "{args:?}");
+    }
+    assert_eq!(world.sentry.teams().len(), 1);
 }
