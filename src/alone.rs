@@ -39,11 +39,10 @@ pub fn run(
     match owner::give_back(dir) {
         Ok(()) => reply,
         Err(why) => {
-            let dir = whole(dir);
             let remark = format!(
-                "what this command has made in `{}` could not be given to the folder's owner ({why}); fix: give them \
-                 the folder and what is in it, with chown -R",
-                dir.display()
+                "what this command has made in `{}` could not be given to the folder's owner, and a service of theirs \
+                 may be unable to write to it: {why}",
+                whole(dir).display()
             );
             reply.map(|reply| told(reply, &[remark]))
         }

@@ -13,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{fchown, openat, Dir, Gid, Mode, OFlags, Uid, CWD};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// Folders in folders: the state directory has one level of them.
@@ -26,7 +27,7 @@ pub fn give_back(dir: &Path) -> io::Result<()> {
     let folder = match openat(CWD, dir, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(folder) => File::from(folder),
         // It was looked for, and is not there.
-        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     let owner = folder.metadata()?;
