@@ -1,4 +1,4 @@
-//! The only place that writes to Sentry: intent, call, verdict, record, audit line, in this order.
+//! The only place that writes to Sentry: leave to write, intent, call, verdict, record, audit line, in this order.
 //!
 //! Sentry addresses teams by slug. Whatever has an id in its answer is compared with the bound one; a call that hit
 //! another team is taken back.
@@ -15,6 +15,7 @@ use crate::engine::{not_kept, Engine};
 use crate::guard;
 use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::journal::Entry as Write;
+use crate::pause::Permit;
 use crate::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
 use crate::slug;
 use crate::state::holds::{HeldChange, HoldName};
@@ -213,6 +214,7 @@ impl Apply<'_> {
         earlier: bool,
     ) -> Result<Result<Binding, Taken>, Outcome> {
         const WHAT: &str = "create team";
+        let permit = self.engine.may_write()?;
         if !earlier {
             let intent = Intent::Creating { slug: at.clone(), name: name.into() };
             if !self.intend(at, intent)? {
@@ -220,7 +222,7 @@ impl Apply<'_> {
             }
         }
         let name = slug::display_name(name, at);
-        let written = self.engine.sentry.create_team(at, &name);
+        let written = self.engine.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
         let sentry_team = match &outcome {
@@ -263,6 +265,7 @@ impl Apply<'_> {
     /// Gives the bound team another slug, and another name if one is given.
     pub fn rename(&self, binding: &Binding, to: &SentrySlug, name: Option<&str>) -> Result<Moved, Outcome> {
         const WHAT: &str = "rename team";
+        let permit = self.engine.may_write()?;
         let name = slug::display_name(name.unwrap_or(&binding.name), to);
         let from = binding.slug.clone();
         // A rename that hits another team can be taken back, but not the name it had: so look first.
@@ -276,7 +279,7 @@ impl Apply<'_> {
         let Written { outcome, exchange } = self
             .engine
             .sentry
-            .rename_team(&from, to, Some(&name))
+            .rename_team(&permit, &from, to, Some(&name))
             .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         let entry = self.about(WHAT, binding).because(format!("to `{to}`")).exchange(&exchange);
         self.engine.audit.write(Entry { to: Some(to.clone()), ..entry });
@@ -288,7 +291,7 @@ impl Apply<'_> {
                 Ok(Moved::Done(binding))
             }
             Renamed::Done(other) => {
-                self.take_back_rename(&other, &from)?;
+                self.take_back_rename(&permit, &other, &from)?;
                 Ok(Moved::Lost)
             }
             Renamed::Taken => self.drop_intent().map(|()| Moved::Taken),
@@ -298,9 +301,9 @@ impl Apply<'_> {
     }
 
     /// Somebody gave our slug to another team between our last look and the call: that team gets it back.
-    fn take_back_rename(&self, other: &Team, from: &SentrySlug) -> Result<(), Outcome> {
+    fn take_back_rename(&self, permit: &Permit, other: &Team, from: &SentrySlug) -> Result<(), Outcome> {
         log::error!("team {}: `{from}` was Sentry team {}, not ours; renaming it back", self.team, other.id);
-        let written = self.engine.sentry.rename_team(&other.slug, from, None);
+        let written = self.engine.sentry.rename_team(permit, &other.slug, from, None);
         let Written { exchange, .. } =
             written.map_err(|trouble| self.trouble("take back rename", trouble, false))?;
         let entry =
@@ -341,6 +344,7 @@ impl Apply<'_> {
         approved: bool,
     ) -> Result<Result<(), String>, Outcome> {
         const WHAT: &str = "delete team";
+        let permit = self.engine.may_write()?;
         let (now, engine) = (Timestamp::now(), self.engine);
         let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
         let record = Record::Intends { team: self.team, intent, at: now };
@@ -367,8 +371,10 @@ impl Apply<'_> {
                 None,
             ));
         }
-        let written =
-            engine.sentry.delete_team(&binding.slug).map_err(|trouble| self.trouble(WHAT, trouble, false))?;
+        let written = engine
+            .sentry
+            .delete_team(&permit, &binding.slug)
+            .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         engine.audit.write(Entry { hold, ..self.about(WHAT, binding) }.exchange(&written.exchange));
         match written.outcome {
             // Gone under this slug, not gone: somebody has just renamed it in Sentry.
@@ -388,14 +394,15 @@ impl Apply<'_> {
     /// Puts a member into the bound team.
     pub fn add(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Added, Outcome> {
         self.engine.journal.keep_matches().map_err(not_kept)?;
-        let written = self.engine.sentry.add_member(member, &binding.slug);
+        let permit = self.engine.may_write()?;
+        let written = self.engine.sentry.add_member(&permit, member, &binding.slug);
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
         self.engine.audit.write(entry.exchange(&exchange));
         if let Added::New(hit) = outcome {
             if hit != binding.sentry {
                 self.take_back(
                     binding,
-                    self.engine.sentry.remove_member(member, &binding.slug),
+                    self.engine.sentry.remove_member(&permit, member, &binding.slug),
                     member,
                     hit,
                 )?;
@@ -413,7 +420,8 @@ impl Apply<'_> {
             None => HeldChange::RemoveMember { team, member, slug },
         });
         let entry = Entry { hold, ..entry };
-        let written = self.engine.sentry.remove_member(member, &binding.slug);
+        let permit = self.engine.may_write()?;
+        let written = self.engine.sentry.remove_member(&permit, member, &binding.slug);
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
         self.engine.audit.write(entry.exchange(&exchange));
         if let Removed::Done(Some(hit)) = outcome {

@@ -1,6 +1,7 @@
 //! What commands do, with a running service behind them or with its state directory alone.
 
 mod explain;
+mod pause;
 mod undo;
 mod whois;
 
@@ -27,7 +28,7 @@ use crate::reconcile::command::{self, Sync};
 use crate::reconcile::read::Progress;
 use crate::state::holds::HoldName;
 use crate::state::record::{DeliveryKey, Record, Status};
-use crate::state::State;
+use crate::state::{Pause, State};
 use crate::status;
 use crate::work::hint::{Hint, LaneKey};
 
@@ -92,6 +93,13 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// Stop all writes to Sentry.
+    Pause {
+        /// Why, for whoever reads the status.
+        reason: Option<String>,
+    },
+    /// Allow them again.
+    Resume,
     /// What was decided, from the audit log.
     Audit(Query),
     /// Bring back a Sentry team that the mirror deleted.
@@ -145,6 +153,15 @@ pub struct Bench<'a> {
 impl Bench<'_> {
     /// Carries out a command; `progress` is told how far it is.
     pub fn run(&self, command: &Command, progress: Progress) -> Reply {
+        let mut reply = self.carry_out(command, progress);
+        let pause = self.journal.read(|state| state.paused.clone()).filter(|_| command.is_kept_by_a_pause());
+        if let Some(pause) = pause {
+            reply.tell(&format!("{pause}; to resume: sentry-team-sync resume"));
+        }
+        reply
+    }
+
+    fn carry_out(&self, command: &Command, progress: Progress) -> Reply {
         match command {
             Command::Sync(sync) => match self.engine {
                 Some(engine) => command::run(engine, sync, &self.asked(None), progress),
@@ -168,6 +185,8 @@ impl Bench<'_> {
             }
             Command::Explain { team: Some(team), json } => explain::run(self, team, *json),
             Command::Explain { team: None, json } => explain::list(self, *json),
+            Command::Pause { reason } => pause::pause(self, reason.as_deref(), progress),
+            Command::Resume => pause::resume(self),
             Command::Undo { id: Some(id), reason } => {
                 let asked = self.asked(reason.as_deref());
                 self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, &asked, progress))
@@ -399,10 +418,23 @@ impl Command {
             Command::Whois { .. } => "whois",
             Command::Explain { .. } => "explain",
             Command::Audit(_) => "audit",
+            Command::Pause { .. } => "pause",
+            Command::Resume => "resume",
             Command::Undo { .. } => "undo",
             Command::Sync(Sync { apply: true, .. }) => "sync --apply",
             Command::Sync(_) => "sync",
         }
+    }
+
+    /// Whether what it says is to be done, or asks for, comes only after a pause.
+    fn is_kept_by_a_pause(&self) -> bool {
+        matches!(
+            self,
+            Command::Approve { .. }
+                | Command::Replay { .. }
+                | Command::Explain { team: Some(_), .. }
+                | Command::Sync(Sync { apply: false, .. })
+        )
     }
 
     /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
@@ -413,6 +445,11 @@ impl Command {
     /// Whether it asks both sides where it can, and says what is known where it can not.
     pub fn uses_tokens(&self) -> bool {
         matches!(self, Command::Explain { .. })
+    }
+
+    /// Whether it waits for answers of GitHub or Sentry.
+    pub fn asks_hosts(&self) -> bool {
+        self.needs_tokens() || self.uses_tokens() || matches!(self, Command::Check { .. })
     }
 
     /// Carries out what needs the files of a state directory alone, and no lock: they are only appended to.
@@ -443,6 +480,11 @@ impl Reply {
     /// A command that failed: why, on one line, and on others what to do.
     pub fn failed(why: impl fmt::Display) -> Self {
         Self { err: format!("error: {why}\n"), exit: 1, ..Self::default() }
+    }
+
+    /// A command that would write to Sentry, during a pause.
+    pub fn paused(pause: &Pause) -> Self {
+        Self::failed(format_args!("{pause}; nothing was done\n  fix: sentry-team-sync resume"))
     }
 
     fn say(&mut self, line: &str) {

@@ -20,14 +20,17 @@ use crate::actor::{Actor, Claims};
 use crate::commands::{Bench, Command, Output, Reply};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
+use crate::interrupted::retried;
 use crate::reconcile::read::Progress;
 
 /// No line is longer: a kept plan of the largest organisation is some 30 MiB.
 const LINE: u64 = 64 << 20;
 /// How long either side waits for the other's line. A service that works on a command talks now and then.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How many commands at once.
+/// How many commands at once that ask GitHub and Sentry.
 const AT_ONCE: usize = 4;
+/// How many of all kinds: whoever wants to stop everything must not wait for those who compare.
+const CONNECTIONS: usize = 16;
 /// How often the service looks whether it is to stop.
 const PERIOD: Duration = Duration::from_millis(200);
 
@@ -69,27 +72,25 @@ impl Control {
 
     /// Runs commands until `stop` is set and the thread is unparked. To be called on a thread of its own.
     pub fn run(&self, engine: &Arc<Engine>, stop: &AtomicBool) {
-        let busy = Arc::new(AtomicUsize::new(0));
+        let (connected, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         while !stop.load(Ordering::Relaxed) {
             match self.listener.accept() {
                 // One that takes long must not keep others from asking how things are.
-                Ok((stream, _)) if busy.load(Ordering::Acquire) < AT_ONCE => {
-                    let (engine, busy) = (engine.clone(), Busy::new(&busy));
+                Ok((stream, _)) => {
+                    let Some(connection) = Busy::new(&connected, CONNECTIONS) else {
+                        let _ = write_line(&stream, &Line::Reply(Reply::failed(BUSY)));
+                        continue;
+                    };
+                    let (engine, busy) = (engine.clone(), busy.clone());
                     let work = move || {
-                        let _busy = busy;
-                        if let Err(error) = serve(&stream, &engine) {
+                        let _connection = connection;
+                        if let Err(error) = serve(&stream, &engine, &busy) {
                             log::debug!("control: {error}");
                         }
                     };
                     if let Err(error) = std::thread::Builder::new().name("command".into()).spawn(work) {
                         log::warn!("control: no thread could be started: {error}");
                     }
-                }
-                Ok((stream, _)) => {
-                    let _ = write_line(
-                        &stream,
-                        &Line::Reply(Reply::failed("the service is busy with other commands")),
-                    );
                 }
                 Err(_) => std::thread::park_timeout(PERIOD),
             }
@@ -103,13 +104,17 @@ impl Drop for Control {
     }
 }
 
-/// One command that is being carried out.
+/// What is said to one command too many.
+const BUSY: &str = "the service is busy with other commands; try again when one of them has ended";
+
+/// One of those that are counted.
 struct Busy(Arc<AtomicUsize>);
 
 impl Busy {
-    fn new(busy: &Arc<AtomicUsize>) -> Self {
-        busy.fetch_add(1, Ordering::AcqRel);
-        Self(busy.clone())
+    /// One more, unless there are so many.
+    fn new(busy: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let more = |n: usize| (n < most).then_some(n + 1);
+        busy.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Self(busy.clone()))
     }
 }
 
@@ -131,24 +136,21 @@ enum Line {
     Reply(Reply),
 }
 
-fn serve(stream: &UnixStream, engine: &Engine) -> io::Result<()> {
+fn serve(stream: &UnixStream, engine: &Engine, busy: &Arc<AtomicUsize>) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     let mut lines = BufReader::new(stream);
     let line = read_line(&mut lines, Duration::from_secs(10))?;
     let reply = match serde_json::from_str::<Command>(&line) {
         Ok(command) => {
-            let claims =
-                serde_json::from_str::<Caller>(&line).map(|caller| caller.caller).unwrap_or_default();
-            let by = Actor::of_peer(stream, claims);
-            log::info!("control: {} by {by}", command.name());
-            // Whoever asked may be gone: the command goes on all the same.
-            let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
-            let out = |text: &str| write_line(stream, &Line::Out(text.into()));
-            let settings = engine.settings();
-            let bench = Bench { journal: &engine.journal, settings, engine: Some(engine), out: &out, by };
-            let reply = bench.run(&command, &talk);
-            engine.tell_ended_holds();
-            reply
+            let place = command.asks_hosts().then(|| Busy::new(busy, AT_ONCE));
+            match &place {
+                Some(None) => Reply::failed(BUSY),
+                _ => {
+                    let claims =
+                        serde_json::from_str::<Caller>(&line).map(|caller| caller.caller).unwrap_or_default();
+                    carry_out(stream, engine, &command, Actor::of_peer(stream, claims))
+                }
+            }
         }
         Err(error) => Reply::failed(format_args!("the service does not know this command: {error}")),
     };
@@ -170,6 +172,18 @@ fn with_caller(command: &Command, caller: Claims) -> io::Result<serde_json::Valu
         line.extend(caller);
     }
     Ok(line)
+}
+
+fn carry_out(stream: &UnixStream, engine: &Engine, command: &Command, by: Actor) -> Reply {
+    log::info!("control: {} by {by}", command.name());
+    // Whoever asked may be gone: the command goes on all the same.
+    let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
+    let out = |text: &str| write_line(stream, &Line::Out(text.into()));
+    let settings = engine.settings();
+    let bench = Bench { journal: &engine.journal, settings, engine: Some(engine), out: &out, by };
+    let reply = bench.run(command, &talk);
+    engine.tell_ended_holds();
+    reply
 }
 
 fn read_line(lines: &mut BufReader<&UnixStream>, patience: Duration) -> io::Result<String> {
@@ -200,7 +214,8 @@ impl Running {
     /// The service that runs on a state directory; `None` if there is none.
     pub fn find(state_dir: &Path) -> Result<Option<Self>> {
         let socket = state_dir.join("control").display().to_string();
-        let connected = ShortPath::new(state_dir, "control").and_then(|path| UnixStream::connect(&path.path));
+        let connected =
+            ShortPath::new(state_dir, "control").and_then(|path| retried(|| UnixStream::connect(&path.path)));
         match connected {
             Ok(stream) => Ok(Some(Self { stream, socket })),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

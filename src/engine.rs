@@ -25,6 +25,8 @@ use crate::intake::counts::Counts;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::paste::Invocation;
+use crate::pause::{self, Writes};
+use crate::reconcile::incomplete::Incompleteness;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
 use crate::reload::Reloads;
@@ -53,6 +55,8 @@ pub struct Engine {
     pub journal: Arc<Journal>,
     /// What is to be done.
     pub lanes: Lanes,
+    /// What is being written to Sentry at this moment.
+    pub writes: Writes,
     /// The source of truth.
     pub github: Github,
     /// What is to be made true.
@@ -77,6 +81,8 @@ pub struct Engine {
     /// How whoever reads the service's log and page types a command.
     pub reader: Invocation,
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
+    /// There may be teams that are not in the tree, and children of those that are.
+    tree_has_gaps: AtomicBool,
     scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
     fault: Mutex<Option<String>>,
     reconcile_due: AtomicBool,
@@ -87,6 +93,8 @@ pub struct Engine {
     began: Instant,
     /// Locked while a comparison is made: one at a time.
     pub(crate) comparing: Mutex<()>,
+    /// What GitHub does not show completely.
+    pub incomplete: Incompleteness,
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
@@ -127,7 +135,9 @@ impl Engine {
             reader: Invocation::of_service(&settings.state_dir, env),
             surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::default(),
+            writes: Writes::default(),
             tree: Mutex::new(None),
+            tree_has_gaps: AtomicBool::new(false),
             scopes: Mutex::new(None),
             fault: Mutex::new(None),
             reconcile_due: AtomicBool::new(false),
@@ -136,6 +146,7 @@ impl Engine {
             heard: Mutex::default(),
             began: Instant::now(),
             comparing: Mutex::default(),
+            incomplete: Incompleteness::default(),
             last_run: Mutex::default(),
             started: Timestamp::now(),
             arrived: Counts::default(),
@@ -314,6 +325,12 @@ impl Engine {
 
     /// How long nothing can be worked on, and why.
     pub fn paused_for(&self) -> Option<(Duration, String)> {
+        let pause = self.pause().map(|pause| (pause::AGAIN, pause.to_string()));
+        pause.or_else(|| self.blind_for())
+    }
+
+    /// How long both sides can not be looked at, and why. An operator's pause keeps nobody from that.
+    pub fn blind_for(&self) -> Option<(Duration, String)> {
         let a_moment = Duration::from_secs(1);
         if let Some(fault) = self.fault() {
             return Some((a_moment, fault));
@@ -458,7 +475,8 @@ impl Engine {
     /// A team's direct members are all that REST tells only if it has no child teams; `None` if that is not known.
     pub fn has_children(&self, team: GithubTeamId) -> Option<bool> {
         let tree = lock(&self.tree);
-        tree.as_ref().map(|tree| tree.values().any(|leaf| leaf.parent == Some(team)))
+        let found = tree.as_ref()?.values().any(|leaf| leaf.parent == Some(team));
+        (found || !self.tree_has_gaps.load(Ordering::Relaxed)).then_some(found)
     }
 
     /// The known child teams.
@@ -490,9 +508,12 @@ impl Engine {
         tree.as_ref()?.get(&team).map(|leaf| leaf.node_id.clone()).filter(|id| !id.is_empty())
     }
 
-    /// Replaces what is known of the tree of teams.
-    pub fn learn_teams<'a>(&self, teams: impl Iterator<Item = &'a TeamFacts>) {
-        *lock(&self.tree) = Some(teams.map(|facts| (facts.id, Leaf::of(facts))).collect());
+    /// Replaces what is known of the tree of teams, unless these are not all of them.
+    pub fn learn_teams<'a>(&self, teams: impl Iterator<Item = &'a TeamFacts>, are_all: bool) {
+        let mut tree = lock(&self.tree);
+        let known = tree.take().filter(|_| !are_all).into_iter().flatten();
+        *tree = Some(known.chain(teams.map(|facts| (facts.id, Leaf::of(facts)))).collect());
+        self.tree_has_gaps.store(!are_all, Ordering::Relaxed);
     }
 
     /// Learns where one team stands.

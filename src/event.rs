@@ -28,7 +28,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slug_before: Option<GithubSlug>,
     },
-    /// `team.deleted`, or a `membership` event whose team is only `{id, name, deleted: true}`.
+    /// `team.deleted`, or another event whose team is marked `deleted: true`.
     TeamDeleted {
         /// The team that is no more.
         team: TeamRef,
@@ -45,13 +45,15 @@ pub enum Event {
     },
     /// `organization.member_added`.
     MemberAdded {
-        /// Who joined the organisation.
-        person: Person,
+        /// Who joined the organisation; GitHub may send `null`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<Person>,
     },
     /// `organization.member_removed`.
     MemberRemoved {
-        /// Who left the organisation.
-        person: Person,
+        /// Who left the organisation; GitHub may send `null`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<Person>,
     },
     /// `organization.renamed`; the new login stands in the organisation of the same body.
     OrgRenamed {
@@ -113,8 +115,8 @@ pub struct OrgRef {
 pub struct Ping {
     /// `Organization`, `Repository`, `App`, …
     pub hook_type: String,
-    /// The events that the hook sends.
-    pub events: Vec<String>,
+    /// The events that the hook sends; `None` if it does not say.
+    pub events: Option<Vec<String>>,
     /// `json` or `form`.
     pub content_type: String,
     /// The hook does not check our certificate.
@@ -156,8 +158,7 @@ const TEXT_LIMIT: usize = 255;
 
 /// Reads the body of a delivery whose `X-GitHub-Event` is `name`.
 pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, Malformed> {
-    let body: Body =
-        serde_json::from_slice(body).map_err(|e| Malformed(format!("the body is not JSON: {e}")))?;
+    let body: Body = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let action = body.action.clone().unwrap_or_default();
     let meaning = match name {
         "ping" => Meaning::Ping(body.ping()?),
@@ -173,7 +174,17 @@ pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, Malformed> {
     Ok(Parsed { org, meaning })
 }
 
+fn unreadable(error: &serde_json::Error) -> Malformed {
+    Malformed(match error.classify() {
+        serde_json::error::Category::Data => format!("the body is not an event of GitHub: {error}"),
+        _ => format!("the body is not JSON: {error}"),
+    })
+}
+
 /// The one shape that all bodies are read into. `member` keeps apart "absent" and "null".
+///
+/// GitHub's own description allows `null` or nothing at all for most fields. Only ids and names that nothing can be done
+/// without are insisted on; everything else is an `Option` here, so that no delivery is lost for want of it.
 #[derive(Deserialize)]
 struct Body {
     action: Option<String>,
@@ -203,8 +214,7 @@ struct TeamBody {
     name: String,
     slug: Option<String>,
     parent: Option<ParentBody>,
-    #[serde(default)]
-    deleted: bool,
+    deleted: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -238,19 +248,16 @@ struct FromBody {
 /// A webhook, as a ping and the list of webhooks tell it.
 #[derive(Deserialize)]
 pub(crate) struct HookBody {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    events: Vec<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    events: Option<Vec<String>>,
     config: Option<HookConfigBody>,
 }
 
 #[derive(Deserialize)]
 struct HookConfigBody {
-    #[serde(default)]
-    url: String,
-    #[serde(default)]
-    content_type: String,
+    url: Option<String>,
+    content_type: Option<String>,
     // GitHub sends "0" or "1", its description also allows a number.
     insecure_ssl: Option<serde_json::Value>,
 }
@@ -261,25 +268,26 @@ impl HookBody {
         let config = self.config.as_ref();
         let insecure = config.and_then(|c| c.insecure_ssl.as_ref()).is_some_and(|v| v == "1" || v == 1);
         Ping {
-            hook_type: self.kind.clone(),
+            hook_type: self.kind.clone().unwrap_or_default(),
             events: self.events.clone(),
-            content_type: config.map(|c| c.content_type.clone()).unwrap_or_default(),
+            content_type: config.and_then(|c| c.content_type.clone()).unwrap_or_default(),
             insecure,
         }
     }
 
     /// Where it sends to.
     pub(crate) fn url(&self) -> &str {
-        self.config.as_ref().map_or("", |config| &config.url)
+        self.config.as_ref().and_then(|config| config.url.as_deref()).unwrap_or_default()
     }
 }
 
 impl Body {
     fn ping(&self) -> Result<Ping, Malformed> {
-        let Some(hook) = self.hook.as_ref().filter(|_| self.zen.is_some() || self.action.is_none()) else {
+        let is_another = self.action.is_some() && (self.zen.is_none() || self.hook.is_none());
+        if is_another || self.team.is_some() || self.member.is_some() || self.membership.is_some() {
             return Err(disagrees("ping"));
-        };
-        Ok(hook.settings())
+        }
+        Ok(self.hook.as_ref().map(HookBody::settings).unwrap_or_default())
     }
 
     fn team_event(&self, action: &str) -> Result<Meaning, Malformed> {
@@ -289,6 +297,9 @@ impl Body {
         let team = self.team.as_ref().ok_or_else(|| lacks("team", "team"))?;
         let team_ref = team.to_ref()?;
         Ok(match action {
+            "created" | "edited" | "deleted" if team.deleted == Some(true) => {
+                Meaning::Change(Event::TeamDeleted { team: team_ref })
+            }
             "created" => Meaning::Change(Event::TeamCreated { team: team_ref }),
             "deleted" => Meaning::Change(Event::TeamDeleted { team: team_ref }),
             "edited" => {
@@ -312,7 +323,7 @@ impl Body {
             "removed" => Change::Removed,
             _ => return Ok(ignored("membership", action)),
         };
-        let (deleted, team) = (team.deleted, team.to_ref()?);
+        let (deleted, team) = (team.deleted == Some(true), team.to_ref()?);
         if deleted {
             return Ok(Meaning::Change(Event::TeamDeleted { team }));
         }
@@ -325,8 +336,8 @@ impl Body {
             return Err(disagrees("organization"));
         }
         let person = || {
-            let user = self.membership.as_ref().and_then(|m| m.user.as_ref());
-            user.ok_or_else(|| lacks("organization", "membership.user"))?.to_person()
+            let membership = self.membership.as_ref().ok_or_else(|| lacks("organization", "membership"))?;
+            membership.user.as_ref().map(UserBody::to_person).transpose()
         };
         Ok(Meaning::Change(match action {
             "member_added" => Event::MemberAdded { person: person()? },
@@ -424,8 +435,9 @@ impl Event {
     /// The person that the event is about.
     pub fn person(&self) -> Option<&Person> {
         match self {
-            Event::Membership { person, .. } => person.as_ref(),
-            Event::MemberAdded { person } | Event::MemberRemoved { person } => Some(person),
+            Event::Membership { person, .. }
+            | Event::MemberAdded { person }
+            | Event::MemberRemoved { person } => person.as_ref(),
             _ => None,
         }
     }
@@ -473,6 +485,14 @@ mod tests {
         let person = Some(Person { id: GithubUserId(5), login: Login::from("b"), bot: true });
         let expected = Event::Membership { team: team(7, None), person, change: Change::Added };
         assert_eq!(parse_text("membership", bot), Ok(Meaning::Change(expected)));
+    }
+
+    #[test]
+    fn a_ping_may_say_nothing_of_its_hook() {
+        for hook in [r#""hook":{"type":null,"events":null,"config":null}"#, r#""hook":null"#, r#""zen":"z""#]
+        {
+            assert_eq!(parse_text("ping", hook), Ok(Meaning::Ping(Ping::default())), "{hook}");
+        }
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub struct Heard {
 impl Heard {
     /// A delivery has arrived.
     pub fn hear(&mut self, event: &Event, seq: Seq, now: Instant) {
-        if let Event::MemberAdded { person } | Event::MemberRemoved { person } = event {
+        if let Event::MemberAdded { person: Some(person) } | Event::MemberRemoved { person: Some(person) } =
+            event
+        {
             self.people.insert(person.id, seq);
         }
         if let Some(team) = event.team() {
@@ -87,7 +89,8 @@ mod tests {
     use crate::ids::Login;
 
     fn joined(user: u64) -> Event {
-        Event::MemberAdded { person: Person { id: GithubUserId(user), login: Login::from("x"), bot: false } }
+        let person = Person { id: GithubUserId(user), login: Login::from("x"), bot: false };
+        Event::MemberAdded { person: Some(person) }
     }
 
     fn made(team: u64) -> Event {

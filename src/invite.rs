@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::event::Person;
 use crate::identity::{self, Evidence};
 use crate::ids::GithubUserId;
+use crate::pause::Permit;
 use crate::sentry::Invited;
 use crate::state::record::{Record, Source};
 use crate::state::State;
@@ -49,10 +50,12 @@ impl Turn {
             return;
         }
         for person in people {
+            // Whoever is left comes after the pause.
+            let Ok(permit) = engine.may_write() else { return };
             if engine.lanes.is_stopping() {
                 return;
             }
-            if let Err(why) = engine.invite(&person, role) {
+            if let Err(why) = engine.invite(&permit, &person, role) {
                 log::warn!("invite: {why}");
                 self.not_before = Instant::now().checked_add(AFTER_A_REFUSAL);
                 return;
@@ -72,7 +75,7 @@ fn candidates(state: &State) -> Vec<Person> {
 
 impl Engine {
     /// Invites one person, if a source that counts names an address that nobody in Sentry bears. An error ends the round.
-    fn invite(&self, person: &Person, role: &str) -> Result<(), String> {
+    fn invite(&self, permit: &Permit, person: &Person, role: &str) -> Result<(), String> {
         let (source, address) = match self.address_to_invite(person) {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(()),
@@ -84,7 +87,8 @@ impl Engine {
         if today >= self.settings().max_invites {
             return Err(format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"));
         }
-        let written = self.sentry.invite(address.as_str(), role).map_err(|trouble| refused(&trouble))?;
+        let written =
+            self.sentry.invite(permit, address.as_str(), role).map_err(|trouble| refused(&trouble))?;
         let record = Record::Invited { user: person.id, at: Timestamp::now() };
         self.journal.keep(record).map_err(|why| why.0.to_string())?;
         if let Invited::New(member) = &written.outcome {

@@ -7,6 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use crate::config::Environment;
+use crate::interrupted::retried;
 
 /// The way to systemd.
 pub struct Notify {
@@ -38,7 +39,10 @@ impl Notify {
     /// Sends one message. That systemd can not be reached is no reason to stop working.
     pub fn send(&self, message: &str) {
         let Some(to) = &self.to else { return };
-        let sent = || -> io::Result<usize> { UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), to) };
+        let sent = || -> io::Result<usize> {
+            let from = UnixDatagram::unbound()?;
+            retried(|| from.send_to_addr(message.as_bytes(), to))
+        };
         if let Err(error) = sent() {
             log::warn!("failed to tell systemd {message}: {error}");
         }
@@ -58,7 +62,7 @@ mod tests {
         let notify = Notify::new(&env.map(|(name, value)| (name.to_string(), value)).into());
         notify.send("READY=1");
         let mut buffer = [0; 32];
-        let n = there.recv(&mut buffer).unwrap();
+        let n = retried(|| there.recv(&mut buffer)).unwrap();
         assert_eq!(&buffer[..n], b"READY=1");
         assert_eq!(notify.watchdog_period(), Some(Duration::from_secs(15)));
     }

@@ -38,17 +38,19 @@ impl Profiles {
 
 impl Engine {
     /// Asks for the profiles of people in mirrored teams whom no source knows, and sees who they are by them. Returns
-    /// those whose profile could not be read.
+    /// those whose profile could not be read. Only of those who `may` be asked about.
     pub fn identify_by_profiles(
         &self,
         github: &GithubSnapshot,
         map: &UserMap,
         people: &mut BTreeMap<GithubUserId, Identity>,
+        may: impl Fn(&GithubUserId) -> bool,
     ) -> BTreeSet<GithubUserId> {
         let settings = self.settings();
         let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
         let needed: BTreeSet<_> = mirrored.flat_map(|team| &team.members).copied().collect();
-        let is_unknown = |user: &GithubUserId| matches!(people.get(user), Some(Identity::Unknown { .. }));
+        let is_unknown =
+            |user: &GithubUserId| matches!(people.get(user), Some(Identity::Unknown { .. })) && may(user);
         let needed: Vec<_> = needed
             .into_iter()
             .filter(is_unknown)

@@ -168,7 +168,7 @@ fn is_overtaken(state: &State, event: &Event, is_newer: &impl Fn(Seq) -> bool) -
             news(team.id).and_then(|news| news.named).is_some_and(is_newer)
         }
         // It would be the latest word in every team.
-        Event::MemberRemoved { person } => state.teams.words_on(person.id).any(&is_newer),
+        Event::MemberRemoved { person: Some(person) } => state.teams.words_on(person.id).any(&is_newer),
         _ => false,
     }
 }

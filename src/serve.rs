@@ -181,6 +181,9 @@ impl Service {
         if let Some(said) = heir.at_start().filter(|_| self.engine.state(|state| state.last_read.is_none())) {
             log::warn!("{said}");
         }
+        if let Some(pause) = self.engine.pause() {
+            log::warn!("{pause}; to resume: {}", self.engine.reader.command("resume"));
+        }
         let queued = self.engine.state(|state| state.deliveries.n_queued());
         if queued > 0 {
             log::info!("{queued} deliveries of before go on");

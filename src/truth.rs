@@ -1,7 +1,8 @@
 //! What is true on GitHub's side, for one team: from GitHub itself in read mode, from the deliveries in payload mode.
 //!
 //! In read mode the *direct* membership counts, unless `SYNC_CHILD_MEMBERS` says otherwise. REST also says yes for
-//! members of child teams, so a team that has child teams is read by GraphQL. Every look is complete or an error; "not to be seen" is an answer of its own.
+//! members of child teams, so a team that has child teams is read by GraphQL. Every look is complete, or says what it
+//! lacks, or is an error; "not to be seen" is an answer of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Count, TeamFacts};
 use crate::ids::{GithubOrgId, GithubTeamId, GithubUserId};
+use crate::snapshot::Listed;
 use crate::state::record::Record;
 use crate::state::State;
 use crate::work::hint::Outcome;
@@ -63,7 +65,7 @@ impl Truth<'_> {
     }
 
     /// Everybody who counts as being in the team; `None` if the team is not to be seen.
-    pub fn members(&self) -> Result<Option<Vec<Person>>, Outcome> {
+    pub fn members(&self) -> Result<Option<Listed<Person>>, Outcome> {
         let read = match (self.count(), self.engine.has_children(self.team)) {
             (count @ Count::WithChildren, _) | (count, Some(false)) => {
                 self.engine.github.members(self.org, self.team, count)
@@ -94,15 +96,26 @@ impl Truth<'_> {
     ///
     /// GitHub answers 404 for "not in the team" and for "this token may no longer see it" alike. So only an expected
     /// presence is asked for by login: a yes is a yes. An absence is believed from a list alone, where ids are compared
-    /// too, so that a person whose login has changed is found. `thorough` looks ask for the list in any case.
+    /// too, so that a person whose login has changed is found. `thorough` looks ask for the list in any case. An absence
+    /// from a list that GitHub does not show completely is confirmed person by person.
     pub fn presence(&self, asked: &[Question], thorough: bool) -> Result<Option<Presence>, Outcome> {
         if asked.is_empty() {
             return Ok(Some(Presence::new()));
         }
         let nested = self.count() == Count::Direct && self.engine.has_children(self.team) != Some(false);
         if thorough || nested || asked.len() > ONE_BY_ONE {
-            let Some(members) = self.members()? else { return Ok(None) };
-            return Ok(Some(found_in(&members, asked)));
+            let Some(Listed { rows, gap }) = self.members()? else { return Ok(None) };
+            let mut presence = found_in(&rows, asked);
+            if let Some(gap) = gap {
+                log::warn!(
+                    "members of GitHub team {}: {gap}; checking one by one the people it lacks",
+                    self.team
+                );
+                let absent = asked.iter().filter(|question| presence.get(&question.person.id) != Some(&true));
+                let absent: Vec<_> = absent.copied().collect();
+                presence.extend(self.one_by_one(&absent)?);
+            }
+            return Ok(Some(presence));
         }
         if asked.iter().any(|question| !question.expected) {
             let first = self.engine.github.first_members(self.org, self.team, self.count());
@@ -113,12 +126,16 @@ impl Truth<'_> {
                 Some((_, false)) => {}
             }
         }
+        self.one_by_one(asked).map(Some)
+    }
+
+    fn one_by_one(&self, asked: &[Question]) -> Result<Presence, Outcome> {
         let mut presence = Presence::new();
         for Question { person, .. } in asked {
             let is_member = self.engine.github.is_member(self.org, self.team, person);
             presence.insert(person.id, is_member.map_err(|trouble| self.engine.github_trouble(trouble))?);
         }
-        Ok(Some(presence))
+        Ok(presence)
     }
 }
 

@@ -148,12 +148,12 @@ impl Engine {
             Some((_, Mode::Read)) => self.reconcile(true, &|_| (), &mut |_| true).map(drop),
             Some((_, Mode::Payload)) => {
                 self.recover_if_possible();
-                self.read_directory().map(|changed| {
-                    self.learn_unused_of_sentry();
-                    if changed || first {
-                        self.try_wanted();
-                    }
-                })
+                let changed = self.read_directory()?;
+                self.learn_unused_of_sentry();
+                if (changed || first) && self.pause().is_none() {
+                    self.try_wanted();
+                }
+                Ok(())
             }
             None => Ok(()),
         };
@@ -302,11 +302,17 @@ pub fn run(engine: &Engine) {
     let mut asked_token = None;
     let mut map = engine.map_version();
     let mut invites = invite::Turn::default();
+    let mut was_paused = engine.pause().is_some();
     while !engine.lanes.is_stopping() {
         engine.lanes.rest(Duration::from_secs(1));
         engine.note_conditions();
         engine.tell_ended_holds();
         let before = looked;
+        // What a pause has kept back is looked for at once.
+        let is_resumed = std::mem::replace(&mut was_paused, engine.pause().is_some()) && !was_paused;
+        if is_resumed {
+            engine.ask_for_reconcile();
+        }
         engine.look_at_new_token(&mut asked_token);
         engine.expire_holds();
         if searched.elapsed() >= DELETED_AGAIN {
@@ -315,17 +321,21 @@ pub fn run(engine: &Engine) {
         }
         let by_interval = engine.settings().interval.is_some_and(|interval| looked.elapsed() >= interval);
         let is_due = || engine.take_reconcile_due() || engine.take_second_look() || by_interval;
-        if engine.paused_for().is_none() && is_due() {
+        // What is asked for while another comparison is carried out is still due after it.
+        if engine.blind_for().is_none() && !engine.is_reconciling() && is_due() {
             looked = Instant::now();
             engine.github.forget_refusals();
-            engine.look_at_disputes();
+            if !was_paused {
+                engine.look_at_disputes();
+            }
             if let Err(trouble) = engine.look_round(false) {
                 log::warn!("interval: {trouble}");
             }
         }
         invites.take(engine, looked > before);
         let map_now = engine.map_version();
-        if (map_now != map || tried.elapsed() >= WANTED_AGAIN) && engine.paused_for().is_none() {
+        let try_again = map_now != map || is_resumed || tried.elapsed() >= WANTED_AGAIN;
+        if try_again && engine.paused_for().is_none() {
             (map, tried) = (map_now, Instant::now());
             engine.try_wanted();
         }

@@ -18,7 +18,7 @@ use crate::ids::{GithubUserId, MemberId};
 use crate::plan;
 use crate::profiles::Profiles;
 use crate::sentry::Member;
-use crate::snapshot::GithubSnapshot;
+use crate::snapshot::{GithubSnapshot, List};
 use crate::state::record::{Match, Mode, Record, Source};
 use crate::upstream::{Exchange, Trouble, TroubleKind};
 use crate::work::hint::Outcome;
@@ -56,6 +56,11 @@ impl Who {
         let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
         let mut addresses = directory.addresses_of(member);
         use_them(&mut addresses)
+    }
+
+    /// Whether a member is in Sentry, as far as an address tells.
+    fn has(&self, member: MemberId) -> bool {
+        self.with_directory(|directory| directory.addresses_of(member).next().is_some())
     }
 
     fn is_read(&self) -> MutexGuard<'_, bool> {
@@ -116,9 +121,9 @@ impl Engine {
         *is_read = true;
     }
 
-    /// Who everybody in a team of the snapshot is, and whose public profile could not be read; where whoever is known may
+    /// Who everybody in a team of the snapshot is, and of whom too little could be read to tell; where whoever is known may
     /// be taken out of a team, everybody in the organisation. Nobody is asked unless the snapshot does not tell public
-    /// addresses. New and changed matches are remembered. The snapshot's addresses are used
+    /// addresses, or lacks the person in its list. New and changed matches are remembered. The snapshot's addresses are used
     /// up: nothing later looks at them, and they are most of it.
     pub fn identify_all(
         &self,
@@ -127,22 +132,53 @@ impl Engine {
         let map = self.user_map().map_err(|outcome| no_map(&outcome))?;
         let in_teams: HashSet<_> =
             github.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
-        let everybody = self.settings().remove_members.is_about_everybody();
-        let identified = github.people.iter_mut().filter_map(|(user, shown)| {
+        let settings = self.settings();
+        let everybody = settings.remove_members.is_about_everybody();
+        let lacks_identities =
+            settings.identity.contains(&Source::Saml) && github.gaps.lists.contains_key(&List::Identities);
+        let mut unsure = BTreeSet::new();
+        let (all, gaps) = (&mut github.people, &github.gaps);
+        let identified = all.iter_mut().filter_map(|(user, shown)| {
             let claims = std::mem::take(&mut shown.claims);
             if shown.bot || !(everybody || in_teams.contains(user)) {
                 return None;
             }
             let person = Person { id: *user, login: shown.login.clone(), bot: false };
-            Some((*user, self.identify_shown(&person, &claims, &map)))
+            let is_unsure = gaps.unlisted.contains(user) || (lacks_identities && claims.saml.is_empty());
+            if !is_unsure {
+                return Some((*user, self.identify_shown(&person, &claims, &map)));
+            }
+            unsure.insert(*user);
+            Some((*user, self.identify_unsure(&person, &claims, &map)))
         });
         let mut people = identified.collect();
-        let is_asked_for = self.settings().identity.contains(&Source::Public);
-        let unread = match is_asked_for && !github.tells_public {
-            true => self.identify_by_profiles(github, &map, &mut people),
-            false => BTreeSet::new(),
+        let is_asked_for = settings.identity.contains(&Source::Public);
+        let mut unread = match (is_asked_for, github.tells_public) {
+            (false, _) => BTreeSet::new(),
+            (true, false) => self.identify_by_profiles(github, &map, &mut people, |_| true),
+            (true, true) => {
+                let unlisted = |user: &GithubUserId| github.gaps.unlisted.contains(user);
+                self.identify_by_profiles(github, &map, &mut people, unlisted)
+            }
         };
+        let is_nobody = |user: &GithubUserId| !matches!(people.get(user), Some(Identity::Matched { .. }));
+        unread.extend(unsure.into_iter().filter(is_nobody));
         Ok((people, unread))
+    }
+
+    /// Who an account is of which a source may not have said all: that it says nothing is no contradiction, so that a
+    /// remembered match stays, unless a source says otherwise that was read completely.
+    fn identify_unsure(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
+        let evidence = Evidence::new(&person.login, map.address(person), claims);
+        let is_sure = matches!(
+            self.resolve(&evidence),
+            Identity::Matched { source: Source::Map | Source::Sentry, .. } | Identity::Conflict { .. }
+        );
+        let remembered = self.state(|state| state.people.matched(person.id).cloned());
+        match remembered.filter(|found| !is_sure && self.who.has(found.member)) {
+            Some(found) => plan::remembered(found.member, found.source),
+            None => self.identify_shown(person, claims, map),
+        }
     }
 
     /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
@@ -154,12 +190,7 @@ impl Engine {
         }
         let remembered = self.state(|state| state.people.matched(person.id).cloned());
         if matches!(identity, Identity::Unknown { .. }) {
-            let is_there = |member| {
-                let directory = self.who.directory.read().unwrap_or_else(PoisonError::into_inner);
-                let there = directory.addresses_of(member).next().is_some();
-                there
-            };
-            if let Some(found) = remembered.filter(|found| is_there(found.member)) {
+            if let Some(found) = remembered.filter(|found| self.who.has(found.member)) {
                 return plan::remembered(found.member, found.source);
             }
             return identity;

@@ -9,7 +9,7 @@ use super::process;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::gate;
-use crate::status::{ReloadsView as Reloads, Status};
+use crate::status::{IncompleteView, ReloadsView as Reloads, Status};
 use crate::unused::Unused;
 use crate::upstream::tally::Budget;
 use crate::upstream::Upstream;
@@ -21,6 +21,7 @@ pub fn render(engine: &Engine, status: &Status, gates: &[(&str, &gate::Counts)])
     arrived(&mut text, engine, status);
     work(&mut text, status);
     comparison(&mut text, status);
+    incomplete(&mut text, status);
     hosts(&mut text, engine);
     room(&mut text, status);
     at_the_gates(&mut text, gates);
@@ -96,6 +97,8 @@ fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
     let help = "1 while the user map's file is refused; the last good one stays in use.";
     text.gauge("sync_user_map_refused", help, flag(status.user_map_refused));
     text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
+    let help = "1 while writes to Sentry are paused.";
+    text.gauge("sync_paused", help, flag(status.paused.is_some()));
 }
 
 fn arrived(text: &mut Text, engine: &Engine, status: &Status) {
@@ -179,6 +182,22 @@ fn comparison(text: &mut Text, status: &Status) {
     text.gauge("sync_reconcile_open_teams", help, of(|last| last.open as f64));
     let help = "What of it could not be done, 100 at the most.";
     text.gauge("sync_reconcile_failures", help, of(|last| last.failed.len() as f64));
+}
+
+fn incomplete(text: &mut Text, status: &Status) {
+    let IncompleteView { n_lists, since, n_not_removed, not_removed_since, .. } = &status.incomplete;
+    let age = |since: &Option<String>| {
+        let since = since.as_deref().and_then(Timestamp::parse);
+        since.map_or(0.0, |at| Timestamp::now().since(at).as_secs_f64())
+    };
+    let help = "Lists that GitHub did not show completely at the last comparison; nobody is removed because of them.";
+    text.gauge("sync_incomplete_lists", help, *n_lists as f64);
+    let help = "For how long one of them has been incomplete, since the start.";
+    text.gauge("sync_incomplete_oldest_seconds", help, age(since));
+    let help = "People who stay in teams because too little could be read of GitHub to remove them.";
+    text.gauge("sync_not_removed_people", help, *n_not_removed as f64);
+    let help = "For how long one of them has stayed, since the start.";
+    text.gauge("sync_not_removed_oldest_seconds", help, age(not_removed_since));
 }
 
 fn hosts(text: &mut Text, engine: &Engine) {

@@ -99,9 +99,16 @@ impl Admin<'_> {
 
     fn readiness(&self) -> Answer {
         let status = self.engine.status();
+        let mut ready = json!({ "status": "ready" });
+        if !status.warnings.is_empty() {
+            ready["warnings"] = json!(status.warnings);
+        }
+        // Somebody wanted it, and deliveries are to be sent here meanwhile: no reason to ring, and none to be silent about.
+        if let Some(pause) = &status.paused {
+            ready["paused"] = json!(pause);
+        }
         match status.ready {
-            true if status.warnings.is_empty() => Answer::json(200, &json!({ "status": "ready" })),
-            true => Answer::json(200, &json!({ "status": "ready", "warnings": status.warnings })),
+            true => Answer::json(200, &ready),
             false => Answer::json(
                 503,
                 &json!({

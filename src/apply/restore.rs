@@ -36,6 +36,7 @@ impl Apply<'_> {
     /// the one that it made.
     pub fn restore(&self, deletion: &Deletion) -> Result<Result<Team, Taken>, Outcome> {
         const WHAT: &str = "bring back team";
+        let permit = self.engine.may_write()?;
         let (at, name) = (&deletion.slug, slug::display_name(&deletion.name, &deletion.slug));
         let earlier = self.is_restoring(deletion);
         match self.look(at)? {
@@ -52,7 +53,7 @@ impl Apply<'_> {
                 return Ok(Err(Taken));
             }
         }
-        let written = self.engine.sentry.create_team(at, &name);
+        let written = self.engine.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
         let entry = Entry { slug: Some(at.clone()), ..self.entry(WHAT) };
@@ -89,9 +90,10 @@ impl Apply<'_> {
 
     /// Gives the team of this slug a project that the deleted one had.
     pub fn link_back(&self, project: &str, team: &Team) -> Result<LinkedBack, Outcome> {
+        let permit = self.engine.may_write()?;
         let entry = self.link_entry(project, &team.slug);
         let entry = Entry { sentry_team: Some(team.id), ..entry };
-        match self.engine.sentry.link_project(project, &team.slug) {
+        match self.engine.sentry.link_project(&permit, project, &team.slug) {
             Ok(Written { outcome, exchange }) => {
                 self.engine.audit.write(entry.exchange(&exchange));
                 Ok(match outcome {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentryTeamId};
+use crate::interrupted::retried;
 
 /// A longer line is none of ours: what is known of a deleted team of 50,000 people is some 4 MiB.
 const LONGEST: usize = 16 << 20;
@@ -171,6 +172,8 @@ impl Lines {
     fn read(&mut self) -> io::Result<Option<bool>> {
         let (mut begun, mut whole) = (false, true);
         loop {
+            retried(|| self.from.fill_buf().map(drop))?;
+            // What was read just now.
             let bytes = self.from.fill_buf()?;
             if bytes.is_empty() {
                 return Ok(begun.then_some(whole));

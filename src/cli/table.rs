@@ -170,6 +170,20 @@ pub const COMMANDS: &[CommandHelp] = &[
         read: |typed| run(Command::Reject { reason: typed.text("reason")?, holds: typed.operands }),
     },
     CommandHelp {
+        name: "pause",
+        operand: Operand::None,
+        flags: &[flag("reason", Takes::One("TEXT"), "why, for whoever reads the status")],
+        help: "stop all writes to Sentry until `resume`; deliveries are still accepted, and both sides still compared",
+        read: |typed| run(Command::Pause { reason: typed.text("reason")? }),
+    },
+    CommandHelp {
+        name: "resume",
+        operand: Operand::None,
+        flags: &[],
+        help: "allow writes to Sentry again and work through what was queued, in order",
+        read: |_| run(Command::Resume),
+    },
+    CommandHelp {
         name: "whois",
         operand: Operand::One(PERSON),
         flags: &[],
@@ -322,9 +336,9 @@ mod tests {
         let usage = |name: &str| CommandHelp::named(name).unwrap().usage();
         assert_eq!(usage("serve"), "serve");
         assert_eq!(usage("sync"), "sync [--json] [--team TEAM]… [--save FILE] [--apply[=FILE]]");
-        assert_eq!(usage("approve"), "approve HOLD…|--all");
+        assert_eq!(usage("approve"), "approve [--reason TEXT] HOLD…|--all");
         assert_eq!(usage("whois"), "whois PERSON");
-        assert_eq!(usage("undo"), "undo [ID]");
+        assert_eq!(usage("undo"), "undo [--reason TEXT] [ID]");
     }
 
     /// Flags may stand before the command: what one takes must be known by its name alone.

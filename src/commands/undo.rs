@@ -61,6 +61,9 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
 
 /// Brings one back.
 pub fn run(engine: &Engine, id: &str, asked: &Asked, progress: Progress) -> Reply {
+    if let Some(pause) = engine.pause() {
+        return Reply::paused(&pause);
+    }
     let name = TeamName::read(id);
     if let Some(why) = engine.state(|state| name.stranger(state.org.as_ref().map(|org| &org.login))) {
         return Reply::failed(why);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::clock::Moment;
 use super::patient::Patient;
 use super::token::Kind;
-use super::{unusable, Area, Finding};
+use super::{incomplete, unusable, Area, Finding};
 use crate::clock::{parse_spaced, short, Timestamp};
 use crate::config::values::BaseUrl;
 use crate::escape::{path_part, Quoted};
@@ -327,6 +327,10 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
             "use the token of an organisation owner, if secret teams are to be mirrored or lost deletions to be found",
         ),
     });
+    let slug =
+        |id| read.teams.iter().find(|team| team.facts.id == id).map(|team| team.facts.slug.to_string());
+    let known = patient.service.map(|engine| engine.incomplete.known());
+    seen.findings.extend(incomplete::look(&read.gaps, slug, known.as_ref(), Timestamp::now()));
     seen.refused = github.refused_sources();
     if !by_rest {
         let told = order.iter().filter_map(|source| addresses(*source, &read, &seen.refused, kind));

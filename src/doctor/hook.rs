@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn our_webhook_is_known_by_what_it_sent_then_by_its_address_then_by_its_events() {
         let hook = |id: u64, events: &[&str]| {
-            let events = events.iter().map(|event| event.to_string()).collect();
+            let events = Some(events.iter().map(|event| event.to_string()).collect());
             let content_type = "json".into();
             let settings = Ping { hook_type: "Organization".into(), events, content_type, insecure: false };
             Hook { id: HookId(id), active: true, url: format!("https://{id}.test/"), settings }

@@ -9,6 +9,7 @@ mod configuration;
 mod github;
 mod hook;
 mod identity;
+mod incomplete;
 mod machine;
 mod patient;
 mod ping;

@@ -24,7 +24,7 @@ use crate::sentry::Sentry;
 use crate::state::people::People;
 use crate::state::record::Mode;
 use crate::state::teams::Teams;
-use crate::state::{Org, State};
+use crate::state::{Org, Pause, State};
 use crate::upstream::proxies::Proxies;
 use crate::upstream::tls::{self, Way};
 
@@ -87,6 +87,7 @@ pub(super) struct Known {
     pub teams: Arc<Teams>,
     pub people: Arc<People>,
     pub damaged: Option<Timestamp>,
+    pub paused: Option<Pause>,
     pub n_queued: usize,
     pub oldest: Option<Timestamp>,
     pub n_failed: usize,
@@ -102,6 +103,7 @@ impl Known {
             teams: state.teams.clone(),
             people: state.people.clone(),
             damaged: state.damaged,
+            paused: state.paused.clone(),
             n_queued: state.deliveries.n_queued(),
             oldest: state.deliveries.queued().next().map(|delivery| delivery.at),
             n_failed: state.deliveries.n_failed(),

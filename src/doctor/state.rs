@@ -144,6 +144,9 @@ fn waits(known: &Known, now: Timestamp) -> Vec<Finding> {
         let fix = "`sentry-team-sync status` lists them, `approve` or `reject` decides";
         findings.push(AREA.warning(what, fix));
     }
+    if let Some(pause) = &known.paused {
+        findings.push(AREA.warning(pause.to_string(), "`sentry-team-sync resume` allows them again"));
+    }
     if let Some(at) = known.damaged {
         let what = format!("the journal was damaged at {at}: every removal and deletion is held");
         findings.push(AREA.warning(what, "compare with `sentry-team-sync sync`, then approve what is right"));

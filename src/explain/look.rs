@@ -17,7 +17,7 @@ use crate::reconcile::judge::{judge, Measure};
 use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::sentry::{Member, Standing, Team};
 use crate::slug;
-use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam, SentrySnapshot};
+use crate::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed, SentrySnapshot};
 use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Mode, Source};
 use crate::state::{Org, State};
@@ -54,6 +54,9 @@ pub struct GithubView {
     pub created_at: Option<String>,
     /// Its parent.
     pub parent: Option<GithubTeamId>,
+    /// What its list of members lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
 }
 
 /// A team as Sentry shows it.
@@ -111,6 +114,8 @@ impl Look {
 struct Read {
     facts: Option<TeamFacts>,
     people: Vec<Person>,
+    /// What GitHub's list of these people lacks.
+    gap: Option<Gap>,
     team: Option<Team>,
     /// The team that has the slug which this one should have, if that is another one.
     other: Option<Team>,
@@ -144,7 +149,8 @@ fn by_github(
     let binding = engine.state(|state| state.teams.binding(id).cloned());
     let (team, other) = teams(engine, &settings, id, facts.as_ref(), binding.as_ref())?;
     let members = members_of(engine, team.as_ref().or(other.as_ref()))?;
-    let read = Read { facts, people: people.unwrap_or_default(), team, other, members };
+    let Listed { rows: people, gap } = people.unwrap_or(Listed { rows: Vec::new(), gap: None });
+    let read = Read { facts, people, gap, team, other, members };
     let identities = identities(engine, &read.people)?;
     let state = engine.state(State::without_deliveries);
     let plan = plan(&settings, &state, id, &read, &identities);
@@ -196,6 +202,7 @@ fn plan(
     identities: &BTreeMap<GithubUserId, Identity>,
 ) -> Plan {
     let mut github = GithubSnapshot::default();
+    github.gaps.note(List::Members(id), read.gap);
     if let Some(facts) = &read.facts {
         let mut members: Vec<_> = read.people.iter().map(|person| person.id).collect();
         members.sort_unstable();
@@ -249,10 +256,11 @@ fn told(
         held: None,
         there: 0,
     };
-    let differs = !plan.is_in_sync();
+    let differs = !(plan.is_in_sync() && plan.left_in.is_empty());
     let stopped_by = plan.holds.iter().map(|PlannedHold { rule, .. }| rule.clone()).collect();
     let planned = plan.teams.into_iter().next().unwrap_or(nothing);
-    let faces = Faces { settings, state, identities, planned: &planned, members: &read.members };
+    let left: BTreeMap<_, _> = plan.left_in.iter().map(|left| (left.removal.member, left.because)).collect();
+    let faces = Faces { settings, state, identities, planned: &planned, members: &read.members, left: &left };
     let is_bound = read.team.is_some();
     let mut people: Vec<_> = read.people.iter().map(|person| faces.on_github(person)).collect();
     let seen: BTreeSet<_> = people.iter().filter_map(|person| person.member).collect();
@@ -266,6 +274,7 @@ fn told(
             name: facts.name,
             created_at: facts.created_at.map(|at| at.to_string()),
             parent: facts.parent,
+            incomplete: read.gap.map(|gap| gap.to_string()),
         }),
         sentry: read.team.map(|team| SentryView::of(team, n_members)),
         people,
@@ -326,6 +335,8 @@ struct Faces<'a> {
     identities: &'a BTreeMap<GithubUserId, Identity>,
     planned: &'a TeamPlan,
     members: &'a [Member],
+    /// Whom too little could be read of GitHub to take out, and what.
+    left: &'a BTreeMap<MemberId, &'static str>,
 }
 
 impl Faces<'_> {
@@ -386,6 +397,9 @@ impl Faces<'_> {
         }
         if self.settings.protect.covers_any(&mut addresses) {
             return "protected by SYNC_PROTECT".into();
+        }
+        if let Some(because) = self.left.get(&member.id) {
+            return (*because).into();
         }
         match (self.settings.remove_members, source) {
             (RemoveMembers::Never, _) => "SYNC_REMOVE_MEMBERS is never".into(),

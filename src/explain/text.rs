@@ -51,7 +51,13 @@ impl Explanation {
                 if let Some(parent) = team.parent {
                     write!(text, ", child of GitHub team {parent}")?;
                 }
-                writeln!(text)
+                writeln!(text)?;
+                match &team.incomplete {
+                    Some(gap) => {
+                        writeln!(text, "    its list of members is incomplete ({gap}): nobody is removed")
+                    }
+                    None => Ok(()),
+                }
             }
             Some(None) if self.mode == Some(Mode::Read) => {
                 writeln!(text, "  on GitHub: not shown to this token")

@@ -15,12 +15,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::head::{Head, Method};
+use crate::interrupted::retried;
 
 /// The header that tells tiny_http's workers through which gate a request came. Never handed on from outside.
 pub const GATE_HEADER: &str = "x-gate";
 
 /// A delivery's answer waits for a flush to disk; everything else is quicker.
-const ANSWER: Duration = Duration::from_secs(30);
+pub const ANSWER: Duration = Duration::from_secs(30);
 /// How long it may be away when it has died, and how often it is looked for.
 const REPLACED: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(20);
@@ -45,7 +46,7 @@ pub struct Reply {
 pub fn connect(inner: &Path, missed: &AtomicBool) -> io::Result<UnixStream> {
     let until = Instant::now() + REPLACED;
     loop {
-        match UnixStream::connect(inner) {
+        match retried(|| UnixStream::connect(inner)) {
             Err(error) if is_absence(&error) => {
                 missed.store(true, Ordering::Relaxed);
                 if Instant::now() >= until {
@@ -84,10 +85,7 @@ pub fn ask(mut stream: UnixStream, gate: &str, head: &Head, body: &[u8]) -> io::
 
 /// In one call where that is possible: tiny_http then wakes once, and finds all that it needs.
 fn write_both(stream: &mut UnixStream, head: &[u8], body: &[u8]) -> io::Result<()> {
-    let written = match stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-        written => written?,
-    };
+    let written = retried(|| stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]))?;
     stream.write_all(head.get(written..).unwrap_or_default())?;
     stream.write_all(body.get(written.saturating_sub(head.len())..).unwrap_or_default())
 }
@@ -97,10 +95,7 @@ fn read_answer(stream: &mut UnixStream, answer: &mut Vec<u8>, method: Method) ->
     let mut chunk = [0; 4096];
     let mut end = None;
     while end.is_none_or(|end| answer.len() < end) {
-        let n = match stream.read(&mut chunk) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read?,
-        };
+        let n = retried(|| stream.read(&mut chunk))?;
         if n == 0 {
             return Ok(());
         }

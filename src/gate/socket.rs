@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::config::values::Listen;
 use crate::config::Environment;
 use crate::error::{Context, Error, Result};
+use crate::interrupted::retried;
 
 /// Connections that the kernel keeps waiting; std's own 128 overflow in a burst, and a client then waits a second.
 const BACKLOG: i32 = 1024;
@@ -61,7 +62,7 @@ pub fn bind(listen: &Listen, mode: u32) -> Result<Listener> {
 
 /// A socket that nobody answers on was left behind by a process that is no more.
 fn remove_stale(path: &Path) -> Result<()> {
-    match UnixStream::connect(path) {
+    match retried(|| UnixStream::connect(path)) {
         Ok(_) => Err(Error::failed(format!("another process listens on `{}`", path.display()))
             .fix("stop it, or name another path")),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -161,7 +162,10 @@ impl Listener {
                 }
                 TcpStream::connect_timeout(&addr, timeout).map(Stream::Tcp)
             }
-            Listener::Unix(unix, _) => UnixStream::connect_addr(&unix.local_addr()?).map(Stream::Unix),
+            Listener::Unix(unix, _) => {
+                let addr = unix.local_addr()?;
+                retried(|| UnixStream::connect_addr(&addr)).map(Stream::Unix)
+            }
         }
     }
 }

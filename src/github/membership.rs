@@ -40,11 +40,10 @@ impl Github {
     pub fn teams_of(&self, org: &Login, person: &Person) -> Result<Option<Vec<GithubTeamId>>, Trouble> {
         let by_login = |login: &Login| -> Result<Option<Vec<GithubTeamId>>, Trouble> {
             let vars = json!({ "org": org, "login": login });
-            let nodes =
-                self.connection::<wire::TeamIdNode>(queries::TEAMS_OF, vars, "/organization/teams", |_| {
-                    true
-                })?;
-            Ok(nodes.map(|nodes| nodes.into_iter().map(|team| team.database_id).collect()))
+            // Only additions come of it: what is null is left to the comparison.
+            let id = |team: wire::TeamIdNode| team.database_id;
+            let teams = self.connection(queries::TEAMS_OF, vars, "/organization/teams", |_| true, id)?;
+            Ok(teams.map(|teams| teams.rows))
         };
         let teams = by_login(&person.login)?;
         match teams.as_ref().is_some_and(Vec::is_empty).then(|| self.login_now(person)).transpose()? {

@@ -28,6 +28,7 @@ use crate::escape::path_part;
 use crate::event::{OrgRef, Person};
 use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
 use crate::secret::Secret;
+use crate::snapshot::{Gap, List, Listed};
 use crate::upstream::answer::Headers;
 use crate::upstream::pace::Method;
 use crate::upstream::refusal::Refusal;
@@ -35,7 +36,9 @@ use crate::upstream::tls::Way;
 use crate::upstream::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
 use outcome::{outcome, Forbidden, Outcome, Sources};
+use pages::Connection;
 use permission::Permission;
+use snapshot::settled;
 
 /// 2022-11-28 is the version that every server knows, Enterprise Servers before 3.21 know no other.
 const HEADERS: &[(&str, &str)] =
@@ -232,10 +235,10 @@ impl Github {
         org: GithubOrgId,
         team: GithubTeamId,
         count: Count,
-    ) -> Result<Option<Vec<Person>>, Trouble> {
+    ) -> Result<Option<Listed<Person>>, Trouble> {
         let path = format!("/organizations/{org}/team/{team}/members?per_page=100");
-        let rows: Option<Vec<wire::UserRow>> = self.pages(&path)?;
-        Ok(rows.map(|rows| count.people(rows)))
+        let listed: Option<Listed<wire::UserRow>> = self.pages(&path)?;
+        Ok(listed.map(|listed| listed.map(|rows| count.people(rows))))
     }
 
     /// Up to 100 people of a team that has no child teams, and whether that is everybody; `None` if the team is not to
@@ -248,17 +251,25 @@ impl Github {
     ) -> Result<Option<(Vec<Person>, bool)>, Trouble> {
         let path = format!("{}/organizations/{org}/team/{team}/members?per_page=100", self.rest);
         let Some(page) = self.page::<wire::UserRow>(&path)? else { return Ok(None) };
-        let is_all = page.is_last();
+        let is_all = page.is_last() && page.nulls == 0;
         Ok(Some((count.people(page.rows), is_all)))
     }
 
     /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
-    pub fn direct_members(&self, team: &TeamFacts) -> Result<Option<Vec<Person>>, Trouble> {
-        let vars = json!({ "id": team.node_id });
+    pub fn direct_members(&self, team: &TeamFacts) -> Result<Option<Listed<Person>>, Trouble> {
         let is_it =
             |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.id.0);
-        let nodes = self.connection::<wire::UserNode>(queries::TEAM_MEMBERS, vars, "/node/members", is_it)?;
-        Ok(nodes.map(|nodes| nodes.into_iter().map(wire::UserNode::into_person).collect()))
+        settled(|is_last| {
+            let vars = json!({ "id": team.node_id });
+            let person = wire::UserNode::into_person;
+            let read = self.connection(queries::TEAM_MEMBERS, vars, "/node/members", is_it, person)?;
+            let Some(Connection { mut rows, nulls, counted }) = read else { return Ok(None) };
+            rows.sort_by_key(|person| person.id);
+            rows.dedup_by_key(|person| person.id);
+            let gap =
+                self.gap(&List::Members(team.id), Gap::by_count(rows.len(), counted, nulls), is_last)?;
+            Ok(Some(Listed { rows, gap }))
+        })
     }
 
     /// The profile of an account: by login, and by id if the login is somebody else's by now.

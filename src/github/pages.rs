@@ -11,6 +11,7 @@ use super::{graphql_trouble, wire, Github, Sent, MOST_PAGES};
 use crate::clock::Timestamp;
 use crate::escape::path_part;
 use crate::ids::{HookId, Login};
+use crate::snapshot::{Gap, Listed};
 use crate::upstream::link::{behind, numbered, path_on_same_host, Behind};
 use crate::upstream::{Exchange, Request, Trouble, TroubleKind};
 use crate::verdict::{Asked, Verdict};
@@ -21,6 +22,7 @@ pub(super) const FULL: usize = 100;
 /// One page of a REST list.
 pub(super) struct RestPage<T> {
     pub(super) rows: Vec<T>,
+    pub(super) nulls: usize,
     behind: Behind,
     path: String,
     /// Tells a page from the one before.
@@ -53,6 +55,14 @@ impl<T> RestPage<T> {
     }
 }
 
+/// All entries of a connection.
+pub(super) struct Connection<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) nulls: usize,
+    /// GitHub's count at the last page, where it was asked for.
+    pub(super) counted: Option<u64>,
+}
+
 impl Github {
     /// One page of a REST list; `None` if the list is not to be seen.
     pub(super) fn page<T: DeserializeOwned>(&self, path: &str) -> Result<Option<RestPage<T>>, Trouble> {
@@ -63,12 +73,15 @@ impl Github {
             _ => return Err(reply.into_trouble()),
         }
         let sum = reply.answer.sum();
-        let Ok(rows) = serde_json::from_slice::<Vec<T>>(&reply.answer.body) else {
+        let Ok(rows) = serde_json::from_slice::<Vec<Option<T>>>(&reply.answer.body) else {
             return Err(reply.into_trouble());
         };
-        let behind = behind(reply.answer.headers.link.as_deref(), rows.len(), FULL)
+        let n = rows.len();
+        let rows: Vec<_> = rows.into_iter().flatten().collect();
+        let nulls = n - rows.len();
+        let behind = behind(reply.answer.headers.link.as_deref(), n, FULL)
             .map_err(|why| broken(path, format!("the Link header is no use: {}", why.0)))?;
-        Ok(Some(RestPage { rows, behind, path: path.into(), sum }))
+        Ok(Some(RestPage { rows, nulls, behind, path: path.into(), sum }))
     }
 
     /// All pages of a REST list, each handed to `take`, which says whether to go on; `false` if the list is not to be
@@ -96,13 +109,15 @@ impl Github {
     }
 
     /// All rows of a REST list; `None` if the list is not to be seen.
-    pub(super) fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Vec<T>>, Trouble> {
-        let mut rows = Vec::new();
+    pub(super) fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Listed<T>>, Trouble> {
+        let (mut rows, mut nulls) = (Vec::new(), 0);
         let seen = self.each_page(path, |page| {
             rows.append(&mut page.rows);
+            nulls += page.nulls;
             true
         })?;
-        Ok(seen.then_some(rows))
+        let gap = Gap::by_nulls(rows.len(), nulls);
+        Ok(seen.then_some(Listed { rows, gap }))
     }
 
     /// What a hook has sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
@@ -138,21 +153,26 @@ impl Github {
         Err(endless(&next))
     }
 
-    /// All pages of a connection; `None` if what holds it is not there, or is not what `is_it` expects.
-    pub(super) fn connection<T: DeserializeOwned>(
+    /// All pages of a connection, each entry read by `read`; `None` if what holds it is not there, or is not what `is_it`
+    /// expects. It is not held against its count.
+    pub(super) fn connection<T: DeserializeOwned, U>(
         &self,
         query: &str,
         mut vars: Value,
         at: &str,
         is_it: impl Fn(&Value) -> bool,
-    ) -> Result<Option<Vec<T>>, Trouble> {
-        let mut nodes = Vec::new();
+        read: impl Fn(T) -> Option<U>,
+    ) -> Result<Option<Connection<U>>, Trouble> {
+        let mut all = Connection { rows: Vec::new(), nulls: 0, counted: None };
         for _ in 0..MOST_PAGES {
             let reply = self.post(query, vars.clone());
             let data = match reply.verdict {
                 Verdict::Done => match outcome(&reply.answer.body) {
                     Outcome::Data(data) => data,
-                    Outcome::NotFound => return Ok(None),
+                    Outcome::NotFound => match wire::data_with_holes::<Value>(&reply.answer.body) {
+                        Some(data) => data,
+                        None => return Ok(None),
+                    },
                     other => return Err(graphql_trouble(reply, other)),
                 },
                 // The route itself is missing: a server without GraphQL.
@@ -168,10 +188,13 @@ impl Github {
                 return Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())));
             };
             let after = self.after(&page, vars["after"].as_str())?;
-            nodes.extend(page.nodes);
+            all.counted = page.total_count;
+            let (rows, nulls) = page.read(&read);
+            all.rows.extend(rows);
+            all.nulls += nulls;
             match after {
                 Some(after) => vars["after"] = after.into(),
-                None => return Ok(Some(nodes)),
+                None => return Ok(Some(all)),
             }
         }
         Err(endless(&self.graphql))

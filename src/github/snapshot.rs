@@ -1,7 +1,8 @@
 //! A whole organisation in few calls: teams with their direct members, people with their addresses.
 //!
-//! What is read here decides who is absent, so it is complete or it fails: an answer with errors is never data, and
-//! every list is held against GitHub's own count. It must never take a list that shrank while it was read for news.
+//! What is read here decides who is absent: an answer with errors is never data, and every list is held against GitHub's
+//! own count. A list that does not fit is read once more, and if it never does, or has nulls in it, the snapshot names it
+//! as incomplete. It must never take a list that shrank while it was read for news.
 //! What only REST tells is in [`super::rest`].
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +18,7 @@ use super::outcome::{outcome, Forbidden, Outcome, Sources};
 use super::pages::{endless, leads_to_itself};
 use super::{graphql_trouble, queries, wire, Claims, Github, TeamFacts, Wanted, MOST_PAGES};
 use crate::ids::{GithubTeamId, GithubUserId, Login};
-use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam};
+use crate::snapshot::{Gap, Gaps, GithubPerson, GithubSnapshot, GithubTeam, List};
 use crate::upstream::{Exchange, Trouble, TroubleKind};
 use crate::verdict::Verdict;
 
@@ -58,22 +59,24 @@ pub(super) struct Teams {
     pub(super) sees_secret: bool,
     pub(super) teams: BTreeMap<GithubTeamId, GithubTeam>,
     pub(super) logins: BTreeMap<GithubUserId, Login>,
+    pub(super) gaps: Gaps,
 }
 
 pub(super) type People = BTreeMap<GithubUserId, GithubPerson>;
+type Members = BTreeMap<GithubUserId, Login>;
 type Identities = HashMap<GithubUserId, Vec<String>>;
 
 impl Github {
     /// Everything that the token sees of an organisation: its teams with their direct members, its people with their
-    /// addresses by every wanted source that is open to the token. Fails as a whole rather than being incomplete;
-    /// `None` if the organisation is not to be seen.
+    /// addresses by every wanted source that is open to the token. Lists that GitHub does not show completely are named;
+    /// anything else that goes wrong fails the whole. `None` if the organisation is not to be seen.
     ///
     /// Where GraphQL is refused altogether it is read by REST: with a call for each team, and without addresses.
     pub fn snapshot(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
         match self.snapshot_by_queries(org, wanted) {
             Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
                 log::info!("GitHub: {trouble}; `{org}` is read by REST, without addresses");
-                twice(|| self.snapshot_by_rest(org))
+                settled(|is_last| self.snapshot_by_rest(org, is_last))
             }
             read => read,
         }
@@ -86,7 +89,7 @@ impl Github {
             let people = thread("people").spawn_scoped(scope, || self.all_people(org, wanted.verified));
             let identities = thread("identities").spawn_scoped(scope, || match wanted.saml {
                 true => self.all_identities(org),
-                false => Ok(Some(Identities::new())),
+                false => Ok(Some((Identities::new(), None))),
             });
             let enterprise =
                 thread("enterprise").spawn_scoped(scope, || self.enterprise_teams(org).map(Some));
@@ -112,36 +115,57 @@ impl Github {
 
     fn all_teams(&self, org: &Login) -> Result<Option<Teams>, Trouble> {
         let mut size = TEAMS_A_PAGE;
-        twice(|| {
-            let (mut read, mut total) = (Teams::default(), None);
+        settled(|is_last| {
+            let (mut read, mut total, mut nulls) = (Teams::default(), None, 0);
             let query = || Some(queries::TEAMS_WITH_MEMBERS.to_string());
             let seen = self.list(org, &mut size, query, Sources::NONE, |part: wire::TeamsPart| {
                 read.sees_secret = part.viewer_can_administer;
                 total = part.teams.total_count;
                 let next = self.after(&part.teams, None)?;
-                for team in part.teams.nodes {
-                    self.take_team(team, &mut read)?;
+                let (teams, n) = part.teams.read(|mut team: wire::TeamNode| {
+                    let first = team.members.take();
+                    Some((team.into_facts()?, first))
+                });
+                nulls += n;
+                for (facts, first) in teams {
+                    self.take_team(facts, first, &mut read, is_last)?;
                 }
                 Ok(next)
             })?;
             if !seen {
                 return Ok(None);
             }
-            self.fits("teams of the organisation", read.teams.len(), total)?;
+            let gap = Gap::by_count(read.teams.len(), total, nulls);
+            read.gaps.note(List::Teams, self.gap(&List::Teams, gap, is_last)?);
             Ok(Some(read))
         })
     }
 
     /// Adds a team and the people in it. A team that a shift between pages shows twice is there once.
-    fn take_team(&self, mut team: wire::TeamNode, read: &mut Teams) -> Result<(), Unread> {
-        let first = team.members.take();
-        let facts = team.into_facts();
-        let mut first =
-            Some(first.ok_or_else(|| self.odd(format!("team {} came without members", facts.id)))?);
-        let Some(members) = twice(|| self.members_from(&facts, first.take()))? else {
-            let why = format!("team {} (`{}`) was gone while its members were read", facts.id, facts.slug);
-            return Err(Unread::Shifted(self.odd(why)));
+    fn take_team(
+        &self,
+        facts: TeamFacts,
+        first: Option<wire::Page<wire::UserNode>>,
+        read: &mut Teams,
+        is_last: bool,
+    ) -> Result<(), Unread> {
+        let list = List::Members(facts.id);
+        let mut first = Some(first);
+        let members = settled(|is_last| match first.take() {
+            // It came without members: nobody of them is known.
+            Some(None) => Ok(Some((Members::new(), Gap::by_nulls(0, 1)))),
+            page => self.members_from(&facts, page.flatten(), is_last),
+        })?;
+        let (members, gap) = match members {
+            Some(read) => read,
+            None if is_last => (Members::new(), Gap::by_nulls(0, 1)),
+            None => {
+                let why =
+                    format!("team {} (`{}`) was gone while its members were read", facts.id, facts.slug);
+                return Err(Unread::Shifted(self.odd(why)));
+            }
         };
+        read.gaps.note(list, gap);
         let ids = members.keys().copied().collect();
         read.logins.extend(members);
         read.teams.insert(facts.id, GithubTeam { facts, members: ids });
@@ -153,8 +177,9 @@ impl Github {
         &self,
         team: &TeamFacts,
         first: Option<wire::Page<wire::UserNode>>,
-    ) -> Result<Option<BTreeMap<GithubUserId, Login>>, Unread> {
-        let mut members = BTreeMap::new();
+        is_last: bool,
+    ) -> Result<Option<(Members, Option<Gap>)>, Unread> {
+        let (mut members, mut nulls) = (Members::new(), 0);
         let mut page = first;
         let mut after = None;
         for _ in 0..MOST_PAGES {
@@ -166,12 +191,13 @@ impl Github {
                 },
             };
             let (total, next) = (now.total_count, self.after(&now, after.as_deref())?);
-            let people = now.nodes.into_iter().map(wire::UserNode::into_person);
-            members.extend(people.map(|person| (person.id, person.login)));
+            let (people, n) = now.read(wire::UserNode::into_person);
+            members.extend(people.into_iter().map(|person| (person.id, person.login)));
+            nulls += n;
             if next.is_none() {
-                let whose = format!("members of team {} (`{}`)", team.id, team.slug);
-                self.fits(&whose, members.len(), total)?;
-                return Ok(Some(members));
+                let gap = Gap::by_count(members.len(), total, nulls);
+                let gap = self.gap(&List::Members(team.id), gap, is_last)?;
+                return Ok(Some((members, gap)));
             }
             after = next;
         }
@@ -193,11 +219,11 @@ impl Github {
         }
     }
 
-    fn all_people(&self, org: &Login, verified: bool) -> Result<Option<People>, Trouble> {
+    fn all_people(&self, org: &Login, verified: bool) -> Result<Option<(People, Option<Gap>)>, Trouble> {
         let mut size = PEOPLE_A_PAGE;
         let may_be_left_out = Sources { saml: false, verified, public: true };
-        twice(|| {
-            let (mut people, mut total) = (People::new(), None);
+        settled(|is_last| {
+            let (mut people, mut total, mut nulls) = (People::new(), None, 0);
             let query = || {
                 let public = !self.no_public.load(Ordering::Relaxed);
                 Some(queries::people(public, verified && !self.no_verified.load(Ordering::Relaxed)))
@@ -206,36 +232,40 @@ impl Github {
                 let page = part.members_with_role;
                 total = page.total_count;
                 let next = self.after(&page, None)?;
-                people.extend(page.nodes.into_iter().map(|node| {
-                    let (id, login, claims) = node.into_parts();
-                    (id, GithubPerson { login, bot: false, claims })
-                }));
+                let (read, n) = page.read(wire::PersonNode::into_parts);
+                nulls += n;
+                let person = |login, claims| GithubPerson { login, bot: false, claims };
+                people.extend(read.into_iter().map(|(id, login, claims)| (id, person(login, claims))));
                 Ok(next)
             })?;
             if !seen {
                 return Ok(None);
             }
-            self.fits("people of the organisation", people.len(), total)?;
-            Ok(Some(people))
+            let gap = self.gap(&List::People, Gap::by_count(people.len(), total, nulls), is_last)?;
+            Ok(Some((people, gap)))
         })
     }
 
     /// The addresses in linked identities. They are held against no count: one that is missing leaves a person without
-    /// an address, and nobody absent.
-    fn all_identities(&self, org: &Login) -> Result<Option<Identities>, Trouble> {
+    /// an address, and nobody absent. One that nobody has claimed is no gap, one that is null may be anybody's.
+    fn all_identities(&self, org: &Login) -> Result<Option<(Identities, Option<Gap>)>, Trouble> {
         let mut size = PEOPLE_A_PAGE;
         let may_be_left_out = Sources { saml: true, ..Sources::NONE };
-        twice(|| {
-            let mut identities = Identities::new();
+        settled(|_| {
+            let (mut identities, mut shown, mut nulls) = (Identities::new(), 0, 0);
             let query = || (!self.no_saml.load(Ordering::Relaxed)).then(|| queries::IDENTITIES.to_string());
             let seen = self.list(org, &mut size, query, may_be_left_out, |part: wire::IdentitiesPart| {
                 let Some(provider) = part.saml_identity_provider else { return Ok(None) };
-                for (id, addresses) in provider.external_identities.nodes.iter().filter_map(wire::identity) {
+                let next = self.after(&provider.external_identities, None)?;
+                let (nodes, n) = provider.external_identities.read(Some::<Value>);
+                shown += nodes.len();
+                nulls += n;
+                for (id, addresses) in nodes.iter().filter_map(wire::identity) {
                     identities.entry(id).or_default().extend(addresses);
                 }
-                Ok(self.after(&provider.external_identities, None)?)
+                Ok(next)
             })?;
-            Ok(seen.then_some(identities))
+            Ok(seen.then_some((identities, Gap::by_nulls(shown, nulls))))
         })
     }
 
@@ -291,6 +321,10 @@ impl Github {
         }
         match outcome(&reply.answer.body) {
             Outcome::NotFound if wire::is_null(&reply.answer.body, root) => Ok(Told::Nothing),
+            Outcome::NotFound => match wire::data_with_holes(&reply.answer.body) {
+                Some(data) => Ok(Told::Data(data)),
+                None => Err(graphql_trouble(reply, Outcome::NotFound)),
+            },
             Outcome::TooMuch(why) => Ok(Told::TooMuch(graphql_trouble(reply, Outcome::TooMuch(why)))),
             Outcome::Forbidden(forbidden) => {
                 let trouble = graphql_trouble(reply, Outcome::Forbidden(forbidden.clone()));
@@ -303,15 +337,14 @@ impl Github {
         }
     }
 
-    /// Whether as many were read as GitHub counted at the last page.
-    fn fits(&self, what: &str, read: usize, counted: Option<u64>) -> Result<(), Unread> {
-        if counted == u64::try_from(read).ok() {
-            return Ok(());
+    /// What a list lacks. What may have changed while it was read is read once more before that is believed.
+    pub(super) fn gap(&self, list: &List, gap: Option<Gap>, is_last: bool) -> Result<Option<Gap>, Unread> {
+        match gap {
+            Some(gap) if gap.is_shift() && !is_last => {
+                Err(Unread::Shifted(self.odd(format!("{list}: {gap}; they change while they are read"))))
+            }
+            gap => Ok(gap),
         }
-        let counted = counted.map_or("none".into(), |counted| counted.to_string());
-        let why =
-            format!("GitHub counts {counted} {what} but showed {read}; they change while they are read");
-        Err(Unread::Shifted(self.odd(why)))
     }
 
     /// Answers that are fine one by one and wrong together.
@@ -321,12 +354,12 @@ impl Github {
     }
 }
 
-/// Reads once more what shifted while it was read.
-pub(super) fn twice<T>(mut read: impl FnMut() -> Result<T, Unread>) -> Result<T, Trouble> {
-    let read = match read() {
+/// Reads once more what shifted while it was read. `read` is told whether what it finds then counts as it is.
+pub(super) fn settled<T>(mut read: impl FnMut(bool) -> Result<T, Unread>) -> Result<T, Trouble> {
+    let read = match read(false) {
         Err(Unread::Shifted(trouble)) => {
             log::info!("{trouble}; reading it again");
-            read()
+            read(true)
         }
         read => read,
     };
@@ -355,7 +388,11 @@ fn kept<T>(read: Result<Option<T>, Trouble>, troubles: &mut Vec<Trouble>) -> Opt
 }
 
 /// Makes one value of the three lists. Whoever is in a team is somebody, also if the list of people lacks them.
-fn together(teams: Teams, mut people: People, identities: Identities) -> GithubSnapshot {
+fn together(
+    teams: Teams,
+    (mut people, no_people): (People, Option<Gap>),
+    (identities, no_identities): (Identities, Option<Gap>),
+) -> GithubSnapshot {
     for (id, mut addresses) in identities {
         if let Some(person) = people.get_mut(&id) {
             addresses.sort();
@@ -363,13 +400,25 @@ fn together(teams: Teams, mut people: People, identities: Identities) -> GithubS
             person.claims.saml = addresses;
         }
     }
-    for (id, login) in teams.logins {
-        people.entry(id).or_insert(GithubPerson { login, bot: false, claims: Claims::default() });
-    }
-    let Teams { sees_secret, teams, .. } = teams;
+    let Teams { sees_secret, teams, logins, mut gaps } = teams;
+    gaps.note(List::People, no_people);
+    gaps.note(List::Identities, no_identities);
+    add_team_people(&mut people, logins, &mut gaps);
     // A tree that grew in order is half empty; one that is made at once is full.
     let people = people.into_iter().collect();
-    GithubSnapshot { teams: teams.into_values().collect(), people, sees_secret, tells_public: false }
+    GithubSnapshot { teams: teams.into_values().collect(), people, sees_secret, tells_public: false, gaps }
+}
+
+/// Adds those of whom the teams alone tell.
+pub(super) fn add_team_people(people: &mut People, logins: BTreeMap<GithubUserId, Login>, gaps: &mut Gaps) {
+    for (id, login) in logins {
+        let new = || GithubPerson { login, bot: false, claims: Claims::default() };
+        let n = people.len();
+        people.entry(id).or_insert_with(new);
+        if people.len() > n && gaps.lists.contains_key(&List::People) {
+            gaps.unlisted.insert(id);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -385,12 +434,12 @@ mod tests {
     fn what_shifted_is_read_once_more_and_what_failed_is_not() {
         let shifted = || Err(Unread::Shifted(trouble("shifted")));
         let mut answers = vec![Ok(7), shifted()];
-        assert_eq!(twice(|| answers.pop().unwrap()).unwrap(), 7);
+        assert_eq!(settled(|_| answers.pop().unwrap()).unwrap(), 7);
         let mut answers: Vec<Result<i32, _>> = vec![Ok(7), shifted(), shifted()];
-        assert_eq!(twice(|| answers.pop().unwrap()).unwrap_err().why, "shifted");
+        assert_eq!(settled(|_| answers.pop().unwrap()).unwrap_err().why, "shifted");
         assert_eq!(answers.len(), 1);
         let mut answers: Vec<Result<i32, _>> = vec![Ok(7), Err(Unread::Failed(trouble("failed")))];
-        assert_eq!(twice(|| answers.pop().unwrap()).unwrap_err().why, "failed");
+        assert_eq!(settled(|_| answers.pop().unwrap()).unwrap_err().why, "failed");
         assert_eq!(answers.len(), 1);
     }
 
@@ -405,7 +454,7 @@ mod tests {
         };
         let addresses = || vec!["b@x".to_string(), "a@x".into(), "b@x".into()];
         let identities = Identities::from([(GithubUserId(1), addresses()), (GithubUserId(2), addresses())]);
-        let snapshot = together(teams, people, identities);
+        let snapshot = together(teams, (people, None), (identities, None));
         assert_eq!(snapshot.people[&GithubUserId(1)].claims.saml, ["a@x", "b@x"]);
         assert_eq!(snapshot.people[&GithubUserId(2)], person("bo"));
         assert_eq!(snapshot.people.len(), 2);

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::event::Person;
 use crate::github::{Claims, Profile, Sent, TeamFacts};
 use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
+use crate::upstream::graphql::{errors, Error};
 
 #[derive(Deserialize)]
 pub(super) struct OrgRow {
@@ -29,6 +30,9 @@ pub(super) struct TeamRow {
     parent: Option<ParentRow>,
     #[serde(rename = "type", default)]
     kind: Option<String>,
+    /// Those of child teams too; lists of teams do not have it.
+    #[serde(default)]
+    pub(super) members_count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -134,9 +138,11 @@ impl MembershipRow {
 
 /// One page of a GraphQL connection.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", bound = "T: Deserialize<'de>")]
 pub(super) struct Page<T> {
-    pub(super) nodes: Vec<T>,
+    /// Any of them may be null, and so may all of them: what is gone, or can not be shown.
+    #[serde(deserialize_with = "Option::deserialize")]
+    nodes: Option<Vec<Option<T>>>,
     page_info: PageInfo,
     /// How many there are on all pages, where that was asked for.
     #[serde(default)]
@@ -151,6 +157,15 @@ struct PageInfo {
 }
 
 impl<T> Page<T> {
+    /// What the nodes are, and how many of them are null or of no use.
+    pub(super) fn read<U>(self, read: impl Fn(T) -> Option<U>) -> (Vec<U>, usize) {
+        let Some(nodes) = self.nodes else { return (Vec::new(), 1) };
+        let n = nodes.len();
+        let rows: Vec<_> = nodes.into_iter().flatten().filter_map(read).collect();
+        let nulls = n - rows.len();
+        (rows, nulls)
+    }
+
     /// The cursor of the page behind, if there is one; an error if there is one and no cursor.
     pub(super) fn next(&self) -> Result<Option<String>, ()> {
         match (self.page_info.has_next_page, &self.page_info.end_cursor) {
@@ -164,7 +179,7 @@ impl<T> Page<T> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TeamNode {
-    database_id: GithubTeamId,
+    database_id: Option<GithubTeamId>,
     id: String,
     name: String,
     #[serde(default)]
@@ -179,34 +194,36 @@ pub(super) struct TeamNode {
 }
 
 impl TeamNode {
-    pub(super) fn into_facts(self) -> TeamFacts {
-        TeamFacts {
-            id: self.database_id,
+    /// `None` if it has no id.
+    pub(super) fn into_facts(self) -> Option<TeamFacts> {
+        Some(TeamFacts {
+            id: self.database_id?,
             node_id: self.id,
             name: self.name,
             slug: self.slug.unwrap_or_else(|| GithubSlug::from("")),
             created_at: self.created_at.as_deref().and_then(Timestamp::parse),
-            parent: self.parent_team.map(|parent| parent.database_id),
-        }
+            parent: self.parent_team.and_then(|parent| parent.database_id),
+        })
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TeamIdNode {
-    pub(super) database_id: GithubTeamId,
+    pub(super) database_id: Option<GithubTeamId>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserNode {
-    database_id: GithubUserId,
+    database_id: Option<GithubUserId>,
     login: Login,
 }
 
 impl UserNode {
-    pub(super) fn into_person(self) -> Person {
-        Person { id: self.database_id, login: self.login, bot: false }
+    /// `None` if the account has no id.
+    pub(super) fn into_person(self) -> Option<Person> {
+        Some(Person { id: self.database_id?, login: self.login, bot: false })
     }
 }
 
@@ -237,7 +254,7 @@ pub(super) struct PeoplePart {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PersonNode {
-    database_id: GithubUserId,
+    database_id: Option<GithubUserId>,
     login: Login,
     #[serde(default)]
     email: Option<String>,
@@ -246,13 +263,14 @@ pub(super) struct PersonNode {
 }
 
 impl PersonNode {
-    pub(super) fn into_parts(self) -> (GithubUserId, Login, Claims) {
+    /// `None` if the account has no id.
+    pub(super) fn into_parts(self) -> Option<(GithubUserId, Login, Claims)> {
         let mut verified = self.organization_verified_domain_emails.unwrap_or_default();
         verified.retain(|address| !address.is_empty());
         // Read from JSON, a list of one has room for four.
         verified.shrink_to_fit();
         let public = self.email.filter(|address| !address.is_empty());
-        (self.database_id, self.login, Claims { saml: Vec::new(), verified, public })
+        Some((self.database_id?, self.login, Claims { saml: Vec::new(), verified, public }))
     }
 }
 
@@ -324,14 +342,24 @@ fn text(value: &Value) -> Option<String> {
 /// The data of an answer without errors, as its type: one pass, where [`super::outcome`] builds a tree. `None` for any other
 /// answer; what is wrong with it is [`super::outcome`]'s business.
 pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
-    #[derive(Deserialize)]
-    struct Whole<T> {
-        data: T,
-        #[serde(default)]
-        errors: Option<Vec<IgnoredAny>>,
-    }
     let whole: Whole<T> = serde_json::from_slice(body).ok()?;
     whole.errors.is_none_or(|errors| errors.is_empty()).then_some(whole.data)
+}
+
+/// The data of an answer whose only errors are entries of lists that are gone, which are null in the data.
+pub(super) fn data_with_holes<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let is_hole =
+        |error: &Error| error.kind == "NOT_FOUND" && error.path.last().is_some_and(|part| part == "nodes");
+    let are_holes = errors(body).iter().all(is_hole);
+    let whole: Whole<T> = are_holes.then(|| serde_json::from_slice(body).ok())??;
+    Some(whole.data)
+}
+
+#[derive(Deserialize)]
+struct Whole<T> {
+    data: T,
+    #[serde(default)]
+    errors: Option<Vec<IgnoredAny>>,
 }
 
 /// Whether the thing asked for by name is null, rather than something within it.
@@ -360,6 +388,7 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     drop(data::<OrgData<TeamsPart>>(bytes));
     drop(data::<OrgData<PeoplePart>>(bytes));
     drop(data::<TeamData>(bytes));
+    drop(data_with_holes::<OrgData<TeamsPart>>(bytes));
     let value = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
     drop((claims(&value["data"]), identity(&value)));
     drop((super::outcome::outcome(bytes), is_null(bytes, "organization")));

@@ -210,9 +210,10 @@ impl Intake {
             log::warn!("delivery={guid} event=\"ping\" note={}", Quoted(sentence));
         }
         if advice.is_empty() {
-            let note = match guid.starts_with(ping::OF_CHECK) {
-                true => "sent by `check`",
-                false => "the hook is set well",
+            let note = match &ping.events {
+                _ if guid.starts_with(ping::OF_CHECK) => "sent by `check`",
+                Some(_) => "the hook is set well",
+                None => "the ping does not include the hook's settings",
             };
             log::info!("delivery={guid} event=\"ping\" note=\"{note}\"");
         }

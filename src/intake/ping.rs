@@ -54,9 +54,12 @@ pub fn advice(ping: &Ping) -> Vec<Advice> {
     advice
 }
 
-/// Which of the needed events a hook does not send.
+/// Which of the needed events a hook does not send, if it says what it sends.
 pub fn missing_events(ping: &Ping) -> Vec<&'static str> {
-    let sends = |event: &str| ping.events.iter().any(|known| known == event || known == "*");
+    let sends = |event: &str| {
+        let Some(events) = &ping.events else { return true };
+        events.iter().any(|known| known == event || known == "*")
+    };
     EVENTS.into_iter().filter(|event| !sends(event)).collect()
 }
 
@@ -67,7 +70,7 @@ mod tests {
     fn ping(events: &[&str]) -> Ping {
         Ping {
             hook_type: "Organization".into(),
-            events: events.iter().map(|event| event.to_string()).collect(),
+            events: Some(events.iter().map(|event| event.to_string()).collect()),
             content_type: "json".into(),
             insecure: false,
         }
@@ -77,6 +80,7 @@ mod tests {
     fn a_good_hook_needs_no_advice() {
         assert!(advice(&ping(&["team", "membership", "organization", "push"])).is_empty());
         assert!(advice(&ping(&["*"])).is_empty());
+        assert!(advice(&Ping::default()).is_empty(), "a ping may say nothing of its hook");
     }
 
     #[test]

@@ -232,7 +232,9 @@ fn a_newer_format_is_refused_and_untouched() {
     fs::write(dir.log(1), &bytes).unwrap();
     let error = Journal::open(&dir.0).err().unwrap().to_string();
     assert!(
-        error.contains("has format 99: this version reads formats up to 3\n  fix: start the newer"),
+        error.contains(&format!(
+            "has format 99: this version reads formats up to {FORMAT}\n  fix: start the newer"
+        )),
         "{error}"
     );
     assert_eq!(fs::read(dir.log(1)).unwrap(), bytes);

@@ -41,9 +41,10 @@ pub fn run(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> R
     if engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
     }
-    match sync.apply {
-        true => carry_out(engine, sync, asked, progress),
-        false => look(engine, sync, progress),
+    match (sync.apply, engine.pause()) {
+        (true, Some(pause)) => Reply::paused(&pause),
+        (true, None) => carry_out(engine, sync, asked, progress),
+        (false, _) => look(engine, sync, progress),
     }
 }
 
@@ -62,22 +63,24 @@ fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) ->
         let mut agrees = |comparison: &mut Comparison| {
             let answered = answer(engine, comparison, sync);
             let agreed = answered.is_ok();
+            let plan = comparison.plan();
             if agreed {
                 let line = asked.entry("carry out plan");
-                engine.audit.write(line.because(comparison.plan().summary()));
+                engine.audit.write(line.because(plan.summary()));
             }
-            shown = Some((answered, !comparison.plan().holds.is_empty()));
+            shown = Some((answered, !(plan.holds.is_empty() && plan.left_in.is_empty())));
             agreed
         };
         let done = engine.reconcile(false, progress, &mut agrees);
         match (done, shown) {
             (Ok(Some(done)), Some((Ok(reply), held))) => {
-                return applied(reply, sync, &wait(&done.run, progress), held)
+                let reply = applied(reply, sync, &wait(engine, &done.run, progress), held);
+                return with_pause(engine, reply);
             }
             (Ok(None), Some((Err(refused), _))) => return refused,
             // What is still being carried out comes first.
             (Ok(_), _) => match engine.last_reconcile() {
-                Some(last) => drop(wait(&last.run, progress)),
+                Some(last) => drop(wait(engine, &last.run, progress)),
                 None => return nobody_knows_whose(engine),
             },
             (Err(trouble), _) => return unread(&trouble),
@@ -154,11 +157,12 @@ fn differences(kept: &Value, plan: &Plan) -> String {
     out
 }
 
-fn wait(run: &super::part::Run, progress: Progress) -> Tally {
+/// Waits for the end, or for a pause: what is left then is done after it.
+fn wait(engine: &Engine, run: &super::part::Run, progress: Progress) -> Tally {
     let total = run.tally().open;
     loop {
         let tally = run.wait(TELL);
-        if tally.open == 0 {
+        if tally.open == 0 || engine.pause().is_some() {
             return tally;
         }
         let put_off = tally.put_off.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
@@ -180,6 +184,15 @@ fn what_was_done(tally: &Tally) -> String {
     }
 }
 
+/// What was not done because somebody has paused it meanwhile.
+fn with_pause(engine: &Engine, mut reply: Reply) -> Reply {
+    if let Some(pause) = engine.pause() {
+        let _ = writeln!(reply.err, "error: {pause}; what is left is done after `sentry-team-sync resume`");
+        reply.exit = 1;
+    }
+    reply
+}
+
 fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
     // What a program reads is the plan and nothing else.
     let to = if sync.json { &mut reply.err } else { &mut reply.out };
@@ -191,7 +204,7 @@ fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
         let left = n_changes(tally.left);
         let _ = writeln!(
             reply.err,
-            "{left} left for a second look: a delivery of the last 15 seconds says otherwise"
+            "{left} left for a second look: a delivery of the last 15 seconds says otherwise, or a Sentry team was renamed meanwhile"
         );
     }
     reply.exit = match (tally.failed.is_empty(), held || tally.left > 0) {

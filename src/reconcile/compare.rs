@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{Addition, Plan, Removal, Skipped, Step, TeamPlan};
+use super::plan::{Addition, Incomplete, LeftIn, Plan, Removal, Skipped, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::heard::LAG;
@@ -14,7 +14,7 @@ use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, MemberId, SentrySlug, S
 use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
-use crate::snapshot::{GithubSnapshot, GithubTeam, SentrySnapshot};
+use crate::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Fate, Origin, Source};
 use crate::state::teams::News;
@@ -30,7 +30,7 @@ pub struct Sides<'a> {
     pub people: &'a BTreeMap<GithubUserId, Identity>,
     /// Of these the public profile could not be read: they may be anybody.
     pub unread: &'a BTreeSet<GithubUserId>,
-    /// Bound teams that GitHub has deleted, for certain.
+    /// Teams that are bound, or being made, and that GitHub has deleted, for certain.
     pub deleted: &'a BTreeSet<GithubTeamId>,
     /// What the mirror knows.
     pub state: &'a State,
@@ -63,15 +63,27 @@ struct Index<'a> {
     wanted: HashMap<SentrySlug, GithubTeamId>,
     /// Teams that would take over a Sentry team if a person let them.
     disputed: HashSet<GithubTeamId>,
+    /// Sentry teams that an attempt of ours has made whose answer was lost, and for whom.
+    made: BTreeMap<SentryTeamId, GithubTeamId>,
+    /// Slugs that were to be those of teams which are neither on GitHub any more, as far as it shows them, nor in Sentry.
+    unmade: HashMap<&'a SentrySlug, GithubTeamId>,
     /// Bound teams that give up their slug by this very plan.
     giving_up: HashSet<GithubTeamId>,
+}
+
+/// What is noted on the way.
+#[derive(Default)]
+struct Aside {
+    /// Whom nobody could match, and where they would be.
+    skipped: BTreeMap<GithubUserId, Vec<SentrySlug>>,
+    left_in: Vec<LeftIn>,
 }
 
 /// The plan, before any guard.
 pub fn compare(sides: &Sides) -> Plan {
     let index = Index::new(sides);
     let mut plan = Plan::default();
-    let mut skipped: BTreeMap<GithubUserId, Vec<SentrySlug>> = BTreeMap::new();
+    let mut aside = Aside::default();
     for team in &sides.github.teams {
         if sides.is_just_gone(team.facts.id) {
             continue;
@@ -80,16 +92,20 @@ pub fn compare(sides: &Sides) -> Plan {
             plan.dormant += 1;
             continue;
         };
-        let planned = index.team(team, slug, &mut skipped);
-        if planned.is_empty() {
-            plan.in_sync += 1;
-        } else {
+        let n_left = aside.left_in.len();
+        let planned = index.team(team, slug, &mut aside);
+        if !planned.is_empty() {
             plan.teams.push(planned);
+        } else if aside.left_in.len() == n_left {
+            plan.in_sync += 1;
         }
     }
     plan.teams.extend(index.absent());
     plan.teams.sort_by(|a, b| (&a.slug, a.team).cmp(&(&b.slug, b.team)));
-    plan.skipped = index.skipped(skipped);
+    plan.skipped = index.skipped(aside.skipped);
+    plan.left_in = aside.left_in;
+    plan.left_in.sort_by(|a, b| (&a.slug, a.team, &a.removal.who).cmp(&(&b.slug, b.team, &b.removal.who)));
+    plan.incomplete = index.incomplete();
     plan.unfollowed = index.unfollowed(&plan).len();
     plan
 }
@@ -138,12 +154,35 @@ impl<'a> Index<'a> {
             slugs,
             wanted: HashMap::new(),
             disputed: disputed(sides.state),
+            made: BTreeMap::new(),
+            unmade: HashMap::new(),
             giving_up: HashSet::new(),
             sides,
         };
+        index.made = index.made();
+        index.unmade = index.unmade();
         index.wanted = index.wanted();
         index.giving_up = index.giving_up();
         index
+    }
+
+    /// The slug was free when the attempt was recorded, so that whoever has it now was made by it.
+    fn made(&self) -> BTreeMap<SentryTeamId, GithubTeamId> {
+        let teams = &self.sides.state.teams;
+        let made = teams.being_made().filter_map(|(team, slug)| Some((self.by_slug.get(slug)?.id, team)));
+        made.filter(|(sentry, _)| teams.of_sentry(*sentry).is_none()).collect()
+    }
+
+    fn unmade(&self) -> HashMap<&'a SentrySlug, GithubTeamId> {
+        let being_made = self.sides.state.teams.being_made().map(|(team, slug)| (slug, team));
+        being_made
+            .filter(|(slug, team)| !self.shown.contains(team) && !self.by_slug.contains_key(slug))
+            .collect()
+    }
+
+    /// Which GitHub team a Sentry team follows.
+    fn owner(&self, sentry: SentryTeamId) -> Option<GithubTeamId> {
+        self.sides.state.teams.of_sentry(sentry).or_else(|| self.made.get(&sentry).copied())
     }
 
     fn wanted(&self) -> HashMap<SentrySlug, GithubTeamId> {
@@ -160,7 +199,8 @@ impl<'a> Index<'a> {
     /// is told by the last one. A circle is broken through a temporary slug.
     fn giving_up(&self) -> HashSet<GithubTeamId> {
         let mut known: HashMap<GithubTeamId, bool> = HashMap::new();
-        for (first, _) in self.sides.state.teams.bindings() {
+        let bound = self.sides.state.teams.bindings().map(|(team, _)| team);
+        for first in bound.chain(self.made.values().copied()) {
             let (mut path, mut at) = (Vec::new(), first);
             let moves = loop {
                 match known.get(&at) {
@@ -176,7 +216,8 @@ impl<'a> Index<'a> {
             };
             known.extend(path.into_iter().map(|team| (team, moves)));
         }
-        known.into_iter().filter(|(_, moves)| *moves).map(|(team, _)| team).collect()
+        let deleted = self.unmade.values().copied().filter(|team| self.sides.deleted.contains(team));
+        known.into_iter().filter(|(_, moves)| *moves).map(|(team, _)| team).chain(deleted).collect()
     }
 
     /// The mirrored team that has the slug that a bound team wants, or whether the team gives up its own without that.
@@ -192,14 +233,14 @@ impl<'a> Index<'a> {
             return Err(false);
         }
         match self.by_slug.get(slug) {
-            None => Err(true),
-            Some(found) => self.sides.state.teams.of_sentry(found.id).ok_or(false),
+            None => Err(self.unmade.get(slug).is_none_or(|team| self.sides.deleted.contains(team))),
+            Some(found) => self.owner(found.id).ok_or(false),
         }
     }
 
     /// The binding as Sentry shows the team now; `None` if it follows nothing, or that is gone.
     fn binding(&self, team: GithubTeamId) -> Option<Binding> {
-        let binding = self.sides.state.teams.binding(team)?.clone();
+        let Some(binding) = self.sides.state.teams.binding(team).cloned() else { return self.made_for(team) };
         match self.by_id.get(&binding.sentry) {
             Some(now) => Some(Binding { slug: now.slug.clone(), name: now.name.as_str().into(), ..binding }),
             None if self.sides.sentry.listed => None,
@@ -207,12 +248,13 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn team(
-        &self,
-        team: &GithubTeam,
-        slug: &SentrySlug,
-        skipped: &mut BTreeMap<GithubUserId, Vec<SentrySlug>>,
-    ) -> TeamPlan {
+    fn made_for(&self, team: GithubTeamId) -> Option<Binding> {
+        let sentry = self.made.iter().find(|(_, made_for)| **made_for == team).map(|(sentry, _)| *sentry)?;
+        let Team { slug, name, .. } = self.by_id.get(&sentry)?;
+        Some(Binding { sentry, slug: slug.clone(), name: name.as_str().into(), origin: Origin::Created })
+    }
+
+    fn team(&self, team: &GithubTeam, slug: &SentrySlug, aside: &mut Aside) -> TeamPlan {
         let binding = self.binding(team.facts.id);
         let step = self.step(team, slug, binding.as_ref());
         let sentry = match (&step, &binding) {
@@ -227,7 +269,7 @@ impl<'a> Index<'a> {
         let members = self.members_of(&family);
         for user in &members {
             if !matches!(self.sides.people.get(user), Some(Identity::Matched { .. })) {
-                skipped.entry(*user).or_default().push(slug.clone());
+                aside.skipped.entry(*user).or_default().push(slug.clone());
             }
         }
         let (add, remove) = match goes_on {
@@ -235,8 +277,16 @@ impl<'a> Index<'a> {
                 let add = self.additions(&members, there);
                 // A team that is only about to be adopted has people of its own.
                 let bound = binding.is_some();
-                let remove = if bound { self.removals(&family, &members, there) } else { Vec::new() };
-                (add, remove)
+                let due = if bound { self.removals(&family, &members, there) } else { Vec::new() };
+                let (left, remove): (Vec<_>, Vec<_>) = due
+                    .into_iter()
+                    .map(|removal| (self.why_left(&family, &members, &removal), removal))
+                    .partition(|(why, _)| why.is_some());
+                aside.left_in.extend(left.into_iter().filter_map(|(because, removal)| {
+                    let (team, slug) = (team.facts.id, slug.clone());
+                    Some(LeftIn { team, slug, removal, because: because? })
+                }));
+                (add, remove.into_iter().map(|(_, removal)| removal).collect())
             }
             false => (Vec::new(), Vec::new()),
         };
@@ -263,11 +313,11 @@ impl<'a> Index<'a> {
         }
         let holder = match self.by_slug.get(slug) {
             Some(found) if binding.is_some_and(|binding| binding.sentry == found.id) => Holder::Nobody,
-            Some(found) => match state.teams.of_sentry(found.id) {
+            Some(found) => match self.owner(found.id) {
                 Some(owner) if owner != team.facts.id => Holder::Team(owner),
                 _ => Holder::Stranger(found.id, self.decision(team.facts.id, found.id, slug)),
             },
-            None => Holder::Nobody,
+            None => self.unmade.get(slug).map_or(Holder::Nobody, |owner| Holder::Team(*owner)),
         };
         let older = match team.facts.created_at {
             Some(at) => at.after(std::time::Duration::from_secs(1)) <= state.first_start,
@@ -361,16 +411,47 @@ impl<'a> Index<'a> {
         if self.sides.settings.remove_members == RemoveMembers::Never {
             return Vec::new();
         }
-        // Whoever seems to be nobody, or to have left, may be somebody in the team of whom too little could be read.
-        if !members.is_disjoint(self.sides.unread) {
-            return Vec::new();
-        }
         let news: Vec<_> =
             family.iter().filter_map(|team| self.sides.state.teams.news(team.facts.id)).collect();
         let mut remove: Vec<_> =
             there.iter().filter_map(|member| self.removal(&news, members, *member)).collect();
         remove.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));
         remove
+    }
+
+    /// What could not be read of GitHub, so that somebody who seems to have left stays.
+    fn why_left(
+        &self,
+        family: &[&GithubTeam],
+        members: &BTreeSet<GithubUserId>,
+        removal: &Removal,
+    ) -> Option<&'static str> {
+        let gaps = &self.sides.github.gaps;
+        if family.iter().any(|team| gaps.of_team(team.facts.id).is_some()) {
+            return Some("GitHub does not show all of the team's members");
+        }
+        if self.sides.settings.child_members && gaps.lacks_teams() {
+            return Some("GitHub does not show all teams, and one of them may be a child of this one");
+        }
+        if removal.user.is_none() && gaps.lacks_people() {
+            return Some("GitHub does not show everybody in the organisation");
+        }
+        // Whoever seems to be nobody, or to have left, may be somebody in the team of whom too little could be read.
+        let is_unread = !members.is_disjoint(self.sides.unread);
+        is_unread.then_some("somebody in the team could not be identified")
+    }
+
+    /// The lists that GitHub does not show completely.
+    fn incomplete(&self) -> Vec<Incomplete> {
+        let gaps = self.sides.github.gaps.lists.iter();
+        let told = gaps.filter_map(|(list, gap)| {
+            let what = match list {
+                List::Members(team) => format!("members of `{}`", self.slugs.get(team)?),
+                list => list.to_string(),
+            };
+            Some(Incomplete { list: *list, what, gap: *gap })
+        });
+        told.collect()
     }
 
     fn removal(&self, news: &[&News], members: &BTreeSet<GithubUserId>, member: MemberId) -> Option<Removal> {
@@ -420,9 +501,10 @@ impl<'a> Index<'a> {
 
     /// Bound teams that the snapshot does not show.
     fn absent(&self) -> Vec<TeamPlan> {
-        let absent = self.sides.state.teams.bindings().filter(|(team, _)| !self.shown.contains(team));
+        let bound = self.sides.state.teams.bindings().map(|(team, _)| team);
+        let absent = bound.chain(self.made.values().copied()).filter(|team| !self.shown.contains(team));
         absent
-            .filter_map(|(team, _)| {
+            .filter_map(|team| {
                 let binding = self.binding(team)?;
                 let deleted = self.sides.deleted.contains(&team);
                 let step = if deleted { self.end(&binding) } else { Step::NotVisible };

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{Plan, PlannedHold, Rejected, Removal, Step, TeamPlan};
+use super::plan::{LeftIn, Plan, PlannedHold, Rejected, Removal, Step, TeamPlan};
 use super::rules;
 use crate::clock::Timestamp;
 use crate::config::Settings;
@@ -106,7 +106,13 @@ pub fn changes(plan: &Plan) -> Vec<HeldChange> {
         let removals = team.remove.iter().map(|removal| of_removal(team, removal));
         of_team(team).into_iter().chain(removals).collect()
     };
-    plan.teams.iter().flat_map(of).collect()
+    let left_in = plan.left_in.iter().map(of_left_in);
+    plan.teams.iter().flat_map(of).chain(left_in).collect()
+}
+
+/// What would be held, or has been decided, of somebody who stays because too little could be read.
+pub fn of_left_in(left: &LeftIn) -> HeldChange {
+    removal_from(left.team, left.slug.clone(), &left.removal)
 }
 
 fn of_team(team: &TeamPlan) -> Option<HeldChange> {
@@ -124,7 +130,10 @@ fn of_team(team: &TeamPlan) -> Option<HeldChange> {
 }
 
 fn of_removal(team: &TeamPlan, removal: &Removal) -> HeldChange {
-    let (team, slug) = (team.team, team.slug.clone());
+    removal_from(team.team, team.slug.clone(), removal)
+}
+
+fn removal_from(team: GithubTeamId, slug: SentrySlug, removal: &Removal) -> HeldChange {
     match removal.user {
         Some(user) => HeldChange::Remove { team, user, slug },
         None => HeldChange::RemoveMember { team, member: removal.member, slug },
@@ -134,6 +143,7 @@ fn of_removal(team: &TeamPlan, removal: &Removal) -> HeldChange {
 /// Returns the Sentry teams whose deletion was refused: their slugs are not given up.
 fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, GithubTeamId)> {
     let rejected = |change: &HeldChange| opinions.is(change, false);
+    plan.left_in.retain(|left| !rejected(&of_left_in(left)));
     for team in &mut plan.teams {
         let refused: BTreeSet<MemberId> = team
             .remove

@@ -146,7 +146,7 @@ impl Part {
 
     /// One thing is left to another comparison.
     pub fn leave(&self) {
-        self.run.lock().left += 1;
+        self.run.leave();
     }
 
     /// How it stands is known to whoever waits for the run.
@@ -184,7 +184,7 @@ pub struct Tally {
     pub adopted: usize,
     /// What can not be done, and why.
     pub failed: Vec<String>,
-    /// What a delivery of a moment before says otherwise of: another comparison decides.
+    /// What a delivery of a moment before says otherwise of, or was moving while it was read: another comparison decides.
     pub left: usize,
     /// Why something was put off, when last.
     pub put_off: Option<String>,
@@ -206,6 +206,11 @@ impl Tally {
 impl Run {
     fn lock(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One thing is left to another comparison.
+    pub fn leave(&self) {
+        self.lock().left += 1;
     }
 
     /// What is left of it is another run's now.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::choice::Choice;
 use crate::escape::{plain, Quoted};
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::snapshot::{Gap, List};
 use crate::state::holds::{HeldChange, HoldName};
 use crate::state::record::Source;
 use crate::words::counted;
@@ -33,6 +34,40 @@ pub struct Plan {
     /// Teams that stay as they are because a person has rejected all that was due, by slug.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
+    /// Lists that GitHub does not show completely: nothing is taken away because somebody or something is not on them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<Incomplete>,
+    /// People who would be taken out if more could be read of GitHub.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_in: Vec<LeftIn>,
+}
+
+/// A list that GitHub does not show completely.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Incomplete {
+    /// Which.
+    #[serde(skip)]
+    pub list: List,
+    /// Which, in words.
+    #[serde(rename = "list")]
+    pub what: String,
+    /// What it lacks.
+    #[serde(flatten)]
+    pub gap: Gap,
+}
+
+/// Somebody who stays in a team because too little could be read of GitHub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftIn {
+    /// GitHub's key of the team.
+    pub team: GithubTeamId,
+    /// Its slug in Sentry.
+    pub slug: SentrySlug,
+    /// What would be done.
+    #[serde(flatten)]
+    pub removal: Removal,
+    /// What could not be read.
+    pub because: &'static str,
 }
 
 /// A team of which nothing is done, by a person's word.
@@ -269,7 +304,7 @@ impl Plan {
 
     /// Whether Sentry is as GitHub is, apart from people whom nobody can match and what can not be seen.
     pub fn is_the_same(&self) -> bool {
-        self.is_in_sync() && self.counts().stuck == 0
+        self.is_in_sync() && self.left_in.is_empty() && self.counts().stuck == 0
     }
 
     /// What of it is about the chosen teams. A chosen team that takes the slug of one that was not chosen waits.
@@ -294,8 +329,15 @@ impl Plan {
         });
         let rejected = self.rejected.iter().filter(|team| choice.teams.contains(&team.team));
         let rejected: Vec<_> = rejected.cloned().collect();
+        let is_about = |entry: &&Incomplete| match entry.list {
+            List::Members(team) => choice.teams.contains(&team),
+            _ => true,
+        };
+        let incomplete = self.incomplete.iter().filter(is_about).cloned().collect();
+        let left_in = self.left_in.iter().filter(|left| choice.teams.contains(&left.team));
+        let left_in = left_in.cloned().collect();
         let told = chosen.iter().map(|team| team.team).chain(rejected.iter().map(|team| team.team));
-        let told: HashSet<_> = told.collect();
+        let told: HashSet<_> = told.chain(self.left_in.iter().map(|left| left.team)).collect();
         let mut only = Self {
             skipped: skipped.collect(),
             holds: holds.collect(),
@@ -305,6 +347,8 @@ impl Plan {
             // Of them no chosen team is one.
             unfollowed: 0,
             rejected,
+            incomplete,
+            left_in,
         };
         only.wait_for(staying.collect());
         only
@@ -340,6 +384,21 @@ impl fmt::Display for Plan {
             let slugs: Vec<_> = teams.iter().map(SentrySlug::as_str).collect();
             writeln!(f, "  {}: {why} (in {})", plain(login.as_str(), 60), slugs.join(", "))?;
         }
+        if !self.incomplete.is_empty() {
+            writeln!(
+                f,
+                "incomplete on GitHub; nobody is removed and no team deleted because of these lists:"
+            )?;
+        }
+        for Incomplete { what, gap, .. } in &self.incomplete {
+            writeln!(f, "  {what}: {gap}")?;
+        }
+        if !self.left_in.is_empty() {
+            writeln!(f, "not removed, because too little could be read of GitHub:")?;
+        }
+        for LeftIn { slug, removal, because, .. } in &self.left_in {
+            writeln!(f, "  {} in {slug}: {}; {because}", plain(&removal.who, 80), removal.why)?;
+        }
         if !self.holds.is_empty() {
             writeln!(f, "held until a person decides:")?;
         }
@@ -374,6 +433,7 @@ impl Plan {
             (add, "to add"),
             (remove, "to remove"),
             (held, "held of these"),
+            (self.left_in.len(), "not removed"),
             (stuck, "waiting for a slug"),
             (self.skipped.len(), if self.skipped.len() == 1 { "person skipped" } else { "people skipped" }),
         ] {
@@ -388,6 +448,10 @@ impl Plan {
         }
         if unseen > 0 {
             let _ = write!(rest, ", {unseen} not shown by GitHub");
+        }
+        if !self.incomplete.is_empty() {
+            let lists = counted(self.incomplete.len(), "incomplete list", "incomplete lists");
+            let _ = write!(rest, ", {lists}");
         }
         match parts.is_empty() {
             true => format!("in sync: {rest}"),

@@ -13,7 +13,7 @@ use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::sentry::{Member, Team};
 use crate::slug;
-use crate::snapshot::{GithubSnapshot, SentrySnapshot};
+use crate::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
 use crate::state::record::{Binding, Sizes, Source};
 use crate::state::State;
@@ -32,12 +32,17 @@ pub struct Both {
     pub sentry: SentrySnapshot,
     /// Who everybody in a GitHub team is in Sentry.
     pub people: BTreeMap<GithubUserId, Identity>,
-    /// Of these the public profile could not be read, and no other source knows them.
+    /// Of these too little could be read: the public profile, or the list that would tell their addresses.
     pub unread: BTreeSet<GithubUserId>,
-    /// Teams that are bound, or would be if a person let them, and that GitHub has deleted, for certain.
+    /// Teams that are bound, or being made, or would be bound if a person let them, and that GitHub has deleted, for
+    /// certain.
     pub deleted: BTreeSet<GithubTeamId>,
-    /// How much was read of GitHub.
+    /// A Sentry team was not to be found any more when its people were read: who is in it is not known.
+    pub moved: bool,
+    /// How much there is on GitHub, for this comparison's guards.
     pub sizes: Sizes,
+    /// The same as the measure for the next reading.
+    pub measure: Sizes,
 }
 
 /// Tells how far a reading is, for people who wait.
@@ -67,12 +72,17 @@ impl Engine {
         };
         sentry.teams.sort_by(|a, b| a.slug.cmp(&b.slug));
         progress("reading who is in Sentry's teams");
-        sentry.in_team =
-            self.read_members_of(&self.teams_of_interest(&settings, &github, &sentry), progress)?;
+        let teams = self.teams_of_interest(&settings, &github, &sentry);
+        sentry.in_team = self.read_members_of(&teams, progress)?;
+        let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
         let (people, unread) = self.identify_all(&mut github)?;
-        let sizes = sizes(&github);
-        Ok(Both { settings, github, sentry, people, unread, deleted, sizes })
+        let shown = shown(&github);
+        let last = self.state(|state| state.last_read.map(|(sizes, _)| sizes));
+        let sizes = whole(&github, shown, last);
+        // What is incomplete is no measure for what comes after it.
+        let measure = if github.gaps.lists.is_empty() { shown } else { last.unwrap_or(shown) };
+        Ok(Both { settings, github, sentry, people, unread, deleted, moved, sizes, measure })
     }
 
     /// All teams, where they may be listed, and everybody in the organisation.
@@ -116,6 +126,8 @@ impl Engine {
         sentry.teams.iter().filter(matters).cloned().collect()
     }
 
+    /// Who is in each of the teams. One that was renamed since they were listed is read under its new slug, and one that is
+    /// not to be found at all is left out: a 404 is no empty team.
     fn read_members_of(
         &self,
         teams: &[Team],
@@ -129,23 +141,31 @@ impl Engine {
             }
             // Sentry counts deactivated people too, so that nobody at all is all that the count can tell.
             if team.member_count == Some(0) {
-                return Ok(Vec::new());
+                return Ok(Some(Vec::new()));
             }
-            Ok(self.sentry.team_member_ids(&team.slug)?.unwrap_or_default())
+            if let Some(members) = self.sentry.team_member_ids(&team.slug)? {
+                return Ok(Some(members));
+            }
+            match self.sentry.team_by_id(team.id)? {
+                Some(now) => self.sentry.team_member_ids(&now.slug),
+                None => Ok(None),
+            }
         })?;
-        Ok(teams.iter().map(|team| team.id).zip(read).collect())
+        let read = teams.iter().zip(read).filter_map(|(team, members)| Some((team.id, members?)));
+        Ok(read.collect())
     }
 
-    /// Teams that are bound, or would be if a person let them, that the snapshot does not show, and that GitHub no longer
-    /// has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
+    /// Teams that are bound, or being made, or would be bound if a person let them, that the snapshot does not show, and that
+    /// GitHub no longer has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
         let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
         let Some((org, _)) = self.bearings() else { return Ok(BTreeSet::new()) };
-        if !github.sees_secret {
+        if !github.sees_secret || github.gaps.lacks_teams() {
             return Ok(BTreeSet::new());
         }
         let absent: BTreeSet<_> = self.state(|state| {
             let bound = state.teams.bindings().map(|(team, _)| team);
+            let bound = bound.chain(state.teams.being_made().map(|(team, _)| team));
             let disputing = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(HeldChange::team);
             let absent = bound.chain(disputing).filter(|team| !shown.contains(team));
             // Another account's token may have shown it, and this one may not see it.
@@ -206,13 +226,36 @@ pub fn several_at_once<I: Sync, T: Send>(
     Ok(results.into_iter().map(|(_, value)| value).collect())
 }
 
-fn sizes(github: &GithubSnapshot) -> Sizes {
+/// How much was read.
+fn shown(github: &GithubSnapshot) -> Sizes {
     // Hashed: a sorted set would first make a list of all memberships.
     let people: HashSet<_> = github.teams.iter().flat_map(|team| &team.members).collect();
     Sizes {
         teams: github.teams.len(),
         people: people.len(),
         memberships: github.teams.iter().map(|team| team.members.len()).sum(),
+    }
+}
+
+/// How much there is: an incomplete list counts for what GitHub says is on it, and what nobody can count for as much as the
+/// last time, so that it does not look like a short reading.
+fn whole(github: &GithubSnapshot, shown: Sizes, last: Option<Sizes>) -> Sizes {
+    let gaps = &github.gaps;
+    if gaps.lists.is_empty() {
+        return shown;
+    }
+    let missing = |gap: &Gap, shown: usize| gap.whole().saturating_sub(shown);
+    let in_teams = github.teams.iter().filter_map(|team| {
+        let gap = gaps.of_team(team.facts.id)?;
+        Some(missing(&gap, team.members.len()))
+    });
+    let teams = gaps.lists.get(&List::Teams).map_or(0, |gap| missing(gap, shown.teams));
+    let last = last.unwrap_or_default();
+    let unseen = if gaps.lacks_teams() { last } else { Sizes::default() };
+    Sizes {
+        teams: (shown.teams + teams).max(unseen.teams),
+        people: shown.people.max(last.people),
+        memberships: (shown.memberships + in_teams.sum::<usize>()).max(unseen.memberships),
     }
 }
 

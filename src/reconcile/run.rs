@@ -14,6 +14,7 @@ use super::rules;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
+use crate::heard::LAG;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
@@ -21,6 +22,7 @@ use crate::sentry::Team;
 use crate::snapshot::GithubTeam;
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Origin, Record};
+use crate::state::teams::News;
 use crate::state::State;
 use crate::upstream::Trouble;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin as From, Own};
@@ -85,6 +87,8 @@ pub struct Reconciled {
     pub summary: String,
     /// The same as numbers.
     pub counts: Counts,
+    /// Nothing of it was carried out, because of a pause.
+    pub paused: bool,
     /// How its parts stand.
     pub run: Arc<Run>,
 }
@@ -160,7 +164,7 @@ impl Engine {
     ) -> Result<Option<Reconciled>, Trouble> {
         let comparing = self.comparing.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self.last_reconcile();
-        if last.as_ref().is_some_and(|last| last.run.tally().is_under_way(Instant::now())) {
+        if self.is_reconciling() {
             return Ok(None);
         }
         let began = Instant::now();
@@ -172,9 +176,13 @@ impl Engine {
             last.run.supersede();
         }
         let took = began.elapsed();
-        let run = self.carry_out(&comparison);
-        let (summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
-        let done = Reconciled { at: Timestamp::now(), took, summary, counts, run };
+        let paused = self.pause().is_some();
+        let run = self.carry_out(&comparison, paused);
+        let (mut summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
+        if paused {
+            summary += "; paused: none of it was carried out";
+        }
+        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, run };
         *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
@@ -183,25 +191,33 @@ impl Engine {
         Ok(Some(done))
     }
 
+    /// Whether a comparison is being carried out: another one has to wait. Nothing is during a pause.
+    pub fn is_reconciling(&self) -> bool {
+        let last = self.last_reconcile();
+        last.is_some_and(|last| last.run.tally().is_under_way(Instant::now())) && self.pause().is_none()
+    }
+
     /// The last comparison that was carried out.
     pub fn last_reconcile(&self) -> Option<Reconciled> {
         self.last_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Records what was seen, and hands what may be done to the lanes.
-    pub fn carry_out(&self, comparison: &Comparison) -> Arc<Run> {
+    /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
+    fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
         self.tell_of_strangers(plan);
-        self.keep_holds(plan, due);
+        self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
-        self.learn_teams(both.github.teams.iter().map(|team| &team.facts));
+        self.forget_denied(&both.github.teams);
+        self.incomplete.learn(plan, Timestamp::now());
+        self.learn_teams(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
         let run = Arc::new(Run::default());
         if *waits_for_first {
             return run;
         }
         // What is held because too little was read is no measure for the next reading.
         if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
-            self.journal.note(Record::Read { sizes: both.sizes, at: Timestamp::now() });
+            self.journal.note(Record::Read { sizes: both.measure, at: Timestamp::now() });
             let rules = rules::of(&both.settings);
             if self.state(|state| state.rules.as_ref() != Some(&rules)) {
                 self.journal.note(Record::Rules { rules });
@@ -216,6 +232,9 @@ impl Engine {
             );
             self.journal.note(Record::Mended);
         }
+        if paused {
+            return run;
+        }
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
@@ -226,6 +245,12 @@ impl Engine {
                 );
             }
         }
+        if both.moved {
+            // Nobody is taken out of it now; another comparison sees who is in it.
+            run.leave();
+            self.look_again();
+        }
+        self.forget_unmade(both, *seq, *read, &run);
         run
     }
 
@@ -239,8 +264,25 @@ impl Engine {
         }
     }
 
-    /// New holds are written down; those that are no longer due are history.
-    fn keep_holds(&self, plan: &Plan, due: &[HeldChange]) {
+    /// A team that GitHub has deleted and that Sentry never got: the attempt to make it is over, and its slug free. Nothing
+    /// changes in Sentry, so that no plan shows it.
+    fn forget_unmade(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
+        let there: HashSet<_> = both.sentry.teams.iter().map(|team| &team.slug).collect();
+        let unmade: Vec<_> = self.state(|state| {
+            let being_made = state.teams.being_made();
+            let unmade =
+                being_made.filter(|(team, slug)| both.deleted.contains(team) && !there.contains(slug));
+            unmade.map(|(team, slug)| (team, slug.clone())).collect()
+        });
+        for (team, slug) in unmade {
+            let part = Part::new(team, [seq, read], vec![Task::End { slug }], run.clone());
+            self.lanes.add(LaneKey::Team(team), Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part)));
+        }
+    }
+
+    /// New holds are written down; those that are no longer due are history. Of what could not be seen completely this time,
+    /// nobody knows whether it is still due: that stays as it was held, or decided.
+    fn keep_holds(&self, plan: &Plan, due: &[HeldChange], lacks_teams: bool) {
         let now = Timestamp::now();
         for PlannedHold { rule, changes, .. } in &plan.holds {
             let hold = Hold { compared: true, ..Hold::new(changes.clone(), rule.clone(), now, Vec::new()) };
@@ -257,13 +299,20 @@ impl Engine {
             self.journal.note(Record::Held { hold });
         }
         let due: HashSet<_> = due.iter().map(HeldChange::key).collect();
-        let is_due = |change: &HeldChange| due.contains(&change.key());
+        let left_in: HashSet<_> = plan.left_in.iter().map(|left| judge::of_left_in(left).key()).collect();
+        let is_unseen = |change: &HeldChange| {
+            left_in.contains(&change.key()) || (lacks_teams && matches!(change, HeldChange::Delete { .. }))
+        };
+        let is_due = |change: &HeldChange| due.contains(&change.key()) || is_unseen(change);
         let planned: BTreeSet<_> = plan.holds.iter().map(|planned| &planned.name).collect();
         let is_planned = |hold: &Hold| planned.contains(&hold.name);
         let history: Vec<_> = self.state(|state| {
             let compared = state.holds.iter().filter(|hold| hold.compared && !is_planned(hold));
             // What is undecided and comes up in another hold now, is that one's.
-            let over = |hold: &&Hold| hold.decision.is_none() || !hold.changes.iter().any(is_due);
+            let over = |hold: &&Hold| match hold.decision {
+                None => !hold.changes.iter().any(is_unseen),
+                Some(_) => !hold.changes.iter().any(is_due),
+            };
             compared.filter(over).map(|hold| hold.name.clone()).collect()
         });
         history.into_iter().for_each(|name| self.journal.note(Record::Released { name }));
@@ -280,6 +329,25 @@ impl Engine {
         }
     }
 
+    /// What an event's guard has stopped, and GitHub does not confirm: a team that is listed is not deleted, and whoever is
+    /// listed in it is not taken out. Replicas know of a change by the time that is looked at here.
+    fn forget_denied(&self, listed: &[GithubTeam]) {
+        let listed: HashMap<_, _> = listed.iter().map(|team| (team.facts.id, &team.members)).collect();
+        let is_denied = |change: &HeldChange| match change {
+            HeldChange::Delete { team, .. } => listed.contains_key(team),
+            HeldChange::Remove { team, user, .. } => {
+                listed.get(team).is_some_and(|members| members.contains(user))
+            }
+            _ => false,
+        };
+        let now = Timestamp::now();
+        let denied: Vec<_> = self.state(|state| {
+            let old = state.holds.iter().filter(|hold| !hold.compared && now.since(hold.at) > LAG);
+            old.flat_map(|hold| &hold.changes).filter(|change| is_denied(change)).cloned().collect()
+        });
+        denied.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
+    }
+
     /// What this token has shown itself, it can tell to be gone.
     fn note_shown(&self, both: &Both) {
         let ids = both.github.teams.iter().map(|team| team.facts.id);
@@ -293,11 +361,26 @@ impl Engine {
         let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.facts.slug);
         // Whoever was in a team through a child must be known to have been there when the child is gone.
         let mut families = both.settings.child_members.then(|| both.github.with_children());
+        let with_gaps = both.github.with_gaps(both.settings.child_members);
         for team in both.github.teams.iter().filter(mirrored) {
             let id = team.facts.id;
             let family = families.as_mut().and_then(|families| families.remove(&id));
             let family: Option<Vec<_>> = family.map(|people| people.into_iter().collect());
-            let people = family.as_ref().unwrap_or(&team.members);
+            // Whoever is not on an incomplete list has not left.
+            let seen = with_gaps.contains(&id).then(|| {
+                let people = family.as_ref().unwrap_or(&team.members);
+                let and_seen = |news: Option<&News>| match news {
+                    Some(news) => news.and_seen(people),
+                    None => people.clone(),
+                };
+                let mut seen = self.state(|state| and_seen(state.teams.news(id)));
+                seen.sort_unstable();
+                seen
+            });
+            if seen.as_ref().is_some_and(Vec::is_empty) {
+                continue;
+            }
+            let people = seen.as_ref().or(family.as_ref()).unwrap_or(&team.members);
             let agrees = self.state(|state| state.teams.news(id).is_some_and(|news| news.agrees(people)));
             let unheard = people.is_empty() && self.state(|state| state.teams.news(id).is_none());
             if !(agrees || unheard) {
@@ -348,7 +431,8 @@ impl Engine {
         };
         for (team, user) in known.into_keys().filter(is_older) {
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
-            if shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
+            let is_complete = both.github.gaps.of_team(team).is_none();
+            if is_complete && shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
                 self.journal.note(Record::Unwanted { team, user });
             }
         }

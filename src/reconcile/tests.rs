@@ -9,6 +9,7 @@ mod build;
 mod cases;
 mod converge;
 mod guards;
+mod incomplete;
 mod judged;
 mod model;
 mod rules;

@@ -19,6 +19,7 @@ use crate::address::Address;
 use crate::config::values::BaseUrl;
 use crate::escape::path_part;
 use crate::ids::{MemberId, SentrySlug, SentryTeamId};
+use crate::pause::Permit;
 use crate::secret::Secret;
 use crate::upstream::pace::Method;
 use crate::upstream::tls::Way;
@@ -360,14 +361,27 @@ impl Sentry {
         Err(broken(next, format!("more than {MOST_PAGES} pages")))
     }
 
-    fn write(&self, asked: Asked, method: Method, path: String, body: Option<serde_json::Value>) -> Reply {
+    /// Every call that changes something in Sentry.
+    fn write(
+        &self,
+        _: &Permit,
+        asked: Asked,
+        method: Method,
+        path: String,
+        body: Option<serde_json::Value>,
+    ) -> Reply {
         self.host.ask(asked, &Request { method, path, body })
     }
 
     /// Makes a team. Name and slug are always given: with a name alone, a repeated call would make another team.
-    pub fn create_team(&self, slug: &SentrySlug, name: &str) -> Result<Written<Created>, Trouble> {
+    pub fn create_team(
+        &self,
+        permit: &Permit,
+        slug: &SentrySlug,
+        name: &str,
+    ) -> Result<Written<Created>, Trouble> {
         let body = json!({ "name": name, "slug": slug });
-        let reply = self.write(Asked::CreateTeam, Method::Post, self.org_path("teams/"), Some(body));
+        let reply = self.write(permit, Asked::CreateTeam, Method::Post, self.org_path("teams/"), Some(body));
         match reply.verdict {
             Verdict::Done => written_team(reply, Created::New),
             Verdict::Taken => Ok(written(reply, Created::Taken)),
@@ -378,6 +392,7 @@ impl Sentry {
     /// Gives the team that has `at` another slug, and another name if one is given.
     pub fn rename_team(
         &self,
+        permit: &Permit,
         at: &SentrySlug,
         to: &SentrySlug,
         name: Option<&str>,
@@ -386,7 +401,8 @@ impl Sentry {
             Some(name) => json!({ "name": name, "slug": to }),
             None => json!({ "slug": to }),
         };
-        let reply = self.write(Asked::UpdateTeam, Method::Put, self.team_path(at.as_str()), Some(body));
+        let reply =
+            self.write(permit, Asked::UpdateTeam, Method::Put, self.team_path(at.as_str()), Some(body));
         match reply.verdict {
             Verdict::Done => written_team(reply, Renamed::Done),
             Verdict::Taken => Ok(written(reply, Renamed::Taken)),
@@ -397,8 +413,9 @@ impl Sentry {
     }
 
     /// Deletes the team that has this slug.
-    pub fn delete_team(&self, slug: &SentrySlug) -> Result<Written<Deleted>, Trouble> {
-        let reply = self.write(Asked::DeleteTeam, Method::Delete, self.team_path(slug.as_str()), None);
+    pub fn delete_team(&self, permit: &Permit, slug: &SentrySlug) -> Result<Written<Deleted>, Trouble> {
+        let reply =
+            self.write(permit, Asked::DeleteTeam, Method::Delete, self.team_path(slug.as_str()), None);
         match reply.verdict {
             Verdict::Done => Ok(written(reply, Deleted::Done)),
             Verdict::Missing => Ok(written(reply, Deleted::Missing)),
@@ -412,8 +429,14 @@ impl Sentry {
     }
 
     /// Puts a member into the team that has this slug. Repeating it is harmless.
-    pub fn add_member(&self, member: MemberId, slug: &SentrySlug) -> Result<Written<Added>, Trouble> {
-        let reply = self.write(Asked::AddMember, Method::Post, self.membership_path(member, slug), None);
+    pub fn add_member(
+        &self,
+        permit: &Permit,
+        member: MemberId,
+        slug: &SentrySlug,
+    ) -> Result<Written<Added>, Trouble> {
+        let reply =
+            self.write(permit, Asked::AddMember, Method::Post, self.membership_path(member, slug), None);
         match reply.verdict {
             Verdict::Done => written_team(reply, |team| Added::New(team.id)),
             Verdict::Already => Ok(written(reply, Added::Already)),
@@ -425,10 +448,15 @@ impl Sentry {
     }
 
     /// Gives the team that has this slug a project. Repeating it is harmless. Needs `project:write`.
-    pub fn link_project(&self, project: &str, slug: &SentrySlug) -> Result<Written<Linked>, Trouble> {
+    pub fn link_project(
+        &self,
+        permit: &Permit,
+        project: &str,
+        slug: &SentrySlug,
+    ) -> Result<Written<Linked>, Trouble> {
         let (project, team) = (path_part(project), path_part(slug.as_str()));
         let path = format!("{}/projects/{}/{project}/teams/{team}/", self.api, self.org);
-        let reply = self.write(Asked::LinkProject, Method::Post, path, None);
+        let reply = self.write(permit, Asked::LinkProject, Method::Post, path, None);
         match reply.verdict {
             Verdict::Done => Ok(written(reply, Linked::Done)),
             Verdict::Missing => Ok(written(reply, Linked::Missing)),
@@ -437,9 +465,9 @@ impl Sentry {
     }
 
     /// Invites somebody to the organisation; Sentry sends the mail. Older servers heed only `role`, newer ones `orgRole`.
-    pub fn invite(&self, address: &str, role: &str) -> Result<Written<Invited>, Trouble> {
+    pub fn invite(&self, permit: &Permit, address: &str, role: &str) -> Result<Written<Invited>, Trouble> {
         let body = json!({ "email": address, "role": role, "orgRole": role, "sendInvite": true });
-        let reply = self.write(Asked::Invite, Method::Post, self.org_path("members/"), Some(body));
+        let reply = self.write(permit, Asked::Invite, Method::Post, self.org_path("members/"), Some(body));
         let said = reply.answer.said();
         match reply.verdict {
             Verdict::Done => {
@@ -458,8 +486,14 @@ impl Sentry {
     }
 
     /// Takes a member out of the team that has this slug. Repeating it is harmless.
-    pub fn remove_member(&self, member: MemberId, slug: &SentrySlug) -> Result<Written<Removed>, Trouble> {
-        let reply = self.write(Asked::RemoveMember, Method::Delete, self.membership_path(member, slug), None);
+    pub fn remove_member(
+        &self,
+        permit: &Permit,
+        member: MemberId,
+        slug: &SentrySlug,
+    ) -> Result<Written<Removed>, Trouble> {
+        let reply =
+            self.write(permit, Asked::RemoveMember, Method::Delete, self.membership_path(member, slug), None);
         match reply.verdict {
             Verdict::Done if reply.answer.status == 204 => Ok(written(reply, Removed::Done(None))),
             Verdict::Done => written_team(reply, |team| Removed::Done(Some(team.id))),

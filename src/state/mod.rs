@@ -11,6 +11,7 @@ pub mod record;
 pub mod teams;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -42,6 +43,8 @@ pub struct State {
     pub rules: Option<Rules>,
     /// When records were found to be lost to damage.
     pub damaged: Option<Timestamp>,
+    /// An operator wants nothing to be written to Sentry.
+    pub paused: Option<Pause>,
     /// The hooks that have sent something.
     pub hooks: BTreeSet<HookId>,
     /// Deliveries.
@@ -66,6 +69,25 @@ pub struct Org {
     pub deleted: bool,
 }
 
+/// An operator wants nothing to be written to Sentry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Why, in their words.
+    pub reason: Box<str>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "writes to Sentry have been paused since {}", self.at)?;
+        if self.reason.is_empty() {
+            return Ok(());
+        }
+        write!(f, ": {}", crate::escape::Safe(&self.reason))
+    }
+}
+
 impl State {
     /// A state without a past.
     pub fn new(first_start: Timestamp) -> Self {
@@ -84,6 +106,7 @@ impl State {
             rules: self.rules.clone(),
             hooks: self.hooks.clone(),
             damaged: self.damaged,
+            paused: self.paused.clone(),
             deliveries: Deliveries::default(),
             teams: self.teams.clone(),
             people: self.people.clone(),
@@ -181,6 +204,8 @@ impl State {
             Record::Rules { rules } => self.rules = Some(rules),
             Record::Damaged { at } => self.damaged = Some(at),
             Record::Mended => self.damaged = None,
+            Record::Paused { reason, at } => self.paused = Some(Pause { reason, at }),
+            Record::Resumed => self.paused = None,
             Record::Keys { keys } => {
                 for (key, seq, status, at) in keys {
                     self.deliveries.remember(key, Known { seq, status, at });
@@ -265,6 +290,9 @@ impl State {
         }
         if let Some(at) = self.damaged {
             out(Record::Damaged { at })?;
+        }
+        if let Some(Pause { reason, at }) = self.paused.clone() {
+            out(Record::Paused { reason, at })?;
         }
         for id in self.hooks.iter().copied() {
             out(Record::Hook { id })?;

@@ -13,7 +13,8 @@ use crate::state::deliveries::Recent;
 use crate::state::holds::{HeldChange, Hold, HoldName};
 
 /// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
-/// written anew at start. It is raised when kinds of records are added, which an older program would take for damage.
+/// written anew at start. It is raised when kinds of records are added, or when a field may be absent that never was:
+/// an older program would take that for damage.
 pub const FORMAT: u32 = 3;
 
 /// One change of state.
@@ -233,6 +234,16 @@ pub enum Record {
         /// Those of the comparison that was carried out now.
         rules: Rules,
     },
+    /// An operator wants nothing to be written to Sentry any more.
+    Paused {
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        reason: Box<str>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Writing is allowed again.
+    Resumed,
     /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
     Mended,
     /// Snapshots only: what is remembered of deliveries that are no longer queued.

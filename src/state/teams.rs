@@ -197,6 +197,15 @@ impl Teams {
         self.intents.keys().copied()
     }
 
+    /// The teams that are being made, and the slug that each is to get: whether Sentry has made one is known with its
+    /// binding, also across a crash.
+    pub fn being_made(&self) -> impl Iterator<Item = (GithubTeamId, &SentrySlug)> {
+        self.intents.iter().filter_map(|(team, (intent, _))| match intent {
+            Intent::Creating { slug, .. } if !self.bound.contains_key(team) => Some((*team, slug)),
+            _ => None,
+        })
+    }
+
     /// Whether everybody in the team is still to be looked at.
     pub fn is_unfilled(&self, team: GithubTeamId) -> bool {
         self.unfilled.contains(&team)
@@ -274,7 +283,7 @@ impl Teams {
     }
 
     pub(super) fn received(&mut self, delivery: &Delivery) {
-        if let Event::MemberRemoved { person } = &delivery.event {
+        if let Event::MemberRemoved { person: Some(person) } = &delivery.event {
             for news in self.news.values_mut() {
                 if news.word(person.id).is_some() {
                     news.say(person.id, false, delivery.seq);

@@ -62,10 +62,12 @@ pub(crate) fn full() -> State {
     fold([
         Record::Org { id: GithubOrgId(1), login: Login::from("acme"), deleted: false },
         Record::Mode { mode: Mode::Read, fingerprint: "f".into(), by: None },
+        Record::Paused { reason: "r".into(), at: Timestamp(3) },
         Record::Received(delivery(1, membership(1, 5, Change::Added))),
         Record::Received(delivery(2, Event::TeamCreated { team: team(2) })),
         Record::Received(delivery(3, Event::TeamDeleted { team: team(2) })),
         Record::Received(delivery(4, membership(1, 6, Change::Removed))),
+        Record::Received(delivery(6, Event::MemberRemoved { person: None })),
         Record::Received(delivery(5, membership(3, 6, Change::Added))),
         settled(1, Settled::Done),
         settled(2, Settled::Superseded),
@@ -192,7 +194,7 @@ fn leaving_the_organisation_is_the_latest_word_in_every_team() {
         [
             delivery(1, membership(1, 5, Change::Added)),
             delivery(2, membership(2, 5, Change::Added)),
-            delivery(3, Event::MemberRemoved { person: person(5) }),
+            delivery(3, Event::MemberRemoved { person: Some(person(5)) }),
             delivery(4, membership(2, 5, Change::Added)),
         ]
         .map(Record::Received),
@@ -316,7 +318,7 @@ fn failed_deliveries_come_back_in_their_old_place() {
     let mut state = full();
     state.apply(Record::Again { seq: Seq(4) });
     let queued: Vec<_> = state.deliveries.queued().map(|d| d.seq).collect();
-    assert_eq!((queued, state.deliveries.n_failed()), (vec![Seq(4), Seq(5)], 0));
+    assert_eq!((queued, state.deliveries.n_failed()), (vec![Seq(4), Seq(5), Seq(6)], 0));
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub enum Mood {
 }
 
 impl Status {
-    /// The first of these that holds: no service, not ready, something for a person, a host that is down, no comparison
-    /// lately, something put off, work under way, true.
+    /// The first of these that holds: no service, not ready, paused, something for a person, a host that is down, no
+    /// comparison lately, something put off, work under way, true.
     pub(super) fn tell(&self, now: Timestamp) -> Headline {
         let say = |mood, title: &str, why: String| Headline { mood, title: title.into(), why };
         if self.started.is_none() {
@@ -56,6 +56,11 @@ impl Status {
             return say(Mood::Broken, "Not ready", self.while_not_ready(now));
         }
         let for_you = self.for_a_person();
+        if let Some(pause) = &self.paused {
+            let also = self.queue(now).into_iter().chain(for_you).collect::<Vec<_>>().join(", ");
+            let also = if also.is_empty() { also } else { format!(" {}", sentence(&also)) };
+            return say(Mood::Waits, "Paused", sentence(&pause.text) + &also);
+        }
         if !for_you.is_empty() {
             let why = sentence(&for_you.join(", ")) + &self.about_the_rest(now);
             return say(Mood::Waits, "Something waits for you", why);
@@ -77,10 +82,14 @@ impl Status {
             return say(Mood::Working, "Catching up", sentence(&work));
         }
         match (&self.last_reconcile, self.mode) {
-            (Some(last), _) if !last.is_mended() => {
-                say(Mood::Waits, "Not all is in step", last.account(now) + &self.unmatched())
+            (Some(last), _) if !last.is_mended() || self.incomplete.n_not_removed > 0 => {
+                let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
+                say(Mood::Waits, "Not all is in step", why)
             }
-            (Some(last), _) => say(Mood::True, &self.in_step(), last.account(now) + &self.unmatched()),
+            (Some(last), _) => {
+                let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
+                say(Mood::True, &self.in_step(), why)
+            }
             (None, Some(Mode::Payload)) => {
                 let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
                 say(Mood::True, "In step", why.to_string() + &self.unmatched())
@@ -128,7 +137,12 @@ impl Status {
         }
         match (&self.last_reconcile, self.under_way(now)) {
             (_, Some(work)) => format!(" {}", sentence(&work)),
-            (Some(last), None) if self.teams > 0 && last.is_mended() && last.differences <= last.held => {
+            (Some(last), None)
+                if self.teams > 0
+                    && last.is_mended()
+                    && last.differences <= last.held
+                    && self.incomplete.n_not_removed == 0 =>
+            {
                 format!(" Everything else was in step at the last comparison{}.", last.ago(now, ""))
             }
             (Some(last), None) => format!(" {}", last.account(now)),
@@ -241,6 +255,9 @@ impl LastReconcile {
         let found = format!("The last comparison{} found", self.ago(now, ","));
         let found = match self.differences {
             0 => format!("{found} no difference"),
+            _ if self.paused => {
+                format!("{found} {}; writes were paused, so none was carried out", differences(self))
+            }
             _ => format!("{found} {}: {}", differences(self), self.what_became_of_it()),
         };
         let told = |n, one, many| match n {
@@ -313,6 +330,7 @@ mod tests {
             held: 0,
             stuck: 0,
             unseen: 0,
+            paused: false,
             open,
             written: 0,
             adopted: 0,
@@ -454,6 +472,12 @@ mod tests {
         };
         let why = "The last comparison, 10m ago, found no difference; 1 team waits for a slug; 2 teams are not shown by GitHub.";
         assert_eq!(told(stuck), is(Mood::Waits, "Not all is in step", why));
+        let staying = |status: &mut Status| {
+            status.last_reconcile = last(0, 0, &[]);
+            status.incomplete.n_not_removed = 2;
+        };
+        assert_eq!((told(staying).0, told(staying).1.as_str()), (Mood::Waits, "Not all is in step"));
+        assert!(told(staying).2.contains("2 people stay in teams because"), "{}", told(staying).2);
         let unread = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
             let since = Timestamp(NOW.0 - 300_000).to_string();

@@ -4,6 +4,8 @@ mod files;
 mod headline;
 mod help;
 mod host;
+mod incomplete;
+mod pause;
 pub(crate) mod queue;
 mod readiness;
 mod recent;
@@ -18,6 +20,8 @@ use serde::Serialize;
 pub use files::ReloadsView;
 pub use headline::{Headline, Mood};
 pub use host::{Host, Rate};
+pub use incomplete::IncompleteView;
+pub use pause::PauseView;
 pub use queue::{Attempt, Delayed, Queued, Wait};
 pub use recent::{RecentView, Tone};
 pub use since::Conditions;
@@ -57,6 +61,8 @@ pub struct Status {
     pub reasons: Vec<String>,
     /// What is wrong without keeping the mirror from being true.
     pub warnings: Vec<String>,
+    /// An operator's pause: nothing is written to Sentry.
+    pub paused: Option<PauseView>,
     /// The GitHub organisation.
     pub github_org: Option<String>,
     /// The Sentry organisation.
@@ -78,6 +84,8 @@ pub struct Status {
     pub open_hints: usize,
     /// The last full comparison: when, and what it found.
     pub last_reconcile: Option<LastReconcile>,
+    /// What GitHub does not show completely.
+    pub incomplete: IncompleteView,
     /// Since when neither side, or Sentry's people, could be read; absent if the last reading was good.
     pub look_failed: Option<LookFailed>,
     /// Payload mode: what the last look for missed deliveries has found.
@@ -166,6 +174,8 @@ pub struct LastReconcile {
     pub stuck: usize,
     /// Teams that GitHub did not show.
     pub unseen: usize,
+    /// Nothing of it was carried out, because of a pause.
+    pub paused: bool,
     /// Teams with something still to be done.
     pub open: usize,
     /// Changes that were made in Sentry.
@@ -294,6 +304,9 @@ impl Engine {
             skipped: found.skipped,
         });
         status.last_reconcile = self.last_reconcile().map(LastReconcile::of);
+        let incomplete = self.incomplete.known();
+        status.warnings.extend(IncompleteView::warning(&incomplete, now));
+        status.incomplete = IncompleteView::of(&incomplete);
         self.add_what_arrived(&mut status, now);
         status.disk =
             self.journal.space().ok().map(|(used, free)| Disk { journal_bytes: used, free_bytes: free });
@@ -334,6 +347,7 @@ impl Status {
             reloads: ReloadsView::default(),
             user_map_refused: false,
             unused: None,
+            paused: state.paused.as_ref().map(PauseView::of),
             github_org: state.org.as_ref().map(|org| org.login.to_string()),
             sentry_org: String::new(),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),
@@ -344,6 +358,7 @@ impl Status {
             n_delayed: 0,
             open_hints: 0,
             last_reconcile: None,
+            incomplete: IncompleteView::default(),
             look_failed: None,
             recovered: None,
             teams: state.teams.n_bound(),
@@ -400,6 +415,7 @@ impl LastReconcile {
             held: last.counts.held,
             stuck: last.counts.stuck,
             unseen: last.counts.unseen,
+            paused: last.paused,
             open: tally.open,
             written: tally.written,
             adopted: tally.adopted,
@@ -447,27 +463,4 @@ impl Unmatched {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{GithubTeamId, GithubUserId, Login};
-    use crate::state::record::Record;
-
-    #[test]
-    fn lists_end_and_numbers_are_whole() {
-        let mut state = State::default();
-        for n in 0..150_u64 {
-            state.apply(Record::Wanted {
-                team: GithubTeamId(1),
-                user: GithubUserId(n),
-                login: Login::from("zoe"),
-                why: "no address is known from map".into(),
-                at: Timestamp(1_000_000 - n),
-            });
-        }
-        let status = Status::of_state(&state);
-        assert_eq!((status.wanted, status.unmatched.len()), (150, SHOWN));
-        let first: Vec<_> = status.unmatched.iter().take(3).map(|person| person.id).collect();
-        assert_eq!(first, [149, 148, 147], "whoever waits longest comes first");
-        assert!(status.to_text().contains("… and 50 more people are wanted\n"));
-    }
-}
+mod tests;

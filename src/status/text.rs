@@ -51,6 +51,10 @@ impl Status {
             }
             (false, _) => {}
         }
+        if let Some(pause) = &self.paused {
+            let _ = writeln!(text, "PAUSED: {}", pause.text);
+            let _ = writeln!(text, "  to resume: sentry-team-sync resume");
+        }
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
         }
@@ -118,6 +122,7 @@ impl Status {
     }
 
     fn write_what_waits(&self, text: &mut String) {
+        self.write_incomplete(text);
         for wait in &self.waits {
             let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
             let _ = writeln!(text, "waiting: {wait}{}{sooner}", wait.attempt);

@@ -12,7 +12,7 @@ use crate::state::holds::{HeldChange, Hold};
 use crate::state::notes::APPROVE_WITH;
 use crate::state::record::{Binding, Fate, Intent, Mode, Record};
 use crate::work::hint::{Outcome, Own};
-use crate::work::team::TeamJob;
+use crate::work::team::{Stop, TeamJob};
 
 /// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.
 const ROUNDS: usize = 6;
@@ -43,16 +43,57 @@ pub enum How {
 }
 
 /// Finds out what became of a write whose outcome was never known: after a crash, a cut connection, a 5xx.
-/// Tells whether the team turned out to be made by it.
-pub fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
+/// Tells whether the team turned out to be made by it. What was not made is made now, if GitHub still shows the team.
+fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
     let Some((intent, _)) = job.engine.state(|state| state.teams.intent(job.team).cloned()) else {
         return Ok(How::Known);
     };
+    let Intent::Creating { slug, name } = intent else {
+        return Ok(resolve_other(job, apply, intent).map(|()| How::Known)?);
+    };
+    if let Some(how) = find_made(job, apply, &slug)? {
+        return Ok(how);
+    }
+    // Its deletion may never have been told: nobody would take away again what was made for it.
+    if job.mode == Mode::Read && job.truth().facts()?.is_none() {
+        return Err(Stop::NotVisible);
+    }
+    match apply.create(&slug, &name, true)? {
+        Ok(_) => Ok(How::Created),
+        Err(Taken) => Err(still_taken(&slug).into()),
+    }
+}
+
+/// The same where the team is not to be made any more: before its end, and before somebody has it back.
+pub fn resolve_without_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
+    match job.engine.state(|state| state.teams.intent(job.team).cloned()) {
+        Some((Intent::Creating { slug, .. }, _)) => match find_made(job, apply, &slug)? {
+            Some(_) => Ok(()),
+            None => apply.drop_intent(),
+        },
+        Some((intent, _)) => resolve_other(job, apply, intent),
+        None => Ok(()),
+    }
+}
+
+/// GitHub has not shown the team for a minute, and Sentry has none under the slug that it was to get: the slug is free for
+/// others.
+pub fn give_up_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
+    match job.engine.state(|state| state.teams.intent(job.team).cloned()) {
+        Some((Intent::Creating { slug, .. }, _)) if apply.look(&slug)?.is_none() => {
+            apply.drop_intent()?;
+            job.engine.lanes.moved(job.team);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn resolve_other(job: &TeamJob, apply: &Apply, intent: Intent) -> Result<(), Outcome> {
     match intent {
-        Intent::Creating { slug, name } => resolve_creation(job, apply, &slug, &name),
-        Intent::Renaming { from, to, .. } => resolve_rename(job, apply, &from, &to).map(|()| How::Known),
+        Intent::Renaming { from, to, .. } => resolve_rename(job, apply, &from, &to),
         // What a person began is for their command to go on with.
-        Intent::Restoring { .. } => Ok(How::Known),
+        Intent::Creating { .. } | Intent::Restoring { .. } => Ok(()),
         Intent::Deleting { sentry, slug } => {
             let there = match apply.look(&slug)? {
                 Some(team) if team.id == sentry => true,
@@ -60,43 +101,38 @@ pub fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
                 _ => apply.look_by_id(sentry)?.is_some(),
             };
             if there {
-                apply.drop_intent()?;
-            } else {
-                confirm_organisation(job)?;
-                let why = "its Sentry team is gone after a deletion whose answer was lost";
-                apply.end("end team", why, Fate::Deleted)?;
+                return apply.drop_intent();
             }
-            Ok(How::Known)
+            confirm_organisation(job)?;
+            let why = "its Sentry team is gone after a deletion whose answer was lost";
+            apply.end("end team", why, Fate::Deleted)
         }
     }
 }
 
 /// The same for whoever goes on with the team. What was open may have been its end, a deletion whose answer was lost:
 /// then there is nothing to go on with.
-pub fn resolve_and_go_on(job: &TeamJob, apply: &Apply) -> Result<How, Outcome> {
+pub fn resolve_and_go_on(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
     let how = resolve_intent(job, apply)?;
     match end::fate(job) {
-        Some(_) => Err(Outcome::Done("the team is deleted".into())),
+        Some(_) => Err(Outcome::Done("the team is deleted".into()).into()),
         None => Ok(how),
     }
 }
 
 /// The slug was free when the intent was written. A team that has it now was made by that attempt; if there is none,
-/// repeating the call under the same intent tells.
-fn resolve_creation(job: &TeamJob, apply: &Apply, slug: &SentrySlug, name: &str) -> Result<How, Outcome> {
+/// only repeating the call under the same intent tells.
+fn find_made(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<Option<How>, Outcome> {
     match apply.look(slug)? {
         Some(team) if owner_of(job, &team).is_none() => {
             apply.made(&team, "an earlier attempt of ours made it")?;
-            Ok(How::Created)
+            Ok(Some(How::Created))
         }
         Some(_) => {
             apply.drop_intent()?;
-            Ok(How::Known)
+            Ok(Some(How::Known))
         }
-        None => match apply.create(slug, name, true)? {
-            Ok(_) => Ok(How::Created),
-            Err(Taken) => Err(still_taken(slug)),
-        },
+        None => Ok(None),
     }
 }
 

@@ -80,7 +80,7 @@ fn make_again(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Optio
     let Some(members) = members else {
         return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
     };
-    let members: BTreeSet<GithubUserId> = members.into_iter().map(|person| person.id).collect();
+    let members: BTreeSet<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
     let Ok(team) = apply.restore(deletion)? else { return Ok(None) };
     let belongs = |was: &Was| {
         let user = job.engine.state(|state| state.people.of_member(was.member));

@@ -98,12 +98,15 @@ fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
         Some(hint) if hint.looks == 0 => {
             Err(Outcome::LookAgain("GitHub still shows the deleted team".into(), SECOND_LOOK))
         }
-        _ => Err(Outcome::Done("GitHub still shows the team; nothing was deleted".into())),
+        _ => {
+            job.not_due(|change| matches!(change, HeldChange::Delete { .. }));
+            Err(Outcome::Done("GitHub still shows the team; nothing was deleted".into()))
+        }
     }
 }
 
 fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcome, Outcome> {
-    bind::resolve_intent(job, apply)?;
+    bind::resolve_without_making(job, apply)?;
     if fate(job) == Some(Fate::Deleted) {
         return Ok(Outcome::Done("the Sentry team was deleted".into()));
     }
@@ -269,7 +272,9 @@ fn judge(job: &TeamJob) -> Result<(), String> {
 
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {
     let read = job.engine.sentry.team_members(&binding.slug);
-    Ok(read.map_err(|trouble| job.engine.sentry_trouble(trouble))?.unwrap_or_default())
+    let read = read.map_err(|trouble| job.engine.sentry_trouble(trouble))?;
+    // A 404 is no empty team: somebody has just renamed it in Sentry.
+    read.ok_or_else(|| Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))
 }
 
 /// Sentry keeps the slug of a deleted team of 50 characters taken, and fails to delete a second one of 49: such a team

@@ -196,6 +196,16 @@ pub enum Outcome {
     GoOn,
 }
 
+impl Outcome {
+    /// The same after something else was dealt with, too.
+    pub fn after(self, note: &str) -> Self {
+        match self {
+            Outcome::Done(more) => Outcome::Done(format!("{note}; {more}")),
+            other => other,
+        }
+    }
+}
+
 impl Hint {
     /// A hint that a delivery gives.
     pub fn of_delivery(delivery: Arc<Delivery>) -> Self {
@@ -305,7 +315,11 @@ impl LaneKey {
     /// Where a delivery's hint belongs.
     pub fn of(event: &Event) -> Self {
         match event {
-            Event::MemberAdded { person } | Event::MemberRemoved { person } => LaneKey::Person(person.id),
+            Event::MemberAdded { person: Some(person) } | Event::MemberRemoved { person: Some(person) } => {
+                LaneKey::Person(person.id)
+            }
+            // Somebody whom nobody names may be anybody.
+            Event::MemberAdded { person: None } | Event::MemberRemoved { person: None } => LaneKey::Org,
             Event::OrgRenamed { .. } | Event::OrgDeleted => LaneKey::Org,
             Event::TeamCreated { team }
             | Event::TeamEdited { team, .. }

@@ -13,6 +13,7 @@ use crate::identity::Identity;
 use crate::ids::{GithubUserId, Login, MemberId, Seq};
 use crate::plan::{self, PersonStep};
 use crate::sentry::{Added, Removed};
+use crate::snapshot::Listed;
 use crate::state::holds::HeldChange;
 use crate::state::notes;
 use crate::state::record::{Binding, Mode, Record};
@@ -306,7 +307,7 @@ pub fn forget_wish(job: &TeamJob, user: GithubUserId) {
 pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Result<Option<String>, Outcome> {
     let people = match job.mode {
         Mode::Read => match job.truth().members()? {
-            Some(people) => {
+            Some(Listed { rows: people, .. }) => {
                 note_seen(job, &people);
                 people
             }

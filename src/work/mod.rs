@@ -8,6 +8,7 @@ mod bind;
 mod come_back;
 mod end;
 mod members;
+mod nameless;
 mod news;
 mod org;
 pub mod outcomes;
@@ -56,6 +57,11 @@ pub fn run(engine: &Engine) {
         }
         let Some(job) = engine.lanes.take() else { return };
         let ticket = job.ticket();
+        // It may have been waited for since before a pause.
+        if engine.paused_for().is_some() {
+            engine.lanes.finish(ticket, job.hints, None);
+            continue;
+        }
         let ended = carry_out(engine, job);
         let (left, pause) = settle(engine, ended);
         engine.lanes.finish(ticket, left, pause);
@@ -87,7 +93,7 @@ fn dispatch(engine: &Engine, key: LaneKey, hints: Vec<Hint>) -> Ended {
     match key {
         LaneKey::Team(team) => of_team(engine, team, hints, org, mode),
         LaneKey::Person(_) => each(hints, |hint| person::run(engine, hint, &org, mode)),
-        LaneKey::Org => each(hints, |hint| org::run(engine, hint, &org)),
+        LaneKey::Org => each(hints, |hint| org::run(engine, hint, &org, mode)),
     }
 }
 

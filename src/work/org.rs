@@ -1,10 +1,11 @@
-//! The organisation itself: renamed or deleted.
+//! The organisation itself: renamed or deleted, or joined or left by somebody whom the event does not name.
 
 use std::time::Duration;
 
+use super::nameless;
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::state::record::Record;
+use crate::state::record::{Mode, Record};
 use crate::state::Org;
 use crate::work::hint::{Hint, Outcome};
 
@@ -12,7 +13,7 @@ use crate::work::hint::{Hint, Outcome};
 const SECOND_LOOK: Duration = Duration::from_secs(15);
 
 /// Works on one hint.
-pub fn run(engine: &Engine, hint: &Hint, org: &Org) -> Option<Outcome> {
+pub fn run(engine: &Engine, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
     Some(match hint.event() {
         Some(Event::OrgRenamed { login }) => {
             let record = Record::Org { id: org.id, login: login.clone(), deleted: org.deleted };
@@ -22,6 +23,7 @@ pub fn run(engine: &Engine, hint: &Hint, org: &Org) -> Option<Outcome> {
             }
         }
         Some(Event::OrgDeleted) => deleted(engine, hint, org).unwrap_or_else(|outcome| outcome),
+        _ if nameless::is_it(hint) => nameless::look(engine, hint, mode),
         _ => Outcome::Done("nothing to do".into()),
     })
 }

@@ -1,7 +1,7 @@
 //! One call of a team's share of a comparison. Whatever an event has said since the comparison began is newer, and wins.
 
 use super::bind::{self, How, Wish};
-use super::team::TeamJob;
+use super::team::{Stop, TeamJob};
 use super::{come_back, end, members};
 use crate::engine::{lock, Engine};
 use crate::event::Person;
@@ -71,7 +71,13 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
     if matches!(task, Task::Return) {
         return come_back::run(job, &apply).map(Effect::written);
     }
-    bind::resolve_and_go_on(job, &apply)?;
+    // An end settles by itself what is open, and makes nothing for it.
+    if !matches!(task, Task::End { .. }) {
+        bind::resolve_and_go_on(job, &apply).map_err(|stop| match stop {
+            Stop::With(outcome) => outcome,
+            Stop::NotVisible => Outcome::Later("GitHub does not show the team".into(), None),
+        })?;
+    }
     match task {
         // Done above: what has ended is nothing to go on with.
         Task::Return => Ok(Effect::Nothing),

@@ -17,8 +17,8 @@ const SECOND_LOOK: Duration = Duration::from_secs(15);
 /// Works on one hint. `None` if it lives on in its parts.
 pub fn run(engine: &Engine, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
     match hint.event() {
-        Some(Event::MemberAdded { person }) => joined(engine, hint, person, org, mode),
-        Some(Event::MemberRemoved { person }) => left(engine, hint, person, org, mode),
+        Some(Event::MemberAdded { person: Some(person) }) => joined(engine, hint, person, org, mode),
+        Some(Event::MemberRemoved { person: Some(person) }) => left(engine, hint, person, org, mode),
         _ => Some(Outcome::Done("nothing to do".into())),
     }
 }

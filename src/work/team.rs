@@ -17,7 +17,7 @@ use crate::state::record::{Binding, Mode, Record};
 use crate::state::Org;
 use crate::truth::Truth;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
-use crate::work::{come_back, end, members};
+use crate::work::{come_back, end, members, nameless};
 
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
 const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
@@ -307,7 +307,16 @@ impl TeamJob<'_> {
             }
         };
         let outcome = stuck.unwrap_or(outcome);
-        ended.results.extend(folded.team.into_iter().map(|hint| (hint, outcome.clone())));
+        ended.results.extend(folded.team.into_iter().map(|hint| {
+            let outcome = match &outcome {
+                // Everybody whom GitHub shows is in by now; whoever left is still to be found.
+                Outcome::Done(note) if nameless::is_it(&hint) => {
+                    nameless::look(self.engine, &hint, self.mode).after(note)
+                }
+                outcome => outcome.clone(),
+            };
+            (hint, outcome)
+        }));
         ended.results.extend(members::run(self, &binding, folded.members.into_values().collect()));
     }
 
@@ -340,6 +349,9 @@ impl TeamJob<'_> {
         }
         if let Some(wait) = NOT_VISIBLE.get(usize::from(hint.looks)) {
             return Outcome::LookAgain("GitHub does not show the team".into(), *wait);
+        }
+        if let Err(outcome) = bind::give_up_making(self, &self.apply(Some(hint))) {
+            return outcome;
         }
         log::warn!("team {}: not visible to GH_TOKEN; nothing is removed", self.team);
         Outcome::Done("not visible: GitHub does not show the team to this token; nothing was changed".into())

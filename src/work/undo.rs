@@ -116,7 +116,7 @@ pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &
 fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outcome> {
     let deletion = &undo.deletion;
     if !apply.is_restoring(deletion) {
-        bind::resolve_intent(job, apply)?;
+        bind::resolve_without_making(job, apply)?;
     }
     must_be_gone(job, apply, deletion)?;
     let team = match there_again(job, apply, deletion)? {

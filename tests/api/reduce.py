@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes github.json, sentry.json and github.graphql: what the two official descriptions say of the calls that the program
-makes, and nothing else. README.md says where the descriptions come from.
+makes, and nothing else; and github-webhooks.json, the bodies of the deliveries that it gets. README.md says where the
+descriptions come from.
 
     reduce.py api.github.com.json openapi-derefed.json schema.graphql
 
@@ -34,15 +35,23 @@ GITHUB = {
     "/users/{username}": ["get"],
 }
 
+# The repository that some events name is of no use here, and larger than all the rest.
+EVENTS = ("membership/", "organization/", "team/", "ping")
+UNUSED = "repository"
+
 ORG = "/api/0/organizations/{organization_id_or_slug}/"
 TEAM = "/api/0/teams/{organization_id_or_slug}/{team_id_or_slug}/"
 SENTRY = {
     ORG: ["get"],
+    ORG + "integrations/": ["get"],
     ORG + "members/": ["get", "post"],
     ORG + "members/{member_id}/": ["get"],
     ORG + "members/{member_id}/teams/{team_id_or_slug}/": ["post", "delete"],
+    ORG + "scim/v2/Groups": ["get"],
     ORG + "teams/": ["get", "post"],
     TEAM: ["get", "put", "delete"],
+    TEAM + "external-teams/": ["post"],
+    TEAM + "external-teams/{external_team_id}/": ["put", "delete"],
     TEAM + "members/": ["get"],
     "/api/0/projects/{organization_id_or_slug}/{project_id_or_slug}/teams/{team_id_or_slug}/": ["post"],
 }
@@ -119,6 +128,29 @@ def reduce_api(source, name, calls, note):
     (HERE / name).write_text(json.dumps(reduced, indent=1) + "\n")
 
 
+def without_unused(part):
+    if "properties" in part:
+        part["properties"] = {
+            name: {"type": "object"} if name == UNUSED else without_unused(value)
+            for name, value in part["properties"].items()
+        }
+    return part
+
+
+def reduce_webhooks(source, name, note):
+    whole = json.loads(Path(source).read_text())
+    info = {key: whole["info"][key] for key in ("title", "version", "license")}
+    info["x-reduced"] = note
+    bodies = {}
+    for described in (webhook["post"] for webhook in whole["x-webhooks"].values()):
+        event = described["operationId"]
+        if event.startswith(EVENTS):
+            body = described["requestBody"]["content"]["application/json"]["schema"]
+            bodies[event] = without_unused(schema(whole, body))
+    reduced = {"info": info, "bodies": bodies}
+    (HERE / name).write_text(json.dumps(reduced, indent=1) + "\n")
+
+
 def plain(kind):
     while hasattr(kind, "of_type"):
         kind = kind.of_type
@@ -168,6 +200,9 @@ def reduce_graphql(source, note):
 if __name__ == "__main__":
     github, sentry, schema_file = sys.argv[1:]
     reduce_api(github, "github.json", GITHUB, "by reduce.py from npm @octokit/openapi 23.0.2, api.github.com.json")
+    reduce_webhooks(
+        github, "github-webhooks.json", "by reduce.py from npm @octokit/openapi 23.0.2, api.github.com.json"
+    )
     reduce_api(
         sentry,
         "sentry.json",

@@ -7,6 +7,8 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use sentry_team_sync::interrupted::retried;
+
 use crate::standin::Delivery;
 
 /// How deliveries are sent.
@@ -140,7 +142,7 @@ fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<(u16, bool)> {
     stream.write_all(request)?;
     let (mut answer, mut chunk) = (Vec::new(), [0; 2048]);
     loop {
-        let n = stream.read(&mut chunk)?;
+        let n = retried(|| stream.read(&mut chunk))?;
         if n == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -137,6 +137,36 @@ fn a_deletion_that_a_person_refused_to_carry_out_is_no_end_either() {
     assert_eq!(ended.wait_for(&["ana", "ben", "stranger", "zed"]), ended.sentry);
 }
 
+/// What an event's guard has stopped is no longer due once GitHub shows the team again: nobody need decide, and whoever
+/// approves it after all deletes nothing.
+#[test]
+fn a_held_deletion_that_github_does_not_confirm_is_over() {
+    std::thread::scope(|scope| {
+        for approved in [true, false] {
+            scope.spawn(move || {
+                let ended = Ended::mirrored("unless-projects");
+                ended.world.github.wire.script(Rule::new(BY_ID, not_found()).times(2));
+                ended.world.send(&ended.world.github.announce_deletion(ended.crew));
+                let hold = ended.world.only_hold();
+                ended.world.github.wire.clear_faults();
+                if approved {
+                    assert_eq!(
+                        ended.world.command(&["approve", hold["name"].as_str().expect("a name")]).0,
+                        0
+                    );
+                }
+                ended.world.wait_until("over", || {
+                    let (code, said, _) = ended.world.command(&["sync", "--apply"]);
+                    assert_eq!(code, 0, "{said}");
+                    ended.world.status()["holds"] == serde_json::json!([])
+                });
+                assert_eq!(ended.world.sentry.teams()["crew"].id, ended.sentry);
+                assert!(ended.world.sentry.wire.calls().iter().all(|call| call.method != "DELETE"));
+            });
+        }
+    });
+}
+
 /// A 404 says that the team is gone only to a token that sees the others.
 #[test]
 fn a_404_confirms_a_deletion_only_if_the_list_of_teams_answers() {

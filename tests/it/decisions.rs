@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
+use sentry_team_sync::interrupted::retried;
 use serde_json::{json, Value};
 
 use crate::standin::GithubTeam;
@@ -220,7 +221,8 @@ fn whoever_says_nothing_or_nonsense_of_themselves_is_known_by_their_user() {
         if n == 0 {
             asked = json!({ "command": "status", "json": false });
         }
-        let mut stream = UnixStream::connect(format!("{}/control", world.env["SYNC_STATE_DIR"])).unwrap();
+        let mut stream =
+            retried(|| UnixStream::connect(format!("{}/control", world.env["SYNC_STATE_DIR"]))).unwrap();
         writeln!(stream, "{asked}").unwrap();
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::chown;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +13,13 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{prlimit, Pid, Resource, Rlimit};
+use sentry_team_sync::interrupted::retried;
 
 use crate::gate::{a_delivery, assert_comes_to_rest, size, world};
 use crate::raw::{self, Raw};
 use crate::standin::Sender;
 use crate::world::bounds::SetAtEnd;
-use crate::world::{may_open_many_files, Service, Truth, World, PATIENCE, SECRET};
+use crate::world::{get, may_open_many_files, Service, Truth, World, PATIENCE, SECRET};
 
 /// So long does GitHub wait for an answer.
 const GITHUBS_PATIENCE: Duration = Duration::from_secs(10);
@@ -97,7 +99,7 @@ fn stream_without_end(url: &str, first: &[u8], again: &[u8]) -> (usize, String) 
     // Read meanwhile: a reset at the end may take the answer away.
     let answer = thread::spawn(move || {
         let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
-        while let Ok(n @ 1..) = reader.read(&mut chunk) {
+        while let Ok(n @ 1..) = retried(|| reader.read(&mut chunk)) {
             answer.extend_from_slice(&chunk[..n]);
         }
         String::from_utf8(answer).unwrap()
@@ -274,6 +276,32 @@ fn descriptors_that_run_out_cost_answers_for_as_long_and_nothing_that_was_taken(
         println!("{open} + {more} descriptors: {answers:?}");
         assert_recovers(&world, &name, &answers);
     }
+}
+
+/// tiny_http dies while one of its threads still reads a connection; what comes of that is queued when its workers have gone
+/// over to its successor.
+#[test]
+fn what_a_dead_tiny_http_still_reads_is_answered() {
+    let mut world = world();
+    world.wait_for_rest();
+    // To tiny_http itself, as the gates do.
+    let socket = world.dir.0.join("state/http");
+    let mut begun = retried(|| UnixStream::connect(&socket)).unwrap();
+    begun.set_read_timeout(Some(PATIENCE)).unwrap();
+    begun.write_all(b"GET /healthz HTTP/1.1\r\nX-Gate: public\r\n").unwrap();
+    // Another one that is answered was accepted later.
+    assert_eq!(get(&format!("{}/healthz", world.service().url)).0, 200);
+    limit(&world, Resource::Nofile, size(&world).1 as u64);
+    world.wait_until("it has died", || retried(|| UnixStream::connect(&socket)).is_err());
+    limit(&world, Resource::Nofile, 4096);
+    let healthy = format!("{}/healthz", world.service().url);
+    world.wait_until("another one is in its place", || get(&healthy).0 == 200);
+    world.service_mut().wait_for_line("http: another one is in its place");
+    begun.write_all(b"Connection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    begun.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert_is_taken(&world, "Crew");
 }
 
 /// Threads are counted per user, so the service is one that nobody else is.

@@ -55,6 +55,43 @@ fn compare_while(world: &World, happens: impl FnOnce()) -> (i32, String, String)
     })
 }
 
+/// Its people are asked for under the slug that it had a moment before: the 404 is no empty team.
+#[test]
+fn a_team_that_is_renamed_by_hand_while_both_sides_are_read_loses_whoever_left_all_the_same() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "off");
+    let ana = person(&world, "ana");
+    let crew = with_old_crew(&mut world);
+    world.settle(&world.github.add_member(crew, ana));
+    world.wait_for_members("crew", &["ana"]);
+    world.github.leave(crew, ana);
+    let sentry = world.sentry.teams()["crew"].id;
+    compare_while(&world, || world.sentry.rename_team(sentry, "by-hand", "By hand"));
+    world.wait_until("she is out", || {
+        let team = world.sentry.team_of_id(sentry).map(|(_, team)| team.members);
+        team.is_some_and(|members| !members.contains(&"ana@acme.test".into()))
+    });
+}
+
+/// The same where nobody but a list could say where it has gone, and there is none.
+#[test]
+fn a_team_that_vanishes_while_both_sides_are_read_is_looked_at_again() {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "off");
+    let ana = person(&world, "ana");
+    let crew = with_old_crew(&mut world);
+    world.settle(&world.github.add_member(crew, ana));
+    world.github.leave(crew, ana);
+    let route = "GET /teams/{org}/{slug}/members/";
+    world.sentry.wire.script(Rule::new(route, Fault::Status(404)));
+    let by_id = Rule::new("GET /teams/{org}/{slug}/", Fault::Status(404));
+    world.sentry.wire.script(by_id);
+    world.sentry.wire.script(Rule::new("GET /organizations/{org}/teams/", Fault::Status(403)).nth(2));
+    let (code, out, err) = world.command(&["sync", "--apply"]);
+    assert!(code == 2 && err.contains("1 change left for a second look"), "{code} {out}{err}");
+    world.wait_for_members("crew", &[]);
+}
+
 /// A name that a stranger has may never become free; who is in the team is no question of its name.
 #[test]
 fn a_team_that_waits_for_its_slug_has_its_people_compared_meanwhile() {
@@ -220,7 +257,7 @@ fn whoever_was_put_in_just_before_the_process_died_and_then_left_the_organisatio
     let mut world = world();
     let ana = person(&world, "ana");
     let crew = with_old_crew(&mut world);
-    let route = "POST /organizations/{org}/members/{member}/teams/{team}/";
+    let route = "POST /organizations/{org}/members/{id}/teams/{slug}/";
     world.sentry.wire.script(Rule::new(route, Fault::Stall(MEANWHILE * 100)).after());
     world.send(&world.github.add_member(crew, ana));
     world.wait_for_members("crew", &["ana"]);
@@ -229,4 +266,93 @@ fn whoever_was_put_in_just_before_the_process_died_and_then_left_the_organisatio
     world.github.remove_from_org(ana);
     world.start();
     world.wait_for_members("crew", &[]);
+}
+
+/// How a call goes that makes a team while the process dies.
+#[derive(Clone, Copy, PartialEq)]
+enum Making {
+    /// Sentry has made the team, and nobody has heard of it.
+    Done,
+    /// It never got there.
+    Lost,
+}
+
+/// The service dies between the call that makes a team and its record, and GitHub deletes the team unheard. Whether the
+/// GitHub token may see that it is deleted, and not only hidden.
+fn dies_while_it_makes_a_team(making: Making, sees_all: bool) -> World {
+    let mut world = world();
+    world.set("SYNC_INTERVAL", "off");
+    if !sees_all {
+        let viewer = world.github.add_person(GithubUser::new("viewer"));
+        let token = world.github.add_token(GithubToken::members_read(viewer));
+        world.set("GH_TOKEN", &token);
+    }
+    with_old_crew(&mut world);
+    let cut = Rule::new(MAKES, Fault::Cut);
+    world.sentry.wire.script(if making == Making::Done { cut.after() } else { cut.always() });
+    // Whether Sentry has made it is not to be found out before the end.
+    world.sentry.wire.script(Rule::new(LOOKS, Fault::Status(500)).nth(2).always());
+    let (night, created) = world.github.create_team("Night", world.olive);
+    let mark = world.sentry.wire.mark();
+    world.send(&created);
+    world.wait_until("the call is made", || match making {
+        Making::Done => world.members("night").is_some(),
+        Making::Lost => world.sentry.wire.calls_since(mark).iter().any(|call| call.route == MAKES),
+    });
+    world.take_service().kill();
+    world.sentry.wire.clear_faults();
+    assert_eq!(world.members("night").is_some(), making == Making::Done);
+    world.github.delete_team(night);
+    world
+}
+
+const MAKES: &str = "POST /organizations/{org}/teams/";
+const LOOKS: &str = "GET /teams/{org}/{slug}/";
+
+/// What was made for nobody goes, whoever is first at the next start: the look at what is open, or the comparison.
+#[test]
+fn a_team_that_was_made_as_the_process_died_and_that_github_deleted_unheard_is_deleted() {
+    for comparison_first in [true, false] {
+        let mut world = dies_while_it_makes_a_team(Making::Done, true);
+        let (later, times) = match comparison_first {
+            true => (LOOKS, 2),
+            false => ("GET /organizations/{org}/teams/", 1),
+        };
+        world.sentry.wire.script(Rule::new(later, Fault::Status(500)).times(times));
+        world.start();
+        world.wait_until("it is deleted", || world.members("night").is_none());
+        let (_, created) = world.github.create_team("Night", world.olive);
+        world.send(&created);
+        world.wait_for_members("night", &[]);
+        assert_eq!(world.status()["holds"], json!([]));
+    }
+}
+
+#[test]
+fn a_team_that_was_not_yet_made_as_the_process_died_and_that_github_deleted_unheard_is_never_made() {
+    let mut world = dies_while_it_makes_a_team(Making::Lost, true);
+    let mark = world.sentry.wire.mark();
+    world.start();
+    world.wait_until("the first comparison is over", || !world.status()["last_reconcile"].is_null());
+    // Its slug is another team's.
+    let (_, created) = world.github.create_team("Night", world.olive);
+    world.send(&created);
+    world
+        .wait_until("that one is made", || world.members("night").is_some_and(|members| !members.is_empty()));
+    assert_eq!(world.writes_since(mark).iter().filter(|call| call.starts_with(MAKES)).count(), 1);
+}
+
+/// Nobody can tell whether it is deleted or only hidden, and the name is another team's by now.
+#[test]
+fn a_team_that_was_not_yet_made_and_is_no_longer_to_be_seen_gives_up_its_slug() {
+    let mut world = dies_while_it_makes_a_team(Making::Lost, false);
+    let mark = world.sentry.wire.mark();
+    world.start();
+    let (_, created) = world.github.create_team("Night", world.olive);
+    world.send(&created);
+    // It is looked at again after 2, 15 and 60 seconds.
+    world.wait_within(Duration::from_secs(110), "another one has the slug", || {
+        world.members("night").is_some_and(|members| !members.is_empty())
+    });
+    assert_eq!(world.writes_since(mark).iter().filter(|call| call.starts_with(MAKES)).count(), 1);
 }

@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use sentry_team_sync::interrupted::retried;
+
 use crate::raw::{self, Raw};
 use crate::standin::client::{Connection, Place};
 use crate::standin::{Delivery, Fault, Rule, Sender};
@@ -208,7 +210,7 @@ fn a_workers_panic_costs_its_request_and_nothing_else() {
     world.start();
     let inner = world.dir.0.join("state/http");
     for n in 1..=20 {
-        let mut stream = UnixStream::connect(&inner).unwrap();
+        let mut stream = retried(|| UnixStream::connect(&inner)).unwrap();
         stream
             .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n")
             .unwrap();
@@ -306,7 +308,7 @@ fn a_second_service_on_one_state_directory_refuses() {
     );
     assert_eq!((code, said), (1, expected));
     // The first one is none the worse for it, control socket included.
-    assert_eq!(world.command(&["status"]).0, 0);
+    world.wait_until("ready", || world.command(&["status"]).0 == 0);
     let (_, created) = world.github.create_team("Crew", world.olive);
     world.send(&created);
     world.wait_until("the team is made", || world.members("crew").is_some());
@@ -493,7 +495,8 @@ fn the_admin_listener_can_be_switched_off() {
     world.start();
     assert!(world.service().text().contains(" admin=off "), "{}", world.service().text());
     assert_eq!(get(&format!("{}/healthz", world.service().url)).0, 200);
-    assert_eq!(world.command(&["status"]).0, 0, "there is still the control socket");
+    // By the control socket, which is still there.
+    world.wait_until("ready", || world.command(&["status"]).0 == 0);
 }
 
 #[test]

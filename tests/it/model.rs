@@ -2,9 +2,7 @@
 //! process and to both APIs, the last comparison leaves Sentry as GitHub is, and nothing harmful was done on the way.
 //!
 //! `SYNC_TEST_SEQUENCES` says how many; a failure prints the seed with which `SYNC_TEST_SEED=… cargo test model` plays
-//! the same sequence again, as far as it is not the scheduler's. With `SYNC_TEST_UNREPEATED=N`, so many may fail that go
-//! well when they are played three times more: among thousands, what they meet once in thousands is told, with its story,
-//! and does not stop a change that has nothing to do with it.
+//! the same sequence again, as far as it is not the scheduler's.
 
 mod org;
 mod play;
@@ -45,17 +43,6 @@ fn after_the_last_comparison_sentry_equals_github_whatever_happened_and_no_call_
         }
     });
     println!("{:.1} s: {:?}", began.elapsed().as_secs_f64(), tally.into_inner().unwrap());
-    let mut failed = failures.into_inner().unwrap();
-    if failed.len() as u64 <= number("SYNC_TEST_UNREPEATED", 0) {
-        let goes_well = |seed: u64| catch_unwind(AssertUnwindSafe(|| Sequence::new(seed).play())).is_ok();
-        failed.retain(|seed| {
-            let repeats = !(0..3).all(|_| goes_well(*seed));
-            println!(
-                "seed {seed} failed, and {}",
-                if repeats { "fails again" } else { "three times not again" }
-            );
-            repeats
-        });
-    }
+    let failed = failures.into_inner().unwrap();
     assert!(failed.is_empty(), "failed; repeat with SYNC_TEST_SEED: {failed:?}");
 }

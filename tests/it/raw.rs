@@ -6,6 +6,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use sentry_team_sync::interrupted::retried;
+
 use crate::standin::Delivery;
 use crate::world::{PATIENCE, SECRET};
 
@@ -67,7 +69,7 @@ impl Raw {
     /// Whether nothing comes for so long, neither a byte nor the end.
     pub fn is_silent_for(&mut self, pause: Duration) -> bool {
         self.stream.set_read_timeout(Some(pause)).expect("a timeout");
-        let peeked = self.stream.peek(&mut [0]);
+        let peeked = retried(|| self.stream.peek(&mut [0]));
         self.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let silence = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
         self.buffer.is_empty() && peeked.is_err_and(|error| silence.contains(&error.kind()))
@@ -103,7 +105,7 @@ impl Raw {
     /// Reads some more; false at the end. Silence beyond all patience fails the test.
     fn more(&mut self) -> bool {
         let mut chunk = [0; 16 << 10];
-        match self.stream.read(&mut chunk) {
+        match retried(|| self.stream.read(&mut chunk)) {
             Ok(0) => false,
             Ok(n) => {
                 self.buffer.extend_from_slice(&chunk[..n]);

@@ -139,14 +139,17 @@ fn malformed_bodies_are_refused_with_what_is_wrong() {
     for (body, error) in [
         (&b""[..], "the body is not JSON"),
         (b"{", "the body is not JSON"),
-        (b"null", "the body is not JSON"),
-        (b"[]", "the body is not JSON"),
+        (b"null", "the body is not an event of GitHub"),
+        (b"[]", "the body is not an event of GitHub"),
         (b"{\"action\":\"created\",\"team\":{\"id\":1,\"name\":\"\xff\"}}", "the body is not JSON"),
-        (&[b'['; 100_000], "the body is not JSON"),
+        (&[b'['; 100_000], "the body is not an event of GitHub"),
         (b"{\"action\":\"created\"}", "has no `team`"),
         (b"{\"action\":\"created\",\"team\":{\"id\":1,\"name\":\"a\"}}", "has no `organization`"),
-        (b"{\"action\":\"created\",\"team\":{\"id\":-1,\"name\":\"a\"}}", "the body is not JSON"),
-        (b"{\"action\":\"created\",\"team\":{\"id\":1}}", "the body is not JSON"),
+        (
+            b"{\"action\":\"created\",\"team\":{\"id\":-1,\"name\":\"a\"}}",
+            "not an event of GitHub: invalid value",
+        ),
+        (b"{\"action\":\"created\",\"team\":{\"id\":1}}", "not an event of GitHub: missing field `name`"),
     ] {
         let (status, answer) = world.ask(&with_body(&delivery, body));
         let said = answer["error"].as_str().unwrap_or_default();

@@ -125,6 +125,7 @@ fn stormy(truth: Truth, seed: u64) -> World {
         errors_percent: 10.0,
         after_percent: 50.0,
         limited_percent: 10.0,
+        ..RandomFaults::default()
     }));
     world.start();
     world
@@ -218,7 +219,13 @@ fn lost_deliveries_and_comparisons_in_between_end_equal_in_read_mode() {
         world.set(name, value);
     }
     world.github.set_events(Events { creator_membership: true, ..Events::default() });
-    let storm = RandomFaults { seed, errors_percent: 5.0, after_percent: 50.0, limited_percent: 5.0 };
+    let storm = RandomFaults {
+        seed,
+        errors_percent: 5.0,
+        after_percent: 50.0,
+        limited_percent: 5.0,
+        ..RandomFaults::default()
+    };
     world.sentry.wire.set_random(Some(storm));
     world.start();
     let mut org = Org::new(&world, seed);

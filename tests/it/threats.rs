@@ -8,6 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use sentry_team_sync::interrupted::retried;
+
 use crate::standin::Delivery;
 use crate::world::{bounds, unused_port, TempDir, Truth, World, BOTH};
 
@@ -139,7 +141,7 @@ fn garbage_on_the_control_socket_is_answered_and_changes_nothing() {
         "{\"command\":\"approve\",\"holds\":7}",
         "\u{0}\u{1b}[2J",
     ] {
-        let mut stream = UnixStream::connect(&socket.path).unwrap();
+        let mut stream = retried(|| UnixStream::connect(&socket.path)).unwrap();
         std::io::Write::write_all(&mut stream, format!("{line}\n").as_bytes()).unwrap();
         let mut said = String::new();
         stream.read_to_string(&mut said).unwrap();
@@ -147,5 +149,5 @@ fn garbage_on_the_control_socket_is_answered_and_changes_nothing() {
         let err = reply["reply"]["err"].as_str().unwrap_or_default();
         assert!(err.contains("the service does not know this command"), "{line:?}: {said}");
     }
-    assert_eq!(world.command(&["status"]).0, 0);
+    world.wait_until("ready", || world.command(&["status"]).0 == 0);
 }

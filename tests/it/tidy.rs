@@ -358,6 +358,23 @@ fn every_claim_of_the_threat_model_names_a_test_that_exists() {
     assert!(n_claims > 30, "{n_claims} claims");
 }
 
+/// Calls that a signal may end, where nobody makes them again. Put together, so that this file may be looked at too.
+fn interruptible(name: &str, text: &str) -> Vec<String> {
+    let calls = [("UnixStream::", "connect"), (".read(", "&mut "), (".recv(", "&mut "), (".peek(", "&mut ")];
+    let calls = calls.into_iter().chain([(".write_", "vectored("), (".send_to_", "addr(")]);
+    let calls: Vec<_> = calls.map(|(begin, end)| format!("{begin}{end}")).collect();
+    let ends = |line: &str| calls.iter().any(|call| line.contains(call.as_str()));
+    let all = text.lines().enumerate();
+    let bare = all.filter(|(_, line)| ends(line) && !line.contains("retried("));
+    bare.map(|(n, line)| format!("{name}:{}: a signal may end this, see `retried`: {line}", n + 1)).collect()
+}
+
+#[test]
+fn no_signal_ends_a_call() {
+    let sources = sources();
+    assert_none(sources.iter().flat_map(|(name, text)| interruptible(name, text)).collect());
+}
+
 #[test]
 fn sources_are_tidy() {
     let sources = sources();
@@ -402,6 +419,9 @@ fn every_check_can_complain() {
     assert_eq!(knows_version("## 0.1.0 (unreleased)\n", "0.1.0"), [""; 0]);
     assert_eq!(knows_version("## Unreleased\n", "0.1.0"), [""; 0]);
     assert_eq!(knows_version("## 0.1.0\n", "0.2.0").len(), 1);
+
+    assert_eq!(interruptible("x", "let n = retried(|| stream.read(&mut chunk))?;"), [""; 0]);
+    assert_eq!(interruptible("x", concat!("let n = stream.read(", "&mut chunk)?;")).len(), 1);
 
     assert_eq!(untidy("x", "fine\n"), [""; 0]);
     for bad in ["end \n", "a\tb\n", concat!("TO", "DO\n"), "no line end", "two\n\n", &"x\n".repeat(601)] {

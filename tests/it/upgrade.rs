@@ -1,7 +1,8 @@
 //! From one version to the next: the state of before is read and written anew, and a state of the future is refused.
 //!
 //! `tests/states/format-1.log` is a journal as a program of format 1 left it when it was killed: two bound teams, one
-//! deleted, ana matched, zoe wanted, a failed delivery, and `team.created` of `Late` still queued.
+//! deleted, ana matched, zoe wanted, a failed delivery, and `team.created` of `Late` still queued. The files of format 2 are
+//! what a program of format 2 made of it.
 
 use std::fs;
 use std::path::Path;
@@ -16,20 +17,34 @@ fn journal_files(world: &World) -> Vec<String> {
     names
 }
 
-fn world_of_before() -> World {
+/// The files that a program of each older format left, by their endings, and the number of each journal's last log.
+const BEFORE: [(u32, &[&str], u32); 2] = [(1, &["log"], 1), (2, &["log", "snap"], 2)];
+
+/// What this program writes.
+const FORMAT: u32 = 3;
+
+fn world_of_before((format, files, number): (u32, &[&str], u32)) -> World {
     let world = World::new(Truth::Deliveries);
     // Under the ids that the journal knows; the third had been deleted.
     let _ids = ["crew", "locked", "another"].map(|slug| world.sentry.add_team(slug, slug));
     let journal = world.dir.0.join("state/journal");
     fs::create_dir_all(&journal).unwrap();
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states/format-1.log");
-    fs::copy(recorded, journal.join("1.log")).unwrap();
+    let states = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states");
+    for file in files {
+        let recorded = states.join(format!("format-{format}.{file}"));
+        fs::copy(recorded, journal.join(format!("{number}.{file}"))).unwrap();
+    }
     world
 }
 
 #[test]
-fn the_state_of_the_version_before_goes_on_and_is_written_in_the_new_format() {
-    let mut world = world_of_before();
+fn the_state_of_each_version_before_goes_on_and_is_written_in_the_new_format() {
+    BEFORE.into_iter().for_each(goes_on);
+}
+
+fn goes_on(before: (u32, &[&str], u32)) {
+    let (format, _, number) = before;
+    let mut world = world_of_before(before);
     world.sentry.set_down(true).unwrap();
     world.start();
     let status = world.status();
@@ -37,20 +52,20 @@ fn the_state_of_the_version_before_goes_on_and_is_written_in_the_new_format() {
         assert_eq!(status[what], n, "{what} in {status:#}");
     }
     assert_eq!((&status["github_org"], &status["unmatched"][0]["login"]), (&"acme".into(), &"zoe".into()));
-    let told = "was of format 1 and is of format 3 now; older versions refuse it";
-    assert!(world.service().text().contains(told), "{}", world.service().text());
-    assert_eq!(journal_files(&world), ["2.log", "2.snap"]);
+    let told = format!("was of format {format} and is of format {FORMAT} now; older versions refuse it");
+    assert!(world.service().text().contains(&told), "{}", world.service().text());
+    assert_eq!(journal_files(&world), ["log", "snap"].map(|ending| format!("{}.{ending}", number + 1)));
     world.sentry.set_down(false).unwrap();
     world.wait_until("what was queued is carried out", || world.members("late").is_some());
     world.wait_until("nothing is queued", || world.status()["queued"] == 0);
     world.crash_and_restart();
-    assert!(!world.service().text().contains(told), "once is enough");
+    assert!(!world.service().text().contains(&told), "once is enough");
     assert_eq!(world.status()["teams"], 3);
 }
 
 #[test]
 fn a_state_of_a_newer_version_is_refused_and_left_as_it_is() {
-    let mut world = world_of_before();
+    let mut world = world_of_before(BEFORE[0]);
     world.start();
     world.take_service().kill();
     let log = world.dir.0.join("state/journal/2.log");
@@ -60,10 +75,11 @@ fn a_state_of_a_newer_version_is_refused_and_left_as_it_is() {
     fs::write(&log, &newer).unwrap();
     let (code, _, said) = world.alone(&["serve"]);
     assert_eq!(code, 1, "{said}");
-    let expected =
-        "has format 9: this version reads formats up to 3\n  fix: start the newer version that wrote it, or \
-                    put back the copy of the state from before its first start";
-    assert!(said.contains(expected), "{said}");
+    let expected = format!(
+        "has format 9: this version reads formats up to {FORMAT}\n  fix: start the newer version that wrote it, or \
+         put back the copy of the state from before its first start"
+    );
+    assert!(said.contains(&expected), "{said}");
     assert_eq!(fs::read(&log).unwrap(), newer);
 }
 

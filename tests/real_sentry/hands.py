@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from sentry.models import (
     ApiToken,
+    AuthProvider,
     ExternalActor,
     Integration,
     InviteStatus,
@@ -77,8 +78,8 @@ def do_member(org, email, name, username, role, verified, more, joined, expired,
     user = new_user(org, email, name, username)
     set_addresses(user, verified, more)
     row = OrganizationMember.objects.create(organization=org, user_id=user.id, role=role)
-    for login in github:
-        link(org, user, login)
+    for login, external_id in github:
+        link(org, user, login, external_id)
     if not active:
         user.is_active = False
         user.save()
@@ -86,7 +87,7 @@ def do_member(org, email, name, username, role, verified, more, joined, expired,
     return row.id
 
 
-def link(org, user, login):
+def link(org, user, login, external_id):
     integration = Integration.objects.filter(provider="github", external_id=str(org.id)).first()
     if integration is None:
         integration = Integration.objects.create(provider="github", external_id=str(org.id), name=org.slug)
@@ -96,6 +97,7 @@ def link(org, user, login):
         integration_id=integration.id,
         provider=ExternalProviders.GITHUB.value,
         external_name=login,
+        external_id=external_id,
         actor_id=get_actor_id_for_user(user),
     )
 
@@ -179,6 +181,15 @@ def do_project_teams(org, slug):
 def do_idp(team, on):
     row = Team.objects.get(id=team)
     row.idp_provisioned = on
+    row.save()
+
+
+def do_scim(org, on):
+    """Whether an identity provider has SCIM switched on."""
+    org = organization(org)
+    row = AuthProvider.objects.filter(organization_id=org.id).first()
+    row = row or AuthProvider(organization_id=org.id, provider="okta")
+    row.flags.scim_enabled = on
     row.save()
 
 

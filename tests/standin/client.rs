@@ -4,6 +4,7 @@
 //! It follows no redirects and repeats nothing.
 
 use super::http::{loopback, Response};
+use sentry_team_sync::interrupted::retried;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -62,7 +63,7 @@ impl Connection {
                 (Box::new(stream), address.clone())
             }
             Place::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
+                let stream = retried(|| UnixStream::connect(path))?;
                 stream.set_read_timeout(Some(patience))?;
                 stream.set_write_timeout(Some(patience))?;
                 (Box::new(stream), "localhost".to_owned())
@@ -158,7 +159,7 @@ impl Connection {
 
     fn more(&mut self) -> io::Result<()> {
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk)? {
+        match retried(|| self.stream.read(&mut chunk))? {
             0 => Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "connection closed before the answer was whole",

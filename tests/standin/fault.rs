@@ -29,6 +29,8 @@ pub enum Fault {
     Unauthorized,
     /// This status with the site's own JSON error body and this message.
     Refusal { status: u16, message: String },
+    /// Sentry's 410 for a call that is going away: since when, and what replaces it.
+    Gone { since: &'static str, replacement: &'static str },
     /// This very answer: of a gateway in front of the site, not of the site.
     Gateway { status: u16, content_type: &'static str, body: &'static str },
     /// 200 with an HTML page (a login wall, a captive proxy).
@@ -39,6 +41,10 @@ pub enum Fault {
     WrongJson,
     /// The true answer, with a link that says that the next page is this one.
     SamePage,
+    /// The true answer, with null in the place of the first rows of its list.
+    NullRows(usize),
+    /// The first rows of the true answer and no `Link`: what comes of a query that a proxy has dropped.
+    FirstRows(usize),
     /// The true answer, with its `Link` header done otherwise.
     Link(LinkFault),
     /// The true answer, marked as one with rows left out: GitHub's for organisations that want single sign-on.
@@ -142,6 +148,24 @@ impl LinkFault {
     }
 }
 
+impl GraphqlFault {
+    /// Lists with holes, of every kind that is read, and counts that never fit: additions go on, and nobody and nothing goes.
+    pub fn gaps() -> [GraphqlFault; 9] {
+        let nulls = |list, told| GraphqlFault::Nulls { list, entries: 1, told };
+        [
+            nulls("teams", false),
+            nulls("teams", true),
+            nulls("members", false),
+            nulls("members", true),
+            nulls("membersWithRole", false),
+            nulls("externalIdentities", false),
+            GraphqlFault::CountOff { list: "teams", by: 1 },
+            GraphqlFault::CountOff { list: "members", by: 1 },
+            GraphqlFault::CountOff { list: "membersWithRole", by: -1 },
+        ]
+    }
+}
+
 /// Errors that GitHub's GraphQL reports inside a 200.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GraphqlFault {
@@ -151,6 +175,11 @@ pub enum GraphqlFault {
     RateLimited,
     /// A secondary limit with `Retry-After`, far from the end of the window, with or without a type; no data.
     SecondaryLimit { retry_after: u64, typed: bool },
+    /// The first entries of each page of the lists of this name (`teams`, `members`, `membersWithRole`,
+    /// `externalIdentities`) are null, as accounts that are gone are; with an error for each, or without.
+    Nulls { list: &'static str, entries: usize, told: bool },
+    /// The `totalCount` of the lists of this name is off by so many, however often they are read.
+    CountOff { list: &'static str, by: i64 },
     /// The token isn't authorised for single sign-on: the organisation is null, with GitHub's mark or without it.
     SamlEnforced { marked: bool },
     /// `RESOURCE_LIMITS_EXCEEDED`: this many list entries are answered in all, the rest is null.
@@ -227,7 +256,7 @@ impl Rule {
 }
 
 /// Random failure, the same for the same seed and order of calls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RandomFaults {
     /// Start of the sequence.
     pub seed: u64,
@@ -237,6 +266,9 @@ pub struct RandomFaults {
     pub after_percent: f64,
     /// Percentage of calls refused by a rate limit; never carried out.
     pub limited_percent: f64,
+    /// Percentage of calls that somebody else answers, or whose list has gaps or another end than it seems. What is
+    /// carried out is answered with its truth, apart from that.
+    pub odd_percent: f64,
 }
 
 /// All faults of one site.
@@ -277,6 +309,7 @@ fn throw(faults: &RandomFaults, rng: &mut Rng) -> Option<(Fault, Moment)> {
     let after = rng.percent(faults.after_percent);
     let limited = rng.percent(faults.limited_percent);
     let kind = rng.below(5);
+    let (odd, which) = (rng.percent(faults.odd_percent), rng.below(oddities().len() as u64) as usize);
     if error {
         let fault = match kind {
             0 => Fault::Status(500),
@@ -287,5 +320,15 @@ fn throw(faults: &RandomFaults, rng: &mut Rng) -> Option<(Fault, Moment)> {
         };
         return Some((fault, if after { Moment::After } else { Moment::Before }));
     }
-    limited.then_some((Fault::RateLimited, Moment::Before))
+    if limited {
+        return Some((Fault::RateLimited, Moment::Before));
+    }
+    let mut all = oddities();
+    odd.then(|| (all.swap_remove(which), if after { Moment::After } else { Moment::Before }))
+}
+
+/// Answers of others, and lists that are odd.
+fn oddities() -> Vec<Fault> {
+    let links = LinkFault::readable().into_iter().chain(LinkFault::unreadable());
+    Fault::of_others().into_iter().chain(links.map(Fault::Link)).collect()
 }

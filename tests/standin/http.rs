@@ -7,6 +7,7 @@
 
 use super::message::{parse_head, plain, render};
 pub use super::message::{reason, Request, Response};
+use sentry_team_sync::interrupted::retried;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -292,7 +293,7 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Inco
 
 fn read_some(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut chunk = [0; 16 * 1024];
-    let count = stream.read(&mut chunk)?;
+    let count = retried(|| stream.read(&mut chunk))?;
     buffer.extend_from_slice(&chunk[..count]);
     Ok(count)
 }

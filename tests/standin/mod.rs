@@ -44,7 +44,7 @@ pub use github::{
     Limits, OrgRole,
 };
 pub use sentry::{
-    asking_permissions, mirror_permissions, original_permissions, Dialect, NewMember, NewToken, RateLimit,
-    SentryStandin, TeamView,
+    asking_permissions, mirror_permissions, original_permissions, Era, NewMember, NewToken, RateLimit,
+    SentryStandin, Silo, TeamView, ERAS,
 };
 pub use wire::{Call, Reach, Wire};

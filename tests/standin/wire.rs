@@ -266,6 +266,17 @@ impl<S: Site> Wired<S> {
                 let answer = real.unwrap_or_else(|| self.site.answer(request, None));
                 Reply::Whole(answer.with("X-GitHub-SSO", "partial-results; organizations=21955855,20582480"))
             }
+            Fault::NullRows(n) => {
+                Reply::Whole(with_nulls(real.unwrap_or_else(|| self.site.answer(request, None)), *n))
+            }
+            Fault::FirstRows(n) => {
+                let mut answer = real.unwrap_or_else(|| self.site.answer(request, None));
+                if let Ok(mut rows) = serde_json::from_slice::<Vec<serde_json::Value>>(&answer.body) {
+                    rows.truncate(*n);
+                    answer.body = serde_json::Value::from(rows).to_string().into_bytes();
+                }
+                Reply::Whole(relinked(answer, LinkFault::Stripped))
+            }
             Fault::Link(fault) => {
                 Reply::Whole(relinked(real.unwrap_or_else(|| self.site.answer(request, None)), *fault))
             }
@@ -278,6 +289,7 @@ impl<S: Site> Wired<S> {
             }
             Fault::Status(_)
             | Fault::Refusal { .. }
+            | Fault::Gone { .. }
             | Fault::Unauthorized
             | Fault::RateLimited
             | Fault::PrimaryLimit { .. }
@@ -321,6 +333,15 @@ fn truncated(mut response: Response) -> Response {
     }
     response.body.truncate(response.body.len() / 2);
     response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
+    response
+}
+
+/// The same with null in the place of the first rows, if it is a list.
+fn with_nulls(mut response: Response, n: usize) -> Response {
+    if let Ok(mut rows) = serde_json::from_slice::<Vec<serde_json::Value>>(&response.body) {
+        rows.iter_mut().take(n).for_each(|row| *row = serde_json::Value::Null);
+        response.body = serde_json::Value::from(rows).to_string().into_bytes();
+    }
     response
 }
 

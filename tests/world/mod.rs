@@ -6,6 +6,7 @@
 
 pub mod bounds;
 mod clock;
+mod era;
 mod process;
 mod secrets;
 pub mod shown;
@@ -22,15 +23,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 #[allow(unused_imports)] // As above.
-pub use process::{may_open_many_files, unused_port, Size};
+pub use era::Played;
+#[allow(unused_imports)] // As above.
+pub use process::{accepted, may_open_many_files, unused_port, Size};
 #[allow(unused_imports)] // As above.
 pub use secrets::{written, Secrets};
 use serde_json::Value;
 
 use crate::standin::client::{Connection, Place};
 use crate::standin::{
-    mirror_permissions, original_permissions, Comparison, Delivery, GithubStandin, GithubTeam, GithubToken,
-    GithubUser, NewMember, Sender, SentryStandin,
+    original_permissions, Comparison, Delivery, GithubStandin, GithubTeam, GithubToken, GithubUser,
+    NewMember, Sender, SentryStandin,
 };
 
 /// The webhook's secret in every world.
@@ -198,7 +201,7 @@ pub fn get(url: &str) -> (u16, String) {
 /// A GET of somebody who may be dying.
 pub fn try_get(url: &str) -> std::io::Result<(u16, String)> {
     let (place, path) = Place::parse(url);
-    let answer = Connection::open(&place, Duration::from_secs(10))?.send("GET", &path, &[], b"")?;
+    let answer = Connection::open(&place, PATIENCE)?.send("GET", &path, &[], b"")?;
     Ok((answer.status, String::from_utf8(answer.body).expect("UTF-8")))
 }
 
@@ -241,8 +244,12 @@ pub struct World {
 impl World {
     /// A world without teams: an owner, and tokens of the given kind; the Sentry token has the original's permissions.
     pub fn new(truth: Truth) -> Self {
+        Self::with(truth, Played::asked_for())
+    }
+
+    fn around(truth: Truth, sentry: SentryStandin) -> Self {
         let github = GithubStandin::start("acme").expect("the stand-in starts");
-        let sentry = SentryStandin::start("acme-sentry").expect("the stand-in starts");
+        sentry.add_integration("github", "github.com/acme");
         let olive = github.add_person(GithubUser::new("olive").owner().email("olive@acme.test"));
         sentry.add_member("olive@acme.test");
         let token = match truth {
@@ -283,13 +290,6 @@ impl World {
             secrets,
             logs,
         }
-    }
-
-    /// With a Sentry token that may also list teams.
-    pub fn may_list_teams(mut self) -> Self {
-        self.sentry_token = self.sentry.add_token(mirror_permissions());
-        self.set("SENTRY_TOKEN", &self.sentry_token.clone());
-        self
     }
 
     /// Sets a variable of the program.
@@ -398,7 +398,7 @@ impl World {
 
     /// A sender of signed deliveries.
     pub fn sender(&self) -> Sender {
-        Sender::new(&format!("{}/github", self.service().url), SECRET).patience(Duration::from_secs(20))
+        Sender::new(&format!("{}/github", self.service().url), SECRET).patience(PATIENCE)
     }
 
     /// Sends deliveries one after the other; each must be answered with a 2xx.

@@ -1,5 +1,6 @@
 //! What a running program costs, as the kernel counts it, and what it needs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -38,6 +39,34 @@ impl Size {
         }
     }
 }
+
+/// How many connections a process has that others have opened: to these ports of its, and to any of its Unix sockets.
+pub fn accepted(pid: u32, ports: &[u16]) -> usize {
+    let read = |path: String| fs::read_to_string(path).unwrap_or_default();
+    let columns = |table: &str| -> Vec<Vec<String>> {
+        let table = read(format!("/proc/{pid}/net/{table}"));
+        table.lines().skip(1).map(|line| line.split_whitespace().map(String::from).collect()).collect()
+    };
+    // What the columns of these tables are: proc_pid_net(5).
+    let is_accepted = |columns: &Vec<String>| {
+        let port = columns[1].rsplit(':').next().and_then(|hex| u16::from_str_radix(hex, 16).ok());
+        port.is_some_and(|port| ports.contains(&port)) && columns[3] != LISTENING
+    };
+    let tcp =
+        ["tcp", "tcp6"].into_iter().flat_map(columns).filter(is_accepted).map(|mut row| row.swap_remove(9));
+    let unix =
+        columns("unix").into_iter().filter(|row| row[5] == CONNECTED).map(|mut row| row.swap_remove(6));
+    let inodes: BTreeSet<String> = tcp.chain(unix).collect();
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+    let sockets = targets
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_string()));
+    sockets.filter(|inode| inodes.contains(inode)).count()
+}
+
+/// The state of a TCP socket that listens, and of a Unix socket that is connected.
+const LISTENING: &str = "0A";
+const CONNECTED: &str = "03";
 
 /// A port that nobody listens on. Below those that the kernel gives out, so that nobody gets it by chance before it is used.
 pub fn unused_port() -> u16 {

@@ -85,6 +85,12 @@ fn heading(page: &mut String, status: &Status) {
         Html(&status.headline.title),
         Prose(&status.headline.why)
     );
+    if let Some(pause) = status.paused.as_ref().filter(|pause| !status.headline.why.contains(&pause.text)) {
+        let _ = writeln!(page, "<p class=\"lead\">Paused: {}</p>", Prose(&pause.text));
+    }
+    if status.paused.is_some() {
+        page.push_str("<pre>sentry-team-sync resume</pre>\n");
+    }
     for lines in [&status.reasons, &status.warnings].into_iter().filter(|lines| !lines.is_empty()) {
         list(page, lines, lines.len());
     }

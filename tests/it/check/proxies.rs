@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use sentry_team_sync::interrupted::retried;
+
 use super::{alone, healthy, Checked};
 use crate::world::World;
 
@@ -18,7 +20,7 @@ fn proxy() -> (u16, Arc<Mutex<Vec<String>>>) {
             let mut stream = stream;
             let mut head = Vec::new();
             let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+            while !head.ends_with(b"\r\n\r\n") && retried(|| stream.read(&mut byte)).is_ok_and(|n| n == 1) {
                 head.push(byte[0]);
             }
             let first = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_string();

@@ -66,6 +66,11 @@ struct Team {
 pub struct Org {
     pub people: Vec<Person>,
     teams: BTreeMap<u64, Team>,
+    /// More people than a page has, in one team from the first day on: login and address by GitHub's id. Nothing happens
+    /// to any of them.
+    pub crowd: BTreeMap<u64, (String, String)>,
+    /// Nobody gets another login: a user map knows people by them.
+    pub keeps_logins: bool,
     /// Every team that ever was.
     pub ever: BTreeSet<u64>,
     /// Teams that are deleted.
@@ -95,6 +100,8 @@ impl Org {
         Self {
             people,
             teams: BTreeMap::new(),
+            crowd: BTreeMap::new(),
+            keeps_logins: false,
             ever: BTreeSet::new(),
             deleted: BTreeSet::new(),
             story: Vec::new(),
@@ -115,12 +122,37 @@ impl Org {
         id
     }
 
+    /// A team that needs a second page.
+    pub fn add_crowd(&mut self, world: &World) {
+        let team = self.old_team(world, "Crowd", &[]);
+        for n in 0..108 {
+            let login = format!("crowd{n:03}");
+            let address = format!("{login}@acme.test");
+            world.sentry.add_member(NewMember::new(&address));
+            let id = world.github.add_person(GithubUser::new(&login).verified(&address));
+            world.github.join(team, id);
+            self.crowd.insert(id, (login, address));
+        }
+    }
+
+    /// Everybody's login and address, for a map; their logins are kept from now on.
+    pub fn user_map(&mut self) -> String {
+        self.keeps_logins = true;
+        let people = self.people.iter().map(|person| (&person.login, &person.address));
+        let crowd = self.crowd.values().map(|(login, address)| (login, address));
+        people.chain(crowd).map(|(login, address)| format!("{login},{address}\n")).collect::<String>()
+            + "olive,olive@acme.test\n"
+    }
+
     /// The address that a login's Sentry member shows.
     pub fn address(&self, world: &World, login: &str) -> Option<String> {
         if login == "olive" {
             return Some("olive@acme.test".into());
         }
         let id = world.github.user_id(login)?;
+        if let Some((_, address)) = self.crowd.get(&id) {
+            return Some(address.clone());
+        }
         let person = self.people.iter().find(|person| person.id == id)?;
         person.in_sentry.then(|| person.address.clone())
     }
@@ -139,6 +171,7 @@ impl Org {
             89..=91 => self.come_back(world, rng),
             92..=94 => self.reparent(world, rng),
             95..=97 => self.make_secret(world, rng),
+            _ if self.keeps_logins => self.add(world, rng),
             _ => self.rename_login(world, rng),
         }
     }
@@ -175,7 +208,8 @@ impl Org {
         from.get(rng.below(from.len() as u64) as usize).copied()
     }
 
-    fn some_team(&self, rng: &mut Rng) -> Option<u64> {
+    /// One of those that there are.
+    pub fn some_team(&self, rng: &mut Rng) -> Option<u64> {
         let ids: Vec<_> = self.teams.keys().copied().collect();
         Self::pick(rng, &ids)
     }
@@ -272,7 +306,8 @@ impl Org {
         self.rename_to(world, id, &other)
     }
 
-    fn add(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+    /// Somebody joins a team.
+    pub fn add(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
         let people: Vec<_> =
             self.people.iter().filter(|person| person.in_org).map(|person| person.id).collect();
         let (Some(id), Some(who)) = (self.some_team(rng), Self::pick(rng, &people)) else {

@@ -2,6 +2,11 @@
 //! failing; then the end of all that, a last comparison, and what must be true.
 
 mod check;
+mod crowd;
+mod first;
+mod pause;
+mod tally;
+mod weather;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -9,47 +14,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use tally::Tally;
+
 use super::org::{Org, FOREIGN};
 use crate::standin::rng::Rng;
-use crate::standin::{Delivery, Events, GithubToken, NewMember, RandomFaults};
+use crate::standin::{Delivery, Events, GithubToken, NewMember};
 use crate::world::{Truth, World, PATIENCE};
 
 /// An address in Sentry that no GitHub account has anything to do with.
 const STRANGER: &str = "stranger@elsewhere.test";
 /// So many comparisons, each with a person's word on what was held, are enough for anything.
 const ROUNDS: usize = 8;
-
-/// What a sequence, or all of them, consisted of.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    pub sequences: usize,
-    pub changes: usize,
-    pub deliveries: usize,
-    pub lost: usize,
-    pub doubled: usize,
-    pub late: usize,
-    pub deaths: usize,
-    pub faults: usize,
-    pub comparisons: usize,
-    pub approved: usize,
-    pub second_looks: usize,
-}
-
-impl Tally {
-    pub fn add(&mut self, other: Self) {
-        self.sequences += other.sequences;
-        self.changes += other.changes;
-        self.deliveries += other.deliveries;
-        self.lost += other.lost;
-        self.doubled += other.doubled;
-        self.late += other.late;
-        self.deaths += other.deaths;
-        self.faults += other.faults;
-        self.comparisons += other.comparisons;
-        self.approved += other.approved;
-        self.second_looks += other.second_looks;
-    }
-}
 
 /// A world in which one sequence is played.
 pub struct Sequence {
@@ -62,6 +37,8 @@ pub struct Sequence {
     may_list: bool,
     /// Whether the GitHub token may read the list of deliveries.
     recovers: bool,
+    /// Whether everything waits for a person at first.
+    waits_to_begin: bool,
     foreign: u64,
     legacy: Option<(u64, u64)>,
     stranger: u64,
@@ -75,12 +52,16 @@ pub struct Sequence {
     late: Vec<(usize, Delivery)>,
     /// What was sent.
     sent: Vec<Delivery>,
+    /// Deletions that were announced and never happened.
+    announced: Vec<Delivery>,
     /// What GitHub could not hand over, and has in its list.
     missed: Vec<Delivery>,
     logs: Vec<Arc<Mutex<Vec<String>>>>,
     /// Whether Sentry has somebody new since the process has begun.
     has_new_people: bool,
     comparing: Vec<Child>,
+    /// The place of the first call of Sentry's that came after a pause began.
+    paused_at: Option<usize>,
     tally: Tally,
 }
 
@@ -99,8 +80,9 @@ impl Sequence {
             let token = world.github.add_token(GithubToken::no_permission(world.olive).webhooks());
             world.set("GH_TOKEN", &token);
         }
+        let waits_to_begin = truth == Truth::Github && rng.percent(20.0);
         for (name, value) in [
-            ("SYNC_FIRST", "apply"),
+            ("SYNC_FIRST", if waits_to_begin { "hold" } else { "apply" }),
             ("SYNC_MAX_DELETIONS", "100%,1000"),
             ("SYNC_MAX_REMOVALS", "100%,1000"),
             ("SYNC_MAX_TEAM_REMOVALS", "100%,1000"),
@@ -123,7 +105,10 @@ impl Sequence {
         let foreign = world.sentry.add_team(FOREIGN, "Foreign");
         let stranger = world.sentry.add_member(NewMember::new(STRANGER));
         world.sentry.join(foreign, stranger);
-        let org = Org::new(&world, truth);
+        let mut org = Org::new(&world, truth);
+        if truth == Truth::Github && rng.percent(10.0) {
+            crowd::come(&mut world, &mut org, &mut rng);
+        }
         Self {
             seed,
             truth,
@@ -132,6 +117,7 @@ impl Sequence {
             org,
             may_list,
             recovers,
+            waits_to_begin,
             foreign,
             legacy: None,
             stranger,
@@ -140,10 +126,12 @@ impl Sequence {
             visited: BTreeSet::new(),
             late: Vec::new(),
             sent: Vec::new(),
+            announced: Vec::new(),
             missed: Vec::new(),
             logs: Vec::new(),
             has_new_people: false,
             comparing: Vec::new(),
+            paused_at: None,
             tally: Tally { sequences: 1, ..Tally::default() },
         }
     }
@@ -171,7 +159,15 @@ impl Sequence {
         if self.truth == Truth::Github && self.rng.percent(50.0) {
             self.org.old_team(&self.world, "Old", &[1, 3, 4]);
         }
-        self.start();
+        if self.rng.percent(30.0) {
+            self.bad_start();
+        } else {
+            self.start();
+        }
+        // Whose token sees no team of Sentry's has nothing to wait for.
+        if self.waits_to_begin && (self.may_list || self.legacy.is_some()) {
+            self.wait_for_approval();
+        }
         // A team that was renamed before it was ever seen would be older than the mirror under its new name too.
         self.world.wait_until("old teams are mirrored", || {
             self.world.github.teams().values().all(|team| {
@@ -200,8 +196,14 @@ impl Sequence {
             self.revive();
         }
         self.weather();
+        if self.rng.percent(if self.paused_at.is_some() { 30.0 } else { 4.0 }) {
+            self.pause_or_resume();
+        }
         let mut sent = self.org.change(&self.world, &mut self.rng);
         self.tally.changes += 1;
+        if self.truth == Truth::Github && self.rng.percent(2.0) {
+            sent.extend(self.announce_an_end());
+        }
         if self.rng.percent(4.0) {
             self.has_new_people |= self.org.appear(&self.world);
         }
@@ -234,38 +236,6 @@ impl Sequence {
             std::thread::sleep(Duration::from_millis(self.rng.below(12)));
             self.die();
         }
-    }
-
-    /// Faults and lag begin and end, and the clock is wrong where that can be.
-    fn weather(&mut self) {
-        if cfg!(failpoints) && self.rng.percent(10.0) {
-            let minutes = [0, -1, 1, -10, 10, -700, 700][self.rng.below(7) as usize];
-            self.world.set_clock(minutes * 60);
-            self.org.story.push(format!("the clock is wrong by {minutes} minutes"));
-        }
-        if self.rng.percent(25.0) {
-            let faults = self.some_faults();
-            self.world.sentry.wire.set_random(faults);
-        }
-        if self.rng.percent(20.0) {
-            let faults = self.some_faults();
-            self.world.github.wire.set_random(faults);
-        }
-        if self.rng.percent(20.0) {
-            let lag = [0, 0, 50, 200, 700][self.rng.below(5) as usize];
-            let percent = [50.0, 100.0][self.rng.below(2) as usize];
-            self.world.github.set_uneven_lag(Duration::from_millis(lag), percent);
-        }
-    }
-
-    fn some_faults(&mut self) -> Option<RandomFaults> {
-        let seed = self.rng.next();
-        self.rng.percent(60.0).then_some(RandomFaults {
-            seed,
-            errors_percent: 15.0,
-            after_percent: 50.0,
-            limited_percent: 4.0,
-        })
     }
 
     /// Somebody puts the stranger into a Sentry team by hand.
@@ -301,7 +271,11 @@ impl Sequence {
         let Some(team) = self.some_sentry_team().filter(|team| self.begun_with.contains(team)) else {
             return;
         };
-        let slug = format!("by-hand-{}", self.rng.below(1000));
+        // Sentry gives no slug twice.
+        let mut slug = format!("by-hand-{}", self.rng.below(1000));
+        while self.world.sentry.teams().contains_key(&slug) {
+            slug += "-again";
+        }
         self.world.sentry.rename_team(team, &slug, "By hand");
         self.org.story.push(format!("Sentry team {team} is renamed by hand to `{slug}`"));
     }
@@ -421,6 +395,9 @@ impl Sequence {
     }
 
     fn end(&mut self) {
+        if self.paused_at.is_some() {
+            self.pause_or_resume();
+        }
         let fair = self.org.make_way(&self.world, &mut self.rng);
         match self.truth {
             Truth::Deliveries => self.send_in_order(fair),
@@ -470,6 +447,16 @@ impl Sequence {
             }
         }
         self.wait_until_equal(PATIENCE);
+        // An approved deletion of a team that GitHub shows takes a second look to be over.
+        while self.try_holds() > 0 && Instant::now() < until {
+            self.approve();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn try_holds(&self) -> usize {
+        let status = self.world.try_status().unwrap_or_default();
+        status["holds"].as_array().map_or(0, Vec::len)
     }
 
     /// Compares and approves until nothing is left to do; false if something is left for a second look.

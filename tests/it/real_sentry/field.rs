@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::site::{Server, Site};
+use super::site::Site;
+use super::On;
 use crate::standin::client::ask;
 use crate::standin::sentry::template;
-use crate::standin::{GithubUser, NewMember, TeamView};
+use crate::standin::{Era, GithubUser, NewMember, TeamView};
 use crate::world::{Truth, World};
 
 /// The original's permissions: *Team: Admin* and *Member: Read & Write*. Such a token can not list teams.
@@ -25,6 +26,8 @@ pub struct Field {
     pub truth: Truth,
     /// The service's token of Sentry.
     pub token: String,
+    /// The era of that Sentry, for what ends otherwise in one of them.
+    pub era: Era,
 }
 
 /// The world's GitHub, service, status and commands; its pretend Sentry is not to be used through it.
@@ -43,23 +46,26 @@ impl DerefMut for Field {
 }
 
 impl Field {
-    /// A field with an organisation of its own, whose only team member-to-be is its owner. Without a server, Sentry is
-    /// pretended.
-    pub fn new(truth: Truth, server: Option<&Rc<Server>>) -> Self {
-        let mut world = World::new(truth);
-        let site: Rc<dyn Site> = match server {
-            Some(server) => {
+    /// A field with an organisation of its own, whose only team member-to-be is its owner.
+    pub fn new(truth: Truth, on: &On) -> Self {
+        let mut world = match on {
+            On::Pretended(played) => World::with(truth, played.clone()),
+            On::True(_) => World::in_era(truth, Era::V23_7_1),
+        };
+        let era = world.sentry.era();
+        let site: Rc<dyn Site> = match on {
+            On::True(server) => {
                 let org = server.organization();
                 org.add_member(NewMember::new("olive@acme.test"));
                 Rc::new(org)
             }
-            None => Rc::new(world.sentry.clone()),
+            On::Pretended(_) => Rc::new(world.sentry.clone()),
         };
         let token = site.add_token(&ORIGINAL);
         world.set("SENTRY_URL", &site.url());
         world.set("SENTRY_ORG_SLUG", &site.org());
         world.set("SENTRY_TOKEN", &token);
-        Self { world, site, truth, token }
+        Self { world, site, truth, token, era }
     }
 
     /// Gives the service a token with other scopes; before its start.

@@ -2,7 +2,7 @@
 
 use super::field::Field;
 use crate::standin::sentry::InviteStatus;
-use crate::standin::{GithubUser, NewMember};
+use crate::standin::{Era, GithubUser, NewMember};
 
 pub fn somebody_is_added_removed_and_added_again(field: &mut Field) {
     let ana = field.person("ana");
@@ -106,9 +106,11 @@ pub fn addresses_count_as_sentry_has_verified_them(field: &mut Field) {
     }
     site.add_member(NewMember::new("").username("nobody"));
     site.add_member(NewMember::new("off@acme.test").deactivated());
+    // Today nobody is told which other addresses there are, and which are verified.
+    let told = field.era == Era::V23_7_1;
     let people = [
         ("mixed", "mixed.case@acme.test", "added "),
-        ("second", "Second@acme.test", "added "),
+        ("second", "Second@acme.test", if told { "added " } else { "is wanted" }),
         ("boss", "boss@acme.test", "is wanted"),
         ("unverified", "unverified@acme.test", "added "),
         ("twin", "twin@acme.test", "in conflict"),
@@ -121,7 +123,8 @@ pub fn addresses_count_as_sentry_has_verified_them(field: &mut Field) {
         let (status, note) = field.add(crew, id);
         assert!(status == "done" && note.contains(expected), "{login}: {status} {note}");
     }
-    field.wait_for_people("crew", &["Mixed.Case@Acme.test", "unverified@acme.test", "work@acme.test"]);
+    let known = ["Mixed.Case@Acme.test", "unverified@acme.test", "work@acme.test"];
+    field.wait_for_people("crew", &known[..if told { 3 } else { 2 }]);
 }
 
 pub fn an_unverified_primary_address_counts_for_nothing_where_told_so(field: &mut Field) {

@@ -45,6 +45,8 @@ pub trait Site {
     fn project_teams(&self, project: &str) -> Vec<String>;
     /// Whether an identity provider manages a team.
     fn set_idp_provisioned(&self, team: u64, on: bool);
+    /// Whether an identity provider has SCIM switched on.
+    fn set_scim(&self, on: bool);
     /// Whether everybody may join every team.
     fn set_open_membership(&self, on: bool);
     /// All teams by slug, without those that are being deleted.
@@ -121,6 +123,10 @@ impl Site for SentryStandin {
 
     fn set_idp_provisioned(&self, team: u64, on: bool) {
         SentryStandin::set_idp_provisioned(self, team, on);
+    }
+
+    fn set_scim(&self, on: bool) {
+        SentryStandin::set_scim(self, on);
     }
 
     fn set_open_membership(&self, on: bool) {
@@ -277,7 +283,7 @@ impl Site for Organization {
             InviteStatus::RequestedToBeInvited => "REQUESTED_TO_BE_INVITED",
         };
         assert!(!new.idp_provisioned, "not needed so far");
-        let github: Vec<_> = new.external.iter().map(|(_, name)| name).collect();
+        let github: Vec<_> = new.external.iter().map(|row| (&row.name, &row.external_id)).collect();
         let member = json!({
             "org": self.slug, "email": new.email, "name": new.name, "username": new.username, "role": new.role,
             "verified": new.verified, "more": new.more, "joined": new.joined, "expired": new.expired,
@@ -320,6 +326,10 @@ impl Site for Organization {
 
     fn set_idp_provisioned(&self, team: u64, on: bool) {
         self.server.ask("idp", json!({ "team": team, "on": on }));
+    }
+
+    fn set_scim(&self, on: bool) {
+        self.server.ask("scim", json!({ "org": self.slug, "on": on }));
     }
 
     fn set_open_membership(&self, on: bool) {

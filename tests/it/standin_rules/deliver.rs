@@ -5,6 +5,7 @@ use crate::standin::encode::form_decode;
 use crate::standin::github::{Flavour, GithubStandin, Hook};
 use crate::standin::http::{Handler, HttpServer, Pause, Reply, Request, Response};
 use crate::standin::sentry::SentryStandin;
+use sentry_team_sync::interrupted::retried;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,7 +130,7 @@ fn a_unix_socket_and_a_kept_connection() {
         let (mut stream, _) = listener.accept().expect("a connection");
         let mut served = 0;
         let mut buffer = [0; 65_536];
-        while stream.read(&mut buffer).is_ok_and(|count| count > 0) {
+        while retried(|| stream.read(&mut buffer)).is_ok_and(|count| count > 0) {
             served += 1;
             stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok").expect("written");
         }

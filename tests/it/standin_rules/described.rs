@@ -125,6 +125,27 @@ fn a_call_that_sentrys_description_does_not_have_is_told() {
             Some(json!({"email": "a@acme.test", "orgRole": "chief"})),
             "`body.orgRole` is one of",
         ),
+        ("GET", "/api/0/organizations/acme/scim/v2/Groups/", None, "no such operation"),
+        ("GET", "/api/0/organizations/acme/scim/v2/Groups?startIndex=0", None, "`startIndex` is at least 1"),
+        (
+            "GET",
+            "/api/0/organizations/acme/scim/v2/Groups?per_page=100",
+            None,
+            "query parameter `per_page` is not described",
+        ),
+        (
+            "POST",
+            "/api/0/teams/acme/crew/external-teams/",
+            Some(json!({"external_name": "@acme/crew", "provider": "github"})),
+            "`body.integration_id` is required",
+        ),
+        ("DELETE", "/api/0/teams/acme/crew/external-teams/x/", None, "`external_team_id` is of type"),
+        (
+            "GET",
+            "/api/0/organizations/acme/integrations/?provider=github",
+            None,
+            "`provider` is not described",
+        ),
     ];
     for (method, path, body, words) in cases {
         let told = as_program(&sentry.wire, &sentry.url(), method, path, body);
@@ -132,6 +153,15 @@ fn a_call_that_sentrys_description_does_not_have_is_told() {
     }
     let described = json!({"slug": "crew", "name": null});
     assert_eq!(as_program(&sentry.wire, &sentry.url(), "POST", teams, Some(described)), [""; 0]);
+    let reads = [
+        "/api/0/organizations/acme/scim/v2/Groups?startIndex=101&count=100",
+        "/api/0/organizations/acme/integrations/?providerKey=github&includeConfig=0",
+        "/api/0/organizations/acme/teams/?detailed=1&per_page=100",
+        "/api/0/teams/2/3/?collapse=organization&expand=externalTeams",
+    ];
+    for path in reads {
+        assert_eq!(as_program(&sentry.wire, &sentry.url(), "GET", path, None), [""; 0], "{path}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{json as body_of, sentry};
 use crate::standin::client::{ask, Connection, Place};
 use crate::standin::fault::{Fault, RandomFaults, Rule};
 use crate::standin::http::Response;
-use crate::standin::sentry::{mirror_permissions, RateLimit, SentryStandin};
+use crate::standin::sentry::{mirror_permissions, Era, RateLimit, SentryStandin, Silo};
 use crate::standin::wire::Reach;
 use serde_json::{json, Value};
 use std::io;
@@ -134,7 +134,13 @@ fn a_stalled_call_is_answered_late_and_ends_with_the_server() {
 fn random_faults_repeat_with_their_seed() {
     let play = |seed: u64| -> (Vec<u16>, Vec<String>) {
         let site = Site::start();
-        let faults = RandomFaults { seed, errors_percent: 30.0, after_percent: 50.0, limited_percent: 20.0 };
+        let faults = RandomFaults {
+            seed,
+            errors_percent: 30.0,
+            after_percent: 50.0,
+            limited_percent: 20.0,
+            ..RandomFaults::default()
+        };
         site.sentry.wire.set_random(Some(faults));
         let statuses =
             (0..60).map(|i| site.create(&format!("t{i}")).map(|r| r.status).unwrap_or(0)).collect();
@@ -172,7 +178,7 @@ fn a_stopped_server_leaves_its_port() {
     let site = Site::start();
     let port = site.sentry.port();
     drop(site);
-    let again = SentryStandin::start_as(crate::standin::sentry::Dialect::Observed, "acme", port);
+    let again = SentryStandin::start_on(Era::V23_7_1, Silo::Monolith, "acme", port);
     assert_eq!(again.map(|sentry| sentry.port()).ok(), Some(port));
 }
 

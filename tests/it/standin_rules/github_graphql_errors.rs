@@ -102,6 +102,15 @@ fn faults_inside_a_200() {
         (Some("7"), Some("4000"))
     );
     assert!(body_of(&limited)["errors"][0].get("type").is_none());
+    script(GraphqlFault::Nulls { list: "members", entries: 1, told: true });
+    let holes = org.ask(TEAMS, json!({"org": "acme"}));
+    let members = &holes["data"]["organization"]["teams"]["nodes"][0]["members"];
+    assert_eq!((&members["edges"][0]["node"], &members["totalCount"]), (&Value::Null, &json!(3)));
+    let path = json!(["organization", "teams", "nodes", 0, "members", "edges", 0, "node"]);
+    assert_eq!((&holes["errors"][0]["path"], &holes["errors"][0]["type"]), (&path, &json!("NOT_FOUND")));
+    script(GraphqlFault::CountOff { list: "members", by: 2 });
+    let off = org.ask(TEAMS, json!({"org": "acme"}));
+    assert_eq!(off["data"]["organization"]["teams"]["nodes"][0]["members"]["totalCount"], json!(5));
     script(GraphqlFault::SamlEnforced { marked: true });
     let refused = org.ask(TEAMS, json!({"org": "acme"}));
     assert_eq!(refused["errors"][0]["extensions"], json!({"saml_failure": true}));

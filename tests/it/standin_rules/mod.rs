@@ -16,9 +16,12 @@ mod github_rest;
 mod replay;
 mod scopes;
 mod seed;
+mod sentry_external;
 mod sentry_limits;
-mod sentry_newer;
+mod sentry_scim;
+mod sentry_silos;
 mod sentry_state;
+mod sentry_today;
 
 use crate::standin::client::ask;
 use crate::standin::http::Response;

@@ -116,6 +116,7 @@ fn tokens_of_acme(acme: &SentryStandin) -> BTreeMap<String, String> {
 /// Builds it: acme, and other and big beside it.
 pub(super) fn seeded() -> Seeded {
     let acme = SentryStandin::start("acme").expect("a loopback port");
+    acme.add_integration("github", "github.com/acme-gh");
     people_of_acme(&acme);
     teams_of_acme(&acme);
     let mut tokens = tokens_of_acme(&acme);
@@ -139,12 +140,17 @@ pub(super) fn seeded() -> Seeded {
     });
     tokens.insert("RS_TOKEN_BIG".to_owned(), big.add_token(NewToken::integration(&all)));
     let scim = acme.add_org("scim");
-    scim.add_member(person("owner@scim.test", "Sam Scim").role("owner"));
-    (1..=3).for_each(|i| {
-        scim.add_member(person(&format!("s{i}@scim.test"), "S"));
-    });
-    scim.add_team("one", "One");
-    scim.add_team("two", "Two");
+    scim.set_scim(true);
+    let owner = scim.add_member(person("owner@scim.test", "Sam Scim").role("owner"));
+    let people: Vec<u64> =
+        (1..=3).map(|i| scim.add_member(person(&format!("s{i}@scim.test"), "S"))).collect();
+    let one = scim.add_team("one", "One");
+    people.iter().for_each(|member| assert!(scim.join(one, *member)));
+    let two = scim.add_team("two", "Two");
+    scim.join(two, people[0]);
+    let provisioning: Vec<&str> = MEMBER.iter().chain(&TEAM).copied().collect();
+    tokens.insert("RS_TOKEN_SCIM".to_owned(), scim.add_token(NewToken::integration(&provisioning)));
+    tokens.insert("RS_TOKEN_SCIM_OWNER".to_owned(), scim.add_token(NewToken::user(owner, &all)));
     let revoked = acme.add_token(NewToken::user(1, &["org:read"]));
     acme.revoke(&revoked);
     Seeded { sentry: acme, tokens, revoked }

@@ -84,8 +84,15 @@ const KNOWN_BESIDES: &[(&str, &str, Part, &str)] = &[
         "observed: Sentry 23.7 reads this; `orgRole` came later, and both are sent",
     ),
     ("GET", "/api/0/", Part::Whole, "observed: the scopes of the token that asks"),
+    (
+        "GET",
+        INTEGRATIONS,
+        Part::Query("includeConfig"),
+        "described as a boolean, and compared with `0` in today's source: organization_integrations_index.py",
+    ),
 ];
 
+const INTEGRATIONS: &str = "/api/0/organizations/{organization_id_or_slug}/integrations/";
 const MEMBERS: &str = "/api/0/organizations/{organization_id_or_slug}/members/";
 const TEAM_MEMBERS: &str = "/api/0/teams/{organization_id_or_slug}/{team_id_or_slug}/members/";
 
@@ -216,8 +223,8 @@ impl Operation {
         for (name, text) in given {
             let besides = Part::Query(known_name(name));
             match in_query(name) {
+                _ if self.besides(besides) => {}
                 Some(parameter) => faults.extend(value::text_faults(name, &parameter.schema, text)),
-                None if self.besides(besides) => {}
                 None => faults.push(format!("query parameter `{name}` is not described")),
             }
         }

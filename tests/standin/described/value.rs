@@ -59,6 +59,9 @@ fn rule_faults(
         "minLength" if length.is_some() && length < rule.as_u64() => {
             fault(format!("has at least {rule} characters"))
         }
+        "minimum" if value.as_f64() < rule.as_f64() && value.is_number() => {
+            fault(format!("is at least {rule}"))
+        }
         "pattern" if value.as_str().is_some_and(|text| !fits(rule, text)) => match rule.as_str() {
             Some(SLUG) => fault("is a slug".to_owned()),
             _ => Err(Untaught),
@@ -68,7 +71,7 @@ fn rule_faults(
             let items = value.as_array().into_iter().flatten();
             Ok(items.flat_map(|item| faults(&format!("{at}[]"), rule, item)).collect())
         }
-        "enum" | "maxLength" | "minLength" | "pattern" => Ok(Vec::new()),
+        "enum" | "maxLength" | "minLength" | "minimum" | "pattern" => Ok(Vec::new()),
         word if SILENT.contains(&word) => Ok(Vec::new()),
         _ => Err(Untaught),
     }

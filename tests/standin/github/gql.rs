@@ -51,6 +51,43 @@ pub(crate) fn rate_limited(owner: &str) -> Response {
     response
 }
 
+/// Hands each list of this name in an answer to `change`, with its path.
+fn each_list(
+    value: &mut Value,
+    list: &str,
+    path: &mut Vec<Value>,
+    change: &mut impl FnMut(&mut Value, &[Value]),
+) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                path.push(json!(name));
+                if name == list && value.is_object() {
+                    change(value, path);
+                }
+                each_list(value, list, path, change);
+                path.pop();
+            }
+        }
+        Value::Array(entries) => {
+            for (at, value) in entries.iter_mut().enumerate() {
+                path.push(json!(at));
+                each_list(value, list, path, change);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What GitHub says of an entry that is gone.
+fn gone(path: Vec<Value>) -> GraphqlError {
+    let words = "Could not resolve to a node with the global id of 'gone'.".to_owned();
+    let mut error = GraphqlError::new(Some("NOT_FOUND"), words, Place { line: 1, column: 1 });
+    error.path = Some(path);
+    error
+}
+
 fn secondary_limit(kind: Option<&str>) -> Response {
     let words = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
     let error = GraphqlError::new(kind, words.to_owned(), Place { line: 1, column: 1 });
@@ -111,12 +148,43 @@ pub(crate) fn answer(
             return secondary_limit(kind).with("Retry-After", retry_after.to_string());
         }
         Some(GraphqlFault::SamlEnforced { marked }) => return saml_enforced(*marked),
-        None => {}
+        Some(GraphqlFault::Nulls { .. } | GraphqlFault::CountOff { .. }) | None => {}
     }
-    let (data, mut errors) = execute(&plan, &Node::Query, &mut fields);
+    let (mut data, mut errors) = execute(&plan, &Node::Query, &mut fields);
     if viewer.token.as_ref().is_some_and(|token| token.unauthorised) {
         let refused = errors.iter_mut().filter(|error| error.message == UNAUTHORISED);
         refused.for_each(|error| error.extensions = Some(json!({ "saml_failure": true })));
+    }
+    match fault {
+        Some(GraphqlFault::Nulls { list, entries: n, told }) => {
+            let mut holes = Vec::new();
+            each_list(&mut data, list, &mut Vec::new(), &mut |page, path| {
+                for (name, inner) in [("nodes", None), ("edges", Some("node"))] {
+                    let entries = page.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten();
+                    for (at, entry) in entries.take(*n).enumerate() {
+                        let hole = match inner {
+                            Some(inner) => entry.get_mut(inner),
+                            None => Some(entry),
+                        };
+                        let Some(hole) = hole else { continue };
+                        *hole = Value::Null;
+                        let inner = inner.map(|inner| json!(inner));
+                        holes.push(
+                            path.iter().cloned().chain([json!(name), json!(at)]).chain(inner).collect(),
+                        );
+                    }
+                }
+            });
+            errors.extend(holes.into_iter().filter(|_| *told).map(gone));
+        }
+        Some(GraphqlFault::CountOff { list, by }) => {
+            each_list(&mut data, list, &mut Vec::new(), &mut |page, _| {
+                if let Some(count) = page["totalCount"].as_i64() {
+                    page["totalCount"] = json!(count + by);
+                }
+            });
+        }
+        _ => {}
     }
     let mut value = json!({ "data": data });
     if !errors.is_empty() {

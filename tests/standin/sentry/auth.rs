@@ -1,9 +1,10 @@
 //! Who asks, and what they may do: tokens, scopes, roles, open membership.
 //!
 //! Facts: scopes are not cumulative (`team:admin` does not stand for `team:write`); a call without
-//! a fitting scope is 403 before anything is looked up; a user token has the scopes that both the
+//! a fitting scope is 403 before anything is looked up (today it names them); a user token has the scopes that both the
 //! token and the person's role have; an integration reaches every team of its own organisation.
 
+use super::era::Rules;
 use super::roles::{self, Role};
 use super::world::{Org, Team, Who, World};
 use crate::standin::http::{Request, Response};
@@ -26,6 +27,16 @@ pub(crate) fn unauthorized(detail: &str) -> Response {
 /// 403 in the usual words.
 pub(crate) fn forbidden() -> Response {
     Response::json(403, &json!({ "detail": FORBIDDEN }))
+}
+
+/// 403 for a token that has none of these scopes.
+pub(crate) fn lacking(scopes: &[&str], rules: &Rules) -> Response {
+    let response = forbidden();
+    if !rules.missing_scope_named || scopes.is_empty() {
+        return response;
+    }
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" "));
+    response.with("WWW-Authenticate", challenge)
 }
 
 /// 404 in the usual words.
@@ -76,11 +87,12 @@ pub(crate) struct Access {
     /// The user behind the token.
     pub user: Option<u64>,
     role: Option<String>,
+    pub rules: &'static Rules,
 }
 
 impl Access {
     /// Works out the access of a caller to an organisation. Strangers get no scope at all.
-    pub fn of(caller: &Caller, org: &Org) -> Access {
+    pub fn of(caller: &Caller, org: &Org, rules: &'static Rules) -> Access {
         let nothing = Access {
             scopes: Vec::new(),
             upper_bound: caller.scopes.clone(),
@@ -88,6 +100,7 @@ impl Access {
             member: None,
             user: None,
             role: None,
+            rules,
         };
         match caller.who {
             Who::Integration { org: home, user } if home == org.id => {
@@ -163,7 +176,12 @@ impl Access {
 
     /// May change who is in the team.
     pub fn can_admin_team(&self, org: &Org, team: &Team) -> bool {
-        self.has("org:write") || self.in_team(org, team) && self.team_scope(org, team, "team:write")
+        if self.has("org:write") && self.rules.org_write_manages_all_teams {
+            return true;
+        }
+        let by_member = self.rules.member_write_manages_teams && self.has("member:write");
+        let may = by_member || self.has("org:write") || self.team_scope(org, team, "team:write");
+        self.in_team(org, team) && may
     }
 
     /// The role on a team that counts: the row's own, or what the organisation role brings.

@@ -18,9 +18,21 @@ pub struct NewMember {
     pub(crate) joined: bool,
     pub(crate) expired: bool,
     pub(crate) active: bool,
+    pub(crate) suspended: bool,
+    pub(crate) service: bool,
     pub(crate) status: InviteStatus,
     pub(crate) idp_provisioned: bool,
-    pub(crate) external: Vec<(String, String)>,
+    pub(crate) external: Vec<NewExternal>,
+}
+
+/// A name on GitHub or elsewhere that Sentry knows for a user.
+#[derive(Clone, Debug)]
+pub(crate) struct NewExternal {
+    pub(crate) provider: String,
+    pub(crate) name: String,
+    pub(crate) external_id: Option<String>,
+    /// The integration; the organisation's own with GitHub unless told.
+    pub(crate) integration: Option<u64>,
 }
 
 impl NewMember {
@@ -36,6 +48,8 @@ impl NewMember {
             joined: true,
             expired: false,
             active: true,
+            suspended: false,
+            service: false,
             status: InviteStatus::Approved,
             idp_provisioned: false,
             external: Vec::new(),
@@ -54,7 +68,12 @@ impl NewMember {
         self
     }
 
-    /// The organisation role: `owner`, `manager`, `admin` or `member`.
+    /// A service account: a member without a user, which has no address.
+    pub fn service_account(name: &str) -> NewMember {
+        NewMember { joined: false, service: true, ..NewMember::new("").name(name) }
+    }
+
+    /// The organisation role: `owner`, `manager`, `admin`, `member`, or `billing` of sentry.io.
     pub fn role(mut self, role: &str) -> NewMember {
         self.role = role.to_owned();
         self
@@ -91,6 +110,12 @@ impl NewMember {
         self
     }
 
+    /// The user is suspended, and still active.
+    pub fn suspended(mut self) -> NewMember {
+        self.suspended = true;
+        self
+    }
+
     /// Asked to join, or was proposed.
     pub fn request(mut self, status: InviteStatus) -> NewMember {
         self.joined = false;
@@ -104,9 +129,32 @@ impl NewMember {
         self
     }
 
-    /// A GitHub name (with `@`) that Sentry's GitHub integration knows for this user.
-    pub fn github(mut self, name: &str) -> NewMember {
-        self.external.push(("github".to_owned(), name.to_owned()));
+    /// A GitHub name (with `@`) that Sentry's GitHub integration knows for this user: made by hand, or guessed from commits.
+    pub fn github(self, name: &str) -> NewMember {
+        self.external("github", name, None, None)
+    }
+
+    /// The same with the id of a GitHub user, as Sentry makes it of a linked identity.
+    pub fn github_user(self, name: &str, id: u64) -> NewMember {
+        self.external("github", name, Some(&id.to_string()), None)
+    }
+
+    /// A name that any integration knows for this user: its provider, the name, the other side's id, the integration
+    /// (of [`add_integration`](super::SentryStandin::add_integration)).
+    pub fn external(
+        mut self,
+        provider: &str,
+        name: &str,
+        external_id: Option<&str>,
+        integration: Option<u64>,
+    ) -> NewMember {
+        let (provider, name) = (provider.to_owned(), name.to_owned());
+        self.external.push(NewExternal {
+            provider,
+            name,
+            external_id: external_id.map(str::to_owned),
+            integration,
+        });
         self
     }
 }

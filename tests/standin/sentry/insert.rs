@@ -6,7 +6,7 @@ use super::build::NewMember;
 use super::world::{Email, External, User, World};
 use std::time::SystemTime;
 
-pub(super) fn insert_user(world: &mut World, new: &NewMember) -> u64 {
+pub(super) fn insert_user(world: &mut World, org: u64, new: &NewMember) -> u64 {
     let id = World::next_id(&mut world.ids.user);
     let mut emails = Vec::new();
     for (address, verified) in std::iter::once(&(new.email.clone(), new.verified)).chain(&new.more) {
@@ -14,9 +14,15 @@ pub(super) fn insert_user(world: &mut World, new: &NewMember) -> u64 {
         emails.push(Email { id, address: address.clone(), verified: *verified });
     }
     let mut external = Vec::new();
-    for (provider, name) in &new.external {
-        let id = World::next_id(&mut world.ids.external);
-        external.push(External { id, provider: provider.clone(), name: name.clone() });
+    for row in &new.external {
+        let integration = row.integration.unwrap_or_else(|| world.github_of(org));
+        external.push(External {
+            id: World::next_id(&mut world.ids.external),
+            provider: row.provider.clone(),
+            name: row.name.clone(),
+            external_id: row.external_id.clone(),
+            integration,
+        });
     }
     let user = User {
         id,
@@ -25,6 +31,7 @@ pub(super) fn insert_user(world: &mut World, new: &NewMember) -> u64 {
         email: new.email.clone(),
         emails,
         active: new.active,
+        suspended: new.suspended,
         created: SystemTime::now(),
         external,
         app: false,
@@ -34,12 +41,18 @@ pub(super) fn insert_user(world: &mut World, new: &NewMember) -> u64 {
 }
 
 /// The user that an integration acts as.
-pub(super) fn insert_proxy(world: &mut World) -> u64 {
+pub(super) fn insert_proxy(world: &mut World, org: u64) -> u64 {
     let name = format!("integration-{}", world.rng.hex(6));
-    let id = insert_user(world, &NewMember::new("").name(&name).username(&name));
+    let id = insert_user(world, org, &NewMember::new("").name(&name).username(&name));
+    let address =
+        if world.rules().proxy_address { format!("{id}@proxy-user.sentry.io") } else { String::new() };
     if let Some(user) = world.users.get_mut(&id) {
         user.app = true;
-        user.emails.iter_mut().for_each(|email| email.verified = false);
+        for email in &mut user.emails {
+            email.verified = false;
+            email.address = address.clone();
+        }
+        user.email = address;
     }
     id
 }

@@ -1,13 +1,14 @@
 //! Inviting somebody: `POST /organizations/{org}/members/`.
 //!
-//! Facts: an integration cannot invite on 23.7.1 (no role is allowed to it); `role` decides and
-//! defaults to `member`, `orgRole` is ignored; an address of an active member, verified or not, and
+//! Facts: a plan may forbid invites (403); an integration cannot invite on 23.7.1 (no role is allowed to it); `role` decides
+//! there and defaults to `member`, `orgRole` is ignored; an address of an active member, verified or not, and
 //! a pending one in the same letters are refused; other letters make a second invite; an open join
-//! request is replaced; the 11th invite of an address is 429. Newer servers differ as marked.
+//! request is replaced; the 11th invite of an address is 429.
 
 use super::auth::{self, Access};
 use super::body;
 use super::members::{allowed_roles, bears, team_list, team_roles, TOO_MANY_INVITES};
+use super::membership::{no_teams, teams_allowed};
 use super::render::{self, field_errors};
 use super::roles;
 use super::site::internal_error;
@@ -18,6 +19,9 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 const MAY_NOT: &str = "You do not have permission to set that org-level role";
+const NOT_IN_THE_PLAN: &str = "Your organization is not allowed to invite members";
+const MEMBERS_ONLY: &str =
+    "Integration tokens are restricted to inviting new members with the member role only.";
 
 /// Answers the POST.
 pub(crate) fn create(
@@ -30,14 +34,17 @@ pub(crate) fn create(
     if !data.is_object() {
         return Err(body::not_an_object(&data));
     }
-    let mut errors = Vec::new();
+    if world.orgs.get(&org).is_none_or(|org| !org.invites) {
+        return Err(Response::json(403, &json!({ "organization": NOT_IN_THE_PLAN })));
+    }
+    let (rules, mut errors) = (access.rules, Vec::new());
+    let allowed = roles_to_give(access, &data)?;
     let email = read_email(world, org, &data).unwrap_or_else(|faults| {
         errors.push(("email", faults));
         String::new()
     });
-    let allowed = allowed_roles(world, access, None);
-    let role = read_role(&data, "role", &allowed, &mut errors);
-    let org_role = read_role(&data, "orgRole", &allowed, &mut errors);
+    let role = read_role(&data, "role", &allowed, access, &mut errors);
+    let org_role = read_role(&data, "orgRole", &allowed, access, &mut errors);
     let teams = read_teams(world, org, &data, &mut errors)?;
     if !errors.is_empty() {
         return Err(Response::json(400, &field_errors(errors)));
@@ -45,13 +52,29 @@ pub(crate) fn create(
     if world.invites.exceeded(org, access.user.unwrap_or(0), &email) {
         return Err(Response::json(429, &json!({ "detail": TOO_MANY_INVITES })));
     }
-    let role = if world.newer() && data.get("orgRole").is_some() { org_role } else { role };
+    let role = if rules.org_role_counts && data.get("orgRole").is_some() { org_role } else { role };
+    if !teams.is_empty() && !teams_allowed(&role, access) {
+        return Err(Response::json(400, &json!({ "email": no_teams(&role) })));
+    }
     let id = insert(world, org, &email, &role, access);
     for team in teams {
         world.join(org, team, id, None);
     }
     let row = world.orgs.get(&org).and_then(|org| org.members.get(&id)).ok_or_else(auth::missing)?;
-    Ok(Response::json(201, &render::member(world, row)))
+    Ok(Response::json(201, &render::listed_member(world, row, access)))
+}
+
+/// The roles that the caller may invite with. An integration's token that may invite at all is refused by itself for any
+/// role but `member`.
+fn roles_to_give(access: &Access, data: &Value) -> Result<Vec<&'static str>, Response> {
+    if !(access.integration && access.rules.integrations_invite) {
+        return Ok(allowed_roles(access, None));
+    }
+    let named = |key: &str| data.get(key).and_then(Value::as_str).filter(|role| !role.is_empty());
+    match named("orgRole").or(named("role")).unwrap_or("member") {
+        "member" => Ok(vec!["member"]),
+        _ => Err(Response::json(400, &json!([MEMBERS_ONLY]))),
+    }
 }
 
 fn insert(world: &mut World, org: u64, email: &str, role: &str, access: &Access) -> u64 {
@@ -69,6 +92,7 @@ fn insert(world: &mut World, org: u64, email: &str, role: &str, access: &Access)
             id,
             user: None,
             invited: Some(email.to_owned()),
+            service: None,
             role: role.to_owned(),
             status: InviteStatus::Approved,
             expired: false,
@@ -107,7 +131,7 @@ fn read_email(world: &World, org: u64, data: &Value) -> Result<String, Vec<Strin
     });
     match known {
         None => Ok(email),
-        Some(row) if world.newer() && row.user.is_none() => {
+        Some(row) if world.rules().invited_is_told_apart && row.user.is_none() => {
             Err(one(&format!("The user {email} has already been invited")))
         }
         Some(_) => Err(one(&format!("The user {email} is already a member"))),
@@ -134,13 +158,15 @@ fn read_role(
     data: &Value,
     key: &'static str,
     allowed: &[&str],
+    access: &Access,
     errors: &mut Vec<(&str, Vec<String>)>,
 ) -> String {
     let role = match data.get(key) {
         None => "member".to_owned(),
         Some(value) => body::text(value).unwrap_or_default(),
     };
-    if roles::role(&role).is_none() {
+    let known = roles::role(&role).is_some_and(|role| role.teams || access.rules.billing_forbids_teams);
+    if !known {
         errors.push((key, vec![format!("\"{role}\" is not a valid choice.")]));
     } else if !allowed.contains(&role.as_str()) {
         errors.push((key, vec![MAY_NOT.to_owned()]));

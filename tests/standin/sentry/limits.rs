@@ -3,14 +3,17 @@
 //! Facts: sentry.io answers 429 with a bare JSON string as `text/html` and no `Retry-After`; a
 //! self-hosted server has neither the limit nor the headers. Counted per method and, for an
 //! integration, per organisation (all its integrations together), for a user token per user, else
-//! per address. Invites have limits of their own, on self-hosted servers too.
+//! per address. Invites have limits of their own, on self-hosted servers too. Today's body is JSON all the same, and says
+//! when too many calls ran at once, which is counted here for tests too.
 
 use super::auth::{authenticate, Caller};
+use super::era::Rules;
 use super::route::Route;
 use super::world::{Who, World};
 use crate::standin::http::{lock, Request, Response};
 use crate::standin::time::epoch_seconds;
 use crate::standin::wire::Admission;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -24,7 +27,8 @@ pub struct RateLimit {
     pub window_seconds: u64,
     /// Parallel calls, announced on every answer.
     pub parallel: u64,
-    /// Whether more parallel calls are refused; 23.7.1 does so only when configured.
+    /// Whether more parallel calls are refused; 23.7.1 does so only when configured. Where it is not, today's servers put a
+    /// number of their own in place of the one above.
     pub enforce_parallel: bool,
 }
 
@@ -40,22 +44,42 @@ impl RateLimit {
     }
 }
 
+/// The limit that holds on this Sentry.
+fn in_force(limit: RateLimit, rules: &Rules) -> RateLimit {
+    match rules.at_once {
+        Some(calls) if !limit.enforce_parallel => limit.parallel(calls),
+        _ => limit,
+    }
+}
+
 /// What is counted, per key.
 #[derive(Default)]
 pub(crate) struct Counters {
     windows: Mutex<BTreeMap<String, (u64, u64)>>,
     running: Arc<Mutex<BTreeMap<String, u64>>>,
+    crowd: Arc<Mutex<Crowd>>,
+}
+
+/// How many calls run, whosever they are, and how many ever ran at once.
+#[derive(Default)]
+struct Crowd {
+    now: u64,
+    most: u64,
 }
 
 /// A running call; counts until dropped.
 struct Running {
-    key: String,
+    /// Where its limit counts it, if there is one.
+    key: Option<String>,
     all: Arc<Mutex<BTreeMap<String, u64>>>,
+    crowd: Arc<Mutex<Crowd>>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(count) = lock(&self.all).get_mut(&self.key) {
+        lock(&self.crowd).now -= 1;
+        let Some(key) = &self.key else { return };
+        if let Some(count) = lock(&self.all).get_mut(key) {
             *count = count.saturating_sub(1);
         }
     }
@@ -65,28 +89,52 @@ impl Counters {
     /// Counts a call and says whether it may go on.
     pub fn admit(&self, world: &World, request: &Request) -> Admission {
         let Some(limit) = world.limit else {
-            return Admission::default();
+            return self.let_in();
         };
-        let (limit, key) = key_of(world, request, limit);
+        let (limit, key) = key_of(world, request, in_force(limit, world.rules()));
         let now = epoch_seconds(SystemTime::now());
         let window = now / limit.window_seconds;
         let reset = (window + 1) * limit.window_seconds;
         let count = self.count(&key, window);
         let over = count > limit.calls;
-        let mut admission = Admission::default();
-        let mut parallel_left = "None".to_owned();
-        let mut crowded = false;
-        if !over {
-            let running = self.start(&key);
-            crowded = limit.enforce_parallel && running > limit.parallel;
-            parallel_left = limit.parallel.saturating_sub(running).to_string();
-            admission.held = Some(Box::new(Running { key, all: Arc::clone(&self.running) }));
+        let running = lock(&self.running).get(&key).copied().unwrap_or(0) + 1;
+        let crowded = !over && limit.enforce_parallel && running > limit.parallel;
+        let parallel_left = (!over).then(|| limit.parallel.saturating_sub(running));
+        let left = limit.calls.saturating_sub(count);
+        // What is refused does not count as running, for any limit.
+        let held = self.enter(Some(key).filter(|_| !over && !crowded));
+        Admission {
+            refused: (over || crowded).then(|| refusal(&limit, world.rules(), crowded)),
+            headers: headers(&limit, left, reset, parallel_left, world.rules()),
+            held: Some(Box::new(held)),
         }
-        if over || crowded {
-            admission.refused = Some(refusal(&limit));
+    }
+
+    /// Lets a call in that no limit counts.
+    pub fn let_in(&self) -> Admission {
+        let held = self.enter(None);
+        Admission { held: Some(Box::new(held)), ..Admission::default() }
+    }
+
+    /// The most calls that ever ran at once.
+    pub fn most_at_once(&self) -> u64 {
+        lock(&self.crowd).most
+    }
+
+    /// Forgets how many there were.
+    pub fn reset_most_at_once(&self) {
+        let mut crowd = lock(&self.crowd);
+        crowd.most = crowd.now;
+    }
+
+    fn enter(&self, key: Option<String>) -> Running {
+        let mut crowd = lock(&self.crowd);
+        crowd.now += 1;
+        crowd.most = crowd.most.max(crowd.now);
+        if let Some(key) = &key {
+            *lock(&self.running).entry(key.clone()).or_default() += 1;
         }
-        admission.headers = headers(&limit, limit.calls.saturating_sub(count), reset, parallel_left);
-        admission
+        Running { key, all: Arc::clone(&self.running), crowd: Arc::clone(&self.crowd) }
     }
 
     fn count(&self, key: &str, window: u64) -> u64 {
@@ -98,16 +146,9 @@ impl Counters {
         entry.1 += 1;
         entry.1
     }
-
-    fn start(&self, key: &str) -> u64 {
-        let mut running = lock(&self.running);
-        let count = running.entry(key.to_owned()).or_default();
-        *count += 1;
-        *count
-    }
 }
 
-/// Who is counted, and by which limit. Newer servers give the members listing a limit of its own.
+/// Who is counted, and by which limit. The members' listing may have one of its own.
 fn key_of(world: &World, request: &Request, limit: RateLimit) -> (RateLimit, String) {
     let owner = match authenticate(world, request) {
         Ok(Some(Caller { who: Who::Integration { org, .. }, .. })) => format!("org:{org}"),
@@ -115,39 +156,50 @@ fn key_of(world: &World, request: &Request, limit: RateLimit) -> (RateLimit, Str
         _ => "ip:127.0.0.1".to_owned(),
     };
     let members = matches!(Route::find(request.path()), Some(Route::Members { .. }));
-    if world.newer() && members && matches!(request.method.as_str(), "GET" | "POST") {
-        return (
-            RateLimit { calls: limit.calls.min(40), ..limit },
-            format!("{owner}:members:{}", request.method),
-        );
+    match world.rules().members_a_second {
+        Some(calls) if members && matches!(request.method.as_str(), "GET" | "POST") => {
+            let calls = limit.calls.min(calls * limit.window_seconds);
+            (RateLimit { calls, ..limit }, format!("{owner}:members:{}", request.method))
+        }
+        _ => (limit, format!("{owner}:{}", request.method)),
     }
-    (limit, format!("{owner}:{}", request.method))
 }
 
-/// The 429 of a window that is used up; too many parallel calls get the same words.
-pub(crate) fn refusal(limit: &RateLimit) -> Response {
-    let body = format!(
-        "\"You are attempting to use this endpoint too frequently. Limit is {} requests in {} seconds\"",
-        limit.calls, limit.window_seconds
-    );
-    Response::new(429, "text/html; charset=utf-8", body)
+/// The 429 of a window that is used up, or of too many calls at once.
+pub(crate) fn refusal(limit: &RateLimit, rules: &Rules, crowded: bool) -> Response {
+    let words = match crowded && rules.crowd_told_apart {
+        true => format!(
+            "You are attempting to go above the allowed concurrency for this endpoint. Concurrency limit is {}",
+            limit.parallel
+        ),
+        false => format!(
+            "You are attempting to use this endpoint too frequently. Limit is {} requests in {} seconds",
+            limit.calls, limit.window_seconds
+        ),
+    };
+    let body = if rules.limit_told_as_object { json!({ "detail": words }) } else { json!(words) };
+    // Both bodies are JSON, and both are announced as pages.
+    Response::new(429, "text/html; charset=utf-8", body.to_string())
 }
 
-/// The five headers.
+/// The five headers. How many more may run at once is unknown where the window refuses already.
 pub(crate) fn headers(
     limit: &RateLimit,
     left: u64,
     reset: u64,
-    parallel_left: String,
+    parallel_left: Option<u64>,
+    rules: &Rules,
 ) -> Vec<(String, String)> {
-    let line = |name: &str, value: String| (format!("X-Sentry-Rate-Limit-{name}"), value);
-    vec![
-        line("Remaining", left.to_string()),
-        line("Limit", limit.calls.to_string()),
-        line("Reset", reset.to_string()),
-        line("ConcurrentRemaining", parallel_left),
-        line("ConcurrentLimit", limit.parallel.to_string()),
-    ]
+    let unknown = rules.unknown_rest_is_a_word.then(|| "None".to_owned());
+    let lines = [
+        ("Remaining", Some(left.to_string())),
+        ("Limit", Some(limit.calls.to_string())),
+        ("Reset", Some(reset.to_string())),
+        ("ConcurrentRemaining", parallel_left.map(|left| left.to_string()).or(unknown)),
+        ("ConcurrentLimit", Some(limit.parallel.to_string())),
+    ];
+    let known = lines.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    known.map(|(name, value)| (format!("X-Sentry-Rate-Limit-{name}"), value)).collect()
 }
 
 /// Invites counted for a day that never ends: 10 per address and organisation, 100 per inviter,

@@ -3,10 +3,11 @@
 //! Facts: listings hold active users and approved invites (expired ones too), not deactivated
 //! users, not requests; `email:` finds any address of a user without case, an open invite only by
 //! its exact letters; PUT with `teams` or `teamRoles` replaces all teams of a person, also past an
-//! identity provider's lock; an integration can never remove a member.
+//! identity provider's lock; an integration can never remove a member. Today PUT without both keys empties them.
 
 use super::auth::{self, Access};
 use super::body;
+use super::membership::{no_teams, teams_allowed};
 use super::render;
 use super::roles;
 use super::search::tokens;
@@ -18,6 +19,8 @@ use std::collections::BTreeMap;
 
 pub(crate) const TOO_MANY_INVITES: &str = "You are being rate limited for too many invitations.";
 const MORE_ACCESS: &str = "You cannot remove a member who has more access than you.";
+const EDIT_WHEN_REINVITING: &str =
+    "You cannot modify member details when resending an invitation. Separate requests are required.";
 const NEEDS_ADMIN: &str = "You are missing the member:admin scope.";
 
 fn org_of(world: &World, org: u64) -> Result<&Org, Response> {
@@ -29,18 +32,23 @@ fn refuse(status: u16, detail: &str) -> Response {
 }
 
 /// `GET /organizations/{org}/members/`, sorted by member id.
-pub(crate) fn list(world: &mut World, request: &Request, org: u64) -> Result<Response, Response> {
+pub(crate) fn list(
+    world: &mut World,
+    request: &Request,
+    org: u64,
+    access: &Access,
+) -> Result<Response, Response> {
     let query = tokens(&request.param("query").unwrap_or_default());
     let numbers = ["id", "user.id"].into_iter().filter_map(|key| query.get(key)).flatten();
     let all_numbers = numbers.into_iter().all(|value| value.parse::<i64>().is_ok());
-    if !all_numbers && !world.newer() {
+    if !all_numbers && world.rules().bad_number_is_an_error {
         return Err(internal_error(world));
     }
     let expand = request.param_list("expand").iter().any(|name| name == "externalUsers");
     let rows =
         org_of(world, org)?.members.values().filter(|row| world.listed(row) && wanted(world, row, &query));
     listing(world, request, rows, |row| {
-        let mut value = render::member(world, row);
+        let mut value = render::listed_member(world, row, access);
         if expand {
             render::add_external_users(&mut value, world, row);
         }
@@ -98,12 +106,8 @@ pub(crate) fn find(world: &World, org: u64, id: &str, access: &Access) -> Result
 }
 
 /// The roles the caller may hand out: none without `member:admin`. A listing for one member goes by
-/// that member's role, a change by the caller's; an integration has none of its own. Newer servers
-/// let an integration with `member:write` hand out `member`.
-pub(crate) fn allowed_roles(world: &World, access: &Access, shown: Option<&Member>) -> Vec<&'static str> {
-    if world.newer() && access.integration && shown.is_none() {
-        return vec!["member"];
-    }
+/// that member's role, a change by the caller's; an integration has none of its own.
+pub(crate) fn allowed_roles(access: &Access, shown: Option<&Member>) -> Vec<&'static str> {
     if !access.has("member:admin") {
         return Vec::new();
     }
@@ -137,8 +141,16 @@ pub(crate) fn answer(
 fn get(world: &World, org: u64, id: u64, access: &Access) -> Result<Response, Response> {
     let org = org_of(world, org)?;
     let row = org.members.get(&id).ok_or_else(auth::missing)?;
-    let allowed = allowed_roles(world, access, Some(row));
-    Ok(Response::json(200, &render::member_with_roles(world, org, row, &allowed)))
+    let allowed = allowed_roles(access, Some(row));
+    Ok(Response::json(200, &render::member_with_roles(world, org, row, access, &allowed)))
+}
+
+/// A 400 that says what is wrong, where this Sentry does.
+fn invalid(access: &Access, field: &str, fault: &str) -> Response {
+    match access.rules.faults_of_a_change_told {
+        true => Response::json(400, &json!({ field: [fault] })),
+        false => Response::empty(400),
+    }
 }
 
 /// `PUT /organizations/{org}/members/{id}/`.
@@ -150,52 +162,80 @@ fn update(
     access: &Access,
 ) -> Result<Response, Response> {
     let data = body::read(request)?;
-    let invalid = || Response::empty(400);
-    if !data.is_object() {
-        return Err(invalid());
-    }
-    let allowed = allowed_roles(world, access, None);
+    let Some(fields) = data.as_object() else {
+        return Err(invalid(access, "non_field_errors", "Invalid data. Expected a dictionary."));
+    };
+    let allowed = allowed_roles(access, None);
     for key in ["role", "orgRole"] {
         let role = data.get(key);
         if role.is_some_and(|role| !role.as_str().is_some_and(|role| allowed.contains(&role))) {
-            return Err(invalid());
+            return Err(invalid(access, key, "You do not have permission to set that org-level role"));
         }
     }
-    let teams = wanted_teams(world, org, &data)?;
-    if data.get("reinvite") == Some(&Value::Bool(true)) {
+    let teams = wanted_teams(world, org, access, &data)?;
+    let reinvites = data.get("reinvite") == Some(&Value::Bool(true));
+    if reinvites {
+        let alone = fields.keys().all(|key| matches!(key.as_str(), "reinvite" | "regenerate"));
+        if access.rules.reinvite_stands_alone && !alone {
+            return Err(refuse(403, EDIT_WHEN_REINVITING));
+        }
         let regenerate = data.get("regenerate") == Some(&Value::Bool(true));
         reinvite(world, org, id, access, regenerate)?;
     }
-    match teams {
-        Some(teams) => replace_teams(world, org, id, teams),
-        // As the newer source reads: a body without teams empties them.
-        None if world.newer() => replace_teams(world, org, id, Vec::new()),
-        None => {}
-    }
-    let role = data.get("orgRole").or(data.get("role"));
-    if let Some(role) = role.and_then(Value::as_str) {
-        let org = world.orgs.get_mut(&org);
-        if let Some(row) = org.and_then(|org| org.members.get_mut(&id)) {
-            row.role = role.to_owned();
-        }
+    if !(reinvites && access.rules.reinvite_stands_alone) {
+        change(world, org, id, access, &data, teams)?;
     }
     let org = org_of(world, org)?;
     let row = org.members.get(&id).ok_or_else(auth::missing)?;
-    Ok(Response::json(200, &render::member_with_roles(world, org, row, &allowed)))
+    Ok(Response::json(200, &render::member_with_roles(world, org, row, access, &allowed)))
+}
+
+/// Sets teams and role.
+fn change(
+    world: &mut World,
+    org: u64,
+    id: u64,
+    access: &Access,
+    data: &Value,
+    teams: Option<TeamsAndRoles>,
+) -> Result<(), Response> {
+    let row = org_of(world, org)?.members.get(&id).ok_or_else(auth::missing)?;
+    let role = data.get("orgRole").or(data.get("role")).and_then(Value::as_str).map(str::to_owned);
+    let new_role = role.as_deref().unwrap_or(&row.role);
+    let in_teams = teams.as_ref().map_or(!row.teams.is_empty(), |teams| !teams.is_empty());
+    if in_teams && !teams_allowed(new_role, access) {
+        return Err(refuse(400, &no_teams(new_role)));
+    }
+    match teams {
+        Some(teams) => replace_teams(world, org, id, teams),
+        None if access.rules.change_without_teams_wipes => replace_teams(world, org, id, Vec::new()),
+        None => {}
+    }
+    if let (Some(role), Some(org)) = (role, world.orgs.get_mut(&org)) {
+        if let Some(row) = org.members.get_mut(&id) {
+            row.role = role;
+        }
+    }
+    Ok(())
 }
 
 /// In the order of the database, by id, whatever the order asked.
 type TeamsAndRoles = Vec<(u64, Option<String>)>;
 
-/// The teams of `teamRoles` or else `teams`; an unknown one, or one named twice, is 400 without words.
-fn wanted_teams(world: &mut World, org: u64, data: &Value) -> Result<Option<TeamsAndRoles>, Response> {
+/// The teams of `teamRoles` or else `teams`; an unknown one, or one named twice, is 400.
+fn wanted_teams(
+    world: &mut World,
+    org: u64,
+    access: &Access,
+    data: &Value,
+) -> Result<Option<TeamsAndRoles>, Response> {
     if let Some(list) = data.get("teamRoles") {
         if list.is_null() {
             return Err(internal_error(world));
         }
         return match team_roles(world, org, list)? {
             Ok(teams) => Ok(Some(teams)),
-            Err(_) => Err(Response::empty(400)),
+            Err(fault) => Err(invalid(access, "teamRoles", &fault)),
         };
     }
     match data.get("teams") {
@@ -205,7 +245,7 @@ fn wanted_teams(world: &mut World, org: u64, data: &Value) -> Result<Option<Team
                 teams.sort_unstable();
                 Ok(Some(teams.into_iter().map(|team| (team, None)).collect()))
             }
-            Err(_) => Err(Response::empty(400)),
+            Err(fault) => Err(invalid(access, "teams", &fault)),
         },
     }
 }

@@ -3,11 +3,12 @@
 //! Facts: POST 201 added, 204 already in, 202 only requested (not in!), 403 for a team that an
 //! identity provider manages; DELETE 200 whether or not there was anything to do, 400 when the
 //! caller may not; 404 does not say which part is missing; the body of POST is not read; a team
-//! whose deletion is pending is still found, by its new slug.
+//! whose deletion is pending is still found, by its new slug. Today a member of the role `billing` is 403 first of all.
 
 use super::auth::{self, Access};
 use super::body;
 use super::render;
+use super::roles;
 use super::teams::MANAGED;
 use super::world::{Org, Team, World};
 use crate::standin::http::{Request, Response};
@@ -53,6 +54,10 @@ fn get(org: &Org, team: u64, member: u64) -> Result<Response, Response> {
 
 fn join(world: &mut World, org: u64, team: u64, member: u64, access: &Access) -> Result<Response, Response> {
     let row = world.orgs.get(&org).ok_or_else(auth::missing)?;
+    let role = row.members.get(&member).map_or("", |member| member.role.as_str());
+    if !teams_allowed(role, access) {
+        return Err(refuse(403, &no_teams(role)));
+    }
     if row.row_of(team, member).is_some() {
         return Ok(Response::empty(204));
     }
@@ -70,6 +75,16 @@ fn join(world: &mut World, org: u64, team: u64, member: u64, access: &Access) ->
     Ok(Response::json(201, &render::team(row, team_of(row, team)?, access)))
 }
 
+/// Whether people of this role can be in teams.
+pub(crate) fn teams_allowed(role: &str, access: &Access) -> bool {
+    !access.rules.billing_forbids_teams || roles::role(role).is_none_or(|role| role.teams)
+}
+
+/// What is said where they can not.
+pub(crate) fn no_teams(role: &str) -> String {
+    format!("The user with a '{role}' role cannot have team-level permissions.")
+}
+
 /// With open membership off an integration needs more than `org:read`; a person must own or manage
 /// the organisation, or administer the team.
 fn may_add(org: &Org, team: &Team, access: &Access) -> bool {
@@ -79,20 +94,16 @@ fn may_add(org: &Org, team: &Team, access: &Access) -> bool {
     access.global(org) || access.can_admin_team(org, team)
 }
 
-fn may_remove(org: &Org, team: &Team, member: u64, access: &Access, newer: bool) -> bool {
+fn may_remove(org: &Org, team: &Team, member: u64, access: &Access) -> bool {
     let own = access.member == Some(member);
     let manages = access.role().is_some_and(|role| role.scopes.contains(&"org:write"));
-    // Newer servers ask for team:admin where 23.7.1 asks for team:write.
-    own || manages
-        || access.can_admin_team(org, team)
-        || newer && access.integration && access.has("team:admin")
+    own || manages || access.can_admin_team(org, team)
 }
 
 fn leave(world: &mut World, org: u64, team: u64, member: u64, access: &Access) -> Result<Response, Response> {
-    let newer = world.newer();
     let row = world.orgs.get_mut(&org).ok_or_else(auth::missing)?;
     let target = team_of(row, team)?;
-    if !may_remove(row, target, member, access, newer) {
+    if !may_remove(row, target, member, access) {
         return Err(refuse(400, MAY_NOT));
     }
     if target.idp_provisioned {
@@ -102,7 +113,7 @@ fn leave(world: &mut World, org: u64, team: u64, member: u64, access: &Access) -
     Ok(Response::json(200, &render::team(row, team_of(row, team)?, access)))
 }
 
-/// PUT `{"teamRole": …}`: an integration always gets 400 on 23.7.1.
+/// PUT `{"teamRole": …}`.
 fn set_role(
     world: &mut World,
     request: &Request,
@@ -111,7 +122,6 @@ fn set_role(
     member: u64,
     access: &Access,
 ) -> Result<Response, Response> {
-    let newer = world.newer();
     let org = world.orgs.get_mut(&org).ok_or_else(auth::missing)?;
     let row = org.row_of(team, member).ok_or_else(auth::missing)?;
     let data = body::read(request)?;
@@ -122,7 +132,8 @@ fn set_role(
         };
         let target = team_of(org, team)?;
         let ranks = access.role().is_some_and(|role| role.team_role == "admin");
-        if !access.can_admin_team(org, target) || !(ranks || newer && access.integration) {
+        let integration = access.integration && access.rules.integrations_set_team_roles;
+        if !access.can_admin_team(org, target) || !(ranks || integration) {
             return Err(refuse(400, MAY_NOT));
         }
         let stored = (role == "admin").then(|| role.to_owned());

@@ -1,12 +1,24 @@
-//! The pretend Sentry: a server with state that answers as Sentry 23.7.1 was seen to answer.
+//! The pretend Sentry: a server with state that answers as Sentry 23.7.1 was seen to answer, or as today's does.
 //!
-//! Every rule here was recorded from a true server, except the [`Dialect::Newer`] differences,
-//! which were read in published schema and source. A stand-in that is kinder than the true thing is
-//! a bug: when in doubt, refuse.
+//! Every rule here was recorded from a true server, except what [`era`] says of today's, which was read in published schema
+//! and source. A stand-in that is kinder than the true thing is a bug: when in doubt, refuse.
+//!
+//! | to have | ask |
+//! | --- | --- |
+//! | 23.7.1 | [`SentryStandin::start`] |
+//! | today's sentry.io, its region hosts | [`SentryStandin::start_in`], [`SentryStandin::region_host`] |
+//! | a self-hosted server of today | [`SentryStandin::start_on`] with [`Silo::Monolith`] |
+//! | what is switched on, sold and installed | `set_scim`, `set_may_invite`, `set_codeowners`, `add_integration` |
+//! | kinds of people | [`NewMember`]: `role("billing")`, `suspended`, `service_account`, `github_user` |
+//! | how many calls ran at once | [`SentryStandin::most_at_once`] |
 
 mod auth;
 mod body;
 mod build;
+mod control;
+mod era;
+mod external;
+mod gateway;
 mod insert;
 mod invites;
 mod limits;
@@ -16,15 +28,17 @@ mod paging;
 mod render;
 mod roles;
 mod route;
+mod scim;
 mod search;
 mod site;
 mod teams;
 mod world;
 
 pub use build::{asking_permissions, mirror_permissions, original_permissions, NewMember, NewToken};
+pub use era::{Difference, Era, Silo, DIFFERENCES, ERAS};
 pub use limits::RateLimit;
 pub(crate) use route::template;
-pub use world::{Dialect, InviteStatus};
+pub use world::InviteStatus;
 
 use super::http::lock;
 use super::wire::{Host, Reach, Wire};
@@ -52,6 +66,7 @@ pub struct TeamView {
 pub struct SentryStandin {
     host: Arc<Host>,
     world: Arc<Mutex<World>>,
+    counters: Arc<limits::Counters>,
     org: u64,
     /// Latency, faults, call log.
     pub wire: Wire,
@@ -60,24 +75,43 @@ pub struct SentryStandin {
 impl SentryStandin {
     /// Starts a Sentry 23.7.1 with one organisation on any free port.
     pub fn start(org: &str) -> io::Result<SentryStandin> {
-        SentryStandin::start_as(Dialect::Observed, org, 0)
+        SentryStandin::start_in(Era::V23_7_1, org)
     }
 
-    /// Starts one of a dialect on a port (0: any).
-    pub fn start_as(dialect: Dialect, org: &str, port: u16) -> io::Result<SentryStandin> {
-        let world = Arc::new(Mutex::new(World::new(dialect)));
-        let site = SentrySite { world: Arc::clone(&world), counters: limits::Counters::default() };
+    /// Starts one of an era: a 23.7.1 of its users' own, today's sentry.io.
+    pub fn start_in(era: Era, org: &str) -> io::Result<SentryStandin> {
+        SentryStandin::start_on(era, era.usual_silo(), org, 0)
+    }
+
+    /// Starts one of an era, as one of its servers, on a port (0: any). A region's organisation lives in that region.
+    pub fn start_on(era: Era, silo: Silo, org: &str, port: u16) -> io::Result<SentryStandin> {
+        let mut world = World::new(era);
+        world.regional = silo != Silo::Monolith;
+        world.limit = silo.rules().limits.then_some(RateLimit::per_second(999));
+        let region = match &silo {
+            Silo::Region(name) => name.clone(),
+            Silo::Monolith | Silo::Control => "us".to_owned(),
+        };
+        let world = Arc::new(Mutex::new(world));
+        let counters = Arc::default();
+        let site =
+            SentrySite { world: Arc::clone(&world), counters: Arc::clone(&counters), silo: silo.clone() };
         let host = Arc::new(Host::start(port, site)?);
-        lock(&world).base = format!("http://127.0.0.1:{}", host.port());
+        let url = format!("http://127.0.0.1:{}", host.port());
+        if let Silo::Region(name) = silo {
+            lock(&world).region_hosts.insert(name, url.clone());
+        }
+        lock(&world).base = url;
         let wire = host.wire.clone();
-        let mut standin = SentryStandin { host, world, org: 0, wire };
+        let mut standin = SentryStandin { host, world, counters, org: 0, wire };
         standin.org = standin.insert_org(org);
+        standin.set_region(&region);
         Ok(standin)
     }
 
     /// `http://127.0.0.1:PORT`, without a path.
     pub fn url(&self) -> String {
-        lock(&self.world).base.clone()
+        format!("http://127.0.0.1:{}", self.port())
     }
 
     /// The port.
@@ -115,6 +149,11 @@ impl SentryStandin {
             name: slug.to_owned(),
             created: SystemTime::now(),
             open_membership: true,
+            region: "us".to_owned(),
+            scim: false,
+            invites: true,
+            codeowners: true,
+            integrations: BTreeMap::new(),
             teams: BTreeMap::new(),
             slugs: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -143,13 +182,14 @@ impl SentryStandin {
     pub fn add_member(&self, new: impl Into<NewMember>) -> u64 {
         let new = new.into();
         let mut world = lock(&self.world);
-        let user = new.joined.then(|| insert_user(&mut world, &new));
+        let user = new.joined.then(|| insert_user(&mut world, self.org, &new));
         let invite_token = world.rng.hex(64);
         let id = World::next_id(&mut world.ids.member);
         let member = Member {
             id,
             user,
-            invited: user.is_none().then(|| new.email.clone()),
+            invited: (user.is_none() && !new.service).then(|| new.email.clone()),
+            service: new.service.then(|| new.name.clone()),
             role: new.role,
             status: new.status,
             expired: new.expired,
@@ -168,7 +208,7 @@ impl SentryStandin {
     /// The invited person arrives under this address: the row keeps its id and teams.
     pub fn accept_invite(&self, member: u64, email: &str) {
         let mut world = lock(&self.world);
-        let user = insert_user(&mut world, &NewMember::new(email));
+        let user = insert_user(&mut world, self.org, &NewMember::new(email));
         if let Some(row) = world.orgs.get_mut(&self.org).and_then(|org| org.members.get_mut(&member)) {
             row.user = Some(user);
             row.invited = None;
@@ -226,13 +266,13 @@ impl SentryStandin {
 
     /// Links a team to a name on GitHub (with `@`), as Sentry's code owners do.
     pub fn add_external_team(&self, team: u64, name: &str) {
-        let id = World::next_id(&mut lock(&self.world).ids.external);
-        self.with_org(|org| {
-            if let Some(team) = org.teams.get_mut(&team) {
-                let (provider, name) = ("github".to_owned(), name.to_owned());
-                team.external.push(External { id, provider, name });
-            }
-        });
+        let mut world = lock(&self.world);
+        let id = World::next_id(&mut world.ids.external);
+        let integration = world.github_of(self.org);
+        if let Some(team) = world.orgs.get_mut(&self.org).and_then(|org| org.teams.get_mut(&team)) {
+            let (provider, name) = ("github".to_owned(), name.to_owned());
+            team.external.push(External { id, provider, name, external_id: None, integration });
+        }
     }
 
     /// Marks a team as managed by an identity provider, or not.
@@ -324,7 +364,7 @@ impl SentryStandin {
                 let row = world.orgs.get(&self.org).and_then(|org| org.members.get(&member));
                 Who::User(row.and_then(|row| row.user).unwrap_or(0))
             }
-            None => Who::Integration { org: self.org, user: insert_proxy(&mut world) },
+            None => Who::Integration { org: self.org, user: insert_proxy(&mut world, self.org) },
         };
         world.tokens.insert(text.clone(), Token { who, scopes: new.scopes, expired: new.expired });
         text

@@ -1,4 +1,5 @@
-//! Sentry's JSON: teams, members, users, organisations, projects, as 23.7.1 writes them.
+//! Sentry's JSON: teams, members, users, organisations, projects, as 23.7.1 writes them, and today's servers where
+//! [the table](super::era) says so.
 //!
 //! Facts: ids are strings; `isMember`, `teamRole`, `access`, `hasAccess` and `isPending` are about
 //! the caller; `memberCount` also counts deactivated users, whom the members call hides; a row of a
@@ -6,6 +7,7 @@
 //! alphabetical here and Sentry's own there; avatar addresses are made up. Must only read.
 
 use super::auth::Access;
+use super::era::Rules;
 use super::roles;
 use super::world::{External, InviteStatus, Member, Org, Project, Row, Team, User, World};
 use crate::standin::time::iso_micros;
@@ -23,7 +25,7 @@ pub(crate) fn team(org: &Org, team: &Team, access: &Access) -> Value {
     let pending = access.member.is_some_and(|member| org.requests.contains(&(team.id, member)));
     let approved =
         |row: &&Row| org.members.get(&row.member).is_some_and(|m| m.status == InviteStatus::Approved);
-    json!({
+    let mut value = json!({
         "id": team.id.to_string(),
         "slug": team.slug,
         "name": team.name,
@@ -36,13 +38,16 @@ pub(crate) fn team(org: &Org, team: &Team, access: &Access) -> Value {
         "isPending": pending,
         "memberCount": team.rows.values().filter(approved).count(),
         "avatar": letter(),
-        "orgRole": null,
-    })
+    });
+    if access.rules.teams_have_org_role {
+        value["orgRole"] = Value::Null;
+    }
+    value
 }
 
 /// Adds `externalTeams`.
 pub(crate) fn add_external_teams(value: &mut Value, team: &Team) {
-    let rows = team.external.iter().map(|row| external(row, "teamId", team.id));
+    let rows = team.external.iter().map(|row| external_of(row, "teamId", team.id));
     value["externalTeams"] = rows.collect();
 }
 
@@ -52,11 +57,23 @@ pub(crate) fn add_projects(value: &mut Value, org: &Org, team: &Team, access: &A
     value["projects"] = own.map(|row| project(org, row, access)).collect();
 }
 
-fn external(row: &External, owner: &str, id: u64) -> Value {
-    json!({
+/// A link to a name elsewhere; the other side's id only where it is known.
+pub(crate) fn external(row: &External) -> Value {
+    let mut value = json!({
         "id": row.id.to_string(), "provider": row.provider, "externalName": row.name,
-        "integrationId": "1", owner: id.to_string(),
-    })
+        "integrationId": row.integration.to_string(),
+    });
+    if let Some(id) = &row.external_id {
+        value["externalId"] = id.clone().into();
+    }
+    value
+}
+
+/// The same with whose it is.
+pub(crate) fn external_of(row: &External, owner: &str, id: u64) -> Value {
+    let mut value = external(row);
+    value[owner] = id.to_string().into();
+    value
 }
 
 /// A project inside a team, as the caller sees it.
@@ -109,17 +126,35 @@ fn avatar_url(email: &str) -> String {
     format!("https://secure.gravatar.com/avatar/{}?s=32&d=mm", &digest[..32])
 }
 
-/// A user with all addresses and their verified marks.
-pub(crate) fn user(user: &User) -> Value {
+/// A user as the caller sees it: with all addresses and their verified marks, or with none.
+pub(crate) fn user(user: &User, rules: &Rules, own: bool) -> Value {
     let emails = user.emails.iter().map(
         |email| json!({"id": email.id.to_string(), "email": email.address, "is_verified": email.verified}),
     );
-    json!({
+    let told = own || rules.addresses_told;
+    let mut value = json!({
         "id": user.id.to_string(), "name": display_name(user), "username": user.username, "email": user.email,
         "avatarUrl": avatar_url(&user.email), "isActive": user.active, "hasPasswordAuth": !user.app,
         "isManaged": false, "dateJoined": iso_micros(user.created), "lastLogin": null, "has2fa": false,
         "lastActive": iso_micros(user.created), "isSuperuser": false, "isStaff": false, "experiments": {},
-        "emails": emails.collect::<Value>(), "avatar": letter(),
+        "emails": emails.filter(|_| told).collect::<Value>(), "avatar": letter(),
+    });
+    if rules.identities_told {
+        value["identities"] = json!([]);
+    }
+    if rules.suspension_told {
+        value["isSuspended"] = user.suspended.into();
+    }
+    value
+}
+
+/// What stands in the place of a service account's user.
+fn service_user(name: &str) -> Value {
+    json!({
+        "id": "", "name": name, "username": name, "email": "", "avatarUrl": "", "isActive": true,
+        "isSuspended": false, "hasPasswordAuth": false, "isManaged": false, "dateJoined": null, "lastLogin": null,
+        "has2fa": false, "lastActive": null, "isSuperuser": false, "isStaff": false, "experiments": {},
+        "emails": [], "avatar": letter(), "actorType": "service_account",
     })
 }
 
@@ -131,8 +166,8 @@ fn display_name(user: &User) -> &str {
 }
 
 /// The caller's own user in `GET /api/0/`.
-pub(crate) fn own_user(row: &User) -> Value {
-    let mut value = user(row);
+pub(crate) fn own_user(row: &User, rules: &Rules) -> Value {
+    let mut value = user(row, rules, true);
     value["options"] = json!({
         "theme": "light", "language": "en", "stacktraceOrder": -1, "timezone": "UTC", "clock24Hours": false,
     });
@@ -142,20 +177,36 @@ pub(crate) fn own_user(row: &User) -> Value {
 }
 
 /// A row of a members listing.
-pub(crate) fn member(world: &World, row: &Member) -> Value {
+pub(crate) fn listed_member(world: &World, row: &Member, access: &Access) -> Value {
+    let mut value = member(world, row, access);
+    if let (Value::Object(fields), false) = (&mut value, access.rules.deprecated_keys_listed) {
+        fields.remove("role");
+        fields.remove("roleName");
+    }
+    value
+}
+
+/// A member, alone or in a listing.
+fn member(world: &World, row: &Member, access: &Access) -> Value {
     let person = world.user_of(row);
     let email = world.email_of(row);
     let role = roles::role(&row.role);
-    json!({
+    let user = match (&row.service, person) {
+        (Some(name), _) => service_user(name),
+        (None, Some(person)) => user(person, access.rules, access.user == Some(person.id)),
+        (None, None) => Value::Null,
+    };
+    let invited = row.user.is_none() && row.service.is_none();
+    let mut value = json!({
         "id": row.id.to_string(),
         "email": email,
-        "name": person.map_or(email.as_str(), display_name),
-        "user": person.map(user),
+        "name": row.service.as_deref().unwrap_or(person.map_or(email.as_str(), display_name)),
+        "user": user,
         "role": row.role,
         "roleName": role.map_or("", |role| role.name),
         "orgRole": row.role,
-        "pending": row.user.is_none(),
-        "expired": row.user.is_none() && row.expired,
+        "pending": invited,
+        "expired": invited && row.expired,
         "flags": {
             "idp:provisioned": row.idp_provisioned, "idp:role-restricted": false, "sso:linked": false,
             "sso:invalid": false, "member-limit:restricted": false,
@@ -163,8 +214,14 @@ pub(crate) fn member(world: &World, row: &Member) -> Value {
         "dateCreated": iso_micros(row.created),
         "inviteStatus": row.status.name(),
         "inviterName": row.inviter,
-        "groupOrgRoles": [],
-    })
+    });
+    if access.rules.deprecated_keys_listed {
+        value["groupOrgRoles"] = json!([]);
+    }
+    if access.rules.partnership_told {
+        value["flags"]["partnership:restricted"] = false.into();
+    }
+    value
 }
 
 /// Adds `externalUsers`, sorted as Sentry does, newest first.
@@ -172,14 +229,20 @@ pub(crate) fn add_external_users(value: &mut Value, world: &World, row: &Member)
     let user = world.user_of(row);
     let rows = user
         .into_iter()
-        .flat_map(|user| user.external.iter().rev().map(|row| external(row, "userId", user.id)));
+        .flat_map(|user| user.external.iter().rev().map(|row| external_of(row, "userId", user.id)));
     value["externalUsers"] = rows.collect();
 }
 
 /// A single member. `allowed` are the roles the caller may hand out; when there are any, the
 /// invite link and a detailed user come with it (and `{}` instead of null for an open invite).
-pub(crate) fn member_with_roles(world: &World, org: &Org, row: &Member, allowed: &[&str]) -> Value {
-    let mut value = member(world, row);
+pub(crate) fn member_with_roles(
+    world: &World,
+    org: &Org,
+    row: &Member,
+    access: &Access,
+    allowed: &[&str],
+) -> Value {
+    let mut value = member(world, row, access);
     let team_rows = row.teams.iter().filter_map(|(row, team)| {
         let team = org.teams.get(team)?;
         // A team whose deletion is pending is left out at once.
@@ -193,14 +256,12 @@ pub(crate) fn member_with_roles(world: &World, org: &Org, row: &Member, allowed:
     if !allowed.is_empty() {
         let link = format!("{}/accept/{}/{}/", world.base, row.id, row.invite_token);
         value["invite_link"] = row.user.is_none().then_some(link).into();
-        value["user"] = match world.user_of(row).map(user) {
-            Some(mut detailed) => {
-                detailed["authenticators"] = json!([]);
-                detailed["canReset2fa"] = json!(true);
-                detailed
-            }
-            None => json!({}),
-        };
+        if value["user"].is_null() {
+            value["user"] = json!({});
+        } else {
+            value["user"]["authenticators"] = json!([]);
+            value["user"]["canReset2fa"] = json!(true);
+        }
     }
     value["isOnlyOwner"] = is_only_owner(world, org, row).into();
     value["orgRoleList"] = roles::org_role_list(allowed);
@@ -259,12 +320,18 @@ const FEATURES: &[&str] = &[
 /// An organisation as inside a team or a listing.
 pub(crate) fn org(world: &World, org: &Org) -> Value {
     let open = org.open_membership.then_some("open-membership");
-    let features: Vec<&str> = FEATURES.iter().copied().chain(open).collect();
+    let has = |feature: &str| match feature {
+        "integrations-codeowners" => org.codeowners,
+        "invite-members" => org.invites,
+        _ => true,
+    };
+    let features: Vec<&str> = FEATURES.iter().copied().filter(|feature| has(feature)).chain(open).collect();
+    let region = if world.regional { world.region_url(&org.region) } else { world.base.clone() };
     json!({
         "id": org.id.to_string(), "slug": org.slug, "status": {"id": "active", "name": "active"}, "name": org.name,
         "dateCreated": iso_micros(org.created), "isEarlyAdopter": false, "require2FA": false,
         "requireEmailVerification": false, "avatar": letter(), "features": features,
-        "links": {"organizationUrl": world.base, "regionUrl": world.base}, "hasAuthProvider": false,
+        "links": {"organizationUrl": world.base, "regionUrl": region}, "hasAuthProvider": org.scim,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Sentry's organisation and team roles, as a 23.7.1 server shows them.
+//! Sentry's organisation and team roles, as a 23.7.1 server shows them, and sentry.io's `billing`.
 //!
 //! A table; nothing is decided here.
 
@@ -15,6 +15,8 @@ pub(crate) struct Role {
     pub global: bool,
     /// The team role that comes with it everywhere.
     pub team_role: &'static str,
+    /// Whether people of this role can be in teams.
+    pub teams: bool,
 }
 
 /// Scopes of the team role `contributor`, in the order seen in `access`.
@@ -69,6 +71,7 @@ pub(crate) const ROLES: &[Role] = &[
         retired: false,
         global: false,
         team_role: "contributor",
+        teams: true,
     },
     Role {
         id: "admin",
@@ -94,6 +97,7 @@ pub(crate) const ROLES: &[Role] = &[
         retired: true,
         global: false,
         team_role: "admin",
+        teams: true,
     },
     Role {
         id: "manager",
@@ -122,6 +126,7 @@ pub(crate) const ROLES: &[Role] = &[
         retired: false,
         global: true,
         team_role: "admin",
+        teams: true,
     },
     Role {
         id: "owner",
@@ -151,12 +156,25 @@ pub(crate) const ROLES: &[Role] = &[
         retired: false,
         global: true,
         team_role: "admin",
+        teams: true,
     },
 ];
 
+/// sentry.io's role for whoever only pays. It is in no list here: nobody can be given it through the interface.
+const BILLING: Role = Role {
+    id: "billing",
+    name: "Billing",
+    desc: "Can manage subscription and billing details.",
+    scopes: &["org:billing"],
+    retired: false,
+    global: false,
+    team_role: "contributor",
+    teams: false,
+};
+
 /// A role by id.
 pub(crate) fn role(id: &str) -> Option<&'static Role> {
-    ROLES.iter().find(|role| role.id == id)
+    ROLES.iter().chain([&BILLING]).find(|role| role.id == id)
 }
 
 /// Rank of a role; unknown ones rank lowest.

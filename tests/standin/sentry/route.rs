@@ -1,9 +1,10 @@
 //! Which address is which call: templates, allowed methods, and the scopes that suffice.
 //!
 //! Facts: paths are matched after decoding (so `%2F` splits a segment), the trailing slash is part
-//! of the route, and the list of methods and the scope table are Sentry 23.7.1's. Newer servers
-//! take `team:admin` instead of `team:write` for taking somebody out of a team.
+//! of the route (SCIM's have none), and the list of methods and the scope table are Sentry 23.7.1's where
+//! [the table](super::era) does not say otherwise.
 
+use super::era::Rules;
 use crate::standin::encode::percent_decode;
 
 /// One known address.
@@ -19,10 +20,16 @@ pub(crate) enum Route {
     Member { org: String, id: String },
     MemberTeam { org: String, id: String, slug: String },
     ProjectTeam { org: String, project: String, slug: String },
+    ExternalTeams { org: String, slug: String },
+    ExternalTeam { org: String, slug: String, id: String },
+    Integrations { org: String },
+    ScimGroups { org: String },
+    ScimGroup { org: String, id: String },
 }
 
 const ORG: [&str; 3] = ["org:read", "org:write", "org:admin"];
 const MEMBER: [&str; 3] = ["member:read", "member:write", "member:admin"];
+const INTEGRATIONS: [&str; 4] = ["org:read", "org:write", "org:admin", "org:integrations"];
 const TEAM: [&str; 3] = ["team:read", "team:write", "team:admin"];
 
 impl Route {
@@ -33,11 +40,21 @@ impl Route {
         if rest.is_empty() {
             return Some(Route::Index);
         }
-        let parts: Vec<&str> = rest.strip_suffix('/')?.split('/').collect();
+        let own = |text: &str| text.to_owned();
+        let Some(rest) = rest.strip_suffix('/') else {
+            return match rest.split('/').collect::<Vec<_>>()[..] {
+                ["organizations", "", ..] => None,
+                ["organizations", org, "scim", "v2", "Groups"] => Some(Route::ScimGroups { org: own(org) }),
+                ["organizations", org, "scim", "v2", "Groups", id] if !id.is_empty() => {
+                    Some(Route::ScimGroup { org: own(org), id: own(id) })
+                }
+                _ => None,
+            };
+        };
+        let parts: Vec<&str> = rest.split('/').collect();
         if parts.iter().any(|part| part.is_empty()) {
             return None;
         }
-        let own = |text: &str| text.to_owned();
         Some(match parts[..] {
             ["organizations"] => Route::Orgs,
             ["organizations", org] => Route::Org { org: own(org) },
@@ -47,6 +64,11 @@ impl Route {
             ["organizations", org, "members", id, "teams", slug] => {
                 Route::MemberTeam { org: own(org), id: own(id), slug: own(slug) }
             }
+            ["organizations", org, "integrations"] => Route::Integrations { org: own(org) },
+            ["teams", org, slug, "external-teams"] => Route::ExternalTeams { org: own(org), slug: own(slug) },
+            ["teams", org, slug, "external-teams", id] => {
+                Route::ExternalTeam { org: own(org), slug: own(slug), id: own(id) }
+            }
             ["teams", org, slug] => Route::Team { org: own(org), slug: own(slug) },
             ["teams", org, slug, "members"] => Route::TeamMembers { org: own(org), slug: own(slug) },
             ["projects", org, project, "teams", slug] => {
@@ -54,6 +76,42 @@ impl Route {
             }
             _ => return None,
         })
+    }
+
+    /// The organisation it is about, as the address names it.
+    pub fn org(&self) -> Option<&str> {
+        match self {
+            Route::Index | Route::Orgs => None,
+            Route::Org { org }
+            | Route::Teams { org }
+            | Route::Team { org, .. }
+            | Route::TeamMembers { org, .. }
+            | Route::Members { org }
+            | Route::Member { org, .. }
+            | Route::MemberTeam { org, .. }
+            | Route::ProjectTeam { org, .. }
+            | Route::ExternalTeams { org, .. }
+            | Route::ExternalTeam { org, .. }
+            | Route::Integrations { org }
+            | Route::ScimGroups { org }
+            | Route::ScimGroup { org, .. } => Some(org),
+        }
+    }
+
+    /// The organisation and team that it is about, for the routes that look for the team first of all.
+    pub fn team(&self) -> Option<(&str, &str)> {
+        match self {
+            Route::Team { org, slug }
+            | Route::TeamMembers { org, slug }
+            | Route::ExternalTeams { org, slug }
+            | Route::ExternalTeam { org, slug, .. } => Some((org, slug)),
+            _ => None,
+        }
+    }
+
+    /// Whether it speaks SCIM, which answers JSON whatever is accepted.
+    pub fn is_scim(&self) -> bool {
+        matches!(self, Route::ScimGroups { .. } | Route::ScimGroup { .. })
     }
 
     /// The template without method.
@@ -69,19 +127,29 @@ impl Route {
             Route::Member { .. } => "/organizations/{org}/members/{id}/",
             Route::MemberTeam { .. } => "/organizations/{org}/members/{id}/teams/{slug}/",
             Route::ProjectTeam { .. } => "/projects/{org}/{project}/teams/{slug}/",
+            Route::ExternalTeams { .. } => "/teams/{org}/{slug}/external-teams/",
+            Route::ExternalTeam { .. } => "/teams/{org}/{slug}/external-teams/{id}/",
+            Route::Integrations { .. } => "/organizations/{org}/integrations/",
+            Route::ScimGroups { .. } => "/organizations/{org}/scim/v2/Groups",
+            Route::ScimGroup { .. } => "/organizations/{org}/scim/v2/Groups/{id}",
         }
     }
 
     /// The methods that have code behind them.
     pub fn methods(&self) -> &'static [&'static str] {
         match self {
-            Route::Index | Route::TeamMembers { .. } => &["GET"],
+            Route::Index | Route::TeamMembers { .. } | Route::Integrations { .. } => &["GET"],
             // GET only is played; PUT, POST and DELETE exist on the true server.
             Route::Orgs => &["GET", "POST"],
             Route::Teams { .. } | Route::Members { .. } => &["GET", "POST"],
             Route::Org { .. } | Route::Team { .. } | Route::Member { .. } => &["GET", "PUT", "DELETE"],
             Route::MemberTeam { .. } => &["GET", "POST", "PUT", "DELETE"],
             Route::ProjectTeam { .. } => &["POST", "DELETE"],
+            Route::ExternalTeams { .. } => &["POST"],
+            Route::ExternalTeam { .. } => &["PUT", "DELETE"],
+            // Only GET is played: writes through SCIM would make the team the identity provider's.
+            Route::ScimGroups { .. } => &["GET", "POST"],
+            Route::ScimGroup { .. } => &["GET", "PUT", "PATCH", "DELETE"],
         }
     }
 
@@ -92,33 +160,54 @@ impl Route {
     }
 
     /// The scopes of which one suffices for a method; empty for a method without any.
-    pub fn scopes(&self, method: &str, newer: bool) -> &'static [&'static str] {
-        match (self, method) {
-            (Route::Orgs | Route::Org { .. } | Route::Teams { .. }, "GET") => &ORG,
-            (Route::Orgs | Route::Org { .. }, "POST" | "PUT") => &["org:write", "org:admin"],
-            (Route::Orgs | Route::Org { .. }, "DELETE") => &["org:admin"],
-            (Route::Teams { .. }, "POST" | "PUT") => &["org:write", "org:admin", "team:write"],
-            (Route::Teams { .. }, "DELETE") => &["org:admin", "team:write"],
-            (Route::Team { .. } | Route::TeamMembers { .. }, "GET") => &TEAM,
-            (Route::Team { .. } | Route::TeamMembers { .. }, "POST" | "PUT") => &["team:write", "team:admin"],
-            (Route::Team { .. } | Route::TeamMembers { .. }, "DELETE") => &["team:admin"],
-            (Route::Members { .. } | Route::Member { .. }, "GET") => &MEMBER,
-            (Route::Members { .. } | Route::Member { .. }, "POST" | "PUT") => {
-                &["member:write", "member:admin"]
+    pub fn scopes(&self, method: &str, rules: &Rules) -> &'static [&'static str] {
+        match self {
+            Route::Index => &[],
+            Route::Orgs | Route::Org { .. } => match method {
+                "GET" => &ORG,
+                "POST" | "PUT" => &["org:write", "org:admin"],
+                "DELETE" => &["org:admin"],
+                _ => &[],
+            },
+            Route::Teams { .. } => match method {
+                "GET" => &ORG,
+                "POST" | "PUT" => &["org:write", "org:admin", "team:write"],
+                "DELETE" => &["org:admin", "team:write"],
+                _ => &[],
+            },
+            Route::Team { .. }
+            | Route::TeamMembers { .. }
+            | Route::ExternalTeams { .. }
+            | Route::ExternalTeam { .. }
+            | Route::ScimGroups { .. }
+            | Route::ScimGroup { .. } => match method {
+                "GET" => &TEAM,
+                "POST" | "PUT" | "PATCH" if self.is_scim() || method != "PATCH" => {
+                    &["team:write", "team:admin"]
+                }
+                "DELETE" => &["team:admin"],
+                _ => &[],
+            },
+            Route::Members { .. } | Route::Member { .. } => match (self, method) {
+                (_, "GET") => &MEMBER,
+                (_, "POST" | "PUT") => &["member:write", "member:admin"],
+                (Route::Members { .. }, "DELETE") => &["member:admin"],
+                // Anybody may leave; the handler looks closer.
+                (_, "DELETE") => &MEMBER,
+                _ => &[],
+            },
+            Route::MemberTeam { .. } => match method {
+                "GET" => rules.scopes_to_see_membership,
+                "PUT" => rules.scopes_for_team_role,
+                "POST" => &["org:read", "org:write", "team:write"],
+                "DELETE" => rules.scopes_to_leave,
+                _ => &[],
+            },
+            Route::ProjectTeam { .. } if matches!(method, "POST" | "DELETE") => {
+                &["project:write", "project:admin"]
             }
-            (Route::Members { .. }, "DELETE") => &["member:admin"],
-            // Anybody may leave; the handler looks closer.
-            (Route::Member { .. }, "DELETE") => &MEMBER,
-            (Route::MemberTeam { .. }, "GET" | "PUT") => {
-                &["org:read", "org:write", "member:read", "member:write", "member:admin"]
-            }
-            (Route::MemberTeam { .. }, "POST") => &["org:read", "org:write", "team:write"],
-            (Route::MemberTeam { .. }, "DELETE") if newer => {
-                &["org:read", "org:write", "org:admin", "team:admin"]
-            }
-            (Route::MemberTeam { .. }, "DELETE") => &["org:read", "org:write", "org:admin", "team:write"],
-            (Route::ProjectTeam { .. }, "POST" | "DELETE") => &["project:write", "project:admin"],
-            _ => &[],
+            Route::Integrations { .. } if method == "GET" => &INTEGRATIONS,
+            Route::ProjectTeam { .. } | Route::Integrations { .. } => &[],
         }
     }
 }

@@ -1,15 +1,16 @@
 //! One request to the pretend Sentry, from its address to its answer.
 //!
-//! The order of checks is the true server's: address, `Accept`, token (401), scope (403), method
+//! The order of checks is the true server's: gateway (at sentry.io), address, `Accept`, token (401), scope (403), method
 //! (405), the thing itself (404), access to it (403), then the body. The site must never look at a
 //! body before the caller is known to be allowed.
 
 use super::auth::{self, authenticate, Access, Caller};
+use super::era::Silo;
 use super::limits::{self, Counters, RateLimit};
 use super::paging::page;
 use super::route::{template, Route};
 use super::world::{Org, Who, World};
-use super::{invites, members, membership, render, teams};
+use super::{external, gateway, invites, members, membership, render, scim, teams};
 use crate::standin::described;
 use crate::standin::encode::percent_decode;
 use crate::standin::fault::Fault;
@@ -20,10 +21,18 @@ use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// The site behind the wire.
+/// The site behind the wire: one of a Sentry's servers, which share everything but their address.
 pub(crate) struct SentrySite {
     pub world: Arc<Mutex<World>>,
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
+    pub silo: Silo,
+}
+
+impl SentrySite {
+    /// What the gateway says by itself.
+    fn turned_away(&self, world: &World, request: &Request) -> Option<Response> {
+        gateway::turn_away(world, &self.silo, &Route::find(request.path())?)
+    }
 }
 
 impl Site for SentrySite {
@@ -36,7 +45,12 @@ impl Site for SentrySite {
     }
 
     fn admit(&self, request: &Request) -> Admission {
-        self.counters.admit(&lock(&self.world), request)
+        let world = lock(&self.world);
+        match self.turned_away(&world, request) {
+            // The gateway counts nothing.
+            Some(_) => self.counters.let_in(),
+            None => self.counters.admit(&world, request),
+        }
     }
 
     fn answer(&self, request: &Request, _fault: Option<&Fault>) -> Response {
@@ -44,8 +58,13 @@ impl Site for SentrySite {
         let Some(route) = Route::find(request.path()) else {
             return everywhere(unknown(request));
         };
+        if let Some(answer) = self.turned_away(&world, request) {
+            return everywhere(answer);
+        }
+        let elsewhere = gateway::take_elsewhere(&mut world, &self.silo);
         let answer = answer(&mut world, request, &route).unwrap_or_else(|refusal| refusal);
-        everywhere(endpoint(&route, answer))
+        world.orgs.extend(elsewhere);
+        everywhere(gateway::mark(&world, &self.silo, &route, request, endpoint(&route, answer)))
     }
 
     fn refusal(&self, _request: &Request, fault: &Fault) -> Response {
@@ -56,22 +75,25 @@ impl Site for SentrySite {
             }
             Fault::Refusal { status, message } => Response::json(*status, &json!({ "detail": message })),
             Fault::Unauthorized => auth::unauthorized("Invalid token"),
+            Fault::Gone { since, replacement } => Response::json(410, &json!({"message": GONE}))
+                .with("X-Sentry-Deprecation-Date", *since)
+                .with("X-Sentry-Replacement-Endpoint", *replacement),
             _ => {
-                let limit = lock(&self.world).limit.unwrap_or(RateLimit::per_second(40));
+                let world = lock(&self.world);
+                let limit = world.limit.unwrap_or(RateLimit::per_second(40));
                 let reset = epoch_seconds(SystemTime::now()) / limit.window_seconds + 1;
-                let mut response = limits::refusal(&limit);
-                response.headers.extend(limits::headers(
-                    &limit,
-                    0,
-                    reset * limit.window_seconds,
-                    "None".to_owned(),
-                ));
+                let mut response = limits::refusal(&limit, world.rules(), false);
+                let reset = reset * limit.window_seconds;
+                response.headers.extend(limits::headers(&limit, 0, reset, None, world.rules()));
                 response
             }
         };
         everywhere(response)
     }
 }
+
+/// What is said of a call that is going away, in the windows in which it already does.
+const GONE: &str = "This API no longer exists.";
 
 /// 500 as every fault of the true server shows.
 pub(crate) fn internal_error(world: &mut World) -> Response {
@@ -126,19 +148,19 @@ fn answer(world: &mut World, request: &Request, route: &Route) -> Result<Respons
         let response = Response::new(200, "text/html; charset=utf-8", "");
         return Ok(response.with("Access-Control-Max-Age", "3600"));
     }
-    if !accepts_json(request) {
+    if !route.is_scim() && !accepts_json(request) {
         return Err(Response::json(406, &json!({"detail": "Could not satisfy the request Accept header."})));
     }
     let caller = authenticate(world, request)?;
     if *route == Route::Index {
         return index(world, method, caller.as_ref());
     }
-    let scopes = route.scopes(method, world.newer());
+    let scopes = route.scopes(method, world.rules());
     let Some(caller) = caller else {
         return Err(auth::unauthorized("Authentication credentials were not provided."));
     };
     if !caller.scopes.iter().any(|own| scopes.contains(&own.as_str())) {
-        return Err(auth::forbidden());
+        return Err(auth::lacking(scopes, world.rules()));
     }
     if !route.methods().contains(&method) {
         return Err(not_allowed(method));
@@ -170,7 +192,7 @@ fn index(world: &World, method: &str, caller: Option<&Caller>) -> Result<Respons
     let value = json!({
         "version": "0",
         "auth": caller.map(|caller| json!({"scopes": caller.scopes})),
-        "user": user.map(render::own_user),
+        "user": user.map(|user| render::own_user(user, world.rules())),
     });
     Ok(Response::json(200, &value))
 }
@@ -183,25 +205,19 @@ fn dispatch(
     scopes: &[&str],
 ) -> Result<Response, Response> {
     let method = request.method.as_str();
-    let key = match route {
-        Route::Index | Route::Orgs => return orgs(world, method, caller),
-        Route::Team { org, slug } | Route::TeamMembers { org, slug } => {
-            let entered = enter_team(world, caller, org, slug, scopes)?;
-            let members = matches!(route, Route::TeamMembers { .. });
-            return one_team(world, request, entered, members);
-        }
-        Route::Org { org }
-        | Route::Teams { org }
-        | Route::Members { org }
-        | Route::Member { org, .. }
-        | Route::MemberTeam { org, .. }
-        | Route::ProjectTeam { org, .. } => org,
-    };
+    if let Some((org, slug)) = route.team() {
+        let (org, team, access) = enter_team(world, caller, org, slug, scopes)?;
+        return one_team(world, request, route, (org, team, &access));
+    }
+    let Some(key) = route.org() else { return orgs(world, method, caller) };
     let (org, access) = enter(world, caller, key, scopes)?;
+    if route.is_scim() && (world.orgs.get(&org).is_none_or(|org| !org.scim) || method != "GET") {
+        return Err(auth::forbidden());
+    }
     match (route, method) {
         (Route::Teams { .. }, "GET") => teams::list(world, request, org, &access),
         (Route::Teams { .. }, _) => teams::create(world, request, org, &access),
-        (Route::Members { .. }, "GET") => members::list(world, request, org),
+        (Route::Members { .. }, "GET") => members::list(world, request, org, &access),
         (Route::Members { .. }, _) => invites::create(world, request, org, &access),
         (Route::Member { id, .. }, _) => {
             let id = members::find(world, org, id, &access)?;
@@ -214,6 +230,9 @@ fn dispatch(
         (Route::ProjectTeam { project, slug, .. }, _) => {
             teams::link_project(world, method, org, project, slug, &access)
         }
+        (Route::Integrations { .. }, _) => external::integrations(world, request, org, &access),
+        (Route::ScimGroups { .. }, _) => scim::groups(world, request, org),
+        (Route::ScimGroup { id, .. }, _) => scim::one(world, request, org, id),
         _ => org_details(world, request, org, &access),
     }
 }
@@ -221,13 +240,15 @@ fn dispatch(
 fn one_team(
     world: &mut World,
     request: &Request,
-    (org, team, access): (u64, u64, Access),
-    members: bool,
+    route: &Route,
+    (org, team, access): (u64, u64, &Access),
 ) -> Result<Response, Response> {
-    match request.method.as_str() {
-        "GET" if members => teams::members(world, request, org, team),
-        "GET" => teams::get(world, request, org, team, &access),
-        "PUT" => teams::update(world, request, org, team, &access),
+    match (route, request.method.as_str()) {
+        (Route::ExternalTeams { .. }, _) => external::create(world, request, org, team, access),
+        (Route::ExternalTeam { id, .. }, _) => external::change(world, request, org, team, id, access),
+        (Route::TeamMembers { .. }, _) => teams::members(world, request, org, team, access),
+        (_, "GET") => teams::get(world, request, org, team, access),
+        (_, "PUT") => teams::update(world, request, org, team, access),
         _ => teams::delete(world, org, team),
     }
 }
@@ -235,7 +256,7 @@ fn one_team(
 /// The organisation and the caller's access to it.
 fn enter(world: &World, caller: &Caller, key: &str, scopes: &[&str]) -> Result<(u64, Access), Response> {
     let org = find_org(world, key)?;
-    let access = Access::of(caller, org);
+    let access = Access::of(caller, org, world.rules());
     if !access.any(scopes) {
         return Err(auth::forbidden());
     }
@@ -256,8 +277,9 @@ fn enter_team(
 ) -> Result<(u64, u64, Access), Response> {
     let org = find_org(world, org)?;
     let team = world.team_by_key(org, slug).and_then(|id| org.teams.get(&id));
-    let team = team.filter(|team| !team.pending_deletion).ok_or_else(auth::missing)?;
-    let access = Access::of(caller, org);
+    let by_id = world.rules().pending_answers_by_id && world.id_in_url(slug).is_some();
+    let team = team.filter(|team| by_id || !team.pending_deletion).ok_or_else(auth::missing)?;
+    let access = Access::of(caller, org, world.rules());
     if !access.may_use_team(org, team, scopes) {
         return Err(auth::forbidden());
     }

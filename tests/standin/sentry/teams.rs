@@ -2,10 +2,12 @@
 //!
 //! Facts: POST answers 409 for a taken slug, PUT 400; a team made with a name alone gets a slug of
 //! its own each time; DELETE only renames the row (slug, `-`, random, cut to 50) and marks it, so a
-//! slug of 50 characters stays taken and a second pending one of 49 collides (500).
+//! slug of 50 characters stays taken and a second pending one of 49 collides (500). Today a pending team is found by its id,
+//! and a team that an identity provider manages can not be changed.
 
 use super::auth::{self, Access};
 use super::body;
+use super::era::Rules;
 use super::render::{self, field_errors};
 use super::search::tokens;
 use super::site::{internal_error, listing};
@@ -78,12 +80,12 @@ fn numeric(slug: &str) -> bool {
 }
 
 /// The complaints about a slug that is not blank. `words` is what the method says of a bad one.
-fn slug_faults(value: &Value, words: &str, newer: bool) -> Result<String, Vec<String>> {
+fn slug_faults(value: &Value, words: &str, rules: &Rules) -> Result<String, Vec<String>> {
     let Some(slug) = body::text(value) else {
         return Err(vec![words.to_owned()]);
     };
     let mut faults = body::text_faults(&slug, 50);
-    if !good_slug(&slug) || newer && numeric(&slug) {
+    if !good_slug(&slug) || !rules.numeric_slugs && numeric(&slug) {
         faults.push(words.to_owned());
     }
     if faults.is_empty() {
@@ -93,11 +95,11 @@ fn slug_faults(value: &Value, words: &str, newer: bool) -> Result<String, Vec<St
     }
 }
 
-fn slug_words(newer: bool, put: bool) -> &'static str {
-    match (newer, put) {
-        (true, _) => "Enter a valid slug consisting of lowercase letters, numbers, underscores or hyphens. It cannot be entirely numeric.",
-        (false, true) => "This value does not match the required pattern.",
-        (false, false) => "Enter a valid slug consisting of lowercase letters, numbers, underscores or hyphens.",
+fn slug_words(rules: &Rules, put: bool) -> &'static str {
+    match (rules.numeric_slugs, put) {
+        (false, _) => "Enter a valid slug consisting of lowercase letters, numbers, underscores or hyphens. It cannot be entirely numeric.",
+        (true, true) => "This value does not match the required pattern.",
+        (true, false) => "Enter a valid slug consisting of lowercase letters, numbers, underscores or hyphens.",
     }
 }
 
@@ -107,7 +109,7 @@ struct NewTeam {
     idp_provisioned: bool,
 }
 
-fn read_new(request: &Request, newer: bool) -> Result<NewTeam, Response> {
+fn read_new(request: &Request, rules: &Rules) -> Result<NewTeam, Response> {
     let data = body::read_last(request)?;
     if !data.is_object() {
         return Err(body::not_an_object(&data));
@@ -129,7 +131,7 @@ fn read_new(request: &Request, newer: bool) -> Result<NewTeam, Response> {
         Some(value) if body::text(value).as_deref() == Some("") => {
             errors.push(("slug", vec!["This field may not be blank.".to_owned()]));
         }
-        Some(value) => match slug_faults(value, slug_words(newer, false), newer) {
+        Some(value) => match slug_faults(value, slug_words(rules, false), rules) {
             Ok(slug) => new.slug = Some(slug),
             Err(faults) => errors.push(("slug", faults)),
         },
@@ -169,7 +171,7 @@ pub(crate) fn create(
     org: u64,
     access: &Access,
 ) -> Result<Response, Response> {
-    let new = read_new(request, world.newer())?;
+    let new = read_new(request, access.rules)?;
     let slug = match &new.slug {
         Some(slug) => slug.clone(),
         None => free_slug(world, org, new.name.as_deref().unwrap_or("")),
@@ -211,7 +213,7 @@ pub(crate) fn insert(world: &mut World, org: u64, slug: &str, name: &str, idp_pr
 }
 
 /// The slug of a name: at most 30 characters, a random tail when taken, 12 hex digits when nothing
-/// of the name is usable. Newer servers also never make an all-digit one.
+/// of the name is usable. Where a slug can not be all digits, that gets a random tail too.
 fn free_slug(world: &mut World, org: u64, name: &str) -> String {
     let mut base: String = slugify(name).chars().take(30).collect();
     base = base.trim_matches('-').to_owned();
@@ -219,7 +221,7 @@ fn free_slug(world: &mut World, org: u64, name: &str) -> String {
         base = world.rng.hex(12);
     }
     const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
-    if world.newer() && numeric(&base) {
+    if !world.rules().numeric_slugs && numeric(&base) {
         base = format!("{base}-{}", world.rng.text(LETTERS, 3));
     }
     let taken =
@@ -286,17 +288,17 @@ pub(crate) fn update(
     if !data.is_object() {
         return Err(internal_error(world));
     }
-    let newer = world.newer();
+    let rules = access.rules;
     let row = team_of(world, org, team)?;
-    let asks_role = data.get("orgRole").is_some_and(|role| !role.is_null());
-    if row.idp_provisioned && (asks_role || newer) {
+    let asks_role = rules.teams_have_org_role && data.get("orgRole").is_some_and(|role| !role.is_null());
+    if row.idp_provisioned && (asks_role || !rules.managed_teams_change) {
         return Err(Response::json(403, &json!({ "detail": MANAGED })));
     }
     if asks_role && !access.has("org:admin") {
         let detail = "You must have the role of owner to perform this action.";
         return Err(Response::json(403, &json!({ "detail": detail })));
     }
-    let (name, slug) = read_changes(&data, org_of(world, org)?, team, newer)?;
+    let (name, slug) = read_changes(&data, org_of(world, org)?, team, rules)?;
     let org = world.orgs.get_mut(&org).ok_or_else(auth::missing)?;
     if let Some(slug) = slug {
         org.set_slug(team, &slug);
@@ -310,7 +312,7 @@ pub(crate) fn update(
 
 type Changes = (Option<String>, Option<String>);
 
-fn read_changes(data: &Value, org: &Org, team: u64, newer: bool) -> Result<Changes, Response> {
+fn read_changes(data: &Value, org: &Org, team: u64, rules: &Rules) -> Result<Changes, Response> {
     let mut errors: Vec<(&str, Vec<String>)> = Vec::new();
     let (mut name, mut slug) = (None, None);
     match data.get("name") {
@@ -333,7 +335,7 @@ fn read_changes(data: &Value, org: &Org, team: u64, newer: bool) -> Result<Chang
         Some(value) if body::text(value).as_deref() == Some("") => {
             errors.push(("slug", vec!["This field may not be blank.".to_owned()]));
         }
-        Some(value) => match slug_faults(value, slug_words(newer, true), newer) {
+        Some(value) => match slug_faults(value, slug_words(rules, true), rules) {
             Ok(text) if org.slugs.get(&text).is_some_and(|&id| id != team) => {
                 errors.push(("slug", vec![format!("The slug \"{text}\" is already in use.")]));
             }
@@ -341,7 +343,7 @@ fn read_changes(data: &Value, org: &Org, team: u64, newer: bool) -> Result<Chang
             Err(faults) => errors.push(("slug", faults)),
         },
     }
-    if data.get("orgRole").is_some_and(Value::is_null) {
+    if rules.teams_have_org_role && data.get("orgRole").is_some_and(Value::is_null) {
         errors.push(("orgRole", vec!["This field may not be null.".to_owned()]));
     }
     if errors.is_empty() {
@@ -354,8 +356,12 @@ fn read_changes(data: &Value, org: &Org, team: u64, newer: bool) -> Result<Chang
 /// `DELETE /teams/{org}/{slug}/`: marks the row and frees the slug, as far as 50 characters allow.
 pub(crate) fn delete(world: &mut World, org: u64, team: u64) -> Result<Response, Response> {
     let row = team_of(world, org, team)?;
-    if row.idp_provisioned && world.newer() {
+    if row.idp_provisioned && !world.rules().managed_teams_change {
         return Err(Response::json(403, &json!({ "detail": MANAGED })));
+    }
+    if row.pending_deletion {
+        // Found by its id: there is nothing left to do.
+        return Ok(Response::empty(204));
     }
     let slug = row.slug.clone();
     let renamed: String = format!("{slug}-{}", world.rng.hex(32)).chars().take(50).collect();
@@ -371,7 +377,13 @@ pub(crate) fn delete(world: &mut World, org: u64, team: u64) -> Result<Response,
 }
 
 /// `GET /teams/{org}/{slug}/members/`: by invited address, then by membership row.
-pub(crate) fn members(world: &World, request: &Request, org: u64, team: u64) -> Result<Response, Response> {
+pub(crate) fn members(
+    world: &World,
+    request: &Request,
+    org: u64,
+    team: u64,
+    access: &Access,
+) -> Result<Response, Response> {
     let (org, team) = (org_of(world, org)?, team_of(world, org, team)?);
     let mut rows: Vec<(u64, &Member, Option<String>)> = team
         .rows
@@ -382,7 +394,7 @@ pub(crate) fn members(world: &World, request: &Request, org: u64, team: u64) -> 
     // Nothing invited sorts last, as in the true server's database.
     rows.sort_by_key(|(row, member, _)| (member.invited.is_none(), member.invited.clone(), *row));
     listing(world, request, rows, |(_, member, role)| {
-        let mut value = render::member(world, member);
+        let mut value = render::listed_member(world, member, access);
         value["teamRole"] = role.into();
         value["teamSlug"] = team.slug.clone().into();
         value

@@ -3,19 +3,11 @@
 //! Plain data and the few changes that must keep two sides in step. No rule of the web interface
 //! is decided here; the route modules do that.
 
+use super::era::{Era, Rules};
 use super::limits::{InviteCounts, RateLimit};
 use crate::standin::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
-
-/// Which Sentry is played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// 23.7.1, as recorded.
-    Observed,
-    /// What the published schema and source of 2026 say differently; read there, never observed.
-    Newer,
-}
 
 /// Where an organisation's member stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +37,26 @@ pub(crate) struct Email {
     pub verified: bool,
 }
 
-/// The link from a Sentry user to a name on GitHub or elsewhere.
+/// The link from a Sentry user or team to a name on GitHub or elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct External {
     pub id: u64,
     pub provider: String,
     pub name: String,
+    /// The other side's own id, where it is known.
+    pub external_id: Option<String>,
+    pub integration: u64,
+}
+
+/// An installed integration with GitHub or another host.
+#[derive(Clone, Debug)]
+pub(crate) struct Integration {
+    pub id: u64,
+    pub provider: String,
+    /// What it is called; the other side's name of the organisation.
+    pub name: String,
+    /// `github.com/ORG`.
+    pub domain: String,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +67,7 @@ pub(crate) struct User {
     pub email: String,
     pub emails: Vec<Email>,
     pub active: bool,
+    pub suspended: bool,
     pub created: SystemTime,
     pub external: Vec<External>,
     /// Stands for an integration; has no password.
@@ -74,6 +81,8 @@ pub(crate) struct Member {
     pub user: Option<u64>,
     /// The invited address; `None` once the person has joined.
     pub invited: Option<String>,
+    /// The name of a service account, which is a member without a user.
+    pub service: Option<String>,
     pub role: String,
     pub status: InviteStatus,
     pub expired: bool,
@@ -121,6 +130,15 @@ pub(crate) struct Org {
     pub name: String,
     pub created: SystemTime,
     pub open_membership: bool,
+    /// Where its data is: the `us` of `us.sentry.io`.
+    pub region: String,
+    /// An identity provider with SCIM switched on.
+    pub scim: bool,
+    /// Whether the plan lets anybody be invited.
+    pub invites: bool,
+    /// Whether the plan has code owners, and with them external teams.
+    pub codeowners: bool,
+    pub integrations: BTreeMap<u64, Integration>,
     pub teams: BTreeMap<u64, Team>,
     /// Every row's slug, pending deletions included: that is what makes some slugs taken.
     pub slugs: BTreeMap<String, u64>,
@@ -160,13 +178,20 @@ pub(crate) struct Ids {
     pub row: u64,
     pub project: u64,
     pub external: u64,
+    pub integration: u64,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct World {
-    pub dialect: Dialect,
+    pub era: Era,
     /// `http://127.0.0.1:PORT`; stands in `Link` headers.
     pub base: String,
+    /// Whether it is sentry.io, whose organisations live in regions.
+    pub regional: bool,
+    /// Whether a gateway stands before the regions' own hosts too.
+    pub gateway_everywhere: bool,
+    /// The addresses of the regions' own hosts that are played.
+    pub region_hosts: BTreeMap<String, String>,
     pub limit: Option<RateLimit>,
     pub orgs: BTreeMap<u64, Org>,
     pub users: BTreeMap<u64, User>,
@@ -179,35 +204,65 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub fn new(dialect: Dialect) -> World {
+    pub fn new(era: Era) -> World {
         World {
-            dialect,
+            era,
             base: String::new(),
+            regional: false,
+            gateway_everywhere: true,
+            region_hosts: BTreeMap::new(),
             limit: None,
             orgs: BTreeMap::new(),
             users: BTreeMap::new(),
             tokens: BTreeMap::new(),
             invites: InviteCounts::default(),
-            ids: Ids { org: 2, team: 2, member: 1, user: 2, email: 2, row: 1, project: 2, external: 1 },
+            ids: Ids {
+                org: 2,
+                team: 2,
+                member: 1,
+                user: 2,
+                email: 2,
+                row: 1,
+                project: 2,
+                external: 1,
+                integration: 1,
+            },
             n_teams_ever: 0,
             rng: Rng::new(0x5e17),
         }
     }
 
-    pub fn newer(&self) -> bool {
-        self.dialect == Dialect::Newer
+    /// What this Sentry does where eras differ.
+    pub fn rules(&self) -> &'static Rules {
+        self.era.rules()
     }
 
-    /// An organisation by slug; newer servers also take the id.
+    /// An organisation by slug or, where that is so, by id.
     pub fn org_by_key(&self, key: &str) -> Option<u64> {
-        let by_slug = self.orgs.values().find(|org| org.slug == key).map(|org| org.id);
-        by_slug.or_else(|| key.parse().ok().filter(|id| self.newer() && self.orgs.contains_key(id)))
+        if let Some(id) = self.id_in_url(key) {
+            return self.orgs.contains_key(&id).then_some(id);
+        }
+        self.orgs.values().find(|org| org.slug == key).map(|org| org.id)
     }
 
-    /// A team row by slug, pending deletions included; newer servers also take the id.
+    /// A team row by slug or, where that is so, by id; pending deletions included.
     pub fn team_by_key(&self, org: &Org, key: &str) -> Option<u64> {
-        let by_slug = org.slugs.get(key).copied();
-        by_slug.or_else(|| key.parse().ok().filter(|id| self.newer() && org.teams.contains_key(id)))
+        if let Some(id) = self.id_in_url(key) {
+            return org.teams.contains_key(&id).then_some(id);
+        }
+        org.slugs.get(key).copied()
+    }
+
+    /// The id that a part of an address is; a number too large for one is nobody's id.
+    pub fn id_in_url(&self, key: &str) -> Option<u64> {
+        let digits = !key.is_empty() && key.chars().all(|letter| letter.is_ascii_digit());
+        (digits && self.rules().ids_in_urls).then(|| key.parse().unwrap_or(u64::MAX))
+    }
+
+    /// The address of a region's own host.
+    pub fn region_url(&self, region: &str) -> String {
+        let known = self.region_hosts.get(region).cloned();
+        known.unwrap_or_else(|| format!("https://{region}.sentry.io"))
     }
 
     pub fn user_of(&self, member: &Member) -> Option<&User> {
@@ -244,6 +299,30 @@ impl World {
         person.teams.insert(row, team.id);
         org.requests.remove(&(team.id, member));
         true
+    }
+
+    /// The organisation's integration with GitHub, made if there is none.
+    pub fn github_of(&mut self, org: u64) -> u64 {
+        let own = self
+            .orgs
+            .get(&org)
+            .and_then(|org| org.integrations.values().find(|own| own.provider == "github"));
+        if let Some(own) = own {
+            return own.id;
+        }
+        let name = self.orgs.get(&org).map_or_else(String::new, |org| org.slug.clone());
+        self.add_integration(org, "github", &format!("github.com/{name}"))
+    }
+
+    /// Installs an integration; gives its id.
+    pub fn add_integration(&mut self, org: u64, provider: &str, domain: &str) -> u64 {
+        let id = World::next_id(&mut self.ids.integration);
+        let name = domain.rsplit('/').next().unwrap_or(domain).to_owned();
+        let integration = Integration { id, provider: provider.to_owned(), name, domain: domain.to_owned() };
+        if let Some(org) = self.orgs.get_mut(&org) {
+            org.integrations.insert(id, integration);
+        }
+        id
     }
 
     pub fn next_id(counter: &mut u64) -> u64 {

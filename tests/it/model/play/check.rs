@@ -5,7 +5,8 @@ use sentry_team_sync::slug;
 
 use super::{Sequence, STRANGER};
 use crate::model::org::FOREIGN;
-use crate::standin::{Comparison, GithubTeamView};
+use crate::standin::{Call, Comparison, Delivery, GithubTeamView};
+use crate::world::Truth;
 
 impl Sequence {
     /// What was there before the mirror is not deleted because it is no longer to be seen.
@@ -38,6 +39,7 @@ impl Sequence {
         assert!(held.is_empty() && status["failed"] == 0, "held or failed: {}", self.context());
         self.check_strangers();
         self.check_calls();
+        self.check_mode();
     }
 
     /// What differs, apart from what is nobody's business.
@@ -79,7 +81,9 @@ impl Sequence {
         };
         let never: Vec<_> = steady
             .iter()
-            .filter_map(|person| self.world.sentry.member_id(&person.address))
+            .map(|person| &person.address)
+            .chain(self.org.crowd.values().map(|(_, address)| address))
+            .filter_map(|address| self.world.sentry.member_id(address))
             .chain([self.stranger])
             .filter(|member| !taken_back(member))
             .map(|member| format!("/members/{member}/teams/"))
@@ -94,8 +98,30 @@ impl Sequence {
         }
         let before = 1 + usize::from(self.legacy.is_some());
         let made = self.world.sentry.n_teams_ever() - before;
-        let most = self.org.ever.len();
+        // What was announced may have been carried out, and undone.
+        let announced = self.announced_and_sent();
+        let most = self.org.ever.len() + announced;
         assert!(made <= most, "{made} teams were made for {most}: {}", self.context());
+        let ends = |call: &&Call| call.route == "DELETE /teams/{org}/{slug}/" && call.status < 300;
+        let ended = self.world.sentry.wire.calls().iter().filter(ends).count();
+        let most = self.org.deleted.len() + announced;
+        assert!(ended <= most, "{ended} teams were deleted for {most}: {}", self.context());
+    }
+
+    /// How often somebody was told of an end that never was.
+    fn announced_and_sent(&self) -> usize {
+        let told = |sent: &&Delivery| self.announced.iter().any(|told| told.guid == sent.guid);
+        self.sent.iter().filter(told).count()
+    }
+
+    /// Nothing but GitHub's own word says what its token may do.
+    fn check_mode(&self) {
+        let mode = if self.truth == Truth::Github { "read" } else { "payload" };
+        assert_eq!(self.world.status()["mode"], mode, "{}", self.context());
+        let lines = self.logs.iter().flat_map(|log| log.lock().expect("log").clone());
+        let other = if self.truth == Truth::Github { "mode: payload" } else { "mode: read" };
+        let wrong: Vec<_> = lines.filter(|line| line.contains(other)).collect();
+        assert!(wrong.is_empty(), "{wrong:?}: {}", self.context());
     }
 
     /// Everything that helps to find out what happened.

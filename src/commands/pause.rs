@@ -1,0 +1,89 @@
+//! The commands `pause` and `resume`.
+
+use std::time::Duration;
+
+use super::{Bench, Reply};
+use crate::audit::{Audit, Entry};
+use crate::clock::Timestamp;
+use crate::escape::{plain, Quoted};
+use crate::journal::{Entry as Write, NotKept};
+use crate::reconcile::read::Progress;
+use crate::state::record::Record;
+use crate::state::Pause;
+use crate::words::counted;
+
+/// How long a reason may be, in characters.
+const REASON: usize = 300;
+/// No call takes longer.
+const UNDER_WAY: Duration = Duration::from_secs(120);
+
+/// Stops all writes to Sentry, and returns when none is under way any more.
+pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
+    let reason = plain(reason.unwrap_or_default(), REASON);
+    let pause = Pause { reason: reason.as_str().into(), at: Timestamp::now() };
+    let record = Record::Paused { reason: pause.reason.clone(), at: pause.at };
+    let before = bench.journal.decide(|state| match &state.paused {
+        Some(before) => Write::Nothing(Some(before.clone())),
+        None => Write::Keep(vec![record], None),
+    });
+    let mut reply = Reply::default();
+    match before {
+        Err(NotKept(why)) => return Reply::failed(format_args!("failed to record the pause: {why}")),
+        Ok(Some(before)) => {
+            reply.say(&format!("already paused: {before}"));
+            return reply;
+        }
+        Ok(None) => {}
+    }
+    log::warn!("writes paused: reason={}", Quoted(&reason));
+    tell_audit(bench, "pause", &reason);
+    match bench.engine {
+        Some(engine) => {
+            progress("waiting for calls that are under way");
+            if !engine.writes.wait_for_none(UNDER_WAY) {
+                reply.fail("a call that was already under way has not ended yet; no other one will be made");
+            }
+            reply.say("paused: no more writes to Sentry; deliveries are still accepted, and GitHub and Sentry are still compared");
+        }
+        None => reply.say("paused: no service is running; one that starts will not write to Sentry"),
+    }
+    reply.say("to resume: sentry-team-sync resume");
+    reply
+}
+
+/// Allows writes again.
+pub fn resume(bench: &Bench) -> Reply {
+    let was = bench.journal.decide(|state| match &state.paused {
+        Some(pause) => Write::Keep(vec![Record::Resumed], Some(pause.clone())),
+        None => Write::Nothing(None),
+    });
+    let mut reply = Reply::default();
+    match was {
+        Err(NotKept(why)) => {
+            return Reply::failed(format_args!("failed to record the end of the pause: {why}"))
+        }
+        Ok(None) => reply.say("not paused"),
+        Ok(Some(pause)) => {
+            log::info!("writes resumed: paused_since={}", pause.at);
+            tell_audit(bench, "resume", &format!("paused since {}", pause.at));
+            let n_queued = bench.journal.read(|state| state.deliveries.n_queued());
+            let queued = counted(n_queued, "queued delivery", "queued deliveries");
+            reply.say(&match bench.engine {
+                Some(_) => format!("resumed: working through {queued}, then comparing GitHub and Sentry"),
+                None => {
+                    format!("resumed: no service is running; {queued} will be worked through when one starts")
+                }
+            });
+        }
+    }
+    reply
+}
+
+/// What a person has decided. Whoever it was belongs into this entry.
+fn tell_audit(bench: &Bench, decision: &'static str, reason: &str) {
+    let entry = Entry { event: "command", decision, ..Entry::default() }.because(reason);
+    match bench.engine {
+        Some(engine) => engine.audit.write(entry),
+        None => Audit::new(&bench.settings.state_dir, bench.settings.audit_keep).write(entry),
+    }
+}

@@ -1,0 +1,112 @@
+//! How long GitHub has not shown a list completely, and how long somebody has stayed in a team because of that. In
+//! memory: after a restart the time counts anew, from the next comparison.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::plan::{Incomplete, LeftIn, Plan};
+use crate::clock::Timestamp;
+use crate::ids::{GithubTeamId, MemberId};
+use crate::snapshot::List;
+
+/// A list that stays incomplete for so long is nothing that passes.
+pub const LASTING: Duration = Duration::from_secs(24 * 3600);
+
+/// What the comparisons since the start have found.
+#[derive(Debug, Default)]
+pub struct Incompleteness(Mutex<Known>);
+
+/// What is incomplete now, each with since when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The lists, as the last comparison found them.
+    pub lists: BTreeMap<List, (Incomplete, Timestamp)>,
+    /// People who would have been taken out of teams.
+    pub left_in: BTreeMap<(GithubTeamId, MemberId), (LeftIn, Timestamp)>,
+}
+
+impl Incompleteness {
+    /// Takes over what a comparison has found.
+    pub fn learn(&self, plan: &Plan, now: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).learn(plan, now);
+    }
+
+    /// What is incomplete now.
+    pub fn known(&self) -> Known {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Known {
+    fn learn(&mut self, plan: &Plan, now: Timestamp) {
+        let lists = plan.incomplete.iter().map(|entry| {
+            let since = self.lists.get(&entry.list).map_or(now, |(_, since)| *since);
+            (entry.list, (entry.clone(), since))
+        });
+        let lists = lists.collect();
+        let left_in = plan.left_in.iter().map(|left| {
+            let key = (left.team, left.removal.member);
+            let since = self.left_in.get(&key).map_or(now, |(_, since)| *since);
+            (key, (left.clone(), since))
+        });
+        *self = Self { left_in: left_in.collect(), lists };
+    }
+
+    /// Since when the list that has been incomplete the longest is.
+    pub fn oldest_list(&self) -> Option<Timestamp> {
+        self.lists.values().map(|(_, since)| *since).min()
+    }
+
+    /// Since when somebody stays who would have been taken out.
+    pub fn oldest_left_in(&self) -> Option<Timestamp> {
+        self.left_in.values().map(|(_, since)| *since).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::plan::Removal;
+    use crate::snapshot::Gap;
+
+    fn plan(lists: &[List], members: &[u64]) -> Plan {
+        let gap = Gap { shown: 1, counted: None, nulls: 1 };
+        let entry = |list: &List| Incomplete { list: *list, what: list.to_string(), gap };
+        let left = |member: &u64| LeftIn {
+            team: GithubTeamId(1),
+            slug: "crew".into(),
+            removal: Removal {
+                user: None,
+                who: "ana".into(),
+                member: MemberId(*member),
+                why: "left the GitHub team",
+                held: None,
+            },
+            because: "why",
+        };
+        Plan {
+            incomplete: lists.iter().map(entry).collect(),
+            left_in: members.iter().map(left).collect(),
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn what_stays_incomplete_keeps_its_beginning_and_what_is_whole_again_is_forgotten() {
+        let open = Incompleteness::default();
+        let crew = List::Members(GithubTeamId(1));
+        open.learn(&plan(&[List::People], &[5]), Timestamp(10));
+        open.learn(&plan(&[List::People, crew], &[5, 6]), Timestamp(20));
+        let known = open.known();
+        assert_eq!((known.lists[&List::People].1, known.lists[&crew].1), (Timestamp(10), Timestamp(20)));
+        assert_eq!((known.oldest_list(), known.oldest_left_in()), (Some(Timestamp(10)), Some(Timestamp(10))));
+        open.learn(&plan(&[crew], &[6]), Timestamp(30));
+        let known = open.known();
+        assert_eq!((known.oldest_list(), known.oldest_left_in()), (Some(Timestamp(20)), Some(Timestamp(20))));
+        open.learn(&plan(&[], &[]), Timestamp(40));
+        assert_eq!(open.known(), Known::default());
+        open.learn(&plan(&[crew], &[6]), Timestamp(50));
+        assert_eq!(open.known().oldest_list(), Some(Timestamp(50)), "it was whole in between");
+    }
+}

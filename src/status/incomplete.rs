@@ -1,0 +1,143 @@
+//! What GitHub does not show completely, and who stays in a team because of that.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{Status, SHOWN};
+use crate::clock::{short, Timestamp};
+use crate::reconcile::incomplete::{Known, LASTING};
+use crate::words::counted;
+
+/// What GitHub does not show completely.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct IncompleteView {
+    /// How many lists these are.
+    pub n_lists: usize,
+    /// Since when the first of them has been incomplete.
+    pub since: Option<String>,
+    /// Some of them.
+    pub lists: Vec<ListView>,
+    /// How many people stay in teams whom a comparison would have taken out.
+    pub n_not_removed: usize,
+    /// Since when the first of them does.
+    pub not_removed_since: Option<String>,
+    /// Some of them, and why.
+    pub not_removed: Vec<String>,
+}
+
+/// One incomplete list.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListView {
+    /// Which.
+    pub list: String,
+    /// What it lacks.
+    pub gap: String,
+    /// Since when.
+    pub since: String,
+}
+
+impl IncompleteView {
+    pub(super) fn of(known: &Known) -> Self {
+        let lists = known.lists.values().map(|(entry, since)| ListView {
+            list: entry.what.clone(),
+            gap: entry.gap.to_string(),
+            since: since.to_string(),
+        });
+        let not_removed = known.left_in.values().map(|(left, _)| {
+            let who = crate::escape::plain(&left.removal.who, 80);
+            format!("{who} in {}: {}; {}", left.slug, left.removal.why, left.because)
+        });
+        Self {
+            n_lists: known.lists.len(),
+            since: known.oldest_list().map(|at| at.to_string()),
+            lists: lists.take(SHOWN).collect(),
+            n_not_removed: known.left_in.len(),
+            not_removed_since: known.oldest_left_in().map(|at| at.to_string()),
+            not_removed: not_removed.take(SHOWN).collect(),
+        }
+    }
+
+    /// What to know of it where somebody asks whether all is in step.
+    pub(super) fn sentence(&self) -> String {
+        let lists = counted(self.n_lists, "list is incomplete", "lists are incomplete");
+        match (self.n_lists, self.n_not_removed) {
+            (0, 0) => String::new(),
+            (_, 0) => format!(" On GitHub {lists}, and nobody is removed because of that."),
+            (_, n) => {
+                let people = counted(n, "person stays in a team", "people stay in teams");
+                format!(" {people} because too little could be read from GitHub; `sentry-team-sync status` names them.")
+            }
+        }
+    }
+
+    /// What has lasted for so long that somebody has to look at it.
+    pub(super) fn warning(known: &Known, now: Timestamp) -> Option<String> {
+        let lasting = |since: &Timestamp| now.since(*since) >= LASTING;
+        let lists = known.lists.values().filter(|(_, since)| lasting(since));
+        let (n, oldest) = lists.fold((0, None), |(n, oldest): (usize, Option<Timestamp>), (_, since)| {
+            (n + 1, Some(oldest.map_or(*since, |oldest| oldest.min(*since))))
+        });
+        let oldest = oldest?;
+        Some(format!(
+            "GitHub has not shown {} completely for {}: nobody is removed because of that; see `sentry-team-sync check`",
+            counted(n, "list", "lists"),
+            short(now.since(oldest))
+        ))
+    }
+}
+
+impl Status {
+    pub(super) fn write_incomplete(&self, text: &mut String) {
+        let incomplete = &self.incomplete;
+        for ListView { list, gap, since } in &incomplete.lists {
+            let _ = writeln!(text, "incomplete on GitHub since {since}: {list}: {gap}");
+        }
+        for who in &incomplete.not_removed {
+            let _ = writeln!(text, "not removed: {who}");
+        }
+        for (what, shown, all) in [
+            ("lists are incomplete", incomplete.lists.len(), incomplete.n_lists),
+            ("people are not removed", incomplete.not_removed.len(), incomplete.n_not_removed),
+        ] {
+            if all > shown {
+                let _ = writeln!(text, "… and {} more {what}", all - shown);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::plan::Incomplete;
+    use crate::snapshot::{Gap, List};
+
+    #[test]
+    fn only_what_lasts_is_a_warning() {
+        let at = Timestamp::parse("2026-11-25T12:00:00Z").unwrap();
+        let gap = Gap { shown: 100, counted: Some(101), nulls: 1 };
+        let entry = |list: List| Incomplete { list, what: list.to_string(), gap };
+        let mut known = Known::default();
+        assert_eq!(IncompleteView::warning(&known, at), None);
+        known.lists.insert(List::Teams, (entry(List::Teams), at));
+        known.lists.insert(List::People, (entry(List::People), at.after(LASTING)));
+        assert_eq!(IncompleteView::warning(&known, at.after(LASTING / 2)), None);
+        let told = IncompleteView::warning(&known, at.after(LASTING)).unwrap();
+        assert!(told.starts_with("GitHub has not shown 1 list completely for 24h"), "{told}");
+        let view = IncompleteView::of(&known);
+        assert_eq!((view.n_lists, view.lists[0].gap.as_str()), (2, "1 of 101 is null"));
+        assert_eq!(view.since, Some(at.to_string()));
+        assert_eq!(
+            view.sentence(),
+            " On GitHub 2 lists are incomplete, and nobody is removed because of that."
+        );
+        let staying = IncompleteView { n_not_removed: 1, ..view };
+        assert!(
+            staying.sentence().starts_with(" 1 person stays in a team because"),
+            "{}",
+            staying.sentence()
+        );
+        assert_eq!(IncompleteView::default().sentence(), "");
+    }
+}

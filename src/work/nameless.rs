@@ -1,0 +1,40 @@
+//! Events that name nobody: GitHub may send `null` in a person's place.
+
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::heard::LAG;
+use crate::state::record::Mode;
+use crate::work::hint::{Hint, Outcome};
+
+/// By then every replica of GitHub knows what the event says.
+const SETTLED: Duration = LAG.saturating_add(Duration::from_secs(1));
+
+/// Whether the hint is about somebody whom its event does not name.
+pub fn is_it(hint: &Hint) -> bool {
+    matches!(
+        hint.event(),
+        Some(
+            Event::Membership { person: None, .. }
+                | Event::MemberAdded { person: None }
+                | Event::MemberRemoved { person: None }
+        )
+    )
+}
+
+/// What can be done about them. GitHub knows who it was: a comparison finds out, once its replicas agree, and a removal
+/// that it comes to is one that nobody named, with all guards. Where GitHub can't be asked, nothing is known.
+pub fn look(engine: &Engine, hint: &Hint, mode: Mode) -> Outcome {
+    match mode {
+        Mode::Payload => Outcome::Done(
+            "the event names nobody, and GH_TOKEN cannot read members, so there is no way to tell who it was"
+                .into(),
+        ),
+        Mode::Read if hint.looks == 0 => Outcome::LookAgain("the event names nobody".into(), SETTLED),
+        Mode::Read => {
+            engine.ask_for_reconcile();
+            Outcome::Done("the event names nobody; comparing GitHub and Sentry to find out who it was".into())
+        }
+    }
+}
