@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::audit::Audit;
@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::github::permission::{Permission, TokenInUse, PERMISSION_LOST};
 use crate::github::{Github, TeamFacts};
 use crate::guard;
+use crate::handover::Heir;
 use crate::heard::{Heard, LAG};
 use crate::hours::Hours;
 use crate::ids::{GithubTeamId, Login, Seq};
@@ -97,6 +98,8 @@ pub struct Engine {
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
+    /// What a service says that begins without the state of before; a command says nothing of the kind.
+    pub(crate) heir: OnceLock<Heir>,
     /// Entries of lists that name nothing.
     pub(crate) unused: Mutex<Option<Vec<Unused>>>,
     /// Deliveries that a person wants to be looked at again.
@@ -150,6 +153,7 @@ impl Engine {
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
+            heir: OnceLock::new(),
             unused: Mutex::default(),
             replays: Replays::default(),
             conditions: Conditions::default(),

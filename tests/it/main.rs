@@ -34,6 +34,7 @@ mod found;
 mod full;
 mod fuzz;
 mod gate;
+mod handover;
 mod http;
 mod incomplete;
 mod invites;
