@@ -175,7 +175,7 @@ fn a_slug_that_no_team_has_is_named_with_the_one_that_was_meant() {
     assert_eq!(what(&["kept", "nonsense"]), "no team has the slug `nonsense`");
     assert_eq!(
         what(&["dormnat", "\u{1b}[2J"]),
-        "no team has the slug `dormnat` (did you mean `dormant`?), nor `[2j`"
+        "no team has the slug `dormnat` (did you mean `dormant`?), nor `[2J`"
     );
     assert_eq!(what(&[""]), "no team has the slug ``");
     // One that only Sentry still has, one that GitHub does not show, and one that is left out.
