@@ -1,7 +1,7 @@
 //! The only place that writes to Sentry: leave to write, intent, call, verdict, record, audit line, in this order.
 //!
-//! Sentry addresses teams by slug. Whatever has an id in its answer is compared with the bound one; a call that hit
-//! another team is taken back.
+//! A slug may be another team's by now, and an id answers for a team that is being deleted. Whatever has an id and a slug in
+//! its answer is compared with the bound ones; a call that hit another team is taken back.
 
 pub mod restore;
 
@@ -16,6 +16,7 @@ use crate::guard;
 use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::journal::Entry as Write;
 use crate::pause::Permit;
+use crate::sentry::ids::TeamAt;
 use crate::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
 use crate::slug;
 use crate::state::holds::{HeldChange, HoldName};
@@ -248,9 +249,35 @@ impl Apply<'_> {
         self.drop_intent().map(|()| Err(Taken))
     }
 
-    /// The Sentry team of an id, wherever its slug has gone.
-    pub fn look_by_id(&self, id: SentryTeamId) -> Result<Option<Team>, Outcome> {
-        self.engine.sentry.team_by_id(id).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    /// The Sentry team that `at` was, wherever its slug has gone.
+    pub fn find(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.find(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    /// The same, looked for where it was first.
+    pub fn look_for(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.look_for(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    /// The same, not looked for anywhere else than where it was, or where its id leads.
+    pub fn look_at(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.bound(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    /// The bound team where it is; `None` if it has to be found again. One that was renamed in Sentry is followed where its id
+    /// tells.
+    pub fn look_bound(&self, binding: &Binding) -> Result<Option<Binding>, Outcome> {
+        self.look_at(binding.at())?.map(|team| self.follow_to(binding, &team)).transpose()
+    }
+
+    /// The binding of a team that was just seen: followed, if it was renamed in Sentry.
+    pub fn follow_to(&self, binding: &Binding, team: &Team) -> Result<Binding, Outcome> {
+        if team.slug == binding.slug {
+            return Ok(binding.clone());
+        }
+        let followed = self.follow(team, binding.origin, "it was renamed in Sentry")?;
+        self.engine.lanes.moved(self.team);
+        Ok(followed)
     }
 
     /// The Sentry team of a slug.
@@ -267,11 +294,10 @@ impl Apply<'_> {
         const WHAT: &str = "rename team";
         let permit = self.engine.may_write()?;
         let name = slug::display_name(name.unwrap_or(&binding.name), to);
+        // A rename that hits another team can be taken back, but not the name it had, and one that hits a team whose deletion
+        // is pending takes the slug along: so look first.
+        let Some(binding) = &self.look_bound(binding)? else { return Ok(Moved::Lost) };
         let from = binding.slug.clone();
-        // A rename that hits another team can be taken back, but not the name it had: so look first.
-        if self.look(&from)?.is_none_or(|team| team.id != binding.sentry) {
-            return Ok(Moved::Lost);
-        }
         let intent = Intent::Renaming { from: from.clone(), to: to.clone(), name: name.as_str().into() };
         if !self.intend(to, intent)? {
             return Ok(Moved::Taken);
@@ -279,7 +305,7 @@ impl Apply<'_> {
         let Written { outcome, exchange } = self
             .engine
             .sentry
-            .rename_team(&permit, &from, to, Some(&name))
+            .rename_team(&permit, binding.at(), to, Some(&name))
             .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         let entry = self.about(WHAT, binding).because(format!("to `{to}`")).exchange(&exchange);
         self.engine.audit.write(Entry { to: Some(to.clone()), ..entry });
@@ -303,7 +329,7 @@ impl Apply<'_> {
     /// Somebody gave our slug to another team between our last look and the call: that team gets it back.
     fn take_back_rename(&self, permit: &Permit, other: &Team, from: &SentrySlug) -> Result<(), Outcome> {
         log::error!("team {}: `{from}` was Sentry team {}, not ours; renaming it back", self.team, other.id);
-        let written = self.engine.sentry.rename_team(permit, &other.slug, from, None);
+        let written = self.engine.sentry.rename_team(permit, other.at(), from, None);
         let Written { exchange, .. } =
             written.map_err(|trouble| self.trouble("take back rename", trouble, false))?;
         let entry =
@@ -373,12 +399,12 @@ impl Apply<'_> {
         }
         let written = engine
             .sentry
-            .delete_team(&permit, &binding.slug)
+            .delete_team(&permit, binding.at())
             .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         engine.audit.write(Entry { hold, ..self.about(WHAT, binding) }.exchange(&written.exchange));
         match written.outcome {
             // Gone under this slug, not gone: somebody has just renamed it in Sentry.
-            Deleted::Missing if self.look_by_id(binding.sentry)?.is_some() => {
+            Deleted::Missing if self.find(binding.at())?.is_some() => {
                 self.drop_intent()?;
                 Err(Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))
             }
@@ -395,21 +421,35 @@ impl Apply<'_> {
     pub fn add(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Added, Outcome> {
         self.engine.journal.keep_matches().map_err(not_kept)?;
         let permit = self.engine.may_write()?;
-        let written = self.engine.sentry.add_member(&permit, member, &binding.slug);
+        let sentry = &self.engine.sentry;
+        let written = sentry.add_member(&permit, member, binding.at());
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
         self.engine.audit.write(entry.exchange(&exchange));
-        if let Added::New(hit) = outcome {
-            if hit != binding.sentry {
-                self.take_back(
-                    binding,
-                    self.engine.sentry.remove_member(&permit, member, &binding.slug),
-                    member,
-                    hit,
-                )?;
-                return Ok(Added::Missing);
+        match &outcome {
+            Added::New(hit) if !self.is_bound(binding, hit)? => {
+                let written = sentry.remove_member(&permit, member, binding.at());
+                self.take_back(binding, written, member, hit)?;
+                Ok(Added::Missing)
             }
+            // Without a word on which team it was.
+            Added::Already if !self.is_alive(binding)? => Ok(Added::Missing),
+            _ => Ok(outcome),
         }
-        Ok(outcome)
+    }
+
+    /// Whether a write has hit the bound team, and that is alive. Renamed in Sentry, it is followed.
+    fn is_bound(&self, binding: &Binding, hit: &Team) -> Result<bool, Outcome> {
+        let now = self.engine.sentry.confirm(binding.at(), hit);
+        let Some(now) = now.map_err(|trouble| self.engine.sentry_trouble(trouble))? else { return Ok(false) };
+        if self.engine.state(|state| state.teams.binding(self.team) == Some(binding)) {
+            self.follow_to(binding, &now)?;
+        }
+        Ok(true)
+    }
+
+    fn is_alive(&self, binding: &Binding) -> Result<bool, Outcome> {
+        let is_alive = self.engine.sentry.is_alive(binding.at());
+        is_alive.map_err(|trouble| self.engine.sentry_trouble(trouble))
     }
 
     /// Takes a member out of the bound team.
@@ -421,21 +461,24 @@ impl Apply<'_> {
         });
         let entry = Entry { hold, ..entry };
         let permit = self.engine.may_write()?;
-        let written = self.engine.sentry.remove_member(&permit, member, &binding.slug);
+        let written = self.engine.sentry.remove_member(&permit, member, binding.at());
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
         self.engine.audit.write(entry.exchange(&exchange));
-        if let Removed::Done(Some(hit)) = outcome {
-            if hit != binding.sentry {
-                // Sentry does not tell whether they were in it: a person has to look.
-                log::error!(
-                    "team {}: `{}` was Sentry team {hit}, not ours; member {member} may have been taken out of it",
-                    self.team,
-                    binding.slug
-                );
-                return Ok(Removed::Missing);
+        match &outcome {
+            Removed::Done(Some(hit)) if !self.is_bound(binding, hit)? => {
+                if hit.id != binding.sentry {
+                    // Sentry does not tell whether they were in it: a person has to look.
+                    log::error!(
+                        "team {}: `{}` was Sentry team {}, not ours; member {member} may have been taken out of it",
+                        self.team,
+                        binding.slug,
+                        hit.id
+                    );
+                }
+                Ok(Removed::Missing)
             }
+            _ => Ok(outcome),
         }
-        Ok(outcome)
     }
 
     fn member_call<T>(
@@ -454,23 +497,26 @@ impl Apply<'_> {
         binding: &Binding,
         written: Result<Written<Removed>, Trouble>,
         member: MemberId,
-        hit: SentryTeamId,
+        hit: &Team,
     ) -> Result<(), Outcome> {
+        let why = match hit.id == binding.sentry {
+            true => "Sentry is deleting the team",
+            false => "the slug belonged to another Sentry team",
+        };
         log::error!(
-            "team {}: `{}` was Sentry team {hit}, not ours; taking member {member} back",
+            "team {}: `{}`, Sentry team {}: {why}; taking member {member} back",
             self.team,
-            binding.slug
+            binding.slug,
+            hit.id
         );
         let entry = Entry {
             slug: Some(binding.slug.clone()),
-            sentry_team: Some(hit),
+            sentry_team: Some(hit.id),
             member: Some(member),
             ..self.entry("take back member")
         };
         let Written { exchange, .. } = self.member_call(written, &entry)?;
-        self.engine
-            .audit
-            .write(entry.because("the slug belonged to another Sentry team").exchange(&exchange));
+        self.engine.audit.write(entry.because(why).exchange(&exchange));
         Ok(())
     }
 }

@@ -35,6 +35,7 @@ use crate::sentry::Sentry;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
 use crate::status::Conditions;
+use crate::team_ids;
 use crate::unused::Unused;
 use crate::upstream::pace::Health;
 use crate::upstream::{tls, Trouble, TroubleKind};
@@ -125,9 +126,11 @@ impl Engine {
             }
         }
         way.proxies.odd().iter().for_each(|odd| log::warn!("proxy: {odd}"));
+        let sentry = Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &way);
+        team_ids::remember(&sentry, &settings, &journal);
         Ok(Self {
             github: Github::new(&settings.github_url, &config.github_token, &way),
-            sentry: Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &way),
+            sentry,
             who: Who::new(&settings),
             audit: Audit::new(&settings.state_dir, settings.audit_keep),
             reloads: Reloads::default(),

@@ -152,6 +152,7 @@ impl Engine {
             Some((_, Mode::Payload)) => {
                 self.recover_if_possible();
                 let changed = self.read_directory()?;
+                self.ask_for_ids_of_bound();
                 self.learn_unused_of_sentry();
                 if (changed || first) && self.pause().is_none() {
                     self.try_wanted();
@@ -167,6 +168,9 @@ impl Engine {
     /// Follows bound teams that were renamed in Sentry, by a list of all that was read after `bindings` were looked at:
     /// the workers go on meanwhile.
     pub fn follow_renames(&self, bindings: Vec<(GithubTeamId, Binding)>, teams: &[Team]) {
+        if self.sentry.ids().are_of_another_host() {
+            return;
+        }
         let by_id: BTreeMap<SentryTeamId, &Team> = teams.iter().map(|team| (team.id, team)).collect();
         for (team, binding) in bindings {
             let differs = |now: &&&Team| now.slug != binding.slug || *now.name != *binding.name;

@@ -93,7 +93,7 @@ impl Apply<'_> {
         let permit = self.engine.may_write()?;
         let entry = self.link_entry(project, &team.slug);
         let entry = Entry { sentry_team: Some(team.id), ..entry };
-        match self.engine.sentry.link_project(&permit, project, &team.slug) {
+        match self.engine.sentry.link_project(&permit, project, team.at()) {
             Ok(Written { outcome, exchange }) => {
                 self.engine.audit.write(entry.exchange(&exchange));
                 Ok(match outcome {

@@ -166,14 +166,8 @@ fn teams(
     binding: Option<&Binding>,
 ) -> Result<(Option<Team>, Option<Team>), Outcome> {
     let ask = |slug| engine.sentry.team(slug).map_err(|trouble| engine.sentry_trouble(trouble));
-    let by_id = |id| engine.sentry.team_by_id(id).map_err(|trouble| engine.sentry_trouble(trouble));
-    let bound = match binding {
-        Some(binding) => match ask(&binding.slug)?.filter(|team| team.id == binding.sentry) {
-            Some(team) => Some(team),
-            None => by_id(binding.sentry)?,
-        },
-        None => None,
-    };
+    let find = |binding: &Binding| engine.sentry.look_for(binding.at());
+    let bound = binding.map(find).transpose().map_err(|trouble| engine.sentry_trouble(trouble))?.flatten();
     let wanted = facts.map(|facts| slug::for_team(&facts.slug, id, &settings.slug_prefix));
     let other = match wanted.filter(|slug| bound.as_ref().is_none_or(|team| team.slug != *slug)) {
         Some(slug) => ask(&slug)?,
@@ -184,7 +178,7 @@ fn teams(
 
 fn members_of(engine: &Engine, team: Option<&Team>) -> Result<Vec<Member>, Outcome> {
     let Some(team) = team.filter(|team| team.member_count != Some(0)) else { return Ok(Vec::new()) };
-    let members = engine.sentry.team_members(&team.slug).map_err(|trouble| engine.sentry_trouble(trouble))?;
+    let members = engine.sentry.team_members(team.at()).map_err(|trouble| engine.sentry_trouble(trouble))?;
     Ok(members.unwrap_or_default())
 }
 

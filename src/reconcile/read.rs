@@ -143,11 +143,11 @@ impl Engine {
             if team.member_count == Some(0) {
                 return Ok(Some(Vec::new()));
             }
-            if let Some(members) = self.sentry.team_member_ids(&team.slug)? {
+            if let Some(members) = self.sentry.team_member_ids(team.at())? {
                 return Ok(Some(members));
             }
-            match self.sentry.team_by_id(team.id)? {
-                Some(now) => self.sentry.team_member_ids(&now.slug),
+            match self.sentry.find(team.at())? {
+                Some(now) => self.sentry.team_member_ids(now.at()),
                 None => Ok(None),
             }
         })?;

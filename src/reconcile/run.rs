@@ -101,9 +101,10 @@ impl Engine {
         let (seq, read) = (self.settled_seq(), self.now_seq());
         self.forget_heard(seq);
         let wishes = self.state(|state| state.people.wishes().collect());
-        let bindings = self
+        let bindings: Vec<_> = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
         let both = self.read_both(&org.login, progress)?;
+        self.ask_for_ids(bindings.iter().map(|(_, binding)| binding), &both.sentry.teams);
         self.learn_unused(&both);
         if both.sentry.listed {
             self.follow_renames(bindings, &both.sentry.teams);

@@ -63,7 +63,8 @@ struct OrgRow {
 impl Sentry {
     /// The same, knowing nothing of what was refused before.
     pub fn afresh(&self) -> Self {
-        Self { host: Arc::new(self.host.afresh()), api: self.api.clone(), org: self.org.clone() }
+        let (api, org, ids) = (self.api.clone(), self.org.clone(), self.ids.clone());
+        Self { host: Arc::new(self.host.afresh()), api, org, ids }
     }
 
     /// Asks whose the token is: the answer as it is, and what it says.

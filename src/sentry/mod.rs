@@ -1,8 +1,9 @@
 //! Sentry's API as typed calls. Reads may be made by anybody; the calls that write are for [`crate::apply`] alone.
 //!
-//! Sentry addresses a team by its slug. What a caller needs to be sure of is the id, so every answer that has one
-//! hands it on.
+//! Sentry addresses a team by its slug, and newer ones by its id too ([`ids`]). What a caller needs to be sure of is the id,
+//! so every answer that has one hands it on.
 
+pub mod ids;
 pub mod look;
 pub mod scopes;
 mod wire;
@@ -10,6 +11,7 @@ mod wire;
 #[cfg(test)]
 pub(crate) use wire::{read_anything, EXAMPLES};
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -25,6 +27,7 @@ use crate::upstream::pace::Method;
 use crate::upstream::tls::Way;
 use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::verdict::{Asked, Verdict};
+use ids::{Ids, TeamAt};
 
 /// A list is at most so many pages of 100, more people than any organisation has; more is an endless loop of a broken
 /// server.
@@ -37,6 +40,7 @@ pub struct Sentry {
     api: String,
     /// The organisation's slug, percent-encoded.
     org: String,
+    ids: Arc<Ids>,
 }
 
 /// A team.
@@ -123,10 +127,10 @@ pub enum Deleted {
 }
 
 /// What came of putting a member into a team.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// In it now; the id of the team that has the slug.
-    New(SentryTeamId),
+    /// In it now; the team that was hit.
+    New(Team),
     /// Was in it.
     Already,
     /// Sentry only filed an access request.
@@ -156,11 +160,11 @@ pub enum Invited {
 }
 
 /// What came of taking a member out of a team.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// Not in it now; whether it was before, Sentry does not tell. The id of the team that has the slug, unless the
-    /// answer was a 204 without a body.
-    Done(Option<SentryTeamId>),
+    /// Not in it now; whether it was before, Sentry does not tell. The team that was hit, unless the answer was a 204
+    /// without a body.
+    Done(Option<Team>),
     /// An identity provider manages the team.
     Locked,
     /// Team or member, or both, are not there.
@@ -181,6 +185,7 @@ impl Sentry {
             )),
             api: format!("{}/api/0", base.path()),
             org: path_part(org),
+            ids: Arc::default(),
         }
     }
 
@@ -211,34 +216,10 @@ impl Sentry {
         self.team_at(slug.as_str(), "?collapse=organization")
     }
 
-    /// The team of that slug, with its projects.
-    pub fn team_with_projects(&self, slug: &SentrySlug) -> Result<Option<Team>, Trouble> {
-        self.team_at(slug.as_str(), "?collapse=organization&expand=projects")
-    }
-
     fn team_at(&self, slug_or_id: &str, query: &str) -> Result<Option<Team>, Trouble> {
         let path = self.team_path(slug_or_id) + query;
         let row: Option<wire::TeamRow> = self.get(path.clone())?;
         row.map(|row| row.into_team().ok_or_else(|| unreadable(path))).transpose()
-    }
-
-    /// The team of that id, wherever its slug has gone. Newer Sentry finds teams by id; older Sentry only through the
-    /// list, which needs *Organization: Read*. `None` where neither finds it.
-    pub fn team_by_id(&self, id: SentryTeamId) -> Result<Option<Team>, Trouble> {
-        if let Some(team) =
-            self.team_at(&id.to_string(), "?collapse=organization")?.filter(|team| team.id == id)
-        {
-            return Ok(Some(team));
-        }
-        let path = self.org_path(&format!("teams/?detailed=0&query=id%3A{id}"));
-        match self.get::<Vec<wire::TeamRow>>(path) {
-            Ok(rows) => {
-                let teams = rows.into_iter().flatten().filter_map(wire::TeamRow::into_team);
-                Ok(teams.into_iter().find(|team| team.id == id))
-            }
-            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
-            Err(trouble) => Err(trouble),
-        }
     }
 
     /// Asks whether the organisation itself answers: before a 404 of something in it is believed.
@@ -298,15 +279,14 @@ impl Sentry {
     }
 
     /// Everybody in a team, open and expired invites included; `None` if there is no such team.
-    pub fn team_members(&self, slug: &SentrySlug) -> Result<Option<Vec<Member>>, Trouble> {
-        self.pages(&self.team_members_path(slug), wire::MemberRow::into_member)
+    pub fn team_members(&self, at: TeamAt) -> Result<Option<Vec<Member>>, Trouble> {
+        self.people_of(at, wire::MemberRow::into_member)
     }
 
     /// The ids of everybody in a team, sorted, in no more room than they need: a comparison keeps them of all teams, and
     /// a list of ids that is made of a list of rows would go on filling the rows' room.
-    pub fn team_member_ids(&self, slug: &SentrySlug) -> Result<Option<Vec<MemberId>>, Trouble> {
-        let id = |row: wire::MemberRow| row.into_member().map(|member| member.id);
-        let ids = self.pages(&self.team_members_path(slug), id)?;
+    pub fn team_member_ids(&self, at: TeamAt) -> Result<Option<Vec<MemberId>>, Trouble> {
+        let ids = self.people_of(at, |row| row.into_member().map(|member| member.id))?;
         Ok(ids.map(|mut ids| {
             ids.sort_unstable();
             ids.dedup();
@@ -315,8 +295,26 @@ impl Sentry {
         }))
     }
 
-    fn team_members_path(&self, slug: &SentrySlug) -> String {
-        format!("{}members/?per_page=100", self.team_path(slug.as_str()))
+    /// By its id a team answers too whose deletion is pending. Each row has its slug.
+    fn people_of<T>(
+        &self,
+        at: TeamAt,
+        read: impl Fn(wire::MemberRow) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, Trouble> {
+        let moved = Cell::new(false);
+        let read = |row: wire::MemberRow| {
+            moved.set(moved.get() || row.team_slug.as_ref().is_some_and(|slug| slug != at.slug));
+            read(row)
+        };
+        let people = |key: &str| self.pages(&format!("{}members/?per_page=100", self.team_path(key)), read);
+        let key = self.key(at);
+        match people(&key)? {
+            found if key == at.slug.as_str() => Ok(found),
+            Some(_) if moved.get() && self.bound(at)?.is_none() => Ok(None),
+            // Whether it is the team that is not there, or the host that takes no ids any more.
+            None if self.bound(at)?.is_some() => people(&self.key(at)),
+            found => Ok(found),
+        }
     }
 
     /// The slugs of a member's teams; `None` if there is no such member.
@@ -389,11 +387,11 @@ impl Sentry {
         }
     }
 
-    /// Gives the team that has `at` another slug, and another name if one is given.
+    /// Gives a team another slug, and another name if one is given.
     pub fn rename_team(
         &self,
         permit: &Permit,
-        at: &SentrySlug,
+        at: TeamAt,
         to: &SentrySlug,
         name: Option<&str>,
     ) -> Result<Written<Renamed>, Trouble> {
@@ -401,8 +399,8 @@ impl Sentry {
             Some(name) => json!({ "name": name, "slug": to }),
             None => json!({ "slug": to }),
         };
-        let reply =
-            self.write(permit, Asked::UpdateTeam, Method::Put, self.team_path(at.as_str()), Some(body));
+        let path = self.team_path(&self.key(at));
+        let reply = self.write(permit, Asked::UpdateTeam, Method::Put, path, Some(body));
         match reply.verdict {
             Verdict::Done => written_team(reply, Renamed::Done),
             Verdict::Taken => Ok(written(reply, Renamed::Taken)),
@@ -412,10 +410,10 @@ impl Sentry {
         }
     }
 
-    /// Deletes the team that has this slug.
-    pub fn delete_team(&self, permit: &Permit, slug: &SentrySlug) -> Result<Written<Deleted>, Trouble> {
-        let reply =
-            self.write(permit, Asked::DeleteTeam, Method::Delete, self.team_path(slug.as_str()), None);
+    /// Deletes a team.
+    pub fn delete_team(&self, permit: &Permit, at: TeamAt) -> Result<Written<Deleted>, Trouble> {
+        let path = self.team_path(&self.key(at));
+        let reply = self.write(permit, Asked::DeleteTeam, Method::Delete, path, None);
         match reply.verdict {
             Verdict::Done => Ok(written(reply, Deleted::Done)),
             Verdict::Missing => Ok(written(reply, Deleted::Missing)),
@@ -424,21 +422,21 @@ impl Sentry {
         }
     }
 
-    fn membership_path(&self, member: MemberId, slug: &SentrySlug) -> String {
-        self.org_path(&format!("members/{member}/teams/{}/", path_part(slug.as_str())))
+    fn membership_path(&self, member: MemberId, at: TeamAt) -> String {
+        self.org_path(&format!("members/{member}/teams/{}/", path_part(&self.key(at))))
     }
 
-    /// Puts a member into the team that has this slug. Repeating it is harmless.
+    /// Puts a member into a team. Repeating it is harmless.
     pub fn add_member(
         &self,
         permit: &Permit,
         member: MemberId,
-        slug: &SentrySlug,
+        at: TeamAt,
     ) -> Result<Written<Added>, Trouble> {
-        let reply =
-            self.write(permit, Asked::AddMember, Method::Post, self.membership_path(member, slug), None);
+        let path = self.membership_path(member, at);
+        let reply = self.write(permit, Asked::AddMember, Method::Post, path, None);
         match reply.verdict {
-            Verdict::Done => written_team(reply, |team| Added::New(team.id)),
+            Verdict::Done => written_team(reply, Added::New),
             Verdict::Already => Ok(written(reply, Added::Already)),
             Verdict::Requested => Ok(written(reply, Added::Requested)),
             Verdict::Locked => Ok(written(reply, Added::Locked)),
@@ -447,14 +445,14 @@ impl Sentry {
         }
     }
 
-    /// Gives the team that has this slug a project. Repeating it is harmless. Needs `project:write`.
+    /// Gives a team a project. Repeating it is harmless. Needs `project:write`.
     pub fn link_project(
         &self,
         permit: &Permit,
         project: &str,
-        slug: &SentrySlug,
+        at: TeamAt,
     ) -> Result<Written<Linked>, Trouble> {
-        let (project, team) = (path_part(project), path_part(slug.as_str()));
+        let (project, team) = (path_part(project), path_part(&self.key(at)));
         let path = format!("{}/projects/{}/{project}/teams/{team}/", self.api, self.org);
         let reply = self.write(permit, Asked::LinkProject, Method::Post, path, None);
         match reply.verdict {
@@ -485,18 +483,18 @@ impl Sentry {
         }
     }
 
-    /// Takes a member out of the team that has this slug. Repeating it is harmless.
+    /// Takes a member out of a team. Repeating it is harmless.
     pub fn remove_member(
         &self,
         permit: &Permit,
         member: MemberId,
-        slug: &SentrySlug,
+        at: TeamAt,
     ) -> Result<Written<Removed>, Trouble> {
-        let reply =
-            self.write(permit, Asked::RemoveMember, Method::Delete, self.membership_path(member, slug), None);
+        let path = self.membership_path(member, at);
+        let reply = self.write(permit, Asked::RemoveMember, Method::Delete, path, None);
         match reply.verdict {
             Verdict::Done if reply.answer.status == 204 => Ok(written(reply, Removed::Done(None))),
-            Verdict::Done => written_team(reply, |team| Removed::Done(Some(team.id))),
+            Verdict::Done => written_team(reply, |team| Removed::Done(Some(team))),
             Verdict::Locked => Ok(written(reply, Removed::Locked)),
             Verdict::Missing => Ok(written(reply, Removed::Missing)),
             _ => Err(reply.into_trouble()),

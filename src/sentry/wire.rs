@@ -50,6 +50,9 @@ pub(super) struct MemberRow {
     expired: bool,
     #[serde(rename = "externalUsers", default)]
     external_users: Vec<ExternalRow>,
+    /// In the list of a team's people: that team's.
+    #[serde(rename = "teamSlug", default)]
+    pub(super) team_slug: Option<SentrySlug>,
 }
 
 #[derive(Deserialize)]

@@ -20,7 +20,7 @@ use crate::ids::{GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, Seq};
 use deliveries::{Deliveries, Known};
 use holds::{Decision, HeldChange, Hold, Holds};
 use people::People;
-use record::{Delivery, Mode, Record, Rules, Sizes, Status, FORMAT};
+use record::{Delivery, Mode, Record, Rules, SentryPlace, Sizes, Status, FORMAT};
 use teams::{Gone, News, Teams};
 
 /// How many keys a snapshot's record holds: a record stays far below the journal's limit.
@@ -41,6 +41,8 @@ pub struct State {
     pub last_read: Option<(Sizes, Timestamp)>,
     /// The rules under which a comparison was last carried out.
     pub rules: Option<Rules>,
+    /// Whether Sentry takes ids of teams: where, whether, since when that is known.
+    pub team_ids: Option<(SentryPlace, bool, Timestamp)>,
     /// When records were found to be lost to damage.
     pub damaged: Option<Timestamp>,
     /// An operator wants nothing to be written to Sentry.
@@ -104,6 +106,7 @@ impl State {
             token_of: self.token_of,
             last_read: self.last_read,
             rules: self.rules.clone(),
+            team_ids: self.team_ids.clone(),
             hooks: self.hooks.clone(),
             damaged: self.damaged,
             paused: self.paused.clone(),
@@ -202,6 +205,7 @@ impl State {
             Record::Looked { team, seq, people } => self.teams_mut().looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
             Record::Rules { rules } => self.rules = Some(rules),
+            Record::TeamIds { place, taken, at } => self.team_ids = Some((place, taken, at)),
             Record::Damaged { at } => self.damaged = Some(at),
             Record::Mended => self.damaged = None,
             Record::Paused { reason, at } => self.paused = Some(Pause { reason, at }),
@@ -287,6 +291,9 @@ impl State {
         }
         if let Some(rules) = self.rules.clone() {
             out(Record::Rules { rules })?;
+        }
+        if let Some((place, taken, at)) = self.team_ids.clone() {
+            out(Record::TeamIds { place, taken, at })?;
         }
         if let Some(at) = self.damaged {
             out(Record::Damaged { at })?;

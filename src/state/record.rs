@@ -234,6 +234,15 @@ pub enum Record {
         /// Those of the comparison that was carried out now.
         rules: Rules,
     },
+    /// Whether Sentry takes a team's id in the place of its slug, found by asking.
+    TeamIds {
+        /// Which host was asked, and about which organisation.
+        place: SentryPlace,
+        /// Whether it does.
+        taken: bool,
+        /// When.
+        at: Timestamp,
+    },
     /// An operator wants nothing to be written to Sentry any more.
     Paused {
         /// Why, in their words.
@@ -295,6 +304,15 @@ pub struct Rules {
     pub children: Box<str>,
     /// `SYNC_IDENTITY`.
     pub identity: Box<str>,
+}
+
+/// One Sentry organisation, as it is configured. Ids of teams mean nothing elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentryPlace {
+    /// `SENTRY_URL`.
+    pub host: Box<str>,
+    /// `SENTRY_ORG_SLUG`.
+    pub org: Box<str>,
 }
 
 /// How much a complete reading of GitHub was.

@@ -105,6 +105,11 @@ pub(crate) fn full() -> State {
                 identity: "map".into(),
             },
         },
+        Record::TeamIds {
+            place: SentryPlace { host: "https://sentry.io".into(), org: "acme".into() },
+            taken: true,
+            at: Timestamp(7),
+        },
         Record::Unmatched { user: GithubUserId(77) },
         Record::Invited { user: GithubUserId(78), at: Timestamp(4) },
         Record::Held { hold: hold.clone() },

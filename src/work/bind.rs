@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::engine::not_kept;
 use crate::ids::{GithubTeamId, SentrySlug};
 use crate::plan::{self, Holder, TeamStep, WantedTeam};
+use crate::sentry::ids::TeamAt;
 use crate::sentry::Team;
 use crate::slug;
 use crate::state::holds::{HeldChange, Hold};
@@ -95,12 +96,8 @@ fn resolve_other(job: &TeamJob, apply: &Apply, intent: Intent) -> Result<(), Out
         // What a person began is for their command to go on with.
         Intent::Creating { .. } | Intent::Restoring { .. } => Ok(()),
         Intent::Deleting { sentry, slug } => {
-            let there = match apply.look(&slug)? {
-                Some(team) if team.id == sentry => true,
-                // Somebody may have renamed it in Sentry meanwhile.
-                _ => apply.look_by_id(sentry)?.is_some(),
-            };
-            if there {
+            // Somebody may have renamed it in Sentry meanwhile.
+            if apply.look_for(TeamAt { id: sentry, slug: &slug })?.is_some() {
                 return apply.drop_intent();
             }
             confirm_organisation(job)?;
@@ -138,14 +135,21 @@ fn find_made(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<Option<H
 
 fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySlug) -> Result<(), Outcome> {
     let Some(binding) = job.binding() else { return apply.drop_intent() };
-    if let Some(team) = apply.look(to)?.filter(|team| team.id == binding.sentry) {
-        apply.follow(&team, binding.origin, "a rename whose outcome was not known has taken place")?;
-        job.engine.lanes.moved(job.team);
-        return Ok(());
-    }
-    match apply.look(from)?.filter(|team| team.id == binding.sentry) {
+    let look = |slug| apply.look_at(TeamAt { id: binding.sentry, slug });
+    // By slug it is under the one or the other; by id, it is found at once.
+    let there = match look(to)? {
+        None => look(from)?,
+        there => there,
+    };
+    match there {
         // Whatever was answered, nothing has happened: the call that failed is in the log.
-        Some(_) => apply.drop_intent(),
+        Some(team) if team.slug == *from => apply.drop_intent(),
+        Some(team) if team.slug == *to => {
+            apply.follow(&team, binding.origin, "a rename whose outcome was not known has taken place")?;
+            job.engine.lanes.moved(job.team);
+            Ok(())
+        }
+        Some(team) => apply.follow_to(&binding, &team).map(drop),
         None => find_again(job, apply, &binding),
     }
 }
@@ -371,7 +375,7 @@ fn still_taken(slug: &SentrySlug) -> Outcome {
 /// the next look makes it anew.
 pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(), Outcome> {
     let engine = job.engine;
-    match apply.look_by_id(binding.sentry)? {
+    match apply.find(binding.at())? {
         Some(team) => {
             apply.follow(&team, binding.origin, "it was renamed in Sentry")?;
         }

@@ -14,6 +14,7 @@ use crate::audit::read::Log;
 use crate::clock::Timestamp;
 use crate::heard::LAG;
 use crate::ids::GithubUserId;
+use crate::sentry::ids::TeamAt;
 use crate::sentry::Team;
 use crate::state::record::{Binding, Fate, Origin};
 use crate::state::teams::Gone;
@@ -52,13 +53,15 @@ fn followed_before(
 ) -> Result<Option<(Team, Origin)>, Outcome> {
     let restored = job.engine.state(|state| state.teams.restored(was.sentry));
     let id = restored.unwrap_or(was.sentry);
-    if let Some(team) = apply.look(&was.slug)?.filter(|team| team.id == id) {
+    let (at, was_deleted) =
+        (TeamAt { id, slug: &was.slug }, gone.fate == Fate::Deleted && restored.is_none());
+    let there = if was_deleted { apply.look_at(at)? } else { apply.look_for(at)? };
+    if let Some(team) = there {
         let origin = if restored.is_some() { Origin::Created } else { was.origin };
         return Ok(Some((team, origin)));
     }
-    // By its id, Sentry may still show a team whose deletion it has not got round to.
-    if gone.fate != Fate::Deleted || restored.is_some() {
-        return Ok(apply.look_by_id(id)?.map(|team| (team, was.origin)));
+    if !was_deleted {
+        return Ok(None);
     }
     match deletion_of(job, was)? {
         Some(deletion) => Ok(make_again(job, apply, &deletion)?.map(|team| (team, Origin::Created))),

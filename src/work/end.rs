@@ -217,20 +217,20 @@ fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<
     let expand = engine.settings().delete_teams != DeleteTeams::Empty;
     let read = |binding: &Binding| {
         let read = match expand {
-            true => engine.sentry.team_with_projects(&binding.slug),
-            false => engine.sentry.team(&binding.slug),
+            true => engine.sentry.bound_with_projects(binding.at()),
+            false => engine.sentry.bound(binding.at()),
         };
-        let team = read.map_err(|trouble| engine.sentry_trouble(trouble))?;
-        Ok::<_, Outcome>(team.filter(|team| team.id == binding.sentry))
+        let Some(team) = read.map_err(|trouble| engine.sentry_trouble(trouble))? else { return Ok(None) };
+        Ok::<_, Outcome>(Some((apply.follow_to(binding, &team)?, team)))
     };
-    if let Some(team) = read(binding)? {
-        return Ok(Some((binding.clone(), team)));
+    if let Some(found) = read(binding)? {
+        return Ok(Some(found));
     }
     bind::find_again(job, apply, binding)?;
     match job.binding() {
         // Followed, and renamed again since: looked for once more, and not taken to be gone.
         Some(binding) => match read(&binding)? {
-            Some(team) => Ok(Some((binding, team))),
+            Some(found) => Ok(Some(found)),
             None => Err(Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN))),
         },
         None => Ok(None),
@@ -271,7 +271,7 @@ fn judge(job: &TeamJob) -> Result<(), String> {
 }
 
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {
-    let read = job.engine.sentry.team_members(&binding.slug);
+    let read = job.engine.sentry.team_members(binding.at());
     let read = read.map_err(|trouble| job.engine.sentry_trouble(trouble))?;
     // A 404 is no empty team: somebody has just renamed it in Sentry.
     read.ok_or_else(|| Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))

@@ -253,11 +253,13 @@ pub fn missing(
     member: MemberId,
 ) -> Option<Outcome> {
     let apply = job.apply(Some(hint));
-    match apply.look(&binding.slug) {
-        Ok(Some(team)) if team.id == binding.sentry => {}
-        Ok(_) => {
-            let again =
-                || Outcome::Later("the Sentry team was looked for".into(), Some(Duration::from_millis(200)));
+    let again = || Outcome::Later("the Sentry team was looked for".into(), Some(Duration::from_millis(200)));
+    let by_id = job.engine.sentry.ids().are_taken();
+    match apply.look_bound(binding) {
+        // It was asked for by an id that the host does not take any more.
+        Ok(Some(_)) if by_id && !job.engine.sentry.ids().are_taken() => return Some(again()),
+        Ok(Some(_)) => {}
+        Ok(None) => {
             return Some(bind::find_again(job, &apply, binding).map_or_else(|outcome| outcome, |()| again()));
         }
         Err(outcome) => return Some(outcome),
@@ -381,7 +383,7 @@ fn look_hint(cause: &Hint, person: &Person) -> Hint {
 }
 
 fn members_there(job: &TeamJob, binding: &Binding) -> Result<BTreeSet<MemberId>, Outcome> {
-    let read = job.engine.sentry.team_members(&binding.slug);
+    let read = job.engine.sentry.team_members(binding.at());
     let members = read.map_err(|trouble| job.engine.sentry_trouble(trouble))?;
     Ok(members.unwrap_or_default().into_iter().map(|member| member.id).collect())
 }

@@ -8,7 +8,7 @@ use crate::event::Person;
 use crate::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::reconcile::part::{Effect, Part, Shown, Task};
 use crate::reconcile::plan::{Addition, Removal};
-use crate::sentry::{Added, Removed, Team};
+use crate::sentry::{Added, Removed};
 use crate::state::record::{Fate, Mode, Record};
 use crate::state::Org;
 use crate::work::hint::{Ask, Hint, Outcome};
@@ -84,8 +84,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
         Task::FindAgain => {
             // The comparison read Sentry before it looked at the bindings: the team may have been made in between.
             if let Some(binding) = job.binding() {
-                let is_there = |team: &Team| team.id == binding.sentry;
-                if !apply.look(&binding.slug)?.as_ref().is_some_and(is_there) {
+                if apply.look_bound(&binding)?.is_none() {
                     bind::find_again(job, &apply, &binding)?;
                 }
             }

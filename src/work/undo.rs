@@ -14,6 +14,7 @@ use crate::audit::Entry;
 use crate::engine::Engine;
 use crate::identity::directory::{Directory, Found};
 use crate::ids::{GithubTeamId, MemberId, SentryTeamId};
+use crate::sentry::ids::TeamAt;
 use crate::sentry::{Added, Member, Team};
 use crate::state::record::{Binding, Mode, Origin};
 use crate::state::Org;
@@ -143,11 +144,7 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
 /// What is there was not deleted, and needs no second one beside it.
 fn must_be_gone(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<(), Outcome> {
     let Deletion { sentry, slug, .. } = deletion;
-    let there = match apply.look(slug)? {
-        Some(team) if team.id == *sentry => Some(team),
-        _ => apply.look_by_id(*sentry)?,
-    };
-    if let Some(team) = there {
+    if let Some(team) = apply.look_for(TeamAt { id: *sentry, slug })? {
         return Err(Outcome::Failed(format!(
             "Sentry team {sentry} was not deleted: it is there, as `{}`",
             team.slug
@@ -165,10 +162,7 @@ fn must_be_gone(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<(),
 /// The team that was made in its place before.
 fn there_again(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
     let Some(now) = job.engine.state(|state| state.teams.restored(deletion.sentry)) else { return Ok(None) };
-    match apply.look(&deletion.slug)?.filter(|team| team.id == now) {
-        Some(team) => Ok(Some(team)),
-        None => apply.look_by_id(now),
-    }
+    apply.look_for(TeamAt { id: now, slug: &deletion.slug })
 }
 
 fn taken(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Outcome, Outcome> {
@@ -244,9 +238,7 @@ impl Work<'_> {
                 Ok(Added::Locked) => report
                     .failed
                     .push((was.clone(), "your identity provider manages who is in a team".into())),
-                Ok(Added::Missing) if apply.look(&team.slug)?.is_some_and(|now| now.id == team.id) => {
-                    report.left.push(was.clone())
-                }
+                Ok(Added::Missing) if apply.look_at(team.at())?.is_some() => report.left.push(was.clone()),
                 Ok(Added::Missing) => {
                     return Err(Outcome::Later("the team was not where it should be".into(), None))
                 }
@@ -262,10 +254,9 @@ impl Work<'_> {
             report.unknown_projects = true;
             return Ok(());
         };
-        let read = apply.engine.sentry.team_with_projects(&team.slug);
+        let read = apply.engine.sentry.bound_with_projects(team.at());
         let there = read.map_err(|trouble| apply.engine.sentry_trouble(trouble))?;
-        let there =
-            there.filter(|there| there.id == team.id).and_then(|there| there.projects).unwrap_or_default();
+        let there = there.and_then(|there| there.projects).unwrap_or_default();
         for project in projects.iter().filter(|project| !there.contains(project)) {
             (self.step)();
             // What the token may not do for one, it may not do for the others.

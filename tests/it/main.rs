@@ -62,6 +62,7 @@ mod settings;
 mod snapshot;
 mod storm;
 mod systemd;
+mod team_ids;
 mod teams;
 mod threats;
 mod tidy;

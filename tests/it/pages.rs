@@ -2,8 +2,9 @@
 
 use sentry_team_sync::config::values;
 use sentry_team_sync::github::{Count, Github, Wanted};
-use sentry_team_sync::ids::{GithubOrgId, GithubTeamId, Login, SentrySlug};
+use sentry_team_sync::ids::{GithubOrgId, GithubTeamId, Login, SentrySlug, SentryTeamId};
 use sentry_team_sync::secret::Secret;
+use sentry_team_sync::sentry::ids::TeamAt;
 use sentry_team_sync::sentry::Sentry;
 use sentry_team_sync::upstream::tls::Way;
 use sentry_team_sync::upstream::TroubleKind;
@@ -80,7 +81,8 @@ fn sentrys_lists_are_read_to_their_end_whatever_the_link_looks_like() {
             standin.wire.script(Rule::new("GET *", Fault::Link(link)).always());
             assert_eq!(sentry().members(false).expect("no trouble").len(), n, "{link:?}");
             let crew = SentrySlug::from("crew".to_string());
-            assert_eq!(sentry().team_members(&crew).expect("no trouble").expect("crew").len(), n, "{link:?}");
+            let at = TeamAt { id: SentryTeamId(team), slug: &crew };
+            assert_eq!(sentry().team_members(at).expect("no trouble").expect("crew").len(), n, "{link:?}");
             standin.wire.clear_faults();
         }
         for link in LinkFault::unreadable() {

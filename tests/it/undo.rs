@@ -358,7 +358,6 @@ fn a_host_that_can_not_be_used_ends_the_wait_and_a_second_undo_goes_on() {
 
 /// Today's Sentry finds teams by their ids too, also those whose deletion is pending.
 #[test]
-#[ignore = "undo takes a team whose deletion is pending, and which its id still finds, for one that is there"]
 fn a_team_comes_back_on_todays_sentry_too() {
     let mut world = World::in_era(Truth::Github, Era::Today);
     world.sentry_token = world.sentry.add_token(NewToken::integration(&WITH_PROJECTS));

@@ -16,6 +16,16 @@ impl SentryStandin {
         lock(&self.world).era
     }
 
+    /// An upgrade, or the way back: the same teams and people, under another program.
+    pub fn set_era(&self, era: Era) {
+        lock(&self.world).era = era;
+    }
+
+    /// Somebody deletes a team in Sentry: it is pending until [`SentryStandin::tick`].
+    pub fn begin_deletion(&self, team: u64) {
+        let _ = super::teams::delete(&mut lock(&self.world), self.org, team);
+    }
+
     /// The host `NAME.sentry.io` of the same Sentry, with a port and a wire of its own. From now on the organisations of
     /// that region say that they are there.
     pub fn region_host(&self, region: &str) -> io::Result<SentryStandin> {
