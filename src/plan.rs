@@ -92,7 +92,7 @@ pub enum PersonStep {
 pub fn present(identity: &Identity) -> PersonStep {
     match identity {
         Identity::Matched { member, .. } => PersonStep::Add(*member),
-        Identity::Absent { why } | Identity::Unknown { why } => PersonStep::Want(why.clone()),
+        Identity::Absent { why, .. } | Identity::Unknown { why } => PersonStep::Want(why.clone()),
         Identity::Conflict { why } => PersonStep::Want(format!("in conflict: {why}")),
     }
 }
@@ -109,7 +109,7 @@ pub fn absent(
             PersonStep::Leave("protected by SYNC_PROTECT".into())
         }
         Identity::Matched { member, .. } => PersonStep::Remove(*member),
-        Identity::Absent { why } | Identity::Unknown { why } => {
+        Identity::Absent { why, .. } | Identity::Unknown { why } => {
             PersonStep::Leave(format!("somebody unknown is never removed: {why}"))
         }
         Identity::Conflict { why } => PersonStep::Leave(format!("in conflict, not removed: {why}")),
@@ -158,7 +158,7 @@ pub fn still_true(remembered: MemberId, map_says: Option<MemberId>, linked_says:
 
 /// The identity that a remembered match stands for.
 pub fn remembered(member: MemberId, source: Source) -> Identity {
-    Identity::Matched { member, source, warnings: Vec::new() }
+    Identity::Matched { member, source, warnings: Vec::new(), by_search: false }
 }
 
 #[cfg(test)]
@@ -218,7 +218,7 @@ mod tests {
         let member = MemberId(4);
         let matched = remembered(member, Source::Public);
         let unknown = Identity::Unknown { why: "w".into() };
-        let absent_person = Identity::Absent { why: "w".into() };
+        let absent_person = Identity::Absent { why: "w".into(), second: None };
         let conflict = Identity::Conflict { why: "w".into() };
         assert_eq!(present(&matched), PersonStep::Add(member));
         for identity in [&unknown, &absent_person, &conflict] {

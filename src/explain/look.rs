@@ -354,7 +354,7 @@ impl Faces<'_> {
         match self.identities.get(&person.id) {
             None if person.bot => view.why = "a bot".into(),
             None => view.why = "nobody was asked".into(),
-            Some(Identity::Absent { why } | Identity::Unknown { why }) => view.why = why.clone(),
+            Some(Identity::Absent { why, .. } | Identity::Unknown { why }) => view.why = why.clone(),
             Some(Identity::Conflict { why }) => view.why = format!("in conflict: {why}"),
             Some(Identity::Matched { member, source, .. }) => {
                 view.member = Some(*member);

@@ -2,9 +2,12 @@
 //!
 //! Sorted lists instead of maps: 50,000 people fit into some 5 MiB.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::address::{Address, Folded};
+use crate::config::Trust;
+use crate::escape::mask;
 use crate::ids::{Login, MemberId};
 use crate::sentry::{Member, Standing};
 
@@ -13,6 +16,34 @@ use crate::sentry::{Member, Standing};
 pub struct Directory {
     addresses: Vec<Entry>,
     links: Vec<(Folded, MemberId)>,
+    /// What only searches have told: who has an address without showing it. Empty lists are left out.
+    searched: BTreeMap<Folded, Vec<Bearer>>,
+}
+
+/// Somebody whom a search has found by an address that they do not show.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bearer {
+    /// Who.
+    pub member: MemberId,
+    /// The address that they show.
+    primary: Option<Box<str>>,
+}
+
+impl Bearer {
+    /// A member.
+    pub fn of(member: &Member) -> Self {
+        Self { member: member.id, primary: member.primary.as_deref().map(Into::into) }
+    }
+}
+
+impl fmt::Display for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "member {}", self.member)?;
+        match &self.primary {
+            Some(primary) => write!(f, " ({})", mask(primary)),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,15 +64,50 @@ enum Weight {
     Expired,
 }
 
+const SECOND_ADDRESS: &str = "a second address of theirs, which Sentry does not show to be verified";
+
 /// Who was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// One member.
     One(MemberId),
+    /// One member, by an address that only a search shows; the settings let that count.
+    BySearch(MemberId),
     /// Nobody; what was seen instead, if anything.
-    Nobody(Option<&'static str>),
+    Nobody(Option<Instead>),
     /// Several members, none of whom can be preferred.
     Several(Vec<MemberId>),
+}
+
+impl Found {
+    /// The one member, by whatever evidence.
+    pub fn one(&self) -> Option<MemberId> {
+        match self {
+            Found::One(member) | Found::BySearch(member) => Some(*member),
+            Found::Several(_) | Found::Nobody(_) => None,
+        }
+    }
+}
+
+/// What was seen in place of somebody who counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// A primary address that does not count.
+    Unverified,
+    /// An invite that is of no use any more.
+    ExpiredInvite,
+    /// A member who has the address as another one, which does not count.
+    Second(Bearer),
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Instead::Unverified => f.write_str("an address that Sentry has not verified"),
+            Instead::ExpiredInvite => f.write_str("an invite that has expired"),
+            Instead::Second(bearer) => write!(f, "a second address of {bearer}"),
+        }
+    }
 }
 
 impl Directory {
@@ -66,6 +132,49 @@ impl Directory {
     pub fn forget(&mut self, member: MemberId) {
         self.addresses.retain(|entry| entry.member != member);
         self.links.retain(|(_, known)| *known != member);
+        self.keep_searched(|bearer| bearer.member != member);
+    }
+
+    fn keep_searched(&mut self, keeps: impl Fn(&Bearer) -> bool) {
+        self.searched.retain(|_, bearers| {
+            bearers.retain(&keeps);
+            !bearers.is_empty()
+        });
+    }
+
+    /// What searches have told, without everybody else.
+    pub fn clone_searched(&self) -> Self {
+        Self { searched: self.searched.clone(), ..Self::default() }
+    }
+
+    /// The same people, read anew: what searches have told of those who are still there.
+    pub fn take_searched(&mut self, before: &Directory) {
+        self.searched = before.searched.clone();
+        let there: BTreeSet<_> = self.addresses.iter().map(|entry| entry.member).collect();
+        self.keep_searched(|bearer| there.contains(&bearer.member));
+    }
+
+    /// Takes in everybody who has an address without showing it. Returns whether that is news.
+    pub fn learn_searched(&mut self, address: &Address, mut bearers: Vec<Bearer>) -> bool {
+        bearers.sort();
+        bearers.dedup_by_key(|bearer| bearer.member);
+        let known = self.searched.get(&address.folded()).map_or(&[][..], Vec::as_slice);
+        let ids = |bearers: &[Bearer]| bearers.iter().map(|bearer| bearer.member).collect::<Vec<_>>();
+        let is_news = ids(known) != ids(&bearers);
+        match bearers.is_empty() {
+            true => drop(self.searched.remove(&address.folded())),
+            false => drop(self.searched.insert(address.folded(), bearers)),
+        }
+        is_news
+    }
+
+    /// Whether a search has shown a member to have an address.
+    pub fn has_by_search(&self, member: MemberId, address: &Address) -> bool {
+        self.by_search(address).iter().any(|bearer| bearer.member == member)
+    }
+
+    fn by_search(&self, address: &Address) -> &[Bearer] {
+        self.searched.get(&address.folded()).map_or(&[], Vec::as_slice)
     }
 
     fn push(&mut self, member: &Member) {
@@ -96,9 +205,9 @@ impl Directory {
         self.links.shrink_to_fit();
     }
 
-    /// Who bears an address. Letters' case does not matter. An unverified primary address counts, if `trust_unverified`,
-    /// as long as no other member bears the address in any way that could count.
-    pub fn bearer(&self, address: &Address, trust_unverified: bool) -> Found {
+    /// Who bears an address. Letters' case does not matter. An unverified primary address counts as `trust` says, as long as
+    /// no other member bears the address in any way that could count. One that only a search shows comes after all others.
+    pub fn bearer(&self, address: &Address, trust: Trust) -> Found {
         let entries: Vec<_> = self.entries(address).collect();
         let with = |weight| -> BTreeSet<MemberId> {
             entries.iter().filter(|entry| entry.weight == weight).map(|entry| entry.member).collect()
@@ -107,11 +216,18 @@ impl Directory {
         if !counting.is_empty() {
             return one_of(counting);
         }
-        match (unverified.is_empty(), trust_unverified) {
-            (false, true) => one_of(unverified),
-            (false, false) => Found::Nobody(Some("an address that Sentry has not verified")),
-            (true, _) if entries.is_empty() => Found::Nobody(None),
-            (true, _) => Found::Nobody(Some("an invite that has expired")),
+        if !unverified.is_empty() {
+            return match trust {
+                Trust::Never => Found::Nobody(Some(Instead::Unverified)),
+                Trust::Primary | Trust::Any => one_of(unverified),
+            };
+        }
+        match self.by_search(address) {
+            [] if entries.is_empty() => Found::Nobody(None),
+            [] => Found::Nobody(Some(Instead::ExpiredInvite)),
+            [bearer] if trust == Trust::Any => Found::BySearch(bearer.member),
+            [bearer] => Found::Nobody(Some(Instead::Second(bearer.clone()))),
+            several => Found::Several(several.iter().map(|bearer| bearer.member).collect()),
         }
     }
 
@@ -122,11 +238,18 @@ impl Directory {
             Weight::Unverified => "their primary address, which Sentry does not show to be verified",
             Weight::Expired => "an invite that has expired",
         };
-        self.entries(address).map(|entry| (entry.member, how(entry.weight))).collect()
+        let shown = self.entries(address).map(|entry| (entry.member, how(entry.weight)));
+        let hidden = self.by_search(address).iter();
+        shown.chain(hidden.map(|bearer| (bearer.member, SECOND_ADDRESS))).collect()
+    }
+
+    /// Whether any member has an address, of whatever weight, as far as list and searches tell.
+    pub fn knows(&self, address: &Address) -> bool {
+        self.shows(address) || !self.by_search(address).is_empty()
     }
 
     /// Whether any member shows an address, of whatever weight.
-    pub fn knows(&self, address: &Address) -> bool {
+    pub fn shows(&self, address: &Address) -> bool {
         self.entries(address).next().is_some()
     }
 
@@ -144,9 +267,12 @@ impl Directory {
         one_of(members)
     }
 
-    /// The addresses of a member, of whatever weight.
+    /// The addresses of a member, of whatever weight, as far as list and searches tell.
     pub fn addresses_of(&self, member: MemberId) -> impl Iterator<Item = &str> {
-        self.addresses.iter().filter(move |entry| entry.member == member).map(|entry| entry.address.as_str())
+        let shown = self.addresses.iter().filter(move |entry| entry.member == member);
+        let hidden =
+            self.searched.iter().filter(move |(_, bearers)| bearers.iter().any(|b| b.member == member));
+        shown.map(|entry| entry.address.as_str()).chain(hidden.map(|(address, _)| address.as_str()))
     }
 }
 
@@ -182,10 +308,10 @@ mod tests {
         // U+212A folds to `k` in Unicode. Sentry, or a profile on GitHub, may have either.
         let kelvin = "\u{212a}ai@acme.test";
         let plain = Directory::new(&[member(1, "kai@acme.test", &[], Standing::Member)]);
-        assert_eq!(plain.bearer(&at(kelvin), true), Found::Nobody(None));
+        assert_eq!(plain.bearer(&at(kelvin), Trust::Primary), Found::Nobody(None));
         let odd = Directory::new(&[member(1, kelvin, &[], Standing::Member)]);
-        assert_eq!(odd.bearer(&at("kai@acme.test"), true), Found::Nobody(None));
-        assert_eq!(odd.bearer(&at(kelvin), true), Found::One(MemberId(1)));
+        assert_eq!(odd.bearer(&at("kai@acme.test"), Trust::Primary), Found::Nobody(None));
+        assert_eq!(odd.bearer(&at(kelvin), Trust::Primary), Found::One(MemberId(1)));
         let linked = Member { logins: vec!["\u{212a}ai".into()], ..member(1, "x@x", &[], Standing::Member) };
         assert_eq!(Directory::new(&[linked]).linked(&Login::from("kai")), Found::Nobody(None));
     }
@@ -194,30 +320,27 @@ mod tests {
     fn addresses_compare_without_case() {
         let directory =
             Directory::new(&[member(1, "Mixed.Case@Acme.test", &["Mixed.Case@Acme.test"], Standing::Member)]);
-        assert_eq!(directory.bearer(&at("mixed.case@ACME.TEST"), false), Found::One(MemberId(1)));
+        assert_eq!(directory.bearer(&at("mixed.case@ACME.TEST"), Trust::Never), Found::One(MemberId(1)));
         assert_eq!(directory.addresses_of(MemberId(1)).collect::<Vec<_>>(), ["mixed.case@acme.test"]);
     }
 
     #[test]
     fn an_unverified_primary_counts_only_if_trusted_and_alone() {
         let alone = Directory::new(&[member(1, "a@x", &[], Standing::Member)]);
-        assert_eq!(alone.bearer(&at("a@x"), true), Found::One(MemberId(1)));
-        assert_eq!(
-            alone.bearer(&at("a@x"), false),
-            Found::Nobody(Some("an address that Sentry has not verified"))
-        );
+        assert_eq!(alone.bearer(&at("a@x"), Trust::Primary), Found::One(MemberId(1)));
+        assert_eq!(alone.bearer(&at("a@x"), Trust::Never), Found::Nobody(Some(Instead::Unverified)));
         // Somebody put the address of another member into their own account: the owner's verified one wins.
         let stolen = Directory::new(&[
             member(1, "a@x", &[], Standing::Member),
             member(2, "b@x", &["b@x", "a@x"], Standing::Member),
         ]);
-        assert_eq!(stolen.bearer(&at("a@x"), true), Found::One(MemberId(2)));
+        assert_eq!(stolen.bearer(&at("a@x"), Trust::Primary), Found::One(MemberId(2)));
         let twins = Directory::new(&[
             member(1, "a@x", &[], Standing::Member),
             member(2, "a@x", &[], Standing::Member),
         ]);
-        assert_eq!(twins.bearer(&at("a@x"), true), Found::Several(vec![MemberId(1), MemberId(2)]));
-        assert!(matches!(twins.bearer(&at("a@x"), false), Found::Nobody(Some(_))));
+        assert_eq!(twins.bearer(&at("a@x"), Trust::Primary), Found::Several(vec![MemberId(1), MemberId(2)]));
+        assert!(matches!(twins.bearer(&at("a@x"), Trust::Never), Found::Nobody(Some(_))));
     }
 
     #[test]
@@ -226,9 +349,12 @@ mod tests {
             member(1, "open@x", &[], Standing::Invited),
             member(2, "late@x", &[], Standing::Expired),
         ]);
-        assert_eq!(directory.bearer(&at("open@x"), false), Found::One(MemberId(1)));
-        assert_eq!(directory.bearer(&at("late@x"), true), Found::Nobody(Some("an invite that has expired")));
-        assert_eq!(directory.bearer(&at("none@x"), true), Found::Nobody(None));
+        assert_eq!(directory.bearer(&at("open@x"), Trust::Never), Found::One(MemberId(1)));
+        assert_eq!(
+            directory.bearer(&at("late@x"), Trust::Primary),
+            Found::Nobody(Some(Instead::ExpiredInvite))
+        );
+        assert_eq!(directory.bearer(&at("none@x"), Trust::Primary), Found::Nobody(None));
     }
 
     #[test]
@@ -236,9 +362,9 @@ mod tests {
         let mut directory = Directory::new(&[member(1, "old@x", &[], Standing::Member)]);
         directory
             .learn(&[member(1, "new@x", &[], Standing::Member), member(2, "two@x", &[], Standing::Invited)]);
-        assert_eq!(directory.bearer(&at("old@x"), true), Found::Nobody(None));
-        assert_eq!(directory.bearer(&at("new@x"), true), Found::One(MemberId(1)));
-        assert_eq!(directory.bearer(&at("two@x"), true), Found::One(MemberId(2)));
+        assert_eq!(directory.bearer(&at("old@x"), Trust::Primary), Found::Nobody(None));
+        assert_eq!(directory.bearer(&at("new@x"), Trust::Primary), Found::One(MemberId(1)));
+        assert_eq!(directory.bearer(&at("two@x"), Trust::Primary), Found::One(MemberId(2)));
     }
 
     #[test]

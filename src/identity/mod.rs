@@ -7,17 +7,27 @@
 pub mod directory;
 pub mod mapfile;
 pub mod mapgrammar;
+pub mod search;
 pub mod usermap;
 
 use crate::address::Address;
+use crate::config::Trust;
 use crate::escape::mask;
 use crate::github::Claims;
 use crate::ids::{Login, MemberId};
 use crate::state::record::Source;
-use directory::{Directory, Found};
+use directory::{Directory, Found, Instead};
 
 /// How the reason begins why a person with a known address is not matched.
 pub const NOBODY_BEARS: &str = "no Sentry member bears the address from";
+
+/// How the reason begins where Sentry knows the address only as somebody's second one, and that does not count.
+pub const SECOND: &str = "Sentry has the address from";
+
+/// What lets such an address count.
+pub const SECOND_FIX: &str =
+    "have them make it their primary address in Sentry, name their primary address in SYNC_USER_MAP, \
+                              or set SYNC_TRUST_UNVERIFIED=any";
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +40,15 @@ pub enum Identity {
         source: Source,
         /// What other sources said instead.
         warnings: Vec<String>,
+        /// Only a search shows that the member has the address: not remembered, and nobody is taken out for it.
+        by_search: bool,
     },
     /// A source knows an address; no Sentry member bears it.
     Absent {
         /// Which source, and what was found instead.
         why: String,
+        /// Who has the address as a second one, which does not count.
+        second: Option<MemberId>,
     },
     /// No source knows anything.
     Unknown {
@@ -60,6 +74,11 @@ impl<'a> Evidence<'a> {
     /// The login now, the user map's address, and what GitHub says.
     pub fn new(login: &'a Login, map: Option<&'a Address>, claims: &'a Claims) -> Self {
         Self { login, map, claims }
+    }
+
+    /// The addresses that would decide if a member had one of them: those of the first source that knows any.
+    pub fn deciding(&self, order: &[Source]) -> Vec<Address> {
+        order.iter().map(|source| self.addresses(*source)).find(|known| !known.is_empty()).unwrap_or_default()
     }
 
     /// The addresses that one source knows; accounts linked in Sentry are found by login.
@@ -98,7 +117,7 @@ pub struct Rules<'a> {
     /// The order; a source left out is off.
     pub order: &'a [Source],
     /// See `SYNC_TRUST_UNVERIFIED`.
-    pub trust_unverified: bool,
+    pub trust_unverified: Trust,
 }
 
 /// What each source says, in their order: the addresses it knows, and whom they lead to; `None` if it knows nothing.
@@ -141,19 +160,24 @@ fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Director
     if addresses.is_empty() {
         return None;
     }
-    let mut members = Vec::new();
+    let (mut members, mut by_search) = (Vec::new(), Vec::new());
     let mut instead = None;
     for address in &addresses {
         match directory.bearer(address, rules.trust_unverified) {
             Found::One(member) => members.push(member),
+            Found::BySearch(member) => by_search.push(member),
             Found::Several(several) => members.extend(several),
             Found::Nobody(seen) => instead = instead.or(seen),
         }
     }
+    // Whoever shows one of the addresses comes before those who have it as a second one.
+    let is_by_search = members.is_empty();
+    let mut members = if is_by_search { by_search } else { members };
     members.sort();
     members.dedup();
     Some(match members.as_slice() {
         [] => Found::Nobody(instead),
+        [member] if is_by_search => Found::BySearch(*member),
         [member] => Found::One(*member),
         _ => Found::Several(members),
     })
@@ -174,26 +198,33 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         let useless = useless.unwrap_or_default();
         return Identity::Unknown { why: format!("no address is known from {}{useless}", asked.join(", ")) };
     };
+    let by_search = matches!(first, Found::BySearch(_));
     let member = match first {
-        Found::One(member) => member,
+        Found::One(member) | Found::BySearch(member) => member,
         Found::Several(members) => {
             return Identity::Conflict {
                 why: format!("{} fits several Sentry members: {}", source.name(), ids(&members)),
             }
+        }
+        Found::Nobody(Some(Instead::Second(bearer))) => {
+            let told = masked(&evidence.addresses(source));
+            let why = format!("{SECOND} {} only as a second address of {bearer}: {told}", source.name());
+            return Identity::Absent { why, second: Some(bearer.member) };
         }
         Found::Nobody(instead) => {
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
             let told = masked(&evidence.addresses(source));
             let managed = managed(source, evidence, rules, directory).unwrap_or_default();
             let why = format!("{NOBODY_BEARS} {}: {told}{instead}{managed}", source.name());
-            return Identity::Absent { why };
+            return Identity::Absent { why, second: None };
         }
     };
     let mut warnings = Vec::new();
     for (other, found) in answers {
         let others = match found {
             Found::One(same) if same == member => continue,
-            Found::Nobody(_) => continue,
+            // Whom a search shows is known only of people who are asked for, which others are not.
+            Found::Nobody(_) | Found::BySearch(_) => continue,
             Found::One(another) => vec![another],
             Found::Several(several) => several,
         };
@@ -204,7 +235,7 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         }
         warnings.push(why);
     }
-    Identity::Matched { member, source, warnings }
+    Identity::Matched { member, source, warnings, by_search }
 }
 
 /// Begins the likely cause why nobody in Sentry has a managed user's address.
@@ -293,12 +324,12 @@ mod tests {
         };
         let (login, map) = (Login::from(case.login), case.map.map(at));
         let evidence = Evidence::new(&login, map.as_ref(), &claims);
-        resolve(&evidence, &Rules { order, trust_unverified: true }, &directory())
+        resolve(&evidence, &Rules { order, trust_unverified: Trust::Primary }, &directory())
     }
 
     fn matched(case: Case) -> Option<(u64, Source, usize)> {
         match resolve_with(&case, &ORDER) {
-            Identity::Matched { member, source, warnings } => Some((member.0, source, warnings.len())),
+            Identity::Matched { member, source, warnings, .. } => Some((member.0, source, warnings.len())),
             _ => None,
         }
     }
@@ -322,7 +353,10 @@ mod tests {
         let case = Case { map: Some("nobody@x"), public: Some("a@x"), ..NOTHING };
         assert_eq!(
             resolve_with(&case, &ORDER),
-            Identity::Absent { why: "no Sentry member bears the address from map: n…@x".into() }
+            Identity::Absent {
+                why: "no Sentry member bears the address from map: n…@x".into(),
+                second: None
+            }
         );
     }
 
@@ -340,7 +374,7 @@ mod tests {
         let login = Login::from("octo");
         let why = |claims: Claims| {
             let evidence = Evidence::new(&login, None, &claims);
-            let rules = Rules { order: &ORDER, trust_unverified: true };
+            let rules = Rules { order: &ORDER, trust_unverified: Trust::Primary };
             let shown: Vec<_> =
                 chain(&evidence, &rules, &known).into_iter().flat_map(|(_, known, _)| known).collect();
             assert!(shown.iter().any(|text| text.contains(NO_REPLY)), "{shown:?}");
@@ -364,7 +398,7 @@ mod tests {
     fn a_managed_users_address_with_githubs_tag_is_named_and_matches_nobody() {
         let case = |address: &'static str| Case { login: "ada_acme", public: Some(address), ..NOTHING };
         let why = |case: Case| match resolve_with(&case, &ORDER) {
-            Identity::Absent { why } => why,
+            Identity::Absent { why, .. } => why,
             other => panic!("{other:?}"),
         };
         assert_eq!(
@@ -424,7 +458,7 @@ mod tests {
             let claims = Claims { saml, verified, public: case.public.map(String::from) };
             let (login, map) = (Login::from(case.login), case.map.map(at));
             let evidence = Evidence::new(&login, map.as_ref(), &claims);
-            let rules = Rules { order: &ORDER, trust_unverified: true };
+            let rules = Rules { order: &ORDER, trust_unverified: Trust::Primary };
             invitation(&evidence, &rules, &directory())
         };
         let invited = |source, address: &str| Some((source, at(address)));

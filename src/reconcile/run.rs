@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
 use crate::heard::LAG;
+use crate::identity::search::Depth;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
@@ -103,7 +104,9 @@ impl Engine {
         let wishes = self.state(|state| state.people.wishes().collect());
         let bindings = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
-        let both = self.read_both(&org.login, progress)?;
+        // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
+        let depth = if serving { Depth::Bounded } else { Depth::Whole };
+        let both = self.read_both(&org.login, depth, progress)?;
         self.learn_unused(&both);
         if both.sentry.listed {
             self.follow_renames(bindings, &both.sentry.teams);
@@ -387,7 +390,7 @@ impl Engine {
         for team in mirrored {
             for user in &team.members {
                 if let Some(
-                    Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
+                    Identity::Absent { why, .. } | Identity::Unknown { why } | Identity::Conflict { why },
                 ) = both.people.get(user)
                 {
                     wanted.insert((team.facts.id, *user), why);

@@ -69,6 +69,22 @@ pub struct Member {
     pub standing: Standing,
 }
 
+impl Member {
+    /// Whether the list of members shows that they have an address.
+    pub fn shows(&self, address: &Address) -> bool {
+        self.primary.iter().chain(&self.verified).any(|shown| address.is(shown))
+    }
+}
+
+/// A member whom a search by address has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Who.
+    pub member: Member,
+    /// The name that Sentry shows.
+    pub name: String,
+}
+
 /// What kind of membership row it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -284,17 +300,17 @@ impl Sentry {
         Trouble { kind: TroubleKind::Refused, why, exchange }
     }
 
-    /// Everybody who bears an address, verified or not. `None` if the address has characters that Sentry's search
-    /// would read as something else.
-    pub fn members_bearing(&self, address: &Address) -> Result<Option<Vec<Member>>, Trouble> {
-        let plain = |c: char| c.is_alphanumeric() || "@.-_+'~!$&/=".contains(c);
-        if !address.as_str().chars().all(plain) {
-            return Ok(None);
-        }
-        let query = path_part(&format!("email:{address}"));
+    /// Everybody who has one of these addresses, as a primary one or another one, verified or not. The rows do not say which
+    /// address they answer. [`crate::identity::search`] knows which addresses can be asked for, and how many at once.
+    pub fn members_with(&self, addresses: &[Address]) -> Result<Vec<Hit>, Trouble> {
+        let words: Vec<_> = addresses.iter().map(|address| format!("email:{address}")).collect();
+        let query = path_part(&words.join(" "));
         let path = self.org_path(&format!("members/?query={query}&expand=externalUsers"));
-        let pages = self.pages(&path, wire::MemberRow::into_member)?;
-        Ok(Some(pages.unwrap_or_default()))
+        match self.pages(&path, wire::MemberRow::into_hit)? {
+            Some(hits) => Ok(hits),
+            // Nobody at all is an empty list.
+            None => Err(broken(path, "Sentry answered 404 to a search for members".into())),
+        }
     }
 
     /// Everybody in a team, open and expired invites included; `None` if there is no such team.

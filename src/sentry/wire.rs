@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::ids::{MemberId, SentrySlug, SentryTeamId};
-use crate::sentry::{Member, Standing, Team};
+use crate::sentry::{Hit, Member, Standing, Team};
 use crate::upstream::link::{behind, Behind};
 
 #[derive(Deserialize)]
@@ -43,6 +43,8 @@ pub(super) struct MemberRow {
     #[serde(default)]
     email: Option<String>,
     #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
     user: Option<UserRow>,
     #[serde(default)]
     pending: bool,
@@ -76,6 +78,11 @@ struct ExternalRow {
 }
 
 impl MemberRow {
+    pub(super) fn into_hit(mut self) -> Option<Hit> {
+        let name = self.name.take().unwrap_or_default();
+        Some(Hit { name, member: self.into_member()? })
+    }
+
     pub(super) fn into_member(self) -> Option<Member> {
         let standing = match (self.pending || self.user.is_none(), self.expired) {
             (_, true) => Standing::Expired,
