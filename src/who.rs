@@ -150,7 +150,7 @@ impl Engine {
         let mirrored: HashSet<_> = mirrored.collect();
         let mut absent = Vec::new();
         let mut note_absent = |person: Person, identity: &Identity, claims: Claims| {
-            if matches!(identity, Identity::Absent { .. }) && mirrored.contains(&person.id) {
+            if identity.is_for_search() && mirrored.contains(&person.id) {
                 absent.push((person, claims));
             }
         };
@@ -189,21 +189,21 @@ impl Engine {
     /// Who an account is of which a source may not have said all: that it says nothing is no contradiction, so that a
     /// remembered match stays, unless a source says otherwise that was read completely.
     fn identify_unsure(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
-        let evidence = Evidence::new(&person.login, map.address(person), claims);
+        let evidence = Evidence::new(person, map.address(person), claims);
         let is_sure = matches!(
             self.resolve(&evidence),
             Identity::Matched { source: Source::Map | Source::Sentry, .. } | Identity::Conflict { .. }
         );
         let remembered = self.state(|state| state.people.matched(person.id).cloned());
         match remembered.filter(|found| !is_sure && self.who.has(found.member)) {
-            Some(found) => plan::remembered(found.member, found.source),
+            Some(found) => self.recall(&found),
             None => self.identify_shown(person, claims, map),
         }
     }
 
     /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
     pub(crate) fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
-        let evidence = Evidence::new(&person.login, map.address(person), claims);
+        let evidence = Evidence::new(person, map.address(person), claims);
         let mut identity = self.resolve(&evidence);
         if let Some(why) = self.inherits(person, map, &identity) {
             identity = Identity::Conflict { why };
@@ -211,12 +211,14 @@ impl Engine {
         let remembered = self.state(|state| state.people.matched(person.id).cloned());
         if matches!(identity, Identity::Unknown { .. }) {
             if let Some(found) = remembered.filter(|found| self.who.has(found.member)) {
-                return plan::remembered(found.member, found.source);
+                return self.recall(&found);
             }
             return identity;
         }
         let says = |found: &Match| match &identity {
-            Identity::Matched { member, source, .. } => found.member == *member && found.source == *source,
+            Identity::Matched { member, source, .. } | Identity::Barred { member, source } => {
+                found.member == *member && found.source == *source
+            }
             _ => false,
         };
         if !remembered.as_ref().is_some_and(says) {
@@ -267,13 +269,13 @@ impl Engine {
             return Ok((remembered, false));
         }
         let claims = self.claims(person)?;
-        let evidence = Evidence::new(&person.login, map.address(person), &claims);
+        let evidence = Evidence::new(person, map.address(person), &claims);
         let mut identity = self.resolve(&evidence);
-        let absent = matches!(identity, Identity::Absent { .. });
-        if absent {
+        let is_for_search = identity.is_for_search();
+        if is_for_search {
             self.note_addresses(person, &evidence);
         }
-        if absent && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
+        if is_for_search && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
             identity = self.resolve(&evidence);
         }
         if let Some(why) = self.inherits(person, &map, &identity) {
@@ -293,9 +295,31 @@ impl Engine {
                     self.need_directory()?;
                     self.search_for_protected().map_err(|trouble| self.sentry_trouble(trouble))?;
                 }
-                Ok(plan::remembered(found.member, found.source))
+                let source = match found.source {
+                    // Remembered by a version that did not tell the two apart.
+                    Source::Sentry if self.is_linked_by_login(person, found.member)? => Source::SentryLogin,
+                    source => source,
+                };
+                Ok(plan::remembered(found.member, source))
             }
             None => self.identify(person),
+        }
+    }
+
+    /// Whether a member is linked with an account by its login alone.
+    fn is_linked_by_login(&self, person: &Person, member: MemberId) -> Result<bool, Outcome> {
+        self.need_directory()?;
+        Ok(self.who.with_directory(|directory| {
+            directory.linked(person.id).one() != Some(member)
+                && directory.linked_by_login(&person.login).one() == Some(member)
+        }))
+    }
+
+    /// Who a remembered match leads to now.
+    fn recall(&self, found: &Match) -> Identity {
+        match self.who.with_directory(|directory| directory.has_no_teams(found.member)) {
+            true => Identity::Barred { member: found.member, source: found.source },
+            false => plan::remembered(found.member, found.source),
         }
     }
 
@@ -320,17 +344,25 @@ impl Engine {
             .and_then(|address| self.who.bearer_of(address, settings.trust_unverified));
         let linked = order
             .contains(&Source::Sentry)
-            .then(|| self.who.with_directory(|directory| directory.linked(&person.login)));
-        let linked = linked.and_then(|linked| linked.one());
-        let true_still = plan::still_true(found.member, map_says, linked);
-        true_still.then(|| plan::remembered(found.member, found.source))
+            .then(|| self.who.with_directory(|directory| directory.linked(person.id)))
+            .and_then(|linked| linked.one());
+        // What anybody could have written contradicts no better source.
+        let by_login = (linked.is_none() && found.source.is_weak() && order.contains(&Source::Public))
+            .then(|| self.who.with_directory(|directory| directory.linked_by_login(&person.login)))
+            .filter(|_| order.contains(&Source::Sentry))
+            .and_then(|linked| linked.one());
+        let true_still = plan::still_true(found.member, map_says, linked.or(by_login));
+        true_still.then(|| self.recall(&found))
     }
 
     /// Sources that go by login alone may mean another account: one that had the login when it was matched. Logins
     /// change hands, and whoever has one now inherits nothing.
     pub(crate) fn inherits(&self, person: &Person, map: &UserMap, identity: &Identity) -> Option<String> {
-        let Identity::Matched { member, source, .. } = identity else { return None };
-        if *source != Source::Sentry && (*source != Source::Map || map.names_id(person)) {
+        let (Identity::Matched { member, source, .. } | Identity::Barred { member, source }) = identity
+        else {
+            return None;
+        };
+        if *source != Source::SentryLogin && (*source != Source::Map || map.names_id(person)) {
             return None;
         }
         let remembered = self.state(|state| state.people.matched(person.id).map(|found| found.member));
@@ -386,7 +418,12 @@ impl Engine {
 
     fn remember(&self, person: &Person, identity: &Identity) {
         match identity {
-            Identity::Matched { member, source, warnings, by_search: false } => {
+            Identity::Matched { member, source, by_search: false, .. }
+            | Identity::Barred { member, source } => {
+                let warnings = match identity {
+                    Identity::Matched { warnings, .. } => warnings.as_slice(),
+                    _ => &[],
+                };
                 for warning in warnings {
                     log::warn!(
                         "identity: {} ({}): {warning}",

@@ -60,7 +60,7 @@ fn no_account(name: &PersonName) -> String {
 
 fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
     let (map, claims) = (engine.user_map()?, engine.claims(person)?);
-    let evidence = Evidence::new(&person.login, map.address(person), &claims);
+    let evidence = Evidence::new(person, map.address(person), &claims);
     let settings = engine.settings();
     let rules = rules(&settings);
     let mut text = format!("{} (GitHub user {})\n", plain(person.login.as_str(), 60), person.id);
@@ -92,6 +92,10 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
             "matched: Sentry member {member}, by a second address that {} tells; this is not remembered",
             source.name()
         ),
+        Identity::Barred { member, source } => {
+            let by = source.name();
+            writeln!(text, "matched: Sentry member {member}, by {by}; put into no team: {}", identity::BARRED)
+        }
         Identity::Matched { member, source, .. } => {
             writeln!(text, "matched: Sentry member {member}, by {}", source.name())
         }

@@ -8,14 +8,20 @@ use std::fmt;
 use crate::address::{Address, Folded};
 use crate::config::Trust;
 use crate::escape::mask;
-use crate::ids::{Login, MemberId};
+use crate::event::Person;
+use crate::ids::{GithubUserId, Login, MemberId};
 use crate::sentry::{Member, Standing};
 
 /// Who bears which address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     addresses: Vec<Entry>,
-    links: Vec<(Folded, MemberId)>,
+    /// By login, without an id.
+    logins: Vec<(Folded, MemberId)>,
+    /// By id, with the login.
+    accounts: Vec<(GithubUserId, Folded, MemberId)>,
+    /// Whose role lets them be in no team.
+    no_teams: BTreeSet<MemberId>,
     /// What only searches have told: who has an address without showing it. Empty lists are left out.
     searched: BTreeMap<Folded, Vec<Bearer>>,
 }
@@ -123,7 +129,9 @@ impl Directory {
     pub fn learn(&mut self, members: &[Member]) {
         let ids: BTreeSet<_> = members.iter().map(|member| member.id).collect();
         self.addresses.retain(|entry| !ids.contains(&entry.member));
-        self.links.retain(|(_, member)| !ids.contains(member));
+        self.logins.retain(|(_, member)| !ids.contains(member));
+        self.accounts.retain(|(_, _, member)| !ids.contains(member));
+        self.no_teams.retain(|member| !ids.contains(member));
         members.iter().for_each(|member| self.push(member));
         self.sort();
     }
@@ -131,7 +139,9 @@ impl Directory {
     /// A member is gone from Sentry.
     pub fn forget(&mut self, member: MemberId) {
         self.addresses.retain(|entry| entry.member != member);
-        self.links.retain(|(_, known)| *known != member);
+        self.logins.retain(|(_, known)| *known != member);
+        self.accounts.retain(|(_, _, known)| *known != member);
+        self.no_teams.remove(&member);
         self.keep_searched(|bearer| bearer.member != member);
     }
 
@@ -178,6 +188,9 @@ impl Directory {
     }
 
     fn push(&mut self, member: &Member) {
+        if member.primary.as_deref().is_some_and(is_proxy) {
+            return;
+        }
         let mut enter = |address: &str, weight| {
             let address = Folded::of(address);
             self.addresses.push(Entry { address, member: member.id, weight });
@@ -195,14 +208,24 @@ impl Directory {
                 },
             );
         }
-        self.links.extend(member.logins.iter().map(|login| (Folded::of(login), member.id)));
+        for link in &member.links {
+            match link.user {
+                Some(user) => self.accounts.push((user, Folded::of(&link.login), member.id)),
+                None => self.logins.push((Folded::of(&link.login), member.id)),
+            }
+        }
+        if member.no_teams {
+            self.no_teams.insert(member.id);
+        }
     }
 
     fn sort(&mut self) {
         self.addresses.sort_unstable();
         self.addresses.shrink_to_fit();
-        self.links.sort_unstable();
-        self.links.shrink_to_fit();
+        self.logins.sort_unstable();
+        self.logins.shrink_to_fit();
+        self.accounts.sort_unstable();
+        self.accounts.shrink_to_fit();
     }
 
     /// Who bears an address. Letters' case does not matter. An unverified primary address counts as `trust` says, as long as
@@ -259,12 +282,32 @@ impl Directory {
         self.addresses[from..].iter().take_while(move |entry| entry.address == address)
     }
 
-    /// Who is linked with a GitHub login in Sentry.
-    pub fn linked(&self, login: &Login) -> Found {
+    /// Who is linked with a GitHub account in Sentry, by its id.
+    pub fn linked(&self, user: GithubUserId) -> Found {
+        let from = self.accounts.partition_point(|(known, ..)| *known < user);
+        let of_user = self.accounts[from..].iter().take_while(|(known, ..)| *known == user);
+        one_of(of_user.map(|(_, _, member)| *member).collect())
+    }
+
+    /// Who is linked with a GitHub login in Sentry by rows that have no id.
+    pub fn linked_by_login(&self, login: &Login) -> Found {
         let login = Folded::of(login.as_str());
-        let members: BTreeSet<_> =
-            self.links.iter().filter(|(known, _)| *known == login).map(|(_, member)| *member).collect();
-        one_of(members)
+        let from = self.logins.partition_point(|(known, _)| *known < login);
+        let of_login = self.logins[from..].iter().take_while(|(known, _)| *known == login);
+        one_of(of_login.map(|(_, member)| *member).collect())
+    }
+
+    /// Another account that a row with this login means: it had the login before.
+    pub fn earlier_owner(&self, person: &Person) -> Option<GithubUserId> {
+        let login = Folded::of(person.login.as_str());
+        let mut others =
+            self.accounts.iter().filter(|(user, known, _)| *user != person.id && *known == login);
+        others.next().map(|(user, ..)| *user)
+    }
+
+    /// Whether a member's role lets them be in no team.
+    pub fn has_no_teams(&self, member: MemberId) -> bool {
+        self.no_teams.contains(&member)
     }
 
     /// The addresses of a member, of whatever weight, as far as list and searches tell.
@@ -274,6 +317,12 @@ impl Directory {
             self.searched.iter().filter(move |(_, bearers)| bearers.iter().any(|b| b.member == member));
         shown.map(|entry| entry.address.as_str()).chain(hidden.map(|(address, _)| address.as_str()))
     }
+}
+
+/// Whether an address is one that Sentry makes for the user of an integration: nobody's.
+pub fn is_proxy(address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    domain.eq_ignore_ascii_case("proxy-user.sentry.io")
 }
 
 fn one_of(members: BTreeSet<MemberId>) -> Found {
@@ -288,15 +337,44 @@ fn one_of(members: BTreeSet<MemberId>) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sentry::Link;
 
     pub(super) fn member(id: u64, primary: &str, verified: &[&str], standing: Standing) -> Member {
         Member {
             id: MemberId(id),
             primary: Some(primary.into()),
             verified: verified.iter().map(|address| address.to_string()).collect(),
-            logins: vec![],
+            links: vec![],
+            no_teams: false,
             standing,
         }
+    }
+
+    fn link(login: &str, user: Option<u64>) -> Link {
+        Link { login: login.into(), user: user.map(GithubUserId) }
+    }
+
+    #[test]
+    fn a_row_with_an_id_means_that_account_whatever_it_is_called_now() {
+        let linked = |id, login: &str, user| Member {
+            links: vec![link(login, Some(user))],
+            ..member(id, "x@x", &[], Standing::Member)
+        };
+        let directory = Directory::new(&[linked(1, "octo", 7), linked(2, "twice", 8), linked(3, "twice", 8)]);
+        assert_eq!(directory.linked(GithubUserId(7)), Found::One(MemberId(1)));
+        assert_eq!(directory.linked(GithubUserId(8)), Found::Several(vec![MemberId(2), MemberId(3)]));
+        assert_eq!(directory.linked(GithubUserId(9)), Found::Nobody(None));
+        assert_eq!(directory.linked_by_login(&Login::from("octo")), Found::Nobody(None));
+        let person = |id, login: &str| Person { id: GithubUserId(id), login: Login::from(login), bot: false };
+        assert_eq!(directory.earlier_owner(&person(9, "Octo")), Some(GithubUserId(7)));
+        assert_eq!(directory.earlier_owner(&person(7, "octo")), None);
+    }
+
+    #[test]
+    fn the_user_of_an_integration_is_nobody() {
+        let proxy = "app-0b5@proxy-user.sentry.io";
+        let directory = Directory::new(&[member(1, proxy, &[proxy], Standing::Member)]);
+        assert_eq!(directory.bearer(&at(proxy), Trust::Primary), Found::Nobody(None));
     }
 
     fn at(address: &str) -> Address {
@@ -312,8 +390,9 @@ mod tests {
         let odd = Directory::new(&[member(1, kelvin, &[], Standing::Member)]);
         assert_eq!(odd.bearer(&at("kai@acme.test"), Trust::Primary), Found::Nobody(None));
         assert_eq!(odd.bearer(&at(kelvin), Trust::Primary), Found::One(MemberId(1)));
-        let linked = Member { logins: vec!["\u{212a}ai".into()], ..member(1, "x@x", &[], Standing::Member) };
-        assert_eq!(Directory::new(&[linked]).linked(&Login::from("kai")), Found::Nobody(None));
+        let linked =
+            Member { links: vec![link("\u{212a}ai", None)], ..member(1, "x@x", &[], Standing::Member) };
+        assert_eq!(Directory::new(&[linked]).linked_by_login(&Login::from("kai")), Found::Nobody(None));
     }
 
     #[test]
@@ -370,12 +449,15 @@ mod tests {
     #[test]
     fn linked_logins() {
         let linked = |id, login: &str| Member {
-            logins: vec![login.into()],
+            links: vec![link(login, None)],
             ..member(id, "x@x", &[], Standing::Member)
         };
         let directory = Directory::new(&[linked(1, "Octo"), linked(2, "twice"), linked(3, "twice")]);
-        assert_eq!(directory.linked(&Login::from("octo")), Found::One(MemberId(1)));
-        assert_eq!(directory.linked(&Login::from("twice")), Found::Several(vec![MemberId(2), MemberId(3)]));
-        assert_eq!(directory.linked(&Login::from("nobody")), Found::Nobody(None));
+        assert_eq!(directory.linked_by_login(&Login::from("octo")), Found::One(MemberId(1)));
+        assert_eq!(
+            directory.linked_by_login(&Login::from("twice")),
+            Found::Several(vec![MemberId(2), MemberId(3)])
+        );
+        assert_eq!(directory.linked_by_login(&Login::from("nobody")), Found::Nobody(None));
     }
 }

@@ -179,7 +179,8 @@ mod tests {
             id: MemberId(id),
             primary: Some(primary.into()),
             verified: vec![],
-            logins: vec![],
+            links: vec![],
+            no_teams: false,
             standing: Standing::Member,
         }
     }

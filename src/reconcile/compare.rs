@@ -16,7 +16,7 @@ use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
-use crate::state::record::{Binding, Fate, Origin, Source};
+use crate::state::record::{Binding, Fate, Origin};
 use crate::state::teams::News;
 use crate::state::State;
 
@@ -125,7 +125,9 @@ impl<'a> Index<'a> {
         }
         for (user, identity) in sides.people {
             // Also whom a second address shows: they may be who they seem to be.
-            if let Identity::Matched { member, .. } | Identity::Absent { second: Some(member), .. } = identity
+            if let Identity::Matched { member, .. }
+            | Identity::Barred { member, .. }
+            | Identity::Absent { second: Some(member), .. } = identity
             {
                 let users = accounts.entry(*member).or_default();
                 if !users.contains(user) {
@@ -476,8 +478,8 @@ impl<'a> Index<'a> {
         // What only a public profile or a search says takes nobody out; of somebody with several accounts, the others may.
         let is_solid = |user: &&GithubUserId| match self.sides.people.get(*user) {
             Some(Identity::Matched { by_search: true, .. }) => false,
-            Some(Identity::Matched { source, .. }) => *source != Source::Public,
-            _ => state.people.matched(**user).is_some_and(|found| found.source != Source::Public),
+            Some(Identity::Matched { source, .. } | Identity::Barred { source, .. }) => !source.is_weak(),
+            _ => state.people.matched(**user).is_some_and(|found| !found.source.is_weak()),
         };
         let mut solid = accounts.iter().filter(is_solid);
         let was_in = |user: &&GithubUserId| news.iter().any(|news| news.word(**user).is_some());
@@ -563,6 +565,7 @@ impl<'a> Index<'a> {
                 let why = match self.sides.people.get(&user) {
                     Some(Identity::Absent { why, .. } | Identity::Unknown { why }) => why.clone(),
                     Some(Identity::Conflict { why }) => format!("in conflict: {why}"),
+                    Some(Identity::Barred { .. }) => identity::BARRED.into(),
                     Some(Identity::Matched { .. }) => return None,
                     None => "nobody was asked".into(),
                 };

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::guard;
 use crate::heard::LAG;
 use crate::identity::search::Depth;
-use crate::identity::Identity;
+use crate::identity::{Identity, BARRED};
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
 use crate::sentry::Team;
@@ -389,12 +389,14 @@ impl Engine {
         let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.facts.slug));
         for team in mirrored {
             for user in &team.members {
-                if let Some(
-                    Identity::Absent { why, .. } | Identity::Unknown { why } | Identity::Conflict { why },
-                ) = both.people.get(user)
-                {
-                    wanted.insert((team.facts.id, *user), why);
-                }
+                let why = match both.people.get(user) {
+                    Some(
+                        Identity::Absent { why, .. } | Identity::Unknown { why } | Identity::Conflict { why },
+                    ) => why,
+                    Some(Identity::Barred { .. }) => BARRED,
+                    Some(Identity::Matched { .. }) | None => continue,
+                };
+                wanted.insert((team.facts.id, *user), why);
             }
         }
         let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.state(|state| {

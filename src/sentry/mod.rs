@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::address::Address;
 use crate::config::values::BaseUrl;
 use crate::escape::path_part;
-use crate::ids::{MemberId, SentrySlug, SentryTeamId};
+use crate::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::pause::Permit;
 use crate::secret::Secret;
 use crate::upstream::pace::Method;
@@ -63,10 +63,21 @@ pub struct Member {
     pub primary: Option<String>,
     /// Addresses that Sentry has verified.
     pub verified: Vec<String>,
-    /// GitHub logins that somebody linked with the user in Sentry.
-    pub logins: Vec<String>,
+    /// GitHub accounts that are linked with the user in Sentry.
+    pub links: Vec<Link>,
+    /// Their role lets them be in no team.
+    pub no_teams: bool,
     /// What kind of row it is.
     pub standing: Standing,
+}
+
+/// A GitHub account that is linked with a user in Sentry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its login, when it was linked.
+    pub login: String,
+    /// Its id, where Sentry knows it.
+    pub user: Option<GithubUserId>,
 }
 
 impl Member {

@@ -1,7 +1,7 @@
 //! What would match somebody whom Sentry does not know. Pure.
 
 use crate::escape::plain;
-use crate::identity::{MANAGED, NOBODY_BEARS, SECOND};
+use crate::identity::{BARRED, MANAGED, NOBODY_BEARS, SECOND};
 use crate::state::record::Source;
 
 /// Every source, where it is not known which ones are on.
@@ -9,6 +9,9 @@ pub const ALL: [Source; 5] = [Source::Map, Source::Sentry, Source::Saml, Source:
 
 /// What a person can do, by the reason why nobody was matched and by the sources that are on.
 pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
+    if why == BARRED {
+        return "give them another role in Sentry".into();
+    }
     let has = |source| order.contains(&source);
     let login = plain(login, 60);
     let mut ways: Vec<String> = Vec::new();

@@ -109,7 +109,7 @@ impl Engine {
         let settings = self.settings();
         let mut addresses = self.hidden_protected();
         for (person, claims) in absent {
-            let evidence = Evidence::new(&person.login, map.address(person), claims);
+            let evidence = Evidence::new(person, map.address(person), claims);
             addresses.extend(evidence.deciding(rules(&settings).order).into_iter().take(MOST_ADDRESSES));
         }
         self.search_due(addresses, depth)?;

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::standin::sentry::Era;
-use crate::standin::{GithubUser, NewMember};
+use crate::standin::{Era, GithubUser, NewMember};
 use crate::world::{Truth, World, BOTH};
 
 /// Of so many people in the team,

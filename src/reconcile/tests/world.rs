@@ -169,7 +169,8 @@ impl World {
             id: MemberId(member),
             primary: Some(address.clone()),
             verified: vec![address],
-            logins: Vec::new(),
+            links: Vec::new(),
+            no_teams: false,
             standing: Standing::Member,
         });
     }
