@@ -119,7 +119,7 @@ impl Engine {
         let map = self.user_map()?;
         self.need_directory()?;
         let claims = self.claims(person)?;
-        let evidence = Evidence::new(&person.login, map.address(person), &claims);
+        let evidence = Evidence::new(person, map.address(person), &claims);
         // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
         if self.ask_for_fresh_rows(&evidence)? {
             return Ok(None);

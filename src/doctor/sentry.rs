@@ -43,7 +43,7 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
     let holder = holder.unwrap_or_default();
     seen.findings.push(AREA.ok(match holder.is_integration {
         true => "SENTRY_TOKEN is valid: an integration's",
-        false => "SENTRY_TOKEN is valid: a person's, or of an integration with an address",
+        false => "SENTRY_TOKEN is valid: a person's",
     }));
     let lacking = lacks(&holder, &mut seen.findings);
     if organisation(patient, sentry, &lacking, &mut seen.findings) {

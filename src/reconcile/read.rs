@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::github::Wanted;
+use crate::identity::search::Depth;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::sentry::{Member, Team};
@@ -49,8 +50,9 @@ pub struct Both {
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 impl Engine {
-    /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one.
-    pub fn read_both(&self, org: &Login, progress: Progress) -> Result<Both, Trouble> {
+    /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one. `depth`: how far people whom
+    /// only a search finds are looked for.
+    pub fn read_both(&self, org: &Login, depth: Depth, progress: Progress) -> Result<Both, Trouble> {
         let settings = self.settings();
         let wanted = Wanted {
             saml: settings.identity.contains(&Source::Saml),
@@ -76,7 +78,9 @@ impl Engine {
         sentry.in_team = self.read_members_of(&teams, progress)?;
         let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
-        let (people, unread) = self.identify_all(&mut github)?;
+        progress("searching Sentry for people whom its list does not show");
+        let (people, unread) = self.identify_all(&mut github, depth)?;
+        sentry.protected = self.protected_by_search();
         let shown = shown(&github);
         let last = self.state(|state| state.last_read.map(|(sizes, _)| sizes));
         let sizes = whole(&github, shown, last);

@@ -15,7 +15,8 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
 use crate::heard::LAG;
-use crate::identity::Identity;
+use crate::identity::search::Depth;
+use crate::identity::{Identity, BARRED};
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
 use crate::sentry::Team;
@@ -103,7 +104,9 @@ impl Engine {
         let wishes = self.state(|state| state.people.wishes().collect());
         let bindings = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
-        let both = self.read_both(&org.login, progress)?;
+        // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
+        let depth = if serving { Depth::Bounded } else { Depth::Whole };
+        let both = self.read_both(&org.login, depth, progress)?;
         self.learn_unused(&both);
         if both.sentry.listed {
             self.follow_renames(bindings, &both.sentry.teams);
@@ -397,12 +400,14 @@ impl Engine {
         let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.facts.slug));
         for team in mirrored {
             for user in &team.members {
-                if let Some(
-                    Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
-                ) = both.people.get(user)
-                {
-                    wanted.insert((team.facts.id, *user), why);
-                }
+                let why = match both.people.get(user) {
+                    Some(
+                        Identity::Absent { why, .. } | Identity::Unknown { why } | Identity::Conflict { why },
+                    ) => why,
+                    Some(Identity::Barred { .. }) => BARRED,
+                    Some(Identity::Matched { .. }) | None => continue,
+                };
+                wanted.insert((team.facts.id, *user), why);
             }
         }
         let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.state(|state| {

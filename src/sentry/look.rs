@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Sentry;
+use crate::identity::directory::is_proxy;
 use crate::ids::{SentrySlug, SentryTeamId};
 use crate::upstream::{Reply, Request, Trouble, TroubleKind};
 use crate::verdict::{Asked, Verdict};
@@ -15,7 +16,7 @@ use crate::verdict::{Asked, Verdict};
 pub struct Holder {
     /// Its scopes; `None` where Sentry does not tell.
     pub scopes: Option<Vec<String>>,
-    /// An integration's: its user has no address.
+    /// An integration's: its user has no address, or one that Sentry made for it.
     pub is_integration: bool,
 }
 
@@ -75,7 +76,7 @@ impl Sentry {
         };
         let holder = row.map(|row| Holder {
             scopes: row.auth.map(|auth| auth.scopes),
-            is_integration: row.user.is_some_and(|user| user.email.is_empty()),
+            is_integration: row.user.is_some_and(|user| user.email.is_empty() || is_proxy(&user.email)),
         });
         (reply, holder)
     }

@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::address::Address;
 use crate::config::values::BaseUrl;
 use crate::escape::path_part;
-use crate::ids::{MemberId, SentrySlug, SentryTeamId};
+use crate::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::pause::Permit;
 use crate::secret::Secret;
 use crate::upstream::pace::Method;
@@ -63,10 +63,37 @@ pub struct Member {
     pub primary: Option<String>,
     /// Addresses that Sentry has verified.
     pub verified: Vec<String>,
-    /// GitHub logins that somebody linked with the user in Sentry.
-    pub logins: Vec<String>,
+    /// GitHub accounts that are linked with the user in Sentry.
+    pub links: Vec<Link>,
+    /// Their role lets them be in no team.
+    pub no_teams: bool,
     /// What kind of row it is.
     pub standing: Standing,
+}
+
+/// A GitHub account that is linked with a user in Sentry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its login, when it was linked.
+    pub login: String,
+    /// Its id, where Sentry knows it.
+    pub user: Option<GithubUserId>,
+}
+
+impl Member {
+    /// Whether the list of members shows that they have an address.
+    pub fn shows(&self, address: &Address) -> bool {
+        self.primary.iter().chain(&self.verified).any(|shown| address.is(shown))
+    }
+}
+
+/// A member whom a search by address has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Who.
+    pub member: Member,
+    /// The name that Sentry shows.
+    pub name: String,
 }
 
 /// What kind of membership row it is.
@@ -284,17 +311,17 @@ impl Sentry {
         Trouble { kind: TroubleKind::Refused, why, exchange }
     }
 
-    /// Everybody who bears an address, verified or not. `None` if the address has characters that Sentry's search
-    /// would read as something else.
-    pub fn members_bearing(&self, address: &Address) -> Result<Option<Vec<Member>>, Trouble> {
-        let plain = |c: char| c.is_alphanumeric() || "@.-_+'~!$&/=".contains(c);
-        if !address.as_str().chars().all(plain) {
-            return Ok(None);
-        }
-        let query = path_part(&format!("email:{address}"));
+    /// Everybody who has one of these addresses, as a primary one or another one, verified or not. The rows do not say which
+    /// address they answer. [`crate::identity::search`] knows which addresses can be asked for, and how many at once.
+    pub fn members_with(&self, addresses: &[Address]) -> Result<Vec<Hit>, Trouble> {
+        let words: Vec<_> = addresses.iter().map(|address| format!("email:{address}")).collect();
+        let query = path_part(&words.join(" "));
         let path = self.org_path(&format!("members/?query={query}&expand=externalUsers"));
-        let pages = self.pages(&path, wire::MemberRow::into_member)?;
-        Ok(Some(pages.unwrap_or_default()))
+        match self.pages(&path, wire::MemberRow::into_hit)? {
+            Some(hits) => Ok(hits),
+            // Nobody at all is an empty list.
+            None => Err(broken(path, "Sentry answered 404 to a search for members".into())),
+        }
     }
 
     /// Everybody in a team, open and expired invites included; `None` if there is no such team.

@@ -57,6 +57,7 @@ mod recover;
 mod refusals;
 mod reload;
 mod restarts;
+mod second;
 mod secrecy;
 mod settings;
 mod snapshot;
