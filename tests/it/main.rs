@@ -55,6 +55,7 @@ mod recover;
 mod refusals;
 mod reload;
 mod restarts;
+mod scim;
 mod secrecy;
 mod settings;
 mod snapshot;
