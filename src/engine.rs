@@ -26,6 +26,7 @@ use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::paste::Invocation;
 use crate::pause::{self, Writes};
+use crate::reconcile::in_team::Scim;
 use crate::reconcile::incomplete::Incompleteness;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
@@ -93,6 +94,8 @@ pub struct Engine {
     began: Instant,
     /// Locked while a comparison is made: one at a time.
     pub(crate) comparing: Mutex<()>,
+    /// Whether Sentry's SCIM can be read.
+    pub scim: Scim,
     /// What GitHub does not show completely.
     pub incomplete: Incompleteness,
     /// The last comparison that was carried out.
@@ -146,6 +149,7 @@ impl Engine {
             heard: Mutex::default(),
             began: Instant::now(),
             comparing: Mutex::default(),
+            scim: Scim::default(),
             incomplete: Incompleteness::default(),
             last_run: Mutex::default(),
             started: Timestamp::now(),

@@ -21,6 +21,8 @@ pub enum Asked {
     Graphql,
     /// A GET of Sentry's API.
     Sentry,
+    /// A GET of SCIM's groups, which Sentry's ordinary lists stand in for.
+    Groups,
     /// `POST /organizations/{org}/teams/`.
     CreateTeam,
     /// `PUT /teams/{org}/{slug}/`.
@@ -89,6 +91,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Judges one answer.
 pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
+    match by_status(asked, answer, now) {
+        // A way around is asked next. If token or address are wrong, that tells; if only this address is, nothing else waits.
+        Verdict::Refused(why) if asked == Asked::Groups => Verdict::Unknown(why),
+        verdict => verdict,
+    }
+}
+
+fn by_status(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
     use Verdict::*;
     let said = || answer.brief();
     match answer.status {
@@ -143,7 +153,7 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
         (Asked::AddMember, 204) => Already,
         (Asked::RemoveMember | Asked::DeleteTeam, 204) => Done,
         // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
-        (Asked::Github | Asked::Sentry | Asked::UpdateTeam | Asked::RemoveMember, 200)
+        (Asked::Github | Asked::Sentry | Asked::Groups | Asked::UpdateTeam | Asked::RemoveMember, 200)
         | (Asked::CreateTeam | Asked::AddMember | Asked::Invite | Asked::LinkProject, 200 | 201)
         | (Asked::DeleteTeam, 200 | 202)
             if answer.headers.json =>
@@ -489,6 +499,25 @@ mod tests {
         let Verdict::Refused(why) = ask(Asked::Github, 403, body) else { panic!("not refused") };
         assert!(why.contains("forbids access via a personal access token (classic)"), "{why}");
         assert!(why.ends_with("a fine-grained personal token, or a GitHub App"), "{why}");
+    }
+
+    #[test]
+    fn what_an_address_with_a_way_around_says_stops_nothing_else() {
+        for (status, body, expected) in [
+            (200, "{}", "done"),
+            (200, "<html>", "unknown"),
+            (302, "", "unknown"),
+            (401, r#"{"detail":"Invalid token"}"#, "unknown"),
+            (403, NO, "denied"),
+            (403, "<html>", "unknown"),
+            (404, GONE, "missing"),
+            (404, "", "unknown"),
+            (410, r#"{"detail":"gone"}"#, "never"),
+            (429, "", "wait"),
+            (500, "{}", "unknown"),
+        ] {
+            assert_eq!(kind(ask(Asked::Groups, status, body)), expected, "{status} {body}");
+        }
     }
 
     #[test]

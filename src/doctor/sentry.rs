@@ -2,8 +2,8 @@
 //! the mirror can do.
 
 use super::clock::Moment;
-use super::github;
 use super::patient::Patient;
+use super::{github, groups};
 use super::{some_of, unusable, Area, Finding};
 use crate::clock::{short, Timestamp};
 use crate::reconcile::read::wanted_slugs;
@@ -49,6 +49,7 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
     if organisation(patient, sentry, &lacking, &mut seen.findings) {
         settings(patient, sentry, github, &holder, &mut seen.findings);
         members(patient, sentry, &mut seen);
+        seen.findings.extend(groups::look(patient, github.mode, sentry));
     }
     seen.findings.extend(invites(patient, &holder));
     seen.findings.extend(budget(&reply));

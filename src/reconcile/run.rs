@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
+use super::in_team::By;
 use super::judge::{self, judge, Measure};
 use super::part::{Part, Run, Shown, Task};
 use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
@@ -90,6 +91,8 @@ pub struct Reconciled {
     pub counts: Counts,
     /// Nothing of it was carried out, because of a pause.
     pub paused: bool,
+    /// How it was read who is in Sentry's teams.
+    pub by: By,
     /// How its parts stand.
     pub run: Arc<Run>,
 }
@@ -185,7 +188,8 @@ impl Engine {
         if paused {
             summary += "; paused: none of it was carried out";
         }
-        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, run };
+        let by = comparison.both.by.clone();
+        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, by, run };
         *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();

@@ -4,6 +4,7 @@
 //! hands it on.
 
 pub mod look;
+pub mod scim;
 pub mod scopes;
 mod wire;
 

@@ -160,6 +160,7 @@ pub(crate) const EXAMPLES: &[&str] = &[
     r#"[{"id":"4","email":"A@x","user":{"id":"5","email":"A@x","emails":[{"id":"1","email":"A@x","is_verified":false}]},"pending":false,"expired":false,"externalUsers":[{"provider":"github","externalName":"@octo"}]}]"#,
     r#"[{"id":"7","slug":"crew","name":"Crew","memberCount":2,"projects":[{"id":"1","slug":"shop"}]}]"#,
     r#"<http://x/?&cursor=100:1:0>; rel="next"; results="true"; cursor="100:1:0""#,
+    super::scim::EXAMPLE,
 ];
 
 /// Reads any bytes as every kind of row.
@@ -172,6 +173,7 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     let members = serde_json::from_slice::<Vec<MemberRow>>(bytes);
     drop(members.map(|rows| rows.into_iter().map(MemberRow::into_member).collect::<Vec<_>>()));
     drop(serde_json::from_slice::<AuthRow>(bytes));
+    super::scim::read_anything(bytes);
     drop(next_cursor(Some(&String::from_utf8_lossy(bytes)), 1, 0));
 }
 

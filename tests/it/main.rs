@@ -57,6 +57,7 @@ mod recover;
 mod refusals;
 mod reload;
 mod restarts;
+mod scim;
 mod second;
 mod secrecy;
 mod settings;

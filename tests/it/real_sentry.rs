@@ -128,6 +128,7 @@ const SCENARIOS: &[Scenario] = scenarios![
     compare::an_integration_invites_or_says_that_it_may_not in &BOTH;
     scim::groups_are_shown_only_where_scim_is_switched_on in ONE;
     scim::groups_show_everybody_in_pages_that_begin_at_one in ONE;
+    scim::a_comparison_by_groups_says_the_same_as_one_team_by_team in READ;
     trouble::a_team_that_the_identity_provider_manages_fails_by_name in &BOTH;
     trouble::the_permissions_of_the_original_suffice in &BOTH;
     trouble::a_missing_scope_is_named_and_nothing_is_lost in ONE, not region: SCOPES_ARE_ELSEWHERE;

@@ -8,7 +8,7 @@ use super::field::{Field, ORIGINAL};
 use crate::standin::{Era, GithubUser, NewMember};
 
 /// The permission with which teams can be listed.
-const LISTING: [&str; 6] =
+pub const LISTING: [&str; 6] =
     ["org:read", "team:read", "team:write", "team:admin", "member:read", "member:write"];
 
 /// What the service says to `sync`: exit code and plan.
@@ -18,7 +18,7 @@ fn sync(field: &Field, args: &[&str]) -> (i32, String) {
 }
 
 /// Somebody on both sides by an address that nobody else can claim: only such people are taken out by a comparison.
-fn verified(field: &Field, login: &str) -> u64 {
+pub fn verified(field: &Field, login: &str) -> u64 {
     let address = format!("{login}@acme.test");
     field.site.add_member(address.as_str().into());
     field.github.add_person(GithubUser::new(login).verified(&address))
