@@ -29,7 +29,7 @@ use crate::reconcile::incomplete::Incompleteness;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
 use crate::reload::Reloads;
-use crate::sentry::scopes::lacking;
+use crate::sentry::scopes::{self, lacking, Known, Needed};
 use crate::sentry::Sentry;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
@@ -44,8 +44,8 @@ use crate::work::outcomes::Outcomes;
 
 /// How long a token that may not do one thing is left alone with it.
 const DENIED_PAUSE: Duration = Duration::from_secs(300);
-/// How often Sentry is asked which scopes the token has.
-const SCOPES_FOR: Duration = Duration::from_secs(60);
+/// A token or an address that is wrong is tried again after this time.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 /// What workers, reads and commands share.
 pub struct Engine {
@@ -82,7 +82,7 @@ pub struct Engine {
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     /// There may be teams that are not in the tree, and children of those that are.
     tree_has_gaps: AtomicBool,
-    scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
+    scopes: Mutex<scopes::Told>,
     fault: Mutex<Option<String>>,
     reconcile_due: AtomicBool,
     no_recovery: AtomicBool,
@@ -135,7 +135,7 @@ impl Engine {
             writes: Writes::default(),
             tree: Mutex::new(None),
             tree_has_gaps: AtomicBool::new(false),
-            scopes: Mutex::new(None),
+            scopes: Mutex::default(),
             fault: Mutex::new(None),
             reconcile_due: AtomicBool::new(false),
             no_recovery: AtomicBool::new(false),
@@ -411,7 +411,7 @@ impl Engine {
                 let org = self.bearings().map(|(org, _)| org);
                 if org.is_some_and(|org| matches!(self.github.probe(&org.login), Permission::Lacks(_))) {
                     self.github.host().refuse(PERMISSION_LOST);
-                    return Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(SCOPES_FOR));
+                    return Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(REFUSED_PAUSE));
                 }
                 Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE))
             }
@@ -425,47 +425,64 @@ impl Engine {
         if trouble.kind != TroubleKind::Denied {
             return later_or_never(trouble);
         }
-        let lacking = match self.scopes() {
-            Some(scopes) => lacking(&scopes),
-            None => return Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
+        if let Some(lacked) = scopes::lacked(&trouble.sufficient_scopes) {
+            return self.lacks(&[lacked], &trouble);
+        }
+        let is_told = match self.scopes() {
+            Known::Scopes(own) => match lacking(&own) {
+                lacking if lacking.is_empty() => true,
+                lacking => return self.lacks(&lacking, &trouble),
+            },
+            Known::Untold => false,
+            Known::NotNow => return Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
         };
-        let why = match lacking.as_slice() {
-            [] if !self.is_of_another_organisation() => {
-                // The token is good, so it is this team or this person.
-                return Outcome::Failed(trouble.to_string());
+        // The members, which every fitting token may read, tell a token that may do nothing from one team or person.
+        let org = &self.settings().sentry_org;
+        match self.sentry.confirm_organisation() {
+            Ok(()) if is_told => Outcome::Failed(trouble.to_string()),
+            Ok(()) => Outcome::Failed(format!(
+                "Sentry does not say whether SENTRY_TOKEN lacks a permission: set Team to Admin and Member to Read & Write, \
+                 then `sentry-team-sync replay --failed` ({trouble})"
+            )),
+            Err(denied @ Trouble { kind: TroubleKind::Denied, .. }) => {
+                if let Some(lacked) = scopes::lacked(&denied.sufficient_scopes) {
+                    return self.lacks(&[lacked], &denied);
+                }
+                let or = if is_told { "" } else { "it lacks member:read, or " };
+                self.refuse_token(format!(
+                    "SENTRY_TOKEN may do nothing in `{org}` ({trouble}): {or}it belongs to another organisation; correct the \
+                     token or SENTRY_ORG_SLUG"
+                ))
             }
-            [] => format!(
-                "SENTRY_TOKEN may do nothing in `{}` ({trouble}): it belongs to another organisation; correct the token or SENTRY_ORG_SLUG",
-                self.settings().sentry_org
-            ),
-            _ => format!(
-                "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
-                lacking.iter().map(|needed| needed.scope).collect::<Vec<_>>().join(" and ")
-            ),
-        };
-        self.sentry.host().refuse(&why);
-        Outcome::Later(why, Some(SCOPES_FOR))
+            Err(other) => later_or_never(other),
+        }
     }
 
-    /// Whether the organisation's members, which every fitting token may read, are refused too.
-    fn is_of_another_organisation(&self) -> bool {
-        matches!(
-            self.sentry.confirm_organisation(),
-            Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Refused, .. })
-        )
+    fn lacks(&self, lacking: &[Needed], trouble: &Trouble) -> Outcome {
+        let names: Vec<_> = lacking.iter().map(|needed| needed.scope).collect();
+        self.refuse_token(format!(
+            "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
+            names.join(" and ")
+        ))
+    }
+
+    fn refuse_token(&self, why: String) -> Outcome {
+        self.sentry.host().refuse(&why);
+        Outcome::Later(why, Some(REFUSED_PAUSE))
     }
 
     /// The scopes belong to another token.
     pub fn forget_scopes(&self) {
-        *lock(&self.scopes) = None;
+        *lock(&self.scopes) = scopes::Told::default();
     }
 
-    fn scopes(&self) -> Option<Vec<String>> {
-        let mut known = lock(&self.scopes);
-        if known.as_ref().is_none_or(|(at, _)| at.elapsed() > SCOPES_FOR) {
-            *known = Some((Instant::now(), self.sentry.scopes().ok().flatten()));
+    fn scopes(&self) -> Known {
+        let mut told = lock(&self.scopes);
+        if told.is_due(Instant::now()) {
+            let answer = self.sentry.scopes();
+            told.learn(answer, Instant::now());
         }
-        known.as_ref().and_then(|(_, scopes)| scopes.clone())
+        told.known(Instant::now())
     }
 
     /// A team's direct members are all that REST tells only if it has no child teams; `None` if that is not known.
@@ -570,7 +587,7 @@ impl Leaf {
 fn later_or_never(trouble: Trouble) -> Outcome {
     match trouble.kind {
         TroubleKind::Later(wait) => Outcome::Later(trouble.to_string(), Some(wait)),
-        TroubleKind::Refused => Outcome::Later(trouble.to_string(), Some(SCOPES_FOR)),
+        TroubleKind::Refused => Outcome::Later(trouble.to_string(), Some(REFUSED_PAUSE)),
         TroubleKind::Unknown | TroubleKind::Denied => Outcome::Later(trouble.to_string(), None),
         TroubleKind::Never => Outcome::Failed(trouble.to_string()),
     }
