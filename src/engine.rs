@@ -21,6 +21,7 @@ use crate::heard::{Heard, LAG};
 use crate::hours::Hours;
 use crate::ids::{GithubTeamId, Login, Seq};
 use crate::intake::counts::Counts;
+use crate::invite::InviteTrouble;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::paste::Invocation;
@@ -97,6 +98,8 @@ pub struct Engine {
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
+    /// Why nobody can be invited.
+    pub(crate) invite_trouble: Mutex<Option<InviteTrouble>>,
     /// Entries of lists that name nothing.
     pub(crate) unused: Mutex<Option<Vec<Unused>>>,
     /// Deliveries that a person wants to be looked at again.
@@ -150,6 +153,7 @@ impl Engine {
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
+            invite_trouble: Mutex::default(),
             unused: Mutex::default(),
             replays: Replays::default(),
             conditions: Conditions::default(),

@@ -6,6 +6,7 @@ use super::github;
 use super::patient::Patient;
 use super::{some_of, unusable, Area, Finding};
 use crate::clock::{short, Timestamp};
+use crate::engine::Engine;
 use crate::reconcile::read::wanted_slugs;
 use crate::sentry::look::{self, Holder, TeamRow};
 use crate::sentry::scopes::{self, Needed};
@@ -293,6 +294,14 @@ fn members(patient: &Patient, sentry: &Sentry, seen: &mut Seen) {
 /// Whether `SYNC_INVITE` can work.
 fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
     let role = patient.settings.invite.as_deref()?;
+    if let Some(why) = patient.service.and_then(Engine::invite_trouble) {
+        return Some(
+            AREA.warning(
+                format!("SYNC_INVITE is `{role}`, and nobody can be invited: {}", why.what),
+                why.fix,
+            ),
+        );
+    }
     let Some(own) = &holder.scopes else {
         return Some(AREA.note(format!(
             "not checked: whether SENTRY_TOKEN may invite, for SYNC_INVITE `{role}`; an integration's may with the role `member` alone"

@@ -158,6 +158,8 @@ pub enum Invited {
     New(Member),
     /// Somebody has this address in Sentry, or an invite.
     Already,
+    /// The organisation may invite nobody at all: its plan does not allow it.
+    NotInPlan,
 }
 
 /// What came of taking a member out of a team.
@@ -522,7 +524,14 @@ impl Sentry {
                 }
             }
             Verdict::Never(_) if said.contains("already") => Ok(written(reply, Invited::Already)),
-            Verdict::Never(_) if said.contains("do not have permission") => {
+            // A 403 that is about the organisation and not the caller has a field of that name.
+            Verdict::Denied(_) if reply.answer.names("organization") => {
+                Ok(written(reply, Invited::NotInPlan))
+            }
+            Verdict::Never(_) if reply.answer.status == 402 => Ok(written(reply, Invited::NotInPlan)),
+            Verdict::Never(_)
+                if said.contains("do not have permission") || said.contains("okens are restricted") =>
+            {
                 Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
             }
             _ => Err(reply.into_trouble()),

@@ -140,6 +140,11 @@ impl Answer {
         self.headers.json.then(|| serde_json::from_slice(&self.body).ok())?
     }
 
+    /// Whether the body is a JSON object with this field.
+    pub fn names(&self, field: &str) -> bool {
+        self.json().is_some_and(|body| body.get(field).is_some())
+    }
+
     /// Tells a body from another one, as one page from the next.
     pub fn sum(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

@@ -1,12 +1,13 @@
 //! Hosts of sentry.io: a region's own one that tells no scopes, a gateway that answers with nothing, organisations that are
-//! not there, calls that are being retired. Each is told as what it is, and nothing is lost.
+//! not there, calls that are being retired, plans that forbid invites. Each is told as what it is, and nothing is lost.
 
 use crate::check::{alone, beside};
-use crate::standin::{original_permissions, Era, Fault, NewToken, Rule, ERAS};
+use crate::standin::{original_permissions, Era, Fault, NewMember, NewToken, Rule, ERAS};
 use crate::world::{Played, Truth, World, BOTH};
 
 const MEMBER_TEAM: &str = "POST /organizations/{org}/members/{id}/teams/{slug}/";
 const ORG: &str = "GET /organizations/{org}/";
+const INVITE: &str = "POST /organizations/{org}/members/";
 /// What a gateway says that knows nobody whom to pass a call on to.
 const NOTHING: Fault = Fault::Gateway { status: 404, content_type: "text/html; charset=utf-8", body: "" };
 const FORM: &str = "Settings → Custom Integrations → the integration → Permissions";
@@ -275,5 +276,51 @@ fn a_call_that_is_being_retired_waits_and_names_what_replaces_it() {
         world.sentry.wire.clear_faults();
         world.crash_and_restart();
         world.wait_for_members("crew", &["ana"]);
+    }
+}
+
+/// Sentry's plan lets nobody be invited: told once, with the plan and not the token to blame; tried again after an hour, and
+/// who comes otherwise is put into the team.
+#[test]
+fn invites_that_the_plan_forbids_are_told_once_and_the_person_stays_wanted() {
+    for played in everywhere() {
+        let mut world = World::with(Truth::Deliveries, played.clone());
+        let scopes = [
+            "org:read",
+            "team:read",
+            "team:write",
+            "team:admin",
+            "member:read",
+            "member:write",
+            "member:admin",
+        ];
+        let owner = world.sentry.add_member(NewMember::new("owner@acme.test").role("owner"));
+        world.sentry_token = world.sentry.add_token(NewToken::user(owner, &scopes));
+        world.set("SENTRY_TOKEN", &world.sentry_token.clone());
+        let map = world.dir.0.join("map.csv");
+        std::fs::write(&map, "ana,ana@corp.test\nben,ben@corp.test\n").unwrap();
+        world.set("SYNC_USER_MAP", map.to_str().unwrap());
+        world.set("SYNC_INVITE", "member");
+        world.set("SYNC_INTERVAL", "1s");
+        world.sentry.set_may_invite(false);
+        let [ana, ben] = ["ana", "ben"].map(|login| world.github_only(login));
+        let (world, crew) = world.with_crew();
+        world.settle(&world.github.add_member(crew, ana));
+        let told = || world.service().text().matches("plan lets the organisation invite nobody").count();
+        world.wait_until("it is told", || told() == 1);
+        // Somebody else, and several intervals.
+        world.settle(&world.github.add_member(crew, ben));
+        let lists = n_calls(&world, "GET /organizations/{org}/members/");
+        world.wait_until("intervals", || n_calls(&world, "GET /organizations/{org}/members/") >= lists + 3);
+        assert_eq!((told(), n_calls(&world, INVITE)), (1, 1), "{played:?}");
+        assert!(!world.service().text().contains("SENTRY_TOKEN may not invite"));
+        assert_eq!((&world.status()["wanted"], world.get_admin("/readyz").0), (&2.into(), 200));
+        beside(&world)
+            .one("sentry", "nobody can be invited: Sentry's plan")
+            .must("warning", &["change the plan", "SYNC_INVITE=never"]);
+        world.sentry.add_member(NewMember::new("ana@corp.test"));
+        world.wait_until("she is in", || {
+            world.members("crew").is_some_and(|all| all.iter().any(|address| address == "ana@corp.test"))
+        });
     }
 }
