@@ -3,9 +3,11 @@
 //! It holds no rules of its own beyond two: when nothing may be worked on at all, and what a trouble with one of the
 //! hosts means for the hint that met it.
 
+mod denied;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::audit::Audit;
@@ -17,6 +19,7 @@ use crate::event::Event;
 use crate::github::permission::{Permission, TokenInUse, PERMISSION_LOST};
 use crate::github::{Github, TeamFacts};
 use crate::guard;
+use crate::handover::Heir;
 use crate::heard::{Heard, LAG};
 use crate::hours::Hours;
 use crate::ids::{GithubTeamId, Login, Seq};
@@ -30,7 +33,7 @@ use crate::reconcile::incomplete::Incompleteness;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
 use crate::reload::Reloads;
-use crate::sentry::scopes::{self, lacking, Known, Needed};
+use crate::sentry::scopes;
 use crate::sentry::Sentry;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
@@ -100,6 +103,8 @@ pub struct Engine {
     told: Mutex<Option<String>>,
     /// Why nobody can be invited.
     pub(crate) invite_trouble: Mutex<Option<InviteTrouble>>,
+    /// What a service says that begins without the state of before; a command says nothing of the kind.
+    pub(crate) heir: OnceLock<Heir>,
     /// Entries of lists that name nothing.
     pub(crate) unused: Mutex<Option<Vec<Unused>>>,
     /// Deliveries that a person wants to be looked at again.
@@ -154,6 +159,7 @@ impl Engine {
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
             invite_trouble: Mutex::default(),
+            heir: OnceLock::new(),
             unused: Mutex::default(),
             replays: Replays::default(),
             conditions: Conditions::default(),
@@ -422,71 +428,6 @@ impl Engine {
             TroubleKind::Denied => Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
             _ => later_or_never(trouble),
         }
-    }
-
-    /// What a trouble with Sentry means for the hint that met it.
-    pub fn sentry_trouble(&self, trouble: Trouble) -> Outcome {
-        if trouble.kind != TroubleKind::Denied {
-            return later_or_never(trouble);
-        }
-        if let Some(lacked) = scopes::lacked(&trouble.sufficient_scopes) {
-            return self.lacks(&[lacked], &trouble);
-        }
-        let is_told = match self.scopes() {
-            Known::Scopes(own) => match lacking(&own) {
-                lacking if lacking.is_empty() => true,
-                lacking => return self.lacks(&lacking, &trouble),
-            },
-            Known::Untold => false,
-            Known::NotNow => return Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
-        };
-        // The members, which every fitting token may read, tell a token that may do nothing from one team or person.
-        let org = &self.settings().sentry_org;
-        match self.sentry.confirm_organisation() {
-            Ok(()) if is_told => Outcome::Failed(trouble.to_string()),
-            Ok(()) => Outcome::Failed(format!(
-                "Sentry does not say whether SENTRY_TOKEN lacks a permission: set Team to Admin and Member to Read & Write, \
-                 then `sentry-team-sync replay --failed` ({trouble})"
-            )),
-            Err(denied @ Trouble { kind: TroubleKind::Denied, .. }) => {
-                if let Some(lacked) = scopes::lacked(&denied.sufficient_scopes) {
-                    return self.lacks(&[lacked], &denied);
-                }
-                let or = if is_told { "" } else { "it lacks member:read, or " };
-                self.refuse_token(format!(
-                    "SENTRY_TOKEN may do nothing in `{org}` ({trouble}): {or}it belongs to another organisation; correct the \
-                     token or SENTRY_ORG_SLUG"
-                ))
-            }
-            Err(other) => later_or_never(other),
-        }
-    }
-
-    fn lacks(&self, lacking: &[Needed], trouble: &Trouble) -> Outcome {
-        let names: Vec<_> = lacking.iter().map(|needed| needed.scope).collect();
-        self.refuse_token(format!(
-            "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
-            names.join(" and ")
-        ))
-    }
-
-    fn refuse_token(&self, why: String) -> Outcome {
-        self.sentry.host().refuse(&why);
-        Outcome::Later(why, Some(REFUSED_PAUSE))
-    }
-
-    /// The scopes belong to another token.
-    pub fn forget_scopes(&self) {
-        *lock(&self.scopes) = scopes::Told::default();
-    }
-
-    fn scopes(&self) -> Known {
-        let mut told = lock(&self.scopes);
-        if told.is_due(Instant::now()) {
-            let answer = self.sentry.scopes();
-            told.learn(answer, Instant::now());
-        }
-        told.known(Instant::now())
     }
 
     /// A team's direct members are all that REST tells only if it has no child teams; `None` if that is not known.

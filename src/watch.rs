@@ -17,6 +17,7 @@ use crate::sentry::Team;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Binding, Mode, Record};
 use crate::state::Org;
+use crate::upstream::first_answer::Heard;
 use crate::upstream::Trouble;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Own};
 
@@ -30,6 +31,8 @@ const ORGANISATION_AGAIN: Duration = Duration::from_secs(300);
 const DELETED_AGAIN: Duration = Duration::from_secs(300);
 /// How often GitHub is asked what another token may do.
 const TOKEN_AGAIN: Duration = Duration::from_secs(10);
+/// How often a host is asked that has not answered since the start.
+const UNHEARD_AGAIN: Duration = Duration::from_secs(10);
 /// The longest pause between two tries to get started.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -283,6 +286,18 @@ impl Engine {
         }
     }
 
+    /// In payload mode nothing needs GitHub, and nothing would ask again whether it is there.
+    fn look_for_github(&self, asked: &mut Instant) {
+        let host = self.github.host();
+        if host.heard() == Heard::TheApi || asked.elapsed() < UNHEARD_AGAIN || host.paused_for().is_some() {
+            return;
+        }
+        *asked = Instant::now();
+        if let Some(org) = self.state(|state| state.org.clone()) {
+            self.probe(&self.github.afresh(), &org);
+        }
+    }
+
     /// An organisation that GitHub shows is not deleted, whatever was said.
     fn look_for_deleted_organisation(&self) {
         let Some(org) = self.state(|state| state.org.clone()).filter(|org| org.deleted) else { return };
@@ -299,7 +314,7 @@ impl Engine {
 pub fn run(engine: &Engine) {
     get_started(engine);
     let (mut looked, mut tried, mut searched) = (Instant::now(), Instant::now(), Instant::now());
-    let mut asked_token = None;
+    let (mut asked_token, mut asked_github) = (None, Instant::now());
     let mut map = engine.map_version();
     let mut invites = invite::Turn::default();
     let mut was_paused = engine.pause().is_some();
@@ -314,6 +329,7 @@ pub fn run(engine: &Engine) {
             engine.ask_for_reconcile();
         }
         engine.look_at_new_token(&mut asked_token);
+        engine.look_for_github(&mut asked_github);
         engine.expire_holds();
         if searched.elapsed() >= DELETED_AGAIN {
             searched = Instant::now();

@@ -85,18 +85,15 @@ pub const SETTINGS: &[Setting] = &[
         default: "https://api.github.com",
         help: "GitHub's API: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
         secret: false,
-        set: |s, v| put(&mut s.github_url, values::base_url(v)),
+        set: |s, v| put(&mut s.github_url, values::github_url(v)),
     },
     Setting {
         var: "SENTRY_URL",
         value: "URL",
         default: "https://sentry.io",
-        help: "Sentry's region or self-hosted address, without /api/0",
+        help: "Sentry's region or self-hosted address, without /api",
         secret: false,
-        set: |s, v| {
-            let v = v.trim_end_matches('/');
-            put(&mut s.sentry_url, values::base_url(v.strip_suffix("/api/0").unwrap_or(v)))
-        },
+        set: |s, v| put(&mut s.sentry_url, values::sentry_url(v)),
     },
     Setting {
         var: "SYNC_LISTEN",

@@ -30,7 +30,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
         findings.push(AREA.warning(fault, fix));
     }
     for (var, origin) in &patient.around.origins {
-        findings.push(secret(var, origin));
+        findings.push(secret(patient, var, origin));
     }
     let is_short = |secret: &Secret| secret.expose().chars().count() < SHORT;
     if patient.around.webhook_secrets.first().is_some_and(is_short) {
@@ -69,15 +69,15 @@ pub(super) fn unused(patient: &Patient, github: &github::Seen, sentry: &sentry::
     all.iter().map(|one| AREA.warning(one.told(), fix)).collect()
 }
 
-fn secret(var: &str, origin: &Origin) -> Finding {
+fn secret(patient: &Patient, var: &str, origin: &Origin) -> Finding {
     match origin {
         Origin::Variable => AREA.ok(format!("{var} is set, by its variable")),
-        Origin::File(path) => file(var, "file", path),
-        Origin::Credential(path) => file(var, "systemd credential", path),
+        Origin::File(path) => file(patient, var, "file", path),
+        Origin::Credential(path) => file(patient, var, "systemd credential", path),
     }
 }
 
-fn file(var: &str, kind: &str, path: &Path) -> Finding {
+fn file(patient: &Patient, var: &str, kind: &str, path: &Path) -> Finding {
     let shown = path.display();
     let what = format!("{var} is set, by the {kind} `{shown}`");
     // It was read once; that it is gone meanwhile is no harm before the next start.
@@ -86,7 +86,7 @@ fn file(var: &str, kind: &str, path: &Path) -> Finding {
         0 => AREA.ok(what),
         _ => AREA.warning(
             format!("{what}, which everybody on this machine may open (mode {mode:04o})"),
-            format!("chmod 0600 {shown}"),
+            patient.typed(false, "chmod 0600", path),
         ),
     }
 }

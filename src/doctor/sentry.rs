@@ -12,8 +12,10 @@ use crate::sentry::look::{self, Holder, TeamRow};
 use crate::sentry::scopes::{self, Needed};
 use crate::sentry::{Member, Sentry, NO_ORGANISATION};
 use crate::state::record::{Mode, Source};
+use crate::upstream::first_answer::Heard;
+use crate::upstream::redirect::{self, SENTRY_ADDRESS};
 use crate::upstream::{Reply, Trouble};
-use crate::verdict::Verdict;
+use crate::verdict::{self, Asked, Verdict};
 use crate::words::counted;
 
 const AREA: Area = Area::Sentry;
@@ -89,10 +91,18 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_inde
         // The organisation's own finding.
         Verdict::Denied(_) | Verdict::Missing | Verdict::Postponed(_) if !is_index => return None,
         Verdict::Refused(_) if is_no_organisation(reply) => return None,
+        Verdict::Refused(_) if verdict::named_cause(&reply.answer).is_some() => {
+            let (code, fix) = verdict::named_cause(&reply.answer)?;
+            AREA.failed(format!("SENTRY_TOKEN is refused: `{}`: {said}", crate::escape::plain(&code, 60)), fix)
+        }
         Verdict::Refused(_) if reply.answer.status == 401 => {
             let what = format!("SENTRY_TOKEN is refused ({said}): revoked, expired, of another region, or pasted incompletely");
             AREA.failed(what, format!("{make}; for another region or a server of your own, set SENTRY_URL"))
         }
+        Verdict::Refused(_) if reply.answer.is_redirect() => AREA.failed(
+            format!("Sentry at {url} answered with a redirect to {}", reply.answer.redirects_to()),
+            redirect::fix(Asked::Sentry, &reply.answer),
+        ),
         Verdict::Refused(why) => {
             let fix = "correct SENTRY_URL, or name your certificate authority in SSL_CERT_FILE";
             AREA.failed(format!("Sentry at {url} {why}"), fix)
@@ -100,6 +110,10 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_inde
         Verdict::Wait(wait) => AREA.warning(
             format!("Sentry's rate limit is used up, so nothing more is asked: {said}"),
             format!("check again in {}", short(*wait)),
+        ),
+        verdict if (200..500).contains(&reply.answer.status) => AREA.failed(
+            format!("what answers at {url} is not Sentry's API: {}", unusable(verdict, reply)),
+            format!("correct SENTRY_URL: {SENTRY_ADDRESS}; if it is right, look for a proxy or firewall in between"),
         ),
         verdict => AREA.failed(
             format!("Sentry at {url} can not be asked: {}", unusable(verdict, reply)),
@@ -130,13 +144,20 @@ fn lacks_one(needed: &Needed, holder: &Holder) -> Finding {
 }
 
 /// The organisation is not at this address. Of a region's own host, sentry.io is asked which region it is.
-fn not_here(patient: &Patient, sentry: &Sentry) -> Finding {
+fn not_here(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Finding {
     let (org, url) = (&patient.settings.sentry_org, &patient.settings.sentry_url);
     let region = look::gateway_of(url).and_then(|gateway| sentry.region_named_by(&gateway));
     match region.filter(|at| at != url.origin()) {
         Some(at) => AREA.failed(
             format!("the organisation `{org}` lives at {at}, not at {url}"),
             format!("set SENTRY_URL to {at}"),
+        ),
+        // Nothing that the API alone would say has ever come from there.
+        None if reply.answer.body.is_empty() && sentry.host().heard() != Heard::TheApi => AREA.failed(
+            format!(
+                "Sentry knows no organisation `{org}` at {url}, or what answers there is not Sentry's API (404 without a body)"
+            ),
+            format!("{NO_ORGANISATION}; or correct SENTRY_URL: {SENTRY_ADDRESS}"),
         ),
         None => AREA.failed(format!("Sentry knows no organisation `{org}` at {url}"), NO_ORGANISATION),
     }
@@ -170,7 +191,7 @@ fn organisation(
             let region = there.map_or(String::new(), |at| format!("; it lives at {at}"));
             AREA.ok(format!("the organisation `{org}` is found{region}"))
         }
-        _ if is_no_organisation(&reply) => not_here(patient, sentry),
+        _ if is_no_organisation(&reply) => not_here(patient, sentry, &reply),
         // Told above, with what to tick.
         Verdict::Denied(_) if lacking.iter().any(|needed| needed.scope == "member:read") => return false,
         Verdict::Denied(_) if scopes::lacked(&reply.answer.headers.sufficient_scopes).is_some() => {

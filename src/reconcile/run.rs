@@ -205,6 +205,7 @@ impl Engine {
     /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
     fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
+        self.tell_of_strangers(plan);
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
         self.forget_denied(&both.github.teams);
@@ -251,6 +252,16 @@ impl Engine {
         }
         self.forget_unmade(both, *seq, *read, &run);
         run
+    }
+
+    /// Teams that are adopted by a first comparison may be our own, made before this state was.
+    fn tell_of_strangers(&self, plan: &Plan) {
+        let n = plan.counts().adopt;
+        let is_first = n > 0 && self.state(|state| state.last_read.is_none());
+        let said = self.heir.get().filter(|_| is_first).and_then(|heir| heir.at_adoptions(n));
+        if let Some(said) = said {
+            log::warn!("reconcile: {said}");
+        }
     }
 
     /// A team that GitHub has deleted and that Sentry never got: the attempt to make it is over, and its slug free. Nothing

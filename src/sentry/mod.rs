@@ -21,7 +21,9 @@ use crate::escape::path_part;
 use crate::ids::{MemberId, SentrySlug, SentryTeamId};
 use crate::pause::Permit;
 use crate::secret::Secret;
+use crate::upstream::first_answer::Heard;
 use crate::upstream::pace::Method;
+use crate::upstream::redirect::SENTRY_ADDRESS;
 use crate::upstream::tls::Way;
 use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
 use crate::verdict::{Asked, Verdict};
@@ -220,10 +222,13 @@ impl Sentry {
         let reply = self.host.ask(Asked::Sentry, &Request::get(path.clone()));
         match reply.verdict {
             Verdict::Nowhere => {
-                let why = format!(
+                let mut why = format!(
                     "Sentry knows no organisation `{}` (404 without a body, asked twice): {NO_ORGANISATION}",
                     self.org
                 );
+                if self.host.heard() != Heard::TheApi {
+                    why.push_str(&format!("; or correct SENTRY_URL: {SENTRY_ADDRESS}"));
+                }
                 self.host.refuse_for(&why, POSTPONED);
                 Verdict::Refused(why)
             }

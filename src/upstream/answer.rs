@@ -145,6 +145,21 @@ impl Answer {
         self.json().is_some_and(|body| body.get(field).is_some())
     }
 
+    /// The code that Sentry gives some refusals: `{"detail": {"code": …}}`.
+    pub fn code(&self) -> Option<String> {
+        Some(self.json()?.pointer("/detail/code")?.as_str()?.into())
+    }
+
+    /// Whether it sends whoever asked somewhere else.
+    pub fn is_redirect(&self) -> bool {
+        (300..400).contains(&self.status)
+    }
+
+    /// Where to, in quotes.
+    pub fn redirects_to(&self) -> String {
+        escape::Quoted(self.headers.location.as_deref().unwrap_or("nowhere")).to_string()
+    }
+
     /// Tells a body from another one, as one page from the next.
     pub fn sum(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -200,7 +215,11 @@ fn message(body: &serde_json::Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Array(items) => items.first().and_then(message),
         Value::Object(fields) => {
-            let whole = ["detail", "message", "info"].iter().find_map(|name| fields.get(*name)?.as_str());
+            let whole = ["detail", "message", "info"].iter().find_map(|name| match fields.get(*name)? {
+                Value::String(text) => Some(text.as_str()),
+                // `{"code": …, "message": …}`
+                detail => detail.get("message")?.as_str(),
+            });
             match whole {
                 Some(text) => Some(text.into()),
                 None => {
@@ -231,6 +250,10 @@ mod tests {
             (r#"{"slug":["bad slug"]}"#, "slug: bad slug"),
             (r#"{"non_field_errors":["a"],"detail":"b"}"#, "b"),
             (r#"{"info":"route"}"#, "route"),
+            (
+                r#"{"detail":{"code":"sso-required","message":"Must login via SSO","extra":{"loginUrl":"/"}}}"#,
+                "Must login via SSO",
+            ),
             (r#""bare string""#, "bare string"),
             (r#"["list"]"#, "list"),
             ("<html>\n  x\u{1b}[1m</html>", "x[1m"),

@@ -6,10 +6,12 @@
 
 pub mod answer;
 pub mod at_once;
+pub mod first_answer;
 pub mod graphql;
 pub mod link;
 pub mod pace;
 pub mod proxies;
+pub mod redirect;
 pub mod refusal;
 pub mod retired;
 pub mod tally;
@@ -34,6 +36,7 @@ use crate::secret::Secret;
 use crate::verdict::{self, Asked, Verdict};
 use answer::{Answer, Headers};
 use at_once::AtOnce;
+use first_answer::{FirstAnswer, Heard};
 use pace::{Health, Method, Pace};
 use refusal::{Policy, Refusal};
 use retired::RetiredCalls;
@@ -72,6 +75,7 @@ pub struct Upstream {
     pace: Mutex<Pace>,
     at_once: Arc<AtOnce>,
     retired: Arc<RetiredCalls>,
+    first: Arc<FirstAnswer>,
     stopping: Condvar,
     stopped: AtomicBool,
     tally: Mutex<Tally>,
@@ -170,6 +174,7 @@ impl Upstream {
             pace: Mutex::default(),
             at_once: Arc::default(),
             retired: Arc::default(),
+            first: Arc::default(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(Tally::new(classes)),
@@ -190,6 +195,7 @@ impl Upstream {
             pace: Mutex::default(),
             at_once: self.at_once.clone(),
             retired: self.retired.clone(),
+            first: self.first.clone(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
             tally: Mutex::new(self.tally()),
@@ -201,7 +207,8 @@ impl Upstream {
 
     /// The same API at another address, asked by somebody without a token.
     pub fn without_token(&self, base: &BaseUrl) -> Self {
-        Self { base: base.clone(), authorization: RwLock::new(Secret::new(String::new())), ..self.afresh() }
+        let authorization = RwLock::new(Secret::new(String::new()));
+        Self { base: base.clone(), authorization, first: Arc::default(), ..self.afresh() }
     }
 
     /// Whether the token begins like this: its kind is told by its first letters.
@@ -262,6 +269,16 @@ impl Upstream {
     /// How the host is feeling.
     pub fn health(&self) -> Health {
         self.pace().health()
+    }
+
+    /// Whether it has answered as the API that it is taken for, since the start.
+    pub fn heard(&self) -> Heard {
+        self.first.heard()
+    }
+
+    /// Where it is.
+    pub fn base(&self) -> &BaseUrl {
+        &self.base
     }
 
     /// The host's name.
@@ -420,6 +437,7 @@ impl Upstream {
         let now = Instant::now();
         let headers = &reply.answer.headers;
         let told = told_of_the_token(&reply.verdict, headers);
+        self.first.learn(Heard::of(asked, reply));
         self.lock_tally().learn(asked, &reply.verdict, told);
         if let Some(expires) = &headers.token_expires {
             *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());
