@@ -460,5 +460,5 @@ fn no_map(outcome: &Outcome) -> Trouble {
         _ => "the user map can not be read".into(),
     };
     let exchange = Exchange { call: "user map".into(), answer: why.clone() };
-    Trouble { kind: TroubleKind::Unknown, why, exchange }
+    Trouble::new(TroubleKind::Unknown, why, exchange)
 }

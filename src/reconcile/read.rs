@@ -248,5 +248,5 @@ fn panicked() -> Trouble {
 
 fn trouble(kind: TroubleKind, why: String) -> Trouble {
     let exchange = crate::upstream::Exchange { call: "comparison".into(), answer: why.clone() };
-    Trouble { kind, why, exchange }
+    Trouble::new(kind, why, exchange)
 }

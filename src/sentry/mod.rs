@@ -22,14 +22,21 @@ use crate::escape::path_part;
 use crate::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::pause::Permit;
 use crate::secret::Secret;
+use crate::upstream::first_answer::Heard;
 use crate::upstream::pace::Method;
+use crate::upstream::redirect::SENTRY_ADDRESS;
 use crate::upstream::tls::Way;
-use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream};
+use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
 use crate::verdict::{Asked, Verdict};
 
 /// A list is at most so many pages of 100, more people than any organisation has; more is an endless loop of a broken
 /// server.
 const MOST_PAGES: usize = 3_000;
+
+/// What to do where the organisation is not there.
+pub const NO_ORGANISATION: &str =
+    "correct SENTRY_ORG_SLUG (the part before .sentry.io) if it is wrong or was renamed; if the organisation has moved to \
+     another region, set SENTRY_URL to that region's address, or to https://sentry.io, which finds every region";
 
 /// One Sentry organisation.
 pub struct Sentry {
@@ -181,6 +188,8 @@ pub enum Invited {
     New(Member),
     /// Somebody has this address in Sentry, or an invite.
     Already,
+    /// The organisation may invite nobody at all: its plan does not allow it.
+    NotInPlan,
 }
 
 /// What came of taking a member out of a team.
@@ -225,8 +234,44 @@ impl Sentry {
         format!("{}/organizations/{}/{rest}", self.api, self.org)
     }
 
+    /// Asks about something in the organisation. A gateway that answers with nothing is met here, for every call.
+    fn ask(&self, asked: Asked, request: &Request) -> Reply {
+        let reply = self.host.ask(asked, request);
+        match reply.verdict {
+            Verdict::Nowhere => Reply { verdict: self.why_nothing(), ..reply },
+            _ => reply,
+        }
+    }
+
+    /// What an answer without a word means. The organisation itself, asked once, tells: if there is nothing either, it is not
+    /// here, and nothing else will be answered; otherwise it was this call alone, and the thing asked for may well be there.
+    fn why_nothing(&self) -> Verdict {
+        let path = self.org_path("?detailed=0");
+        let reply = self.host.ask(Asked::Sentry, &Request::get(path.clone()));
+        match reply.verdict {
+            Verdict::Nowhere => {
+                let mut why = format!(
+                    "Sentry knows no organisation `{}` (404 without a body, asked twice): {NO_ORGANISATION}",
+                    self.org
+                );
+                if self.host.heard() != Heard::TheApi {
+                    why.push_str(&format!("; or correct SENTRY_URL: {SENTRY_ADDRESS}"));
+                }
+                self.host.refuse_for(&why, POSTPONED);
+                Verdict::Refused(why)
+            }
+            Verdict::Missing => Verdict::Refused(self.no_organisation(path).why),
+            // Whether the token may see more of it is another question.
+            Verdict::Done | Verdict::Denied(_) => {
+                let why = "404 without a body from a gateway, though it has the organisation: asked again in 5 minutes";
+                Verdict::Postponed(why.into())
+            }
+            verdict => verdict,
+        }
+    }
+
     fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
-        let reply = self.host.ask(Asked::Sentry, &Request::get(path));
+        let reply = self.ask(Asked::Sentry, &Request::get(path));
         match reply.verdict {
             Verdict::Done => parsed(reply).map(|(row, _)| Some(row)),
             Verdict::Missing => Ok(None),
@@ -278,10 +323,16 @@ impl Sentry {
         }
     }
 
-    /// The scopes of the token; `None` where Sentry does not tell.
+    /// The scopes of the token; `None` where Sentry does not tell, as on the own hosts of sentry.io's regions.
     pub fn scopes(&self) -> Result<Option<Vec<String>>, Trouble> {
-        let row: Option<wire::TokenRow> = self.get(format!("{}/", self.api))?;
-        Ok(row.and_then(|row| row.auth).map(|auth| auth.scopes))
+        let reply = self.host.ask(Asked::Sentry, &Request::get(format!("{}/", self.api)));
+        match reply.verdict {
+            Verdict::Done => {
+                parsed(reply).map(|(row, _): (wire::TokenRow, _)| row.auth.map(|auth| auth.scopes))
+            }
+            Verdict::Missing | Verdict::Nowhere => Ok(None),
+            _ => Err(reply.into_trouble()),
+        }
     }
 
     /// All teams; `None` where the token may not list them, which needs *Organization: Read*.
@@ -306,10 +357,10 @@ impl Sentry {
 
     /// Sentry does not know the organisation: nothing will work until somebody corrects its slug.
     pub fn no_organisation(&self, path: String) -> Trouble {
-        let why = format!("Sentry knows no organisation `{}`: correct SENTRY_ORG_SLUG", self.org);
+        let why = format!("Sentry knows no organisation `{}`: {NO_ORGANISATION}", self.org);
         self.host.refuse(&why);
         let exchange = Exchange { call: format!("GET {path}"), answer: "404".into() };
-        Trouble { kind: TroubleKind::Refused, why, exchange }
+        Trouble::new(TroubleKind::Refused, why, exchange)
     }
 
     /// Everybody who has one of these addresses, as a primary one or another one, verified or not. The rows do not say which
@@ -363,7 +414,7 @@ impl Sentry {
         let mut next = path.to_string();
         let mut last = None;
         for number in 0..MOST_PAGES {
-            let reply = self.host.ask(Asked::Sentry, &Request::get(next.clone()));
+            let reply = self.ask(Asked::Sentry, &Request::get(next.clone()));
             match reply.verdict {
                 Verdict::Done => {}
                 Verdict::Missing => return Ok(None),
@@ -398,7 +449,7 @@ impl Sentry {
         path: String,
         body: Option<serde_json::Value>,
     ) -> Reply {
-        self.host.ask(asked, &Request { method, path, body })
+        self.ask(asked, &Request { method, path, body })
     }
 
     /// Makes a team. Name and slug are always given: with a name alone, a repeated call would make another team.
@@ -506,7 +557,14 @@ impl Sentry {
                 }
             }
             Verdict::Never(_) if said.contains("already") => Ok(written(reply, Invited::Already)),
-            Verdict::Never(_) if said.contains("do not have permission") => {
+            // A 403 that is about the organisation and not the caller has a field of that name.
+            Verdict::Denied(_) if reply.answer.names("organization") => {
+                Ok(written(reply, Invited::NotInPlan))
+            }
+            Verdict::Never(_) if reply.answer.status == 402 => Ok(written(reply, Invited::NotInPlan)),
+            Verdict::Never(_)
+                if said.contains("do not have permission") || said.contains("okens are restricted") =>
+            {
                 Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
             }
             _ => Err(reply.into_trouble()),
@@ -559,5 +617,5 @@ fn unreadable(path: String) -> Trouble {
 
 fn broken(path: String, why: String) -> Trouble {
     let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
-    Trouble { kind: TroubleKind::Unknown, why, exchange }
+    Trouble::new(TroubleKind::Unknown, why, exchange)
 }

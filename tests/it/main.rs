@@ -55,6 +55,7 @@ mod real_sentry;
 mod reconcile;
 mod recover;
 mod refusals;
+mod regions;
 mod reload;
 mod restarts;
 mod scim;
