@@ -536,7 +536,7 @@ mod tests {
             (403, NO, "denied"),
             (403, "<html>", "unknown"),
             (404, GONE, "missing"),
-            (404, "", "unknown"),
+            (404, "", "nowhere"),
             (410, r#"{"detail":"gone"}"#, "never"),
             (429, "", "wait"),
             (500, "{}", "unknown"),

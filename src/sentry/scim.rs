@@ -157,7 +157,10 @@ impl Sentry {
 
 /// The API itself says that there is nothing to be read: mostly a 403, which names no reason.
 fn is_off(reply: &Reply) -> bool {
-    matches!(reply.verdict, Verdict::Denied(_) | Verdict::Missing | Verdict::Locked | Verdict::Never(_))
+    matches!(
+        reply.verdict,
+        Verdict::Denied(_) | Verdict::Missing | Verdict::Nowhere | Verdict::Locked | Verdict::Never(_)
+    )
 }
 
 fn page_of(reply: Reply) -> Result<Page, Trouble> {
