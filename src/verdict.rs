@@ -537,7 +537,7 @@ mod tests {
             (403, "<html>", "unknown"),
             (404, GONE, "missing"),
             (404, "", "nowhere"),
-            (410, r#"{"detail":"gone"}"#, "never"),
+            (410, r#"{"detail":"gone"}"#, "postponed"),
             (429, "", "wait"),
             (500, "{}", "unknown"),
         ] {
