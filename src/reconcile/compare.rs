@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::plan::{Addition, Incomplete, LeftIn, Plan, Removal, Skipped, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
-use crate::heard::LAG;
 use crate::identity::{self, Identity};
 use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
@@ -43,7 +42,7 @@ pub struct Sides<'a> {
 impl Sides<'_> {
     /// Whether a team is known to be deleted, and so lately that a replica may show it still.
     pub fn is_just_gone(&self, team: GithubTeamId) -> bool {
-        self.state.teams.gone(team).is_some_and(|gone| gone.at.after(LAG) > self.began)
+        self.state.teams.gone(team).is_some_and(|gone| !gone.settles_in(self.began).is_zero())
     }
 }
 

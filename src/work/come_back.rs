@@ -12,7 +12,6 @@ use crate::apply::Apply;
 use crate::audit::deletions::{self, Deletion, Was};
 use crate::audit::read::Log;
 use crate::clock::Timestamp;
-use crate::heard::LAG;
 use crate::ids::GithubUserId;
 use crate::sentry::Team;
 use crate::state::record::{Binding, Fate, Origin};
@@ -23,7 +22,7 @@ use crate::work::hint::Outcome;
 pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     let Some(gone) = job.engine.state(|state| state.teams.gone(job.team).cloned()) else { return Ok(true) };
     // A replica that lags still shows what was deleted a moment ago.
-    let wait = LAG.saturating_sub(Timestamp::now().since(gone.at));
+    let wait = gone.settles_in(Timestamp::now());
     if !wait.is_zero() {
         return Err(Outcome::LookAgain("the team was deleted a moment ago".into(), wait));
     }
