@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
 use crate::journal::Journal;
 use crate::reconcile::read::Progress;
-use crate::{serve, work};
+use crate::{handover, owner, serve, work};
 
 /// What is to be carried out, and where it tells of it.
 pub struct Call<'a> {
@@ -28,6 +28,28 @@ pub struct Call<'a> {
 
 /// Carries out a command. `config` and `faults` are what was read without the tokens.
 pub fn run(
+    config: &Config,
+    faults: &[Fault],
+    flags: &Environment,
+    env: &Environment,
+    call: &Call,
+) -> Result<Reply> {
+    let reply = carry_out(config, faults, flags, env, call);
+    let dir = &config.settings.state_dir;
+    match owner::give_back(dir) {
+        Ok(()) => reply,
+        Err(why) => {
+            let remark = format!(
+                "what this command has made in `{}` could not be given to the folder's owner, and a service of theirs \
+                 may be unable to write to it: {why}",
+                whole(dir).display()
+            );
+            reply.map(|reply| told(reply, &[remark]))
+        }
+    }
+}
+
+fn carry_out(
     config: &Config,
     faults: &[Fault],
     flags: &Environment,
@@ -131,7 +153,12 @@ fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> R
         let (settings, out) = (engine.settings(), call.out);
         let by = Actor::of_self(env);
         let bench = Bench { journal: &journal, settings, engine: Some(&engine), out, by };
-        let reply = bench.run(call.command, call.progress);
+        let has_bonds = || journal.read(|state| state.teams.n_bound() > 0);
+        let had_bonds = has_bonds();
+        let mut reply = bench.run(call.command, call.progress);
+        if let (false, true, Some(said)) = (had_bonds, has_bonds(), handover::after_first_bonds(dir, env)) {
+            reply.err.push_str(&said);
+        }
         engine.lanes.stop();
         engine.tell_ended_holds();
         reply

@@ -152,11 +152,13 @@ fn program(typed: &OsStr, path: &str) -> String {
     }
 }
 
-fn absolute(path: &Path) -> PathBuf {
+/// From the root on.
+pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.into())
 }
 
-fn is_same(one: &Path, other: &Path) -> bool {
+/// Whether both are one and the same, also by symbolic links.
+pub fn is_same(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
@@ -165,7 +167,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 /// Whether people have to become root to speak to a service of this user. Somebody's own user runs it for themselves; root
 /// does so too, unless a service manager has started it.
-fn needs_sudo(uid: u32, is_managed: bool) -> bool {
+pub fn needs_sudo(uid: u32, is_managed: bool) -> bool {
     match uid {
         0 => is_managed,
         // Users of people: what `login.defs` leaves to them, and whatever a directory service gives.

@@ -1,7 +1,7 @@
 //! What is to be done, from what is wanted and what is there. Pure: no clock, no file, no socket.
 
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
-use crate::identity::Identity;
+use crate::identity::{Identity, BARRED};
 use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Source};
 use crate::words::counted;
@@ -88,6 +88,11 @@ pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> 
     }
 }
 
+/// Why somebody is not taken out of whom only a login in Sentry tells who they are.
+const LOGIN_ALONE: &str =
+    "not removed: the link in Sentry has their login and no id, so it may mean another account; \
+                           name them in SYNC_USER_MAP, or have them link their GitHub account in Sentry";
+
 /// What is to be done about a person in a bound team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonStep {
@@ -105,7 +110,8 @@ pub enum PersonStep {
 pub fn present(identity: &Identity) -> PersonStep {
     match identity {
         Identity::Matched { member, .. } => PersonStep::Add(*member),
-        Identity::Absent { why } | Identity::Unknown { why } => PersonStep::Want(why.clone()),
+        Identity::Barred { .. } => PersonStep::Want(BARRED.into()),
+        Identity::Absent { why, .. } | Identity::Unknown { why } => PersonStep::Want(why.clone()),
         Identity::Conflict { why } => PersonStep::Want(format!("in conflict: {why}")),
     }
 }
@@ -118,11 +124,13 @@ pub fn absent(
 ) -> PersonStep {
     match identity {
         _ if policy == RemoveMembers::Never => PersonStep::Leave("SYNC_REMOVE_MEMBERS is never".into()),
-        Identity::Matched { member, .. } if protected(*member) => {
+        Identity::Matched { source: Source::SentryLogin, .. }
+        | Identity::Barred { source: Source::SentryLogin, .. } => PersonStep::Leave(LOGIN_ALONE.into()),
+        Identity::Matched { member, .. } | Identity::Barred { member, .. } if protected(*member) => {
             PersonStep::Leave("protected by SYNC_PROTECT".into())
         }
-        Identity::Matched { member, .. } => PersonStep::Remove(*member),
-        Identity::Absent { why } | Identity::Unknown { why } => {
+        Identity::Matched { member, .. } | Identity::Barred { member, .. } => PersonStep::Remove(*member),
+        Identity::Absent { why, .. } | Identity::Unknown { why } => {
             PersonStep::Leave(format!("somebody unknown is never removed: {why}"))
         }
         Identity::Conflict { why } => PersonStep::Leave(format!("in conflict, not removed: {why}")),
@@ -171,7 +179,7 @@ pub fn still_true(remembered: MemberId, map_says: Option<MemberId>, linked_says:
 
 /// The identity that a remembered match stands for.
 pub fn remembered(member: MemberId, source: Source) -> Identity {
-    Identity::Matched { member, source, warnings: Vec::new() }
+    Identity::Matched { member, source, warnings: Vec::new(), by_search: false }
 }
 
 #[cfg(test)]
@@ -240,7 +248,7 @@ mod tests {
         let member = MemberId(4);
         let matched = remembered(member, Source::Public);
         let unknown = Identity::Unknown { why: "w".into() };
-        let absent_person = Identity::Absent { why: "w".into() };
+        let absent_person = Identity::Absent { why: "w".into(), second: None };
         let conflict = Identity::Conflict { why: "w".into() };
         assert_eq!(present(&matched), PersonStep::Add(member));
         for identity in [&unknown, &absent_person, &conflict] {

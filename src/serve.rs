@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
 use crate::failpoint;
 use crate::gate::{self, relay, socket, Budget, Gate};
+use crate::handover::Heir;
 use crate::inner::{self, Inner};
 use crate::intake::{Answer, Intake, Request};
 use crate::journal::Journal;
@@ -73,7 +74,7 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
         (None, None) => None,
     };
     let mut service = Service::start(config, env, engine, public, admin, public_threads)?;
-    service.announce(config);
+    service.announce(config, env);
     notify.send("READY=1");
     let (engine, intake) = (service.engine.clone(), service.intake.clone());
     service.wait(&stop, &notify, &mut || {
@@ -157,7 +158,7 @@ impl Service {
     }
 
     /// One line with what an operator wants to know first.
-    fn announce(&self, config: &Config) {
+    fn announce(&self, config: &Config, env: &Environment) {
         let settings = &config.settings;
         let admin = self.gates.admin.as_ref().map_or("off".into(), Gate::name);
         log::info!(
@@ -176,6 +177,10 @@ impl Service {
         }
         config.unknown.iter().for_each(|unknown| log::warn!("{}", unknown.told()));
         config.warnings.iter().for_each(|Fault { what, fix, .. }| log::warn!("{what}; {fix}"));
+        let heir = self.engine.heir.get_or_init(|| Heir::new(&settings.state_dir, env));
+        if let Some(said) = heir.at_start().filter(|_| self.engine.state(|state| state.last_read.is_none())) {
+            log::warn!("{said}");
+        }
         if let Some(pause) = self.engine.pause() {
             log::warn!("{pause}; to resume: {}", self.engine.reader.command("resume"));
         }

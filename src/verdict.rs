@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::escape::Quoted;
 use crate::upstream::answer::Answer;
 use crate::upstream::graphql::{self, Whole};
+use crate::upstream::redirect;
 use crate::upstream::refusal::{github_message, is_rate_limit, Policy, Refusal};
 
 /// What was asked; the same status means different things to different questions.
@@ -66,10 +68,14 @@ pub enum Verdict {
     Taken,
     /// The thing is not there, or may not be seen.
     Missing,
+    /// A 404 without a body: a gateway knows nobody whom to pass the call on to. It says nothing of the thing asked for.
+    Nowhere,
     /// The team is managed by an identity provider.
     Locked,
     /// Not carried out; to be asked again after this time.
     Wait(Duration),
+    /// Not carried out, for a reason of this call alone: to be asked again in a while, and nothing else waits for it.
+    Postponed(String),
     /// It may or may not have taken place: look, then repeat.
     Unknown(String),
     /// The token or the address is wrong: nothing will work until somebody changes it.
@@ -100,10 +106,7 @@ fn by_status(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
     use Verdict::*;
     let said = || answer.brief();
     match answer.status {
-        300..=399 => {
-            let to = answer.headers.location.as_deref().unwrap_or("nowhere");
-            Refused(format!("answered with a redirect to {}", crate::escape::Quoted(to)))
-        }
+        _ if answer.is_redirect() => redirected(asked, answer),
         // A limit of this kind of call alone, and of a day: no reason to wait with others.
         429 if asked == Asked::Invite && answer.said().contains("invitations") => Never(said()),
         429 => Wait(wait(asked, answer, now)),
@@ -113,6 +116,31 @@ fn by_status(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
         _ if asked.is_github() => github_refusal(answer, now),
         _ => sentry_refusal(asked, answer),
     }
+}
+
+/// Whether the API that was asked gave this answer, whatever it says: a page, a proxy or another program may answer at a
+/// wrong address.
+pub fn is_of_the_api(asked: Asked, verdict: &Verdict, answer: &Answer) -> bool {
+    match verdict {
+        // A gateway may stand before it, or anything before something else.
+        Verdict::Unknown(_) | Verdict::Nowhere => false,
+        Verdict::Wait(_) | Verdict::Refused(_) | Verdict::Never(_) => {
+            let is_graphqls = asked == Asked::Graphql && answer.status == 200;
+            let is_sentrys = || answer.json().is_some_and(|body| body.get("detail").is_some());
+            is_graphqls || if asked.is_github() { github_message(answer).is_some() } else { is_sentrys() }
+        }
+        _ => true,
+    }
+}
+
+/// No redirect is followed: a token would go elsewhere. It says that an address or a name is not the right one.
+fn redirected(asked: Asked, answer: &Answer) -> Verdict {
+    let to = answer.redirects_to();
+    // A project that was renamed says nothing about the organisation.
+    if asked == Asked::LinkProject && redirect::is_to_new_slug(answer) {
+        return Verdict::Never(format!("the project has another slug now: {to}"));
+    }
+    Verdict::Refused(format!("answered with a redirect to {to}: {}", redirect::fix(asked, answer)))
 }
 
 /// What a proxy, a firewall or a login wall says in the API's place: it means an outage, never a fact.
@@ -146,7 +174,7 @@ fn graphql(answer: &Answer, now: Timestamp) -> Verdict {
     match graphql::whole(answer) {
         None => Verdict::Done,
         Some(Whole::Limit) => Verdict::Wait(wait(Asked::Graphql, answer, now)),
-        Some(Whole::Policy(policy, said)) => blocked(policy, &crate::escape::Quoted(&said).to_string()),
+        Some(Whole::Policy(policy, said)) => blocked(policy, &Quoted(&said).to_string()),
     }
 }
 
@@ -172,21 +200,52 @@ fn github_refusal(answer: &Answer, now: Timestamp) -> Verdict {
 }
 
 fn refused_token(asked: Asked, answer: &Answer) -> Verdict {
-    Verdict::Refused(format!("{} is not accepted: {}", asked.token(), answer.brief()))
+    Verdict::Refused(match named_cause(answer) {
+        Some((code, fix)) => format!(
+            "{} is refused for a cause of its own, `{}`: {}: {fix}",
+            asked.token(),
+            crate::escape::plain(&code, 60),
+            answer.brief()
+        ),
+        None => format!("{} is not accepted: {}", asked.token(), answer.brief()),
+    })
+}
+
+/// The cause that a 401 of Sentry's names by its code, and what to do about it. Such a token may be as good as ever.
+pub fn named_cause(answer: &Answer) -> Option<(String, &'static str)> {
+    let code = answer.code().filter(|_| answer.status == 401)?;
+    let fix = match code.as_str() {
+        "sso-required" => "the organisation wants single sign-on: use the token of an internal integration, or have its owner sign in",
+        "2fa-required" => {
+            "the organisation wants two-factor authentication: use the token of an internal integration, or have its owner \
+             enable it"
+        }
+        code if code.contains("email-verification") => "its owner has to verify their e-mail address in Sentry",
+        "member-disabled-over-limit" => "its owner is disabled because Sentry's plan has too few seats: use the token of an internal integration",
+        _ => "use the token of an internal integration of this organisation",
+    };
+    Some((code, fix))
 }
 
 fn sentry_refusal(asked: Asked, answer: &Answer) -> Verdict {
     use Verdict::*;
     let Some(body) = answer.json() else {
-        // sentry.io answers an organisation that it doesn't have by nothing at all.
-        let is_unknown = asked == Asked::CreateTeam && answer.status == 404 && answer.body.is_empty();
-        return if is_unknown { no_organisation(answer) } else { not_the_api(answer) };
+        // sentry.io answers by nothing at all for an organisation that it doesn't have, and for a call that its region's
+        // host doesn't have.
+        return if answer.status == 404 && answer.body.is_empty() { Nowhere } else { not_the_api(answer) };
     };
     let detail = body.get("detail");
     // A plan that lets nobody invite says so in another field.
     let is_sentrys = detail.is_some() || asked == Asked::Invite;
-    let detail = detail.and_then(|detail| Some(detail.as_str()?.to_ascii_lowercase())).unwrap_or_default();
+    let detail = detail.and_then(|detail| match detail {
+        serde_json::Value::String(text) => Some(text.to_ascii_lowercase()),
+        // `{"code": …, "message": …}`
+        detail => Some(detail.get("message")?.as_str()?.to_ascii_lowercase()),
+    });
+    let detail = detail.unwrap_or_default();
     match (asked, answer.status) {
+        // In hours that were announced; then the call works again, until it is gone for good.
+        (_, 410) => Postponed(retired(answer)),
         (_, 401 | 403) if !is_sentrys => not_the_api(answer),
         (_, 401) => refused_token(asked, answer),
         (_, 403) if detail.contains("identity provider") => Locked,
@@ -203,6 +262,18 @@ fn sentry_refusal(asked: Asked, answer: &Answer) -> Verdict {
         (_, 409) => Unknown(answer.brief()),
         _ => Never(answer.brief()),
     }
+}
+
+/// Sentry retires a call, and says what replaces it.
+fn retired(answer: &Answer) -> String {
+    let quoted = |text: &Option<String>| text.as_deref().map(|text| crate::escape::Quoted(text).to_string());
+    let since = quoted(&answer.headers.retired_since).map_or(String::new(), |at| format!(" since {at}"));
+    let instead = quoted(&answer.headers.replacement)
+        .map_or(String::new(), |call| format!(", and names {call} in its place"));
+    format!(
+        "{}: Sentry is retiring this call{since}{instead}: look for a newer version of sentry-team-sync",
+        answer.brief()
+    )
 }
 
 fn no_organisation(answer: &Answer) -> Verdict {
@@ -253,6 +324,8 @@ mod tests {
             Verdict::Requested => "requested",
             Verdict::Taken => "taken",
             Verdict::Missing => "missing",
+            Verdict::Nowhere => "nowhere",
+            Verdict::Postponed(_) => "postponed",
             Verdict::Locked => "locked",
             Verdict::Wait(_) => "wait",
             Verdict::Unknown(_) => "unknown",
@@ -265,6 +338,56 @@ mod tests {
     #[test]
     fn fault_202_taken_for_done() {
         assert_eq!(ask(Asked::AddMember, 202, ""), Verdict::Requested);
+    }
+
+    #[test]
+    fn a_401_with_a_code_names_its_cause_and_one_without_the_token() {
+        let told = |body: &str| match ask(Asked::Sentry, 401, body) {
+            Verdict::Refused(why) => why,
+            other => panic!("{other:?}"),
+        };
+        for (code, message, fix) in [
+            ("2fa-required", "Organization requires two-factor authentication to be enabled", "two-factor"),
+            ("sso-required", "Must login via SSO", "single sign-on"),
+            ("email-verification-required", "Email verification required.", "verify their e-mail"),
+            ("member-disabled-over-limit", "Organization over member limit", "too few seats"),
+            ("new-in-2030", "No", "internal integration"),
+        ] {
+            let why =
+                told(&format!(r#"{{"detail":{{"code":"{code}","message":"{message}","extra":{{}}}}}}"#));
+            assert!(why.contains(code) && why.contains(message) && why.contains(fix), "{why}");
+            assert!(!why.contains("is not accepted"), "{why}");
+        }
+        assert_eq!(
+            told(r#"{"detail":"Invalid token"}"#),
+            "SENTRY_TOKEN is not accepted: 401 \"Invalid token\""
+        );
+    }
+
+    #[test]
+    fn an_apis_own_answer_is_told_from_anything_else() {
+        let is = |asked, status, body: &str, is_json| {
+            let headers = Headers { json: is_json, ..Headers::default() };
+            let answer = Answer { status, headers, body: body.into() };
+            is_of_the_api(asked, &judge(asked, &answer, Timestamp(0)), &answer)
+        };
+        const GITHUBS: &str = r#"{"message":"m","documentation_url":"https://docs.github.com/rest"}"#;
+        assert!(is(Asked::Sentry, 200, "[]", true) && is(Asked::Github, 200, "{}", true));
+        for status in [401, 403, 404, 429, 422] {
+            assert!(is(Asked::Github, status, GITHUBS, true), "{status}");
+            assert!(!is(Asked::Github, status, GATEWAY, true), "{status}");
+            assert!(!is(Asked::Github, status, "<html>", false), "{status}");
+        }
+        for status in [401, 403, 404, 429] {
+            assert!(is(Asked::Sentry, status, NO, true), "{status}");
+            assert!(!is(Asked::Sentry, status, GATEWAY, true), "{status}");
+            assert!(!is(Asked::Sentry, status, "<html>", false), "{status}");
+        }
+        for status in [200, 500, 502, 302] {
+            assert!(!is(Asked::Sentry, status, "<html>", false), "{status}");
+            assert!(!is(Asked::Github, status, "<html>", false), "{status}");
+        }
+        assert!(is(Asked::Graphql, 200, r#"{"errors":[{"type":"RATE_LIMITED","message":"m"}]}"#, true));
     }
 
     #[test]
@@ -286,7 +409,7 @@ mod tests {
             (AddMember, 403, GATEWAY, "unknown"),
             (AddMember, 400, "<html>", "unknown"),
             (AddMember, 404, GONE, "missing"),
-            (AddMember, 404, "", "unknown"),
+            (AddMember, 404, "", "nowhere"),
             (AddMember, 400, r#"{"detail":"x"}"#, "never"),
             (RemoveMember, 200, "{}", "done"),
             (RemoveMember, 403, IDP, "locked"),
@@ -298,7 +421,7 @@ mod tests {
             (CreateTeam, 400, EXISTS, "taken"),
             (CreateTeam, 400, BAD_SLUG, "never"),
             (CreateTeam, 404, GONE, "refused"),
-            (CreateTeam, 404, "", "refused"),
+            (CreateTeam, 404, "", "nowhere"),
             (CreateTeam, 404, "<html>", "unknown"),
             (CreateTeam, 409, "<html>", "unknown"),
             (CreateTeam, 403, NO, "denied"),
@@ -328,8 +451,12 @@ mod tests {
             (Sentry, 403, NO, "denied"),
             (Sentry, 403, "<html>", "unknown"),
             (Sentry, 403, GATEWAY, "unknown"),
-            (Sentry, 404, "", "unknown"),
+            (Sentry, 404, "", "nowhere"),
             (Sentry, 404, GATEWAY, "unknown"),
+            (Sentry, 410, r#"{"message":"This API no longer exists."}"#, "postponed"),
+            (AddMember, 410, r#"{"detail":"gone"}"#, "postponed"),
+            (Sentry, 410, "<html>", "unknown"),
+            (Sentry, 410, "", "unknown"),
             (
                 Invite,
                 403,
@@ -409,8 +536,8 @@ mod tests {
             (403, NO, "denied"),
             (403, "<html>", "unknown"),
             (404, GONE, "missing"),
-            (404, "", "unknown"),
-            (410, r#"{"detail":"gone"}"#, "never"),
+            (404, "", "nowhere"),
+            (410, r#"{"detail":"gone"}"#, "postponed"),
             (429, "", "wait"),
             (500, "{}", "unknown"),
         ] {

@@ -10,13 +10,15 @@ use crate::engine::Engine;
 use crate::event::{OrgRef, Person};
 use crate::github::permission::{Permission, PERMISSION_LOST};
 use crate::identity::Identity;
-use crate::ids::{GithubTeamId, SentryTeamId};
+use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId};
 use crate::invite;
 use crate::journal::Entry;
+use crate::plan::{self, PersonStep};
 use crate::sentry::Team;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Binding, Mode, Record};
 use crate::state::Org;
+use crate::upstream::first_answer::Heard;
 use crate::upstream::Trouble;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin, Own};
 
@@ -30,6 +32,8 @@ const ORGANISATION_AGAIN: Duration = Duration::from_secs(300);
 const DELETED_AGAIN: Duration = Duration::from_secs(300);
 /// How often GitHub is asked what another token may do.
 const TOKEN_AGAIN: Duration = Duration::from_secs(10);
+/// How often a host is asked that has not answered since the start.
+const UNHEARD_AGAIN: Duration = Duration::from_secs(10);
 /// The longest pause between two tries to get started.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -149,9 +153,13 @@ impl Engine {
             Some((_, Mode::Payload)) => {
                 self.recover_if_possible();
                 let changed = self.read_directory()?;
-                self.learn_unused_of_sentry();
                 if (changed || first) && self.pause().is_none() {
-                    self.try_wanted();
+                    self.try_wanted(|_| true);
+                }
+                let found = self.search_for_wanted()?;
+                self.learn_unused_of_sentry();
+                if !found.is_empty() && self.pause().is_none() {
+                    self.try_wanted(|user| found.contains(user));
                 }
                 Ok(())
             }
@@ -189,22 +197,38 @@ impl Engine {
         }
     }
 
-    /// Tries everybody who is waited for; whoever Sentry knows by now is handed to the lanes.
-    pub fn try_wanted(&self) {
+    /// Tries everybody who is waited for and `may` be tried; whoever Sentry knows by now is handed to the lanes.
+    pub fn try_wanted(&self, may: impl Fn(&GithubUserId) -> bool) {
         if self.waits_to_begin() {
             return;
         }
         let wanted: Vec<_> = self.state(|state| {
-            state.people.wanted().map(|(user, wanted)| (user, wanted.login.clone())).collect()
+            let wanted = state.people.wanted().filter(|(user, _)| may(user));
+            wanted.map(|(user, wanted)| (user, wanted.login.clone())).collect()
         });
         for (user, login) in wanted {
             if self.lanes.is_stopping() {
                 return;
             }
             let person = Person { id: user, login, bot: false };
-            if matches!(self.identify_in_directory(&person), Ok(Identity::Matched { .. })) {
-                self.try_wish(&person);
+            match self.identify_in_directory(&person) {
+                Ok(Identity::Matched { .. }) => self.try_wish(&person),
+                Ok(identity) => self.note_why_not(&person, &identity),
+                Err(_) => {}
             }
+        }
+    }
+
+    /// Somebody stays wanted for another reason than before.
+    fn note_why_not(&self, person: &Person, identity: &Identity) {
+        let PersonStep::Want(why) = plan::present(identity) else { return };
+        let teams = self.state(|state| {
+            let wish = state.people.wish(person.id).filter(|wish| *wish.why != *why);
+            wish.map(|wish| wish.teams.clone()).unwrap_or_default()
+        });
+        for team in teams {
+            let (login, why) = (person.login.clone(), why.as_str().into());
+            self.journal.note(Record::Wanted { team, user: person.id, login, why, at: Timestamp::now() });
         }
     }
 
@@ -283,6 +307,18 @@ impl Engine {
         }
     }
 
+    /// In payload mode nothing needs GitHub, and nothing would ask again whether it is there.
+    fn look_for_github(&self, asked: &mut Instant) {
+        let host = self.github.host();
+        if host.heard() == Heard::TheApi || asked.elapsed() < UNHEARD_AGAIN || host.paused_for().is_some() {
+            return;
+        }
+        *asked = Instant::now();
+        if let Some(org) = self.state(|state| state.org.clone()) {
+            self.probe(&self.github.afresh(), &org);
+        }
+    }
+
     /// An organisation that GitHub shows is not deleted, whatever was said.
     fn look_for_deleted_organisation(&self) {
         let Some(org) = self.state(|state| state.org.clone()).filter(|org| org.deleted) else { return };
@@ -299,7 +335,7 @@ impl Engine {
 pub fn run(engine: &Engine) {
     get_started(engine);
     let (mut looked, mut tried, mut searched) = (Instant::now(), Instant::now(), Instant::now());
-    let mut asked_token = None;
+    let (mut asked_token, mut asked_github) = (None, Instant::now());
     let mut map = engine.map_version();
     let mut invites = invite::Turn::default();
     let mut was_paused = engine.pause().is_some();
@@ -314,6 +350,7 @@ pub fn run(engine: &Engine) {
             engine.ask_for_reconcile();
         }
         engine.look_at_new_token(&mut asked_token);
+        engine.look_for_github(&mut asked_github);
         engine.expire_holds();
         if searched.elapsed() >= DELETED_AGAIN {
             searched = Instant::now();
@@ -337,7 +374,7 @@ pub fn run(engine: &Engine) {
         let try_again = map_now != map || is_resumed || tried.elapsed() >= WANTED_AGAIN;
         if try_again && engine.paused_for().is_none() {
             (map, tried) = (map_now, Instant::now());
-            engine.try_wanted();
+            engine.try_wanted(|_| true);
         }
     }
 }

@@ -144,6 +144,27 @@ pub fn base_url(text: &str) -> Result<BaseUrl, String> {
     Ok(BaseUrl { text: text.into(), loopback })
 }
 
+/// Reads the address at which Sentry begins. Its API is one place for everybody: that it is in the address means the same.
+pub fn sentry_url(text: &str) -> Result<BaseUrl, String> {
+    let text = without_end(text, "/0").filter(|text| text.ends_with("/api")).unwrap_or(text);
+    base_url(without_end(text, "/api").unwrap_or(text))
+}
+
+/// Reads the address of GitHub's API. On an Enterprise Server, what is around `/api/v3` means the same.
+pub fn github_url(text: &str) -> Result<BaseUrl, String> {
+    let text = without_end(text, "/graphql").unwrap_or(text);
+    match without_end(text, "/api") {
+        Some(host) => base_url(&format!("{host}/api/v3")),
+        None => base_url(text),
+    }
+}
+
+fn without_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
+    let rest = text.trim_end_matches('/').strip_suffix(end)?.trim_end_matches('/');
+    // A host may have that name.
+    rest.contains("://").then_some(rest)
+}
+
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`, without brackets.
 pub fn host_of(authority: &str) -> &str {
     match authority.strip_prefix('[') {
@@ -377,6 +398,34 @@ mod tests {
             let url = base_url(text).unwrap();
             assert_eq!((url.host(), url.port()), (host, port), "{text}");
         }
+    }
+
+    #[test]
+    fn the_apis_own_path_is_taken_for_what_it_means() {
+        for (text, meant) in [
+            ("https://sentry.io", "https://sentry.io"),
+            ("https://sentry.io/api", "https://sentry.io"),
+            ("https://sentry.io/api/", "https://sentry.io"),
+            ("https://sentry.io/api/0", "https://sentry.io"),
+            ("https://sentry.io//api//0//", "https://sentry.io"),
+            ("https://corp.example/sentry/api/0/", "https://corp.example/sentry"),
+            ("https://corp.example/0", "https://corp.example/0"),
+            ("https://api", "https://api"),
+            ("https://api.corp.example/", "https://api.corp.example"),
+        ] {
+            assert_eq!(sentry_url(text).unwrap().as_str(), meant, "{text}");
+        }
+        for (text, meant) in [
+            ("https://api.github.com/", "https://api.github.com"),
+            ("https://api.github.com/graphql", "https://api.github.com"),
+            ("https://ghe.example/api/v3/", "https://ghe.example/api/v3"),
+            ("https://ghe.example/api", "https://ghe.example/api/v3"),
+            ("https://ghe.example/api/graphql", "https://ghe.example/api/v3"),
+            ("https://ghe.example", "https://ghe.example"),
+        ] {
+            assert_eq!(github_url(text).unwrap().as_str(), meant, "{text}");
+        }
+        assert!(sentry_url("https:///api/").is_err() && github_url("/api").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::lists::{self, List, Protected, TeamFilter};
 use super::values::{self, brief, Listen};
-use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings, Wrong};
+use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings, Trust, Wrong};
 use crate::ids::Login;
 use crate::state::record::Source;
 
@@ -85,18 +85,15 @@ pub const SETTINGS: &[Setting] = &[
         default: "https://api.github.com",
         help: "GitHub's API: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
         secret: false,
-        set: |s, v| put(&mut s.github_url, values::base_url(v)),
+        set: |s, v| put(&mut s.github_url, values::github_url(v)),
     },
     Setting {
         var: "SENTRY_URL",
         value: "URL",
         default: "https://sentry.io",
-        help: "Sentry's region or self-hosted address, without /api/0",
+        help: "Sentry's region or self-hosted address, without /api",
         secret: false,
-        set: |s, v| {
-            let v = v.trim_end_matches('/');
-            put(&mut s.sentry_url, values::base_url(v.strip_suffix("/api/0").unwrap_or(v)))
-        },
+        set: |s, v| put(&mut s.sentry_url, values::sentry_url(v)),
     },
     Setting {
         var: "SYNC_LISTEN",
@@ -208,11 +205,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         var: "SYNC_TRUST_UNVERIFIED",
-        value: "primary|never",
+        value: "primary|any|never",
         default: "primary",
-        help: "primary: a Sentry user's unverified primary address counts if no other member bears it; never",
+        help: "which addresses count that Sentry does not show to be verified: primary: a user's primary one, if no other member has it; any: also a second one, if a search finds exactly one member with it; never",
         secret: false,
-        set: |s, v| put(&mut s.trust_unverified, values::word(v, &[("primary", true), ("never", false)])),
+        set: |s, v| put(&mut s.trust_unverified, values::word(v, &Trust::WORDS)),
     },
     Setting {
         var: "SYNC_INVITE",
@@ -341,7 +338,7 @@ impl Settings {
             slug_prefix: String::new(),
             identity: [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public].into(),
             user_map: None,
-            trust_unverified: true,
+            trust_unverified: Trust::Primary,
             invite: None,
             max_invites: 20,
             remove_members: RemoveMembers::Left,

@@ -1,13 +1,16 @@
 //! The configuration: its faults, where the required values come from, and who else may read their files. Values are
 //! never shown.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::patient::Patient;
 use super::{github, sentry, Area, Finding};
+use crate::address::Address;
 use crate::config::values::Listen;
 use crate::config::Origin;
+use crate::identity::search;
 use crate::ids::SentrySlug;
 use crate::secret::Secret;
 use crate::unused;
@@ -30,7 +33,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
         findings.push(AREA.warning(fault, fix));
     }
     for (var, origin) in &patient.around.origins {
-        findings.push(secret(var, origin));
+        findings.push(secret(patient, var, origin));
     }
     let is_short = |secret: &Secret| secret.expose().chars().count() < SHORT;
     if patient.around.webhook_secrets.first().is_some_and(is_short) {
@@ -59,7 +62,13 @@ pub(super) fn unused(patient: &Patient, github: &github::Seen, sentry: &sentry::
     let mut all = Vec::new();
     if let (Some(members), Some(client)) = (&sentry.members, &patient.sentry) {
         let has_team = |slug: &SentrySlug| !matches!(client.team(slug), Ok(None));
-        all.extend(unused::of_protect(settings, |address| unused::is_shown(members, address), has_team));
+        let is_found = |address: &Address| {
+            let batches = search::batches(&BTreeSet::from([address.clone()]));
+            // What could not be asked is not told to name nobody.
+            batches.iter().any(|batch| !client.members_with(batch).is_ok_and(|hits| hits.is_empty()))
+        };
+        let has_member = |address: &Address| unused::is_shown(members, address) || is_found(address);
+        all.extend(unused::of_protect(settings, has_member, has_team));
     }
     if let Some(read) = &github.snapshot {
         let teams: Vec<_> = read.teams.iter().map(|team| &team.facts.slug).collect();
@@ -69,15 +78,15 @@ pub(super) fn unused(patient: &Patient, github: &github::Seen, sentry: &sentry::
     all.iter().map(|one| AREA.warning(one.told(), fix)).collect()
 }
 
-fn secret(var: &str, origin: &Origin) -> Finding {
+fn secret(patient: &Patient, var: &str, origin: &Origin) -> Finding {
     match origin {
         Origin::Variable => AREA.ok(format!("{var} is set, by its variable")),
-        Origin::File(path) => file(var, "file", path),
-        Origin::Credential(path) => file(var, "systemd credential", path),
+        Origin::File(path) => file(patient, var, "file", path),
+        Origin::Credential(path) => file(patient, var, "systemd credential", path),
     }
 }
 
-fn file(var: &str, kind: &str, path: &Path) -> Finding {
+fn file(patient: &Patient, var: &str, kind: &str, path: &Path) -> Finding {
     let shown = path.display();
     let what = format!("{var} is set, by the {kind} `{shown}`");
     // It was read once; that it is gone meanwhile is no harm before the next start.
@@ -86,7 +95,7 @@ fn file(var: &str, kind: &str, path: &Path) -> Finding {
         0 => AREA.ok(what),
         _ => AREA.warning(
             format!("{what}, which everybody on this machine may open (mode {mode:04o})"),
-            format!("chmod 0600 {shown}"),
+            patient.typed(false, "chmod 0600", path),
         ),
     }
 }

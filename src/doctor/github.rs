@@ -15,9 +15,10 @@ use crate::github::{Github, Wanted};
 use crate::snapshot::GithubSnapshot;
 use crate::state::record::{Mode, Source};
 use crate::upstream::answer::Headers;
+use crate::upstream::redirect::{self, GITHUB_ADDRESS};
 use crate::upstream::refusal::{Policy, Refusal};
 use crate::upstream::{Reply, Trouble};
-use crate::verdict::Verdict;
+use crate::verdict::{Asked, Verdict};
 use crate::words::counted;
 
 const AREA: Area = Area::Github;
@@ -80,6 +81,10 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
             let what = format!("GH_TOKEN is refused ({said}): revoked, expired, or pasted incompletely{known}");
             AREA.failed(what, format!("{}, put it in place of the old one; a running service takes it over with a reload or a restart", kind.make()))
         }
+        Verdict::Refused(_) if reply.answer.is_redirect() => AREA.failed(
+            format!("GitHub at {url} answered with a redirect to {}", reply.answer.redirects_to()),
+            redirect::fix(Asked::Github, &reply.answer),
+        ),
         Verdict::Refused(why) => {
             let fix = "correct GH_API_URL, or name your certificate authority in SSL_CERT_FILE";
             AREA.failed(format!("GitHub at {url} {why}"), fix)
@@ -102,7 +107,7 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
 fn no_api(url: &BaseUrl, said: &str) -> Finding {
     AREA.failed(
         format!("there is no GitHub API at {url}: {said}"),
-        "correct GH_API_URL: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
+        format!("correct GH_API_URL: {GITHUB_ADDRESS}"),
     )
 }
 
@@ -345,7 +350,7 @@ fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Ki
         Source::Saml => ("single sign-on identities", |claims| !claims.saml.is_empty()),
         Source::Verified => ("addresses on verified domains", |claims| !claims.verified.is_empty()),
         Source::Public => ("public addresses", |claims| claims.public.is_some()),
-        Source::Map | Source::Sentry => return None,
+        Source::Map | Source::Sentry | Source::SentryLogin => return None,
     };
     if refused.contains(&source) {
         let what = format!("{name} (`{}`) may not be read by this token", source.name());

@@ -1,7 +1,10 @@
 //! Who is examined: the running service with its own credentials, or what this command was given.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
+
+use rustix::process::geteuid;
 
 use super::{clock, configuration, github, hook, identity, machine, ping, sentry, state};
 use super::{Area, By, Finding, Report};
@@ -14,6 +17,7 @@ use crate::escape;
 use crate::github::Github;
 use crate::ids::HookId;
 use crate::journal::Journal;
+use crate::paste::{self, Invocation};
 use crate::reconcile::read::Progress;
 use crate::secret::Secret;
 use crate::sentry::Sentry;
@@ -122,6 +126,18 @@ pub(super) struct Patient<'a> {
     pub github_fingerprint: String,
     /// The same for Sentry.
     pub sentry: Option<Sentry>,
+}
+
+impl Patient<'_> {
+    /// A command about a file, as whoever reads the report types it from wherever they are. `root`: nobody else may.
+    pub fn typed(&self, root: bool, command: &str, path: &Path) -> String {
+        let needs_sudo = match self.service {
+            Some(engine) => engine.reader.needs_sudo(),
+            None => Invocation::of_reader(None, &config::environment()).needs_sudo(),
+        };
+        let sudo = if needs_sudo || root && !geteuid().is_root() { "sudo " } else { "" };
+        format!("{sudo}{command} {}", paste::quoted(&paste::absolute(path).to_string_lossy()))
+    }
 }
 
 /// Examines the running service.

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::Access;
+use rustix::process::{getegid, geteuid};
 
 use super::patient::{Known, Patient};
 use super::{Area, Finding};
@@ -29,7 +30,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
         return findings;
     }
     findings.push(runs(patient, dir));
-    findings.extend(folder(dir, patient.service.is_some()));
+    findings.extend(folder(patient, dir));
     findings.extend(space(dir));
     findings.extend(files(dir));
     if let Some(known) = &patient.known {
@@ -60,7 +61,7 @@ fn runs(patient: &Patient, dir: &Path) -> Finding {
     }
 }
 
-fn folder(dir: &Path, by_service: bool) -> Vec<Finding> {
+fn folder(patient: &Patient, dir: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     let shown = dir.display();
     if let Err(why) = rustix::fs::access(dir, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
@@ -68,17 +69,20 @@ fn folder(dir: &Path, by_service: bool) -> Vec<Finding> {
         findings.push(AREA.failed(format!("`{shown}` can not be written to by this user: {why}"), fix));
     }
     let Ok(meta) = dir.metadata() else { return findings };
-    let (mode, own) = (meta.mode() & 0o777, meta.uid() == rustix::process::geteuid().as_raw());
+    let (mode, own) = (meta.mode() & 0o777, meta.uid() == geteuid().as_raw());
     if mode & 0o077 != 0 {
         let what = format!("`{shown}` is open to others than its owner (mode {mode:04o})");
-        findings.push(AREA.warning(what, format!("chmod 0700 {shown}")));
+        findings.push(AREA.warning(what, patient.typed(false, "chmod 0700", dir)));
     } else {
         findings.push(AREA.ok(format!("its mode is {mode:04o}, its owner is user {}", meta.uid())));
     }
-    if by_service && !own {
+    if patient.service.is_some() && !own {
         let what = format!("`{shown}` belongs to user {}, and the service runs as another", meta.uid());
-        findings
-            .push(AREA.warning(what, "give the folder and what is in it to the service's user: chown -R"));
+        let owner = format!("{}:{}", geteuid().as_raw(), getegid().as_raw());
+        let fix = patient.typed(true, &format!("chown -R {owner}"), dir);
+        findings.push(
+            AREA.warning(what, format!("give the folder and what is in it to the service's user: {fix}")),
+        );
     }
     findings
 }

@@ -10,7 +10,7 @@ use crate::config::{RemoveMembers, Settings};
 use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Claims, TeamFacts};
-use crate::identity::Identity;
+use crate::identity::{Identity, BARRED};
 use crate::ids::{GithubTeamId, GithubUserId, MemberId};
 use crate::reconcile::compare::{compare, Sides};
 use crate::reconcile::judge::{judge, Measure};
@@ -357,8 +357,9 @@ impl Faces<'_> {
         match self.identities.get(&person.id) {
             None if person.bot => view.why = "a bot".into(),
             None => view.why = "nobody was asked".into(),
-            Some(Identity::Absent { why } | Identity::Unknown { why }) => view.why = why.clone(),
+            Some(Identity::Absent { why, .. } | Identity::Unknown { why }) => view.why = why.clone(),
             Some(Identity::Conflict { why }) => view.why = format!("in conflict: {why}"),
+            Some(Identity::Barred { .. }) => view.why = BARRED.into(),
             Some(Identity::Matched { member, source, .. }) => {
                 view.member = Some(*member);
                 view.source = Some(source.name());

@@ -90,7 +90,7 @@ impl Roster {
     pub fn choose(&self, names: &[String]) -> Result<Choice, Unknown> {
         let (mut choice, mut unknown) = (Choice::default(), Vec::new());
         for text in names {
-            let found = self.find(&TeamName::read(text)).unwrap_or_else(|nobody| {
+            let found = self.find(text).unwrap_or_else(|nobody| {
                 unknown.push(nobody);
                 Vec::new()
             });
@@ -108,7 +108,8 @@ impl Roster {
         }
     }
 
-    fn find(&self, name: &TeamName) -> Result<Vec<&Entry>, Nobody> {
+    fn find(&self, text: &str) -> Result<Vec<&Entry>, Nobody> {
+        let name = &TeamName::read(text);
         if let Some(why) = name.stranger(self.org.as_ref()) {
             return Err(Nobody::Elsewhere(why));
         }
@@ -129,7 +130,7 @@ impl Roster {
         match (found.is_empty(), name) {
             (false, _) => Ok(found),
             (true, TeamName::Id(team)) => Err(Nobody::Id(*team)),
-            (true, TeamName::Slug(slug, _)) => Err(Nobody::Slug(slug.clone(), self.nearest(slug))),
+            (true, TeamName::Slug(slug, _)) => Err(Nobody::Slug(text.into(), self.nearest(slug))),
         }
     }
 

@@ -9,14 +9,14 @@ use super::plan::{Addition, Incomplete, LeftIn, Plan, Removal, Skipped, Step, Te
 use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::heard::LAG;
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
-use crate::state::record::{Binding, Fate, Origin, Source};
+use crate::state::record::{Binding, Fate, Origin};
 use crate::state::teams::News;
 use crate::state::State;
 
@@ -124,7 +124,11 @@ impl<'a> Index<'a> {
             accounts.entry(found.member).or_default().push(user);
         }
         for (user, identity) in sides.people {
-            if let Identity::Matched { member, .. } = identity {
+            // Also whom a second address shows: they may be who they seem to be.
+            if let Identity::Matched { member, .. }
+            | Identity::Barred { member, .. }
+            | Identity::Absent { second: Some(member), .. } = identity
+            {
                 let users = accounts.entry(*member).or_default();
                 if !users.contains(user) {
                     users.push(*user);
@@ -475,7 +479,7 @@ impl<'a> Index<'a> {
         let Sides { state, settings, .. } = self.sides;
         let row = self.members.get(&member)?;
         let addresses = row.primary.iter().chain(&row.verified).map(String::as_str);
-        if settings.protect.covers_any(addresses) {
+        if settings.protect.covers_any(addresses) || self.sides.sentry.protected.contains(&member) {
             return None;
         }
         let accounts = self.accounts.get(&member).map_or(&[][..], Vec::as_slice);
@@ -488,12 +492,13 @@ impl<'a> Index<'a> {
         if accounts.iter().any(in_conflict) {
             return None;
         }
-        // What only a public profile says takes nobody out; of somebody with several accounts, the others may.
-        let source = |user: &GithubUserId| match self.sides.people.get(user) {
-            Some(Identity::Matched { source, .. }) => Some(*source),
-            _ => state.people.matched(*user).map(|found| found.source),
+        // What only a public profile or a search says takes nobody out; of somebody with several accounts, the others may.
+        let is_solid = |user: &&GithubUserId| match self.sides.people.get(*user) {
+            Some(Identity::Matched { by_search: true, .. }) => false,
+            Some(Identity::Matched { source, .. } | Identity::Barred { source, .. }) => !source.is_weak(),
+            _ => state.people.matched(**user).is_some_and(|found| !found.source.is_weak()),
         };
-        let mut solid = accounts.iter().filter(|user| source(user) != Some(Source::Public));
+        let mut solid = accounts.iter().filter(is_solid);
         let was_in = |user: &&GithubUserId| news.iter().any(|news| news.word(**user).is_some());
         let left = solid.clone().find(was_in);
         let user = match settings.remove_members {
@@ -578,13 +583,16 @@ impl<'a> Index<'a> {
             .filter_map(|(user, mut teams)| {
                 let login = self.sides.github.people.get(&user)?.login.clone();
                 let why = match self.sides.people.get(&user) {
-                    Some(Identity::Absent { why } | Identity::Unknown { why }) => why.clone(),
+                    Some(Identity::Absent { why, .. } | Identity::Unknown { why }) => why.clone(),
                     Some(Identity::Conflict { why }) => format!("in conflict: {why}"),
+                    Some(Identity::Barred { .. }) => identity::BARRED.into(),
                     Some(Identity::Matched { .. }) => return None,
                     None => "nobody was asked".into(),
                 };
                 teams.sort();
-                Some(Skipped { user, login, why, teams })
+                let is_second = why.starts_with(identity::SECOND);
+                let fix = is_second.then_some(identity::SECOND_FIX);
+                Some(Skipped { user, login, why, fix, teams })
             })
             .collect();
         skipped.sort_by(|a, b| (&a.login, a.user).cmp(&(&b.login, b.user)));

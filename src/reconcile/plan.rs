@@ -211,6 +211,9 @@ pub struct Skipped {
     pub login: Login,
     /// Why nobody was matched.
     pub why: String,
+    /// What to do about it, where Sentry knows them by another address of theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<&'static str>,
     /// In which teams they would be, by slug.
     pub teams: Vec<SentrySlug>,
 }
@@ -391,6 +394,10 @@ impl fmt::Display for Plan {
         for Skipped { login, why, teams, .. } in &self.skipped {
             let slugs: Vec<_> = teams.iter().map(SentrySlug::as_str).collect();
             writeln!(f, "  {}: {why} (in {})", plain(login.as_str(), 60), slugs.join(", "))?;
+        }
+        // The same for all of them.
+        if let Some(fix) = self.skipped.iter().find_map(|person| person.fix) {
+            writeln!(f, "  fix for those whom Sentry knows by a second address: {fix}")?;
         }
         if !self.incomplete.is_empty() {
             writeln!(

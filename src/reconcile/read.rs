@@ -10,6 +10,7 @@ use super::in_team::By;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::github::Wanted;
+use crate::identity::search::Depth;
 use crate::identity::Identity;
 use crate::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
 use crate::sentry::{Member, Team};
@@ -52,8 +53,9 @@ pub struct Both {
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 impl Engine {
-    /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one.
-    pub fn read_both(&self, org: &Login, progress: Progress) -> Result<Both, Trouble> {
+    /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one. `depth`: how far people whom
+    /// only a search finds are looked for.
+    pub fn read_both(&self, org: &Login, depth: Depth, progress: Progress) -> Result<Both, Trouble> {
         let settings = self.settings();
         let wanted = Wanted {
             saml: settings.identity.contains(&Source::Saml),
@@ -80,7 +82,9 @@ impl Engine {
         sentry.in_team = in_team;
         let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
-        let (people, unread) = self.identify_all(&mut github)?;
+        progress("searching Sentry for people whom its list does not show");
+        let (people, unread) = self.identify_all(&mut github, depth)?;
+        sentry.protected = self.protected_by_search();
         let shown = shown(&github);
         let last = self.state(|state| state.last_read.map(|(sizes, _)| sizes));
         let sizes = whole(&github, shown, last);
@@ -244,5 +248,5 @@ fn panicked() -> Trouble {
 
 fn trouble(kind: TroubleKind, why: String) -> Trouble {
     let exchange = crate::upstream::Exchange { call: "comparison".into(), answer: why.clone() };
-    Trouble { kind, why, exchange }
+    Trouble::new(kind, why, exchange)
 }

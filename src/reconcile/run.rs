@@ -16,7 +16,8 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
 use crate::heard::LAG;
-use crate::identity::Identity;
+use crate::identity::search::Depth;
+use crate::identity::{Identity, BARRED};
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
 use crate::sentry::Team;
@@ -106,7 +107,9 @@ impl Engine {
         let wishes = self.state(|state| state.people.wishes().collect());
         let bindings = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
-        let both = self.read_both(&org.login, progress)?;
+        // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
+        let depth = if serving { Depth::Bounded } else { Depth::Whole };
+        let both = self.read_both(&org.login, depth, progress)?;
         self.learn_unused(&both);
         if both.sentry.listed {
             self.follow_renames(bindings, &both.sentry.teams);
@@ -209,6 +212,7 @@ impl Engine {
     /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
     fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
+        self.tell_of_strangers(plan);
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
         self.forget_denied(&both.github.teams);
@@ -255,6 +259,16 @@ impl Engine {
         }
         self.forget_unmade(both, *seq, *read, &run);
         run
+    }
+
+    /// Teams that are adopted by a first comparison may be our own, made before this state was.
+    fn tell_of_strangers(&self, plan: &Plan) {
+        let n = plan.counts().adopt;
+        let is_first = n > 0 && self.state(|state| state.last_read.is_none());
+        let said = self.heir.get().filter(|_| is_first).and_then(|heir| heir.at_adoptions(n));
+        if let Some(said) = said {
+            log::warn!("reconcile: {said}");
+        }
     }
 
     /// A team that GitHub has deleted and that Sentry never got: the attempt to make it is over, and its slug free. Nothing
@@ -390,12 +404,14 @@ impl Engine {
         let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.facts.slug));
         for team in mirrored {
             for user in &team.members {
-                if let Some(
-                    Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
-                ) = both.people.get(user)
-                {
-                    wanted.insert((team.facts.id, *user), why);
-                }
+                let why = match both.people.get(user) {
+                    Some(
+                        Identity::Absent { why, .. } | Identity::Unknown { why } | Identity::Conflict { why },
+                    ) => why,
+                    Some(Identity::Barred { .. }) => BARRED,
+                    Some(Identity::Matched { .. }) | None => continue,
+                };
+                wanted.insert((team.facts.id, *user), why);
             }
         }
         let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.state(|state| {

@@ -157,7 +157,8 @@ impl Sentry {
 
 /// The API itself says that there is nothing to be read: mostly a 403, which names no reason.
 fn is_off(reply: &Reply) -> bool {
-    matches!(reply.verdict, Verdict::Denied(_) | Verdict::Missing | Verdict::Locked | Verdict::Never(_))
+    use Verdict::{Denied, Locked, Missing, Never, Nowhere, Postponed};
+    matches!(reply.verdict, Denied(_) | Missing | Nowhere | Locked | Never(_) | Postponed(_))
 }
 
 fn page_of(reply: Reply) -> Result<Page, Trouble> {

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::ids::{MemberId, SentrySlug, SentryTeamId};
-use crate::sentry::{Member, Standing, Team};
+use crate::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::sentry::{Hit, Link, Member, Standing, Team};
 use crate::upstream::link::{behind, Behind};
 
 #[derive(Deserialize)]
@@ -51,17 +51,24 @@ impl TeamRow {
     }
 }
 
+/// The role whose people can be in no team.
+const NO_TEAMS: &str = "billing";
+
 #[derive(Deserialize)]
 pub(super) struct MemberRow {
     id: String,
     #[serde(default)]
     email: Option<String>,
     #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
     user: Option<UserRow>,
     #[serde(default)]
     pending: bool,
     #[serde(default)]
     expired: bool,
+    #[serde(rename = "orgRole", default)]
+    role: Option<String>,
     #[serde(rename = "externalUsers", default)]
     external_users: Vec<ExternalRow>,
 }
@@ -87,9 +94,16 @@ struct ExternalRow {
     provider: String,
     #[serde(rename = "externalName", default)]
     name: String,
+    #[serde(rename = "externalId", default)]
+    id: Option<String>,
 }
 
 impl MemberRow {
+    pub(super) fn into_hit(mut self) -> Option<Hit> {
+        let name = self.name.take().unwrap_or_default();
+        Some(Hit { name, member: self.into_member()? })
+    }
+
     pub(super) fn into_member(self) -> Option<Member> {
         let standing = match (self.pending || self.user.is_none(), self.expired) {
             (_, true) => Standing::Expired,
@@ -103,12 +117,17 @@ impl MemberRow {
         // Collected in place, the list would keep the room of the rows that it was made from.
         verified.shrink_to_fit();
         // `github` and `github_enterprise`; the name of a person begins with an @, that of a team has a slash.
-        let logins = self.external_users.into_iter().filter(|row| row.provider.starts_with("github"));
+        let links = self.external_users.into_iter().filter(|row| row.provider.starts_with("github"));
+        let link = |row: ExternalRow| {
+            let user = row.id.and_then(|id| id.parse().ok()).map(GithubUserId);
+            Some(Link { login: row.name.strip_prefix('@')?.into(), user })
+        };
         Some(Member {
             id: MemberId(self.id.parse().ok()?),
             primary,
             verified,
-            logins: logins.filter_map(|row| row.name.strip_prefix('@').map(String::from)).collect(),
+            links: links.filter_map(link).collect(),
+            no_teams: self.role.as_deref() == Some(NO_TEAMS),
             standing,
         })
     }
@@ -232,12 +251,14 @@ mod tests {
     fn rows_of_every_kind_are_read() {
         let full = member(
             r#"{"id":"4","email":"A@x","user":{"id":"5","email":"A@x","emails":[{"id":"1","email":"A@x","is_verified":false},
-               {"id":"2","email":"b@x","is_verified":true}]},"pending":false,"expired":false,
-               "externalUsers":[{"provider":"github","externalName":"@octo"},{"provider":"slack","externalName":"@s"}]}"#,
+               {"id":"2","email":"b@x","is_verified":true}]},"pending":false,"expired":false,"orgRole":"billing",
+               "externalUsers":[{"provider":"github","externalName":"@octo","externalId":"583231"},{"provider":"slack","externalName":"@s"}]}"#,
         );
         assert_eq!((full.id, full.standing), (MemberId(4), Standing::Member));
         assert_eq!(full.primary.as_deref(), Some("A@x"));
-        assert_eq!((full.verified, full.logins), (vec!["b@x".to_string()], vec!["octo".to_string()]));
+        let link = Link { login: "octo".into(), user: Some(GithubUserId(583_231)) };
+        assert_eq!((full.verified, full.links), (vec!["b@x".to_string()], vec![link]));
+        assert!(full.no_teams && !member(r#"{"id":"4","orgRole":"member"}"#).no_teams);
         let invited = member(r#"{"id":"40","email":"p@x","user":null,"pending":true,"expired":false}"#);
         assert_eq!((invited.standing, invited.primary.as_deref()), (Standing::Invited, Some("p@x")));
         let expired = member(r#"{"id":"42","email":"e@x","user":null,"pending":true,"expired":true}"#);

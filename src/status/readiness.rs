@@ -4,11 +4,34 @@
 use super::{Host, STUCK};
 use crate::clock::Timestamp;
 use crate::engine::Engine;
+use crate::upstream::first_answer::Heard;
 use crate::upstream::pace::Health;
+use crate::upstream::redirect::{GITHUB_ADDRESS, SENTRY_ADDRESS};
+use crate::upstream::Upstream;
 
 /// Nobody has said whose teams are mirrored, and both ways to say it.
 const NOT_PINNED: &str =
     "the GitHub organisation is not known yet: set GH_ORG to its login, or wait for the first signed event";
+
+/// The API itself has not answered since the start, so that nobody knows whether its address is right. A refusal is told
+/// with the hosts; `is_told`: so is what else is missing of it.
+fn unheard(host: &Upstream, shown: &Host, is_told: bool) -> Option<String> {
+    let (name, base) = (host.name(), host.base());
+    let (setting, address) = match name {
+        "GitHub" => ("GH_API_URL", GITHUB_ADDRESS),
+        _ => ("SENTRY_URL", SENTRY_ADDRESS),
+    };
+    match host.heard() {
+        Heard::TheApi => None,
+        _ if shown.health == "refused" => None,
+        Heard::Another(why) => Some(format!(
+            "{name}'s API has not answered yet, deliveries are kept: {base} says {why}; if this lasts, correct {setting}: {address}"
+        )),
+        _ if is_told => None,
+        Heard::Silence(why) => Some(format!("{name} has not answered yet, deliveries are kept: {why}")),
+        Heard::Nothing => Some(format!("{name} has not answered yet, deliveries are kept")),
+    }
+}
 
 impl Engine {
     /// Why it is not known whose teams are mirrored, and what to do.
@@ -49,6 +72,9 @@ impl Engine {
                 org.login
             ));
         }
+        let is_told = !reasons.is_empty();
+        reasons.extend(unheard(self.github.host(), github, is_told));
+        reasons.extend(unheard(self.sentry.host(), sentry, false));
         reasons.extend(self.journal.trouble().map(|why| why.to_string()));
         for (name, host) in [("GitHub", github), ("Sentry", sentry)] {
             if host.health == "refused" {

@@ -104,7 +104,7 @@ fn resolve_other(job: &TeamJob, apply: &Apply, intent: Intent) -> Result<(), Out
                 return apply.drop_intent();
             }
             confirm_organisation(job)?;
-            let why = "its Sentry team is gone after a deletion whose answer was lost";
+            let why = "its Sentry team is gone after a deletion whose outcome was not known";
             apply.end("end team", why, Fate::Deleted)
         }
     }
@@ -138,14 +138,16 @@ fn find_made(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<Option<H
 
 fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySlug) -> Result<(), Outcome> {
     let Some(binding) = job.binding() else { return apply.drop_intent() };
-    for slug in [to, from] {
-        if let Some(team) = apply.look(slug)?.filter(|team| team.id == binding.sentry) {
-            apply.follow(&team, binding.origin, "found after a rename whose answer was lost")?;
-            job.engine.lanes.moved(job.team);
-            return Ok(());
-        }
+    if let Some(team) = apply.look(to)?.filter(|team| team.id == binding.sentry) {
+        apply.follow(&team, binding.origin, "a rename whose outcome was not known has taken place")?;
+        job.engine.lanes.moved(job.team);
+        return Ok(());
     }
-    find_again(job, apply, &binding)
+    match apply.look(from)?.filter(|team| team.id == binding.sentry) {
+        // Whatever was answered, nothing has happened: the call that failed is in the log.
+        Some(_) => apply.drop_intent(),
+        None => find_again(job, apply, &binding),
+    }
 }
 
 /// Brings the team into the wanted shape.

@@ -71,7 +71,7 @@ fn githubs_own_words_and_scopes_choose_payload_mode() {
         world.set("GH_ORG", "acme");
         world.start();
         world.wait_until("the mode is known", || world.status()["mode"] == "payload");
-        assert_eq!(world.get_admin("/readyz").0, 200);
+        world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
     }
 }
 

@@ -44,6 +44,8 @@ fn world_with_ana(truth: Truth) -> (World, u64, u64) {
 
 /// That it is paused is said wherever somebody may look.
 fn assert_shown(world: &World) {
+    // Not ready comes first, as after a start, until both hosts have answered.
+    world.wait_until("ready", || world.status()["ready"] == true);
     let status = world.status();
     let since = status["paused"]["since"].as_str().expect("a time").to_string();
     let sentence = format!("writes to Sentry have been paused since {since}: {WHY}");

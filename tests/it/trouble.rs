@@ -211,6 +211,40 @@ fn slug_of(world: &World, team: u64) -> String {
     world.github.teams().get(&team).map(|team| team.slug.clone()).expect("the team")
 }
 
+/// It was answered: what is told is the answer, and nothing is found again that was never lost.
+#[test]
+fn a_rename_that_sentry_answers_with_500_is_told_as_that() {
+    let (world, crew, _) = with_crew_and_ana(World::new(Truth::Deliveries));
+    world.sentry.wire.script(Rule::new("PUT *", Fault::Status(500)).times(2));
+    let (_, note) = world.settle(&world.github.rename_team(crew, "Deck"));
+    assert!(world.sentry.teams().contains_key("deck"), "{note}");
+    let (_, audit, _) = world.command(&["audit"]);
+    let renames: Vec<_> = audit.lines().filter(|line| line.contains("rename team")).collect();
+    assert_eq!(renames.len(), 3, "{audit}");
+    assert!(renames[..2].iter().all(|line| line.contains("-> 500 \"Internal Error\"")), "{audit}");
+    assert!(!audit.contains("lost") && !audit.contains("follow team"), "{audit}");
+    // Done all the same: that is another thing.
+    world.sentry.wire.script(Rule::new("PUT *", Fault::Status(500)).after());
+    world.settle(&world.github.rename_team(crew, "Crew"));
+    let (_, audit, _) = world.command(&["audit"]);
+    assert!(audit.contains("a rename whose outcome was not known has taken place"), "{audit}");
+}
+
+#[test]
+fn a_sentry_token_that_is_refused_for_a_cause_names_it() {
+    let (world, crew, ana) = with_crew_and_ana(World::new(Truth::Deliveries));
+    let body = r#"{"detail":{"code":"2fa-required","message":"Organization requires two-factor authentication to be enabled","extra":{}}}"#;
+    let refusal = Fault::Gateway { status: 401, content_type: "application/json", body };
+    world.sentry.wire.script(Rule::new("*", refusal).always());
+    world.send(&world.github.add_member(crew, ana));
+    world.wait_until("not ready", || world.get_admin("/readyz").0 == 503);
+    let (_, told) = world.get_admin("/readyz");
+    assert!(told.contains("2fa-required") && told.contains("requires two-factor authentication"), "{told}");
+    assert!(!told.contains("is not accepted"), "{told}");
+    let (_, text, _) = world.command(&["check"]);
+    assert!(text.contains("SENTRY_TOKEN is refused: `2fa-required`") && !text.contains("revoked"), "{text}");
+}
+
 #[test]
 fn a_revoked_sentry_token_pauses_the_work_and_a_good_one_goes_on() {
     for truth in BOTH {

@@ -169,7 +169,8 @@ impl World {
             id: MemberId(member),
             primary: Some(address.clone()),
             verified: vec![address],
-            logins: Vec::new(),
+            links: Vec::new(),
+            no_teams: false,
             standing: Standing::Member,
         });
     }
@@ -190,7 +191,7 @@ impl World {
                 0..=60 => matched(500 + n, SOLID[self.rng.below(4)]),
                 61..=70 => matched(500 + n, Source::Public),
                 71..=78 => Identity::Unknown { why: why() },
-                79..=85 => Identity::Absent { why: why() },
+                79..=85 => Identity::Absent { why: why(), second: None },
                 86..=92 => Identity::Conflict { why: why() },
                 // A second account of the one before.
                 _ if n > 100 => matched(500 + n - 1, SOLID[self.rng.below(4)]),
@@ -424,5 +425,5 @@ impl World {
 }
 
 pub fn matched(member: u64, source: Source) -> Identity {
-    Identity::Matched { member: MemberId(member), source, warnings: Vec::new() }
+    Identity::Matched { member: MemberId(member), source, warnings: Vec::new(), by_search: false }
 }

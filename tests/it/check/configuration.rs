@@ -123,6 +123,7 @@ fn an_address_for_the_ping_that_is_neither_https_nor_local_is_wrong_usage() {
 fn a_wrong_setting_of_the_command_does_not_keep_the_service_from_looking() {
     let mut world = healthy();
     world.start();
+    world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
     let env = world.env.clone();
     let only = ["SYNC_STATE_DIR"].map(|name| (name.to_string(), env[name].clone()));
     world.env = only.into();

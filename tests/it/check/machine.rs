@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use super::{alone, beside, healthy};
 use crate::world::World;
@@ -56,11 +57,35 @@ fn a_state_directory_is_described_and_left_as_it_is() {
 
 #[test]
 fn a_folder_that_others_may_enter_is_warned_of() {
-    let world = with_state();
-    fs::set_permissions(state_dir(&world), fs::Permissions::from_mode(0o755)).unwrap();
-    alone(&world)
-        .one("state", "is open to others than its owner (mode 0755)")
-        .must("warning", &["chmod 0700"]);
+    let mut world = with_state();
+    let dir = world.dir.0.join("its state");
+    fs::rename(state_dir(&world), &dir).unwrap();
+    world.set("SYNC_STATE_DIR", dir.to_str().unwrap());
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    let checked = alone(&world);
+    let open = checked.one("state", "is open to others than its owner (mode 0755)");
+    let fix = format!("chmod 0700 '{}'", dir.display());
+    open.must("warning", &[&fix]);
+    // As it stands there, it works.
+    assert!(open.fix.ends_with(&fix), "{open:?}");
+    assert!(Command::new("/bin/sh").args(["-c", &fix]).status().unwrap().success());
+    alone(&world).one("state", "its mode is 0700").must("ok", &[]);
+}
+
+#[test]
+fn a_folder_of_another_user_than_the_services_is_told_with_the_command() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root may give a folder away");
+        return;
+    }
+    let mut world = healthy();
+    world.start();
+    let dir = state_dir(&world);
+    std::os::unix::fs::chown(&dir, Some(61_184), Some(61_184)).unwrap();
+    let fix = format!("chown -R 0:0 {}", dir.display());
+    beside(&world)
+        .one("state", " belongs to user 61184, and the service runs as another")
+        .must("warning", &[&fix]);
 }
 
 #[test]
