@@ -153,6 +153,9 @@ impl Apply<'_> {
 
     /// Takes a Sentry team to be this GitHub team's own.
     pub fn adopt(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
+        if team.locked {
+            return Err(locked(&team.slug));
+        }
         // Bound, its hold is over.
         let change = HeldChange::Adopt { team: self.team, sentry: team.id, slug: team.slug.clone() };
         let hold = self.decided(&change);
@@ -237,7 +240,9 @@ impl Apply<'_> {
                 self.bind(&team, Origin::Created, true).map(Ok)
             }
             Created::Taken if earlier => match self.look(at)? {
-                Some(team) if self.is_free(team.id) => self.bind(&team, Origin::Created, true).map(Ok),
+                Some(team) if self.is_free(team.id) && !team.locked => {
+                    self.bind(&team, Origin::Created, true).map(Ok)
+                }
                 _ => self.taken(),
             },
             Created::Taken => self.taken(),
@@ -269,8 +274,11 @@ impl Apply<'_> {
         let name = slug::display_name(name.unwrap_or(&binding.name), to);
         let from = binding.slug.clone();
         // A rename that hits another team can be taken back, but not the name it had: so look first.
-        if self.look(&from)?.is_none_or(|team| team.id != binding.sentry) {
-            return Ok(Moved::Lost);
+        match self.look(&from)?.filter(|team| team.id == binding.sentry) {
+            None => return Ok(Moved::Lost),
+            // Older servers would let it pass.
+            Some(team) if team.locked => return Err(locked(&from)),
+            Some(_) => {}
         }
         let intent = Intent::Renaming { from: from.clone(), to: to.clone(), name: name.as_str().into() };
         if !self.intend(to, intent)? {
@@ -344,6 +352,9 @@ impl Apply<'_> {
         approved: bool,
     ) -> Result<Result<(), String>, Outcome> {
         const WHAT: &str = "delete team";
+        if team.locked {
+            return Err(locked(&binding.slug));
+        }
         let permit = self.engine.may_write()?;
         let (now, engine) = (Timestamp::now(), self.engine);
         let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
@@ -476,7 +487,5 @@ impl Apply<'_> {
 }
 
 fn locked(slug: &SentrySlug) -> Outcome {
-    Outcome::Failed(format!(
-        "Sentry team `{slug}` is managed by your identity provider: change it there, or leave the team out with SYNC_TEAMS"
-    ))
+    Outcome::Failed(crate::plan::locked(slug))
 }

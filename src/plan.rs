@@ -30,6 +30,8 @@ pub enum Holder {
     Team(GithubTeamId),
     /// A Sentry team that follows nobody; what a person has decided about handing it over.
     Stranger(SentryTeamId, Option<bool>),
+    /// A Sentry team that an identity provider manages.
+    Locked(SentryTeamId),
 }
 
 /// What is to be done about a team, before its people.
@@ -49,6 +51,16 @@ pub enum TeamStep {
     Conflict(SentryTeamId),
     /// A person has refused to hand that team over.
     Rejected(SentryTeamId),
+    /// The slug belongs to a Sentry team that nobody may hand over: an identity provider manages it.
+    Locked(SentryTeamId),
+}
+
+/// Why a Sentry team is left as it is that an identity provider manages.
+pub const LOCKED: &str = "managed by your identity provider";
+
+/// What is said of such a team.
+pub fn locked(slug: &SentrySlug) -> String {
+    format!("Sentry team `{slug}` is {LOCKED}: change it there, or leave the team out with SYNC_TEAMS")
 }
 
 /// Decides about a team.
@@ -62,7 +74,7 @@ pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> 
             Holder::Nobody => TeamStep::Rename,
             Holder::Team(other) => TeamStep::WaitFor(*other),
             // A bound team can not take over another one: only the way there can be made free.
-            Holder::Stranger(sentry, _) => TeamStep::Conflict(*sentry),
+            Holder::Stranger(sentry, _) | Holder::Locked(sentry) => TeamStep::Conflict(*sentry),
         };
     }
     match holder {
@@ -72,6 +84,7 @@ pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> 
         Holder::Stranger(sentry, Some(false)) => TeamStep::Rejected(*sentry),
         Holder::Stranger(sentry, None) if wanted.adoptable => TeamStep::Adopt(*sentry),
         Holder::Stranger(sentry, None) => TeamStep::Conflict(*sentry),
+        Holder::Locked(sentry) => TeamStep::Locked(*sentry),
     }
 }
 
@@ -204,6 +217,15 @@ mod tests {
         for adoptable in [true, false] {
             let step = team(&wanted("a", adoptable), Some(&bound("b")), &Holder::Stranger(OTHER, Some(true)));
             assert_eq!(step, TeamStep::Conflict(OTHER));
+        }
+    }
+
+    #[test]
+    fn a_team_of_an_identity_provider_is_nobodys_however_old_the_github_team_is() {
+        for adoptable in [true, false] {
+            let step = |binding| team(&wanted("a", adoptable), binding, &Holder::Locked(OTHER));
+            assert_eq!(step(None), TeamStep::Locked(OTHER));
+            assert_eq!(step(Some(&bound("b"))), TeamStep::Conflict(OTHER));
         }
     }
 

@@ -315,6 +315,9 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
                 "conflict: Sentry team {sentry} has the slug `{slug}`: rename or delete that one in Sentry"
             )
         }
+        Step::Locked { sentry } => {
+            format!("leave Sentry team {sentry} alone: {}", crate::plan::locked(slug))
+        }
         Step::Wait { owner } => {
             format!("wait for the slug `{slug}`, which {} still has", super::find::name_of(state, *owner))
         }

@@ -173,7 +173,12 @@ impl<'a> Index<'a> {
     fn made(&self) -> BTreeMap<SentryTeamId, GithubTeamId> {
         let teams = &self.sides.state.teams;
         let made = teams.being_made().filter_map(|(team, slug)| Some((self.by_slug.get(slug)?.id, team)));
-        made.filter(|(sentry, _)| teams.of_sentry(*sentry).is_none()).collect()
+        made.filter(|(sentry, _)| teams.of_sentry(*sentry).is_none() && !self.is_locked(*sentry)).collect()
+    }
+
+    /// Whether an identity provider manages a Sentry team.
+    fn is_locked(&self, sentry: SentryTeamId) -> bool {
+        self.by_id.get(&sentry).is_some_and(|team| team.locked)
     }
 
     fn unmade(&self) -> HashMap<&'a SentrySlug, GithubTeamId> {
@@ -232,7 +237,7 @@ impl<'a> Index<'a> {
             let is_sure = self.sides.settings.delete_teams == DeleteTeams::Delete;
             return Err(is_deleted && is_sure && matches!(self.end(&binding), Step::Delete { .. }));
         };
-        if binding.slug == *slug || self.wanted.get(slug) != Some(&team) {
+        if binding.slug == *slug || self.wanted.get(slug) != Some(&team) || self.is_locked(binding.sentry) {
             return Err(false);
         }
         match self.by_slug.get(slug) {
@@ -318,6 +323,7 @@ impl<'a> Index<'a> {
             Some(found) if binding.is_some_and(|binding| binding.sentry == found.id) => Holder::Nobody,
             Some(found) => match self.owner(found.id) {
                 Some(owner) if owner != team.facts.id => Holder::Team(owner),
+                _ if found.locked => Holder::Locked(found.id),
                 _ => Holder::Stranger(found.id, self.decision(team.facts.id, found.id, slug)),
             },
             None => self.unmade.get(slug).map_or(Holder::Nobody, |owner| Holder::Team(*owner)),
@@ -334,7 +340,14 @@ impl<'a> Index<'a> {
         let named = binding.is_some_and(|binding| binding.origin == Origin::Created).then_some(name);
         let wanted =
             WantedTeam { slug: slug.clone(), name: named, adoptable: older && !renamed && !disputed };
-        match plan::team(&wanted, binding, &holder) {
+        let step = plan::team(&wanted, binding, &holder);
+        if let Some(binding) = binding.filter(|binding| self.is_locked(binding.sentry)) {
+            return match step {
+                TeamStep::Keep => Step::Keep,
+                _ => Step::Locked { sentry: binding.sentry },
+            };
+        }
+        match step {
             TeamStep::Keep => Step::Keep,
             TeamStep::Create => Step::Create,
             TeamStep::Adopt(sentry) => Step::Adopt { sentry },
@@ -346,6 +359,7 @@ impl<'a> Index<'a> {
                 (true, None) => Step::Create,
                 (false, _) => Step::Wait { owner },
             },
+            TeamStep::Locked(sentry) => Step::Locked { sentry },
             // What a person has refused is due all the same: whoever judges the plan knows of it.
             TeamStep::Conflict(sentry) | TeamStep::Rejected(sentry) => {
                 Step::Conflict { sentry, bound: binding.is_some() }
@@ -359,6 +373,9 @@ impl<'a> Index<'a> {
         let gone = teams.gone(team)?;
         let was = gone.was.as_ref()?.sentry;
         let sentry = teams.restored(was).unwrap_or(was);
+        if self.is_locked(sentry) {
+            return None;
+        }
         let is_there = self.by_id.contains_key(&sentry) && teams.of_sentry(sentry).is_none();
         let made = !is_there && gone.fate == Fate::Deleted;
         (is_there || made).then_some(Step::Return { sentry, made })
@@ -535,6 +552,9 @@ impl<'a> Index<'a> {
         let slug = GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug));
         if !settings.teams.matches(&slug) {
             return Step::Leave { sentry, why: "left out by SYNC_TEAMS".into() };
+        }
+        if self.is_locked(sentry) {
+            return Step::Leave { sentry, why: plan::LOCKED.into() };
         }
         match plan::end(settings, &binding.slug, Some(&[]), false) {
             EndStep::Leave(why) => Step::Leave { sentry, why },

@@ -211,6 +211,7 @@ mod tests {
             slug: "a".into(),
             name: "A".into(),
             member_count,
+            locked: false,
             projects: None,
         };
         let calls = [Some(0), Some(1), Some(100), Some(101), None].map(|n| calls_for(&team(n)));

@@ -482,7 +482,11 @@ impl Engine {
             Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => {
                 tasks.push(Task::End { slug: team.slug.clone() });
             }
-            Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
+            Step::Keep
+            | Step::Conflict { .. }
+            | Step::Locked { .. }
+            | Step::Wait { .. }
+            | Step::NotVisible => {}
         }
         tasks.extend(team.add.iter().cloned().map(Task::Add));
         let removals = team.remove.iter().filter(|removal| removal.held.is_none());

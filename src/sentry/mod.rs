@@ -60,6 +60,8 @@ pub struct Team {
     pub name: String,
     /// How many people are in it, as Sentry counts: deactivated ones too.
     pub member_count: Option<u64>,
+    /// An identity provider manages it: it is never adopted, renamed or deleted.
+    pub locked: bool,
     /// The slugs of its projects, where asked for and told.
     pub projects: Option<Vec<String>>,
 }

@@ -16,6 +16,19 @@ pub(super) struct TeamRow {
     member_count: Option<u64>,
     #[serde(default)]
     projects: Option<Vec<ProjectRow>>,
+    #[serde(default)]
+    flags: Option<FlagsRow>,
+}
+
+/// What else is in it does not matter, nor does a form of it that nobody knows.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FlagsRow {
+    Known {
+        #[serde(rename = "idp:provisioned")]
+        provisioned: bool,
+    },
+    Other(serde::de::IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -30,6 +43,7 @@ impl TeamRow {
             name: self.name.unwrap_or_else(|| self.slug.to_string()),
             slug: self.slug,
             member_count: self.member_count,
+            locked: matches!(self.flags, Some(FlagsRow::Known { provisioned: true })),
             projects: self
                 .projects
                 .map(|projects| projects.into_iter().map(|project| project.slug).collect()),
@@ -158,7 +172,7 @@ pub(super) fn next_cursor(link: Option<&str>, rows: usize, number: usize) -> Res
 #[cfg(test)]
 pub(crate) const EXAMPLES: &[&str] = &[
     r#"[{"id":"4","email":"A@x","user":{"id":"5","email":"A@x","emails":[{"id":"1","email":"A@x","is_verified":false}]},"pending":false,"expired":false,"externalUsers":[{"provider":"github","externalName":"@octo"}]}]"#,
-    r#"[{"id":"7","slug":"crew","name":"Crew","memberCount":2,"projects":[{"id":"1","slug":"shop"}]}]"#,
+    r#"[{"id":"7","slug":"crew","name":"Crew","memberCount":2,"flags":{"idp:provisioned":true},"projects":[{"id":"1","slug":"shop"}]}]"#,
     r#"<http://x/?&cursor=100:1:0>; rel="next"; results="true"; cursor="100:1:0""#,
     super::scim::EXAMPLE,
 ];
@@ -209,6 +223,23 @@ mod tests {
             assert_eq!(next_cursor(header, 99, 0), Ok(None));
             assert_eq!(next_cursor(header, 100, 0), Ok(Some("100:1:0".into())));
             assert_eq!(next_cursor(header, 100, 4), Ok(Some("100:5:0".into())));
+        }
+    }
+
+    #[test]
+    fn a_team_of_an_identity_provider_is_told_by_its_flag_alone() {
+        for (flags, locked) in [
+            ("", false),
+            (r#","flags":{"idp:provisioned":true}"#, true),
+            (r#","flags":{"idp:provisioned":false,"other":true}"#, false),
+            (r#","flags":{"other":true}"#, false),
+            (r#","flags":null"#, false),
+            (r#","flags":[1]"#, false),
+            (r#","flags":{"idp:provisioned":"x"}"#, false),
+        ] {
+            let row: TeamRow =
+                serde_json::from_str(&format!(r#"{{"id":"7","slug":"crew"{flags}}}"#)).unwrap();
+            assert_eq!(row.into_team().unwrap().locked, locked, "{flags}");
         }
     }
 

@@ -34,7 +34,7 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         Some(was) => followed_before(job, apply, &gone, was)?,
         None => None,
     };
-    match found {
+    match found.filter(|(team, _)| !team.locked) {
         Some((team, origin)) => apply.come_back(Some((&team, origin)))?,
         // Whatever has its slug by now is for the rules that hold for every team.
         None => apply.come_back(None)?,

@@ -39,6 +39,7 @@ mod http;
 mod incomplete;
 mod invites;
 mod lifecycle;
+mod locked;
 mod logins;
 mod meant;
 mod mode;

@@ -252,7 +252,7 @@ impl World {
     ) -> SentryTeamId {
         let id = SentryTeamId(self.next_sentry);
         self.next_sentry += 1;
-        self.sentry.teams.push(Team { id, slug, name, member_count: None, projects: None });
+        self.sentry.teams.push(Team { id, slug, name, member_count: None, locked: false, projects: None });
         self.sentry.in_team.insert(id, members);
         id
     }
