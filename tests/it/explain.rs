@@ -241,7 +241,10 @@ fn where_github_is_not_asked_for_a_team_it_is_not_said_to_have_none() {
     let (world, _) = World::new(Truth::Deliveries).with_crew();
     world.sentry.add_team("billing", "billing");
     world.github.add_team(GithubTeam::new("Billing"));
-    has(&explain(&world, "billing", 0), &["  on GitHub: not asked: GH_TOKEN may not read members"]);
+    has(
+        &explain(&world, "billing", 0),
+        &["  on GitHub: not asked: GH_TOKEN may not read members, and no delivery has named it"],
+    );
 }
 
 #[test]
