@@ -154,6 +154,9 @@ impl Apply<'_> {
 
     /// Takes a Sentry team to be this GitHub team's own.
     pub fn adopt(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
+        if team.locked {
+            return Err(locked(&team.slug));
+        }
         // Bound, its hold is over.
         let change = HeldChange::Adopt { team: self.team, sentry: team.id, slug: team.slug.clone() };
         let hold = self.decided(&change);
@@ -238,7 +241,9 @@ impl Apply<'_> {
                 self.bind(&team, Origin::Created, true).map(Ok)
             }
             Created::Taken if earlier => match self.look(at)? {
-                Some(team) if self.is_free(team.id) => self.bind(&team, Origin::Created, true).map(Ok),
+                Some(team) if self.is_free(team.id) && !team.locked => {
+                    self.bind(&team, Origin::Created, true).map(Ok)
+                }
                 _ => self.taken(),
             },
             Created::Taken => self.taken(),
@@ -296,8 +301,13 @@ impl Apply<'_> {
         let name = slug::display_name(name.unwrap_or(&binding.name), to);
         // A rename that hits another team can be taken back, but not the name it had, and one that hits a team whose deletion
         // is pending takes the slug along: so look first.
-        let Some(binding) = &self.look_bound(binding)? else { return Ok(Moved::Lost) };
+        let Some(team) = self.look_at(binding.at())? else { return Ok(Moved::Lost) };
+        let binding = &self.follow_to(binding, &team)?;
         let from = binding.slug.clone();
+        if team.locked {
+            // Older servers would let it pass.
+            return Err(locked(&from));
+        }
         let intent = Intent::Renaming { from: from.clone(), to: to.clone(), name: name.as_str().into() };
         if !self.intend(to, intent)? {
             return Ok(Moved::Taken);
@@ -370,6 +380,9 @@ impl Apply<'_> {
         approved: bool,
     ) -> Result<Result<(), String>, Outcome> {
         const WHAT: &str = "delete team";
+        if team.locked {
+            return Err(locked(&binding.slug));
+        }
         let permit = self.engine.may_write()?;
         let (now, engine) = (Timestamp::now(), self.engine);
         let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
@@ -522,7 +535,5 @@ impl Apply<'_> {
 }
 
 fn locked(slug: &SentrySlug) -> Outcome {
-    Outcome::Failed(format!(
-        "Sentry team `{slug}` is managed by your identity provider: change it there, or leave the team out with SYNC_TEAMS"
-    ))
+    Outcome::Failed(crate::plan::locked(slug))
 }

@@ -3,6 +3,8 @@
 //! It holds no rules of its own beyond two: when nothing may be worked on at all, and what a trouble with one of the
 //! hosts means for the hint that met it.
 
+mod denied;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -22,15 +24,17 @@ use crate::heard::{Heard, LAG};
 use crate::hours::Hours;
 use crate::ids::{GithubTeamId, Login, Seq};
 use crate::intake::counts::Counts;
+use crate::invite::InviteTrouble;
 use crate::journal::{Journal, NotKept};
 use crate::lanes::Lanes;
 use crate::paste::Invocation;
 use crate::pause::{self, Writes};
+use crate::reconcile::in_team::Scim;
 use crate::reconcile::incomplete::Incompleteness;
 use crate::reconcile::run::Reconciled;
 use crate::recover::Recovered;
 use crate::reload::Reloads;
-use crate::sentry::scopes::lacking;
+use crate::sentry::scopes;
 use crate::sentry::Sentry;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::{Org, State};
@@ -46,8 +50,8 @@ use crate::work::outcomes::Outcomes;
 
 /// How long a token that may not do one thing is left alone with it.
 const DENIED_PAUSE: Duration = Duration::from_secs(300);
-/// How often Sentry is asked which scopes the token has.
-const SCOPES_FOR: Duration = Duration::from_secs(60);
+/// A token or an address that is wrong is tried again after this time.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 /// What workers, reads and commands share.
 pub struct Engine {
@@ -84,7 +88,7 @@ pub struct Engine {
     tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
     /// There may be teams that are not in the tree, and children of those that are.
     tree_has_gaps: AtomicBool,
-    scopes: Mutex<Option<(Instant, Option<Vec<String>>)>>,
+    scopes: Mutex<scopes::Told>,
     fault: Mutex<Option<String>>,
     reconcile_due: AtomicBool,
     no_recovery: AtomicBool,
@@ -94,11 +98,15 @@ pub struct Engine {
     began: Instant,
     /// Locked while a comparison is made: one at a time.
     pub(crate) comparing: Mutex<()>,
+    /// Whether Sentry's SCIM can be read.
+    pub scim: Scim,
     /// What GitHub does not show completely.
     pub incomplete: Incompleteness,
     /// The last comparison that was carried out.
     pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
+    /// Why nobody can be invited.
+    pub(crate) invite_trouble: Mutex<Option<InviteTrouble>>,
     /// What a service says that begins without the state of before; a command says nothing of the kind.
     pub(crate) heir: OnceLock<Heir>,
     /// Entries of lists that name nothing.
@@ -141,7 +149,7 @@ impl Engine {
             writes: Writes::default(),
             tree: Mutex::new(None),
             tree_has_gaps: AtomicBool::new(false),
-            scopes: Mutex::new(None),
+            scopes: Mutex::default(),
             fault: Mutex::new(None),
             reconcile_due: AtomicBool::new(false),
             no_recovery: AtomicBool::new(false),
@@ -149,6 +157,7 @@ impl Engine {
             heard: Mutex::default(),
             began: Instant::now(),
             comparing: Mutex::default(),
+            scim: Scim::default(),
             incomplete: Incompleteness::default(),
             last_run: Mutex::default(),
             started: Timestamp::now(),
@@ -156,6 +165,7 @@ impl Engine {
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, Timestamp::now())),
             told: Mutex::default(),
+            invite_trouble: Mutex::default(),
             heir: OnceLock::new(),
             unused: Mutex::default(),
             replays: Replays::default(),
@@ -418,61 +428,13 @@ impl Engine {
                 let org = self.bearings().map(|(org, _)| org);
                 if org.is_some_and(|org| matches!(self.github.probe(&org.login), Permission::Lacks(_))) {
                     self.github.host().refuse(PERMISSION_LOST);
-                    return Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(SCOPES_FOR));
+                    return Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(REFUSED_PAUSE));
                 }
                 Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE))
             }
             TroubleKind::Denied => Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
             _ => later_or_never(trouble),
         }
-    }
-
-    /// What a trouble with Sentry means for the hint that met it.
-    pub fn sentry_trouble(&self, trouble: Trouble) -> Outcome {
-        if trouble.kind != TroubleKind::Denied {
-            return later_or_never(trouble);
-        }
-        let lacking = match self.scopes() {
-            Some(scopes) => lacking(&scopes),
-            None => return Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
-        };
-        let why = match lacking.as_slice() {
-            [] if !self.is_of_another_organisation() => {
-                // The token is good, so it is this team or this person.
-                return Outcome::Failed(trouble.to_string());
-            }
-            [] => format!(
-                "SENTRY_TOKEN may do nothing in `{}` ({trouble}): it belongs to another organisation; correct the token or SENTRY_ORG_SLUG",
-                self.settings().sentry_org
-            ),
-            _ => format!(
-                "SENTRY_TOKEN lacks {} ({trouble}): set Team to Admin and Member to Read & Write in the integration's permissions",
-                lacking.iter().map(|needed| needed.scope).collect::<Vec<_>>().join(" and ")
-            ),
-        };
-        self.sentry.host().refuse(&why);
-        Outcome::Later(why, Some(SCOPES_FOR))
-    }
-
-    /// Whether the organisation's members, which every fitting token may read, are refused too.
-    fn is_of_another_organisation(&self) -> bool {
-        matches!(
-            self.sentry.confirm_organisation(),
-            Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Refused, .. })
-        )
-    }
-
-    /// The scopes belong to another token.
-    pub fn forget_scopes(&self) {
-        *lock(&self.scopes) = None;
-    }
-
-    fn scopes(&self) -> Option<Vec<String>> {
-        let mut known = lock(&self.scopes);
-        if known.as_ref().is_none_or(|(at, _)| at.elapsed() > SCOPES_FOR) {
-            *known = Some((Instant::now(), self.sentry.scopes().ok().flatten()));
-        }
-        known.as_ref().and_then(|(_, scopes)| scopes.clone())
     }
 
     /// A team's direct members are all that REST tells only if it has no child teams; `None` if that is not known.
@@ -577,7 +539,7 @@ impl Leaf {
 fn later_or_never(trouble: Trouble) -> Outcome {
     match trouble.kind {
         TroubleKind::Later(wait) => Outcome::Later(trouble.to_string(), Some(wait)),
-        TroubleKind::Refused => Outcome::Later(trouble.to_string(), Some(SCOPES_FOR)),
+        TroubleKind::Refused => Outcome::Later(trouble.to_string(), Some(REFUSED_PAUSE)),
         TroubleKind::Unknown | TroubleKind::Denied => Outcome::Later(trouble.to_string(), None),
         TroubleKind::Never => Outcome::Failed(trouble.to_string()),
     }

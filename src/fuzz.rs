@@ -233,6 +233,7 @@ fn read_answer(bytes: &[u8]) {
         Asked::Github,
         Asked::Graphql,
         Asked::Sentry,
+        Asked::Groups,
         Asked::CreateTeam,
         Asked::UpdateTeam,
         Asked::DeleteTeam,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::address::Address;
 use crate::audit::Entry;
 use crate::clock::Timestamp;
-use crate::engine::Engine;
+use crate::engine::{lock, Engine};
 use crate::event::Person;
 use crate::identity::{self, Evidence};
 use crate::ids::GithubUserId;
@@ -24,6 +24,15 @@ use crate::work::hint::Outcome;
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(3600);
 /// What `SYNC_MAX_INVITES` counts.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Why nobody can be invited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteTrouble {
+    /// What Sentry said, or which limit is reached.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
 
 /// When invites are looked at.
 #[derive(Debug, Default)]
@@ -55,10 +64,14 @@ impl Turn {
             if engine.lanes.is_stopping() {
                 return;
             }
-            if let Err(why) = engine.invite(&permit, &person, role) {
-                log::warn!("invite: {why}");
-                self.not_before = Instant::now().checked_add(AFTER_A_REFUSAL);
-                return;
+            match engine.invite(&permit, &person, role) {
+                Ok(false) => {}
+                Ok(true) => engine.learn_invite_trouble(None),
+                Err(Stop(why)) => {
+                    engine.learn_invite_trouble(Some(why));
+                    self.not_before = Instant::now().checked_add(AFTER_A_REFUSAL);
+                    return;
+                }
             }
         }
         self.looked_at = ids;
@@ -73,24 +86,44 @@ fn candidates(state: &State) -> Vec<Person> {
     wanted.map(|(id, wanted)| Person { id, login: wanted.login.clone(), bot: false }).collect()
 }
 
+/// Why the round ends: nobody else would fare better.
+struct Stop(InviteTrouble);
+
+impl Stop {
+    fn new(what: String, fix: &str) -> Self {
+        Self(InviteTrouble { what, fix: fix.into() })
+    }
+}
+
 impl Engine {
-    /// Invites one person, if a source that counts names an address that nobody in Sentry bears. An error ends the round.
-    fn invite(&self, permit: &Permit, person: &Person, role: &str) -> Result<(), String> {
+    /// Invites one person, if a source that counts names an address that nobody in Sentry bears; says whether it did.
+    fn invite(&self, permit: &Permit, person: &Person, role: &str) -> Result<bool, Stop> {
+        const LATER: &str = "it is tried again in an hour; the log says more";
         let (source, address) = match self.address_to_invite(person) {
             Ok(Some(found)) => found,
-            Ok(None) => return Ok(()),
-            Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(why),
-            Err(_) => return Ok(()),
+            Ok(None) => return Ok(false),
+            Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(Stop::new(why, LATER)),
+            Err(_) => return Ok(false),
         };
         let since = Timestamp(Timestamp::now().0.saturating_sub(DAY.as_millis() as u64));
         let today = self.state(|state| state.people.invited_since(since));
         if today >= self.settings().max_invites {
-            return Err(format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"));
+            return Err(Stop::new(
+                format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"),
+                "the others follow a day later; or set a higher SYNC_MAX_INVITES",
+            ));
         }
         let written =
             self.sentry.invite(permit, address.as_str(), role).map_err(|trouble| refused(&trouble))?;
+        if written.outcome == Invited::NotInPlan {
+            return Err(Stop::new(
+                format!("Sentry's plan lets the organisation invite nobody ({})", written.exchange.answer),
+                "change the plan or let people sign up by single sign-on, or set SYNC_INVITE=never; people who are wanted \
+                 stay wanted, and are put into their teams once they are in Sentry",
+            ));
+        }
         let record = Record::Invited { user: person.id, at: Timestamp::now() };
-        self.journal.keep(record).map_err(|why| why.0.to_string())?;
+        self.journal.keep(record).map_err(|why| Stop::new(why.0.to_string(), LATER))?;
         if let Invited::New(member) = &written.outcome {
             self.who.learn(member);
         }
@@ -111,7 +144,21 @@ impl Engine {
         };
         self.audit.write(entry.because(format!("address from {}", source.name())));
         self.try_wish(person);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Why nobody can be invited, as far as it was tried.
+    pub fn invite_trouble(&self) -> Option<InviteTrouble> {
+        lock(&self.invite_trouble).clone()
+    }
+
+    /// Told once, and not at each try, as long as it is the same.
+    fn learn_invite_trouble(&self, trouble: Option<InviteTrouble>) {
+        let mut known = lock(&self.invite_trouble);
+        if let Some(InviteTrouble { what, fix }) = trouble.as_ref().filter(|_| *known != trouble) {
+            log::warn!("invite: {what}: {fix}");
+        }
+        *known = trouble;
     }
 
     /// The address and its source.
@@ -119,7 +166,7 @@ impl Engine {
         let map = self.user_map()?;
         self.need_directory()?;
         let claims = self.claims(person)?;
-        let evidence = Evidence::new(&person.login, map.address(person), &claims);
+        let evidence = Evidence::new(person, map.address(person), &claims);
         // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
         if self.ask_for_fresh_rows(&evidence)? {
             return Ok(None);
@@ -130,11 +177,18 @@ impl Engine {
     }
 }
 
-fn refused(trouble: &Trouble) -> String {
-    match trouble.kind {
-        TroubleKind::Denied => format!(
-            "SENTRY_TOKEN may not invite ({trouble}): this Sentry wants the user token of an owner or manager with member:admin; or set SYNC_INVITE=never"
+fn refused(trouble: &Trouble) -> Stop {
+    let never = "or set SYNC_INVITE=never";
+    match (trouble.kind, trouble.sufficient_scopes.as_slice()) {
+        (TroubleKind::Denied, []) => Stop::new(
+            format!("SENTRY_TOKEN may not invite ({trouble})"),
+            "use the user token of an owner or manager with member:admin (newer Sentry lets an integration invite too, with \
+             SYNC_INVITE=member alone), or set SYNC_INVITE=never",
         ),
-        _ => trouble.to_string(),
+        (TroubleKind::Denied, scopes) => Stop::new(
+            format!("SENTRY_TOKEN may not invite, it lacks {} ({trouble})", scopes.join(" or ")),
+            &format!("set Member to Read & Write in the integration's permissions, {never}"),
+        ),
+        _ => Stop::new(trouble.to_string(), "it is tried again in an hour; the log says more"),
     }
 }

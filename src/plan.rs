@@ -1,7 +1,7 @@
 //! What is to be done, from what is wanted and what is there. Pure: no clock, no file, no socket.
 
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
-use crate::identity::Identity;
+use crate::identity::{Identity, BARRED};
 use crate::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Source};
 use crate::words::counted;
@@ -30,6 +30,8 @@ pub enum Holder {
     Team(GithubTeamId),
     /// A Sentry team that follows nobody; what a person has decided about handing it over.
     Stranger(SentryTeamId, Option<bool>),
+    /// A Sentry team that an identity provider manages.
+    Locked(SentryTeamId),
 }
 
 /// What is to be done about a team, before its people.
@@ -49,6 +51,16 @@ pub enum TeamStep {
     Conflict(SentryTeamId),
     /// A person has refused to hand that team over.
     Rejected(SentryTeamId),
+    /// The slug belongs to a Sentry team that nobody may hand over: an identity provider manages it.
+    Locked(SentryTeamId),
+}
+
+/// Why a Sentry team is left as it is that an identity provider manages.
+pub const LOCKED: &str = "managed by your identity provider";
+
+/// What is said of such a team.
+pub fn locked(slug: &SentrySlug) -> String {
+    format!("Sentry team `{slug}` is {LOCKED}: change it there, or leave the team out with SYNC_TEAMS")
 }
 
 /// Decides about a team.
@@ -62,7 +74,7 @@ pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> 
             Holder::Nobody => TeamStep::Rename,
             Holder::Team(other) => TeamStep::WaitFor(*other),
             // A bound team can not take over another one: only the way there can be made free.
-            Holder::Stranger(sentry, _) => TeamStep::Conflict(*sentry),
+            Holder::Stranger(sentry, _) | Holder::Locked(sentry) => TeamStep::Conflict(*sentry),
         };
     }
     match holder {
@@ -72,8 +84,14 @@ pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> 
         Holder::Stranger(sentry, Some(false)) => TeamStep::Rejected(*sentry),
         Holder::Stranger(sentry, None) if wanted.adoptable => TeamStep::Adopt(*sentry),
         Holder::Stranger(sentry, None) => TeamStep::Conflict(*sentry),
+        Holder::Locked(sentry) => TeamStep::Locked(*sentry),
     }
 }
+
+/// Why somebody is not taken out of whom only a login in Sentry tells who they are.
+const LOGIN_ALONE: &str =
+    "not removed: the link in Sentry has their login and no id, so it may mean another account; \
+                           name them in SYNC_USER_MAP, or have them link their GitHub account in Sentry";
 
 /// What is to be done about a person in a bound team.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +110,8 @@ pub enum PersonStep {
 pub fn present(identity: &Identity) -> PersonStep {
     match identity {
         Identity::Matched { member, .. } => PersonStep::Add(*member),
-        Identity::Absent { why } | Identity::Unknown { why } => PersonStep::Want(why.clone()),
+        Identity::Barred { .. } => PersonStep::Want(BARRED.into()),
+        Identity::Absent { why, .. } | Identity::Unknown { why } => PersonStep::Want(why.clone()),
         Identity::Conflict { why } => PersonStep::Want(format!("in conflict: {why}")),
     }
 }
@@ -105,11 +124,13 @@ pub fn absent(
 ) -> PersonStep {
     match identity {
         _ if policy == RemoveMembers::Never => PersonStep::Leave("SYNC_REMOVE_MEMBERS is never".into()),
-        Identity::Matched { member, .. } if protected(*member) => {
+        Identity::Matched { source: Source::SentryLogin, .. }
+        | Identity::Barred { source: Source::SentryLogin, .. } => PersonStep::Leave(LOGIN_ALONE.into()),
+        Identity::Matched { member, .. } | Identity::Barred { member, .. } if protected(*member) => {
             PersonStep::Leave("protected by SYNC_PROTECT".into())
         }
-        Identity::Matched { member, .. } => PersonStep::Remove(*member),
-        Identity::Absent { why } | Identity::Unknown { why } => {
+        Identity::Matched { member, .. } | Identity::Barred { member, .. } => PersonStep::Remove(*member),
+        Identity::Absent { why, .. } | Identity::Unknown { why } => {
             PersonStep::Leave(format!("somebody unknown is never removed: {why}"))
         }
         Identity::Conflict { why } => PersonStep::Leave(format!("in conflict, not removed: {why}")),
@@ -158,7 +179,7 @@ pub fn still_true(remembered: MemberId, map_says: Option<MemberId>, linked_says:
 
 /// The identity that a remembered match stands for.
 pub fn remembered(member: MemberId, source: Source) -> Identity {
-    Identity::Matched { member, source, warnings: Vec::new() }
+    Identity::Matched { member, source, warnings: Vec::new(), by_search: false }
 }
 
 #[cfg(test)]
@@ -200,6 +221,15 @@ mod tests {
     }
 
     #[test]
+    fn a_team_of_an_identity_provider_is_nobodys_however_old_the_github_team_is() {
+        for adoptable in [true, false] {
+            let step = |binding| team(&wanted("a", adoptable), binding, &Holder::Locked(OTHER));
+            assert_eq!(step(None), TeamStep::Locked(OTHER));
+            assert_eq!(step(Some(&bound("b"))), TeamStep::Conflict(OTHER));
+        }
+    }
+
+    #[test]
     fn a_bound_team_is_renamed_when_slug_or_name_differ() {
         let step = |wanted, holder| team(&wanted, Some(&bound("a")), &holder);
         assert_eq!(step(wanted("a", false), Holder::Nobody), TeamStep::Keep);
@@ -218,7 +248,7 @@ mod tests {
         let member = MemberId(4);
         let matched = remembered(member, Source::Public);
         let unknown = Identity::Unknown { why: "w".into() };
-        let absent_person = Identity::Absent { why: "w".into() };
+        let absent_person = Identity::Absent { why: "w".into(), second: None };
         let conflict = Identity::Conflict { why: "w".into() };
         assert_eq!(present(&matched), PersonStep::Add(member));
         for identity in [&unknown, &absent_person, &conflict] {

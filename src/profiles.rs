@@ -38,13 +38,14 @@ impl Profiles {
 
 impl Engine {
     /// Asks for the profiles of people in mirrored teams whom no source knows, and sees who they are by them. Returns
-    /// those whose profile could not be read. Only of those who `may` be asked about.
+    /// those whose profile could not be read. Only of those who `may` be asked about. `told` is called for each who was read.
     pub fn identify_by_profiles(
         &self,
         github: &GithubSnapshot,
         map: &UserMap,
         people: &mut BTreeMap<GithubUserId, Identity>,
         may: impl Fn(&GithubUserId) -> bool,
+        told: &mut dyn FnMut(Person, &Identity, Claims),
     ) -> BTreeSet<GithubUserId> {
         let settings = self.settings();
         let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
@@ -59,15 +60,20 @@ impl Engine {
         self.read_profiles(&needed);
         let mut unread = BTreeSet::new();
         for person in needed {
-            let known = self.who.profiles.lock().get(&person.id).map(|(email, _)| email.clone());
+            let (user, known) = (person.id, self.who.profiles.lock().get(&person.id).cloned());
             let identity = match known {
-                Some(public) => self.identify_shown(&person, &Claims { public, ..Claims::default() }, map),
+                Some((public, _)) => {
+                    let claims = Claims { public, ..Claims::default() };
+                    let identity = self.identify_shown(&person, &claims, map);
+                    told(person, &identity, claims);
+                    identity
+                }
                 None => {
-                    unread.insert(person.id);
+                    unread.insert(user);
                     Identity::Unknown { why: UNREAD.into() }
                 }
             };
-            people.insert(person.id, identity);
+            people.insert(user, identity);
         }
         unread
     }

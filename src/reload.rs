@@ -95,6 +95,7 @@ impl Engine {
         self.set_surroundings(self.surroundings().after_reload(config));
         if self.sentry.host().set_token(&config.sentry_token) {
             self.forget_scopes();
+            self.scim.forget();
             changed.push("SENTRY_TOKEN");
         }
         if self.github.host().set_token(&config.github_token) {

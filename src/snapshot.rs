@@ -229,6 +229,8 @@ pub struct SentrySnapshot {
     pub listed: bool,
     /// Everybody in the organisation: users and invites.
     pub members: Vec<Member>,
+    /// Whom an address in `SYNC_PROTECT` protects that only a search shows.
+    pub protected: BTreeSet<MemberId>,
     /// Who is in which team, sorted; only teams that were asked for.
     pub in_team: HashMap<SentryTeamId, Vec<MemberId>>,
 }

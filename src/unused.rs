@@ -55,8 +55,10 @@ pub fn of_protect(
     let unused = settings.protect.unused(has_member, has_team);
     let one = |entry: String| {
         let why = match entry.contains('@') {
-            true => "no member of the Sentry organisation shows this address; mostly, Sentry shows primary addresses alone",
-            false => "the Sentry organisation has no team of this slug; for a person, write their e-mail address",
+            true => "no member of the Sentry organisation has this address",
+            false => {
+                "the Sentry organisation has no team of this slug; for a person, write their e-mail address"
+            }
         };
         Unused::new("SYNC_PROTECT", &entry, why)
     };
@@ -71,7 +73,7 @@ pub fn of_teams(settings: &Settings, teams: &[&GithubSlug]) -> Vec<Unused> {
 
 /// Whether one of Sentry's members shows an address.
 pub fn is_shown(members: &[Member], address: &Address) -> bool {
-    members.iter().any(|member| member.primary.iter().chain(&member.verified).any(|shown| address.is(shown)))
+    members.iter().any(|member| member.shows(address))
 }
 
 impl Engine {
@@ -89,9 +91,9 @@ impl Engine {
     pub fn learn_unused(&self, both: &Both) {
         let teams: Vec<_> = both.github.teams.iter().map(|team| &team.facts.slug).collect();
         let listed = |slug: &SentrySlug| both.sentry.teams.iter().any(|team| team.slug == *slug);
+        let has_member = |address: &Address| self.who.with_directory(|directory| directory.knows(address));
         let has_team = |slug: &SentrySlug| listed(slug) || (!both.sentry.listed && self.may_exist(slug));
-        let mut unused =
-            of_protect(&both.settings, |address| is_shown(&both.sentry.members, address), has_team);
+        let mut unused = of_protect(&both.settings, has_member, has_team);
         unused.extend(of_teams(&both.settings, &teams));
         self.tell_unused(unused);
     }

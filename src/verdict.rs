@@ -21,6 +21,8 @@ pub enum Asked {
     Graphql,
     /// A GET of Sentry's API.
     Sentry,
+    /// A GET of SCIM's groups, which Sentry's ordinary lists stand in for.
+    Groups,
     /// `POST /organizations/{org}/teams/`.
     CreateTeam,
     /// `PUT /teams/{org}/{slug}/`.
@@ -66,10 +68,14 @@ pub enum Verdict {
     Taken,
     /// The thing is not there, or may not be seen.
     Missing,
+    /// A 404 without a body: a gateway knows nobody whom to pass the call on to. It says nothing of the thing asked for.
+    Nowhere,
     /// The team is managed by an identity provider.
     Locked,
     /// Not carried out; to be asked again after this time.
     Wait(Duration),
+    /// Not carried out, for a reason of this call alone: to be asked again in a while, and nothing else waits for it.
+    Postponed(String),
     /// It may or may not have taken place: look, then repeat.
     Unknown(String),
     /// The token or the address is wrong: nothing will work until somebody changes it.
@@ -89,6 +95,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Judges one answer.
 pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
+    match by_status(asked, answer, now) {
+        // A way around is asked next. If token or address are wrong, that tells; if only this address is, nothing else waits.
+        Verdict::Refused(why) if asked == Asked::Groups => Verdict::Unknown(why),
+        verdict => verdict,
+    }
+}
+
+fn by_status(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
     use Verdict::*;
     let said = || answer.brief();
     match answer.status {
@@ -108,7 +122,8 @@ pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
 /// wrong address.
 pub fn is_of_the_api(asked: Asked, verdict: &Verdict, answer: &Answer) -> bool {
     match verdict {
-        Verdict::Unknown(_) => false,
+        // A gateway may stand before it, or anything before something else.
+        Verdict::Unknown(_) | Verdict::Nowhere => false,
         Verdict::Wait(_) | Verdict::Refused(_) | Verdict::Never(_) => {
             let is_graphqls = asked == Asked::Graphql && answer.status == 200;
             let is_sentrys = || answer.json().is_some_and(|body| body.get("detail").is_some());
@@ -143,7 +158,7 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
         (Asked::AddMember, 204) => Already,
         (Asked::RemoveMember | Asked::DeleteTeam, 204) => Done,
         // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
-        (Asked::Github | Asked::Sentry | Asked::UpdateTeam | Asked::RemoveMember, 200)
+        (Asked::Github | Asked::Sentry | Asked::Groups | Asked::UpdateTeam | Asked::RemoveMember, 200)
         | (Asked::CreateTeam | Asked::AddMember | Asked::Invite | Asked::LinkProject, 200 | 201)
         | (Asked::DeleteTeam, 200 | 202)
             if answer.headers.json =>
@@ -215,9 +230,9 @@ pub fn named_cause(answer: &Answer) -> Option<(String, &'static str)> {
 fn sentry_refusal(asked: Asked, answer: &Answer) -> Verdict {
     use Verdict::*;
     let Some(body) = answer.json() else {
-        // sentry.io answers an organisation that it doesn't have by nothing at all.
-        let is_unknown = asked == Asked::CreateTeam && answer.status == 404 && answer.body.is_empty();
-        return if is_unknown { no_organisation(answer) } else { not_the_api(answer) };
+        // sentry.io answers by nothing at all for an organisation that it doesn't have, and for a call that its region's
+        // host doesn't have.
+        return if answer.status == 404 && answer.body.is_empty() { Nowhere } else { not_the_api(answer) };
     };
     let detail = body.get("detail");
     // A plan that lets nobody invite says so in another field.
@@ -229,6 +244,8 @@ fn sentry_refusal(asked: Asked, answer: &Answer) -> Verdict {
     });
     let detail = detail.unwrap_or_default();
     match (asked, answer.status) {
+        // In hours that were announced; then the call works again, until it is gone for good.
+        (_, 410) => Postponed(retired(answer)),
         (_, 401 | 403) if !is_sentrys => not_the_api(answer),
         (_, 401) => refused_token(asked, answer),
         (_, 403) if detail.contains("identity provider") => Locked,
@@ -245,6 +262,18 @@ fn sentry_refusal(asked: Asked, answer: &Answer) -> Verdict {
         (_, 409) => Unknown(answer.brief()),
         _ => Never(answer.brief()),
     }
+}
+
+/// Sentry retires a call, and says what replaces it.
+fn retired(answer: &Answer) -> String {
+    let quoted = |text: &Option<String>| text.as_deref().map(|text| crate::escape::Quoted(text).to_string());
+    let since = quoted(&answer.headers.retired_since).map_or(String::new(), |at| format!(" since {at}"));
+    let instead = quoted(&answer.headers.replacement)
+        .map_or(String::new(), |call| format!(", and names {call} in its place"));
+    format!(
+        "{}: Sentry is retiring this call{since}{instead}: look for a newer version of sentry-team-sync",
+        answer.brief()
+    )
 }
 
 fn no_organisation(answer: &Answer) -> Verdict {
@@ -295,6 +324,8 @@ mod tests {
             Verdict::Requested => "requested",
             Verdict::Taken => "taken",
             Verdict::Missing => "missing",
+            Verdict::Nowhere => "nowhere",
+            Verdict::Postponed(_) => "postponed",
             Verdict::Locked => "locked",
             Verdict::Wait(_) => "wait",
             Verdict::Unknown(_) => "unknown",
@@ -378,7 +409,7 @@ mod tests {
             (AddMember, 403, GATEWAY, "unknown"),
             (AddMember, 400, "<html>", "unknown"),
             (AddMember, 404, GONE, "missing"),
-            (AddMember, 404, "", "unknown"),
+            (AddMember, 404, "", "nowhere"),
             (AddMember, 400, r#"{"detail":"x"}"#, "never"),
             (RemoveMember, 200, "{}", "done"),
             (RemoveMember, 403, IDP, "locked"),
@@ -390,7 +421,7 @@ mod tests {
             (CreateTeam, 400, EXISTS, "taken"),
             (CreateTeam, 400, BAD_SLUG, "never"),
             (CreateTeam, 404, GONE, "refused"),
-            (CreateTeam, 404, "", "refused"),
+            (CreateTeam, 404, "", "nowhere"),
             (CreateTeam, 404, "<html>", "unknown"),
             (CreateTeam, 409, "<html>", "unknown"),
             (CreateTeam, 403, NO, "denied"),
@@ -420,8 +451,12 @@ mod tests {
             (Sentry, 403, NO, "denied"),
             (Sentry, 403, "<html>", "unknown"),
             (Sentry, 403, GATEWAY, "unknown"),
-            (Sentry, 404, "", "unknown"),
+            (Sentry, 404, "", "nowhere"),
             (Sentry, 404, GATEWAY, "unknown"),
+            (Sentry, 410, r#"{"message":"This API no longer exists."}"#, "postponed"),
+            (AddMember, 410, r#"{"detail":"gone"}"#, "postponed"),
+            (Sentry, 410, "<html>", "unknown"),
+            (Sentry, 410, "", "unknown"),
             (
                 Invite,
                 403,
@@ -489,6 +524,25 @@ mod tests {
         let Verdict::Refused(why) = ask(Asked::Github, 403, body) else { panic!("not refused") };
         assert!(why.contains("forbids access via a personal access token (classic)"), "{why}");
         assert!(why.ends_with("a fine-grained personal token, or a GitHub App"), "{why}");
+    }
+
+    #[test]
+    fn what_an_address_with_a_way_around_says_stops_nothing_else() {
+        for (status, body, expected) in [
+            (200, "{}", "done"),
+            (200, "<html>", "unknown"),
+            (302, "", "unknown"),
+            (401, r#"{"detail":"Invalid token"}"#, "unknown"),
+            (403, NO, "denied"),
+            (403, "<html>", "unknown"),
+            (404, GONE, "missing"),
+            (404, "", "nowhere"),
+            (410, r#"{"detail":"gone"}"#, "postponed"),
+            (429, "", "wait"),
+            (500, "{}", "unknown"),
+        ] {
+            assert_eq!(kind(ask(Asked::Groups, status, body)), expected, "{status} {body}");
+        }
     }
 
     #[test]

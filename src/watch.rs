@@ -10,9 +10,10 @@ use crate::engine::Engine;
 use crate::event::{OrgRef, Person};
 use crate::github::permission::{Permission, PERMISSION_LOST};
 use crate::identity::Identity;
-use crate::ids::{GithubTeamId, SentryTeamId};
+use crate::ids::{GithubTeamId, GithubUserId, SentryTeamId};
 use crate::invite;
 use crate::journal::Entry;
+use crate::plan::{self, PersonStep};
 use crate::sentry::Team;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Binding, Mode, Record};
@@ -153,9 +154,13 @@ impl Engine {
                 self.recover_if_possible();
                 let changed = self.read_directory()?;
                 self.ask_for_ids_of_bound();
-                self.learn_unused_of_sentry();
                 if (changed || first) && self.pause().is_none() {
-                    self.try_wanted();
+                    self.try_wanted(|_| true);
+                }
+                let found = self.search_for_wanted()?;
+                self.learn_unused_of_sentry();
+                if !found.is_empty() && self.pause().is_none() {
+                    self.try_wanted(|user| found.contains(user));
                 }
                 Ok(())
             }
@@ -196,22 +201,38 @@ impl Engine {
         }
     }
 
-    /// Tries everybody who is waited for; whoever Sentry knows by now is handed to the lanes.
-    pub fn try_wanted(&self) {
+    /// Tries everybody who is waited for and `may` be tried; whoever Sentry knows by now is handed to the lanes.
+    pub fn try_wanted(&self, may: impl Fn(&GithubUserId) -> bool) {
         if self.waits_to_begin() {
             return;
         }
         let wanted: Vec<_> = self.state(|state| {
-            state.people.wanted().map(|(user, wanted)| (user, wanted.login.clone())).collect()
+            let wanted = state.people.wanted().filter(|(user, _)| may(user));
+            wanted.map(|(user, wanted)| (user, wanted.login.clone())).collect()
         });
         for (user, login) in wanted {
             if self.lanes.is_stopping() {
                 return;
             }
             let person = Person { id: user, login, bot: false };
-            if matches!(self.identify_in_directory(&person), Ok(Identity::Matched { .. })) {
-                self.try_wish(&person);
+            match self.identify_in_directory(&person) {
+                Ok(Identity::Matched { .. }) => self.try_wish(&person),
+                Ok(identity) => self.note_why_not(&person, &identity),
+                Err(_) => {}
             }
+        }
+    }
+
+    /// Somebody stays wanted for another reason than before.
+    fn note_why_not(&self, person: &Person, identity: &Identity) {
+        let PersonStep::Want(why) = plan::present(identity) else { return };
+        let teams = self.state(|state| {
+            let wish = state.people.wish(person.id).filter(|wish| *wish.why != *why);
+            wish.map(|wish| wish.teams.clone()).unwrap_or_default()
+        });
+        for team in teams {
+            let (login, why) = (person.login.clone(), why.as_str().into());
+            self.journal.note(Record::Wanted { team, user: person.id, login, why, at: Timestamp::now() });
         }
     }
 
@@ -357,7 +378,7 @@ pub fn run(engine: &Engine) {
         let try_again = map_now != map || is_resumed || tried.elapsed() >= WANTED_AGAIN;
         if try_again && engine.paused_for().is_none() {
             (map, tried) = (map_now, Instant::now());
-            engine.try_wanted();
+            engine.try_wanted(|_| true);
         }
     }
 }

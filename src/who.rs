@@ -1,36 +1,37 @@
 //! The identity chain at work: asks the sources that cost nothing first, then GitHub, then Sentry for a fresh row, and
 //! remembers a match.
 
+mod search;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::config::Settings;
+use crate::config::{Settings, Trust};
 use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Claims, Wanted};
-use crate::identity::directory::{Directory, Found};
+use crate::identity::directory::Directory;
 use crate::identity::mapfile::{MapFile, Refused};
+use crate::identity::search::Depth;
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
 use crate::ids::{GithubUserId, MemberId};
 use crate::plan;
 use crate::profiles::Profiles;
 use crate::sentry::Member;
-use crate::snapshot::{GithubSnapshot, List};
+use crate::snapshot::{GithubSnapshot, GithubTeam, List};
 use crate::state::record::{Match, Mode, Record, Source};
 use crate::upstream::{Exchange, Trouble, TroubleKind};
 use crate::work::hint::Outcome;
-
-/// How many addresses of one person are asked for one by one.
-const MOST_ADDRESSES: usize = 5;
 
 /// Sentry's people as last read, and the user map.
 pub struct Who {
     directory: RwLock<Directory>,
     /// Whether the whole directory was read; the lock also lets only one reader at a time go.
     is_read: Mutex<bool>,
+    searches: Mutex<search::Searches>,
     pub(crate) map: MapFile,
     pub(crate) profiles: Profiles,
 }
@@ -39,7 +40,13 @@ impl Who {
     /// Nothing is read yet.
     pub fn new(settings: &Settings) -> Self {
         let map = MapFile::new(settings.user_map.clone(), &settings.state_dir);
-        Self { directory: RwLock::default(), is_read: Mutex::new(false), map, profiles: Profiles::default() }
+        Self {
+            directory: RwLock::default(),
+            is_read: Mutex::new(false),
+            searches: Mutex::default(),
+            map,
+            profiles: Profiles::default(),
+        }
     }
 
     /// What is wrong with the user map's file, if anything.
@@ -79,12 +86,8 @@ impl Who {
     }
 
     /// The one member who bears an address.
-    pub fn bearer_of(&self, address: &Address, trust: bool) -> Option<MemberId> {
-        one(self.bearer(address, trust))
-    }
-
-    fn bearer(&self, address: &Address, trust: bool) -> Found {
-        self.directory.read().unwrap_or_else(PoisonError::into_inner).bearer(address, trust)
+    pub fn bearer_of(&self, address: &Address, trust: Trust) -> Option<MemberId> {
+        self.with_directory(|directory| directory.bearer(address, trust)).one()
     }
 }
 
@@ -97,8 +100,9 @@ impl Engine {
 
     fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
         let linked = self.settings().identity.contains(&Source::Sentry);
-        let fresh = Directory::new(&self.read_members(linked)?);
+        let mut fresh = Directory::new(&self.read_members(linked)?);
         let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
+        fresh.take_searched(&directory);
         let changed = *directory != fresh;
         *directory = fresh;
         *is_read = true;
@@ -117,17 +121,21 @@ impl Engine {
     /// Takes in all of Sentry's people, as a comparison has read them.
     pub fn learn_members(&self, members: &[Member]) {
         let mut is_read = self.who.is_read();
-        *self.who.directory.write().unwrap_or_else(PoisonError::into_inner) = Directory::new(members);
+        let mut fresh = Directory::new(members);
+        let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
+        fresh.take_searched(&directory);
+        *directory = fresh;
         *is_read = true;
     }
 
     /// Who everybody in a team of the snapshot is, and of whom too little could be read to tell; where whoever is known may
-    /// be taken out of a team, everybody in the organisation. Nobody is asked unless the snapshot does not tell public
-    /// addresses, or lacks the person in its list. New and changed matches are remembered. The snapshot's addresses are used
-    /// up: nothing later looks at them, and they are most of it.
+    /// be taken out of a team, everybody in the organisation. Nobody on GitHub is asked unless the snapshot does not tell public
+    /// addresses, or lacks the person in its list; Sentry is searched for those whom its list does not match. New and changed
+    /// matches are remembered. The snapshot's addresses are used up: nothing later looks at them, and they are most of it.
     pub fn identify_all(
         &self,
         github: &mut GithubSnapshot,
+        depth: Depth,
     ) -> Result<(BTreeMap<GithubUserId, Identity>, BTreeSet<GithubUserId>), Trouble> {
         let map = self.user_map().map_err(|outcome| no_map(&outcome))?;
         let in_teams: HashSet<_> =
@@ -137,6 +145,15 @@ impl Engine {
         let lacks_identities =
             settings.identity.contains(&Source::Saml) && github.gaps.lists.contains_key(&List::Identities);
         let mut unsure = BTreeSet::new();
+        let is_mirrored = |team: &&GithubTeam| settings.teams.matches(&team.facts.slug);
+        let mirrored = github.teams.iter().filter(is_mirrored).flat_map(|team| team.members.iter().copied());
+        let mirrored: HashSet<_> = mirrored.collect();
+        let mut absent = Vec::new();
+        let mut note_absent = |person: Person, identity: &Identity, claims: Claims| {
+            if identity.is_for_search() && mirrored.contains(&person.id) {
+                absent.push((person, claims));
+            }
+        };
         let (all, gaps) = (&mut github.people, &github.gaps);
         let identified = all.iter_mut().filter_map(|(user, shown)| {
             let claims = std::mem::take(&mut shown.claims);
@@ -145,22 +162,25 @@ impl Engine {
             }
             let person = Person { id: *user, login: shown.login.clone(), bot: false };
             let is_unsure = gaps.unlisted.contains(user) || (lacks_identities && claims.saml.is_empty());
-            if !is_unsure {
-                return Some((*user, self.identify_shown(&person, &claims, &map)));
-            }
-            unsure.insert(*user);
-            Some((*user, self.identify_unsure(&person, &claims, &map)))
+            let identity = match is_unsure {
+                false => self.identify_shown(&person, &claims, &map),
+                true => self.identify_unsure(&person, &claims, &map),
+            };
+            unsure.extend(is_unsure.then_some(*user));
+            note_absent(person, &identity, claims);
+            Some((*user, identity))
         });
         let mut people = identified.collect();
         let is_asked_for = settings.identity.contains(&Source::Public);
         let mut unread = match (is_asked_for, github.tells_public) {
             (false, _) => BTreeSet::new(),
-            (true, false) => self.identify_by_profiles(github, &map, &mut people, |_| true),
+            (true, false) => self.identify_by_profiles(github, &map, &mut people, |_| true, &mut note_absent),
             (true, true) => {
                 let unlisted = |user: &GithubUserId| github.gaps.unlisted.contains(user);
-                self.identify_by_profiles(github, &map, &mut people, unlisted)
+                self.identify_by_profiles(github, &map, &mut people, unlisted, &mut note_absent)
             }
         };
+        self.identify_by_search(&absent, &map, &mut people, depth)?;
         let is_nobody = |user: &GithubUserId| !matches!(people.get(user), Some(Identity::Matched { .. }));
         unread.extend(unsure.into_iter().filter(is_nobody));
         Ok((people, unread))
@@ -169,21 +189,21 @@ impl Engine {
     /// Who an account is of which a source may not have said all: that it says nothing is no contradiction, so that a
     /// remembered match stays, unless a source says otherwise that was read completely.
     fn identify_unsure(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
-        let evidence = Evidence::new(&person.login, map.address(person), claims);
+        let evidence = Evidence::new(person, map.address(person), claims);
         let is_sure = matches!(
             self.resolve(&evidence),
             Identity::Matched { source: Source::Map | Source::Sentry, .. } | Identity::Conflict { .. }
         );
         let remembered = self.state(|state| state.people.matched(person.id).cloned());
         match remembered.filter(|found| !is_sure && self.who.has(found.member)) {
-            Some(found) => plan::remembered(found.member, found.source),
+            Some(found) => self.recall(&found),
             None => self.identify_shown(person, claims, map),
         }
     }
 
     /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
     pub(crate) fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
-        let evidence = Evidence::new(&person.login, map.address(person), claims);
+        let evidence = Evidence::new(person, map.address(person), claims);
         let mut identity = self.resolve(&evidence);
         if let Some(why) = self.inherits(person, map, &identity) {
             identity = Identity::Conflict { why };
@@ -191,12 +211,14 @@ impl Engine {
         let remembered = self.state(|state| state.people.matched(person.id).cloned());
         if matches!(identity, Identity::Unknown { .. }) {
             if let Some(found) = remembered.filter(|found| self.who.has(found.member)) {
-                return plan::remembered(found.member, found.source);
+                return self.recall(&found);
             }
             return identity;
         }
         let says = |found: &Match| match &identity {
-            Identity::Matched { member, source, .. } => found.member == *member && found.source == *source,
+            Identity::Matched { member, source, .. } | Identity::Barred { member, source } => {
+                found.member == *member && found.source == *source
+            }
             _ => false,
         };
         if !remembered.as_ref().is_some_and(says) {
@@ -247,10 +269,13 @@ impl Engine {
             return Ok((remembered, false));
         }
         let claims = self.claims(person)?;
-        let evidence = Evidence::new(&person.login, map.address(person), &claims);
+        let evidence = Evidence::new(person, map.address(person), &claims);
         let mut identity = self.resolve(&evidence);
-        let absent = matches!(identity, Identity::Absent { .. });
-        if absent && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
+        let is_for_search = identity.is_for_search();
+        if is_for_search {
+            self.note_addresses(person, &evidence);
+        }
+        if is_for_search && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
             identity = self.resolve(&evidence);
         }
         if let Some(why) = self.inherits(person, &map, &identity) {
@@ -268,10 +293,33 @@ impl Engine {
                 // Whether somebody is protected is told by their addresses.
                 if !self.settings().protect.is_empty() {
                     self.need_directory()?;
+                    self.search_for_protected().map_err(|trouble| self.sentry_trouble(trouble))?;
                 }
-                Ok(plan::remembered(found.member, found.source))
+                let source = match found.source {
+                    // Remembered by a version that did not tell the two apart.
+                    Source::Sentry if self.is_linked_by_login(person, found.member)? => Source::SentryLogin,
+                    source => source,
+                };
+                Ok(plan::remembered(found.member, source))
             }
             None => self.identify(person),
+        }
+    }
+
+    /// Whether a member is linked with an account by its login alone.
+    fn is_linked_by_login(&self, person: &Person, member: MemberId) -> Result<bool, Outcome> {
+        self.need_directory()?;
+        Ok(self.who.with_directory(|directory| {
+            directory.linked(person.id).one() != Some(member)
+                && directory.linked_by_login(&person.login).one() == Some(member)
+        }))
+    }
+
+    /// Who a remembered match leads to now.
+    fn recall(&self, found: &Match) -> Identity {
+        match self.who.with_directory(|directory| directory.has_no_teams(found.member)) {
+            true => Identity::Barred { member: found.member, source: found.source },
+            false => plan::remembered(found.member, found.source),
         }
     }
 
@@ -296,16 +344,25 @@ impl Engine {
             .and_then(|address| self.who.bearer_of(address, settings.trust_unverified));
         let linked = order
             .contains(&Source::Sentry)
-            .then(|| self.who.directory.read().unwrap_or_else(PoisonError::into_inner).linked(&person.login));
-        let true_still = plan::still_true(found.member, map_says, linked.and_then(one));
-        true_still.then(|| plan::remembered(found.member, found.source))
+            .then(|| self.who.with_directory(|directory| directory.linked(person.id)))
+            .and_then(|linked| linked.one());
+        // What anybody could have written contradicts no better source.
+        let by_login = (linked.is_none() && found.source.is_weak() && order.contains(&Source::Public))
+            .then(|| self.who.with_directory(|directory| directory.linked_by_login(&person.login)))
+            .filter(|_| order.contains(&Source::Sentry))
+            .and_then(|linked| linked.one());
+        let true_still = plan::still_true(found.member, map_says, linked.or(by_login));
+        true_still.then(|| self.recall(&found))
     }
 
     /// Sources that go by login alone may mean another account: one that had the login when it was matched. Logins
     /// change hands, and whoever has one now inherits nothing.
     pub(crate) fn inherits(&self, person: &Person, map: &UserMap, identity: &Identity) -> Option<String> {
-        let Identity::Matched { member, source, .. } = identity else { return None };
-        if *source != Source::Sentry && (*source != Source::Map || map.names_id(person)) {
+        let (Identity::Matched { member, source, .. } | Identity::Barred { member, source }) = identity
+        else {
+            return None;
+        };
+        if *source != Source::SentryLogin && (*source != Source::Map || map.names_id(person)) {
             return None;
         }
         let remembered = self.state(|state| state.people.matched(person.id).map(|found| found.member));
@@ -351,25 +408,22 @@ impl Engine {
     }
 
     /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
-    /// before nobody is found, Sentry is asked for these very addresses. Returns whether anything was learned.
+    /// before nobody is found, Sentry is asked for these very addresses. Returns whether it knows any.
     pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
         let settings = self.settings();
         let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source));
-        let mut learned = false;
-        for address in addresses.take(MOST_ADDRESSES) {
-            let rows =
-                self.sentry.members_bearing(&address).map_err(|trouble| self.sentry_trouble(trouble))?;
-            if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
-                self.who.directory.write().unwrap_or_else(PoisonError::into_inner).learn(&rows);
-                learned = true;
-            }
-        }
-        Ok(learned)
+        let searched = self.search_now(addresses.take(search::MOST_ADDRESSES).collect());
+        Ok(searched.map_err(|trouble| self.sentry_trouble(trouble))?.any)
     }
 
     fn remember(&self, person: &Person, identity: &Identity) {
         match identity {
-            Identity::Matched { member, source, warnings } => {
+            Identity::Matched { member, source, by_search: false, .. }
+            | Identity::Barred { member, source } => {
+                let warnings = match identity {
+                    Identity::Matched { warnings, .. } => warnings.as_slice(),
+                    _ => &[],
+                };
                 for warning in warnings {
                     log::warn!(
                         "identity: {} ({}): {warning}",
@@ -400,18 +454,11 @@ pub fn rules(settings: &Settings) -> Rules<'_> {
     Rules { order: &settings.identity, trust_unverified: settings.trust_unverified }
 }
 
-fn one(found: Found) -> Option<MemberId> {
-    match found {
-        Found::One(member) => Some(member),
-        Found::Several(_) | Found::Nobody(_) => None,
-    }
-}
-
 fn no_map(outcome: &Outcome) -> Trouble {
     let why = match outcome {
         Outcome::Later(why, _) => why.clone(),
         _ => "the user map can not be read".into(),
     };
     let exchange = Exchange { call: "user map".into(), answer: why.clone() };
-    Trouble { kind: TroubleKind::Unknown, why, exchange }
+    Trouble::new(TroubleKind::Unknown, why, exchange)
 }

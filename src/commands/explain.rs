@@ -76,12 +76,17 @@ fn look_at_both(engine: &Engine, facts: Option<TeamFacts>, told: &mut Explanatio
 fn one_unfollowed(engine: &Engine, text: &str, json: bool) -> Option<Reply> {
     let slug = SentrySlug::from(text);
     let team = engine.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
+    let on_github = match engine.bearings() {
+        Some((_, Mode::Read)) => "no team of this slug",
+        Some((_, Mode::Payload)) => "not asked: GH_TOKEN may not read members, and no delivery has named it",
+        None => "not asked yet: it is not known whose teams these are",
+    };
     let out = match json {
         true => {
             escape::pretty(&json!({ "team": null, "sentry": team.id, "slug": team.slug, "name": team.name }))
         }
         false => format!(
-            "{} (Sentry team {}) {}\n  on GitHub: no team of this slug\n  in Sentry: it follows no GitHub team: the mirror \
+            "{} (Sentry team {}) {}\n  on GitHub: {on_github}\n  in Sentry: it follows no GitHub team: the mirror \
              leaves it alone\n",
             Safe(text),
             team.id,

@@ -60,10 +60,12 @@ fn no_account(name: &PersonName) -> String {
 
 fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
     let (map, claims) = (engine.user_map()?, engine.claims(person)?);
-    let evidence = Evidence::new(&person.login, map.address(person), &claims);
+    let evidence = Evidence::new(person, map.address(person), &claims);
     let settings = engine.settings();
     let rules = rules(&settings);
     let mut text = format!("{} (GitHub user {})\n", plain(person.login.as_str(), 60), person.id);
+    let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source)).collect();
+    engine.search_now(addresses).map_err(|trouble| engine.sentry_trouble(trouble))?;
     let steps = engine.who.with_directory(|directory| identity::chain(&evidence, &rules, directory));
     for (source, known, found) in steps {
         let known = match known.is_empty() {
@@ -83,17 +85,30 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
     if let Some(why) = engine.inherits(person, &map, &identity) {
         identity = Identity::Conflict { why };
     }
+    let is_second = matches!(identity, Identity::Absent { second: Some(_), .. });
     let _ = match identity {
+        Identity::Matched { member, source, by_search: true, .. } => writeln!(
+            text,
+            "matched: Sentry member {member}, by a second address that {} tells; this is not remembered",
+            source.name()
+        ),
+        Identity::Barred { member, source } => {
+            let by = source.name();
+            writeln!(text, "matched: Sentry member {member}, by {by}; put into no team: {}", identity::BARRED)
+        }
         Identity::Matched { member, source, .. } => {
             writeln!(text, "matched: Sentry member {member}, by {}", source.name())
         }
-        Identity::Absent { why } | Identity::Unknown { why } if is_remembered => writeln!(
+        Identity::Absent { why, .. } | Identity::Unknown { why } if is_remembered => writeln!(
             text,
             "not matched by anything now: {why}; what is remembered counts when they are to be taken out of a team"
         ),
-        Identity::Absent { why } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
+        Identity::Absent { why, .. } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
         Identity::Conflict { why } => writeln!(text, "in conflict, nothing is done: {why}"),
     };
+    if is_second {
+        let _ = writeln!(text, "  fix: {}", identity::SECOND_FIX);
+    }
     if wanted > 0 {
         let _ = writeln!(text, "wanted in {wanted} teams, and added as soon as Sentry knows them");
     }
@@ -107,9 +122,7 @@ fn of_address(engine: &Engine, address: &Address) -> Result<String, Outcome> {
     let mut found = bearers();
     if found.is_empty() {
         // The list need not tell every address.
-        let rows =
-            engine.sentry.members_bearing(address).map_err(|trouble| engine.sentry_trouble(trouble))?;
-        rows.iter().flatten().for_each(|member| engine.who.learn(member));
+        engine.search_now(vec![address.clone()]).map_err(|trouble| engine.sentry_trouble(trouble))?;
         found = bearers();
     }
     if found.is_empty() {
@@ -148,6 +161,7 @@ fn whom(found: Option<Found>) -> String {
     match found {
         None => "no answer".into(),
         Some(Found::One(member)) => format!("Sentry member {member}"),
+        Some(Found::BySearch(member)) => format!("Sentry member {member}, whose second address it is"),
         Some(Found::Nobody(None)) => "nobody in Sentry".into(),
         Some(Found::Nobody(Some(instead))) => format!("nobody in Sentry; there is {instead}"),
         Some(Found::Several(members)) => {

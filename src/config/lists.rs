@@ -202,6 +202,11 @@ impl Protected {
         addresses.any(|address| self.addresses.iter().any(|entry| entry.is(address)))
     }
 
+    /// The addresses that are protected.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
     /// Whether nobody and nothing is.
     pub fn is_empty(&self) -> bool {
         self.addresses.is_empty() && self.slugs.is_empty()
@@ -219,8 +224,8 @@ impl Protected {
 
     /// The entries that protect nobody and nothing: no member has the address, no team has the slug.
     ///
-    /// `has_member` is asked for each address. Today it looks at what Sentry lists, which is primary addresses; a search
-    /// for the others belongs into what is handed in here.
+    /// `has_member` is asked for each address. Sentry's list shows primary addresses only, so it must also know what a search
+    /// has found.
     pub fn unused(
         &self,
         has_member: impl Fn(&Address) -> bool,

@@ -90,8 +90,8 @@ pub struct Settings {
     pub identity: Vec<Source>,
     /// `SYNC_USER_MAP`.
     pub user_map: Option<PathBuf>,
-    /// `SYNC_TRUST_UNVERIFIED`: primary addresses count although Sentry has not verified them.
-    pub trust_unverified: bool,
+    /// `SYNC_TRUST_UNVERIFIED`.
+    pub trust_unverified: Trust,
     /// `SYNC_REMOVE_MEMBERS`.
     pub remove_members: RemoveMembers,
     /// `SYNC_DELETE_TEAMS`.
@@ -138,6 +138,32 @@ impl RemoveMembers {
     /// Whether somebody may be taken out of a team who was never seen in it: whoever is in the organisation counts then.
     pub fn is_about_everybody(self) -> bool {
         matches!(self, RemoveMembers::Known | RemoveMembers::All)
+    }
+}
+
+/// Which of a Sentry user's addresses count while Sentry does not show them to be verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// None.
+    Never,
+    /// The primary one, if no other member has it.
+    Primary,
+    /// Also a second one, if a search finds it in exactly one member.
+    Any,
+}
+
+impl Trust {
+    /// From whom the fewest addresses count to whom the most do.
+    pub const WORDS: [(&'static str, Trust); 3] =
+        [("never", Trust::Never), ("primary", Trust::Primary), ("any", Trust::Any)];
+
+    /// What is written in `SYNC_TRUST_UNVERIFIED`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Trust::Never => "never",
+            Trust::Primary => "primary",
+            Trust::Any => "any",
+        }
     }
 }
 

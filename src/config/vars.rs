@@ -2,7 +2,7 @@
 
 use super::lists::{self, List, Protected, TeamFilter};
 use super::values::{self, brief, Listen};
-use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings, Wrong};
+use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings, Trust, Wrong};
 use crate::ids::Login;
 use crate::state::record::Source;
 
@@ -205,11 +205,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         var: "SYNC_TRUST_UNVERIFIED",
-        value: "primary|never",
+        value: "primary|any|never",
         default: "primary",
-        help: "primary: a Sentry user's unverified primary address counts if no other member bears it; never",
+        help: "which addresses count that Sentry does not show to be verified: primary: a user's primary one, if no other member has it; any: also a second one, if a search finds exactly one member with it; never",
         secret: false,
-        set: |s, v| put(&mut s.trust_unverified, values::word(v, &[("primary", true), ("never", false)])),
+        set: |s, v| put(&mut s.trust_unverified, values::word(v, &Trust::WORDS)),
     },
     Setting {
         var: "SYNC_INVITE",
@@ -338,7 +338,7 @@ impl Settings {
             slug_prefix: String::new(),
             identity: [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public].into(),
             user_map: None,
-            trust_unverified: true,
+            trust_unverified: Trust::Primary,
             invite: None,
             max_invites: 20,
             remove_members: RemoveMembers::Left,

@@ -1,13 +1,16 @@
 //! The configuration: its faults, where the required values come from, and who else may read their files. Values are
 //! never shown.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::patient::Patient;
 use super::{github, sentry, Area, Finding};
+use crate::address::Address;
 use crate::config::values::Listen;
 use crate::config::Origin;
+use crate::identity::search;
 use crate::ids::SentrySlug;
 use crate::secret::Secret;
 use crate::unused;
@@ -59,7 +62,13 @@ pub(super) fn unused(patient: &Patient, github: &github::Seen, sentry: &sentry::
     let mut all = Vec::new();
     if let (Some(members), Some(client)) = (&sentry.members, &patient.sentry) {
         let has_team = |slug: &SentrySlug| !matches!(client.team(slug), Ok(None));
-        all.extend(unused::of_protect(settings, |address| unused::is_shown(members, address), has_team));
+        let is_found = |address: &Address| {
+            let batches = search::batches(&BTreeSet::from([address.clone()]));
+            // What could not be asked is not told to name nobody.
+            batches.iter().any(|batch| !client.members_with(batch).is_ok_and(|hits| hits.is_empty()))
+        };
+        let has_member = |address: &Address| unused::is_shown(members, address) || is_found(address);
+        all.extend(unused::of_protect(settings, has_member, has_team));
     }
     if let Some(read) = &github.snapshot {
         let teams: Vec<_> = read.teams.iter().map(|team| &team.facts.slug).collect();

@@ -350,7 +350,7 @@ fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Ki
         Source::Saml => ("single sign-on identities", |claims| !claims.saml.is_empty()),
         Source::Verified => ("addresses on verified domains", |claims| !claims.verified.is_empty()),
         Source::Public => ("public addresses", |claims| claims.public.is_some()),
-        Source::Map | Source::Sentry => return None,
+        Source::Map | Source::Sentry | Source::SentryLogin => return None,
     };
     if refused.contains(&source) {
         let what = format!("{name} (`{}`) may not be read by this token", source.name());

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::patient::Patient;
 use super::{github, sentry, some_of, Area, Finding};
+use crate::config::Trust;
 use crate::event::Person;
+use crate::github::Claims;
 use crate::identity::directory::Directory;
 use crate::identity::mapgrammar;
+use crate::identity::search::{self, Depth, Misses};
 use crate::identity::usermap::UserMap;
-use crate::identity::{self, Evidence, Identity};
+use crate::identity::{self, Evidence, Identity, Rules};
+use crate::sentry::Member;
 use crate::snapshot::{GithubPerson, GithubSnapshot};
 use crate::state::record::{Mode, Source};
 use crate::who;
@@ -22,8 +26,13 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
     let map = user_map(patient, &mut findings);
     match (&github.snapshot, &sentry.members) {
         (Some(read), Some(members)) => {
-            let count = Count::of(patient, read, &map, &Directory::new(members));
-            findings.extend(count.told(patient, &github.refused));
+            let mut directory = Directory::new(members);
+            findings.push(kind(members));
+            findings.extend(search(patient, read, &map, &mut directory));
+            let count = |trust| Count::of(patient, trust, read, &map, &directory);
+            let counts = Trust::WORDS.map(|(word, trust)| (word, count(trust).n_matched()));
+            findings.push(by_trust(patient, &counts));
+            findings.extend(count(patient.settings.trust_unverified).told(patient, &github.refused));
         }
         (None, _) if github.mode == Some(Mode::Payload) => findings.push(told_by_deliveries(patient)),
         _ => findings.push(AREA.warning(
@@ -53,6 +62,67 @@ pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMa
     }
 }
 
+/// What kind of Sentry it is: whether it shows which addresses are verified.
+fn kind(members: &[Member]) -> Finding {
+    AREA.ok(match members.iter().any(|member| !member.verified.is_empty()) {
+        true => "this Sentry shows all addresses of its members, and which of them are verified",
+        false => {
+            "this Sentry shows its members' primary addresses only, and not whether they are verified; others are searched for"
+        }
+    })
+}
+
+/// Asks for the addresses of everybody whom the list does not match.
+fn search(
+    patient: &Patient,
+    read: &GithubSnapshot,
+    map: &UserMap,
+    directory: &mut Directory,
+) -> Option<Finding> {
+    let client = patient.sentry.as_ref()?;
+    let rules = who::rules(patient.settings);
+    let mut addresses = BTreeSet::new();
+    for (person, claims) in people(read) {
+        let evidence = Evidence::new(&person, map.address(&person), claims);
+        if identity::resolve(&evidence, &rules, directory).is_for_search() {
+            addresses.extend(evidence.deciding(rules.order));
+        }
+    }
+    for batch in search::batches(&addresses) {
+        let ask = |addresses: &[_]| client.members_with(addresses);
+        match search::ask_for(&batch, directory, &Misses::new(), Depth::Whole, ask) {
+            Ok(told) => {
+                directory.learn(&told.rows);
+                for (address, bearers) in told.bearers {
+                    directory.learn_searched(&address, bearers);
+                }
+            }
+            Err(trouble) => {
+                let what =
+                    format!("Sentry could not be searched for people whom its list does not show: {trouble}");
+                return Some(AREA.warning(what, "check again in a minute"));
+            }
+        }
+    }
+    None
+}
+
+/// What each value of `SYNC_TRUST_UNVERIFIED` comes to here.
+fn by_trust(patient: &Patient, counts: &[(&str, usize)]) -> Finding {
+    let counts: Vec<_> = counts.iter().map(|(word, n)| format!("{word} {n}")).collect();
+    let set = patient.settings.trust_unverified.name();
+    AREA.ok(format!("SYNC_TRUST_UNVERIFIED is {set}; people matched by each value: {}", counts.join(", ")))
+}
+
+/// Everybody in a team who is no bot.
+fn people(read: &GithubSnapshot) -> impl Iterator<Item = (Person, &Claims)> {
+    let in_teams: BTreeSet<_> = read.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
+    in_teams.into_iter().filter_map(|id| {
+        let GithubPerson { login, bot, claims } = read.people.get(&id)?;
+        (!bot).then(|| (Person { id, login: login.clone(), bot: false }, claims))
+    })
+}
+
 /// Payload mode: only deliveries tell who is in a team.
 fn told_by_deliveries(patient: &Patient) -> Finding {
     let (matched, wanted) =
@@ -72,36 +142,46 @@ fn told_by_deliveries(patient: &Patient) -> Finding {
 
 /// The people in teams, by what came of each.
 #[derive(Default)]
-struct Count<'a> {
+struct Count {
     n_people: usize,
     by_source: BTreeMap<Source, usize>,
     /// Matched before, and no source speaks now.
     n_remembered: usize,
-    absent: Vec<&'a str>,
-    unknown: Vec<&'a str>,
-    conflicts: Vec<&'a str>,
+    absent: Vec<String>,
+    /// Sentry has their address as somebody's second one, which does not count.
+    second: Vec<String>,
+    unknown: Vec<String>,
+    conflicts: Vec<String>,
+    barred: Vec<String>,
 }
 
-impl<'a> Count<'a> {
-    fn of(patient: &Patient, read: &'a GithubSnapshot, map: &UserMap, directory: &Directory) -> Self {
-        let in_teams: BTreeSet<_> = read.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
+impl Count {
+    fn n_matched(&self) -> usize {
+        self.by_source.values().sum::<usize>() + self.n_remembered
+    }
+
+    fn of(
+        patient: &Patient,
+        trust: Trust,
+        read: &GithubSnapshot,
+        map: &UserMap,
+        directory: &Directory,
+    ) -> Self {
         let mut count = Self::default();
-        let rules = who::rules(patient.settings);
-        let people = in_teams.iter().filter_map(|user| Some((*user, read.people.get(user)?)));
-        for (user, GithubPerson { login, bot, claims }) in people {
-            if *bot {
-                continue;
-            }
+        let rules = Rules { trust_unverified: trust, ..who::rules(patient.settings) };
+        for (person, claims) in people(read) {
             count.n_people += 1;
-            let person = Person { id: user, login: login.clone(), bot: false };
-            let evidence = Evidence::new(login, map.address(&person), claims);
+            let (user, login) = (person.id, person.login.to_string());
+            let evidence = Evidence::new(&person, map.address(&person), claims);
             let remembered = patient.known.as_ref().is_some_and(|known| known.people.matched(user).is_some());
             match identity::resolve(&evidence, &rules, directory) {
                 Identity::Matched { source, .. } => *count.by_source.entry(source).or_default() += 1,
                 Identity::Unknown { .. } if remembered => count.n_remembered += 1,
-                Identity::Unknown { .. } => count.unknown.push(login.as_str()),
-                Identity::Absent { .. } => count.absent.push(login.as_str()),
-                Identity::Conflict { .. } => count.conflicts.push(login.as_str()),
+                Identity::Unknown { .. } => count.unknown.push(login),
+                Identity::Absent { second: Some(_), .. } => count.second.push(login),
+                Identity::Absent { .. } => count.absent.push(login),
+                Identity::Conflict { .. } => count.conflicts.push(login),
+                Identity::Barred { .. } => count.barred.push(login),
             }
         }
         count
@@ -113,10 +193,13 @@ impl<'a> Count<'a> {
             let n = self.by_source.get(source).copied().unwrap_or(0);
             sources.push(format!("{} {n}", source.name()));
         }
+        if let Some(n) = self.by_source.get(&Source::SentryLogin) {
+            sources.push(format!("{} {n}", Source::SentryLogin.name()));
+        }
         if self.n_remembered > 0 {
             sources.push(format!("remembered {}", self.n_remembered));
         }
-        let matched = self.by_source.values().sum::<usize>() + self.n_remembered;
+        let matched = self.n_matched();
         let what = format!(
             "{matched} of {} matched, the first source with an answer decides: {}",
             counted(self.n_people, "person in teams is", "people in teams are"),
@@ -124,9 +207,9 @@ impl<'a> Count<'a> {
         );
         let mut findings = vec![AREA.ok(what)];
         let whois = "`sentry-team-sync whois PERSON` shows why";
-        let mut add = |people: &[&str], one, many, fix: String| {
+        let mut add = |people: &[String], one, many, fix: String| {
             if !people.is_empty() {
-                let names = some_of(people.iter().copied());
+                let names = some_of(people.iter().map(String::as_str));
                 findings.push(AREA.warning(format!("{}: {names}", counted(people.len(), one, many)), fix));
             }
         };
@@ -135,6 +218,18 @@ impl<'a> Count<'a> {
             "person has an address that nobody in Sentry bears",
             "people have addresses that nobody in Sentry bears",
             format!("invite them to Sentry, or name their address there in SYNC_USER_MAP; {whois}"),
+        );
+        add(
+            &self.second,
+            "person has an address that Sentry knows only as somebody's second one",
+            "people have addresses that Sentry knows only as somebody's second one",
+            format!("{}; {whois}", identity::SECOND_FIX),
+        );
+        add(
+            &self.barred,
+            "person has a role in Sentry that can be in no team",
+            "people have roles in Sentry that can be in no team",
+            "nothing needs to be done, or give them another role than billing in Sentry".into(),
         );
         add(
             &self.unknown,

@@ -7,6 +7,7 @@
 mod clock;
 mod configuration;
 mod github;
+mod groups;
 mod hook;
 mod identity;
 mod incomplete;

@@ -2,21 +2,26 @@
 //! the mirror can do.
 
 use super::clock::Moment;
-use super::github;
 use super::patient::Patient;
+use super::{github, groups};
 use super::{some_of, unusable, Area, Finding};
 use crate::clock::{short, Timestamp};
+use crate::engine::Engine;
 use crate::reconcile::read::wanted_slugs;
-use crate::sentry::look::{Holder, TeamRow};
+use crate::sentry::look::{self, Holder, TeamRow};
 use crate::sentry::scopes::{self, Needed};
-use crate::sentry::{Member, Sentry};
+use crate::sentry::{Member, Sentry, NO_ORGANISATION};
 use crate::state::record::{Mode, Source};
+use crate::upstream::first_answer::Heard;
 use crate::upstream::redirect::{self, SENTRY_ADDRESS};
 use crate::upstream::{Reply, Trouble};
 use crate::verdict::{self, Asked, Verdict};
 use crate::words::counted;
 
 const AREA: Area = Area::Sentry;
+/// A region's own host answers no `/api/0/`.
+const UNTOLD: &str = "not checked: whether SENTRY_TOKEN has Team: Admin. This host does not tell a token's scopes; with \
+                      SENTRY_URL=https://sentry.io they are checked, and a lacking one is named by the first call that is refused";
 const FORM: &str = "Sentry: Settings → Custom Integrations → the integration → Permissions";
 
 /// What was seen of Sentry, for the other areas.
@@ -34,28 +39,46 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
         seen.findings.push(AREA.warning("Sentry is not asked", "mend the configuration first"));
         return seen;
     };
-    let (reply, holder) = sentry.holder();
+    let (mut reply, holder) = sentry.holder();
+    let tells_scopes = reply.verdict != Verdict::Nowhere;
+    if !tells_scopes {
+        // The own host of a region: whether the token is good is told by what every fitting one may read.
+        reply = sentry.look_at_members();
+    }
     seen.moment = reply.answer.headers.date.map(|there| Moment { there, here: Timestamp::now() });
-    if let Some(finding) = trouble_with_token(patient, sentry, &reply) {
+    if let Some(finding) = trouble_with_token(patient, sentry, &reply, tells_scopes) {
         seen.findings.push(finding);
         return seen;
     }
+    let budget = budget(&reply);
     let holder = holder.unwrap_or_default();
-    seen.findings.push(AREA.ok(match holder.is_integration {
-        true => "SENTRY_TOKEN is valid: an integration's",
-        false => "SENTRY_TOKEN is valid: a person's, or of an integration with an address",
-    }));
-    let lacking = lacks(&holder, &mut seen.findings);
-    if organisation(patient, sentry, &lacking, &mut seen.findings) {
+    let lacking = match tells_scopes {
+        true => {
+            seen.findings.push(AREA.ok(match holder.is_integration {
+                true => "SENTRY_TOKEN is valid: an integration's",
+                false => "SENTRY_TOKEN is valid: a person's",
+            }));
+            reply = sentry.look_at_members();
+            lacks(&holder, &mut seen.findings)
+        }
+        false => {
+            seen.findings.push(AREA.note(UNTOLD));
+            Vec::new()
+        }
+    };
+    if organisation(patient, sentry, reply, &lacking, &holder, &mut seen.findings) {
         settings(patient, sentry, github, &holder, &mut seen.findings);
         members(patient, sentry, &mut seen);
+        seen.findings.extend(groups::look(patient, github.mode, sentry));
     }
     seen.findings.extend(invites(patient, &holder));
-    seen.findings.extend(budget(&reply));
+    seen.findings.extend(retired(sentry));
+    seen.findings.extend(budget);
     seen
 }
 
-fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Option<Finding> {
+/// `is_index`: it is the answer to who the token's holder is, not to a call in the organisation.
+fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_index: bool) -> Option<Finding> {
     let make = "Sentry: Settings → Custom Integrations → Internal Integration: make or copy a token, put it in place of \
                 the old one; a running service takes it over with a reload or a restart";
     let said = reply.answer.brief();
@@ -66,6 +89,9 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Opti
     }
     Some(match &reply.verdict {
         Verdict::Done => return None,
+        // The organisation's own finding.
+        Verdict::Denied(_) | Verdict::Missing | Verdict::Postponed(_) if !is_index => return None,
+        Verdict::Refused(_) if is_no_organisation(reply) => return None,
         Verdict::Refused(_) if verdict::named_cause(&reply.answer).is_some() => {
             let (code, fix) = verdict::named_cause(&reply.answer)?;
             AREA.failed(format!("SENTRY_TOKEN is refused: `{}`: {said}", crate::escape::plain(&code, 60)), fix)
@@ -104,10 +130,7 @@ fn lacks(holder: &Holder, findings: &mut Vec<Finding>) -> Vec<Needed> {
         return Vec::new();
     };
     let lacking = scopes::lacking(own);
-    for needed in &lacking {
-        let what = format!("SENTRY_TOKEN lacks {}: {} ({})", needed.scope, needed.purpose, needed.calls);
-        findings.push(AREA.failed(what, tick(holder, needed.tick, needed.scope)));
-    }
+    findings.extend(lacking.iter().map(|needed| lacks_one(needed, holder)));
     if lacking.is_empty() {
         let mut own = own.clone();
         own.sort();
@@ -116,25 +139,74 @@ fn lacks(holder: &Holder, findings: &mut Vec<Finding>) -> Vec<Needed> {
     lacking
 }
 
+fn lacks_one(needed: &Needed, holder: &Holder) -> Finding {
+    let what = format!("SENTRY_TOKEN lacks {}: {} ({})", needed.scope, needed.purpose, needed.calls);
+    AREA.failed(what, tick(holder, needed.tick, needed.scope))
+}
+
+/// The organisation is not at this address. Of a region's own host, sentry.io is asked which region it is.
+fn not_here(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Finding {
+    let (org, url) = (&patient.settings.sentry_org, &patient.settings.sentry_url);
+    let region = look::gateway_of(url).and_then(|gateway| sentry.region_named_by(&gateway));
+    match region.filter(|at| at != url.origin()) {
+        Some(at) => AREA.failed(
+            format!("the organisation `{org}` lives at {at}, not at {url}"),
+            format!("set SENTRY_URL to {at}"),
+        ),
+        // Nothing that the API alone would say has ever come from there.
+        None if reply.answer.body.is_empty() && sentry.host().heard() != Heard::TheApi => AREA.failed(
+            format!(
+                "Sentry knows no organisation `{org}` at {url}, or what answers there is not Sentry's API (404 without a body)"
+            ),
+            format!("{NO_ORGANISATION}; or correct SENTRY_URL: {SENTRY_ADDRESS}"),
+        ),
+        None => AREA.failed(format!("Sentry knows no organisation `{org}` at {url}"), NO_ORGANISATION),
+    }
+}
+
 fn tick(holder: &Holder, permission: &str, scope: &str) -> String {
-    match holder.is_integration {
+    match holder.is_integration || holder.scopes.is_none() {
         true => format!("{FORM} → {permission}, then Save Changes"),
         false => format!("make a token with {scope}, best that of an internal integration ({permission})"),
     }
 }
 
+/// Sentry has answered twice that it has no such organisation.
+fn is_no_organisation(reply: &Reply) -> bool {
+    reply.answer.status == 404 && matches!(reply.verdict, Verdict::Refused(_) | Verdict::Missing)
+}
+
 /// Whether the organisation is found, by the one call that every fitting token may make.
-fn organisation(patient: &Patient, sentry: &Sentry, lacking: &[Needed], findings: &mut Vec<Finding>) -> bool {
+fn organisation(
+    patient: &Patient,
+    sentry: &Sentry,
+    reply: Reply,
+    lacking: &[Needed],
+    holder: &Holder,
+    findings: &mut Vec<Finding>,
+) -> bool {
     let org = &patient.settings.sentry_org;
-    let reply = sentry.look_at_members();
     let finding = match &reply.verdict {
-        Verdict::Done => AREA.ok(format!("the organisation `{org}` is found")),
-        Verdict::Missing => AREA.failed(
-            format!("Sentry knows no organisation `{org}`"),
-            "correct SENTRY_ORG_SLUG: the part before .sentry.io; in another region, set SENTRY_URL",
-        ),
+        Verdict::Done => {
+            let there = look::region(&reply).filter(|at| *at != patient.settings.sentry_url.origin());
+            let region = there.map_or(String::new(), |at| format!("; it lives at {at}"));
+            AREA.ok(format!("the organisation `{org}` is found{region}"))
+        }
+        _ if is_no_organisation(&reply) => not_here(patient, sentry, &reply),
         // Told above, with what to tick.
         Verdict::Denied(_) if lacking.iter().any(|needed| needed.scope == "member:read") => return false,
+        Verdict::Denied(_) if scopes::lacked(&reply.answer.headers.sufficient_scopes).is_some() => {
+            let lacked = scopes::lacked(&reply.answer.headers.sufficient_scopes);
+            findings.extend(lacked.iter().map(|needed| lacks_one(needed, holder)));
+            return false;
+        }
+        Verdict::Denied(_) if holder.scopes.is_none() => AREA.failed(
+            format!(
+                "SENTRY_TOKEN may not read the members of `{org}`: it lacks member:read, or belongs to another organisation ({})",
+                reply.answer.brief()
+            ),
+            format!("{}; or correct the token or SENTRY_ORG_SLUG", tick(holder, "Member: Read & Write", "member:read")),
+        ),
         Verdict::Denied(_) => AREA.failed(
             format!(
                 "SENTRY_TOKEN may do nothing in `{org}`: it belongs to another organisation ({})",
@@ -244,7 +316,20 @@ fn members(patient: &Patient, sentry: &Sentry, seen: &mut Seen) {
 /// Whether `SYNC_INVITE` can work.
 fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
     let role = patient.settings.invite.as_deref()?;
-    let (older, newer) = scopes::may_invite(holder.scopes.as_deref().unwrap_or_default());
+    if let Some(why) = patient.service.and_then(Engine::invite_trouble) {
+        return Some(
+            AREA.warning(
+                format!("SYNC_INVITE is `{role}`, and nobody can be invited: {}", why.what),
+                why.fix,
+            ),
+        );
+    }
+    let Some(own) = &holder.scopes else {
+        return Some(AREA.note(format!(
+            "not checked: whether SENTRY_TOKEN may invite, for SYNC_INVITE `{role}`; an integration's may with the role `member` alone"
+        )));
+    };
+    let (older, newer) = scopes::may_invite(own);
     let fix = "use the user token of an owner or manager with member:admin, or set SYNC_INVITE=never";
     Some(match (older, newer, holder.is_integration) {
         (_, false, _) => AREA.failed("SYNC_INVITE is set, and SENTRY_TOKEN lacks member:admin: nobody can be invited", fix),
@@ -256,6 +341,17 @@ fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
         (false, ..) => AREA.warning("SYNC_INVITE is set: Sentry 23.7 wants member:admin for invites, and the token lacks it", fix),
         (true, true, false) => AREA.ok(format!("SYNC_INVITE is `{role}`, and the token may invite")),
     })
+}
+
+/// Calls that will not be answered for much longer.
+fn retired(sentry: &Sentry) -> Vec<Finding> {
+    let fix = "look for a newer version of sentry-team-sync; what meets such a call is tried again later, and not lost";
+    sentry
+        .host()
+        .retired()
+        .into_iter()
+        .map(|call| AREA.warning(format!("Sentry says: {call}"), fix))
+        .collect()
 }
 
 fn budget(reply: &Reply) -> Option<Finding> {

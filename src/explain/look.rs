@@ -10,7 +10,7 @@ use crate::config::{RemoveMembers, Settings};
 use crate::engine::Engine;
 use crate::event::Person;
 use crate::github::{Claims, TeamFacts};
-use crate::identity::Identity;
+use crate::identity::{Identity, BARRED};
 use crate::ids::{GithubTeamId, GithubUserId, MemberId};
 use crate::reconcile::compare::{compare, Sides};
 use crate::reconcile::judge::{judge, Measure};
@@ -309,6 +309,9 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
                 "conflict: Sentry team {sentry} has the slug `{slug}`: rename or delete that one in Sentry"
             )
         }
+        Step::Locked { sentry } => {
+            format!("leave Sentry team {sentry} alone: {}", crate::plan::locked(slug))
+        }
         Step::Wait { owner } => {
             format!("wait for the slug `{slug}`, which {} still has", super::find::name_of(state, *owner))
         }
@@ -348,8 +351,9 @@ impl Faces<'_> {
         match self.identities.get(&person.id) {
             None if person.bot => view.why = "a bot".into(),
             None => view.why = "nobody was asked".into(),
-            Some(Identity::Absent { why } | Identity::Unknown { why }) => view.why = why.clone(),
+            Some(Identity::Absent { why, .. } | Identity::Unknown { why }) => view.why = why.clone(),
             Some(Identity::Conflict { why }) => view.why = format!("in conflict: {why}"),
+            Some(Identity::Barred { .. }) => view.why = BARRED.into(),
             Some(Identity::Matched { member, source, .. }) => {
                 view.member = Some(*member);
                 view.source = Some(source.name());

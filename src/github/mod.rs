@@ -423,10 +423,10 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
     };
     let mut exchange = reply.exchange;
     exchange.answer = format!("{} with errors: {why}", reply.answer.status);
-    Trouble { kind, why, exchange }
+    Trouble::new(kind, why, exchange)
 }
 
 /// An answer of GitHub's that is fine as such and says nothing of what was asked.
 fn untold(reply: Reply, why: String) -> Trouble {
-    Trouble { kind: TroubleKind::Unknown, why, exchange: reply.exchange }
+    Trouble::new(TroubleKind::Unknown, why, reply.exchange)
 }

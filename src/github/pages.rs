@@ -224,5 +224,5 @@ pub(super) fn leads_to_itself(path: &str) -> Trouble {
 
 fn broken(path: &str, why: String) -> Trouble {
     let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
-    Trouble { kind: TroubleKind::Unknown, why, exchange }
+    Trouble::new(TroubleKind::Unknown, why, exchange)
 }

@@ -91,7 +91,7 @@ impl Github {
                 team.id, team.slug
             );
             let exchange = Exchange { call: format!("GET {}{list}", self.rest), answer: why.clone() };
-            return Err(Unread::Failed(Trouble { kind: TroubleKind::Never, why, exchange }));
+            return Err(Unread::Failed(Trouble::new(TroubleKind::Never, why, exchange)));
         }
         if listed.gap.is_none() && listed.rows.len() >= MAY_BE_CUT {
             // GitHub's own count, which only the team itself has.
@@ -176,7 +176,7 @@ fn unless_refused<T>(read: Result<Option<T>, Trouble>) -> Result<Option<T>, Trou
 fn gone(team: &TeamFacts) -> Trouble {
     let why = format!("team {} (`{}`) was gone while its members were read", team.id, team.slug);
     let exchange = Exchange { call: "team".into(), answer: why.clone() };
-    Trouble { kind: TroubleKind::Unknown, why, exchange }
+    Trouble::new(TroubleKind::Unknown, why, exchange)
 }
 
 fn person_of_row(row: wire::UserRow) -> (GithubUserId, GithubPerson) {

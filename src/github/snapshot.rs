@@ -350,7 +350,7 @@ impl Github {
     /// Answers that are fine one by one and wrong together.
     fn odd(&self, why: String) -> Trouble {
         let exchange = Exchange { call: format!("POST {}", self.graphql), answer: why.clone() };
-        Trouble { kind: TroubleKind::Unknown, why, exchange }
+        Trouble::new(TroubleKind::Unknown, why, exchange)
     }
 }
 
@@ -375,7 +375,7 @@ fn joined<T>(thread: io::Result<ScopedJoinHandle<'_, Result<T, Trouble>>>) -> Re
         Err(error) => {
             let why = format!("no thread to read with: {error}");
             let exchange = Exchange { call: "no call".into(), answer: why.clone() };
-            Err(Trouble { kind: TroubleKind::Unknown, why, exchange })
+            Err(Trouble::new(TroubleKind::Unknown, why, exchange))
         }
     }
 }
@@ -427,7 +427,7 @@ mod tests {
 
     fn trouble(why: &str) -> Trouble {
         let exchange = Exchange { call: String::new(), answer: String::new() };
-        Trouble { kind: TroubleKind::Unknown, why: why.into(), exchange }
+        Trouble::new(TroubleKind::Unknown, why.into(), exchange)
     }
 
     #[test]

@@ -2,17 +2,54 @@
 //!
 //! Sorted lists instead of maps: 50,000 people fit into some 5 MiB.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::address::{Address, Folded};
-use crate::ids::{Login, MemberId};
+use crate::config::Trust;
+use crate::escape::mask;
+use crate::event::Person;
+use crate::ids::{GithubUserId, Login, MemberId};
 use crate::sentry::{Member, Standing};
 
 /// Who bears which address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     addresses: Vec<Entry>,
-    links: Vec<(Folded, MemberId)>,
+    /// By login, without an id.
+    logins: Vec<(Folded, MemberId)>,
+    /// By id, with the login.
+    accounts: Vec<(GithubUserId, Folded, MemberId)>,
+    /// Whose role lets them be in no team.
+    no_teams: BTreeSet<MemberId>,
+    /// What only searches have told: who has an address without showing it. Empty lists are left out.
+    searched: BTreeMap<Folded, Vec<Bearer>>,
+}
+
+/// Somebody whom a search has found by an address that they do not show.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bearer {
+    /// Who.
+    pub member: MemberId,
+    /// The address that they show.
+    primary: Option<Box<str>>,
+}
+
+impl Bearer {
+    /// A member.
+    pub fn of(member: &Member) -> Self {
+        Self { member: member.id, primary: member.primary.as_deref().map(Into::into) }
+    }
+}
+
+impl fmt::Display for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "member {}", self.member)?;
+        match &self.primary {
+            Some(primary) => write!(f, " ({})", mask(primary)),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,15 +70,50 @@ enum Weight {
     Expired,
 }
 
+const SECOND_ADDRESS: &str = "a second address of theirs, which Sentry does not show to be verified";
+
 /// Who was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// One member.
     One(MemberId),
+    /// One member, by an address that only a search shows; the settings let that count.
+    BySearch(MemberId),
     /// Nobody; what was seen instead, if anything.
-    Nobody(Option<&'static str>),
+    Nobody(Option<Instead>),
     /// Several members, none of whom can be preferred.
     Several(Vec<MemberId>),
+}
+
+impl Found {
+    /// The one member, by whatever evidence.
+    pub fn one(&self) -> Option<MemberId> {
+        match self {
+            Found::One(member) | Found::BySearch(member) => Some(*member),
+            Found::Several(_) | Found::Nobody(_) => None,
+        }
+    }
+}
+
+/// What was seen in place of somebody who counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// A primary address that does not count.
+    Unverified,
+    /// An invite that is of no use any more.
+    ExpiredInvite,
+    /// A member who has the address as another one, which does not count.
+    Second(Bearer),
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Instead::Unverified => f.write_str("an address that Sentry has not verified"),
+            Instead::ExpiredInvite => f.write_str("an invite that has expired"),
+            Instead::Second(bearer) => write!(f, "a second address of {bearer}"),
+        }
+    }
 }
 
 impl Directory {
@@ -57,7 +129,9 @@ impl Directory {
     pub fn learn(&mut self, members: &[Member]) {
         let ids: BTreeSet<_> = members.iter().map(|member| member.id).collect();
         self.addresses.retain(|entry| !ids.contains(&entry.member));
-        self.links.retain(|(_, member)| !ids.contains(member));
+        self.logins.retain(|(_, member)| !ids.contains(member));
+        self.accounts.retain(|(_, _, member)| !ids.contains(member));
+        self.no_teams.retain(|member| !ids.contains(member));
         members.iter().for_each(|member| self.push(member));
         self.sort();
     }
@@ -65,10 +139,58 @@ impl Directory {
     /// A member is gone from Sentry.
     pub fn forget(&mut self, member: MemberId) {
         self.addresses.retain(|entry| entry.member != member);
-        self.links.retain(|(_, known)| *known != member);
+        self.logins.retain(|(_, known)| *known != member);
+        self.accounts.retain(|(_, _, known)| *known != member);
+        self.no_teams.remove(&member);
+        self.keep_searched(|bearer| bearer.member != member);
+    }
+
+    fn keep_searched(&mut self, keeps: impl Fn(&Bearer) -> bool) {
+        self.searched.retain(|_, bearers| {
+            bearers.retain(&keeps);
+            !bearers.is_empty()
+        });
+    }
+
+    /// What searches have told, without everybody else.
+    pub fn clone_searched(&self) -> Self {
+        Self { searched: self.searched.clone(), ..Self::default() }
+    }
+
+    /// The same people, read anew: what searches have told of those who are still there.
+    pub fn take_searched(&mut self, before: &Directory) {
+        self.searched = before.searched.clone();
+        let there: BTreeSet<_> = self.addresses.iter().map(|entry| entry.member).collect();
+        self.keep_searched(|bearer| there.contains(&bearer.member));
+    }
+
+    /// Takes in everybody who has an address without showing it. Returns whether that is news.
+    pub fn learn_searched(&mut self, address: &Address, mut bearers: Vec<Bearer>) -> bool {
+        bearers.sort();
+        bearers.dedup_by_key(|bearer| bearer.member);
+        let known = self.searched.get(&address.folded()).map_or(&[][..], Vec::as_slice);
+        let ids = |bearers: &[Bearer]| bearers.iter().map(|bearer| bearer.member).collect::<Vec<_>>();
+        let is_news = ids(known) != ids(&bearers);
+        match bearers.is_empty() {
+            true => drop(self.searched.remove(&address.folded())),
+            false => drop(self.searched.insert(address.folded(), bearers)),
+        }
+        is_news
+    }
+
+    /// Whether a search has shown a member to have an address.
+    pub fn has_by_search(&self, member: MemberId, address: &Address) -> bool {
+        self.by_search(address).iter().any(|bearer| bearer.member == member)
+    }
+
+    fn by_search(&self, address: &Address) -> &[Bearer] {
+        self.searched.get(&address.folded()).map_or(&[], Vec::as_slice)
     }
 
     fn push(&mut self, member: &Member) {
+        if member.primary.as_deref().is_some_and(is_proxy) {
+            return;
+        }
         let mut enter = |address: &str, weight| {
             let address = Folded::of(address);
             self.addresses.push(Entry { address, member: member.id, weight });
@@ -86,19 +208,29 @@ impl Directory {
                 },
             );
         }
-        self.links.extend(member.logins.iter().map(|login| (Folded::of(login), member.id)));
+        for link in &member.links {
+            match link.user {
+                Some(user) => self.accounts.push((user, Folded::of(&link.login), member.id)),
+                None => self.logins.push((Folded::of(&link.login), member.id)),
+            }
+        }
+        if member.no_teams {
+            self.no_teams.insert(member.id);
+        }
     }
 
     fn sort(&mut self) {
         self.addresses.sort_unstable();
         self.addresses.shrink_to_fit();
-        self.links.sort_unstable();
-        self.links.shrink_to_fit();
+        self.logins.sort_unstable();
+        self.logins.shrink_to_fit();
+        self.accounts.sort_unstable();
+        self.accounts.shrink_to_fit();
     }
 
-    /// Who bears an address. Letters' case does not matter. An unverified primary address counts, if `trust_unverified`,
-    /// as long as no other member bears the address in any way that could count.
-    pub fn bearer(&self, address: &Address, trust_unverified: bool) -> Found {
+    /// Who bears an address. Letters' case does not matter. An unverified primary address counts as `trust` says, as long as
+    /// no other member bears the address in any way that could count. One that only a search shows comes after all others.
+    pub fn bearer(&self, address: &Address, trust: Trust) -> Found {
         let entries: Vec<_> = self.entries(address).collect();
         let with = |weight| -> BTreeSet<MemberId> {
             entries.iter().filter(|entry| entry.weight == weight).map(|entry| entry.member).collect()
@@ -107,11 +239,18 @@ impl Directory {
         if !counting.is_empty() {
             return one_of(counting);
         }
-        match (unverified.is_empty(), trust_unverified) {
-            (false, true) => one_of(unverified),
-            (false, false) => Found::Nobody(Some("an address that Sentry has not verified")),
-            (true, _) if entries.is_empty() => Found::Nobody(None),
-            (true, _) => Found::Nobody(Some("an invite that has expired")),
+        if !unverified.is_empty() {
+            return match trust {
+                Trust::Never => Found::Nobody(Some(Instead::Unverified)),
+                Trust::Primary | Trust::Any => one_of(unverified),
+            };
+        }
+        match self.by_search(address) {
+            [] if entries.is_empty() => Found::Nobody(None),
+            [] => Found::Nobody(Some(Instead::ExpiredInvite)),
+            [bearer] if trust == Trust::Any => Found::BySearch(bearer.member),
+            [bearer] => Found::Nobody(Some(Instead::Second(bearer.clone()))),
+            several => Found::Several(several.iter().map(|bearer| bearer.member).collect()),
         }
     }
 
@@ -122,11 +261,18 @@ impl Directory {
             Weight::Unverified => "their primary address, which Sentry does not show to be verified",
             Weight::Expired => "an invite that has expired",
         };
-        self.entries(address).map(|entry| (entry.member, how(entry.weight))).collect()
+        let shown = self.entries(address).map(|entry| (entry.member, how(entry.weight)));
+        let hidden = self.by_search(address).iter();
+        shown.chain(hidden.map(|bearer| (bearer.member, SECOND_ADDRESS))).collect()
+    }
+
+    /// Whether any member has an address, of whatever weight, as far as list and searches tell.
+    pub fn knows(&self, address: &Address) -> bool {
+        self.shows(address) || !self.by_search(address).is_empty()
     }
 
     /// Whether any member shows an address, of whatever weight.
-    pub fn knows(&self, address: &Address) -> bool {
+    pub fn shows(&self, address: &Address) -> bool {
         self.entries(address).next().is_some()
     }
 
@@ -136,18 +282,47 @@ impl Directory {
         self.addresses[from..].iter().take_while(move |entry| entry.address == address)
     }
 
-    /// Who is linked with a GitHub login in Sentry.
-    pub fn linked(&self, login: &Login) -> Found {
-        let login = Folded::of(login.as_str());
-        let members: BTreeSet<_> =
-            self.links.iter().filter(|(known, _)| *known == login).map(|(_, member)| *member).collect();
-        one_of(members)
+    /// Who is linked with a GitHub account in Sentry, by its id.
+    pub fn linked(&self, user: GithubUserId) -> Found {
+        let from = self.accounts.partition_point(|(known, ..)| *known < user);
+        let of_user = self.accounts[from..].iter().take_while(|(known, ..)| *known == user);
+        one_of(of_user.map(|(_, _, member)| *member).collect())
     }
 
-    /// The addresses of a member, of whatever weight.
-    pub fn addresses_of(&self, member: MemberId) -> impl Iterator<Item = &str> {
-        self.addresses.iter().filter(move |entry| entry.member == member).map(|entry| entry.address.as_str())
+    /// Who is linked with a GitHub login in Sentry by rows that have no id.
+    pub fn linked_by_login(&self, login: &Login) -> Found {
+        let login = Folded::of(login.as_str());
+        let from = self.logins.partition_point(|(known, _)| *known < login);
+        let of_login = self.logins[from..].iter().take_while(|(known, _)| *known == login);
+        one_of(of_login.map(|(_, member)| *member).collect())
     }
+
+    /// Another account that a row with this login means: it had the login before.
+    pub fn earlier_owner(&self, person: &Person) -> Option<GithubUserId> {
+        let login = Folded::of(person.login.as_str());
+        let mut others =
+            self.accounts.iter().filter(|(user, known, _)| *user != person.id && *known == login);
+        others.next().map(|(user, ..)| *user)
+    }
+
+    /// Whether a member's role lets them be in no team.
+    pub fn has_no_teams(&self, member: MemberId) -> bool {
+        self.no_teams.contains(&member)
+    }
+
+    /// The addresses of a member, of whatever weight, as far as list and searches tell.
+    pub fn addresses_of(&self, member: MemberId) -> impl Iterator<Item = &str> {
+        let shown = self.addresses.iter().filter(move |entry| entry.member == member);
+        let hidden =
+            self.searched.iter().filter(move |(_, bearers)| bearers.iter().any(|b| b.member == member));
+        shown.map(|entry| entry.address.as_str()).chain(hidden.map(|(address, _)| address.as_str()))
+    }
+}
+
+/// Whether an address is one that Sentry makes for the user of an integration: nobody's.
+pub fn is_proxy(address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    domain.eq_ignore_ascii_case("proxy-user.sentry.io")
 }
 
 fn one_of(members: BTreeSet<MemberId>) -> Found {
@@ -162,15 +337,44 @@ fn one_of(members: BTreeSet<MemberId>) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sentry::Link;
 
     pub(super) fn member(id: u64, primary: &str, verified: &[&str], standing: Standing) -> Member {
         Member {
             id: MemberId(id),
             primary: Some(primary.into()),
             verified: verified.iter().map(|address| address.to_string()).collect(),
-            logins: vec![],
+            links: vec![],
+            no_teams: false,
             standing,
         }
+    }
+
+    fn link(login: &str, user: Option<u64>) -> Link {
+        Link { login: login.into(), user: user.map(GithubUserId) }
+    }
+
+    #[test]
+    fn a_row_with_an_id_means_that_account_whatever_it_is_called_now() {
+        let linked = |id, login: &str, user| Member {
+            links: vec![link(login, Some(user))],
+            ..member(id, "x@x", &[], Standing::Member)
+        };
+        let directory = Directory::new(&[linked(1, "octo", 7), linked(2, "twice", 8), linked(3, "twice", 8)]);
+        assert_eq!(directory.linked(GithubUserId(7)), Found::One(MemberId(1)));
+        assert_eq!(directory.linked(GithubUserId(8)), Found::Several(vec![MemberId(2), MemberId(3)]));
+        assert_eq!(directory.linked(GithubUserId(9)), Found::Nobody(None));
+        assert_eq!(directory.linked_by_login(&Login::from("octo")), Found::Nobody(None));
+        let person = |id, login: &str| Person { id: GithubUserId(id), login: Login::from(login), bot: false };
+        assert_eq!(directory.earlier_owner(&person(9, "Octo")), Some(GithubUserId(7)));
+        assert_eq!(directory.earlier_owner(&person(7, "octo")), None);
+    }
+
+    #[test]
+    fn the_user_of_an_integration_is_nobody() {
+        let proxy = "app-0b5@proxy-user.sentry.io";
+        let directory = Directory::new(&[member(1, proxy, &[proxy], Standing::Member)]);
+        assert_eq!(directory.bearer(&at(proxy), Trust::Primary), Found::Nobody(None));
     }
 
     fn at(address: &str) -> Address {
@@ -182,42 +386,40 @@ mod tests {
         // U+212A folds to `k` in Unicode. Sentry, or a profile on GitHub, may have either.
         let kelvin = "\u{212a}ai@acme.test";
         let plain = Directory::new(&[member(1, "kai@acme.test", &[], Standing::Member)]);
-        assert_eq!(plain.bearer(&at(kelvin), true), Found::Nobody(None));
+        assert_eq!(plain.bearer(&at(kelvin), Trust::Primary), Found::Nobody(None));
         let odd = Directory::new(&[member(1, kelvin, &[], Standing::Member)]);
-        assert_eq!(odd.bearer(&at("kai@acme.test"), true), Found::Nobody(None));
-        assert_eq!(odd.bearer(&at(kelvin), true), Found::One(MemberId(1)));
-        let linked = Member { logins: vec!["\u{212a}ai".into()], ..member(1, "x@x", &[], Standing::Member) };
-        assert_eq!(Directory::new(&[linked]).linked(&Login::from("kai")), Found::Nobody(None));
+        assert_eq!(odd.bearer(&at("kai@acme.test"), Trust::Primary), Found::Nobody(None));
+        assert_eq!(odd.bearer(&at(kelvin), Trust::Primary), Found::One(MemberId(1)));
+        let linked =
+            Member { links: vec![link("\u{212a}ai", None)], ..member(1, "x@x", &[], Standing::Member) };
+        assert_eq!(Directory::new(&[linked]).linked_by_login(&Login::from("kai")), Found::Nobody(None));
     }
 
     #[test]
     fn addresses_compare_without_case() {
         let directory =
             Directory::new(&[member(1, "Mixed.Case@Acme.test", &["Mixed.Case@Acme.test"], Standing::Member)]);
-        assert_eq!(directory.bearer(&at("mixed.case@ACME.TEST"), false), Found::One(MemberId(1)));
+        assert_eq!(directory.bearer(&at("mixed.case@ACME.TEST"), Trust::Never), Found::One(MemberId(1)));
         assert_eq!(directory.addresses_of(MemberId(1)).collect::<Vec<_>>(), ["mixed.case@acme.test"]);
     }
 
     #[test]
     fn an_unverified_primary_counts_only_if_trusted_and_alone() {
         let alone = Directory::new(&[member(1, "a@x", &[], Standing::Member)]);
-        assert_eq!(alone.bearer(&at("a@x"), true), Found::One(MemberId(1)));
-        assert_eq!(
-            alone.bearer(&at("a@x"), false),
-            Found::Nobody(Some("an address that Sentry has not verified"))
-        );
+        assert_eq!(alone.bearer(&at("a@x"), Trust::Primary), Found::One(MemberId(1)));
+        assert_eq!(alone.bearer(&at("a@x"), Trust::Never), Found::Nobody(Some(Instead::Unverified)));
         // Somebody put the address of another member into their own account: the owner's verified one wins.
         let stolen = Directory::new(&[
             member(1, "a@x", &[], Standing::Member),
             member(2, "b@x", &["b@x", "a@x"], Standing::Member),
         ]);
-        assert_eq!(stolen.bearer(&at("a@x"), true), Found::One(MemberId(2)));
+        assert_eq!(stolen.bearer(&at("a@x"), Trust::Primary), Found::One(MemberId(2)));
         let twins = Directory::new(&[
             member(1, "a@x", &[], Standing::Member),
             member(2, "a@x", &[], Standing::Member),
         ]);
-        assert_eq!(twins.bearer(&at("a@x"), true), Found::Several(vec![MemberId(1), MemberId(2)]));
-        assert!(matches!(twins.bearer(&at("a@x"), false), Found::Nobody(Some(_))));
+        assert_eq!(twins.bearer(&at("a@x"), Trust::Primary), Found::Several(vec![MemberId(1), MemberId(2)]));
+        assert!(matches!(twins.bearer(&at("a@x"), Trust::Never), Found::Nobody(Some(_))));
     }
 
     #[test]
@@ -226,9 +428,12 @@ mod tests {
             member(1, "open@x", &[], Standing::Invited),
             member(2, "late@x", &[], Standing::Expired),
         ]);
-        assert_eq!(directory.bearer(&at("open@x"), false), Found::One(MemberId(1)));
-        assert_eq!(directory.bearer(&at("late@x"), true), Found::Nobody(Some("an invite that has expired")));
-        assert_eq!(directory.bearer(&at("none@x"), true), Found::Nobody(None));
+        assert_eq!(directory.bearer(&at("open@x"), Trust::Never), Found::One(MemberId(1)));
+        assert_eq!(
+            directory.bearer(&at("late@x"), Trust::Primary),
+            Found::Nobody(Some(Instead::ExpiredInvite))
+        );
+        assert_eq!(directory.bearer(&at("none@x"), Trust::Primary), Found::Nobody(None));
     }
 
     #[test]
@@ -236,20 +441,23 @@ mod tests {
         let mut directory = Directory::new(&[member(1, "old@x", &[], Standing::Member)]);
         directory
             .learn(&[member(1, "new@x", &[], Standing::Member), member(2, "two@x", &[], Standing::Invited)]);
-        assert_eq!(directory.bearer(&at("old@x"), true), Found::Nobody(None));
-        assert_eq!(directory.bearer(&at("new@x"), true), Found::One(MemberId(1)));
-        assert_eq!(directory.bearer(&at("two@x"), true), Found::One(MemberId(2)));
+        assert_eq!(directory.bearer(&at("old@x"), Trust::Primary), Found::Nobody(None));
+        assert_eq!(directory.bearer(&at("new@x"), Trust::Primary), Found::One(MemberId(1)));
+        assert_eq!(directory.bearer(&at("two@x"), Trust::Primary), Found::One(MemberId(2)));
     }
 
     #[test]
     fn linked_logins() {
         let linked = |id, login: &str| Member {
-            logins: vec![login.into()],
+            links: vec![link(login, None)],
             ..member(id, "x@x", &[], Standing::Member)
         };
         let directory = Directory::new(&[linked(1, "Octo"), linked(2, "twice"), linked(3, "twice")]);
-        assert_eq!(directory.linked(&Login::from("octo")), Found::One(MemberId(1)));
-        assert_eq!(directory.linked(&Login::from("twice")), Found::Several(vec![MemberId(2), MemberId(3)]));
-        assert_eq!(directory.linked(&Login::from("nobody")), Found::Nobody(None));
+        assert_eq!(directory.linked_by_login(&Login::from("octo")), Found::One(MemberId(1)));
+        assert_eq!(
+            directory.linked_by_login(&Login::from("twice")),
+            Found::Several(vec![MemberId(2), MemberId(3)])
+        );
+        assert_eq!(directory.linked_by_login(&Login::from("nobody")), Found::Nobody(None));
     }
 }

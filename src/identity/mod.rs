@@ -1,23 +1,38 @@
 //! Who a GitHub account is in Sentry. Pure: evidence in, one answer out.
 //!
 //! The first source with an answer decides; a later one that disagrees is a warning, and a conflict if the first was one
-//! that anybody can write (`sentry`, `public`). Conflicts are reported and never acted on. "Nobody bears this
+//! that anybody can write (`sentry-login`, `public`). Conflicts are reported and never acted on. "Nobody bears this
 //! address" and "there is no address" are different answers, and neither is "gone".
 
 pub mod directory;
 pub mod mapfile;
 pub mod mapgrammar;
+pub mod search;
 pub mod usermap;
 
 use crate::address::Address;
+use crate::config::Trust;
 use crate::escape::mask;
+use crate::event::Person;
 use crate::github::Claims;
-use crate::ids::{Login, MemberId};
+use crate::ids::MemberId;
 use crate::state::record::Source;
-use directory::{Directory, Found};
+use directory::{Directory, Found, Instead};
 
 /// How the reason begins why a person with a known address is not matched.
 pub const NOBODY_BEARS: &str = "no Sentry member bears the address from";
+
+/// How the reason begins where Sentry knows the address only as somebody's second one, and that does not count.
+pub const SECOND: &str = "Sentry has the address from";
+
+/// What lets such an address count.
+pub const SECOND_FIX: &str =
+    "have them make it their primary address in Sentry, name their primary address in SYNC_USER_MAP, \
+                              or set SYNC_TRUST_UNVERIFIED=any";
+
+/// Why somebody whose role lets them be in no team is left out.
+pub const BARRED: &str =
+    "their role in Sentry is billing, and Sentry lets nobody with that role be in a team";
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +45,22 @@ pub enum Identity {
         source: Source,
         /// What other sources said instead.
         warnings: Vec<String>,
+        /// Only a search shows that the member has the address: not remembered, and nobody is taken out for it.
+        by_search: bool,
+    },
+    /// This member, whose role lets them be in no team.
+    Barred {
+        /// Who.
+        member: MemberId,
+        /// Which source decided.
+        source: Source,
     },
     /// A source knows an address; no Sentry member bears it.
     Absent {
         /// Which source, and what was found instead.
         why: String,
+        /// Who has the address as a second one, which does not count.
+        second: Option<MemberId>,
     },
     /// No source knows anything.
     Unknown {
@@ -48,21 +74,33 @@ pub enum Identity {
     },
 }
 
+impl Identity {
+    /// Whether a search may tell more, or has to confirm it.
+    pub fn is_for_search(&self) -> bool {
+        matches!(self, Identity::Absent { .. } | Identity::Matched { by_search: true, .. })
+    }
+}
+
 /// What is known about one account. Whatever a source says that is not an address does not get past this.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    login: &'a Login,
+    person: &'a Person,
     map: Option<&'a Address>,
     claims: &'a Claims,
 }
 
 impl<'a> Evidence<'a> {
-    /// The login now, the user map's address, and what GitHub says.
-    pub fn new(login: &'a Login, map: Option<&'a Address>, claims: &'a Claims) -> Self {
-        Self { login, map, claims }
+    /// The account, the user map's address, and what GitHub says.
+    pub fn new(person: &'a Person, map: Option<&'a Address>, claims: &'a Claims) -> Self {
+        Self { person, map, claims }
     }
 
-    /// The addresses that one source knows; accounts linked in Sentry are found by login.
+    /// The addresses that would decide if a member had one of them: those of the first source that knows any.
+    pub fn deciding(&self, order: &[Source]) -> Vec<Address> {
+        order.iter().map(|source| self.addresses(*source)).find(|known| !known.is_empty()).unwrap_or_default()
+    }
+
+    /// The addresses that one source knows; accounts linked in Sentry are found without.
     pub fn addresses(&self, source: Source) -> Vec<Address> {
         self.told(source).filter_map(Result::ok).collect()
     }
@@ -70,7 +108,7 @@ impl<'a> Evidence<'a> {
     /// What one source says: addresses, and what identifies nobody.
     fn told(&self, source: Source) -> impl Iterator<Item = Result<Address, Useless<'a>>> {
         let texts = match source {
-            Source::Map | Source::Sentry => &[],
+            Source::Map | Source::Sentry | Source::SentryLogin => &[],
             Source::Saml => self.claims.saml.as_slice(),
             Source::Verified => self.claims.verified.as_slice(),
             Source::Public => self.claims.public.as_slice(),
@@ -98,7 +136,19 @@ pub struct Rules<'a> {
     /// The order; a source left out is off.
     pub order: &'a [Source],
     /// See `SYNC_TRUST_UNVERIFIED`.
-    pub trust_unverified: bool,
+    pub trust_unverified: Trust,
+}
+
+impl Rules<'_> {
+    /// The sources in the order in which they are asked. A login that Sentry links without an id is as weak as a public
+    /// profile: it is asked for in that place, and off with it.
+    fn asked(&self) -> impl Iterator<Item = Source> + '_ {
+        let has_links = self.order.contains(&Source::Sentry);
+        self.order.iter().flat_map(move |source| {
+            let before = (has_links && *source == Source::Public).then_some(Source::SentryLogin);
+            before.into_iter().chain([*source])
+        })
+    }
 }
 
 /// What each source says, in their order: the addresses it knows, and whom they lead to; `None` if it knows nothing.
@@ -107,12 +157,18 @@ pub fn chain(
     rules: &Rules,
     directory: &Directory,
 ) -> Vec<(Source, Vec<String>, Option<Found>)> {
+    let Person { id, login, .. } = evidence.person;
     let link = |source| match source {
-        Source::Sentry => vec![format!("@{}", evidence.login)],
+        Source::Sentry => {
+            let earlier = directory.earlier_owner(evidence.person);
+            let earlier =
+                earlier.map(|user| format!("ignored: a link with @{login} that means GitHub user {user}"));
+            std::iter::once(format!("GitHub user {id}")).chain(earlier).collect()
+        }
+        Source::SentryLogin => vec![format!("@{login}")],
         source => evidence.told(source).map(shown).collect(),
     };
-    let one = |source: &Source| (*source, link(*source), says(*source, evidence, rules, directory));
-    rules.order.iter().map(one).collect()
+    rules.asked().map(|source| (source, link(source), says(source, evidence, rules, directory))).collect()
 }
 
 fn shown(told: Result<Address, Useless>) -> String {
@@ -133,27 +189,36 @@ fn masked(addresses: &[Address]) -> String {
 
 /// What one source says: `None` if it knows nothing of the account.
 fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<Found> {
-    if source == Source::Sentry {
-        let found = directory.linked(evidence.login);
+    let linked = match source {
+        Source::Sentry => Some(directory.linked(evidence.person.id)),
+        Source::SentryLogin => Some(directory.linked_by_login(&evidence.person.login)),
+        _ => None,
+    };
+    if let Some(found) = linked {
         return (found != Found::Nobody(None)).then_some(found);
     }
     let addresses = evidence.addresses(source);
     if addresses.is_empty() {
         return None;
     }
-    let mut members = Vec::new();
+    let (mut members, mut by_search) = (Vec::new(), Vec::new());
     let mut instead = None;
     for address in &addresses {
         match directory.bearer(address, rules.trust_unverified) {
             Found::One(member) => members.push(member),
+            Found::BySearch(member) => by_search.push(member),
             Found::Several(several) => members.extend(several),
             Found::Nobody(seen) => instead = instead.or(seen),
         }
     }
+    // Whoever shows one of the addresses comes before those who have it as a second one.
+    let is_by_search = members.is_empty();
+    let mut members = if is_by_search { by_search } else { members };
     members.sort();
     members.dedup();
     Some(match members.as_slice() {
         [] => Found::Nobody(instead),
+        [member] if is_by_search => Found::BySearch(*member),
         [member] => Found::One(*member),
         _ => Found::Several(members),
     })
@@ -162,9 +227,8 @@ fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Director
 /// Decides.
 pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Identity {
     let mut answers = rules
-        .order
-        .iter()
-        .filter_map(|source| says(*source, evidence, rules, directory).map(|found| (*source, found)));
+        .asked()
+        .filter_map(|source| says(source, evidence, rules, directory).map(|found| (source, found)));
     let Some((source, first)) = answers.next() else {
         let asked: Vec<_> = rules.order.iter().map(|source| source.name()).collect();
         let useless = rules.order.iter().find_map(|source| {
@@ -174,37 +238,47 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
         let useless = useless.unwrap_or_default();
         return Identity::Unknown { why: format!("no address is known from {}{useless}", asked.join(", ")) };
     };
+    let by_search = matches!(first, Found::BySearch(_));
     let member = match first {
-        Found::One(member) => member,
+        Found::One(member) | Found::BySearch(member) => member,
         Found::Several(members) => {
             return Identity::Conflict {
                 why: format!("{} fits several Sentry members: {}", source.name(), ids(&members)),
             }
+        }
+        Found::Nobody(Some(Instead::Second(bearer))) => {
+            let told = masked(&evidence.addresses(source));
+            let why = format!("{SECOND} {} only as a second address of {bearer}: {told}", source.name());
+            return Identity::Absent { why, second: Some(bearer.member) };
         }
         Found::Nobody(instead) => {
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
             let told = masked(&evidence.addresses(source));
             let managed = managed(source, evidence, rules, directory).unwrap_or_default();
             let why = format!("{NOBODY_BEARS} {}: {told}{instead}{managed}", source.name());
-            return Identity::Absent { why };
+            return Identity::Absent { why, second: None };
         }
     };
     let mut warnings = Vec::new();
     for (other, found) in answers {
         let others = match found {
             Found::One(same) if same == member => continue,
-            Found::Nobody(_) => continue,
+            // Whom a search shows is known only of people who are asked for, which others are not.
+            Found::Nobody(_) | Found::BySearch(_) => continue,
             Found::One(another) => vec![another],
             Found::Several(several) => several,
         };
         let why =
             format!("{} says Sentry member {member}, {} says {}", source.name(), other.name(), ids(&others));
-        if matches!(source, Source::Sentry | Source::Public) {
+        if source.is_weak() {
             return Identity::Conflict { why };
         }
         warnings.push(why);
     }
-    Identity::Matched { member, source, warnings }
+    if directory.has_no_teams(member) {
+        return Identity::Barred { member, source };
+    }
+    Identity::Matched { member, source, warnings, by_search }
 }
 
 /// Begins the likely cause why nobody in Sentry has a managed user's address.
@@ -216,7 +290,7 @@ fn managed(source: Source, evidence: &Evidence, rules: &Rules, directory: &Direc
     // In the map, it is the operator who wrote it.
     let addresses = evidence.addresses(source);
     let mut tagged = addresses.iter().filter(|_| source != Source::Map);
-    let (tag, plain) = tagged.find_map(|address| address.without_tag_of(evidence.login.as_str()))?;
+    let (tag, plain) = tagged.find_map(|address| address.without_tag_of(evidence.person.login.as_str()))?;
     let cause = match directory.bearer(&plain, rules.trust_unverified) {
         Found::One(member) => {
             format!("Sentry member {member} has it without: if that is them, say so in SYNC_USER_MAP")
@@ -230,7 +304,7 @@ fn managed(source: Source, evidence: &Evidence, rules: &Rules, directory: &Direc
 /// organisation's own people can write, and no source at all finds anybody.
 pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<(Source, Address)> {
     let mut invitation = None;
-    for source in rules.order.iter().copied() {
+    for source in rules.asked() {
         match says(source, evidence, rules, directory) {
             None => {}
             Some(Found::Nobody(None)) if invitation.is_some() => {}
@@ -254,7 +328,8 @@ fn ids(members: &[MemberId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sentry::{Member, Standing};
+    use crate::ids::{GithubUserId, Login};
+    use crate::sentry::{Link, Member, Standing};
 
     const ORDER: [Source; 5] = [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public];
 
@@ -264,10 +339,15 @@ mod tests {
             id: MemberId(id),
             primary: Some(address.into()),
             verified: vec![address.into()],
-            logins: logins.iter().map(|login| login.to_string()).collect(),
+            links: logins.iter().map(|login| Link { login: login.to_string(), user: None }).collect(),
+            no_teams: false,
             standing: Standing::Member,
         };
         Directory::new(&[member(1, "a@x", &[]), member(2, "b@x", &["linked"]), member(3, "c@x", &[])])
+    }
+
+    fn octo(login: &str) -> Person {
+        Person { id: GithubUserId(583_231), login: Login::from(login), bot: false }
     }
 
     fn at(address: &str) -> Address {
@@ -291,14 +371,14 @@ mod tests {
             verified: list(case.verified),
             public: case.public.map(String::from),
         };
-        let (login, map) = (Login::from(case.login), case.map.map(at));
-        let evidence = Evidence::new(&login, map.as_ref(), &claims);
-        resolve(&evidence, &Rules { order, trust_unverified: true }, &directory())
+        let (person, map) = (octo(case.login), case.map.map(at));
+        let evidence = Evidence::new(&person, map.as_ref(), &claims);
+        resolve(&evidence, &Rules { order, trust_unverified: Trust::Primary }, &directory())
     }
 
     fn matched(case: Case) -> Option<(u64, Source, usize)> {
         match resolve_with(&case, &ORDER) {
-            Identity::Matched { member, source, warnings } => Some((member.0, source, warnings.len())),
+            Identity::Matched { member, source, warnings, .. } => Some((member.0, source, warnings.len())),
             _ => None,
         }
     }
@@ -322,7 +402,10 @@ mod tests {
         let case = Case { map: Some("nobody@x"), public: Some("a@x"), ..NOTHING };
         assert_eq!(
             resolve_with(&case, &ORDER),
-            Identity::Absent { why: "no Sentry member bears the address from map: n…@x".into() }
+            Identity::Absent {
+                why: "no Sentry member bears the address from map: n…@x".into(),
+                second: None
+            }
         );
     }
 
@@ -333,14 +416,15 @@ mod tests {
             id: MemberId(id),
             primary: Some(address.into()),
             verified: vec![address.into()],
-            logins: vec![],
+            links: vec![],
+            no_teams: false,
             standing: Standing::Member,
         };
         let known = Directory::new(&[member(1, "a@x"), member(9, private)]);
-        let login = Login::from("octo");
+        let person = octo("octo");
         let why = |claims: Claims| {
-            let evidence = Evidence::new(&login, None, &claims);
-            let rules = Rules { order: &ORDER, trust_unverified: true };
+            let evidence = Evidence::new(&person, None, &claims);
+            let rules = Rules { order: &ORDER, trust_unverified: Trust::Primary };
             let shown: Vec<_> =
                 chain(&evidence, &rules, &known).into_iter().flat_map(|(_, known, _)| known).collect();
             assert!(shown.iter().any(|text| text.contains(NO_REPLY)), "{shown:?}");
@@ -364,7 +448,7 @@ mod tests {
     fn a_managed_users_address_with_githubs_tag_is_named_and_matches_nobody() {
         let case = |address: &'static str| Case { login: "ada_acme", public: Some(address), ..NOTHING };
         let why = |case: Case| match resolve_with(&case, &ORDER) {
-            Identity::Absent { why } => why,
+            Identity::Absent { why, .. } => why,
             other => panic!("{other:?}"),
         };
         assert_eq!(
@@ -386,13 +470,52 @@ mod tests {
         let case = Case { login: "linked", public: Some("a@x"), ..NOTHING };
         assert_eq!(
             resolve_with(&case, &ORDER),
-            Identity::Conflict { why: "sentry says Sentry member 2, public says 1".into() }
+            Identity::Conflict { why: "sentry-login says Sentry member 2, public says 1".into() }
         );
         let case = Case { verified: &["a@x"], public: Some("b@x"), ..NOTHING };
         assert!(matches!(
             resolve_with(&case, &[Source::Public, Source::Verified]),
             Identity::Conflict { .. }
         ));
+    }
+
+    #[test]
+    fn a_link_with_the_accounts_id_comes_right_after_the_map_and_one_with_another_id_is_ignored() {
+        let linked = |id: u64, user| Member {
+            id: MemberId(id),
+            primary: Some(format!("m{id}@x")),
+            verified: vec![],
+            links: vec![Link { login: "octo".into(), user }],
+            no_teams: false,
+            standing: Standing::Member,
+        };
+        let claims = |saml: &[&str], public: Option<&str>| Claims {
+            saml: saml.iter().map(|address| address.to_string()).collect(),
+            verified: vec![],
+            public: public.map(String::from),
+        };
+        let who = |user: Option<u64>, order: &[Source], claims: Claims| {
+            let directory =
+                Directory::new(&[linked(1, user.map(GithubUserId)), linked(2, Some(GithubUserId(9)))]);
+            let person = octo("octo");
+            let rules = Rules { order, trust_unverified: Trust::Primary };
+            match resolve(&Evidence::new(&person, None, &claims), &rules, &directory) {
+                Identity::Matched { member, source, warnings, .. } => {
+                    Some((member.0, source, warnings.len()))
+                }
+                _ => None,
+            }
+        };
+        let own = Some(583_231);
+        assert_eq!(who(own, &ORDER, claims(&["m2@x"], None)), Some((1, Source::Sentry, 1)));
+        assert_eq!(who(own, &ORDER, claims(&[], None)), Some((1, Source::Sentry, 0)));
+        assert_eq!(who(Some(7), &ORDER, claims(&[], None)), None);
+        // By login alone it is asked for with the profile, after everything better, and off with it.
+        assert_eq!(who(None, &ORDER, claims(&["m2@x"], None)), Some((2, Source::Saml, 1)));
+        assert_eq!(who(None, &ORDER, claims(&[], None)), Some((1, Source::SentryLogin, 0)));
+        assert_eq!(who(None, &ORDER, claims(&[], Some("m2@x"))), None, "a conflict");
+        assert_eq!(who(None, &[Source::Sentry, Source::Saml], claims(&[], None)), None);
+        assert_eq!(who(None, &[Source::Public], claims(&[], None)), None);
     }
 
     #[test]
@@ -422,9 +545,9 @@ mod tests {
             let list = |addresses: &[&str]| addresses.iter().map(|address| address.to_string()).collect();
             let (saml, verified) = (list(case.saml), list(case.verified));
             let claims = Claims { saml, verified, public: case.public.map(String::from) };
-            let (login, map) = (Login::from(case.login), case.map.map(at));
-            let evidence = Evidence::new(&login, map.as_ref(), &claims);
-            let rules = Rules { order: &ORDER, trust_unverified: true };
+            let (person, map) = (octo(case.login), case.map.map(at));
+            let evidence = Evidence::new(&person, map.as_ref(), &claims);
+            let rules = Rules { order: &ORDER, trust_unverified: Trust::Primary };
             invitation(&evidence, &rules, &directory())
         };
         let invited = |source, address: &str| Some((source, at(address)));

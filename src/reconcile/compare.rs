@@ -8,15 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::plan::{Addition, Incomplete, LeftIn, Plan, Removal, Skipped, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
-use crate::heard::LAG;
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
-use crate::state::record::{Binding, Fate, Origin, Source};
+use crate::state::record::{Binding, Fate, Origin};
 use crate::state::teams::News;
 use crate::state::State;
 
@@ -43,7 +42,7 @@ pub struct Sides<'a> {
 impl Sides<'_> {
     /// Whether a team is known to be deleted, and so lately that a replica may show it still.
     pub fn is_just_gone(&self, team: GithubTeamId) -> bool {
-        self.state.teams.gone(team).is_some_and(|gone| gone.at.after(LAG) > self.began)
+        self.state.teams.gone(team).is_some_and(|gone| !gone.settles_in(self.began).is_zero())
     }
 }
 
@@ -124,7 +123,11 @@ impl<'a> Index<'a> {
             accounts.entry(found.member).or_default().push(user);
         }
         for (user, identity) in sides.people {
-            if let Identity::Matched { member, .. } = identity {
+            // Also whom a second address shows: they may be who they seem to be.
+            if let Identity::Matched { member, .. }
+            | Identity::Barred { member, .. }
+            | Identity::Absent { second: Some(member), .. } = identity
+            {
                 let users = accounts.entry(*member).or_default();
                 if !users.contains(user) {
                     users.push(*user);
@@ -170,7 +173,12 @@ impl<'a> Index<'a> {
     fn made(&self) -> BTreeMap<SentryTeamId, GithubTeamId> {
         let teams = &self.sides.state.teams;
         let made = teams.being_made().filter_map(|(team, slug)| Some((self.by_slug.get(slug)?.id, team)));
-        made.filter(|(sentry, _)| teams.of_sentry(*sentry).is_none()).collect()
+        made.filter(|(sentry, _)| teams.of_sentry(*sentry).is_none() && !self.is_locked(*sentry)).collect()
+    }
+
+    /// Whether an identity provider manages a Sentry team.
+    fn is_locked(&self, sentry: SentryTeamId) -> bool {
+        self.by_id.get(&sentry).is_some_and(|team| team.locked)
     }
 
     fn unmade(&self) -> HashMap<&'a SentrySlug, GithubTeamId> {
@@ -229,7 +237,7 @@ impl<'a> Index<'a> {
             let is_sure = self.sides.settings.delete_teams == DeleteTeams::Delete;
             return Err(is_deleted && is_sure && matches!(self.end(&binding), Step::Delete { .. }));
         };
-        if binding.slug == *slug || self.wanted.get(slug) != Some(&team) {
+        if binding.slug == *slug || self.wanted.get(slug) != Some(&team) || self.is_locked(binding.sentry) {
             return Err(false);
         }
         match self.by_slug.get(slug) {
@@ -315,6 +323,7 @@ impl<'a> Index<'a> {
             Some(found) if binding.is_some_and(|binding| binding.sentry == found.id) => Holder::Nobody,
             Some(found) => match self.owner(found.id) {
                 Some(owner) if owner != team.facts.id => Holder::Team(owner),
+                _ if found.locked => Holder::Locked(found.id),
                 _ => Holder::Stranger(found.id, self.decision(team.facts.id, found.id, slug)),
             },
             None => self.unmade.get(slug).map_or(Holder::Nobody, |owner| Holder::Team(*owner)),
@@ -331,7 +340,14 @@ impl<'a> Index<'a> {
         let named = binding.is_some_and(|binding| binding.origin == Origin::Created).then_some(name);
         let wanted =
             WantedTeam { slug: slug.clone(), name: named, adoptable: older && !renamed && !disputed };
-        match plan::team(&wanted, binding, &holder) {
+        let step = plan::team(&wanted, binding, &holder);
+        if let Some(binding) = binding.filter(|binding| self.is_locked(binding.sentry)) {
+            return match step {
+                TeamStep::Keep => Step::Keep,
+                _ => Step::Locked { sentry: binding.sentry },
+            };
+        }
+        match step {
             TeamStep::Keep => Step::Keep,
             TeamStep::Create => Step::Create,
             TeamStep::Adopt(sentry) => Step::Adopt { sentry },
@@ -343,6 +359,7 @@ impl<'a> Index<'a> {
                 (true, None) => Step::Create,
                 (false, _) => Step::Wait { owner },
             },
+            TeamStep::Locked(sentry) => Step::Locked { sentry },
             // What a person has refused is due all the same: whoever judges the plan knows of it.
             TeamStep::Conflict(sentry) | TeamStep::Rejected(sentry) => {
                 Step::Conflict { sentry, bound: binding.is_some() }
@@ -356,6 +373,9 @@ impl<'a> Index<'a> {
         let gone = teams.gone(team)?;
         let was = gone.was.as_ref()?.sentry;
         let sentry = teams.restored(was).unwrap_or(was);
+        if self.is_locked(sentry) {
+            return None;
+        }
         let is_there = self.by_id.contains_key(&sentry) && teams.of_sentry(sentry).is_none();
         let made = !is_there && gone.fate == Fate::Deleted;
         (is_there || made).then_some(Step::Return { sentry, made })
@@ -458,7 +478,7 @@ impl<'a> Index<'a> {
         let Sides { state, settings, .. } = self.sides;
         let row = self.members.get(&member)?;
         let addresses = row.primary.iter().chain(&row.verified).map(String::as_str);
-        if settings.protect.covers_any(addresses) {
+        if settings.protect.covers_any(addresses) || self.sides.sentry.protected.contains(&member) {
             return None;
         }
         let accounts = self.accounts.get(&member).map_or(&[][..], Vec::as_slice);
@@ -471,12 +491,13 @@ impl<'a> Index<'a> {
         if accounts.iter().any(in_conflict) {
             return None;
         }
-        // What only a public profile says takes nobody out; of somebody with several accounts, the others may.
-        let source = |user: &GithubUserId| match self.sides.people.get(user) {
-            Some(Identity::Matched { source, .. }) => Some(*source),
-            _ => state.people.matched(*user).map(|found| found.source),
+        // What only a public profile or a search says takes nobody out; of somebody with several accounts, the others may.
+        let is_solid = |user: &&GithubUserId| match self.sides.people.get(*user) {
+            Some(Identity::Matched { by_search: true, .. }) => false,
+            Some(Identity::Matched { source, .. } | Identity::Barred { source, .. }) => !source.is_weak(),
+            _ => state.people.matched(**user).is_some_and(|found| !found.source.is_weak()),
         };
-        let mut solid = accounts.iter().filter(|user| source(user) != Some(Source::Public));
+        let mut solid = accounts.iter().filter(is_solid);
         let was_in = |user: &&GithubUserId| news.iter().any(|news| news.word(**user).is_some());
         let left = solid.clone().find(was_in);
         let user = match settings.remove_members {
@@ -532,6 +553,9 @@ impl<'a> Index<'a> {
         if !settings.teams.matches(&slug) {
             return Step::Leave { sentry, why: "left out by SYNC_TEAMS".into() };
         }
+        if self.is_locked(sentry) {
+            return Step::Leave { sentry, why: plan::LOCKED.into() };
+        }
         match plan::end(settings, &binding.slug, Some(&[]), false) {
             EndStep::Leave(why) => Step::Leave { sentry, why },
             EndStep::Empty => Step::Empty { sentry, adopted },
@@ -558,13 +582,16 @@ impl<'a> Index<'a> {
             .filter_map(|(user, mut teams)| {
                 let login = self.sides.github.people.get(&user)?.login.clone();
                 let why = match self.sides.people.get(&user) {
-                    Some(Identity::Absent { why } | Identity::Unknown { why }) => why.clone(),
+                    Some(Identity::Absent { why, .. } | Identity::Unknown { why }) => why.clone(),
                     Some(Identity::Conflict { why }) => format!("in conflict: {why}"),
+                    Some(Identity::Barred { .. }) => identity::BARRED.into(),
                     Some(Identity::Matched { .. }) => return None,
                     None => "nobody was asked".into(),
                 };
                 teams.sort();
-                Some(Skipped { user, login, why, teams })
+                let is_second = why.starts_with(identity::SECOND);
+                let fix = is_second.then_some(identity::SECOND_FIX);
+                Some(Skipped { user, login, why, fix, teams })
             })
             .collect();
         skipped.sort_by(|a, b| (&a.login, a.user).cmp(&(&b.login, b.user)));

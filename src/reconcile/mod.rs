@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod command;
 pub mod compare;
+pub mod in_team;
 pub mod incomplete;
 pub mod judge;
 pub mod part;

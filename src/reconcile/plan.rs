@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::choice::Choice;
 use crate::escape::{plain, Quoted};
 use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::plan::LOCKED;
 use crate::snapshot::{Gap, List};
 use crate::state::holds::{HeldChange, HoldName};
 use crate::state::record::Source;
@@ -157,6 +158,11 @@ pub enum Step {
         /// The GitHub team has a Sentry team already, and would be renamed into the other one.
         bound: bool,
     },
+    /// An identity provider manages its Sentry team, or the one that has its slug: that is not adopted, nor renamed.
+    Locked {
+        /// Which.
+        sentry: SentryTeamId,
+    },
     /// Its slug belongs to another mirrored team that gives it up only later.
     Wait {
         /// Whose the slug is.
@@ -205,6 +211,9 @@ pub struct Skipped {
     pub login: Login,
     /// Why nobody was matched.
     pub why: String,
+    /// What to do about it, where Sentry knows them by another address of theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<&'static str>,
     /// In which teams they would be, by slug.
     pub teams: Vec<SentrySlug>,
 }
@@ -286,7 +295,9 @@ impl Plan {
                 Step::Rename { .. } => counts.rename += 1,
                 Step::Delete { .. } => counts.delete += 1,
                 Step::Empty { .. } => counts.empty += 1,
-                Step::Conflict { bound: true, .. } | Step::Wait { .. } => counts.stuck += 1,
+                Step::Conflict { bound: true, .. } | Step::Wait { .. } | Step::Locked { .. } => {
+                    counts.stuck += 1
+                }
                 Step::NotVisible => counts.unseen += 1,
                 Step::Keep | Step::Leave { .. } | Step::Conflict { .. } => {}
             }
@@ -383,6 +394,10 @@ impl fmt::Display for Plan {
         for Skipped { login, why, teams, .. } in &self.skipped {
             let slugs: Vec<_> = teams.iter().map(SentrySlug::as_str).collect();
             writeln!(f, "  {}: {why} (in {})", plain(login.as_str(), 60), slugs.join(", "))?;
+        }
+        // The same for all of them.
+        if let Some(fix) = self.skipped.iter().find_map(|person| person.fix) {
+            writeln!(f, "  fix for those whom Sentry knows by a second address: {fix}")?;
         }
         if !self.incomplete.is_empty() {
             writeln!(
@@ -495,6 +510,10 @@ impl fmt::Display for TeamPlan {
                     "conflict {slug}  Sentry team {sentry} has the slug: rename or delete it in Sentry"
                 )?;
             }
+            Step::Locked { sentry } => writeln!(
+                f,
+                "locked   {slug}  Sentry team {sentry} is {LOCKED}: change it there, or leave the team out with SYNC_TEAMS"
+            )?,
             Step::Wait { owner } => writeln!(f, "wait     {slug}  GitHub team {owner} still has the slug")?,
             Step::NotVisible => writeln!(f, "unseen   {slug}  GitHub does not show the team to this token")?,
         }

@@ -2,15 +2,17 @@
 //!
 //! GitHub and Sentry are read at the same time; the members of Sentry's teams, which no listing tells, several at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::in_team::By;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::github::Wanted;
+use crate::identity::search::Depth;
 use crate::identity::Identity;
-use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
@@ -30,6 +32,8 @@ pub struct Both {
     pub github: GithubSnapshot,
     /// Sentry.
     pub sentry: SentrySnapshot,
+    /// How it was read who is in Sentry's teams.
+    pub by: By,
     /// Who everybody in a GitHub team is in Sentry.
     pub people: BTreeMap<GithubUserId, Identity>,
     /// Of these too little could be read: the public profile, or the list that would tell their addresses.
@@ -49,8 +53,9 @@ pub struct Both {
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 impl Engine {
-    /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one.
-    pub fn read_both(&self, org: &Login, progress: Progress) -> Result<Both, Trouble> {
+    /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one. `depth`: how far people whom
+    /// only a search finds are looked for.
+    pub fn read_both(&self, org: &Login, depth: Depth, progress: Progress) -> Result<Both, Trouble> {
         let settings = self.settings();
         let wanted = Wanted {
             saml: settings.identity.contains(&Source::Saml),
@@ -73,16 +78,19 @@ impl Engine {
         sentry.teams.sort_by(|a, b| a.slug.cmp(&b.slug));
         progress("reading who is in Sentry's teams");
         let teams = self.teams_of_interest(&settings, &github, &sentry);
-        sentry.in_team = self.read_members_of(&teams, progress)?;
+        let (in_team, by) = self.read_in_team(&teams, &sentry, progress)?;
+        sentry.in_team = in_team;
         let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
-        let (people, unread) = self.identify_all(&mut github)?;
+        progress("searching Sentry for people whom its list does not show");
+        let (people, unread) = self.identify_all(&mut github, depth)?;
+        sentry.protected = self.protected_by_search();
         let shown = shown(&github);
         let last = self.state(|state| state.last_read.map(|(sizes, _)| sizes));
         let sizes = whole(&github, shown, last);
         // What is incomplete is no measure for what comes after it.
         let measure = if github.gaps.lists.is_empty() { shown } else { last.unwrap_or(shown) };
-        Ok(Both { settings, github, sentry, people, unread, deleted, moved, sizes, measure })
+        Ok(Both { settings, github, sentry, by, people, unread, deleted, moved, sizes, measure })
     }
 
     /// All teams, where they may be listed, and everybody in the organisation.
@@ -124,35 +132,6 @@ impl Engine {
         });
         let matters = |team: &&Team| bound.contains(&team.id) || wanted.contains(&team.slug);
         sentry.teams.iter().filter(matters).cloned().collect()
-    }
-
-    /// Who is in each of the teams. One that was renamed since they were listed is read under its new slug, and one that is
-    /// not to be found at all is left out: a 404 is no empty team.
-    fn read_members_of(
-        &self,
-        teams: &[Team],
-        progress: Progress,
-    ) -> Result<HashMap<SentryTeamId, Vec<MemberId>>, Trouble> {
-        let n_read = AtomicUsize::new(0);
-        let read = several_at_once(teams, |team| {
-            let n = n_read.fetch_add(1, Ordering::Relaxed) + 1;
-            if n.is_multiple_of(100) {
-                progress(&format!("reading who is in Sentry's teams: {n} of {}", teams.len()));
-            }
-            // Sentry counts deactivated people too, so that nobody at all is all that the count can tell.
-            if team.member_count == Some(0) {
-                return Ok(Some(Vec::new()));
-            }
-            if let Some(members) = self.sentry.team_member_ids(team.at())? {
-                return Ok(Some(members));
-            }
-            match self.sentry.find(team.at())? {
-                Some(now) => self.sentry.team_member_ids(now.at()),
-                None => Ok(None),
-            }
-        })?;
-        let read = teams.iter().zip(read).filter_map(|(team, members)| Some((team.id, members?)));
-        Ok(read.collect())
     }
 
     /// Teams that are bound, or being made, or would be bound if a person let them, that the snapshot does not show, and that
@@ -269,5 +248,5 @@ fn panicked() -> Trouble {
 
 fn trouble(kind: TroubleKind, why: String) -> Trouble {
     let exchange = crate::upstream::Exchange { call: "comparison".into(), answer: why.clone() };
-    Trouble { kind, why, exchange }
+    Trouble::new(kind, why, exchange)
 }

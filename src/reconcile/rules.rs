@@ -22,7 +22,7 @@ pub fn of(settings: &Settings) -> Rules {
     let sources: Vec<_> = settings.identity.iter().map(|source: &Source| source.name()).collect();
     Rules {
         remove: remove.into(),
-        trust: if settings.trust_unverified { "primary" } else { "never" }.into(),
+        trust: settings.trust_unverified.name().into(),
         teams: settings.teams.to_string().into(),
         children: if settings.child_members { "all" } else { "direct" }.into(),
         identity: sources.join(",").into(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
+use super::in_team::By;
 use super::judge::{self, judge, Measure};
 use super::part::{Part, Run, Shown, Task};
 use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
@@ -15,7 +16,8 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::guard;
 use crate::heard::LAG;
-use crate::identity::Identity;
+use crate::identity::search::Depth;
+use crate::identity::{Identity, BARRED};
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::plan::WantedTeam;
 use crate::sentry::Team;
@@ -89,6 +91,8 @@ pub struct Reconciled {
     pub counts: Counts,
     /// Nothing of it was carried out, because of a pause.
     pub paused: bool,
+    /// How it was read who is in Sentry's teams.
+    pub by: By,
     /// How its parts stand.
     pub run: Arc<Run>,
 }
@@ -103,7 +107,9 @@ impl Engine {
         let wishes = self.state(|state| state.people.wishes().collect());
         let bindings: Vec<_> = self
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
-        let both = self.read_both(&org.login, progress)?;
+        // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
+        let depth = if serving { Depth::Bounded } else { Depth::Whole };
+        let both = self.read_both(&org.login, depth, progress)?;
         self.ask_for_ids(bindings.iter().map(|(_, binding)| binding), &both.sentry.teams);
         self.learn_unused(&both);
         if both.sentry.listed {
@@ -183,7 +189,8 @@ impl Engine {
         if paused {
             summary += "; paused: none of it was carried out";
         }
-        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, run };
+        let by = comparison.both.by.clone();
+        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, by, run };
         *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
@@ -398,12 +405,14 @@ impl Engine {
         let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.facts.slug));
         for team in mirrored {
             for user in &team.members {
-                if let Some(
-                    Identity::Absent { why } | Identity::Unknown { why } | Identity::Conflict { why },
-                ) = both.people.get(user)
-                {
-                    wanted.insert((team.facts.id, *user), why);
-                }
+                let why = match both.people.get(user) {
+                    Some(
+                        Identity::Absent { why, .. } | Identity::Unknown { why } | Identity::Conflict { why },
+                    ) => why,
+                    Some(Identity::Barred { .. }) => BARRED,
+                    Some(Identity::Matched { .. }) | None => continue,
+                };
+                wanted.insert((team.facts.id, *user), why);
             }
         }
         let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.state(|state| {
@@ -474,7 +483,11 @@ impl Engine {
             Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => {
                 tasks.push(Task::End { slug: team.slug.clone() });
             }
-            Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
+            Step::Keep
+            | Step::Conflict { .. }
+            | Step::Locked { .. }
+            | Step::Wait { .. }
+            | Step::NotVisible => {}
         }
         tasks.extend(team.add.iter().cloned().map(Task::Add));
         let removals = team.remove.iter().filter(|removal| removal.held.is_none());

@@ -247,7 +247,7 @@ impl Sentry {
             call: format!("GET {}", self.team_path(at.id.to_string().as_str())),
             answer: why.clone(),
         };
-        Err(Trouble { kind: TroubleKind::Later(HELD_FOR), why, exchange })
+        Err(Trouble::new(TroubleKind::Later(HELD_FOR), why, exchange))
     }
 
     fn listed(&self, id: SentryTeamId) -> Result<Option<Team>, Trouble> {

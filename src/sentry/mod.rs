@@ -5,6 +5,8 @@
 
 pub mod ids;
 pub mod look;
+mod outcome;
+pub mod scim;
 pub mod scopes;
 mod wire;
 
@@ -14,24 +16,32 @@ pub(crate) use wire::{read_anything, EXAMPLES};
 use std::cell::Cell;
 use std::sync::Arc;
 
+pub use outcome::{Added, Created, Deleted, Invited, Linked, Removed, Renamed};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::address::Address;
 use crate::config::values::BaseUrl;
 use crate::escape::path_part;
-use crate::ids::{MemberId, SentrySlug, SentryTeamId};
+use crate::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::pause::Permit;
 use crate::secret::Secret;
+use crate::upstream::first_answer::Heard;
 use crate::upstream::pace::Method;
+use crate::upstream::redirect::SENTRY_ADDRESS;
 use crate::upstream::tls::Way;
-use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream};
+use crate::upstream::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
 use crate::verdict::{Asked, Verdict};
 use ids::{Ids, TeamAt};
 
 /// A list is at most so many pages of 100, more people than any organisation has; more is an endless loop of a broken
 /// server.
 const MOST_PAGES: usize = 3_000;
+
+/// What to do where the organisation is not there.
+pub const NO_ORGANISATION: &str =
+    "correct SENTRY_ORG_SLUG (the part before .sentry.io) if it is wrong or was renamed; if the organisation has moved to \
+     another region, set SENTRY_URL to that region's address, or to https://sentry.io, which finds every region";
 
 /// One Sentry organisation.
 pub struct Sentry {
@@ -54,6 +64,8 @@ pub struct Team {
     pub name: String,
     /// How many people are in it, as Sentry counts: deactivated ones too.
     pub member_count: Option<u64>,
+    /// An identity provider manages it: it is never adopted, renamed or deleted.
+    pub locked: bool,
     /// The slugs of its projects, where asked for and told.
     pub projects: Option<Vec<String>>,
 }
@@ -67,10 +79,37 @@ pub struct Member {
     pub primary: Option<String>,
     /// Addresses that Sentry has verified.
     pub verified: Vec<String>,
-    /// GitHub logins that somebody linked with the user in Sentry.
-    pub logins: Vec<String>,
+    /// GitHub accounts that are linked with the user in Sentry.
+    pub links: Vec<Link>,
+    /// Their role lets them be in no team.
+    pub no_teams: bool,
     /// What kind of row it is.
     pub standing: Standing,
+}
+
+/// A GitHub account that is linked with a user in Sentry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its login, when it was linked.
+    pub login: String,
+    /// Its id, where Sentry knows it.
+    pub user: Option<GithubUserId>,
+}
+
+impl Member {
+    /// Whether the list of members shows that they have an address.
+    pub fn shows(&self, address: &Address) -> bool {
+        self.primary.iter().chain(&self.verified).any(|shown| address.is(shown))
+    }
+}
+
+/// A member whom a search by address has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Who.
+    pub member: Member,
+    /// The name that Sentry shows.
+    pub name: String,
 }
 
 /// What kind of membership row it is.
@@ -91,84 +130,6 @@ pub struct Written<T> {
     pub outcome: T,
     /// For the audit log.
     pub exchange: Exchange,
-}
-
-/// What came of creating a team.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Created {
-    /// It is there now.
-    New(Team),
-    /// The slug was taken.
-    Taken,
-}
-
-/// What came of renaming a team.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Renamed {
-    /// It has its new slug. The id tells whether it was the right team.
-    Done(Team),
-    /// The slug belongs to another team.
-    Taken,
-    /// No team has the old slug.
-    Missing,
-    /// An identity provider manages the team.
-    Locked,
-}
-
-/// What came of deleting a team.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    /// It is gone.
-    Done,
-    /// It was gone.
-    Missing,
-    /// An identity provider manages the team.
-    Locked,
-}
-
-/// What came of putting a member into a team.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Added {
-    /// In it now; the team that was hit.
-    New(Team),
-    /// Was in it.
-    Already,
-    /// Sentry only filed an access request.
-    Requested,
-    /// An identity provider manages the team.
-    Locked,
-    /// Team or member, or both, are not there.
-    Missing,
-}
-
-/// What came of giving a team a project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linked {
-    /// The team has it now.
-    Done,
-    /// Team or project, or both, are not there.
-    Missing,
-}
-
-/// What came of an invite.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Invited {
-    /// The open invite, which is a member with a state of its own.
-    New(Member),
-    /// Somebody has this address in Sentry, or an invite.
-    Already,
-}
-
-/// What came of taking a member out of a team.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Removed {
-    /// Not in it now; whether it was before, Sentry does not tell. The team that was hit, unless the answer was a 204
-    /// without a body.
-    Done(Option<Team>),
-    /// An identity provider manages the team.
-    Locked,
-    /// Team or member, or both, are not there.
-    Missing,
 }
 
 impl Sentry {
@@ -202,8 +163,44 @@ impl Sentry {
         format!("{}/organizations/{}/{rest}", self.api, self.org)
     }
 
+    /// Asks about something in the organisation. A gateway that answers with nothing is met here, for every call.
+    fn ask(&self, asked: Asked, request: &Request) -> Reply {
+        let reply = self.host.ask(asked, request);
+        match reply.verdict {
+            Verdict::Nowhere => Reply { verdict: self.why_nothing(), ..reply },
+            _ => reply,
+        }
+    }
+
+    /// What an answer without a word means. The organisation itself, asked once, tells: if there is nothing either, it is not
+    /// here, and nothing else will be answered; otherwise it was this call alone, and the thing asked for may well be there.
+    fn why_nothing(&self) -> Verdict {
+        let path = self.org_path("?detailed=0");
+        let reply = self.host.ask(Asked::Sentry, &Request::get(path.clone()));
+        match reply.verdict {
+            Verdict::Nowhere => {
+                let mut why = format!(
+                    "Sentry knows no organisation `{}` (404 without a body, asked twice): {NO_ORGANISATION}",
+                    self.org
+                );
+                if self.host.heard() != Heard::TheApi {
+                    why.push_str(&format!("; or correct SENTRY_URL: {SENTRY_ADDRESS}"));
+                }
+                self.host.refuse_for(&why, POSTPONED);
+                Verdict::Refused(why)
+            }
+            Verdict::Missing => Verdict::Refused(self.no_organisation(path).why),
+            // Whether the token may see more of it is another question.
+            Verdict::Done | Verdict::Denied(_) => {
+                let why = "404 without a body from a gateway, though it has the organisation: asked again in 5 minutes";
+                Verdict::Postponed(why.into())
+            }
+            verdict => verdict,
+        }
+    }
+
     fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
-        let reply = self.host.ask(Asked::Sentry, &Request::get(path));
+        let reply = self.ask(Asked::Sentry, &Request::get(path));
         match reply.verdict {
             Verdict::Done => parsed(reply).map(|(row, _)| Some(row)),
             Verdict::Missing => Ok(None),
@@ -231,10 +228,16 @@ impl Sentry {
         }
     }
 
-    /// The scopes of the token; `None` where Sentry does not tell.
+    /// The scopes of the token; `None` where Sentry does not tell, as on the own hosts of sentry.io's regions.
     pub fn scopes(&self) -> Result<Option<Vec<String>>, Trouble> {
-        let row: Option<wire::TokenRow> = self.get(format!("{}/", self.api))?;
-        Ok(row.and_then(|row| row.auth).map(|auth| auth.scopes))
+        let reply = self.host.ask(Asked::Sentry, &Request::get(format!("{}/", self.api)));
+        match reply.verdict {
+            Verdict::Done => {
+                parsed(reply).map(|(row, _): (wire::TokenRow, _)| row.auth.map(|auth| auth.scopes))
+            }
+            Verdict::Missing | Verdict::Nowhere => Ok(None),
+            _ => Err(reply.into_trouble()),
+        }
     }
 
     /// All teams; `None` where the token may not list them, which needs *Organization: Read*.
@@ -259,23 +262,23 @@ impl Sentry {
 
     /// Sentry does not know the organisation: nothing will work until somebody corrects its slug.
     pub fn no_organisation(&self, path: String) -> Trouble {
-        let why = format!("Sentry knows no organisation `{}`: correct SENTRY_ORG_SLUG", self.org);
+        let why = format!("Sentry knows no organisation `{}`: {NO_ORGANISATION}", self.org);
         self.host.refuse(&why);
         let exchange = Exchange { call: format!("GET {path}"), answer: "404".into() };
-        Trouble { kind: TroubleKind::Refused, why, exchange }
+        Trouble::new(TroubleKind::Refused, why, exchange)
     }
 
-    /// Everybody who bears an address, verified or not. `None` if the address has characters that Sentry's search
-    /// would read as something else.
-    pub fn members_bearing(&self, address: &Address) -> Result<Option<Vec<Member>>, Trouble> {
-        let plain = |c: char| c.is_alphanumeric() || "@.-_+'~!$&/=".contains(c);
-        if !address.as_str().chars().all(plain) {
-            return Ok(None);
-        }
-        let query = path_part(&format!("email:{address}"));
+    /// Everybody who has one of these addresses, as a primary one or another one, verified or not. The rows do not say which
+    /// address they answer. [`crate::identity::search`] knows which addresses can be asked for, and how many at once.
+    pub fn members_with(&self, addresses: &[Address]) -> Result<Vec<Hit>, Trouble> {
+        let words: Vec<_> = addresses.iter().map(|address| format!("email:{address}")).collect();
+        let query = path_part(&words.join(" "));
         let path = self.org_path(&format!("members/?query={query}&expand=externalUsers"));
-        let pages = self.pages(&path, wire::MemberRow::into_member)?;
-        Ok(Some(pages.unwrap_or_default()))
+        match self.pages(&path, wire::MemberRow::into_hit)? {
+            Some(hits) => Ok(hits),
+            // Nobody at all is an empty list.
+            None => Err(broken(path, "Sentry answered 404 to a search for members".into())),
+        }
     }
 
     /// Everybody in a team, open and expired invites included; `None` if there is no such team.
@@ -333,7 +336,7 @@ impl Sentry {
         let mut next = path.to_string();
         let mut last = None;
         for number in 0..MOST_PAGES {
-            let reply = self.host.ask(Asked::Sentry, &Request::get(next.clone()));
+            let reply = self.ask(Asked::Sentry, &Request::get(next.clone()));
             match reply.verdict {
                 Verdict::Done => {}
                 Verdict::Missing => return Ok(None),
@@ -368,7 +371,7 @@ impl Sentry {
         path: String,
         body: Option<serde_json::Value>,
     ) -> Reply {
-        self.host.ask(asked, &Request { method, path, body })
+        self.ask(asked, &Request { method, path, body })
     }
 
     /// Makes a team. Name and slug are always given: with a name alone, a repeated call would make another team.
@@ -476,7 +479,14 @@ impl Sentry {
                 }
             }
             Verdict::Never(_) if said.contains("already") => Ok(written(reply, Invited::Already)),
-            Verdict::Never(_) if said.contains("do not have permission") => {
+            // A 403 that is about the organisation and not the caller has a field of that name.
+            Verdict::Denied(_) if reply.answer.names("organization") => {
+                Ok(written(reply, Invited::NotInPlan))
+            }
+            Verdict::Never(_) if reply.answer.status == 402 => Ok(written(reply, Invited::NotInPlan)),
+            Verdict::Never(_)
+                if said.contains("do not have permission") || said.contains("okens are restricted") =>
+            {
                 Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
             }
             _ => Err(reply.into_trouble()),
@@ -529,5 +539,5 @@ fn unreadable(path: String) -> Trouble {
 
 fn broken(path: String, why: String) -> Trouble {
     let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
-    Trouble { kind: TroubleKind::Unknown, why, exchange }
+    Trouble::new(TroubleKind::Unknown, why, exchange)
 }

@@ -1,7 +1,17 @@
 //! Which scopes the mirror needs of its Sentry token, what for, and where each is ticked. Pure.
 //!
+//! A refusal may name them itself, and Sentry may tell all of a token's when asked; some hosts do neither.
+//!
 //! Scopes do not include one another in Sentry's checks, so each is asked for by its own name; the organisation scopes
 //! that stand for the same right are accepted.
+
+use std::time::{Duration, Instant};
+
+/// How often Sentry is asked which scopes the token has.
+pub const ASKED_EVERY: Duration = Duration::from_secs(60);
+/// A server that fails to tell the scopes for so long is taken for one that does not tell them: what waits for them would
+/// wait for ever.
+const FAILS_FOR: Duration = Duration::from_secs(600);
 
 /// A right that the mirror needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +65,59 @@ pub fn lacking(scopes: &[String]) -> Vec<Needed> {
     NEEDED.into_iter().filter(|needed| !has(scopes, needed.any)).collect()
 }
 
+/// What a refusal means that names the scopes of which one would have been enough; `None` if the mirror needs none of them.
+pub fn lacked(sufficient: &[String]) -> Option<Needed> {
+    NEEDED.into_iter().find(|needed| sufficient.iter().any(|scope| scope == needed.scope))
+}
+
+/// What is known of a token's scopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// These.
+    Scopes(Vec<String>),
+    /// Sentry does not tell them.
+    Untold,
+    /// Sentry could not be asked just now.
+    NotNow,
+}
+
+/// What Sentry said when it was asked for the scopes.
+#[derive(Debug, Default)]
+pub struct Told {
+    asked: Option<Instant>,
+    known: Option<Option<Vec<String>>>,
+    fails_since: Option<Instant>,
+}
+
+impl Told {
+    /// Whether it is time to ask.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.asked.is_none_or(|at| now.saturating_duration_since(at) >= ASKED_EVERY)
+    }
+
+    /// The answer; `None` within it where the server does not tell, `Err` where it could not be asked.
+    pub fn learn<E>(&mut self, told: Result<Option<Vec<String>>, E>, now: Instant) {
+        match told {
+            Ok(known) => *self = Self { asked: Some(now), known: Some(known), fails_since: None },
+            // What was known may not be so any more, and is asked for again at once.
+            Err(_) => {
+                *self = Self { fails_since: self.fails_since.or(Some(now)), ..Self::default() };
+            }
+        }
+    }
+
+    /// What is known.
+    pub fn known(&self, now: Instant) -> Known {
+        let fails_long = |since: Instant| now.saturating_duration_since(since) >= FAILS_FOR;
+        match &self.known {
+            Some(Some(scopes)) => Known::Scopes(scopes.clone()),
+            Some(None) => Known::Untold,
+            None if self.fails_since.is_some_and(fails_long) => Known::Untold,
+            None => Known::NotNow,
+        }
+    }
+}
+
 /// Whether such a token may list all teams, and read the organisation's settings.
 pub fn may_list_teams(scopes: &[String]) -> bool {
     has(scopes, &LISTS_TEAMS)
@@ -79,5 +142,37 @@ mod tests {
         assert_eq!(lacks, ["team:write", "member:read"]);
         assert!(may_list_teams(&scopes(&["org:read"])) && !may_list_teams(&scopes(&original)));
         assert_eq!(may_invite(&scopes(&original)), (false, true));
+    }
+
+    #[test]
+    fn a_refusal_names_what_the_mirror_lacks() {
+        let of = |named: &[&str]| {
+            let named: Vec<_> = named.iter().map(|scope| scope.to_string()).collect();
+            lacked(&named).map(|needed| needed.scope)
+        };
+        assert_eq!(of(&["org:read", "org:write", "team:write"]), Some("team:write"));
+        assert_eq!(of(&["org:read", "org:write", "org:admin", "team:admin"]), Some("team:admin"));
+        assert_eq!(of(&["member:read", "member:write", "member:admin"]), Some("member:read"));
+        assert_eq!(of(&["project:write", "project:admin"]), None);
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn scopes_that_can_not_be_had_are_not_waited_for_for_ever() {
+        let (mut told, start) = (Told::default(), Instant::now());
+        let at = |secs| start + Duration::from_secs(secs);
+        assert!(told.is_due(start));
+        told.learn(Ok::<_, ()>(Some(vec!["org:read".into()])), start);
+        assert_eq!(told.known(at(30)), Known::Scopes(vec!["org:read".into()]));
+        assert!(!told.is_due(at(59)) && told.is_due(at(60)));
+        told.learn(Err(()), at(60));
+        assert!(told.is_due(at(61)), "a failure is no answer");
+        told.learn(Err(()), at(600));
+        assert_eq!(told.known(at(659)), Known::NotNow);
+        assert_eq!(told.known(at(660)), Known::Untold);
+        told.learn(Ok::<_, ()>(None), at(700));
+        assert_eq!(told.known(at(700)), Known::Untold);
+        told.learn(Err(()), at(800));
+        assert_eq!(told.known(at(1399)), Known::NotNow, "it was answered in between");
     }
 }

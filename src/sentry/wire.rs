@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::ids::{MemberId, SentrySlug, SentryTeamId};
-use crate::sentry::{Member, Standing, Team};
+use crate::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::sentry::{Hit, Link, Member, Standing, Team};
 use crate::upstream::link::{behind, Behind};
 
 #[derive(Deserialize)]
@@ -16,6 +16,19 @@ pub(super) struct TeamRow {
     member_count: Option<u64>,
     #[serde(default)]
     projects: Option<Vec<ProjectRow>>,
+    #[serde(default)]
+    flags: Option<FlagsRow>,
+}
+
+/// What else is in it does not matter, nor does a form of it that nobody knows.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FlagsRow {
+    Known {
+        #[serde(rename = "idp:provisioned")]
+        provisioned: bool,
+    },
+    Other(serde::de::IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -30,6 +43,7 @@ impl TeamRow {
             name: self.name.unwrap_or_else(|| self.slug.to_string()),
             slug: self.slug,
             member_count: self.member_count,
+            locked: matches!(self.flags, Some(FlagsRow::Known { provisioned: true })),
             projects: self
                 .projects
                 .map(|projects| projects.into_iter().map(|project| project.slug).collect()),
@@ -37,17 +51,24 @@ impl TeamRow {
     }
 }
 
+/// The role whose people can be in no team.
+const NO_TEAMS: &str = "billing";
+
 #[derive(Deserialize)]
 pub(super) struct MemberRow {
     id: String,
     #[serde(default)]
     email: Option<String>,
     #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
     user: Option<UserRow>,
     #[serde(default)]
     pending: bool,
     #[serde(default)]
     expired: bool,
+    #[serde(rename = "orgRole", default)]
+    role: Option<String>,
     #[serde(rename = "externalUsers", default)]
     external_users: Vec<ExternalRow>,
     /// In the list of a team's people: that team's.
@@ -76,9 +97,16 @@ struct ExternalRow {
     provider: String,
     #[serde(rename = "externalName", default)]
     name: String,
+    #[serde(rename = "externalId", default)]
+    id: Option<String>,
 }
 
 impl MemberRow {
+    pub(super) fn into_hit(mut self) -> Option<Hit> {
+        let name = self.name.take().unwrap_or_default();
+        Some(Hit { name, member: self.into_member()? })
+    }
+
     pub(super) fn into_member(self) -> Option<Member> {
         let standing = match (self.pending || self.user.is_none(), self.expired) {
             (_, true) => Standing::Expired,
@@ -92,12 +120,17 @@ impl MemberRow {
         // Collected in place, the list would keep the room of the rows that it was made from.
         verified.shrink_to_fit();
         // `github` and `github_enterprise`; the name of a person begins with an @, that of a team has a slash.
-        let logins = self.external_users.into_iter().filter(|row| row.provider.starts_with("github"));
+        let links = self.external_users.into_iter().filter(|row| row.provider.starts_with("github"));
+        let link = |row: ExternalRow| {
+            let user = row.id.and_then(|id| id.parse().ok()).map(GithubUserId);
+            Some(Link { login: row.name.strip_prefix('@')?.into(), user })
+        };
         Some(Member {
             id: MemberId(self.id.parse().ok()?),
             primary,
             verified,
-            logins: logins.filter_map(|row| row.name.strip_prefix('@').map(String::from)).collect(),
+            links: links.filter_map(link).collect(),
+            no_teams: self.role.as_deref() == Some(NO_TEAMS),
             standing,
         })
     }
@@ -142,8 +175,9 @@ pub(super) fn next_cursor(link: Option<&str>, rows: usize, number: usize) -> Res
 #[cfg(test)]
 pub(crate) const EXAMPLES: &[&str] = &[
     r#"[{"id":"4","email":"A@x","user":{"id":"5","email":"A@x","emails":[{"id":"1","email":"A@x","is_verified":false}]},"pending":false,"expired":false,"externalUsers":[{"provider":"github","externalName":"@octo"}]}]"#,
-    r#"[{"id":"7","slug":"crew","name":"Crew","memberCount":2,"projects":[{"id":"1","slug":"shop"}]}]"#,
+    r#"[{"id":"7","slug":"crew","name":"Crew","memberCount":2,"flags":{"idp:provisioned":true},"projects":[{"id":"1","slug":"shop"}]}]"#,
     r#"<http://x/?&cursor=100:1:0>; rel="next"; results="true"; cursor="100:1:0""#,
+    super::scim::EXAMPLE,
 ];
 
 /// Reads any bytes as every kind of row.
@@ -156,6 +190,7 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     let members = serde_json::from_slice::<Vec<MemberRow>>(bytes);
     drop(members.map(|rows| rows.into_iter().map(MemberRow::into_member).collect::<Vec<_>>()));
     drop(serde_json::from_slice::<AuthRow>(bytes));
+    super::scim::read_anything(bytes);
     drop(next_cursor(Some(&String::from_utf8_lossy(bytes)), 1, 0));
 }
 
@@ -194,6 +229,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_team_of_an_identity_provider_is_told_by_its_flag_alone() {
+        for (flags, locked) in [
+            ("", false),
+            (r#","flags":{"idp:provisioned":true}"#, true),
+            (r#","flags":{"idp:provisioned":false,"other":true}"#, false),
+            (r#","flags":{"other":true}"#, false),
+            (r#","flags":null"#, false),
+            (r#","flags":[1]"#, false),
+            (r#","flags":{"idp:provisioned":"x"}"#, false),
+        ] {
+            let row: TeamRow =
+                serde_json::from_str(&format!(r#"{{"id":"7","slug":"crew"{flags}}}"#)).unwrap();
+            assert_eq!(row.into_team().unwrap().locked, locked, "{flags}");
+        }
+    }
+
     fn member(json: &str) -> Member {
         serde_json::from_str::<MemberRow>(json).unwrap().into_member().unwrap()
     }
@@ -202,12 +254,14 @@ mod tests {
     fn rows_of_every_kind_are_read() {
         let full = member(
             r#"{"id":"4","email":"A@x","user":{"id":"5","email":"A@x","emails":[{"id":"1","email":"A@x","is_verified":false},
-               {"id":"2","email":"b@x","is_verified":true}]},"pending":false,"expired":false,
-               "externalUsers":[{"provider":"github","externalName":"@octo"},{"provider":"slack","externalName":"@s"}]}"#,
+               {"id":"2","email":"b@x","is_verified":true}]},"pending":false,"expired":false,"orgRole":"billing",
+               "externalUsers":[{"provider":"github","externalName":"@octo","externalId":"583231"},{"provider":"slack","externalName":"@s"}]}"#,
         );
         assert_eq!((full.id, full.standing), (MemberId(4), Standing::Member));
         assert_eq!(full.primary.as_deref(), Some("A@x"));
-        assert_eq!((full.verified, full.logins), (vec!["b@x".to_string()], vec!["octo".to_string()]));
+        let link = Link { login: "octo".into(), user: Some(GithubUserId(583_231)) };
+        assert_eq!((full.verified, full.links), (vec!["b@x".to_string()], vec![link]));
+        assert!(full.no_teams && !member(r#"{"id":"4","orgRole":"member"}"#).no_teams);
         let invited = member(r#"{"id":"40","email":"p@x","user":null,"pending":true,"expired":false}"#);
         assert_eq!((invited.standing, invited.primary.as_deref()), (Standing::Invited, Some("p@x")));
         let expired = member(r#"{"id":"42","email":"e@x","user":null,"pending":true,"expired":true}"#);

@@ -509,8 +509,10 @@ pub struct Match {
 pub enum Source {
     /// `SYNC_USER_MAP`.
     Map,
-    /// External users of Sentry's GitHub integration.
+    /// External users of Sentry's GitHub integration, by the GitHub user's id.
     Sentry,
+    /// The same by login alone: made by hand, or guessed by Sentry. Asked just before [`Source::Public`], and as weak.
+    SentryLogin,
     /// The organisation's single sign-on.
     Saml,
     /// Addresses on the organisation's verified domains.
@@ -520,11 +522,17 @@ pub enum Source {
 }
 
 impl Source {
+    /// Whether anybody could have written what it says: nobody is taken out of a team by a comparison for it.
+    pub fn is_weak(self) -> bool {
+        matches!(self, Source::SentryLogin | Source::Public)
+    }
+
     /// The name in `SYNC_IDENTITY`, logs and reports.
     pub fn name(self) -> &'static str {
         match self {
             Source::Map => "map",
             Source::Sentry => "sentry",
+            Source::SentryLogin => "sentry-login",
             Source::Saml => "saml",
             Source::Verified => "verified",
             Source::Public => "public",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::event::{Change, Event};
+use crate::heard::LAG;
 use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::{Binding, Delivery, Fate, Intent};
 
@@ -43,6 +44,17 @@ pub struct Gone {
     pub was: Option<Binding>,
     /// When.
     pub at: Timestamp,
+}
+
+impl Gone {
+    /// For how long a replica may still show the team. An end in the future tells of a clock that was wrong: no time at all,
+    /// or the team would stay away until that hour has come.
+    pub fn settles_in(&self, now: Timestamp) -> Duration {
+        if self.at > now {
+            return Duration::ZERO;
+        }
+        LAG.saturating_sub(now.since(self.at))
+    }
 }
 
 /// The latest word of the deliveries on one team. In payload mode it is the truth.

@@ -331,6 +331,8 @@ mod tests {
             stuck: 0,
             unseen: 0,
             paused: false,
+            members_by: "teams",
+            members_read: String::new(),
             open,
             written: 0,
             adopted: 0,

@@ -1,7 +1,7 @@
 //! What would match somebody whom Sentry does not know. Pure.
 
 use crate::escape::plain;
-use crate::identity::{MANAGED, NOBODY_BEARS};
+use crate::identity::{BARRED, MANAGED, NOBODY_BEARS, SECOND};
 use crate::state::record::Source;
 
 /// Every source, where it is not known which ones are on.
@@ -9,14 +9,20 @@ pub const ALL: [Source; 5] = [Source::Map, Source::Sentry, Source::Saml, Source:
 
 /// What a person can do, by the reason why nobody was matched and by the sources that are on.
 pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
+    if why == BARRED {
+        return "give them another role in Sentry".into();
+    }
     let has = |source| order.contains(&source);
     let login = plain(login, 60);
     let mut ways: Vec<String> = Vec::new();
     let knows_address = why.starts_with(NOBODY_BEARS);
+    let is_second = why.starts_with(SECOND);
+    let knows_address = knows_address || is_second;
     let is_conflict = !knows_address && !why.starts_with("no address is known");
     // An invite at the address with GitHub's tag would make a second account.
     if knows_address && !why.contains(MANAGED) {
         ways.push(match why.contains("(there is ") {
+            _ if is_second => "have them make it their primary address in Sentry".into(),
             true => "have the address verified in Sentry, or the invite renewed".into(),
             false => "invite that address to Sentry, or have it added to their account there".into(),
         });
@@ -29,6 +35,9 @@ pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
     }
     if has(Source::Sentry) && !is_conflict {
         ways.push("link the GitHub account in Sentry".into());
+    }
+    if is_second {
+        ways.push("set SYNC_TRUST_UNVERIFIED=any for everybody".into());
     }
     if !knows_address && !is_conflict && (has(Source::Verified) || has(Source::Public)) {
         ways.push(match has(Source::Verified) {
@@ -64,6 +73,11 @@ mod tests {
                 "no address is known from map, verified",
                 &[Source::Map, Source::Verified],
                 "add `zoe` with their Sentry address to SYNC_USER_MAP; or an e-mail of the organisation's verified domain on GitHub",
+            ),
+            (
+                &format!("{SECOND} public only as a second address of member 7 (w…@acme.test): z…@home.test"),
+                &[Source::Map, Source::Public],
+                "have them make it their primary address in Sentry; or add `zoe` with their Sentry address to SYNC_USER_MAP; or set SYNC_TRUST_UNVERIFIED=any for everybody",
             ),
             ("no address is known from public", &[Source::Public], "a public e-mail on GitHub"),
             (

@@ -176,6 +176,10 @@ pub struct LastReconcile {
     pub unseen: usize,
     /// Nothing of it was carried out, because of a pause.
     pub paused: bool,
+    /// How it was read who is in Sentry's teams: `scim`, or `teams` one by one.
+    pub members_by: &'static str,
+    /// The same in words, with the reason.
+    pub members_read: String,
     /// Teams with something still to be done.
     pub open: usize,
     /// Changes that were made in Sentry.
@@ -416,6 +420,8 @@ impl LastReconcile {
             stuck: last.counts.stuck,
             unseen: last.counts.unseen,
             paused: last.paused,
+            members_by: last.by.name(),
+            members_read: last.by.to_string(),
             open: tally.open,
             written: tally.written,
             adopted: tally.adopted,

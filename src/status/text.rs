@@ -99,6 +99,7 @@ impl Status {
                 _ => String::new(),
             };
             let _ = writeln!(text, "last comparison: {at}{ago}; it found: {summary}");
+            let _ = writeln!(text, "  who is in Sentry's teams was read {}", Safe(&last.members_read));
             if *differences > 0 {
                 let made = counted(*written, "change", "changes");
                 let bound = match adopted {

@@ -47,6 +47,14 @@ pub struct Headers {
     pub accepted_permissions: Option<String>,
     /// `github-authentication-token-expiration`.
     pub token_expires: Option<String>,
+    /// `WWW-Authenticate` of a refusal for want of a scope: those of which any one would have been enough.
+    pub sufficient_scopes: Vec<String>,
+    /// `X-Sentry-Proxy-URL`: where sentry.io passed the call on to, the address of the organisation's region.
+    pub passed_on_to: Option<String>,
+    /// `X-Sentry-Deprecation-Date`: since when, or from when on, a call is not answered any more.
+    pub retired_since: Option<String>,
+    /// `X-Sentry-Replacement-Endpoint`: what to call instead.
+    pub replacement: Option<String>,
     /// A header that only GitHub's own servers send is there.
     pub is_githubs: bool,
 }
@@ -81,6 +89,10 @@ impl Headers {
                 "x-oauth-scopes" => headers.oauth_scopes = Some(value.into()),
                 "x-accepted-github-permissions" => headers.accepted_permissions = Some(value.into()),
                 "github-authentication-token-expiration" => headers.token_expires = Some(value.into()),
+                "www-authenticate" => headers.sufficient_scopes.extend(insufficient_scope(value)),
+                "x-sentry-proxy-url" => headers.passed_on_to = Some(value.into()),
+                "x-sentry-deprecation-date" => headers.retired_since = Some(value.into()),
+                "x-sentry-replacement-endpoint" => headers.replacement = Some(value.into()),
                 "x-github-request-id" | "x-github-media-type" => headers.is_githubs = true,
                 _ => {}
             }
@@ -105,10 +117,32 @@ fn is_json(content_type: &str) -> bool {
     kind == "application/json" || kind.ends_with("+json")
 }
 
+/// The scopes in `Bearer error="insufficient_scope", scope="a b"`; none in any other challenge.
+fn insufficient_scope(challenge: &str) -> Vec<String> {
+    let params = challenge.split(',').filter_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        // The scheme stands before the first name.
+        Some((name.split_whitespace().next_back()?, value.trim().trim_matches('"')))
+    });
+    let params: Vec<_> = params.collect();
+    let value = |wanted: &str| {
+        params.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+    };
+    match (value("error"), value("scope")) {
+        (Some("insufficient_scope"), Some(scopes)) => scopes.split_whitespace().map(String::from).collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl Answer {
     /// The body, if it claims to be JSON and is.
     pub fn json(&self) -> Option<serde_json::Value> {
         self.headers.json.then(|| serde_json::from_slice(&self.body).ok())?
+    }
+
+    /// Whether the body is a JSON object with this field.
+    pub fn names(&self, field: &str) -> bool {
+        self.json().is_some_and(|body| body.get(field).is_some())
     }
 
     /// The code that Sentry gives some refusals: `{"detail": {"code": …}}`.
@@ -234,6 +268,25 @@ mod tests {
     #[test]
     fn long_bodies_are_cut() {
         assert_eq!(answer(&"x".repeat(100_000)).said().len(), 200);
+    }
+
+    #[test]
+    fn a_challenge_names_the_scopes_that_would_be_enough() {
+        for (challenge, scopes) in [
+            (
+                r#"Bearer error="insufficient_scope", scope="org:read team:write""#,
+                &["org:read", "team:write"][..],
+            ),
+            (r#"bearer realm="api", scope="a",ERROR=insufficient_scope"#, &["a"]),
+            (r#"Bearer error="invalid_token", scope="a""#, &[]),
+            (r#"Bearer error="insufficient_scope""#, &[]),
+            (r#"xBasic realm="api""#, &[]),
+            ("=,==, =", &[]),
+            ("", &[]),
+        ] {
+            let headers = Headers::pick([("www-authenticate", challenge)].into_iter());
+            assert_eq!(headers.sufficient_scopes, scopes, "{challenge}");
+        }
     }
 
     #[test]

@@ -13,8 +13,10 @@ pub mod pace;
 pub mod proxies;
 pub mod redirect;
 pub mod refusal;
+pub mod retired;
 pub mod tally;
 pub mod tls;
+mod trouble;
 pub mod window;
 
 use std::fmt;
@@ -37,7 +39,9 @@ use at_once::AtOnce;
 use first_answer::{FirstAnswer, Heard};
 use pace::{Health, Method, Pace};
 use refusal::{Policy, Refusal};
+use retired::RetiredCalls;
 use tally::Tally;
+pub use trouble::{Trouble, TroubleKind};
 
 /// Larger answers do not exist: a page of 100 Sentry members is some 120 KB, a GraphQL page of 50 teams some 2 MB.
 pub const BODY_LIMIT: u64 = 16 << 20;
@@ -51,6 +55,8 @@ const CALL: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many rate limits one call bears before its job is put aside.
 const TRIES: u32 = 10;
+/// When something is asked again that failed alone, while everything else goes on.
+pub const POSTPONED: Duration = Duration::from_secs(300);
 
 /// How an exchange in which the client panicked tells itself.
 const PANICKED: &str = "an internal error, as for want of a thread: see the log";
@@ -68,6 +74,7 @@ pub struct Upstream {
     headers: &'static [(&'static str, &'static str)],
     pace: Mutex<Pace>,
     at_once: Arc<AtOnce>,
+    retired: Arc<RetiredCalls>,
     first: Arc<FirstAnswer>,
     stopping: Condvar,
     stopped: AtomicBool,
@@ -166,6 +173,7 @@ impl Upstream {
             headers,
             pace: Mutex::default(),
             at_once: Arc::default(),
+            retired: Arc::default(),
             first: Arc::default(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
@@ -186,6 +194,7 @@ impl Upstream {
             headers: self.headers,
             pace: Mutex::default(),
             at_once: self.at_once.clone(),
+            retired: self.retired.clone(),
             first: self.first.clone(),
             stopping: Condvar::new(),
             stopped: AtomicBool::new(false),
@@ -194,6 +203,12 @@ impl Upstream {
             token_expires: Mutex::new(self.token_expires()),
             replaced: AtomicU64::new(0),
         }
+    }
+
+    /// The same API at another address, asked by somebody without a token.
+    pub fn without_token(&self, base: &BaseUrl) -> Self {
+        let authorization = RwLock::new(Secret::new(String::new()));
+        Self { base: base.clone(), authorization, first: Arc::default(), ..self.afresh() }
     }
 
     /// Whether the token begins like this: its kind is told by its first letters.
@@ -237,7 +252,7 @@ impl Upstream {
                 // It says nothing of the new one, and nothing was carried out.
                 continue;
             }
-            self.learn(asked, request.method, &reply);
+            self.learn(asked, request, &reply);
             tries += 1;
             match reply.verdict {
                 Verdict::Wait(wait) if wait <= PATIENCE && tries < TRIES => {}
@@ -290,6 +305,18 @@ impl Upstream {
         if self.pace().refused(why, Instant::now()) {
             log::error!("{}: {why}", self.name);
         }
+    }
+
+    /// The same for what changes more seldom than a token, and is tried again after this time.
+    pub fn refuse_for(&self, why: &str, pause: Duration) {
+        if self.pace().refused_for(why, pause, Instant::now()) {
+            log::error!("{}: {why}", self.name);
+        }
+    }
+
+    /// The calls that the host says it is retiring, a sentence each.
+    pub fn retired(&self) -> Vec<String> {
+        self.retired.all()
     }
 
     /// Calls go with this token from now on. Returns whether it is another one: what was said of the old one is
@@ -377,7 +404,10 @@ impl Upstream {
         let body = request.body.as_ref().map(serde_json::to_vec).transpose().map_err(std::io::Error::from)?;
         let uri = format!("{}{}", self.base.origin(), request.path);
         let mut builder = http::Request::builder().method(request.method.name()).uri(uri);
-        builder = builder.header("authorization", self.authorization().expose());
+        let authorization = self.authorization();
+        if !authorization.expose().is_empty() {
+            builder = builder.header("authorization", authorization.expose());
+        }
         for (name, value) in self.headers {
             builder = builder.header(*name, *value);
         }
@@ -403,7 +433,7 @@ impl Upstream {
         Ok(Answer { status, headers, body })
     }
 
-    fn learn(&self, asked: Asked, method: Method, reply: &Reply) {
+    fn learn(&self, asked: Asked, request: &Request, reply: &Reply) {
         let now = Instant::now();
         let headers = &reply.answer.headers;
         let told = told_of_the_token(&reply.verdict, headers);
@@ -412,7 +442,10 @@ impl Upstream {
         if let Some(expires) = &headers.token_expires {
             *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());
         }
-        let mut pace = self.pace();
+        if let Some(said) = self.retired.learn(request, headers) {
+            log::warn!("{}: {said}: look for a newer version of sentry-team-sync", self.name);
+        }
+        let (method, mut pace) = (request.method, self.pace());
         pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
         let is_used_up = headers.remaining == Some(0) && headers.told().is_none();
         if is_used_up && headers.retry_after.is_none() {
@@ -437,7 +470,9 @@ impl Upstream {
             }
             verdict => {
                 let is_over = match verdict {
-                    Verdict::Denied(_) | Verdict::Missing => pace.answered(),
+                    Verdict::Denied(_) | Verdict::Missing | Verdict::Nowhere | Verdict::Postponed(_) => {
+                        pace.answered()
+                    }
                     _ => pace.well(),
                 };
                 if is_over {
@@ -463,32 +498,6 @@ fn bearer(token: &Secret) -> Secret {
     Secret::new(format!("Bearer {}", token.expose()))
 }
 
-/// Why there is nothing to work with.
-#[derive(Clone, Debug)]
-pub struct Trouble {
-    /// What can be done about it.
-    pub kind: TroubleKind,
-    /// What the host said, or what happened to the call.
-    pub why: String,
-    /// The call.
-    pub exchange: Exchange,
-}
-
-/// What can be done about a [`Trouble`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TroubleKind {
-    /// Nothing took place; ask again after this time.
-    Later(Duration),
-    /// It may have taken place; look, then repeat.
-    Unknown,
-    /// The token or the address is wrong; everything that needs this host waits.
-    Refused,
-    /// The token may not do this one thing.
-    Denied,
-    /// It will never work.
-    Never,
-}
-
 impl Reply {
     /// Whose word a 403, 404 or 451 of GitHub's REST API is.
     pub fn refusal(&self) -> Option<Refusal> {
@@ -507,31 +516,6 @@ impl Reply {
     pub fn is_late(&self) -> bool {
         matches!(self.answer.status, 502 | 504)
             || self.answer.status == 0 && self.exchange.answer.starts_with(LATE)
-    }
-
-    /// The trouble that a verdict without a meaning of its own stands for.
-    pub fn into_trouble(self) -> Trouble {
-        let (kind, why) = match self.verdict {
-            Verdict::Wait(wait) => (TroubleKind::Later(wait), self.exchange.answer.clone()),
-            Verdict::Unknown(why) => (TroubleKind::Unknown, why),
-            Verdict::Refused(why) => (TroubleKind::Refused, why),
-            Verdict::Denied(why) => (TroubleKind::Denied, why),
-            Verdict::Never(why) => (TroubleKind::Never, why),
-            // Where these have a meaning, the caller has read it before.
-            Verdict::Missing | Verdict::Taken | Verdict::Locked | Verdict::Requested => {
-                (TroubleKind::Never, self.answer.brief())
-            }
-            Verdict::Done | Verdict::Already => {
-                (TroubleKind::Unknown, format!("{} with a body that can not be read", self.answer.status))
-            }
-        };
-        Trouble { kind, why, exchange: self.exchange }
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.exchange.call, self.why)
     }
 }
 

@@ -162,8 +162,13 @@ impl Pace {
 
     /// The host refuses the token or the address. Returns whether that is news.
     pub fn refused(&mut self, why: &str, now: Instant) -> bool {
+        self.refused_for(why, REFUSED_PAUSE, now)
+    }
+
+    /// The same, with another time before it is tried again.
+    pub fn refused_for(&mut self, why: &str, pause: Duration, now: Instant) -> bool {
         let news = !matches!(&self.pause, Some(Pause { refused: Some(known), .. }) if known == why);
-        let until = now + REFUSED_PAUSE;
+        let until = now + pause;
         self.pause = Some(Pause { until, trying: None, refused: Some(why.into()), why: why.into() });
         news
     }
@@ -252,6 +257,19 @@ mod tests {
         assert_eq!(pace.turn(Method::Get, now), REFUSED_PAUSE);
         assert_eq!(pace.turn(Method::Get, now + REFUSED_PAUSE), Duration::ZERO);
         assert_eq!(pace.health(), Health::Refused("no".into()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_tried_as_seldom_as_was_asked_for() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        assert!(pace.refused_for("no organisation", 300 * SECOND, now));
+        assert!(!pace.refused_for("no organisation", 300 * SECOND, now), "no news");
+        assert_eq!(pace.turn(Method::Get, now), 300 * SECOND);
+        // The try finds nothing again, and asks for the organisation at once.
+        assert_eq!(pace.turn(Method::Get, now + 300 * SECOND), Duration::ZERO);
+        assert!(!pace.answered());
+        assert_eq!(pace.turn(Method::Get, now + 300 * SECOND), Duration::ZERO);
+        assert!(pace.well(), "it is there");
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Budget {
 
 /// The place of what is asked among a host's classes: GitHub counts GraphQL apart, Sentry what writes.
 fn class(asked: Asked) -> usize {
-    usize::from(!matches!(asked, Asked::Github | Asked::Sentry))
+    usize::from(!matches!(asked, Asked::Github | Asked::Sentry | Asked::Groups))
 }
 
 impl Tally {
@@ -74,6 +74,8 @@ impl Tally {
             }
         }
         let failure = match verdict {
+            // Mostly there are none, which is no failure.
+            Verdict::Denied(_) | Verdict::Never(_) if asked == Asked::Groups => return,
             Verdict::Unknown(_) => 0,
             Verdict::Wait(_) => 1,
             Verdict::Refused(_) => 2,
@@ -108,6 +110,17 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_there_are_no_groups_is_no_failure() {
+        let mut tally = Tally::new(["read", "write"]);
+        for verdict in [Verdict::Denied("403".into()), Verdict::Missing, Verdict::Never("410".into())] {
+            tally.learn(Asked::Groups, &verdict, None);
+        }
+        assert!(tally.failures().all(|(_, n)| n == 0));
+        tally.learn(Asked::Groups, &Verdict::Unknown("500".into()), None);
+        assert_eq!(tally.failures().map(|(_, n)| n).sum::<u64>(), 1);
+    }
 
     #[test]
     fn calls_are_counted_by_class_and_failures_by_reason() {

@@ -121,7 +121,7 @@ pub fn resolve_and_go_on(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
 /// only repeating the call under the same intent tells.
 fn find_made(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<Option<How>, Outcome> {
     match apply.look(slug)? {
-        Some(team) if owner_of(job, &team).is_none() => {
+        Some(team) if owner_of(job, &team).is_none() && !team.locked => {
             apply.made(&team, "an earlier attempt of ours made it")?;
             Ok(Some(How::Created))
         }
@@ -217,6 +217,7 @@ pub fn ensure_by(
                 let slug = &wish.team.slug;
                 return Err(Outcome::Done(format!("taking over Sentry team `{slug}` was rejected")));
             }
+            (TeamStep::Locked(_), _) => return Err(Outcome::Failed(plan::locked(&wish.team.slug))),
             // Keeping or renaming needs a binding, and has one.
             (TeamStep::Keep | TeamStep::Rename, None) => {}
         }
@@ -247,6 +248,7 @@ fn holder(
     let Some(team) = found else { return Ok((Holder::Nobody, None)) };
     Ok(match owner_of(job, &team) {
         Some(owner) => (Holder::Team(owner), None),
+        None if team.locked => (Holder::Locked(team.id), None),
         None => (Holder::Stranger(team.id, decision(job, slug, &team)), Some(team)),
     })
 }
@@ -275,7 +277,7 @@ fn adopt_by_old_slug(
     if !wish.team.adoptable || !trustworthy {
         return Ok(false);
     }
-    let found = apply.look(before)?.filter(|team| owner_of(job, team).is_none());
+    let found = apply.look(before)?.filter(|team| owner_of(job, team).is_none() && !team.locked);
     match found {
         Some(team) => {
             apply.adopt(&team, "it has the slug that the GitHub team had before its rename").map(|_| true)

@@ -12,7 +12,6 @@ use crate::apply::Apply;
 use crate::audit::deletions::{self, Deletion, Was};
 use crate::audit::read::Log;
 use crate::clock::Timestamp;
-use crate::heard::LAG;
 use crate::ids::GithubUserId;
 use crate::sentry::ids::TeamAt;
 use crate::sentry::Team;
@@ -24,7 +23,7 @@ use crate::work::hint::Outcome;
 pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     let Some(gone) = job.engine.state(|state| state.teams.gone(job.team).cloned()) else { return Ok(true) };
     // A replica that lags still shows what was deleted a moment ago.
-    let wait = LAG.saturating_sub(Timestamp::now().since(gone.at));
+    let wait = gone.settles_in(Timestamp::now());
     if !wait.is_zero() {
         return Err(Outcome::LookAgain("the team was deleted a moment ago".into(), wait));
     }
@@ -36,7 +35,7 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         Some(was) => followed_before(job, apply, &gone, was)?,
         None => None,
     };
-    match found {
+    match found.filter(|(team, _)| !team.locked) {
         Some((team, origin)) => apply.come_back(Some((&team, origin)))?,
         // Whatever has its slug by now is for the rules that hold for every team.
         None => apply.come_back(None)?,

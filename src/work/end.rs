@@ -156,7 +156,10 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
     let free = |team: &Team| {
         job.engine.state(|state| {
             let follows = state.teams.of_sentry(team.id).is_some();
-            !follows && !state.holds.is_disputed(team.id) && !state.teams.was_brought_back(team.id)
+            !follows
+                && !team.locked
+                && !state.holds.is_disputed(team.id)
+                && !state.teams.was_brought_back(team.id)
         })
     };
     match apply.look(&slug)?.filter(free) {
@@ -200,6 +203,10 @@ fn end_bound(
         apply.end("end team", "its Sentry team was gone", Fate::Left)?;
         return Ok(Outcome::Done("the team is deleted; its Sentry team was gone".into()));
     };
+    if team.locked {
+        apply.end("leave team", plan::LOCKED, Fate::Left)?;
+        return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {}", binding.slug, plan::LOCKED)));
+    }
     match plan::end(&engine.settings(), &binding.slug, team.projects.as_deref(), approved) {
         EndStep::Leave(why) => {
             apply.end("leave team", &why, Fate::Left)?;

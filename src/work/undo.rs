@@ -11,6 +11,7 @@ use crate::apply::restore::LinkedBack;
 use crate::apply::{Apply, Taken};
 use crate::audit::deletions::{Deletion, Was};
 use crate::audit::Entry;
+use crate::config::Trust;
 use crate::engine::Engine;
 use crate::identity::directory::{Directory, Found};
 use crate::ids::{GithubTeamId, MemberId, SentryTeamId};
@@ -290,12 +291,12 @@ fn entry(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> E
 
 /// Who somebody is in Sentry now: the same membership, or the one that bears the address, by the rules that hold for
 /// everybody. Whoever left and came back has another membership.
-fn now_in_sentry(was: &Was, members: &[Member], directory: &Directory, trust: bool) -> Option<MemberId> {
+fn now_in_sentry(was: &Was, members: &[Member], directory: &Directory, trust: Trust) -> Option<MemberId> {
     if members.iter().any(|member| member.id == was.member) {
         return Some(was.member);
     }
     match directory.bearer(&Address::read(was.email.as_ref()?).ok()?, trust) {
         Found::One(member) => Some(member),
-        Found::Nobody(_) | Found::Several(_) => None,
+        Found::BySearch(_) | Found::Nobody(_) | Found::Several(_) => None,
     }
 }

@@ -48,17 +48,23 @@ pub fn run_all(quick: bool, table: &mut Table) {
         let name = format!("{teams} teams x {each} of {people}");
         for latency in *latencies {
             set_latency(&world, *latency);
-            let cost = run(&world, &["sync"]);
-            let figures = [cost.took.as_secs_f64(), cost.github as f64, cost.sentry as f64, cost.peak];
-            table.row(
-                format!("{name}, {latency} ms a call"),
-                &[&figures[..], &[f64::from(cost.code)]].concat(),
-            );
+            measure(&world, format!("{name}, {latency} ms a call"), table);
         }
+        world.sentry.set_scim(true);
+        for latency in *latencies {
+            set_latency(&world, *latency);
+            measure(&world, format!("{name}, {latency} ms a call, by SCIM"), table);
+        }
+        world.sentry.set_scim(false);
         set_latency(&world, 0);
         let (took, peak) = service(&mut world);
         table.row(format!("{name}, the service"), &[took, f64::NAN, f64::NAN, peak, f64::NAN]);
     }
+}
+
+fn measure(world: &World, what: String, table: &mut Table) {
+    let Cost { github, sentry, took, peak, code } = run(world, &["sync"]);
+    table.row(what, &[took.as_secs_f64(), github as f64, sentry as f64, peak, f64::from(code)]);
 }
 
 fn set_latency(world: &World, ms: u64) {

@@ -34,12 +34,13 @@ pub fn before_the_play() -> (World, Cast) {
     let mut world = World::new(Truth::Github).may_list_teams();
     world.set("RUST_LOG", "info");
     let address = |login: &str| format!("{login}@acme.test");
-    world.sentry.add_member(NewMember::new(&address("ben")).github("@ben"));
+    let ben = world.github.add_person(GithubUser::new("ben"));
+    world.sentry.add_member(NewMember::new(&address("ben")).github_user("@ben", ben));
     world.sentry.add_member(NewMember::new(&address("chen")));
     let cast = Cast {
         olive: world.olive,
         ana: world.person("ana"),
-        ben: world.github.add_person(GithubUser::new("ben")),
+        ben,
         chen: world.github.add_person(GithubUser::new("chen").verified(&address("chen"))),
         dora: world.person("dora"),
         max: world.person("max"),

@@ -214,6 +214,9 @@ fn a_token_tells_only_of_teams_that_its_account_has_shown_that_they_are_deleted(
         world.set("GH_TOKEN", &token);
         world.start();
         world.service_mut().wait_for_line("reconcile: ");
+        if same_account {
+            world.wait_until("deleted", || world.members("crew").is_none());
+        }
         world.wait_for_rest();
         assert_eq!(world.members("crew").is_none(), same_account);
         let (_, plan, _) = world.command(&["sync"]);

@@ -235,6 +235,18 @@ fn a_deleted_team_tells_the_command_to_have_it_back() {
     }
 }
 
+/// What was not asked is not told.
+#[test]
+fn where_github_is_not_asked_for_a_team_it_is_not_said_to_have_none() {
+    let (world, _) = World::new(Truth::Deliveries).with_crew();
+    world.sentry.add_team("billing", "billing");
+    world.github.add_team(GithubTeam::new("Billing"));
+    has(
+        &explain(&world, "billing", 0),
+        &["  on GitHub: not asked: GH_TOKEN may not read members, and no delivery has named it"],
+    );
+}
+
 #[test]
 fn a_sentry_team_that_follows_nobody_is_told_as_what_it_is() {
     let (world, ..) = crew();
@@ -347,6 +359,8 @@ fn a_team_that_the_mirror_has_not_met_is_told_from_github() {
     let mut world = World::new(Truth::Github);
     world.set("SYNC_INTERVAL", "off");
     world.start();
+    // Until it knows whose teams these are, GitHub is not asked.
+    world.wait_until("ready", || world.status()["ready"] == true);
     world.github.add_team(GithubTeam::new("New"));
     world.sentry.add_team("new", "There before");
     has(&explain(&world, "new", 2), &["  in Sentry: no team follows it"]);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::standin::{Fault, GithubToken, GithubUser, NewMember, Reach, Rule};
+use crate::standin::{Era, Fault, GithubToken, GithubUser, NewMember, Reach, Rule};
 use crate::world::{Truth, World, BOTH};
 
 fn is_in(world: &World, slug: &str, address: &str) -> bool {
@@ -195,6 +195,60 @@ fn a_link_in_sentry_names_people() {
 }
 
 #[test]
+fn a_link_with_the_accounts_id_names_people_by_that_and_one_with_another_id_nobody() {
+    for truth in BOTH {
+        let world = World::in_era(truth, Era::Today);
+        let ana = world.github.add_person(GithubUser::new("ana"));
+        let eve = world.github.add_person(GithubUser::new("eve"));
+        world.sentry.add_member(NewMember::new("somebody@corp.test").github_user("@ana-of-old", ana));
+        world.sentry.add_member(NewMember::new("other@corp.test").github_user("@eve", eve + 1000));
+        let (world, crew) = world.with_crew();
+        world.settle(&world.github.add_member(crew, ana));
+        let (_, note) = world.settle(&world.github.add_member(crew, eve));
+        assert!(note.contains("is wanted"), "{note}");
+        assert!(is_in(&world, "crew", "somebody@corp.test") && !is_in(&world, "crew", "other@corp.test"));
+        let line =
+            world.audit().into_iter().find(|line| line["decision"] == "add member" && line["person"] == ana);
+        assert_eq!(line.expect("an audit line")["reason"], "matched by sentry");
+        let (_, told, _) = world.command(&["whois", "eve"]);
+        assert!(
+            told.contains(&format!("ignored: a link with @eve that means GitHub user {}", eve + 1000)),
+            "{told}"
+        );
+        let (_, note) = world.settle(&world.github.remove_member(crew, ana));
+        assert!(note.starts_with("removed "), "{note}");
+    }
+}
+
+#[test]
+fn people_of_the_role_billing_are_left_out_without_a_call_until_they_have_another_one() {
+    for truth in BOTH {
+        let mut world = World::in_era(truth, Era::Today).may_list_teams();
+        world.set("SYNC_INTERVAL", "1s");
+        world.set("SYNC_FIRST", "apply");
+        let ana = world.github_only("ana");
+        let member = world.sentry.add_member(NewMember::new("ana@acme.test").role("billing"));
+        let (mut world, crew) = world.with_crew();
+        let mark = world.sentry.wire.mark();
+        let (status, note) = world.settle(&world.github.add_member(crew, ana));
+        assert!(status == "done" && note.contains("their role in Sentry is billing"), "{note}");
+        if truth == Truth::Github {
+            let (code, plan, _) = world.command(&["sync"]);
+            assert!(code == 0 && plan.contains("ana: their role in Sentry is billing"), "{plan}");
+        }
+        assert_eq!(world.writes_since(mark), [""; 0]);
+        assert_eq!(world.status()["unmatched"][0]["help"], "give them another role in Sentry");
+        assert!(world
+            .command(&["whois", "ana"])
+            .1
+            .contains("put into no team: their role in Sentry is billing"));
+        world.sentry.set_role(member, "member");
+        world.wait_for_members("crew", &["ana"]);
+        world.crash_and_restart();
+    }
+}
+
+#[test]
 fn single_sign_on_and_verified_domains_name_people_in_read_mode() {
     let world = World::new(Truth::Github);
     let ana = world.github.add_person(GithubUser::new("ana").saml("ana@sso.test"));
@@ -233,7 +287,7 @@ fn a_public_address_set_to_somebody_elses_is_a_conflict_where_a_better_source_sp
         let (world, crew) = world.with_crew();
         let (status, note) = world.settle(&world.github.add_member(crew, eve));
         assert_eq!(status, "done");
-        assert!(note.contains("in conflict: sentry says Sentry member"), "{note}");
+        assert!(note.contains("in conflict: sentry-login says Sentry member"), "{note}");
         assert!(!is_in(&world, "crew", "boss@corp.test") && !is_in(&world, "crew", "eve@corp.test"));
         assert_eq!(world.status()["wanted"], 1, "it is reported");
     }
@@ -526,12 +580,18 @@ fn a_re_registered_login_inherits_no_link_and_no_map_entry() {
         for (user, login) in [(ana, "ana"), (ben, "ben")] {
             world.settle(&world.github.add_member(crew, user));
             assert!(is_in(&world, "crew", &format!("{login}@acme.test")));
-            world.settle(&world.github.remove_member(crew, user));
+            let (_, note) = world.settle(&world.github.remove_member(crew, user));
+            // A link without an id may mean another account: it takes nobody out.
+            assert_eq!(
+                note.contains("the link in Sentry has their login and no id"),
+                login == "ana",
+                "{note}"
+            );
             world.github.rename_user(user, &format!("{login}-of-old"));
             let other = world.github.add_person(GithubUser::new(login));
             let (_, note) = world.settle(&world.github.add_member(crew, other));
             assert!(note.contains("the login belonged to GitHub user"), "{note}");
         }
-        world.wait_for_members("crew", &[]);
+        world.wait_for_members("crew", &["ana"]);
     }
 }

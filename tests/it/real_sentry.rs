@@ -70,9 +70,6 @@ const UNDONE_TOO_EARLY: &str =
     "undo takes a team whose deletion is pending, and which its id still finds, for one that is there";
 const PENDING_IS_NO_RENAME: &str =
     "a team whose deletion is pending is found by its id and taken for a renamed one";
-const SCOPES_ARE_ELSEWHERE: &str =
-    "the scopes of a token are only looked for at GET /api/0/, which a region's host does not answer";
-const NOTHING_IS_NO_OUTAGE: &str = "an unknown organisation's empty 404 is taken for an outage";
 
 macro_rules! scenarios {
     ($($module:ident::$name:ident in $truths:expr $(, by $chance:ident)? $(, not $place:ident: $why:expr)?;)*) => {
@@ -124,18 +121,19 @@ const SCENARIOS: &[Scenario] = scenarios![
     compare::the_first_comparison_waits_and_then_makes_both_sides_the_same in READ;
     compare::several_pages_of_teams_and_people_are_all_seen in READ, by chance;
     compare::several_pages_are_seen_by_a_token_that_can_not_list_teams in READ, by chance;
-    compare::check_finds_what_the_token_may_do in &BOTH, not region: SCOPES_ARE_ELSEWHERE;
+    compare::check_finds_what_the_token_may_do in &BOTH;
     compare::an_integration_invites_or_says_that_it_may_not in &BOTH;
     scim::groups_are_shown_only_where_scim_is_switched_on in ONE;
     scim::groups_show_everybody_in_pages_that_begin_at_one in ONE;
+    scim::a_comparison_by_groups_says_the_same_as_one_team_by_team in READ;
     trouble::a_team_that_the_identity_provider_manages_fails_by_name in &BOTH;
     trouble::the_permissions_of_the_original_suffice in &BOTH;
-    trouble::a_missing_scope_is_named_and_nothing_is_lost in ONE, not region: SCOPES_ARE_ELSEWHERE;
-    trouble::a_token_without_a_scope_from_the_start_is_named in ONE, not region: SCOPES_ARE_ELSEWHERE;
+    trouble::a_missing_scope_is_named_and_nothing_is_lost in ONE;
+    trouble::a_token_without_a_scope_from_the_start_is_named in ONE;
     trouble::an_access_request_is_not_taken_for_done in &BOTH;
     trouble::with_open_membership_off_the_originals_permissions_still_suffice in ONE;
     trouble::a_revoked_token_pauses_the_work_and_a_good_one_goes_on in ONE;
-    trouble::a_wrong_organisation_is_told_and_nothing_is_lost in ONE, not gateway: NOTHING_IS_NO_OUTAGE;
+    trouble::a_wrong_organisation_is_told_and_nothing_is_lost in ONE;
     trouble::many_changes_at_once_end_as_github_says in &BOTH, by chance;
     trouble::sentry_away_and_then_slow_loses_nothing in &BOTH, by chance;
 ];

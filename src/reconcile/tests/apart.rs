@@ -141,7 +141,7 @@ impl World {
                 *user,
                 match self.rng.below(3) {
                     0 => Identity::Unknown { why },
-                    1 => Identity::Absent { why },
+                    1 => Identity::Absent { why, second: None },
                     _ => Identity::Conflict { why },
                 },
             );

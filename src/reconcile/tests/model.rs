@@ -107,7 +107,11 @@ impl World {
                 tasks.push_back(shape(false, (origin == Some(Origin::Created)).then(|| team.name.clone())));
             }
             Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => tasks.push_back(Task::End),
-            Step::Keep | Step::Conflict { .. } | Step::Wait { .. } | Step::NotVisible => {}
+            Step::Keep
+            | Step::Conflict { .. }
+            | Step::Locked { .. }
+            | Step::Wait { .. }
+            | Step::NotVisible => {}
         }
         tasks.extend(team.add.iter().map(|addition| Task::Add(addition.member)));
         let removals = team.remove.iter().filter(|removal| removal.held.is_none());

@@ -18,7 +18,11 @@ fn everything() -> World {
     let pairs =
         [("SYNC_DELETE_TEAMS", "delete"), ("SYNC_TEAMS", "*, !dormant"), ("SYNC_PROTECT", "old-left")];
     let mut world = World::of_people(9, &pairs);
-    world.person(10, Identity::Absent { why: "no Sentry member bears the address from saml".into() }, false);
+    world.person(
+        10,
+        Identity::Absent { why: "no Sentry member bears the address from saml".into(), second: None },
+        false,
+    );
     world.person(11, Identity::Conflict { why: "saml fits several Sentry members: 1, 2".into() }, false);
     world.mirrored_team("kept", 1..=4);
     let wide = world.mirrored_team("wide", 1..=9);

@@ -169,7 +169,8 @@ impl World {
             id: MemberId(member),
             primary: Some(address.clone()),
             verified: vec![address],
-            logins: Vec::new(),
+            links: Vec::new(),
+            no_teams: false,
             standing: Standing::Member,
         });
     }
@@ -190,7 +191,7 @@ impl World {
                 0..=60 => matched(500 + n, SOLID[self.rng.below(4)]),
                 61..=70 => matched(500 + n, Source::Public),
                 71..=78 => Identity::Unknown { why: why() },
-                79..=85 => Identity::Absent { why: why() },
+                79..=85 => Identity::Absent { why: why(), second: None },
                 86..=92 => Identity::Conflict { why: why() },
                 // A second account of the one before.
                 _ if n > 100 => matched(500 + n - 1, SOLID[self.rng.below(4)]),
@@ -251,7 +252,7 @@ impl World {
     ) -> SentryTeamId {
         let id = SentryTeamId(self.next_sentry);
         self.next_sentry += 1;
-        self.sentry.teams.push(Team { id, slug, name, member_count: None, projects: None });
+        self.sentry.teams.push(Team { id, slug, name, member_count: None, locked: false, projects: None });
         self.sentry.in_team.insert(id, members);
         id
     }
@@ -424,5 +425,5 @@ impl World {
 }
 
 pub fn matched(member: u64, source: Source) -> Identity {
-    Identity::Matched { member: MemberId(member), source, warnings: Vec::new() }
+    Identity::Matched { member: MemberId(member), source, warnings: Vec::new(), by_search: false }
 }

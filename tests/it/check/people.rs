@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{alone, beside, healthy};
-use crate::standin::{GithubUser, NewMember};
+use crate::standin::{Era, GithubUser, NewMember};
 use crate::world::{Truth, World};
 
 #[test]
@@ -34,7 +34,10 @@ fn each_source_is_counted_and_everybody_left_is_named_by_what_would_help() {
     checked.one("identity", "names 1 person").must("ok", &[]);
     let matched = checked.one("identity", " matched, the first source");
     assert!(matched.what.starts_with("5 of 8 people in teams are matched"), "{matched:?}");
-    assert!(matched.what.ends_with(": map 1, sentry 1, saml 1, verified 1, public 1"), "{matched:?}");
+    assert!(
+        matched.what.ends_with(": map 1, sentry 0, saml 1, verified 1, public 1, sentry-login 1"),
+        "{matched:?}"
+    );
     checked
         .one("identity", "1 person has an address that nobody in Sentry bears: \"stranger\"")
         .must("warning", &["invite them", "SYNC_USER_MAP", "whois", " PERSON` shows why"]);
@@ -46,6 +49,48 @@ fn each_source_is_counted_and_everybody_left_is_named_by_what_would_help() {
         .must("warning", &["whois", " PERSON` shows why"]);
     assert_eq!(checked.exit, 0);
     assert!(!checked.report.to_string().contains("@corp.test"), "addresses are not shown");
+}
+
+#[test]
+fn check_says_what_kind_of_sentry_it_sees_and_what_each_trust_comes_to() {
+    for (era, kind, counts) in [
+        (
+            Era::Today,
+            "primary addresses only, and not whether they are verified",
+            "never 0, primary 2, any 3",
+        ),
+        (
+            Era::V23_7_1,
+            "all addresses of its members, and which of them are verified",
+            "never 1, primary 2, any 3",
+        ),
+    ] {
+        let world = World::in_era(Truth::Github, era).may_list_teams();
+        let crew = world.old_team("Crew");
+        for login in ["plain", "unproven", "second", "payer", "nobody"] {
+            world.github.join(crew, world.github_only(login));
+        }
+        world.sentry.add_member("plain@acme.test");
+        world.sentry.add_member(NewMember::new("unproven@acme.test").unverified());
+        world.sentry.add_member(NewMember::new("work@acme.test").also("second@acme.test", false));
+        world.sentry.add_member(NewMember::new("payer@acme.test").role("billing"));
+        let checked = alone(&world);
+        checked.one("identity", kind).must("ok", &[]);
+        let told = checked.one("identity", "SYNC_TRUST_UNVERIFIED is primary");
+        assert!(told.what.ends_with(counts), "{told:?}");
+        checked
+            .one(
+                "identity",
+                "1 person has an address that Sentry knows only as somebody's second one: \"second\"",
+            )
+            .must(
+                "warning",
+                &["make it their primary address", "SYNC_USER_MAP", "SYNC_TRUST_UNVERIFIED=any"],
+            );
+        checked.one("identity", "1 person has a role in Sentry that can be in no team: \"payer\"");
+        checked.one("identity", "1 person has an address that nobody in Sentry bears: \"nobody\"");
+        assert_eq!(checked.exit, 0);
+    }
 }
 
 #[test]

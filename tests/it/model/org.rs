@@ -306,10 +306,18 @@ impl Org {
         self.rename_to(world, id, &other)
     }
 
-    /// Somebody joins a team.
-    pub fn add(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+    /// Somebody whom Sentry knows joins a team.
+    pub fn add_known(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        self.add_one_of(|person| person.in_org && person.in_sentry, world, rng)
+    }
+
+    fn add(&mut self, world: &World, rng: &mut Rng) -> Vec<Delivery> {
+        self.add_one_of(|person| person.in_org, world, rng)
+    }
+
+    fn add_one_of(&mut self, may: fn(&Person) -> bool, world: &World, rng: &mut Rng) -> Vec<Delivery> {
         let people: Vec<_> =
-            self.people.iter().filter(|person| person.in_org).map(|person| person.id).collect();
+            self.people.iter().filter(|person| may(person)).map(|person| person.id).collect();
         let (Some(id), Some(who)) = (self.some_team(rng), Self::pick(rng, &people)) else {
             return self.create(world, rng);
         };

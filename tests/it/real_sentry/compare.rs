@@ -8,7 +8,7 @@ use super::field::{Field, ORIGINAL};
 use crate::standin::{Era, GithubUser, NewMember};
 
 /// The permission with which teams can be listed.
-const LISTING: [&str; 6] =
+pub const LISTING: [&str; 6] =
     ["org:read", "team:read", "team:write", "team:admin", "member:read", "member:write"];
 
 /// What the service says to `sync`: exit code and plan.
@@ -18,7 +18,7 @@ fn sync(field: &Field, args: &[&str]) -> (i32, String) {
 }
 
 /// Somebody on both sides by an address that nobody else can claim: only such people are taken out by a comparison.
-fn verified(field: &Field, login: &str) -> u64 {
+pub fn verified(field: &Field, login: &str) -> u64 {
     let address = format!("{login}@acme.test");
     field.site.add_member(address.as_str().into());
     field.github.add_person(GithubUser::new(login).verified(&address))
@@ -115,11 +115,16 @@ pub fn check_finds_what_the_token_may_do(field: &mut Field) {
     };
     let found = findings(field);
     assert!(found.iter().all(|(level, _)| level != "failed"), "{found:?}");
-    let lacking: Vec<_> = ORIGINAL.iter().copied().filter(|scope| *scope != "team:admin").collect();
+    // A region's own host tells no scopes: what is lacking is named by the call that needs it.
+    let (lost, named) = match found.iter().any(|(_, what)| what.contains("does not tell a token's scopes")) {
+        false => ("team:admin", "team:admin"),
+        true => ("member:", "member:read"),
+    };
+    let lacking: Vec<_> = ORIGINAL.iter().copied().filter(|scope| !scope.starts_with(lost)).collect();
     field.site.set_scopes(&field.token, &lacking);
     let found = findings(field);
-    let named = found.iter().any(|(level, what)| level == "failed" && what.contains("team:admin"));
-    assert!(named, "{found:?}");
+    let is_named = found.iter().any(|(level, what)| level == "failed" && what.contains(named));
+    assert!(is_named, "{found:?}");
 }
 
 /// Sentry 23.7.1 lets an internal integration invite nobody, whatever its scopes: that is told, and everything else goes on.

@@ -145,7 +145,7 @@ pub fn a_link_in_sentry_names_people(field: &mut Field) {
     assert_eq!(field.add(crew, ana).1, "added `ana` to `crew`");
     let line =
         field.audit().into_iter().find(|line| line["decision"] == "add member" && line["person"] == ana);
-    assert_eq!(line.expect("an audit line")["reason"], "matched by sentry");
+    assert_eq!(line.expect("an audit line")["reason"], "matched by sentry-login");
     field.wait_for_people("crew", &["somebody@acme.test"]);
 }
 

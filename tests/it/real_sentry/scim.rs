@@ -1,7 +1,9 @@
-//! SCIM groups: everybody of a hundred teams in one call, as somebody else than the service asks for them.
+//! SCIM groups: everybody of a hundred teams in one call, as somebody else than the service asks for them, and as the
+//! service uses them.
 
 use serde_json::{json, Value};
 
+use super::compare::{verified, LISTING};
 use super::field::Field;
 use crate::standin::sentry::InviteStatus;
 use crate::standin::NewMember;
@@ -70,4 +72,55 @@ pub fn groups_show_everybody_in_pages_that_begin_at_one(field: &mut Field) {
     assert_eq!(groups(field, "?count=0").0, 500);
     field.delete_in_sentry("alpha");
     assert_eq!(groups(field, "").1["totalResults"], 2, "a team that is being deleted is left out");
+}
+
+/// What a comparison by groups says, one team by team says too; people whom lists do not show make no difference.
+pub fn a_comparison_by_groups_says_the_same_as_one_team_by_team(field: &mut Field) {
+    let way = |field: &Field, way: &str| {
+        let (code, plan, err) = field.command(&["sync", "--apply"]);
+        assert_eq!(err, "", "{plan}");
+        assert_eq!(field.status()["last_reconcile"]["members_by"], way, "{plan}");
+        (code, plan)
+    };
+    field.use_token(&LISTING);
+    field.set("SYNC_FIRST", "apply");
+    field.set("SYNC_INTERVAL", "off");
+    let people = ["ana", "ben", "cem"].map(|login| verified(field, login));
+    let others = [
+        NewMember::new("asked@acme.test").pending(),
+        NewMember::new("late@acme.test").expired(),
+        NewMember::new("off@acme.test").deactivated(),
+        NewMember::new("wants@acme.test").request(InviteStatus::RequestedToJoin),
+    ]
+    .map(|person| field.site.add_member(person));
+    for name in ["Alpha", "Beta", "Gamma"] {
+        let team = field.old_team(name);
+        people.iter().for_each(|person| field.github.join(team, *person));
+        let there = field.site.add_team(&name.to_lowercase(), name);
+        others.iter().for_each(|member| field.site.join(there, *member));
+    }
+    field.site.set_scim(true);
+    field.start();
+    field.wait_until("the mode is known", || !field.status()["mode"].is_null());
+    let (code, plan) = way(field, "scim");
+    assert_eq!(code, 0, "{plan}");
+    let in_sync = way(field, "scim");
+    assert!(in_sync.1.starts_with("in sync: 3 teams in sync"), "{}", in_sync.1);
+    // Who has left, and who came, is seen by groups alone.
+    let alpha = field.github.team_id("alpha").expect("alpha");
+    field.github.leave(alpha, people[0]);
+    field.github.join(field.github.team_id("beta").expect("beta"), verified(field, "dan"));
+    let beta = field.id("beta");
+    field.site.join(beta, field.site.add_member("stranger@acme.test".into()));
+    let (code, plan) = way(field, "scim");
+    assert!(code == 0 && plan.contains(" - ana ") && plan.contains(" + dan "), "{plan}");
+    let by_scim = way(field, "scim");
+    field.site.set_scim(false);
+    assert_eq!(way(field, "teams"), by_scim);
+    let checked = field.command(&["check"]).1;
+    assert!(checked.contains("SCIM is not switched on in Sentry"), "{checked}");
+    field.site.set_scim(true);
+    let checked = field.command(&["check"]).1;
+    assert!(checked.contains("SCIM is switched on: "), "{checked}");
+    assert_eq!(way(field, "scim"), by_scim);
 }

@@ -121,19 +121,24 @@ fn a_page_has_a_hundred_groups() {
     assert_eq!(rows, [[json!(100), json!(130)], [json!(100), json!(100)]]);
 }
 
-/// Rows: scim_most_members.
+/// Rows: scim_most_people.
 #[test]
-fn a_group_is_cut_without_a_word() {
+fn the_groups_of_a_page_are_cut_together_and_without_a_word() {
     let sizes = both(|site| {
         site.sentry.set_scim(true);
-        let team = site.sentry.add_team("all", "All");
-        for n in 0..10_002 {
+        let (one, two) = (site.sentry.add_team("one", "One"), site.sentry.add_team("two", "Two"));
+        for n in 0..11_000 {
             let member = site.sentry.add_member(format!("p{n}@acme.test").as_str());
-            site.sentry.join(team, member);
+            site.sentry.join(if n < 6_000 { one } else { two }, member);
         }
-        groups(site, "")["Resources"][0]["members"].as_array().map(Vec::len)
+        let size = |query: &str, at: usize| {
+            let page = groups(site, query);
+            page["Resources"][at]["members"].as_array().map(Vec::len)
+        };
+        [size("", 0), size("", 1), size("?startIndex=2&count=1", 0)]
     });
-    assert_eq!(sizes, [Some(10_002), Some(10_000)]);
+    let shown = |cut| [Some(6_000), Some(cut), Some(5_000)];
+    assert_eq!(sizes, [shown(4_990), shown(4_000)]);
 }
 
 /// Rows: scim_groups_by_slug.

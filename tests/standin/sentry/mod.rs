@@ -235,6 +235,14 @@ impl SentryStandin {
         });
     }
 
+    /// Gives a member's user one more address.
+    pub fn add_email(&self, member: u64, email: &str, verified: bool) {
+        let id = World::next_id(&mut lock(&self.world).ids.email);
+        self.with_user(member, |user| {
+            user.emails.push(Email { id, address: email.to_owned(), verified });
+        });
+    }
+
     fn with_user(&self, member: u64, change: impl FnOnce(&mut User)) {
         let mut world = lock(&self.world);
         let user =

@@ -10,7 +10,7 @@ use super::site::internal_error;
 use super::world::{Org, Team, World};
 use crate::standin::http::{Request, Response};
 use serde_json::{json, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -92,7 +92,7 @@ pub(crate) fn one(world: &World, request: &Request, org: u64, key: &str) -> Resu
 
 type Members = BTreeMap<u64, Vec<Value>>;
 
-/// The members of some teams, each team's in the order in which they first joined one of them.
+/// The members of some teams, as far as Sentry looks at them, each team's in the order in which they first joined one of them.
 fn members_of(world: &World, org: &Org, teams: &[&Team]) -> Members {
     let mut rows: Vec<(u64, u64, u64)> = Vec::new();
     for team in teams {
@@ -104,11 +104,12 @@ fn members_of(world: &World, org: &Org, teams: &[&Team]) -> Members {
         first.entry(member).or_insert(row);
     }
     rows.sort_by_key(|&(row, member, _)| (first[&member], row));
-    let most = world.rules().scim_most_members.unwrap_or(usize::MAX);
+    // Of the page's people only so many are looked at, by id; whoever is left out is so in each of its teams.
+    let people: BTreeSet<u64> = first.into_keys().take(world.rules().scim_most_people).collect();
     let mut members = Members::new();
     for (_, member, team) in rows {
         let shown = members.entry(team).or_default();
-        let person = org.members.get(&member).filter(|_| shown.len() < most);
+        let person = org.members.get(&member).filter(|_| people.contains(&member));
         shown.extend(
             person.map(|person| json!({"value": member.to_string(), "display": world.email_of(person)})),
         );

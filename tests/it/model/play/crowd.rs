@@ -2,7 +2,7 @@
 
 use crate::model::org::Org;
 use crate::standin::rng::Rng;
-use crate::standin::GithubToken;
+use crate::standin::{Events, GithubToken};
 use crate::world::World;
 
 /// One team has more people than a page; now and then all of GitHub's lists come in pages.
@@ -19,5 +19,6 @@ fn read_by_rest(world: &mut World, org: &mut Org) {
     world.set("GH_TOKEN", &token);
     let map = world.dir.0.join("people.csv");
     std::fs::write(&map, org.user_map()).expect("a map");
+    world.github.set_events(Events { deleted_children: true, ..Events::default() });
     world.set("SYNC_USER_MAP", map.to_str().expect("a plain path"));
 }

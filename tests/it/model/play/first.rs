@@ -41,7 +41,7 @@ impl Sequence {
             }
             4 => drop(self.org.appear(&self.world)),
             // Nobody tells of it.
-            5 => drop(self.org.add(&self.world, &mut self.rng)),
+            5 => drop(self.org.add_known(&self.world, &mut self.rng)),
             _ => std::thread::sleep(Duration::from_millis(1100)),
         }
     }

@@ -1,0 +1,220 @@
+//! Who is in Sentry's teams, for a comparison: a hundred teams a call by SCIM's groups where they can be read, else a call
+//! or more for each team that somebody is in.
+//!
+//! Groups tell people whom Sentry's lists do not show, deactivated ones say: of a group, those count who are in the list of
+//! the organisation's members. Whatever the groups do not tell is read team by team; they never prove an absence.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::read::{several_at_once, Progress};
+use crate::engine::{lock, Engine};
+use crate::ids::{MemberId, SentryTeamId};
+use crate::sentry::scim::{Groups, Told, A_PAGE};
+use crate::sentry::{Member, Team};
+use crate::snapshot::SentrySnapshot;
+use crate::upstream::Trouble;
+
+/// How long nobody asks for groups again where there are none.
+const OFF_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// How it was read who is in Sentry's teams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// By SCIM's groups, a hundred teams a call.
+    Groups,
+    /// Team by team.
+    Teams(Why),
+}
+
+/// Why groups were no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// SCIM is not switched on, or not for this token.
+    Off,
+    /// It would take as many calls or more.
+    Few,
+    /// What they said can not be used.
+    Failed(String),
+}
+
+impl By {
+    /// For programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            By::Groups => "scim",
+            By::Teams(_) => "teams",
+        }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            By::Groups => f.write_str("by SCIM, 100 teams a call"),
+            By::Teams(why) => write!(f, "team by team: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Off => f.write_str("SCIM is not switched on in Sentry, or not for this token"),
+            Why::Few => f.write_str("SCIM would not save a call"),
+            Why::Failed(why) => write!(f, "what SCIM said can not be used: {why}"),
+        }
+    }
+}
+
+/// What is known of SCIM between two comparisons.
+#[derive(Debug, Default)]
+pub struct Scim {
+    off_since: Mutex<Option<Instant>>,
+    last: Mutex<Option<By>>,
+}
+
+impl Scim {
+    fn is_off(&self, now: Instant) -> bool {
+        lock(&self.off_since).is_some_and(|since| now.saturating_duration_since(since) < OFF_FOR)
+    }
+
+    /// Somebody has asked for groups: there are some, or there are none.
+    pub fn learn(&self, is_on: bool, now: Instant) {
+        *lock(&self.off_since) = (!is_on).then_some(now);
+    }
+
+    /// There is another token.
+    pub fn forget(&self) {
+        *lock(&self.off_since) = None;
+    }
+
+    /// Tells people, if it is another way than the last time.
+    fn tell(&self, by: &By) {
+        if lock(&self.last).replace(by.clone()).as_ref() == Some(by) {
+            return;
+        }
+        let is_odd = matches!(by, By::Teams(Why::Failed(_)));
+        let level = if is_odd { log::Level::Warn } else { log::Level::Info };
+        log::log!(level, "reconcile: who is in Sentry's teams is read {by}");
+    }
+}
+
+type InTeam = HashMap<SentryTeamId, Vec<MemberId>>;
+
+impl Engine {
+    /// Who is in each of the teams. One that is not to be found at all is left out: a 404 is no empty team.
+    pub(super) fn read_in_team(
+        &self,
+        teams: &[Team],
+        sentry: &SentrySnapshot,
+        progress: Progress,
+    ) -> Result<(InTeam, By), Trouble> {
+        let (mut in_team, by) = match self.read_groups(teams, sentry) {
+            Ok(groups) => (of_members(teams, groups, &sentry.members), By::Groups),
+            Err(why) => (InTeam::new(), By::Teams(why)),
+        };
+        self.scim.tell(&by);
+        let rest: Vec<_> = teams.iter().filter(|team| !in_team.contains_key(&team.id)).collect();
+        in_team.extend(self.read_team_by_team(&rest, progress)?);
+        Ok((in_team, by))
+    }
+
+    /// All groups, where they can be read and that saves calls. Whatever is wrong with them, there is another way.
+    fn read_groups(&self, teams: &[Team], sentry: &SentrySnapshot) -> Result<Groups, Why> {
+        let most = teams.iter().map(calls_for).sum::<usize>().saturating_sub(1);
+        let pages = if sentry.listed { sentry.teams.len().div_ceil(A_PAGE).max(1) } else { 1 };
+        if pages > most {
+            return Err(Why::Few);
+        }
+        let now = Instant::now();
+        if self.scim.is_off(now) {
+            return Err(Why::Off);
+        }
+        let told = self.sentry.groups(most).map_err(|trouble| Why::Failed(trouble.to_string()))?;
+        self.scim.learn(!matches!(told, Told::Off), now);
+        match told {
+            Told::All(groups) => Ok(groups),
+            Told::Off => Err(Why::Off),
+            Told::TooMany => Err(Why::Few),
+        }
+    }
+
+    /// One that was renamed since they were listed is read under its new slug.
+    fn read_team_by_team(&self, teams: &[&Team], progress: Progress) -> Result<InTeam, Trouble> {
+        let n_read = AtomicUsize::new(0);
+        let read = several_at_once(teams, |team| {
+            let n = n_read.fetch_add(1, Ordering::Relaxed) + 1;
+            if n.is_multiple_of(100) {
+                progress(&format!("reading who is in Sentry's teams: {n} of {}", teams.len()));
+            }
+            if calls_for(team) == 0 {
+                return Ok(Some(Vec::new()));
+            }
+            if let Some(members) = self.sentry.team_member_ids(team.at())? {
+                return Ok(Some(members));
+            }
+            match self.sentry.find(team.at())? {
+                Some(now) => self.sentry.team_member_ids(now.at()),
+                None => Ok(None),
+            }
+        })?;
+        let read = teams.iter().zip(read).filter_map(|(team, members)| Some((team.id, members?)));
+        Ok(read.collect())
+    }
+}
+
+/// How many calls it takes to read who is in the team, by itself. Sentry counts deactivated people too, so that nobody at
+/// all is all that its count can tell for certain.
+fn calls_for(team: &Team) -> usize {
+    let n = team.member_count.map_or(1, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    n.div_ceil(A_PAGE)
+}
+
+/// What the groups say of these teams, in no more room than it needs.
+fn of_members(teams: &[Team], mut groups: Groups, members: &[Member]) -> InTeam {
+    let members: HashSet<_> = members.iter().map(|member| member.id).collect();
+    let one = |team: &Team| {
+        let mut ids = groups.remove(&team.id)?;
+        ids.retain(|id| members.contains(id));
+        ids.shrink_to_fit();
+        Some((team.id, ids))
+    };
+    teams.iter().filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_scim_is_off_counts_for_a_day() {
+        let (scim, now) = (Scim::default(), Instant::now());
+        assert!(!scim.is_off(now));
+        scim.learn(false, now);
+        assert!(scim.is_off(now) && scim.is_off(now + OFF_FOR - Duration::from_secs(1)));
+        assert!(!scim.is_off(now + OFF_FOR));
+        scim.learn(true, now);
+        assert!(!scim.is_off(now));
+        scim.learn(false, now);
+        scim.forget();
+        assert!(!scim.is_off(now));
+    }
+
+    #[test]
+    fn a_team_costs_a_call_for_each_hundred_people_and_one_if_nobody_has_counted_them() {
+        let team = |member_count| Team {
+            id: SentryTeamId(1),
+            slug: "a".into(),
+            name: "A".into(),
+            member_count,
+            locked: false,
+            projects: None,
+        };
+        let calls = [Some(0), Some(1), Some(100), Some(101), None].map(|n| calls_for(&team(n)));
+        assert_eq!(calls, [0, 1, 1, 2, 1]);
+    }
+}
