@@ -79,8 +79,8 @@ pub fn answer(out: &str, err: &str, exit: u8) -> ExitCode {
 fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
     let (Some(path), Command::Sync(sync)) = (kept, &command) else { return Ok(command) };
     let read = || -> Result<_> {
-        let text = std::fs::read_to_string(&path).context("failed to read the kept plan", path.display())?;
-        serde_json::from_str(&text).context("failed to read the kept plan", path.display())
+        let text = std::fs::read(&path).context("failed to read the kept plan", path.display())?;
+        serde_json::from_slice(&text).context("failed to read the kept plan", path.display())
     };
     let plan = read().map_err(|error| error.fix("name a file that `sync --save FILE` has written"))?;
     Ok(Command::Sync(reconcile::command::Sync { kept: Some(plan), ..sync.clone() }))

@@ -30,86 +30,101 @@ use crate::state::holds::HoldName;
 use crate::state::record::{DeliveryKey, Record, Status};
 use crate::state::{Pause, State};
 use crate::status;
+use crate::tagged::tagged;
 use crate::work::hint::{Hint, LaneKey};
 
-/// A command with its arguments, as it travels over the control socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub enum Command {
-    /// How things are.
-    Status {
-        /// As JSON.
-        json: bool,
-    },
-    /// Look at everything that has to be right.
-    Check {
-        /// As JSON.
-        json: bool,
-        /// A public address to send a ping to.
-        url: Option<String>,
-        /// The configuration alone; no running service is asked.
-        #[serde(default)]
-        offline: bool,
-    },
-    /// Carry out what is held.
-    Approve {
-        /// Names of holds.
-        holds: Vec<String>,
-        /// All that are undecided.
-        all: bool,
-        /// Why, for the audit log.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-    },
-    /// Never carry out what is held.
-    Reject {
-        /// Names of holds.
-        holds: Vec<String>,
-        /// Why, for the audit log.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-    },
-    /// Compare both sides.
-    Sync(Sync),
-    /// Who somebody is in Sentry, and why.
-    Whois {
-        /// The GitHub login.
-        login: String,
-    },
-    /// Look again at what failed.
-    Replay {
-        /// GUIDs of deliveries.
-        deliveries: Vec<String>,
-        /// All that failed.
-        failed: bool,
-        /// Why, for the audit log.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-    },
-    /// What is known of a team, and what would be done about it.
-    Explain {
-        /// A slug, or `id:` and GitHub's number; without, the mirrored teams are listed.
-        team: Option<String>,
-        /// As JSON.
-        json: bool,
-    },
-    /// Stop all writes to Sentry.
-    Pause {
-        /// Why, for whoever reads the status.
-        reason: Option<String>,
-    },
-    /// Allow them again.
-    Resume,
-    /// What was decided, from the audit log.
-    Audit(Query),
-    /// Bring back a Sentry team that the mirror deleted.
-    Undo {
-        /// Its id or slug; without, what can be brought back is listed.
-        id: Option<String>,
-        /// Why, for the audit log.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-    },
+tagged! {
+    /// A command with its arguments, as it travels over the control socket.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    #[serde(tag = "command")]
+    pub enum Command {
+        /// How things are.
+        #[serde(rename = "status")]
+        Status {
+            /// As JSON.
+            json: bool,
+        },
+        /// Look at everything that has to be right.
+        #[serde(rename = "check")]
+        Check {
+            /// As JSON.
+            json: bool,
+            /// A public address to send a ping to.
+            url: Option<String>,
+            /// The configuration alone; no running service is asked.
+            #[serde(default)]
+            offline: bool,
+        },
+        /// Carry out what is held.
+        #[serde(rename = "approve")]
+        Approve {
+            /// Names of holds.
+            holds: Vec<String>,
+            /// All that are undecided.
+            all: bool,
+            /// Why, for the audit log.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        },
+        /// Never carry out what is held.
+        #[serde(rename = "reject")]
+        Reject {
+            /// Names of holds.
+            holds: Vec<String>,
+            /// Why, for the audit log.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        },
+        /// Compare both sides.
+        #[serde(rename = "sync")]
+        Sync(Sync),
+        /// Who somebody is in Sentry, and why.
+        #[serde(rename = "whois")]
+        Whois {
+            /// The GitHub login.
+            login: String,
+        },
+        /// Look again at what failed.
+        #[serde(rename = "replay")]
+        Replay {
+            /// GUIDs of deliveries.
+            deliveries: Vec<String>,
+            /// All that failed.
+            failed: bool,
+            /// Why, for the audit log.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        },
+        /// What is known of a team, and what would be done about it.
+        #[serde(rename = "explain")]
+        Explain {
+            /// A slug, or `id:` and GitHub's number; without, the mirrored teams are listed.
+            team: Option<String>,
+            /// As JSON.
+            json: bool,
+        },
+        /// Stop all writes to Sentry.
+        #[serde(rename = "pause")]
+        Pause {
+            /// Why, for whoever reads the status.
+            reason: Option<String>,
+        },
+        /// Allow them again.
+        #[serde(rename = "resume")]
+        Resume,
+        /// What was decided, from the audit log.
+        #[serde(rename = "audit")]
+        Audit(Query),
+        /// Bring back a Sentry team that the mirror deleted.
+        #[serde(rename = "undo")]
+        Undo {
+            /// Its id or slug; without, what can be brought back is listed.
+            id: Option<String>,
+            /// Why, for the audit log.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        },
+    }
 }
 
 /// What a command says, and the exit code.

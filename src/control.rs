@@ -140,14 +140,15 @@ fn serve(stream: &UnixStream, engine: &Engine, busy: &Arc<AtomicUsize>) -> io::R
     stream.set_nonblocking(false)?;
     let mut lines = BufReader::new(stream);
     let line = read_line(&mut lines, Duration::from_secs(10))?;
-    let reply = match serde_json::from_str::<Command>(&line) {
+    let reply = match serde_json::from_slice::<Command>(line.as_bytes()) {
         Ok(command) => {
             let place = command.asks_hosts().then(|| Busy::new(busy, AT_ONCE));
             match &place {
                 Some(None) => Reply::failed(BUSY),
                 _ => {
-                    let claims =
-                        serde_json::from_str::<Caller>(&line).map(|caller| caller.caller).unwrap_or_default();
+                    let claims = serde_json::from_slice::<Caller>(line.as_bytes())
+                        .map(|caller| caller.caller)
+                        .unwrap_or_default();
                     carry_out(stream, engine, &command, Actor::of_peer(stream, claims))
                 }
             }
@@ -233,7 +234,7 @@ impl Running {
             write_line(&self.stream, &with_caller(command, caller)?)?;
             let mut lines = BufReader::new(&self.stream);
             loop {
-                match serde_json::from_str(&read_line(&mut lines, PATIENCE)?)? {
+                match serde_json::from_slice(read_line(&mut lines, PATIENCE)?.as_bytes())? {
                     Line::Talk(text) => progress(&text),
                     // Whoever has closed the pipe has read enough.
                     Line::Out(text) if out(&text).is_err() => return Ok(Reply::default()),

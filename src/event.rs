@@ -10,58 +10,69 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
 use crate::slug;
+use crate::tagged::tagged;
 
-/// A change that GitHub tells, reduced to what the mirror needs; at most 1 KiB in the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum Event {
-    /// `team.created`.
-    TeamCreated {
-        /// The new team.
-        team: TeamRef,
-    },
-    /// `team.edited`, whatever was edited.
-    TeamEdited {
-        /// The team as it is now.
-        team: TeamRef,
-        /// The slug that the old name stands for; `None` if the name did not change.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        slug_before: Option<GithubSlug>,
-    },
-    /// `team.deleted`, or another event whose team is marked `deleted: true`.
-    TeamDeleted {
-        /// The team that is no more.
-        team: TeamRef,
-    },
-    /// `membership.added` or `.removed`.
-    Membership {
-        /// The team.
-        team: TeamRef,
-        /// Who; GitHub may send `null`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        person: Option<Person>,
-        /// Into the team or out of it.
-        change: Change,
-    },
-    /// `organization.member_added`.
-    MemberAdded {
-        /// Who joined the organisation; GitHub may send `null`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        person: Option<Person>,
-    },
-    /// `organization.member_removed`.
-    MemberRemoved {
-        /// Who left the organisation; GitHub may send `null`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        person: Option<Person>,
-    },
-    /// `organization.renamed`; the new login stands in the organisation of the same body.
-    OrgRenamed {
-        /// The login from now on.
-        login: Login,
-    },
-    /// `organization.deleted`.
-    OrgDeleted,
+tagged! {
+    /// A change that GitHub tells, reduced to what the mirror needs; at most 1 KiB in the journal.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    #[serde(tag = "is")]
+    pub enum Event {
+        /// `team.created`.
+        #[serde(rename = "team_created")]
+        TeamCreated {
+            /// The new team.
+            team: TeamRef,
+        },
+        /// `team.edited`, whatever was edited.
+        #[serde(rename = "team_edited")]
+        TeamEdited {
+            /// The team as it is now.
+            team: TeamRef,
+            /// The slug that the old name stands for; `None` if the name did not change.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            slug_before: Option<GithubSlug>,
+        },
+        /// `team.deleted`, or another event whose team is marked `deleted: true`.
+        #[serde(rename = "team_deleted")]
+        TeamDeleted {
+            /// The team that is no more.
+            team: TeamRef,
+        },
+        /// `membership.added` or `.removed`.
+        #[serde(rename = "membership")]
+        Membership {
+            /// The team.
+            team: TeamRef,
+            /// Who; GitHub may send `null`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            person: Option<Person>,
+            /// Into the team or out of it.
+            change: Change,
+        },
+        /// `organization.member_added`.
+        #[serde(rename = "member_added")]
+        MemberAdded {
+            /// Who joined the organisation; GitHub may send `null`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            person: Option<Person>,
+        },
+        /// `organization.member_removed`.
+        #[serde(rename = "member_removed")]
+        MemberRemoved {
+            /// Who left the organisation; GitHub may send `null`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            person: Option<Person>,
+        },
+        /// `organization.renamed`; the new login stands in the organisation of the same body.
+        #[serde(rename = "org_renamed")]
+        OrgRenamed {
+            /// The login from now on.
+            login: Login,
+        },
+        /// `organization.deleted`.
+        #[serde(rename = "org_deleted")]
+        OrgDeleted,
+    }
 }
 
 /// Into a team or out of it.
@@ -249,13 +260,13 @@ struct FromBody {
 #[derive(Deserialize)]
 pub(crate) struct HookBody {
     #[serde(rename = "type")]
-    kind: Option<String>,
-    events: Option<Vec<String>>,
-    config: Option<HookConfigBody>,
+    pub(crate) kind: Option<String>,
+    pub(crate) events: Option<Vec<String>>,
+    pub(crate) config: Option<HookConfigBody>,
 }
 
 #[derive(Deserialize)]
-struct HookConfigBody {
+pub(crate) struct HookConfigBody {
     url: Option<String>,
     content_type: Option<String>,
     // GitHub sends "0" or "1", its description also allows a number.

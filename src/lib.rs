@@ -71,6 +71,7 @@ pub mod slug;
 pub mod snapshot;
 pub mod state;
 pub mod status;
+mod tagged;
 pub mod team_ids;
 pub mod truth;
 pub mod unused;

@@ -66,7 +66,7 @@ pub struct Line {
 
 impl Line {
     fn parse(text: &str) -> Option<(Timestamp, Self)> {
-        let line: Self = serde_json::from_str(text).ok()?;
+        let line: Self = serde_json::from_slice(text.as_bytes()).ok()?;
         Some((Timestamp::parse(&line.at)?, line))
     }
 

@@ -189,7 +189,8 @@ pub fn organisation(text: &str) -> Result<&str, String> {
     }
 }
 
-/// Reads a log filter: levels, or `TARGET=LEVEL`. A word alone that is no level would silence everything.
+/// Reads a log filter: levels, or `TARGET=LEVEL`. A word alone that is no level would silence everything. `trace` is as good
+/// as `debug`.
 pub fn log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let is_level = |word: &str| LEVELS.contains(&word.trim().to_ascii_lowercase().as_str());
@@ -200,7 +201,7 @@ pub fn log_filter(text: &str) -> Result<String, String> {
     };
     match directives.clone().find(|part| !fits(part)) {
         Some(part) => Err(format!(
-            "has `{}`; write error, warn, info, debug or trace, or TARGET=LEVEL, with commas between several",
+            "has `{}`; write error, warn, info or debug, or TARGET=LEVEL, with commas between several",
             brief(part)
         )),
         None => Ok(text.into()),

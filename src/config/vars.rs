@@ -287,7 +287,7 @@ pub const SETTINGS: &[Setting] = &[
         var: "RUST_LOG",
         value: "FILTER",
         default: "info",
-        help: "log filter: error, warn, info, debug, trace",
+        help: "log filter: error, warn, info or debug",
         secret: false,
         set: |s, v| put(&mut s.log, values::log_filter(v)),
     },

@@ -199,7 +199,7 @@ impl Explanation {
             if last.len() == LINES {
                 last.pop_front();
             }
-            last.push_back((serde_json::from_str(text)?, line.clone()));
+            last.push_back((serde_json::from_slice(text.as_bytes())?, line.clone()));
             Ok(())
         })?;
         (self.audit, self.lines) = last.into_iter().unzip();

@@ -218,7 +218,7 @@ impl<'de> Deserialize<'de> for Pairs {
 }
 
 fn json(text: &str) -> Result<Vec<Row>, String> {
-    let Pairs(pairs) = serde_json::from_str(text)
+    let Pairs(pairs) = serde_json::from_slice(text.as_bytes())
         .map_err(|why| format!("line {} is not JSON of logins and addresses: {why}", why.line()))?;
     let mut from = 0;
     let mut line = 1;

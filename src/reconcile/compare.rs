@@ -3,14 +3,16 @@
 //! Never planned: anything about a Sentry team that follows no GitHub team, the removal of somebody whom nothing but a
 //! public profile names, or of somebody in conflict.
 
+mod absent;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{Addition, Incomplete, LeftIn, Plan, Removal, Skipped, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::identity::{self, Identity};
-use crate::ids::{GithubSlug, GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
-use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
+use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::plan::{self, Holder, TeamStep, WantedTeam};
 use crate::sentry::{Member, Team};
 use crate::slug;
 use crate::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
@@ -518,49 +520,6 @@ impl<'a> Index<'a> {
         });
         let who = login.or_else(|| row.primary.clone()).unwrap_or_else(|| format!("member {member}"));
         Some(Removal { user: user.copied(), who, member, why, held: None })
-    }
-
-    /// Bound teams that the snapshot does not show.
-    fn absent(&self) -> Vec<TeamPlan> {
-        let bound = self.sides.state.teams.bindings().map(|(team, _)| team);
-        let absent = bound.chain(self.made.values().copied()).filter(|team| !self.shown.contains(team));
-        absent
-            .filter_map(|team| {
-                let binding = self.binding(team)?;
-                let deleted = self.sides.deleted.contains(&team);
-                let step = if deleted { self.end(&binding) } else { Step::NotVisible };
-                let name = binding.name.to_string();
-                Some(TeamPlan {
-                    team,
-                    slug: binding.slug,
-                    name,
-                    step,
-                    add: Vec::new(),
-                    remove: Vec::new(),
-                    held: None,
-                    there: 0,
-                })
-            })
-            .collect()
-    }
-
-    /// What becomes of the Sentry team of a deleted GitHub team, as far as can be told without its projects.
-    fn end(&self, binding: &Binding) -> Step {
-        let settings = self.sides.settings;
-        let (sentry, adopted) = (binding.sentry, binding.origin == Origin::Adopted);
-        let slug = binding.slug.as_str();
-        let slug = GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug));
-        if !settings.teams.matches(&slug) {
-            return Step::Leave { sentry, why: "left out by SYNC_TEAMS".into() };
-        }
-        if self.is_locked(sentry) {
-            return Step::Leave { sentry, why: plan::LOCKED.into() };
-        }
-        match plan::end(settings, &binding.slug, Some(&[]), false) {
-            EndStep::Leave(why) => Step::Leave { sentry, why },
-            EndStep::Empty => Step::Empty { sentry, adopted },
-            EndStep::Delete | EndStep::Hold(_) => Step::Delete { sentry, adopted },
-        }
     }
 
     fn unfollowed(&self, plan: &Plan) -> Vec<&Team> {

@@ -16,19 +16,9 @@ pub(super) struct TeamRow {
     member_count: Option<u64>,
     #[serde(default)]
     projects: Option<Vec<ProjectRow>>,
+    // As it is: what else is in it does not matter, nor does a form of it that nobody knows.
     #[serde(default)]
-    flags: Option<FlagsRow>,
-}
-
-/// What else is in it does not matter, nor does a form of it that nobody knows.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum FlagsRow {
-    Known {
-        #[serde(rename = "idp:provisioned")]
-        provisioned: bool,
-    },
-    Other(serde::de::IgnoredAny),
+    flags: serde_json::Value,
 }
 
 #[derive(Deserialize)]
@@ -43,7 +33,7 @@ impl TeamRow {
             name: self.name.unwrap_or_else(|| self.slug.to_string()),
             slug: self.slug,
             member_count: self.member_count,
-            locked: matches!(self.flags, Some(FlagsRow::Known { provisioned: true })),
+            locked: self.flags["idp:provisioned"] == true,
             projects: self
                 .projects
                 .map(|projects| projects.into_iter().map(|project| project.slug).collect()),

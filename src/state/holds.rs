@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::notes;
 use crate::state::record::DeliveryKey;
+use crate::tagged::tagged;
 
 /// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
 pub const FIRST: &str = "SYNC_FIRST hold";
@@ -47,58 +48,66 @@ pub struct Hold {
     pub compared: bool,
 }
 
-/// A change that a guard may stop.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum HeldChange {
-    /// A GitHub team was deleted; its Sentry team would be.
-    Delete {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// Sentry's.
-        sentry: SentryTeamId,
-        /// Its slug.
-        slug: SentrySlug,
-    },
-    /// A GitHub team would take over a Sentry team that was there before it.
-    Adopt {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// Sentry's.
-        sentry: SentryTeamId,
-        /// Its slug.
-        slug: SentrySlug,
-    },
-    /// A person would be taken out of a Sentry team.
-    Remove {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// Who, on GitHub's side.
-        user: GithubUserId,
-        /// The Sentry team's slug.
-        slug: SentrySlug,
-    },
-    /// Somebody whom no source matched would be taken out of a Sentry team.
-    RemoveMember {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// Who, on Sentry's side.
-        member: MemberId,
-        /// The Sentry team's slug.
-        slug: SentrySlug,
-    },
-    /// A Sentry team would be made.
-    Create {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// Its slug in Sentry.
-        slug: SentrySlug,
-    },
-    /// The user map's file has changed a lot.
-    UserMap {
-        /// Names its content.
-        fingerprint: Box<str>,
-    },
+tagged! {
+    /// A change that a guard may stop.
+    #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+    #[serde(tag = "is")]
+    pub enum HeldChange {
+        /// A GitHub team was deleted; its Sentry team would be.
+        #[serde(rename = "delete")]
+        Delete {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// Sentry's.
+            sentry: SentryTeamId,
+            /// Its slug.
+            slug: SentrySlug,
+        },
+        /// A GitHub team would take over a Sentry team that was there before it.
+        #[serde(rename = "adopt")]
+        Adopt {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// Sentry's.
+            sentry: SentryTeamId,
+            /// Its slug.
+            slug: SentrySlug,
+        },
+        /// A person would be taken out of a Sentry team.
+        #[serde(rename = "remove")]
+        Remove {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// Who, on GitHub's side.
+            user: GithubUserId,
+            /// The Sentry team's slug.
+            slug: SentrySlug,
+        },
+        /// Somebody whom no source matched would be taken out of a Sentry team.
+        #[serde(rename = "remove_member")]
+        RemoveMember {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// Who, on Sentry's side.
+            member: MemberId,
+            /// The Sentry team's slug.
+            slug: SentrySlug,
+        },
+        /// A Sentry team would be made.
+        #[serde(rename = "create")]
+        Create {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// Its slug in Sentry.
+            slug: SentrySlug,
+        },
+        /// The user map's file has changed a lot.
+        #[serde(rename = "user_map")]
+        UserMap {
+            /// Names its content.
+            fingerprint: Box<str>,
+        },
+    }
 }
 
 /// A person's answer.

@@ -11,283 +11,324 @@ use crate::ids::{
 };
 use crate::state::deliveries::Recent;
 use crate::state::holds::{HeldChange, Hold, HoldName};
+use crate::tagged::tagged;
 
 /// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
 /// written anew at start. It is raised when kinds of records are added, or when a field may be absent that never was:
 /// an older program would take that for damage.
 pub const FORMAT: u32 = 3;
 
-/// One change of state.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "t", rename_all = "snake_case")]
-pub enum Record {
-    /// First of every file.
-    Format {
-        /// See [`FORMAT`].
-        version: u32,
-        /// When the state directory was made: what "older than the first start" compares with.
-        first_start: Timestamp,
-    },
-    /// A signed delivery was taken. Synced before the 2xx.
-    Received(Delivery),
-    /// Deliveries are dealt with.
-    Settled {
-        /// Which.
-        seqs: Vec<Seq>,
-        /// How.
-        how: Settled,
-        /// What they caused, for people.
-        note: Box<str>,
-        /// The hold that they wait for.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        hold: Option<HoldName>,
-        /// When.
-        at: Timestamp,
-    },
-    /// A delivery that can not be carried out; kept, with its event, until somebody replays it.
-    Failed {
-        /// Which.
-        seq: Seq,
-        /// Why, and what to do.
-        why: Box<str>,
-        /// When.
-        at: Timestamp,
-    },
-    /// A failed delivery is looked at again: redelivered or replayed.
-    Again {
-        /// Which.
-        seq: Seq,
-    },
-    /// The GitHub organisation, pinned by its id.
-    Org {
-        /// The key.
-        id: GithubOrgId,
-        /// The login now.
-        login: Login,
-        /// GitHub told that it is deleted: nothing is written any more.
-        deleted: bool,
-    },
-    /// What the GitHub token may do, found by asking.
-    Mode {
-        /// Payload or read.
-        mode: Mode,
-        /// Of which token.
-        fingerprint: Box<str>,
-        /// Whose token it is, where GitHub tells: another token of the same account has shown what the first one has.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        by: Option<GithubUserId>,
-    },
-    /// GitHub team and Sentry team belong together. Closes the team's intent.
-    Bound {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// Sentry's.
-        binding: Binding,
-    },
-    /// They no longer do: the Sentry team vanished without us.
-    Unbound {
-        /// GitHub's team.
-        team: GithubTeamId,
-    },
-    /// The GitHub team is deleted, for good. Closes its intent and its binding.
-    Gone {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// What became of its Sentry team.
-        fate: Fate,
-        /// Its slug proves nothing; what the state itself knows of that is added to it.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        apart: bool,
-        /// The Sentry team that had followed it, where a snapshot tells it; otherwise the state knows that itself.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        was: Option<Binding>,
-        /// When.
-        at: Timestamp,
-    },
-    /// GitHub shows a team again whose end was known: that end counts no more.
-    Returned {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// When.
-        at: Timestamp,
-    },
-    /// Teams that the token in use has shown itself. Only what it has shown can it tell to be gone.
-    Shown {
-        /// GitHub's teams, those that were not known to be shown.
-        teams: Vec<GithubTeamId>,
-    },
-    /// A Sentry team that the mirror deleted was made again because a person wanted it back. It follows nobody.
-    Restored {
-        /// The deleted one.
-        deleted: SentryTeamId,
-        /// The one that took its place.
-        now: SentryTeamId,
-    },
-    /// Everybody who is in the GitHub team is still to be looked at, because its Sentry team was just made or adopted; or
-    /// has been.
-    Fill {
-        /// The team.
-        team: GithubTeamId,
-        /// Still to be done.
-        open: bool,
-    },
-    /// About to change a team in Sentry. Synced before the call.
-    Intends {
-        /// GitHub's team.
-        team: GithubTeamId,
-        /// What.
-        intent: Intent,
-        /// When.
-        at: Timestamp,
-    },
-    /// The intended change did not and will not take place.
-    Dropped {
-        /// GitHub's team.
-        team: GithubTeamId,
-    },
-    /// A GitHub account is this Sentry member.
-    Matched {
-        /// GitHub's side.
-        user: GithubUserId,
-        /// Sentry's side and how it was found.
-        found: Match,
-    },
-    /// The match is no longer true: the member left Sentry, or a source says otherwise.
-    Unmatched {
-        /// GitHub's side.
-        user: GithubUserId,
-    },
-    /// This person was invited to Sentry.
-    Invited {
-        /// GitHub's side.
-        user: GithubUserId,
-        /// When.
-        at: Timestamp,
-    },
-    /// GitHub has this person in the team, Sentry does not know them yet.
-    Wanted {
-        /// The team.
-        team: GithubTeamId,
-        /// The person.
-        user: GithubUserId,
-        /// The login at that time.
-        login: Login,
-        /// Why nobody was matched.
-        why: Box<str>,
-        /// When.
-        at: Timestamp,
-    },
-    /// Not waited for any more: added, removed, or the team is gone.
-    Unwanted {
-        /// The team.
-        team: GithubTeamId,
-        /// The person.
-        user: GithubUserId,
-    },
-    /// A guard stopped a change; a person decides.
-    Held {
-        /// What and why.
-        hold: Hold,
-    },
-    /// A person decided.
-    Decided {
-        /// Which hold.
-        name: HoldName,
-        /// Carried out, or remembered as refused.
-        approved: bool,
-        /// When.
-        at: Timestamp,
-    },
-    /// The hold is history: carried out, expired, or no longer due.
-    Released {
-        /// Which hold.
-        name: HoldName,
-    },
-    /// A held change is done, or no longer due: whatever else its hold has stays.
-    NotDue {
-        /// Which.
-        change: HeldChange,
-    },
-    /// The journal was damaged and some records are lost: removals and deletions are held.
-    Damaged {
-        /// When it was found.
-        at: Timestamp,
-    },
-    /// GitHub was looked at as a whole: who is in the team. Older words of deliveries give way to it.
-    Looked {
-        /// The team.
-        team: GithubTeamId,
-        /// The place of the latest delivery when the reading began.
-        seq: Seq,
-        /// Everybody in it.
-        people: Vec<GithubUserId>,
-    },
-    /// GitHub was read completely: what a later, much shorter reading is compared with.
-    Read {
-        /// How much it was.
-        sizes: Sizes,
-        /// When.
-        at: Timestamp,
-    },
-    /// Other rules than at the comparison before say whom a comparison may take out.
-    Rules {
-        /// Those of the comparison that was carried out now.
-        rules: Rules,
-    },
-    /// Whether Sentry takes a team's id in the place of its slug, found by asking.
-    TeamIds {
-        /// Which host was asked, and about which organisation.
-        place: SentryPlace,
-        /// Whether it does.
-        taken: bool,
-        /// When.
-        at: Timestamp,
-    },
-    /// An operator wants nothing to be written to Sentry any more.
-    Paused {
-        /// Why, in their words.
-        #[serde(default, skip_serializing_if = "str::is_empty")]
-        reason: Box<str>,
-        /// When.
-        at: Timestamp,
-    },
-    /// Writing is allowed again.
-    Resumed,
-    /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
-    Mended,
-    /// Snapshots only: what is remembered of deliveries that are no longer queued.
-    Keys {
-        /// Key, place in the order, status, when.
-        keys: Vec<(DeliveryKey, Seq, Status, Timestamp)>,
-    },
-    /// Snapshots only: the latest word on a team and its people.
-    News {
-        /// The team.
-        team: GithubTeamId,
-        /// A `created` was received for it.
-        born: bool,
-        /// The latest rename.
-        named: Option<Seq>,
-        /// The first rename.
-        first_named: Option<Seq>,
-        /// Person, in the team or not, by which delivery.
-        people: Vec<(GithubUserId, bool, Seq)>,
-    },
-    /// Snapshots only: what was dealt with last, for people, oldest first.
-    Recent {
-        /// All of it.
-        list: Vec<Recent>,
-    },
-    /// Snapshots only: a hook that has sent something.
-    Hook {
-        /// Which.
-        id: HookId,
-    },
-    /// Snapshots only: the next delivery's place in the order.
-    Next {
-        /// The place.
-        seq: Seq,
-    },
+tagged! {
+    /// One change of state.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    #[serde(tag = "t")]
+    pub enum Record {
+        /// First of every file.
+        #[serde(rename = "format")]
+        Format {
+            /// See [`FORMAT`].
+            version: u32,
+            /// When the state directory was made: what "older than the first start" compares with.
+            first_start: Timestamp,
+        },
+        /// A signed delivery was taken. Synced before the 2xx.
+        #[serde(rename = "received")]
+        Received(Delivery),
+        /// Deliveries are dealt with.
+        #[serde(rename = "settled")]
+        Settled {
+            /// Which.
+            seqs: Vec<Seq>,
+            /// How.
+            how: Settled,
+            /// What they caused, for people.
+            note: Box<str>,
+            /// The hold that they wait for.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            hold: Option<HoldName>,
+            /// When.
+            at: Timestamp,
+        },
+        /// A delivery that can not be carried out; kept, with its event, until somebody replays it.
+        #[serde(rename = "failed")]
+        Failed {
+            /// Which.
+            seq: Seq,
+            /// Why, and what to do.
+            why: Box<str>,
+            /// When.
+            at: Timestamp,
+        },
+        /// A failed delivery is looked at again: redelivered or replayed.
+        #[serde(rename = "again")]
+        Again {
+            /// Which.
+            seq: Seq,
+        },
+        /// The GitHub organisation, pinned by its id.
+        #[serde(rename = "org")]
+        Org {
+            /// The key.
+            id: GithubOrgId,
+            /// The login now.
+            login: Login,
+            /// GitHub told that it is deleted: nothing is written any more.
+            deleted: bool,
+        },
+        /// What the GitHub token may do, found by asking.
+        #[serde(rename = "mode")]
+        Mode {
+            /// Payload or read.
+            mode: Mode,
+            /// Of which token.
+            fingerprint: Box<str>,
+            /// Whose token it is, where GitHub tells: another token of the same account has shown what the first one has.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            by: Option<GithubUserId>,
+        },
+        /// GitHub team and Sentry team belong together. Closes the team's intent.
+        #[serde(rename = "bound")]
+        Bound {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// Sentry's.
+            binding: Binding,
+        },
+        /// They no longer do: the Sentry team vanished without us.
+        #[serde(rename = "unbound")]
+        Unbound {
+            /// GitHub's team.
+            team: GithubTeamId,
+        },
+        /// The GitHub team is deleted, for good. Closes its intent and its binding.
+        #[serde(rename = "gone")]
+        Gone {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// What became of its Sentry team.
+            fate: Fate,
+            /// Its slug proves nothing; what the state itself knows of that is added to it.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            apart: bool,
+            /// The Sentry team that had followed it, where a snapshot tells it; otherwise the state knows that itself.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            was: Option<Binding>,
+            /// When.
+            at: Timestamp,
+        },
+        /// GitHub shows a team again whose end was known: that end counts no more.
+        #[serde(rename = "returned")]
+        Returned {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// When.
+            at: Timestamp,
+        },
+        /// Teams that the token in use has shown itself. Only what it has shown can it tell to be gone.
+        #[serde(rename = "shown")]
+        Shown {
+            /// GitHub's teams, those that were not known to be shown.
+            teams: Vec<GithubTeamId>,
+        },
+        /// A Sentry team that the mirror deleted was made again because a person wanted it back. It follows nobody.
+        #[serde(rename = "restored")]
+        Restored {
+            /// The deleted one.
+            deleted: SentryTeamId,
+            /// The one that took its place.
+            now: SentryTeamId,
+        },
+        /// Everybody who is in the GitHub team is still to be looked at, because its Sentry team was just made or adopted; or
+        /// has been.
+        #[serde(rename = "fill")]
+        Fill {
+            /// The team.
+            team: GithubTeamId,
+            /// Still to be done.
+            open: bool,
+        },
+        /// About to change a team in Sentry. Synced before the call.
+        #[serde(rename = "intends")]
+        Intends {
+            /// GitHub's team.
+            team: GithubTeamId,
+            /// What.
+            intent: Intent,
+            /// When.
+            at: Timestamp,
+        },
+        /// The intended change did not and will not take place.
+        #[serde(rename = "dropped")]
+        Dropped {
+            /// GitHub's team.
+            team: GithubTeamId,
+        },
+        /// A GitHub account is this Sentry member.
+        #[serde(rename = "matched")]
+        Matched {
+            /// GitHub's side.
+            user: GithubUserId,
+            /// Sentry's side and how it was found.
+            found: Match,
+        },
+        /// The match is no longer true: the member left Sentry, or a source says otherwise.
+        #[serde(rename = "unmatched")]
+        Unmatched {
+            /// GitHub's side.
+            user: GithubUserId,
+        },
+        /// This person was invited to Sentry.
+        #[serde(rename = "invited")]
+        Invited {
+            /// GitHub's side.
+            user: GithubUserId,
+            /// When.
+            at: Timestamp,
+        },
+        /// GitHub has this person in the team, Sentry does not know them yet.
+        #[serde(rename = "wanted")]
+        Wanted {
+            /// The team.
+            team: GithubTeamId,
+            /// The person.
+            user: GithubUserId,
+            /// The login at that time.
+            login: Login,
+            /// Why nobody was matched.
+            why: Box<str>,
+            /// When.
+            at: Timestamp,
+        },
+        /// Not waited for any more: added, removed, or the team is gone.
+        #[serde(rename = "unwanted")]
+        Unwanted {
+            /// The team.
+            team: GithubTeamId,
+            /// The person.
+            user: GithubUserId,
+        },
+        /// A guard stopped a change; a person decides.
+        #[serde(rename = "held")]
+        Held {
+            /// What and why.
+            hold: Hold,
+        },
+        /// A person decided.
+        #[serde(rename = "decided")]
+        Decided {
+            /// Which hold.
+            name: HoldName,
+            /// Carried out, or remembered as refused.
+            approved: bool,
+            /// When.
+            at: Timestamp,
+        },
+        /// The hold is history: carried out, expired, or no longer due.
+        #[serde(rename = "released")]
+        Released {
+            /// Which hold.
+            name: HoldName,
+        },
+        /// A held change is done, or no longer due: whatever else its hold has stays.
+        #[serde(rename = "not_due")]
+        NotDue {
+            /// Which.
+            change: HeldChange,
+        },
+        /// The journal was damaged and some records are lost: removals and deletions are held.
+        #[serde(rename = "damaged")]
+        Damaged {
+            /// When it was found.
+            at: Timestamp,
+        },
+        /// GitHub was looked at as a whole: who is in the team. Older words of deliveries give way to it.
+        #[serde(rename = "looked")]
+        Looked {
+            /// The team.
+            team: GithubTeamId,
+            /// The place of the latest delivery when the reading began.
+            seq: Seq,
+            /// Everybody in it.
+            people: Vec<GithubUserId>,
+        },
+        /// GitHub was read completely: what a later, much shorter reading is compared with.
+        #[serde(rename = "read")]
+        Read {
+            /// How much it was.
+            sizes: Sizes,
+            /// When.
+            at: Timestamp,
+        },
+        /// Other rules than at the comparison before say whom a comparison may take out.
+        #[serde(rename = "rules")]
+        Rules {
+            /// Those of the comparison that was carried out now.
+            rules: Rules,
+        },
+        /// An operator wants nothing to be written to Sentry any more.
+        #[serde(rename = "paused")]
+        Paused {
+            /// Why, in their words.
+            #[serde(default, skip_serializing_if = "str::is_empty")]
+            reason: Box<str>,
+            /// When.
+            at: Timestamp,
+        },
+        /// Writing is allowed again.
+        #[serde(rename = "resumed")]
+        Resumed,
+        /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
+        #[serde(rename = "mended")]
+        Mended,
+        /// Whether Sentry takes a team's id in the place of its slug, found by asking.
+        #[serde(rename = "team_ids")]
+        TeamIds {
+            /// Which host was asked, and about which organisation.
+            place: SentryPlace,
+            /// Whether it does.
+            taken: bool,
+            /// When.
+            at: Timestamp,
+        },
+        /// Snapshots only: what is remembered of deliveries that are no longer queued.
+        #[serde(rename = "keys")]
+        Keys {
+            /// Key, place in the order, status, when.
+            keys: Vec<(DeliveryKey, Seq, Status, Timestamp)>,
+        },
+        /// Snapshots only: the latest word on a team and its people.
+        #[serde(rename = "news")]
+        News {
+            /// The team.
+            team: GithubTeamId,
+            /// A `created` was received for it.
+            born: bool,
+            /// The latest rename.
+            named: Option<Seq>,
+            /// The first rename.
+            first_named: Option<Seq>,
+            /// Person, in the team or not, by which delivery.
+            people: Vec<(GithubUserId, bool, Seq)>,
+        },
+        /// Snapshots only: what was dealt with last, for people, oldest first.
+        #[serde(rename = "recent")]
+        Recent {
+            /// All of it.
+            list: Vec<Recent>,
+        },
+        /// Snapshots only: a hook that has sent something.
+        #[serde(rename = "hook")]
+        Hook {
+            /// Which.
+            id: HookId,
+        },
+        /// Snapshots only: the next delivery's place in the order.
+        #[serde(rename = "next")]
+        Next {
+            /// The place.
+            seq: Seq,
+        },
+    }
 }
 
 /// The settings that say whom a comparison may take out, in the words in which they are set: what is wider at the next
@@ -451,43 +492,49 @@ pub enum Fate {
     NotFound,
 }
 
-/// A change of a team in Sentry that is under way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum Intent {
-    /// A team is made. The slug was free when this was written.
-    Creating {
-        /// Its slug.
-        slug: SentrySlug,
-        /// Its name.
-        name: Box<str>,
-    },
-    /// A bound team gets another slug and name.
-    Renaming {
-        /// The slug until now.
-        from: SentrySlug,
-        /// The slug from then on.
-        to: SentrySlug,
-        /// The name from then on.
-        name: Box<str>,
-    },
-    /// A team is deleted.
-    Deleting {
-        /// Which.
-        sentry: SentryTeamId,
-        /// Its slug.
-        slug: SentrySlug,
-    },
-    /// A deleted team is made again, with its people and projects. Open until all of it is done: only the command that
-    /// asked for it goes on with it.
-    Restoring {
-        /// The deleted one.
-        sentry: SentryTeamId,
-        /// Its slug, free when this was written.
-        slug: SentrySlug,
-        /// Its name.
-        name: Box<str>,
-    },
+tagged! {
+    /// A change of a team in Sentry that is under way.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    #[serde(tag = "is")]
+    pub enum Intent {
+        /// A team is made. The slug was free when this was written.
+        #[serde(rename = "creating")]
+        Creating {
+            /// Its slug.
+            slug: SentrySlug,
+            /// Its name.
+            name: Box<str>,
+        },
+        /// A bound team gets another slug and name.
+        #[serde(rename = "renaming")]
+        Renaming {
+            /// The slug until now.
+            from: SentrySlug,
+            /// The slug from then on.
+            to: SentrySlug,
+            /// The name from then on.
+            name: Box<str>,
+        },
+        /// A team is deleted.
+        #[serde(rename = "deleting")]
+        Deleting {
+            /// Which.
+            sentry: SentryTeamId,
+            /// Its slug.
+            slug: SentrySlug,
+        },
+        /// A deleted team is made again, with its people and projects. Open until all of it is done: only the command that
+        /// asked for it goes on with it.
+        #[serde(rename = "restoring")]
+        Restoring {
+            /// The deleted one.
+            sentry: SentryTeamId,
+            /// Its slug, free when this was written.
+            slug: SentrySlug,
+            /// Its name.
+            name: Box<str>,
+        },
+    }
 }
 
 /// A GitHub account's Sentry member, remembered because GitHub stops telling addresses the moment somebody leaves.

@@ -77,9 +77,12 @@ fn a_comparison_adopts_renames_and_deletes_no_such_team() {
         let world = world(Truth::Github, era);
         let crew = world.old_team("crew");
         let there = world.sentry.add_team("crew", "The crew");
-        // Only beside others that are shown, an absent team is known to be deleted.
-        world.old_team("other");
-        world.sentry.add_team("other", "other");
+        // Only beside nine times as many that are shown, an absent team is known to be deleted.
+        for n in 0..20 {
+            let other = format!("other{n}");
+            world.old_team(&other);
+            world.sentry.add_team(&other, &other);
+        }
         let lock = |on| world.sentry.set_idp_provisioned(there, on);
         lock(true);
         let compared = |line: &str| {

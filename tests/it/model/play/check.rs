@@ -104,13 +104,8 @@ impl Sequence {
         assert!(made <= most, "{made} teams were made for {most}: {}", self.context());
         let ends = |call: &&Call| call.route == "DELETE /teams/{org}/{slug}/" && call.status < 300;
         let ended = self.world.sentry.wire.calls().iter().filter(ends).count();
-        // GitHub's word is against what is announced; in payload mode there is no such word.
         let most = self.org.deleted.len() + announced;
-        assert!(
-            ended <= most || self.truth == Truth::Deliveries,
-            "{ended} teams were deleted for {most}: {}",
-            self.context()
-        );
+        assert!(ended <= most, "{ended} teams were deleted for {most}: {}", self.context());
     }
 
     /// How often somebody was told of an end that never was.

@@ -1,0 +1,51 @@
+//! What becomes of bound teams that GitHub does not show.
+
+use super::{Index, Step, TeamPlan};
+use crate::ids::GithubSlug;
+use crate::plan::{self, EndStep};
+use crate::state::record::{Binding, Origin};
+
+impl Index<'_> {
+    /// Bound teams that the snapshot does not show.
+    pub(super) fn absent(&self) -> Vec<TeamPlan> {
+        let bound = self.sides.state.teams.bindings().map(|(team, _)| team);
+        let absent = bound.chain(self.made.values().copied()).filter(|team| !self.shown.contains(team));
+        absent
+            .filter_map(|team| {
+                let binding = self.binding(team)?;
+                let deleted = self.sides.deleted.contains(&team);
+                let step = if deleted { self.end(&binding) } else { Step::NotVisible };
+                let name = binding.name.to_string();
+                Some(TeamPlan {
+                    team,
+                    slug: binding.slug,
+                    name,
+                    step,
+                    add: Vec::new(),
+                    remove: Vec::new(),
+                    held: None,
+                    there: 0,
+                })
+            })
+            .collect()
+    }
+
+    /// What becomes of the Sentry team of a deleted GitHub team, as far as can be told without its projects.
+    pub(super) fn end(&self, binding: &Binding) -> Step {
+        let settings = self.sides.settings;
+        let (sentry, adopted) = (binding.sentry, binding.origin == Origin::Adopted);
+        let slug = binding.slug.as_str();
+        let slug = GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug));
+        if !settings.teams.matches(&slug) {
+            return Step::Leave { sentry, why: "left out by SYNC_TEAMS".into() };
+        }
+        if self.is_locked(sentry) {
+            return Step::Leave { sentry, why: plan::LOCKED.into() };
+        }
+        match plan::end(settings, &binding.slug, Some(&[]), false) {
+            EndStep::Leave(why) => Step::Leave { sentry, why },
+            EndStep::Empty => Step::Empty { sentry, adopted },
+            EndStep::Delete | EndStep::Hold(_) => Step::Delete { sentry, adopted },
+        }
+    }
+}
