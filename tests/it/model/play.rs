@@ -23,6 +23,8 @@ use crate::world::{Truth, World, PATIENCE};
 
 /// An address in Sentry that no GitHub account has anything to do with.
 const STRANGER: &str = "stranger@elsewhere.test";
+/// What the Sentry team that was there before is called.
+const LEGACY_NAME: &str = "Legacy of old";
 /// So many comparisons, each with a person's word on what was held, are enough for anything.
 const ROUNDS: usize = 8;
 
@@ -151,7 +153,7 @@ impl Sequence {
         if self.rng.percent(40.0) {
             let people: &[usize] = if self.truth == Truth::Github { &[0, 2] } else { &[] };
             let github = self.org.old_team(&self.world, "Legacy", people);
-            let sentry = self.world.sentry.add_team("legacy", "Legacy of old");
+            let sentry = self.world.sentry.add_team("legacy", LEGACY_NAME);
             self.world.sentry.join(sentry, self.stranger);
             self.visited.insert(sentry);
             self.legacy = Some((github, sentry));
