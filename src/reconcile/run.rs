@@ -110,7 +110,10 @@ impl Engine {
         // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
         let depth = if serving { Depth::Bounded } else { Depth::Whole };
         let both = self.read_both(&org.login, depth, progress)?;
-        self.ask_for_ids(bindings.iter().map(|(_, binding)| binding), &both.sentry.teams);
+        if serving {
+            // One comparison alone would save nothing by it.
+            self.ask_for_ids(bindings.iter().map(|(_, binding)| binding), &both.sentry.teams);
+        }
         self.learn_unused(&both);
         if both.sentry.listed {
             self.follow_renames(bindings, &both.sentry.teams);

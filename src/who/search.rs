@@ -25,6 +25,8 @@ use crate::upstream::Trouble;
 pub(super) const MOST_ADDRESSES: usize = 5;
 /// How long a search is good for where `SYNC_INTERVAL` is off.
 const WITHOUT_INTERVAL: Duration = Duration::from_secs(3600);
+/// Within this time whoever was looked for is noted as wanted, or put into their team.
+const LOOKED_FOR: Duration = Duration::from_secs(3600);
 
 /// What is remembered of searches, beside what the directory has learned of them.
 #[derive(Default)]
@@ -32,8 +34,8 @@ pub(super) struct Searches {
     /// When each address was last asked for.
     asked: HashMap<Folded, Instant>,
     misses: Misses,
-    /// The addresses of people whom nobody could match: payload mode has no list of them.
-    of_person: BTreeMap<GithubUserId, Vec<Address>>,
+    /// The addresses of people whom nobody could match, and since when: payload mode has no list of them.
+    of_person: BTreeMap<GithubUserId, (Instant, Vec<Address>)>,
 }
 
 /// What a search came to.
@@ -124,7 +126,7 @@ impl Engine {
         let settings = self.settings();
         if self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
             let addresses = evidence.deciding(&settings.identity).into_iter().take(MOST_ADDRESSES).collect();
-            lock(&self.who.searches).of_person.insert(person.id, addresses);
+            lock(&self.who.searches).of_person.insert(person.id, (Instant::now(), addresses));
         }
     }
 
@@ -132,10 +134,14 @@ impl Engine {
     /// Returns of whom there is news.
     pub fn search_for_wanted(&self) -> Result<BTreeSet<GithubUserId>, Trouble> {
         let wanted: BTreeSet<_> = self.state(|state| state.people.wanted().map(|(user, _)| user).collect());
-        let known = {
+        let known: BTreeMap<_, _> = {
             let mut searches = lock(&self.who.searches);
-            searches.of_person.retain(|user, _| wanted.contains(user));
-            searches.of_person.clone()
+            // A worker may have noted somebody whom it has not yet noted as wanted.
+            searches
+                .of_person
+                .retain(|user, (since, _)| wanted.contains(user) || since.elapsed() < LOOKED_FOR);
+            let known = searches.of_person.iter().filter(|(user, _)| wanted.contains(user));
+            known.map(|(user, (_, addresses))| (*user, addresses.clone())).collect()
         };
         let hidden = |address: &&Address| !self.who.with_directory(|directory| directory.shows(address));
         let mut addresses: BTreeSet<_> = known.values().flatten().filter(hidden).cloned().collect();
