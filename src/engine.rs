@@ -134,7 +134,13 @@ impl Engine {
             }
         }
         way.proxies.odd().iter().for_each(|odd| log::warn!("proxy: {odd}"));
-        let sentry = Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, &way);
+        let sentry = Sentry::new(
+            &settings.sentry_url,
+            &settings.sentry_org,
+            &config.sentry_token,
+            &settings.github_url,
+            &way,
+        );
         team_ids::remember(&sentry, &settings, &journal);
         Ok(Self {
             github: Github::new(&settings.github_url, &config.github_token, &way),

@@ -14,6 +14,7 @@ use crate::event::Person;
 use crate::github::{Claims, Wanted};
 use crate::identity::directory::Directory;
 use crate::identity::mapfile::{MapFile, Refused};
+use crate::identity::remembered::is_allowed;
 use crate::identity::search::Depth;
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
@@ -194,11 +195,18 @@ impl Engine {
             self.resolve(&evidence),
             Identity::Matched { source: Source::Map | Source::Sentry, .. } | Identity::Conflict { .. }
         );
-        let remembered = self.state(|state| state.people.matched(person.id).cloned());
-        match remembered.filter(|found| !is_sure && self.who.has(found.member)) {
+        match self.recalled(person.id).filter(|found| !is_sure && self.who.has(found.member)) {
             Some(found) => self.recall(&found),
             None => self.identify_shown(person, claims, map),
         }
+    }
+
+    /// The remembered match of an account, if the settings still allow it.
+    fn recalled(&self, user: GithubUserId) -> Option<Match> {
+        let found = self.state(|state| state.people.matched(user).cloned())?;
+        let settings = self.settings();
+        let allowed = |directory: &Directory| is_allowed(&found, &rules(&settings), directory);
+        self.who.with_directory(allowed).then_some(found)
     }
 
     /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
@@ -208,13 +216,11 @@ impl Engine {
         if let Some(why) = self.inherits(person, map, &identity) {
             identity = Identity::Conflict { why };
         }
-        let remembered = self.state(|state| state.people.matched(person.id).cloned());
         if matches!(identity, Identity::Unknown { .. }) {
-            if let Some(found) = remembered.filter(|found| self.who.has(found.member)) {
-                return self.recall(&found);
-            }
-            return identity;
+            let found = self.recalled(person.id).filter(|found| self.who.has(found.member));
+            return found.map_or(identity, |found| self.recall(&found));
         }
+        let remembered = self.state(|state| state.people.matched(person.id).cloned());
         let says = |found: &Match| match &identity {
             Identity::Matched { member, source, .. } | Identity::Barred { member, source } => {
                 found.member == *member && found.source == *source
@@ -287,8 +293,11 @@ impl Engine {
     /// Who an account is, to be taken out of a team: GitHub stops telling addresses the moment somebody leaves, so what
     /// was remembered is worth more than what can be asked now.
     pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Outcome> {
-        let remembered = self.state(|state| state.people.matched(person.id).cloned());
-        match remembered {
+        if self.settings().trust_unverified == Trust::Never {
+            // Whether their address is verified.
+            self.need_directory()?;
+        }
+        match self.recalled(person.id) {
             Some(found) => {
                 // Whether somebody is protected is told by their addresses.
                 if !self.settings().protect.is_empty() {
@@ -335,7 +344,7 @@ impl Engine {
 
     /// A remembered match that no source contradicts which costs nothing to ask.
     fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
-        let found = self.state(|state| state.people.matched(person.id).cloned())?;
+        let found = self.recalled(person.id)?;
         let settings = self.settings();
         let order = &settings.identity;
         let map_says = map

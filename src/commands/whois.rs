@@ -16,6 +16,9 @@ use crate::state::record::Match;
 use crate::who::rules;
 use crate::work::hint::Outcome;
 
+/// Of a member whom Sentry has suspended.
+const SUSPENDED: &str = "suspended in Sentry; they stay matched, and in their teams";
+
 /// Says who somebody is.
 pub fn run(engine: &Engine, text: &str) -> Reply {
     let told = match PersonName::read(text) {
@@ -85,7 +88,7 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
     if let Some(why) = engine.inherits(person, &map, &identity) {
         identity = Identity::Conflict { why };
     }
-    let is_second = matches!(identity, Identity::Absent { second: Some(_), .. });
+    let remark = remark(engine, &identity);
     let _ = match identity {
         Identity::Matched { member, source, by_search: true, .. } => writeln!(
             text,
@@ -106,13 +109,24 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
         Identity::Absent { why, .. } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
         Identity::Conflict { why } => writeln!(text, "in conflict, nothing is done: {why}"),
     };
-    if is_second {
-        let _ = writeln!(text, "  fix: {}", identity::SECOND_FIX);
-    }
+    text.push_str(&remark);
     if wanted > 0 {
         let _ = writeln!(text, "wanted in {wanted} teams, and added as soon as Sentry knows them");
     }
     Ok(text)
+}
+
+/// What stands under the result.
+fn remark(engine: &Engine, identity: &Identity) -> String {
+    match identity {
+        Identity::Absent { second: Some(_), .. } => format!("  fix: {}\n", identity::SECOND_FIX),
+        Identity::Matched { member, .. } | Identity::Barred { member, .. }
+            if is_suspended(engine, *member) =>
+        {
+            format!("  {SUSPENDED}\n")
+        }
+        _ => String::new(),
+    }
 }
 
 /// Which Sentry members bear an address, and which accounts they are matched with.
@@ -135,9 +149,16 @@ fn of_address(engine: &Engine, address: &Address) -> Result<String, Outcome> {
     let mut text = format!("{}\n", plain(address.as_str(), 100));
     for (member, how) in found {
         let _ = writeln!(text, "  Sentry member {member}: {how}");
+        if is_suspended(engine, member) {
+            let _ = writeln!(text, "    {SUSPENDED}");
+        }
         account(engine, member, &mut text);
     }
     Ok(text)
+}
+
+fn is_suspended(engine: &Engine, member: MemberId) -> bool {
+    engine.who.with_directory(|directory| directory.is_suspended(member))
 }
 
 fn account(engine: &Engine, member: MemberId, text: &mut String) {

@@ -9,6 +9,7 @@ use crate::event::Person;
 use crate::github::Claims;
 use crate::identity::directory::Directory;
 use crate::identity::mapgrammar;
+use crate::identity::remembered::is_allowed;
 use crate::identity::search::{self, Depth, Misses};
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
@@ -33,8 +34,13 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
             let counts = Trust::WORDS.map(|(word, trust)| (word, count(trust).n_matched()));
             findings.push(by_trust(patient, &counts));
             findings.extend(count(patient.settings.trust_unverified).told(patient, &github.refused));
+            findings.extend(no_longer_allowed(patient, &directory));
         }
-        (None, _) if github.mode == Some(Mode::Payload) => findings.push(told_by_deliveries(patient)),
+        (None, members) if github.mode == Some(Mode::Payload) => {
+            findings.push(told_by_deliveries(patient));
+            let directory = members.as_ref().map(|members| Directory::new(members));
+            findings.extend(directory.and_then(|directory| no_longer_allowed(patient, &directory)));
+        }
         _ => findings.push(AREA.warning(
             "who is matched can not be counted",
             "it takes both tokens: mend what else is told here",
@@ -173,7 +179,8 @@ impl Count {
             count.n_people += 1;
             let (user, login) = (person.id, person.login.to_string());
             let evidence = Evidence::new(&person, map.address(&person), claims);
-            let remembered = patient.known.as_ref().is_some_and(|known| known.people.matched(user).is_some());
+            let known = patient.known.as_ref().and_then(|known| known.people.matched(user));
+            let remembered = known.is_some_and(|found| is_allowed(found, &rules, directory));
             match identity::resolve(&evidence, &rules, directory) {
                 Identity::Matched { source, .. } => *count.by_source.entry(source).or_default() += 1,
                 Identity::Unknown { .. } if remembered => count.n_remembered += 1,
@@ -245,6 +252,22 @@ impl Count {
         );
         findings
     }
+}
+
+/// Matches that were made under other settings.
+fn no_longer_allowed(patient: &Patient, directory: &Directory) -> Option<Finding> {
+    let rules = who::rules(patient.settings);
+    let matches = patient.known.as_ref()?.people.matches();
+    let n = matches.filter(|(_, found)| !is_allowed(found, &rules, directory)).count();
+    (n > 0).then(|| {
+        AREA.warning(
+            format!(
+                "{} no more: SYNC_IDENTITY or SYNC_TRUST_UNVERIFIED does not allow what it was made by",
+                counted(n, "remembered match counts", "remembered matches count")
+            ),
+            "nothing needs to be done if that is meant; else allow the source or the trust again, or name them in SYNC_USER_MAP",
+        )
+    })
 }
 
 /// What a wider permission could add for those of whom no address is known.

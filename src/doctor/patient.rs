@@ -178,8 +178,8 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     let (github, sentry) = match &way {
         Some(way) if !offline => {
             let github = || Github::new(&settings.github_url, &config.github_token, way);
-            let sentry =
-                || Sentry::new(&settings.sentry_url, &settings.sentry_org, &config.sentry_token, way);
+            let (org, token) = (&settings.sentry_org, &config.sentry_token);
+            let sentry = || Sentry::new(&settings.sentry_url, org, token, &settings.github_url, way);
             (
                 is_whole(&["GH_TOKEN", "GH_API_URL", "GH_ORG"]).then(github),
                 is_whole(&["SENTRY_TOKEN", "SENTRY_URL", "SENTRY_ORG_SLUG"]).then(sentry),

@@ -22,6 +22,10 @@ pub struct Directory {
     accounts: Vec<(GithubUserId, Folded, MemberId)>,
     /// Whose role lets them be in no team.
     no_teams: BTreeSet<MemberId>,
+    /// Who shows an address that counts in any case, sorted.
+    verified: Vec<MemberId>,
+    /// Whom Sentry has suspended.
+    suspended: BTreeSet<MemberId>,
     /// What only searches have told: who has an address without showing it. Empty lists are left out.
     searched: BTreeMap<Folded, Vec<Bearer>>,
 }
@@ -132,6 +136,7 @@ impl Directory {
         self.logins.retain(|(_, member)| !ids.contains(member));
         self.accounts.retain(|(_, _, member)| !ids.contains(member));
         self.no_teams.retain(|member| !ids.contains(member));
+        self.suspended.retain(|member| !ids.contains(member));
         members.iter().for_each(|member| self.push(member));
         self.sort();
     }
@@ -142,6 +147,8 @@ impl Directory {
         self.logins.retain(|(_, known)| *known != member);
         self.accounts.retain(|(_, _, known)| *known != member);
         self.no_teams.remove(&member);
+        self.suspended.remove(&member);
+        self.verified.retain(|known| *known != member);
         self.keep_searched(|bearer| bearer.member != member);
     }
 
@@ -217,6 +224,9 @@ impl Directory {
         if member.no_teams {
             self.no_teams.insert(member.id);
         }
+        if member.suspended {
+            self.suspended.insert(member.id);
+        }
     }
 
     fn sort(&mut self) {
@@ -226,6 +236,10 @@ impl Directory {
         self.logins.shrink_to_fit();
         self.accounts.sort_unstable();
         self.accounts.shrink_to_fit();
+        let verified = self.addresses.iter().filter(|entry| entry.weight == Weight::Counts);
+        self.verified = verified.map(|entry| entry.member).collect();
+        self.verified.sort_unstable();
+        self.verified.dedup();
     }
 
     /// Who bears an address. Letters' case does not matter. An unverified primary address counts as `trust` says, as long as
@@ -310,6 +324,16 @@ impl Directory {
         self.no_teams.contains(&member)
     }
 
+    /// Whether Sentry shows that one of a member's addresses is verified, or was invited.
+    pub fn shows_verified(&self, member: MemberId) -> bool {
+        self.verified.binary_search(&member).is_ok()
+    }
+
+    /// Whether Sentry has suspended a member. They stay who they are.
+    pub fn is_suspended(&self, member: MemberId) -> bool {
+        self.suspended.contains(&member)
+    }
+
     /// The addresses of a member, of whatever weight, as far as list and searches tell.
     pub fn addresses_of(&self, member: MemberId) -> impl Iterator<Item = &str> {
         let shown = self.addresses.iter().filter(move |entry| entry.member == member);
@@ -346,6 +370,7 @@ mod tests {
             verified: verified.iter().map(|address| address.to_string()).collect(),
             links: vec![],
             no_teams: false,
+            suspended: false,
             standing,
         }
     }

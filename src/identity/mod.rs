@@ -7,6 +7,7 @@
 pub mod directory;
 pub mod mapfile;
 pub mod mapgrammar;
+pub mod remembered;
 pub mod search;
 pub mod usermap;
 
@@ -341,6 +342,7 @@ mod tests {
             verified: vec![address.into()],
             links: logins.iter().map(|login| Link { login: login.to_string(), user: None }).collect(),
             no_teams: false,
+            suspended: false,
             standing: Standing::Member,
         };
         Directory::new(&[member(1, "a@x", &[]), member(2, "b@x", &["linked"]), member(3, "c@x", &[])])
@@ -418,6 +420,7 @@ mod tests {
             verified: vec![address.into()],
             links: vec![],
             no_teams: false,
+            suspended: false,
             standing: Standing::Member,
         };
         let known = Directory::new(&[member(1, "a@x"), member(9, private)]);
@@ -487,6 +490,7 @@ mod tests {
             verified: vec![],
             links: vec![Link { login: "octo".into(), user }],
             no_teams: false,
+            suspended: false,
             standing: Standing::Member,
         };
         let claims = |saml: &[&str], public: Option<&str>| Claims {

@@ -181,6 +181,7 @@ mod tests {
             verified: vec![],
             links: vec![],
             no_teams: false,
+            suspended: false,
             standing: Standing::Member,
         }
     }

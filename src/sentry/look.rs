@@ -78,7 +78,7 @@ impl Sentry {
     /// The same, knowing nothing of what was refused before.
     pub fn afresh(&self) -> Self {
         let (api, org, ids) = (self.api.clone(), self.org.clone(), self.ids.clone());
-        Self { host: Arc::new(self.host.afresh()), api, org, ids }
+        Self { host: Arc::new(self.host.afresh()), api, org, ids, other_github: self.other_github }
     }
 
     /// Asks whose the token is: the answer as it is, and what it says. The own hosts of sentry.io's regions answer with
@@ -169,7 +169,7 @@ mod tests {
             });
             let elsewhere = base_url("http://127.0.0.1:1").unwrap();
             let token = Secret::new("sesame-of-the-test".to_string());
-            let sentry = Sentry::new(&elsewhere, "acme", &token, &Way::local());
+            let sentry = Sentry::new(&elsewhere, "acme", &token, &elsewhere, &Way::local());
             let region = sentry.region_named_by(&gateway);
             (asked.join().unwrap(), region)
         })

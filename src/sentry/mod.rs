@@ -51,6 +51,8 @@ pub struct Sentry {
     /// The organisation's slug, percent-encoded.
     org: String,
     ids: Arc<Ids>,
+    /// What Sentry calls a provider of accounts of another GitHub than ours.
+    other_github: Option<&'static str>,
 }
 
 /// A team.
@@ -83,6 +85,8 @@ pub struct Member {
     pub links: Vec<Link>,
     /// Their role lets them be in no team.
     pub no_teams: bool,
+    /// The user is suspended in Sentry, and stays a member and in teams.
+    pub suspended: bool,
     /// What kind of row it is.
     pub standing: Standing,
 }
@@ -133,8 +137,8 @@ pub struct Written<T> {
 }
 
 impl Sentry {
-    /// A client of one organisation.
-    pub fn new(base: &BaseUrl, org: &str, token: &Secret, way: &Way) -> Self {
+    /// A client of one organisation, beside the GitHub whose API is at `github`.
+    pub fn new(base: &BaseUrl, org: &str, token: &Secret, github: &BaseUrl, way: &Way) -> Self {
         Self {
             host: Arc::new(Upstream::new(
                 "Sentry",
@@ -147,6 +151,7 @@ impl Sentry {
             api: format!("{}/api/0", base.path()),
             org: path_part(org),
             ids: Arc::default(),
+            other_github: wire::other_github(github),
         }
     }
 
@@ -253,7 +258,9 @@ impl Sentry {
     pub fn members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
         let path = self.org_path(if linked { "members/?expand=externalUsers" } else { "members/?" });
         let path = format!("{path}&per_page=100");
-        match self.pages(&path, wire::MemberRow::into_member)? {
+        match self
+            .pages(&path, |row: wire::MemberRow| row.without_links_of(self.other_github).into_member())?
+        {
             Some(members) => Ok(members),
             // No empty list: an organisation that answers 404 as a whole is another one, or was renamed.
             None => Err(self.no_organisation(path)),
@@ -274,7 +281,7 @@ impl Sentry {
         let words: Vec<_> = addresses.iter().map(|address| format!("email:{address}")).collect();
         let query = path_part(&words.join(" "));
         let path = self.org_path(&format!("members/?query={query}&expand=externalUsers"));
-        match self.pages(&path, wire::MemberRow::into_hit)? {
+        match self.pages(&path, |row: wire::MemberRow| row.without_links_of(self.other_github).into_hit())? {
             Some(hits) => Ok(hits),
             // Nobody at all is an empty list.
             None => Err(broken(path, "Sentry answered 404 to a search for members".into())),

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::config::values::BaseUrl;
 use crate::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::sentry::{Hit, Link, Member, Standing, Team};
 use crate::upstream::link::{behind, Behind};
@@ -66,12 +67,14 @@ pub(super) struct MemberRow {
     pub(super) team_slug: Option<SentrySlug>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct UserRow {
     #[serde(default)]
     email: Option<String>,
     #[serde(default)]
     emails: Vec<EmailRow>,
+    #[serde(rename = "isSuspended", default)]
+    suspended: bool,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +94,23 @@ struct ExternalRow {
     id: Option<String>,
 }
 
+/// The provider of links that are of another GitHub than ours. Accounts of github.com and of Enterprise Servers have ids and logins of their own. Which of them the accounts at another
+/// address belong to, as at one with data residency, is not known.
+pub(super) fn other_github(github: &BaseUrl) -> Option<&'static str> {
+    match (github.host(), github.path()) {
+        ("api.github.com", _) => Some("github_enterprise"),
+        (_, "/api/v3") => Some("github"),
+        _ => None,
+    }
+}
+
 impl MemberRow {
+    /// Without the accounts of this provider.
+    pub(super) fn without_links_of(mut self, provider: Option<&str>) -> Self {
+        self.external_users.retain(|row| Some(row.provider.as_str()) != provider);
+        self
+    }
+
     pub(super) fn into_hit(mut self) -> Option<Hit> {
         let name = self.name.take().unwrap_or_default();
         Some(Hit { name, member: self.into_member()? })
@@ -103,7 +122,7 @@ impl MemberRow {
             (true, false) => Standing::Invited,
             (false, false) => Standing::Member,
         };
-        let user = self.user.unwrap_or(UserRow { email: None, emails: Vec::new() });
+        let user = self.user.unwrap_or_default();
         let primary = user.email.or(self.email).filter(|email| !email.is_empty());
         let verified = user.emails.into_iter().filter(|row| row.is_verified && !row.email.is_empty());
         let mut verified: Vec<_> = verified.map(|row| row.email).collect();
@@ -121,6 +140,7 @@ impl MemberRow {
             verified,
             links: links.filter_map(link).collect(),
             no_teams: self.role.as_deref() == Some(NO_TEAMS),
+            suspended: user.suspended,
             standing,
         })
     }
@@ -187,6 +207,7 @@ pub(crate) fn read_anything(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::values::base_url;
 
     #[test]
     fn a_next_page_without_results_is_the_end() {
@@ -256,6 +277,21 @@ mod tests {
         assert_eq!((invited.standing, invited.primary.as_deref()), (Standing::Invited, Some("p@x")));
         let expired = member(r#"{"id":"42","email":"e@x","user":null,"pending":true,"expired":true}"#);
         assert_eq!(expired.standing, Standing::Expired);
+        let linked = |other| {
+            let row = r#"{"id":"4","externalUsers":[{"provider":"github","externalName":"@a"},
+                {"provider":"github_enterprise","externalName":"@b"}]}"#;
+            let row = serde_json::from_str::<MemberRow>(row).unwrap().without_links_of(other);
+            row.into_member().unwrap().links.into_iter().map(|link| link.login).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (linked(Some("github")), linked(Some("github_enterprise"))),
+            (vec!["b".into()], vec!["a".into()])
+        );
+        assert_eq!(linked(None), ["a", "b"]);
+        let other = |url| other_github(&base_url(url).unwrap());
+        assert_eq!(other("https://api.github.com"), Some("github_enterprise"));
+        assert_eq!(other("https://ghes.example/api/v3"), Some("github"));
+        assert_eq!(other("https://api.acme.ghe.com"), None);
         let nomail = member(
             r#"{"id":"38","email":"","user":{"email":"","emails":[{"email":"","is_verified":false}]}}"#,
         );

@@ -76,7 +76,7 @@ fn sentrys_lists_are_read_to_their_end_whatever_the_link_looks_like() {
         }
         let token = standin.add_token(mirror_permissions());
         let base = values::base_url(&standin.url()).unwrap();
-        let sentry = || Sentry::new(&base, "acme", &Secret::new(token.clone()), &Way::local());
+        let sentry = || Sentry::new(&base, "acme", &Secret::new(token.clone()), &base, &Way::local());
         for link in LinkFault::readable() {
             standin.wire.script(Rule::new("GET *", Fault::Link(link)).always());
             assert_eq!(sentry().members(false).expect("no trouble").len(), n, "{link:?}");

@@ -297,3 +297,43 @@ fn an_address_that_is_protected_is_found_too() {
         world.wait_until("known to be of use", || world.status()["unused"] == serde_json::json!([]));
     }
 }
+
+#[test]
+fn whois_says_who_is_suspended_in_sentry_and_they_stay_in_their_teams() {
+    for truth in BOTH {
+        let world = World::in_era(truth, Era::Today);
+        let ana = world.person("ana");
+        let member = world.sentry.member_id("ana@acme.test").expect("ana is in Sentry");
+        let (world, crew) = world.with_crew();
+        world.settle(&world.github.add_member(crew, ana));
+        world.sentry.set_suspended(member, true);
+        for name in ["ana", "ana@acme.test"] {
+            let (code, told, _) = world.command(&["whois", name]);
+            assert!(code == 0 && told.contains("suspended in Sentry; they stay matched"), "{told}");
+        }
+        assert_eq!(in_crew(&world), BTreeSet::from(["ana@acme.test".to_string()]));
+    }
+}
+
+/// Matched by a primary address, of which today's Sentry does not show whether it is verified.
+#[test]
+fn a_match_counts_no_more_when_its_trust_is_withdrawn_and_check_counts_it() {
+    for truth in BOTH {
+        let world = World::in_era(truth, Era::Today);
+        let ana = world.person("ana");
+        let (mut world, crew) = world.with_crew();
+        world.settle(&world.github.add_member(crew, ana));
+        assert_eq!(in_crew(&world), BTreeSet::from(["ana@acme.test".to_string()]));
+        world.set("SYNC_TRUST_UNVERIFIED", "never");
+        world.take_service().kill();
+        let (_, told, _) = world.alone(&["check"]);
+        assert!(told.contains(" no more: SYNC_IDENTITY or SYNC_TRUST_UNVERIFIED"), "{told}");
+        world.start();
+        world.settle(&world.github.remove_member(crew, ana));
+        assert_eq!(
+            in_crew(&world),
+            BTreeSet::from(["ana@acme.test".to_string()]),
+            "{truth:?}: nobody is known"
+        );
+    }
+}

@@ -171,6 +171,7 @@ impl World {
             verified: vec![address],
             links: Vec::new(),
             no_teams: false,
+            suspended: false,
             standing: Standing::Member,
         });
     }
