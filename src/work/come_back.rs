@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::members::note_seen_ids;
 use super::team::TeamJob;
 use super::undo::Work;
 use crate::apply::Apply;
@@ -31,8 +32,9 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     if job.is_left_out(Some(&facts.slug), None) {
         return Err(Outcome::Done("the team is left out by SYNC_TEAMS".into()));
     }
+    let mut put_in = Vec::new();
     let found = match &gone.was {
-        Some(was) => followed_before(job, apply, &gone, was)?,
+        Some(was) => followed_before(job, apply, &gone, was, &mut put_in)?,
         None => None,
     };
     match found.filter(|(team, _)| !team.locked) {
@@ -40,15 +42,17 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         // Whatever has its slug by now is for the rules that hold for every team.
         None => apply.come_back(None)?,
     }
+    note_seen_ids(job, put_in);
     Ok(true)
 }
 
-/// The Sentry team that had followed it, made again if need be.
+/// The Sentry team that had followed it, made again if need be. `put_in`: whoever may have been put into that.
 fn followed_before(
     job: &TeamJob,
     apply: &Apply,
     gone: &Gone,
     was: &Binding,
+    put_in: &mut Vec<GithubUserId>,
 ) -> Result<Option<(Team, Origin)>, Outcome> {
     let restored = job.engine.state(|state| state.teams.restored(was.sentry));
     let id = restored.unwrap_or(was.sentry);
@@ -63,7 +67,7 @@ fn followed_before(
         return Ok(None);
     }
     match deletion_of(job, was)? {
-        Some(deletion) => Ok(make_again(job, apply, &deletion)?.map(|team| (team, Origin::Created))),
+        Some(deletion) => Ok(make_again(job, apply, &deletion, put_in)?.map(|team| (team, Origin::Created))),
         None => Ok(None),
     }
 }
@@ -77,13 +81,19 @@ fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome
 }
 
 /// `None` if its slug is somebody else's by now.
-fn make_again(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
+fn make_again(
+    job: &TeamJob,
+    apply: &Apply,
+    deletion: &Deletion,
+    put_in: &mut Vec<GithubUserId>,
+) -> Result<Option<Team>, Outcome> {
     let members = job.truth().members()?;
     let Some(members) = members else {
         return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
     };
     let members: BTreeSet<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
     let Ok(team) = apply.restore(deletion)? else { return Ok(None) };
+    put_in.extend(&members);
     let belongs = |was: &Was| {
         let user = job.engine.state(|state| state.people.of_member(was.member));
         user.is_none_or(|user| members.contains(&user))

@@ -363,10 +363,15 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
 /// Whoever was seen in the team is known to have been there, so that a comparison can tell who has left: the next one may
 /// come after they did. What deliveries have said of somebody stays.
 fn note_seen(job: &TeamJob, people: &[Person]) {
+    note_seen_ids(job, people.iter().map(|person| person.id).collect());
+}
+
+/// The same by their ids. Of a team that was gone when a comparison read it, the comparison notes nothing before it puts
+/// somebody in.
+pub(super) fn note_seen_ids(job: &TeamJob, people: Vec<GithubUserId>) {
     if job.mode == Mode::Payload {
         return;
     }
-    let people: Vec<_> = people.iter().map(|person| person.id).collect();
     let seen = job.engine.state(|state| match state.teams.news(job.team) {
         Some(news) => news.and_seen(&people),
         None => people,

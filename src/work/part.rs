@@ -167,6 +167,7 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
     match job.apply(Some(hint)).add(&binding, *member, entry)? {
         added @ (Added::New(_) | Added::Already) => {
             members::forget_wish(job, *user);
+            members::note_seen_ids(job, vec![*user]);
             Ok(Effect::written(matches!(added, Added::New(_))))
         }
         Added::Requested => Err(members::only_requested(&person, &binding)),

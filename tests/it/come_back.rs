@@ -224,3 +224,18 @@ fn a_token_tells_only_of_teams_that_its_account_has_shown_that_they_are_deleted(
         assert_eq!(plan.contains(unseen), !same_account, "{plan}");
     }
 }
+
+/// Default `SYNC_REMOVE_MEMBERS=left`: whoever was put in when it came back is known to have been there.
+#[test]
+fn whoever_leaves_a_team_that_came_back_unheard_is_taken_out_by_the_next_comparison() {
+    let ended = Ended::new("delete");
+    let world = &ended.world;
+    let vera = world.github.add_person(GithubUser::new("vera").verified("vera@acme.test"));
+    world.sentry.add_member("vera@acme.test");
+    world.github.join(ended.crew, vera);
+    world.command(&["sync", "--apply"]);
+    ended.wait_for(&["ana", "ben", "stranger", "vera"]);
+    world.github.leave(ended.crew, vera);
+    let (_, out, _) = world.command(&["sync"]);
+    assert!(out.contains("- vera  left the GitHub team"), "{out}");
+}
