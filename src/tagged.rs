@@ -1,7 +1,8 @@
 //! Enums whose JSON is an object with a tag beside the fields, `{"t":"again","seq":7}`.
 //!
-//! serde writes them. Read they are here: its derived readers buffer the object, and each variant is compiled for lists
-//! and for several kinds of source. That was 300 KiB of the program, for what is read once at start and once a command.
+//! serde writes them, and they are read here: its derived readers buffer the object, and each variant is compiled for lists
+//! and for several kinds of source. That was 250 KiB of the program, for what is read once at start and once a command. For
+//! the same reason text is read by `from_slice` everywhere: what reads a kind of source is compiled once for each.
 
 use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde::Deserialize;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::plan::{Addition, Removal};
-use crate::ids::{GithubTeamId, SentrySlug, Seq};
+use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, Seq};
 use crate::plan::WantedTeam;
 use crate::sentry::Team;
 
@@ -113,6 +113,15 @@ impl Part {
     /// What is to be done now.
     pub fn task(&self) -> Option<&Task> {
         self.tasks.get(self.next.load(Ordering::Relaxed))
+    }
+
+    /// Everybody who is to be put in, done or not.
+    pub fn added(&self) -> Vec<GithubUserId> {
+        let added = self.tasks.iter().filter_map(|task| match task {
+            Task::Add(addition) => Some(addition.user),
+            _ => None,
+        });
+        added.collect()
     }
 
     /// That is done, or can not be: what came of it. Returns whether it was the last.

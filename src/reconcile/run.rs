@@ -24,7 +24,6 @@ use crate::sentry::Team;
 use crate::snapshot::GithubTeam;
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::record::{Origin, Record};
-use crate::state::teams::News;
 use crate::state::State;
 use crate::upstream::Trouble;
 use crate::work::hint::{Ask, Hint, LaneKey, Origin as From, Own};
@@ -380,11 +379,7 @@ impl Engine {
             // Whoever is not on an incomplete list has not left.
             let seen = with_gaps.contains(&id).then(|| {
                 let people = family.as_ref().unwrap_or(&team.members);
-                let and_seen = |news: Option<&News>| match news {
-                    Some(news) => news.and_seen(people),
-                    None => people.clone(),
-                };
-                let mut seen = self.state(|state| and_seen(state.teams.news(id)));
+                let mut seen = self.state(|state| state.teams.and_seen(id, people));
                 seen.sort_unstable();
                 seen
             });

@@ -94,8 +94,9 @@ struct ExternalRow {
     id: Option<String>,
 }
 
-/// The provider of links that are of another GitHub than ours. Accounts of github.com and of Enterprise Servers have ids and logins of their own. Which of them the accounts at another
-/// address belong to, as at one with data residency, is not known.
+/// The provider of links that are of another GitHub than ours. Accounts of github.com and of Enterprise Servers have ids
+/// and logins of their own. Which of them the accounts at another address belong to, as at one with data residency, is not
+/// known.
 pub(super) fn other_github(github: &BaseUrl) -> Option<&'static str> {
     match (github.host(), github.path()) {
         ("api.github.com", _) => Some("github_enterprise"),

@@ -263,6 +263,11 @@ impl Teams {
         self.news.get(&team)
     }
 
+    /// The same as [`News::and_seen`]; of a team that nothing is known of, whoever is seen.
+    pub fn and_seen(&self, team: GithubTeamId, people: &[GithubUserId]) -> Vec<GithubUserId> {
+        self.news(team).map_or_else(|| people.to_vec(), |news| news.and_seen(people))
+    }
+
     /// The teams that a person is in, by the latest word before `seq`.
     pub fn teams_of(&self, user: GithubUserId, seq: Seq) -> Vec<GithubTeamId> {
         let in_it = |news: &News| news.word(user).is_some_and(|(present, at)| present && at < seq);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::members::note_seen_ids;
+use super::members::note_seen;
 use super::team::TeamJob;
 use super::undo::Work;
 use crate::apply::Apply;
@@ -42,7 +42,7 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         // Whatever has its slug by now is for the rules that hold for every team.
         None => apply.come_back(None)?,
     }
-    note_seen_ids(job, put_in);
+    note_seen(job, &put_in);
     Ok(true)
 }
 

@@ -151,12 +151,12 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
     match job.apply(Some(hint)).add(binding, member, entry.because(format!("matched by {source}"))) {
         Ok(Added::New(_)) => {
             forget_wish(job, person.id);
-            note_seen(job, std::slice::from_ref(person));
+            note_seen(job, &[person.id]);
             Outcome::Done(format!("added `{}` to `{}`", person.login, binding.slug))
         }
         Ok(Added::Already) => {
             forget_wish(job, person.id);
-            note_seen(job, std::slice::from_ref(person));
+            note_seen(job, &[person.id]);
             Outcome::Done(format!("`{}` was already in `{}`", person.login, binding.slug))
         }
         Ok(Added::Requested) => only_requested(person, binding),
@@ -310,7 +310,7 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
     let people = match job.mode {
         Mode::Read => match job.truth().members()? {
             Some(Listed { rows: people, .. }) => {
-                note_seen(job, &people);
+                note_seen(job, &people.iter().map(|person| person.id).collect::<Vec<_>>());
                 people
             }
             None => {
@@ -362,20 +362,11 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
 
 /// Whoever was seen in the team is known to have been there, so that a comparison can tell who has left: the next one may
 /// come after they did. What deliveries have said of somebody stays.
-fn note_seen(job: &TeamJob, people: &[Person]) {
-    note_seen_ids(job, people.iter().map(|person| person.id).collect());
-}
-
-/// The same by their ids. Of a team that was gone when a comparison read it, the comparison notes nothing before it puts
-/// somebody in.
-pub(super) fn note_seen_ids(job: &TeamJob, people: Vec<GithubUserId>) {
+pub(super) fn note_seen(job: &TeamJob, people: &[GithubUserId]) {
     if job.mode == Mode::Payload {
         return;
     }
-    let seen = job.engine.state(|state| match state.teams.news(job.team) {
-        Some(news) => news.and_seen(&people),
-        None => people,
-    });
+    let seen = job.engine.state(|state| state.teams.and_seen(job.team, people));
     if !seen.is_empty() {
         job.engine.journal.note(Record::Looked { team: job.team, seq: Seq(0), people: seen });
     }

@@ -69,7 +69,12 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
 fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, Outcome> {
     let apply = job.apply(Some(hint));
     if matches!(task, Task::Return) {
-        return come_back::run(job, &apply).map(Effect::written);
+        let is_back = come_back::run(job, &apply)?;
+        if is_back {
+            // Of a team that was gone when the comparison read it, it has noted nothing.
+            members::note_seen(job, &part.added());
+        }
+        return Ok(Effect::written(is_back));
     }
     // An end settles by itself what is open, and makes nothing for it.
     if !matches!(task, Task::End { .. }) {
@@ -167,7 +172,6 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
     match job.apply(Some(hint)).add(&binding, *member, entry)? {
         added @ (Added::New(_) | Added::Already) => {
             members::forget_wish(job, *user);
-            members::note_seen_ids(job, vec![*user]);
             Ok(Effect::written(matches!(added, Added::New(_))))
         }
         Added::Requested => Err(members::only_requested(&person, &binding)),
