@@ -291,11 +291,7 @@ impl Sequence {
         }
         for delivery in deliveries {
             match self.rng.below(100) {
-                // What REST shows to this token may lack secret teams: absence from it ends no team.
-                0..=14 if self.org.keeps_logins && delivery.action.as_deref() == Some("deleted") => {
-                    self.send_surely(&delivery);
-                }
-                0..=14 => {
+                0..=14 if !self.must_arrive(&delivery) => {
                     self.tally.lost += 1;
                     self.org.story.push(format!("  lost: {}", name(&delivery)));
                 }
@@ -306,12 +302,24 @@ impl Sequence {
                 35..=46 => {
                     self.tally.doubled += 1;
                     self.late.push((step + self.rng.below(4) as usize, delivery.clone()));
-                    self.try_send(&delivery);
+                    self.send(&delivery);
                 }
-                _ => {
-                    self.try_send(&delivery);
-                }
+                _ => self.send(&delivery),
             }
+        }
+    }
+
+    /// What REST shows to this token may lack secret teams: absence from it ends no team, so that an end has to be told.
+    fn must_arrive(&self, delivery: &Delivery) -> bool {
+        self.org.keeps_logins && delivery.action.as_deref() == Some("deleted")
+    }
+
+    /// Sends one, which may be in vain if it need not arrive.
+    fn send(&mut self, delivery: &Delivery) {
+        if self.must_arrive(delivery) {
+            self.send_surely(delivery);
+        } else {
+            self.try_send(delivery);
         }
     }
 
@@ -412,7 +420,7 @@ impl Sequence {
                 let late = std::mem::take(&mut self.late).into_iter().map(|(_, delivery)| delivery);
                 let late: Vec<_> = fair.into_iter().chain(late).collect();
                 for delivery in &late {
-                    self.try_send(delivery);
+                    self.send(delivery);
                 }
             }
         }
