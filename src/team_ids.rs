@@ -40,7 +40,7 @@ impl Engine {
         self.ask(bound, find);
     }
 
-    /// The same of all that are bound, each of which is looked at under its slug first.
+    /// The same of all that are bound, each of which is looked at under its slug.
     pub fn ask_for_ids_of_bound(&self) {
         let bound: Vec<Binding> =
             self.state(|state| state.teams.bindings().map(|(_, binding)| binding.clone()).collect());
@@ -72,18 +72,35 @@ impl Engine {
         bound: impl Iterator<Item = &'a Binding>,
         is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
     ) -> Result<(), Trouble> {
-        let moved = self.sentry.ids().are_of_another_host();
-        let mut known = None;
-        for binding in bound.take(if moved { usize::MAX } else { CANDIDATES }) {
-            match is_there(binding)? {
-                true => known = Some(binding),
-                false if moved => return Ok(()),
-                false => {}
-            }
-            if known.is_some() && !moved {
+        if self.sentry.ids().are_of_another_host() {
+            return self.try_one_of_the_same(bound, is_there);
+        }
+        for binding in bound.take(CANDIDATES) {
+            let answers = self.sentry.answers_to_id(binding.at())?;
+            // What does not answer to its id may be gone: that tells nothing.
+            if answers || is_there(binding)? {
+                self.sentry.ids().learn(answers);
                 break;
             }
         }
-        known.map_or(Ok(()), |binding| self.sentry.try_id(binding.at()))
+        Ok(())
+    }
+
+    fn try_one_of_the_same<'a>(
+        &self,
+        bound: impl Iterator<Item = &'a Binding>,
+        is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
+    ) -> Result<(), Trouble> {
+        let mut known = None;
+        for binding in bound {
+            if !is_there(binding)? {
+                return Ok(());
+            }
+            known = Some(binding);
+        }
+        if let Some(binding) = known {
+            self.sentry.ids().learn(self.sentry.answers_to_id(binding.at())?);
+        }
+        Ok(())
     }
 }

@@ -150,24 +150,26 @@ impl Engine {
         self.note_look();
         let looked = match self.bearings() {
             Some((_, Mode::Read)) => self.reconcile(true, &|_| (), &mut |_| true).map(drop),
-            Some((_, Mode::Payload)) => {
-                self.recover_if_possible();
-                let changed = self.read_directory()?;
-                self.ask_for_ids_of_bound();
-                if (changed || first) && self.pause().is_none() {
-                    self.try_wanted(|_| true);
-                }
-                let found = self.search_for_wanted()?;
-                self.learn_unused_of_sentry();
-                if !found.is_empty() && self.pause().is_none() {
-                    self.try_wanted(|user| found.contains(user));
-                }
-                Ok(())
-            }
+            Some((_, Mode::Payload)) => self.look_at_sentry(first),
             None => Ok(()),
         };
         self.note_looked(&looked);
         looked
+    }
+
+    fn look_at_sentry(&self, first: bool) -> Result<(), Trouble> {
+        self.recover_if_possible();
+        let changed = self.read_directory()?;
+        self.ask_for_ids_of_bound();
+        if (changed || first) && self.pause().is_none() {
+            self.try_wanted(|_| true);
+        }
+        let found = self.search_for_wanted()?;
+        self.learn_unused_of_sentry();
+        if !found.is_empty() && self.pause().is_none() {
+            self.try_wanted(|user| found.contains(user));
+        }
+        Ok(())
     }
 
     /// Follows bound teams that were renamed in Sentry, by a list of all that was read after `bindings` were looked at:

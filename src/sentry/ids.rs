@@ -305,10 +305,9 @@ impl Sentry {
         Ok(!self.ids.are_taken() || self.ids.was_seen_alive(at.id) || self.bound(at)?.is_some())
     }
 
-    /// Asks for a team that was just seen under its slug by its id: whether the host takes ids.
-    pub fn try_id(&self, at: TeamAt) -> Result<(), Trouble> {
+    /// Whether a team is what its id leads to where a slug would stand.
+    pub fn answers_to_id(&self, at: TeamAt) -> Result<bool, Trouble> {
         let team = self.team_at(&at.id.to_string(), PLAIN)?;
-        self.ids.learn(team.is_some_and(|team| team.id == at.id));
-        Ok(())
+        Ok(team.is_some_and(|team| team.id == at.id))
     }
 }

@@ -171,10 +171,26 @@ impl Field {
     }
 
     /// Every kind of question that the service asked Sentry with every kind of answer that it got, from its log.
+    ///
+    /// Whether Sentry takes ids of teams is asked by a look at a start, of a team that is bound by then: whether one is,
+    /// is the scheduler's to say. So that question does not count: the id, and the slug that it is asked for after it.
     pub fn exchanges(&self) -> BTreeSet<String> {
         let text = self.service().text();
         let calls = text.lines().filter_map(|line| line.strip_prefix("debug Sentry: "));
-        calls.filter_map(|call| Some(self.exchange(call.rsplit_once(" in ")?.0))).collect()
+        let calls = calls.filter_map(|call| Some((call, self.exchange(call.rsplit_once(" in ")?.0))));
+        let mut asked_by_id = 0;
+        calls
+            .filter(|(call, exchange)| {
+                if is_of_an_id(call) {
+                    asked_by_id += usize::from(self.truth == Truth::Deliveries);
+                    return false;
+                }
+                let is_asked_after = asked_by_id > 0 && exchange == "GET /teams/{org}/{slug}/ -> 200";
+                asked_by_id -= usize::from(is_asked_after);
+                !is_asked_after
+            })
+            .map(|(_, exchange)| exchange)
+            .collect()
     }
 
     /// `GET /api/0/teams/acme/crew/?x -> 404 …` as `GET /teams/{org}/{slug}/ -> 404 …`.
@@ -185,4 +201,11 @@ impl Field {
         let answer = answer.replace(&self.site.org(), "ORG");
         format!("{} -> {answer}", template(method, path))
     }
+}
+
+/// Whether a call's address has a number in the place of a team's slug.
+fn is_of_an_id(call: &str) -> bool {
+    let Some((_, rest)) = call.split_once("/api/0/teams/") else { return false };
+    let key = rest.split(['/', '?']).nth(1).unwrap_or_default();
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())
 }
