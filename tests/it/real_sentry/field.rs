@@ -68,6 +68,17 @@ impl Field {
         Self { world, site, truth, token, era }
     }
 
+    /// Starts the service, and waits until it has looked round: what a comparison and an event find to do at once is done twice.
+    pub fn start(&mut self) {
+        self.world.start();
+        if self.truth == Truth::Github {
+            self.wait_until("it has looked round", || {
+                let status = self.status();
+                status["last_reconcile"].is_object() || status["look_failed"].is_object()
+            });
+        }
+    }
+
     /// Gives the service a token with other scopes; before its start.
     pub fn use_token(&mut self, scopes: &[&str]) {
         self.token = self.site.add_token(scopes);
