@@ -1,7 +1,7 @@
 //! Today's Sentry takes a team's id in the place of its slug: bound teams are addressed by it, and an id that answers proves
 //! no more than a slug did. On 23.7.1 everything goes by slug, as ever.
 
-use crate::standin::{Delivery, Era, SentryStandin, Silo, ERAS};
+use crate::standin::{Call, Delivery, Era, SentryStandin, Silo, ERAS};
 use crate::world::{Played, Truth, World, BOTH};
 
 const KNOWN: &str = "Sentry's teams are addressed by their ";
@@ -313,7 +313,10 @@ fn on_another_host_an_id_that_answers_under_another_slug_is_left_alone() {
         let (slug, team) = other.team_of_id(id).unwrap();
         assert_eq!((slug.as_str(), team.name.as_str(), team.members.len()), ("payments", "Payments", 0));
         assert_eq!(other.n_teams_ever(), 1);
-        assert!(other.wire.calls().iter().all(|call| call.method == "GET" || call.status == 404));
+        let calls = other.wire.calls();
+        // A write goes by the slug, which no team has there; one may be under way at this moment.
+        let is_harmless = |call: &Call| call.method == "GET" || call.path.ends_with("/teams/crew/");
+        assert!(calls.iter().all(is_harmless), "{truth:?}: {calls:#?}");
         // The very team of before, after all: it has its slug back, and everything goes on.
         other.rename_team(id, "crew", "Crew");
         world.crash_and_restart();
