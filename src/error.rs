@@ -1,6 +1,6 @@
 //! One error type for what a person reads: what happened, why, and what to do.
 //!
-//! What the other side answered to a single call is not an error of this type; see [`crate::verdict`].
+//! What the other side answered to a single call is not an error of this type; see [`crate::hosts::http::verdict`].
 
 use std::fmt;
 use std::process::ExitCode;

@@ -9,18 +9,20 @@ use std::path::Path;
 use crate::clock::{self, Timestamp};
 use crate::commands::Command;
 use crate::config::lists::{self, List, Protected, TeamFilter};
+use crate::config::secret::Secret;
 use crate::config::values;
-use crate::escape;
-use crate::event::{self, Meaning};
-use crate::gate::head;
+use crate::hosts::http::answer::{Answer, Headers};
+use crate::hosts::http::verdict::{self, Asked};
+use crate::hosts::{github, sentry};
 use crate::identity::mapgrammar;
-use crate::ids::{GithubSlug, GithubTeamId};
 use crate::intake::{form, signature};
 use crate::reconcile::tests::world::Rng;
-use crate::secret::Secret;
-use crate::upstream::answer::{Answer, Headers};
-use crate::verdict::{self, Asked};
-use crate::{github, journal, sentry, slug};
+use crate::service::gate::head;
+use crate::state::event::{self, Meaning};
+use crate::state::ids::{GithubSlug, GithubTeamId};
+use crate::state::slug;
+use crate::store::journal;
+use crate::text;
 
 /// Inputs for each reader unless somebody asks for more.
 const INPUTS: u64 = 3_000;
@@ -272,13 +274,13 @@ fn read_settings(bytes: &[u8]) {
 
 fn read_shown_text(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    for shown in [escape::plain(&text, 60), escape::Quoted(&text).to_string(), escape::mask(&text)] {
+    for shown in [text::plain(&text, 60), text::Quoted(&text).to_string(), text::mask(&text)] {
         assert!(
             !shown.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)),
             "{shown:?}"
         );
     }
-    assert!(escape::path_part(&text).bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#".contains(&byte)));
+    assert!(text::path_part(&text).bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#".contains(&byte)));
 }
 
 #[test]

@@ -1,84 +1,58 @@
 //! Keeps Sentry's teams and memberships the same as GitHub's.
 //!
+//! The rooms, top to bottom; an import only goes down:
+//!
+//! ```text
+//! cli         the command line: read it, then run the service, ask it, or do it alone
+//! service     the process: gates, tiny_http, control socket, admin listener, start and stop
+//! commands    one file per command
+//! status      how things are, as one value, and its views
+//! reconcile   read both sides, compare, judge, plan; and when
+//! intake      from request to durable delivery; what never came
+//! work        one job at a time
+//! queue       what waits, and in which order
+//! identity    which Sentry member a GitHub account is
+//! hosts       GitHub and Sentry as typed calls
+//! store       journal and audit log on disk
+//! config      settings in force, secrets
+//! state       vocabulary, and the fold of all records
+//! ```
+//!
 //! The way of one delivery, in the order of the modules it meets:
 //!
 //! ```text
-//! gate       one whole request, read under deadlines and limits, handed to tiny_http
-//! intake     signature, headers, event::parse, organisation
-//! journal      the record is on disk (group commit)        -> 202
-//! lanes      one lane per team, person, organisation; hints fold together
-//! work       takes a job
-//!   truth      what GitHub says (read mode), or the deliveries (payload mode)
-//!   who        who that is in Sentry: identity's rules over map, Sentry, SSO, addresses
-//!   plan       what is to be done; guard: what is stopped
-//!   apply      intent -> Sentry's call -> verdict -> record -> audit line
-//! journal      settled
+//! service::gate      one whole request, read under deadlines and limits, handed to tiny_http
+//! intake             signature, headers, state::event::parse, organisation
+//! store::journal     the record is on disk (group commit)        -> 202
+//! queue::lanes       one lane per team, person, organisation; hints fold together
+//! work               takes a job
+//!   truth            what GitHub says (read mode), or the deliveries (payload mode)
+//!   identity         who that is in Sentry: rules over map, Sentry, SSO, addresses
+//!   step             what is to be done; guard: what is stopped
+//!   apply            intent -> Sentry's call -> verdict -> record -> audit line
+//! store::journal     settled
 //! ```
 //!
-//! Pure, without clock, file or socket: [`address`], [`event`], [`slug`], [`identity`], [`plan`], [`guard`], [`verdict`], [`state`].
-//! Only [`apply`] writes to Sentry; only [`journal`] changes the state.
+//! Pure, without clock, file or socket: [`state`], [`identity`], [`work::step`], [`work::guard`], [`hosts::http::verdict`].
+//! Only [`work::apply`] writes to Sentry; only [`store::journal`] changes the state.
 
-pub mod actor;
-pub mod address;
-pub mod admin;
-pub mod alone;
-pub mod apply;
-pub mod audit;
 pub mod cli;
-pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod config;
-pub mod control;
-pub mod doctor;
-pub mod engine;
 pub mod error;
-pub mod escape;
-pub mod event;
-pub mod explain;
-pub mod failpoint;
 #[cfg(test)]
 mod fuzz;
-pub mod gate;
-pub mod github;
-pub mod guard;
-pub mod handover;
-pub mod heard;
-pub mod hours;
+pub mod hosts;
 pub mod identity;
-pub mod ids;
-pub mod inner;
 pub mod intake;
-pub mod interrupted;
-pub mod invite;
-pub mod journal;
-pub mod lanes;
-pub mod map_guard;
-pub mod meant;
-pub mod notify;
-pub mod owner;
-pub mod paste;
-pub mod pause;
-pub mod plan;
-pub mod profiles;
+pub mod queue;
 pub mod reconcile;
-pub mod recover;
-pub mod reload;
-pub mod secret;
-pub mod sentry;
-pub mod serve;
-pub mod slug;
-pub mod snapshot;
+pub mod service;
 pub mod state;
 pub mod status;
-mod tagged;
-pub mod team_ids;
-pub mod truth;
-pub mod unused;
-pub mod upstream;
-pub mod verdict;
-pub mod watch;
-pub mod who;
+pub mod store;
+pub mod text;
 pub mod words;
 pub mod work;
 
@@ -86,10 +60,11 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use cli::client;
+use cli::paste::Invocation;
 use cli::{Action, Cli};
 use config::{Config, Need};
 use error::Result;
-use paste::Invocation;
 
 /// The program: reads arguments and environment, does what they say, and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -113,7 +88,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             let env = config::environment();
             let config = config::load(&flags, &env, Need::Everything)?;
             start_log(&config, Invocation::of_service(&config.settings.state_dir, &env));
-            serve::run(&config, &flags, &env)?;
+            service::run(&config, &flags, &env)?;
             // Threads that wait for a connection of their own end with the process.
             Ok(ExitCode::SUCCESS)
         }

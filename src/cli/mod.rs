@@ -1,9 +1,12 @@
 //! The command line: the flags of commands and of settings, read by the two tables that say which there are.
 
+pub mod alone;
+pub mod client;
 pub mod complete;
 pub mod help;
 pub mod manual;
 pub(crate) mod near;
+pub mod paste;
 pub mod table;
 mod typed;
 
@@ -180,7 +183,7 @@ fn wrong(error: lexopt::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::command::Sync;
+    use crate::commands::sync::Sync;
 
     fn typed(line: &str) -> Result<Cli> {
         parse(line.split_whitespace().map(OsString::from))

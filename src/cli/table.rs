@@ -3,13 +3,13 @@
 
 use super::typed::Typed;
 use super::{Action, Asked};
-use crate::audit::query::{self, Query};
 use crate::clock::Timestamp;
+use crate::commands::audit::{self, Query};
+use crate::commands::sync::Sync;
 use crate::commands::Command;
 use crate::config::values;
 use crate::error::{Error, Result};
-use crate::escape::revealed;
-use crate::reconcile::command::Sync;
+use crate::text::revealed;
 
 /// One command.
 pub struct CommandHelp {
@@ -271,7 +271,7 @@ fn sync(typed: Typed) -> Result<Action> {
 }
 
 fn audit(typed: Typed) -> Result<Action> {
-    let since = typed.text("since")?.map(|text| query::since(&text, Timestamp::now())).transpose();
+    let since = typed.text("since")?.map(|text| audit::since(&text, Timestamp::now())).transpose();
     let since = since.map_err(|why| Error::usage(format!("--since: {why}")))?;
     let (teams, person) = (typed.texts("team")?, typed.text("person")?);
     run(Command::Audit(Query { teams, person, since, json: typed.has("json") }))

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{Bench, Reply};
-use crate::audit::{Audit, Entry};
 use crate::clock::Timestamp;
-use crate::escape::{plain, Quoted};
-use crate::journal::{Entry as Write, NotKept};
 use crate::reconcile::read::Progress;
 use crate::state::record::Record;
 use crate::state::Pause;
+use crate::store::audit::{Audit, Entry};
+use crate::store::journal::{Entry as Write, NotKept};
+use crate::text::{plain, Quoted};
 use crate::words::counted;
 
 /// How long a reason may be, in characters.

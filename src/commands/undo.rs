@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reply;
-use crate::audit::decisions::Asked;
-use crate::audit::deletions::{self, Deletion, Was};
-use crate::audit::read::Log;
-use crate::audit::Entry;
-use crate::engine::Engine;
-use crate::escape::{Quoted, Safe};
-use crate::ids::SentryTeamId;
-use crate::meant::TeamName;
+use crate::commands::meant::TeamName;
+use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
 use crate::reconcile::read::Progress;
+use crate::state::ids::SentryTeamId;
+use crate::store::audit::decisions::Asked;
+use crate::store::audit::deletions::{self, Deletion, Was};
+use crate::store::audit::read::Log;
+use crate::store::audit::Entry;
+use crate::text::{Quoted, Safe};
 use crate::words::counted;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Own};
+use crate::work::engine::Engine;
 use crate::work::undo::{Report, Undo};
 
 /// How often whoever waits is told how far it is.

@@ -4,17 +4,17 @@
 use std::fmt::Write;
 
 use super::{Reply, LOOK};
-use crate::address::Address;
-use crate::engine::Engine;
-use crate::escape::plain;
-use crate::event::Person;
+use crate::commands::meant::PersonName;
 use crate::identity::directory::Found;
+use crate::identity::matcher::rules;
 use crate::identity::{self, Evidence, Identity};
-use crate::ids::MemberId;
-use crate::meant::PersonName;
+use crate::queue::job::Outcome;
+use crate::state::address::Address;
+use crate::state::event::Person;
+use crate::state::ids::MemberId;
 use crate::state::record::Match;
-use crate::who::rules;
-use crate::work::hint::Outcome;
+use crate::text::plain;
+use crate::work::engine::Engine;
 
 /// Of a member whom Sentry has suspended.
 const SUSPENDED: &str = "suspended in Sentry; they stay matched, and in their teams";

@@ -2,7 +2,7 @@
 
 use crate::cli::near;
 use crate::error::{Error, Result};
-use crate::escape::revealed;
+use crate::text::revealed;
 
 use super::{Environment, SETTINGS};
 

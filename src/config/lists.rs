@@ -8,8 +8,8 @@ use std::fmt;
 
 use super::fault::Wrong;
 use super::values::brief;
-use crate::address::Address;
-use crate::ids::{GithubSlug, SentrySlug};
+use crate::state::address::Address;
+use crate::state::ids::{GithubSlug, SentrySlug};
 use crate::state::record::Source;
 
 /// The longest slug that Sentry has.

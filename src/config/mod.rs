@@ -6,6 +6,7 @@
 
 mod fault;
 pub mod lists;
+pub mod secret;
 mod secrets;
 pub mod values;
 mod vars;
@@ -15,9 +16,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::config::secret::Secret;
 use crate::error::Result;
-use crate::ids::Login;
-use crate::secret::Secret;
+use crate::state::ids::Login;
 use crate::state::record::Source;
 pub use fault::{refuse, Fault, Unknown, Wrong};
 use lists::{Protected, TeamFilter};
@@ -435,7 +436,7 @@ mod tests {
         };
         let good = protect("\u{feff}boss@example.com\r\nCore # the team\r\n").unwrap();
         assert!(good.covers_any(["boss@example.com"].into_iter()));
-        assert!(good.covers_team(&crate::ids::SentrySlug::from("core")));
+        assert!(good.covers_team(&crate::state::ids::SentrySlug::from("core")));
         let told =
             protect("# ours\nfine@example.com\nBoss <boss@exa\u{200b}mple.com>\n").unwrap_err().to_string();
         let line =
@@ -453,7 +454,7 @@ mod tests {
                 let told: Vec<_> = faults.iter().filter(|fault| fault.var == setting.var).collect();
                 assert_eq!(told.len(), 1, "{} {value:?}: {faults:?}", setting.var);
                 let shown = told[0].what.clone() + &told[0].fix;
-                assert!(!shown.contains(crate::escape::is_hidden), "{shown:?}");
+                assert!(!shown.contains(crate::text::is_hidden), "{shown:?}");
             }
         }
     }

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::fault::Fault;
 use super::{missing, Environment, Origin};
-use crate::escape::is_hidden;
-use crate::secret::Secret;
+use crate::config::secret::Secret;
+use crate::text::is_hidden;
 
 /// Reads the secrets one by one and keeps what there is to say.
 pub(super) struct Secrets<'a> {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fault::Wrong;
-use crate::escape::is_hidden;
+use crate::text::is_hidden;
 
 /// Where a listener listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,16 +1,16 @@
-//! Sentry's people by address and by linked GitHub login. Pure: filled from what [`crate::sentry`] read.
+//! Sentry's people by address and by linked GitHub login. Pure: filled from what [`crate::hosts::sentry`] read.
 //!
 //! Sorted lists instead of maps: 50,000 people fit into some 5 MiB.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::address::{Address, Folded};
 use crate::config::Trust;
-use crate::escape::mask;
-use crate::event::Person;
-use crate::ids::{GithubUserId, Login, MemberId};
-use crate::sentry::{Member, Standing};
+use crate::hosts::sentry::{Member, Standing};
+use crate::state::address::{Address, Folded};
+use crate::state::event::Person;
+use crate::state::ids::{GithubUserId, Login, MemberId};
+use crate::text::mask;
 
 /// Who bears which address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -361,7 +361,7 @@ fn one_of(members: BTreeSet<MemberId>) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sentry::Link;
+    use crate::hosts::sentry::Link;
 
     pub(super) fn member(id: u64, primary: &str, verified: &[&str], standing: Standing) -> Member {
         Member {

@@ -1,7 +1,7 @@
 //! The user map's file, watched: read again when it has changed; a bad file keeps the last good one.
 //!
 //! What was taken into use is kept beside the journal, so that neither a bad file nor one that waits for a person takes
-//! the last good one away at a restart. It must never take a changed map into use by itself: [`crate::map_guard`]
+//! the last good one away at a restart. It must never take a changed map into use by itself: [`crate::identity::map_guard`]
 //! decides that.
 
 use std::fs;
@@ -14,8 +14,8 @@ use std::time::SystemTime;
 use super::mapgrammar::{self, parse};
 use super::usermap::UserMap;
 use crate::clock::Timestamp;
-use crate::escape::Safe;
-use crate::reload::GRACE;
+use crate::service::reload::GRACE;
+use crate::text::Safe;
 
 /// The copy of the map in use, in the state directory.
 const KEPT: &str = "user-map.json";

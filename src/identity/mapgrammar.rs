@@ -12,9 +12,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::usermap::{Key, UserMap};
-use crate::address::{Address, Folded};
-use crate::escape::Quoted;
-use crate::ids::GithubUserId;
+use crate::state::address::{Address, Folded};
+use crate::state::ids::GithubUserId;
+use crate::text::Quoted;
 
 /// GitHub takes no longer login.
 const LONGEST_LOGIN: usize = 39;

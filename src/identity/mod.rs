@@ -5,19 +5,22 @@
 //! address" and "there is no address" are different answers, and neither is "gone".
 
 pub mod directory;
+pub mod map_guard;
 pub mod mapfile;
 pub mod mapgrammar;
+pub mod matcher;
+pub mod profiles;
 pub mod remembered;
 pub mod search;
 pub mod usermap;
 
-use crate::address::Address;
 use crate::config::Trust;
-use crate::escape::mask;
-use crate::event::Person;
-use crate::github::Claims;
-use crate::ids::MemberId;
+use crate::hosts::github::Claims;
+use crate::state::address::Address;
+use crate::state::event::Person;
+use crate::state::ids::MemberId;
 use crate::state::record::Source;
+use crate::text::mask;
 use directory::{Directory, Found, Instead};
 
 /// How the reason begins why a person with a known address is not matched.
@@ -329,8 +332,8 @@ fn ids(members: &[MemberId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{GithubUserId, Login};
-    use crate::sentry::{Link, Member, Standing};
+    use crate::hosts::sentry::{Link, Member, Standing};
+    use crate::state::ids::{GithubUserId, Login};
 
     const ORDER: [Source; 5] = [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public];
 

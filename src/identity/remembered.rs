@@ -23,8 +23,8 @@ pub fn is_allowed(found: &Match, rules: &Rules, directory: &Directory) -> bool {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::ids::MemberId;
-    use crate::sentry::{Member, Standing};
+    use crate::hosts::sentry::{Member, Standing};
+    use crate::state::ids::MemberId;
 
     #[test]
     fn a_match_counts_while_its_source_is_on_and_its_trust_allowed() {

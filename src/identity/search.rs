@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 
 use super::directory::{Bearer, Directory};
-use crate::address::{Address, Folded};
-use crate::ids::MemberId;
-use crate::sentry::{Hit, Member};
+use crate::hosts::sentry::{Hit, Member};
+use crate::state::address::{Address, Folded};
+use crate::state::ids::MemberId;
 
 /// How many addresses one call asks for.
 const PER_CALL: usize = 20;
@@ -167,8 +167,8 @@ fn common_run(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
     use crate::config::Trust;
+    use crate::hosts::sentry::Standing;
     use crate::identity::directory::Found;
-    use crate::sentry::Standing;
 
     fn at(address: &str) -> Address {
         Address::read(address).unwrap()

@@ -8,9 +8,9 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::address::{Address, Folded};
-use crate::event::Person;
-use crate::ids::{GithubUserId, MemberId};
+use crate::state::address::{Address, Folded};
+use crate::state::event::Person;
+use crate::state::ids::{GithubUserId, MemberId};
 use crate::state::record::{Match, Source};
 
 /// The parsed map.
@@ -103,7 +103,7 @@ pub fn is_suspicious(changed: usize, matches: usize) -> bool {
 mod tests {
     use super::super::mapgrammar::parse;
     use super::*;
-    use crate::ids::Login;
+    use crate::state::ids::Login;
 
     fn person(id: u64, login: &str) -> Person {
         Person { id: GithubUserId(id), login: Login::from(login), bot: false }

@@ -5,6 +5,7 @@
 
 pub mod counts;
 pub mod form;
+pub mod missed;
 pub mod ping;
 pub mod signature;
 
@@ -13,15 +14,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::{json, Value};
 
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::escape::Quoted;
-use crate::event::{self, Event, Meaning, OrgRef, Parsed};
-use crate::ids::{HookId, Seq};
-use crate::journal::{Entry, NotKept};
-use crate::secret::Secret;
+use crate::config::secret::Secret;
+use crate::queue::job::{Hint, LaneKey};
+use crate::state::event::{self, Event, Meaning, OrgRef, Parsed};
+use crate::state::ids::{HookId, Seq};
 use crate::state::record::{Delivery, DeliveryKey, Mode, Record, Settled, Status};
 use crate::state::State;
-use crate::work::hint::{Hint, LaneKey};
+use crate::store::journal::{Entry, NotKept};
+use crate::text::Quoted;
+use crate::work::engine::Engine;
 use counts::Said;
 
 /// The paths that deliveries may be sent to; `/github` is the original's.
@@ -331,7 +332,7 @@ impl<'a> DeliveryHeaders<'a> {
 
 fn refused_organisation(
     state: &State,
-    configured: Option<&crate::ids::Login>,
+    configured: Option<&crate::state::ids::Login>,
     org: &OrgRef,
 ) -> Option<String> {
     match (&state.org, configured) {
@@ -342,7 +343,7 @@ fn refused_organisation(
 }
 
 fn other_organisation(login: &str) -> Answer {
-    let login = crate::escape::plain(login, 60);
+    let login = crate::text::plain(login, 60);
     Answer::refused(
         403,
         format!("this service does not mirror the organisation {login}"),

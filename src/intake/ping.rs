@@ -1,6 +1,6 @@
 //! What `ping` tells about the hook, and what should be set otherwise. Pure.
 
-use crate::event::Ping;
+use crate::state::event::Ping;
 
 /// The events that a hook has to send.
 const EVENTS: [&str; 3] = ["membership", "organization", "team"];
@@ -33,7 +33,7 @@ pub fn advice(ping: &Ping) -> Vec<Advice> {
     let mut advice = Vec::new();
     let mut add = |weight, text: String| advice.push(Advice { text, weight });
     if !ping.hook_type.is_empty() && !["Organization", "App"].contains(&ping.hook_type.as_str()) {
-        let kind = crate::escape::plain(&ping.hook_type, 40);
+        let kind = crate::text::plain(&ping.hook_type, 40);
         add(Weight::Missed, format!(
             "this is a hook of a {kind}: memberships are told to organisation hooks only; make one in the organisation's settings"
         ));

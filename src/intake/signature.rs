@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::secret::Secret;
+use crate::config::secret::Secret;
 
 /// Which of `secrets` signed the body; `None` if none did, or the header is not of the form `sha256=` and 64 hex
 /// digits. How close it came is told to nobody.

@@ -5,13 +5,13 @@
 
 use std::collections::HashSet;
 
+use crate::commands::meant::TeamName;
 use crate::config::Settings;
-use crate::escape::plain;
-use crate::ids::{GithubSlug, GithubTeamId, Login, SentrySlug};
-use crate::meant::TeamName;
-use crate::slug;
-use crate::snapshot::GithubSnapshot;
+use crate::hosts::snapshot::GithubSnapshot;
+use crate::state::ids::{GithubSlug, GithubTeamId, Login, SentrySlug};
+use crate::state::slug;
 use crate::state::State;
+use crate::text::plain;
 
 /// A slug of so many other letters is still taken for a typing mistake.
 const SLIPS: usize = 2;

@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::plan::{Addition, Incomplete, LeftIn, Plan, Removal, Skipped, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
+use crate::hosts::sentry::{Member, Team};
+use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::identity::{self, Identity};
-use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
-use crate::plan::{self, Holder, TeamStep, WantedTeam};
-use crate::sentry::{Member, Team};
-use crate::slug;
-use crate::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
+use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Fate, Origin};
+use crate::state::slug;
 use crate::state::teams::News;
 use crate::state::State;
+use crate::work::step::{self, Holder, TeamStep, WantedTeam};
 
 /// Everything that a comparison looks at.
 pub struct Sides<'a> {
@@ -342,7 +342,7 @@ impl<'a> Index<'a> {
         let named = binding.is_some_and(|binding| binding.origin == Origin::Created).then_some(name);
         let wanted =
             WantedTeam { slug: slug.clone(), name: named, adoptable: older && !renamed && !disputed };
-        let step = plan::team(&wanted, binding, &holder);
+        let step = step::team(&wanted, binding, &holder);
         if let Some(binding) = binding.filter(|binding| self.is_locked(binding.sentry)) {
             return match step {
                 TeamStep::Keep => Step::Keep,

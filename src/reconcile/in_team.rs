@@ -11,12 +11,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::read::{several_at_once, Progress};
-use crate::engine::{lock, Engine};
-use crate::ids::{MemberId, SentryTeamId};
-use crate::sentry::scim::{Groups, Told, A_PAGE};
-use crate::sentry::{Member, Team};
-use crate::snapshot::SentrySnapshot;
-use crate::upstream::Trouble;
+use crate::hosts::http::Trouble;
+use crate::hosts::sentry::scim::{Groups, Told, A_PAGE};
+use crate::hosts::sentry::{Member, Team};
+use crate::hosts::snapshot::SentrySnapshot;
+use crate::state::ids::{MemberId, SentryTeamId};
+use crate::work::engine::{lock, Engine};
 
 /// How long nobody asks for groups again where there are none.
 const OFF_FOR: Duration = Duration::from_secs(24 * 3600);

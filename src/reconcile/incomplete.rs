@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::plan::{Incomplete, LeftIn, Plan};
 use crate::clock::Timestamp;
-use crate::ids::{GithubTeamId, MemberId};
-use crate::snapshot::List;
+use crate::hosts::snapshot::List;
+use crate::state::ids::{GithubTeamId, MemberId};
 
 /// A list that stays incomplete for so long is nothing that passes.
 pub const LASTING: Duration = Duration::from_secs(24 * 3600);
@@ -67,8 +67,8 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hosts::snapshot::Gap;
     use crate::reconcile::plan::Removal;
-    use crate::snapshot::Gap;
 
     fn plan(lists: &[List], members: &[u64]) -> Plan {
         let gap = Gap { shown: 1, counted: None, nulls: 1 };

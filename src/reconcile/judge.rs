@@ -9,11 +9,11 @@ use super::plan::{LeftIn, Plan, PlannedHold, Rejected, Removal, Step, TeamPlan};
 use super::rules;
 use crate::clock::Timestamp;
 use crate::config::Settings;
-use crate::guard;
-use crate::ids::{GithubTeamId, MemberId, SentrySlug};
 use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
+use crate::state::ids::{GithubTeamId, MemberId, SentrySlug};
 use crate::state::record::Sizes;
 use crate::state::State;
+use crate::work::guard;
 
 /// How the rule begins that holds everything after damage.
 pub const DAMAGED: &str = "the journal was found damaged";
@@ -270,7 +270,7 @@ impl Judged<'_> {
 
     fn adoptions(&mut self) {
         for item in self.teams(|team| matches!(team.step, Step::Conflict { bound: false, .. })) {
-            self.hold([item], crate::plan::ADOPTION_RULE.into());
+            self.hold([item], crate::work::step::ADOPTION_RULE.into());
         }
     }
 

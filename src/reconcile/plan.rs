@@ -8,13 +8,13 @@ use std::fmt::{self, Write};
 use serde::Serialize;
 
 use super::choice::Choice;
-use crate::escape::{plain, Quoted};
-use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
-use crate::plan::LOCKED;
-use crate::snapshot::{Gap, List};
+use crate::hosts::snapshot::{Gap, List};
 use crate::state::holds::{HeldChange, HoldName};
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::Source;
+use crate::text::{plain, Quoted};
 use crate::words::counted;
+use crate::work::step::LOCKED;
 
 /// Everything that is to be done, and what is not and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -8,18 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::in_team::By;
 use crate::config::Settings;
-use crate::engine::Engine;
-use crate::github::Wanted;
+use crate::hosts::github::Wanted;
+use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::{Member, Team};
+use crate::hosts::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
 use crate::identity::search::Depth;
 use crate::identity::Identity;
-use crate::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
-use crate::sentry::{Member, Team};
-use crate::slug;
-use crate::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
 use crate::state::holds::HeldChange;
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Sizes, Source};
+use crate::state::slug;
 use crate::state::State;
-use crate::upstream::{Trouble, TroubleKind};
+use crate::work::engine::Engine;
 
 /// Reads of Sentry at once. Its own limits are kept by the client's pace.
 const AT_ONCE: usize = 8;
@@ -247,6 +247,6 @@ fn panicked() -> Trouble {
 }
 
 fn trouble(kind: TroubleKind, why: String) -> Trouble {
-    let exchange = crate::upstream::Exchange { call: "comparison".into(), answer: why.clone() };
+    let exchange = crate::hosts::http::Exchange { call: "comparison".into(), answer: why.clone() };
     Trouble::new(kind, why, exchange)
 }

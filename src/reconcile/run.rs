@@ -8,25 +8,25 @@ use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
 use super::in_team::By;
 use super::judge::{self, judge, Measure};
-use super::part::{Part, Run, Shown, Task};
 use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
 use super::read::{Both, Progress};
 use super::rules;
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::guard;
-use crate::heard::LAG;
+use crate::hosts::http::Trouble;
+use crate::hosts::sentry::Team;
+use crate::hosts::snapshot::GithubTeam;
 use crate::identity::search::Depth;
 use crate::identity::{Identity, BARRED};
-use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
-use crate::plan::WantedTeam;
-use crate::sentry::Team;
-use crate::snapshot::GithubTeam;
+use crate::queue::job::{Ask, Hint, LaneKey, Origin as From, Own};
+use crate::queue::part::{Part, Run, Shown, Task};
+use crate::queue::replica_lag::LAG;
 use crate::state::holds::{HeldChange, Hold, FIRST};
+use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::{Origin, Record};
 use crate::state::State;
-use crate::upstream::Trouble;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin as From, Own};
+use crate::work::engine::Engine;
+use crate::work::guard;
+use crate::work::step::WantedTeam;
 
 /// A record stays far below the journal's limit.
 const SHOWN_PER_RECORD: usize = 1000;
@@ -303,8 +303,9 @@ impl Engine {
                 continue;
             }
             log::warn!("reconcile: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
-            let entry = crate::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
-            let entry = crate::audit::Entry { hold: Some(name), ..entry };
+            let entry =
+                crate::store::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
+            let entry = crate::store::audit::Entry { hold: Some(name), ..entry };
             self.audit.write(entry.because(format!("{}: {rule}", n_changes(changes.len()))));
             self.journal.note(Record::Held { hold });
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::ids::Seq;
+use crate::state::ids::Seq;
 use crate::state::record::{Delivery, DeliveryKey, Settled, Status};
 
 /// How long a settled delivery's key is remembered. GitHub redelivers for 3 days, an Enterprise Server for 7.

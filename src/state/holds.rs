@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
-use crate::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::notes;
 use crate::state::record::DeliveryKey;
-use crate::tagged::tagged;
+use crate::state::tagged::tagged;
 
 /// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
 pub const FIRST: &str = "SYNC_FIRST hold";

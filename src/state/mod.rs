@@ -3,11 +3,18 @@
 //! Only the journal changes it, through [`State::apply`]; everybody else looks. Applying is total: a record that does
 //! not fit (a delivery settled twice, say) changes nothing, so that any prefix of the log is a state.
 
+pub mod address;
 pub mod deliveries;
+pub mod event;
 pub mod holds;
+pub mod hours;
+pub mod ids;
 pub mod notes;
+pub mod outcomes;
 pub mod people;
 pub mod record;
+pub mod slug;
+pub mod tagged;
 pub mod teams;
 
 use std::collections::BTreeSet;
@@ -15,8 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::event::Event;
-use crate::ids::{GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, Seq};
+use crate::state::event::Event;
+use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, Seq};
 use deliveries::{Deliveries, Known};
 use holds::{Decision, HeldChange, Hold, Holds};
 use people::People;
@@ -86,7 +93,7 @@ impl fmt::Display for Pause {
         if self.reason.is_empty() {
             return Ok(());
         }
-        write!(f, ": {}", crate::escape::Safe(&self.reason))
+        write!(f, ": {}", crate::text::Safe(&self.reason))
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use crate::ids::{GithubUserId, SentrySlug};
 use crate::state::holds::{with_decision, HoldName, Holds};
+use crate::state::ids::{GithubUserId, SentrySlug};
 use crate::state::people::Wanted;
 use crate::state::State;
 
@@ -146,8 +146,8 @@ fn wishes(note: &str) -> Vec<(&str, &str)> {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::ids::{GithubTeamId, Login, MemberId, SentryTeamId, Seq};
     use crate::state::holds::{HeldChange, Hold};
+    use crate::state::ids::{GithubTeamId, Login, MemberId, SentryTeamId, Seq};
     use crate::state::record::{Binding, Match, Origin, Record, Source};
 
     const TEAM: GithubTeamId = GithubTeamId(1);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
-use crate::ids::{GithubTeamId, GithubUserId, Login, MemberId};
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId};
 use crate::state::record::Match;
 
 /// What is known of all people.

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
-use crate::event::Event;
-use crate::ids::{
+use crate::state::deliveries::Recent;
+use crate::state::event::Event;
+use crate::state::holds::{HeldChange, Hold, HoldName};
+use crate::state::ids::{
     GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, MemberId, SentrySlug, SentryTeamId, Seq,
 };
-use crate::state::deliveries::Recent;
-use crate::state::holds::{HeldChange, Hold, HoldName};
-use crate::tagged::tagged;
+use crate::state::tagged::tagged;
 
 /// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
 /// written anew at start. It is raised when kinds of records are added, or when a field may be absent that never was:

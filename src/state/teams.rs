@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::event::{Change, Event};
-use crate::heard::LAG;
-use crate::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
+use crate::queue::replica_lag::LAG;
+use crate::state::event::{Change, Event};
+use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::{Binding, Delivery, Fate, Intent};
 
 /// The span of time that `SYNC_MAX_DELETIONS` speaks of.

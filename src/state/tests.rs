@@ -1,8 +1,8 @@
 use super::holds::{HeldChange, Hold};
 use super::record::*;
 use super::*;
-use crate::event::{Change, Person, TeamRef};
-use crate::ids::*;
+use crate::state::event::{Change, Person, TeamRef};
+use crate::state::ids::*;
 
 fn team(id: u64) -> TeamRef {
     TeamRef { id: GithubTeamId(id), name: "T".into(), slug: Some(GithubSlug::from("t")), parent: None }

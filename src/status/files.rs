@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::Status;
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::unused::Unused;
+use crate::reconcile::unused::Unused;
+use crate::work::engine::Engine;
 
 /// What reloads have come to, since start.
 #[derive(Clone, Debug, Default, Serialize)]

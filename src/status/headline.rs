@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{HoldView, Host, LastReconcile, Status};
 use crate::clock::{short, Timestamp};
-use crate::escape::Safe;
 use crate::state::holds::FIRST;
 use crate::state::record::Mode;
+use crate::text::Safe;
 use crate::words::counted;
 
 /// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.

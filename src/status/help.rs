@@ -1,8 +1,8 @@
 //! What would match somebody whom Sentry does not know. Pure.
 
-use crate::escape::plain;
 use crate::identity::{BARRED, MANAGED, NOBODY_BEARS, SECOND};
 use crate::state::record::Source;
+use crate::text::plain;
 
 /// Every source, where it is not known which ones are on.
 pub const ALL: [Source; 5] = [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public];

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::clock::{self, Timestamp};
-use crate::upstream::pace::Health;
-use crate::upstream::tally::Budget;
-use crate::upstream::Upstream;
+use crate::hosts::http::pace::Health;
+use crate::hosts::http::tally::Budget;
+use crate::hosts::http::Upstream;
 
 /// One host.
 #[derive(Clone, Debug, Serialize)]

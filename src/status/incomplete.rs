@@ -45,7 +45,7 @@ impl IncompleteView {
             since: since.to_string(),
         });
         let not_removed = known.left_in.values().map(|(left, _)| {
-            let who = crate::escape::plain(&left.removal.who, 80);
+            let who = crate::text::plain(&left.removal.who, 80);
             format!("{who} in {}: {}; {}", left.slug, left.removal.why, left.because)
         });
         Self {
@@ -110,8 +110,8 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hosts::snapshot::{Gap, List};
     use crate::reconcile::plan::Incomplete;
-    use crate::snapshot::{Gap, List};
 
     #[test]
     fn only_what_lasts_is_a_warning() {

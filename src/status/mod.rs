@@ -5,7 +5,10 @@ mod headline;
 mod help;
 mod host;
 mod incomplete;
+pub mod metrics;
+pub mod page;
 mod pause;
+pub mod process;
 pub(crate) mod queue;
 mod readiness;
 mod recent;
@@ -27,13 +30,13 @@ pub use recent::{RecentView, Tone};
 pub use since::Conditions;
 
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::hours::Hour;
 use crate::reconcile::run::Reconciled;
+use crate::reconcile::unused::Unused;
 use crate::state::holds::Decision;
+use crate::state::hours::Hour;
 use crate::state::record::Mode;
 use crate::state::State;
-use crate::unused::Unused;
+use crate::work::engine::Engine;
 
 /// How many entries of each list are shown; the numbers beside them are whole.
 const SHOWN: usize = 100;
@@ -458,7 +461,7 @@ impl Failure {
 impl Unmatched {
     fn of(id: u64, wanted: &crate::state::people::Wanted) -> Self {
         Self {
-            login: crate::escape::plain(wanted.login.as_str(), 60),
+            login: crate::text::plain(wanted.login.as_str(), 60),
             id,
             why: wanted.why.to_string(),
             help: help::what_would_match(wanted.login.as_str(), &wanted.why, &help::ALL),

@@ -8,14 +8,14 @@ use serde::Serialize;
 
 use super::SHOWN;
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::escape::{plain, Safe};
-use crate::explain::find;
-use crate::ids::{GithubTeamId, Seq};
-use crate::lanes::Entry;
+use crate::commands::explain::find;
+use crate::queue::job::{LaneKey, PutOff};
+use crate::queue::lanes::Entry;
+use crate::state::ids::{GithubTeamId, Seq};
 use crate::state::record::Delivery;
 use crate::state::State;
-use crate::work::hint::{LaneKey, PutOff};
+use crate::text::{plain, Safe};
+use crate::work::engine::Engine;
 
 /// Why something is not done yet, and when it is tried next. Only a running service knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -3,11 +3,11 @@
 
 use super::{Host, STUCK};
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::upstream::first_answer::Heard;
-use crate::upstream::pace::Health;
-use crate::upstream::redirect::{GITHUB_ADDRESS, SENTRY_ADDRESS};
-use crate::upstream::Upstream;
+use crate::hosts::http::first_answer::Heard;
+use crate::hosts::http::pace::Health;
+use crate::hosts::http::redirect::{GITHUB_ADDRESS, SENTRY_ADDRESS};
+use crate::hosts::http::Upstream;
+use crate::work::engine::Engine;
 
 /// Nobody has said whose teams are mirrored, and both ways to say it.
 const NOT_PINNED: &str =

@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::LookFailed;
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::upstream::Trouble;
+use crate::hosts::http::Trouble;
+use crate::work::engine::Engine;
 
 /// What was seen when it was looked last. A look a second keeps it true.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! What does not need a service.
 
 use super::*;
-use crate::ids::{GithubTeamId, GithubUserId, Login};
+use crate::state::ids::{GithubTeamId, GithubUserId, Login};
 use crate::state::record::Record;
 
 #[test]

@@ -1,18 +1,18 @@
 //! A GitHub team's Sentry team: made, adopted, renamed, waited for, found again.
 
 use super::end;
-use crate::apply::{Apply, Moved, Taken};
 use crate::clock::Timestamp;
-use crate::engine::not_kept;
-use crate::ids::{GithubTeamId, SentrySlug};
-use crate::plan::{self, Holder, TeamStep, WantedTeam};
-use crate::sentry::ids::TeamAt;
-use crate::sentry::Team;
-use crate::slug;
+use crate::hosts::sentry::ids::TeamAt;
+use crate::hosts::sentry::Team;
+use crate::queue::job::{Outcome, Own};
 use crate::state::holds::{HeldChange, Hold};
+use crate::state::ids::{GithubTeamId, SentrySlug};
 use crate::state::notes::APPROVE_WITH;
 use crate::state::record::{Binding, Fate, Intent, Mode, Record};
-use crate::work::hint::{Outcome, Own};
+use crate::state::slug;
+use crate::work::apply::{Apply, Moved, Taken};
+use crate::work::engine::not_kept;
+use crate::work::step::{self, Holder, TeamStep, WantedTeam};
 use crate::work::team::{Stop, TeamJob};
 
 /// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.
@@ -190,7 +190,7 @@ pub fn ensure_by(
         });
         let adoptable = wish.team.adoptable && wish.before.is_none() && !in_question;
         let wanted = WantedTeam { adoptable, ..wish.team.clone() };
-        match (plan::team(&wanted, binding.as_ref(), &holder), binding) {
+        match (step::team(&wanted, binding.as_ref(), &holder), binding) {
             (TeamStep::Keep, Some(binding)) => return Ok((binding, how)),
             (TeamStep::Rename, Some(binding)) => match rename(job, apply, &binding, wish)? {
                 Some(binding) => return Ok((binding, How::Renamed)),
@@ -217,7 +217,7 @@ pub fn ensure_by(
                 let slug = &wish.team.slug;
                 return Err(Outcome::Done(format!("taking over Sentry team `{slug}` was rejected")));
             }
-            (TeamStep::Locked(_), _) => return Err(Outcome::Failed(plan::locked(&wish.team.slug))),
+            (TeamStep::Locked(_), _) => return Err(Outcome::Failed(step::locked(&wish.team.slug))),
             // Keeping or renaming needs a binding, and has one.
             (TeamStep::Keep | TeamStep::Rename, None) => {}
         }
@@ -339,9 +339,14 @@ fn wait_for(
 }
 
 /// A newer team, or one that renames itself, would walk into an existing Sentry team: a person decides.
-fn conflict(job: &TeamJob, apply: &Apply, slug: &SentrySlug, sentry: crate::ids::SentryTeamId) -> Outcome {
+fn conflict(
+    job: &TeamJob,
+    apply: &Apply,
+    slug: &SentrySlug,
+    sentry: crate::state::ids::SentryTeamId,
+) -> Outcome {
     let change = HeldChange::Adopt { team: job.team, sentry, slug: slug.clone() };
-    hold(job, apply, change, plan::ADOPTION_RULE.into())
+    hold(job, apply, change, step::ADOPTION_RULE.into())
 }
 
 /// Puts a change on hold.
@@ -355,7 +360,7 @@ pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> O
         if let Err(outcome) = job.engine.keep(Record::Held { hold }) {
             return outcome;
         }
-        let entry = crate::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
+        let entry = crate::store::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
         job.engine.audit.write(entry.because(format!("{rule}; it would {text}")));
     }
     let note = format!("{rule}{APPROVE_WITH}{name}");

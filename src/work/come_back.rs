@@ -9,16 +9,16 @@ use std::collections::BTreeSet;
 use super::members::note_seen;
 use super::team::TeamJob;
 use super::undo::Work;
-use crate::apply::Apply;
-use crate::audit::deletions::{self, Deletion, Was};
-use crate::audit::read::Log;
 use crate::clock::Timestamp;
-use crate::ids::GithubUserId;
-use crate::sentry::ids::TeamAt;
-use crate::sentry::Team;
+use crate::hosts::sentry::ids::TeamAt;
+use crate::hosts::sentry::Team;
+use crate::queue::job::Outcome;
+use crate::state::ids::GithubUserId;
 use crate::state::record::{Binding, Fate, Origin};
 use crate::state::teams::Gone;
-use crate::work::hint::Outcome;
+use crate::store::audit::deletions::{self, Deletion, Was};
+use crate::store::audit::read::Log;
+use crate::work::apply::Apply;
 
 /// Brings the team back if GitHub shows it. Whether it is there: a team that was not gone is.
 pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::engine::Engine;
-use crate::event::{Change, Person};
-use crate::ids::{Login, Seq};
+use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
+use crate::state::event::{Change, Person};
 use crate::state::holds::{HeldChange, Hold};
+use crate::state::ids::{Login, Seq};
 use crate::state::record::Mode;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Own};
+use crate::work::engine::Engine;
 
 /// Deliveries that a person wants to be looked at again: what comes of them is told in the audit log.
 #[derive(Debug, Default)]

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
+use super::batch::Folded;
 use super::bind;
-use super::news::Folded;
-use crate::apply::{Apply, Moved};
 use crate::clock::Timestamp;
 use crate::config::DeleteTeams;
-use crate::guard;
-use crate::ids::{GithubSlug, MemberId};
-use crate::plan::{self, EndStep};
-use crate::sentry::{Member, Removed, Team};
-use crate::slug;
+use crate::hosts::sentry::{Member, Removed, Team};
+use crate::queue::job::{Hint, Outcome, Own};
 use crate::state::holds::{Decision, HeldChange};
+use crate::state::ids::{GithubSlug, MemberId};
 use crate::state::record::{Binding, Fate, Mode};
-use crate::work::hint::{Hint, Outcome, Own};
+use crate::state::slug;
+use crate::work::apply::{Apply, Moved};
+use crate::work::guard;
+use crate::work::step::{self, EndStep};
 use crate::work::team::TeamJob;
 
 /// A team that GitHub still shows is looked at again after this time.
@@ -195,7 +195,7 @@ fn end_bound(
         decision => decision.is_some(),
     };
     // What would be left as it is need not be read.
-    if let EndStep::Leave(why) = plan::end(&engine.settings(), &binding.slug, Some(&[]), approved) {
+    if let EndStep::Leave(why) = step::end(&engine.settings(), &binding.slug, Some(&[]), approved) {
         apply.end("leave team", &why, Fate::Left)?;
         return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)));
     }
@@ -204,10 +204,10 @@ fn end_bound(
         return Ok(Outcome::Done("the team is deleted; its Sentry team was gone".into()));
     };
     if team.locked {
-        apply.end("leave team", plan::LOCKED, Fate::Left)?;
-        return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {}", binding.slug, plan::LOCKED)));
+        apply.end("leave team", step::LOCKED, Fate::Left)?;
+        return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {}", binding.slug, step::LOCKED)));
     }
-    match plan::end(&engine.settings(), &binding.slug, team.projects.as_deref(), approved) {
+    match step::end(&engine.settings(), &binding.slug, team.projects.as_deref(), approved) {
         EndStep::Leave(why) => {
             apply.end("leave team", &why, Fate::Left)?;
             Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)))
@@ -337,7 +337,7 @@ fn may_be_taken_out(job: &TeamJob, member: &Member) -> bool {
 }
 
 fn take_out(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> Result<bool, Outcome> {
-    let entry = crate::audit::Entry {
+    let entry = crate::store::audit::Entry {
         slug: Some(binding.slug.clone()),
         sentry_team: Some(binding.sentry),
         member: Some(member),

@@ -3,23 +3,23 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::batch::Folded;
 use super::bind::{self, How};
-use super::news::Folded;
-use crate::audit::Entry;
 use crate::clock::Timestamp;
-use crate::event::{Change, Person};
-use crate::guard;
+use crate::hosts::sentry::{Added, Removed};
+use crate::hosts::snapshot::Listed;
 use crate::identity::Identity;
-use crate::ids::{GithubUserId, Login, MemberId, Seq};
-use crate::plan::{self, PersonStep};
-use crate::sentry::{Added, Removed};
-use crate::snapshot::Listed;
+use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
+use crate::state::event::{Change, Person};
 use crate::state::holds::HeldChange;
+use crate::state::ids::{GithubUserId, Login, MemberId, Seq};
 use crate::state::notes;
 use crate::state::record::{Binding, Mode, Record};
-use crate::truth::Question;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
+use crate::store::audit::Entry;
+use crate::work::guard;
+use crate::work::step::{self, PersonStep};
 use crate::work::team::TeamJob;
+use crate::work::truth::Question;
 
 /// GitHub's replicas lag: when a look contradicts the event, an early second look often agrees,
 const EARLY_LOOK: Duration = Duration::from_secs(3);
@@ -141,7 +141,7 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
         Ok(identity) => identity,
         Err(outcome) => return outcome,
     };
-    let member = match plan::present(&identity) {
+    let member = match step::present(&identity) {
         PersonStep::Add(member) => member,
         PersonStep::Want(why) => return want(job, binding, hint, person, why),
         PersonStep::Remove(_) | PersonStep::Leave(_) => return Outcome::Done("nothing to do".into()),
@@ -203,7 +203,7 @@ fn take_out_once(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person)
     let protected = |member| {
         engine.who.with_addresses(member, |addresses| engine.settings().protect.covers_any(addresses))
     };
-    let member = match plan::absent(&identity, engine.settings().remove_members, protected) {
+    let member = match step::absent(&identity, engine.settings().remove_members, protected) {
         PersonStep::Remove(member) => member,
         PersonStep::Leave(why) => {
             engine.audit.write(entry(job, hint, binding, person, "leave member").because(why.clone()));

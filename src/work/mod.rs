@@ -1,7 +1,13 @@
 //! The work: takes jobs out of lanes, carries them out, and settles the deliveries that asked for them.
 
+pub mod apply;
+pub mod batch;
 pub mod decision;
-pub mod hint;
+pub mod engine;
+pub mod guard;
+pub mod pause;
+pub mod step;
+pub mod truth;
 pub mod undo;
 
 mod bind;
@@ -9,9 +15,7 @@ mod come_back;
 mod end;
 mod members;
 mod nameless;
-mod news;
 mod org;
-pub mod outcomes;
 mod part;
 mod person;
 mod team;
@@ -19,17 +23,17 @@ mod team;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::audit::Entry;
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::escape::Quoted;
-use crate::ids::{GithubTeamId, Seq};
-use crate::lanes::{Job, LONGEST_PAUSE};
+use crate::queue::job::{Hint, LaneKey, Origin, Outcome};
+use crate::queue::lanes::{Job, LONGEST_PAUSE};
 use crate::state::holds::HoldName;
+use crate::state::ids::{GithubTeamId, Seq};
 use crate::state::notes;
 use crate::state::record::{Delivery, Mode, Record, Settled};
 use crate::state::Org;
-use hint::{Hint, LaneKey, Origin, Outcome};
+use crate::store::audit::Entry;
+use crate::text::Quoted;
+use crate::work::engine::Engine;
 
 /// A hint whose job panicked so often is given up.
 const MOST_PANICS: u32 = 5;

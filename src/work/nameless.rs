@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::engine::Engine;
-use crate::event::Event;
-use crate::heard::LAG;
+use crate::queue::job::{Hint, Outcome};
+use crate::queue::replica_lag::LAG;
+use crate::state::event::Event;
 use crate::state::record::Mode;
-use crate::work::hint::{Hint, Outcome};
+use crate::work::engine::Engine;
 
 /// By then every replica of GitHub knows what the event says.
 const SETTLED: Duration = LAG.saturating_add(Duration::from_secs(1));

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::nameless;
-use crate::engine::Engine;
-use crate::event::Event;
+use crate::queue::job::{Hint, Outcome};
+use crate::state::event::Event;
 use crate::state::record::{Mode, Record};
 use crate::state::Org;
-use crate::work::hint::{Hint, Outcome};
+use crate::work::engine::Engine;
 
 /// An organisation that GitHub still shows is looked at again after this time.
 const SECOND_LOOK: Duration = Duration::from_secs(15);

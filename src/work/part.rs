@@ -3,15 +3,15 @@
 use super::bind::{self, How, Wish};
 use super::team::{Stop, TeamJob};
 use super::{come_back, end, members};
-use crate::engine::{lock, Engine};
-use crate::event::Person;
-use crate::ids::{GithubTeamId, GithubUserId, Seq};
-use crate::reconcile::part::{Effect, Part, Shown, Task};
+use crate::hosts::sentry::{Added, Removed};
+use crate::queue::job::{Ask, Hint, Outcome};
+use crate::queue::part::{Effect, Part, Shown, Task};
 use crate::reconcile::plan::{Addition, Removal};
-use crate::sentry::{Added, Removed};
+use crate::state::event::Person;
+use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::state::record::{Fate, Mode, Record};
 use crate::state::Org;
-use crate::work::hint::{Ask, Hint, Outcome};
+use crate::work::engine::{lock, Engine};
 
 /// Makes the next call.
 pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mode) -> Outcome {
@@ -167,7 +167,7 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
     };
     let person = Person { id: *user, login: login.clone(), bot: false };
     let entry = members::entry(job, hint, &binding, &person, "add member");
-    let entry = crate::audit::Entry { member: Some(*member), ..entry }
+    let entry = crate::store::audit::Entry { member: Some(*member), ..entry }
         .because(format!("matched by {}", source.name()));
     match job.apply(Some(hint)).add(&binding, *member, entry)? {
         added @ (Added::New(_) | Added::Already) => {
@@ -189,7 +189,7 @@ fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<
     // Nobody named them: where anybody was named just now, a replica that lags may not show them yet either.
     let overtaken = user.is_some_and(|user| is_overtaken(job, part, user, false)) || is_spoken_of(job, part);
     let Some(binding) = job.binding().filter(|_| !overtaken) else { return Ok(Effect::Nothing) };
-    let entry = crate::audit::Entry {
+    let entry = crate::store::audit::Entry {
         slug: Some(binding.slug.clone()),
         sentry_team: Some(binding.sentry),
         member: Some(*member),

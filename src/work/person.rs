@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::Engine;
-use crate::event::{Change, Event, Person};
 use crate::identity::Identity;
-use crate::ids::GithubTeamId;
+use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Whole};
+use crate::state::event::{Change, Event, Person};
+use crate::state::ids::GithubTeamId;
 use crate::state::record::Mode;
 use crate::state::{Org, State};
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Whole};
+use crate::work::engine::Engine;
 
 /// A person whom GitHub still shows in the organisation is looked at again after this time.
 const SECOND_LOOK: Duration = Duration::from_secs(15);

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
+use super::batch::Folded;
 use super::bind::{self, How, Wish};
-use super::news::Folded;
 use super::{all, Ended};
-use crate::apply::{Apply, Cause};
-use crate::engine::Engine;
-use crate::event::Event;
-use crate::github::TeamFacts;
-use crate::ids::{GithubSlug, GithubTeamId};
-use crate::plan::WantedTeam;
-use crate::slug;
+use crate::hosts::github::TeamFacts;
+use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
+use crate::state::event::Event;
 use crate::state::holds::HeldChange;
+use crate::state::ids::{GithubSlug, GithubTeamId};
 use crate::state::record::{Binding, Mode, Record};
+use crate::state::slug;
 use crate::state::Org;
-use crate::truth::Truth;
-use crate::work::hint::{Ask, Hint, LaneKey, Origin, Outcome, Own};
+use crate::work::apply::{Apply, Cause};
+use crate::work::engine::Engine;
+use crate::work::step::WantedTeam;
+use crate::work::truth::Truth;
 use crate::work::{come_back, end, members, nameless};
 
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
@@ -259,7 +259,7 @@ impl TeamJob<'_> {
         Some(Wish { team: WantedTeam { slug, name: None, adoptable: false }, full_name, before: None })
     }
 
-    fn sentry_slug(&self, github: &GithubSlug) -> crate::ids::SentrySlug {
+    fn sentry_slug(&self, github: &GithubSlug) -> crate::state::ids::SentrySlug {
         slug::for_team(github, self.team, &self.engine.settings().slug_prefix)
     }
 

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use super::bind;
 use super::team::TeamJob;
-use crate::address::Address;
-use crate::apply::restore::LinkedBack;
-use crate::apply::{Apply, Taken};
-use crate::audit::deletions::{Deletion, Was};
-use crate::audit::Entry;
 use crate::config::Trust;
-use crate::engine::Engine;
+use crate::hosts::sentry::ids::TeamAt;
+use crate::hosts::sentry::{Added, Member, Team};
 use crate::identity::directory::{Directory, Found};
-use crate::ids::{GithubTeamId, MemberId, SentryTeamId};
-use crate::sentry::ids::TeamAt;
-use crate::sentry::{Added, Member, Team};
+use crate::queue::job::{Hint, Outcome};
+use crate::state::address::Address;
+use crate::state::ids::{GithubTeamId, MemberId, SentryTeamId};
 use crate::state::record::{Binding, Mode, Origin};
 use crate::state::Org;
-use crate::work::hint::{Hint, Outcome};
+use crate::store::audit::deletions::{Deletion, Was};
+use crate::store::audit::Entry;
+use crate::work::apply::restore::LinkedBack;
+use crate::work::apply::{Apply, Taken};
+use crate::work::engine::Engine;
 
 /// What one person asked for, and how it stands.
 #[derive(Debug)]

@@ -10,12 +10,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use sentry_team_sync::clock::Timestamp;
-use sentry_team_sync::event::{Change, Event, Person, TeamRef};
-use sentry_team_sync::ids::{GithubTeamId, GithubUserId, HookId};
+use sentry_team_sync::config::secret::Secret;
 use sentry_team_sync::intake::signature::signed_by;
-use sentry_team_sync::journal::{Entry, Journal};
-use sentry_team_sync::secret::Secret;
+use sentry_team_sync::state::event::{Change, Event, Person, TeamRef};
+use sentry_team_sync::state::ids::{GithubTeamId, GithubUserId, HookId};
 use sentry_team_sync::state::record::{Delivery, Record};
+use sentry_team_sync::store::journal::{Entry, Journal};
 use tiny_http::{Response, Server};
 
 use crate::world::{TempDir, SECRET};

@@ -1,13 +1,13 @@
 //! Where a list ends: whatever becomes of the `Link` header on its way, a page is never taken for the whole list.
 
+use sentry_team_sync::config::secret::Secret;
 use sentry_team_sync::config::values;
-use sentry_team_sync::github::{Count, Github, Wanted};
-use sentry_team_sync::ids::{GithubOrgId, GithubTeamId, Login, SentrySlug, SentryTeamId};
-use sentry_team_sync::secret::Secret;
-use sentry_team_sync::sentry::ids::TeamAt;
-use sentry_team_sync::sentry::Sentry;
-use sentry_team_sync::upstream::tls::Way;
-use sentry_team_sync::upstream::TroubleKind;
+use sentry_team_sync::hosts::github::{Count, Github, Wanted};
+use sentry_team_sync::hosts::http::tls::Way;
+use sentry_team_sync::hosts::http::TroubleKind;
+use sentry_team_sync::hosts::sentry::ids::TeamAt;
+use sentry_team_sync::hosts::sentry::Sentry;
+use sentry_team_sync::state::ids::{GithubOrgId, GithubTeamId, Login, SentrySlug, SentryTeamId};
 
 use crate::standin::{
     mirror_permissions, Fault, Flavour, GithubStandin, GithubTeam, GithubToken, GithubUser, LinkFault, Rule,

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use sentry_team_sync::config::secret::Secret;
 use sentry_team_sync::config::values;
-use sentry_team_sync::event::Person;
-use sentry_team_sync::github::{Claims, Github, Wanted};
-use sentry_team_sync::ids::{GithubTeamId, GithubUserId, Login};
-use sentry_team_sync::secret::Secret;
-use sentry_team_sync::snapshot::{GithubSnapshot, GithubTeam as Team};
-use sentry_team_sync::upstream::tls::Way;
-use sentry_team_sync::upstream::{Trouble, TroubleKind};
+use sentry_team_sync::hosts::github::{Claims, Github, Wanted};
+use sentry_team_sync::hosts::http::tls::Way;
+use sentry_team_sync::hosts::http::{Trouble, TroubleKind};
+use sentry_team_sync::hosts::snapshot::{GithubSnapshot, GithubTeam as Team};
+use sentry_team_sync::state::event::Person;
+use sentry_team_sync::state::ids::{GithubTeamId, GithubUserId, Login};
 
 use crate::standin::{
     Denial, Fault, Flavour, GithubStandin, GithubTeam, GithubToken, GithubUser, GraphqlFault, Rule,

@@ -1,9 +1,9 @@
 //! What becomes of bound teams that GitHub does not show.
 
 use super::{Index, Step, TeamPlan};
-use crate::ids::GithubSlug;
-use crate::plan::{self, EndStep};
+use crate::state::ids::GithubSlug;
 use crate::state::record::{Binding, Origin};
+use crate::work::step::{self, EndStep};
 
 impl Index<'_> {
     /// Bound teams that the snapshot does not show.
@@ -40,9 +40,9 @@ impl Index<'_> {
             return Step::Leave { sentry, why: "left out by SYNC_TEAMS".into() };
         }
         if self.is_locked(sentry) {
-            return Step::Leave { sentry, why: plan::LOCKED.into() };
+            return Step::Leave { sentry, why: step::LOCKED.into() };
         }
-        match plan::end(settings, &binding.slug, Some(&[]), false) {
+        match step::end(settings, &binding.slug, Some(&[]), false) {
             EndStep::Leave(why) => Step::Leave { sentry, why },
             EndStep::Empty => Step::Empty { sentry, adopted },
             EndStep::Delete | EndStep::Hold(_) => Step::Delete { sentry, adopted },

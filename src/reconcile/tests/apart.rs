@@ -2,11 +2,11 @@
 
 use super::world::{settings, Rng, World, NAMES};
 use crate::config::Settings;
-use crate::event::{Change, Event, Person, TeamRef};
 use crate::identity::Identity;
-use crate::ids::*;
-use crate::slug;
+use crate::state::event::{Change, Event, Person, TeamRef};
+use crate::state::ids::*;
 use crate::state::record::{Delivery, Record};
+use crate::state::slug;
 
 impl World {
     pub fn github_changes(&mut self) {

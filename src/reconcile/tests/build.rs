@@ -1,12 +1,12 @@
 //! Worlds made by hand, and what tests ask of a plan.
 
 use super::world::{settings, World, BEFORE, NOW};
-use crate::github::TeamFacts;
-use crate::ids::*;
+use crate::hosts::github::TeamFacts;
+use crate::hosts::snapshot::GithubTeam;
 use crate::reconcile::choice::{Choice, Roster, Unknown};
 use crate::reconcile::plan::{Plan, PlannedHold};
-use crate::snapshot::GithubTeam;
 use crate::state::holds::HoldName;
+use crate::state::ids::*;
 use crate::state::record::{Origin, Record, Source};
 
 impl World {

@@ -2,9 +2,9 @@
 
 use super::world::{matched, World};
 use crate::identity::Identity;
-use crate::ids::*;
 use crate::reconcile::plan::{Step, TeamPlan};
 use crate::state::holds::{HeldChange, Hold};
+use crate::state::ids::*;
 use crate::state::record::{Binding, Fate, Match, Origin, Record, Source};
 
 const ALL: usize = usize::MAX;

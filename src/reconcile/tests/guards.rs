@@ -3,9 +3,9 @@
 use super::build::{decide, n_removed, only, rules};
 use super::world::{World, NOW};
 use crate::clock::Timestamp;
-use crate::ids::*;
 use crate::reconcile::plan::Step;
 use crate::state::holds::HeldChange;
+use crate::state::ids::*;
 use crate::state::record::{Fate, Intent, Origin, Record, Sizes};
 
 const ALL: usize = usize::MAX;

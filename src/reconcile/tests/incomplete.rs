@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::build::decide;
 use super::world::World;
-use crate::ids::*;
+use crate::hosts::snapshot::{Gap, List};
 use crate::reconcile::judge::changes;
 use crate::reconcile::plan::{Plan, Step};
-use crate::snapshot::{Gap, List};
 use crate::state::holds::Hold;
+use crate::state::ids::*;
 use crate::state::record::Record;
 
 fn gap(shown: usize) -> Option<Gap> {

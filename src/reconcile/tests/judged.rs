@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
-use crate::ids::*;
 use crate::reconcile::judge::changes;
 use crate::reconcile::plan::{Plan, Step};
 use crate::state::holds::{HeldChange, Hold};
+use crate::state::ids::*;
 use crate::state::record::Record;
 
 /// What takes something away, held or not.

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::world::World;
 use crate::config::DeleteTeams;
-use crate::guard;
-use crate::ids::*;
-use crate::plan::{self, EndStep, Holder, TeamStep, WantedTeam};
 use crate::reconcile::judge::changes;
 use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
-use crate::slug;
 use crate::state::holds::{HeldChange, Hold, FIRST};
+use crate::state::ids::*;
 use crate::state::record::{Binding, Fate, Intent, Origin, Record};
+use crate::state::slug;
+use crate::work::guard;
+use crate::work::step::{self, EndStep, Holder, TeamStep, WantedTeam};
 
 enum Task {
     Back { sentry: SentryTeamId, made: bool, slug: SentrySlug },
@@ -184,7 +184,7 @@ impl World {
         let renamed = self.state.teams.news(team).is_some_and(|news| news.named.is_some());
         let in_question = renamed || self.state.holds.disputes_of(team).next().is_some();
         let wanted = WantedTeam { adoptable: wanted.adoptable && !in_question, ..wanted.clone() };
-        let step = plan::team(&wanted, binding.as_ref(), &holder);
+        let step = step::team(&wanted, binding.as_ref(), &holder);
         let name = slug::display_name(full_name, slug);
         match (step, binding, found) {
             (TeamStep::Keep, ..) => Came::Over(false),
@@ -211,7 +211,7 @@ impl World {
             (TeamStep::Rejected(_), ..) => Came::Over(false),
             (TeamStep::Conflict(sentry), None, _) => {
                 let change = HeldChange::Adopt { team, sentry, slug: slug.clone() };
-                self.hold_one(change, plan::ADOPTION_RULE.into());
+                self.hold_one(change, step::ADOPTION_RULE.into());
                 Came::Over(false)
             }
             (step, binding, found) => panic!("seed {}: {step:?} of {binding:?} with {found:?}", self.seed),
@@ -261,7 +261,7 @@ impl World {
             false => Vec::new(),
         };
         let judged = guard::deletion(&self.settings, &self.state, team, self.now);
-        match (plan::end(&self.settings, &binding.slug, Some(&projects), approved), judged) {
+        match (step::end(&self.settings, &binding.slug, Some(&projects), approved), judged) {
             (EndStep::Leave(_), _) => self.gone(team, Fate::Left),
             (EndStep::Hold(rule), _) | (_, Err(rule)) if !approved => {
                 self.hold_one(change, rule);

@@ -6,10 +6,10 @@ use super::converge::settle;
 use super::world::{World, AFTER, FIRST_START};
 use crate::config::RemoveMembers;
 use crate::identity::Identity;
-use crate::ids::*;
 use crate::reconcile::plan::{Plan, Removal, Step, TeamPlan};
-use crate::slug;
+use crate::state::ids::*;
 use crate::state::record::{Origin, Source};
+use crate::state::slug;
 
 const ALL: usize = usize::MAX;
 
@@ -260,7 +260,7 @@ fn a_team_that_is_left_out_is_not_planned_for() {
     for seed in 0..1000 {
         let mut world = World::new(seed);
         let plan = world.plan();
-        let out = |team: &crate::snapshot::GithubTeam| !world.settings.teams.matches(&team.facts.slug);
+        let out = |team: &crate::hosts::snapshot::GithubTeam| !world.settings.teams.matches(&team.facts.slug);
         let left_out: BTreeSet<_> =
             world.github.teams.iter().filter(|team| out(team)).map(|team| team.facts.id).collect();
         assert_eq!(plan.dormant, left_out.len(), "seed {seed}");

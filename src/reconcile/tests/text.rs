@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::world::{World, AFTER};
 use crate::identity::Identity;
-use crate::ids::*;
 use crate::reconcile::plan::{Counts, Plan, Step};
+use crate::state::ids::*;
 use crate::state::record::Origin;
 
 /// The plan for [`everything`].

@@ -3,9 +3,9 @@
 use super::build::{decide, n_removed, only, rules};
 use super::world::{World, AFTER, NOW};
 use crate::clock::Timestamp;
-use crate::ids::*;
 use crate::reconcile::plan::Step;
 use crate::state::holds::{Hold, FIRST};
+use crate::state::ids::*;
 use crate::state::record::{Origin, Record};
 
 const ALL: usize = usize::MAX;
@@ -100,7 +100,7 @@ fn a_newer_team_adopts_with_a_persons_word_only() {
         world.team_mut(team).facts.created_at = Some(AFTER);
         let sentry = world.new_sentry_team(SentrySlug::from("crew"), "Crew".into(), vec![MemberId(503)]);
         let (plan, done) = world.round(ALL);
-        assert_eq!((only(&plan).rule.as_str(), done.calls), (crate::plan::ADOPTION_RULE, 0));
+        assert_eq!((only(&plan).rule.as_str(), done.calls), (crate::work::step::ADOPTION_RULE, 0));
         decide(&mut world, &only(&plan).name.clone(), approved);
         let (plan, done) = world.round(ALL);
         assert!(plan.holds.is_empty(), "{plan}");

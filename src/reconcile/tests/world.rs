@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::apart::some_settings;
 use crate::clock::Timestamp;
 use crate::config::{load, Need, Settings};
-use crate::github::Claims;
-use crate::github::TeamFacts;
+use crate::hosts::github::Claims;
+use crate::hosts::github::TeamFacts;
+use crate::hosts::sentry::{Member, Standing, Team};
+use crate::hosts::snapshot::{GithubPerson, GithubSnapshot, GithubTeam, SentrySnapshot};
 use crate::identity::Identity;
-use crate::ids::*;
 use crate::reconcile::compare::{compare, Sides};
 use crate::reconcile::judge::{judge, Measure};
 use crate::reconcile::plan::Plan;
-use crate::sentry::{Member, Standing, Team};
-use crate::slug;
-use crate::snapshot::{GithubPerson, GithubSnapshot, GithubTeam, SentrySnapshot};
+use crate::state::ids::*;
 use crate::state::record::{Binding, Match, Origin, Record, Sizes, Source};
+use crate::state::slug;
 use crate::state::State;
 
 /// When the mirror was first started, in every world.
@@ -318,7 +318,9 @@ impl World {
     /// As the service identifies people of a snapshot: memory counts where no source speaks.
     fn identity(&self, user: GithubUserId) -> Identity {
         match (&self.sources[&user], self.state.people.matched(user)) {
-            (Identity::Unknown { .. }, Some(found)) => crate::plan::remembered(found.member, found.source),
+            (Identity::Unknown { .. }, Some(found)) => {
+                crate::work::step::remembered(found.member, found.source)
+            }
             (identity, _) => identity.clone(),
         }
     }

@@ -10,10 +10,10 @@ use crate::standin::graphql::schema::Schema;
 use crate::standin::{github, GithubStandin, SentryStandin, Wire};
 
 /// The texts themselves: the program has no command that prints them.
-#[path = "../../../src/github/queries.rs"]
+#[path = "../../../src/hosts/github/queries.rs"]
 mod queries;
 
-const QUERIES: &str = include_str!("../../../src/github/queries.rs");
+const QUERIES: &str = include_str!("../../../src/hosts/github/queries.rs");
 
 /// Every query that the program can send, with variables as it gives them.
 fn all_queries() -> Vec<(String, Value)> {

@@ -1,7 +1,7 @@
 //! What must be true of a sequence: of both sides at its end, and of every call on the way.
 
-use sentry_team_sync::ids::{GithubSlug, GithubTeamId};
-use sentry_team_sync::slug;
+use sentry_team_sync::state::ids::{GithubSlug, GithubTeamId};
+use sentry_team_sync::state::slug;
 
 use super::{Sequence, LEGACY_NAME, STRANGER};
 use crate::model::org::FOREIGN;

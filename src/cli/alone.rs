@@ -1,0 +1,188 @@
+//! A command where no service runs: it takes the lock and does the same itself.
+//!
+//! Looking works without a state directory, and leaves none behind; only carrying out a plan makes one.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::commands::check;
+use crate::commands::{Bench, Command, Output, Reply, LOOK};
+use crate::config::{self, Config, Environment, Fault, Need};
+use crate::error::{Context, Error, Result};
+use crate::reconcile::read::Progress;
+use crate::service::{self, handover};
+use crate::store::actor::Actor;
+use crate::store::journal::Journal;
+use crate::store::owner;
+use crate::work;
+use crate::work::engine::Engine;
+
+/// What is to be carried out, and where it tells of it.
+pub struct Call<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// How far it is.
+    pub progress: Progress<'a>,
+    /// Where long answers go.
+    pub out: Output<'a>,
+}
+
+/// Carries out a command. `config` and `faults` are what was read without the tokens.
+pub fn run(
+    config: &Config,
+    faults: &[Fault],
+    flags: &Environment,
+    env: &Environment,
+    call: &Call,
+) -> Result<Reply> {
+    let reply = carry_out(config, faults, flags, env, call);
+    let dir = &config.settings.state_dir;
+    match owner::give_back(dir) {
+        Ok(()) => reply,
+        Err(why) => {
+            let remark = format!(
+                "what this command has made in `{}` could not be given to the folder's owner, and a service of theirs \
+                 may be unable to write to it: {why}",
+                whole(dir).display()
+            );
+            reply.map(|reply| told(reply, &[remark]))
+        }
+    }
+}
+
+fn carry_out(
+    config: &Config,
+    faults: &[Fault],
+    flags: &Environment,
+    env: &Environment,
+    call: &Call,
+) -> Result<Reply> {
+    // It tells every fault of the configuration itself, and looks at the rest in spite of them.
+    if let Command::Check { json, url, offline } = call.command {
+        let asked = check::Asked { json: *json, url: url.as_deref(), offline: *offline };
+        return Ok(check::alone(flags, env, &asked, call.progress));
+    }
+    config::refuse(faults.iter(), &config.unknown)?;
+    let reply = alone(config, flags, env, call)?;
+    let unknown: Vec<_> = config.unknown.iter().map(config::Unknown::told).collect();
+    Ok(told(reply, &unknown))
+}
+
+fn alone(config: &Config, flags: &Environment, env: &Environment, call: &Call) -> Result<Reply> {
+    let (dir, command) = (&config.settings.state_dir, call.command);
+    // Files that are only appended to are read without the lock: also while another command has it.
+    if let Some(reply) = command.run_on_files(dir, call.out) {
+        return Ok(reply);
+    }
+    let has_state = dir.join("journal").is_dir();
+    if command.needs_tokens() && (has_state || !command.needs_state()) {
+        return with_tokens(&config::load(flags, env, Need::Tokens)?, env, has_state, call);
+    }
+    let mut warning = String::new();
+    if command.uses_tokens() {
+        let config = config::load(flags, env, Need::Tokens);
+        match config.and_then(|config| with_tokens(&config, env, has_state, call)) {
+            Err(error) if has_state => warning = format!("warning: neither side was looked at: {error}\n"),
+            asked => return asked,
+        }
+    }
+    if !has_state {
+        return without_state(dir, command);
+    }
+    let (journal, remarks) = Journal::open(dir)?;
+    let settings = Arc::new(config.settings.clone());
+    let bench = Bench { journal: &journal, settings, engine: None, out: call.out, by: Actor::of_self(env) };
+    let reply = bench.run(command, call.progress);
+    journal.close();
+    let reply = told(reply, &remarks);
+    Ok(Reply { err: warning + &reply.err, ..reply })
+}
+
+fn with_tokens(config: &Config, env: &Environment, has_state: bool, call: &Call) -> Result<Reply> {
+    let dir = &config.settings.state_dir;
+    if has_state || call.command.makes_state() {
+        service::make_private_dir(dir)?;
+        return with_engine(config, env, dir, call);
+    }
+    let passing = Passing::new()?;
+    with_engine(config, env, &passing.0, call)
+}
+
+fn told(reply: Reply, remarks: &[String]) -> Reply {
+    let warnings: String = remarks.iter().map(|remark| format!("warning: {remark}\n")).collect();
+    Reply { err: warnings + &reply.err, ..reply }
+}
+
+fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
+    let out = match command {
+        Command::Status { json: false } => format!(
+            "no service has run yet: `{}` {}; one that runs elsewhere is named with --state-dir\n",
+            whole(dir).display(),
+            if dir.is_dir() { "holds no state" } else { "is not there" }
+        ),
+        Command::Status { json: true } => "null\n".into(),
+        _ => {
+            return Err(Error::failed(format!("there is no state in `{}`", whole(dir).display()))
+                .fix("name the service's folder with --state-dir"))
+        }
+    };
+    Ok(Reply { out, ..Reply::default() })
+}
+
+/// The folder's path from the root on: it may have been looked for in the wrong place.
+fn whole(dir: &Path) -> PathBuf {
+    std::path::absolute(dir).unwrap_or_else(|_| dir.into())
+}
+
+/// With both tokens, and workers for what is to be carried out.
+fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> Result<Reply> {
+    let (journal, remarks) = Journal::open(dir)?;
+    let journal = Arc::new(journal);
+    let engine = Engine::new(config, env, journal.clone())?;
+    let found = engine.find_bearings(true).map_err(|trouble| {
+        Error::failed("failed to ask GitHub whose teams these are").why(trouble).fix(LOOK)
+    })?;
+    if !found {
+        return Err(Error::failed(engine.why_no_organisation())
+            .why("the token belongs to several, or to none that it may tell")
+            .fix("set GH_ORG to its login, or run the service: the first signed event tells it"));
+    }
+    let reply = std::thread::scope(|scope| {
+        for _ in 0..config.settings.workers {
+            scope.spawn(|| work::run(&engine));
+        }
+        let (settings, out) = (engine.settings(), call.out);
+        let by = Actor::of_self(env);
+        let bench = Bench { journal: &journal, settings, engine: Some(&engine), out, by };
+        let has_bonds = || journal.read(|state| state.teams.n_bound() > 0);
+        let had_bonds = has_bonds();
+        let mut reply = bench.run(call.command, call.progress);
+        if let (false, true, Some(said)) = (had_bonds, has_bonds(), handover::after_first_bonds(dir, env)) {
+            reply.err.push_str(&said);
+        }
+        engine.lanes.stop();
+        engine.tell_ended_holds();
+        reply
+    });
+    journal.close();
+    Ok(told(reply, &remarks))
+}
+
+/// A folder for the time of one look.
+struct Passing(PathBuf);
+
+impl Passing {
+    fn new() -> Result<Self> {
+        let dir = std::env::temp_dir().join(format!("sentry-team-sync-{}", std::process::id()));
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
+        made.context("failed to make the folder", dir.display())?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

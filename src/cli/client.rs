@@ -1,0 +1,121 @@
+//! A command as somebody has typed it: carried out by the running service, else by this process, and its answer.
+//!
+//! A running service has settings of its own. What is set here counts for whoever has none, and must never seem to count
+//! for the other.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::cli::alone;
+use crate::cli::paste::{quoted, Invocation};
+use crate::cli::Asked;
+use crate::commands::{Command, Reply};
+use crate::config::{self, Config, Environment, Fault, Need, SETTINGS};
+use crate::error::{Context, Error, Result};
+use crate::service::control::Running;
+use crate::store::actor::Claims;
+
+/// Carries out a command. `log` starts the log, which is shown only where it was asked for and no service runs.
+pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation)) -> Result<ExitCode> {
+    let Asked { command, save, kept } = asked;
+    let env = config::environment();
+    let (config, faults) = config::read(flags, &env, Need::StateDir);
+    // Where the state directory is cannot be left open: another service could be asked. `check` tells all faults itself.
+    let is_check = matches!(command, Command::Check { .. });
+    let is_lost = faults.iter().any(|fault| fault.var == "SYNC_STATE_DIR");
+    let counts = |fault: &&Fault| flags.contains_key(fault.var) || is_lost && !is_check;
+    config::refuse(faults.iter().filter(counts), &[])?;
+    let dir = &config.settings.state_dir;
+    let command = with_kept_plan(command, kept)?;
+    let running = match &command {
+        Command::Check { offline: true, .. } => None,
+        _ if is_lost => None,
+        _ => Running::find(dir)?,
+    };
+    let progress = |text: &str| {
+        if std::io::stderr().is_terminal() {
+            eprintln!("{text} …");
+        }
+    };
+    let reader = Invocation::of_reader(flags.get("SYNC_STATE_DIR").map(String::as_str), &env);
+    let shown = |text: &str| match text.starts_with(['{', '[']) {
+        true => reader.in_json(text),
+        false => reader.in_text(text),
+    };
+    // Lines of JSON that are streamed are those of a file.
+    let out = |text: &str| match text.starts_with('{') {
+        true => std::io::stdout().write_all(text.as_bytes()),
+        false => std::io::stdout().write_all(reader.in_text(text).as_bytes()),
+    };
+    let mut reply = match running {
+        Some(running) => {
+            let warning = beside_a_service(&command, flags)?;
+            let reply = running.ask(&command, Claims::of_self(&env), &progress, &out)?;
+            Reply { err: warning + &reply.err, ..reply }
+        }
+        None => {
+            if env.contains_key("RUST_LOG") {
+                log(&config, reader.clone());
+            }
+            let call = alone::Call { command: &command, progress: &progress, out: &out };
+            alone::run(&config, &faults, flags, &env, &call)?
+        }
+    };
+    if let (Some(path), Some(plan)) = (save, &reply.plan) {
+        reply.err.push_str(&keep(&path, plan, command.makes_state())?);
+    }
+    Ok(answer(&shown(&reply.out), &shown(&reply.err), reply.exit))
+}
+
+/// stdout is for the answer, stderr for talk. A pipe that was closed is nobody's fault.
+pub fn answer(out: &str, err: &str, exit: u8) -> ExitCode {
+    let _ = std::io::stdout().write_all(out.as_bytes());
+    let _ = std::io::stderr().write_all(err.as_bytes());
+    ExitCode::from(exit)
+}
+
+/// Reads the plan that was kept in a file.
+fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
+    let (Some(path), Command::Sync(sync)) = (kept, &command) else { return Ok(command) };
+    let read = || -> Result<_> {
+        let text = std::fs::read(&path).context("failed to read the kept plan", path.display())?;
+        serde_json::from_slice(&text).context("failed to read the kept plan", path.display())
+    };
+    let plan = read().map_err(|error| error.fix("name a file that `sync --save FILE` has written"))?;
+    Ok(Command::Sync(crate::commands::sync::Sync { kept: Some(plan), ..sync.clone() }))
+}
+
+/// Writes the plan into its file; what is said about that.
+fn keep(path: &Path, plan: &serde_json::Value, is_carried_out: bool) -> Result<String> {
+    let text = serde_json::to_string_pretty(plan).context("failed to write", path.display())?;
+    std::fs::write(path, text + "\n").context("failed to write", path.display())?;
+    let kept = format!("the plan is kept in `{}`", path.display());
+    Ok(match is_carried_out {
+        true => format!("{kept}\n"),
+        false => {
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.into());
+            let file = quoted(&whole.to_string_lossy());
+            format!("{kept}; to carry it out: sentry-team-sync sync --apply={file}\n")
+        }
+    })
+}
+
+/// What is said of settings on the command line that a running service does not take over. Where it is about to change
+/// something, they are refused: whoever limits what may happen must not be overheard.
+fn beside_a_service(command: &Command, flags: &Environment) -> Result<String> {
+    let given = SETTINGS.iter().filter(|setting| flags.contains_key(&setting.flag_var()));
+    let given: Vec<_> = given.filter(|setting| setting.var != "SYNC_STATE_DIR").collect();
+    if given.is_empty() {
+        return Ok(String::new());
+    }
+    let names: Vec<_> = given.iter().map(|setting| format!("--{}", setting.flag())).collect();
+    let names = names.join(", ");
+    let says = |how: &str| format!("the running service has its own settings: {names} {how} not count");
+    if command.makes_state() && given.iter().any(|setting| !setting.secret) {
+        return Err(
+            Error::usage(says("would")).fix("leave it out, or change the service's settings and restart it")
+        );
+    }
+    Ok(format!("warning: {}\n", says("does")))
+}

@@ -1,0 +1,63 @@
+//! The local clock against those of the hosts. Pure.
+//!
+//! Expiry, holds and rate windows are counted by clocks; one that is wrong shows up as something else.
+
+use std::time::Duration;
+
+use super::{Area, Finding};
+use crate::clock::{short, Timestamp};
+
+/// `Date` has whole seconds, and an answer is under way for a moment.
+const BLUR: Duration = Duration::from_secs(2);
+/// More than this is told.
+const WARN: Duration = Duration::from_secs(30);
+/// More than this is wrong.
+const FAIL: Duration = Duration::from_secs(300);
+
+/// What a host's `Date` was, and when its answer was here by the local clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub there: Timestamp,
+    pub here: Timestamp,
+}
+
+/// Compares.
+pub(super) fn look(host: &str, moment: Option<Moment>) -> Option<Finding> {
+    let Moment { there, here } = moment?;
+    let (apart, word) = match here >= there {
+        true => (here.since(there), "ahead of"),
+        false => (there.since(here), "behind"),
+    };
+    if apart <= BLUR {
+        return Some(Area::Clock.ok(format!("the local clock agrees with {host}'s")));
+    }
+    let what = format!("the local clock is {} {word} {host}'s", short(apart));
+    let fix = "have the clock set by the network: timedatectl set-ntp true, or chrony";
+    Some(match apart {
+        _ if apart > FAIL => Area::Clock.failed(what, fix),
+        _ if apart > WARN => Area::Clock.warning(what, fix),
+        _ => Area::Clock.ok(what),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::check::Level;
+
+    #[test]
+    fn a_clock_that_is_apart_is_told_by_how_much_and_which_way() {
+        let at = |secs: i64| {
+            let there = Timestamp::from_secs(1_000_000);
+            let here = Timestamp::from_secs(1_000_000u64.saturating_add_signed(secs));
+            let finding = look("GitHub", Some(Moment { there, here })).unwrap();
+            (finding.level, finding.what)
+        };
+        assert_eq!(at(1), (Level::Ok, "the local clock agrees with GitHub's".into()));
+        assert_eq!(at(30).0, Level::Ok);
+        assert_eq!(at(31), (Level::Warning, "the local clock is 31s ahead of GitHub's".into()));
+        assert_eq!(at(-300).0, Level::Warning);
+        assert_eq!(at(-301), (Level::Failed, "the local clock is 5m behind GitHub's".into()));
+        assert_eq!(look("GitHub", None), None);
+    }
+}

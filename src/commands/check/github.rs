@@ -1,0 +1,392 @@
+//! The GitHub token: its kind, its life, whose organisation, which mode, and what more a wider permission would show.
+
+use serde_json::Value;
+
+use super::clock::Moment;
+use super::patient::Patient;
+use super::token::Kind;
+use super::{incomplete, unusable, Area, Finding};
+use crate::clock::{parse_spaced, short, Timestamp};
+use crate::config::values::BaseUrl;
+use crate::hosts::github::permission::PERMISSION_LOST;
+use crate::hosts::github::{Github, Wanted};
+use crate::hosts::http::answer::Headers;
+use crate::hosts::http::redirect::{self, GITHUB_ADDRESS};
+use crate::hosts::http::refusal::{Policy, Refusal};
+use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::{Reply, Trouble};
+use crate::hosts::snapshot::GithubSnapshot;
+use crate::state::event::OrgRef;
+use crate::state::record::{Mode, Source};
+use crate::text::{path_part, Quoted};
+use crate::words::counted;
+
+const AREA: Area = Area::Github;
+/// A token that expires sooner is told.
+const SOON: std::time::Duration = std::time::Duration::from_secs(14 * 86_400);
+
+/// What was seen of GitHub, for the other areas.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub findings: Vec<Finding>,
+    pub moment: Option<Moment>,
+    pub org: Option<OrgRef>,
+    pub mode: Option<Mode>,
+    pub snapshot: Option<GithubSnapshot>,
+    /// The sources of addresses that are not open to the token.
+    pub refused: Vec<Source>,
+}
+
+/// Looks.
+pub(super) fn look(patient: &Patient) -> Seen {
+    let mut seen = Seen::default();
+    let Some(github) = &patient.github else {
+        seen.findings.push(AREA.warning("GitHub is not asked", "mend the configuration first"));
+        return seen;
+    };
+    let reply = github.look("/rate_limit");
+    seen.moment = reply.answer.headers.date.map(|there| Moment { there, here: Timestamp::now() });
+    let kind = Kind::of(github, &reply.answer.headers);
+    if let Some(finding) = trouble_with_token(patient, &reply, kind) {
+        seen.findings.push(finding);
+        return seen;
+    }
+    let scopes = reply.answer.headers.oauth_scopes.as_deref();
+    seen.findings.push(AREA.ok(format!("GH_TOKEN is valid: {}", kind.told(scopes))));
+    seen.findings.extend(expiry(reply.answer.headers.token_expires.as_deref(), Timestamp::now()));
+    seen.findings.extend(budget(&reply));
+    seen.org = organisation(patient, github, &mut seen.findings);
+    let Some(org) = seen.org.clone() else { return seen };
+    seen.mode = mode(patient, github, &org, kind, &mut seen.findings);
+    if seen.mode == Some(Mode::Read) {
+        snapshot(patient, github, &org, kind, &mut seen);
+    }
+    seen
+}
+
+/// A host or a token that is of no use; everything else would only repeat it.
+fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Finding> {
+    let url = &patient.settings.github_url;
+    let said = reply.answer.brief();
+    Some(match &reply.verdict {
+        Verdict::Done => return None,
+        // An Enterprise Server without rate limits has no such page, and has taken the token.
+        Verdict::Missing if said.contains("Rate limiting is not enabled") => return None,
+        Verdict::Missing => no_api(url, &said),
+        Verdict::Unknown(_) if reply.answer.status == 404 => no_api(url, &said),
+        Verdict::Refused(_) if reply.policy().is_some() => blocked(reply),
+        Verdict::Refused(_) if reply.answer.status == 401 => {
+            let known = patient.service.and_then(|engine| engine.github.host().token_expires());
+            let known = known.map(|at| format!("; GitHub had said that it expires on {at}")).unwrap_or_default();
+            let what = format!("GH_TOKEN is refused ({said}): revoked, expired, or pasted incompletely{known}");
+            AREA.failed(what, format!("{}, put it in place of the old one; a running service takes it over with a reload or a restart", kind.make()))
+        }
+        Verdict::Refused(_) if reply.answer.is_redirect() => AREA.failed(
+            format!("GitHub at {url} answered with a redirect to {}", reply.answer.redirects_to()),
+            redirect::fix(Asked::Github, &reply.answer),
+        ),
+        Verdict::Refused(why) => {
+            let fix = "correct GH_API_URL, or name your certificate authority in SSL_CERT_FILE";
+            AREA.failed(format!("GitHub at {url} {why}"), fix)
+        }
+        Verdict::Wait(wait) => AREA.warning(
+            format!("GitHub's rate limit is used up, so nothing more is asked: {said}"),
+            format!("check again in {}; other programs use the same account's budget", short(*wait)),
+        ),
+        Verdict::Denied(why) => AREA.failed(
+            format!("GitHub at {url} refuses this machine or token: {why}"),
+            "look for a policy of the organisation or enterprise that blocks this token",
+        ),
+        verdict => AREA.failed(
+            format!("GitHub at {url} can not be asked: {}", unusable(verdict, reply)),
+            "look at the network, the proxy and GH_API_URL; githubstatus.com tells of outages; deliveries wait",
+        ),
+    })
+}
+
+fn no_api(url: &BaseUrl, said: &str) -> Finding {
+    AREA.failed(
+        format!("there is no GitHub API at {url}: {said}"),
+        format!("correct GH_API_URL: {GITHUB_ADDRESS}"),
+    )
+}
+
+/// A policy that refuses the token, whatever permissions it has.
+fn blocked(reply: &Reply) -> Finding {
+    let what = reply.policy().map(|policy| policy.to_string()).unwrap_or_default();
+    let fix = reply.policy().map_or("", Policy::fix);
+    AREA.failed(format!("GH_TOKEN is blocked: {what} ({})", reply.answer.brief()), fix)
+}
+
+/// When the token ends. GitHub writes `2026-11-30 21:55:14 UTC`, or an offset such as `+0200` in place of `UTC`.
+fn expiry(told: Option<&str>, now: Timestamp) -> Option<Finding> {
+    let told = told?;
+    let Some(at) = parse_spaced(told) else {
+        return Some(AREA.note(format!("not checked: the token expires: {}", Quoted(told))));
+    };
+    let fix =
+        "make a new token with the same permissions, put it in place of this one; a running service takes it over with a reload or a restart";
+    Some(match at.0.checked_sub(now.0).filter(|left| *left > 0) {
+        None => AREA.failed(format!("the token has expired, at {at}"), fix),
+        Some(_) if at.since(now) < SOON => {
+            AREA.warning(format!("the token expires in {}, at {at}", short(at.since(now))), fix)
+        }
+        Some(_) => AREA.ok(format!("the token expires in {}, at {at}", short(at.since(now)))),
+    })
+}
+
+fn budget(reply: &Reply) -> Option<Finding> {
+    let body: Value = serde_json::from_slice(&reply.answer.body).ok()?;
+    let of = |name: &str| {
+        let row = body.get("resources")?.get(name)?;
+        Some((row.get("remaining")?.as_u64()?, row.get("limit")?.as_u64()?))
+    };
+    let (core, graphql) = (of("core")?, of("graphql")?);
+    let what =
+        format!("rate budget: REST {} of {} left, GraphQL {} of {}", core.0, core.1, graphql.0, graphql.1);
+    let is_low = |(left, limit): (u64, u64)| left < limit / 10;
+    Some(match is_low(core) || is_low(graphql) {
+        true => AREA.warning(
+            what,
+            "another program uses it: all tokens of an account share it; give this one an account",
+        ),
+        false => AREA.ok(what),
+    })
+}
+
+/// The organisation whose teams are mirrored.
+fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>) -> Option<OrgRef> {
+    let pinned = patient.known.as_ref().and_then(|known| known.org.clone());
+    let configured = patient.settings.github_org.as_ref();
+    let asked = configured.or(pinned.as_ref().map(|org| &org.login));
+    let found = match (asked.map(|login| github.org(login)), &pinned) {
+        (None, _) => github.only_org(),
+        // Renamed: the service follows it by its id.
+        (Some(Ok(None)), Some(pinned)) => github.org_by_id(pinned.id),
+        (Some(found), _) => found,
+    };
+    let finding = match (&found, asked, &pinned) {
+        (Err(trouble), ..) => unread("the organisation", trouble),
+        (Ok(None), Some(login), _) => AREA.failed(
+            format!("GitHub knows no organisation {}", Quoted(login.as_str())),
+            "correct GH_ORG: the name in github.com/NAME",
+        ),
+        (Ok(None), None, _) => AREA.warning(
+            "the organisation is not known: the token belongs to several, or may not tell",
+            "set GH_ORG to its name; otherwise the first signed team or membership event decides",
+        ),
+        (Ok(Some(org)), _, Some(pinned)) if org.id != pinned.id => AREA.failed(
+            format!(
+                "GH_ORG is {} ({}), but the state directory belongs to {} ({})",
+                Quoted(org.login.as_str()),
+                org.id,
+                Quoted(pinned.login.as_str()),
+                pinned.id
+            ),
+            "give each organisation its own SYNC_STATE_DIR, or correct GH_ORG",
+        ),
+        (Ok(Some(org)), _, Some(pinned)) if pinned.deleted => AREA.failed(
+            format!("GitHub has said that the organisation {} is deleted", Quoted(org.login.as_str())),
+            "all writes have stopped; move the state directory away to mirror another one",
+        ),
+        (Ok(Some(org)), Some(login), _) if !login.is(org.login.as_str()) => AREA.warning(
+            format!(
+                "GitHub has no organisation {}; the one that the state directory belongs to is {}",
+                Quoted(login.as_str()),
+                Quoted(org.login.as_str())
+            ),
+            "it was renamed, and is followed by its id: set GH_ORG to its name, if GH_ORG is set",
+        ),
+        (Ok(Some(org)), _, pinned) => {
+            let pinned =
+                if pinned.is_some() { ", and is the one that the state directory belongs to" } else { "" };
+            AREA.ok(format!("the organisation {} ({}) is found{pinned}", Quoted(org.login.as_str()), org.id))
+        }
+    };
+    let is_good = finding.level != super::Level::Failed;
+    findings.push(finding);
+    found.ok().flatten().filter(|_| is_good)
+}
+
+fn unread(what: &str, trouble: &Trouble) -> Finding {
+    AREA.failed(format!("failed to read {what}: {trouble}"), "check again in a minute; the log says more")
+}
+
+/// Which mode results, and which permission decides it.
+fn mode(
+    patient: &Patient,
+    github: &Github,
+    org: &OrgRef,
+    kind: Kind,
+    findings: &mut Vec<Finding>,
+) -> Option<Mode> {
+    let reply = github.look(&format!("/orgs/{}/teams?per_page=1", path_part(org.login.as_str())));
+    let login = Quoted(org.login.as_str()).to_string();
+    let headers = &reply.answer.headers;
+    let lacking = match &reply.verdict {
+        Verdict::Done => {
+            findings.push(AREA.ok(format!("read mode: the token may read the teams of {login}")));
+            return Some(Mode::Read);
+        }
+        _ if reply.refusal() == Some(Refusal::Permission) => refusal(&reply, kind),
+        Verdict::Missing | Verdict::Denied(_) => {
+            findings.push(untold(patient, &reply, kind, &login));
+            return None;
+        }
+        Verdict::Refused(_) if headers.sso.is_some() => {
+            findings.push(not_authorised(headers, &login));
+            return None;
+        }
+        Verdict::Refused(_) if reply.policy().is_some() => {
+            findings.push(blocked(&reply));
+            return None;
+        }
+        _ => {
+            findings.push(unread("the teams", &reply.into_trouble()));
+            return None;
+        }
+    };
+    let fix = kind.members_read(&login, headers, reply.answer.status);
+    findings.push(match known_mode(patient) == Some(Mode::Read) {
+        true => AREA.failed(format!("{PERMISSION_LOST} ({lacking})"), fix),
+        false => AREA.warning(
+            format!("payload mode, the deliveries are the truth: the token may not read teams and members ({lacking})"),
+            format!("for read mode, {fix}"),
+        ),
+    });
+    Some(Mode::Payload)
+}
+
+/// What is known of this very token.
+fn known_mode(patient: &Patient) -> Option<Mode> {
+    let known = patient.known.as_ref()?.mode.as_ref();
+    known.filter(|(_, fingerprint)| **fingerprint == *patient.github_fingerprint).map(|(mode, _)| *mode)
+}
+
+/// GitHub answered, and not about the token's permissions: no mode is chosen by that.
+fn untold(patient: &Patient, reply: &Reply, kind: Kind, login: &str) -> Finding {
+    let said = refusal(reply, kind);
+    let fix = kind.members_read(login, &reply.answer.headers, reply.answer.status);
+    match known_mode(patient) {
+        Some(Mode::Payload) => AREA.warning(
+            format!("payload mode, as before: GitHub does not say what the token may do now ({said})"),
+            format!("for read mode, {fix}"),
+        ),
+        _ => AREA.failed(
+            format!(
+                "GitHub does not say what the token may do ({said}): deliveries are kept, and carried out once it does"
+            ),
+            fix,
+        ),
+    }
+}
+
+/// The call that was refused, and what GitHub says it needs.
+fn refusal(reply: &Reply, kind: Kind) -> String {
+    let wants = match (&reply.answer.headers.accepted_permissions, kind) {
+        (Some(permissions), _) => format!(", it needs {}", Quoted(permissions)),
+        (None, Kind::Classic) => ", it needs the scope read:org".into(),
+        (None, _) => String::new(),
+    };
+    format!("{}: {}{wants}", reply.exchange.call, reply.answer.brief())
+}
+
+/// A token that has to be authorised for the organisation's single sign-on.
+fn not_authorised(headers: &Headers, login: &str) -> Finding {
+    let at = headers.sso.as_deref().and_then(|told| told.split("url=").nth(1));
+    let at = at.map(|url| format!(", at {}", Quoted(url))).unwrap_or_default();
+    AREA.failed(
+        format!("the organisation {login} enforces single sign-on, and the token is not authorised for it"),
+        format!("Settings → Developer settings → Personal access tokens → the token → Configure SSO → Authorize{at}"),
+    )
+}
+
+/// Reads the whole organisation, as a comparison does, and tells what the token did not see of it.
+fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: &mut Seen) {
+    let order = &patient.settings.identity;
+    let wanted = Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
+    let read = match github.snapshot(&org.login, wanted) {
+        Ok(Some(read)) => read,
+        Ok(None) => {
+            let fix = "the token's account has to be in the organisation";
+            seen.findings.push(AREA.failed("GitHub does not show the organisation's teams by GraphQL", fix));
+            return;
+        }
+        Err(trouble) => {
+            seen.findings.push(unread("the teams and people, as a comparison does", &trouble));
+            return;
+        }
+    };
+    let by_rest = !read.teams.is_empty() && read.teams.iter().all(|team| team.facts.node_id.is_empty());
+    let n_teams = counted(read.teams.len(), "team is", "teams are");
+    seen.findings.push(match (by_rest, read.sees_secret) {
+        (true, _) => AREA.warning(
+            format!("GraphQL is refused: {n_teams} read with a call for each, and without anybody's addresses"),
+            "let the token use GraphQL: a firewall or proxy may block it",
+        ),
+        (false, true) => AREA.ok(format!("{n_teams} shown, secret ones too: the token is an owner's")),
+        // An App's token sees them, but GitHub does not say so of it.
+        (false, false) if kind == Kind::Installation => AREA.ok(format!("{n_teams} shown")),
+        (false, false) => AREA.warning(
+            format!("{n_teams} shown, of secret ones only those that the token's account is in; a team that is missing is not taken for deleted"),
+            "use the token of an organisation owner, if secret teams are to be mirrored or lost deletions to be found",
+        ),
+    });
+    let slug =
+        |id| read.teams.iter().find(|team| team.facts.id == id).map(|team| team.facts.slug.to_string());
+    let known = patient.service.map(|engine| engine.incomplete.known());
+    seen.findings.extend(incomplete::look(&read.gaps, slug, known.as_ref(), Timestamp::now()));
+    seen.refused = github.refused_sources();
+    if !by_rest {
+        let told = order.iter().filter_map(|source| addresses(*source, &read, &seen.refused, kind));
+        seen.findings.extend(told);
+    }
+    seen.snapshot = Some(read);
+}
+
+/// Whether one of GitHub's sources of addresses is open to the token.
+fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Kind) -> Option<Finding> {
+    let (name, has): (_, fn(&crate::hosts::github::Claims) -> bool) = match source {
+        Source::Saml => ("single sign-on identities", |claims| !claims.saml.is_empty()),
+        Source::Verified => ("addresses on verified domains", |claims| !claims.verified.is_empty()),
+        Source::Public => ("public addresses", |claims| claims.public.is_some()),
+        Source::Map | Source::Sentry | Source::SentryLogin => return None,
+    };
+    if refused.contains(&source) {
+        let what = format!("{name} (`{}`) may not be read by this token", source.name());
+        return Some(AREA.warning(what, kind.addresses(source)));
+    }
+    let people = read.people.values().filter(|person| !person.bot);
+    let (n, all) = people.fold((0, 0), |(n, all), person| (n + usize::from(has(&person.claims)), all + 1));
+    let what = format!("{name} (`{}`) are told of {n} of {all} people", source.name());
+    // It may be that there are none, and it may be that the token does not see them.
+    let why = match (source, n) {
+        (Source::Saml, 0) => "none of this organisation's, or shown to owners and Apps only",
+        (Source::Verified, 0) => "the organisation has to verify a domain, and people an address on it",
+        _ => return Some(AREA.ok(what)),
+    };
+    Some(AREA.note(format!("{what}; {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::check::Level;
+
+    #[test]
+    fn expiry_is_read_in_both_forms_and_judged_by_the_clock() {
+        let at = Timestamp::parse("2026-11-30T21:55:14Z");
+        assert_eq!(parse_spaced("2026-11-30 21:55:14 UTC"), at);
+        assert_eq!(parse_spaced("2026-11-30 23:55:14 +0200"), at);
+        assert_eq!(parse_spaced("2026-11-30 16:25:14 -0530"), at);
+        for text in ["", "soon", "2026-11-30", "2026-11-30 21:55:14 x", "2026-11-30 21:55:14 +2"] {
+            assert_eq!(parse_spaced(text), None, "{text}");
+        }
+        let level = |now: &str| {
+            expiry(Some("2026-11-30 21:55:14 UTC"), Timestamp::parse(now).unwrap()).unwrap().level
+        };
+        assert_eq!(level("2026-11-16T21:55:14Z"), Level::Ok);
+        assert_eq!(level("2026-11-16T21:55:15Z"), Level::Warning);
+        assert_eq!(level("2026-11-30T21:55:14Z"), Level::Failed);
+    }
+}

@@ -1,0 +1,147 @@
+//! The webhook as GitHub has it: what it sends, and what became of the last deliveries. Where the token may not see that,
+//! what to compare by hand.
+
+use std::collections::BTreeSet;
+
+use super::github::Seen;
+use super::patient::Patient;
+use super::{Area, Finding};
+use crate::config::values;
+use crate::hosts::github::inspect::Hook;
+use crate::hosts::github::{Github, Sent};
+use crate::intake::ping::{self, Weight};
+use crate::state::event::OrgRef;
+use crate::state::ids::HookId;
+use crate::text::Quoted;
+
+const AREA: Area = Area::Hook;
+const FORM: &str = "Organization settings → Webhooks → Edit";
+
+/// Looks.
+pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
+    // A token that may not even be asked for the mode is told of once.
+    let (Some(github), Some(org), Some(_)) = (&patient.github, &seen.org, seen.mode) else {
+        return Vec::new();
+    };
+    let hooks = match github.hooks(&org.login) {
+        Ok(Some(hooks)) => hooks,
+        Ok(None) => {
+            return vec![AREA.note(format!(
+                "not checked: the token may not see webhooks (an owner's may, with Webhooks: Read-only, classic admin:org_hook). \
+                 Compare by hand: {FORM}: application/json, SSL verification on, the events Memberships, Organizations \
+                 and Teams, Active; Recent Deliveries shows what was answered"
+            ))]
+        }
+        Err(trouble) => {
+            let what = format!("failed to read the webhooks: {trouble}");
+            return vec![AREA.warning(what, "check again in a minute")];
+        }
+    };
+    let known = patient.known.as_ref().map(|known| &known.hooks);
+    let ours = ours(&hooks, known, url);
+    if ours.is_empty() {
+        let n = hooks.iter().filter(|hook| hook.active).count();
+        let what = format!("no webhook of the organisation sends here ({n} active ones are for others)");
+        let fix =
+            "Organization settings → Webhooks → Add webhook: README, section Webhook, says what to fill in";
+        return vec![AREA.failed(what, fix)];
+    }
+    ours.into_iter().flat_map(|hook| judge(github, org, hook)).collect()
+}
+
+/// The hooks that have sent something here; else those at the given address; else those that send all that is needed,
+/// or some of it.
+fn ours<'a>(hooks: &'a [Hook], known: Option<&BTreeSet<HookId>>, url: Option<&str>) -> Vec<&'a Hook> {
+    let missing = |hook: &Hook| ping::missing_events(&hook.settings).len();
+    let ways: [&dyn Fn(&Hook) -> bool; 4] = [
+        &|hook| known.is_some_and(|known| known.contains(&hook.id)),
+        &|hook| url == Some(hook.url.as_str()),
+        &|hook| missing(hook) == 0,
+        &|hook| missing(hook) < 3,
+    ];
+    let found = ways.iter().map(|way| hooks.iter().filter(|hook| way(hook)).collect::<Vec<_>>());
+    found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+fn judge(github: &Github, org: &OrgRef, hook: &Hook) -> Vec<Finding> {
+    let name = format!("webhook {} to {}", hook.id, Quoted(&hook.url));
+    let mut findings = Vec::new();
+    if !hook.active {
+        findings.push(AREA.failed(format!("{name} is not active"), format!("{FORM}: tick Active")));
+    }
+    if values::base_url(&hook.url).is_err() {
+        let what = format!("{name} is not sent to by https: anybody on the way can read the deliveries");
+        findings.push(AREA.warning(what, format!("{FORM}: set the Payload URL to an https address")));
+    }
+    for advice in ping::advice(&hook.settings) {
+        let what = format!("{name}: {}", advice.text);
+        findings.push(match advice.weight {
+            Weight::Missed => AREA.failed(what, FORM),
+            Weight::Unsafe => AREA.warning(what, FORM),
+            Weight::Taste => AREA.note(what),
+        });
+    }
+    if findings.is_empty() {
+        let what =
+            format!("{name} sends Memberships, Organizations and Teams as JSON, certificates are checked");
+        findings.push(AREA.ok(what));
+    }
+    match github.last_deliveries(&org.login, hook.id) {
+        Ok(sent) => findings.extend(sent.map(|sent| deliveries(&name, &sent))),
+        Err(trouble) => {
+            let what = format!("failed to read the last deliveries of {name}: {trouble}");
+            findings.push(AREA.warning(what, "check again in a minute"));
+        }
+    }
+    findings
+}
+
+/// `sent` is newest first.
+fn deliveries(name: &str, sent: &[Sent]) -> Finding {
+    let Some(last) = sent.first() else {
+        return AREA.note(format!("{name}: no delivery within the last days"));
+    };
+    let took = |sent: &Sent| (200..300).contains(&sent.status);
+    let code = |status| if status == 0 { "no answer".to_string() } else { format!("{status}") };
+    let at = last.at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let n_failed = sent.iter().filter(|sent| !took(sent)).count();
+    let what = format!(
+        "{name}: the last delivery{at} was answered: {}; {n_failed} of the last {} failed",
+        code(last.status),
+        sent.len()
+    );
+    let fix = format!(
+        "{FORM} → Recent Deliveries shows each answer; `sentry-team-sync check --url` tries the way here"
+    );
+    match (took(last), n_failed) {
+        (true, 0) => AREA.ok(what),
+        (true, _) => AREA.warning(what, format!("{fix}; press Redeliver for those that are missed")),
+        (false, _) => AREA.failed(what, fix),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::event::Ping;
+
+    #[test]
+    fn our_webhook_is_known_by_what_it_sent_then_by_its_address_then_by_its_events() {
+        let hook = |id: u64, events: &[&str]| {
+            let events = Some(events.iter().map(|event| event.to_string()).collect());
+            let content_type = "json".into();
+            let settings = Ping { hook_type: "Organization".into(), events, content_type, insecure: false };
+            Hook { id: HookId(id), active: true, url: format!("https://{id}.test/"), settings }
+        };
+        let hooks = [hook(1, &["push"]), hook(2, &["team"]), hook(3, &["*"])];
+        let ids = |hooks: &[Hook], known: &[u64], url| -> Vec<u64> {
+            let known = known.iter().map(|id| HookId(*id)).collect();
+            ours(hooks, Some(&known), url).iter().map(|hook| hook.id.0).collect()
+        };
+        assert_eq!(ids(&hooks, &[1, 9], Some("https://2.test/")), [1]);
+        assert_eq!(ids(&hooks, &[9], Some("https://2.test/")), [2]);
+        assert_eq!(ids(&hooks, &[], None), [3]);
+        assert_eq!(ids(&hooks[..2], &[], None), [2]);
+        assert_eq!(ids(&hooks[..1], &[], None), [0; 0]);
+    }
+}

@@ -1,0 +1,280 @@
+//! How many people each source matches, who is left, and what a wider permission would add. Nothing is remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::patient::Patient;
+use super::{github, sentry, some_of, Area, Finding};
+use crate::config::Trust;
+use crate::hosts::github::Claims;
+use crate::hosts::sentry::Member;
+use crate::hosts::snapshot::{GithubPerson, GithubSnapshot};
+use crate::identity::directory::Directory;
+use crate::identity::mapgrammar;
+use crate::identity::matcher;
+use crate::identity::remembered::is_allowed;
+use crate::identity::search::{self, Depth, Misses};
+use crate::identity::usermap::UserMap;
+use crate::identity::{self, Evidence, Identity, Rules};
+use crate::state::event::Person;
+use crate::state::record::{Mode, Source};
+use crate::words::counted;
+
+const AREA: Area = Area::Identity;
+
+/// Looks.
+pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Seen) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let map = user_map(patient, &mut findings);
+    match (&github.snapshot, &sentry.members) {
+        (Some(read), Some(members)) => {
+            let mut directory = Directory::new(members);
+            findings.push(kind(members));
+            findings.extend(search(patient, read, &map, &mut directory));
+            let count = |trust| Count::of(patient, trust, read, &map, &directory);
+            let counts = Trust::WORDS.map(|(word, trust)| (word, count(trust).n_matched()));
+            findings.push(by_trust(patient, &counts));
+            findings.extend(count(patient.settings.trust_unverified).told(patient, &github.refused));
+            findings.extend(no_longer_allowed(patient, &directory));
+        }
+        (None, members) if github.mode == Some(Mode::Payload) => {
+            findings.push(told_by_deliveries(patient));
+            let directory = members.as_ref().map(|members| Directory::new(members));
+            findings.extend(directory.and_then(|directory| no_longer_allowed(patient, &directory)));
+        }
+        _ => findings.push(AREA.warning(
+            "who is matched can not be counted",
+            "it takes both tokens: mend what else is told here",
+        )),
+    }
+    findings
+}
+
+/// The map, as far as its file is one.
+pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMap {
+    let Some(path) = &patient.settings.user_map else { return UserMap::default() };
+    let shown = path.display();
+    let read = std::fs::read_to_string(path).map_err(|why| format!("cannot be read: {why}"));
+    match read.and_then(|text| mapgrammar::parse(&text)) {
+        Ok(map) => {
+            let n = counted(map.len(), "person", "people");
+            findings.push(AREA.ok(format!("SYNC_USER_MAP `{shown}` names {n}")));
+            map
+        }
+        Err(why) => {
+            let fix = "correct the file; until then the last good one stays in use";
+            findings.push(AREA.failed(format!("SYNC_USER_MAP `{shown}`: {why}"), fix));
+            UserMap::default()
+        }
+    }
+}
+
+/// What kind of Sentry it is: whether it shows which addresses are verified.
+fn kind(members: &[Member]) -> Finding {
+    AREA.ok(match members.iter().any(|member| !member.verified.is_empty()) {
+        true => "this Sentry shows all addresses of its members, and which of them are verified",
+        false => {
+            "this Sentry shows its members' primary addresses only, and not whether they are verified; others are searched for"
+        }
+    })
+}
+
+/// Asks for the addresses of everybody whom the list does not match.
+fn search(
+    patient: &Patient,
+    read: &GithubSnapshot,
+    map: &UserMap,
+    directory: &mut Directory,
+) -> Option<Finding> {
+    let client = patient.sentry.as_ref()?;
+    let rules = matcher::rules(patient.settings);
+    let mut addresses = BTreeSet::new();
+    for (person, claims) in people(read) {
+        let evidence = Evidence::new(&person, map.address(&person), claims);
+        if identity::resolve(&evidence, &rules, directory).is_for_search() {
+            addresses.extend(evidence.deciding(rules.order));
+        }
+    }
+    for batch in search::batches(&addresses) {
+        let ask = |addresses: &[_]| client.members_with(addresses);
+        match search::ask_for(&batch, directory, &Misses::new(), Depth::Whole, ask) {
+            Ok(told) => {
+                directory.learn(&told.rows);
+                for (address, bearers) in told.bearers {
+                    directory.learn_searched(&address, bearers);
+                }
+            }
+            Err(trouble) => {
+                let what =
+                    format!("Sentry could not be searched for people whom its list does not show: {trouble}");
+                return Some(AREA.warning(what, "check again in a minute"));
+            }
+        }
+    }
+    None
+}
+
+/// What each value of `SYNC_TRUST_UNVERIFIED` comes to here.
+fn by_trust(patient: &Patient, counts: &[(&str, usize)]) -> Finding {
+    let counts: Vec<_> = counts.iter().map(|(word, n)| format!("{word} {n}")).collect();
+    let set = patient.settings.trust_unverified.name();
+    AREA.ok(format!("SYNC_TRUST_UNVERIFIED is {set}; people matched by each value: {}", counts.join(", ")))
+}
+
+/// Everybody in a team who is no bot.
+fn people(read: &GithubSnapshot) -> impl Iterator<Item = (Person, &Claims)> {
+    let in_teams: BTreeSet<_> = read.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
+    in_teams.into_iter().filter_map(|id| {
+        let GithubPerson { login, bot, claims } = read.people.get(&id)?;
+        (!bot).then(|| (Person { id, login: login.clone(), bot: false }, claims))
+    })
+}
+
+/// Payload mode: only deliveries tell who is in a team.
+fn told_by_deliveries(patient: &Patient) -> Finding {
+    let (matched, wanted) =
+        patient.known.as_ref().map_or((0, 0), |known| (known.people.n_matched(), known.people.n_wanted()));
+    let what = format!(
+        "{} matched whom deliveries have named, {wanted} not; in payload mode nobody else is known",
+        counted(matched, "person is", "people are")
+    );
+    match wanted {
+        0 => AREA.ok(what),
+        _ => AREA.warning(
+            what,
+            "name them in SYNC_USER_MAP; Members: Read-only on GitHub adds `saml` and `verified` as sources, and everybody in teams",
+        ),
+    }
+}
+
+/// The people in teams, by what came of each.
+#[derive(Default)]
+struct Count {
+    n_people: usize,
+    by_source: BTreeMap<Source, usize>,
+    /// Matched before, and no source speaks now.
+    n_remembered: usize,
+    absent: Vec<String>,
+    /// Sentry has their address as somebody's second one, which does not count.
+    second: Vec<String>,
+    unknown: Vec<String>,
+    conflicts: Vec<String>,
+    barred: Vec<String>,
+}
+
+impl Count {
+    fn n_matched(&self) -> usize {
+        self.by_source.values().sum::<usize>() + self.n_remembered
+    }
+
+    fn of(
+        patient: &Patient,
+        trust: Trust,
+        read: &GithubSnapshot,
+        map: &UserMap,
+        directory: &Directory,
+    ) -> Self {
+        let mut count = Self::default();
+        let rules = Rules { trust_unverified: trust, ..matcher::rules(patient.settings) };
+        for (person, claims) in people(read) {
+            count.n_people += 1;
+            let (user, login) = (person.id, person.login.to_string());
+            let evidence = Evidence::new(&person, map.address(&person), claims);
+            let known = patient.known.as_ref().and_then(|known| known.people.matched(user));
+            let remembered = known.is_some_and(|found| is_allowed(found, &rules, directory));
+            match identity::resolve(&evidence, &rules, directory) {
+                Identity::Matched { source, .. } => *count.by_source.entry(source).or_default() += 1,
+                Identity::Unknown { .. } if remembered => count.n_remembered += 1,
+                Identity::Unknown { .. } => count.unknown.push(login),
+                Identity::Absent { second: Some(_), .. } => count.second.push(login),
+                Identity::Absent { .. } => count.absent.push(login),
+                Identity::Conflict { .. } => count.conflicts.push(login),
+                Identity::Barred { .. } => count.barred.push(login),
+            }
+        }
+        count
+    }
+
+    fn told(&self, patient: &Patient, refused: &[Source]) -> Vec<Finding> {
+        let mut sources: Vec<String> = Vec::new();
+        for source in &patient.settings.identity {
+            let n = self.by_source.get(source).copied().unwrap_or(0);
+            sources.push(format!("{} {n}", source.name()));
+        }
+        if let Some(n) = self.by_source.get(&Source::SentryLogin) {
+            sources.push(format!("{} {n}", Source::SentryLogin.name()));
+        }
+        if self.n_remembered > 0 {
+            sources.push(format!("remembered {}", self.n_remembered));
+        }
+        let matched = self.n_matched();
+        let what = format!(
+            "{matched} of {} matched, the first source with an answer decides: {}",
+            counted(self.n_people, "person in teams is", "people in teams are"),
+            sources.join(", ")
+        );
+        let mut findings = vec![AREA.ok(what)];
+        let whois = "`sentry-team-sync whois PERSON` shows why";
+        let mut add = |people: &[String], one, many, fix: String| {
+            if !people.is_empty() {
+                let names = some_of(people.iter().map(String::as_str));
+                findings.push(AREA.warning(format!("{}: {names}", counted(people.len(), one, many)), fix));
+            }
+        };
+        add(
+            &self.absent,
+            "person has an address that nobody in Sentry bears",
+            "people have addresses that nobody in Sentry bears",
+            format!("invite them to Sentry, or name their address there in SYNC_USER_MAP; {whois}"),
+        );
+        add(
+            &self.second,
+            "person has an address that Sentry knows only as somebody's second one",
+            "people have addresses that Sentry knows only as somebody's second one",
+            format!("{}; {whois}", identity::SECOND_FIX),
+        );
+        add(
+            &self.barred,
+            "person has a role in Sentry that can be in no team",
+            "people have roles in Sentry that can be in no team",
+            "nothing needs to be done, or give them another role than billing in Sentry".into(),
+        );
+        add(
+            &self.unknown,
+            "person has no address that is known",
+            "people have no address that is known",
+            format!("name them in SYNC_USER_MAP{}; {whois}", wider(refused)),
+        );
+        add(
+            &self.conflicts,
+            "person is in conflict, and nothing is done about them",
+            "people are in conflict, and nothing is done about them",
+            whois.into(),
+        );
+        findings
+    }
+}
+
+/// Matches that were made under other settings.
+fn no_longer_allowed(patient: &Patient, directory: &Directory) -> Option<Finding> {
+    let rules = matcher::rules(patient.settings);
+    let matches = patient.known.as_ref()?.people.matches();
+    let n = matches.filter(|(_, found)| !is_allowed(found, &rules, directory)).count();
+    (n > 0).then(|| {
+        AREA.warning(
+            format!(
+                "{} no more: SYNC_IDENTITY or SYNC_TRUST_UNVERIFIED does not allow what it was made by",
+                counted(n, "remembered match counts", "remembered matches count")
+            ),
+            "nothing needs to be done if that is meant; else allow the source or the trust again, or name them in SYNC_USER_MAP",
+        )
+    })
+}
+
+/// What a wider permission could add for those of whom no address is known.
+fn wider(refused: &[Source]) -> String {
+    let names: Vec<_> = refused.iter().map(|source| format!("`{}`", source.name())).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        _ => format!(", or let the token read {}, which may tell their addresses", names.join(" and ")),
+    }
+}

@@ -1,0 +1,88 @@
+//! What the process stands on: authorities, proxy, and the unit that runs the service.
+
+use std::time::Duration;
+
+use super::patient::Patient;
+use super::{Area, Finding};
+use crate::clock::short;
+use crate::config::values;
+use crate::service::notify::Notify;
+
+const AREA: Area = Area::Machine;
+
+/// Looks. `url`: the public address that is sent to.
+pub(super) fn look(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    // Otherwise their fault has been told, and neither is in use.
+    if !patient.around.authorities.is_empty() {
+        findings.push(AREA.ok(format!("certificate authorities: {}", patient.around.authorities)));
+        findings.extend(proxies(patient, url));
+    }
+    if patient.service.is_some() {
+        findings.extend(unit(patient));
+    }
+    findings
+}
+
+/// How each host is reached, and why so.
+fn proxies(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
+    let (settings, proxies) = (patient.settings, &patient.around.proxies);
+    if !proxies.is_set() {
+        return vec![AREA.ok("no proxy is used")];
+    }
+    let url = url.and_then(|url| values::base_url(url).ok());
+    let hosts = [
+        ("GitHub", Some(&settings.github_url)),
+        ("Sentry", Some(&settings.sentry_url)),
+        ("--url", url.as_ref()),
+    ];
+    let hosts = hosts.into_iter().filter_map(|(name, base)| Some((name, base?)));
+    let mut findings: Vec<_> = hosts
+        .map(|(name, base)| AREA.ok(format!("{name} ({}) {}", base.host(), proxies.route(base))))
+        .collect();
+    let fix = "write names, addresses or networks, with commas between: .example.com,10.0.0.0/8";
+    findings.extend(proxies.odd().map(|odd| AREA.warning(odd, fix)));
+    findings
+}
+
+fn unit(patient: &Patient) -> Vec<Finding> {
+    let env = &patient.around.env;
+    // A shell that some unit has started has an INVOCATION_ID too, and hands it on.
+    let own = env.get("SYSTEMD_EXEC_PID").is_some_and(|pid| pid.parse() == Ok(std::process::id()));
+    if !(env.contains_key("NOTIFY_SOCKET") || own && env.contains_key("INVOCATION_ID")) {
+        let what = "the service does not run under systemd: nobody starts it again when it ends";
+        return vec![AREA.note(what), user()];
+    }
+    let credentials = match env.contains_key("CREDENTIALS_DIRECTORY") {
+        true => "with credentials",
+        false => "without credentials",
+    };
+    let watched = match Notify::new(env).watchdog_period() {
+        Some(half) => format!("watchdog every {}", short(half.saturating_mul(2).max(Duration::from_secs(1)))),
+        None => "no watchdog".into(),
+    };
+    vec![AREA.ok(format!("the service runs under systemd, {credentials}, {watched}")), user(), sandbox()]
+}
+
+fn user() -> Finding {
+    if rustix::process::geteuid().is_root() {
+        let fix = "give it a user of its own: the unit's DynamicUser=yes does";
+        return AREA.warning("the service runs as root, and needs nothing that root may do", fix);
+    }
+    AREA.ok(format!("the service runs as user {}", rustix::process::geteuid().as_raw()))
+}
+
+/// What the kernel says of this process.
+fn sandbox() -> Finding {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let has = |name: &str, value: &str| {
+        status.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.trim() == value))
+    };
+    match (has("NoNewPrivs:", "1"), has("Seccomp:", "2")) {
+        (true, true) => AREA.ok("the sandbox is on: no new privileges, system calls are filtered"),
+        _ => AREA.warning(
+            "the sandbox of the unit is off or incomplete",
+            "install systemd/sentry-team-sync.service as it is, and put changes into a drop-in",
+        ),
+    }
+}

@@ -1,0 +1,92 @@
+//! The kinds of GitHub tokens, and where a person ticks what one lacks. Pure.
+
+use crate::hosts::github::Github;
+use crate::hosts::http::answer::Headers;
+use crate::hosts::http::refusal::reads_organisations;
+use crate::state::record::Source;
+
+/// What kind of token it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    FineGrained,
+    Classic,
+    /// A GitHub App's, for an installation.
+    Installation,
+    /// One that an app was given by a person.
+    Other,
+}
+
+const TOKENS: &str = "GitHub: Settings → Developer settings → Personal access tokens";
+
+impl Kind {
+    /// By the first letters; tokens of before 2021 and of some servers have none, but classic ones tell their scopes.
+    pub fn of(github: &Github, headers: &Headers) -> Self {
+        let begins = |with| github.host().token_begins(with);
+        match () {
+            () if begins("github_pat_") => Kind::FineGrained,
+            () if begins("ghp_") => Kind::Classic,
+            () if begins("ghs_") => Kind::Installation,
+            () if begins("gho_") || begins("ghu_") => Kind::Other,
+            () if headers.oauth_scopes.is_some() => Kind::Classic,
+            () => Kind::Other,
+        }
+    }
+
+    /// What it is, for people.
+    pub fn told(self, scopes: Option<&str>) -> String {
+        let scopes = scopes.map(str::trim).map(|scopes| match scopes {
+            "" => ", without any scope".to_string(),
+            scopes => format!(", with the scopes {}", crate::text::Quoted(scopes)),
+        });
+        let scopes = scopes.unwrap_or_default();
+        match self {
+            Kind::FineGrained => "a fine-grained personal token".into(),
+            Kind::Classic => format!("a classic personal token{scopes}"),
+            Kind::Installation => "an App's installation token, which lives for an hour".into(),
+            Kind::Other => format!("an app's token for a person, or of a kind that is not known{scopes}"),
+        }
+    }
+
+    /// Where a new one is made.
+    pub fn make(self) -> String {
+        match self {
+            Kind::FineGrained => format!("{TOKENS} → Fine-grained tokens: make a new token"),
+            Kind::Classic => format!("{TOKENS} → Tokens (classic): make a new token"),
+            Kind::Installation | Kind::Other => "make a new token".into(),
+        }
+    }
+
+    /// What to tick so that teams and members may be read; `status` is what the call was answered.
+    pub fn members_read(self, org: &str, headers: &Headers, status: u16) -> String {
+        let has_scope = headers.oauth_scopes.as_deref().is_some_and(reads_organisations);
+        match self {
+            Kind::FineGrained if status == 404 => format!(
+                "{TOKENS} → Fine-grained tokens: the token does not reach {org}. Make one whose Resource owner is {org}, \
+                 with Organization permissions → Members: Read-only; if the organisation approves tokens, have an owner approve it"
+            ),
+            Kind::FineGrained => format!(
+                "{TOKENS} → Fine-grained tokens → the token → Organization permissions → Members: Read-only \
+                 (its Resource owner has to be {org})"
+            ),
+            Kind::Classic if has_scope => {
+                format!("let the token's account be a member of {org}: the scope is there, and the organisation is hidden from it")
+            }
+            Kind::Classic => format!("{TOKENS} → Tokens (classic) → the token → tick read:org (under admin:org)"),
+            Kind::Installation | Kind::Other => format!(
+                "App settings → Permissions & events → Organization permissions → Members: Read-only, then accept it in {org}; \
+                 for an OAuth token, ask for the scope read:org"
+            ),
+        }
+    }
+
+    /// What to do so that a source of addresses may be read.
+    pub fn addresses(self, source: Source) -> &'static str {
+        match (source, self) {
+            (Source::Public, Kind::Classic) => "tick read:user in the classic token, or leave the source out: SYNC_IDENTITY",
+            (Source::Saml, _) => {
+                "use an organisation owner's classic token with read:org, or leave the source out: SYNC_IDENTITY"
+            }
+            _ => "use an organisation owner's token with Members: Read-only, or leave the source out: SYNC_IDENTITY",
+        }
+    }
+}

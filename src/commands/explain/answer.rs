@@ -1,0 +1,207 @@
+//! The command `explain`: finds the team that is meant, and says what is known of it and what both sides show.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::commands::explain::{find, live, Explanation};
+use crate::commands::meant::TeamName;
+use crate::commands::{Bench, Reply};
+use crate::hosts::github::TeamFacts;
+use crate::hosts::snapshot::SentrySnapshot;
+use crate::queue::job::Outcome;
+use crate::reconcile::compare::unfollowed;
+use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
+use crate::state::record::Mode;
+use crate::text::{self, Quoted, Safe};
+use crate::work::engine::Engine;
+
+/// Explains one team.
+pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
+    let mut reply = Reply::default();
+    let name = TeamName::read(text);
+    if let Some(why) = bench.journal.read(|state| name.stranger(state.org.as_ref().map(|org| &org.login))) {
+        return Reply::failed(why);
+    }
+    let shown = match bench.engine.map_or(Ok(None), |engine| on_github(engine, &name)) {
+        Ok(shown) => shown,
+        Err(why) => {
+            reply.fail(&format!("failed to ask GitHub for the team: {why}"));
+            None
+        }
+    };
+    let team = match which(bench, text, &name, shown.as_ref()) {
+        Ok(Some(team)) => team,
+        // It may be one that only GitHub knows.
+        Ok(None) if reply.exit != 0 => return reply,
+        Ok(None) => {
+            let found = bench.engine.and_then(|engine| one_unfollowed(engine, name.slug()?, json));
+            return found.unwrap_or_else(|| unknown(text));
+        }
+        Err(several) => return several,
+    };
+    let mut told = bench.journal.read(|state| Explanation::of_state(state, &bench.settings, team));
+    if let Err(error) = told.add_audit(&bench.settings.state_dir) {
+        reply.tell(&format!("warning: the audit log can not be read: {error}"));
+    }
+    bench.journal.read(|state| told.add_restored(state));
+    if let Some(engine) = bench.engine {
+        told.add_waits(engine);
+        if reply.exit == 0 {
+            look_at_both(engine, shown.filter(|facts| facts.id == team), &mut told, &mut reply);
+        }
+    }
+    if reply.exit == 0 && told.has_news() {
+        reply.exit = 2;
+    }
+    reply.out = match json {
+        true => text::pretty(&told),
+        false => told.to_text(),
+    };
+    reply
+}
+
+fn look_at_both(engine: &Engine, facts: Option<TeamFacts>, told: &mut Explanation, reply: &mut Reply) {
+    match live::look(engine, told.team, facts) {
+        Ok(look) => told.add_look(look, &engine.settings()),
+        Err(Outcome::Later(why, _) | Outcome::Failed(why)) => {
+            reply.fail(&format!("failed to look at both sides: {why}"));
+        }
+        Err(_) => reply.fail("failed to look at both sides"),
+    }
+}
+
+/// What is said of a Sentry team that follows nobody, if Sentry has one of that slug.
+fn one_unfollowed(engine: &Engine, text: &str, json: bool) -> Option<Reply> {
+    let slug = SentrySlug::from(text);
+    let team = engine.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
+    let on_github = match engine.bearings() {
+        Some((_, Mode::Read)) => "no team of this slug",
+        Some((_, Mode::Payload)) => "not asked: GH_TOKEN may not read members, and no delivery has named it",
+        None => "not asked yet: it is not known whose teams these are",
+    };
+    let out = match json {
+        true => {
+            text::pretty(&json!({ "team": null, "sentry": team.id, "slug": team.slug, "name": team.name }))
+        }
+        false => format!(
+            "{} (Sentry team {}) {}\n  on GitHub: {on_github}\n  in Sentry: it follows no GitHub team: the mirror \
+             leaves it alone\n",
+            Safe(text),
+            team.id,
+            Quoted(&team.name)
+        ),
+    };
+    Some(Reply { out, ..Reply::default() })
+}
+
+/// A Sentry team, in the list.
+#[derive(Serialize)]
+struct Listed {
+    /// The GitHub team that it follows, if any.
+    team: Option<GithubTeamId>,
+    sentry: SentryTeamId,
+    slug: SentrySlug,
+}
+
+/// All teams that follow a GitHub team; and where Sentry may be asked, those that follow none.
+pub fn list(bench: &Bench, json: bool) -> Reply {
+    let mut reply = Reply::default();
+    let mut teams: Vec<_> = bench.journal.read(|state| {
+        let bound = state.teams.bindings().map(|(team, binding)| Listed {
+            team: Some(team),
+            sentry: binding.sentry,
+            slug: binding.slug.clone(),
+        });
+        bound.collect()
+    });
+    if !json && teams.is_empty() {
+        reply.say("no Sentry team follows a GitHub team yet");
+    }
+    teams.extend(bench.engine.map(|engine| all_unfollowed(engine, &mut reply)).unwrap_or_default());
+    if json {
+        reply.out = text::pretty(&teams);
+        return reply;
+    }
+    for Listed { team, sentry, slug } in teams {
+        let follows = team.map_or("no GitHub team".into(), |team| format!("GitHub team {team}"));
+        reply.say(&format!("{}  {follows}, Sentry team {sentry}", Safe(slug.as_str())));
+    }
+    reply
+}
+
+/// What another tool has left, or a person has made.
+fn all_unfollowed(engine: &Engine, reply: &mut Reply) -> Vec<Listed> {
+    let sentry = match engine.sentry.teams() {
+        Ok(Some(teams)) => SentrySnapshot { teams, listed: true, ..SentrySnapshot::default() },
+        Ok(None) => {
+            reply.tell(
+                "Sentry teams that follow no GitHub team are not listed: that takes Organization: Read",
+            );
+            return Vec::new();
+        }
+        Err(trouble) => {
+            reply.fail(&format!("failed to list Sentry's teams: {trouble}"));
+            return Vec::new();
+        }
+    };
+    engine.state(|state| {
+        let teams = unfollowed(&sentry, state).into_iter();
+        let mut teams: Vec<_> =
+            teams.map(|team| Listed { team: None, sentry: team.id, slug: team.slug.clone() }).collect();
+        teams.sort_by(|a, b| a.slug.cmp(&b.slug));
+        teams
+    })
+}
+
+/// The team that GitHub shows under this slug now; of one that is named by its id, if the mirror does not know it.
+fn on_github(engine: &Engine, name: &TeamName) -> Result<Option<TeamFacts>, String> {
+    let Some((org, Mode::Read)) = engine.bearings() else { return Ok(None) };
+    let shown = match name {
+        TeamName::Id(team) if engine.state(|state| find::is_known(state, *team)) => return Ok(None),
+        TeamName::Id(team) => engine.github.team(org.id, *team),
+        TeamName::Slug(slug, _) => engine.github.team_of_slug(&org.login, &GithubSlug::from(slug.as_str())),
+    };
+    shown.map_err(|trouble| match engine.github_trouble(trouble) {
+        Outcome::Later(why, _) | Outcome::Failed(why) => why,
+        _ => "no answer".into(),
+    })
+}
+
+/// The team that is meant; an error if there are several.
+fn which(
+    bench: &Bench,
+    text: &str,
+    name: &TeamName,
+    shown: Option<&TeamFacts>,
+) -> Result<Option<GithubTeamId>, Reply> {
+    let mut teams = bench.journal.read(|state| name.in_state(state, &bench.settings));
+    teams.extend(shown.map(|facts| facts.id));
+    if let (true, Some(slug)) = (teams.is_empty(), name.slug()) {
+        teams = find::in_audit(&bench.settings.state_dir, slug).unwrap_or_default();
+    }
+    let mut found = teams.iter();
+    match (found.next(), found.next()) {
+        (only, None) => Ok(only.copied()),
+        _ => Err(several(bench, text, &teams)),
+    }
+}
+
+fn unknown(text: &str) -> Reply {
+    Reply::failed(format_args!(
+        "no team `{}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `sentry-team-sync explain` lists the teams that are mirrored",
+        Safe(text)
+    ))
+}
+
+fn several(bench: &Bench, text: &str, teams: &BTreeSet<GithubTeamId>) -> Reply {
+    let names: Vec<_> = bench.journal.read(|state| {
+        teams.iter().map(|team| format!("id:{team} for {}", find::name_of(state, *team))).collect()
+    });
+    Reply::failed(format_args!(
+        "several teams have or had the slug `{}`\n  fix: name one: {}",
+        Safe(text),
+        names.join(", ")
+    ))
+}

@@ -1,0 +1,484 @@
+//! A fresh look at both sides of one team, and what the next comparison would do about it: the comparison's own rules,
+//! with one team to look at. In payload mode, GitHub's side is what the deliveries have said.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::config::{RemoveMembers, Settings};
+use crate::hosts::github::{Claims, TeamFacts};
+use crate::hosts::sentry::{Member, Standing, Team};
+use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed, SentrySnapshot};
+use crate::identity::{Identity, BARRED};
+use crate::queue::job::Outcome;
+use crate::reconcile::compare::{compare, Sides};
+use crate::reconcile::judge::{judge, Measure};
+use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
+use crate::state::event::Person;
+use crate::state::holds::HeldChange;
+use crate::state::ids::{GithubTeamId, GithubUserId, MemberId};
+use crate::state::record::{Binding, Mode, Source};
+use crate::state::slug;
+use crate::state::{Org, State};
+use crate::work::engine::Engine;
+use crate::work::truth::Truth;
+
+/// What both sides show.
+#[derive(Clone, Debug, Serialize)]
+pub struct Look {
+    /// The team on GitHub; `None` if it is not shown, or in payload mode.
+    pub github: Option<GithubView>,
+    /// The Sentry team; `None` if there is none.
+    pub sentry: Option<SentryView>,
+    /// Everybody on either side.
+    pub people: Vec<PersonView>,
+    /// What the next comparison would do with the team itself, or what keeps it from that; `None` if nothing is to be done,
+    /// and in payload mode, where nothing is compared.
+    pub step: Option<String>,
+    /// What a guard would stop of it: the rules.
+    pub stopped_by: Vec<String>,
+    /// Nothing at all is done before a person approves this hold.
+    pub waits_for_first: Option<String>,
+    differs: bool,
+}
+
+/// A team as GitHub shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct GithubView {
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Option<String>,
+    /// Its parent.
+    pub parent: Option<GithubTeamId>,
+    /// What its list of members lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
+}
+
+/// A team as Sentry shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SentryView {
+    /// Its id.
+    pub id: u64,
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// How many people are in it.
+    pub members: usize,
+}
+
+impl SentryView {
+    fn of(team: Team, members: usize) -> Self {
+        Self { id: team.id.0, slug: team.slug.to_string(), name: team.name, members }
+    }
+}
+
+/// One person.
+#[derive(Clone, Debug, Serialize)]
+pub struct PersonView {
+    /// The GitHub login, or the Sentry member's address where no account is known.
+    pub who: String,
+    /// The GitHub id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<GithubUserId>,
+    /// The Sentry member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberId>,
+    /// How they were matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
+    /// In the GitHub team.
+    pub in_github: bool,
+    /// In the Sentry team.
+    pub in_sentry: bool,
+    /// `stays`, `add`, `remove`, `skipped`.
+    pub does: &'static str,
+    /// Why.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+impl Look {
+    /// Whether Sentry is not as GitHub is, apart from people whom nobody can match.
+    pub fn differs(&self) -> bool {
+        self.differs
+    }
+}
+
+/// Both sides as they were read.
+struct Read {
+    facts: Option<TeamFacts>,
+    people: Vec<Person>,
+    /// What GitHub's list of these people lacks.
+    gap: Option<Gap>,
+    team: Option<Team>,
+    /// The team that has the slug which this one should have, if that is another one.
+    other: Option<Team>,
+    members: Vec<Member>,
+}
+
+/// Looks at both sides. `facts` are those of GitHub, if they were read a moment ago.
+pub fn look(engine: &Engine, team: GithubTeamId, facts: Option<TeamFacts>) -> Result<Look, Outcome> {
+    let Some((org, mode)) = engine.bearings() else {
+        return Err(Outcome::Later(engine.why_no_organisation(), None));
+    };
+    match mode {
+        Mode::Read => by_github(engine, &org, team, facts),
+        Mode::Payload => by_deliveries(engine, team),
+    }
+}
+
+fn by_github(
+    engine: &Engine,
+    org: &Org,
+    id: GithubTeamId,
+    facts: Option<TeamFacts>,
+) -> Result<Look, Outcome> {
+    let truth = Truth { engine, org: org.id, team: id };
+    let facts = match facts {
+        Some(facts) => Some(facts),
+        None => truth.facts()?,
+    };
+    let settings = engine.settings();
+    let people = if facts.is_some() { truth.members()? } else { None };
+    let binding = engine.state(|state| state.teams.binding(id).cloned());
+    let (team, other) = teams(engine, &settings, id, facts.as_ref(), binding.as_ref())?;
+    let members = members_of(engine, team.as_ref().or(other.as_ref()))?;
+    let Listed { rows: people, gap } = people.unwrap_or(Listed { rows: Vec::new(), gap: None });
+    let read = Read { facts, people, gap, team, other, members };
+    let identities = identities(engine, &read.people)?;
+    let state = engine.state(State::without_deliveries);
+    let plan = plan(&settings, &state, id, &read, &identities);
+    Ok(told(&settings, &state, id, read, &identities, plan))
+}
+
+/// The bound team, and whoever else has the slug that it should have.
+fn teams(
+    engine: &Engine,
+    settings: &Settings,
+    id: GithubTeamId,
+    facts: Option<&TeamFacts>,
+    binding: Option<&Binding>,
+) -> Result<(Option<Team>, Option<Team>), Outcome> {
+    let ask = |slug| engine.sentry.team(slug).map_err(|trouble| engine.sentry_trouble(trouble));
+    let find = |binding: &Binding| engine.sentry.look_for(binding.at());
+    let bound = binding.map(find).transpose().map_err(|trouble| engine.sentry_trouble(trouble))?.flatten();
+    let wanted = facts.map(|facts| slug::for_team(&facts.slug, id, &settings.slug_prefix));
+    let other = match wanted.filter(|slug| bound.as_ref().is_none_or(|team| team.slug != *slug)) {
+        Some(slug) => ask(&slug)?,
+        None => None,
+    };
+    Ok((bound, other))
+}
+
+fn members_of(engine: &Engine, team: Option<&Team>) -> Result<Vec<Member>, Outcome> {
+    let Some(team) = team.filter(|team| team.member_count != Some(0)) else { return Ok(Vec::new()) };
+    let members = engine.sentry.team_members(team.at()).map_err(|trouble| engine.sentry_trouble(trouble))?;
+    Ok(members.unwrap_or_default())
+}
+
+fn identities(engine: &Engine, people: &[Person]) -> Result<BTreeMap<GithubUserId, Identity>, Outcome> {
+    let persons = people.iter().filter(|person| !person.bot);
+    persons.map(|person| Ok((person.id, engine.who_is(person)?))).collect()
+}
+
+/// What the next comparison would do about this team.
+fn plan(
+    settings: &Settings,
+    state: &State,
+    id: GithubTeamId,
+    read: &Read,
+    identities: &BTreeMap<GithubUserId, Identity>,
+) -> Plan {
+    let mut github = GithubSnapshot::default();
+    github.gaps.note(List::Members(id), read.gap);
+    if let Some(facts) = &read.facts {
+        let mut members: Vec<_> = read.people.iter().map(|person| person.id).collect();
+        members.sort_unstable();
+        // Whatever its children are, who counts was read already.
+        github.teams.push(GithubTeam { facts: TeamFacts { parent: None, ..facts.clone() }, members });
+    }
+    for Person { id, login, bot } in read.people.iter().cloned() {
+        github.people.insert(id, GithubPerson { login, bot, claims: Claims::default() });
+    }
+    let mut sentry = SentrySnapshot { members: read.members.clone(), ..SentrySnapshot::default() };
+    sentry.teams = read.team.iter().chain(&read.other).cloned().collect();
+    if let Some(team) = read.team.as_ref().or(read.other.as_ref()) {
+        let mut ids: Vec<_> = read.members.iter().map(|member| member.id).collect();
+        ids.sort_unstable();
+        sentry.in_team = HashMap::from([(team.id, ids)]);
+    }
+    // Whoever could not be read has ended the look.
+    let (deleted, unread) = (BTreeSet::new(), BTreeSet::new());
+    let mut plan = compare(&Sides {
+        github: &github,
+        sentry: &sentry,
+        people: identities,
+        unread: &unread,
+        deleted: &deleted,
+        state,
+        settings,
+        began: Timestamp::now(),
+    });
+    plan.teams.retain(|team| team.team == id);
+    // A share of everybody: as many as were seen the last time.
+    let sizes = state.last_read.map(|(sizes, _)| sizes).unwrap_or_default();
+    let people = sizes.people.max(state.people.n_matched());
+    judge(plan, &Measure { settings, state, sizes, people, first: false, now: Timestamp::now() })
+}
+
+fn told(
+    settings: &Settings,
+    state: &State,
+    id: GithubTeamId,
+    read: Read,
+    identities: &BTreeMap<GithubUserId, Identity>,
+    plan: Plan,
+) -> Look {
+    let nothing = TeamPlan {
+        team: id,
+        slug: "".into(),
+        name: String::new(),
+        step: Step::Keep,
+        add: Vec::new(),
+        remove: Vec::new(),
+        held: None,
+        there: 0,
+    };
+    let differs = !(plan.is_in_sync() && plan.left_in.is_empty());
+    let stopped_by = plan.holds.iter().map(|PlannedHold { rule, .. }| rule.clone()).collect();
+    let planned = plan.teams.into_iter().next().unwrap_or(nothing);
+    let left: BTreeMap<_, _> = plan.left_in.iter().map(|left| (left.removal.member, left.because)).collect();
+    let faces = Faces { settings, state, identities, planned: &planned, members: &read.members, left: &left };
+    let is_bound = read.team.is_some();
+    let mut people: Vec<_> = read.people.iter().map(|person| faces.on_github(person)).collect();
+    let seen: BTreeSet<_> = people.iter().filter_map(|person| person.member).collect();
+    let only_there = read.members.iter().filter(|member| !seen.contains(&member.id));
+    people.extend(only_there.map(|member| faces.in_sentry_only(member, is_bound)));
+    people.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));
+    let n_members = read.members.len();
+    Look {
+        github: read.facts.map(|facts| GithubView {
+            slug: facts.slug.to_string(),
+            name: facts.name,
+            created_at: facts.created_at.map(|at| at.to_string()),
+            parent: facts.parent,
+            incomplete: read.gap.map(|gap| gap.to_string()),
+        }),
+        sentry: read.team.map(|team| SentryView::of(team, n_members)),
+        people,
+        step: step(&planned, state),
+        stopped_by,
+        waits_for_first: first_hold(state),
+        differs,
+    }
+}
+
+/// The first comparison of all, while nobody has approved it.
+fn first_hold(state: &State) -> Option<String> {
+    let open = |hold: &&crate::state::holds::Hold| hold.decision.is_none() && hold.is_first();
+    state.holds.iter().find(open).map(|hold| hold.name.to_string())
+}
+
+fn step(planned: &TeamPlan, state: &State) -> Option<String> {
+    let slug = &planned.slug;
+    Some(match &planned.step {
+        Step::Keep => return None,
+        Step::Create => format!("create Sentry team `{slug}`"),
+        Step::Adopt { sentry } => format!("adopt Sentry team `{slug}` ({sentry})"),
+        Step::Return { sentry, made: false } => {
+            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) follows it again")
+        }
+        Step::Return { sentry, made: true } => {
+            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) is made again, with what it had")
+        }
+        Step::Rename { from } => format!("rename Sentry team `{from}` to `{slug}`"),
+        Step::Delete { sentry, .. } => format!("delete Sentry team `{slug}` ({sentry})"),
+        Step::Empty { sentry, .. } => format!("take everybody out of Sentry team `{slug}` ({sentry})"),
+        Step::Leave { sentry, why } => format!("leave Sentry team `{slug}` ({sentry}) alone: {why}"),
+        Step::Conflict { sentry, bound: false } => {
+            format!("conflict: Sentry team {sentry} of the slug `{slug}` was there before; a person decides")
+        }
+        Step::Conflict { sentry, bound: true } => {
+            format!(
+                "conflict: Sentry team {sentry} has the slug `{slug}`: rename or delete that one in Sentry"
+            )
+        }
+        Step::Locked { sentry } => {
+            format!("leave Sentry team {sentry} alone: {}", crate::work::step::locked(slug))
+        }
+        Step::Wait { owner } => {
+            format!("wait for the slug `{slug}`, which {} still has", super::find::name_of(state, *owner))
+        }
+        Step::NotVisible => {
+            let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
+            match state.holds.changes_of(planned.team).any(is_deletion) {
+                true => "GitHub has deleted it; a person decides what becomes of its Sentry team".into(),
+                false => "GitHub does not show the team to this token: nothing is removed".into(),
+            }
+        }
+    })
+}
+
+/// Says of each person what would be done, and why not.
+struct Faces<'a> {
+    settings: &'a Settings,
+    state: &'a State,
+    identities: &'a BTreeMap<GithubUserId, Identity>,
+    planned: &'a TeamPlan,
+    members: &'a [Member],
+    /// Whom too little could be read of GitHub to take out, and what.
+    left: &'a BTreeMap<MemberId, &'static str>,
+}
+
+impl Faces<'_> {
+    fn on_github(&self, person: &Person) -> PersonView {
+        let mut view = PersonView {
+            who: person.login.to_string(),
+            user: Some(person.id),
+            member: None,
+            source: None,
+            in_github: true,
+            in_sentry: false,
+            does: "skipped",
+            why: String::new(),
+        };
+        match self.identities.get(&person.id) {
+            None if person.bot => view.why = "a bot".into(),
+            None => view.why = "nobody was asked".into(),
+            Some(Identity::Absent { why, .. } | Identity::Unknown { why }) => view.why = why.clone(),
+            Some(Identity::Conflict { why }) => view.why = format!("in conflict: {why}"),
+            Some(Identity::Barred { .. }) => view.why = BARRED.into(),
+            Some(Identity::Matched { member, source, .. }) => {
+                view.member = Some(*member);
+                view.source = Some(source.name());
+                view.in_sentry = self.members.iter().any(|row| row.id == *member);
+                let is_added = self.planned.add.iter().any(|addition| addition.user == person.id);
+                view.does = if is_added { "add" } else { "stays" };
+            }
+        }
+        view
+    }
+
+    fn in_sentry_only(&self, member: &Member, is_bound: bool) -> PersonView {
+        let user = self.state.people.of_member(member.id);
+        let login =
+            user.and_then(|user| self.state.people.matched(user)).map(|found| found.login.to_string());
+        let removal = self.planned.remove.iter().find(|removal| removal.member == member.id);
+        let (does, why) = match removal {
+            Some(removal) => ("remove", removal.why.to_string()),
+            None => ("stays", self.why_not_removed(member, user, is_bound)),
+        };
+        let address = || member.primary.clone().unwrap_or_else(|| format!("member {}", member.id));
+        PersonView {
+            who: login.unwrap_or_else(address),
+            user,
+            member: Some(member.id),
+            source: None,
+            in_github: false,
+            in_sentry: true,
+            does,
+            why,
+        }
+    }
+
+    fn why_not_removed(&self, member: &Member, user: Option<GithubUserId>, is_bound: bool) -> String {
+        let mut addresses = member.primary.iter().chain(&member.verified).map(String::as_str);
+        let source = user.and_then(|user| self.state.people.matched(user)).map(|found| found.source);
+        if !is_bound {
+            return "the team is not the mirror's own".into();
+        }
+        if self.settings.protect.covers_any(&mut addresses) {
+            return "protected by SYNC_PROTECT".into();
+        }
+        if let Some(because) = self.left.get(&member.id) {
+            return (*because).into();
+        }
+        match (self.settings.remove_members, source) {
+            (RemoveMembers::Never, _) => "SYNC_REMOVE_MEMBERS is never".into(),
+            (_, None) if member.standing != Standing::Member => {
+                "an invite that no GitHub account is matched with".into()
+            }
+            (policy, None) if policy.is_about_everybody() => {
+                "no GitHub account is matched with them; a comparison looks at everybody in the organisation"
+                    .into()
+            }
+            (_, None) => "no GitHub account is matched with them".into(),
+            (_, Some(Source::Public)) => {
+                "known by a public address alone, by which a comparison removes nobody".into()
+            }
+            (RemoveMembers::Left, _) => {
+                "SYNC_REMOVE_MEMBERS is left, and they were never seen in the GitHub team".into()
+            }
+            _ => "who they are is in dispute, or a person refused to remove them".into(),
+        }
+    }
+}
+
+/// Payload mode: what the deliveries said last, against what Sentry shows. Nothing is asked of GitHub.
+fn by_deliveries(engine: &Engine, id: GithubTeamId) -> Result<Look, Outcome> {
+    let settings = engine.settings();
+    let binding = engine.state(|state| state.teams.binding(id).cloned());
+    let (team, _) = teams(engine, &settings, id, None, binding.as_ref())?;
+    let members = members_of(engine, team.as_ref())?;
+    let state = engine.state(State::without_deliveries);
+    let words: Vec<_> = state.teams.news(id).into_iter().flat_map(|news| news.people()).collect();
+    let mut people: Vec<_> =
+        words.iter().map(|(user, present, _)| by_word(&state, *user, *present, &members)).collect();
+    let seen: BTreeSet<_> = people.iter().filter_map(|person| person.member).collect();
+    let only_there = members.iter().filter(|member| !seen.contains(&member.id));
+    people.extend(only_there.map(|member| PersonView {
+        who: member.primary.clone().unwrap_or_else(|| format!("member {}", member.id)),
+        user: None,
+        member: Some(member.id),
+        source: None,
+        in_github: false,
+        in_sentry: true,
+        does: "stays",
+        why: "no delivery has named them".into(),
+    }));
+    // Whoever left and is not there either is no news.
+    people.retain(|person| person.in_github || person.in_sentry);
+    people.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));
+    let differs = people.iter().any(|person| ["add", "remove"].contains(&person.does));
+    Ok(Look {
+        github: None,
+        sentry: team.map(|team| SentryView::of(team, members.len())),
+        people,
+        step: None,
+        stopped_by: Vec::new(),
+        waits_for_first: None,
+        differs,
+    })
+}
+
+fn by_word(state: &State, user: GithubUserId, present: bool, members: &[Member]) -> PersonView {
+    let found = state.people.matched(user);
+    let wish = state.people.wanted().find(|(id, _)| *id == user).map(|(_, wish)| wish);
+    let login = found.map(|found| &found.login).or(wish.map(|wish| &wish.login));
+    let in_sentry = found.is_some_and(|found| members.iter().any(|row| row.id == found.member));
+    let (does, why) = match (present, in_sentry, found) {
+        (true, _, None) => {
+            let why = wish.map_or_else(|| "not matched".to_string(), |wish| wish.why.to_string());
+            ("skipped", why)
+        }
+        (true, false, Some(_)) => ("add", "a delivery said so, and Sentry does not have it".into()),
+        (false, true, Some(_)) => ("remove", "a delivery said that they left".into()),
+        _ => ("stays", String::new()),
+    };
+    PersonView {
+        who: login.map_or_else(|| format!("GitHub user {user}"), ToString::to_string),
+        user: Some(user),
+        member: found.map(|found| found.member),
+        source: found.map(|found| found.source.name()),
+        in_github: present,
+        in_sentry,
+        does,
+        why,
+    }
+}

@@ -1,0 +1,316 @@
+//! Everything that is known of one team, as one value: the command `explain` is a view of it. Looks only: nothing is
+//! recorded and nothing is written, on either side.
+//!
+//! What the state and the audit log tell needs nothing else; [`live`] asks both sides.
+
+pub mod answer;
+pub mod find;
+pub mod live;
+mod text;
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config::Settings;
+use crate::state::holds::{Decision, HeldChange, Hold};
+use crate::state::ids::{GithubSlug, GithubTeamId, SentryTeamId};
+use crate::state::record::{Binding, Delivery, Fate, Intent, Mode, Origin};
+use crate::state::teams::Gone;
+use crate::state::State;
+use crate::status::{Delayed, Failure, Queued, Wait};
+use crate::store::audit::read::{Line, Log};
+use crate::work::engine::Engine;
+use live::Look;
+
+/// How many of the last lines of the audit log are shown.
+const LINES: usize = 5;
+
+/// What is known of one team.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// GitHub's key.
+    pub team: GithubTeamId,
+    /// What it is called: its slug on GitHub where that is known, else in Sentry.
+    pub slug: Option<String>,
+    /// `read` or `payload`.
+    pub mode: Option<Mode>,
+    /// The Sentry team that follows it.
+    pub binding: Option<BindingView>,
+    /// GitHub has deleted it, for good.
+    pub gone: Option<GoneView>,
+    /// `SYNC_TEAMS` leaves it out: what of it does.
+    pub left_out: Option<String>,
+    /// A change in Sentry that was begun, and whose end is not known.
+    pub under_way: Option<UnderWay>,
+    /// Its people are still to be looked at, because its Sentry team is new to the mirror.
+    pub is_unfilled: bool,
+    /// Who waits for whose slug, where it is one of both.
+    pub waits: Vec<Wait>,
+    /// What a guard stopped.
+    pub holds: Vec<Held>,
+    /// Whether GitHub has told its end, and a guard stops that.
+    #[serde(skip)]
+    pub is_end_held: bool,
+    /// Deliveries that are not dealt with, each with why not.
+    pub queued: Vec<Queued>,
+    /// What else about it is put off.
+    pub delayed: Vec<Delayed>,
+    /// Deliveries that could not be carried out.
+    pub failed: Vec<Failure>,
+    /// Who is in it and unknown to Sentry.
+    pub wanted: Vec<Wanted>,
+    /// The last lines of the audit log about it, oldest first.
+    pub audit: Vec<Value>,
+    /// What both sides show now; `None` where nobody was asked.
+    pub look: Option<Look>,
+    #[serde(skip)]
+    lines: Vec<Line>,
+}
+
+/// The Sentry team that follows a GitHub team.
+#[derive(Clone, Debug, Serialize)]
+pub struct BindingView {
+    /// Its id.
+    pub sentry: SentryTeamId,
+    /// Its slug when last seen.
+    pub slug: String,
+    /// Its name when last seen.
+    pub name: String,
+    /// `created` by the mirror, or `adopted`.
+    pub origin: Origin,
+    /// Since when it follows, if the audit log still knows.
+    pub since: Option<String>,
+}
+
+/// The end of a GitHub team.
+#[derive(Clone, Debug, Serialize)]
+pub struct GoneView {
+    /// When it was dealt with.
+    pub at: String,
+    /// What became of its Sentry team.
+    pub fate: Fate,
+    /// What `undo` takes, if the mirror deleted a Sentry team.
+    pub undo: Option<SentryTeamId>,
+    /// The Sentry team that `undo` has made in its place.
+    pub back: Option<SentryTeamId>,
+}
+
+/// An open intent.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnderWay {
+    /// What was begun.
+    pub what: String,
+    /// Since when.
+    pub since: String,
+}
+
+/// One hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct Held {
+    /// What `approve` takes.
+    pub name: String,
+    /// What of it concerns the team.
+    pub changes: Vec<String>,
+    /// How many changes it has in all: `approve` decides about all of them.
+    pub n_changes: usize,
+    /// Why it is not done.
+    pub rule: String,
+    /// Since when.
+    pub since: String,
+    /// `approved`, `rejected`, or not yet decided.
+    pub decision: Option<&'static str>,
+}
+
+/// Somebody whom Sentry does not know.
+#[derive(Clone, Debug, Serialize)]
+pub struct Wanted {
+    /// Their login.
+    pub login: String,
+    /// Their GitHub id.
+    pub id: u64,
+    /// Why nobody was matched.
+    pub why: String,
+    /// Since when.
+    pub since: String,
+}
+
+impl Explanation {
+    /// What the state tells.
+    pub fn of_state(state: &State, settings: &Settings, team: GithubTeamId) -> Self {
+        let told = find::told_slug(state, team);
+        let binding = state.teams.binding(team);
+        let own = binding.map(|binding| own_slug(binding, settings));
+        Self {
+            team,
+            slug: told.as_ref().or(own.as_ref()).map(ToString::to_string),
+            mode: state.mode.as_ref().map(|(mode, _)| *mode),
+            left_out: told.or(own).and_then(|slug| settings.teams.why_not(&slug)),
+            binding: binding.map(BindingView::of),
+            gone: state.teams.gone(team).map(GoneView::of),
+            under_way: state
+                .teams
+                .intent(team)
+                .map(|(intent, since)| UnderWay { what: what_is_begun(intent), since: since.to_string() }),
+            is_unfilled: state.teams.is_unfilled(team),
+            waits: Vec::new(),
+            holds: state.holds.of_team(team).map(|hold| Held::of(hold, team)).collect(),
+            is_end_held: state
+                .holds
+                .changes_of(team)
+                .any(|change| matches!(change, HeldChange::Delete { .. })),
+            queued: queued(state, team),
+            delayed: Vec::new(),
+            failed: failed(state, team),
+            wanted: wanted(state, team),
+            audit: Vec::new(),
+            look: None,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Who waits for whom, and why what is queued is not done yet, which only a running service knows.
+    pub fn add_waits(&mut self, engine: &Engine) {
+        let mut waits = engine.lanes.waits();
+        waits.retain(|(team, on)| [*team, *on].contains(&self.team));
+        self.waits = engine.state(|state| waits.into_iter().map(|wait| Wait::of(wait, state)).collect());
+        self.delayed = engine.add_attempts(&mut self.queued, &mut self.waits);
+        self.delayed.retain(|delayed| delayed.team == Some(self.team.0));
+    }
+
+    /// What the audit log tells: the last lines, since when the binding holds, and what `undo` takes.
+    pub fn add_audit(&mut self, state_dir: &Path) -> io::Result<()> {
+        let mut last: VecDeque<(Value, Line)> = VecDeque::new();
+        Log::of(state_dir).each(None, &mut |text, line| {
+            if line.team != Some(self.team) {
+                return Ok(());
+            }
+            let begins = ["create team", "adopt team"].contains(&line.decision.as_str());
+            if let Some(binding) =
+                self.binding.as_mut().filter(|b| begins && line.sentry_team == Some(b.sentry))
+            {
+                binding.since = Some(line.at.clone());
+            }
+            if let Some(gone) = self.gone.as_mut().filter(|_| line.decision == "will delete team") {
+                gone.undo = line.sentry_team;
+            }
+            if last.len() == LINES {
+                last.pop_front();
+            }
+            last.push_back((serde_json::from_slice(text.as_bytes())?, line.clone()));
+            Ok(())
+        })?;
+        (self.audit, self.lines) = last.into_iter().unzip();
+        if let Some(gone) = self.gone.as_mut().filter(|gone| gone.fate != Fate::Deleted) {
+            gone.undo = None;
+        }
+        if self.slug.is_none() {
+            self.slug = self.lines.iter().rev().find_map(|line| line.slug.clone());
+        }
+        Ok(())
+    }
+
+    /// What a person has had brought back.
+    pub fn add_restored(&mut self, state: &State) {
+        if let Some(gone) = self.gone.as_mut() {
+            gone.back = gone.undo.and_then(|deleted| state.teams.restored(deleted));
+        }
+    }
+
+    /// What both sides show. GitHub's slug is newer than what any delivery has told.
+    pub fn add_look(&mut self, look: Look, settings: &Settings) {
+        if let Some(shown) = &look.github {
+            self.left_out = settings.teams.why_not(&GithubSlug::from(shown.slug.as_str()));
+            self.slug = Some(shown.slug.clone());
+        }
+        self.look = Some(look);
+    }
+
+    /// Whether something is to be done, or waits for a person.
+    pub fn has_news(&self) -> bool {
+        let undecided = self.holds.iter().any(|hold| hold.decision.is_none());
+        let waits = self.waits.iter().any(|wait| wait.team == self.team.0);
+        undecided
+            || waits
+            || !self.queued.is_empty()
+            || !self.delayed.is_empty()
+            || !self.failed.is_empty()
+            || self.look.as_ref().is_some_and(Look::differs)
+    }
+}
+
+fn own_slug(binding: &Binding, settings: &Settings) -> GithubSlug {
+    let slug = binding.slug.as_str();
+    GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
+}
+
+fn what_is_begun(intent: &Intent) -> String {
+    match intent {
+        Intent::Creating { slug, .. } => format!("creating Sentry team `{slug}`"),
+        Intent::Renaming { from, to, .. } => format!("renaming Sentry team `{from}` to `{to}`"),
+        Intent::Deleting { sentry, slug } => format!("deleting Sentry team `{slug}` ({sentry})"),
+        Intent::Restoring { sentry, slug, .. } => {
+            format!("bringing back Sentry team `{slug}`: to go on, sentry-team-sync undo {sentry}")
+        }
+    }
+}
+
+impl BindingView {
+    fn of(binding: &Binding) -> Self {
+        Self {
+            sentry: binding.sentry,
+            slug: binding.slug.to_string(),
+            name: binding.name.to_string(),
+            origin: binding.origin,
+            since: None,
+        }
+    }
+}
+
+impl GoneView {
+    fn of(gone: &Gone) -> Self {
+        Self { at: gone.at.to_string(), fate: gone.fate, undo: None, back: None }
+    }
+}
+
+impl Held {
+    fn of(hold: &Hold, team: GithubTeamId) -> Self {
+        let changes = hold.changes.iter().filter(|change| change.team() == Some(team));
+        Self {
+            name: hold.name.to_string(),
+            changes: changes.map(ToString::to_string).collect(),
+            n_changes: hold.changes.len(),
+            rule: hold.rule.to_string(),
+            since: hold.at.to_string(),
+            decision: hold.decision.map(Decision::word),
+        }
+    }
+}
+
+fn queued(state: &State, team: GithubTeamId) -> Vec<Queued> {
+    let of_team = state.deliveries.queued().filter(|delivery| is_about(delivery, team));
+    of_team.map(|delivery| Queued::of(delivery)).collect()
+}
+
+fn failed(state: &State, team: GithubTeamId) -> Vec<Failure> {
+    state.deliveries.failed().filter(|failure| is_about(&failure.delivery, team)).map(Failure::of).collect()
+}
+
+fn is_about(delivery: &Delivery, team: GithubTeamId) -> bool {
+    delivery.event.team().is_some_and(|known| known.id == team)
+}
+
+fn wanted(state: &State, team: GithubTeamId) -> Vec<Wanted> {
+    let in_it = state.people.wanted().filter(|(_, wanted)| wanted.teams.contains(&team));
+    in_it
+        .map(|(user, wanted)| Wanted {
+            login: wanted.login.to_string(),
+            id: user.0,
+            why: wanted.why.to_string(),
+            since: wanted.since.to_string(),
+        })
+        .collect()
+}

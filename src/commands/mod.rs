@@ -1,0 +1,520 @@
+//! What commands do, with a running service behind them or with its state directory alone.
+
+pub mod audit;
+pub mod check;
+pub mod explain;
+pub mod meant;
+mod pause;
+pub mod sync;
+mod undo;
+mod whois;
+
+use std::fmt::{self, Write};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::commands::meant::{PersonName, TeamName};
+use crate::config::Settings;
+use crate::queue::job::{Hint, LaneKey};
+use crate::reconcile::read::Progress;
+use crate::state::holds::HoldName;
+use crate::state::ids::{HookId, Seq};
+use crate::state::record::{DeliveryKey, Record, Status};
+use crate::state::tagged::tagged;
+use crate::state::{Pause, State};
+use crate::status;
+use crate::store::actor::Actor;
+use crate::store::audit::decisions::Asked;
+use crate::store::audit::{Audit, Entry};
+use crate::store::journal::{Journal, NotKept};
+use crate::text::{self, Safe};
+use crate::work::engine::Engine;
+use audit::{Known, Query};
+use sync::Sync;
+
+tagged! {
+    /// A command with its arguments, as it travels over the control socket.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    #[serde(tag = "command")]
+    pub enum Command {
+        /// How things are.
+        #[serde(rename = "status")]
+        Status {
+            /// As JSON.
+            json: bool,
+        },
+        /// Look at everything that has to be right.
+        #[serde(rename = "check")]
+        Check {
+            /// As JSON.
+            json: bool,
+            /// A public address to send a ping to.
+            url: Option<String>,
+            /// The configuration alone; no running service is asked.
+            #[serde(default)]
+            offline: bool,
+        },
+        /// Carry out what is held.
+        #[serde(rename = "approve")]
+        Approve {
+            /// Names of holds.
+            holds: Vec<String>,
+            /// All that are undecided.
+            all: bool,
+            /// Why, for the audit log.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        },
+        /// Never carry out what is held.
+        #[serde(rename = "reject")]
+        Reject {
+            /// Names of holds.
+            holds: Vec<String>,
+            /// Why, for the audit log.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        },
+        /// Compare both sides.
+        #[serde(rename = "sync")]
+        Sync(Sync),
+        /// Who somebody is in Sentry, and why.
+        #[serde(rename = "whois")]
+        Whois {
+            /// The GitHub login.
+            login: String,
+        },
+        /// Look again at what failed.
+        #[serde(rename = "replay")]
+        Replay {
+            /// GUIDs of deliveries.
+            deliveries: Vec<String>,
+            /// All that failed.
+            failed: bool,
+            /// Why, for the audit log.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        },
+        /// What is known of a team, and what would be done about it.
+        #[serde(rename = "explain")]
+        Explain {
+            /// A slug, or `id:` and GitHub's number; without, the mirrored teams are listed.
+            team: Option<String>,
+            /// As JSON.
+            json: bool,
+        },
+        /// Stop all writes to Sentry.
+        #[serde(rename = "pause")]
+        Pause {
+            /// Why, for whoever reads the status.
+            reason: Option<String>,
+        },
+        /// Allow them again.
+        #[serde(rename = "resume")]
+        Resume,
+        /// What was decided, from the audit log.
+        #[serde(rename = "audit")]
+        Audit(Query),
+        /// Bring back a Sentry team that the mirror deleted.
+        #[serde(rename = "undo")]
+        Undo {
+            /// Its id or slug; without, what can be brought back is listed.
+            id: Option<String>,
+            /// Why, for the audit log.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        },
+    }
+}
+
+/// What a command says, and the exit code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The answer, for stdout.
+    pub out: String,
+    /// Talk, for stderr.
+    pub err: String,
+    /// 0 done, 1 failed, 2 something is held or differs, 64 wrong configuration.
+    pub exit: u8,
+    /// A plan to be kept in a file, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<serde_json::Value>,
+}
+
+/// How much of a reason is kept, in characters.
+const MOST_SAID: usize = 500;
+
+/// What to do where one side does not answer as it should.
+pub const LOOK: &str =
+    "`sentry-team-sync check` looks at tokens, permissions and addresses, and says what to mend";
+
+/// Takes a piece of an answer that may be too long to be gathered first. An error says that nobody reads it any more.
+pub type Output<'a> = &'a (dyn Fn(&str) -> io::Result<()> + std::marker::Sync);
+
+/// Where a command is carried out.
+pub struct Bench<'a> {
+    /// The state.
+    pub journal: &'a Journal,
+    /// The rules.
+    pub settings: Arc<Settings>,
+    /// The running service, if the command is carried out by it.
+    pub engine: Option<&'a Engine>,
+    /// Where long answers go.
+    pub out: Output<'a>,
+    /// Who has typed it.
+    pub by: Actor,
+}
+
+impl Bench<'_> {
+    /// Carries out a command; `progress` is told how far it is.
+    pub fn run(&self, command: &Command, progress: Progress) -> Reply {
+        let mut reply = self.carry_out(command, progress);
+        let pause = self.journal.read(|state| state.paused.clone()).filter(|_| command.is_kept_by_a_pause());
+        if let Some(pause) = pause {
+            reply.tell(&format!("{pause}; to resume: sentry-team-sync resume"));
+        }
+        reply
+    }
+
+    fn carry_out(&self, command: &Command, progress: Progress) -> Reply {
+        match command {
+            Command::Sync(sync) => match self.engine {
+                Some(engine) => sync::run(engine, sync, &self.asked(None), progress),
+                None => Reply::default(),
+            },
+            Command::Status { json } => self.status(*json),
+            Command::Check { json, url, .. } => self
+                .engine
+                .map_or_else(Reply::default, |engine| check::beside(engine, *json, url.as_deref(), progress)),
+            Command::Approve { holds, all, reason } => {
+                self.decide((holds, *all), true, &self.asked(reason.as_deref()))
+            }
+            Command::Reject { holds, reason } => {
+                self.decide((holds, false), false, &self.asked(reason.as_deref()))
+            }
+            Command::Replay { deliveries, failed, reason } => {
+                self.replay(deliveries, *failed, &self.asked(reason.as_deref()))
+            }
+            Command::Whois { login } => {
+                self.engine.map_or_else(Reply::default, |engine| whois::run(engine, login))
+            }
+            Command::Explain { team: Some(team), json } => explain::answer::run(self, team, *json),
+            Command::Explain { team: None, json } => explain::answer::list(self, *json),
+            Command::Pause { reason } => pause::pause(self, reason.as_deref(), progress),
+            Command::Resume => pause::resume(self),
+            Command::Undo { id: Some(id), reason } => {
+                let asked = self.asked(reason.as_deref());
+                self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, &asked, progress))
+            }
+            Command::Undo { id: None, .. } => {
+                let back = |deleted| self.journal.read(|state| state.teams.restored(deleted));
+                undo::list(&self.settings.state_dir, &back)
+            }
+            Command::Audit(query) => match self.known(query) {
+                Ok(known) => audit::run(&self.settings.state_dir, query, known, self.out),
+                Err(why) => Reply::failed(why),
+            },
+        }
+    }
+
+    fn status(&self, json: bool) -> Reply {
+        let status = match self.engine {
+            Some(engine) => engine.status(),
+            None => self.journal.read(status::Status::of_state),
+        };
+        let held = status.holds.iter().any(|hold| hold.decision.is_none());
+        let out = match json {
+            true => text::pretty(&status),
+            false => status.to_text(),
+        };
+        // Without a service there is nothing that could be ready.
+        let broken = status.started.is_some() && !status.ready;
+        let exit = match (broken, held) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 0,
+        };
+        Reply { out, exit, ..Reply::default() }
+    }
+
+    /// Who and what is meant by the names in a query, as far as the state and Sentry tell.
+    fn known(&self, query: &Query) -> Result<Known, String> {
+        let teams: Vec<_> = query.teams.iter().map(|text| TeamName::read(text)).collect();
+        let org = self.journal.read(|state| state.org.as_ref().map(|org| org.login.clone()));
+        if let Some(why) = teams.iter().find_map(|team| team.stranger(org.as_ref())) {
+            return Err(why);
+        }
+        let person = query.person.as_deref().map(PersonName::read);
+        let mut known = self.journal.read(|state| Known {
+            state_was_asked: true,
+            teams: teams.iter().map(|team| team.in_state(state, &self.settings)).collect(),
+            users: person.as_ref().map(|person| person.in_state(state)).unwrap_or_default(),
+            ..Known::default()
+        });
+        if let (Some(PersonName::Mail(address)), Some(engine)) = (&person, self.engine) {
+            engine.need_directory().map_err(|_| {
+                format!("Sentry could not be asked whose address `{}` is", Safe(address.as_str()))
+            })?;
+            let bearers = engine.who.with_directory(|directory| directory.bearers(address));
+            known.members = bearers.into_iter().map(|(member, _)| member).collect();
+            let of_member = |member| engine.state(|state| state.people.of_member(member));
+            known.users = known.members.iter().copied().filter_map(of_member).collect();
+        }
+        Ok(known)
+    }
+
+    /// Who has asked for something, and what they said about it.
+    fn asked(&self, said: Option<&str>) -> Asked {
+        Asked { by: Some(self.by.clone()), said: said.map(|said| text::plain(said, MOST_SAID)) }
+    }
+
+    /// Lines for the audit log, of whoever carries the command out.
+    fn audit(&self, lines: Vec<Entry>) {
+        let own = || Audit::new(&self.settings.state_dir, self.settings.audit_keep);
+        match self.engine {
+            Some(engine) => lines.into_iter().for_each(|line| engine.audit.write(line)),
+            None => {
+                let audit = own();
+                lines.into_iter().for_each(|line| audit.write(line));
+            }
+        }
+    }
+
+    fn decide(&self, (names, all): (&[String], bool), approved: bool, asked: &Asked) -> Reply {
+        let mut reply = Reply::default();
+        let undecided = || -> Vec<String> {
+            self.journal.read(|state| {
+                let open = state.holds.iter().filter(|hold| hold.decision.is_none());
+                open.map(|hold| hold.name.to_string()).collect()
+            })
+        };
+        let names = if all { undecided() } else { names.to_vec() };
+        if names.is_empty() {
+            reply.say("nothing is held");
+        }
+        let mut n_decided = 0;
+        for name in names {
+            n_decided += usize::from(self.decide_one(&name, approved, asked, &mut reply));
+        }
+        if n_decided > 0 && self.engine.is_none() {
+            let what = if n_decided == 1 { "the decision is" } else { "the decisions are" };
+            reply.tell(&format!("no service is running: {what} kept and carried out when one starts"));
+        }
+        reply
+    }
+
+    /// Whether it was decided.
+    fn decide_one(&self, name: &str, approved: bool, asked: &Asked, reply: &mut Reply) -> bool {
+        // They are written in lower case.
+        let name = HoldName(name.trim().to_ascii_lowercase().into());
+        if let Some(told) = self.journal.read(|state| already_decided(state, &name, approved)) {
+            match told {
+                Ok(said) => reply.say(&said),
+                Err(why) => reply.fail(&why),
+            }
+            return false;
+        }
+        let Some(hold) = self.journal.read(|state| state.holds.get(&name).cloned()) else {
+            reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
+            return false;
+        };
+        // Before it is kept: no decision is without its lines.
+        self.audit(asked.about(&hold, if approved { "approve" } else { "reject" }));
+        let record = Record::Decided { name: name.clone(), approved, at: Timestamp::now() };
+        if let Err(NotKept(why)) = self.journal.keep(record) {
+            let line = Entry { hold: Some(name), ..asked.entry("decision was not kept") };
+            self.audit(vec![line.because(why.as_ref())]);
+            reply.fail(&format!("failed to record the decision: {why}"));
+            return false;
+        }
+        let word = if approved { "approved" } else { "rejected" };
+        hold.changes.iter().for_each(|change| reply.say(&format!("{word}: {change}")));
+        if let Some(engine) = self.engine {
+            engine.look_at_hold(&hold, approved);
+        }
+        true
+    }
+
+    fn replay(&self, guids: &[String], all: bool, asked: &Asked) -> Reply {
+        let mut reply = Reply::default();
+        let failed: Vec<(Seq, String)> = self.journal.read(|state| {
+            state
+                .deliveries
+                .failed()
+                .map(|failure| (failure.delivery.seq, failure.delivery.guid.to_string()))
+                .collect()
+        });
+        let guids: Vec<_> = guids.iter().map(|guid| guid.trim()).collect();
+        let is_one = |known: &str| guids.iter().any(|guid| guid.eq_ignore_ascii_case(known));
+        for guid in
+            guids.iter().filter(|guid| !failed.iter().any(|(_, known)| known.eq_ignore_ascii_case(guid)))
+        {
+            let why = self.journal.read(|state| why_not_replayed(state, &guid.to_ascii_lowercase()));
+            reply.fail(&format!("no failed delivery is called `{}`: {why}", Safe(guid)));
+        }
+        let chosen: Vec<_> = failed.into_iter().filter(|(_, guid)| all || is_one(guid)).collect();
+        if chosen.is_empty() && reply.exit == 0 {
+            reply.say("nothing has failed");
+        }
+        if !chosen.is_empty() && self.engine.is_none() {
+            let what = if chosen.len() == 1 { "it is" } else { "they are" };
+            reply.tell(&format!("no service is running: {what} looked at when one starts"));
+        }
+        for (seq, guid) in chosen {
+            if let Err(NotKept(why)) = self.journal.keep(Record::Again { seq }) {
+                return Reply {
+                    err: format!("error: failed to record the replay: {why}\n"),
+                    exit: 1,
+                    ..reply
+                };
+            }
+            reply.say(&format!("looking again at {guid}"));
+            let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));
+            let team = delivery.as_ref().and_then(|delivery| delivery.event.team()).map(|team| team.id);
+            let line = Entry { delivery: Some(guid.as_str().into()), team, ..asked.entry("replay") };
+            self.audit(vec![line.because("it had failed")]);
+            if let (Some(engine), Some(delivery)) = (self.engine, delivery) {
+                engine.replays.note(seq);
+                engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+            }
+        }
+        reply
+    }
+}
+
+/// What is said of a hold about which there is nothing to decide any more: that it was decided like that before, or that
+/// it is over.
+fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Result<String, String>> {
+    let known = state.holds.get(name);
+    let decision = match known {
+        Some(hold) => hold.decision?,
+        None => match state.holds.past(name)? {
+            Some(decision) => decision,
+            None => return Some(Err(format!("hold `{name}` is over: its changes were no longer due"))),
+        },
+    };
+    let (word, at) = (decision.word(), decision.at);
+    match (decision.approved == approved, known) {
+        (true, _) => Some(Ok(format!("hold {name} was already {word} at {at}"))),
+        // It is not over: a person may think otherwise.
+        (false, Some(_)) => None,
+        (false, None) => Some(Err(format!("hold `{name}` is over: it was {word} at {at}"))),
+    }
+}
+
+/// What became of a delivery that has not failed, as far as it is remembered.
+fn why_not_replayed(state: &State, guid: &str) -> &'static str {
+    let mut hooks = state.hooks.iter().copied().chain([HookId(0)]);
+    match hooks
+        .find_map(|hook| state.deliveries.known(DeliveryKey::new(hook, guid)))
+        .map(|known| known.status)
+    {
+        Some(Status::Queued) => "it is queued, and will be looked at",
+        Some(Status::Done) => "it is done",
+        Some(Status::Superseded) => "newer news decided",
+        Some(Status::Held) => "a guard stopped it: `sentry-team-sync status` names the hold to approve",
+        Some(Status::Failed) | None => "`sentry-team-sync status` lists them",
+    }
+}
+
+fn is_mail(person: &str) -> bool {
+    matches!(PersonName::read(person), PersonName::Mail(_))
+}
+
+impl Command {
+    /// Its name, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Status { .. } => "status",
+            Command::Check { .. } => "check",
+            Command::Approve { .. } => "approve",
+            Command::Reject { .. } => "reject",
+            Command::Replay { .. } => "replay",
+            Command::Whois { .. } => "whois",
+            Command::Explain { .. } => "explain",
+            Command::Audit(_) => "audit",
+            Command::Pause { .. } => "pause",
+            Command::Resume => "resume",
+            Command::Undo { .. } => "undo",
+            Command::Sync(Sync { apply: true, .. }) => "sync --apply",
+            Command::Sync(_) => "sync",
+        }
+    }
+
+    /// Whether what it says is to be done, or asks for, comes only after a pause.
+    fn is_kept_by_a_pause(&self) -> bool {
+        matches!(
+            self,
+            Command::Approve { .. }
+                | Command::Replay { .. }
+                | Command::Explain { team: Some(_), .. }
+                | Command::Sync(Sync { apply: false, .. })
+        )
+    }
+
+    /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
+    pub fn needs_tokens(&self) -> bool {
+        matches!(self, Command::Sync(_) | Command::Whois { .. } | Command::Undo { id: Some(_), .. })
+    }
+
+    /// Whether it asks both sides where it can, and says what is known where it can not.
+    pub fn uses_tokens(&self) -> bool {
+        matches!(self, Command::Explain { .. })
+    }
+
+    /// Whether it waits for answers of GitHub or Sentry.
+    pub fn asks_hosts(&self) -> bool {
+        self.needs_tokens() || self.uses_tokens() || matches!(self, Command::Check { .. })
+    }
+
+    /// Carries out what needs the files of a state directory alone, and no lock: they are only appended to.
+    pub fn run_on_files(&self, state_dir: &Path, out: Output) -> Option<Reply> {
+        match self {
+            // Whose an address is, Sentry tells: the service asks it.
+            Command::Audit(Query { person: Some(person), .. }) if is_mail(person) => Some(Reply::failed(
+                "an e-mail address is looked up in Sentry, by a running service\n  fix: name the GitHub login, or id:NUMBER",
+            )),
+            Command::Audit(query) => Some(audit::run(state_dir, query, Known::default(), out)),
+            Command::Undo { id: None, .. } => Some(undo::list(state_dir, &|_| None)),
+            _ => None,
+        }
+    }
+
+    /// Whether there has to be a state directory.
+    pub fn needs_state(&self) -> bool {
+        matches!(self, Command::Undo { .. })
+    }
+
+    /// Whether it may make a state directory.
+    pub fn makes_state(&self) -> bool {
+        matches!(self, Command::Sync(Sync { apply: true, .. }))
+    }
+}
+
+impl Reply {
+    /// A command that failed: why, on one line, and on others what to do.
+    pub fn failed(why: impl fmt::Display) -> Self {
+        Self { err: format!("error: {why}\n"), exit: 1, ..Self::default() }
+    }
+
+    /// A command that would write to Sentry, during a pause.
+    pub fn paused(pause: &Pause) -> Self {
+        Self::failed(format_args!("{pause}; nothing was done\n  fix: sentry-team-sync resume"))
+    }
+
+    fn say(&mut self, line: &str) {
+        let _ = writeln!(self.out, "{line}");
+    }
+
+    fn tell(&mut self, line: &str) {
+        let _ = writeln!(self.err, "{line}");
+    }
+
+    fn fail(&mut self, line: &str) {
+        self.tell(&format!("error: {line}"));
+        self.exit = 1;
+    }
+}

@@ -1,0 +1,216 @@
+//! The command `sync`: shows the plan, keeps it in a file, or carries it out.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{json, Value};
+
+use crate::commands::{Reply, LOOK};
+use crate::hosts::http::Trouble;
+use crate::queue::part::Tally;
+use crate::reconcile::choice::Unknown;
+use crate::reconcile::plan::{n_changes, Plan};
+use crate::reconcile::read::Progress;
+use crate::reconcile::run::Comparison;
+use crate::state::record::Mode;
+use crate::store::audit::decisions::Asked;
+use crate::words::counted;
+use crate::work::engine::Engine;
+
+/// How often whoever waits is told how far it is.
+const TELL: Duration = Duration::from_secs(2);
+
+/// What was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sync {
+    /// As JSON.
+    pub json: bool,
+    /// Only these teams are shown and carried out, by slug; empty for all.
+    pub teams: Vec<String>,
+    /// Carry it out.
+    pub apply: bool,
+    /// A kept plan: carried out only if a fresh one is the same.
+    pub kept: Option<Value>,
+    /// The caller wants to keep the plan.
+    pub save: bool,
+}
+
+/// Carries out the command by an engine that knows whose teams these are.
+pub fn run(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
+    if engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
+        return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
+    }
+    match (sync.apply, engine.pause()) {
+        (true, Some(pause)) => Reply::paused(&pause),
+        (true, None) => carry_out(engine, sync, asked, progress),
+        (false, _) => look(engine, sync, progress),
+    }
+}
+
+fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
+    match engine.compare(false, progress) {
+        Ok(Some(mut comparison)) => answer(engine, &mut comparison, sync).unwrap_or_else(|refused| refused),
+        Ok(None) => nobody_knows_whose(engine),
+        Err(trouble) => unread(&trouble),
+    }
+}
+
+/// What is shown is what is carried out: both sides are read once.
+fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
+    loop {
+        let mut shown = None;
+        let mut agrees = |comparison: &mut Comparison| {
+            let answered = answer(engine, comparison, sync);
+            let agreed = answered.is_ok();
+            let plan = comparison.plan();
+            if agreed {
+                let line = asked.entry("carry out plan");
+                engine.audit.write(line.because(plan.summary()));
+            }
+            shown = Some((answered, !(plan.holds.is_empty() && plan.left_in.is_empty())));
+            agreed
+        };
+        let done = engine.reconcile(false, progress, &mut agrees);
+        match (done, shown) {
+            (Ok(Some(done)), Some((Ok(reply), held))) => {
+                let reply = applied(reply, sync, &wait(engine, &done.run, progress), held);
+                return with_pause(engine, reply);
+            }
+            (Ok(None), Some((Err(refused), _))) => return refused,
+            // What is still being carried out comes first.
+            (Ok(_), _) => match engine.last_reconcile() {
+                Some(last) => drop(wait(engine, &last.run, progress)),
+                None => return nobody_knows_whose(engine),
+            },
+            (Err(trouble), _) => return unread(&trouble),
+        }
+    }
+}
+
+/// The plan for the chosen teams, shown or kept; an error if one of them is unknown, or if it is another plan than the
+/// kept one.
+fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<Reply, Reply> {
+    let dormant =
+        comparison.choose(engine, &sync.teams).map_err(|unknown| failed(&unknown.what(), Unknown::FIX))?;
+    let plan = comparison.plan();
+    if sync.kept.as_ref().is_some_and(|kept| kept["format"] != FORMAT) {
+        let fix = "keep a new one: sentry-team-sync sync --save FILE";
+        return Err(failed("the kept plan is of another version of the program; nothing was done", fix));
+    }
+    let kept = (sync.save || sync.kept.is_some()).then(|| keepable(plan));
+    if let Some(expected) = sync.kept.as_ref().filter(|expected| Some(*expected) != kept.as_ref()) {
+        let err = "error: the plan has changed since it was kept; nothing was done\n".into();
+        return Err(Reply { out: differences(expected, plan), err, exit: 2, plan: None });
+    }
+    let err = dormant.iter().fold(String::new(), |mut err, slug| {
+        let _ = writeln!(err, "`{}` is left out by SYNC_TEAMS", crate::text::plain(slug, 60));
+        err
+    });
+    let exit = if plan.is_the_same() { 0 } else { 2 };
+    Ok(Reply { out: show(plan, sync.json), err, exit, plan: kept.filter(|_| sync.save) })
+}
+
+fn nobody_knows_whose(engine: &Engine) -> Reply {
+    failed(&engine.why_no_organisation(), LOOK)
+}
+
+fn unread(trouble: &Trouble) -> Reply {
+    failed(&format!("failed to read both sides: {trouble}"), LOOK)
+}
+
+/// The form of a kept plan.
+const FORMAT: u64 = 1;
+
+const PERMISSION: &str = "give the token Members: read on the organisation";
+
+fn failed(what: &str, fix: &str) -> Reply {
+    let fix = if fix.is_empty() { String::new() } else { format!("\n  fix: {fix}") };
+    Reply::failed(format_args!("{what}{fix}"))
+}
+
+fn show(plan: &Plan, as_json: bool) -> String {
+    match as_json {
+        true => serde_json::to_string_pretty(plan).unwrap_or_default() + "\n",
+        false => plan.to_string(),
+    }
+}
+
+/// The plan as it is kept in a file: for programs, and for whoever opens it.
+fn keepable(plan: &Plan) -> Value {
+    let lines: Vec<_> = plan.to_string().lines().map(String::from).collect();
+    json!({ "format": FORMAT, "text": lines, "plan": plan })
+}
+
+/// The lines that are in one of both only.
+fn differences(kept: &Value, plan: &Plan) -> String {
+    let now = plan.to_string();
+    let now: Vec<_> = now.lines().collect();
+    let then: Vec<_> = kept["text"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut out = String::new();
+    for line in then.iter().filter(|line| !now.contains(line)) {
+        let _ = writeln!(out, "- {}", crate::text::plain(line, 300));
+    }
+    for line in now.iter().filter(|line| !then.contains(line)) {
+        let _ = writeln!(out, "+ {line}");
+    }
+    out
+}
+
+/// Waits for the end, or for a pause: what is left then is done after it.
+fn wait(engine: &Engine, run: &crate::queue::part::Run, progress: Progress) -> Tally {
+    let total = run.tally().open;
+    loop {
+        let tally = run.wait(TELL);
+        if tally.open == 0 || engine.pause().is_some() {
+            return tally;
+        }
+        let put_off = tally.put_off.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let done = what_was_done(&tally);
+        progress(&format!("{done}, {} of {total} teams to go{put_off}", tally.open));
+    }
+}
+
+/// Binding a team to one that is there changes nothing in Sentry.
+fn what_was_done(tally: &Tally) -> String {
+    let written = format!("{} made in Sentry", n_changes(tally.written));
+    match tally.adopted {
+        0 => written,
+        n => {
+            let one = "team was bound to a Sentry team that was there";
+            let many = "teams were bound to Sentry teams that were there";
+            format!("{written}; {}", counted(n, one, many))
+        }
+    }
+}
+
+/// What was not done because somebody has paused it meanwhile.
+fn with_pause(engine: &Engine, mut reply: Reply) -> Reply {
+    if let Some(pause) = engine.pause() {
+        let _ = writeln!(reply.err, "error: {pause}; what is left is done after `sentry-team-sync resume`");
+        reply.exit = 1;
+    }
+    reply
+}
+
+fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
+    // What a program reads is the plan and nothing else.
+    let to = if sync.json { &mut reply.err } else { &mut reply.out };
+    let _ = writeln!(to, "done: {}", what_was_done(tally));
+    for why in &tally.failed {
+        let _ = writeln!(reply.err, "error: {why}");
+    }
+    if tally.left > 0 {
+        let left = n_changes(tally.left);
+        let _ = writeln!(
+            reply.err,
+            "{left} left for a second look: a delivery of the last 15 seconds says otherwise, or a Sentry team was renamed meanwhile"
+        );
+    }
+    reply.exit = match (tally.failed.is_empty(), held || tally.left > 0) {
+        (false, _) => 1,
+        (true, true) => 2,
+        (true, false) => 0,
+    };
+    reply
+}

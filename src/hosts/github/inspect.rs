@@ -1,0 +1,100 @@
+//! What the doctor asks of GitHub: answers as they are, headers included. Reads only.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::Deserialize;
+
+use super::{wire, Github, Sent};
+use crate::hosts::http::verdict::Asked;
+use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
+use crate::state::event::{HookBody, HookConfigBody, Ping};
+use crate::state::ids::{HookId, Login};
+use crate::state::record::Source;
+use crate::text::path_part;
+
+/// A webhook as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// The key.
+    pub id: HookId,
+    /// Whether it sends at all.
+    pub active: bool,
+    /// Where it sends to.
+    pub url: String,
+    /// What a ping tells of it.
+    pub settings: Ping,
+}
+
+impl Github {
+    /// The same, knowing nothing of what was refused before.
+    pub fn afresh(&self) -> Self {
+        Self {
+            host: Arc::new(self.host.afresh()),
+            rest: self.rest.clone(),
+            graphql: self.graphql.clone(),
+            no_verified: false.into(),
+            no_saml: false.into(),
+            no_public: false.into(),
+        }
+    }
+
+    /// One GET below the REST API's base, answered as it is.
+    pub fn look(&self, path: &str) -> Reply {
+        self.host.ask(Asked::Github, &Request::get(format!("{}{path}", self.rest)))
+    }
+
+    /// The sources of addresses that turned out not to be open to the token.
+    pub fn refused_sources(&self) -> Vec<Source> {
+        let all = [
+            (Source::Saml, &self.no_saml),
+            (Source::Verified, &self.no_verified),
+            (Source::Public, &self.no_public),
+        ];
+        all.iter().filter(|(_, refused)| refused.load(Ordering::Relaxed)).map(|(source, _)| *source).collect()
+    }
+
+    /// The organisation's webhooks, up to 100; `None` if the token may not see them.
+    pub fn hooks(&self, org: &Login) -> Result<Option<Vec<Hook>>, Trouble> {
+        self.rows(format!("/orgs/{}/hooks?per_page=100", path_part(org.as_str())), HookRow::into_hook)
+    }
+
+    /// The latest deliveries of a webhook, newest first, up to 20; `None` if the token may not see them.
+    pub fn last_deliveries(&self, org: &Login, hook: HookId) -> Result<Option<Vec<Sent>>, Trouble> {
+        let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page=20", path_part(org.as_str()));
+        self.rows(path, wire::SentRow::into_sent)
+    }
+
+    fn rows<R: DeserializeOwned, T>(
+        &self,
+        path: String,
+        read: fn(R) -> T,
+    ) -> Result<Option<Vec<T>>, Trouble> {
+        match self.get::<Vec<R>>(path) {
+            Ok(rows) => Ok(rows.map(|rows| rows.into_iter().map(read).collect())),
+            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct HookRow {
+    id: HookId,
+    #[serde(default)]
+    active: bool,
+    // Here and not flattened: for one place in the program serde's way is 10 KiB.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    events: Option<Vec<String>>,
+    config: Option<HookConfigBody>,
+}
+
+impl HookRow {
+    fn into_hook(self) -> Hook {
+        let Self { id, active, kind, events, config } = self;
+        let hook = HookBody { kind, events, config };
+        Hook { id, active, url: hook.url().into(), settings: hook.settings() }
+    }
+}

@@ -1,0 +1,432 @@
+//! GitHub's API as typed reads. Nothing here writes to GitHub, ever.
+//!
+//! Teams are asked for by id, which survives renames of team and organisation. GitHub answers 404 for a missing
+//! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
+
+pub mod inspect;
+mod membership;
+mod outcome;
+mod pages;
+pub mod permission;
+mod queries;
+mod rest;
+mod snapshot;
+mod wire;
+
+#[cfg(test)]
+pub(crate) use wire::{read_anything, EXAMPLES};
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::{json, Value};
+
+use crate::clock::Timestamp;
+use crate::config::secret::Secret;
+use crate::config::values::BaseUrl;
+use crate::hosts::http::answer::Headers;
+use crate::hosts::http::pace::Method;
+use crate::hosts::http::refusal::Refusal;
+use crate::hosts::http::tls::Way;
+use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream};
+use crate::hosts::snapshot::{Gap, List, Listed};
+use crate::state::event::{OrgRef, Person};
+use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
+use crate::text::path_part;
+use outcome::{outcome, Forbidden, Outcome, Sources};
+use pages::Connection;
+use permission::Permission;
+use snapshot::settled;
+
+/// 2022-11-28 is the version that every server knows, Enterprise Servers before 3.21 know no other.
+const HEADERS: &[(&str, &str)] =
+    &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
+
+/// A list is at most so many pages; more is an endless loop of a broken server.
+const MOST_PAGES: usize = 10_000;
+
+/// GitHub, with one token.
+pub struct Github {
+    host: Arc<Upstream>,
+    /// The REST API's path: empty on github.com, `/api/v3` on Enterprise Server.
+    rest: String,
+    /// The GraphQL API's path.
+    graphql: String,
+    /// Sources of addresses that the token turned out not to see.
+    no_verified: AtomicBool,
+    no_saml: AtomicBool,
+    no_public: AtomicBool,
+}
+
+/// A team as GitHub shows it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamFacts {
+    /// The key.
+    pub id: GithubTeamId,
+    /// The key for GraphQL; empty where GraphQL does not know the team or is refused.
+    pub node_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its slug; may be empty.
+    pub slug: GithubSlug,
+    /// When it was made; REST's list does not tell.
+    pub created_at: Option<Timestamp>,
+    /// Its parent.
+    pub parent: Option<GithubTeamId>,
+}
+
+/// A public profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Id and login as they belong together now.
+    pub person: Person,
+    /// The public address; mostly there is none.
+    pub email: Option<String>,
+}
+
+/// What GitHub says of a person's addresses, by source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// From single sign-on.
+    pub saml: Vec<String>,
+    /// On the organisation's verified domains.
+    pub verified: Vec<String>,
+    /// On the profile.
+    pub public: Option<String>,
+}
+
+/// A delivery as GitHub lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its place in GitHub's list; a redelivery has another.
+    pub id: u64,
+    /// `X-GitHub-Delivery`.
+    pub guid: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// What was answered; 0 if nothing was.
+    pub status: u16,
+    /// When it was sent.
+    pub at: Option<Timestamp>,
+}
+
+/// Which of the sources beyond the profile are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// [`Claims::saml`].
+    pub saml: bool,
+    /// [`Claims::verified`].
+    pub verified: bool,
+}
+
+/// Who counts as being in a team, of those whom REST lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Its own people.
+    Direct,
+    /// The people of its child teams too.
+    WithChildren,
+}
+
+impl Github {
+    /// A client with one token.
+    pub fn new(base: &BaseUrl, token: &Secret, way: &Way) -> Self {
+        let rest = base.path().to_string();
+        let graphql = match rest.strip_suffix("/v3") {
+            Some(api) => format!("{api}/graphql"),
+            None => format!("{rest}/graphql"),
+        };
+        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, way));
+        let none = || AtomicBool::new(false);
+        Self { host, rest, graphql, no_verified: none(), no_saml: none(), no_public: none() }
+    }
+
+    /// The host: its health, its pause, its end.
+    pub fn host(&self) -> &Arc<Upstream> {
+        &self.host
+    }
+
+    fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Option<(T, Headers)>, Trouble> {
+        let reply = self.host.ask(Asked::Github, &Request::get(path.into()));
+        match reply.verdict {
+            Verdict::Done => match serde_json::from_slice(&reply.answer.body) {
+                Ok(row) => Ok(Some((row, reply.answer.headers))),
+                Err(_) => Err(reply.into_trouble()),
+            },
+            Verdict::Missing => Ok(None),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
+        Ok(self.ask(&format!("{}{path}", self.rest))?.map(|(row, _)| row))
+    }
+
+    /// What this token may do in an organisation, by a list that a token sees which may read members. Only GitHub's own
+    /// word on permissions says no: a 404, a policy or a proxy say nothing about what the token may do.
+    pub fn probe(&self, org: &Login) -> Permission {
+        let path = format!("{}/orgs/{}/teams?per_page=1", self.rest, path_part(org.as_str()));
+        let reply = self.host.ask(Asked::Github, &Request::get(path));
+        let brief = reply.answer.brief();
+        match (&reply.verdict, reply.refusal()) {
+            (Verdict::Done, _) if reply.answer.headers.sso.is_some() => {
+                Permission::Untold(untold(reply, "a list with rows left out for single sign-on".into()))
+            }
+            (Verdict::Done, _) if serde_json::from_slice::<Vec<Value>>(&reply.answer.body).is_ok() => {
+                Permission::Reads
+            }
+            (_, Some(Refusal::Permission)) => Permission::Lacks(brief),
+            (Verdict::Missing | Verdict::Denied(_), _) => Permission::Untold(untold(reply, brief)),
+            _ => Permission::Untold(reply.into_trouble()),
+        }
+    }
+
+    /// Whose the token is; `None` for an App's, and where GitHub does not tell.
+    pub fn viewer(&self) -> Option<GithubUserId> {
+        let row: Option<wire::UserRow> = self.get("/user".into()).ok()?;
+        row.map(|row| row.into_person().id)
+    }
+
+    /// The organisation of that login. Public: every token sees it.
+    pub fn org(&self, login: &Login) -> Result<Option<OrgRef>, Trouble> {
+        let row: Option<wire::OrgRow> = self.get(format!("/orgs/{}", path_part(login.as_str())))?;
+        Ok(row.map(|row| OrgRef { id: row.id, login: row.login }))
+    }
+
+    /// The organisation of that id, whatever its login is now; `None` if this server has no such route.
+    pub fn org_by_id(&self, id: GithubOrgId) -> Result<Option<OrgRef>, Trouble> {
+        let row: Option<wire::OrgRow> = self.get(format!("/organizations/{id}"))?;
+        Ok(row.map(|row| OrgRef { id: row.id, login: row.login }).filter(|org| org.id == id))
+    }
+
+    /// The token's only organisation; `None` if it has several, or none that it may tell. Of a list with rows left out,
+    /// because organisations want single sign-on, the only row need not be the only one.
+    pub fn only_org(&self) -> Result<Option<OrgRef>, Trouble> {
+        let path = format!("{}/user/orgs?per_page=2", self.rest);
+        let rows = match self.ask::<Vec<wire::OrgRow>>(&path) {
+            Ok(Some((rows, headers))) if headers.sso.is_none() => rows,
+            Ok(_) | Err(Trouble { kind: TroubleKind::Denied, .. }) => Vec::new(),
+            Err(trouble) => return Err(trouble),
+        };
+        match <[wire::OrgRow; 1]>::try_from(rows) {
+            Ok([only]) => Ok(Some(OrgRef { id: only.id, login: only.login })),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// A team by id.
+    pub fn team(&self, org: GithubOrgId, team: GithubTeamId) -> Result<Option<TeamFacts>, Trouble> {
+        let row: Option<wire::TeamRow> = self.get(format!("/organizations/{org}/team/{team}"))?;
+        Ok(row.map(wire::TeamRow::into_facts).filter(|facts| facts.id == team))
+    }
+
+    /// The team that has a slug now; `None` if there is none, or it is not to be seen.
+    pub fn team_of_slug(&self, org: &Login, slug: &GithubSlug) -> Result<Option<TeamFacts>, Trouble> {
+        let (org, slug) = (path_part(org.as_str()), path_part(slug.as_str()));
+        let row: Option<wire::TeamRow> = self.get(format!("/orgs/{org}/teams/{slug}"))?;
+        Ok(row.map(wire::TeamRow::into_facts))
+    }
+
+    /// Everybody in a team that has no child teams; `None` if the team is not to be seen.
+    pub fn members(
+        &self,
+        org: GithubOrgId,
+        team: GithubTeamId,
+        count: Count,
+    ) -> Result<Option<Listed<Person>>, Trouble> {
+        let path = format!("/organizations/{org}/team/{team}/members?per_page=100");
+        let listed: Option<Listed<wire::UserRow>> = self.pages(&path)?;
+        Ok(listed.map(|listed| listed.map(|rows| count.people(rows))))
+    }
+
+    /// Up to 100 people of a team that has no child teams, and whether that is everybody; `None` if the team is not to
+    /// be seen. One call.
+    pub fn first_members(
+        &self,
+        org: GithubOrgId,
+        team: GithubTeamId,
+        count: Count,
+    ) -> Result<Option<(Vec<Person>, bool)>, Trouble> {
+        let path = format!("{}/organizations/{org}/team/{team}/members?per_page=100", self.rest);
+        let Some(page) = self.page::<wire::UserRow>(&path)? else { return Ok(None) };
+        let is_all = page.is_last() && page.nulls == 0;
+        Ok(Some((count.people(page.rows), is_all)))
+    }
+
+    /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
+    pub fn direct_members(&self, team: &TeamFacts) -> Result<Option<Listed<Person>>, Trouble> {
+        let is_it =
+            |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.id.0);
+        settled(|is_last| {
+            let vars = json!({ "id": team.node_id });
+            let person = wire::UserNode::into_person;
+            let read = self.connection(queries::TEAM_MEMBERS, vars, "/node/members", is_it, person)?;
+            let Some(Connection { mut rows, nulls, counted }) = read else { return Ok(None) };
+            rows.sort_by_key(|person| person.id);
+            rows.dedup_by_key(|person| person.id);
+            let gap =
+                self.gap(&List::Members(team.id), Gap::by_count(rows.len(), counted, nulls), is_last)?;
+            Ok(Some(Listed { rows, gap }))
+        })
+    }
+
+    /// The profile of an account: by login, and by id if the login is somebody else's by now.
+    pub fn profile(&self, person: &Person) -> Result<Option<Profile>, Trouble> {
+        if person.login.as_str().is_empty() {
+            return self.profile_by_id(person.id);
+        }
+        let by_login: Option<wire::UserRow> =
+            self.get(format!("/users/{}", path_part(person.login.as_str())))?;
+        let profile = by_login.map(wire::UserRow::into_profile).filter(|p| p.person.id == person.id);
+        match profile {
+            Some(profile) => Ok(Some(profile)),
+            None => self.profile_by_id(person.id),
+        }
+    }
+
+    /// The payload of one delivery; `None` if GitHub no longer has it.
+    pub fn delivery_payload(&self, org: &Login, hook: HookId, id: u64) -> Result<Option<Vec<u8>>, Trouble> {
+        let path = format!("/orgs/{}/hooks/{hook}/deliveries/{id}", path_part(org.as_str()));
+        let row: Option<Value> = self.get(path)?;
+        Ok(row.and_then(|row| serde_json::to_vec(row.pointer("/request/payload")?).ok()))
+    }
+
+    /// The account that has a login now; `None` if there is none, or it is hidden.
+    pub fn account(&self, login: &Login) -> Result<Option<Profile>, Trouble> {
+        let row: Option<wire::UserRow> = self.get(format!("/users/{}", path_part(login.as_str())))?;
+        Ok(row.map(wire::UserRow::into_profile))
+    }
+
+    /// The profile of an account by its id; `None` if there is no such account, or it is hidden.
+    pub fn profile_by_id(&self, id: GithubUserId) -> Result<Option<Profile>, Trouble> {
+        let row: Option<wire::UserRow> = self.get(format!("/user/{id}"))?;
+        Ok(row.map(wire::UserRow::into_profile).filter(|profile| profile.person.id == id))
+    }
+
+    /// A person's addresses by every wanted source, in one query; sources that the token may not see are left out
+    /// from then on. Where GraphQL is refused altogether, the profile is all there is.
+    pub fn claims(&self, org: &Login, person: &Person, wanted: Wanted) -> Result<Claims, Trouble> {
+        let asked = self.claims_by_query(org, &person.login, wanted)?;
+        match asked {
+            Some((id, claims)) if id == person.id => {
+                // REST shows the public address to every token, GraphQL does not.
+                if !self.no_public.load(Ordering::Relaxed) {
+                    return Ok(claims);
+                }
+                let public = self.profile(person)?.and_then(|profile| profile.email);
+                Ok(Claims { public, ..claims })
+            }
+            // The login is gone or somebody else's, or GraphQL is refused.
+            _ => self.claims_by_profile(org, person, wanted),
+        }
+    }
+
+    /// The login is nobody's, or GraphQL is refused: the profile is asked for, by id if need be. An account that has
+    /// another login by now is asked for under that one.
+    fn claims_by_profile(&self, org: &Login, person: &Person, wanted: Wanted) -> Result<Claims, Trouble> {
+        let Some(profile) = self.profile(person)? else { return Ok(Claims::default()) };
+        let now = &profile.person.login;
+        if !now.is(person.login.as_str()) {
+            if let Some((id, claims)) = self.claims_by_query(org, now, wanted)? {
+                if id == person.id {
+                    return Ok(Claims { public: profile.email, ..claims });
+                }
+            }
+        }
+        Ok(Claims { public: profile.email, ..Claims::default() })
+    }
+
+    /// `None` if GraphQL is refused or knows nobody of that login.
+    fn claims_by_query(
+        &self,
+        org: &Login,
+        login: &Login,
+        wanted: Wanted,
+    ) -> Result<Option<(GithubUserId, Claims)>, Trouble> {
+        loop {
+            let verified = wanted.verified && !self.no_verified.load(Ordering::Relaxed);
+            let saml = wanted.saml && !self.no_saml.load(Ordering::Relaxed);
+            if !verified && !saml {
+                return Ok(None);
+            }
+            let public = !self.no_public.load(Ordering::Relaxed);
+            let query = queries::person(public, verified, saml);
+            let reply = self.post(&query, json!({ "login": login, "org": org }));
+            if reply.verdict != Verdict::Done {
+                let trouble = reply.into_trouble();
+                let refused = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
+                return if refused { Ok(None) } else { Err(trouble) };
+            }
+            let asked = Sources { saml, verified, public };
+            match outcome(&reply.answer.body) {
+                Outcome::Data(data) => return Ok(wire::claims(&data)),
+                Outcome::NotFound => return Ok(None),
+                Outcome::Forbidden(forbidden) if self.leave_out(&forbidden, asked) => {}
+                // More than a source may not be seen, so that GraphQL is of no use for this person.
+                Outcome::Forbidden(_) => return Ok(None),
+                other => return Err(graphql_trouble(reply, other)),
+            }
+        }
+    }
+
+    /// Does without the sources that may not be seen, from now on; `false` if that would not help.
+    fn leave_out(&self, forbidden: &Forbidden, asked: Sources) -> bool {
+        let out = forbidden.sources.common(asked);
+        if forbidden.elsewhere || out.is_none() {
+            return false;
+        }
+        self.no_saml.fetch_or(out.saml, Ordering::Relaxed);
+        self.no_verified.fetch_or(out.verified, Ordering::Relaxed);
+        self.no_public.fetch_or(out.public, Ordering::Relaxed);
+        log::warn!(
+            "GitHub: a source of addresses is not open to this token and left out: {}",
+            forbidden.what
+        );
+        true
+    }
+
+    /// Forgets which sources were refused: the token or its permissions may have changed.
+    pub fn forget_refusals(&self) {
+        for source in [&self.no_saml, &self.no_verified, &self.no_public] {
+            source.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn post(&self, query: &str, variables: Value) -> Reply {
+        let body = json!({ "query": query, "variables": variables });
+        let request = Request { method: Method::Post, path: self.graphql.clone(), body: Some(body) };
+        self.host.ask(Asked::Graphql, &request)
+    }
+}
+
+/// Without those who are in the team through a child team only, where GitHub tells it.
+impl Count {
+    fn people(self, rows: Vec<wire::UserRow>) -> Vec<Person> {
+        match self {
+            Count::Direct => direct(rows),
+            Count::WithChildren => rows.into_iter().map(wire::UserRow::into_person).collect(),
+        }
+    }
+}
+
+fn direct(rows: Vec<wire::UserRow>) -> Vec<Person> {
+    rows.into_iter().filter(|row| !row.is_inherited()).map(wire::UserRow::into_person).collect()
+}
+
+fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
+    let (kind, why) = match outcome {
+        Outcome::Forbidden(forbidden) => (TroubleKind::Denied, forbidden.what),
+        Outcome::TooMuch(why) | Outcome::Failed(why) => (TroubleKind::Unknown, why),
+        Outcome::Data(_) | Outcome::NotFound => (TroubleKind::Unknown, "an unexpected answer".into()),
+    };
+    let mut exchange = reply.exchange;
+    exchange.answer = format!("{} with errors: {why}", reply.answer.status);
+    Trouble::new(kind, why, exchange)
+}
+
+/// An answer of GitHub's that is fine as such and says nothing of what was asked.
+fn untold(reply: Reply, why: String) -> Trouble {
+    Trouble::new(TroubleKind::Unknown, why, reply.exchange)
+}

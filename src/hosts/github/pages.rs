@@ -1,0 +1,228 @@
+//! Lists, page by page. A page that fails makes the whole list fail: never half a list.
+//!
+//! REST says in `Link` which page is behind, GraphQL in `pageInfo`. Where either can't be relied on, the list was not
+//! read to its end, and that is an error.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::outcome::{outcome, Outcome};
+use super::{graphql_trouble, wire, Github, Sent, MOST_PAGES};
+use crate::clock::Timestamp;
+use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
+use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::{Exchange, Request, Trouble, TroubleKind};
+use crate::hosts::snapshot::{Gap, Listed};
+use crate::state::ids::{HookId, Login};
+use crate::text::path_part;
+
+/// Rows per page: the most that GitHub gives, and what every list is asked for with.
+pub(super) const FULL: usize = 100;
+
+/// One page of a REST list.
+pub(super) struct RestPage<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) nulls: usize,
+    behind: Behind,
+    path: String,
+    /// Tells a page from the one before.
+    sum: u64,
+}
+
+impl<T> RestPage<T> {
+    /// Path and query of the page behind: the linked one, or the next number after a page that is full and has no link.
+    pub(super) fn next(&self) -> Result<Option<String>, Trouble> {
+        match &self.behind {
+            Behind::Nothing => Ok(None),
+            Behind::Perhaps => Ok(Some(numbered(&self.path))),
+            Behind::Page(_) => self.linked(),
+        }
+    }
+
+    /// The linked one alone: where pages have no numbers.
+    fn linked(&self) -> Result<Option<String>, Trouble> {
+        let Behind::Page(link) = &self.behind else { return Ok(None) };
+        match path_on_same_host(&link.target, &self.path) {
+            Some(next) if next == self.path => Err(leads_to_itself(&self.path)),
+            Some(next) => Ok(Some(next)),
+            None => Err(broken(&self.path, "the link to the next page has no path".into())),
+        }
+    }
+
+    /// Whether these are all rows that there are.
+    pub(super) fn is_last(&self) -> bool {
+        self.behind == Behind::Nothing
+    }
+}
+
+/// All entries of a connection.
+pub(super) struct Connection<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) nulls: usize,
+    /// GitHub's count at the last page, where it was asked for.
+    pub(super) counted: Option<u64>,
+}
+
+impl Github {
+    /// One page of a REST list; `None` if the list is not to be seen.
+    pub(super) fn page<T: DeserializeOwned>(&self, path: &str) -> Result<Option<RestPage<T>>, Trouble> {
+        let reply = self.host.ask(Asked::Github, &Request::get(path.into()));
+        match reply.verdict {
+            Verdict::Done => {}
+            Verdict::Missing => return Ok(None),
+            _ => return Err(reply.into_trouble()),
+        }
+        let sum = reply.answer.sum();
+        let Ok(rows) = serde_json::from_slice::<Vec<Option<T>>>(&reply.answer.body) else {
+            return Err(reply.into_trouble());
+        };
+        let n = rows.len();
+        let rows: Vec<_> = rows.into_iter().flatten().collect();
+        let nulls = n - rows.len();
+        let behind = behind(reply.answer.headers.link.as_deref(), n, FULL)
+            .map_err(|why| broken(path, format!("the Link header is no use: {}", why.0)))?;
+        Ok(Some(RestPage { rows, nulls, behind, path: path.into(), sum }))
+    }
+
+    /// All pages of a REST list, each handed to `take`, which says whether to go on; `false` if the list is not to be
+    /// seen.
+    pub(super) fn each_page<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&mut RestPage<T>) -> bool,
+    ) -> Result<bool, Trouble> {
+        let mut next = format!("{}{path}", self.rest);
+        let mut before = None;
+        for _ in 0..MOST_PAGES {
+            let Some(mut page) = self.page::<T>(&next)? else { return Ok(false) };
+            // A server that knows no numbers gives the same page for every number.
+            if before.replace(page.sum) == Some(page.sum) && !page.rows.is_empty() {
+                return Err(broken(&next, "the page is the same as the one before".into()));
+            }
+            let goes_on = take(&mut page);
+            match page.next()? {
+                Some(path) if goes_on => next = path,
+                _ => return Ok(true),
+            }
+        }
+        Err(endless(&next))
+    }
+
+    /// All rows of a REST list; `None` if the list is not to be seen.
+    pub(super) fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Listed<T>>, Trouble> {
+        let (mut rows, mut nulls) = (Vec::new(), 0);
+        let seen = self.each_page(path, |page| {
+            rows.append(&mut page.rows);
+            nulls += page.nulls;
+            true
+        })?;
+        let gap = Gap::by_nulls(rows.len(), nulls);
+        Ok(seen.then_some(Listed { rows, gap }))
+    }
+
+    /// What a hook has sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
+    pub fn deliveries(
+        &self,
+        org: &Login,
+        hook: HookId,
+        since: Timestamp,
+    ) -> Result<Option<Vec<Sent>>, Trouble> {
+        let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page={FULL}", path_part(org.as_str()));
+        let mut next = format!("{}{path}", self.rest);
+        let mut sent = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let Some(mut page) = self.page::<wire::SentRow>(&next)? else { return Ok(None) };
+            let rows: Vec<_> = page.rows.drain(..).map(wire::SentRow::into_sent).collect();
+            let is_old = |sent: &Sent| sent.at.is_some_and(|at| at < since);
+            let enough = rows.iter().any(is_old);
+            sent.extend(rows.into_iter().filter(|row| !is_old(row)));
+            if enough {
+                return Ok(Some(sent));
+            }
+            // This list goes by cursors that only GitHub knows.
+            match page.linked()? {
+                Some(path) => next = path,
+                None => {
+                    if !page.is_last() {
+                        log::warn!("recover: GitHub's list of deliveries ends with a full page: older ones may be missing");
+                    }
+                    return Ok(Some(sent));
+                }
+            }
+        }
+        Err(endless(&next))
+    }
+
+    /// All pages of a connection, each entry read by `read`; `None` if what holds it is not there, or is not what `is_it`
+    /// expects. It is not held against its count.
+    pub(super) fn connection<T: DeserializeOwned, U>(
+        &self,
+        query: &str,
+        mut vars: Value,
+        at: &str,
+        is_it: impl Fn(&Value) -> bool,
+        read: impl Fn(T) -> Option<U>,
+    ) -> Result<Option<Connection<U>>, Trouble> {
+        let mut all = Connection { rows: Vec::new(), nulls: 0, counted: None };
+        for _ in 0..MOST_PAGES {
+            let reply = self.post(query, vars.clone());
+            let data = match reply.verdict {
+                Verdict::Done => match outcome(&reply.answer.body) {
+                    Outcome::Data(data) => data,
+                    Outcome::NotFound => match wire::data_with_holes::<Value>(&reply.answer.body) {
+                        Some(data) => data,
+                        None => return Ok(None),
+                    },
+                    other => return Err(graphql_trouble(reply, other)),
+                },
+                // The route itself is missing: a server without GraphQL.
+                Verdict::Missing => {
+                    return Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
+                }
+                _ => return Err(reply.into_trouble()),
+            };
+            let Some(page) = data.pointer(at).filter(|page| !page.is_null() && is_it(&data)) else {
+                return Ok(None);
+            };
+            let Ok(page) = serde_json::from_value::<wire::Page<T>>(page.clone()) else {
+                return Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())));
+            };
+            let after = self.after(&page, vars["after"].as_str())?;
+            all.counted = page.total_count;
+            let (rows, nulls) = page.read(&read);
+            all.rows.extend(rows);
+            all.nulls += nulls;
+            match after {
+                Some(after) => vars["after"] = after.into(),
+                None => return Ok(Some(all)),
+            }
+        }
+        Err(endless(&self.graphql))
+    }
+
+    /// The cursor behind a page of a connection, which was asked for by the cursor `before`; `None` if it is the last.
+    pub(super) fn after<T>(
+        &self,
+        page: &wire::Page<T>,
+        before: Option<&str>,
+    ) -> Result<Option<String>, Trouble> {
+        match page.next() {
+            Ok(Some(after)) if Some(after.as_str()) == before => Err(leads_to_itself(&self.graphql)),
+            Ok(after) => Ok(after),
+            Err(()) => Err(broken(&self.graphql, "there is a next page, and no cursor to ask for it".into())),
+        }
+    }
+}
+
+pub(super) fn endless(path: &str) -> Trouble {
+    broken(path, format!("more than {MOST_PAGES} pages"))
+}
+
+pub(super) fn leads_to_itself(path: &str) -> Trouble {
+    broken(path, "the page leads to itself".into())
+}
+
+fn broken(path: &str, why: String) -> Trouble {
+    let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
+    Trouble::new(TroubleKind::Unknown, why, exchange)
+}

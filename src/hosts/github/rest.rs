@@ -1,0 +1,185 @@
+//! What REST tells of a whole organisation: everything, where GraphQL is refused, and enterprise teams in any case.
+//!
+//! Enterprise teams are made at the enterprise and assigned to organisations; their slugs begin with `ent:`, they are
+//! never nested or secret. GitHub documents them for REST alone: GraphQL has no mark for them, and whether it lists them
+//! is not said. Nothing rests on that here: REST's list of them is read beside GraphQL's teams, which is one call where
+//! there are none, and those that GraphQL does not show are added, with a call for each 100 people. So GraphQL's silence
+//! never makes a deleted team of one.
+//!
+//! REST refuses some calls on enterprise teams, by 422. If it refuses the list of them, or the members of one, they are
+//! left out, and nothing may be concluded from the absence of any team: the snapshot then counts as one that does not
+//! see all of them.
+
+use std::collections::BTreeSet;
+
+use super::snapshot::{add_team_people, settled, People, Teams, Unread};
+use super::{direct, wire, Claims, Github, TeamFacts};
+use crate::hosts::http::{Exchange, Trouble, TroubleKind};
+use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed};
+use crate::state::event::{OrgRef, Person};
+use crate::state::ids::{GithubUserId, Login};
+use crate::text::path_part;
+
+/// GitHub's page where a server takes no notice of the size that is asked for: a list of at least so many people may be
+/// cut there, and is held against the team's own count.
+const MAY_BE_CUT: usize = 30;
+
+impl Github {
+    /// Everything, with a call for each team, and without addresses.
+    pub(super) fn snapshot_by_rest(
+        &self,
+        org: &Login,
+        is_last: bool,
+    ) -> Result<Option<GithubSnapshot>, Unread> {
+        let Some(org) = self.org(org)? else { return Ok(None) };
+        let login = path_part(org.login.as_str());
+        let listed = self.pages::<wire::TeamRow>(&format!("/orgs/{login}/teams?per_page=100"))?;
+        let people = self.pages::<wire::UserRow>(&format!("/orgs/{login}/members?per_page=100"))?;
+        let (Some(listed), Some(people)) = (listed, people) else { return Ok(None) };
+        let mut read = Teams::default();
+        read.gaps.note(List::Teams, listed.gap);
+        read.gaps.note(List::People, people.gap);
+        let (enterprise, teams): (Vec<_>, Vec<_>) =
+            listed.rows.into_iter().partition(wire::TeamRow::is_of_enterprise);
+        let teams: Vec<_> = teams.into_iter().map(wire::TeamRow::into_facts).collect();
+        let parents: BTreeSet<_> = teams.iter().filter_map(|team| team.parent).collect();
+        let mut all: People = people.rows.into_iter().map(person_of_row).collect();
+        for team in teams {
+            let parent = parents.contains(&team.id);
+            let Listed { rows, gap } =
+                match settled(|is_last| self.team_by_rest(&org, &team, parent, is_last))? {
+                    Some(listed) => listed,
+                    None if is_last => Listed { rows: Vec::new(), gap: Gap::by_nulls(0, 1) },
+                    None => return Err(Unread::Shifted(gone(&team))),
+                };
+            read.gaps.note(List::Members(team.id), gap);
+            let members: People = rows.into_iter().map(person_of_row).collect();
+            // Where GraphQL is refused, its keys lead nowhere.
+            let facts = TeamFacts { node_id: String::new(), ..team };
+            read.teams.insert(facts.id, GithubTeam { facts, members: members.keys().copied().collect() });
+            for (id, person) in members {
+                all.entry(id).or_insert(person);
+            }
+        }
+        let enterprise = enterprise.into_iter().map(wire::TeamRow::into_facts).collect();
+        self.add_enterprise_teams(&org.login, Some(Listed { rows: enterprise, gap: None }), &mut read)?;
+        add_team_people(&mut all, read.logins, &mut read.gaps);
+        // REST does not tell an owner's token from a member's, and its lists have no addresses.
+        Ok(Some(GithubSnapshot {
+            teams: read.teams.into_values().collect(),
+            people: all,
+            gaps: read.gaps,
+            ..GithubSnapshot::default()
+        }))
+    }
+
+    /// A team's own members; `None` if the team is gone.
+    fn team_by_rest(
+        &self,
+        org: &OrgRef,
+        team: &TeamFacts,
+        parent: bool,
+        is_last: bool,
+    ) -> Result<Option<Listed<wire::UserRow>>, Unread> {
+        let path = format!("/organizations/{}/team/{}", org.id, team.id);
+        let list = format!("{path}/members?per_page=100");
+        let Some(mut listed) = self.pages::<wire::UserRow>(&list)? else { return Ok(None) };
+        if parent && !listed.rows.iter().all(wire::UserRow::tells_inherited) {
+            let why = format!(
+                "team {} (`{}`) has child teams, and this server's REST API does not tell its own members from theirs: \
+                 the token needs GraphQL",
+                team.id, team.slug
+            );
+            let exchange = Exchange { call: format!("GET {}{list}", self.rest), answer: why.clone() };
+            return Err(Unread::Failed(Trouble::new(TroubleKind::Never, why, exchange)));
+        }
+        if listed.gap.is_none() && listed.rows.len() >= MAY_BE_CUT {
+            // GitHub's own count, which only the team itself has.
+            let counted = self.get::<wire::TeamRow>(path)?.and_then(|row| row.members_count);
+            let is_short = counted.is_some_and(|counted| counted > listed.rows.len() as u64);
+            let gap = Gap::by_count(listed.rows.len(), counted, 0).filter(|_| is_short);
+            listed.gap = self.gap(&List::Members(team.id), gap, is_last)?;
+        }
+        listed.rows.retain(|row| !row.is_inherited());
+        Ok(Some(listed))
+    }
+
+    /// The enterprise teams that are assigned to the organisation; `None` if GitHub refuses to list them.
+    pub(super) fn enterprise_teams(&self, org: &Login) -> Result<Option<Listed<TeamFacts>>, Trouble> {
+        let path = format!("/orgs/{}/teams?team_type=enterprise&per_page=100", path_part(org.as_str()));
+        let (mut teams, mut nulls) = (Vec::new(), 0);
+        let read = self.each_page(&path, |page| {
+            nulls += page.nulls;
+            let rows = std::mem::take(&mut page.rows);
+            // A server that does not know the kind lists all teams, page after page.
+            let knows = rows.iter().all(|row: &wire::TeamRow| row.tells_kind() || row.is_of_enterprise());
+            let rows = rows.into_iter().filter(wire::TeamRow::is_of_enterprise);
+            teams.extend(rows.map(wire::TeamRow::into_facts));
+            knows
+        });
+        let seen = unless_refused(read.map(|seen| seen.then_some(())))?;
+        let gap = Gap::by_nulls(teams.len(), nulls);
+        Ok(seen.map(|()| Listed { rows: teams, gap }))
+    }
+
+    /// Adds those of the enterprise teams that are not there yet, with their members. Where something was refused, no
+    /// team counts as absent.
+    pub(super) fn add_enterprise_teams(
+        &self,
+        org: &Login,
+        listed: Option<Listed<TeamFacts>>,
+        teams: &mut Teams,
+    ) -> Result<(), Trouble> {
+        let Some(listed) = listed else {
+            log::info!("GitHub does not list the enterprise teams of `{org}`; no team counts as deleted");
+            teams.sees_secret = false;
+            return Ok(());
+        };
+        teams.gaps.note(List::EnterpriseTeams, listed.gap);
+        for facts in listed.rows {
+            if teams.teams.contains_key(&facts.id) {
+                continue;
+            }
+            let Some(members) = self.enterprise_members(org, &facts)? else {
+                let slug = crate::text::Quoted(facts.slug.as_str());
+                log::info!(
+                    "GitHub does not tell who is in enterprise team {slug}; no team counts as deleted"
+                );
+                teams.sees_secret = false;
+                continue;
+            };
+            teams.gaps.note(List::Members(facts.id), members.gap);
+            let ids: BTreeSet<GithubUserId> = members.rows.iter().map(|person| person.id).collect();
+            teams.logins.extend(members.rows.into_iter().map(|person| (person.id, person.login)));
+            // GraphQL's key leads nowhere where GraphQL does not show the team.
+            let facts = TeamFacts { node_id: String::new(), ..facts };
+            teams.teams.insert(facts.id, GithubTeam { facts, members: ids.into_iter().collect() });
+        }
+        Ok(())
+    }
+
+    fn enterprise_members(&self, org: &Login, team: &TeamFacts) -> Result<Option<Listed<Person>>, Trouble> {
+        let slug = path_part(team.slug.as_str());
+        let path = format!("/orgs/{}/teams/{slug}/members?per_page=100", path_part(org.as_str()));
+        Ok(unless_refused(self.pages::<wire::UserRow>(&path))?.map(|listed| listed.map(direct)))
+    }
+}
+
+/// `None` also for a refusal of this one call.
+fn unless_refused<T>(read: Result<Option<T>, Trouble>) -> Result<Option<T>, Trouble> {
+    match read {
+        Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Never, .. }) => Ok(None),
+        read => read,
+    }
+}
+
+fn gone(team: &TeamFacts) -> Trouble {
+    let why = format!("team {} (`{}`) was gone while its members were read", team.id, team.slug);
+    let exchange = Exchange { call: "team".into(), answer: why.clone() };
+    Trouble::new(TroubleKind::Unknown, why, exchange)
+}
+
+fn person_of_row(row: wire::UserRow) -> (GithubUserId, GithubPerson) {
+    let person = row.into_person();
+    (person.id, GithubPerson { login: person.login, bot: person.bot, claims: Claims::default() })
+}

@@ -1,0 +1,462 @@
+//! A whole organisation in few calls: teams with their direct members, people with their addresses.
+//!
+//! What is read here decides who is absent: an answer with errors is never data, and every list is held against GitHub's
+//! own count. A list that does not fit is read once more, and if it never does, or has nulls in it, the snapshot names it
+//! as incomplete. It must never take a list that shrank while it was read for news.
+//! What only REST tells is in [`super::rest`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder, ScopedJoinHandle};
+
+use serde::de::DeserializeOwned;
+use serde_json::{json, Value};
+
+use super::outcome::{outcome, Forbidden, Outcome, Sources};
+use super::pages::{endless, leads_to_itself};
+use super::{graphql_trouble, queries, wire, Claims, Github, TeamFacts, Wanted, MOST_PAGES};
+use crate::hosts::http::verdict::Verdict;
+use crate::hosts::http::{Exchange, Trouble, TroubleKind};
+use crate::hosts::snapshot::{Gap, Gaps, GithubPerson, GithubSnapshot, GithubTeam, List};
+use crate::state::ids::{GithubTeamId, GithubUserId, Login};
+
+/// Teams per page at first. With 100 members each that is 5,050 nodes, well below what GitHub answers within its 10 s.
+const TEAMS_A_PAGE: u32 = 50;
+/// People and identities per page at first: the most that GitHub gives.
+const PEOPLE_A_PAGE: u32 = 100;
+
+/// Why a list is not there.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// Its pages do not fit together: something changed between them. Reading it again may do.
+    Shifted(Trouble),
+    /// Anything else.
+    Failed(Trouble),
+}
+
+impl From<Trouble> for Unread {
+    fn from(trouble: Trouble) -> Self {
+        Unread::Failed(trouble)
+    }
+}
+
+/// What came of one query.
+enum Told<T> {
+    Data(T),
+    /// The thing asked for by name is not to be seen.
+    Nothing,
+    /// Less of it at once may do.
+    TooMuch(Trouble),
+    /// Something in it may not be seen; what, and the trouble if that is not to be done without.
+    Forbidden(Forbidden, Trouble),
+}
+
+/// The teams, and the logins of everybody in one.
+#[derive(Default)]
+pub(super) struct Teams {
+    pub(super) sees_secret: bool,
+    pub(super) teams: BTreeMap<GithubTeamId, GithubTeam>,
+    pub(super) logins: BTreeMap<GithubUserId, Login>,
+    pub(super) gaps: Gaps,
+}
+
+pub(super) type People = BTreeMap<GithubUserId, GithubPerson>;
+type Members = BTreeMap<GithubUserId, Login>;
+type Identities = HashMap<GithubUserId, Vec<String>>;
+
+impl Github {
+    /// Everything that the token sees of an organisation: its teams with their direct members, its people with their
+    /// addresses by every wanted source that is open to the token. Lists that GitHub does not show completely are named;
+    /// anything else that goes wrong fails the whole. `None` if the organisation is not to be seen.
+    ///
+    /// Where GraphQL is refused altogether it is read by REST: with a call for each team, and without addresses.
+    pub fn snapshot(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
+        match self.snapshot_by_queries(org, wanted) {
+            Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
+                log::info!("GitHub: {trouble}; `{org}` is read by REST, without addresses");
+                settled(|is_last| self.snapshot_by_rest(org, is_last))
+            }
+            read => read,
+        }
+    }
+
+    fn snapshot_by_queries(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
+        // Each list goes from cursor to cursor, but they do not wait for each other.
+        let (teams, people, identities, enterprise) = std::thread::scope(|scope| {
+            let thread = |name: &str| Builder::new().name(name.into());
+            let people = thread("people").spawn_scoped(scope, || self.all_people(org, wanted.verified));
+            let identities = thread("identities").spawn_scoped(scope, || match wanted.saml {
+                true => self.all_identities(org),
+                false => Ok(Some((Identities::new(), None))),
+            });
+            let enterprise =
+                thread("enterprise").spawn_scoped(scope, || self.enterprise_teams(org).map(Some));
+            (self.all_teams(org), joined(people), joined(identities), joined(enterprise))
+        });
+        let mut troubles = Vec::new();
+        let teams = kept(teams, &mut troubles);
+        let people = kept(people, &mut troubles);
+        let identities = kept(identities, &mut troubles);
+        let enterprise = kept(enterprise, &mut troubles);
+        // Once a call was refused the other lists' calls are put off: they know less than it.
+        troubles.sort_by_key(|trouble| matches!(trouble.kind, TroubleKind::Later(_)));
+        if let Some(trouble) = troubles.into_iter().next() {
+            return Err(trouble);
+        }
+        let (Some(mut teams), Some(people), Some(identities)) = (teams, people, identities) else {
+            return Ok(None);
+        };
+        self.add_enterprise_teams(org, enterprise.flatten(), &mut teams)?;
+        let tells_public = !self.no_public.load(Ordering::Relaxed);
+        Ok(Some(GithubSnapshot { tells_public, ..together(teams, people, identities) }))
+    }
+
+    fn all_teams(&self, org: &Login) -> Result<Option<Teams>, Trouble> {
+        let mut size = TEAMS_A_PAGE;
+        settled(|is_last| {
+            let (mut read, mut total, mut nulls) = (Teams::default(), None, 0);
+            let query = || Some(queries::TEAMS_WITH_MEMBERS.to_string());
+            let seen = self.list(org, &mut size, query, Sources::NONE, |part: wire::TeamsPart| {
+                read.sees_secret = part.viewer_can_administer;
+                total = part.teams.total_count;
+                let next = self.after(&part.teams, None)?;
+                let (teams, n) = part.teams.read(|mut team: wire::TeamNode| {
+                    let first = team.members.take();
+                    Some((team.into_facts()?, first))
+                });
+                nulls += n;
+                for (facts, first) in teams {
+                    self.take_team(facts, first, &mut read, is_last)?;
+                }
+                Ok(next)
+            })?;
+            if !seen {
+                return Ok(None);
+            }
+            let gap = Gap::by_count(read.teams.len(), total, nulls);
+            read.gaps.note(List::Teams, self.gap(&List::Teams, gap, is_last)?);
+            Ok(Some(read))
+        })
+    }
+
+    /// Adds a team and the people in it. A team that a shift between pages shows twice is there once.
+    fn take_team(
+        &self,
+        facts: TeamFacts,
+        first: Option<wire::Page<wire::UserNode>>,
+        read: &mut Teams,
+        is_last: bool,
+    ) -> Result<(), Unread> {
+        let list = List::Members(facts.id);
+        let mut first = Some(first);
+        let members = settled(|is_last| match first.take() {
+            // It came without members: nobody of them is known.
+            Some(None) => Ok(Some((Members::new(), Gap::by_nulls(0, 1)))),
+            page => self.members_from(&facts, page.flatten(), is_last),
+        })?;
+        let (members, gap) = match members {
+            Some(read) => read,
+            None if is_last => (Members::new(), Gap::by_nulls(0, 1)),
+            None => {
+                let why =
+                    format!("team {} (`{}`) was gone while its members were read", facts.id, facts.slug);
+                return Err(Unread::Shifted(self.odd(why)));
+            }
+        };
+        read.gaps.note(list, gap);
+        let ids = members.keys().copied().collect();
+        read.logins.extend(members);
+        read.teams.insert(facts.id, GithubTeam { facts, members: ids });
+        Ok(())
+    }
+
+    /// A team's direct members, of which the first page may be here already; `None` if the team is gone.
+    fn members_from(
+        &self,
+        team: &TeamFacts,
+        first: Option<wire::Page<wire::UserNode>>,
+        is_last: bool,
+    ) -> Result<Option<(Members, Option<Gap>)>, Unread> {
+        let (mut members, mut nulls) = (Members::new(), 0);
+        let mut page = first;
+        let mut after = None;
+        for _ in 0..MOST_PAGES {
+            let now = match page.take() {
+                Some(page) => page,
+                None => match self.members_page(team, after.as_deref())? {
+                    Some(page) => page,
+                    None => return Ok(None),
+                },
+            };
+            let (total, next) = (now.total_count, self.after(&now, after.as_deref())?);
+            let (people, n) = now.read(wire::UserNode::into_person);
+            members.extend(people.into_iter().map(|person| (person.id, person.login)));
+            nulls += n;
+            if next.is_none() {
+                let gap = Gap::by_count(members.len(), total, nulls);
+                let gap = self.gap(&List::Members(team.id), gap, is_last)?;
+                return Ok(Some((members, gap)));
+            }
+            after = next;
+        }
+        Err(endless(&self.graphql).into())
+    }
+
+    fn members_page(
+        &self,
+        team: &TeamFacts,
+        after: Option<&str>,
+    ) -> Result<Option<wire::Page<wire::UserNode>>, Trouble> {
+        let vars = json!({ "id": team.node_id, "after": after });
+        match self.told::<wire::TeamData>(queries::TEAM_MEMBERS, vars, "node")? {
+            Told::Data(data) => {
+                Ok(data.node.filter(|node| node.database_id == team.id).map(|node| node.members))
+            }
+            Told::Nothing => Ok(None),
+            Told::TooMuch(trouble) | Told::Forbidden(_, trouble) => Err(trouble),
+        }
+    }
+
+    fn all_people(&self, org: &Login, verified: bool) -> Result<Option<(People, Option<Gap>)>, Trouble> {
+        let mut size = PEOPLE_A_PAGE;
+        let may_be_left_out = Sources { saml: false, verified, public: true };
+        settled(|is_last| {
+            let (mut people, mut total, mut nulls) = (People::new(), None, 0);
+            let query = || {
+                let public = !self.no_public.load(Ordering::Relaxed);
+                Some(queries::people(public, verified && !self.no_verified.load(Ordering::Relaxed)))
+            };
+            let seen = self.list(org, &mut size, query, may_be_left_out, |part: wire::PeoplePart| {
+                let page = part.members_with_role;
+                total = page.total_count;
+                let next = self.after(&page, None)?;
+                let (read, n) = page.read(wire::PersonNode::into_parts);
+                nulls += n;
+                let person = |login, claims| GithubPerson { login, bot: false, claims };
+                people.extend(read.into_iter().map(|(id, login, claims)| (id, person(login, claims))));
+                Ok(next)
+            })?;
+            if !seen {
+                return Ok(None);
+            }
+            let gap = self.gap(&List::People, Gap::by_count(people.len(), total, nulls), is_last)?;
+            Ok(Some((people, gap)))
+        })
+    }
+
+    /// The addresses in linked identities. They are held against no count: one that is missing leaves a person without
+    /// an address, and nobody absent. One that nobody has claimed is no gap, one that is null may be anybody's.
+    fn all_identities(&self, org: &Login) -> Result<Option<(Identities, Option<Gap>)>, Trouble> {
+        let mut size = PEOPLE_A_PAGE;
+        let may_be_left_out = Sources { saml: true, ..Sources::NONE };
+        settled(|_| {
+            let (mut identities, mut shown, mut nulls) = (Identities::new(), 0, 0);
+            let query = || (!self.no_saml.load(Ordering::Relaxed)).then(|| queries::IDENTITIES.to_string());
+            let seen = self.list(org, &mut size, query, may_be_left_out, |part: wire::IdentitiesPart| {
+                let Some(provider) = part.saml_identity_provider else { return Ok(None) };
+                let next = self.after(&provider.external_identities, None)?;
+                let (nodes, n) = provider.external_identities.read(Some::<Value>);
+                shown += nodes.len();
+                nulls += n;
+                for (id, addresses) in nodes.iter().filter_map(wire::identity) {
+                    identities.entry(id).or_default().extend(addresses);
+                }
+                Ok(next)
+            })?;
+            Ok(seen.then_some((identities, Gap::by_nulls(shown, nulls))))
+        })
+    }
+
+    /// Hands the pages of a list of the organisation to `take`, which gives the next page's cursor; `false` if the
+    /// organisation is not to be seen. A page that is too much for GitHub is asked for again by half, and so is the rest
+    /// of the list; a source that may not be seen is left out if it is one that may be. No query: nothing to ask.
+    fn list<T: DeserializeOwned>(
+        &self,
+        org: &Login,
+        size: &mut u32,
+        query: impl Fn() -> Option<String>,
+        may_be_left_out: Sources,
+        mut take: impl FnMut(T) -> Result<Option<String>, Unread>,
+    ) -> Result<bool, Unread> {
+        let mut after: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let Some(query) = query() else { return Ok(true) };
+            let vars = json!({ "org": org, "first": *size, "after": after });
+            match self.told::<wire::OrgData<T>>(&query, vars, "organization")? {
+                Told::Nothing | Told::Data(wire::OrgData { organization: None }) => return Ok(false),
+                Told::Data(wire::OrgData { organization: Some(part) }) => match take(part)? {
+                    next @ Some(_) if next == after => return Err(leads_to_itself(&self.graphql).into()),
+                    Some(next) => after = Some(next),
+                    None => return Ok(true),
+                },
+                Told::TooMuch(trouble) if *size == 1 => return Err(trouble.into()),
+                Told::TooMuch(trouble) => {
+                    *size /= 2;
+                    log::info!("{trouble}; asking for {size} at once");
+                }
+                Told::Forbidden(forbidden, trouble) => {
+                    if !self.leave_out(&forbidden, may_be_left_out) {
+                        return Err(trouble.into());
+                    }
+                }
+            }
+        }
+        Err(endless(&self.graphql).into())
+    }
+
+    /// One query. `root` is the field that names the thing asked for.
+    fn told<T: DeserializeOwned>(&self, query: &str, vars: Value, root: &str) -> Result<Told<T>, Trouble> {
+        let reply = self.post(query, vars);
+        match reply.verdict {
+            Verdict::Done => {}
+            Verdict::Unknown(_) if reply.is_late() => return Ok(Told::TooMuch(reply.into_trouble())),
+            // The route itself is missing: a server without GraphQL.
+            Verdict::Missing => return Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() }),
+            _ => return Err(reply.into_trouble()),
+        }
+        if let Some(data) = wire::data(&reply.answer.body) {
+            return Ok(Told::Data(data));
+        }
+        match outcome(&reply.answer.body) {
+            Outcome::NotFound if wire::is_null(&reply.answer.body, root) => Ok(Told::Nothing),
+            Outcome::NotFound => match wire::data_with_holes(&reply.answer.body) {
+                Some(data) => Ok(Told::Data(data)),
+                None => Err(graphql_trouble(reply, Outcome::NotFound)),
+            },
+            Outcome::TooMuch(why) => Ok(Told::TooMuch(graphql_trouble(reply, Outcome::TooMuch(why)))),
+            Outcome::Forbidden(forbidden) => {
+                let trouble = graphql_trouble(reply, Outcome::Forbidden(forbidden.clone()));
+                Ok(Told::Forbidden(forbidden, trouble))
+            }
+            Outcome::Data(_) => {
+                Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())))
+            }
+            other => Err(graphql_trouble(reply, other)),
+        }
+    }
+
+    /// What a list lacks. What may have changed while it was read is read once more before that is believed.
+    pub(super) fn gap(&self, list: &List, gap: Option<Gap>, is_last: bool) -> Result<Option<Gap>, Unread> {
+        match gap {
+            Some(gap) if gap.is_shift() && !is_last => {
+                Err(Unread::Shifted(self.odd(format!("{list}: {gap}; they change while they are read"))))
+            }
+            gap => Ok(gap),
+        }
+    }
+
+    /// Answers that are fine one by one and wrong together.
+    fn odd(&self, why: String) -> Trouble {
+        let exchange = Exchange { call: format!("POST {}", self.graphql), answer: why.clone() };
+        Trouble::new(TroubleKind::Unknown, why, exchange)
+    }
+}
+
+/// Reads once more what shifted while it was read. `read` is told whether what it finds then counts as it is.
+pub(super) fn settled<T>(mut read: impl FnMut(bool) -> Result<T, Unread>) -> Result<T, Trouble> {
+    let read = match read(false) {
+        Err(Unread::Shifted(trouble)) => {
+            log::info!("{trouble}; reading it again");
+            read(true)
+        }
+        read => read,
+    };
+    read.map_err(|unread| match unread {
+        Unread::Shifted(trouble) | Unread::Failed(trouble) => trouble,
+    })
+}
+
+fn joined<T>(thread: io::Result<ScopedJoinHandle<'_, Result<T, Trouble>>>) -> Result<T, Trouble> {
+    match thread.map(ScopedJoinHandle::join) {
+        Ok(Ok(read)) => read,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(error) => {
+            let why = format!("no thread to read with: {error}");
+            let exchange = Exchange { call: "no call".into(), answer: why.clone() };
+            Err(Trouble::new(TroubleKind::Unknown, why, exchange))
+        }
+    }
+}
+
+fn kept<T>(read: Result<Option<T>, Trouble>, troubles: &mut Vec<Trouble>) -> Option<T> {
+    read.unwrap_or_else(|trouble| {
+        troubles.push(trouble);
+        None
+    })
+}
+
+/// Makes one value of the three lists. Whoever is in a team is somebody, also if the list of people lacks them.
+fn together(
+    teams: Teams,
+    (mut people, no_people): (People, Option<Gap>),
+    (identities, no_identities): (Identities, Option<Gap>),
+) -> GithubSnapshot {
+    for (id, mut addresses) in identities {
+        if let Some(person) = people.get_mut(&id) {
+            addresses.sort();
+            addresses.dedup();
+            person.claims.saml = addresses;
+        }
+    }
+    let Teams { sees_secret, teams, logins, mut gaps } = teams;
+    gaps.note(List::People, no_people);
+    gaps.note(List::Identities, no_identities);
+    add_team_people(&mut people, logins, &mut gaps);
+    // A tree that grew in order is half empty; one that is made at once is full.
+    let people = people.into_iter().collect();
+    GithubSnapshot { teams: teams.into_values().collect(), people, sees_secret, tells_public: false, gaps }
+}
+
+/// Adds those of whom the teams alone tell.
+pub(super) fn add_team_people(people: &mut People, logins: BTreeMap<GithubUserId, Login>, gaps: &mut Gaps) {
+    for (id, login) in logins {
+        let new = || GithubPerson { login, bot: false, claims: Claims::default() };
+        let n = people.len();
+        people.entry(id).or_insert_with(new);
+        if people.len() > n && gaps.lists.contains_key(&List::People) {
+            gaps.unlisted.insert(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(why: &str) -> Trouble {
+        let exchange = Exchange { call: String::new(), answer: String::new() };
+        Trouble::new(TroubleKind::Unknown, why.into(), exchange)
+    }
+
+    #[test]
+    fn what_shifted_is_read_once_more_and_what_failed_is_not() {
+        let shifted = || Err(Unread::Shifted(trouble("shifted")));
+        let mut answers = vec![Ok(7), shifted()];
+        assert_eq!(settled(|_| answers.pop().unwrap()).unwrap(), 7);
+        let mut answers: Vec<Result<i32, _>> = vec![Ok(7), shifted(), shifted()];
+        assert_eq!(settled(|_| answers.pop().unwrap()).unwrap_err().why, "shifted");
+        assert_eq!(answers.len(), 1);
+        let mut answers: Vec<Result<i32, _>> = vec![Ok(7), Err(Unread::Failed(trouble("failed")))];
+        assert_eq!(settled(|_| answers.pop().unwrap()).unwrap_err().why, "failed");
+        assert_eq!(answers.len(), 1);
+    }
+
+    #[test]
+    fn everybody_in_a_team_is_somebody_and_identities_belong_to_people() {
+        let person =
+            |login: &str| GithubPerson { login: login.into(), bot: false, claims: Claims::default() };
+        let people = People::from([(GithubUserId(1), person("ana"))]);
+        let teams = Teams {
+            logins: BTreeMap::from([(GithubUserId(1), "ana".into()), (GithubUserId(2), "bo".into())]),
+            ..Teams::default()
+        };
+        let addresses = || vec!["b@x".to_string(), "a@x".into(), "b@x".into()];
+        let identities = Identities::from([(GithubUserId(1), addresses()), (GithubUserId(2), addresses())]);
+        let snapshot = together(teams, (people, None), (identities, None));
+        assert_eq!(snapshot.people[&GithubUserId(1)].claims.saml, ["a@x", "b@x"]);
+        assert_eq!(snapshot.people[&GithubUserId(2)], person("bo"));
+        assert_eq!(snapshot.people.len(), 2);
+    }
+}

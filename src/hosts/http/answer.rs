@@ -1,0 +1,311 @@
+//! One HTTP answer, reduced to what the mirror reads of it. Pure.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::window::Told;
+use crate::clock::{self, Timestamp};
+use crate::text;
+
+/// A whole answer: its body was read to the end.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers that matter.
+    pub headers: Headers,
+    /// The body, at most [`super::BODY_LIMIT`] bytes.
+    pub body: Vec<u8>,
+}
+
+/// The headers that matter. What is absent or unreadable is `None`.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    /// The body claims to be JSON.
+    pub json: bool,
+    /// `Retry-After` in seconds.
+    pub retry_after: Option<u64>,
+    /// How many calls are left in this window: `X-RateLimit-Remaining` or `X-Sentry-Rate-Limit-Remaining`.
+    pub remaining: Option<u64>,
+    /// How many calls a window has.
+    pub limit: Option<u64>,
+    /// How many calls more might be under way at this moment: `X-Sentry-Rate-Limit-ConcurrentRemaining`, of which a 429 says
+    /// `None` and means none.
+    pub concurrent_remaining: Option<usize>,
+    /// When the next window begins, in seconds since 1970.
+    pub reset: Option<u64>,
+    /// `Date`.
+    pub date: Option<Timestamp>,
+    /// `Link`, with the pages before and after: all lines of it, joined with commas, as one line would have them.
+    pub link: Option<String>,
+    /// `Location` of a redirect.
+    pub location: Option<String>,
+    /// `X-GitHub-SSO`: on a refusal, the token must be authorised for the organisation; where, it may tell.
+    pub sso: Option<String>,
+    /// `X-OAuth-Scopes`: what a classic token may do; other kinds have no such header.
+    pub oauth_scopes: Option<String>,
+    /// `X-Accepted-GitHub-Permissions`: what the call would need.
+    pub accepted_permissions: Option<String>,
+    /// `github-authentication-token-expiration`.
+    pub token_expires: Option<String>,
+    /// `WWW-Authenticate` of a refusal for want of a scope: those of which any one would have been enough.
+    pub sufficient_scopes: Vec<String>,
+    /// `X-Sentry-Proxy-URL`: where sentry.io passed the call on to, the address of the organisation's region.
+    pub passed_on_to: Option<String>,
+    /// `X-Sentry-Deprecation-Date`: since when, or from when on, a call is not answered any more.
+    pub retired_since: Option<String>,
+    /// `X-Sentry-Replacement-Endpoint`: what to call instead.
+    pub replacement: Option<String>,
+    /// A header that only GitHub's own servers send is there.
+    pub is_githubs: bool,
+}
+
+impl Headers {
+    /// Picks what matters out of all headers.
+    pub fn pick<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut headers = Self::default();
+        for (name, value) in all {
+            match name.to_ascii_lowercase().as_str() {
+                "content-type" => headers.json = is_json(value),
+                "retry-after" => headers.retry_after = value.trim().parse().ok(),
+                "x-ratelimit-remaining" | "x-sentry-rate-limit-remaining" => {
+                    headers.remaining = value.trim().parse().ok();
+                }
+                "x-ratelimit-limit" | "x-sentry-rate-limit-limit" => {
+                    headers.limit = value.trim().parse().ok()
+                }
+                "x-sentry-rate-limit-concurrentremaining" => {
+                    headers.concurrent_remaining = Some(value.trim().parse().unwrap_or(0));
+                }
+                "x-ratelimit-reset" | "x-sentry-rate-limit-reset" => {
+                    headers.reset = value.trim().parse().ok()
+                }
+                "date" => headers.date = clock::parse_http_date(value),
+                "link" => match &mut headers.link {
+                    Some(lines) => lines.extend([", ", value]),
+                    lines => *lines = Some(value.into()),
+                },
+                "location" => headers.location = Some(value.into()),
+                "x-github-sso" => headers.sso = Some(value.into()),
+                "x-oauth-scopes" => headers.oauth_scopes = Some(value.into()),
+                "x-accepted-github-permissions" => headers.accepted_permissions = Some(value.into()),
+                "github-authentication-token-expiration" => headers.token_expires = Some(value.into()),
+                "www-authenticate" => headers.sufficient_scopes.extend(insufficient_scope(value)),
+                "x-sentry-proxy-url" => headers.passed_on_to = Some(value.into()),
+                "x-sentry-deprecation-date" => headers.retired_since = Some(value.into()),
+                "x-sentry-replacement-endpoint" => headers.replacement = Some(value.into()),
+                "x-github-request-id" | "x-github-media-type" => headers.is_githubs = true,
+                _ => {}
+            }
+        }
+        headers
+    }
+
+    /// What they say of the rate, if it is all there.
+    pub fn told(&self) -> Option<Told> {
+        Some(Told { limit: self.limit?, remaining: self.remaining?, reset: self.reset? })
+    }
+
+    /// Seconds until the next rate-limit window by the server's own clock, or by ours if it sends no `Date`.
+    pub fn until_reset(&self, now: Timestamp) -> Option<u64> {
+        let there = self.date.unwrap_or(now);
+        self.reset.map(|reset| reset.saturating_sub(there.0 / 1000))
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || kind.ends_with("+json")
+}
+
+/// The scopes in `Bearer error="insufficient_scope", scope="a b"`; none in any other challenge.
+fn insufficient_scope(challenge: &str) -> Vec<String> {
+    let params = challenge.split(',').filter_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        // The scheme stands before the first name.
+        Some((name.split_whitespace().next_back()?, value.trim().trim_matches('"')))
+    });
+    let params: Vec<_> = params.collect();
+    let value = |wanted: &str| {
+        params.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+    };
+    match (value("error"), value("scope")) {
+        (Some("insufficient_scope"), Some(scopes)) => scopes.split_whitespace().map(String::from).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl Answer {
+    /// The body, if it claims to be JSON and is.
+    pub fn json(&self) -> Option<serde_json::Value> {
+        self.headers.json.then(|| serde_json::from_slice(&self.body).ok())?
+    }
+
+    /// Whether the body is a JSON object with this field.
+    pub fn names(&self, field: &str) -> bool {
+        self.json().is_some_and(|body| body.get(field).is_some())
+    }
+
+    /// The code that Sentry gives some refusals: `{"detail": {"code": …}}`.
+    pub fn code(&self) -> Option<String> {
+        Some(self.json()?.pointer("/detail/code")?.as_str()?.into())
+    }
+
+    /// Whether it sends whoever asked somewhere else.
+    pub fn is_redirect(&self) -> bool {
+        (300..400).contains(&self.status)
+    }
+
+    /// Where to, in quotes.
+    pub fn redirects_to(&self) -> String {
+        text::Quoted(self.headers.location.as_deref().unwrap_or("nowhere")).to_string()
+    }
+
+    /// Tells a body from another one, as one page from the next.
+    pub fn sum(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.body.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// What the body says, on one line of at most 200 characters: the message of a JSON error in any of the forms that
+    /// the two APIs use, else the beginning of the text.
+    pub fn said(&self) -> String {
+        let text = match serde_json::from_slice(&self.body) {
+            Ok(value) => message(&value).unwrap_or_else(|| value.to_string()),
+            Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
+        };
+        let text = if text.trim_start().starts_with('<') { without_tags(&text) } else { text };
+        let words: Vec<_> = text.split_whitespace().collect();
+        text::plain(&words.join(" "), 200)
+    }
+
+    /// Status and message: `403 "You do not have permission…"`.
+    pub fn brief(&self) -> String {
+        match self.said() {
+            said if said.is_empty() => self.status.to_string(),
+            said => format!("{} {}", self.status, text::Quoted(&said)),
+        }
+    }
+}
+
+/// What a page of HTML shows, roughly: proxies and login walls answer so.
+fn without_tags(page: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    // The title says the same again.
+    let body = page.find("<body").or_else(|| page.find("<BODY")).unwrap_or(0);
+    for c in page[body..].chars() {
+        match c {
+            '<' => inside = true,
+            '>' if inside => {
+                inside = false;
+                text.push(' ');
+            }
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// The readable part of an error body: `{"detail": text}`, `{"message": text}`, `{field: [texts]}`, a bare string or list.
+fn message(body: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match body {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => items.first().and_then(message),
+        Value::Object(fields) => {
+            let whole = ["detail", "message", "info"].iter().find_map(|name| match fields.get(*name)? {
+                Value::String(text) => Some(text.as_str()),
+                // `{"code": …, "message": …}`
+                detail => detail.get("message")?.as_str(),
+            });
+            match whole {
+                Some(text) => Some(text.into()),
+                None => {
+                    let (name, value) = fields.iter().next()?;
+                    Some(format!("{name}: {}", message(value)?))
+                }
+            }
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: &str) -> Answer {
+        Answer { status: 400, body: body.into(), ..Answer::default() }
+    }
+
+    #[test]
+    fn error_bodies_of_every_form_are_read() {
+        for (body, said) in [
+            (r#"{"detail":"no"}"#, "no"),
+            ("<html><head><title>503</title></head>\n<body>Back soon.<hr></body></html>", "Back soon."),
+            ("<never closed", ""),
+            (r#"{"message":"Not Found","documentation_url":"x"}"#, "Not Found"),
+            (r#"{"slug":["bad slug"]}"#, "slug: bad slug"),
+            (r#"{"non_field_errors":["a"],"detail":"b"}"#, "b"),
+            (r#"{"info":"route"}"#, "route"),
+            (
+                r#"{"detail":{"code":"sso-required","message":"Must login via SSO","extra":{"loginUrl":"/"}}}"#,
+                "Must login via SSO",
+            ),
+            (r#""bare string""#, "bare string"),
+            (r#"["list"]"#, "list"),
+            ("<html>\n  x\u{1b}[1m</html>", "x[1m"),
+            ("", ""),
+            ("{}", "{}"),
+        ] {
+            assert_eq!(answer(body).said(), said, "{body}");
+        }
+        assert_eq!(answer("").brief(), "400");
+    }
+
+    #[test]
+    fn long_bodies_are_cut() {
+        assert_eq!(answer(&"x".repeat(100_000)).said().len(), 200);
+    }
+
+    #[test]
+    fn a_challenge_names_the_scopes_that_would_be_enough() {
+        for (challenge, scopes) in [
+            (
+                r#"Bearer error="insufficient_scope", scope="org:read team:write""#,
+                &["org:read", "team:write"][..],
+            ),
+            (r#"bearer realm="api", scope="a",ERROR=insufficient_scope"#, &["a"]),
+            (r#"Bearer error="invalid_token", scope="a""#, &[]),
+            (r#"Bearer error="insufficient_scope""#, &[]),
+            (r#"xBasic realm="api""#, &[]),
+            ("=,==, =", &[]),
+            ("", &[]),
+        ] {
+            let headers = Headers::pick([("www-authenticate", challenge)].into_iter());
+            assert_eq!(headers.sufficient_scopes, scopes, "{challenge}");
+        }
+    }
+
+    #[test]
+    fn headers_are_read_without_case() {
+        let headers = Headers::pick(
+            [
+                ("Content-Type", "application/vnd.github+json; charset=utf-8"),
+                ("X-SENTRY-RATE-LIMIT-REMAINING", "3"),
+                ("x-sentry-rate-limit-reset", "1795470999"),
+                ("Date", "Mon, 23 Nov 2026 21:56:37 GMT"),
+                ("Retry-After", "soon"),
+                ("Link", "<a>; rel=next"),
+                ("link", "</a.css>; rel=preload"),
+            ]
+            .into_iter(),
+        );
+        assert!(headers.json);
+        assert_eq!(headers.link.as_deref(), Some("<a>; rel=next, </a.css>; rel=preload"));
+        assert_eq!((headers.remaining, headers.retry_after), (Some(3), None));
+        assert_eq!(headers.until_reset(Timestamp(0)), Some(2));
+    }
+}

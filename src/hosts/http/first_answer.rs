@@ -1,0 +1,73 @@
+//! Whether a host has ever answered as the API that it is taken for.
+//!
+//! A wrong base address is answered too: by a page, by a login wall, by another program. Until the API itself has said
+//! something, nobody knows that the address is right. One such answer is enough: what fails later is an outage.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::Reply;
+use crate::hosts::http::verdict::{is_of_the_api, Asked, Verdict};
+
+/// What the first calls were answered.
+#[derive(Debug, Default)]
+pub struct FirstAnswer(Mutex<Heard>);
+
+/// What is known of the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing has come back yet.
+    #[default]
+    Nothing,
+    /// The last call was not answered at all; why.
+    Silence(String),
+    /// Something that is not the API answered; what it said.
+    Another(String),
+    /// The API has answered.
+    TheApi,
+}
+
+impl Heard {
+    /// What one reply says of its author.
+    pub(super) fn of(asked: Asked, reply: &Reply) -> Self {
+        let said = &reply.exchange.answer;
+        match (reply.answer.status, &reply.verdict) {
+            (0, _) => Heard::Silence(said.clone()),
+            (_, verdict) if is_of_the_api(asked, verdict, &reply.answer) => Heard::TheApi,
+            (_, Verdict::Unknown(why) | Verdict::Refused(why)) => Heard::Another(why.clone()),
+            _ => Heard::Another(said.clone()),
+        }
+    }
+}
+
+impl FirstAnswer {
+    /// A call has come back.
+    pub fn learn(&self, heard: Heard) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != Heard::TheApi {
+            *known = heard;
+        }
+    }
+
+    /// What is known.
+    pub fn heard(&self) -> Heard {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_api_has_said_once_no_outage_takes_back() {
+        let first = FirstAnswer::default();
+        assert_eq!(first.heard(), Heard::Nothing);
+        for heard in [Heard::Silence("refused".into()), Heard::Another("a page".into()), Heard::TheApi] {
+            first.learn(heard.clone());
+            assert_eq!(first.heard(), heard);
+        }
+        first.learn(Heard::Silence("down".into()));
+        first.learn(Heard::Another("503".into()));
+        assert_eq!(first.heard(), Heard::TheApi);
+    }
+}

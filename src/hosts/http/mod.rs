@@ -1,0 +1,578 @@
+//! The one place that speaks HTTP to GitHub and Sentry: agent, timeouts, pace, verdict.
+//!
+//! It never follows a redirect (a token would travel, and a DELETE would turn into a GET), never repeats a call that may
+//! have changed something and whose outcome is unknown, and never holds a token in anything that can be printed. A GET
+//! that met a kept connection at the moment when the other side closed it is asked once more, on a fresh one.
+
+pub mod answer;
+pub mod at_once;
+pub mod first_answer;
+pub mod graphql;
+pub mod link;
+pub mod pace;
+pub mod proxies;
+pub mod redirect;
+pub mod refusal;
+pub mod retired;
+pub mod tally;
+pub mod tls;
+mod trouble;
+pub mod verdict;
+pub mod window;
+
+use std::fmt;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use ureq::http;
+use ureq::tls::TlsConfig;
+use ureq::Agent;
+
+use crate::clock::Timestamp;
+use crate::config::secret::Secret;
+use crate::config::values::BaseUrl;
+use crate::store::failpoint;
+use answer::{Answer, Headers};
+use at_once::AtOnce;
+use first_answer::{FirstAnswer, Heard};
+use pace::{Health, Method, Pace};
+use refusal::{Policy, Refusal};
+use retired::RetiredCalls;
+use tally::Tally;
+pub use trouble::{Trouble, TroubleKind};
+use verdict::{Asked, Verdict};
+
+/// Larger answers do not exist: a page of 100 Sentry members is some 120 KB, a GraphQL page of 50 teams some 2 MB.
+pub const BODY_LIMIT: u64 = 16 << 20;
+/// Establishing a connection, TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// From the request's end to the answer's head. GitHub gives up on itself after 10 s.
+const ANSWER: Duration = Duration::from_secs(20);
+/// A whole call.
+const CALL: Duration = Duration::from_secs(30);
+/// Waits up to this long happen within the call; longer ones are the job's business, which is put aside.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many rate limits one call bears before its job is put aside.
+const TRIES: u32 = 10;
+/// When something is asked again that failed alone, while everything else goes on.
+pub const POSTPONED: Duration = Duration::from_secs(300);
+
+/// How an exchange in which the client panicked tells itself.
+const PANICKED: &str = "an internal error, as for want of a thread: see the log";
+/// How an exchange without an answer in time tells itself.
+const LATE: &str = "no answer in time";
+
+/// One of the two hosts.
+pub struct Upstream {
+    name: &'static str,
+    base: BaseUrl,
+    agent: Agent,
+    authorization: RwLock<Secret>,
+    /// How often the token was replaced.
+    replaced: AtomicU64,
+    headers: &'static [(&'static str, &'static str)],
+    pace: Mutex<Pace>,
+    at_once: Arc<AtOnce>,
+    retired: Arc<RetiredCalls>,
+    first: Arc<FirstAnswer>,
+    stopping: Condvar,
+    stopped: AtomicBool,
+    tally: Mutex<Tally>,
+    /// A connection that was good may be kept: the last call was answered.
+    keeps: AtomicBool,
+    token_expires: Mutex<Option<String>>,
+}
+
+/// Which connection a call goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// A kept one, or a new one if there is none.
+    Any,
+    /// A new one.
+    Fresh,
+}
+
+/// One call: method, path behind host and port (with its query), body.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Begins with a slash; every foreign part is percent-encoded.
+    pub path: String,
+    /// JSON.
+    pub body: Option<serde_json::Value>,
+}
+
+impl Request {
+    /// A GET.
+    pub fn get(path: String) -> Self {
+        Self { method: Method::Get, path, body: None }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.name(), self.path)
+    }
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Reply {
+    /// What it means.
+    pub verdict: Verdict,
+    /// The answer; empty, with status 0, if there was none.
+    pub answer: Answer,
+    /// For the audit log.
+    pub exchange: Exchange,
+}
+
+/// A call and its answer in a few words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// `POST /api/0/…`.
+    pub call: String,
+    /// `201`, or why there is no answer.
+    pub answer: String,
+}
+
+impl Upstream {
+    /// A client of one host. The token and `headers` go with every call. `classes`: how the host calls reads, and what it
+    /// counts apart from them.
+    pub fn new(
+        name: &'static str,
+        classes: [&'static str; tally::N_CLASSES],
+        base: &BaseUrl,
+        token: &Secret,
+        headers: &'static [(&'static str, &'static str)],
+        way: &tls::Way,
+    ) -> Self {
+        let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
+        let config = Agent::config_builder()
+            // The headers of a 429 are lost otherwise.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .https_only(base.is_https())
+            .tls_config(tls)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWER))
+            .timeout_global(Some(CALL))
+            .max_idle_connections(64)
+            .max_idle_connections_per_host(64)
+            .user_agent(concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION")));
+        // Always said: the client would look at the environment by itself otherwise.
+        let config = config.proxy(way.proxies.for_client(base));
+        Self {
+            name,
+            base: base.clone(),
+            agent: config.build().into(),
+            authorization: RwLock::new(bearer(token)),
+            replaced: AtomicU64::new(0),
+            headers,
+            pace: Mutex::default(),
+            at_once: Arc::default(),
+            retired: Arc::default(),
+            first: Arc::default(),
+            stopping: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            tally: Mutex::new(Tally::new(classes)),
+            keeps: AtomicBool::new(false),
+            token_expires: Mutex::default(),
+        }
+    }
+
+    /// The same host and token, with the same connections and a pace of its own: for one look that must not wait for
+    /// what was refused before, nor change how the host is seen by others.
+    pub fn afresh(&self) -> Self {
+        Self {
+            name: self.name,
+            base: self.base.clone(),
+            agent: self.agent.clone(),
+            authorization: RwLock::new(self.authorization()),
+            headers: self.headers,
+            pace: Mutex::default(),
+            at_once: self.at_once.clone(),
+            retired: self.retired.clone(),
+            first: self.first.clone(),
+            stopping: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            tally: Mutex::new(self.tally()),
+            keeps: AtomicBool::new(self.keeps.load(Ordering::Relaxed)),
+            token_expires: Mutex::new(self.token_expires()),
+            replaced: AtomicU64::new(0),
+        }
+    }
+
+    /// The same API at another address, asked by somebody without a token.
+    pub fn without_token(&self, base: &BaseUrl) -> Self {
+        let authorization = RwLock::new(Secret::new(String::new()));
+        Self { base: base.clone(), authorization, first: Arc::default(), ..self.afresh() }
+    }
+
+    /// Whether the token begins like this: its kind is told by its first letters.
+    pub fn token_begins(&self, with: &str) -> bool {
+        self.authorization().expose().strip_prefix("Bearer ").is_some_and(|token| token.starts_with(with))
+    }
+
+    fn authorization(&self) -> Secret {
+        self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks, waiting for the host's pace. Rate limits that name a short wait are waited for and asked again: they
+    /// say that nothing was carried out.
+    pub fn ask(&self, asked: Asked, request: &Request) -> Reply {
+        let (mut tries, mut line) = (0, Line::Any);
+        loop {
+            let Some(place) = self.at_once.take() else { return self.not_asked(request, Duration::ZERO) };
+            let wait = self.pace().turn(request.method, Instant::now());
+            // Nobody keeps a place who only waits.
+            let place = Some(place).filter(|_| wait.is_zero());
+            if wait > PATIENCE || (!wait.is_zero() && !self.sleep(wait)) {
+                return self.not_asked(request, wait);
+            }
+            if !wait.is_zero() {
+                continue;
+            }
+            let replaced = self.replaced.load(Ordering::Acquire);
+            let (reply, was_closed) = self.call(asked, request, line);
+            drop(place);
+            self.at_once.learn(reply.answer.headers.concurrent_remaining);
+            // Whoever keeps connections closes them at some time, which may be this very moment: no sign of an outage.
+            let was_kept = line == Line::Any && self.keeps.load(Ordering::Relaxed);
+            if was_closed && was_kept && request.method == Method::Get {
+                self.pace().came_back(request.method, None, None, Instant::now());
+                line = Line::Fresh;
+                continue;
+            }
+            self.keeps.store(reply.answer.status != 0, Ordering::Relaxed);
+            let is_of_old_token = replaced != self.replaced.load(Ordering::Acquire);
+            if is_of_old_token && matches!(reply.verdict, Verdict::Refused(_)) {
+                // It says nothing of the new one, and nothing was carried out.
+                continue;
+            }
+            self.learn(asked, request, &reply);
+            tries += 1;
+            match reply.verdict {
+                Verdict::Wait(wait) if wait <= PATIENCE && tries < TRIES => {}
+                _ => return reply,
+            }
+        }
+    }
+
+    /// How long nothing can be asked of this host.
+    pub fn paused_for(&self) -> Option<Duration> {
+        self.pace().paused_for(Instant::now())
+    }
+
+    /// How the host is feeling.
+    pub fn health(&self) -> Health {
+        self.pace().health()
+    }
+
+    /// Whether it has answered as the API that it is taken for, since the start.
+    pub fn heard(&self) -> Heard {
+        self.first.heard()
+    }
+
+    /// Where it is.
+    pub fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// The host's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it was asked and how it answered, since start.
+    pub fn tally(&self) -> Tally {
+        *self.lock_tally()
+    }
+
+    fn lock_tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the token expires, as the host last said.
+    pub fn token_expires(&self) -> Option<String> {
+        self.token_expires.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Treats the token as refused: a call told so in a way that one answer alone does not show.
+    pub fn refuse(&self, why: &str) {
+        if self.pace().refused(why, Instant::now()) {
+            log::error!("{}: {why}", self.name);
+        }
+    }
+
+    /// The same for what changes more seldom than a token, and is tried again after this time.
+    pub fn refuse_for(&self, why: &str, pause: Duration) {
+        if self.pace().refused_for(why, pause, Instant::now()) {
+            log::error!("{}: {why}", self.name);
+        }
+    }
+
+    /// The calls that the host says it is retiring, a sentence each.
+    pub fn retired(&self) -> Vec<String> {
+        self.retired.all()
+    }
+
+    /// Calls go with this token from now on. Returns whether it is another one: what was said of the old one is
+    /// forgotten then.
+    pub fn set_token(&self, token: &Secret) -> bool {
+        let fresh = bearer(token);
+        let mut authorization = self.authorization.write().unwrap_or_else(PoisonError::into_inner);
+        if *authorization == fresh {
+            return false;
+        }
+        *authorization = fresh;
+        self.replaced.fetch_add(1, Ordering::Release);
+        drop(authorization);
+        *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.pace().forget_token();
+        self.lock_tally().forget_budgets();
+        true
+    }
+
+    /// Wakes everybody who waits for the pace; no call is made from then on.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        drop(self.pace());
+        self.stopping.notify_all();
+        self.at_once.stop();
+    }
+
+    /// Cuts the calls that are under way: the end of the time to stop.
+    pub fn cut(&self) {
+        self.agent.clone().shutdown();
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps; `false` if the process stops meanwhile.
+    fn sleep(&self, wait: Duration) -> bool {
+        let stopped = || self.stopped.load(Ordering::Relaxed);
+        let _ = self.stopping.wait_timeout_while(self.pace(), wait, |_| !stopped());
+        !stopped()
+    }
+
+    fn not_asked(&self, request: &Request, wait: Duration) -> Reply {
+        let why = match self.health() {
+            Health::Well => "waiting for the rate limit".to_string(),
+            Health::Down(why) | Health::Refused(why) => format!("waiting: {why}"),
+        };
+        Reply {
+            verdict: Verdict::Wait(wait.max(Duration::from_millis(200))),
+            answer: Answer::default(),
+            exchange: Exchange { call: request.to_string(), answer: why },
+        }
+    }
+
+    /// One call, and whether the other side closed the connection before its answer was whole.
+    fn call(&self, asked: Asked, request: &Request, line: Line) -> (Reply, bool) {
+        self.lock_tally().ask(asked);
+        let began = Instant::now();
+        failpoint::pass("before a call");
+        let mut was_closed = false;
+        // The client starts a thread to look up the host, and panics where none can be had: that is no answer either.
+        let sent = catch_unwind(AssertUnwindSafe(|| self.send(request, line)))
+            .unwrap_or_else(|_| Err(std::io::Error::other(PANICKED).into()));
+        let (verdict, answer, said) = match sent {
+            Ok(answer) => {
+                let verdict = verdict::judge(asked, &answer, Timestamp::now());
+                let said = if answer.status < 300 { answer.status.to_string() } else { answer.brief() };
+                (verdict, answer, said)
+            }
+            Err(error) => {
+                was_closed = is_closing(&error);
+                let (verdict, said) = no_answer(&error);
+                (verdict, Answer::default(), said)
+            }
+        };
+        failpoint::pass("after a call");
+        let exchange = Exchange { call: request.to_string(), answer: said };
+        let Exchange { call, answer: said } = &exchange;
+        log::debug!("{}: {call} -> {said} in {} ms", self.name, began.elapsed().as_millis());
+        (Reply { verdict, answer, exchange }, was_closed)
+    }
+
+    fn send(&self, request: &Request, line: Line) -> Result<Answer, ureq::Error> {
+        let body = request.body.as_ref().map(serde_json::to_vec).transpose().map_err(std::io::Error::from)?;
+        let uri = format!("{}{}", self.base.origin(), request.path);
+        let mut builder = http::Request::builder().method(request.method.name()).uri(uri);
+        let authorization = self.authorization();
+        if !authorization.expose().is_empty() {
+            builder = builder.header("authorization", authorization.expose());
+        }
+        for (name, value) in self.headers {
+            builder = builder.header(*name, *value);
+        }
+        if body.is_some() {
+            builder = builder.header("content-type", "application/json");
+        }
+        let mut response = match request.method {
+            Method::Get if line == Line::Fresh => {
+                let request = self.agent.configure_request(builder.body(())?);
+                self.agent.run(request.max_idle_age(Duration::ZERO).build())?
+            }
+            Method::Get | Method::Delete => self.agent.run(builder.body(())?)?,
+            // Sentry's POST that adds a member has no body.
+            Method::Post | Method::Put => self.agent.run(builder.body(body.unwrap_or_default())?)?,
+        };
+        // A header with an odd byte is not one that is not there.
+        let all = response.headers().iter();
+        let all: Vec<_> =
+            all.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+        let headers = Headers::pick(all.iter().map(|(name, value)| (*name, &**value)));
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(BODY_LIMIT).read_to_vec()?;
+        Ok(Answer { status, headers, body })
+    }
+
+    fn learn(&self, asked: Asked, request: &Request, reply: &Reply) {
+        let now = Instant::now();
+        let headers = &reply.answer.headers;
+        let told = told_of_the_token(&reply.verdict, headers);
+        self.first.learn(Heard::of(asked, reply));
+        self.lock_tally().learn(asked, &reply.verdict, told);
+        if let Some(expires) = &headers.token_expires {
+            *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());
+        }
+        if let Some(said) = self.retired.learn(request, headers) {
+            log::warn!("{}: {said}: look for a newer version of sentry-team-sync", self.name);
+        }
+        let (method, mut pace) = (request.method, self.pace());
+        pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
+        let is_used_up = headers.remaining == Some(0) && headers.told().is_none();
+        if is_used_up && headers.retry_after.is_none() {
+            let wait = headers.until_reset(Timestamp::now()).unwrap_or(1);
+            pace.hold(method, Duration::from_secs(wait), now);
+        }
+        match &reply.verdict {
+            Verdict::Wait(wait) => {
+                pace.well();
+                pace.overdrawn();
+                pace.hold(method, *wait, now);
+            }
+            Verdict::Unknown(why) => {
+                if pace.failed(why, now) {
+                    log::warn!("{}: down, deliveries wait: {why}", self.name);
+                }
+            }
+            Verdict::Refused(why) => {
+                if pace.refused(why, now) {
+                    log::error!("{}: {why}; deliveries wait until this is mended", self.name);
+                }
+            }
+            verdict => {
+                let is_over = match verdict {
+                    Verdict::Denied(_) | Verdict::Missing | Verdict::Nowhere | Verdict::Postponed(_) => {
+                        pace.answered()
+                    }
+                    _ => pace.well(),
+                };
+                if is_over {
+                    log::info!("{}: answers again", self.name);
+                }
+            }
+        }
+    }
+}
+
+/// What an answer says of the token's rate. One that refuses the token tells that of whoever has none (GitHub: 60 calls an
+/// hour by address), one that failed may not have come as far as to know, and where `Retry-After` names the wait, it
+/// counts: the window's reset may be an hour away.
+fn told_of_the_token(verdict: &Verdict, headers: &Headers) -> Option<window::Told> {
+    headers.told().filter(|_| match verdict {
+        Verdict::Refused(_) | Verdict::Unknown(_) => false,
+        Verdict::Wait(_) => headers.retry_after.is_none(),
+        _ => true,
+    })
+}
+
+fn bearer(token: &Secret) -> Secret {
+    Secret::new(format!("Bearer {}", token.expose()))
+}
+
+impl Reply {
+    /// Whose word a 403, 404 or 451 of GitHub's REST API is.
+    pub fn refusal(&self) -> Option<Refusal> {
+        Refusal::of(&self.answer)
+    }
+
+    /// The policy that refuses the token, if that is what this answer says.
+    pub fn policy(&self) -> Option<Policy> {
+        match self.refusal()? {
+            Refusal::Policy(policy) => Some(policy),
+            _ => None,
+        }
+    }
+
+    /// The host took too long: it gave up on itself, or was given up.
+    pub fn is_late(&self) -> bool {
+        matches!(self.answer.status, 502 | 504)
+            || self.answer.status == 0 && self.exchange.answer.starts_with(LATE)
+    }
+}
+
+/// Whether the other side closed the connection: what a call meets that was sent at the same moment.
+fn is_closing(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let ureq::Error::Io(error) = error else { return false };
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+/// No answer at all: whether the call took place is unknown, unless the certificate was the reason.
+fn no_answer(error: &ureq::Error) -> (Verdict, String) {
+    let said = match error {
+        ureq::Error::Timeout(phase) => format!("{LATE} ({phase})"),
+        error => format!("no answer: {error}"),
+    };
+    let untrusted = said.contains("invalid peer certificate");
+    if untrusted {
+        let why = format!("its certificate is not trusted ({error}): name your authority in SSL_CERT_FILE");
+        return (Verdict::Refused(why), said);
+    }
+    (Verdict::Unknown(said.clone()), said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_of_whoever_has_no_token_is_not_the_tokens() {
+        let headers = Headers { limit: Some(60), remaining: Some(59), reset: Some(1), ..Headers::default() };
+        let told = |verdict: Verdict| told_of_the_token(&verdict, &headers).is_some();
+        assert!(told(Verdict::Done) && told(Verdict::Missing) && told(Verdict::Denied("no".into())));
+        assert!(!told(Verdict::Refused("bad credentials".into())));
+        assert!(!told(Verdict::Unknown("503".into())));
+    }
+
+    #[test]
+    fn a_named_wait_counts_and_not_the_end_of_the_window() {
+        let headers = Headers { limit: Some(60), remaining: Some(0), reset: Some(1), ..Headers::default() };
+        let limited = Verdict::Wait(Duration::from_secs(1));
+        assert!(told_of_the_token(&limited, &headers).is_some());
+        let named = Headers { retry_after: Some(1), ..headers };
+        assert_eq!(told_of_the_token(&limited, &named), None);
+        assert!(told_of_the_token(&Verdict::Done, &named).is_some());
+    }
+
+    #[test]
+    fn a_host_that_took_too_long_is_told_from_one_that_failed() {
+        let late = |status, error: Option<ureq::Error>| {
+            let (verdict, said) = error.as_ref().map_or((Verdict::Done, String::new()), no_answer);
+            let answer = Answer { status, ..Answer::default() };
+            Reply { verdict, answer, exchange: Exchange { call: String::new(), answer: said } }.is_late()
+        };
+        let out_of_time = ureq::Error::Timeout(ureq::Timeout::RecvResponse);
+        assert!(late(0, Some(out_of_time)) && late(502, None) && late(504, None));
+        assert!(!late(0, Some(ureq::Error::HostNotFound)) && !late(500, None) && !late(503, None));
+    }
+}

@@ -1,0 +1,99 @@
+//! Which certificate authorities are trusted: settled once at start, and said aloud.
+
+use ureq::tls::{parse_pem, Certificate, PemItem, RootCerts};
+
+use super::proxies::Proxies;
+use crate::config::Environment;
+use crate::error::{Error, Result};
+use crate::text::revealed;
+
+/// Where distributions keep their bundle of authorities.
+const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The authorities, and where they come from, for people.
+#[derive(Clone)]
+pub struct Roots {
+    /// For the client.
+    pub certs: RootCerts,
+    /// A file's name, or `built-in`.
+    pub from: String,
+}
+
+impl Roots {
+    /// For clients that never leave this machine.
+    pub fn none() -> Self {
+        Self { certs: RootCerts::WebPki, from: "not needed".into() }
+    }
+}
+
+/// The way to the hosts: whom to trust, and through which proxy.
+pub struct Way {
+    /// The authorities.
+    pub roots: Roots,
+    /// The proxy, and who is reached without it.
+    pub proxies: Proxies,
+}
+
+impl Way {
+    /// For clients that never leave this machine.
+    pub fn local() -> Self {
+        Self { roots: Roots::none(), proxies: Proxies::default() }
+    }
+}
+
+/// Settles the way. `all_local`: both hosts are this machine itself.
+pub fn way(env: &Environment, all_local: bool) -> Result<Way> {
+    // Reading 140 certificates takes longer than the rest of a start; nobody needs them on loopback.
+    let roots = if all_local { Roots::none() } else { roots(env)? };
+    Ok(Way { roots, proxies: Proxies::of(env, all_local)? })
+}
+
+/// `SSL_CERT_FILE`, else the system's bundle, else the built-in ones.
+pub fn roots(env: &Environment) -> Result<Roots> {
+    if let Some(path) = env.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
+        return read(path).map_err(|why| {
+            let path = revealed(path);
+            Error::usage(format!("failed to read the certificate authorities of SSL_CERT_FILE `{path}`"))
+                .why(why)
+                .fix("name a PEM file with at least one certificate, or unset SSL_CERT_FILE")
+        });
+    }
+    let system = BUNDLES.iter().find_map(|path| read(path).ok());
+    Ok(system.unwrap_or_else(|| Roots { certs: RootCerts::WebPki, from: "built-in".into() }))
+}
+
+fn read(path: &str) -> std::result::Result<Roots, String> {
+    let pem = std::fs::read(path).map_err(|e| e.to_string())?;
+    let certs: Vec<Certificate<'static>> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(cert)) => Some(cert),
+            _ => None,
+        })
+        .collect();
+    match certs.len() {
+        0 => Err("it holds no certificate".into()),
+        n => Ok(Roots { certs: RootCerts::new_with_certs(&certs), from: format!("{path} ({n})") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str, value: &str) -> Environment {
+        [(name.to_string(), value.to_string())].into()
+    }
+
+    #[test]
+    fn a_named_bundle_that_can_not_be_read_is_refused() {
+        let error = roots(&env("SSL_CERT_FILE", "/nonexistent")).err().unwrap().to_string();
+        assert!(error.contains("SSL_CERT_FILE `/nonexistent`"), "{error}");
+        assert!(roots(&env("SSL_CERT_FILE", "/dev/null")).is_err());
+    }
+}

@@ -1,0 +1,6 @@
+//! GitHub and Sentry as typed calls. What becomes of a job that a call was made for is nobody's business here.
+
+pub mod github;
+pub mod http;
+pub mod sentry;
+pub mod snapshot;

@@ -1,0 +1,313 @@
+//! How a bound team is addressed: by its id where the host takes ids in place of slugs, else by its slug.
+//!
+//! Today's Sentry takes ids, older ones do not, and nothing but an answer tells which one it is. So it is asked once, kept,
+//! and looked at again when an answer contradicts it. An id alone proves little: a team whose deletion is pending still
+//! answers by its id, under another slug, where its slug is a 404. What answers by id counts only while its slug leads to it
+//! too.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{broken, wire, Sentry, Team};
+use crate::clock::Timestamp;
+use crate::hosts::http::{Exchange, Trouble, TroubleKind};
+use crate::state::ids::{SentrySlug, SentryTeamId};
+use crate::state::record::Binding;
+use crate::state::slug;
+
+/// A host that takes no ids is asked again after this time: it may have been upgraded, and nothing else would tell.
+const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);
+/// How long a team that was seen to be alive needs no second look.
+const ALIVE_FOR: Duration = Duration::from_secs(60);
+/// How many teams' looks are remembered before the old ones are thrown away.
+const MOST_SEEN: usize = 1000;
+/// How often a team is read that is renamed all the time.
+const READINGS: usize = 3;
+/// When a team is looked at again that may be another server's.
+const HELD_FOR: Duration = Duration::from_secs(300);
+/// What is read of a team.
+const PLAIN: &str = "?collapse=organization";
+const WITH_PROJECTS: &str = "?collapse=organization&expand=projects";
+
+/// Where a team is: what it is known by, and what the host may have to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TeamAt<'a> {
+    /// The key.
+    pub id: SentryTeamId,
+    /// Its slug when last seen.
+    pub slug: &'a SentrySlug,
+}
+
+impl Binding {
+    /// Where the bound team is.
+    pub fn at(&self) -> TeamAt<'_> {
+        TeamAt { id: self.sentry, slug: &self.slug }
+    }
+}
+
+impl Team {
+    /// Where it is.
+    pub fn at(&self) -> TeamAt<'_> {
+        TeamAt { id: self.id, slug: &self.slug }
+    }
+}
+
+/// Keeps what was found out about ids.
+type Keep = Box<dyn Fn(bool) + Send + Sync>;
+
+/// What is known of a host's ids.
+#[derive(Default)]
+pub struct Ids {
+    known: Mutex<Known>,
+    keep: OnceLock<Keep>,
+    /// Bound teams that were seen to be alive lately.
+    seen: Mutex<HashMap<SentryTeamId, Instant>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// Whether ids are taken, and since when that is known.
+    taken: Option<(bool, Timestamp)>,
+    /// The teams were bound on another host, or in another organisation: their ids may be other teams' here.
+    moved: bool,
+}
+
+impl Ids {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was known before this process, and who keeps what it finds out.
+    pub fn remember(&self, taken: Option<(bool, Timestamp)>, moved: bool, keep: Keep) {
+        *self.lock() = Known { taken, moved };
+        let _ = self.keep.set(keep);
+    }
+
+    /// Whether ids are known to be taken.
+    pub fn are_taken(&self) -> bool {
+        self.lock().taken.is_some_and(|(taken, _)| taken)
+    }
+
+    /// Whether the host is to be asked.
+    pub fn are_unknown(&self, now: Timestamp) -> bool {
+        match self.lock().taken {
+            Some((true, _)) => false,
+            Some((false, at)) => now.since(at) >= ASK_AGAIN,
+            None => true,
+        }
+    }
+
+    /// Whether the teams were bound on another host, and nobody has seen yet that they are the same here.
+    pub fn are_of_another_host(&self) -> bool {
+        self.lock().moved
+    }
+
+    /// An answer has told.
+    pub fn learn(&self, taken: bool) {
+        let mut known = self.lock();
+        let before = known.taken.replace((taken, Timestamp::now())).map(|(taken, _)| taken);
+        let moved = std::mem::take(&mut known.moved);
+        drop(known);
+        if before == Some(true) && !taken {
+            log::warn!("Sentry does not take ids of teams any more: they are addressed by their slugs");
+        } else if before != Some(taken) || moved {
+            let by = if taken { "ids" } else { "slugs" };
+            log::info!("Sentry's teams are addressed by their {by}");
+        }
+        if let Some(keep) = self.keep.get() {
+            keep(taken);
+        }
+    }
+
+    /// The same by the way, of a host that has not changed: only what is news.
+    fn learn_news(&self, taken: bool) {
+        let known = *self.lock();
+        if !known.moved && known.taken.is_none_or(|(before, _)| before != taken) {
+            self.learn(taken);
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<SentryTeamId, Instant>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn saw_alive(&self, id: SentryTeamId) {
+        let mut seen = self.seen();
+        if seen.len() >= MOST_SEEN {
+            seen.retain(|_, at| at.elapsed() < ALIVE_FOR);
+        }
+        seen.insert(id, Instant::now());
+    }
+
+    fn was_seen_alive(&self, id: SentryTeamId) -> bool {
+        self.seen().get(&id).is_some_and(|at| at.elapsed() < ALIVE_FOR)
+    }
+}
+
+/// What an id leads to.
+enum ById {
+    /// The team, whose slug leads to it too.
+    Alive(Team),
+    /// A team whose slug does not lead to it: its deletion is pending.
+    Pending,
+    /// No team of that id.
+    Nobody,
+}
+
+impl Sentry {
+    /// What is known of the host's ids.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// How a team stands in an address. This is the only place that decides it.
+    pub(super) fn key(&self, at: TeamAt) -> String {
+        match self.ids.are_taken() {
+            true => at.id.to_string(),
+            false => at.slug.to_string(),
+        }
+    }
+
+    /// The bound team as it is now: under its slug, or, where ids are taken, wherever its slug has gone. `None` if it is not
+    /// there: by slug it may also have been renamed, which [`Sentry::find`] tells.
+    pub fn bound(&self, at: TeamAt) -> Result<Option<Team>, Trouble> {
+        self.bound_as(at, PLAIN)
+    }
+
+    /// The same, with its projects.
+    pub fn bound_with_projects(&self, at: TeamAt) -> Result<Option<Team>, Trouble> {
+        self.bound_as(at, WITH_PROJECTS)
+    }
+
+    fn bound_as(&self, at: TeamAt, query: &str) -> Result<Option<Team>, Trouble> {
+        if !self.ids.are_taken() {
+            return self.by_slug(at, query);
+        }
+        match self.by_id(at, query)? {
+            ById::Alive(team) => Ok(Some(team)),
+            ById::Pending => Ok(None),
+            ById::Nobody => {
+                let team = self.by_slug(at, query)?;
+                if team.is_some() {
+                    self.ids.learn_news(false);
+                }
+                Ok(team)
+            }
+        }
+    }
+
+    /// The team that `at` was, wherever its slug has gone. Newer Sentry finds teams by id; older Sentry only through the
+    /// list, which needs *Organization: Read*. `None` where neither finds it.
+    pub fn find(&self, at: TeamAt) -> Result<Option<Team>, Trouble> {
+        let was_by_id = self.ids.are_taken();
+        let found = match self.by_id(at, PLAIN)? {
+            ById::Alive(team) => Some(team),
+            ById::Pending => None,
+            ById::Nobody if was_by_id => {
+                let found = match self.by_slug(at, PLAIN)? {
+                    None => self.listed(at.id)?,
+                    found => found,
+                };
+                if found.is_some() {
+                    self.ids.learn_news(false);
+                }
+                found
+            }
+            ById::Nobody => self.listed(at.id)?,
+        };
+        found.map(|team| self.found(at, team)).transpose()
+    }
+
+    /// The team that `at` was, where it was, or wherever its slug has gone.
+    pub fn look_for(&self, at: TeamAt) -> Result<Option<Team>, Trouble> {
+        // By id it is found wherever it is.
+        if !self.ids.are_taken() {
+            if let Some(team) = self.by_slug(at, PLAIN)? {
+                return Ok(Some(team));
+            }
+        }
+        self.find(at)
+    }
+
+    fn by_slug(&self, at: TeamAt, query: &str) -> Result<Option<Team>, Trouble> {
+        Ok(self.team_at(at.slug.as_str(), query)?.filter(|team| team.id == at.id))
+    }
+
+    /// On a host where nobody has seen yet that ids are still the same teams', one under another slug may be anybody's.
+    fn found(&self, at: TeamAt, team: Team) -> Result<Team, Trouble> {
+        if team.slug == *at.slug || !self.ids.are_of_another_host() {
+            return Ok(team);
+        }
+        let why = format!(
+            "SENTRY_URL or SENTRY_ORG_SLUG has changed, and Sentry team {} is `{}` here and was `{}`: nothing is done with it; if it is the same team, give it its slug back in Sentry; if this is another Sentry, give it a SYNC_STATE_DIR of its own",
+            at.id, team.slug, at.slug
+        );
+        let exchange = Exchange {
+            call: format!("GET {}", self.team_path(at.id.to_string().as_str())),
+            answer: why.clone(),
+        };
+        Err(Trouble::new(TroubleKind::Later(HELD_FOR), why, exchange))
+    }
+
+    fn listed(&self, id: SentryTeamId) -> Result<Option<Team>, Trouble> {
+        let path = self.org_path(&format!("teams/?detailed=0&query=id%3A{id}"));
+        match self.get::<Vec<wire::TeamRow>>(path) {
+            Ok(rows) => {
+                let teams = rows.into_iter().flatten().filter_map(wire::TeamRow::into_team);
+                Ok(teams.into_iter().find(|team| team.id == id))
+            }
+            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Asks by id. A slug of 49 or 50 characters may stay a team's own through its deletion, so that such a one is asked for
+    /// like any other than the bound one.
+    fn by_id(&self, at: TeamAt, query: &str) -> Result<ById, Trouble> {
+        let id = at.id.to_string();
+        let mut before: Option<Team> = None;
+        for _ in 0..READINGS {
+            let Some(team) = self.team_at(&id, query)?.filter(|team| team.id == at.id) else {
+                return Ok(ById::Nobody);
+            };
+            // Old Sentry has slugs of digits.
+            if team.slug.as_str() != id {
+                self.ids.learn_news(true);
+            }
+            if before.is_some_and(|before| before.slug == team.slug) {
+                return Ok(ById::Pending);
+            }
+            let is_plain = team.slug == *at.slug && !slug::is_kept_after_deletion(&team.slug);
+            if is_plain || self.team(&team.slug)?.is_some_and(|now| now.id == at.id) {
+                self.ids.saw_alive(at.id);
+                return Ok(ById::Alive(team));
+            }
+            // Somebody may have renamed it just between the two.
+            before = Some(team);
+        }
+        Err(broken(self.team_path(&id), "the team has another slug at each look".into()))
+    }
+
+    /// The bound team, if it is alive and the one that a write has answered with. By slug its id tells. By id it is that team
+    /// in any case, and its slug has to lead to it.
+    pub fn confirm(&self, at: TeamAt, hit: &Team) -> Result<Option<Team>, Trouble> {
+        match hit.id == at.id {
+            true if hit.slug == *at.slug || !self.ids.are_taken() => Ok(Some(hit.clone())),
+            true => self.bound(at),
+            false => Ok(None),
+        }
+    }
+
+    /// Whether the bound team is alive, after an answer that tells neither its id nor its slug. By slug there would have been
+    /// no such answer otherwise.
+    pub fn is_alive(&self, at: TeamAt) -> Result<bool, Trouble> {
+        Ok(!self.ids.are_taken() || self.ids.was_seen_alive(at.id) || self.bound(at)?.is_some())
+    }
+
+    /// Whether a team is what its id leads to where a slug would stand.
+    pub fn answers_to_id(&self, at: TeamAt) -> Result<bool, Trouble> {
+        let team = self.team_at(&at.id.to_string(), PLAIN)?;
+        Ok(team.is_some_and(|team| team.id == at.id))
+    }
+}

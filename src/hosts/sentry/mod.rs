@@ -1,0 +1,550 @@
+//! Sentry's API as typed calls. Reads may be made by anybody; the calls that write are for [`crate::work::apply`] alone.
+//!
+//! Sentry addresses a team by its slug, and newer ones by its id too ([`ids`]). What a caller needs to be sure of is the id,
+//! so every answer that has one hands it on.
+
+pub mod ids;
+pub mod inspect;
+mod outcome;
+pub mod scim;
+pub mod scopes;
+mod wire;
+
+#[cfg(test)]
+pub(crate) use wire::{read_anything, EXAMPLES};
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+pub use outcome::{Added, Created, Deleted, Invited, Linked, Removed, Renamed};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::config::secret::Secret;
+use crate::config::values::BaseUrl;
+use crate::hosts::http::first_answer::Heard;
+use crate::hosts::http::pace::Method;
+use crate::hosts::http::redirect::SENTRY_ADDRESS;
+use crate::hosts::http::tls::Way;
+use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
+use crate::state::address::Address;
+use crate::state::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::text::path_part;
+use crate::work::pause::Permit;
+use ids::{Ids, TeamAt};
+
+/// A list is at most so many pages of 100, more people than any organisation has; more is an endless loop of a broken
+/// server.
+const MOST_PAGES: usize = 3_000;
+
+/// What to do where the organisation is not there.
+pub const NO_ORGANISATION: &str =
+    "correct SENTRY_ORG_SLUG (the part before .sentry.io) if it is wrong or was renamed; if the organisation has moved to \
+     another region, set SENTRY_URL to that region's address, or to https://sentry.io, which finds every region";
+
+/// One Sentry organisation.
+pub struct Sentry {
+    host: Arc<Upstream>,
+    /// `/api/0` behind the base address's own path.
+    api: String,
+    /// The organisation's slug, percent-encoded.
+    org: String,
+    ids: Arc<Ids>,
+    /// What Sentry calls a provider of accounts of another GitHub than ours.
+    other_github: Option<&'static str>,
+}
+
+/// A team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// The key.
+    pub id: SentryTeamId,
+    /// How the API addresses it.
+    pub slug: SentrySlug,
+    /// Its name.
+    pub name: String,
+    /// How many people are in it, as Sentry counts: deactivated ones too.
+    pub member_count: Option<u64>,
+    /// An identity provider manages it: it is never adopted, renamed or deleted.
+    pub locked: bool,
+    /// The slugs of its projects, where asked for and told.
+    pub projects: Option<Vec<String>>,
+}
+
+/// A membership row of the organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The key.
+    pub id: MemberId,
+    /// The user's primary address, or the invited one.
+    pub primary: Option<String>,
+    /// Addresses that Sentry has verified.
+    pub verified: Vec<String>,
+    /// GitHub accounts that are linked with the user in Sentry.
+    pub links: Vec<Link>,
+    /// Their role lets them be in no team.
+    pub no_teams: bool,
+    /// The user is suspended in Sentry, and stays a member and in teams.
+    pub suspended: bool,
+    /// What kind of row it is.
+    pub standing: Standing,
+}
+
+/// A GitHub account that is linked with a user in Sentry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its login, when it was linked.
+    pub login: String,
+    /// Its id, where Sentry knows it.
+    pub user: Option<GithubUserId>,
+}
+
+impl Member {
+    /// Whether the list of members shows that they have an address.
+    pub fn shows(&self, address: &Address) -> bool {
+        self.primary.iter().chain(&self.verified).any(|shown| address.is(shown))
+    }
+}
+
+/// A member whom a search by address has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Who.
+    pub member: Member,
+    /// The name that Sentry shows.
+    pub name: String,
+}
+
+/// What kind of membership row it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A user.
+    Member,
+    /// An open invite.
+    Invited,
+    /// An invite that has expired.
+    Expired,
+}
+
+/// A write that was answered.
+#[derive(Clone, Debug)]
+pub struct Written<T> {
+    /// What came of it.
+    pub outcome: T,
+    /// For the audit log.
+    pub exchange: Exchange,
+}
+
+impl Sentry {
+    /// A client of one organisation, beside the GitHub whose API is at `github`.
+    pub fn new(base: &BaseUrl, org: &str, token: &Secret, github: &BaseUrl, way: &Way) -> Self {
+        Self {
+            host: Arc::new(Upstream::new(
+                "Sentry",
+                ["read", "write"],
+                base,
+                token,
+                &[("accept", "application/json")],
+                way,
+            )),
+            api: format!("{}/api/0", base.path()),
+            org: path_part(org),
+            ids: Arc::default(),
+            other_github: wire::other_github(github),
+        }
+    }
+
+    /// The host: its health, its pause, its end.
+    pub fn host(&self) -> &Arc<Upstream> {
+        &self.host
+    }
+
+    fn team_path(&self, team: &str) -> String {
+        format!("{}/teams/{}/{}/", self.api, self.org, path_part(team))
+    }
+
+    fn org_path(&self, rest: &str) -> String {
+        format!("{}/organizations/{}/{rest}", self.api, self.org)
+    }
+
+    /// Asks about something in the organisation. A gateway that answers with nothing is met here, for every call.
+    fn ask(&self, asked: Asked, request: &Request) -> Reply {
+        let reply = self.host.ask(asked, request);
+        match reply.verdict {
+            Verdict::Nowhere => Reply { verdict: self.why_nothing(), ..reply },
+            _ => reply,
+        }
+    }
+
+    /// What an answer without a word means. The organisation itself, asked once, tells: if there is nothing either, it is not
+    /// here, and nothing else will be answered; otherwise it was this call alone, and the thing asked for may well be there.
+    fn why_nothing(&self) -> Verdict {
+        let path = self.org_path("?detailed=0");
+        let reply = self.host.ask(Asked::Sentry, &Request::get(path.clone()));
+        match reply.verdict {
+            Verdict::Nowhere => {
+                let mut why = format!(
+                    "Sentry knows no organisation `{}` (404 without a body, asked twice): {NO_ORGANISATION}",
+                    self.org
+                );
+                if self.host.heard() != Heard::TheApi {
+                    why.push_str(&format!("; or correct SENTRY_URL: {SENTRY_ADDRESS}"));
+                }
+                self.host.refuse_for(&why, POSTPONED);
+                Verdict::Refused(why)
+            }
+            Verdict::Missing => Verdict::Refused(self.no_organisation(path).why),
+            // Whether the token may see more of it is another question.
+            Verdict::Done | Verdict::Denied(_) => {
+                let why = "404 without a body from a gateway, though it has the organisation: asked again in 5 minutes";
+                Verdict::Postponed(why.into())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
+        let reply = self.ask(Asked::Sentry, &Request::get(path));
+        match reply.verdict {
+            Verdict::Done => parsed(reply).map(|(row, _)| Some(row)),
+            Verdict::Missing => Ok(None),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// The team of that slug.
+    pub fn team(&self, slug: &SentrySlug) -> Result<Option<Team>, Trouble> {
+        self.team_at(slug.as_str(), "?collapse=organization")
+    }
+
+    fn team_at(&self, slug_or_id: &str, query: &str) -> Result<Option<Team>, Trouble> {
+        let path = self.team_path(slug_or_id) + query;
+        let row: Option<wire::TeamRow> = self.get(path.clone())?;
+        row.map(|row| row.into_team().ok_or_else(|| unreadable(path))).transpose()
+    }
+
+    /// Asks whether the organisation itself answers: before a 404 of something in it is believed.
+    pub fn confirm_organisation(&self) -> Result<(), Trouble> {
+        let path = self.org_path("members/?per_page=1");
+        match self.get::<Vec<wire::MemberRow>>(path.clone())? {
+            Some(_) => Ok(()),
+            None => Err(self.no_organisation(path)),
+        }
+    }
+
+    /// The scopes of the token; `None` where Sentry does not tell, as on the own hosts of sentry.io's regions.
+    pub fn scopes(&self) -> Result<Option<Vec<String>>, Trouble> {
+        let reply = self.host.ask(Asked::Sentry, &Request::get(format!("{}/", self.api)));
+        match reply.verdict {
+            Verdict::Done => {
+                parsed(reply).map(|(row, _): (wire::TokenRow, _)| row.auth.map(|auth| auth.scopes))
+            }
+            Verdict::Missing | Verdict::Nowhere => Ok(None),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// All teams; `None` where the token may not list them, which needs *Organization: Read*.
+    pub fn teams(&self) -> Result<Option<Vec<Team>>, Trouble> {
+        let path = self.org_path("teams/?detailed=0&per_page=100");
+        match self.pages(&path, wire::TeamRow::into_team) {
+            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
+            teams => teams,
+        }
+    }
+
+    /// Everybody in the organisation: users and invites. `linked` asks for linked GitHub logins too.
+    pub fn members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
+        let path = self.org_path(if linked { "members/?expand=externalUsers" } else { "members/?" });
+        let path = format!("{path}&per_page=100");
+        match self
+            .pages(&path, |row: wire::MemberRow| row.without_links_of(self.other_github).into_member())?
+        {
+            Some(members) => Ok(members),
+            // No empty list: an organisation that answers 404 as a whole is another one, or was renamed.
+            None => Err(self.no_organisation(path)),
+        }
+    }
+
+    /// Sentry does not know the organisation: nothing will work until somebody corrects its slug.
+    pub fn no_organisation(&self, path: String) -> Trouble {
+        let why = format!("Sentry knows no organisation `{}`: {NO_ORGANISATION}", self.org);
+        self.host.refuse(&why);
+        let exchange = Exchange { call: format!("GET {path}"), answer: "404".into() };
+        Trouble::new(TroubleKind::Refused, why, exchange)
+    }
+
+    /// Everybody who has one of these addresses, as a primary one or another one, verified or not. The rows do not say which
+    /// address they answer. [`crate::identity::search`] knows which addresses can be asked for, and how many at once.
+    pub fn members_with(&self, addresses: &[Address]) -> Result<Vec<Hit>, Trouble> {
+        let words: Vec<_> = addresses.iter().map(|address| format!("email:{address}")).collect();
+        let query = path_part(&words.join(" "));
+        let path = self.org_path(&format!("members/?query={query}&expand=externalUsers"));
+        match self.pages(&path, |row: wire::MemberRow| row.without_links_of(self.other_github).into_hit())? {
+            Some(hits) => Ok(hits),
+            // Nobody at all is an empty list.
+            None => Err(broken(path, "Sentry answered 404 to a search for members".into())),
+        }
+    }
+
+    /// Everybody in a team, open and expired invites included; `None` if there is no such team.
+    pub fn team_members(&self, at: TeamAt) -> Result<Option<Vec<Member>>, Trouble> {
+        self.people_of(at, wire::MemberRow::into_member)
+    }
+
+    /// The ids of everybody in a team, sorted, in no more room than they need: a comparison keeps them of all teams, and
+    /// a list of ids that is made of a list of rows would go on filling the rows' room.
+    pub fn team_member_ids(&self, at: TeamAt) -> Result<Option<Vec<MemberId>>, Trouble> {
+        let ids = self.people_of(at, |row| row.into_member().map(|member| member.id))?;
+        Ok(ids.map(|mut ids| {
+            ids.sort_unstable();
+            ids.dedup();
+            ids.shrink_to_fit();
+            ids
+        }))
+    }
+
+    /// By its id a team answers too whose deletion is pending. Each row has its slug.
+    fn people_of<T>(
+        &self,
+        at: TeamAt,
+        read: impl Fn(wire::MemberRow) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, Trouble> {
+        let moved = Cell::new(false);
+        let read = |row: wire::MemberRow| {
+            moved.set(moved.get() || row.team_slug.as_ref().is_some_and(|slug| slug != at.slug));
+            read(row)
+        };
+        let people = |key: &str| self.pages(&format!("{}members/?per_page=100", self.team_path(key)), read);
+        let key = self.key(at);
+        match people(&key)? {
+            found if key == at.slug.as_str() => Ok(found),
+            Some(_) if moved.get() && self.bound(at)?.is_none() => Ok(None),
+            // Whether it is the team that is not there, or the host that takes no ids any more.
+            None if self.bound(at)?.is_some() => people(&self.key(at)),
+            found => Ok(found),
+        }
+    }
+
+    /// The slugs of a member's teams; `None` if there is no such member.
+    pub fn teams_of(&self, member: MemberId) -> Result<Option<Vec<SentrySlug>>, Trouble> {
+        let row: Option<wire::MemberTeamsRow> = self.get(self.org_path(&format!("members/{member}/")))?;
+        Ok(row.map(|row| row.teams))
+    }
+
+    /// All pages of a list. A page that fails makes the whole list fail: never half a list.
+    fn pages<R: DeserializeOwned, T>(
+        &self,
+        path: &str,
+        read: impl Fn(R) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, Trouble> {
+        let mut items = Vec::new();
+        let mut next = path.to_string();
+        let mut last = None;
+        for number in 0..MOST_PAGES {
+            let reply = self.ask(Asked::Sentry, &Request::get(next.clone()));
+            match reply.verdict {
+                Verdict::Done => {}
+                Verdict::Missing => return Ok(None),
+                _ => return Err(reply.into_trouble()),
+            }
+            let sum = reply.answer.sum();
+            let (rows, link): (Vec<R>, _) = parsed(reply)?;
+            let cursor = wire::next_cursor(link.as_deref(), rows.len(), number)
+                .map_err(|why| broken(next.clone(), format!("the Link header is no use: {why}")))?;
+            if last.replace(sum) == Some(sum) && !rows.is_empty() {
+                return Err(broken(next, "the page is the same as the one before".into()));
+            }
+            for row in rows {
+                items.push(read(row).ok_or_else(|| unreadable(path.into()))?);
+            }
+            let Some(cursor) = cursor else { return Ok(Some(items)) };
+            let after = format!("{path}&cursor={}", path_part(&cursor));
+            if after == next {
+                return Err(broken(next, "the page leads to itself".into()));
+            }
+            next = after;
+        }
+        Err(broken(next, format!("more than {MOST_PAGES} pages")))
+    }
+
+    /// Every call that changes something in Sentry.
+    fn write(
+        &self,
+        _: &Permit,
+        asked: Asked,
+        method: Method,
+        path: String,
+        body: Option<serde_json::Value>,
+    ) -> Reply {
+        self.ask(asked, &Request { method, path, body })
+    }
+
+    /// Makes a team. Name and slug are always given: with a name alone, a repeated call would make another team.
+    pub fn create_team(
+        &self,
+        permit: &Permit,
+        slug: &SentrySlug,
+        name: &str,
+    ) -> Result<Written<Created>, Trouble> {
+        let body = json!({ "name": name, "slug": slug });
+        let reply = self.write(permit, Asked::CreateTeam, Method::Post, self.org_path("teams/"), Some(body));
+        match reply.verdict {
+            Verdict::Done => written_team(reply, Created::New),
+            Verdict::Taken => Ok(written(reply, Created::Taken)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Gives a team another slug, and another name if one is given.
+    pub fn rename_team(
+        &self,
+        permit: &Permit,
+        at: TeamAt,
+        to: &SentrySlug,
+        name: Option<&str>,
+    ) -> Result<Written<Renamed>, Trouble> {
+        let body = match name {
+            Some(name) => json!({ "name": name, "slug": to }),
+            None => json!({ "slug": to }),
+        };
+        let path = self.team_path(&self.key(at));
+        let reply = self.write(permit, Asked::UpdateTeam, Method::Put, path, Some(body));
+        match reply.verdict {
+            Verdict::Done => written_team(reply, Renamed::Done),
+            Verdict::Taken => Ok(written(reply, Renamed::Taken)),
+            Verdict::Missing => Ok(written(reply, Renamed::Missing)),
+            Verdict::Locked => Ok(written(reply, Renamed::Locked)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Deletes a team.
+    pub fn delete_team(&self, permit: &Permit, at: TeamAt) -> Result<Written<Deleted>, Trouble> {
+        let path = self.team_path(&self.key(at));
+        let reply = self.write(permit, Asked::DeleteTeam, Method::Delete, path, None);
+        match reply.verdict {
+            Verdict::Done => Ok(written(reply, Deleted::Done)),
+            Verdict::Missing => Ok(written(reply, Deleted::Missing)),
+            Verdict::Locked => Ok(written(reply, Deleted::Locked)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    fn membership_path(&self, member: MemberId, at: TeamAt) -> String {
+        self.org_path(&format!("members/{member}/teams/{}/", path_part(&self.key(at))))
+    }
+
+    /// Puts a member into a team. Repeating it is harmless.
+    pub fn add_member(
+        &self,
+        permit: &Permit,
+        member: MemberId,
+        at: TeamAt,
+    ) -> Result<Written<Added>, Trouble> {
+        let path = self.membership_path(member, at);
+        let reply = self.write(permit, Asked::AddMember, Method::Post, path, None);
+        match reply.verdict {
+            Verdict::Done => written_team(reply, Added::New),
+            Verdict::Already => Ok(written(reply, Added::Already)),
+            Verdict::Requested => Ok(written(reply, Added::Requested)),
+            Verdict::Locked => Ok(written(reply, Added::Locked)),
+            Verdict::Missing => Ok(written(reply, Added::Missing)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Gives a team a project. Repeating it is harmless. Needs `project:write`.
+    pub fn link_project(
+        &self,
+        permit: &Permit,
+        project: &str,
+        at: TeamAt,
+    ) -> Result<Written<Linked>, Trouble> {
+        let (project, team) = (path_part(project), path_part(&self.key(at)));
+        let path = format!("{}/projects/{}/{project}/teams/{team}/", self.api, self.org);
+        let reply = self.write(permit, Asked::LinkProject, Method::Post, path, None);
+        match reply.verdict {
+            Verdict::Done => Ok(written(reply, Linked::Done)),
+            Verdict::Missing => Ok(written(reply, Linked::Missing)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Invites somebody to the organisation; Sentry sends the mail. Older servers heed only `role`, newer ones `orgRole`.
+    pub fn invite(&self, permit: &Permit, address: &str, role: &str) -> Result<Written<Invited>, Trouble> {
+        let body = json!({ "email": address, "role": role, "orgRole": role, "sendInvite": true });
+        let reply = self.write(permit, Asked::Invite, Method::Post, self.org_path("members/"), Some(body));
+        let said = reply.answer.said();
+        match reply.verdict {
+            Verdict::Done => {
+                let row = serde_json::from_slice::<wire::MemberRow>(&reply.answer.body).ok();
+                match row.and_then(wire::MemberRow::into_member) {
+                    Some(member) => Ok(written(reply, Invited::New(member))),
+                    None => Err(reply.into_trouble()),
+                }
+            }
+            Verdict::Never(_) if said.contains("already") => Ok(written(reply, Invited::Already)),
+            // A 403 that is about the organisation and not the caller has a field of that name.
+            Verdict::Denied(_) if reply.answer.names("organization") => {
+                Ok(written(reply, Invited::NotInPlan))
+            }
+            Verdict::Never(_) if reply.answer.status == 402 => Ok(written(reply, Invited::NotInPlan)),
+            Verdict::Never(_)
+                if said.contains("do not have permission") || said.contains("okens are restricted") =>
+            {
+                Err(Trouble { kind: TroubleKind::Denied, ..reply.into_trouble() })
+            }
+            _ => Err(reply.into_trouble()),
+        }
+    }
+
+    /// Takes a member out of a team. Repeating it is harmless.
+    pub fn remove_member(
+        &self,
+        permit: &Permit,
+        member: MemberId,
+        at: TeamAt,
+    ) -> Result<Written<Removed>, Trouble> {
+        let path = self.membership_path(member, at);
+        let reply = self.write(permit, Asked::RemoveMember, Method::Delete, path, None);
+        match reply.verdict {
+            Verdict::Done if reply.answer.status == 204 => Ok(written(reply, Removed::Done(None))),
+            Verdict::Done => written_team(reply, |team| Removed::Done(Some(team))),
+            Verdict::Locked => Ok(written(reply, Removed::Locked)),
+            Verdict::Missing => Ok(written(reply, Removed::Missing)),
+            _ => Err(reply.into_trouble()),
+        }
+    }
+}
+
+fn written<T>(reply: Reply, outcome: T) -> Written<T> {
+    Written { outcome, exchange: reply.exchange }
+}
+
+fn written_team<T>(reply: Reply, outcome: impl FnOnce(Team) -> T) -> Result<Written<T>, Trouble> {
+    let row = serde_json::from_slice::<wire::TeamRow>(&reply.answer.body).ok();
+    match row.and_then(wire::TeamRow::into_team) {
+        Some(team) => Ok(written(reply, outcome(team))),
+        // It took place, but which team it was can not be read: that is for the next look to find out.
+        None => Err(reply.into_trouble()),
+    }
+}
+
+/// The body as rows, and the page link.
+fn parsed<T: DeserializeOwned>(reply: Reply) -> Result<(T, Option<String>), Trouble> {
+    match serde_json::from_slice(&reply.answer.body) {
+        Ok(rows) => Ok((rows, reply.answer.headers.link)),
+        Err(_) => Err(reply.into_trouble()),
+    }
+}
+
+fn unreadable(path: String) -> Trouble {
+    broken(path, "the answer can not be read".into())
+}
+
+fn broken(path: String, why: String) -> Trouble {
+    let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
+    Trouble::new(TroubleKind::Unknown, why, exchange)
+}

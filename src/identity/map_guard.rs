@@ -1,0 +1,90 @@
+//! A user map that changes much waits for a person: a file that was cut short, or whose columns slipped, looks just like
+//! a good one.
+//!
+//! Until then the map of before stays in use. What the file says after a decision is another matter: another content is
+//! another hold.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::identity::usermap::{self, UserMap};
+use crate::queue::job::Outcome;
+use crate::state::address::Address;
+use crate::state::holds::{HeldChange, Hold};
+use crate::state::record::{Record, Source};
+use crate::work::engine::Engine;
+
+impl Engine {
+    /// The user map in use. Looks at the file: what it says is taken into use, or held.
+    pub fn user_map(&self) -> Result<Arc<UserMap>, Outcome> {
+        match self.who.map.candidate() {
+            Some(candidate) => self.judge_map(candidate)?,
+            None => self.drop_map_holds(None),
+        }
+        self.who.map.current().map_err(|why| Outcome::Later(why, None))
+    }
+
+    fn judge_map(&self, candidate: Arc<UserMap>) -> Result<(), Outcome> {
+        let change = HeldChange::UserMap { fingerprint: candidate.fingerprint() };
+        self.drop_map_holds(Some(&change));
+        let (held, decision) = self.state(|state| {
+            let held = state.holds.iter().any(|hold| hold.changes.contains(&change));
+            (held, state.holds.decision(&change))
+        });
+        match decision {
+            Some(decision) if decision.approved => {
+                self.admit_map(candidate);
+                self.journal.note(Record::NotDue { change });
+            }
+            None if !held => match self.suspicion(&candidate)? {
+                Some(rule) => self.hold_map(change, rule),
+                None => self.admit_map(candidate),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The rule with its numbers, if too much would change.
+    fn suspicion(&self, candidate: &UserMap) -> Result<Option<String>, Outcome> {
+        if !self.settings().identity.contains(&Source::Map)
+            || self.state(|state| state.people.n_matched() == 0)
+        {
+            return Ok(None);
+        }
+        self.need_directory()?;
+        let (changed, whole) = self.state(|state| {
+            let bearer = |address: &Address| self.who.bearer_of(address, self.settings().trust_unverified);
+            (candidate.changes(state.people.matches(), bearer), state.people.n_matched())
+        });
+        let rule =
+            || format!("SYNC_USER_MAP: {changed} of {whole} matches change; up to 5, or 2 %, go through");
+        Ok(usermap::is_suspicious(changed, whole).then(rule))
+    }
+
+    fn admit_map(&self, candidate: Arc<UserMap>) {
+        self.who.map.admit(candidate);
+        // Who is matched otherwise now may be in the wrong teams.
+        self.ask_for_reconcile();
+    }
+
+    fn hold_map(&self, change: HeldChange, rule: String) {
+        let hold = Hold::new(vec![change], rule.as_str().into(), Timestamp::now(), Vec::new());
+        let name = hold.name.clone();
+        log::warn!("user map: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
+        let entry = crate::store::audit::Entry { event: "user map", decision: "hold", ..Default::default() };
+        self.audit.write(crate::store::audit::Entry { hold: Some(name), ..entry }.because(rule));
+        self.journal.note(Record::Held { hold });
+    }
+
+    /// What the file says no more needs no decision.
+    fn drop_map_holds(&self, but: Option<&HeldChange>) {
+        let is_over = |hold: &&Hold| match hold.changes.as_slice() {
+            [change @ HeldChange::UserMap { .. }] => Some(change) != but,
+            _ => false,
+        };
+        let over: Vec<_> =
+            self.state(|state| state.holds.iter().filter(is_over).map(|hold| hold.name.clone()).collect());
+        over.into_iter().for_each(|name| self.journal.note(Record::Released { name }));
+    }
+}

@@ -1,0 +1,473 @@
+//! The identity chain at work: asks the sources that cost nothing first, then GitHub, then Sentry for a fresh row, and
+//! remembers a match.
+
+mod search;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::clock::Timestamp;
+use crate::config::{Settings, Trust};
+use crate::hosts::github::{Claims, Wanted};
+use crate::hosts::http::{Exchange, Trouble, TroubleKind};
+use crate::hosts::sentry::Member;
+use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List};
+use crate::identity::directory::Directory;
+use crate::identity::mapfile::{MapFile, Refused};
+use crate::identity::profiles::Profiles;
+use crate::identity::remembered::is_allowed;
+use crate::identity::search::Depth;
+use crate::identity::usermap::UserMap;
+use crate::identity::{self, Evidence, Identity, Rules};
+use crate::queue::job::Outcome;
+use crate::state::address::Address;
+use crate::state::event::Person;
+use crate::state::ids::{GithubUserId, MemberId};
+use crate::state::record::{Match, Mode, Record, Source};
+use crate::work::engine::Engine;
+use crate::work::step;
+
+/// Sentry's people as last read, and the user map.
+pub struct Who {
+    directory: RwLock<Directory>,
+    /// Whether the whole directory was read; the lock also lets only one reader at a time go.
+    is_read: Mutex<bool>,
+    searches: Mutex<search::Searches>,
+    pub(crate) map: MapFile,
+    pub(crate) profiles: Profiles,
+}
+
+impl Who {
+    /// Nothing is read yet.
+    pub fn new(settings: &Settings) -> Self {
+        let map = MapFile::new(settings.user_map.clone(), &settings.state_dir);
+        Self {
+            directory: RwLock::default(),
+            is_read: Mutex::new(false),
+            searches: Mutex::default(),
+            map,
+            profiles: Profiles::default(),
+        }
+    }
+
+    /// What is wrong with the user map's file, if anything.
+    pub fn map_fault(&self) -> Option<Refused> {
+        self.map.fault()
+    }
+
+    /// The addresses of a member, for protection.
+    pub fn with_addresses<R>(
+        &self,
+        member: MemberId,
+        use_them: impl FnOnce(&mut dyn Iterator<Item = &str>) -> R,
+    ) -> R {
+        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let mut addresses = directory.addresses_of(member);
+        use_them(&mut addresses)
+    }
+
+    /// Whether a member is in Sentry, as far as an address tells.
+    fn has(&self, member: MemberId) -> bool {
+        self.with_directory(|directory| directory.addresses_of(member).next().is_some())
+    }
+
+    fn is_read(&self) -> MutexGuard<'_, bool> {
+        self.is_read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A look at all people.
+    pub fn with_directory<R>(&self, look: impl FnOnce(&Directory) -> R) -> R {
+        look(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes in one member.
+    pub fn learn(&self, member: &Member) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        directory.learn(std::slice::from_ref(member));
+    }
+
+    /// The one member who bears an address.
+    pub fn bearer_of(&self, address: &Address, trust: Trust) -> Option<MemberId> {
+        self.with_directory(|directory| directory.bearer(address, trust)).one()
+    }
+}
+
+impl Engine {
+    /// Reads all of Sentry's people. Returns whether they differ from before.
+    pub fn read_directory(&self) -> Result<bool, Trouble> {
+        let is_read = self.who.is_read();
+        self.read_directory_into(is_read)
+    }
+
+    fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
+        let linked = self.settings().identity.contains(&Source::Sentry);
+        let mut fresh = Directory::new(&self.read_members(linked)?);
+        let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
+        fresh.take_searched(&directory);
+        let changed = *directory != fresh;
+        *directory = fresh;
+        *is_read = true;
+        Ok(changed)
+    }
+
+    /// All of Sentry's people. That even these are refused tells what is wrong with the token, before any delivery does.
+    pub fn read_members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
+        self.sentry.members(linked).inspect_err(|trouble| {
+            if trouble.kind == TroubleKind::Denied {
+                self.sentry_trouble(trouble.clone());
+            }
+        })
+    }
+
+    /// Takes in all of Sentry's people, as a comparison has read them.
+    pub fn learn_members(&self, members: &[Member]) {
+        let mut is_read = self.who.is_read();
+        let mut fresh = Directory::new(members);
+        let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
+        fresh.take_searched(&directory);
+        *directory = fresh;
+        *is_read = true;
+    }
+
+    /// Who everybody in a team of the snapshot is, and of whom too little could be read to tell; where whoever is known may
+    /// be taken out of a team, everybody in the organisation. Nobody on GitHub is asked unless the snapshot does not tell public
+    /// addresses, or lacks the person in its list; Sentry is searched for those whom its list does not match. New and changed
+    /// matches are remembered. The snapshot's addresses are used up: nothing later looks at them, and they are most of it.
+    pub fn identify_all(
+        &self,
+        github: &mut GithubSnapshot,
+        depth: Depth,
+    ) -> Result<(BTreeMap<GithubUserId, Identity>, BTreeSet<GithubUserId>), Trouble> {
+        let map = self.user_map().map_err(|outcome| no_map(&outcome))?;
+        let in_teams: HashSet<_> =
+            github.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
+        let settings = self.settings();
+        let everybody = settings.remove_members.is_about_everybody();
+        let lacks_identities =
+            settings.identity.contains(&Source::Saml) && github.gaps.lists.contains_key(&List::Identities);
+        let mut unsure = BTreeSet::new();
+        let is_mirrored = |team: &&GithubTeam| settings.teams.matches(&team.facts.slug);
+        let mirrored = github.teams.iter().filter(is_mirrored).flat_map(|team| team.members.iter().copied());
+        let mirrored: HashSet<_> = mirrored.collect();
+        let mut absent = Vec::new();
+        let mut note_absent = |person: Person, identity: &Identity, claims: Claims| {
+            if identity.is_for_search() && mirrored.contains(&person.id) {
+                absent.push((person, claims));
+            }
+        };
+        let (all, gaps) = (&mut github.people, &github.gaps);
+        let identified = all.iter_mut().filter_map(|(user, shown)| {
+            let claims = std::mem::take(&mut shown.claims);
+            if shown.bot || !(everybody || in_teams.contains(user)) {
+                return None;
+            }
+            let person = Person { id: *user, login: shown.login.clone(), bot: false };
+            let is_unsure = gaps.unlisted.contains(user) || (lacks_identities && claims.saml.is_empty());
+            let identity = match is_unsure {
+                false => self.identify_shown(&person, &claims, &map),
+                true => self.identify_unsure(&person, &claims, &map),
+            };
+            unsure.extend(is_unsure.then_some(*user));
+            note_absent(person, &identity, claims);
+            Some((*user, identity))
+        });
+        let mut people = identified.collect();
+        let is_asked_for = settings.identity.contains(&Source::Public);
+        let mut unread = match (is_asked_for, github.tells_public) {
+            (false, _) => BTreeSet::new(),
+            (true, false) => self.identify_by_profiles(github, &map, &mut people, |_| true, &mut note_absent),
+            (true, true) => {
+                let unlisted = |user: &GithubUserId| github.gaps.unlisted.contains(user);
+                self.identify_by_profiles(github, &map, &mut people, unlisted, &mut note_absent)
+            }
+        };
+        self.identify_by_search(&absent, &map, &mut people, depth)?;
+        let is_nobody = |user: &GithubUserId| !matches!(people.get(user), Some(Identity::Matched { .. }));
+        unread.extend(unsure.into_iter().filter(is_nobody));
+        Ok((people, unread))
+    }
+
+    /// Who an account is of which a source may not have said all: that it says nothing is no contradiction, so that a
+    /// remembered match stays, unless a source says otherwise that was read completely.
+    fn identify_unsure(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
+        let evidence = Evidence::new(person, map.address(person), claims);
+        let is_sure = matches!(
+            self.resolve(&evidence),
+            Identity::Matched { source: Source::Map | Source::Sentry, .. } | Identity::Conflict { .. }
+        );
+        match self.recalled(person.id).filter(|found| !is_sure && self.who.has(found.member)) {
+            Some(found) => self.recall(&found),
+            None => self.identify_shown(person, claims, map),
+        }
+    }
+
+    /// The remembered match of an account, if the settings still allow it.
+    fn recalled(&self, user: GithubUserId) -> Option<Match> {
+        let found = self.state(|state| state.people.matched(user).cloned())?;
+        let settings = self.settings();
+        let allowed = |directory: &Directory| is_allowed(&found, &rules(&settings), directory);
+        self.who.with_directory(allowed).then_some(found)
+    }
+
+    /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
+    pub(crate) fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
+        let evidence = Evidence::new(person, map.address(person), claims);
+        let mut identity = self.resolve(&evidence);
+        if let Some(why) = self.inherits(person, map, &identity) {
+            identity = Identity::Conflict { why };
+        }
+        if matches!(identity, Identity::Unknown { .. }) {
+            let found = self.recalled(person.id).filter(|found| self.who.has(found.member));
+            return found.map_or(identity, |found| self.recall(&found));
+        }
+        let remembered = self.state(|state| state.people.matched(person.id).cloned());
+        let says = |found: &Match| match &identity {
+            Identity::Matched { member, source, .. } | Identity::Barred { member, source } => {
+                found.member == *member && found.source == *source
+            }
+            _ => false,
+        };
+        if !remembered.as_ref().is_some_and(says) {
+            self.remember(person, &identity);
+        }
+        identity
+    }
+
+    /// Reads Sentry's people, unless that was done.
+    pub fn need_directory(&self) -> Result<(), Outcome> {
+        // Whoever comes while somebody else reads waits here and finds it read.
+        let is_read = self.who.is_read();
+        if *is_read {
+            return Ok(());
+        }
+        self.read_directory_into(is_read).map(drop).map_err(|trouble| self.sentry_trouble(trouble))
+    }
+
+    /// Who an account is in Sentry, to be put into a team.
+    pub fn identify(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.identify_with(person, true)
+    }
+
+    /// The same by the directory as it was just read.
+    pub fn identify_in_directory(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.identify_with(person, false)
+    }
+
+    fn identify_with(&self, person: &Person, ask_sentry: bool) -> Result<Identity, Outcome> {
+        let (identity, is_news) = self.find_out(person, ask_sentry)?;
+        if is_news {
+            self.remember(person, &identity);
+        }
+        Ok(identity)
+    }
+
+    /// Who an account is in Sentry. Nothing is remembered of it.
+    pub fn who_is(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.find_out(person, false).map(|(identity, _)| identity)
+    }
+
+    /// Who an account is, and whether sources had to be asked for that.
+    fn find_out(&self, person: &Person, ask_sentry: bool) -> Result<(Identity, bool), Outcome> {
+        let map = self.user_map()?;
+        // Without Sentry's people at hand, nothing could contradict what is remembered.
+        self.need_directory()?;
+        if let Some(remembered) = self.remembered(person, &map) {
+            return Ok((remembered, false));
+        }
+        let claims = self.claims(person)?;
+        let evidence = Evidence::new(person, map.address(person), &claims);
+        let mut identity = self.resolve(&evidence);
+        let is_for_search = identity.is_for_search();
+        if is_for_search {
+            self.note_addresses(person, &evidence);
+        }
+        if is_for_search && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
+            identity = self.resolve(&evidence);
+        }
+        if let Some(why) = self.inherits(person, &map, &identity) {
+            identity = Identity::Conflict { why };
+        }
+        Ok((identity, true))
+    }
+
+    /// Who an account is, to be taken out of a team: GitHub stops telling addresses the moment somebody leaves, so what
+    /// was remembered is worth more than what can be asked now.
+    pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Outcome> {
+        if self.settings().trust_unverified == Trust::Never {
+            // Whether their address is verified.
+            self.need_directory()?;
+        }
+        match self.recalled(person.id) {
+            Some(found) => {
+                // Whether somebody is protected is told by their addresses.
+                if !self.settings().protect.is_empty() {
+                    self.need_directory()?;
+                    self.search_for_protected().map_err(|trouble| self.sentry_trouble(trouble))?;
+                }
+                let source = match found.source {
+                    // Remembered by a version that did not tell the two apart.
+                    Source::Sentry if self.is_linked_by_login(person, found.member)? => Source::SentryLogin,
+                    source => source,
+                };
+                Ok(step::remembered(found.member, source))
+            }
+            None => self.identify(person),
+        }
+    }
+
+    /// Whether a member is linked with an account by its login alone.
+    fn is_linked_by_login(&self, person: &Person, member: MemberId) -> Result<bool, Outcome> {
+        self.need_directory()?;
+        Ok(self.who.with_directory(|directory| {
+            directory.linked(person.id).one() != Some(member)
+                && directory.linked_by_login(&person.login).one() == Some(member)
+        }))
+    }
+
+    /// Who a remembered match leads to now.
+    fn recall(&self, found: &Match) -> Identity {
+        match self.who.with_directory(|directory| directory.has_no_teams(found.member)) {
+            true => Identity::Barred { member: found.member, source: found.source },
+            false => step::remembered(found.member, found.source),
+        }
+    }
+
+    /// Forgets a match whose member is gone from Sentry, so that the next look starts afresh.
+    pub fn unmatch(&self, user: GithubUserId, member: MemberId) {
+        let known = self.state(|state| state.people.matched(user).map(|found| found.member));
+        if known == Some(member) {
+            log::info!("identity: Sentry member {member} of GitHub user {user} is gone");
+            self.journal.note(Record::Unmatched { user });
+        }
+        self.who.directory.write().unwrap_or_else(PoisonError::into_inner).forget(member);
+    }
+
+    /// A remembered match that no source contradicts which costs nothing to ask.
+    fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
+        let found = self.recalled(person.id)?;
+        let settings = self.settings();
+        let order = &settings.identity;
+        let map_says = map
+            .address(person)
+            .filter(|_| order.contains(&Source::Map))
+            .and_then(|address| self.who.bearer_of(address, settings.trust_unverified));
+        let linked = order
+            .contains(&Source::Sentry)
+            .then(|| self.who.with_directory(|directory| directory.linked(person.id)))
+            .and_then(|linked| linked.one());
+        // What anybody could have written contradicts no better source.
+        let by_login = (linked.is_none() && found.source.is_weak() && order.contains(&Source::Public))
+            .then(|| self.who.with_directory(|directory| directory.linked_by_login(&person.login)))
+            .filter(|_| order.contains(&Source::Sentry))
+            .and_then(|linked| linked.one());
+        let true_still = step::still_true(found.member, map_says, linked.or(by_login));
+        true_still.then(|| self.recall(&found))
+    }
+
+    /// Sources that go by login alone may mean another account: one that had the login when it was matched. Logins
+    /// change hands, and whoever has one now inherits nothing.
+    pub(crate) fn inherits(&self, person: &Person, map: &UserMap, identity: &Identity) -> Option<String> {
+        let (Identity::Matched { member, source, .. } | Identity::Barred { member, source }) = identity
+        else {
+            return None;
+        };
+        if *source != Source::SentryLogin && (*source != Source::Map || map.names_id(person)) {
+            return None;
+        }
+        let remembered = self.state(|state| state.people.matched(person.id).map(|found| found.member));
+        if remembered == Some(*member) {
+            return None;
+        }
+        let user = self.state(|state| {
+            let mut others = state.people.matches().filter(|(user, _)| *user != person.id);
+            others
+                .find(|(_, found)| found.member == *member && found.login.is(person.login.as_str()))
+                .map(|(user, _)| user)
+        })?;
+        Some(format!(
+            "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
+            person.id
+        ))
+    }
+
+    /// What GitHub says of a person's addresses: by one call, whatever the sources.
+    pub(crate) fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
+        let settings = self.settings();
+        let order = &settings.identity;
+        let wanted =
+            Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
+        let public = order.contains(&Source::Public);
+        let read = match self.bearings() {
+            Some((org, Mode::Read)) if wanted.saml || wanted.verified => {
+                self.github.claims(&org.login, person, wanted)
+            }
+            _ if public => self.github.profile(person).map(|profile| Claims {
+                public: profile.and_then(|profile| profile.email),
+                ..Claims::default()
+            }),
+            _ => Ok(Claims::default()),
+        };
+        read.map_err(|trouble| self.github_trouble(trouble))
+    }
+
+    pub(crate) fn resolve(&self, evidence: &Evidence) -> Identity {
+        let settings = self.settings();
+        let rules = rules(&settings);
+        self.who.with_directory(|directory| identity::resolve(evidence, &rules, directory))
+    }
+
+    /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
+    /// before nobody is found, Sentry is asked for these very addresses. Returns whether it knows any.
+    pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
+        let settings = self.settings();
+        let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source));
+        let searched = self.search_now(addresses.take(search::MOST_ADDRESSES).collect());
+        Ok(searched.map_err(|trouble| self.sentry_trouble(trouble))?.any)
+    }
+
+    fn remember(&self, person: &Person, identity: &Identity) {
+        match identity {
+            Identity::Matched { member, source, by_search: false, .. }
+            | Identity::Barred { member, source } => {
+                let warnings = match identity {
+                    Identity::Matched { warnings, .. } => warnings.as_slice(),
+                    _ => &[],
+                };
+                for warning in warnings {
+                    log::warn!(
+                        "identity: {} ({}): {warning}",
+                        crate::text::Quoted(person.login.as_str()),
+                        person.id
+                    );
+                }
+                let found = Match {
+                    member: *member,
+                    login: person.login.clone(),
+                    source: *source,
+                    at: Timestamp::now(),
+                };
+                self.journal.note(Record::Matched { user: person.id, found });
+            }
+            // A remembered match that a source now contradicts must not be used for a removal either.
+            _ => {
+                if self.state(|state| state.people.matched(person.id).is_some()) {
+                    self.journal.note(Record::Unmatched { user: person.id });
+                }
+            }
+        }
+    }
+}
+
+/// How sources are used.
+pub fn rules(settings: &Settings) -> Rules<'_> {
+    Rules { order: &settings.identity, trust_unverified: settings.trust_unverified }
+}
+
+fn no_map(outcome: &Outcome) -> Trouble {
+    let why = match outcome {
+        Outcome::Later(why, _) => why.clone(),
+        _ => "the user map can not be read".into(),
+    };
+    let exchange = Exchange { call: "user map".into(), answer: why.clone() };
+    Trouble::new(TroubleKind::Unknown, why, exchange)
+}

@@ -1,0 +1,540 @@
+//! Who works on what, and when: one lane per team, person and organisation; serial within a lane, parallel across.
+//!
+//! Hints of one lane are taken together as one job. A lane that is put off does not hold up the others. Nothing here
+//! knows what a job does; nothing here survives a restart, because the journal does.
+
+mod entry;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::queue::job::{Hint, LaneKey};
+use crate::state::ids::GithubTeamId;
+pub use entry::Entry;
+
+/// The longest time between two tries of anything, and between two looks at a lane that waits for another.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// All lanes.
+#[derive(Default)]
+pub struct Lanes {
+    inner: Mutex<Inner>,
+    /// Workers that wait for a job.
+    wake: Condvar,
+    /// Threads that rest until the process stops: apart, because a wake-up for one job must reach a worker.
+    resting: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    lanes: HashMap<LaneKey, Lane>,
+    /// The lanes that have something to do and nobody on it, by when it is due.
+    due: BTreeSet<(Instant, LaneKey)>,
+    /// The same for what gives way to everything else that is due. A lane may be in both.
+    low: BTreeSet<(Instant, LaneKey)>,
+    busy: usize,
+    stopping: bool,
+    /// Counts moments at which a team gave up a slug; a job that waits for one compares.
+    moves: u64,
+    moved: HashMap<GithubTeamId, u64>,
+    /// Whether any lane may wait for another.
+    somebody_waits: bool,
+}
+
+#[derive(Default)]
+struct Lane {
+    hints: Vec<Hint>,
+    busy: bool,
+    /// The hints that the job that is worked on has taken.
+    at_work: Vec<Entry>,
+    /// Its places among what is due, and among what gives way.
+    scheduled: Dues,
+    /// Trouble that concerned the whole lane: nothing before this.
+    not_before: Option<Instant>,
+    /// The team whose slug this one waits for.
+    waits_on: Option<GithubTeamId>,
+}
+
+/// When what goes first is due (events, and what follows from them), and when a comparison's share is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Dues {
+    first: Option<Instant>,
+    low: Option<Instant>,
+}
+
+/// One lane's due hints, to be worked on by one worker.
+pub struct Job {
+    /// Which lane.
+    pub key: LaneKey,
+    /// The hints, by their place among the deliveries.
+    pub hints: Vec<Hint>,
+    moves: u64,
+}
+
+/// What a lane is doing, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Hints in all lanes, those being worked on included.
+    pub hints: usize,
+    /// Lanes being worked on.
+    pub busy: usize,
+}
+
+impl Lane {
+    /// A comparison's share waits for whatever is due in its lane, not for what is put off: a team may wait for ever for
+    /// a slug, and its people are to be looked at meanwhile.
+    fn dues(&self) -> Dues {
+        let of = |low: bool| {
+            let first = self.hints.iter().filter(|hint| hint.is_low() == low).map(|hint| hint.due).min()?;
+            Some(first.max(self.not_before.unwrap_or(first)))
+        };
+        Dues { first: of(false), low: of(true) }
+    }
+
+    /// Takes the hints that are due, and with them those that lose nothing by coming along: hints that are only put
+    /// off after a failure, and older ones on the same person, which the newer one decides.
+    fn take(&mut self, now: Instant) -> Vec<Hint> {
+        let newest_due = |hint: &Hint| {
+            self.hints.iter().any(|due| due.due <= now && due.user() == hint.user() && due.seq > hint.seq)
+        };
+        let low = !self.hints.iter().any(|hint| !hint.is_low() && hint.due <= now);
+        let comes = |hint: &Hint| {
+            let due = hint.due <= now || !hint.patient || (hint.user().is_some() && newest_due(hint));
+            hint.is_low() == low && due
+        };
+        let taken: Vec<bool> = self.hints.iter().map(comes).collect();
+        let mut taken = taken.into_iter();
+        let (mut job, stay) =
+            std::mem::take(&mut self.hints).into_iter().partition(|_| taken.next() == Some(true));
+        self.hints = stay;
+        job_order(&mut job);
+        job
+    }
+}
+
+fn job_order(hints: &mut [Hint]) {
+    hints.sort_by_key(|hint| hint.seq);
+}
+
+impl Inner {
+    /// Puts a lane into its place in the order of due times; removes it if it is empty.
+    fn schedule(&mut self, key: LaneKey) {
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        let Dues { first, low } = std::mem::take(&mut lane.scheduled);
+        first.map(|at| self.due.remove(&(at, key)));
+        low.map(|at| self.low.remove(&(at, key)));
+        if lane.busy {
+            return;
+        }
+        let dues = lane.dues();
+        if dues == Dues::default() {
+            self.lanes.remove(&key);
+            return;
+        }
+        lane.scheduled = dues;
+        self.due.extend(dues.first.map(|at| (at, key)));
+        self.low.extend(dues.low.map(|at| (at, key)));
+    }
+
+    fn wake_now(&mut self, key: LaneKey, now: Instant) {
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.not_before = None;
+            lane.hints.iter_mut().filter(|hint| !hint.patient).for_each(|hint| hint.due = hint.due.min(now));
+            self.schedule(key);
+        }
+    }
+}
+
+impl Lanes {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a hint into its lane.
+    pub fn add(&self, key: LaneKey, hint: Hint) {
+        let mut inner = self.lock();
+        let lane = inner.lanes.entry(key).or_default();
+        let due = hint.due.max(lane.not_before.unwrap_or(hint.due));
+        let scheduled = if hint.is_low() { lane.scheduled.low } else { lane.scheduled.first };
+        lane.hints.push(hint);
+        // A hint that is not the first one due changes nothing: a lane may hold tens of thousands.
+        if scheduled.is_none_or(|at| due < at) {
+            inner.schedule(key);
+        }
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// The next job; waits until there is one. `None` when the process stops.
+    pub fn take(&self) -> Option<Job> {
+        let mut inner = self.lock();
+        loop {
+            if inner.stopping {
+                return None;
+            }
+            let now = Instant::now();
+            let until = |set: &BTreeSet<(Instant, LaneKey)>| {
+                set.first().map(|(at, _)| at.saturating_duration_since(now))
+            };
+            let wait = until(&inner.due).into_iter().chain(until(&inner.low)).min().unwrap_or(LONGEST_PAUSE);
+            if wait.is_zero() {
+                let job = inner.start(now);
+                // One wake-up brings one worker; it sees to the next.
+                if !inner.due.is_empty() || !inner.low.is_empty() {
+                    self.wake.notify_one();
+                }
+                return job;
+            }
+            (inner, _) = self.wake.wait_timeout(inner, wait).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A job has ended; `left` goes back into its lane, after `pause` if the whole lane is to rest.
+    pub fn finish(&self, job: (LaneKey, u64), left: Vec<Hint>, pause: Option<Duration>) {
+        let (key, moves) = job;
+        let now = Instant::now();
+        let mut inner = self.lock();
+        inner.busy -= 1;
+        if let Some(lane) = inner.lanes.get_mut(&key) {
+            lane.busy = false;
+            lane.at_work.clear();
+            lane.not_before = pause.map(|pause| now + pause);
+            lane.hints.extend(left);
+            let waits_on = lane.waits_on;
+            inner.schedule(key);
+            // Whoever had the slug may have given it up between the look and this moment.
+            if waits_on.and_then(|team| inner.moved.get(&team)).is_some_and(|at| *at > moves) {
+                inner.wake_now(key, now);
+            }
+        }
+        if inner.busy == 0 {
+            inner.moved.clear();
+        }
+        drop(inner);
+        self.wake.notify_all();
+    }
+
+    /// Notes that `team` waits for a slug of `on`. Returns whether that closes a circle of waiting teams; the one who
+    /// closes it has to break it, and there is exactly one, because noting and looking are one step.
+    pub fn wait_for(&self, team: GithubTeamId, on: GithubTeamId) -> bool {
+        let mut inner = self.lock();
+        if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)) {
+            lane.waits_on = Some(on);
+            inner.somebody_waits = true;
+        }
+        let mut at = on;
+        for _ in 0..=inner.lanes.len() {
+            if at == team {
+                return true;
+            }
+            match inner.lanes.get(&LaneKey::Team(at)).and_then(|lane| lane.waits_on) {
+                Some(next) => at = next,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// A team gave up a slug, by a new name or for good: whoever waits for it looks again now.
+    pub fn moved(&self, team: GithubTeamId) {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        inner.moves += 1;
+        let moves = inner.moves;
+        inner.moved.insert(team, moves);
+        // Ten thousand shares of a comparison end one after the other, and mostly nobody waits.
+        if !inner.somebody_waits {
+            return;
+        }
+        let waiting: Vec<_> = inner
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.waits_on == Some(team) && !lane.busy)
+            .map(|(key, _)| *key)
+            .collect();
+        inner.somebody_waits = inner.lanes.values().any(|lane| lane.waits_on.is_some());
+        waiting.into_iter().for_each(|key| inner.wake_now(key, now));
+        drop(inner);
+        self.wake.notify_all();
+    }
+
+    /// A comparison has given a team the slug that it waits for: whatever waits in its lane looks again now.
+    pub fn has_its_slug(&self, team: GithubTeamId) {
+        let mut inner = self.lock();
+        if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)).filter(|lane| lane.waits_on.is_some()) {
+            lane.waits_on = None;
+            inner.wake_now(LaneKey::Team(team), Instant::now());
+        }
+    }
+
+    /// Sleeps, unless the process stops.
+    pub fn rest(&self, wait: Duration) {
+        let _ = self.resting.wait_timeout_while(self.lock(), wait, |inner| !inner.stopping);
+    }
+
+    /// No more jobs are given out.
+    pub fn stop(&self) {
+        self.lock().stopping = true;
+        self.wake.notify_all();
+        self.resting.notify_all();
+    }
+
+    /// Whether the process stops.
+    pub fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// How much there is to do.
+    pub fn counts(&self) -> Counts {
+        let inner = self.lock();
+        let hints = inner.lanes.values().map(|lane| lane.hints.len() + lane.at_work.len()).sum();
+        Counts { hints, busy: inner.busy }
+    }
+
+    /// The lanes that wait for another team's slug: who for whom, sorted.
+    pub fn waits(&self) -> Vec<(GithubTeamId, GithubTeamId)> {
+        let inner = self.lock();
+        let mut waits: Vec<_> = inner
+            .lanes
+            .iter()
+            .filter_map(|(key, lane)| match (key, lane.waits_on) {
+                (LaneKey::Team(team), Some(on)) if !lane.busy => Some((*team, on)),
+                _ => None,
+            })
+            .collect();
+        waits.sort();
+        waits
+    }
+}
+
+impl Inner {
+    fn start(&mut self, now: Instant) -> Option<Job> {
+        let is_due = |first: Option<&(Instant, LaneKey)>| first.filter(|(at, _)| *at <= now).copied();
+        let entry = is_due(self.due.first()).or(is_due(self.low.first()))?;
+        let (_, key) = entry;
+        let moves = self.moves;
+        let lane = self.lanes.get_mut(&key)?;
+        lane.busy = true;
+        let hints = lane.take(now);
+        lane.not_before = None;
+        // Whoever waits for a slug goes on waiting while a comparison looks at the team's people.
+        if !hints.iter().all(Hint::is_low) {
+            lane.waits_on = None;
+            // What this job comes to may end what a comparison's share waits for.
+            lane.hints.iter_mut().filter(|hint| hint.is_low()).for_each(|hint| hint.due = hint.due.min(now));
+        }
+        lane.at_work = hints.iter().map(|hint| Entry::of(key, hint, None)).collect();
+        self.busy += 1;
+        self.schedule(key);
+        Some(Job { key, hints, moves })
+    }
+}
+
+impl Job {
+    /// What [`Lanes::finish`] needs when the hints are gone elsewhere.
+    pub fn ticket(&self) -> (LaneKey, u64) {
+        (self.key, self.moves)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::job::{Ask, Origin, Own};
+    use crate::queue::part::Part;
+    use crate::state::event::Person;
+    use crate::state::ids::{GithubUserId, Login, Seq};
+
+    pub(crate) const TEAM: LaneKey = LaneKey::Team(GithubTeamId(1));
+    pub(crate) const OTHER: LaneKey = LaneKey::Team(GithubTeamId(2));
+
+    pub(crate) fn hint(seq: u64, user: u64) -> Hint {
+        let person = Person { id: GithubUserId(user), login: Login::from("x"), bot: false };
+        Hint::new(Seq(seq), Origin::Own(Own::Reconcile), Ask::Member { person, change: None, sure: false })
+    }
+
+    fn part(seq: u64) -> Hint {
+        Hint::new(
+            Seq(seq),
+            Origin::Own(Own::Reconcile),
+            Ask::Part(Part::new(GithubTeamId(1), [Seq(seq); 2], vec![], Default::default())),
+        )
+    }
+
+    pub(crate) fn later(hint: Hint, patient: bool) -> Hint {
+        Hint { due: Instant::now() + Duration::from_secs(100), patient, ..hint }
+    }
+
+    pub(crate) fn seqs(job: &Job) -> Vec<u64> {
+        job.hints.iter().map(|hint| hint.seq.0).collect()
+    }
+
+    #[test]
+    fn hints_of_one_team_are_one_job_and_teams_are_worked_on_in_parallel() {
+        let lanes = Lanes::default();
+        for (key, seq) in [(TEAM, 2), (TEAM, 1), (OTHER, 3)] {
+            lanes.add(key, hint(seq, seq));
+        }
+        let (one, two) = (lanes.take().unwrap(), lanes.take().unwrap());
+        assert_eq!((one.key, seqs(&one)), (TEAM, vec![1, 2]));
+        assert_eq!((two.key, seqs(&two)), (OTHER, vec![3]));
+        // New hints wait until the lane is free again.
+        lanes.add(TEAM, hint(4, 4));
+        assert!(lanes.lock().due.is_empty());
+        lanes.finish(one.ticket(), vec![], None);
+        assert_eq!(seqs(&lanes.take().unwrap()), [4]);
+    }
+
+    #[test]
+    fn what_is_worked_on_counts_until_it_is_finished() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, hint(1, 1));
+        lanes.add(TEAM, hint(2, 2));
+        let job = lanes.take().unwrap();
+        lanes.add(TEAM, hint(3, 3));
+        assert_eq!(lanes.counts(), Counts { hints: 3, busy: 1 });
+        lanes.finish(job.ticket(), vec![hint(1, 1)], None);
+        assert_eq!(lanes.counts(), Counts { hints: 2, busy: 0 });
+        lanes.finish(lanes.take().unwrap().ticket(), vec![], None);
+        assert_eq!(lanes.counts(), Counts { hints: 0, busy: 0 });
+    }
+
+    #[test]
+    fn a_second_look_waits_and_a_put_off_hint_comes_along() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, later(hint(1, 1), true));
+        lanes.add(TEAM, later(hint(2, 2), false));
+        lanes.add(TEAM, hint(3, 3));
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [2, 3]);
+        lanes.finish(job.ticket(), vec![], None);
+        assert_eq!(lanes.counts(), Counts { hints: 1, busy: 0 });
+    }
+
+    #[test]
+    fn a_comparisons_share_waits_for_what_is_due_and_not_for_what_is_put_off() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, part(9));
+        lanes.add(TEAM, hint(1, 1));
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [1]);
+        // It waits for a slug that nobody may ever give up.
+        lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
+        lanes.finish(job.ticket(), vec![later(hint(1, 1), false)], None);
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [9]);
+        lanes.add(TEAM, hint(2, 2));
+        lanes.finish(job.ticket(), job.hints, None);
+        assert_eq!(lanes.waits(), [(GithubTeamId(1), GithubTeamId(2))]);
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [1, 2]);
+        // A share that gets it the slug ends the waiting.
+        lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
+        lanes.finish(job.ticket(), vec![later(hint(1, 1), false)], None);
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [9]);
+        lanes.has_its_slug(GithubTeamId(1));
+        lanes.finish(job.ticket(), job.hints, None);
+        assert_eq!(lanes.waits(), []);
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [1]);
+        lanes.finish(job.ticket(), vec![], None);
+        assert_eq!(seqs(&lanes.take().unwrap()), [9]);
+        assert!(lanes.lock().due.is_empty() && lanes.lock().low.is_empty());
+    }
+
+    #[test]
+    fn a_comparisons_share_that_was_put_off_follows_the_next_job_of_its_lane() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, later(part(9), false));
+        lanes.add(TEAM, hint(1, 1));
+        let job = lanes.take().unwrap();
+        assert_eq!(seqs(&job), [1]);
+        lanes.finish(job.ticket(), vec![], None);
+        assert_eq!(seqs(&lanes.take().unwrap()), [9]);
+    }
+
+    #[test]
+    fn newer_news_on_the_same_person_take_the_older_hint_along() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, later(hint(1, 7), true));
+        lanes.add(TEAM, later(hint(9, 8), true));
+        lanes.add(TEAM, hint(3, 7));
+        assert_eq!(seqs(&lanes.take().unwrap()), [1, 3]);
+    }
+
+    #[test]
+    fn trouble_of_a_whole_lane_puts_off_new_hints_too() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, hint(1, 1));
+        let job = lanes.take().unwrap();
+        let ticket = job.ticket();
+        lanes.finish(ticket, job.hints, Some(Duration::from_secs(100)));
+        lanes.add(TEAM, hint(2, 2));
+        lanes.add(TEAM, part(3));
+        assert!(lanes.lock().low.first().unwrap().0 > Instant::now() + Duration::from_secs(50));
+        let (at, _) = *lanes.lock().due.first().unwrap();
+        assert!(at > Instant::now() + Duration::from_secs(50));
+    }
+
+    #[test]
+    fn exactly_one_of_a_circle_of_waiting_teams_is_told_to_break_it() {
+        let lanes = Lanes::default();
+        let teams = [1, 2, 3].map(GithubTeamId);
+        teams.iter().for_each(|team| lanes.add(LaneKey::Team(*team), hint(1, 1)));
+        let jobs: Vec<_> = teams.iter().map(|_| lanes.take().unwrap()).collect();
+        assert!(!lanes.wait_for(teams[0], teams[1]));
+        assert!(!lanes.wait_for(teams[1], teams[2]));
+        assert!(lanes.wait_for(teams[2], teams[0]));
+        drop(jobs);
+        // A team that waits into somebody else's circle does not close one.
+        lanes.add(LaneKey::Team(GithubTeamId(4)), hint(1, 1));
+        let _job = lanes.take();
+        assert!(!lanes.wait_for(GithubTeamId(4), teams[0]));
+    }
+
+    #[test]
+    fn a_slug_given_up_wakes_whoever_waits_even_in_between() {
+        let lanes = Lanes::default();
+        lanes.add(TEAM, hint(1, 1));
+        // Given up after the wait was noted and the lane is idle.
+        let job = lanes.take().unwrap();
+        lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
+        let ticket = job.ticket();
+        lanes.finish(ticket, vec![later(hint(1, 1), false)], None);
+        assert_eq!(lanes.waits(), [(GithubTeamId(1), GithubTeamId(2))]);
+        lanes.moved(GithubTeamId(2));
+        // Given up while the job still runs.
+        let job = lanes.take().unwrap();
+        lanes.moved(GithubTeamId(2));
+        lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
+        let ticket = job.ticket();
+        lanes.finish(ticket, vec![later(hint(1, 1), false)], None);
+        assert_eq!(seqs(&lanes.take().unwrap()), [1]);
+    }
+
+    #[test]
+    fn whoever_rests_takes_no_wake_up_from_a_worker() {
+        let lanes = Lanes::default();
+        let resting = || lanes.rest(Duration::from_secs(100));
+        std::thread::scope(|scope| {
+            (0..8).for_each(|_| drop(scope.spawn(resting)));
+            let worker = scope.spawn(|| (0..50).filter_map(|_| lanes.take()).count());
+            for seq in 0..50 {
+                std::thread::sleep(Duration::from_millis(2));
+                lanes.add(LaneKey::Team(GithubTeamId(seq)), hint(seq, 1));
+            }
+            assert_eq!(worker.join().unwrap(), 50);
+            lanes.stop();
+        });
+    }
+
+    #[test]
+    fn stopping_ends_waiting() {
+        let lanes = Lanes::default();
+        lanes.stop();
+        assert!(lanes.take().is_none());
+        lanes.rest(Duration::from_secs(100));
+    }
+}

@@ -1,0 +1,6 @@
+//! What waits to be done, and in which order: a lane for each team, person and organisation.
+
+pub mod job;
+pub mod lanes;
+pub mod part;
+pub mod replica_lag;

@@ -1,0 +1,275 @@
+//! One team's share of a comparison: what is to be done, a call at a time, and what came of it.
+//!
+//! Between two calls everything else has its turn: an event waits for one call at the most, and what it says is newer
+//! than the comparison, so that it wins.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::hosts::sentry::Team;
+use crate::reconcile::plan::{Addition, Removal};
+use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, Seq};
+use crate::work::step::WantedTeam;
+
+/// A run in which nothing was done for so long is not waited for: a team may wait for a slug that nobody sets free.
+const STUCK: Duration = Duration::from_secs(600);
+
+/// What was read longer ago is read again before a team is bound by it.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// One team's share.
+#[derive(Debug)]
+pub struct Part {
+    /// The place of the latest delivery that every replica of GitHub knew when the comparison began to read: what newer
+    /// ones say is not contradicted.
+    pub seq: Seq,
+    /// The place of the latest delivery when the comparison began to read.
+    pub read: Seq,
+    team: GithubTeamId,
+    tasks: Vec<Task>,
+    next: AtomicUsize,
+    run: Arc<Run>,
+}
+
+/// One thing to do, with one call or two.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// GitHub shows the team again: its end counts no more.
+    Return,
+    /// Its Sentry team was not in the list of all: it is followed by its id, or no longer bound.
+    FindAgain,
+    /// The team exists, bound and named like this.
+    Shape {
+        /// Slug, name if it is to be changed, and whether it may be adopted.
+        wanted: WantedTeam,
+        /// GitHub's name.
+        full_name: String,
+        /// The Sentry team that is to be adopted, as it was read.
+        shown: Option<Shown>,
+    },
+    /// Somebody is put in.
+    Add(Addition),
+    /// Somebody is taken out.
+    Remove(Removal),
+    /// GitHub has deleted the team.
+    End {
+        /// Its slug in Sentry, for people.
+        slug: SentrySlug,
+    },
+    /// Everybody was looked at.
+    Filled,
+}
+
+/// A Sentry team as a comparison has read it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The team.
+    pub team: Team,
+    /// When the reading began.
+    pub at: Instant,
+}
+
+impl Shown {
+    /// Whether it is taken to be so still, `age` after the reading began. Not if anybody has spoken of the GitHub team since.
+    pub fn is_fresh(age: Duration, spoken_of: bool) -> bool {
+        age <= FRESH && !spoken_of
+    }
+}
+
+/// What a thing that was done has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: it was so already, or newer news decided.
+    Nothing,
+    /// A team is bound to a Sentry team that was there: nothing in Sentry.
+    Adopted,
+    /// Something in Sentry.
+    Written,
+}
+
+impl Effect {
+    /// Of a call that may have found things as they should be.
+    pub fn written(is_written: bool) -> Self {
+        match is_written {
+            true => Effect::Written,
+            false => Effect::Nothing,
+        }
+    }
+}
+
+impl Part {
+    /// A team's share of a run.
+    pub fn new(team: GithubTeamId, [seq, read]: [Seq; 2], tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
+        let mut tally = run.lock();
+        tally.open += 1;
+        tally.at_work.insert(team);
+        tally.moved = Some(Instant::now());
+        drop(tally);
+        Arc::new(Self { seq, read, team, tasks, next: AtomicUsize::new(0), run })
+    }
+
+    /// What is to be done now.
+    pub fn task(&self) -> Option<&Task> {
+        self.tasks.get(self.next.load(Ordering::Relaxed))
+    }
+
+    /// Everybody who is to be put in, done or not.
+    pub fn added(&self) -> Vec<GithubUserId> {
+        let added = self.tasks.iter().filter_map(|task| match task {
+            Task::Add(addition) => Some(addition.user),
+            _ => None,
+        });
+        added.collect()
+    }
+
+    /// That is done, or can not be: what came of it. Returns whether it was the last.
+    pub fn passed(&self, result: Result<Effect, String>) -> bool {
+        let mut tally = self.run.lock();
+        tally.moved = Some(Instant::now());
+        match result {
+            Ok(Effect::Written) => tally.written += 1,
+            Ok(Effect::Adopted) => tally.adopted += 1,
+            Ok(Effect::Nothing) => {}
+            Err(why) => tally.failed.push(why),
+        }
+        drop(tally);
+        self.next.fetch_add(1, Ordering::Relaxed) + 1 >= self.tasks.len()
+    }
+
+    /// Whether a newer comparison has taken its place.
+    pub fn is_superseded(&self) -> bool {
+        self.run.lock().superseded
+    }
+
+    /// Nothing more of it will be done, now or ever.
+    pub fn close(&self) {
+        self.run.lock().at_work.remove(&self.team);
+    }
+
+    /// Whether another team's share may still change something.
+    pub fn may_wait_for(&self, other: GithubTeamId) -> bool {
+        other != self.team && self.run.lock().at_work.contains(&other)
+    }
+
+    /// One thing is left to another comparison.
+    pub fn leave(&self) {
+        self.run.leave();
+    }
+
+    /// How it stands is known to whoever waits for the run.
+    pub fn put_off(&self, why: &str) {
+        self.run.lock().put_off = Some(why.into());
+    }
+}
+
+impl Drop for Part {
+    /// The last hint that held it is gone: done, or the team's end made it pointless.
+    fn drop(&mut self) {
+        self.close();
+        let mut tally = self.run.lock();
+        tally.open = tally.open.saturating_sub(1);
+        drop(tally);
+        self.run.wake.notify_all();
+    }
+}
+
+/// All parts of one comparison.
+#[derive(Debug, Default)]
+pub struct Run {
+    tally: Mutex<Tally>,
+    wake: Condvar,
+}
+
+/// How a run stands.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Parts that are not over.
+    pub open: usize,
+    /// Changes made in Sentry.
+    pub written: usize,
+    /// Teams that were bound to a Sentry team that was there.
+    pub adopted: usize,
+    /// What can not be done, and why.
+    pub failed: Vec<String>,
+    /// What a delivery of a moment before says otherwise of, or was moving while it was read: another comparison decides.
+    pub left: usize,
+    /// Why something was put off, when last.
+    pub put_off: Option<String>,
+    /// The teams whose shares are not over.
+    at_work: BTreeSet<GithubTeamId>,
+    /// When something was done, or handed out, for the last time.
+    moved: Option<Instant>,
+    /// A newer comparison says what is to be done.
+    superseded: bool,
+}
+
+impl Tally {
+    /// Whether parts are at work, or may soon be.
+    pub fn is_under_way(&self, now: Instant) -> bool {
+        self.open > 0 && self.moved.is_none_or(|at| now.saturating_duration_since(at) < STUCK)
+    }
+}
+
+impl Run {
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One thing is left to another comparison.
+    pub fn leave(&self) {
+        self.lock().left += 1;
+    }
+
+    /// What is left of it is another run's now.
+    pub fn supersede(&self) {
+        self.lock().superseded = true;
+    }
+
+    /// How it stands.
+    pub fn tally(&self) -> Tally {
+        self.lock().clone()
+    }
+
+    /// Waits until every part is over, at the most this long; how it stands then.
+    pub fn wait(&self, patience: Duration) -> Tally {
+        let tally = self.lock();
+        let waited = self.wake.wait_timeout_while(tally, patience, |tally| tally.open > 0);
+        waited.map_or_else(|poison| poison.into_inner().0.clone(), |(tally, _)| tally.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_believed_for_a_minute_and_until_somebody_speaks_of_it() {
+        let fresh = |seconds, spoken_of| Shown::is_fresh(Duration::from_secs(seconds), spoken_of);
+        assert_eq!(
+            [fresh(0, false), fresh(60, false), fresh(61, false), fresh(0, true)],
+            [true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn a_run_is_waited_for_as_long_as_something_moves() {
+        let run = Arc::new(Run::default());
+        let now = Instant::now;
+        assert!(!run.tally().is_under_way(now()));
+        let part = Part::new(GithubTeamId(1), [Seq(1); 2], vec![Task::Filled, Task::Filled], run.clone());
+        assert!(!part.passed(Ok(Effect::Written)) && run.tally().is_under_way(now()));
+        assert!(!run.tally().is_under_way(now() + STUCK));
+        assert!(!part.may_wait_for(GithubTeamId(1)) && !part.may_wait_for(GithubTeamId(2)));
+        let other = Part::new(GithubTeamId(2), [Seq(1); 2], vec![Task::Filled], run.clone());
+        assert!(part.may_wait_for(GithubTeamId(2)));
+        other.close();
+        assert!(!part.may_wait_for(GithubTeamId(2)));
+        drop(other);
+        run.supersede();
+        assert!(part.is_superseded());
+        drop(part);
+        assert!(!run.tally().is_under_way(now()));
+    }
+}

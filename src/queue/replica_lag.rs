@@ -1,0 +1,141 @@
+//! What deliveries have said lately, by their place in the order of arrival. Pure: time is an argument.
+//!
+//! GitHub's replicas lag behind one another, so that a reading may know less than an event of a moment ago. What was said
+//! within [`LAG`] before a reading began is not contradicted by it; another reading decides, later than that.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::state::event::Event;
+use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
+
+/// How far a replica of GitHub may lag behind.
+pub const LAG: Duration = Duration::from_secs(15);
+/// Arrivals are told apart no finer than this, so that a flood of them costs nothing.
+const GRAIN: Duration = Duration::from_millis(100);
+
+/// What was heard since the process began, as far as it matters.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Who joined or left the organisation.
+    people: HashMap<GithubUserId, Seq>,
+    teams: HashMap<GithubTeamId, Seq>,
+    /// The first delivery of each span of time.
+    arrivals: VecDeque<(Instant, Seq)>,
+    again: Option<Instant>,
+}
+
+impl Heard {
+    /// A delivery has arrived.
+    pub fn hear(&mut self, event: &Event, seq: Seq, now: Instant) {
+        if let Event::MemberAdded { person: Some(person) } | Event::MemberRemoved { person: Some(person) } =
+            event
+        {
+            self.people.insert(person.id, seq);
+        }
+        if let Some(team) = event.team() {
+            self.teams.insert(team.id, seq);
+        }
+        self.forget_arrivals(now);
+        if self.arrivals.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= GRAIN) {
+            self.arrivals.push_back((now, seq));
+        }
+    }
+
+    fn forget_arrivals(&mut self, now: Instant) {
+        let is_old = |at: Instant| now.saturating_duration_since(at) >= LAG + GRAIN;
+        while self.arrivals.front().is_some_and(|(at, _)| is_old(*at)) {
+            self.arrivals.pop_front();
+        }
+    }
+
+    /// The first delivery that arrived so lately that not every replica need know what it says.
+    pub fn first_unsettled(&mut self, now: Instant) -> Option<Seq> {
+        self.forget_arrivals(now);
+        self.arrivals.front().map(|(_, seq)| *seq)
+    }
+
+    /// When a person was last said to have joined or left the organisation.
+    pub fn of_person(&self, user: GithubUserId) -> Option<Seq> {
+        self.people.get(&user).copied()
+    }
+
+    /// When a team was last spoken of.
+    pub fn of_team(&self, team: GithubTeamId) -> Option<Seq> {
+        self.teams.get(&team).copied()
+    }
+
+    /// Forgets what was heard up to `seq`: every reading from now on has seen it.
+    pub fn forget(&mut self, seq: Seq) {
+        self.people.retain(|_, at| *at > seq);
+        self.teams.retain(|_, at| *at > seq);
+    }
+
+    /// A reading contradicts what was said just before: another one decides, when every replica knows that.
+    pub fn look_again(&mut self, now: Instant) {
+        self.again.get_or_insert(now + LAG + GRAIN);
+    }
+
+    /// Whether that is due.
+    pub fn take_second_look(&mut self, now: Instant) -> bool {
+        self.again.take_if(|at| *at <= now).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::event::{Person, TeamRef};
+    use crate::state::ids::Login;
+
+    fn joined(user: u64) -> Event {
+        let person = Person { id: GithubUserId(user), login: Login::from("x"), bot: false };
+        Event::MemberAdded { person: Some(person) }
+    }
+
+    fn made(team: u64) -> Event {
+        Event::TeamCreated {
+            team: TeamRef { id: GithubTeamId(team), name: "T".into(), slug: None, parent: None },
+        }
+    }
+
+    #[test]
+    fn what_arrived_within_the_lag_is_unsettled() {
+        let (mut heard, start) = (Heard::default(), Instant::now());
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        assert_eq!(heard.first_unsettled(start), None);
+        for (ms, seq) in [(0, 1), (50, 2), (99, 3), (100, 4), (9000, 5)] {
+            heard.hear(&made(seq), Seq(seq), at(ms));
+        }
+        // A span of time counts as a whole until its last moment is settled.
+        for (ms, first) in
+            [(9000, Some(1)), (15_099, Some(1)), (15_100, Some(4)), (15_200, Some(5)), (24_100, None)]
+        {
+            assert_eq!(heard.first_unsettled(at(ms)), first.map(Seq), "{ms}");
+        }
+    }
+
+    #[test]
+    fn teams_and_people_are_remembered_until_a_reading_has_seen_them() {
+        let (mut heard, now) = (Heard::default(), Instant::now());
+        heard.hear(&joined(7), Seq(1), now);
+        heard.hear(&made(5), Seq(2), now);
+        assert_eq!(
+            (heard.of_person(GithubUserId(7)), heard.of_team(GithubTeamId(5))),
+            (Some(Seq(1)), Some(Seq(2)))
+        );
+        heard.forget(Seq(1));
+        assert_eq!((heard.of_person(GithubUserId(7)), heard.of_team(GithubTeamId(5))), (None, Some(Seq(2))));
+    }
+
+    #[test]
+    fn a_second_look_comes_once_and_after_the_lag() {
+        let (mut heard, now) = (Heard::default(), Instant::now());
+        assert!(!heard.take_second_look(now));
+        heard.look_again(now);
+        heard.look_again(now + LAG);
+        assert!(!heard.take_second_look(now + LAG));
+        assert!(heard.take_second_look(now + LAG + GRAIN));
+        assert!(!heard.take_second_look(now + LAG * 9));
+    }
+}

@@ -1,0 +1,194 @@
+//! Invites to Sentry for people whom GitHub has in teams and Sentry does not know: only where `SYNC_INVITE` names a role.
+//!
+//! One thread does all the inviting, so that the day's number is exact. It must never invite on an address that anybody
+//! can write (`sentry`, `public`), nor anybody who was invited before, or was known to Sentry and is not any more.
+
+use std::time::{Duration, Instant};
+
+use crate::clock::Timestamp;
+use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::Invited;
+use crate::identity::matcher;
+use crate::identity::{self, Evidence};
+use crate::queue::job::Outcome;
+use crate::state::address::Address;
+use crate::state::event::Person;
+use crate::state::ids::GithubUserId;
+use crate::state::record::{Record, Source};
+use crate::state::State;
+use crate::store::audit::Entry;
+use crate::work::engine::{lock, Engine};
+use crate::work::pause::Permit;
+
+/// How long no invite is tried after one that Sentry refused as such.
+const AFTER_A_REFUSAL: Duration = Duration::from_secs(3600);
+/// What `SYNC_MAX_INVITES` counts.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Why nobody can be invited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteTrouble {
+    /// What Sentry said, or which limit is reached.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+/// When invites are looked at.
+#[derive(Debug, Default)]
+pub struct Turn {
+    not_before: Option<Instant>,
+    /// Who is waited for, when last looked at: nobody is asked about again before that changes.
+    looked_at: Vec<GithubUserId>,
+}
+
+impl Turn {
+    /// Invites whoever is waited for and may be invited. `anew`: sources may say otherwise than at the last look.
+    pub fn take(&mut self, engine: &Engine, anew: bool) {
+        let settings = engine.settings();
+        let Some(role) = settings.invite.as_deref() else { return };
+        if engine.paused_for().is_some()
+            || engine.waits_to_begin()
+            || self.not_before.is_some_and(|at| Instant::now() < at)
+        {
+            return;
+        }
+        let people = engine.state(candidates);
+        let ids: Vec<_> = people.iter().map(|person| person.id).collect();
+        if !anew && ids == self.looked_at {
+            return;
+        }
+        for person in people {
+            // Whoever is left comes after the pause.
+            let Ok(permit) = engine.may_write() else { return };
+            if engine.lanes.is_stopping() {
+                return;
+            }
+            match engine.invite(&permit, &person, role) {
+                Ok(false) => {}
+                Ok(true) => engine.learn_invite_trouble(None),
+                Err(Stop(why)) => {
+                    engine.learn_invite_trouble(Some(why));
+                    self.not_before = Instant::now().checked_add(AFTER_A_REFUSAL);
+                    return;
+                }
+            }
+        }
+        self.looked_at = ids;
+    }
+}
+
+/// Those for whom some address is known, and who have no past in Sentry.
+fn candidates(state: &State) -> Vec<Person> {
+    let wanted = state.people.wanted().filter(|(user, wanted)| {
+        wanted.why.starts_with(identity::NOBODY_BEARS) && !state.people.has_a_past(*user)
+    });
+    wanted.map(|(id, wanted)| Person { id, login: wanted.login.clone(), bot: false }).collect()
+}
+
+/// Why the round ends: nobody else would fare better.
+struct Stop(InviteTrouble);
+
+impl Stop {
+    fn new(what: String, fix: &str) -> Self {
+        Self(InviteTrouble { what, fix: fix.into() })
+    }
+}
+
+impl Engine {
+    /// Invites one person, if a source that counts names an address that nobody in Sentry bears; says whether it did.
+    fn invite(&self, permit: &Permit, person: &Person, role: &str) -> Result<bool, Stop> {
+        const LATER: &str = "it is tried again in an hour; the log says more";
+        let (source, address) = match self.address_to_invite(person) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(false),
+            Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(Stop::new(why, LATER)),
+            Err(_) => return Ok(false),
+        };
+        let since = Timestamp(Timestamp::now().0.saturating_sub(DAY.as_millis() as u64));
+        let today = self.state(|state| state.people.invited_since(since));
+        if today >= self.settings().max_invites {
+            return Err(Stop::new(
+                format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"),
+                "the others follow a day later; or set a higher SYNC_MAX_INVITES",
+            ));
+        }
+        let written =
+            self.sentry.invite(permit, address.as_str(), role).map_err(|trouble| refused(&trouble))?;
+        if written.outcome == Invited::NotInPlan {
+            return Err(Stop::new(
+                format!("Sentry's plan lets the organisation invite nobody ({})", written.exchange.answer),
+                "change the plan or let people sign up by single sign-on, or set SYNC_INVITE=never; people who are wanted \
+                 stay wanted, and are put into their teams once they are in Sentry",
+            ));
+        }
+        let record = Record::Invited { user: person.id, at: Timestamp::now() };
+        self.journal.keep(record).map_err(|why| Stop::new(why.0.to_string(), LATER))?;
+        if let Invited::New(member) = &written.outcome {
+            self.who.learn(member);
+        }
+        let who = crate::text::Quoted(person.login.as_str());
+        log::info!(
+            "invite: {who} ({}) to Sentry as {role}, at the address from {}",
+            person.id,
+            source.name()
+        );
+        let entry = Entry {
+            event: "invite",
+            decision: "invite person",
+            person: Some(person.id),
+            login: Some(person.login.clone()),
+            call: Some(written.exchange.call),
+            answer: Some(written.exchange.answer),
+            ..Entry::default()
+        };
+        self.audit.write(entry.because(format!("address from {}", source.name())));
+        self.try_wish(person);
+        Ok(true)
+    }
+
+    /// Why nobody can be invited, as far as it was tried.
+    pub fn invite_trouble(&self) -> Option<InviteTrouble> {
+        lock(&self.invite_trouble).clone()
+    }
+
+    /// Told once, and not at each try, as long as it is the same.
+    fn learn_invite_trouble(&self, trouble: Option<InviteTrouble>) {
+        let mut known = lock(&self.invite_trouble);
+        if let Some(InviteTrouble { what, fix }) = trouble.as_ref().filter(|_| *known != trouble) {
+            log::warn!("invite: {what}: {fix}");
+        }
+        *known = trouble;
+    }
+
+    /// The address and its source.
+    fn address_to_invite(&self, person: &Person) -> Result<Option<(Source, Address)>, Outcome> {
+        let map = self.user_map()?;
+        self.need_directory()?;
+        let claims = self.claims(person)?;
+        let evidence = Evidence::new(person, map.address(person), &claims);
+        // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
+        if self.ask_for_fresh_rows(&evidence)? {
+            return Ok(None);
+        }
+        let settings = self.settings();
+        let rules = matcher::rules(&settings);
+        Ok(self.who.with_directory(|directory| identity::invitation(&evidence, &rules, directory)))
+    }
+}
+
+fn refused(trouble: &Trouble) -> Stop {
+    let never = "or set SYNC_INVITE=never";
+    match (trouble.kind, trouble.sufficient_scopes.as_slice()) {
+        (TroubleKind::Denied, []) => Stop::new(
+            format!("SENTRY_TOKEN may not invite ({trouble})"),
+            "use the user token of an owner or manager with member:admin (newer Sentry lets an integration invite too, with \
+             SYNC_INVITE=member alone), or set SYNC_INVITE=never",
+        ),
+        (TroubleKind::Denied, scopes) => Stop::new(
+            format!("SENTRY_TOKEN may not invite, it lacks {} ({trouble})", scopes.join(" or ")),
+            &format!("set Member to Read & Write in the integration's permissions, {never}"),
+        ),
+        _ => Stop::new(trouble.to_string(), "it is tried again in an hour; the log says more"),
+    }
+}

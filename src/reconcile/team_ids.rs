@@ -1,0 +1,106 @@
+//! Whether Sentry takes ids of teams: asked once, kept in the journal with the host and the organisation that it is true of.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::config::Settings;
+use crate::hosts::http::Trouble;
+use crate::hosts::sentry::{Sentry, Team};
+use crate::state::record::{Binding, Record, SentryPlace};
+use crate::store::journal::Journal;
+use crate::work::engine::Engine;
+
+/// So many bound teams are looked at for one that is there.
+const CANDIDATES: usize = 3;
+
+/// Tells a new client what was known before, and has whatever it finds out kept.
+pub fn remember(sentry: &Sentry, settings: &Settings, journal: &Arc<Journal>) {
+    let host = settings.sentry_url.to_string();
+    let place = SentryPlace { host: host.into(), org: settings.sentry_org.as_str().into() };
+    let (taken, moved) = journal.read(|state| match &state.team_ids {
+        Some((known, taken, at)) if *known == place => (Some((*taken, *at)), false),
+        known => (None, known.is_some() && state.teams.n_bound() > 0),
+    });
+    let journal = journal.clone();
+    let keep = move |taken| {
+        let (place, at) = (place.clone(), Timestamp::now());
+        journal.note(Record::TeamIds { place, taken, at });
+    };
+    sentry.ids().remember(taken, moved, Box::new(keep));
+}
+
+impl Engine {
+    /// Asks for a team by its id, if it is not known whether Sentry takes that. `bound`: the teams that were bound before the
+    /// others in `shown`, all in Sentry and sorted by slug, were read.
+    pub fn ask_for_ids<'a>(&self, bound: impl Iterator<Item = &'a Binding>, shown: &[Team]) {
+        let find = |binding: &Binding| {
+            let at = shown.binary_search_by(|team| team.slug.cmp(&binding.slug));
+            Ok(at.ok().and_then(|at| shown.get(at)).is_some_and(|team| team.id == binding.sentry))
+        };
+        self.ask(bound, find);
+    }
+
+    /// The same of all that are bound, each of which is looked at under its slug.
+    pub fn ask_for_ids_of_bound(&self) {
+        let bound: Vec<Binding> =
+            self.state(|state| state.teams.bindings().map(|(_, binding)| binding.clone()).collect());
+        let find = |binding: &Binding| {
+            let team = self.sentry.team(&binding.slug)?;
+            Ok(team.is_some_and(|team| team.id == binding.sentry))
+        };
+        self.ask(bound.iter(), find);
+    }
+
+    fn ask<'a>(
+        &self,
+        bound: impl Iterator<Item = &'a Binding>,
+        is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
+    ) {
+        if !self.sentry.ids().are_unknown(Timestamp::now()) {
+            return;
+        }
+        // Where slugs may be all digits, an address of digits proves nothing.
+        let is_plain = |binding: &&Binding| !binding.slug.as_str().bytes().all(|byte| byte.is_ascii_digit());
+        if let Err(trouble) = self.try_one(bound.filter(is_plain), is_there) {
+            log::debug!("whether Sentry takes ids of teams is not known yet: {trouble}");
+        }
+    }
+
+    /// After a move, only if every bound team is there under its slug: they are the same teams then.
+    fn try_one<'a>(
+        &self,
+        bound: impl Iterator<Item = &'a Binding>,
+        is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
+    ) -> Result<(), Trouble> {
+        if self.sentry.ids().are_of_another_host() {
+            return self.try_one_of_the_same(bound, is_there);
+        }
+        for binding in bound.take(CANDIDATES) {
+            let answers = self.sentry.answers_to_id(binding.at())?;
+            // What does not answer to its id may be gone: that tells nothing.
+            if answers || is_there(binding)? {
+                self.sentry.ids().learn(answers);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn try_one_of_the_same<'a>(
+        &self,
+        bound: impl Iterator<Item = &'a Binding>,
+        is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
+    ) -> Result<(), Trouble> {
+        let mut known = None;
+        for binding in bound {
+            if !is_there(binding)? {
+                return Ok(());
+            }
+            known = Some(binding);
+        }
+        if let Some(binding) = known {
+            self.sentry.ids().learn(self.sentry.answers_to_id(binding.at())?);
+        }
+        Ok(())
+    }
+}

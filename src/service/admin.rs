@@ -1,0 +1,155 @@
+//! The admin listener's answers: status page, JSON, metrics, health, readiness. Nothing here changes anything.
+//!
+//! A page that shows names of teams and people is shown on this machine only; elsewhere there are metrics and health.
+//! `Host` must be an address, `localhost`, or a name behind the address in `SYNC_ADMIN_LISTEN`, so that no web page
+//! elsewhere can have a browser read it.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use crate::config::values::host_of;
+use crate::intake::{Answer, Request};
+use crate::service::gate;
+use crate::text;
+use crate::work::engine::Engine;
+
+/// With every answer. The page has its style in itself, and nothing else.
+const HEADERS: [(&str, &str); 4] = [
+    ("cache-control", "no-store"),
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+];
+
+const HTML: &str = "text/html; charset=utf-8";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the answers are about.
+pub struct Admin<'a> {
+    /// Everything shared.
+    pub engine: &'a Engine,
+    /// The gates by name.
+    pub gates: Vec<(&'static str, &'a gate::Counts)>,
+    /// Whether only this machine can reach the listener.
+    pub local: bool,
+}
+
+impl Admin<'_> {
+    /// Answers a request of the admin listener. Nothing of it is kept by browsers or proxies, runs, or can be framed.
+    pub fn answer(&self, request: &Request) -> Answer {
+        let answer = self.for_the_reader(self.choose(request));
+        HEADERS.iter().fold(answer, |answer, (name, value)| answer.with(name, *value))
+    }
+
+    /// With commands that work where they are read. Another machine is told nothing of where files lie on this one.
+    fn for_the_reader(&self, answer: Answer) -> Answer {
+        if !self.local {
+            return answer;
+        }
+        let Ok(text) = String::from_utf8(answer.body) else { return Answer { body: Vec::new(), ..answer } };
+        let reader = &self.engine.reader;
+        let text = match answer.content_type {
+            HTML => reader.in_html(&text),
+            METRICS => text,
+            _ => reader.in_json(&text),
+        };
+        Answer { body: text.into_bytes(), ..answer }
+    }
+
+    fn choose(&self, request: &Request) -> Answer {
+        if !request.is_read() {
+            return Answer::refused(
+                405,
+                "this listener is read with GET; nothing on it changes anything",
+                "send deliveries to the address of SYNC_LISTEN",
+            )
+            .with("allow", "GET, HEAD");
+        }
+        if !is_named_well(request.header("host"), &self.engine.settings().admin_names) {
+            let error = "the name in the Host header is not an address, not localhost and not configured";
+            let fix = "open it by its address or as localhost, or write the name behind the address in SYNC_ADMIN_LISTEN";
+            return Answer::refused(403, error, fix);
+        }
+        match request.path {
+            "/healthz" | "/health" => Answer::json(200, &json!({ "status": "ok" })),
+            "/readyz" => self.readiness(),
+            "/metrics" => {
+                text(METRICS, crate::status::metrics::render(self.engine, &self.engine.status(), &self.gates))
+            }
+            "/" | "/status.json" if !self.local => Answer::refused(
+                403,
+                "names are shown on this machine only",
+                "ask the command `sentry-team-sync status`",
+            ),
+            "/" => text(HTML, crate::status::page::render(&self.engine.status())),
+            "/status.json" => text("application/json", text::pretty(&self.engine.status())),
+            _ => Answer::refused(
+                404,
+                "there is nothing at this path",
+                "try /, /status.json, /metrics, /healthz, /readyz",
+            ),
+        }
+    }
+
+    fn readiness(&self) -> Answer {
+        let status = self.engine.status();
+        let mut ready = json!({ "status": "ready" });
+        if !status.warnings.is_empty() {
+            ready["warnings"] = json!(status.warnings);
+        }
+        // Somebody wanted it, and deliveries are to be sent here meanwhile: no reason to ring, and none to be silent about.
+        if let Some(pause) = &status.paused {
+            ready["paused"] = json!(pause);
+        }
+        match status.ready {
+            true => Answer::json(200, &ready),
+            false => Answer::json(
+                503,
+                &json!({
+                    "status": "not ready",
+                    "reasons": status.reasons,
+                    "warnings": status.warnings,
+                    "since": status.not_ready_since,
+                    "deliveries": if status.stores_deliveries { "stored" } else { "refused" },
+                }),
+            ),
+        }
+    }
+}
+
+fn text(content_type: &'static str, body: String) -> Answer {
+    Answer { status: 200, content_type, headers: Vec::new(), body: body.into_bytes() }
+}
+
+fn is_named_well(host: Option<&str>, names: &[String]) -> bool {
+    let host = host_of(host.unwrap_or("localhost")).to_ascii_lowercase();
+    host == "localhost" || host.parse::<IpAddr>().is_ok() || names.contains(&host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_localhost_and_configured_names_are_hosts() {
+        let names = ["status.example".to_string()];
+        for good in [
+            None,
+            Some("localhost"),
+            Some("localhost:8081"),
+            Some("127.0.0.1:8081"),
+            Some("[::1]:8081"),
+            Some("10.0.0.7"),
+            Some("Status.Example:443"),
+        ] {
+            assert!(is_named_well(good, &names), "{good:?}");
+        }
+        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "x.status.example", ""] {
+            assert!(!is_named_well(Some(bad), &names), "{bad}");
+        }
+    }
+}

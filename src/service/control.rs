@@ -1,0 +1,248 @@
+//! The control socket: commands beside a running service are run by it, with its credentials. The file's mode is the
+//! authority: whoever may open the socket may decide.
+//!
+//! One command a connection: a line of JSON in; lines of talk, pieces of a long answer and, at the end, the reply out.
+//! Lines are bounded and have deadlines.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::commands::{Bench, Command, Output, Reply};
+use crate::error::{Context, Error, Result};
+use crate::reconcile::read::Progress;
+use crate::store::actor::{Actor, Claims};
+use crate::store::interrupted::retried;
+use crate::work::engine::Engine;
+
+/// No line is longer: a kept plan of the largest organisation is some 30 MiB.
+const LINE: u64 = 64 << 20;
+/// How long either side waits for the other's line. A service that works on a command talks now and then.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How many commands at once that ask GitHub and Sentry.
+const AT_ONCE: usize = 4;
+/// How many of all kinds: whoever wants to stop everything must not wait for those who compare.
+const CONNECTIONS: usize = 16;
+/// How often the service looks whether it is to stop.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// A Unix socket in a folder, by a path that fits into the 108 bytes of such an address however long the folder's is.
+pub struct ShortPath {
+    // The path below leads through this descriptor.
+    _dir: fs::File,
+    /// The socket's path for this process.
+    pub path: PathBuf,
+}
+
+impl ShortPath {
+    /// `name` in `dir`.
+    pub fn new(dir: &Path, name: &str) -> io::Result<Self> {
+        let dir = fs::File::open(dir)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()));
+        Ok(Self { _dir: dir, path })
+    }
+}
+
+/// The service's end.
+pub struct Control {
+    listener: UnixListener,
+    path: ShortPath,
+}
+
+impl Control {
+    /// Opens `control` in the state directory. The journal's lock is held, so one that is there is stale.
+    pub fn open(state_dir: &Path) -> Result<Self> {
+        let what = || state_dir.join("control").display().to_string();
+        let path = ShortPath::new(state_dir, "control").context("failed to open", what())?;
+        let _ = fs::remove_file(&path.path);
+        let listener = UnixListener::bind(&path.path).context("failed to make the control socket", what())?;
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&path.path, mode).context("failed to set the mode of", what())?;
+        listener.set_nonblocking(true).context("failed to prepare", what())?;
+        Ok(Self { listener, path })
+    }
+
+    /// Runs commands until `stop` is set and the thread is unparked. To be called on a thread of its own.
+    pub fn run(&self, engine: &Arc<Engine>, stop: &AtomicBool) {
+        let (connected, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        while !stop.load(Ordering::Relaxed) {
+            match self.listener.accept() {
+                // One that takes long must not keep others from asking how things are.
+                Ok((stream, _)) => {
+                    let Some(connection) = Busy::new(&connected, CONNECTIONS) else {
+                        let _ = write_line(&stream, &Line::Reply(Reply::failed(BUSY)));
+                        continue;
+                    };
+                    let (engine, busy) = (engine.clone(), busy.clone());
+                    let work = move || {
+                        let _connection = connection;
+                        if let Err(error) = serve(&stream, &engine, &busy) {
+                            log::debug!("control: {error}");
+                        }
+                    };
+                    if let Err(error) = std::thread::Builder::new().name("command".into()).spawn(work) {
+                        log::warn!("control: no thread could be started: {error}");
+                    }
+                }
+                Err(_) => std::thread::park_timeout(PERIOD),
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path.path);
+    }
+}
+
+/// What is said to one command too many.
+const BUSY: &str = "the service is busy with other commands; try again when one of them has ended";
+
+/// One of those that are counted.
+struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    /// One more, unless there are so many.
+    fn new(busy: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let more = |n: usize| (n < most).then_some(n + 1);
+        busy.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Self(busy.clone()))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What comes back over the socket.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// How far it is.
+    Talk(String),
+    /// A piece of an answer that may be long.
+    Out(String),
+    /// The end.
+    Reply(Reply),
+}
+
+fn serve(stream: &UnixStream, engine: &Engine, busy: &Arc<AtomicUsize>) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    let mut lines = BufReader::new(stream);
+    let line = read_line(&mut lines, Duration::from_secs(10))?;
+    let reply = match serde_json::from_slice::<Command>(line.as_bytes()) {
+        Ok(command) => {
+            let place = command.asks_hosts().then(|| Busy::new(busy, AT_ONCE));
+            match &place {
+                Some(None) => Reply::failed(BUSY),
+                _ => {
+                    let claims = serde_json::from_slice::<Caller>(line.as_bytes())
+                        .map(|caller| caller.caller)
+                        .unwrap_or_default();
+                    carry_out(stream, engine, &command, Actor::of_peer(stream, claims))
+                }
+            }
+        }
+        Err(error) => Reply::failed(format_args!("the service does not know this command: {error}")),
+    };
+    write_line(stream, &Line::Reply(reply))
+}
+
+/// What stands beside a command: an older service does not look at it, an older command does not send it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Caller {
+    caller: Claims,
+}
+
+fn with_caller(command: &Command, caller: Claims) -> io::Result<serde_json::Value> {
+    let mut line = serde_json::to_value(command)?;
+    if let (Some(line), serde_json::Value::Object(caller)) =
+        (line.as_object_mut(), serde_json::to_value(Caller { caller })?)
+    {
+        line.extend(caller);
+    }
+    Ok(line)
+}
+
+fn carry_out(stream: &UnixStream, engine: &Engine, command: &Command, by: Actor) -> Reply {
+    log::info!("control: {} by {by}", command.name());
+    // Whoever asked may be gone: the command goes on all the same.
+    let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
+    let out = |text: &str| write_line(stream, &Line::Out(text.into()));
+    let settings = engine.settings();
+    let bench = Bench { journal: &engine.journal, settings, engine: Some(engine), out: &out, by };
+    let reply = bench.run(command, &talk);
+    engine.tell_ended_holds();
+    reply
+}
+
+fn read_line(lines: &mut BufReader<&UnixStream>, patience: Duration) -> io::Result<String> {
+    lines.get_ref().set_read_timeout(Some(patience))?;
+    let mut line = String::new();
+    lines.take(LINE).read_line(&mut line)?;
+    if !line.ends_with('\n') {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(line)
+}
+
+fn write_line(mut stream: &UnixStream, value: &impl serde::Serialize) -> io::Result<()> {
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    stream.write_all(&line)
+}
+
+/// A running service, from a command's end.
+pub struct Running {
+    stream: UnixStream,
+    /// Its socket, for errors.
+    socket: String,
+}
+
+impl Running {
+    /// The service that runs on a state directory; `None` if there is none.
+    pub fn find(state_dir: &Path) -> Result<Option<Self>> {
+        let socket = state_dir.join("control").display().to_string();
+        let connected =
+            ShortPath::new(state_dir, "control").and_then(|path| retried(|| UnixStream::connect(&path.path)));
+        match connected {
+            Ok(stream) => Ok(Some(Self { stream, socket })),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(Error::failed(format!("failed to open `{socket}`"))
+                    .why(error)
+                    .fix("run the command as the service's user or as root"))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Has it carry out a command. `caller` is what this process says of whoever has typed it.
+    pub fn ask(&self, command: &Command, caller: Claims, progress: Progress, out: Output) -> Result<Reply> {
+        let asked = || -> io::Result<Reply> {
+            write_line(&self.stream, &with_caller(command, caller)?)?;
+            let mut lines = BufReader::new(&self.stream);
+            loop {
+                match serde_json::from_slice(read_line(&mut lines, PATIENCE)?.as_bytes())? {
+                    Line::Talk(text) => progress(&text),
+                    // Whoever has closed the pipe has read enough.
+                    Line::Out(text) if out(&text).is_err() => return Ok(Reply::default()),
+                    Line::Out(_) => {}
+                    Line::Reply(reply) => return Ok(reply),
+                }
+            }
+        };
+        asked().context("failed to have the running service carry out the command over", &self.socket)
+    }
+}

@@ -1,0 +1,210 @@
+//! tiny_http within the process: its workers, and another one in its place when it has died.
+//!
+//! Its accept thread ends with the first error of the system, when no descriptor or no thread is to be had, and tells
+//! nobody. Its socket then refuses connections: the gates notice, and what is short passes. Its other threads still read
+//! the connections that it had accepted, and queue what comes: that is answered too.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tiny_http::{Request, Server};
+
+use crate::error::{Context, Error, Result};
+use crate::service::control::ShortPath;
+use crate::service::gate::relay;
+
+/// So many deliveries share a flush to disk.
+const WORKERS: usize = 16;
+/// How long to leave it alone when no other could be started.
+const AGAIN: Duration = Duration::from_secs(1);
+/// No gate waits longer than this for what a dead one has taken.
+const LATE: Duration = relay::ANSWER.saturating_add(Duration::from_secs(5));
+/// How often the dead ones are looked at meanwhile.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// Answers one request.
+pub type Answer = Arc<dyn Fn(Request) + Send + Sync>;
+
+/// tiny_http and its workers.
+pub struct Inner {
+    socket: ShortPath,
+    server: Arc<Server>,
+    workers: Vec<JoinHandle<()>>,
+    retired: Arc<Retired>,
+    late: Option<JoinHandle<()>>,
+    not_before: Instant,
+}
+
+/// Servers that have died, for as long as a request may still turn up in their queues.
+#[derive(Default)]
+struct Retired {
+    servers: Mutex<Vec<Dead>>,
+    stop: AtomicBool,
+}
+
+struct Dead {
+    server: Arc<Server>,
+    /// They go once they have answered what was queued when it was replaced.
+    workers: Vec<JoinHandle<()>>,
+    until: Instant,
+}
+
+impl Inner {
+    /// Listens on a socket that only this process should find. Nobody answers yet.
+    pub fn open(socket: ShortPath) -> Result<Self> {
+        let server = listen(&socket.path)?;
+        Ok(Self {
+            socket,
+            server,
+            workers: Vec::new(),
+            retired: Arc::default(),
+            late: None,
+            not_before: Instant::now(),
+        })
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.socket.path
+    }
+
+    /// Starts the workers, as many as can be had; none is an error.
+    pub fn serve(&mut self, answer: &Answer) -> Result<()> {
+        if self.late.is_none() {
+            // Started while threads can be had: it is needed when they cannot.
+            let (retired, answer) = (self.retired.clone(), answer.clone());
+            let name = "http-late".to_string();
+            let started = thread::Builder::new().name(name.clone()).spawn(move || retired.run(&answer));
+            self.late = Some(started.context("failed to start the thread", name)?);
+        }
+        for n in self.workers.len()..WORKERS {
+            let (server, answer) = (self.server.clone(), answer.clone());
+            let name = format!("http-{n}");
+            match thread::Builder::new().name(name.clone()).spawn(move || work(&server, &answer)) {
+                Ok(worker) => self.workers.push(worker),
+                Err(error) if n == 0 => return Err(error).context("failed to start the thread", name),
+                Err(error) => {
+                    log::warn!("http: only {n} of {WORKERS} threads could be started: {error}");
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the workers that could not be had before, unless that was tried a moment ago.
+    pub fn complete(&mut self, answer: &Answer) {
+        if self.workers.len() < WORKERS && self.may_try() {
+            if let Err(error) = self.serve(answer) {
+                log::error!("http: {error}; it is tried again");
+            }
+        }
+    }
+
+    /// Puts another one in the place of one that has died, unless that was tried a moment ago.
+    pub fn replace(&mut self, answer: &Answer) {
+        if !self.may_try() {
+            return;
+        }
+        log::error!("http: the server within the process has died, as for want of descriptors or threads");
+        match listen(&self.socket.path) {
+            Ok(server) => {
+                let old = std::mem::replace(&mut self.server, server);
+                let workers: Vec<_> = self.workers.drain(..).collect();
+                workers.iter().for_each(|_| old.unblock());
+                self.retired.take_over(Dead { server: old, workers, until: Instant::now() + LATE });
+                self.late.iter().for_each(|late| late.thread().unpark());
+                match self.serve(answer) {
+                    Ok(()) => log::info!("http: another one is in its place"),
+                    Err(error) => log::error!("http: {error}; it is tried again"),
+                }
+            }
+            Err(error) => log::error!("http: {error}; it is tried again"),
+        }
+    }
+
+    fn may_try(&mut self) -> bool {
+        let now = Instant::now();
+        let may = now >= self.not_before;
+        if may {
+            self.not_before = now + AGAIN;
+        }
+        may
+    }
+
+    /// Lets the workers go when they have answered what is queued.
+    pub fn end(self) -> Vec<JoinHandle<()>> {
+        self.workers.iter().for_each(|_| self.server.unblock());
+        let _ = std::fs::remove_file(&self.socket.path);
+        self.retired.stop.store(true, Ordering::Relaxed);
+        self.late.iter().for_each(|late| late.thread().unpark());
+        self.workers.into_iter().chain(self.late).collect()
+    }
+}
+
+impl Retired {
+    fn lock(&self) -> MutexGuard<'_, Vec<Dead>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_over(&self, dead: Dead) {
+        self.lock().push(dead);
+    }
+
+    /// Answers what turns up in the queues of the dead, until the end.
+    fn run(&self, answer: &Answer) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let late = self.late();
+            if !late.is_empty() {
+                late.into_iter().for_each(|request| answer_one(request, answer));
+            } else if self.lock().is_empty() {
+                thread::park();
+            } else {
+                thread::park_timeout(PERIOD);
+            }
+        }
+    }
+
+    /// What has turned up since the last time. Whom nobody waits for any more is forgotten.
+    fn late(&self) -> Vec<Request> {
+        let mut dead = self.lock();
+        // While its own workers are there, the queue is theirs: what sends them away stands in it too.
+        let left = dead.iter().filter(|dead| dead.workers.iter().all(JoinHandle::is_finished));
+        let late =
+            left.flat_map(|dead| std::iter::from_fn(|| dead.server.try_recv().ok().flatten())).collect();
+        let now = Instant::now();
+        let (gone, waited_for) = std::mem::take(&mut *dead).into_iter().partition(|dead| now >= dead.until);
+        *dead = waited_for;
+        // Dropped, they would remove the socket of their successor.
+        gone.into_iter().for_each(|dead: Dead| std::mem::forget(dead.server));
+        late
+    }
+}
+
+fn listen(path: &Path) -> Result<Arc<Server>> {
+    let failed = || Error::failed("failed to start the HTTP server");
+    let _ = std::fs::remove_file(path);
+    // Without a thread to be had, it panics.
+    match catch_unwind(|| Server::http_unix(path)) {
+        Ok(started) => started.map(Arc::new).map_err(|error| failed().why(error)),
+        Err(_) => Err(failed().why("no thread could be started")),
+    }
+}
+
+/// Answers until the server is unblocked at the end.
+fn work(server: &Server, answer: &Answer) {
+    while let Ok(request) = server.recv() {
+        answer_one(request, answer);
+    }
+}
+
+/// A panic costs one request its answer, not the service a worker.
+fn answer_one(request: Request, answer: &Answer) {
+    if catch_unwind(AssertUnwindSafe(|| answer(request))).is_err() {
+        log::error!("http: a request met an internal error");
+    }
+}

@@ -1,0 +1,114 @@
+//! Ids and names of both sides as types, so that mixing two of them does not compile.
+//!
+//! GitHub's ids are the keys of everything: slugs, logins and names change, ids do not.
+//! Sentry sends its ids as JSON strings of digits; they are numbers here.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! number_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::num::ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+number_id! {
+    /// A GitHub organisation. Survives a rename; the login does not.
+    GithubOrgId
+}
+number_id! {
+    /// A GitHub team. Survives rename, re-parenting and slug change; never used twice.
+    GithubTeamId
+}
+number_id! {
+    /// A GitHub account. Survives a change of login.
+    GithubUserId
+}
+number_id! {
+    /// A GitHub webhook, from `X-GitHub-Hook-ID`. 0 where a relay has dropped the header.
+    HookId
+}
+number_id! {
+    /// A Sentry team.
+    SentryTeamId
+}
+number_id! {
+    /// A membership row of a Sentry organisation: not the user's id, and a new one after leaving and coming back.
+    MemberId
+}
+number_id! {
+    /// Where a delivery stands in the order of arrival: the journal's own count, from 1.
+    Seq
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Box<str>);
+
+        impl $name {
+            /// The text as it came.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+    };
+}
+
+text_id! {
+    /// A team's slug on GitHub. May be empty, all digits, longer than 50 characters or begin with `ent:`.
+    GithubSlug
+}
+text_id! {
+    /// A team's slug in Sentry: how its API addresses a team. Made from a [`GithubSlug`] by [`crate::state::slug`].
+    SentrySlug
+}
+text_id! {
+    /// A GitHub account's name. Changes, and a free one can be taken by a stranger: never a key.
+    Login
+}
+
+impl Login {
+    /// GitHub compares logins without case.
+    pub fn is(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+}

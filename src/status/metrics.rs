@@ -1,0 +1,268 @@
+//! `/metrics` in Prometheus' text format. No names of people or teams: only numbers, and labels from fixed sets.
+//!
+//! Every sample is there from the first second on: a counter that begins at its first event hides that event from
+//! `increase()`. What is not known (yet) is `NaN`, which fits no comparison and so rings no alarm.
+
+use std::fmt::Write;
+
+use super::process;
+use crate::clock::Timestamp;
+use crate::hosts::http::tally::Budget;
+use crate::hosts::http::Upstream;
+use crate::reconcile::unused::Unused;
+use crate::service::gate;
+use crate::status::{IncompleteView, ReloadsView as Reloads, Status};
+use crate::work::engine::Engine;
+
+/// All metrics, in a fixed order.
+pub fn render(engine: &Engine, status: &Status, gates: &[(&str, &gate::Counts)]) -> String {
+    let mut text = Text::default();
+    process_itself(&mut text, engine, status);
+    arrived(&mut text, engine, status);
+    work(&mut text, status);
+    comparison(&mut text, status);
+    incomplete(&mut text, status);
+    hosts(&mut text, engine);
+    room(&mut text, status);
+    at_the_gates(&mut text, gates);
+    text.0
+}
+
+/// What is written so far.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    /// One metric with all its samples, each with its labels.
+    fn metric<'a, const N: usize>(
+        &mut self,
+        (name, kind, help): (&str, &str, &str),
+        labels: [&str; N],
+        samples: impl IntoIterator<Item = ([&'a str; N], f64)>,
+    ) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (values, n) in samples {
+            let pairs: Vec<_> =
+                labels.iter().zip(values).map(|(label, v)| format!("{label}=\"{v}\"")).collect();
+            let labels = if N == 0 { String::new() } else { format!("{{{}}}", pairs.join(",")) };
+            let _ = writeln!(self.0, "{name}{labels} {n}");
+        }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, n: f64) {
+        self.metric((name, "gauge", help), [], [([], n)]);
+    }
+}
+
+fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+/// Seconds since 1970.
+fn seconds(at: Timestamp) -> f64 {
+    at.0 as f64 / 1000.0
+}
+
+/// The same of what the status says; nothing is `NaN`.
+fn moment(at: Option<&String>) -> f64 {
+    at.and_then(|at| Timestamp::parse(at)).map_or(f64::NAN, seconds)
+}
+
+fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
+    let build = ("sync_build_info", "gauge", "Always 1; the label tells the version.");
+    text.metric(build, ["version"], [([status.version], 1.0)]);
+    text.gauge("process_start_time_seconds", "When the process began, since 1970.", seconds(engine.started));
+    let memory = process::resident_bytes().map_or(f64::NAN, |bytes| bytes as f64);
+    text.gauge("process_resident_memory_bytes", "Resident memory.", memory);
+    let Reloads { done, failed, fault } = &status.reloads;
+    text.metric(
+        ("sync_reloads_total", "counter", "Reloads on SIGHUP; a failed one changes nothing."),
+        ["result"],
+        [(["done"], *done as f64), (["failed"], *failed as f64)],
+    );
+    text.gauge("sync_reload_failed", "1 while the last reload was not taken over.", flag(fault.is_some()));
+    let unused = |setting| {
+        let of = |all: &Vec<Unused>| all.iter().filter(|one| one.setting == setting).count() as f64;
+        status.unused.as_ref().map_or(f64::NAN, of)
+    };
+    text.metric(
+        (
+            "sync_unused_entries",
+            "gauge",
+            "Entries of lists that name nobody and nothing. NaN before both sides were read.",
+        ),
+        ["setting"],
+        ["SYNC_PROTECT", "SYNC_TEAMS"].map(|setting| ([setting], unused(setting))),
+    );
+    let help = "1 while the user map's file is refused; the last good one stays in use.";
+    text.gauge("sync_user_map_refused", help, flag(status.user_map_refused));
+    text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
+    let help = "1 while writes to Sentry are paused.";
+    text.gauge("sync_paused", help, flag(status.paused.is_some()));
+}
+
+fn arrived(text: &mut Text, engine: &Engine, status: &Status) {
+    let counts = &engine.arrived;
+    text.metric(
+        ("sync_deliveries_total", "counter", "Signed deliveries by event and by what was answered."),
+        ["event", "answer"],
+        counts.answered().map(|(event, answer, n)| ([event, answer], n as f64)),
+    );
+    text.metric(
+        ("sync_refused_total", "counter", "Requests that were refused, by what was wrong."),
+        ["reason"],
+        counts.refused().map(|(reason, n)| ([reason], n as f64)),
+    );
+    text.metric(
+        ("sync_signed_total", "counter", "Signed deliveries by the secret that fitted."),
+        ["secret"],
+        counts.signed().map(|(secret, n, _)| ([secret], n as f64)),
+    );
+    text.metric(
+        (
+            "sync_signed_timestamp_seconds",
+            "gauge",
+            "When each secret fitted last, since 1970; 0 if never since the start.",
+        ),
+        ["secret"],
+        counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds))),
+    );
+    let last = status.last_delivery.as_ref().map_or(0.0, |at| moment(Some(at)));
+    let help =
+        "When the last signed delivery arrived, since 1970, a ping of GitHub included; 0 if none is known.";
+    text.gauge("sync_last_delivery_timestamp_seconds", help, last);
+    text.metric(
+        ("sync_outcomes_total", "counter", "Deliveries by what became of them."),
+        ["event", "outcome"],
+        engine.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64)),
+    );
+}
+
+fn work(text: &mut Text, status: &Status) {
+    let oldest = status.oldest_queued.as_deref().and_then(Timestamp::parse);
+    let age = oldest.map_or(0.0, |at| Timestamp::now().since(at).as_secs_f64());
+    for (name, help, n) in [
+        ("sync_queue_deliveries", "Deliveries that are not dealt with.", status.queued as f64),
+        ("sync_queue_oldest_seconds", "Age of the oldest delivery in the queue.", age),
+        (
+            "sync_open_hints",
+            "Things to look at that are being worked on or wait for their turn.",
+            status.open_hints as f64,
+        ),
+        ("sync_failed_deliveries", "Deliveries that could not be carried out.", status.failed as f64),
+        ("sync_holds", "Holds that wait for a person.", status.held as f64),
+        ("sync_waiting_teams", "Teams that wait for another team's slug.", status.waiting as f64),
+        ("sync_wanted_people", "People in GitHub teams whom Sentry does not know.", status.wanted as f64),
+        ("sync_matched_people", "People with a remembered match.", status.matched as f64),
+        ("sync_bound_teams", "Sentry teams that follow a GitHub team.", status.teams as f64),
+    ] {
+        text.gauge(name, help, n);
+    }
+}
+
+fn comparison(text: &mut Text, status: &Status) {
+    let last = status.last_reconcile.as_ref();
+    let of = |number: fn(&crate::status::LastReconcile) -> f64| last.map_or(f64::NAN, number);
+    text.gauge(
+        "sync_reconcile_timestamp_seconds",
+        "When the last full comparison was over, since 1970. These are NaN before the first one, and in payload mode.",
+        moment(last.map(|last| &last.at)),
+    );
+    let help = "How long its reading and comparing took.";
+    text.gauge("sync_reconcile_duration_seconds", help, of(|last| last.seconds));
+    text.metric(
+        ("sync_reconcile_differences", "gauge", "What it found: to be mended, or held by a guard."),
+        ["held"],
+        [
+            (["false"], of(|last| last.differences.saturating_sub(last.held) as f64)),
+            (["true"], of(|last| last.held as f64)),
+        ],
+    );
+    let help = "Teams that have something of it still to be done.";
+    text.gauge("sync_reconcile_open_teams", help, of(|last| last.open as f64));
+    let help = "What of it could not be done, 100 at the most.";
+    text.gauge("sync_reconcile_failures", help, of(|last| last.failed.len() as f64));
+}
+
+fn incomplete(text: &mut Text, status: &Status) {
+    let IncompleteView { n_lists, since, n_not_removed, not_removed_since, .. } = &status.incomplete;
+    let age = |since: &Option<String>| {
+        let since = since.as_deref().and_then(Timestamp::parse);
+        since.map_or(0.0, |at| Timestamp::now().since(at).as_secs_f64())
+    };
+    let help = "Lists that GitHub did not show completely at the last comparison; nobody is removed because of them.";
+    text.gauge("sync_incomplete_lists", help, *n_lists as f64);
+    let help = "For how long one of them has been incomplete, since the start.";
+    text.gauge("sync_incomplete_oldest_seconds", help, age(since));
+    let help = "People who stay in teams because too little could be read of GitHub to remove them.";
+    text.gauge("sync_not_removed_people", help, *n_not_removed as f64);
+    let help = "For how long one of them has stayed, since the start.";
+    text.gauge("sync_not_removed_oldest_seconds", help, age(not_removed_since));
+}
+
+fn hosts(text: &mut Text, engine: &Engine) {
+    let hosts = [("github", engine.github.host()), ("sentry", engine.sentry.host())];
+    let tallies = hosts.map(|(name, host)| (name, host.tally()));
+    text.metric(
+        ("sync_calls_total", "counter", "API calls made, by what the host counts apart."),
+        ["host", "class"],
+        tallies
+            .iter()
+            .flat_map(|(name, tally)| tally.classes().map(|(class, n, _)| ([*name, class], n as f64))),
+    );
+    text.metric(
+        ("sync_call_failures_total", "counter", "API calls that were not answered, or turned away, by how."),
+        ["host", "reason"],
+        tallies.iter().flat_map(|(name, tally)| tally.failures().map(|(why, n)| ([*name, why], n as f64))),
+    );
+    let well = |host: &Upstream| flag(host.health() == crate::hosts::http::pace::Health::Well);
+    text.metric(
+        ("sync_host_well", "gauge", "1 if the host answers and takes the token."),
+        ["host"],
+        hosts.iter().map(|(name, host)| ([*name], well(host))),
+    );
+    let now = Timestamp::now();
+    let mut rate = |name: &str, help: &str, number: &dyn Fn(Budget) -> f64| {
+        let of = |budget: Option<Budget>| budget.map_or(f64::NAN, number);
+        let samples = tallies
+            .iter()
+            .flat_map(|(host, tally)| tally.classes().map(|(class, _, budget)| ([*host, class], of(budget))));
+        text.metric((name, "gauge", help), ["host", "class"], samples);
+    };
+    let help = "Calls in a window of the host's rate. These are NaN until it has told one.";
+    rate("sync_rate_limit", help, &|budget| budget.limit as f64);
+    rate("sync_rate_remaining", "Calls left of them.", &|budget| budget.left(now) as f64);
+    let help = "When the next window begins, since 1970.";
+    rate("sync_rate_reset_timestamp_seconds", help, &|budget| seconds(budget.reset));
+    let expiry = |host: &Upstream| {
+        let at = host.token_expires().and_then(|at| crate::clock::parse_spaced(&at));
+        at.map_or(f64::NAN, seconds)
+    };
+    text.metric(
+        (
+            "sync_token_expires_timestamp_seconds",
+            "gauge",
+            "When the token expires, since 1970; NaN if the host does not say.",
+        ),
+        ["host"],
+        hosts.iter().map(|(name, host)| ([*name], expiry(host))),
+    );
+}
+
+fn room(text: &mut Text, status: &Status) {
+    let of =
+        |number: fn(crate::status::Disk) -> u64| status.disk.map_or(f64::NAN, |disk| number(disk) as f64);
+    text.gauge("sync_journal_bytes", "Size of the journal.", of(|disk| disk.journal_bytes));
+    text.gauge("sync_state_free_bytes", "Free space where it lies.", of(|disk| disk.free_bytes));
+    let help = "Audit lines that could not be written; the service's log has them.";
+    text.metric(("sync_audit_lost_total", "counter", help), [], [([], status.audit_lost as f64)]);
+}
+
+fn at_the_gates(text: &mut Text, gates: &[(&str, &gate::Counts)]) {
+    let samples = gates.iter().flat_map(|(name, counts)| {
+        let results = [("passed", &counts.passed), ("refused", &counts.refused), ("shed", &counts.shed)];
+        results.map(|(result, n)| ([*name, result], n.load(std::sync::atomic::Ordering::Relaxed) as f64))
+    });
+    let gate = ("sync_gate_requests_total", "counter", "Requests at the gates by what became of them.");
+    text.metric(gate, ["gate", "result"], samples);
+}

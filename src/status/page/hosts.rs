@@ -1,0 +1,114 @@
+//! The part of the status page about both hosts: do they answer, how much of their rates is left, how long do the tokens
+//! last, and which of the webhook's secrets is in use.
+
+use std::fmt::Write;
+
+use super::time::When;
+use crate::clock::{short, Timestamp};
+use crate::status::{Host, Rate, Status};
+use crate::text::Prose;
+
+/// Days before its end from which on a token's expiry is a warning.
+const SOON: u64 = 14;
+
+/// Both hosts side by side, and the webhook's secret.
+pub fn show(page: &mut String, status: &Status, now: Timestamp) {
+    page.push_str("<div class=\"pair\">\n");
+    host(page, "GitHub", &status.github, now);
+    host(page, "Sentry", &status.sentry, now);
+    page.push_str("</div>\n");
+}
+
+fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
+    let (class, word) = match host.health {
+        "well" if host.calls == 0 => ("", "not asked yet"),
+        "well" => ("good", "answers"),
+        "down" => ("warn", "does not answer"),
+        _ => ("bad", "refuses to work with us"),
+    };
+    let _ = writeln!(
+        page,
+        "<section>\n<h2>{name}</h2>\n<p><span class=\"dot {class}\"></span>{word}{}</p>",
+        match &host.why {
+            Some(why) => format!(": {}", Prose(why)),
+            None => String::new(),
+        }
+    );
+    page.push_str("<dl>\n");
+    for rate in &host.rates {
+        budget(page, rate, now);
+    }
+    if host.rates.is_empty() {
+        page.push_str("<dt>rate</dt><dd class=\"quiet\">none announced yet</dd>\n");
+    }
+    let _ = writeln!(
+        page,
+        "<dt>calls</dt><dd>{} <span class=\"quiet\">since the start, {} failed</span></dd>",
+        grouped(host.calls),
+        grouped(host.failures)
+    );
+    if let Some(at) = &host.token_expires {
+        let end = Timestamp::parse(at);
+        let class = match end.map(|end| end.since(now).as_secs() / 86_400) {
+            Some(0..SOON) => " class=\"warn\"",
+            _ => "",
+        };
+        let word = if end.is_some_and(|end| end <= now) { "token expired" } else { "token expires" };
+        let _ = writeln!(page, "<dt>{word}</dt><dd{class}>{}</dd>", When { at, now });
+    }
+    page.push_str("</dl>\n</section>\n");
+}
+
+/// How much is left of one rate, as a number and as a bar.
+fn budget(page: &mut String, rate: &Rate, now: Timestamp) {
+    let percent = (rate.remaining.min(rate.limit) * 100).checked_div(rate.limit).unwrap_or(0);
+    let class = if percent < 10 { "bar low" } else { "bar" };
+    let reset = match Timestamp::parse(&rate.reset) {
+        Some(at) if at > now => format!(", new <time datetime=\"{at}\">in {}</time>", short(at.since(now))),
+        _ => String::new(),
+    };
+    let _ = writeln!(
+        page,
+        "<dt>rate {}</dt><dd>{} <span class=\"quiet\">of {} left{reset}</span>\n<svg class=\"budget\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100\" height=\"4\"/><rect class=\"{class}\" width=\"{percent}\" height=\"4\"/></svg></dd>",
+        rate.class,
+        grouped(rate.remaining),
+        grouped(rate.limit)
+    );
+}
+
+/// Which secret is in use: while rotating, this is what to look at.
+pub fn secret(page: &mut String, status: &Status, now: Timestamp) {
+    let text = match &status.secret {
+        None => "none has fitted since the start".into(),
+        Some(secret) if secret.which == "current" => format!("current, {}", When { at: &secret.at, now }),
+        Some(secret) => format!(
+            "<span class=\"warn\">previous</span>, {}: type the new one into GitHub's form",
+            When { at: &secret.at, now }
+        ),
+    };
+    let _ = writeln!(page, "<dt>webhook secret</dt><dd>{text}</dd>");
+}
+
+/// `12 345`, with thin spaces.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        let shown = [0, 999, 1000, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+    }
+}

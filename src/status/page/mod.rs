@@ -1,0 +1,452 @@
+//! The status page: plain HTML and CSS, no script, dark and light, readable on a phone. All foreign text is escaped.
+//!
+//! The first thing to see is whether it is true now; then what waits for a person, with what to type. Every list is cut,
+//! here or where the status is made, and says so: a page has an end whatever happens.
+
+mod chart;
+mod hosts;
+mod queue;
+mod time;
+
+use std::fmt::Write;
+
+use crate::clock::{short, Timestamp};
+use crate::state::record::Mode;
+use crate::status::{Disk, HoldView, LastReconcile, Mood, Status, Tone};
+use crate::text::{Html, Prose};
+use crate::words::counted;
+use hosts::grouped;
+use time::When;
+
+const STYLE: &str = include_str!("page.css");
+/// How many changes of one hold are shown; a first comparison may hold thousands.
+const SHOWN: usize = 20;
+/// How many of the last deliveries are shown.
+const RECENT: usize = 15;
+/// Seconds after which a browser asks again.
+const REFRESH: u32 = 20;
+
+/// The whole page.
+pub fn render(status: &Status) -> String {
+    let now = Timestamp::parse(&status.at).unwrap_or_default();
+    let mut page = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    page.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
+    let title = Html(&status.headline.title);
+    let _ = write!(
+        page,
+        "<meta http-equiv=\"refresh\" content=\"{REFRESH}\">\n<title>{title} · sentry-team-sync</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
+    );
+    heading(&mut page, status);
+    numbers(&mut page, status, now);
+    holds(&mut page, status, now);
+    failures(&mut page, status, now);
+    queue::show(&mut page, status, now);
+    queue::waits(&mut page, status, now);
+    unmatched(&mut page, status, now);
+    page.push_str("<section>\n<h2>Last 24 hours</h2>\n");
+    chart::draw(&mut page, &status.hours);
+    page.push_str("</section>\n");
+    recent(&mut page, status, now);
+    comparison(&mut page, status, now);
+    hosts::show(&mut page, status, now);
+    service(&mut page, status, now);
+    let _ = write!(
+        page,
+        "<footer>sentry-team-sync {} · seen at {} UTC, again every {REFRESH} s · <a href=\"/status.json\">status.json</a> · <a href=\"/metrics\">metrics</a></footer>\n</main>\n</body>\n</html>\n",
+        status.version,
+        Html(status.at.get(11..19).unwrap_or_default())
+    );
+    page
+}
+
+fn undecided(status: &Status) -> impl Iterator<Item = &HoldView> {
+    status.holds.iter().filter(|hold| hold.decision.is_none())
+}
+
+fn heading(page: &mut String, status: &Status) {
+    let class = match status.headline.mood {
+        Mood::True => "good",
+        Mood::Working => "work",
+        Mood::Waits => "warn",
+        Mood::Broken => "bad",
+    };
+    let mode = match status.mode {
+        Some(Mode::Read) => " · read mode",
+        Some(Mode::Payload) => " · payload mode",
+        None => "",
+    };
+    let from = status.github_org.as_deref().unwrap_or("not known yet");
+    let _ = write!(
+        page,
+        "<header class=\"{class}\">\n<p class=\"route\">GitHub <b>{}</b> → Sentry <b>{}</b>{mode}</p>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n",
+        Html(from),
+        Html(&status.sentry_org),
+        Html(&status.headline.title),
+        Prose(&status.headline.why)
+    );
+    if let Some(pause) = status.paused.as_ref().filter(|pause| !status.headline.why.contains(&pause.text)) {
+        let _ = writeln!(page, "<p class=\"lead\">Paused: {}</p>", Prose(&pause.text));
+    }
+    if status.paused.is_some() {
+        page.push_str("<pre>sentry-team-sync resume</pre>\n");
+    }
+    for lines in [&status.reasons, &status.warnings].into_iter().filter(|lines| !lines.is_empty()) {
+        list(page, lines, lines.len());
+    }
+    page.push_str("</header>\n");
+}
+
+/// A list that is cut after `shown` lines.
+fn list(page: &mut String, lines: &[String], shown: usize) {
+    page.push_str("<ul>\n");
+    for line in lines.iter().take(shown) {
+        let _ = writeln!(page, "<li>{}</li>", Prose(line));
+    }
+    page.push_str("</ul>\n");
+}
+
+/// The list is cut; the number is whole.
+fn more(page: &mut String, shown: usize, all: usize) {
+    if all > shown {
+        let _ = writeln!(page, "<p class=\"quiet\">… and {} more</p>", all - shown);
+    }
+}
+
+fn numbers(page: &mut String, status: &Status, now: Timestamp) {
+    let oldest = status.oldest_queued.as_deref().and_then(Timestamp::parse).map(|at| now.since(at));
+    let oldest = oldest.map_or_else(String::new, |age| format!("queued, oldest {}", short(age)));
+    let tiles = [
+        (if oldest.is_empty() { "queued" } else { oldest.as_str() }, status.queued, ""),
+        ("failed", status.failed, "bad"),
+        ("held", status.held, "warn"),
+        ("waiting", status.waiting, ""),
+        ("not matched", status.wanted, ""),
+        ("matched", status.matched, ""),
+        ("teams", status.teams, ""),
+    ];
+    page.push_str("<div class=\"tiles\">\n");
+    for (name, value, class) in tiles {
+        let class = match (value, class) {
+            (0, _) => " class=\"none\"".into(),
+            (_, "") => String::new(),
+            (_, class) => format!(" class=\"{class}\""),
+        };
+        let _ = writeln!(page, "<div{class}><b>{}</b><span>{name}</span></div>", grouped(value as u64));
+    }
+    page.push_str("</div>\n");
+}
+
+fn holds(page: &mut String, status: &Status, now: Timestamp) {
+    if undecided(status).next().is_some() {
+        page.push_str("<section class=\"warn\">\n<h2>Held: you decide</h2>\n");
+        page.push_str("<p class=\"quiet\">A guard stopped these changes; everything else goes on. Approving takes a fresh look first. Without a decision they expire after 7 days.</p>\n");
+        for hold in undecided(status) {
+            let name = Html(&hold.name);
+            let (rule, since) = (Prose(&hold.rule), When { at: &hold.since, now });
+            let _ = writeln!(page, "<article>\n<h3>{rule}</h3>\n<p class=\"quiet\">since {since}</p>");
+            list(page, &hold.changes, SHOWN);
+            more(page, SHOWN.min(hold.changes.len()), hold.n_changes);
+            let _ = writeln!(
+                page,
+                "<pre>sentry-team-sync approve {name}\nsentry-team-sync reject {name}</pre>\n</article>"
+            );
+        }
+        more(page, undecided(status).count(), status.held);
+        page.push_str("</section>\n");
+    }
+    let mut decided = status.holds.iter().filter_map(|hold| Some((hold, hold.decision?))).peekable();
+    if decided.peek().is_none() {
+        return;
+    }
+    page.push_str("<section>\n<h2>Decided</h2>\n<table>\n");
+    for (hold, decision) in decided {
+        let first = hold.changes.first().map_or("", String::as_str);
+        let rest = match hold.n_changes {
+            0 | 1 => String::new(),
+            n => format!(" … and {} more", n - 1),
+        };
+        let _ = writeln!(
+            page,
+            "<tr><td class=\"fixed\">{decision}</td><td class=\"fixed\">{}</td><td>{}{rest}</td></tr>",
+            Html(&hold.name),
+            Prose(first)
+        );
+    }
+    page.push_str("</table>\n</section>\n");
+}
+
+fn failures(page: &mut String, status: &Status, now: Timestamp) {
+    if status.failures.is_empty() {
+        return;
+    }
+    page.push_str("<section class=\"bad\">\n<h2>Failed</h2>\n");
+    page.push_str("<p class=\"quiet\">Trying again would not have helped. Mend the cause, then have it looked at again.</p>\n");
+    for failure in &status.failures {
+        let _ = writeln!(
+            page,
+            "<article>\n<h3>{}</h3>\n<p>{}</p>\n<p class=\"quiet\">{}</p>\n<pre>sentry-team-sync replay {}</pre>\n</article>",
+            failure.event,
+            Prose(&failure.why),
+            When { at: &failure.at, now },
+            Html(&failure.delivery)
+        );
+    }
+    more(page, status.failures.len(), status.failed);
+    page.push_str("</section>\n");
+}
+
+fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
+    if status.unmatched.is_empty() {
+        return;
+    }
+    page.push_str("<section>\n<h2>People Sentry does not know</h2>\n");
+    let next = match &status.next_look {
+        Some(at) => format!(" Sentry is looked at again {}, at the latest.", When { at, now }),
+        None => String::new(),
+    };
+    let _ = writeln!(page, "<p class=\"quiet\">Nothing is done about them until they can be matched; then they are added by themselves.{next}</p>");
+    for person in &status.unmatched {
+        let s = if person.teams == 1 { "" } else { "s" };
+        let _ = writeln!(
+            page,
+            "<article>\n<h3>{} <span class=\"quiet\">in {} team{s}, since {}</span></h3>\n<p>{}</p>\n<p class=\"help\">{}</p>\n</article>",
+            Html(&person.login),
+            person.teams,
+            When { at: &person.since, now },
+            Prose(&person.why),
+            Prose(&person.help)
+        );
+    }
+    more(page, status.unmatched.len(), status.wanted);
+    page.push_str("</section>\n");
+}
+
+fn comparison(page: &mut String, status: &Status, now: Timestamp) {
+    if status.last_reconcile.is_some() || status.look_failed.is_some() {
+        page.push_str("<section>\n<h2>Last comparison</h2>\n");
+        if let Some(failed) = &status.look_failed {
+            let since = When { at: &failed.since, now };
+            let _ = writeln!(
+                page,
+                "<p><span class=\"dot warn\"></span>It fails since {since}: {}</p>",
+                Prose(&failed.why)
+            );
+        }
+        if let Some(last) = &status.last_reconcile {
+            last_good(page, last, now);
+        }
+        page.push_str("</section>\n");
+    }
+    if let Some(found) = &status.recovered {
+        let _ = writeln!(
+            page,
+            "<section>\n<h2>Missed deliveries</h2>\n<p>{} taken from GitHub's list, {} overtaken by newer news</p>\n<p class=\"quiet\">{}</p>\n</section>",
+            found.taken,
+            found.skipped,
+            When { at: &found.at, now }
+        );
+    }
+}
+
+/// What was found then, and what became of that.
+fn last_good(page: &mut String, last: &LastReconcile, now: Timestamp) {
+    let LastReconcile { at, seconds, summary, differences, written, adopted, open, failed, .. } = last;
+    let at = When { at, now };
+    let _ = writeln!(page, "<p>{at}, it found: {}</p>", Prose(summary));
+    let made = counted(*written, "change", "changes");
+    let bound = match adopted {
+        0 => String::new(),
+        n => format!(", {} bound", counted(*n, "team", "teams")),
+    };
+    let open = match open {
+        0 => String::new(),
+        n => format!("; {} still being worked on", counted(*n, "team is", "teams are")),
+    };
+    if *differences > 0 {
+        let became = Prose(&last.what_became_of_it()).to_string();
+        let _ = writeln!(page, "<p>Since then: {became}; {made} made in Sentry{bound}{open}</p>");
+    }
+    let _ = writeln!(page, "<p class=\"quiet\">{seconds:.1} s for reading and comparing</p>");
+    if !failed.is_empty() {
+        page.push_str("<h3>Not done</h3>\n");
+        list(page, failed, failed.len());
+    }
+}
+
+fn recent(page: &mut String, status: &Status, now: Timestamp) {
+    page.push_str("<section>\n<h2>Last deliveries</h2>\n");
+    if status.recent.is_empty() {
+        page.push_str("<p class=\"quiet\">None yet.</p>\n");
+    } else {
+        page.push_str("<table>\n");
+        for recent in status.recent.iter().take(RECENT) {
+            let class = match recent.tone {
+                Tone::Done => "good",
+                Tone::Person => "work",
+                Tone::Decision => "warn",
+                Tone::Failed => "bad",
+                Tone::Past => "",
+            };
+            let _ = writeln!(
+                page,
+                "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{}</td><td>{}</td><td class=\"fixed quiet\">{}</td></tr>",
+                Html(&recent.event),
+                Prose(&recent.note),
+                When { at: &recent.at, now }
+            );
+        }
+        page.push_str("</table>\n");
+        more(page, RECENT.min(status.recent.len()), status.recent.len());
+    }
+    page.push_str("</section>\n");
+}
+
+/// About the process itself.
+fn service(page: &mut String, status: &Status, now: Timestamp) {
+    page.push_str("<section>\n<h2>Service</h2>\n<dl>\n");
+    if let Some(at) = &status.started {
+        let _ = writeln!(page, "<dt>up since</dt><dd>{}</dd>", When { at, now });
+    }
+    hosts::secret(page, status, now);
+    if let Some(at) = &status.last_delivery {
+        let _ = writeln!(page, "<dt>last delivery</dt><dd>{}</dd>", When { at, now });
+    }
+    if let Some(Disk { journal_bytes, free_bytes }) = status.disk {
+        let (used, free) = (bytes(journal_bytes), bytes(free_bytes));
+        let _ = writeln!(page, "<dt>journal</dt><dd>{used} <span class=\"quiet\">{free} free</span></dd>");
+    }
+    page.push_str("</dl>\n</section>\n");
+}
+
+/// `12 KiB`, `3.4 GiB`.
+fn bytes(n: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut size = n as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if size < 10.0 {
+        format!("{size:.1} {}", units[unit])
+    } else {
+        format!("{size:.0} {}", units[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::State;
+    use crate::status::{Attempt, Delayed, Failure, Headline, LookFailed, Unmatched, Wait};
+
+    fn empty() -> Status {
+        let headline = Headline { mood: Mood::True, title: "In step".into(), why: "All is well.".into() };
+        Status { ready: true, headline, ..Status::of_state(&State::default()) }
+    }
+
+    fn hold(name: &str, changes: &[&str], decision: Option<&'static str>) -> HoldView {
+        HoldView {
+            name: name.into(),
+            n_changes: changes.len(),
+            changes: changes.iter().map(ToString::to_string).collect(),
+            rule: "SYNC_FIRST <hold>".into(),
+            since: "2026-01-01T00:00:00Z".into(),
+            decision,
+        }
+    }
+
+    /// With everything that can be shown, in names as bad as they get.
+    fn full() -> Status {
+        let bad = format!("<script>alert('{}')</script>\u{202e}", "long-name".repeat(40));
+        let since = "2026-01-01T00:00:00Z".to_string();
+        let failure =
+            Failure { delivery: bad.clone(), event: "membership.added", why: bad.clone(), at: since.clone() };
+        let person = Unmatched {
+            login: bad.clone(),
+            id: 1,
+            why: bad.clone(),
+            help: bad.clone(),
+            teams: 1,
+            since: since.clone(),
+        };
+        let attempt = Attempt {
+            why: Some(bad.clone()),
+            why_since: Some(since.clone()),
+            next_try: Some(since.clone()),
+            at_work: false,
+        };
+        let many: Vec<String> = (0..SHOWN + 5).map(|n| format!("change {n} of {bad}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        Status {
+            reasons: vec![bad.clone()],
+            warnings: vec![bad.clone()],
+            ready: false,
+            headline: Headline { mood: Mood::Broken, title: bad.clone(), why: bad.clone() },
+            sentry_org: bad.clone(),
+            held: 1,
+            holds: vec![
+                hold("aaaaaaaa", &many, None),
+                hold("bbbbbbbb", &[&bad], Some("rejected")),
+                hold("cccccccc", &["first", "second", "third"], Some("approved")),
+            ],
+            failed: 7,
+            failures: vec![failure],
+            waiting: 3,
+            waits: vec![Wait {
+                team: 7,
+                slug: Some(bad.clone()),
+                waits_for: 8,
+                wants: Some(bad.clone()),
+                attempt: attempt.clone(),
+            }],
+            delayed: vec![Delayed { what: bad.clone(), team: None, event: "fill team", attempt }],
+            n_delayed: 4,
+            look_failed: Some(LookFailed { since: since.clone(), why: bad }),
+            wanted: 2,
+            unmatched: vec![person],
+            ..empty()
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_text() {
+        let page = render(&full());
+        assert!(!page.contains("<script") && !page.contains('\u{202e}'), "{page}");
+        assert!(page.contains("&lt;script&gt;alert(&#39;long-name"), "{page}");
+        assert!(page.contains("<h3>SYNC_FIRST &lt;hold&gt;</h3>"), "{page}");
+    }
+
+    #[test]
+    fn commands_stand_only_where_something_is_to_be_decided() {
+        let page = render(&full());
+        assert!(page.contains("approve aaaaaaaa\nsentry-team-sync reject aaaaaaaa</pre>"), "{page}");
+        assert!(!page.contains("approve bbbbbbbb") && !page.contains("approve cccccccc"), "{page}");
+        assert!(page.contains(">cccccccc</td><td>first … and 2 more<"), "{page}");
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_say_so() {
+        let page = render(&full());
+        assert!(page.contains(&format!("change {} of", SHOWN - 1)), "{page}");
+        assert!(!page.contains(&format!("change {SHOWN} of")), "{page}");
+        for rest in [5, 6, 3, 2, 1] {
+            assert!(page.contains(&format!("… and {rest} more</p>")), "{rest} in {page}");
+        }
+    }
+
+    #[test]
+    fn the_headline_is_on_top_and_in_the_title() {
+        let page = render(&empty());
+        assert!(page.contains("<title>In step · sentry-team-sync</title>"), "{page}");
+        assert!(page.contains("<header class=\"good\">") && page.contains("<h1>In step</h1>"), "{page}");
+        assert!(render(&full()).contains("<header class=\"bad\">"));
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        let shown = [0, 5_000, 300_000, 5 << 30, 20 << 40].map(bytes);
+        assert_eq!(shown, ["0.0 KiB", "4.9 KiB", "293 KiB", "5.0 GiB", "20 TiB"]);
+    }
+}

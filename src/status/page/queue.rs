@@ -1,0 +1,82 @@
+//! The part of the status page about what is not done yet: why, since when, and when it is tried next.
+
+use std::fmt::{self, Write};
+
+use super::{more, time::When};
+use crate::clock::Timestamp;
+use crate::status::{Attempt, Status};
+use crate::text::{Html, Prose};
+
+/// How many entries of each kind are shown.
+const SHOWN: usize = 15;
+
+/// Queued deliveries that were put off, and what else was.
+pub fn show(page: &mut String, status: &Status, now: Timestamp) {
+    let queue = status.queue.iter().filter(|queued| queued.attempt.why.is_some());
+    let queue = queue.map(|queued| (queued.to_string(), Some(queued.since.as_str()), &queued.attempt));
+    let delayed =
+        status.delayed.iter().map(|one| (format!("{} of {}", one.event, one.what), None, &one.attempt));
+    let all: Vec<_> = queue.chain(delayed).collect();
+    if all.is_empty() {
+        return;
+    }
+    page.push_str("<section>\n<h2>Not done yet</h2>\n");
+    page.push_str("<p class=\"quiet\">They are tried again by themselves.</p>\n");
+    for (what, received, attempt) in all.iter().take(SHOWN) {
+        let received = match received {
+            Some(at) => format!(" <span class=\"quiet\">received {}</span>", When { at, now }),
+            None => String::new(),
+        };
+        let _ = writeln!(
+            page,
+            "<article>\n<h3>{}{received}</h3>\n{}</article>",
+            Prose(what),
+            Tried { attempt, now, or: "" }
+        );
+    }
+    // Whatever else is queued waits for these, or for its turn.
+    more(page, all.len().min(SHOWN), (status.queued + status.n_delayed).max(all.len()));
+    page.push_str("</section>\n");
+}
+
+/// Teams that wait for the slug of another one.
+pub fn waits(page: &mut String, status: &Status, now: Timestamp) {
+    if status.waits.is_empty() {
+        return;
+    }
+    page.push_str("<section>\n<h2>Teams that wait for a slug</h2>\n");
+    page.push_str("<p class=\"quiet\">They go on by themselves when the other team gives it up.</p>\n");
+    for wait in &status.waits {
+        let tried = Tried { attempt: &wait.attempt, now, or: ", or as soon as it is free" };
+        let _ = writeln!(page, "<article>\n<p>{}</p>\n{tried}</article>", Prose(&wait.to_string()));
+    }
+    more(page, status.waits.len(), status.waiting);
+    page.push_str("</section>\n");
+}
+
+/// Why something is not done, and when it is tried next. `or`: what else brings it on.
+struct Tried<'a> {
+    attempt: &'a Attempt,
+    now: Timestamp,
+    or: &'static str,
+}
+
+impl fmt::Display for Tried<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Attempt { why, why_since, next_try, at_work }, now) = (self.attempt, self.now);
+        if let Some(why) = why {
+            writeln!(f, "<p>{}</p>", Prose(why))?;
+        }
+        let since = why_since.as_ref().map(|at| format!("since {}", When { at, now }));
+        let next = match (next_try, at_work) {
+            (_, true) => Some("being worked on now".to_string()),
+            (Some(at), false) => Some(format!("tried next {}{}", When { at, now }, Html(self.or))),
+            (None, false) => None,
+        };
+        let told: Vec<_> = since.into_iter().chain(next).collect();
+        match told.is_empty() {
+            true => Ok(()),
+            false => writeln!(f, "<p class=\"quiet\">{}</p>", told.join("; ")),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The audit log: one JSON line per decision, which joins delivery, reason, call and answer. For people, and for
+//! bringing back what was deleted; nothing else is decided by it.
+//!
+//! Files are monthly, `audit/2026-11.jsonl`, and removed when older than `SYNC_AUDIT_KEEP`.
+
+pub mod decisions;
+pub mod deletions;
+pub mod read;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::hosts::http::Exchange;
+use crate::state::holds::HoldName;
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::store::actor::Actor;
+use crate::store::failpoint;
+
+/// One decision.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Entry {
+    /// When.
+    pub at: String,
+    /// The GUID of the delivery that led to it; absent for what the mirror does by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Box<str>>,
+    /// Its `event.action`, or what else led to it.
+    pub event: &'static str,
+    /// What was decided: `add member`, `create team`, `hold`, …
+    pub decision: &'static str,
+    /// Why.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The GitHub team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<GithubTeamId>,
+    /// The Sentry team's slug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<SentrySlug>,
+    /// The slug that a rename gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<SentrySlug>,
+    /// The Sentry team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentry_team: Option<SentryTeamId>,
+    /// The GitHub account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<GithubUserId>,
+    /// Its login then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+    /// The Sentry member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberId>,
+    /// The call that carried it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// What Sentry answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// What was there before a deletion: name, members, projects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<serde_json::Value>,
+    /// The hold that it is about, or that a person has approved for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldName>,
+    /// Who has asked for it; absent for what the mirror does by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
+    /// What they said about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
+}
+
+impl Entry {
+    /// With a call and its answer.
+    pub fn exchange(mut self, exchange: &Exchange) -> Self {
+        self.call = Some(exchange.call.clone());
+        self.answer = Some(exchange.answer.clone());
+        self
+    }
+
+    /// With a reason.
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+}
+
+/// The log of one state directory.
+pub struct Audit {
+    dir: PathBuf,
+    keep: Duration,
+    open: Mutex<Option<(String, File)>>,
+    lost: Mutex<Lost>,
+}
+
+/// Lines that are in the service's log alone.
+#[derive(Default)]
+struct Lost {
+    lines: u64,
+    /// Why the last line could not be written; nothing after one that could.
+    why: Option<String>,
+}
+
+impl Audit {
+    /// The log below a state directory. Nothing is made before the first line.
+    pub fn new(state_dir: &Path, keep: Duration) -> Self {
+        Self { dir: state_dir.join("audit"), keep, open: Mutex::new(None), lost: Mutex::default() }
+    }
+
+    /// Writes a line. Where that fails the line goes into the service's log, and the work goes on: its record is the journal.
+    pub fn write(&self, mut entry: Entry) {
+        entry.at = Timestamp::now().to_string();
+        if let Err(error) = self.append(&entry, false) {
+            let line = serde_json::to_string(&entry).unwrap_or_default();
+            log::error!("audit: a line could not be written: {error}: {}", crate::text::json(&line));
+            self.lost().lines += 1;
+        }
+    }
+
+    /// How many lines could not be written since the start.
+    pub fn n_lost(&self) -> u64 {
+        self.lost().lines
+    }
+
+    /// Why lines can not be written just now, and what to do.
+    pub fn fault(&self) -> Option<String> {
+        let why = self.lost().why.clone()?;
+        Some(format!(
+            "the audit log can not be written: {why}; its lines go to the service's log, and no team is deleted: \
+             make room in `{}`, or let the service's user write there",
+            self.dir.display()
+        ))
+    }
+
+    fn lost(&self) -> MutexGuard<'_, Lost> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a line and syncs it: for what could not be brought back without it.
+    pub fn write_synced(&self, mut entry: Entry) -> io::Result<()> {
+        entry.at = Timestamp::now().to_string();
+        self.append(&entry, true)
+    }
+
+    fn append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
+        let appended = self.try_append(entry, sync);
+        self.lost().why = appended.as_ref().err().map(ToString::to_string);
+        appended
+    }
+
+    fn try_append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Timestamp::now();
+        // The same value, in letters that steer no terminal, whoever looks at the file.
+        let mut line = crate::text::json(&serde_json::to_string(entry)?).into_bytes();
+        line.push(b'\n');
+        let month = now.month();
+        let last = open.as_ref().map(|(known, _)| known.clone());
+        if last.as_deref() != Some(&month) {
+            *open = Some((month.clone(), self.begin(&month, now, last.as_deref())?));
+        }
+        let Some((_, file)) = open.as_mut() else { return Ok(()) };
+        failpoint::pass("before an audit line");
+        let written = file.write_all(&line).and_then(|()| if sync { file.sync_data() } else { Ok(()) });
+        if written.is_err() {
+            // Opened anew, the next line does not begin behind half of this one.
+            *open = None;
+        }
+        written
+    }
+
+    /// Opens a month's file. `last` is the month that was written to until now: its file stays, whatever the clock says.
+    fn begin(&self, month: &str, now: Timestamp, last: Option<&str>) -> io::Result<File> {
+        fs::create_dir_all(&self.dir)?;
+        self.remove_old(now, last);
+        let path = self.dir.join(format!("{month}.jsonl"));
+        let fresh = !path.exists();
+        let mut file = OpenOptions::new().append(true).create(true).read(true).open(&path)?;
+        if fresh {
+            File::open(&self.dir)?.sync_all()?;
+        }
+        end_torn_line(&mut file)?;
+        Ok(file)
+    }
+
+    /// Removes files whose month ended longer ago than the log is kept. Its own last month counts, if that is earlier than
+    /// the clock's: a clock that jumps ahead by years must not take everything along.
+    fn remove_old(&self, now: Timestamp, last: Option<&str>) {
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        let month = |path: &PathBuf| {
+            let stem = path.file_stem()?.to_str()?;
+            Timestamp::parse(&format!("{stem}-28T00:00:00Z"))
+        };
+        let newest = paths.iter().filter_map(month).max().unwrap_or(now);
+        let oldest = format!("{}.jsonl", now.min(newest).before(self.keep).month());
+        for path in paths {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.ends_with(".jsonl") && name < oldest.as_str() && name.strip_suffix(".jsonl") != last {
+                match fs::remove_file(&path) {
+                    Ok(()) => log::info!("audit: removed `{}`, older than it is kept", path.display()),
+                    Err(error) => log::warn!("audit: failed to remove `{}`: {error}", path.display()),
+                }
+            }
+        }
+    }
+}
+
+/// A crash may have torn the last line: the next one would be part of it, and lost with it.
+fn end_torn_line(file: &mut File) -> io::Result<()> {
+    if file.metadata()?.len() == 0 {
+        return Ok(());
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last != [b'\n'] {
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_appended_and_old_months_removed() {
+        let dir = std::env::temp_dir().join(format!("audit-{}", std::process::id()));
+        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 31));
+        fs::create_dir_all(dir.join("audit")).unwrap();
+        fs::write(dir.join("audit/2020-01.jsonl"), "old\n").unwrap();
+        fs::write(dir.join(format!("audit/{}.jsonl", Timestamp::now().month())), "").unwrap();
+        let exchange = Exchange { call: "POST /x".into(), answer: "201".into() };
+        let entry = Entry { event: "membership.added", decision: "add member", ..Entry::default() };
+        audit.write(entry.clone().because("in \"GitHub\"\n").exchange(&exchange));
+        audit.write_synced(entry).unwrap();
+        let files: Vec<_> = fs::read_dir(dir.join("audit")).unwrap().flatten().map(|e| e.path()).collect();
+        assert_eq!(files.len(), 1);
+        let text = fs::read_to_string(&files[0]).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((&lines[0]["answer"], &lines[0]["reason"]), (&"201".into(), &"in \"GitHub\"\n".into()));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_jumps_takes_nothing_along() {
+        let dir = std::env::temp_dir().join(format!("audit-clock-{}", std::process::id()));
+        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 400));
+        let begin = |now: &str, last: Option<&str>| {
+            let now = Timestamp::parse(now).unwrap();
+            drop(audit.begin(&now.month(), now, last).unwrap());
+        };
+        let left = || {
+            let files = fs::read_dir(dir.join("audit")).unwrap().flatten();
+            let mut names: Vec<_> = files.map(|file| file.file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let (now, ahead) = ("2026-11-25T00:00:00Z", "2036-11-25T00:00:00Z");
+        begin("2025-12-01T00:00:00Z", None);
+        begin(now, Some("2025-12"));
+        begin(ahead, Some("2026-11"));
+        assert_eq!(left(), ["2025-12.jsonl", "2026-11.jsonl", "2036-11.jsonl"]);
+        // A machine without a clock of its own, until the network tells the time.
+        begin("1970-01-01T00:00:00Z", None);
+        begin(now, Some("1970-01"));
+        assert_eq!(left(), ["1970-01.jsonl", "2025-12.jsonl", "2026-11.jsonl", "2036-11.jsonl"]);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

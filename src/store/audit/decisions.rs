@@ -1,0 +1,76 @@
+//! Audit lines about what people decide: a line for each change, so that whoever asks for a team or a person finds it, and
+//! one for the end of each hold.
+
+use super::Entry;
+use crate::state::holds::{Decision, HeldChange, Hold};
+use crate::store::actor::Actor;
+use crate::work::engine::Engine;
+
+/// Who has asked for something, and why, in their own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Who; the mirror itself if nobody.
+    pub by: Option<Actor>,
+    /// Why.
+    pub said: Option<String>,
+}
+
+impl Asked {
+    /// A line about something that was asked for.
+    pub fn entry(&self, decision: &'static str) -> Entry {
+        let event = if self.by.is_some() { "command" } else { "hold" };
+        Entry { event, decision, by: self.by.clone(), said: self.said.clone(), ..Entry::default() }
+    }
+
+    /// The lines of a decision about a hold.
+    pub fn about(&self, hold: &Hold, decision: &'static str) -> Vec<Entry> {
+        let line = |change: &HeldChange| {
+            let entry = Entry { hold: Some(hold.name.clone()), ..with_change(self.entry(decision), change) };
+            entry.because(format!("{change}; it was held by: {}", hold.rule))
+        };
+        hold.changes.iter().map(line).collect()
+    }
+}
+
+/// What a change is about, as fields.
+fn with_change(entry: Entry, change: &HeldChange) -> Entry {
+    let entry = Entry { team: change.team(), ..entry };
+    match change {
+        HeldChange::Delete { sentry, slug, .. } | HeldChange::Adopt { sentry, slug, .. } => {
+            Entry { sentry_team: Some(*sentry), slug: Some(slug.clone()), ..entry }
+        }
+        HeldChange::Remove { user, slug, .. } => {
+            Entry { person: Some(*user), slug: Some(slug.clone()), ..entry }
+        }
+        HeldChange::RemoveMember { member, slug, .. } => {
+            Entry { member: Some(*member), slug: Some(slug.clone()), ..entry }
+        }
+        HeldChange::Create { slug, .. } => Entry { slug: Some(slug.clone()), ..entry },
+        HeldChange::UserMap { .. } => entry,
+    }
+}
+
+impl Engine {
+    /// Tells of holds that are over since the last time. What was done has lines of its own, with the hold's name.
+    pub fn tell_ended_holds(&self) {
+        for hold in self.journal.take_ended() {
+            self.audit.write(ended(&hold));
+        }
+    }
+}
+
+/// The last line of a hold.
+fn ended(hold: &Hold) -> Entry {
+    let why = match hold.decision {
+        Some(Decision { approved: true, at }) => {
+            format!("approved {at}: all of it is done, or no longer due")
+        }
+        Some(Decision { approved: false, at }) => format!("rejected {at}: it is no longer due"),
+        None => "nobody has decided: it is no longer due, has expired, or is part of another hold".into(),
+    };
+    // Of what was released as a whole, it is still known which team it was about.
+    let team = hold.changes.first().and_then(HeldChange::team);
+    let team = team.filter(|team| hold.changes.iter().all(|change| change.team() == Some(*team)));
+    let entry = Entry { hold: Some(hold.name.clone()), team, ..Asked::default().entry("end hold") };
+    entry.because(why)
+}

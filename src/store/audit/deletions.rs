@@ -1,0 +1,148 @@
+//! The Sentry teams that the mirror deleted, as the audit log tells them: what `undo` brings back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use serde::Deserialize;
+
+use super::read::{Line, Log};
+use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::slug;
+
+/// A deletion, and what was there before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// When, as written.
+    pub at: String,
+    /// The GitHub team.
+    pub team: GithubTeamId,
+    /// The deleted Sentry team.
+    pub sentry: SentryTeamId,
+    /// Its slug.
+    pub slug: SentrySlug,
+    /// Its name.
+    pub name: String,
+    /// Who was in it.
+    pub members: Vec<Was>,
+    /// Its projects; `None` if they could not be read.
+    pub projects: Option<Vec<String>>,
+    /// The log also tells that it took place. Otherwise the answer was lost, or it never did.
+    pub is_certain: bool,
+}
+
+/// Somebody who was in a team.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Was {
+    /// The membership row then.
+    pub member: MemberId,
+    /// Their address.
+    pub email: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Before {
+    name: String,
+    slug: SentrySlug,
+    members: Vec<Was>,
+    projects: Option<Vec<String>>,
+}
+
+/// All deletions that the log still knows, in the order of time; the last one of each Sentry team.
+pub fn all(log: &Log) -> io::Result<Vec<Deletion>> {
+    let mut found: BTreeMap<SentryTeamId, Deletion> = BTreeMap::new();
+    let mut slugs: HashMap<SentryTeamId, String> = HashMap::new();
+    log.each(None, &mut |_, line| {
+        take(line, &mut found, &mut slugs);
+        Ok(())
+    })?;
+    let mut all: Vec<_> = found.into_values().collect();
+    all.sort_by(|a, b| (&a.at, a.sentry).cmp(&(&b.at, b.sentry)));
+    Ok(all)
+}
+
+fn take(
+    line: &Line,
+    found: &mut BTreeMap<SentryTeamId, Deletion>,
+    slugs: &mut HashMap<SentryTeamId, String>,
+) {
+    let (Some(sentry), Some(team)) = (line.sentry_team, line.team) else { return };
+    match line.decision.as_str() {
+        // A team may have got a slug for its deletion alone: that is not the one to come back under.
+        "rename team" => {
+            if let Some(slug) = line.slug.as_ref().filter(|slug| !is_temporary(slug)) {
+                slugs.insert(sentry, slug.clone());
+            }
+        }
+        "will delete team" => {
+            let before = line.before.clone().and_then(|before| serde_json::from_value(before).ok());
+            let Some(Before { name, slug, members, projects }) = before else { return };
+            let slug = match slugs.get(&sentry) {
+                Some(known) if slug::is_temporary(&slug) => SentrySlug::from(known.as_str()),
+                _ => slug,
+            };
+            let at = line.at.clone();
+            let deletion = Deletion { at, team, sentry, slug, name, members, projects, is_certain: false };
+            found.insert(sentry, deletion);
+        }
+        "delete team" | "end team" => {
+            let answer = line.answer.as_deref().unwrap_or_default();
+            let took_place =
+                line.decision == "end team" || answer.starts_with('2') || answer.starts_with("404");
+            if let Some(deletion) = found.get_mut(&sentry).filter(|_| took_place) {
+                deletion.is_certain = true;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_temporary(text: &str) -> bool {
+    slug::is_temporary(&SentrySlug::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{json, Value};
+
+    fn fold(lines: &[Value]) -> Vec<Deletion> {
+        let (mut found, mut slugs) = (BTreeMap::new(), HashMap::new());
+        for line in lines {
+            take(&serde_json::from_value(line.clone()).unwrap(), &mut found, &mut slugs);
+        }
+        found.into_values().collect()
+    }
+
+    fn line(decision: &str, more: Value) -> Value {
+        let mut line =
+            json!({ "at": "2026-11-25T00:00:00Z", "decision": decision, "team": 1, "sentry_team": 2 });
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line
+    }
+
+    fn begun(slug: &str) -> Value {
+        let before = json!({ "name": "A", "slug": slug, "members": [{ "member": 3, "email": null }], "projects": null });
+        line("will delete team", json!({ "before": before }))
+    }
+
+    #[test]
+    fn a_deletion_is_certain_once_its_call_was_answered_or_its_end_is_known() {
+        let certain = |more: &[Value]| fold(&[&[begun("a")], more].concat())[0].is_certain;
+        assert!(!certain(&[]));
+        for (answer, is_certain) in [("204", true), ("404 gone", true), ("403 no", false), ("503", false)] {
+            assert_eq!(certain(&[line("delete team", json!({ "answer": answer }))]), is_certain, "{answer}");
+        }
+        assert!(certain(&[line("delete team", json!({})), line("end team", json!({}))]));
+        // Begun again: what came before says nothing of it.
+        assert!(!certain(&[line("end team", json!({})), begun("a")]));
+        assert!(fold(&[line("will delete team", json!({})), line("end team", json!({}))]).is_empty());
+    }
+
+    /// The second attempt after a crash reads the team under the slug that the first one gave it.
+    #[test]
+    fn a_slug_for_the_deletion_alone_is_not_the_one_to_come_back_under() {
+        let renamed = line("rename team", json!({ "slug": "a-long-one", "to": "moving-2" }));
+        assert_eq!(fold(&[renamed, begun("moving-2")])[0].slug.as_str(), "a-long-one");
+        assert_eq!(fold(&[begun("moving-2")])[0].slug.as_str(), "moving-2");
+    }
+}

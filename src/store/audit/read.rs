@@ -1,0 +1,317 @@
+//! Reads the audit log, a line at a time: it may be larger than memory. Never writes, and needs no lock: files are only
+//! appended to, and a line that is being written is one that can not be read yet.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentryTeamId};
+use crate::store::actor::Actor;
+use crate::store::interrupted::retried;
+
+/// A longer line is none of ours: what is known of a deleted team of 50,000 people is some 4 MiB.
+const LONGEST: usize = 16 << 20;
+/// How many lines are looked at together to put them in order. Several threads write, and clocks are set back.
+const WINDOW: usize = 4096;
+/// And how many bytes of lines.
+const WINDOW_BYTES: usize = 4 << 20;
+
+/// One line as it is read back. What it lacks was not known; what it has beyond this is not looked at.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Line {
+    /// When, as written.
+    pub at: String,
+    /// The GUID of the delivery that led to it.
+    pub delivery: Option<String>,
+    /// What led to it.
+    #[serde(default)]
+    pub event: String,
+    /// What was decided.
+    pub decision: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// The GitHub team.
+    pub team: Option<GithubTeamId>,
+    /// The Sentry team's slug then.
+    pub slug: Option<String>,
+    /// The slug that a rename gives it.
+    pub to: Option<String>,
+    /// The Sentry team.
+    pub sentry_team: Option<SentryTeamId>,
+    /// The GitHub account.
+    pub person: Option<GithubUserId>,
+    /// Its login then.
+    pub login: Option<String>,
+    /// The Sentry member.
+    pub member: Option<MemberId>,
+    /// The call.
+    pub call: Option<String>,
+    /// Sentry's answer.
+    pub answer: Option<String>,
+    /// What was there before a deletion.
+    pub before: Option<Value>,
+    /// The hold.
+    pub hold: Option<String>,
+    /// Who has asked for it.
+    pub by: Option<Actor>,
+    /// What they said about it.
+    pub said: Option<String>,
+}
+
+impl Line {
+    fn parse(text: &str) -> Option<(Timestamp, Self)> {
+        let line: Self = serde_json::from_slice(text.as_bytes()).ok()?;
+        Some((Timestamp::parse(&line.at)?, line))
+    }
+
+    /// When.
+    pub fn moment(&self) -> Timestamp {
+        Timestamp::parse(&self.at).unwrap_or_default()
+    }
+}
+
+/// The log of one state directory.
+pub struct Log {
+    dir: PathBuf,
+}
+
+impl Log {
+    /// The log below a state directory, which need not be there.
+    pub fn of(state_dir: &Path) -> Self {
+        Self { dir: state_dir.join("audit") }
+    }
+
+    /// What to tell if there is none.
+    pub fn is_missing(&self) -> Option<String> {
+        let below = self.dir.parent().unwrap_or(&self.dir);
+        (!self.dir.is_dir()).then(|| format!("there is no audit log below `{}` yet\n", below.display()))
+    }
+
+    /// Hands every line from `since` on to `take`, the text as it is in the file with what it says, in the order of time.
+    /// Returns how many lines can not be read: torn by a crash, or not ours. Months that are over by then are not opened.
+    /// Ends with the first error of `take`.
+    pub fn each(
+        &self,
+        since: Option<Timestamp>,
+        take: &mut dyn FnMut(&str, &Line) -> io::Result<()>,
+    ) -> io::Result<usize> {
+        let (mut unread, mut window) = (0, Window::default());
+        for file in self.files(since)? {
+            let mut lines = Lines::new(File::open(file)?);
+            while let Some(text) = lines.next()? {
+                match text.and_then(|text| Some((Line::parse(text)?, text))) {
+                    Some(((at, _), _)) if since.is_some_and(|since| at < since) => {}
+                    Some(((at, line), text)) => window.push(at, text, line, take)?,
+                    None => unread += 1,
+                }
+            }
+        }
+        window.finish(take)?;
+        Ok(unread)
+    }
+
+    fn files(&self, since: Option<Timestamp>) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let since = since.map(Timestamp::month);
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let Some(month) = name.strip_suffix(".jsonl").filter(|month| is_month(month)) else { continue };
+            if since.as_deref().is_none_or(|since| month >= since) {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+fn is_month(text: &str) -> bool {
+    text.len() == 7
+        && text.bytes().enumerate().all(|(n, byte)| if n == 4 { byte == b'-' } else { byte.is_ascii_digit() })
+}
+
+/// The lines of one file.
+struct Lines {
+    from: BufReader<File>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn new(file: File) -> Self {
+        Self { from: BufReader::with_capacity(1 << 16, file), line: Vec::new() }
+    }
+
+    /// The next line that is not blank; `Some(None)` for one that is no text, or too long.
+    fn next(&mut self) -> io::Result<Option<Option<&str>>> {
+        loop {
+            self.line.clear();
+            let Some(whole) = self.read()? else { return Ok(None) };
+            if !whole {
+                return Ok(Some(None));
+            }
+            if !self.line.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        Ok(Some(std::str::from_utf8(&self.line).ok()))
+    }
+
+    /// Reads up to the line's end, which is left out. Whether all of it was kept; `None` at the end of the file.
+    fn read(&mut self) -> io::Result<Option<bool>> {
+        let (mut begun, mut whole) = (false, true);
+        loop {
+            retried(|| self.from.fill_buf().map(drop))?;
+            // What was read just now.
+            let bytes = self.from.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(begun.then_some(whole));
+            }
+            begun = true;
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let (part, used) = match end {
+                Some(end) => (&bytes[..end], end + 1),
+                None => (bytes, bytes.len()),
+            };
+            whole &= self.line.len() + part.len() <= LONGEST;
+            if whole {
+                self.line.extend_from_slice(part);
+            }
+            self.from.consume(used);
+            if end.is_some() {
+                return Ok(Some(whole));
+            }
+        }
+    }
+}
+
+/// The lines that wait for earlier ones.
+#[derive(Default)]
+struct Window {
+    held: BTreeMap<(Timestamp, u64), (String, Line)>,
+    bytes: usize,
+    n: u64,
+}
+
+impl Window {
+    fn push(
+        &mut self,
+        at: Timestamp,
+        text: &str,
+        line: Line,
+        take: &mut dyn FnMut(&str, &Line) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.n += 1;
+        self.bytes += text.len();
+        self.held.insert((at, self.n), (text.into(), line));
+        while self.held.len() > WINDOW || self.bytes > WINDOW_BYTES {
+            self.pop(take)?;
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self, take: &mut dyn FnMut(&str, &Line) -> io::Result<()>) -> io::Result<()> {
+        if let Some((_, (text, line))) = self.held.pop_first() {
+            self.bytes -= text.len();
+            take(&text, &line)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, take: &mut dyn FnMut(&str, &Line) -> io::Result<()>) -> io::Result<()> {
+        while !self.held.is_empty() {
+            self.pop(take)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("audit-read-{name}-{}", std::process::id()));
+            fs::create_dir_all(dir.join("audit")).unwrap();
+            Self(dir)
+        }
+
+        fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+            fs::write(self.0.join("audit").join(name), text).unwrap();
+        }
+
+        /// Reasons in order, and how many could not be read.
+        fn read(&self, since: Option<&str>) -> (Vec<String>, usize) {
+            let mut reasons = Vec::new();
+            let since = since.map(|at| Timestamp::parse(at).unwrap());
+            let unread = Log::of(&self.0)
+                .each(since, &mut |_, line| {
+                    reasons.push(line.reason.clone());
+                    Ok(())
+                })
+                .unwrap();
+            (reasons, unread)
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn line(at: &str, reason: &str) -> String {
+        format!("{{\"at\":\"{at}\",\"decision\":\"d\",\"reason\":\"{reason}\"}}\n")
+    }
+
+    #[test]
+    fn lines_come_in_the_order_of_time_whatever_the_order_in_the_file() {
+        let dir = Dir::new("order");
+        dir.write("2026-11.jsonl", line("2026-11-02T00:00:00Z", "b") + &line("2026-11-01T00:00:00Z", "a"));
+        dir.write("2026-10.jsonl", line("2026-10-31T00:00:00Z", "0") + &line("2026-10-31T00:00:00Z", "1"));
+        assert_eq!(dir.read(None), (["0", "1", "a", "b"].map(String::from).into(), 0));
+        assert_eq!(dir.read(Some("2026-11-02T00:00:00Z")).0, ["b"]);
+    }
+
+    #[test]
+    fn months_that_are_over_are_not_opened() {
+        let dir = Dir::new("months");
+        // A folder can not be read as a file: whoever opened it would fail.
+        fs::create_dir_all(dir.0.join("audit/2026-10.jsonl")).unwrap();
+        dir.write("2026-11.jsonl", line("2026-11-02T00:00:00Z", "b"));
+        dir.write("notes.jsonl", "foreign\n");
+        assert_eq!(dir.read(Some("2026-11-01T00:00:00Z")), (vec!["b".into()], 0));
+        assert!(Log::of(&dir.0).each(None, &mut |_, _| Ok(())).is_err());
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_counted_and_costs_no_other_line() {
+        let dir = Dir::new("torn");
+        let mut bytes = b"\xff\xfe\n\n[1]\n{\"at\":\"noon\",\"decision\":\"d\"}\n".to_vec();
+        bytes.extend(vec![b'x'; LONGEST + 1]);
+        bytes.extend(format!("\n{}{{\"at\":\"2026-11-0", line("2026-11-02T00:00:00Z", "b")).into_bytes());
+        dir.write("2026-11.jsonl", bytes);
+        assert_eq!(dir.read(None), (vec!["b".into()], 5));
+    }
+
+    #[test]
+    fn without_a_log_there_is_nothing_to_read() {
+        let dir = Dir::new("none");
+        fs::remove_dir(dir.0.join("audit")).unwrap();
+        assert_eq!(dir.read(None), (vec![], 0));
+    }
+}

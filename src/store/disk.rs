@@ -1,0 +1,374 @@
+//! The journal's files: which there are, how they are read at start, and how a snapshot is written.
+//!
+//! `N.log` is appended to; `N.snap` is the fold of everything before `N.log`, written beside as `N.snap.new`,
+//! synced, renamed, and only then are older files removed. A file that is damaged is kept beside as `….damaged`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::clock::Timestamp;
+use crate::error::{Context, Error, Result};
+use crate::state::record::{Record, FORMAT};
+use crate::state::State;
+use crate::store::failpoint;
+use crate::store::frame;
+
+/// The folder of the journal's files.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    dir: PathBuf,
+}
+
+/// Bytes that are free on the file system of a folder.
+pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let stats = rustix::fs::statvfs(dir)?;
+    Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
+}
+
+/// What start-up found.
+pub struct Found {
+    /// The fold of all that verified.
+    pub state: State,
+    /// The segment to append to.
+    pub segment: Segment,
+    /// What is to be told: torn tails, damaged files.
+    pub remarks: Vec<String>,
+}
+
+/// The file that is appended to.
+pub struct Segment {
+    /// Its number.
+    pub number: u64,
+    /// The open file, positioned nowhere: writes name their offset.
+    pub file: File,
+    /// Its length.
+    pub size: u64,
+}
+
+impl Disk {
+    /// The journal's folder below the state directory; made if it is missing.
+    pub fn open(state_dir: &Path) -> Result<Self> {
+        let dir = state_dir.join("journal");
+        fs::create_dir_all(&dir).context("failed to make the folder", dir.display())?;
+        Ok(Self { dir })
+    }
+
+    /// The same where it may only be looked at: nothing is made.
+    pub fn at(state_dir: &Path) -> Self {
+        Self { dir: state_dir.join("journal") }
+    }
+
+    /// The folder itself, to ask its file system for free space.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Bytes of all files in the folder, the reserve apart, and bytes that are free on its file system.
+    pub fn space(&self) -> io::Result<(u64, u64)> {
+        let mut used = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            // A file that goes away meanwhile takes no space.
+            if entry.path() != self.reserve() {
+                used += entry.metadata().map_or(0, |data| data.len());
+            }
+        }
+        Ok((used, free_bytes(&self.dir)?))
+    }
+
+    /// Where the reserve lies: space that is given up when the disk is full.
+    pub fn reserve(&self) -> PathBuf {
+        self.dir.join("reserve")
+    }
+
+    fn log(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("{number}.log"))
+    }
+
+    fn snap(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("{number}.snap"))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// The numbers of the files that end in `.suffix`, ascending.
+    fn numbers(&self, suffix: &str) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_suffix(suffix)?.strip_suffix('.'));
+            numbers.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Reads everything: the newest snapshot, then the logs from its number on.
+    pub fn recover(&self, now: Timestamp) -> Result<Found> {
+        let at = || self.dir.display();
+        let newest_snap = self.numbers("snap").context("failed to read", at())?.pop();
+        let mut logs = self.numbers("log").context("failed to read", at())?;
+        logs.retain(|number| *number >= newest_snap.unwrap_or(0));
+        let mut found = Recovery::new(self, now, false);
+        if let Some(number) = newest_snap {
+            found.snapshot(number)?;
+        }
+        // A log begun in vain, by a snapshot that did not come about, is as if it were not there.
+        while logs.len() > 1 && logs.last().is_some_and(|number| self.is_blank(*number)) {
+            if let Some(number) = logs.pop() {
+                self.discard(number);
+            }
+        }
+        for number in &logs {
+            found.log(*number, logs.last() == Some(number))?;
+        }
+        let expected = newest_snap.unwrap_or(1)..;
+        if (newest_snap.is_some() || !logs.is_empty())
+            && !expected.take(logs.len().max(1)).eq(logs.iter().copied())
+        {
+            found.damaged = true;
+            found.remarks.push(format!("files of the journal in `{}` are missing", at()));
+        }
+        let Recovery { mut state, mut remarks, damaged, oldest_format, .. } = found;
+        let segment = match logs.last() {
+            Some(number) if !damaged && oldest_format < FORMAT => {
+                remarks.push(upgraded(&self.dir, oldest_format));
+                self.upgrade(number + 1, &state).context("failed to write the state anew in", at())?
+            }
+            Some(number) if !damaged => self.reopen(*number)?,
+            // After damage the old files stay untouched; the next start begins at the new snapshot.
+            last => {
+                let number = last.copied().or(newest_snap).map_or(1, |n| n + 1);
+                if damaged {
+                    state.apply(Record::Damaged { at: now });
+                    self.write_snapshot(number, &state).context("failed to write a snapshot in", at())?;
+                }
+                self.create(number, &state).context("failed to make a journal file in", at())?
+            }
+        };
+        Ok(Found { state, segment, remarks })
+    }
+
+    /// Folds what is there and leaves it as it is. What a process that writes meanwhile has not finished is not seen.
+    pub fn look(&self, now: Timestamp) -> Result<(State, Vec<String>)> {
+        let at = || self.dir.display();
+        let newest_snap = self.numbers("snap").context("failed to read", at())?.pop();
+        let logs = self.numbers("log").context("failed to read", at())?;
+        let mut found = Recovery::new(self, now, true);
+        if let Some(number) = newest_snap {
+            found.snapshot(number)?;
+        }
+        for number in logs.iter().filter(|number| **number >= newest_snap.unwrap_or(0)) {
+            found.log(*number, logs.last() == Some(number))?;
+        }
+        Ok((found.state, found.remarks))
+    }
+
+    /// Begins a file in today's format behind a snapshot of everything before: a program that knows only the older one
+    /// must not take new records in an old file for damage. The log comes first: one begun in vain does no harm.
+    fn upgrade(&self, number: u64, state: &State) -> io::Result<Segment> {
+        let segment = self.create(number, state)?;
+        if let Err(error) = self.write_snapshot(number, state) {
+            self.discard(number);
+            return Err(error);
+        }
+        Ok(segment)
+    }
+
+    /// Whether a log holds nothing but its format.
+    fn is_blank(&self, number: u64) -> bool {
+        let mut blank = true;
+        let look = |record| -> io::Result<()> {
+            blank &= matches!(record, Record::Format { version, .. } if version <= FORMAT);
+            Ok(())
+        };
+        let scanned = fs::read(self.log(number)).and_then(|bytes| frame::scan(&bytes, look));
+        blank && scanned.is_ok_and(|scan| !scan.damaged)
+    }
+
+    /// Removes a log that was begun in vain: what was written before it must stay the last.
+    pub fn discard(&self, number: u64) {
+        let _ = fs::remove_file(self.log(number));
+    }
+
+    /// Makes an empty log. Its first record says the format.
+    pub fn create(&self, number: u64, state: &State) -> io::Result<Segment> {
+        let begun = self.begin(number, state);
+        if begun.is_err() {
+            self.discard(number);
+        }
+        begun
+    }
+
+    fn begin(&self, number: u64, state: &State) -> io::Result<Segment> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.log(number))?;
+        let mut bytes = Vec::new();
+        frame::encode(&Record::Format { version: FORMAT, first_start: state.first_start }, true, &mut bytes)?;
+        failpoint::pass("before a new log has its first record");
+        (&file).write_all(&bytes)?;
+        file.sync_all()?;
+        failpoint::pass("before a new log's folder is synced");
+        self.sync_dir()?;
+        Ok(Segment { number, file, size: bytes.len() as u64 })
+    }
+
+    fn reopen(&self, number: u64) -> Result<Segment> {
+        let path = self.log(number);
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .context("failed to open for writing", path.display())?;
+        let size = file.metadata().context("failed to read", path.display())?.len();
+        Ok(Segment { number, file, size })
+    }
+
+    /// Writes the fold of everything before `number.log`, then removes what it replaces.
+    pub fn write_snapshot(&self, number: u64, state: &State) -> io::Result<u64> {
+        let new = self.dir.join(format!("{number}.snap.new"));
+        let mut to = BufWriter::new(File::create(&new)?);
+        let mut bytes = Vec::new();
+        let mut size = 0;
+        state.each_record(&mut |record| {
+            bytes.clear();
+            frame::encode(&record, true, &mut bytes)?;
+            size += bytes.len() as u64;
+            to.write_all(&bytes)
+        })?;
+        bytes.clear();
+        failpoint::pass("before a snapshot's last record");
+        // The last record closes the file: without it, the snapshot is incomplete.
+        frame::encode(&Record::Next { seq: state.next_seq() }, true, &mut bytes)?;
+        to.write_all(&bytes)?;
+        to.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+        failpoint::pass("before a snapshot has its name");
+        fs::rename(&new, self.snap(number))?;
+        failpoint::pass("before a snapshot's folder is synced");
+        self.sync_dir()?;
+        self.remove_before(number)?;
+        Ok(size)
+    }
+
+    fn remove_before(&self, number: u64) -> io::Result<()> {
+        for (suffix, path) in [("log", Self::log as fn(&Self, u64) -> PathBuf), ("snap", Self::snap)] {
+            for old in self.numbers(suffix)?.into_iter().filter(|old| *old < number) {
+                failpoint::pass("before an old file is removed");
+                fs::remove_file(path(self, old))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One start-up's reading.
+struct Recovery<'a> {
+    disk: &'a Disk,
+    state: State,
+    remarks: Vec<String>,
+    damaged: bool,
+    /// Nothing is to be touched.
+    looks: bool,
+    /// The oldest format that a file was written in.
+    oldest_format: u32,
+}
+
+impl<'a> Recovery<'a> {
+    fn new(disk: &'a Disk, now: Timestamp, looks: bool) -> Self {
+        Self {
+            disk,
+            state: State::new(now),
+            remarks: Vec::new(),
+            damaged: false,
+            looks,
+            oldest_format: FORMAT,
+        }
+    }
+
+    fn snapshot(&mut self, number: u64) -> Result<()> {
+        let path = self.disk.snap(number);
+        let Folded { scan, complete, .. } = self.fold(&path)?;
+        if scan.damaged || !complete {
+            self.keep_aside(&path)?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, number: u64, last: bool) -> Result<()> {
+        let path = self.disk.log(number);
+        let Folded { scan, torn, .. } = self.fold(&path)?;
+        if scan.damaged || (torn > 0 && !last) {
+            self.keep_aside(&path)?;
+        } else if torn > 0 && !self.looks {
+            let file = OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .context("failed to open for writing", path.display())?;
+            file.set_len(scan.good_until as u64).context("failed to cut the torn end of", path.display())?;
+            file.sync_all().context("failed to sync", path.display())?;
+            let path = path.display();
+            self.remarks.push(format!("cut {torn} bytes of an unfinished record from the end of `{path}`"));
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, path: &Path) -> Result<Folded> {
+        let mut bytes = Vec::new();
+        let mut file = File::open(path).context("failed to open", path.display())?;
+        file.read_to_end(&mut bytes).context("failed to read", path.display())?;
+        let mut complete = false;
+        let scan = frame::scan(&bytes, |record| {
+            complete = matches!(record, Record::Next { .. });
+            match record {
+                Record::Format { version, .. } if version > FORMAT => Err(too_new(path, version)),
+                record => {
+                    if let Record::Format { version, .. } = record {
+                        self.oldest_format = self.oldest_format.min(version);
+                    }
+                    self.state.apply(record);
+                    Ok(())
+                }
+            }
+        })?;
+        Ok(Folded { torn: bytes.len() - scan.good_until, scan, complete })
+    }
+
+    fn keep_aside(&mut self, path: &Path) -> Result<()> {
+        if self.looks {
+            self.remarks.push(format!("`{}` is damaged", path.display()));
+            return Ok(());
+        }
+        let aside = PathBuf::from(format!("{}.damaged", path.display()));
+        fs::copy(path, &aside).context("failed to keep aside", path.display())?;
+        self.damaged = true;
+        self.remarks.push(format!(
+            "`{}` is damaged; it is kept as `{}`, and what verifies was taken",
+            path.display(),
+            aside.display()
+        ));
+        Ok(())
+    }
+}
+
+/// One file's reading.
+struct Folded {
+    scan: frame::Scan,
+    /// Bytes behind the last good record.
+    torn: usize,
+    /// The last record closes a snapshot.
+    complete: bool,
+}
+
+fn too_new(path: &Path, version: u32) -> Error {
+    Error::failed(format!("the state in `{}` has format {version}", path.display()))
+        .why(format!("this version reads formats up to {FORMAT}"))
+        .fix("start the newer version that wrote it, or put back the copy of the state from before its first start")
+}
+
+fn upgraded(dir: &Path, from: u32) -> String {
+    format!(
+        "the state in `{}` was of format {from} and is of format {FORMAT} now; older versions refuse it",
+        dir.display()
+    )
+}

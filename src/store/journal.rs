@@ -1,0 +1,433 @@
+//! The journal: the only way to change the [`State`], and what makes an answer durable.
+//!
+//! Appends are grouped: whoever finds no flush under way writes and syncs for all that wait (one `fdatasync`), the
+//! others wait for it. Flushes are numbered, and everybody waits for the one that takes their own record: the end of a
+//! flush wakes those whom it served, and one of the next flush's, who leads that.
+//!
+//! A record is in the state as soon as it is appended; [`Journal::keep`] returns once it is on disk. A failed write or
+//! sync ends the file it happened on, because the kernel drops what it could not write and a second sync would lie:
+//! nothing more is appended, takers of deliveries are told so, and the keeper (`compact`) begins a new file with a
+//! snapshot as soon as the disk allows.
+//!
+//! Nothing here knows what a record means to GitHub or Sentry.
+
+mod compact;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+pub use super::disk::free_bytes;
+use super::disk::{self, Disk, Segment};
+use super::frame;
+use crate::clock::Timestamp;
+use crate::error::{Context, Error, Result};
+use crate::state::holds::Hold;
+use crate::state::ids::Seq;
+use crate::state::record::Record;
+use crate::state::State;
+use crate::store::failpoint;
+
+/// The durable log of one state directory, held by one process.
+pub struct Journal {
+    disk: Disk,
+    inner: Mutex<Inner>,
+    /// Where those wait whose flush has an even number, and an odd one: never more than two are waited for.
+    wake: [Condvar; 2],
+    // Held for its lock alone, for as long as the journal lives.
+    _lock: File,
+}
+
+struct Inner {
+    state: State,
+    /// Encoded records that no flush has taken yet.
+    pending: Vec<u8>,
+    /// Bytes ever appended and bytes known to be on disk.
+    appended: u64,
+    durable: u64,
+    /// How far the last match of a person goes.
+    matched: u64,
+    flushing: bool,
+    /// Flushes ever begun, and how far the last one goes.
+    begun: u64,
+    taken: u64,
+    file: Arc<File>,
+    number: u64,
+    size: u64,
+    trouble: Trouble,
+    /// Holds that are over, until somebody tells of them.
+    ended: Vec<Hold>,
+}
+
+/// Why nothing can be kept just now.
+#[derive(Clone, Debug, Default)]
+struct Trouble {
+    /// The error that ended the file; nothing is appended until a new one is begun.
+    broken: Option<Arc<str>>,
+    /// The disk is nearly full: deliveries are refused, so that work already taken can be finished.
+    full: Option<Arc<str>>,
+    /// The process stops: nothing is appended any more.
+    closed: bool,
+}
+
+/// A record could not be kept; the reason, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotKept(pub Arc<str>);
+
+/// What a decision under the journal's lock leads to.
+pub enum Entry<R> {
+    /// Append these records and wait until they are on disk.
+    Keep(Vec<Record>, R),
+    /// Append nothing, but wait until everything appended so far is on disk.
+    Await(R),
+    /// Append nothing.
+    Nothing(R),
+}
+
+impl Journal {
+    /// Takes the lock of a state directory, reads what is there and prepares to append.
+    ///
+    /// The second value is what should be told: unfinished records cut off, damage found.
+    pub fn open(state_dir: &Path) -> Result<(Self, Vec<String>)> {
+        let lock = lock(state_dir)?;
+        let disk = Disk::open(state_dir)?;
+        let disk::Found { mut state, segment, remarks } = disk.recover(Timestamp::now())?;
+        state.forget_old(Timestamp::now());
+        let Segment { number, file, size } = segment;
+        let inner = Inner {
+            state,
+            pending: Vec::new(),
+            appended: 0,
+            matched: 0,
+            durable: 0,
+            flushing: false,
+            begun: 0,
+            taken: 0,
+            file: Arc::new(file),
+            number,
+            size,
+            trouble: Trouble::default(),
+            ended: Vec::new(),
+        };
+        Ok((Self { disk, inner: Mutex::new(inner), wake: Default::default(), _lock: lock }, remarks))
+    }
+
+    /// Folds what a state directory holds, without its lock and without changing anything: where no service runs.
+    /// The second value is what should be told.
+    pub fn look(state_dir: &Path) -> Result<(State, Vec<String>)> {
+        Disk::at(state_dir).look(Timestamp::now())
+    }
+
+    /// Looks at the state. Short: everybody else waits meanwhile.
+    pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.lock().state)
+    }
+
+    /// Decides and appends in one step, so that nobody comes between the look and the record; returns when the
+    /// records are on disk. A delivery whose record could not be synced is forgotten again.
+    pub fn decide<R>(&self, choose: impl FnOnce(&State) -> Entry<R>) -> Result<R, NotKept> {
+        let mut inner = self.lock();
+        let (records, value) = match choose(&inner.state) {
+            Entry::Keep(records, value) => (records, value),
+            Entry::Await(value) => {
+                let upto = inner.appended;
+                return self.until_durable(inner, upto).map(|()| value);
+            }
+            Entry::Nothing(value) => return Ok(value),
+        };
+        let received: Vec<Seq> = records.iter().filter_map(received).collect();
+        inner.trouble.check(!received.is_empty())?;
+        for record in records {
+            inner.append(record)?;
+        }
+        let upto = inner.appended;
+        self.until_durable(inner, upto).inspect_err(|_| {
+            let mut inner = self.lock();
+            received.into_iter().for_each(|seq| inner.state.forget_delivery(seq));
+        })?;
+        Ok(value)
+    }
+
+    /// Appends a record and returns when it is on disk.
+    pub fn keep(&self, record: Record) -> Result<(), NotKept> {
+        self.decide(|_| Entry::Keep(vec![record], ()))
+    }
+
+    /// Appends a record that need not survive a crash: it is written with the next flush, at the latest after a
+    /// second, or with the snapshot that ends a trouble.
+    pub fn note(&self, record: Record) {
+        let mut inner = self.lock();
+        if let Err(NotKept(why)) = inner.append(record) {
+            log::error!("journal: a record could not be written: {why}");
+        }
+    }
+
+    /// Returns when every match of a person that was noted is on disk. Before somebody is put into a team: whoever leaves
+    /// the organisation afterwards can be matched by nothing but that.
+    pub fn keep_matches(&self) -> Result<(), NotKept> {
+        let inner = self.lock();
+        let upto = inner.matched;
+        self.until_durable(inner, upto)
+    }
+
+    /// The holds that are over since the last time.
+    pub fn take_ended(&self) -> Vec<Hold> {
+        std::mem::take(&mut self.lock().ended)
+    }
+
+    /// Why deliveries can not be taken just now.
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        self.lock().trouble.check(true).err().map(|NotKept(why)| why)
+    }
+
+    /// Whether nothing at all can be written just now, so that no work can be done either.
+    pub fn is_broken(&self) -> bool {
+        self.lock().trouble.broken.is_some()
+    }
+
+    /// Bytes of the journal's files, and bytes that are free where they lie.
+    pub fn space(&self) -> io::Result<(u64, u64)> {
+        self.disk.space()
+    }
+
+    /// Writes what is pending; nothing is appended from then on.
+    pub fn close(&self) {
+        let mut inner = self.lock();
+        inner.trouble.closed = true;
+        let upto = inner.appended;
+        if let Err(NotKept(why)) = self.until_durable(inner, upto) {
+            log::error!("journal: the last records could not be written: {why}");
+        }
+    }
+
+    // A thread that panicked while it held the lock has left no half-applied record: `apply` is total and the
+    // flags are set back outside of it.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where those wait whose record goes with that flush.
+    fn wake_of(&self, flush: u64) -> &Condvar {
+        let [even, odd] = &self.wake;
+        if flush.is_multiple_of(2) {
+            even
+        } else {
+            odd
+        }
+    }
+
+    fn wait<'a>(&self, inner: MutexGuard<'a, Inner>, flush: u64) -> MutexGuard<'a, Inner> {
+        self.wake_of(flush).wait(inner).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For everybody to look again.
+    fn wake_all(&self) {
+        self.wake.iter().for_each(Condvar::notify_all);
+    }
+
+    /// Waits until everything up to `upto` is on disk; leads a flush if nobody does.
+    fn until_durable(&self, mut inner: MutexGuard<'_, Inner>, upto: u64) -> Result<(), NotKept> {
+        while inner.durable < upto {
+            if let Some(why) = &inner.trouble.broken {
+                return Err(NotKept(why.clone()));
+            }
+            if !inner.flushing {
+                // All that is pending goes with it, and so does what is waited for.
+                return self.flush(inner);
+            }
+            let flush = inner.flush_of(upto);
+            inner = self.wait(inner, flush);
+        }
+        Ok(())
+    }
+
+    /// Leads: writes and syncs all that is pending, with the lock given up meanwhile, and while the others are woken.
+    fn flush(&self, mut inner: MutexGuard<'_, Inner>) -> Result<(), NotKept> {
+        let batch = inner.begin_flush();
+        let flush = inner.begun;
+        drop(inner);
+        let written = batch.write();
+        let mut inner = self.lock();
+        inner.end_flush(batch, &written);
+        let broken = inner.trouble.broken.clone();
+        drop(inner);
+        if let Some(why) = broken {
+            self.wake_all();
+            return Err(NotKept(why));
+        }
+        self.wake_of(flush).notify_all();
+        self.wake_of(flush + 1).notify_one();
+        Ok(())
+    }
+}
+
+/// What one flush writes, and where.
+struct Batch {
+    bytes: Vec<u8>,
+    upto: u64,
+    at: u64,
+    file: Arc<File>,
+}
+
+impl Batch {
+    fn write(&self) -> io::Result<()> {
+        failpoint::pass("before a write to the journal");
+        #[cfg(failpoints)]
+        self.file.write_all_at(&self.bytes[..self.bytes.len() / 2], self.at)?;
+        failpoint::pass("in the middle of a write to the journal");
+        self.file.write_all_at(&self.bytes, self.at)?;
+        failpoint::pass("before a sync of the journal");
+        self.file.sync_data()?;
+        failpoint::pass("after a sync of the journal");
+        Ok(())
+    }
+}
+
+fn received(record: &Record) -> Option<Seq> {
+    match record {
+        Record::Received(delivery) => Some(delivery.seq),
+        _ => None,
+    }
+}
+
+impl Inner {
+    /// Applies a record and puts it in line for the disk.
+    fn append(&mut self, record: Record) -> Result<(), NotKept> {
+        let before = self.pending.len();
+        if let Err(error) = frame::encode(&record, before == 0, &mut self.pending) {
+            self.pending.truncate(before);
+            return Err(NotKept(error.to_string().into()));
+        }
+        self.appended += (self.pending.len() - before) as u64;
+        if matches!(record, Record::Matched { .. }) {
+            self.matched = self.appended;
+        }
+        let ended = self.state.take(record);
+        self.ended.extend(ended);
+        Ok(())
+    }
+
+    /// Takes all that is pending; until `end_flush`, nobody else writes.
+    fn begin_flush(&mut self) -> Batch {
+        self.flushing = true;
+        self.begun += 1;
+        self.taken = self.appended;
+        let bytes = std::mem::take(&mut self.pending);
+        Batch { bytes, upto: self.appended, at: self.size, file: self.file.clone() }
+    }
+
+    /// The flush that takes what was appended up to there: the one under way or the next.
+    fn flush_of(&self, upto: u64) -> u64 {
+        if self.flushing && upto <= self.taken {
+            self.begun
+        } else {
+            self.begun + 1
+        }
+    }
+
+    fn end_flush(&mut self, batch: Batch, written: &io::Result<()>) {
+        self.flushing = false;
+        match written {
+            Ok(()) => {
+                self.durable = batch.upto;
+                self.size = batch.at + batch.bytes.len() as u64;
+                self.reuse(batch.bytes);
+            }
+            Err(error) => self.break_off(error),
+        }
+    }
+
+    fn switch_to(&mut self, segment: Segment) {
+        self.file = Arc::new(segment.file);
+        self.number = segment.number;
+        self.size = segment.size;
+    }
+
+    /// Nothing more goes into this file. What was in line for it is in the state, and so in the next snapshot.
+    fn break_off(&mut self, error: &io::Error) {
+        let why = format!("the journal can not be written: {error}");
+        log::error!("journal: {why}; deliveries are refused until it can be");
+        self.trouble.broken = Some(why.into());
+    }
+
+    /// Keeps a flushed batch's memory for the next one, unless it was unusually large.
+    fn reuse(&mut self, mut batch: Vec<u8>) {
+        if self.pending.is_empty() && batch.capacity() <= 1 << 20 {
+            batch.clear();
+            self.pending = batch;
+        }
+    }
+}
+
+impl Trouble {
+    fn check(&self, delivery: bool) -> Result<(), NotKept> {
+        if self.closed {
+            return Err(NotKept("the service is stopping".into()));
+        }
+        match (&self.broken, &self.full) {
+            (Some(why), _) => Err(NotKept(why.clone())),
+            (None, Some(why)) if delivery => Err(NotKept(why.clone())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes the exclusive lock that keeps a second process out.
+fn lock(state_dir: &Path) -> Result<File> {
+    let path: PathBuf = state_dir.join("lock");
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .context("failed to open", path.display())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Error::failed(format!("another process holds the state directory `{}`", state_dir.display()))
+                .fix("stop the other one, or give this one its own SYNC_STATE_DIR"))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context("failed to lock", path.display()),
+    }
+}
+
+/// A journal with a record of every kind, for damaging it.
+#[cfg(test)]
+pub(crate) fn an_example() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let record = |record: Record| -> io::Result<()> {
+        let first = bytes.len() % 3 == 0;
+        Ok(frame::encode(&record, first, &mut bytes)?)
+    };
+    crate::state::tests::full().each_record(&mut { record }).expect("memory suffices");
+    bytes
+}
+
+/// Reads any bytes as a journal: what verifies is a state, and that state written anew is the same state.
+#[cfg(test)]
+pub(crate) fn read_anything(bytes: &[u8]) {
+    let mut state = State::new(Timestamp::from_secs(7));
+    let scan = frame::scan(bytes, |record| -> Result<(), ()> {
+        state.apply(record);
+        Ok(())
+    });
+    assert!(scan.is_ok_and(|scan| scan.good_until <= bytes.len()));
+    let written = |state: &State| {
+        let mut records = Vec::new();
+        let keep = |record| -> io::Result<()> {
+            records.push(record);
+            Ok(())
+        };
+        state.each_record(&mut { keep }).expect("memory suffices");
+        records
+    };
+    let first = written(&state);
+    let mut again = State::new(Timestamp::from_secs(7));
+    first.iter().cloned().for_each(|record| again.apply(record));
+    assert_eq!(written(&again), first);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! The journal's own thread: writes noted records, replaces a long log by a snapshot, and brings the journal back
+//! after a full or broken disk.
+//!
+//! A *reserve* file takes space in good days and is given up when the disk is full, so that there is room for the
+//! snapshot whose completion lets old files be removed. While it can not be taken back, deliveries are refused:
+//! what is left of the disk belongs to the work already taken.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Journal;
+use crate::clock::Timestamp;
+use crate::store::failpoint;
+
+/// How long the keeper sleeps, and so how late a noted record may reach the disk.
+const PERIOD: Duration = if cfg!(failpoints) { Duration::from_millis(20) } else { Duration::from_secs(1) };
+/// A log is replaced by a snapshot when it is this long, and longer than twice the last snapshot.
+const COMPACT_AT: u64 = if cfg!(failpoints) { 1 << 10 } else { 8 << 20 };
+/// How long to leave a log alone whose replacement failed.
+const COMPACT_AGAIN: Duration = Duration::from_secs(30);
+/// The smallest reserve. A larger one is kept when the last snapshot was larger.
+const RESERVE: u64 = 2 << 20;
+/// The reserve takes at most this share of the file system.
+const RESERVE_SHARE: u64 = 20;
+/// What is said while there is no reserve.
+const FULL: &str = "the disk of the state directory is full";
+
+impl Journal {
+    /// Runs until `stop` is set and the thread is unparked. To be called on a thread of its own.
+    pub fn keep_in_order(&self, stop: &AtomicBool) {
+        let mut keeper = Keeper::new(self);
+        keeper.hold_reserve();
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::park_timeout(PERIOD);
+            keeper.look();
+        }
+    }
+
+    /// Replaces the log by a snapshot now; its size in bytes. Appends go on in a new log meanwhile.
+    pub fn compact(&self) -> io::Result<u64> {
+        let mut inner = self.lock();
+        while inner.flushing {
+            let flush = inner.begun;
+            inner = self.wait(inner, flush);
+        }
+        inner.state.forget_old(Timestamp::now());
+        // The old log ends exactly where this state does: nobody writes between here and the switch.
+        let (state, next, batch) = (inner.state.clone(), inner.number + 1, inner.begin_flush());
+        drop(inner);
+        let written = batch.write();
+        let begun = if written.is_ok() { Some(self.disk.create(next, &state)) } else { None };
+        let mut inner = self.lock();
+        inner.end_flush(batch, &written);
+        failpoint::pass("before a new log is taken into use");
+        let switched = begun.map(|segment| segment.map(|segment| inner.switch_to(segment)));
+        drop(inner);
+        self.wake_all();
+        written?;
+        switched.transpose()?;
+        self.disk.write_snapshot(next, &state)
+    }
+}
+
+pub(super) struct Keeper<'a> {
+    journal: &'a Journal,
+    last_snapshot: u64,
+    compact_from: Instant,
+}
+
+impl<'a> Keeper<'a> {
+    pub(super) fn new(journal: &'a Journal) -> Self {
+        Self { journal, last_snapshot: 0, compact_from: Instant::now() }
+    }
+
+    fn look(&mut self) {
+        let inner = self.journal.lock();
+        let (broken, full) = (inner.trouble.broken.is_some(), inner.trouble.full.is_some());
+        let long = inner.size > COMPACT_AT.max(2 * self.last_snapshot);
+        if broken || inner.pending.is_empty() || inner.flushing {
+            drop(inner);
+        } else {
+            // A failure is told where it is met.
+            let _ = self.journal.flush(inner);
+        }
+        if broken {
+            self.mend();
+        } else if long && Instant::now() >= self.compact_from {
+            self.compact();
+        }
+        if full {
+            self.hold_reserve();
+        }
+    }
+
+    fn compact(&mut self) {
+        match self.journal.compact() {
+            Ok(size) => self.last_snapshot = size,
+            Err(error) => {
+                log::warn!("journal: failed to replace the log by a snapshot, the log goes on: {error}");
+                self.compact_from = Instant::now() + COMPACT_AGAIN;
+                self.make_room(&error);
+            }
+        }
+    }
+
+    /// Brings the journal back after a failed write: a snapshot of all that is known, then a new log.
+    pub(super) fn mend(&mut self) {
+        let mut inner = self.journal.lock();
+        // What is in line is in the state, and so in the snapshot; what comes now goes into the new log.
+        inner.pending.clear();
+        let (state, next, upto) = (inner.state.clone(), inner.number + 1, inner.appended);
+        drop(inner);
+        let disk = &self.journal.disk;
+        let begun = disk.create(next, &state).and_then(|segment| {
+            let written = disk.write_snapshot(next, &state).inspect_err(|_| disk.discard(next));
+            written.map(|size| (segment, size))
+        });
+        match begun {
+            Ok((segment, size)) => {
+                self.last_snapshot = size;
+                let mut inner = self.journal.lock();
+                inner.switch_to(segment);
+                inner.durable = upto;
+                inner.trouble.broken = None;
+                drop(inner);
+                self.journal.wake_all();
+                log::info!("journal: written again");
+            }
+            Err(error) => self.make_room(&error),
+        }
+    }
+
+    /// Gives up the reserve if a full disk was the reason.
+    fn make_room(&mut self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::StorageFull {
+            return;
+        }
+        if fs::remove_file(self.journal.disk.reserve()).is_ok() {
+            log::warn!("journal: the disk is full; the reserve is given up so that a snapshot fits");
+        }
+        self.journal.lock().trouble.full = Some(FULL.into());
+    }
+
+    /// Takes the reserve, or takes it back. Without it, deliveries are refused.
+    fn hold_reserve(&mut self) {
+        let held = self.take_reserve();
+        let full = match &held {
+            Ok(()) => None,
+            Err(_) => Some(Arc::from(FULL)),
+        };
+        let before = std::mem::replace(&mut self.journal.lock().trouble.full, full);
+        match (held, before) {
+            (Ok(()), Some(_)) => log::info!("journal: there is space again; deliveries are taken"),
+            (Err(error), None) => log::error!("journal: {FULL}: {error}; deliveries are refused"),
+            _ => {}
+        }
+    }
+
+    fn take_reserve(&self) -> io::Result<()> {
+        let stats = rustix::fs::statvfs(self.journal.disk.dir())?;
+        let total = stats.f_blocks.saturating_mul(stats.f_frsize);
+        let wanted = RESERVE.max(2 * self.last_snapshot).min(total / RESERVE_SHARE);
+        let path = self.journal.disk.reserve();
+        if fs::metadata(&path).is_ok_and(|m| m.len() >= wanted) {
+            return Ok(());
+        }
+        // Twice the reserve must be free: else taking it back would leave no room to work in.
+        let free = stats.f_bavail.saturating_mul(stats.f_frsize);
+        if free < 2 * wanted {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, format!("{free} bytes are free")));
+        }
+        let written = write_zeros(&path, wanted);
+        if written.is_err() {
+            // Half a reserve would only make the disk fuller.
+            let _ = fs::remove_file(&path);
+        }
+        written
+    }
+}
+
+fn write_zeros(path: &Path, mut bytes: u64) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    let zeros = [0; 1 << 16];
+    while bytes > 0 {
+        let n = bytes.min(zeros.len() as u64) as usize;
+        file.write_all(&zeros[..n])?;
+        bytes -= n as u64;
+    }
+    file.sync_all()
+}

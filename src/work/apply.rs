@@ -1,0 +1,539 @@
+//! The only place that writes to Sentry: leave to write, intent, call, verdict, record, audit line, in this order.
+//!
+//! A slug may be another team's by now, and an id answers for a team that is being deleted. Whatever has an id and a slug in
+//! its answer is compared with the bound ones; a call that hit another team is taken back.
+
+pub mod restore;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::clock::Timestamp;
+use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::ids::TeamAt;
+use crate::hosts::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
+use crate::queue::job::Outcome;
+use crate::state::holds::{HeldChange, HoldName};
+use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::record::{Binding, Fate, Intent, Origin, Record};
+use crate::state::slug;
+use crate::store::audit::Entry;
+use crate::store::journal::Entry as Write;
+use crate::work::engine::{not_kept, Engine};
+use crate::work::guard;
+use crate::work::pause::Permit;
+
+/// When a team that was not under its slug is looked for again.
+const FOUND_AGAIN: Duration = Duration::from_millis(200);
+
+/// One team's writes, on behalf of one event.
+pub struct Apply<'a> {
+    /// Everything shared.
+    pub engine: &'a Engine,
+    /// The GitHub team.
+    pub team: GithubTeamId,
+    /// The delivery and event that led here.
+    pub cause: Cause,
+}
+
+/// What led to a write, for the audit log.
+#[derive(Clone, Debug, Default)]
+pub struct Cause {
+    /// The delivery's GUID.
+    pub delivery: Option<Box<str>>,
+    /// `event.action`, or what else.
+    pub event: &'static str,
+}
+
+/// A slug that somebody else has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken;
+
+/// What came of a rename.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The team has its new slug.
+    Done(Binding),
+    /// Somebody else has it.
+    Taken,
+    /// The bound team was not where it should be.
+    Lost,
+}
+
+impl Apply<'_> {
+    /// An audit line about this team.
+    pub fn entry(&self, decision: &'static str) -> Entry {
+        Entry {
+            delivery: self.cause.delivery.clone(),
+            event: self.cause.event,
+            decision,
+            team: Some(self.team),
+            ..Entry::default()
+        }
+    }
+
+    fn about(&self, decision: &'static str, binding: &Binding) -> Entry {
+        Entry { slug: Some(binding.slug.clone()), sentry_team: Some(binding.sentry), ..self.entry(decision) }
+    }
+
+    /// The hold about which a person has decided, if this was one of its changes.
+    fn decided(&self, change: &HeldChange) -> Option<HoldName> {
+        self.engine.state(|state| state.holds.decided_by(change).map(|(name, _)| name.clone()))
+    }
+
+    fn decided_end(&self, binding: &Binding) -> Option<HoldName> {
+        let (sentry, slug) = (binding.sentry, binding.slug.clone());
+        self.decided(&HeldChange::Delete { team: self.team, sentry, slug })
+    }
+
+    /// Records what is about to be done under a slug, unless another team has it or is about to: two teams may want one
+    /// slug at the same moment, so the look and the intent are one step. Whether it may be done.
+    fn intend(&self, slug: &SentrySlug, intent: Intent) -> Result<bool, Outcome> {
+        let record = Record::Intends { team: self.team, intent, at: Timestamp::now() };
+        let free = self.engine.journal.decide(|state| match state.teams.owner(slug) {
+            Some(owner) if owner != self.team => Write::Nothing(false),
+            _ => Write::Keep(vec![record], true),
+        });
+        free.map_err(not_kept)
+    }
+
+    /// The intended change did not take place. Synced: after a crash, an open intent would have what others did since
+    /// be taken for ours.
+    pub fn drop_intent(&self) -> Result<(), Outcome> {
+        self.engine.keep(Record::Dropped { team: self.team })
+    }
+
+    /// A write that was not carried out leaves no open intent; one whose outcome is unknown does, to be resolved by a
+    /// look at both slugs. So does one that repeats an `earlier` attempt whose outcome is unknown.
+    fn trouble(&self, decision: &'static str, trouble: Trouble, earlier: bool) -> Outcome {
+        if trouble.kind != TroubleKind::Unknown && !earlier {
+            if let Err(outcome) = self.drop_intent() {
+                return outcome;
+            }
+        }
+        self.tell(self.entry(decision), &trouble);
+        self.engine.sentry_trouble(trouble)
+    }
+
+    /// A call that failed is told; one that was never made is not, or an outage would fill the disk with it.
+    fn tell(&self, entry: Entry, trouble: &Trouble) {
+        if !matches!(trouble.kind, TroubleKind::Later(_)) {
+            self.engine.audit.write(entry.exchange(&trouble.exchange));
+        }
+    }
+
+    /// Binds this GitHub team to a Sentry team, unless that follows another one by now. Closes the intent. `new`: its
+    /// people are still to be looked at, which a crash must not make forgotten.
+    fn bind(&self, team: &Team, origin: Origin, new: bool) -> Result<Binding, Outcome> {
+        let binding =
+            Binding { sentry: team.id, slug: team.slug.clone(), name: team.name.as_str().into(), origin };
+        let mut records = vec![Record::Bound { team: self.team, binding: binding.clone() }];
+        if new {
+            records.push(Record::Fill { team: self.team, open: true });
+        }
+        let free = self.engine.journal.decide(|state| match state.teams.of_sentry(team.id) {
+            Some(owner) if owner != self.team => Write::Nothing(false),
+            _ => Write::Keep(records, true),
+        });
+        match free.map_err(not_kept)? {
+            true => Ok(binding),
+            false => {
+                Err(Outcome::Later("another GitHub team has just taken the Sentry team over".into(), None))
+            }
+        }
+    }
+
+    /// Binds to a team that an earlier attempt of ours has made.
+    pub fn made(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
+        let binding = self.bind(team, Origin::Created, true)?;
+        self.engine.audit.write(self.about("create team", &binding).because(why));
+        log::info!("team {}: Sentry team `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
+        Ok(binding)
+    }
+
+    /// Takes a Sentry team to be this GitHub team's own.
+    pub fn adopt(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
+        if team.locked {
+            return Err(locked(&team.slug));
+        }
+        // Bound, its hold is over.
+        let change = HeldChange::Adopt { team: self.team, sentry: team.id, slug: team.slug.clone() };
+        let hold = self.decided(&change);
+        let binding = self.bind(team, Origin::Adopted, true)?;
+        self.engine.audit.write(Entry { hold, ..self.about("adopt team", &binding) }.because(why));
+        log::info!("team {}: adopted Sentry team `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
+        Ok(binding)
+    }
+
+    /// GitHub shows the team again: its end counts no more, and from now on it follows this Sentry team, if one is told.
+    /// Closes the intent; its people are still to be looked at.
+    pub fn come_back(&self, found: Option<(&Team, Origin)>) -> Result<(), Outcome> {
+        const WHY: &str = "GitHub shows the team again";
+        let mut records = vec![Record::Returned { team: self.team, at: Timestamp::now() }];
+        let binding = found.map(|(team, origin)| Binding {
+            sentry: team.id,
+            slug: team.slug.clone(),
+            name: team.name.as_str().into(),
+            origin,
+        });
+        if let Some(binding) = binding.clone() {
+            records.push(Record::Bound { team: self.team, binding });
+            records.push(Record::Fill { team: self.team, open: true });
+        }
+        let free = self.engine.journal.decide(|state| {
+            let owner = binding.as_ref().and_then(|binding| state.teams.of_sentry(binding.sentry));
+            match owner {
+                Some(owner) if owner != self.team => Write::Nothing(false),
+                _ => Write::Keep(records, true),
+            }
+        });
+        if !free.map_err(not_kept)? {
+            let why = "another GitHub team has just taken the Sentry team over";
+            return Err(Outcome::Later(why.into(), None));
+        }
+        let entry = match &binding {
+            Some(binding) => self.about("follow team", binding),
+            None => self.entry("forget end"),
+        };
+        self.engine.audit.write(entry.because(WHY));
+        log::info!("team {}: {WHY}: its end counts no more", self.team);
+        Ok(())
+    }
+
+    /// Binds to a team whose id is the proof: renamed by others, or written to by an earlier attempt.
+    pub fn follow(&self, team: &Team, origin: Origin, why: &str) -> Result<Binding, Outcome> {
+        let binding = self.bind(team, origin, false)?;
+        self.engine.audit.write(self.about("follow team", &binding).because(why));
+        log::info!("team {}: its Sentry team is `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
+        Ok(binding)
+    }
+
+    /// Makes a team. With `earlier`, an attempt whose outcome is unknown was recorded before: a team that has the slug
+    /// is then the one that attempt made.
+    pub fn create(
+        &self,
+        at: &SentrySlug,
+        name: &str,
+        earlier: bool,
+    ) -> Result<Result<Binding, Taken>, Outcome> {
+        const WHAT: &str = "create team";
+        let permit = self.engine.may_write()?;
+        if !earlier {
+            let intent = Intent::Creating { slug: at.clone(), name: name.into() };
+            if !self.intend(at, intent)? {
+                return Ok(Err(Taken));
+            }
+        }
+        let name = slug::display_name(name, at);
+        let written = self.engine.sentry.create_team(&permit, at, &name);
+        let Written { outcome, exchange } =
+            written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
+        let sentry_team = match &outcome {
+            Created::New(team) => Some(team.id),
+            Created::Taken => None,
+        };
+        let entry = Entry { slug: Some(at.clone()), sentry_team, ..self.entry(WHAT) };
+        self.engine.audit.write(entry.exchange(&exchange));
+        match outcome {
+            Created::New(team) => {
+                log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
+                self.bind(&team, Origin::Created, true).map(Ok)
+            }
+            Created::Taken if earlier => match self.look(at)? {
+                Some(team) if self.is_free(team.id) && !team.locked => {
+                    self.bind(&team, Origin::Created, true).map(Ok)
+                }
+                _ => self.taken(),
+            },
+            Created::Taken => self.taken(),
+        }
+    }
+
+    fn taken(&self) -> Result<Result<Binding, Taken>, Outcome> {
+        self.drop_intent().map(|()| Err(Taken))
+    }
+
+    /// The Sentry team that `at` was, wherever its slug has gone.
+    pub fn find(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.find(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    /// The same, looked for where it was first.
+    pub fn look_for(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.look_for(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    /// The same, not looked for anywhere else than where it was, or where its id leads.
+    pub fn look_at(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.bound(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    /// The bound team where it is; `None` if it has to be found again. One that was renamed in Sentry is followed where its id
+    /// tells.
+    pub fn look_bound(&self, binding: &Binding) -> Result<Option<Binding>, Outcome> {
+        self.look_at(binding.at())?.map(|team| self.follow_to(binding, &team)).transpose()
+    }
+
+    /// The binding of a team that was just seen: followed, if it was renamed in Sentry.
+    pub fn follow_to(&self, binding: &Binding, team: &Team) -> Result<Binding, Outcome> {
+        if team.slug == binding.slug {
+            return Ok(binding.clone());
+        }
+        let followed = self.follow(team, binding.origin, "it was renamed in Sentry")?;
+        self.engine.lanes.moved(self.team);
+        Ok(followed)
+    }
+
+    /// The Sentry team of a slug.
+    pub fn look(&self, at: &SentrySlug) -> Result<Option<Team>, Outcome> {
+        self.engine.sentry.team(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    fn is_free(&self, sentry: SentryTeamId) -> bool {
+        self.engine.state(|state| state.teams.of_sentry(sentry)).is_none_or(|owner| owner == self.team)
+    }
+
+    /// Gives the bound team another slug, and another name if one is given.
+    pub fn rename(&self, binding: &Binding, to: &SentrySlug, name: Option<&str>) -> Result<Moved, Outcome> {
+        const WHAT: &str = "rename team";
+        let permit = self.engine.may_write()?;
+        let name = slug::display_name(name.unwrap_or(&binding.name), to);
+        // A rename that hits another team can be taken back, but not the name it had, and one that hits a team whose deletion
+        // is pending takes the slug along: so look first.
+        let Some(team) = self.look_at(binding.at())? else { return Ok(Moved::Lost) };
+        let binding = &self.follow_to(binding, &team)?;
+        let from = binding.slug.clone();
+        if team.locked {
+            // Older servers would let it pass.
+            return Err(locked(&from));
+        }
+        let intent = Intent::Renaming { from: from.clone(), to: to.clone(), name: name.as_str().into() };
+        if !self.intend(to, intent)? {
+            return Ok(Moved::Taken);
+        }
+        let Written { outcome, exchange } = self
+            .engine
+            .sentry
+            .rename_team(&permit, binding.at(), to, Some(&name))
+            .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
+        let entry = self.about(WHAT, binding).because(format!("to `{to}`")).exchange(&exchange);
+        self.engine.audit.write(Entry { to: Some(to.clone()), ..entry });
+        match outcome {
+            Renamed::Done(team) if team.id == binding.sentry => {
+                log::info!("team {}: renamed Sentry team `{from}` to `{}`", self.team, team.slug);
+                let binding = self.bind(&team, binding.origin, false)?;
+                self.engine.lanes.moved(self.team);
+                Ok(Moved::Done(binding))
+            }
+            Renamed::Done(other) => {
+                self.take_back_rename(&permit, &other, &from)?;
+                Ok(Moved::Lost)
+            }
+            Renamed::Taken => self.drop_intent().map(|()| Moved::Taken),
+            Renamed::Missing => self.drop_intent().map(|()| Moved::Lost),
+            Renamed::Locked => self.drop_intent().and_then(|()| Err(locked(&from))),
+        }
+    }
+
+    /// Somebody gave our slug to another team between our last look and the call: that team gets it back.
+    fn take_back_rename(&self, permit: &Permit, other: &Team, from: &SentrySlug) -> Result<(), Outcome> {
+        log::error!("team {}: `{from}` was Sentry team {}, not ours; renaming it back", self.team, other.id);
+        let written = self.engine.sentry.rename_team(permit, other.at(), from, None);
+        let Written { exchange, .. } =
+            written.map_err(|trouble| self.trouble("take back rename", trouble, false))?;
+        let entry =
+            Entry { slug: Some(from.clone()), sentry_team: Some(other.id), ..self.entry("take back rename") };
+        self.engine
+            .audit
+            .write(entry.because("the slug belonged to another Sentry team").exchange(&exchange));
+        self.drop_intent()
+    }
+
+    /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
+    pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
+        let binding = self.engine.state(|state| state.teams.binding(self.team).cloned());
+        let hold = binding.as_ref().and_then(|binding| self.decided_end(binding));
+        self.engine.keep(Record::Gone {
+            team: self.team,
+            fate,
+            apart: false,
+            was: None,
+            at: Timestamp::now(),
+        })?;
+        let entry = match &binding {
+            Some(binding) => self.about(decision, binding),
+            None => self.entry(decision),
+        };
+        self.engine.audit.write(Entry { hold, ..entry }.because(why));
+        self.engine.forget_team(self.team);
+        self.engine.lanes.moved(self.team);
+        Ok(())
+    }
+
+    /// Deletes the bound team, if the guard lets it pass or a person approved; the inner error is the guard's rule.
+    pub fn delete(
+        &self,
+        binding: &Binding,
+        team: &Team,
+        members: &[Member],
+        approved: bool,
+    ) -> Result<Result<(), String>, Outcome> {
+        const WHAT: &str = "delete team";
+        if team.locked {
+            return Err(locked(&binding.slug));
+        }
+        let permit = self.engine.may_write()?;
+        let (now, engine) = (Timestamp::now(), self.engine);
+        let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
+        let record = Record::Intends { team: self.team, intent, at: now };
+        // Several deletions may be judged at the same moment: the count and the intent are one step.
+        let judged =
+            engine.journal.decide(|state| match guard::deletion(&engine.settings(), state, self.team, now) {
+                Err(rule) if !approved => Write::Nothing(Err(rule)),
+                _ => Write::Keep(vec![record], Ok(())),
+            });
+        if let Err(rule) = judged.map_err(not_kept)? {
+            return Ok(Err(rule));
+        }
+        let people: Vec<_> =
+            members.iter().map(|member| json!({ "member": member.id, "email": member.primary })).collect();
+        let before =
+            json!({ "name": team.name, "slug": team.slug, "members": people, "projects": team.projects });
+        let hold = self.decided_end(binding);
+        let entry =
+            Entry { before: Some(before), hold: hold.clone(), ..self.about("will delete team", binding) };
+        if let Err(error) = engine.audit.write_synced(entry) {
+            self.drop_intent()?;
+            return Err(Outcome::Later(
+                format!("the audit log can not be written, nothing is deleted: {error}"),
+                None,
+            ));
+        }
+        let written = engine
+            .sentry
+            .delete_team(&permit, binding.at())
+            .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
+        engine.audit.write(Entry { hold, ..self.about(WHAT, binding) }.exchange(&written.exchange));
+        match written.outcome {
+            // Gone under this slug, not gone: somebody has just renamed it in Sentry.
+            Deleted::Missing if self.find(binding.at())?.is_some() => {
+                self.drop_intent()?;
+                Err(Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))
+            }
+            Deleted::Done | Deleted::Missing => {
+                log::info!("team {}: deleted Sentry team `{}` ({})", self.team, binding.slug, binding.sentry);
+                self.end("end team", "the GitHub team is deleted", Fate::Deleted)?;
+                Ok(Ok(()))
+            }
+            Deleted::Locked => self.drop_intent().and_then(|()| Err(locked(&binding.slug))),
+        }
+    }
+
+    /// Puts a member into the bound team.
+    pub fn add(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Added, Outcome> {
+        self.engine.journal.keep_matches().map_err(not_kept)?;
+        let permit = self.engine.may_write()?;
+        let sentry = &self.engine.sentry;
+        let written = sentry.add_member(&permit, member, binding.at());
+        let Written { outcome, exchange } = self.member_call(written, &entry)?;
+        self.engine.audit.write(entry.exchange(&exchange));
+        match &outcome {
+            Added::New(hit) if !self.is_bound(binding, hit)? => {
+                let written = sentry.remove_member(&permit, member, binding.at());
+                self.take_back(binding, written, member, hit)?;
+                Ok(Added::Missing)
+            }
+            // Without a word on which team it was.
+            Added::Already if !self.is_alive(binding)? => Ok(Added::Missing),
+            _ => Ok(outcome),
+        }
+    }
+
+    /// Whether a write has hit the bound team, and that is alive. Renamed in Sentry, it is followed.
+    fn is_bound(&self, binding: &Binding, hit: &Team) -> Result<bool, Outcome> {
+        let now = self.engine.sentry.confirm(binding.at(), hit);
+        let Some(now) = now.map_err(|trouble| self.engine.sentry_trouble(trouble))? else { return Ok(false) };
+        if self.engine.state(|state| state.teams.binding(self.team) == Some(binding)) {
+            self.follow_to(binding, &now)?;
+        }
+        Ok(true)
+    }
+
+    fn is_alive(&self, binding: &Binding) -> Result<bool, Outcome> {
+        let is_alive = self.engine.sentry.is_alive(binding.at());
+        is_alive.map_err(|trouble| self.engine.sentry_trouble(trouble))
+    }
+
+    /// Takes a member out of the bound team.
+    pub fn remove(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Removed, Outcome> {
+        let (team, slug) = (self.team, binding.slug.clone());
+        let hold = self.decided(&match entry.person {
+            Some(user) => HeldChange::Remove { team, user, slug },
+            None => HeldChange::RemoveMember { team, member, slug },
+        });
+        let entry = Entry { hold, ..entry };
+        let permit = self.engine.may_write()?;
+        let written = self.engine.sentry.remove_member(&permit, member, binding.at());
+        let Written { outcome, exchange } = self.member_call(written, &entry)?;
+        self.engine.audit.write(entry.exchange(&exchange));
+        match &outcome {
+            Removed::Done(Some(hit)) if !self.is_bound(binding, hit)? => {
+                if hit.id != binding.sentry {
+                    // Sentry does not tell whether they were in it: a person has to look.
+                    log::error!(
+                        "team {}: `{}` was Sentry team {}, not ours; member {member} may have been taken out of it",
+                        self.team,
+                        binding.slug,
+                        hit.id
+                    );
+                }
+                Ok(Removed::Missing)
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    fn member_call<T>(
+        &self,
+        written: Result<Written<T>, Trouble>,
+        entry: &Entry,
+    ) -> Result<Written<T>, Outcome> {
+        written.map_err(|trouble| {
+            self.tell(entry.clone(), &trouble);
+            self.engine.sentry_trouble(trouble)
+        })
+    }
+
+    fn take_back(
+        &self,
+        binding: &Binding,
+        written: Result<Written<Removed>, Trouble>,
+        member: MemberId,
+        hit: &Team,
+    ) -> Result<(), Outcome> {
+        let why = match hit.id == binding.sentry {
+            true => "Sentry is deleting the team",
+            false => "the slug belonged to another Sentry team",
+        };
+        log::error!(
+            "team {}: `{}`, Sentry team {}: {why}; taking member {member} back",
+            self.team,
+            binding.slug,
+            hit.id
+        );
+        let entry = Entry {
+            slug: Some(binding.slug.clone()),
+            sentry_team: Some(hit.id),
+            member: Some(member),
+            ..self.entry("take back member")
+        };
+        let Written { exchange, .. } = self.member_call(written, &entry)?;
+        self.engine.audit.write(entry.because(why).exchange(&exchange));
+        Ok(())
+    }
+}
+
+fn locked(slug: &SentrySlug) -> Outcome {
+    Outcome::Failed(crate::work::step::locked(slug))
+}

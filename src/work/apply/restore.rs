@@ -1,0 +1,120 @@
+//! Makes a deleted team again, because a person wants it back: the same order of intent, call, verdict, record and audit
+//! line as every other write. It is bound to nobody.
+
+use super::{Apply, Taken};
+use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::{Created, Linked, Team, Written};
+use crate::queue::job::Outcome;
+use crate::state::ids::SentrySlug;
+use crate::state::record::{Intent, Record};
+use crate::state::slug;
+use crate::store::audit::deletions::Deletion;
+use crate::store::audit::Entry;
+
+/// What came of giving a team one of its projects back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkedBack {
+    /// It has it.
+    Done,
+    /// The project is not there any more.
+    Missing,
+    /// The token lacks the permission.
+    Denied,
+}
+
+impl Apply<'_> {
+    /// Whether an earlier attempt to bring this very team back is open.
+    pub fn is_restoring(&self, deletion: &Deletion) -> bool {
+        self.engine.state(|state| match state.teams.intent(self.team) {
+            Some((Intent::Restoring { sentry, .. }, _)) => *sentry == deletion.sentry,
+            _ => false,
+        })
+    }
+
+    /// Makes a deleted team again, under its slug and name. The intent stays open until [`Apply::drop_intent`]: people
+    /// and projects are part of it. After an attempt whose outcome is unknown, a newer team of this slug and name is
+    /// the one that it made.
+    pub fn restore(&self, deletion: &Deletion) -> Result<Result<Team, Taken>, Outcome> {
+        const WHAT: &str = "bring back team";
+        let permit = self.engine.may_write()?;
+        let (at, name) = (&deletion.slug, slug::display_name(&deletion.name, &deletion.slug));
+        let earlier = self.is_restoring(deletion);
+        match self.look(at)? {
+            Some(team) if earlier && self.is_made_by_us(&team, deletion) => {
+                return self.restored(team, deletion)
+            }
+            Some(_) if earlier => return self.drop_intent().map(|()| Err(Taken)),
+            Some(_) => return Ok(Err(Taken)),
+            None => {}
+        }
+        if !earlier {
+            let (sentry, slug) = (deletion.sentry, at.clone());
+            if !self.intend(at, Intent::Restoring { sentry, slug, name: name.as_str().into() })? {
+                return Ok(Err(Taken));
+            }
+        }
+        let written = self.engine.sentry.create_team(&permit, at, &name);
+        let Written { outcome, exchange } =
+            written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
+        let entry = Entry { slug: Some(at.clone()), ..self.entry(WHAT) };
+        let entry = entry.because(format!("in the place of Sentry team {}", deletion.sentry));
+        let now = match &outcome {
+            Created::New(team) => Some(team.id),
+            Created::Taken => None,
+        };
+        self.engine.audit.write(Entry { sentry_team: now, ..entry }.exchange(&exchange));
+        match outcome {
+            Created::New(team) => self.restored(team, deletion),
+            // By the earlier attempt, whose team shows only now, or by somebody else.
+            Created::Taken => {
+                match self.look(at)?.filter(|team| earlier && self.is_made_by_us(team, deletion)) {
+                    Some(team) => self.restored(team, deletion),
+                    None => self.drop_intent().map(|()| Err(Taken)),
+                }
+            }
+        }
+    }
+
+    fn is_made_by_us(&self, team: &Team, deletion: &Deletion) -> bool {
+        let follows = self.engine.state(|state| state.teams.of_sentry(team.id));
+        let name = slug::display_name(&deletion.name, &deletion.slug);
+        // Ids grow: one that was there at the deletion is somebody else's.
+        follows.is_none() && team.id > deletion.sentry && team.name == name
+    }
+
+    fn restored(&self, team: Team, deletion: &Deletion) -> Result<Result<Team, Taken>, Outcome> {
+        self.engine.keep(Record::Restored { deleted: deletion.sentry, now: team.id })?;
+        log::info!("team {}: brought back Sentry team `{}` ({})", self.team, team.slug, team.id);
+        Ok(Ok(team))
+    }
+
+    /// Gives the team of this slug a project that the deleted one had.
+    pub fn link_back(&self, project: &str, team: &Team) -> Result<LinkedBack, Outcome> {
+        let permit = self.engine.may_write()?;
+        let entry = self.link_entry(project, &team.slug);
+        let entry = Entry { sentry_team: Some(team.id), ..entry };
+        match self.engine.sentry.link_project(&permit, project, team.at()) {
+            Ok(Written { outcome, exchange }) => {
+                self.engine.audit.write(entry.exchange(&exchange));
+                Ok(match outcome {
+                    Linked::Done => LinkedBack::Done,
+                    Linked::Missing => LinkedBack::Missing,
+                })
+            }
+            // No reason to do nothing else with the token: the mirror itself never touches projects.
+            Err(trouble @ Trouble { kind: TroubleKind::Denied, .. }) => {
+                self.tell(entry, &trouble);
+                Ok(LinkedBack::Denied)
+            }
+            Err(trouble) => {
+                self.tell(entry, &trouble);
+                Err(self.engine.sentry_trouble(trouble))
+            }
+        }
+    }
+
+    fn link_entry(&self, project: &str, slug: &SentrySlug) -> Entry {
+        let entry = Entry { slug: Some(slug.clone()), ..self.entry("link project") };
+        entry.because(format!("the deleted team had `{project}`"))
+    }
+}

@@ -1,0 +1,288 @@
+//! What is to be done, from what is wanted and what is there. Pure: no clock, no file, no socket.
+
+use crate::config::{DeleteTeams, RemoveMembers, Settings};
+use crate::identity::{Identity, BARRED};
+use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::record::{Binding, Source};
+use crate::words::counted;
+
+/// What is said of a GitHub team that may not take over the Sentry team of its slug.
+pub const ADOPTION_RULE: &str =
+    "adoption: the GitHub team is newer than this mirror, and a Sentry team of its slug was there before";
+
+/// A GitHub team as Sentry should show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedTeam {
+    /// Its slug in Sentry.
+    pub slug: SentrySlug,
+    /// Its name in Sentry; `None` if nobody has said that it changed.
+    pub name: Option<String>,
+    /// It is older than this mirror, so that a Sentry team of its slug may be taken to be its own.
+    pub adoptable: bool,
+}
+
+/// Who has the wanted slug.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody.
+    Nobody,
+    /// The Sentry team of another GitHub team, now or in a moment.
+    Team(GithubTeamId),
+    /// A Sentry team that follows nobody; what a person has decided about handing it over.
+    Stranger(SentryTeamId, Option<bool>),
+    /// A Sentry team that an identity provider manages.
+    Locked(SentryTeamId),
+}
+
+/// What is to be done about a team, before its people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TeamStep {
+    /// It is as it should be.
+    Keep,
+    /// Make it.
+    Create,
+    /// The Sentry team is its own.
+    Adopt(SentryTeamId),
+    /// Give it the wanted slug and name.
+    Rename,
+    /// The slug must be set free first.
+    WaitFor(GithubTeamId),
+    /// The slug belongs to a Sentry team that it may not take over without a person's word.
+    Conflict(SentryTeamId),
+    /// A person has refused to hand that team over.
+    Rejected(SentryTeamId),
+    /// The slug belongs to a Sentry team that nobody may hand over: an identity provider manages it.
+    Locked(SentryTeamId),
+}
+
+/// Why a Sentry team is left as it is that an identity provider manages.
+pub const LOCKED: &str = "managed by your identity provider";
+
+/// What is said of such a team.
+pub fn locked(slug: &SentrySlug) -> String {
+    format!("Sentry team `{slug}` is {LOCKED}: change it there, or leave the team out with SYNC_TEAMS")
+}
+
+/// Decides about a team.
+pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> TeamStep {
+    if let Some(binding) = binding {
+        let named = wanted.name.as_deref().is_none_or(|name| name == &*binding.name);
+        if binding.slug == wanted.slug {
+            return if named { TeamStep::Keep } else { TeamStep::Rename };
+        }
+        return match holder {
+            Holder::Nobody => TeamStep::Rename,
+            Holder::Team(other) => TeamStep::WaitFor(*other),
+            // A bound team can not take over another one: only the way there can be made free.
+            Holder::Stranger(sentry, _) | Holder::Locked(sentry) => TeamStep::Conflict(*sentry),
+        };
+    }
+    match holder {
+        Holder::Nobody => TeamStep::Create,
+        Holder::Team(other) => TeamStep::WaitFor(*other),
+        Holder::Stranger(sentry, Some(true)) => TeamStep::Adopt(*sentry),
+        Holder::Stranger(sentry, Some(false)) => TeamStep::Rejected(*sentry),
+        Holder::Stranger(sentry, None) if wanted.adoptable => TeamStep::Adopt(*sentry),
+        Holder::Stranger(sentry, None) => TeamStep::Conflict(*sentry),
+        Holder::Locked(sentry) => TeamStep::Locked(*sentry),
+    }
+}
+
+/// Why somebody is not taken out of whom only a login in Sentry tells who they are.
+const LOGIN_ALONE: &str =
+    "not removed: the link in Sentry has their login and no id, so it may mean another account; \
+                           name them in SYNC_USER_MAP, or have them link their GitHub account in Sentry";
+
+/// What is to be done about a person in a bound team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PersonStep {
+    /// Into the team.
+    Add(MemberId),
+    /// Out of the team.
+    Remove(MemberId),
+    /// To be added when Sentry knows them; why it does not.
+    Want(String),
+    /// Nothing, and why.
+    Leave(String),
+}
+
+/// Somebody who is in the GitHub team.
+pub fn present(identity: &Identity) -> PersonStep {
+    match identity {
+        Identity::Matched { member, .. } => PersonStep::Add(*member),
+        Identity::Barred { .. } => PersonStep::Want(BARRED.into()),
+        Identity::Absent { why, .. } | Identity::Unknown { why } => PersonStep::Want(why.clone()),
+        Identity::Conflict { why } => PersonStep::Want(format!("in conflict: {why}")),
+    }
+}
+
+/// Somebody who is not in the GitHub team, as an event says. `protected`: the member is never removed.
+pub fn absent(
+    identity: &Identity,
+    policy: RemoveMembers,
+    protected: impl Fn(MemberId) -> bool,
+) -> PersonStep {
+    match identity {
+        _ if policy == RemoveMembers::Never => PersonStep::Leave("SYNC_REMOVE_MEMBERS is never".into()),
+        Identity::Matched { source: Source::SentryLogin, .. }
+        | Identity::Barred { source: Source::SentryLogin, .. } => PersonStep::Leave(LOGIN_ALONE.into()),
+        Identity::Matched { member, .. } | Identity::Barred { member, .. } if protected(*member) => {
+            PersonStep::Leave("protected by SYNC_PROTECT".into())
+        }
+        Identity::Matched { member, .. } | Identity::Barred { member, .. } => PersonStep::Remove(*member),
+        Identity::Absent { why, .. } | Identity::Unknown { why } => {
+            PersonStep::Leave(format!("somebody unknown is never removed: {why}"))
+        }
+        Identity::Conflict { why } => PersonStep::Leave(format!("in conflict, not removed: {why}")),
+    }
+}
+
+/// What is to be done with the Sentry team of a deleted GitHub team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndStep {
+    /// Delete it.
+    Delete,
+    /// Take its members out and leave it.
+    Empty,
+    /// Leave it as it is, and why.
+    Leave(String),
+    /// A person decides; the rule with its numbers.
+    Hold(String),
+}
+
+/// Decides about the end of a team. `projects` are those that it owns, `None` if they can not be read.
+pub fn end(settings: &Settings, slug: &SentrySlug, projects: Option<&[String]>, approved: bool) -> EndStep {
+    if settings.protect.covers_team(slug) {
+        return EndStep::Leave("protected by SYNC_PROTECT".into());
+    }
+    match (settings.delete_teams, projects) {
+        (DeleteTeams::Keep, _) => EndStep::Leave("SYNC_DELETE_TEAMS is keep".into()),
+        (DeleteTeams::Empty, _) => EndStep::Empty,
+        (DeleteTeams::Delete, _) => EndStep::Delete,
+        (DeleteTeams::UnlessProjects, _) if approved => EndStep::Delete,
+        (DeleteTeams::UnlessProjects, Some([])) => EndStep::Delete,
+        (DeleteTeams::UnlessProjects, Some(projects)) => EndStep::Hold(format!(
+            "unless-projects: it owns {} ({})",
+            counted(projects.len(), "project", "projects"),
+            projects.join(", ")
+        )),
+        (DeleteTeams::UnlessProjects, None) => {
+            EndStep::Hold("unless-projects: which projects it owns can not be read".into())
+        }
+    }
+}
+
+/// Whether a remembered match is still worth believing: sources that cost nothing to ask do not name somebody else.
+pub fn still_true(remembered: MemberId, map_says: Option<MemberId>, linked_says: Option<MemberId>) -> bool {
+    [map_says, linked_says].into_iter().flatten().all(|member| member == remembered)
+}
+
+/// The identity that a remembered match stands for.
+pub fn remembered(member: MemberId, source: Source) -> Identity {
+    Identity::Matched { member, source, warnings: Vec::new(), by_search: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{load, Need};
+    use crate::state::record::Origin;
+
+    fn wanted(slug: &str, adoptable: bool) -> WantedTeam {
+        WantedTeam { slug: SentrySlug::from(slug), name: None, adoptable }
+    }
+
+    fn bound(slug: &str) -> Binding {
+        let slug = SentrySlug::from(slug);
+        Binding { sentry: SentryTeamId(1), slug, name: "Name".into(), origin: Origin::Created }
+    }
+
+    const OTHER: SentryTeamId = SentryTeamId(9);
+
+    #[test]
+    fn an_unbound_team_is_made_adopted_or_waits() {
+        let step = |adoptable, holder| team(&wanted("a", adoptable), None, &holder);
+        assert_eq!(step(false, Holder::Nobody), TeamStep::Create);
+        assert_eq!(step(true, Holder::Stranger(OTHER, None)), TeamStep::Adopt(OTHER));
+        assert_eq!(step(true, Holder::Team(GithubTeamId(5))), TeamStep::WaitFor(GithubTeamId(5)));
+    }
+
+    #[test]
+    fn a_newer_team_never_walks_into_an_existing_one() {
+        let step = |decision| team(&wanted("a", false), None, &Holder::Stranger(OTHER, decision));
+        assert_eq!(step(None), TeamStep::Conflict(OTHER));
+        assert_eq!(step(Some(true)), TeamStep::Adopt(OTHER));
+        assert_eq!(step(Some(false)), TeamStep::Rejected(OTHER));
+        // Nor by renaming, however old it is and whatever was approved.
+        for adoptable in [true, false] {
+            let step = team(&wanted("a", adoptable), Some(&bound("b")), &Holder::Stranger(OTHER, Some(true)));
+            assert_eq!(step, TeamStep::Conflict(OTHER));
+        }
+    }
+
+    #[test]
+    fn a_team_of_an_identity_provider_is_nobodys_however_old_the_github_team_is() {
+        for adoptable in [true, false] {
+            let step = |binding| team(&wanted("a", adoptable), binding, &Holder::Locked(OTHER));
+            assert_eq!(step(None), TeamStep::Locked(OTHER));
+            assert_eq!(step(Some(&bound("b"))), TeamStep::Conflict(OTHER));
+        }
+    }
+
+    #[test]
+    fn a_bound_team_is_renamed_when_slug_or_name_differ() {
+        let step = |wanted, holder| team(&wanted, Some(&bound("a")), &holder);
+        assert_eq!(step(wanted("a", false), Holder::Nobody), TeamStep::Keep);
+        assert_eq!(step(wanted("b", false), Holder::Nobody), TeamStep::Rename);
+        assert_eq!(
+            step(wanted("b", false), Holder::Team(GithubTeamId(5))),
+            TeamStep::WaitFor(GithubTeamId(5))
+        );
+        let named = |name: &str| WantedTeam { name: Some(name.into()), ..wanted("a", false) };
+        assert_eq!(step(named("Name"), Holder::Nobody), TeamStep::Keep);
+        assert_eq!(step(named("NAME"), Holder::Nobody), TeamStep::Rename);
+    }
+
+    #[test]
+    fn somebody_unknown_is_wanted_and_never_removed() {
+        let member = MemberId(4);
+        let matched = remembered(member, Source::Public);
+        let unknown = Identity::Unknown { why: "w".into() };
+        let absent_person = Identity::Absent { why: "w".into(), second: None };
+        let conflict = Identity::Conflict { why: "w".into() };
+        assert_eq!(present(&matched), PersonStep::Add(member));
+        for identity in [&unknown, &absent_person, &conflict] {
+            assert!(matches!(present(identity), PersonStep::Want(_)));
+            for policy in [RemoveMembers::Left, RemoveMembers::Known, RemoveMembers::All] {
+                assert!(matches!(absent(identity, policy, |_| false), PersonStep::Leave(_)));
+            }
+        }
+        assert_eq!(absent(&matched, RemoveMembers::Left, |_| false), PersonStep::Remove(member));
+        assert!(matches!(absent(&matched, RemoveMembers::Left, |_| true), PersonStep::Leave(_)));
+        assert!(matches!(absent(&matched, RemoveMembers::Never, |_| false), PersonStep::Leave(_)));
+    }
+
+    #[test]
+    fn teams_end_as_the_policy_says() {
+        let step = |policy: &str, protect: &str, projects: Option<&[&str]>, approved| {
+            let env = [("SYNC_DELETE_TEAMS", policy), ("SYNC_PROTECT", protect)];
+            let env = env.map(|(name, value)| (name.to_string(), value.to_string())).into();
+            let settings = load(&Default::default(), &env, Need::StateDir).unwrap().settings;
+            let projects: Option<Vec<String>> =
+                projects.map(|projects| projects.iter().map(|project| project.to_string()).collect());
+            end(&settings, &SentrySlug::from("team"), projects.as_deref(), approved)
+        };
+        let owns: Option<&[&str]> = Some(&["shop", "web"]);
+        assert_eq!(step("unless-projects", "", Some(&[]), false), EndStep::Delete);
+        assert_eq!(
+            step("unless-projects", "", owns, false),
+            EndStep::Hold("unless-projects: it owns 2 projects (shop, web)".into())
+        );
+        assert!(matches!(step("unless-projects", "", None, false), EndStep::Hold(_)));
+        assert_eq!(step("unless-projects", "", owns, true), EndStep::Delete);
+        assert_eq!(step("delete", "", owns, false), EndStep::Delete);
+        assert_eq!(step("empty", "", owns, false), EndStep::Empty);
+        assert!(matches!(step("keep", "", Some(&[]), true), EndStep::Leave(_)));
+        assert!(matches!(step("delete", "team", Some(&[]), true), EndStep::Leave(_)));
+    }
+}

@@ -1,0 +1,145 @@
+//! What is true on GitHub's side, for one team: from GitHub itself in read mode, from the deliveries in payload mode.
+//!
+//! In read mode the *direct* membership counts, unless `SYNC_CHILD_MEMBERS` says otherwise. REST also says yes for
+//! members of child teams, so a team that has child teams is read by GraphQL. Every look is complete, or says what it
+//! lacks, or is an error; "not to be seen" is an answer of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::hosts::github::{Count, TeamFacts};
+use crate::hosts::snapshot::Listed;
+use crate::queue::job::Outcome;
+use crate::state::event::Person;
+use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId};
+use crate::state::record::Record;
+use crate::state::State;
+use crate::work::engine::Engine;
+
+/// More people than this are looked up by one list rather than one by one.
+const ONE_BY_ONE: usize = 2;
+
+/// GitHub's word on one team.
+pub struct Truth<'a> {
+    /// Everything shared.
+    pub engine: &'a Engine,
+    /// The organisation.
+    pub org: GithubOrgId,
+    /// The team.
+    pub team: GithubTeamId,
+}
+
+/// Somebody to be asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Who.
+    pub person: &'a Person,
+    /// The event says that they are in the team.
+    pub expected: bool,
+}
+
+/// Who of the people asked for is in the team.
+pub type Presence = BTreeMap<GithubUserId, bool>;
+
+impl Truth<'_> {
+    /// The team itself; `None` if it is not to be seen.
+    pub fn facts(&self) -> Result<Option<TeamFacts>, Outcome> {
+        let facts =
+            self.engine.github.team(self.org, self.team).map_err(|t| self.engine.github_trouble(t))?;
+        if let Some(facts) = &facts {
+            self.engine.learn_team(facts);
+            // Of a mirrored team, for the day on which GitHub shows it no more.
+            let is_news =
+                |state: &State| state.teams.gone(facts.id).is_none() && !state.teams.was_shown(facts.id);
+            if self.engine.state(is_news) {
+                self.engine.journal.note(Record::Shown { teams: vec![facts.id] });
+            }
+        }
+        Ok(facts)
+    }
+
+    fn count(&self) -> Count {
+        match self.engine.settings().child_members {
+            true => Count::WithChildren,
+            false => Count::Direct,
+        }
+    }
+
+    /// Everybody who counts as being in the team; `None` if the team is not to be seen.
+    pub fn members(&self) -> Result<Option<Listed<Person>>, Outcome> {
+        let read = match (self.count(), self.engine.has_children(self.team)) {
+            (count @ Count::WithChildren, _) | (count, Some(false)) => {
+                self.engine.github.members(self.org, self.team, count)
+            }
+            _ => match self.with_node_id()? {
+                Some(facts) => self.engine.github.direct_members(&facts),
+                None => Ok(None),
+            },
+        };
+        read.map_err(|trouble| self.engine.github_trouble(trouble))
+    }
+
+    fn with_node_id(&self) -> Result<Option<TeamFacts>, Outcome> {
+        match self.engine.node_id(self.team) {
+            Some(node_id) => Ok(Some(TeamFacts {
+                id: self.team,
+                node_id,
+                name: String::new(),
+                slug: crate::state::ids::GithubSlug::from(""),
+                created_at: None,
+                parent: None,
+            })),
+            None => self.facts(),
+        }
+    }
+
+    /// Who of `asked` is in the team; `None` if the team is not to be seen.
+    ///
+    /// GitHub answers 404 for "not in the team" and for "this token may no longer see it" alike. So only an expected
+    /// presence is asked for by login: a yes is a yes. An absence is believed from a list alone, where ids are compared
+    /// too, so that a person whose login has changed is found. `thorough` looks ask for the list in any case. An absence
+    /// from a list that GitHub does not show completely is confirmed person by person.
+    pub fn presence(&self, asked: &[Question], thorough: bool) -> Result<Option<Presence>, Outcome> {
+        if asked.is_empty() {
+            return Ok(Some(Presence::new()));
+        }
+        let nested = self.count() == Count::Direct && self.engine.has_children(self.team) != Some(false);
+        if thorough || nested || asked.len() > ONE_BY_ONE {
+            let Some(Listed { rows, gap }) = self.members()? else { return Ok(None) };
+            let mut presence = found_in(&rows, asked);
+            if let Some(gap) = gap {
+                log::warn!(
+                    "members of GitHub team {}: {gap}; checking one by one the people it lacks",
+                    self.team
+                );
+                let absent = asked.iter().filter(|question| presence.get(&question.person.id) != Some(&true));
+                let absent: Vec<_> = absent.copied().collect();
+                presence.extend(self.one_by_one(&absent)?);
+            }
+            return Ok(Some(presence));
+        }
+        if asked.iter().any(|question| !question.expected) {
+            let first = self.engine.github.first_members(self.org, self.team, self.count());
+            match first.map_err(|trouble| self.engine.github_trouble(trouble))? {
+                None => return Ok(None),
+                Some((members, true)) => return Ok(Some(found_in(&members, asked))),
+                // The team is seen; of a large one, single people are asked for rather than all its pages.
+                Some((_, false)) => {}
+            }
+        }
+        self.one_by_one(asked).map(Some)
+    }
+
+    fn one_by_one(&self, asked: &[Question]) -> Result<Presence, Outcome> {
+        let mut presence = Presence::new();
+        for Question { person, .. } in asked {
+            let is_member = self.engine.github.is_member(self.org, self.team, person);
+            presence.insert(person.id, is_member.map_err(|trouble| self.engine.github_trouble(trouble))?);
+        }
+        Ok(presence)
+    }
+}
+
+fn found_in(members: &[Person], asked: &[Question]) -> Presence {
+    let members: BTreeSet<_> = members.iter().map(|member| member.id).collect();
+    asked.iter().map(|question| (question.person.id, members.contains(&question.person.id))).collect()
+}
