@@ -35,6 +35,7 @@ mod full;
 mod fuzz;
 mod gate;
 mod handover;
+mod house;
 mod http;
 mod incomplete;
 mod invites;

@@ -17,7 +17,7 @@ use crate::world::{Truth, World};
 /// A source file that is longer is to be split by idea.
 const MOST_LINES: usize = 600;
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -40,7 +40,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The project's Rust files: path below the root, and text.
-fn sources() -> Vec<(String, String)> {
+pub fn sources() -> Vec<(String, String)> {
     let all = ["src", "tests"].into_iter().flat_map(|folder| files_below(&root().join(folder)));
     let rust = all.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     let name = |path: &Path| path.strip_prefix(root()).unwrap().display().to_string();

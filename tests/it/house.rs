@@ -1,0 +1,135 @@
+//! The house stays a house: each file is in a room, and an import goes down only.
+//!
+//! A room is a folder at the top of `src`; [`ROOMS`] has them from the top floor down. What still runs up stands in
+//! [`UPWARD`]: the list may become shorter, never longer.
+
+use std::collections::BTreeSet;
+
+use crate::tidy::{root, sources};
+
+/// Top to bottom. What is in none of them is on the ground, which everybody may use and which uses nobody.
+const ROOMS: [&str; 13] = [
+    "cli",
+    "service",
+    "commands",
+    "status",
+    "reconcile",
+    "intake",
+    "work",
+    "queue",
+    "identity",
+    "hosts",
+    "store",
+    "config",
+    "state",
+];
+/// The files on the ground, and those that belong to the whole.
+const GROUND: [&str; 7] = ["clock.rs", "error.rs", "fuzz.rs", "lib.rs", "main.rs", "text.rs", "words.rs"];
+/// Which file still imports from which room above it.
+const UPWARD: [(&str, &str); 32] = [
+    ("clock.rs", "store"),
+    ("commands/check/machine.rs", "service"),
+    ("commands/check/patient.rs", "cli"),
+    ("config/fault.rs", "cli"),
+    ("hosts/sentry/inspect.rs", "identity"),
+    ("hosts/sentry/mod.rs", "work"),
+    ("identity/map_guard.rs", "queue"),
+    ("identity/map_guard.rs", "work"),
+    ("identity/mapfile.rs", "service"),
+    ("identity/matcher.rs", "queue"),
+    ("identity/matcher.rs", "work"),
+    ("identity/matcher/search.rs", "reconcile"),
+    ("identity/matcher/search.rs", "work"),
+    ("identity/profiles.rs", "reconcile"),
+    ("identity/profiles.rs", "work"),
+    ("queue/job.rs", "work"),
+    ("queue/part.rs", "reconcile"),
+    ("queue/part.rs", "work"),
+    ("reconcile/choice.rs", "commands"),
+    ("service/handover.rs", "cli"),
+    ("state/teams.rs", "queue"),
+    ("status/metrics.rs", "service"),
+    ("status/queue.rs", "commands"),
+    ("store/audit.rs", "hosts"),
+    ("store/audit/decisions.rs", "work"),
+    ("work/engine.rs", "cli"),
+    ("work/engine.rs", "commands"),
+    ("work/engine.rs", "intake"),
+    ("work/engine.rs", "reconcile"),
+    ("work/engine.rs", "service"),
+    ("work/engine.rs", "status"),
+    ("work/part.rs", "reconcile"),
+];
+
+/// The floor of a room, or of a file's first folder; the ground is the last one.
+fn floor(name: &str) -> usize {
+    ROOMS.iter().position(|room| *room == name).unwrap_or(ROOMS.len())
+}
+
+/// The part of a source that is compiled into the program, without comments.
+fn program(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    code.collect::<Vec<_>>().join("\n")
+}
+
+/// The rooms above its own that a file of `src` takes something from.
+fn upward(path: &str, text: &str) -> BTreeSet<String> {
+    let own = floor(path.split('/').next().unwrap_or_default());
+    let program = program(text);
+    let first = |path: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        path.trim().split(|c| !is_part(c)).next().unwrap_or_default().to_string()
+    };
+    let named = program.split("crate::").skip(1).flat_map(|rest| {
+        let group = rest.strip_prefix('{').and_then(|rest| rest.split('}').next());
+        group.map_or_else(|| vec![first(rest)], |group| group.split(',').map(first).collect())
+    });
+    named.filter(|name| floor(name) < own).collect()
+}
+
+/// The files of the program below `src`, without those that hold tests alone.
+fn files() -> Vec<(String, String)> {
+    let is_test = |path: &str| path.ends_with("tests.rs") || path.contains("/tests/");
+    let all = sources().into_iter();
+    let all = all.filter_map(|(path, text)| Some((path.strip_prefix("src/")?.to_string(), text)));
+    all.filter(|(path, _)| !is_test(path)).collect()
+}
+
+#[test]
+fn imports_go_down_but_for_those_that_are_listed() {
+    let is_of_the_whole = |path: &str| ["fuzz.rs", "lib.rs", "main.rs"].contains(&path);
+    let files = files();
+    let found: BTreeSet<(&str, String)> = files
+        .iter()
+        .filter(|(path, _)| !is_of_the_whole(path))
+        .flat_map(|(path, text)| upward(path, text).into_iter().map(|room| (path.as_str(), room)))
+        .collect();
+    let listed: BTreeSet<(&str, String)> =
+        UPWARD.iter().map(|(path, room)| (*path, room.to_string())).collect();
+    let new: Vec<_> = found.difference(&listed).collect();
+    assert!(new.is_empty(), "imports that run up, to be turned round: {new:#?}");
+    let over: Vec<_> = listed.difference(&found).collect();
+    assert!(over.is_empty(), "turned round already, to be taken off the list: {over:#?}");
+}
+
+#[test]
+fn the_top_of_the_house_has_its_rooms_and_nothing_else() {
+    let entries = std::fs::read_dir(root().join("src")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let mut expected = [&ROOMS[..], &GROUND[..]].concat();
+    expected.sort();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn an_import_that_is_turned_round_is_found() {
+    let up = |path: &str, text: &str| upward(path, text).into_iter().collect::<Vec<_>>();
+    assert_eq!(up("state/teams.rs", "use crate::work::apply;\n"), ["work"]);
+    assert_eq!(up("config/fault.rs", "use crate::{\n    clock,\n    work::{apply, guard},\n};\n"), ["work"]);
+    assert_eq!(up("work/apply.rs", "use crate::state::teams;\n"), [""; 0]);
+    assert_eq!(up("clock.rs", "fn f() {\n    crate::store::disk::f();\n}\n"), ["store"]);
+    assert_eq!(up("state/mod.rs", "use crate::clock;\n// crate::work\n"), [""; 0]);
+    assert_eq!(up("state/mod.rs", "#[cfg(test)]\nmod tests {\n    use crate::work;\n}\n"), [""; 0]);
+}
