@@ -53,7 +53,6 @@ pub mod state;
 pub mod status;
 pub mod store;
 pub mod text;
-pub mod words;
 pub mod work;
 
 use std::ffi::OsString;

@@ -1,5 +1,8 @@
-//! Foreign text made safe to show: names of teams and people may hold markup, control characters and marks
-//! that turn a line around. Whatever a log line, a terminal or an answer shows of them passes through here.
+//! Text for people. Pure.
+//!
+//! Foreign text is made safe to show: names of teams and people may hold markup, control characters and marks that turn a
+//! line around. Whatever a log line, a terminal or an answer shows of them passes through here. Beside it stand numbers with
+//! their noun, and what somebody may have meant who mistyped a name.
 
 use std::fmt;
 
@@ -158,6 +161,42 @@ pub fn path_part(text: &str) -> String {
     })
 }
 
+/// `1 delivery`, `3 deliveries`.
+pub fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// So many slips may have been made: a letter that is wrong, missing, too many, or has changed places with the next.
+const SLIPS: usize = 2;
+
+/// The name that is nearest to what was typed, if one is near; of several, one that begins like it.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|name| (distance(typed, name), name.chars().next() != typed.chars().next(), name));
+    // Half of a name is no slip.
+    let near = near.filter(|(distance, _, name)| *distance <= SLIPS && 2 * distance < name.chars().count());
+    near.min().map(|(.., name)| name)
+}
+
+/// How many slips lead from one to the other (Damerau and Levenshtein; no letter is part of two of them).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut above: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut next = vec![i + 1];
+        for j in 0..b.len() {
+            let replaced = row[j] + usize::from(a[i] != b[j]);
+            let mut least = replaced.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(above[j - 1] + 1);
+            }
+            next.push(least);
+        }
+        above = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,5 +260,35 @@ mod tests {
         assert_eq!(path_part("ent:a/b ü"), "ent%3Aa%2Fb%20%C3%BC");
         assert_eq!(path_part(".."), "%2E%2E");
         assert_eq!(path_part("a..b"), "a..b");
+    }
+
+    #[test]
+    fn two_slips_are_near_and_another_word_is_not() {
+        let names =
+            || ["status", "sync", "serve", "check", "state-dir", "url", "person", "version"].into_iter();
+        for (typed, meant) in [
+            ("statsu", Some("status")),
+            ("stauts", Some("status")),
+            ("snyc", Some("sync")),
+            ("verison", Some("version")),
+            ("vresion", Some("version")),
+            ("prson", Some("person")),
+            ("ulr", Some("url")),
+            ("svnc", Some("sync")),
+            ("lru", None),
+            ("syncc", Some("sync")),
+            ("chek", Some("check")),
+            ("statedir", Some("state-dir")),
+            ("fly", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(typed, names()), meant, "{typed}");
+        }
+        for (a, b, n) in [("", "", 0), ("", "ab", 2), ("ab", "ba", 1), ("abc", "cab", 2), ("abcd", "badc", 2)]
+        {
+            assert_eq!((distance(a, b), distance(b, a)), (n, n), "{a} {b}");
+        }
+        assert_eq!(nearest("aync", ["bync", "sync"].into_iter()), Some("bync"), "the first of equals");
+        assert_eq!(nearest("syn", ["ayn", "syna"].into_iter()), Some("syna"), "it begins like it");
     }
 }

@@ -5,7 +5,6 @@ pub mod client;
 pub mod complete;
 pub mod help;
 pub mod manual;
-pub(crate) mod near;
 pub mod paste;
 pub mod table;
 mod typed;
@@ -16,6 +15,7 @@ use std::path::PathBuf;
 use crate::commands::Command;
 use crate::config::{Environment, Setting, SETTINGS};
 use crate::error::{Error, Result};
+use crate::text;
 use table::{CommandHelp, Flag, Takes, COMMANDS};
 use typed::{text, Typed};
 
@@ -134,7 +134,7 @@ fn action(mut typed: Typed) -> Result<Action> {
 
 fn named(name: &str) -> Result<&'static CommandHelp> {
     CommandHelp::named(name).ok_or_else(|| {
-        let meant = near::nearest(name, COMMANDS.iter().map(|command| command.name));
+        let meant = text::nearest(name, COMMANDS.iter().map(|command| command.name));
         no_such(&format!("command `{name}`"), meant)
     })
 }
@@ -151,7 +151,7 @@ fn no_such_flag(name: &str) -> Error {
     let secrets: Vec<_> = secrets.filter(|bare| !settings.iter().any(|flag| flag == bare)).collect();
     let of_commands = COMMANDS.iter().flat_map(|command| command.flags).map(|flag| flag.name);
     let all = settings.iter().map(String::as_str).chain(of_commands).chain(["help", "version"]);
-    match near::nearest(name, all.chain(secrets.iter().copied())) {
+    match text::nearest(name, all.chain(secrets.iter().copied())) {
         Some(secret) if secrets.contains(&secret) => no_secret(name, &[secret]),
         None if ["token", "secret", "password"].iter().any(|word| name.contains(word)) => {
             no_secret(name, &secrets)

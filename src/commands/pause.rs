@@ -9,8 +9,8 @@ use crate::state::record::Record;
 use crate::state::Pause;
 use crate::store::audit::{Audit, Entry};
 use crate::store::journal::{Entry as Write, NotKept};
+use crate::text::counted;
 use crate::text::{plain, Quoted};
-use crate::words::counted;
 
 /// How long a reason may be, in characters.
 const REASON: usize = 300;

@@ -15,7 +15,7 @@ use crate::reconcile::read::Progress;
 use crate::reconcile::run::Comparison;
 use crate::state::record::Mode;
 use crate::store::audit::decisions::Asked;
-use crate::words::counted;
+use crate::text::counted;
 use crate::work::engine::Engine;
 
 /// How often whoever waits is told how far it is.

@@ -14,8 +14,8 @@ use crate::store::audit::decisions::Asked;
 use crate::store::audit::deletions::{self, Deletion, Was};
 use crate::store::audit::read::Log;
 use crate::store::audit::Entry;
+use crate::text::counted;
 use crate::text::{Quoted, Safe};
-use crate::words::counted;
 use crate::work::engine::Engine;
 use crate::work::undo::{Report, Undo};
 

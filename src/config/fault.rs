@@ -1,7 +1,7 @@
 //! Mistakes in the configuration and how they are told: all at once, each with its fix, and hidden characters shown.
 
-use crate::cli::near;
 use crate::error::{Error, Result};
+use crate::text;
 use crate::text::revealed;
 
 use super::{Environment, SETTINGS};
@@ -90,7 +90,7 @@ pub(super) fn unknown(env: &Environment) -> Vec<Unknown> {
     // Set by test harnesses and installers, not for us to read.
     let is_foreign = |name: &str| name.starts_with("SYNC_TEST_") || known.iter().any(|known| known == name);
     let ours = env.keys().filter(|name| name.starts_with("SYNC_") && !is_foreign(name));
-    let meant = |name: &str| near::nearest(name, known.iter().map(String::as_str)).map(String::from);
+    let meant = |name: &str| text::nearest(name, known.iter().map(String::as_str)).map(String::from);
     ours.map(|name| Unknown { name: name.clone(), meant: meant(name) }).collect()
 }
 
@@ -99,7 +99,7 @@ pub(super) fn unknown(env: &Environment) -> Vec<Unknown> {
 pub(super) fn typed_for(var: &str, env: &Environment) -> Option<String> {
     let is_free = |name: &&str| !names().any(|known| known == *name);
     let set = env.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str());
-    near::nearest(var, set.filter(is_free)).map(String::from)
+    text::nearest(var, set.filter(is_free)).map(String::from)
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ fn oddities(value: &str, is_token: bool) -> Vec<String> {
             let n = value.chars().filter(beyond).count();
             odd.push(format!(
                 "has {}",
-                crate::words::counted(n, "character beyond ASCII", "characters beyond ASCII")
+                crate::text::counted(n, "character beyond ASCII", "characters beyond ASCII")
             ));
         }
         (None, _) => {}

@@ -11,10 +11,7 @@ use crate::hosts::snapshot::GithubSnapshot;
 use crate::state::ids::{GithubSlug, GithubTeamId, Login, SentrySlug};
 use crate::state::slug;
 use crate::state::State;
-use crate::text::plain;
-
-/// A slug of so many other letters is still taken for a typing mistake.
-const SLIPS: usize = 2;
+use crate::text::{nearest, plain};
 
 /// How every known team is called on both sides.
 #[derive(Debug)]
@@ -140,8 +137,7 @@ impl Roster {
             let github = entry.github.iter().map(GithubSlug::as_str);
             entry.sentry.iter().map(SentrySlug::as_str).chain(github)
         });
-        let near = all.map(|known| (distance(slug, known), known)).filter(|(slips, _)| *slips <= SLIPS);
-        near.min().map(|(_, known)| known.to_string())
+        nearest(slug, all).map(str::to_string)
     }
 }
 
@@ -176,38 +172,4 @@ impl Unknown {
     /// How the right slug is found.
     pub const FIX: &'static str = "take the slug from the end of the team's address on GitHub or in Sentry; `sync` \
                                    without --team shows all teams that differ. GH_TOKEN may also not see the team";
-}
-
-/// How many letters have to be put in, left out or changed.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<_> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (n, letter) in one.chars().enumerate() {
-        let mut corner = n;
-        let mut left = n + 1;
-        for (above, theirs) in row.iter_mut().skip(1).zip(&other) {
-            let changed = corner + usize::from(letter != *theirs);
-            corner = *above;
-            left = changed.min(*above + 1).min(left + 1);
-            *above = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = n + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slips_are_counted() {
-        for (one, other, slips) in
-            [("crew", "crew", 0), ("", "abc", 3), ("abc", "", 3), ("serach", "search", 2), ("cew", "crew", 1)]
-        {
-            assert_eq!(distance(one, other), slips, "{one} {other}");
-        }
-    }
 }

@@ -12,8 +12,8 @@ use crate::hosts::snapshot::{Gap, List};
 use crate::state::holds::{HeldChange, HoldName};
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::Source;
+use crate::text::counted;
 use crate::text::{plain, Quoted};
-use crate::words::counted;
 use crate::work::step::LOCKED;
 
 /// Everything that is to be done, and what is not and why.

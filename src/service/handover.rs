@@ -11,7 +11,7 @@ use rustix::process::{getgid, getuid};
 use crate::cli::paste::{absolute, is_same, needs_sudo, quoted};
 use crate::config::{Environment, PACKAGED_STATE_DIR};
 use crate::service::control::Running;
-use crate::words::counted;
+use crate::text::counted;
 
 /// The folder of a state directory that was used.
 const JOURNAL: &str = "journal";

@@ -8,8 +8,8 @@ use super::{HoldView, Host, LastReconcile, Status};
 use crate::clock::{short, Timestamp};
 use crate::state::holds::FIRST;
 use crate::state::record::Mode;
+use crate::text::counted;
 use crate::text::Safe;
-use crate::words::counted;
 
 /// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.
 const PASSING: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Status, SHOWN};
 use crate::clock::{short, Timestamp};
 use crate::reconcile::incomplete::{Known, LASTING};
-use crate::words::counted;
+use crate::text::counted;
 
 /// What GitHub does not show completely.
 #[derive(Clone, Debug, Default, Serialize)]

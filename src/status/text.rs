@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{Host, LastReconcile, Rate, Status};
 use crate::clock::{short, Timestamp};
 use crate::state::record::Mode;
+use crate::text::counted;
 use crate::text::{Quoted, Safe};
-use crate::words::counted;
 
 /// How many of the last deliveries are shown.
 const RECENT: usize = 10;

@@ -4,7 +4,7 @@ use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::identity::{Identity, BARRED};
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Source};
-use crate::words::counted;
+use crate::text::counted;
 
 /// What is said of a GitHub team that may not take over the Sentry team of its slug.
 pub const ADOPTION_RULE: &str =

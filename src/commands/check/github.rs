@@ -18,8 +18,8 @@ use crate::hosts::http::{Reply, Trouble};
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::state::event::OrgRef;
 use crate::state::record::{Mode, Source};
+use crate::text::counted;
 use crate::text::{path_part, Quoted};
-use crate::words::counted;
 
 const AREA: Area = Area::Github;
 /// A token that expires sooner is told.

@@ -17,7 +17,7 @@ use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
 use crate::state::event::Person;
 use crate::state::record::{Mode, Source};
-use crate::words::counted;
+use crate::text::counted;
 
 const AREA: Area = Area::Identity;
 

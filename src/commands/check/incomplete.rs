@@ -5,7 +5,7 @@ use crate::clock::{short, Timestamp};
 use crate::hosts::snapshot::{Gaps, List};
 use crate::reconcile::incomplete::{Known, LASTING};
 use crate::state::ids::GithubTeamId;
-use crate::words::counted;
+use crate::text::counted;
 
 const AREA: Area = Area::Github;
 const FIX: &str = "a deleted or suspended account shows as null: take it out of the team on GitHub, or report the list to \

@@ -26,7 +26,7 @@ use crate::commands::Reply;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::Reply as Answered;
 use crate::text;
-use crate::words::counted;
+use crate::text::counted;
 
 pub use patient::{alone, beside, Asked, Surroundings};
 

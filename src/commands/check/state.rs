@@ -13,7 +13,7 @@ use crate::clock::{short, Timestamp};
 use crate::state::record::FORMAT;
 use crate::status::STUCK;
 use crate::store::journal::free_bytes;
-use crate::words::counted;
+use crate::text::counted;
 
 const AREA: Area = Area::State;
 /// Less free space than this is soon none: a snapshot is written beside the old one.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::time::hour_and_minute;
 use crate::status::HourView;
-use crate::words::counted;
+use crate::text::counted;
 
 /// The drawing's own units: one bar and the gap behind it, and the height of the tallest bar.
 const STEP: usize = 10;

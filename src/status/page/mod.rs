@@ -13,8 +13,8 @@ use std::fmt::Write;
 use crate::clock::{short, Timestamp};
 use crate::state::record::Mode;
 use crate::status::{Disk, HoldView, LastReconcile, Mood, Status, Tone};
+use crate::text::counted;
 use crate::text::{Html, Prose};
-use crate::words::counted;
 use hosts::grouped;
 use time::When;
 
