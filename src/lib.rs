@@ -46,6 +46,7 @@ mod fuzz;
 pub mod hosts;
 pub mod identity;
 pub mod intake;
+mod lock;
 pub mod queue;
 pub mod reconcile;
 pub mod service;

@@ -8,12 +8,13 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::mapgrammar::{self, parse};
 use super::usermap::UserMap;
 use crate::clock::Timestamp;
+use crate::lock::Mutex;
 use crate::service::reload::GRACE;
 use crate::text::Safe;
 
@@ -78,7 +79,7 @@ impl MapFile {
     /// What the file says, if that is a good map and another one than is in use; looks at the file.
     pub fn candidate(&self) -> Option<Arc<UserMap>> {
         let path = self.path.as_ref()?;
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let stamp =
             fs::metadata(path).ok().map(|meta| Stamp { modified: meta.modified().ok(), length: meta.len() });
         let unread = inner.good.is_none() && inner.candidate.is_none();
@@ -91,7 +92,7 @@ impl MapFile {
 
     /// Takes a map into use.
     pub fn admit(&self, map: Arc<UserMap>) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         log::info!("user map: {} entries are in use", map.len());
         if let Err(why) = self.keep(&map) {
             let kept = self.kept.display();
@@ -113,7 +114,7 @@ impl MapFile {
     /// The map in use. An error only if there was never one: then nobody may be matched at all, because what the map
     /// would have said is not known. As long as nothing changes, it is the same value at the same place.
     pub fn current(&self) -> Result<Arc<UserMap>, String> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         match (&inner.good, &inner.fault) {
             (Some(map), _) => Ok(map.clone()),
             (None, Some(fault)) => Err(fault.why.clone()),
@@ -125,12 +126,8 @@ impl MapFile {
 
     /// What is wrong with the file, if the map in use is not the file's.
     pub fn fault(&self) -> Option<Refused> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         inner.fault.clone().map(|fault| Refused { has_last_good: inner.good.is_some(), ..fault })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

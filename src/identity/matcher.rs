@@ -4,7 +4,6 @@
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Timestamp;
 use crate::config::{Settings, Trust};
@@ -19,6 +18,7 @@ use crate::identity::remembered::is_allowed;
 use crate::identity::search::Depth;
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
+use crate::lock::{Mutex, MutexGuard, RwLock};
 use crate::queue::job::Outcome;
 use crate::state::address::Address;
 use crate::state::event::Person;
@@ -61,7 +61,7 @@ impl Who {
         member: MemberId,
         use_them: impl FnOnce(&mut dyn Iterator<Item = &str>) -> R,
     ) -> R {
-        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let directory = self.directory.read();
         let mut addresses = directory.addresses_of(member);
         use_them(&mut addresses)
     }
@@ -72,17 +72,17 @@ impl Who {
     }
 
     fn is_read(&self) -> MutexGuard<'_, bool> {
-        self.is_read.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_read.lock()
     }
 
     /// A look at all people.
     pub fn with_directory<R>(&self, look: impl FnOnce(&Directory) -> R) -> R {
-        look(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.directory.read())
     }
 
     /// Takes in one member.
     pub fn learn(&self, member: &Member) {
-        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let mut directory = self.directory.write();
         directory.learn(std::slice::from_ref(member));
     }
 
@@ -102,7 +102,7 @@ impl Engine {
     fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
         let linked = self.settings().identity.contains(&Source::Sentry);
         let mut fresh = Directory::new(&self.read_members(linked)?);
-        let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let mut directory = self.who.directory.write();
         fresh.take_searched(&directory);
         let changed = *directory != fresh;
         *directory = fresh;
@@ -123,7 +123,7 @@ impl Engine {
     pub fn learn_members(&self, members: &[Member]) {
         let mut is_read = self.who.is_read();
         let mut fresh = Directory::new(members);
-        let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let mut directory = self.who.directory.write();
         fresh.take_searched(&directory);
         *directory = fresh;
         *is_read = true;
@@ -339,7 +339,7 @@ impl Engine {
             log::info!("identity: Sentry member {member} of GitHub user {user} is gone");
             self.journal.note(Record::Unmatched { user });
         }
-        self.who.directory.write().unwrap_or_else(PoisonError::into_inner).forget(member);
+        self.who.directory.write().forget(member);
     }
 
     /// A remembered match that no source contradicts which costs nothing to ask.

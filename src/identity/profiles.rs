@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::{Duration, Instant};
 
 use crate::hosts::github::Claims;
@@ -15,6 +15,7 @@ use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::identity::usermap::UserMap;
 use crate::identity::Identity;
+use crate::lock::Mutex;
 use crate::reconcile::read::several_at_once;
 use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
@@ -30,11 +31,7 @@ const UNREAD: &str = "no other source knows an address, and the public profile c
 #[derive(Default)]
 pub struct Profiles(Mutex<HashMap<GithubUserId, (Option<String>, Instant)>>);
 
-impl Profiles {
-    fn lock(&self) -> MutexGuard<'_, HashMap<GithubUserId, (Option<String>, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl Profiles {}
 
 impl Engine {
     /// Asks for the profiles of people in mirrored teams whom no source knows, and sees who they are by them. Returns
@@ -60,7 +57,7 @@ impl Engine {
         self.read_profiles(&needed);
         let mut unread = BTreeSet::new();
         for person in needed {
-            let (user, known) = (person.id, self.who.profiles.lock().get(&person.id).cloned());
+            let (user, known) = (person.id, self.who.profiles.0.lock().get(&person.id).cloned());
             let identity = match known {
                 Some((public, _)) => {
                     let claims = Claims { public, ..Claims::default() };
@@ -79,8 +76,8 @@ impl Engine {
     }
 
     fn read_profiles(&self, needed: &[Person]) {
-        self.who.profiles.lock().retain(|_, (_, at)| at.elapsed() < GOOD_FOR);
-        let unknown = |person: &&Person| !self.who.profiles.lock().contains_key(&person.id);
+        self.who.profiles.0.lock().retain(|_, (_, at)| at.elapsed() < GOOD_FOR);
+        let unknown = |person: &&Person| !self.who.profiles.0.lock().contains_key(&person.id);
         let missing: Vec<_> = needed.iter().filter(unknown).collect();
         let is_over = AtomicBool::new(false);
         let ask = |person: &&Person| -> Result<(), Trouble> {
@@ -90,7 +87,7 @@ impl Engine {
             match self.github.profile(person) {
                 Ok(profile) => {
                     let email = profile.and_then(|profile| profile.email);
-                    self.who.profiles.lock().insert(person.id, (email, Instant::now()));
+                    self.who.profiles.0.lock().insert(person.id, (email, Instant::now()));
                 }
                 Err(trouble) => {
                     // One refusal is one person's; a limit or an outage is everybody's until the next comparison.

@@ -9,12 +9,13 @@ pub mod missed;
 pub mod ping;
 pub mod signature;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use serde_json::{json, Value};
 
 use crate::clock::Timestamp;
 use crate::config::secret::Secret;
+use crate::lock::RwLock;
 use crate::queue::job::{Hint, LaneKey};
 use crate::state::event::{self, Event, Meaning, OrgRef, Parsed};
 use crate::state::ids::{HookId, Seq};
@@ -118,7 +119,7 @@ impl Intake {
 
     /// Other secrets from now on; returns whether they differ.
     pub fn take_over(&self, secrets: &[Secret]) -> bool {
-        let mut known = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.secrets.write();
         let differ = *known != secrets;
         *known = secrets.to_vec();
         differ
@@ -187,7 +188,7 @@ impl Intake {
 
     fn signature(&self, request: &Request) -> Result<usize, Answer> {
         let header = request.header("x-hub-signature-256").unwrap_or_default();
-        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let secrets = self.secrets.read();
         signature::signed_by(&secrets, header, request.body).ok_or_else(|| {
             Answer::refused(
                 401,

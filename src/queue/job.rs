@@ -1,9 +1,10 @@
 //! What a lane holds: hints that say which team and person to look at again, and what became of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
+use crate::lock::Mutex;
 use crate::queue::part::Part;
 use crate::state::event::{Change, Event, Person, TeamRef};
 use crate::state::holds::HoldName;
@@ -152,7 +153,7 @@ impl Whole {
 
     /// A part is dealt with. With the last one: how the whole ended.
     pub fn part_ended(&self, note: Result<String, String>) -> Option<Result<String, String>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         open.parts = open.parts.saturating_sub(1);
         match note {
             Ok(note) => open.notes.push(note),

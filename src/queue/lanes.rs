@@ -6,9 +6,10 @@
 mod entry;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
 use std::time::{Duration, Instant};
 
+use crate::lock::{Condvar, Mutex};
 use crate::queue::job::{Hint, LaneKey};
 use crate::state::ids::GithubTeamId;
 pub use entry::Entry;
@@ -147,13 +148,9 @@ impl Inner {
 }
 
 impl Lanes {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Puts a hint into its lane.
     pub fn add(&self, key: LaneKey, hint: Hint) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let lane = inner.lanes.entry(key).or_default();
         let due = hint.due.max(lane.not_before.unwrap_or(hint.due));
         let scheduled = if hint.is_low() { lane.scheduled.low } else { lane.scheduled.first };
@@ -168,7 +165,7 @@ impl Lanes {
 
     /// The next job; waits until there is one. `None` when the process stops.
     pub fn take(&self) -> Option<Job> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         loop {
             if inner.stopping {
                 return None;
@@ -186,7 +183,7 @@ impl Lanes {
                 }
                 return job;
             }
-            (inner, _) = self.wake.wait_timeout(inner, wait).unwrap_or_else(PoisonError::into_inner);
+            inner = self.wake.wait_timeout(inner, wait);
         }
     }
 
@@ -194,7 +191,7 @@ impl Lanes {
     pub fn finish(&self, job: (LaneKey, u64), left: Vec<Hint>, pause: Option<Duration>) {
         let (key, moves) = job;
         let now = Instant::now();
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.busy -= 1;
         if let Some(lane) = inner.lanes.get_mut(&key) {
             lane.busy = false;
@@ -218,7 +215,7 @@ impl Lanes {
     /// Notes that `team` waits for a slug of `on`. Returns whether that closes a circle of waiting teams; the one who
     /// closes it has to break it, and there is exactly one, because noting and looking are one step.
     pub fn wait_for(&self, team: GithubTeamId, on: GithubTeamId) -> bool {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)) {
             lane.waits_on = Some(on);
             inner.somebody_waits = true;
@@ -239,7 +236,7 @@ impl Lanes {
     /// A team gave up a slug, by a new name or for good: whoever waits for it looks again now.
     pub fn moved(&self, team: GithubTeamId) {
         let now = Instant::now();
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.moves += 1;
         let moves = inner.moves;
         inner.moved.insert(team, moves);
@@ -261,7 +258,7 @@ impl Lanes {
 
     /// A comparison has given a team the slug that it waits for: whatever waits in its lane looks again now.
     pub fn has_its_slug(&self, team: GithubTeamId) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)).filter(|lane| lane.waits_on.is_some()) {
             lane.waits_on = None;
             inner.wake_now(LaneKey::Team(team), Instant::now());
@@ -270,31 +267,31 @@ impl Lanes {
 
     /// Sleeps, unless the process stops.
     pub fn rest(&self, wait: Duration) {
-        let _ = self.resting.wait_timeout_while(self.lock(), wait, |inner| !inner.stopping);
+        drop(self.resting.wait_timeout_while(self.inner.lock(), wait, |inner| !inner.stopping));
     }
 
     /// No more jobs are given out.
     pub fn stop(&self) {
-        self.lock().stopping = true;
+        self.inner.lock().stopping = true;
         self.wake.notify_all();
         self.resting.notify_all();
     }
 
     /// Whether the process stops.
     pub fn is_stopping(&self) -> bool {
-        self.lock().stopping
+        self.inner.lock().stopping
     }
 
     /// How much there is to do.
     pub fn counts(&self) -> Counts {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let hints = inner.lanes.values().map(|lane| lane.hints.len() + lane.at_work.len()).sum();
         Counts { hints, busy: inner.busy }
     }
 
     /// The lanes that wait for another team's slug: who for whom, sorted.
     pub fn waits(&self) -> Vec<(GithubTeamId, GithubTeamId)> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let mut waits: Vec<_> = inner
             .lanes
             .iter()
@@ -381,7 +378,7 @@ mod tests {
         assert_eq!((two.key, seqs(&two)), (OTHER, vec![3]));
         // New hints wait until the lane is free again.
         lanes.add(TEAM, hint(4, 4));
-        assert!(lanes.lock().due.is_empty());
+        assert!(lanes.inner.lock().due.is_empty());
         lanes.finish(one.ticket(), vec![], None);
         assert_eq!(seqs(&lanes.take().unwrap()), [4]);
     }
@@ -441,7 +438,7 @@ mod tests {
         assert_eq!(seqs(&job), [1]);
         lanes.finish(job.ticket(), vec![], None);
         assert_eq!(seqs(&lanes.take().unwrap()), [9]);
-        assert!(lanes.lock().due.is_empty() && lanes.lock().low.is_empty());
+        assert!(lanes.inner.lock().due.is_empty() && lanes.inner.lock().low.is_empty());
     }
 
     #[test]
@@ -473,8 +470,8 @@ mod tests {
         lanes.finish(ticket, job.hints, Some(Duration::from_secs(100)));
         lanes.add(TEAM, hint(2, 2));
         lanes.add(TEAM, part(3));
-        assert!(lanes.lock().low.first().unwrap().0 > Instant::now() + Duration::from_secs(50));
-        let (at, _) = *lanes.lock().due.first().unwrap();
+        assert!(lanes.inner.lock().low.first().unwrap().0 > Instant::now() + Duration::from_secs(50));
+        let (at, _) = *lanes.inner.lock().due.first().unwrap();
         assert!(at > Instant::now() + Duration::from_secs(50));
     }
 

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::hosts::sentry::Team;
+use crate::lock::{Condvar, Mutex};
 use crate::reconcile::plan::{Addition, Removal};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, Seq};
 use crate::work::step::WantedTeam;
@@ -102,7 +103,7 @@ impl Effect {
 impl Part {
     /// A team's share of a run.
     pub fn new(team: GithubTeamId, [seq, read]: [Seq; 2], tasks: Vec<Task>, run: Arc<Run>) -> Arc<Self> {
-        let mut tally = run.lock();
+        let mut tally = run.tally.lock();
         tally.open += 1;
         tally.at_work.insert(team);
         tally.moved = Some(Instant::now());
@@ -126,7 +127,7 @@ impl Part {
 
     /// That is done, or can not be: what came of it. Returns whether it was the last.
     pub fn passed(&self, result: Result<Effect, String>) -> bool {
-        let mut tally = self.run.lock();
+        let mut tally = self.run.tally.lock();
         tally.moved = Some(Instant::now());
         match result {
             Ok(Effect::Written) => tally.written += 1,
@@ -140,17 +141,17 @@ impl Part {
 
     /// Whether a newer comparison has taken its place.
     pub fn is_superseded(&self) -> bool {
-        self.run.lock().superseded
+        self.run.tally.lock().superseded
     }
 
     /// Nothing more of it will be done, now or ever.
     pub fn close(&self) {
-        self.run.lock().at_work.remove(&self.team);
+        self.run.tally.lock().at_work.remove(&self.team);
     }
 
     /// Whether another team's share may still change something.
     pub fn may_wait_for(&self, other: GithubTeamId) -> bool {
-        other != self.team && self.run.lock().at_work.contains(&other)
+        other != self.team && self.run.tally.lock().at_work.contains(&other)
     }
 
     /// One thing is left to another comparison.
@@ -160,7 +161,7 @@ impl Part {
 
     /// How it stands is known to whoever waits for the run.
     pub fn put_off(&self, why: &str) {
-        self.run.lock().put_off = Some(why.into());
+        self.run.tally.lock().put_off = Some(why.into());
     }
 }
 
@@ -168,7 +169,7 @@ impl Drop for Part {
     /// The last hint that held it is gone: done, or the team's end made it pointless.
     fn drop(&mut self) {
         self.close();
-        let mut tally = self.run.lock();
+        let mut tally = self.run.tally.lock();
         tally.open = tally.open.saturating_sub(1);
         drop(tally);
         self.run.wake.notify_all();
@@ -213,30 +214,25 @@ impl Tally {
 }
 
 impl Run {
-    fn lock(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// One thing is left to another comparison.
     pub fn leave(&self) {
-        self.lock().left += 1;
+        self.tally.lock().left += 1;
     }
 
     /// What is left of it is another run's now.
     pub fn supersede(&self) {
-        self.lock().superseded = true;
+        self.tally.lock().superseded = true;
     }
 
     /// How it stands.
     pub fn tally(&self) -> Tally {
-        self.lock().clone()
+        self.tally.lock().clone()
     }
 
     /// Waits until every part is over, at the most this long; how it stands then.
     pub fn wait(&self, patience: Duration) -> Tally {
-        let tally = self.lock();
-        let waited = self.wake.wait_timeout_while(tally, patience, |tally| tally.open > 0);
-        waited.map_or_else(|poison| poison.into_inner().0.clone(), |(tally, _)| tally.clone())
+        let tally = self.tally.lock();
+        self.wake.wait_timeout_while(tally, patience, |tally| tally.open > 0).clone()
     }
 }
 

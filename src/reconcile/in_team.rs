@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+
 use std::time::{Duration, Instant};
 
 use super::read::{several_at_once, Progress};
@@ -15,8 +15,9 @@ use crate::hosts::http::Trouble;
 use crate::hosts::sentry::scim::{Groups, Told, A_PAGE};
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::SentrySnapshot;
+use crate::lock::Mutex;
 use crate::state::ids::{MemberId, SentryTeamId};
-use crate::work::engine::{lock, Engine};
+use crate::work::engine::Engine;
 
 /// How long nobody asks for groups again where there are none.
 const OFF_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -79,22 +80,22 @@ pub struct Scim {
 
 impl Scim {
     fn is_off(&self, now: Instant) -> bool {
-        lock(&self.off_since).is_some_and(|since| now.saturating_duration_since(since) < OFF_FOR)
+        self.off_since.lock().is_some_and(|since| now.saturating_duration_since(since) < OFF_FOR)
     }
 
     /// Somebody has asked for groups: there are some, or there are none.
     pub fn learn(&self, is_on: bool, now: Instant) {
-        *lock(&self.off_since) = (!is_on).then_some(now);
+        *self.off_since.lock() = (!is_on).then_some(now);
     }
 
     /// There is another token.
     pub fn forget(&self) {
-        *lock(&self.off_since) = None;
+        *self.off_since.lock() = None;
     }
 
     /// Tells people, if it is another way than the last time.
     fn tell(&self, by: &By) {
-        if lock(&self.last).replace(by.clone()).as_ref() == Some(by) {
+        if self.last.lock().replace(by.clone()).as_ref() == Some(by) {
             return;
         }
         let is_odd = matches!(by, By::Teams(Why::Failed(_)));

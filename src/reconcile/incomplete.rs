@@ -2,12 +2,13 @@
 //! memory: after a restart the time counts anew, from the next comparison.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+
 use std::time::Duration;
 
 use super::plan::{Incomplete, LeftIn, Plan};
 use crate::clock::Timestamp;
 use crate::hosts::snapshot::List;
+use crate::lock::Mutex;
 use crate::state::ids::{GithubTeamId, MemberId};
 
 /// A list that stays incomplete for so long is nothing that passes.
@@ -29,12 +30,12 @@ pub struct Known {
 impl Incompleteness {
     /// Takes over what a comparison has found.
     pub fn learn(&self, plan: &Plan, now: Timestamp) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).learn(plan, now);
+        self.0.lock().learn(plan, now);
     }
 
     /// What is incomplete now.
     pub fn known(&self) -> Known {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::state::ids::GithubUserId;
 use crate::state::record::{Record, Source};
 use crate::state::State;
 use crate::store::audit::Entry;
-use crate::work::engine::{lock, Engine};
+use crate::work::engine::Engine;
 use crate::work::pause::Permit;
 
 /// How long no invite is tried after one that Sentry refused as such.
@@ -149,12 +149,12 @@ impl Engine {
 
     /// Why nobody can be invited, as far as it was tried.
     pub fn invite_trouble(&self) -> Option<InviteTrouble> {
-        lock(&self.invite_trouble).clone()
+        self.invite_trouble.lock().clone()
     }
 
     /// Told once, and not at each try, as long as it is the same.
     fn learn_invite_trouble(&self, trouble: Option<InviteTrouble>) {
-        let mut known = lock(&self.invite_trouble);
+        let mut known = self.invite_trouble.lock();
         if let Some(InviteTrouble { what, fix }) = trouble.as_ref().filter(|_| *known != trouble) {
             log::warn!("invite: {what}: {fix}");
         }

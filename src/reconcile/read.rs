@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::in_team::By;
 use crate::config::Settings;
@@ -14,6 +14,7 @@ use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
 use crate::identity::search::Depth;
 use crate::identity::Identity;
+use crate::lock::Mutex;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Sizes, Source};
@@ -176,7 +177,7 @@ pub fn several_at_once<I: Sync, T: Send>(
     let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(items.len()));
     let trouble: Mutex<Option<Trouble>> = Mutex::new(None);
     let lock = |results: &Mutex<Vec<(usize, T)>>, entry| {
-        results.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        results.lock().push(entry);
     };
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(items.len()) {
@@ -186,7 +187,7 @@ pub fn several_at_once<I: Sync, T: Send>(
                 match ask(item) {
                     Ok(value) => lock(&results, (n, value)),
                     Err(error) => {
-                        trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        trouble.lock().get_or_insert(error);
                         next.store(items.len(), Ordering::Relaxed);
                         return;
                     }
@@ -194,10 +195,10 @@ pub fn several_at_once<I: Sync, T: Send>(
             });
         }
     });
-    if let Some(trouble) = trouble.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(trouble) = trouble.into_inner() {
         return Err(trouble);
     }
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut results = results.into_inner();
     if results.len() != items.len() {
         return Err(panicked());
     }

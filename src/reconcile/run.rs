@@ -1,7 +1,7 @@
 //! One comparison from end to end: read, compare, judge, and hand what may be done to the lanes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::choice::{Roster, Unknown};
@@ -171,7 +171,7 @@ impl Engine {
         progress: Progress,
         agrees: &mut dyn FnMut(&mut Comparison) -> bool,
     ) -> Result<Option<Reconciled>, Trouble> {
-        let comparing = self.comparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let comparing = self.comparing.lock();
         let last = self.last_reconcile();
         if self.is_reconciling() {
             return Ok(None);
@@ -193,7 +193,7 @@ impl Engine {
         }
         let by = comparison.both.by.clone();
         let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, by, run };
-        *self.last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(done.clone());
+        *self.last_run.lock() = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
         let level = if changed { log::Level::Info } else { log::Level::Debug };
@@ -209,7 +209,7 @@ impl Engine {
 
     /// The last comparison that was carried out.
     pub fn last_reconcile(&self) -> Option<Reconciled> {
-        self.last_run.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_run.lock().clone()
     }
 
     /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.

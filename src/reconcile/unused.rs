@@ -9,7 +9,7 @@ use crate::reconcile::read::Both;
 use crate::state::address::Address;
 use crate::state::ids::{GithubSlug, SentrySlug};
 use crate::text::{plain, Safe};
-use crate::work::engine::{lock, Engine};
+use crate::work::engine::Engine;
 
 /// One entry that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,12 +79,12 @@ pub fn is_shown(members: &[Member], address: &Address) -> bool {
 impl Engine {
     /// The entries that named nothing when both sides were read last; `None` before that.
     pub fn unused(&self) -> Option<Vec<Unused>> {
-        lock(&self.unused).clone()
+        self.unused.lock().clone()
     }
 
     /// Other lists are in use: nothing is known of them yet.
     pub fn forget_unused(&self) {
-        *lock(&self.unused) = None;
+        *self.unused.lock() = None;
     }
 
     /// Read mode: both sides have been read.
@@ -117,7 +117,7 @@ impl Engine {
     }
 
     fn tell_unused(&self, unused: Vec<Unused>) {
-        let mut known = lock(&self.unused);
+        let mut known = self.unused.lock();
         let is_new = |one: &&Unused| known.as_ref().is_none_or(|known| !known.contains(one));
         unused.iter().filter(is_new).for_each(|one| log::warn!("{}", one.told()));
         *known = Some(unused);

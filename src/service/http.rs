@@ -7,13 +7,14 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tiny_http::{Request, Server};
 
 use crate::error::{Context, Error, Result};
+use crate::lock::Mutex;
 use crate::service::control::ShortPath;
 use crate::service::gate::relay;
 
@@ -147,12 +148,8 @@ impl Inner {
 }
 
 impl Retired {
-    fn lock(&self) -> MutexGuard<'_, Vec<Dead>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn take_over(&self, dead: Dead) {
-        self.lock().push(dead);
+        self.servers.lock().push(dead);
     }
 
     /// Answers what turns up in the queues of the dead, until the end.
@@ -161,7 +158,7 @@ impl Retired {
             let late = self.late();
             if !late.is_empty() {
                 late.into_iter().for_each(|request| answer_one(request, answer));
-            } else if self.lock().is_empty() {
+            } else if self.servers.lock().is_empty() {
                 thread::park();
             } else {
                 thread::park_timeout(PERIOD);
@@ -171,7 +168,7 @@ impl Retired {
 
     /// What has turned up since the last time. Whom nobody waits for any more is forgotten.
     fn late(&self) -> Vec<Request> {
-        let mut dead = self.lock();
+        let mut dead = self.servers.lock();
         // While its own workers are there, the queue is theirs: what sends them away stands in it too.
         let left = dead.iter().filter(|dead| dead.workers.iter().all(JoinHandle::is_finished));
         let late =

@@ -6,12 +6,13 @@
 //! reload succeeds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::config::{self, Config, Environment, Need};
 use crate::intake::Intake;
+use crate::lock::Mutex;
 use crate::work::engine::Engine;
 
 /// What reloads have come to, since start.
@@ -35,19 +36,19 @@ impl Reloads {
 
     /// Why the last one was not taken over.
     pub fn fault(&self) -> Option<String> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone().map(|(why, _)| why)
+        self.fault.lock().clone().map(|(why, _)| why)
     }
 
     /// The same, if none was taken over for a day.
     pub fn grave_fault(&self, now: Timestamp) -> Option<String> {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fault = self.fault.lock().clone();
         fault.filter(|(_, since)| now.since(*since) > GRACE).map(|(why, _)| why)
     }
 
     fn learn(&self, fault: Option<String>, at: Timestamp) {
         let counter = if fault.is_some() { &self.failed } else { &self.done };
         counter.fetch_add(1, Ordering::Relaxed);
-        let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.fault.lock();
         let since = known.as_ref().map_or(at, |(_, since)| *since);
         *known = fault.map(|why| (why, since));
     }

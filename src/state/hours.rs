@@ -3,9 +3,8 @@
 //! A ring of fixed size. It decides nothing and survives nothing: a start fills it again from the deliveries that the
 //! state remembers, by the time at which they were dealt with, because that is all that is remembered of them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use crate::clock::Timestamp;
+use crate::lock::Mutex;
 use crate::state::record::Status;
 use crate::state::State;
 
@@ -62,7 +61,7 @@ impl Hours {
 
     /// The last hours, oldest first; hours without anything are there too.
     pub fn until(&self, now: Timestamp) -> Vec<Hour> {
-        let ring = self.lock();
+        let ring = self.0.lock();
         let last = hour_of(now);
         (last.saturating_sub(HOURS as u64 - 1)..=last)
             .map(|hour| {
@@ -78,7 +77,7 @@ impl Hours {
 
     fn count(&self, at: Timestamp, add: impl FnOnce(&mut Hour)) {
         let hour = hour_of(at);
-        let slot = &mut self.lock()[place(hour)];
+        let slot = &mut self.0.lock()[place(hour)];
         // A clock that was set back does not wipe out what is newer.
         if slot.hour < hour {
             *slot = Hour { hour, ..Hour::default() };
@@ -86,10 +85,6 @@ impl Hours {
         if slot.hour == hour {
             add(slot);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, [Hour; HOURS]> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

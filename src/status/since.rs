@@ -1,10 +1,9 @@
 //! Since when something is so that is only ever seen by looking: that the service is not ready, that nothing is tried.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use super::LookFailed;
 use crate::clock::Timestamp;
 use crate::hosts::http::Trouble;
+use crate::lock::Mutex;
 use crate::work::engine::Engine;
 
 /// What was seen when it was looked last. A look a second keeps it true.
@@ -22,20 +21,16 @@ struct Seen {
 }
 
 impl Conditions {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Since when the service is not ready, which it is at this moment or not.
     pub(super) fn not_ready_since(&self, now: Timestamp, is_ready: bool) -> Option<Timestamp> {
-        let mut seen = self.lock();
+        let mut seen = self.0.lock();
         seen.not_ready = (!is_ready).then(|| seen.not_ready.unwrap_or(now));
         seen.not_ready
     }
 
     /// Since when nothing is tried for this reason.
     pub(super) fn paused_since(&self, now: Timestamp, why: &str) -> Timestamp {
-        let mut seen = self.lock();
+        let mut seen = self.0.lock();
         let known = seen.paused.take().filter(|(known, _)| known == why);
         let (why, since) = known.unwrap_or_else(|| (why.into(), now));
         seen.paused = Some((why, since));
@@ -43,7 +38,7 @@ impl Conditions {
     }
 
     fn not_paused(&self) {
-        self.lock().paused = None;
+        self.0.lock().paused = None;
     }
 }
 
@@ -59,12 +54,12 @@ impl Engine {
 
     /// Both sides, or Sentry's people, are being looked at without an event.
     pub fn note_look(&self) {
-        self.conditions.lock().looked = Some(Timestamp::now());
+        self.conditions.0.lock().looked = Some(Timestamp::now());
     }
 
     /// What such a look has come to.
     pub fn note_looked(&self, looked: &Result<(), Trouble>) {
-        let mut seen = self.conditions.lock();
+        let mut seen = self.conditions.0.lock();
         seen.look_failed = looked.as_ref().err().map(|trouble| {
             let since =
                 seen.look_failed.take().map_or_else(|| Timestamp::now().to_string(), |known| known.since);
@@ -74,12 +69,12 @@ impl Engine {
 
     /// Since when such a look fails, and why.
     pub(super) fn look_failed(&self) -> Option<LookFailed> {
-        self.conditions.lock().look_failed.clone()
+        self.conditions.0.lock().look_failed.clone()
     }
 
     /// When that is done next, if ever.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        let last = self.conditions.lock().looked.unwrap_or(self.started);
+        let last = self.conditions.0.lock().looked.unwrap_or(self.started);
         Some(last.after(self.settings().interval?))
     }
 }

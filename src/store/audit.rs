@@ -10,13 +10,14 @@ pub mod read;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::hosts::http::Exchange;
+use crate::lock::{Mutex, MutexGuard};
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::store::actor::Actor;
@@ -141,7 +142,7 @@ impl Audit {
     }
 
     fn lost(&self) -> MutexGuard<'_, Lost> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lost.lock()
     }
 
     /// Writes a line and syncs it: for what could not be brought back without it.
@@ -157,7 +158,7 @@ impl Audit {
     }
 
     fn try_append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let now = Timestamp::now();
         // The same value, in letters that steer no terminal, whoever looks at the file.
         let mut line = crate::text::json(&serde_json::to_string(entry)?).into_bytes();

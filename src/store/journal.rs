@@ -17,13 +17,14 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 pub use super::disk::free_bytes;
 use super::disk::{self, Disk, Segment};
 use super::frame;
 use crate::clock::Timestamp;
 use crate::error::{Context, Error, Result};
+use crate::lock::{Condvar, Mutex, MutexGuard};
 use crate::state::holds::Hold;
 use crate::state::ids::Seq;
 use crate::state::record::Record;
@@ -122,13 +123,13 @@ impl Journal {
 
     /// Looks at the state. Short: everybody else waits meanwhile.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        look(&self.lock().state)
+        look(&self.inner.lock().state)
     }
 
     /// Decides and appends in one step, so that nobody comes between the look and the record; returns when the
     /// records are on disk. A delivery whose record could not be synced is forgotten again.
     pub fn decide<R>(&self, choose: impl FnOnce(&State) -> Entry<R>) -> Result<R, NotKept> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let (records, value) = match choose(&inner.state) {
             Entry::Keep(records, value) => (records, value),
             Entry::Await(value) => {
@@ -144,7 +145,7 @@ impl Journal {
         }
         let upto = inner.appended;
         self.until_durable(inner, upto).inspect_err(|_| {
-            let mut inner = self.lock();
+            let mut inner = self.inner.lock();
             received.into_iter().for_each(|seq| inner.state.forget_delivery(seq));
         })?;
         Ok(value)
@@ -158,7 +159,7 @@ impl Journal {
     /// Appends a record that need not survive a crash: it is written with the next flush, at the latest after a
     /// second, or with the snapshot that ends a trouble.
     pub fn note(&self, record: Record) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if let Err(NotKept(why)) = inner.append(record) {
             log::error!("journal: a record could not be written: {why}");
         }
@@ -167,24 +168,24 @@ impl Journal {
     /// Returns when every match of a person that was noted is on disk. Before somebody is put into a team: whoever leaves
     /// the organisation afterwards can be matched by nothing but that.
     pub fn keep_matches(&self) -> Result<(), NotKept> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let upto = inner.matched;
         self.until_durable(inner, upto)
     }
 
     /// The holds that are over since the last time.
     pub fn take_ended(&self) -> Vec<Hold> {
-        std::mem::take(&mut self.lock().ended)
+        std::mem::take(&mut self.inner.lock().ended)
     }
 
     /// Why deliveries can not be taken just now.
     pub fn trouble(&self) -> Option<Arc<str>> {
-        self.lock().trouble.check(true).err().map(|NotKept(why)| why)
+        self.inner.lock().trouble.check(true).err().map(|NotKept(why)| why)
     }
 
     /// Whether nothing at all can be written just now, so that no work can be done either.
     pub fn is_broken(&self) -> bool {
-        self.lock().trouble.broken.is_some()
+        self.inner.lock().trouble.broken.is_some()
     }
 
     /// Bytes of the journal's files, and bytes that are free where they lie.
@@ -194,7 +195,7 @@ impl Journal {
 
     /// Writes what is pending; nothing is appended from then on.
     pub fn close(&self) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.trouble.closed = true;
         let upto = inner.appended;
         if let Err(NotKept(why)) = self.until_durable(inner, upto) {
@@ -204,9 +205,6 @@ impl Journal {
 
     // A thread that panicked while it held the lock has left no half-applied record: `apply` is total and the
     // flags are set back outside of it.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 
     /// Where those wait whose record goes with that flush.
     fn wake_of(&self, flush: u64) -> &Condvar {
@@ -219,7 +217,7 @@ impl Journal {
     }
 
     fn wait<'a>(&self, inner: MutexGuard<'a, Inner>, flush: u64) -> MutexGuard<'a, Inner> {
-        self.wake_of(flush).wait(inner).unwrap_or_else(PoisonError::into_inner)
+        self.wake_of(flush).wait(inner)
     }
 
     /// For everybody to look again.
@@ -249,7 +247,7 @@ impl Journal {
         let flush = inner.begun;
         drop(inner);
         let written = batch.write();
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.end_flush(batch, &written);
         let broken = inner.trouble.broken.clone();
         drop(inner);

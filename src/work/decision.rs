@@ -1,8 +1,8 @@
 //! What a person has decided: about a hold, whose changes get a fresh look, or about a delivery that had failed.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::lock::Mutex;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
 use crate::state::event::{Change, Person};
 use crate::state::holds::{HeldChange, Hold};
@@ -15,18 +15,14 @@ use crate::work::engine::Engine;
 pub struct Replays(Mutex<BTreeSet<Seq>>);
 
 impl Replays {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<Seq>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// One more.
     pub fn note(&self, seq: Seq) {
-        self.lock().insert(seq);
+        self.0.lock().insert(seq);
     }
 
     /// Whether a person wanted it; it is dealt with now.
     pub fn take(&self, seq: Seq) -> bool {
-        self.lock().remove(&seq)
+        self.0.lock().remove(&seq)
     }
 }
 

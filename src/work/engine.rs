@@ -7,7 +7,7 @@ mod denied;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::cli::paste::Invocation;
@@ -24,6 +24,7 @@ use crate::hosts::sentry::Sentry;
 use crate::identity::matcher::Who;
 use crate::intake::counts::Counts;
 use crate::intake::missed::Recovered;
+use crate::lock::{Mutex, RwLock};
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::queue::lanes::Lanes;
 use crate::queue::replica_lag::{Heard, LAG};
@@ -184,12 +185,12 @@ impl Engine {
     /// The configuration without its secrets. It changes with a reload: whoever needs it to be one and the same for a
     /// while keeps what this returns.
     pub fn settings(&self) -> Arc<Settings> {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.settings.read().clone()
     }
 
     /// Puts other settings in the place of those in use.
     pub fn set_settings(&self, settings: Settings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *self.settings.write() = Arc::new(settings);
     }
 
     /// There is another GitHub token: nothing is worked on until it is known what it may do.
@@ -200,12 +201,12 @@ impl Engine {
 
     /// What the doctor has to know of this process.
     pub fn surroundings(&self) -> Arc<Surroundings> {
-        self.surroundings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.surroundings.read().clone()
     }
 
     /// Puts what the doctor has to know in the place of what it knew.
     pub fn set_surroundings(&self, surroundings: Surroundings) {
-        *self.surroundings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(surroundings);
+        *self.surroundings.write() = Arc::new(surroundings);
     }
 
     /// The pinned organisation and the mode, once both are known.
@@ -242,13 +243,13 @@ impl Engine {
 
     /// A delivery is to be worked on: a reading that began before it, or just after, may not know what it says.
     pub fn hear_of(&self, event: &Event, seq: Seq) {
-        lock(&self.heard).hear(event, seq, Instant::now());
+        self.heard.lock().hear(event, seq, Instant::now());
     }
 
     /// The latest delivery whose word every replica of GitHub knows by now.
     pub fn settled_seq(&self) -> Seq {
         let (latest, now) = (self.now_seq(), Instant::now());
-        let heard = lock(&self.heard).first_unsettled(now);
+        let heard = self.heard.lock().first_unsettled(now);
         // What a process of before has heard just before its end stands in the journal.
         let before = (now.duration_since(self.began) < LAG).then(|| {
             let since = Timestamp::now().before(LAG);
@@ -260,17 +261,17 @@ impl Engine {
 
     /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.
     pub fn forget_heard(&self, seq: Seq) {
-        lock(&self.heard).forget(seq);
+        self.heard.lock().forget(seq);
     }
 
     /// A comparison contradicts what a delivery said just before it: another one decides, a little later.
     pub fn look_again(&self) {
-        lock(&self.heard).look_again(Instant::now());
+        self.heard.lock().look_again(Instant::now());
     }
 
     /// Whether that other one is due.
     pub fn take_second_look(&self) -> bool {
-        lock(&self.heard).take_second_look(Instant::now())
+        self.heard.lock().take_second_look(Instant::now())
     }
 
     /// Whether the token may not read the list of deliveries.
@@ -289,12 +290,12 @@ impl Engine {
 
     /// What a look for missed deliveries has found.
     pub fn learn_recovered(&self, found: Recovered, at: Timestamp) {
-        *lock(&self.recovered) = Some((found, at));
+        *self.recovered.lock() = Some((found, at));
     }
 
     /// The last look for missed deliveries.
     pub fn recovered(&self) -> Option<(Recovered, Timestamp)> {
-        *lock(&self.recovered)
+        *self.recovered.lock()
     }
 
     /// A full comparison is due now.
@@ -320,12 +321,12 @@ impl Engine {
     /// A mistake in the configuration that shows only once GitHub was asked: nothing is worked on until a restart.
     pub fn set_fault(&self, fault: String) {
         log::error!("{fault}");
-        *lock(&self.fault) = Some(fault);
+        *self.fault.lock() = Some(fault);
     }
 
     /// A mistake that may be mended on the other side: told once, and until an organisation is found.
     pub fn tell_once(&self, what: &str) {
-        let mut told = lock(&self.told);
+        let mut told = self.told.lock();
         if told.as_deref() != Some(what) {
             log::error!("{what}");
             *told = Some(what.into());
@@ -334,12 +335,12 @@ impl Engine {
 
     /// What was told last in this way.
     pub fn told(&self) -> Option<String> {
-        lock(&self.told).clone()
+        self.told.lock().clone()
     }
 
     /// That mistake, if there is one.
     pub fn fault(&self) -> Option<String> {
-        lock(&self.fault).clone()
+        self.fault.lock().clone()
     }
 
     /// How long nothing can be worked on, and why.
@@ -445,14 +446,14 @@ impl Engine {
 
     /// A team's direct members are all that REST tells only if it has no child teams; `None` if that is not known.
     pub fn has_children(&self, team: GithubTeamId) -> Option<bool> {
-        let tree = lock(&self.tree);
+        let tree = self.tree.lock();
         let found = tree.as_ref()?.values().any(|leaf| leaf.parent == Some(team));
         (found || !self.tree_has_gaps.load(Ordering::Relaxed)).then_some(found)
     }
 
     /// The known child teams.
     pub fn children(&self, team: GithubTeamId) -> Vec<GithubTeamId> {
-        let tree = lock(&self.tree);
+        let tree = self.tree.lock();
         let leaves = tree.iter().flatten().filter(|(_, leaf)| leaf.parent == Some(team));
         let mut children: Vec<_> = leaves.map(|(child, _)| *child).collect();
         children.sort();
@@ -461,7 +462,7 @@ impl Engine {
 
     /// The known teams above a team, the nearest first.
     pub fn above(&self, team: GithubTeamId) -> Vec<GithubTeamId> {
-        let tree = lock(&self.tree);
+        let tree = self.tree.lock();
         let parent = |team: &GithubTeamId| tree.as_ref()?.get(team)?.parent;
         // GitHub knows no circles; what was learned from events at different times may have one.
         let mut above = Vec::new();
@@ -475,13 +476,13 @@ impl Engine {
 
     /// A team's node id, if it was seen.
     pub fn node_id(&self, team: GithubTeamId) -> Option<String> {
-        let tree = lock(&self.tree);
+        let tree = self.tree.lock();
         tree.as_ref()?.get(&team).map(|leaf| leaf.node_id.clone()).filter(|id| !id.is_empty())
     }
 
     /// Replaces what is known of the tree of teams, unless these are not all of them.
     pub fn learn_teams<'a>(&self, teams: impl Iterator<Item = &'a TeamFacts>, are_all: bool) {
-        let mut tree = lock(&self.tree);
+        let mut tree = self.tree.lock();
         let known = tree.take().filter(|_| !are_all).into_iter().flatten();
         *tree = Some(known.chain(teams.map(|facts| (facts.id, Leaf::of(facts)))).collect());
         self.tree_has_gaps.store(!are_all, Ordering::Relaxed);
@@ -489,7 +490,7 @@ impl Engine {
 
     /// Learns where one team stands.
     pub fn learn_team(&self, facts: &TeamFacts) {
-        let before = lock(&self.tree).as_mut().map(|tree| tree.insert(facts.id, Leaf::of(facts)));
+        let before = self.tree.lock().as_mut().map(|tree| tree.insert(facts.id, Leaf::of(facts)));
         if let Some(before) = before {
             self.look_at_parents(before.and_then(|leaf| leaf.parent), facts.parent);
         }
@@ -497,7 +498,7 @@ impl Engine {
 
     /// Learns a parent from an event, which tells no node id.
     pub fn learn_parent(&self, team: GithubTeamId, parent: GithubTeamId) {
-        let before = lock(&self.tree).as_mut().map(|tree| {
+        let before = self.tree.lock().as_mut().map(|tree| {
             let leaf = tree.entry(team).or_insert_with(|| Leaf { parent: None, node_id: String::new() });
             leaf.parent.replace(parent)
         });
@@ -508,7 +509,7 @@ impl Engine {
 
     /// A team is deleted.
     pub fn forget_team(&self, team: GithubTeamId) {
-        let leaf = lock(&self.tree).as_mut().and_then(|tree| tree.remove(&team));
+        let leaf = self.tree.lock().as_mut().and_then(|tree| tree.remove(&team));
         self.look_at_parents(leaf.and_then(|leaf| leaf.parent), None);
     }
 
@@ -549,8 +550,4 @@ fn later_or_never(trouble: Trouble) -> Outcome {
         TroubleKind::Unknown | TroubleKind::Denied => Outcome::Later(trouble.to_string(), None),
         TroubleKind::Never => Outcome::Failed(trouble.to_string()),
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use crate::state::event::Person;
 use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::state::record::{Fate, Mode, Record};
 use crate::state::Org;
-use crate::work::engine::{lock, Engine};
+use crate::work::engine::Engine;
 
 /// Makes the next call.
 pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mode) -> Outcome {
@@ -106,7 +106,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
             }
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
             let shown = shown.as_ref().filter(|shown| {
-                let heard = lock(&job.engine.heard).of_team(job.team);
+                let heard = job.engine.heard.lock().of_team(job.team);
                 Shown::is_fresh(shown.at.elapsed(), heard.is_some_and(|at| at > part.seq))
             });
             let team = shown.map(|shown| shown.team.clone());
@@ -139,13 +139,13 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
 fn is_overtaken(job: &TeamJob, part: &Part, user: GithubUserId, present: bool) -> bool {
     let word = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
     let word = word.filter(|(word, _)| *word != present).map(|(_, at)| at);
-    let heard = lock(&job.engine.heard).of_person(user);
+    let heard = job.engine.heard.lock().of_person(user);
     is_newer(job, part, word) || is_newer(job, part, heard)
 }
 
 /// Whether any delivery was about the team since the comparison began, or just before.
 fn is_spoken_of(job: &TeamJob, part: &Part) -> bool {
-    let heard = lock(&job.engine.heard).of_team(job.team);
+    let heard = job.engine.heard.lock().of_team(job.team);
     is_newer(job, part, heard)
 }
 

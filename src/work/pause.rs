@@ -4,9 +4,9 @@
 //! nobody gets during a pause; calls that have one when it begins are waited for. Deliveries are still kept, and both
 //! sides are still read and compared.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::lock::{Condvar, Mutex};
 use crate::queue::job::Outcome;
 use crate::state::Pause;
 use crate::work::engine::Engine;
@@ -26,25 +26,22 @@ pub struct Writes {
 pub struct Permit<'a>(&'a Writes);
 
 impl Writes {
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn begin(&self) -> Permit<'_> {
-        *self.lock() += 1;
+        *self.under_way.lock() += 1;
         Permit(self)
     }
 
     /// Waits until no write is under way, but not longer than `patience`; whether that is so.
     pub fn wait_for_none(&self, patience: Duration) -> bool {
-        let waited = self.ended.wait_timeout_while(self.lock(), patience, |under_way| *under_way > 0);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 == 0
+        let waited =
+            self.ended.wait_timeout_while(self.under_way.lock(), patience, |under_way| *under_way > 0);
+        *waited == 0
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        *self.0.lock() -= 1;
+        *self.0.under_way.lock() -= 1;
         self.0.ended.notify_all();
     }
 }

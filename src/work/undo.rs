@@ -1,7 +1,6 @@
 //! Brings back a Sentry team that the mirror deleted: the team, its people, its projects. Every step may be repeated, so
 //! that a second call goes on where a crash or an outage has ended the first.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::bind;
@@ -10,6 +9,7 @@ use crate::config::Trust;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::{Added, Member, Team};
 use crate::identity::directory::{Directory, Found};
+use crate::lock::{Condvar, Mutex};
 use crate::queue::job::{Hint, Outcome};
 use crate::state::address::Address;
 use crate::state::ids::{GithubTeamId, MemberId, SentryTeamId};
@@ -72,24 +72,19 @@ impl Undo {
         Self { deletion, told: Mutex::default(), wake: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn step(&self) {
-        self.lock().n_steps += 1;
+        self.told.lock().n_steps += 1;
     }
 
     fn end(&self, ended: Result<Report, String>) {
-        self.lock().ended = Some(ended);
+        self.told.lock().ended = Some(ended);
         self.wake.notify_all();
     }
 
     /// Waits for the end, at the most this long; how it stands then.
     pub fn wait(&self, patience: Duration) -> Told {
-        let told = self.lock();
-        let waited = self.wake.wait_timeout_while(told, patience, |told| told.ended.is_none());
-        waited.map_or_else(|poison| poison.into_inner().0.clone(), |(told, _)| told.clone())
+        let told = self.told.lock();
+        self.wake.wait_timeout_while(told, patience, |told| told.ended.is_none()).clone()
     }
 }
 
@@ -108,7 +103,7 @@ pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &
         }
         Err(outcome) => {
             if let Outcome::Later(why, _) | Outcome::Waiting(why) = &outcome {
-                undo.lock().put_off = Some(why.clone());
+                undo.told.lock().put_off = Some(why.clone());
             }
             outcome
         }

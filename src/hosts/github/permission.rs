@@ -2,9 +2,8 @@
 //!
 //! It must never hold the token itself, nor choose a mode: that takes GitHub's own word, see [`Permission`].
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use crate::hosts::http::Trouble;
+use crate::lock::Mutex;
 
 /// What a token may do in an organisation, as far as GitHub says so.
 #[derive(Clone, Debug)]
@@ -39,28 +38,24 @@ impl TokenInUse {
         Self(Mutex::new(Known { fingerprint, is_new: false, untold: None }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Names the token without telling it.
     pub fn fingerprint(&self) -> String {
-        self.lock().fingerprint.clone()
+        self.0.lock().fingerprint.clone()
     }
 
     /// Another token is in use from now on.
     pub fn replace(&self, fingerprint: String) {
-        *self.lock() = Known { fingerprint, is_new: true, untold: None };
+        *self.0.lock() = Known { fingerprint, is_new: true, untold: None };
     }
 
     /// Whether it is yet to be found out what a token may do that took another one's place.
     pub fn is_new(&self) -> bool {
-        self.lock().is_new
+        self.0.lock().is_new
     }
 
     /// What the token of this fingerprint may do is known.
     pub fn know(&self, fingerprint: &str) {
-        let mut known = self.lock();
+        let mut known = self.0.lock();
         if known.fingerprint == fingerprint {
             known.is_new = false;
         }
@@ -68,17 +63,17 @@ impl TokenInUse {
 
     /// Keeps in mind what was answered in place of what the token may do; nothing, once that is known.
     pub fn learn_untold(&self, why: Option<&Trouble>) {
-        self.lock().untold = why.map(ToString::to_string);
+        self.0.lock().untold = why.map(ToString::to_string);
     }
 
     /// Whether GitHub was asked what the token may do, and has not said.
     pub fn is_untold(&self) -> bool {
-        self.lock().untold.is_some()
+        self.0.lock().untold.is_some()
     }
 
     /// That it is not known what the token may do, and what was answered instead.
     pub fn why_no_mode(&self) -> String {
-        match self.lock().untold.as_deref() {
+        match self.0.lock().untold.as_deref() {
             Some(why) => format!(
                 "what GH_TOKEN may do is not known yet, deliveries are kept: {why}; `check` looks at the token"
             ),

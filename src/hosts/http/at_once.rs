@@ -4,7 +4,7 @@
 //! among all integrations of an organisation: 25 at sentry.io. So a few are enough, whatever `SYNC_WORKERS` says, and
 //! fewer where Sentry announces that few are left.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::lock::{Condvar, Mutex};
 
 /// The most calls at the same time.
 pub const MOST: usize = 8;
@@ -34,15 +34,11 @@ impl Default for AtOnce {
 }
 
 impl AtOnce {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for a place; `None` if the process stops.
     pub fn take(&self) -> Option<Place<'_>> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let is_full = |inner: &mut Inner| !inner.stopped && inner.under_way >= inner.most;
-        let mut inner = self.free.wait_while(inner, is_full).unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.free.wait_while(inner, is_full);
         if inner.stopped {
             return None;
         }
@@ -54,20 +50,20 @@ impl AtOnce {
     /// that there are more again.
     pub fn learn(&self, remaining: Option<usize>) {
         let Some(remaining) = remaining else { return };
-        self.lock().most = remaining.clamp(1, MOST);
+        self.inner.lock().most = remaining.clamp(1, MOST);
         self.free.notify_all();
     }
 
     /// Nobody waits any more.
     pub fn stop(&self) {
-        self.lock().stopped = true;
+        self.inner.lock().stopped = true;
         self.free.notify_all();
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.lock().under_way -= 1;
+        self.0.inner.lock().under_way -= 1;
         self.0.free.notify_one();
     }
 }
@@ -102,9 +98,9 @@ mod tests {
         at_once.learn(Some(0));
         assert_eq!(most_inside(&at_once), 1, "one always asks");
         at_once.learn(None);
-        assert_eq!(at_once.lock().most, 1, "who says nothing changes nothing");
+        assert_eq!(at_once.inner.lock().most, 1, "who says nothing changes nothing");
         at_once.learn(Some(999));
-        assert_eq!(at_once.lock().most, MOST);
+        assert_eq!(at_once.inner.lock().most, MOST);
     }
 
     #[test]

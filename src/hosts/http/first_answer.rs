@@ -3,10 +3,9 @@
 //! A wrong base address is answered too: by a page, by a login wall, by another program. Until the API itself has said
 //! something, nobody knows that the address is right. One such answer is enough: what fails later is an outage.
 
-use std::sync::{Mutex, PoisonError};
-
 use super::Reply;
 use crate::hosts::http::verdict::{is_of_the_api, Asked, Verdict};
+use crate::lock::Mutex;
 
 /// What the first calls were answered.
 #[derive(Debug, Default)]
@@ -42,7 +41,7 @@ impl Heard {
 impl FirstAnswer {
     /// A call has come back.
     pub fn learn(&self, heard: Heard) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if *known != Heard::TheApi {
             *known = heard;
         }
@@ -50,7 +49,7 @@ impl FirstAnswer {
 
     /// What is known.
     pub fn heard(&self) -> Heard {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 

@@ -23,7 +23,7 @@ pub mod window;
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq::http;
@@ -33,6 +33,7 @@ use ureq::Agent;
 use crate::clock::Timestamp;
 use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
+use crate::lock::{Condvar, Mutex, RwLock};
 use crate::store::failpoint;
 use answer::{Answer, Headers};
 use at_once::AtOnce;
@@ -218,7 +219,7 @@ impl Upstream {
     }
 
     fn authorization(&self) -> Secret {
-        self.authorization.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.authorization.read().clone()
     }
 
     /// Asks, waiting for the host's pace. Rate limits that name a short wait are waited for and asked again: they
@@ -227,7 +228,7 @@ impl Upstream {
         let (mut tries, mut line) = (0, Line::Any);
         loop {
             let Some(place) = self.at_once.take() else { return self.not_asked(request, Duration::ZERO) };
-            let wait = self.pace().turn(request.method, Instant::now());
+            let wait = self.pace.lock().turn(request.method, Instant::now());
             // Nobody keeps a place who only waits.
             let place = Some(place).filter(|_| wait.is_zero());
             if wait > PATIENCE || (!wait.is_zero() && !self.sleep(wait)) {
@@ -243,7 +244,7 @@ impl Upstream {
             // Whoever keeps connections closes them at some time, which may be this very moment: no sign of an outage.
             let was_kept = line == Line::Any && self.keeps.load(Ordering::Relaxed);
             if was_closed && was_kept && request.method == Method::Get {
-                self.pace().came_back(request.method, None, None, Instant::now());
+                self.pace.lock().came_back(request.method, None, None, Instant::now());
                 line = Line::Fresh;
                 continue;
             }
@@ -264,12 +265,12 @@ impl Upstream {
 
     /// How long nothing can be asked of this host.
     pub fn paused_for(&self) -> Option<Duration> {
-        self.pace().paused_for(Instant::now())
+        self.pace.lock().paused_for(Instant::now())
     }
 
     /// How the host is feeling.
     pub fn health(&self) -> Health {
-        self.pace().health()
+        self.pace.lock().health()
     }
 
     /// Whether it has answered as the API that it is taken for, since the start.
@@ -289,28 +290,24 @@ impl Upstream {
 
     /// What it was asked and how it answered, since start.
     pub fn tally(&self) -> Tally {
-        *self.lock_tally()
-    }
-
-    fn lock_tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.tally.lock()
     }
 
     /// When the token expires, as the host last said.
     pub fn token_expires(&self) -> Option<String> {
-        self.token_expires.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.token_expires.lock().clone()
     }
 
     /// Treats the token as refused: a call told so in a way that one answer alone does not show.
     pub fn refuse(&self, why: &str) {
-        if self.pace().refused(why, Instant::now()) {
+        if self.pace.lock().refused(why, Instant::now()) {
             log::error!("{}: {why}", self.name);
         }
     }
 
     /// The same for what changes more seldom than a token, and is tried again after this time.
     pub fn refuse_for(&self, why: &str, pause: Duration) {
-        if self.pace().refused_for(why, pause, Instant::now()) {
+        if self.pace.lock().refused_for(why, pause, Instant::now()) {
             log::error!("{}: {why}", self.name);
         }
     }
@@ -324,23 +321,23 @@ impl Upstream {
     /// forgotten then.
     pub fn set_token(&self, token: &Secret) -> bool {
         let fresh = bearer(token);
-        let mut authorization = self.authorization.write().unwrap_or_else(PoisonError::into_inner);
+        let mut authorization = self.authorization.write();
         if *authorization == fresh {
             return false;
         }
         *authorization = fresh;
         self.replaced.fetch_add(1, Ordering::Release);
         drop(authorization);
-        *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.pace().forget_token();
-        self.lock_tally().forget_budgets();
+        *self.token_expires.lock() = None;
+        self.pace.lock().forget_token();
+        self.tally.lock().forget_budgets();
         true
     }
 
     /// Wakes everybody who waits for the pace; no call is made from then on.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
-        drop(self.pace());
+        drop(self.pace.lock());
         self.stopping.notify_all();
         self.at_once.stop();
     }
@@ -350,14 +347,10 @@ impl Upstream {
         self.agent.clone().shutdown();
     }
 
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Sleeps; `false` if the process stops meanwhile.
     fn sleep(&self, wait: Duration) -> bool {
         let stopped = || self.stopped.load(Ordering::Relaxed);
-        let _ = self.stopping.wait_timeout_while(self.pace(), wait, |_| !stopped());
+        drop(self.stopping.wait_timeout_while(self.pace.lock(), wait, |_| !stopped()));
         !stopped()
     }
 
@@ -375,7 +368,7 @@ impl Upstream {
 
     /// One call, and whether the other side closed the connection before its answer was whole.
     fn call(&self, asked: Asked, request: &Request, line: Line) -> (Reply, bool) {
-        self.lock_tally().ask(asked);
+        self.tally.lock().ask(asked);
         let began = Instant::now();
         failpoint::pass("before a call");
         let mut was_closed = false;
@@ -439,14 +432,14 @@ impl Upstream {
         let headers = &reply.answer.headers;
         let told = told_of_the_token(&reply.verdict, headers);
         self.first.learn(Heard::of(asked, reply));
-        self.lock_tally().learn(asked, &reply.verdict, told);
+        self.tally.lock().learn(asked, &reply.verdict, told);
         if let Some(expires) = &headers.token_expires {
-            *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires.clone());
+            *self.token_expires.lock() = Some(expires.clone());
         }
         if let Some(said) = self.retired.learn(request, headers) {
             log::warn!("{}: {said}: look for a newer version of sentry-team-sync", self.name);
         }
-        let (method, mut pace) = (request.method, self.pace());
+        let (method, mut pace) = (request.method, self.pace.lock());
         pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
         let is_used_up = headers.remaining == Some(0) && headers.told().is_none();
         if is_used_up && headers.retry_after.is_none() {

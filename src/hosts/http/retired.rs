@@ -3,10 +3,10 @@
 //! Sentry announces that in two headers, long before the call is answered with 410 for hours, and then for good.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use super::answer::Headers;
 use super::Request;
+use crate::lock::Mutex;
 use crate::text::Quoted;
 
 /// So many are kept; there are hardly more kinds of calls.
@@ -27,7 +27,7 @@ impl RetiredCalls {
             return None;
         }
         let told = (request.method.name(), since, instead);
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.0.lock();
         if calls.contains_key(&told) || calls.len() >= MOST {
             return None;
         }
@@ -38,7 +38,7 @@ impl RetiredCalls {
 
     /// All of them, a sentence each.
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.lock().values().cloned().collect()
     }
 }
 

@@ -6,12 +6,13 @@
 //! too.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::{broken, wire, Sentry, Team};
 use crate::clock::Timestamp;
 use crate::hosts::http::{Exchange, Trouble, TroubleKind};
+use crate::lock::Mutex;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 use crate::state::record::Binding;
 use crate::state::slug;
@@ -74,24 +75,20 @@ struct Known {
 }
 
 impl Ids {
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What was known before this process, and who keeps what it finds out.
     pub fn remember(&self, taken: Option<(bool, Timestamp)>, moved: bool, keep: Keep) {
-        *self.lock() = Known { taken, moved };
+        *self.known.lock() = Known { taken, moved };
         let _ = self.keep.set(keep);
     }
 
     /// Whether ids are known to be taken.
     pub fn are_taken(&self) -> bool {
-        self.lock().taken.is_some_and(|(taken, _)| taken)
+        self.known.lock().taken.is_some_and(|(taken, _)| taken)
     }
 
     /// Whether the host is to be asked.
     pub fn are_unknown(&self, now: Timestamp) -> bool {
-        match self.lock().taken {
+        match self.known.lock().taken {
             Some((true, _)) => false,
             Some((false, at)) => now.since(at) >= ASK_AGAIN,
             None => true,
@@ -100,12 +97,12 @@ impl Ids {
 
     /// Whether the teams were bound on another host, and nobody has seen yet that they are the same here.
     pub fn are_of_another_host(&self) -> bool {
-        self.lock().moved
+        self.known.lock().moved
     }
 
     /// An answer has told.
     pub fn learn(&self, taken: bool) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         let before = known.taken.replace((taken, Timestamp::now())).map(|(taken, _)| taken);
         let moved = std::mem::take(&mut known.moved);
         drop(known);
@@ -122,18 +119,14 @@ impl Ids {
 
     /// The same by the way, of a host that has not changed: only what is news.
     fn learn_news(&self, taken: bool) {
-        let known = *self.lock();
+        let known = *self.known.lock();
         if !known.moved && known.taken.is_none_or(|(before, _)| before != taken) {
             self.learn(taken);
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, HashMap<SentryTeamId, Instant>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn saw_alive(&self, id: SentryTeamId) {
-        let mut seen = self.seen();
+        let mut seen = self.seen.lock();
         if seen.len() >= MOST_SEEN {
             seen.retain(|_, at| at.elapsed() < ALIVE_FOR);
         }
@@ -141,7 +134,7 @@ impl Ids {
     }
 
     fn was_seen_alive(&self, id: SentryTeamId) -> bool {
-        self.seen().get(&id).is_some_and(|at| at.elapsed() < ALIVE_FOR)
+        self.seen.lock().get(&id).is_some_and(|at| at.elapsed() < ALIVE_FOR)
     }
 }
 

@@ -4,7 +4,7 @@
 //! What was found is kept in the directory, in memory only. A search that fails is a failed read, never "nobody has it".
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::PoisonError;
+
 use std::time::{Duration, Instant};
 
 use super::rules;
@@ -19,7 +19,7 @@ use crate::state::address::{Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, MemberId};
 use crate::state::record::Mode;
-use crate::work::engine::{lock, Engine};
+use crate::work::engine::Engine;
 
 /// How many addresses of one person are asked for.
 pub(super) const MOST_ADDRESSES: usize = 5;
@@ -58,7 +58,7 @@ impl Engine {
         // A comparison is not to the second.
         let good_for = self.settings().interval.unwrap_or(WITHOUT_INTERVAL) / 2;
         let mut due = addresses;
-        let searches = lock(&self.who.searches);
+        let searches = self.who.searches.lock();
         due.retain(|address| searches.asked.get(&address.folded()).is_none_or(|at| at.elapsed() >= good_for));
         drop(searches);
         self.search(due, depth)
@@ -70,7 +70,7 @@ impl Engine {
             return Ok(Searched::default());
         }
         let known = self.who.with_directory(Directory::clone_searched);
-        let misses = lock(&self.who.searches).misses.clone();
+        let misses = self.who.searches.lock().misses.clone();
         let told = several_at_once(&batches, |batch| {
             search::ask_for(batch, &known, &misses, depth, |addresses| self.sentry.members_with(addresses))
         })?;
@@ -79,8 +79,8 @@ impl Engine {
 
     fn learn_told(&self, told: Vec<Told>) -> Searched {
         let (now, mut searched) = (Instant::now(), Searched::default());
-        let mut directory = self.who.directory.write().unwrap_or_else(PoisonError::into_inner);
-        let mut searches = lock(&self.who.searches);
+        let mut directory = self.who.directory.write();
+        let mut searches = self.who.searches.lock();
         let rows: Vec<_> = told.iter().flat_map(|told| &told.rows).cloned().collect();
         searched.any = !rows.is_empty();
         for (address, bearers) in told.iter().flat_map(|told| &told.bearers) {
@@ -126,7 +126,7 @@ impl Engine {
         let settings = self.settings();
         if self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
             let addresses = evidence.deciding(&settings.identity).into_iter().take(MOST_ADDRESSES).collect();
-            lock(&self.who.searches).of_person.insert(person.id, (Instant::now(), addresses));
+            self.who.searches.lock().of_person.insert(person.id, (Instant::now(), addresses));
         }
     }
 
@@ -135,7 +135,7 @@ impl Engine {
     pub fn search_for_wanted(&self) -> Result<BTreeSet<GithubUserId>, Trouble> {
         let wanted: BTreeSet<_> = self.state(|state| state.people.wanted().map(|(user, _)| user).collect());
         let known: BTreeMap<_, _> = {
-            let mut searches = lock(&self.who.searches);
+            let mut searches = self.who.searches.lock();
             // A worker may have noted somebody whom it has not yet noted as wanted.
             searches
                 .of_person

@@ -12,13 +12,15 @@ use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use head::{Head, Method, Refusal, HEAD_LIMIT, ITSELF, SMALLER};
 use relay::Reply;
 use socket::{Listener, Stream};
+
+use crate::lock::Mutex;
 
 /// A whole head comes within this time, the first byte included.
 const HEAD: Duration = Duration::from_secs(5);
@@ -207,7 +209,7 @@ impl Shared {
         let mut told = false;
         while !self.stop.load(Ordering::Relaxed) {
             let accepted = {
-                let _one = self.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+                let _one = self.accepting.lock();
                 if self.stop.load(Ordering::Relaxed) {
                     return;
                 }

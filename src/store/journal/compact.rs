@@ -42,7 +42,7 @@ impl Journal {
 
     /// Replaces the log by a snapshot now; its size in bytes. Appends go on in a new log meanwhile.
     pub fn compact(&self) -> io::Result<u64> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         while inner.flushing {
             let flush = inner.begun;
             inner = self.wait(inner, flush);
@@ -53,7 +53,7 @@ impl Journal {
         drop(inner);
         let written = batch.write();
         let begun = if written.is_ok() { Some(self.disk.create(next, &state)) } else { None };
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.end_flush(batch, &written);
         failpoint::pass("before a new log is taken into use");
         let switched = begun.map(|segment| segment.map(|segment| inner.switch_to(segment)));
@@ -77,7 +77,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn look(&mut self) {
-        let inner = self.journal.lock();
+        let inner = self.journal.inner.lock();
         let (broken, full) = (inner.trouble.broken.is_some(), inner.trouble.full.is_some());
         let long = inner.size > COMPACT_AT.max(2 * self.last_snapshot);
         if broken || inner.pending.is_empty() || inner.flushing {
@@ -109,7 +109,7 @@ impl<'a> Keeper<'a> {
 
     /// Brings the journal back after a failed write: a snapshot of all that is known, then a new log.
     pub(super) fn mend(&mut self) {
-        let mut inner = self.journal.lock();
+        let mut inner = self.journal.inner.lock();
         // What is in line is in the state, and so in the snapshot; what comes now goes into the new log.
         inner.pending.clear();
         let (state, next, upto) = (inner.state.clone(), inner.number + 1, inner.appended);
@@ -122,7 +122,7 @@ impl<'a> Keeper<'a> {
         match begun {
             Ok((segment, size)) => {
                 self.last_snapshot = size;
-                let mut inner = self.journal.lock();
+                let mut inner = self.journal.inner.lock();
                 inner.switch_to(segment);
                 inner.durable = upto;
                 inner.trouble.broken = None;
@@ -142,7 +142,7 @@ impl<'a> Keeper<'a> {
         if fs::remove_file(self.journal.disk.reserve()).is_ok() {
             log::warn!("journal: the disk is full; the reserve is given up so that a snapshot fits");
         }
-        self.journal.lock().trouble.full = Some(FULL.into());
+        self.journal.inner.lock().trouble.full = Some(FULL.into());
     }
 
     /// Takes the reserve, or takes it back. Without it, deliveries are refused.
@@ -152,7 +152,7 @@ impl<'a> Keeper<'a> {
             Ok(()) => None,
             Err(_) => Some(Arc::from(FULL)),
         };
-        let before = std::mem::replace(&mut self.journal.lock().trouble.full, full);
+        let before = std::mem::replace(&mut self.journal.inner.lock().trouble.full, full);
         match (held, before) {
             (Ok(()), Some(_)) => log::info!("journal: there is space again; deliveries are taken"),
             (Err(error), None) => log::error!("journal: {FULL}: {error}; deliveries are refused"),

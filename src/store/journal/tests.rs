@@ -294,7 +294,7 @@ fn a_failed_write_refuses_deliveries_and_a_snapshot_ends_it() {
     let (journal, _) = dir.open();
     receive(&journal, "a").unwrap();
     // A file that can not be written stands for a broken disk.
-    journal.lock().file = Arc::new(File::open("/dev/null").unwrap());
+    journal.inner.lock().file = Arc::new(File::open("/dev/null").unwrap());
     assert!(receive(&journal, "b").is_err());
     assert_eq!(queued(&journal), [1], "a refused delivery is not in the state");
     assert!(receive(&journal, "c").is_err() && journal.trouble().is_some());

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{later_or_never, lock, Engine, DENIED_PAUSE, REFUSED_PAUSE};
+use super::{later_or_never, Engine, DENIED_PAUSE, REFUSED_PAUSE};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::scopes::{self, lacking, Known, Needed};
 use crate::queue::job::Outcome;
@@ -62,11 +62,11 @@ impl Engine {
 
     /// The scopes belong to another token.
     pub fn forget_scopes(&self) {
-        *lock(&self.scopes) = scopes::Told::default();
+        *self.scopes.lock() = scopes::Told::default();
     }
 
     fn scopes(&self) -> Known {
-        let mut told = lock(&self.scopes);
+        let mut told = self.scopes.lock();
         if told.is_due(Instant::now()) {
             let answer = self.sentry.scopes();
             told.learn(answer, Instant::now());
