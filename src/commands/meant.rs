@@ -9,6 +9,7 @@ use crate::commands::explain::find;
 use crate::config::Settings;
 use crate::state::address::Address;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login};
+use crate::state::names;
 use crate::state::State;
 
 /// A team.
@@ -75,7 +76,7 @@ impl TeamName {
     /// The teams that the state knows by this name.
     pub fn in_state(&self, state: &State, settings: &Settings) -> BTreeSet<GithubTeamId> {
         match self {
-            TeamName::Id(team) => find::is_known(state, *team).then_some(*team).into_iter().collect(),
+            TeamName::Id(team) => names::is_known(state, *team).then_some(*team).into_iter().collect(),
             TeamName::Slug(slug, _) => find::by_slug(state, settings, slug),
         }
     }

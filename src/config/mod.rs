@@ -6,6 +6,7 @@
 
 mod fault;
 pub mod lists;
+pub mod live;
 pub mod secret;
 mod secrets;
 pub mod values;

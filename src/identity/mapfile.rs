@@ -14,8 +14,8 @@ use std::time::SystemTime;
 use super::mapgrammar::{self, parse};
 use super::usermap::UserMap;
 use crate::clock::Timestamp;
+use crate::config::live::GRACE;
 use crate::lock::Mutex;
-use crate::service::reload::GRACE;
 use crate::text::Safe;
 
 /// The copy of the map in use, in the state directory.

@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::hosts::github::Claims;
+use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::identity::usermap::UserMap;
 use crate::identity::Identity;
 use crate::lock::Mutex;
-use crate::reconcile::read::several_at_once;
 use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
 use crate::work::engine::Engine;

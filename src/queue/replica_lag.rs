@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::state::event::Event;
 use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
+use crate::state::LAG;
 
-/// How far a replica of GitHub may lag behind.
-pub const LAG: Duration = Duration::from_secs(15);
 /// Arrivals are told apart no finer than this, so that a flood of them costs nothing.
 const GRAIN: Duration = Duration::from_millis(100);
 

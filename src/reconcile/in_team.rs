@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use std::time::{Duration, Instant};
 
-use super::read::{several_at_once, Progress};
+use super::read::Progress;
+use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::scim::{Groups, Told, A_PAGE};
 use crate::hosts::sentry::{Member, Team};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::permit::Permit;
 use crate::hosts::sentry::Invited;
 use crate::identity::matcher;
 use crate::identity::{self, Evidence};
@@ -18,7 +19,6 @@ use crate::state::record::{Record, Source};
 use crate::state::State;
 use crate::store::audit::Entry;
 use crate::work::engine::Engine;
-use crate::work::pause::Permit;
 
 /// How long no invite is tried after one that Sentry refused as such.
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(3600);

@@ -3,27 +3,23 @@
 //! GitHub and Sentry are read at the same time; the members of Sentry's teams, which no listing tells, several at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use super::in_team::By;
 use crate::config::Settings;
 use crate::hosts::github::Wanted;
+use crate::hosts::http::several::{panicked, several_at_once};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
 use crate::identity::search::Depth;
 use crate::identity::Identity;
-use crate::lock::Mutex;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Sizes, Source};
 use crate::state::slug;
 use crate::state::State;
 use crate::work::engine::Engine;
-
-/// Reads of Sentry at once. Its own limits are kept by the client's pace.
-const AT_ONCE: usize = 8;
 
 /// Both sides, and who is who.
 pub struct Both {
@@ -168,44 +164,6 @@ pub fn wanted_slugs(settings: &Settings, github: &GithubSnapshot) -> BTreeSet<Se
     mirrored.map(|team| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix)).collect()
 }
 
-/// Asks for each of `items`, several at once; the first trouble ends it.
-pub fn several_at_once<I: Sync, T: Send>(
-    items: &[I],
-    ask: impl Fn(&I) -> Result<T, Trouble> + Sync,
-) -> Result<Vec<T>, Trouble> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(items.len()));
-    let trouble: Mutex<Option<Trouble>> = Mutex::new(None);
-    let lock = |results: &Mutex<Vec<(usize, T)>>, entry| {
-        results.lock().push(entry);
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(items.len()) {
-            scope.spawn(|| loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(n) else { return };
-                match ask(item) {
-                    Ok(value) => lock(&results, (n, value)),
-                    Err(error) => {
-                        trouble.lock().get_or_insert(error);
-                        next.store(items.len(), Ordering::Relaxed);
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    if let Some(trouble) = trouble.into_inner() {
-        return Err(trouble);
-    }
-    let mut results = results.into_inner();
-    if results.len() != items.len() {
-        return Err(panicked());
-    }
-    results.sort_unstable_by_key(|(n, _)| *n);
-    Ok(results.into_iter().map(|(_, value)| value).collect())
-}
-
 /// How much was read.
 fn shown(github: &GithubSnapshot) -> Sizes {
     // Hashed: a sorted set would first make a list of all memberships.
@@ -243,11 +201,7 @@ fn unseen(org: &Login) -> Trouble {
     trouble(TroubleKind::Unknown, format!("GitHub does not show the organisation `{org}`"))
 }
 
-fn panicked() -> Trouble {
-    trouble(TroubleKind::Unknown, "a reader met an internal error, see the log".into())
-}
-
 fn trouble(kind: TroubleKind, why: String) -> Trouble {
-    let exchange = crate::hosts::http::Exchange { call: "comparison".into(), answer: why.clone() };
+    let exchange = crate::state::exchange::Exchange { call: "comparison".into(), answer: why.clone() };
     Trouble::new(kind, why, exchange)
 }

@@ -6,9 +6,11 @@
 pub mod address;
 pub mod deliveries;
 pub mod event;
+pub mod exchange;
 pub mod holds;
 pub mod hours;
 pub mod ids;
+pub mod names;
 pub mod notes;
 pub mod outcomes;
 pub mod people;
@@ -20,6 +22,7 @@ pub mod teams;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::state::event::Event;
@@ -29,6 +32,9 @@ use holds::{Decision, HeldChange, Hold, Holds};
 use people::People;
 use record::{Delivery, Mode, Record, Rules, SentryPlace, Sizes, Status, FORMAT};
 use teams::{Gone, News, Teams};
+
+/// How far a replica of GitHub may lag behind.
+pub const LAG: Duration = Duration::from_secs(15);
 
 /// How many keys a snapshot's record holds: a record stays far below the journal's limit.
 const KEYS_PER_RECORD: usize = 1000;

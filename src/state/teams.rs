@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::queue::replica_lag::LAG;
 use crate::state::event::{Change, Event};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::{Binding, Delivery, Fate, Intent};
+use crate::state::LAG;
 
 /// The span of time that `SYNC_MAX_DELETIONS` speaks of.
 pub const DELETION_SPAN: Duration = Duration::from_secs(3600);

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::SHOWN;
 use crate::clock::Timestamp;
-use crate::commands::explain::find;
 use crate::queue::job::{LaneKey, PutOff};
 use crate::queue::lanes::Entry;
 use crate::state::ids::{GithubTeamId, Seq};
+use crate::state::names;
 use crate::state::record::Delivery;
 use crate::state::State;
 use crate::text::{plain, Safe};
@@ -191,7 +191,7 @@ impl Engine {
 
 fn name_of(state: &State, key: LaneKey) -> (String, Option<u64>) {
     match key {
-        LaneKey::Team(team) => (find::name_of(state, team), Some(team.0)),
+        LaneKey::Team(team) => (names::name_of(state, team), Some(team.0)),
         LaneKey::Person(user) => (format!("GitHub user {user}"), None),
         LaneKey::Org => ("the organisation".into(), None),
     }
@@ -251,7 +251,7 @@ impl Wait {
     /// Who waits for whom.
     pub(crate) fn of((team, on): (GithubTeamId, GithubTeamId), state: &State) -> Self {
         let bound = |team| state.teams.binding(team).map(|binding| binding.slug.to_string());
-        let told = || find::told_slug(state, team).map(|slug| plain(slug.as_str(), 100));
+        let told = || names::told_slug(state, team).map(|slug| plain(slug.as_str(), 100));
         let (slug, wants) = (bound(team).or_else(told), bound(on));
         Self { team: team.0, slug, waits_for: on.0, wants, attempt: Attempt::default() }
     }

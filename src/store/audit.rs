@@ -16,8 +16,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::hosts::http::Exchange;
 use crate::lock::{Mutex, MutexGuard};
+use crate::state::exchange::Exchange;
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::store::actor::Actor;

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::clock::Timestamp;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::ids::TeamAt;
+use crate::hosts::sentry::permit::Permit;
 use crate::hosts::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
 use crate::queue::job::Outcome;
 use crate::state::holds::{HeldChange, HoldName};
@@ -22,7 +23,6 @@ use crate::store::audit::Entry;
 use crate::store::journal::Entry as Write;
 use crate::work::engine::{not_kept, Engine};
 use crate::work::guard;
-use crate::work::pause::Permit;
 
 /// When a team that was not under its slug is looked for again.
 const FOUND_AGAIN: Duration = Duration::from_millis(200);

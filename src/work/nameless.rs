@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::queue::job::{Hint, Outcome};
-use crate::queue::replica_lag::LAG;
 use crate::state::event::Event;
 use crate::state::record::Mode;
+use crate::state::LAG;
 use crate::work::engine::Engine;
 
 /// By then every replica of GitHub knows what the event says.

@@ -13,6 +13,7 @@ use crate::hosts::snapshot::SentrySnapshot;
 use crate::queue::job::Outcome;
 use crate::reconcile::compare::unfollowed;
 use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
+use crate::state::names;
 use crate::state::record::Mode;
 use crate::text::{self, Quoted, Safe};
 use crate::work::engine::Engine;
@@ -159,7 +160,7 @@ fn all_unfollowed(engine: &Engine, reply: &mut Reply) -> Vec<Listed> {
 fn on_github(engine: &Engine, name: &TeamName) -> Result<Option<TeamFacts>, String> {
     let Some((org, Mode::Read)) = engine.bearings() else { return Ok(None) };
     let shown = match name {
-        TeamName::Id(team) if engine.state(|state| find::is_known(state, *team)) => return Ok(None),
+        TeamName::Id(team) if engine.state(|state| names::is_known(state, *team)) => return Ok(None),
         TeamName::Id(team) => engine.github.team(org.id, *team),
         TeamName::Slug(slug, _) => engine.github.team_of_slug(&org.login, &GithubSlug::from(slug.as_str())),
     };
@@ -197,7 +198,7 @@ fn unknown(text: &str) -> Reply {
 
 fn several(bench: &Bench, text: &str, teams: &BTreeSet<GithubTeamId>) -> Reply {
     let names: Vec<_> = bench.journal.read(|state| {
-        teams.iter().map(|team| format!("id:{team} for {}", find::name_of(state, *team))).collect()
+        teams.iter().map(|team| format!("id:{team} for {}", names::name_of(state, *team))).collect()
     });
     Reply::failed(format_args!(
         "several teams have or had the slug `{}`\n  fix: name one: {}",

@@ -5,15 +5,12 @@ use std::io;
 use std::path::Path;
 
 use crate::config::Settings;
-use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, GithubTeamId};
+use crate::state::names::{deliveries, slug_of};
 use crate::state::record::Intent;
 use crate::state::slug;
 use crate::state::State;
 use crate::store::audit::read::Log;
-
-/// How many of the newest queued deliveries are looked through for the slug of a team.
-const LOOKED_THROUGH: usize = 1000;
 
 /// The teams that the state knows under a slug.
 pub fn by_slug(state: &State, settings: &Settings, text: &str) -> BTreeSet<GithubTeamId> {
@@ -47,52 +44,4 @@ pub fn in_audit(state_dir: &Path, text: &str) -> io::Result<BTreeSet<GithubTeamI
         Ok(())
     })?;
     Ok(teams)
-}
-
-/// Whether the state knows anything of a team.
-pub fn is_known(state: &State, team: GithubTeamId) -> bool {
-    let teams = &state.teams;
-    teams.binding(team).is_some()
-        || teams.gone(team).is_some()
-        || teams.news(team).is_some()
-        || teams.intent(team).is_some()
-        || state.holds.of_team(team).next().is_some()
-        || deliveries(state).any(|(known, _)| known == team)
-}
-
-/// The slug that the latest delivery told, of those that are not dealt with; of a long queue, the newest are looked
-/// through.
-pub fn told_slug(state: &State, team: GithubTeamId) -> Option<GithubSlug> {
-    let newest = state.deliveries.queued().rev().take(LOOKED_THROUGH);
-    let failed = state.deliveries.failed().map(|failure| &failure.delivery);
-    let mut teams = newest.chain(failed).filter_map(|delivery| delivery.event.team());
-    teams.find_map(|known| known.slug.clone().filter(|_| known.id == team))
-}
-
-/// A team as people know it: its slug in Sentry, or the last one that a delivery told, and its id.
-pub fn name_of(state: &State, team: GithubTeamId) -> String {
-    let slug = state.teams.binding(team).map(|binding| binding.slug.to_string());
-    match slug.or_else(|| told_slug(state, team).map(|slug| slug.to_string())) {
-        Some(slug) => format!("`{}` (GitHub team {team})", crate::text::plain(&slug, 100)),
-        None => format!("GitHub team {team}"),
-    }
-}
-
-fn deliveries(state: &State) -> impl Iterator<Item = (GithubTeamId, &GithubSlug)> {
-    let failed = state.deliveries.failed().map(|failure| &failure.delivery);
-    failed.chain(state.deliveries.queued()).filter_map(|delivery| {
-        let team = delivery.event.team()?;
-        Some((team.id, team.slug.as_ref()?))
-    })
-}
-
-fn slug_of(change: &HeldChange) -> Option<&str> {
-    match change {
-        HeldChange::Delete { slug, .. }
-        | HeldChange::Adopt { slug, .. }
-        | HeldChange::Remove { slug, .. }
-        | HeldChange::RemoveMember { slug, .. }
-        | HeldChange::Create { slug, .. } => Some(slug.as_str()),
-        HeldChange::UserMap { .. } => None,
-    }
 }

@@ -313,7 +313,10 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
             format!("leave Sentry team {sentry} alone: {}", crate::work::step::locked(slug))
         }
         Step::Wait { owner } => {
-            format!("wait for the slug `{slug}`, which {} still has", super::find::name_of(state, *owner))
+            format!(
+                "wait for the slug `{slug}`, which {} still has",
+                crate::state::names::name_of(state, *owner)
+            )
         }
         Step::NotVisible => {
             let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });

@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::config::Settings;
 use crate::state::holds::{Decision, HeldChange, Hold};
 use crate::state::ids::{GithubSlug, GithubTeamId, SentryTeamId};
+use crate::state::names;
 use crate::state::record::{Binding, Delivery, Fate, Intent, Mode, Origin};
 use crate::state::teams::Gone;
 use crate::state::State;
@@ -141,7 +142,7 @@ pub struct Wanted {
 impl Explanation {
     /// What the state tells.
     pub fn of_state(state: &State, settings: &Settings, team: GithubTeamId) -> Self {
-        let told = find::told_slug(state, team);
+        let told = names::told_slug(state, team);
         let binding = state.teams.binding(team);
         let own = binding.map(|binding| own_slug(binding, settings));
         Self {

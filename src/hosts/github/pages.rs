@@ -11,8 +11,9 @@ use super::{graphql_trouble, wire, Github, Sent, MOST_PAGES};
 use crate::clock::Timestamp;
 use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
 use crate::hosts::http::verdict::{Asked, Verdict};
-use crate::hosts::http::{Exchange, Request, Trouble, TroubleKind};
+use crate::hosts::http::{Request, Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Listed};
+use crate::state::exchange::Exchange;
 use crate::state::ids::{HookId, Login};
 use crate::text::path_part;
 

@@ -14,9 +14,10 @@ use std::collections::BTreeSet;
 
 use super::snapshot::{add_team_people, settled, People, Teams, Unread};
 use super::{direct, wire, Claims, Github, TeamFacts};
-use crate::hosts::http::{Exchange, Trouble, TroubleKind};
+use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed};
 use crate::state::event::{OrgRef, Person};
+use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubUserId, Login};
 use crate::text::path_part;
 

@@ -18,8 +18,9 @@ use super::outcome::{outcome, Forbidden, Outcome, Sources};
 use super::pages::{endless, leads_to_itself};
 use super::{graphql_trouble, queries, wire, Claims, Github, TeamFacts, Wanted, MOST_PAGES};
 use crate::hosts::http::verdict::Verdict;
-use crate::hosts::http::{Exchange, Trouble, TroubleKind};
+use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Gaps, GithubPerson, GithubSnapshot, GithubTeam, List};
+use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login};
 
 /// Teams per page at first. With 100 members each that is 5,050 nodes, well below what GitHub answers within its 10 s.

@@ -14,6 +14,7 @@ pub mod proxies;
 pub mod redirect;
 pub mod refusal;
 pub mod retired;
+pub mod several;
 pub mod tally;
 pub mod tls;
 mod trouble;
@@ -34,6 +35,7 @@ use crate::clock::Timestamp;
 use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
 use crate::lock::{Condvar, Mutex, RwLock};
+use crate::state::exchange::Exchange;
 use crate::store::failpoint;
 use answer::{Answer, Headers};
 use at_once::AtOnce;
@@ -128,15 +130,6 @@ pub struct Reply {
     pub answer: Answer,
     /// For the audit log.
     pub exchange: Exchange,
-}
-
-/// A call and its answer in a few words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchange {
-    /// `POST /api/0/…`.
-    pub call: String,
-    /// `201`, or why there is no answer.
-    pub answer: String,
 }
 
 impl Upstream {

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Exchange, Reply, POSTPONED};
+use super::{Reply, POSTPONED};
 use crate::hosts::http::verdict::Verdict;
+use crate::state::exchange::Exchange;
 
 /// Why there is nothing to work with.
 #[derive(Clone, Debug)]

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::{broken, wire, Sentry, Team};
 use crate::clock::Timestamp;
-use crate::hosts::http::{Exchange, Trouble, TroubleKind};
+use crate::hosts::http::{Trouble, TroubleKind};
 use crate::lock::Mutex;
+use crate::state::exchange::Exchange;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 use crate::state::record::Binding;
 use crate::state::slug;

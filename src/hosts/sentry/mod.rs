@@ -6,6 +6,7 @@
 pub mod ids;
 pub mod inspect;
 mod outcome;
+pub mod permit;
 pub mod scim;
 pub mod scopes;
 mod wire;
@@ -27,12 +28,13 @@ use crate::hosts::http::pace::Method;
 use crate::hosts::http::redirect::SENTRY_ADDRESS;
 use crate::hosts::http::tls::Way;
 use crate::hosts::http::verdict::{Asked, Verdict};
-use crate::hosts::http::{Exchange, Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
+use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
 use crate::state::address::Address;
+use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::text::path_part;
-use crate::work::pause::Permit;
 use ids::{Ids, TeamAt};
+use permit::Permit;
 
 /// A list is at most so many pages of 100, more people than any organisation has; more is an endless loop of a broken
 /// server.

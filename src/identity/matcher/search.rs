@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::rules;
 use crate::hosts::github::Claims;
+use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::Trouble;
 use crate::identity::directory::Directory;
 use crate::identity::search::{self, Depth, Misses, Told};
 use crate::identity::usermap::UserMap;
 use crate::identity::{Evidence, Identity};
-use crate::reconcile::read::several_at_once;
 use crate::state::address::{Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, MemberId};

@@ -1,0 +1,58 @@
+//! What a team is called, by what is known here. Pure.
+
+use super::holds::HeldChange;
+use super::ids::{GithubSlug, GithubTeamId};
+use super::State;
+
+/// How many of the newest queued deliveries are looked through for the slug of a team.
+const LOOKED_THROUGH: usize = 1000;
+
+/// Whether the state knows anything of a team.
+pub fn is_known(state: &State, team: GithubTeamId) -> bool {
+    let teams = &state.teams;
+    teams.binding(team).is_some()
+        || teams.gone(team).is_some()
+        || teams.news(team).is_some()
+        || teams.intent(team).is_some()
+        || state.holds.of_team(team).next().is_some()
+        || deliveries(state).any(|(known, _)| known == team)
+}
+
+/// The slug that the latest delivery told, of those that are not dealt with; of a long queue, the newest are looked
+/// through.
+pub fn told_slug(state: &State, team: GithubTeamId) -> Option<GithubSlug> {
+    let newest = state.deliveries.queued().rev().take(LOOKED_THROUGH);
+    let failed = state.deliveries.failed().map(|failure| &failure.delivery);
+    let mut teams = newest.chain(failed).filter_map(|delivery| delivery.event.team());
+    teams.find_map(|known| known.slug.clone().filter(|_| known.id == team))
+}
+
+/// A team as people know it: its slug in Sentry, or the last one that a delivery told, and its id.
+pub fn name_of(state: &State, team: GithubTeamId) -> String {
+    let slug = state.teams.binding(team).map(|binding| binding.slug.to_string());
+    match slug.or_else(|| told_slug(state, team).map(|slug| slug.to_string())) {
+        Some(slug) => format!("`{}` (GitHub team {team})", crate::text::plain(&slug, 100)),
+        None => format!("GitHub team {team}"),
+    }
+}
+
+/// Every delivery that is not dealt with and tells a team with its slug.
+pub fn deliveries(state: &State) -> impl Iterator<Item = (GithubTeamId, &GithubSlug)> {
+    let failed = state.deliveries.failed().map(|failure| &failure.delivery);
+    failed.chain(state.deliveries.queued()).filter_map(|delivery| {
+        let team = delivery.event.team()?;
+        Some((team.id, team.slug.as_ref()?))
+    })
+}
+
+/// The slug in Sentry that a held change is about.
+pub fn slug_of(change: &HeldChange) -> Option<&str> {
+    match change {
+        HeldChange::Delete { slug, .. }
+        | HeldChange::Adopt { slug, .. }
+        | HeldChange::Remove { slug, .. }
+        | HeldChange::RemoveMember { slug, .. }
+        | HeldChange::Create { slug, .. } => Some(slug.as_str()),
+        HeldChange::UserMap { .. } => None,
+    }
+}
