@@ -1,12 +1,78 @@
-//! Points in time as they are stored and shown. Rules that depend on time take a [`Timestamp`] or an
-//! `Instant` as an argument; only callers at the edge ask the clock.
+//! Points in time as they are stored and shown, and the clock that tells them. Rules that depend on time take a
+//! [`Timestamp`] or an `Instant` as an argument; whoever asks what time it is asks the [`Clock`] that the process has.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::lock::Mutex;
 use crate::store::failpoint;
+
+/// What tells the time: the machine, or the hand of whoever tries the program.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The machine's two clocks.
+    #[default]
+    System,
+    /// Two hands that move when they are moved.
+    Hand(Arc<Hand>),
+}
+
+impl Clock {
+    /// The clock that only goes forward, for spans.
+    pub fn now(&self) -> Instant {
+        match self {
+            Self::System => Instant::now(),
+            Self::Hand(hand) => hand.0.lock().now,
+        }
+    }
+
+    /// The clock on the wall, for people and for records: it may be set to any time at any moment.
+    pub fn wall(&self) -> Timestamp {
+        match self {
+            Self::System => Timestamp::now(),
+            Self::Hand(hand) => hand.0.lock().wall,
+        }
+    }
+
+    /// How long ago that was; zero if it is still to come.
+    pub fn since(&self, earlier: Instant) -> Duration {
+        self.now().saturating_duration_since(earlier)
+    }
+}
+
+/// A clock that is moved by hand.
+#[derive(Debug)]
+pub struct Hand(Mutex<Hands>);
+
+#[derive(Debug)]
+struct Hands {
+    now: Instant,
+    wall: Timestamp,
+}
+
+impl Hand {
+    /// Shows `wall`, and an instant from which one can count back years: nothing before the machine's start could be told.
+    pub fn at(wall: Timestamp) -> Self {
+        const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+        let now = Instant::now();
+        Self(Mutex::new(Hands { now: now.checked_add(YEARS).unwrap_or(now), wall }))
+    }
+
+    /// Time passes, on both.
+    pub fn pass(&self, span: Duration) {
+        let mut hands = self.0.lock();
+        hands.now = hands.now.checked_add(span).unwrap_or(hands.now);
+        hands.wall = hands.wall.after(span);
+    }
+
+    /// The clock on the wall is set.
+    pub fn set_wall(&self, wall: Timestamp) {
+        self.0.lock().wall = wall;
+    }
+}
 
 /// Milliseconds since 1970, UTC. Shown as RFC 3339.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
 use crate::commands::meant::{PersonName, TeamName};
 use crate::config::Settings;
 use crate::queue::job::{Hint, LaneKey};
@@ -223,7 +222,7 @@ impl Bench<'_> {
     fn status(&self, json: bool) -> Reply {
         let status = match self.engine {
             Some(engine) => engine.status(),
-            None => self.journal.read(status::Status::of_state),
+            None => self.journal.read(|state| status::Status::of_state(state, self.journal.clock().wall())),
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
         let out = match json {
@@ -273,7 +272,8 @@ impl Bench<'_> {
 
     /// Lines for the audit log, of whoever carries the command out.
     fn audit(&self, lines: Vec<Entry>) {
-        let own = || Audit::new(&self.settings.state_dir, self.settings.audit_keep);
+        let own =
+            || Audit::new(&self.settings.state_dir, self.settings.audit_keep, self.journal.clock().clone());
         match self.engine {
             Some(engine) => lines.into_iter().for_each(|line| engine.audit.write(line)),
             None => {
@@ -323,7 +323,7 @@ impl Bench<'_> {
         };
         // Before it is kept: no decision is without its lines.
         self.audit(asked.about(&hold, if approved { "approve" } else { "reject" }));
-        let record = Record::Decided { name: name.clone(), approved, at: Timestamp::now() };
+        let record = Record::Decided { name: name.clone(), approved, at: self.journal.clock().wall() };
         if let Err(NotKept(why)) = self.journal.keep(record) {
             let line = Entry { hold: Some(name), ..asked.entry("decision was not kept") };
             self.audit(vec![line.because(why.as_ref())]);
@@ -378,7 +378,9 @@ impl Bench<'_> {
             self.audit(vec![line.because("it had failed")]);
             if let (Some(engine), Some(delivery)) = (self.engine, delivery) {
                 engine.replays.note(seq);
-                engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+                engine
+                    .lanes
+                    .add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery, engine.clock.now()));
             }
         }
         reply

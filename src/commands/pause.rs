@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{Bench, Reply};
-use crate::clock::Timestamp;
 use crate::reconcile::read::Progress;
 use crate::state::record::Record;
 use crate::state::Pause;
@@ -20,7 +19,7 @@ const UNDER_WAY: Duration = Duration::from_secs(120);
 /// Stops all writes to Sentry, and returns when none is under way any more.
 pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
     let reason = plain(reason.unwrap_or_default(), REASON);
-    let pause = Pause { reason: reason.as_str().into(), at: Timestamp::now() };
+    let pause = Pause { reason: reason.as_str().into(), at: bench.journal.clock().wall() };
     let record = Record::Paused { reason: pause.reason.clone(), at: pause.at };
     let before = bench.journal.decide(|state| match &state.paused {
         Some(before) => Write::Nothing(Some(before.clone())),
@@ -84,6 +83,9 @@ fn tell_audit(bench: &Bench, decision: &'static str, reason: &str) {
     let entry = Entry { event: "command", decision, ..Entry::default() }.because(reason);
     match bench.engine {
         Some(engine) => engine.audit.write(entry),
-        None => Audit::new(&bench.settings.state_dir, bench.settings.audit_keep).write(entry),
+        None => {
+            Audit::new(&bench.settings.state_dir, bench.settings.audit_keep, bench.journal.clock().clone())
+                .write(entry)
+        }
     }
 }

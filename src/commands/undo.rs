@@ -82,7 +82,8 @@ pub fn run(engine: &Engine, id: &str, asked: &Asked, progress: Progress) -> Repl
     engine.audit.write(line("undo").because(format!("it was deleted {}", deletion.at)));
     let (ended, deletion) = (line("end undo"), deletion.clone());
     let undo = Arc::new(Undo::new(deletion));
-    let hint = Hint::new(engine.now_seq(), Origin::Own(Own::Undo), Ask::Undo(undo.clone()));
+    let hint =
+        Hint::new(engine.now_seq(), Origin::Own(Own::Undo), Ask::Undo(undo.clone()), engine.clock.now());
     engine.lanes.add(LaneKey::Team(team), hint);
     match wait(engine, &undo, progress) {
         Ok(report) => {

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
 use crate::identity::usermap::{self, UserMap};
 use crate::queue::job::Outcome;
 use crate::state::address::Address;
@@ -17,7 +16,7 @@ use crate::work::engine::Engine;
 impl Engine {
     /// The user map in use. Looks at the file: what it says is taken into use, or held.
     pub fn user_map(&self) -> Result<Arc<UserMap>, Outcome> {
-        match self.who.map.candidate() {
+        match self.who.map.candidate(self.clock.wall()) {
             Some(candidate) => self.judge_map(candidate)?,
             None => self.drop_map_holds(None),
         }
@@ -69,7 +68,7 @@ impl Engine {
     }
 
     fn hold_map(&self, change: HeldChange, rule: String) {
-        let hold = Hold::new(vec![change], rule.as_str().into(), Timestamp::now(), Vec::new());
+        let hold = Hold::new(vec![change], rule.as_str().into(), self.clock.wall(), Vec::new());
         let name = hold.name.clone();
         log::warn!("user map: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
         let entry = crate::store::audit::Entry { event: "user map", decision: "hold", ..Default::default() };

@@ -77,7 +77,7 @@ impl MapFile {
     }
 
     /// What the file says, if that is a good map and another one than is in use; looks at the file.
-    pub fn candidate(&self) -> Option<Arc<UserMap>> {
+    pub fn candidate(&self, now: Timestamp) -> Option<Arc<UserMap>> {
         let path = self.path.as_ref()?;
         let mut inner = self.inner.lock();
         let stamp =
@@ -85,7 +85,7 @@ impl MapFile {
         let unread = inner.good.is_none() && inner.candidate.is_none();
         if unread || stamp != inner.seen || inner.seen.is_none() {
             inner.seen = stamp;
-            inner.read(path, &self.refused);
+            inner.read(path, &self.refused, now);
         }
         inner.candidate.clone()
     }
@@ -141,7 +141,7 @@ fn read_kept(path: &Path) -> Option<UserMap> {
 }
 
 impl Inner {
-    fn read(&mut self, path: &Path, refused: &Path) {
+    fn read(&mut self, path: &Path, refused: &Path, now: Timestamp) {
         let read = fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"));
         match read.and_then(|text| parse(&text)) {
             Ok(map) => {
@@ -161,7 +161,7 @@ impl Inner {
                     log::error!("user map: {why}; {kept}");
                 }
                 self.candidate = None;
-                let since = self.fault.take().map_or_else(|| since(refused), |fault| fault.since);
+                let since = self.fault.take().map_or_else(|| since(refused, now), |fault| fault.since);
                 self.fault = Some(Refused { why, since, has_last_good: true });
             }
         }
@@ -169,10 +169,9 @@ impl Inner {
 }
 
 /// Since when the file is refused, by this process or one before it.
-fn since(marker: &Path) -> Timestamp {
+fn since(marker: &Path, now: Timestamp) -> Timestamp {
     let told = fs::read_to_string(marker).ok().and_then(|text| Timestamp::parse(text.trim()));
     told.unwrap_or_else(|| {
-        let now = Timestamp::now();
         if let Err(why) = fs::write(marker, format!("{now}\n")) {
             log::debug!("user map: failed to write `{}`: {why}", marker.display());
         }
@@ -210,7 +209,7 @@ mod tests {
 
     /// Looks at the file and takes what it says; how many entries are in use then.
     fn take(file: &MapFile) -> Option<usize> {
-        if let Some(map) = file.candidate() {
+        if let Some(map) = file.candidate(Timestamp::now()) {
             file.admit(map);
         }
         file.current().ok().map(|map| map.len())
@@ -219,7 +218,7 @@ mod tests {
     #[test]
     fn without_a_file_the_map_is_empty_and_never_changes() {
         let file = MapFile::new(None, Path::new("/nowhere"));
-        assert_eq!(file.candidate(), None);
+        assert_eq!(file.candidate(Timestamp::now()), None);
         let (first, second) = (file.current().unwrap(), file.current().unwrap());
         assert!(first.is_empty());
         assert!(Arc::ptr_eq(&first, &second), "a change has everybody who is waited for tried again");
@@ -294,9 +293,9 @@ mod tests {
         assert!(file.current().unwrap_err().contains("SYNC_USER_MAP"));
         take(&file);
         folder.write("a,other@x\nb,b@x\n");
-        assert_eq!(file.candidate().unwrap().len(), 2);
+        assert_eq!(file.candidate(Timestamp::now()).unwrap().len(), 2);
         assert_eq!(file.current().unwrap().len(), 1);
         folder.write("a,a@x\n");
-        assert_eq!(file.candidate(), None, "the file says again what is in use");
+        assert_eq!(file.candidate(Timestamp::now()), None, "the file says again what is in use");
     }
 }

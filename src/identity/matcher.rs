@@ -5,7 +5,6 @@ mod search;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::clock::Timestamp;
 use crate::config::{Settings, Trust};
 use crate::hosts::github::{Claims, Wanted};
 use crate::hosts::http::{Trouble, TroubleKind};
@@ -445,7 +444,7 @@ impl Engine {
                     member: *member,
                     login: person.login.clone(),
                     source: *source,
-                    at: Timestamp::now(),
+                    at: self.clock.wall(),
                 };
                 self.journal.note(Record::Matched { user: person.id, found });
             }

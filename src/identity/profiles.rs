@@ -76,7 +76,7 @@ impl Engine {
     }
 
     fn read_profiles(&self, needed: &[Person]) {
-        self.who.profiles.0.lock().retain(|_, (_, at)| at.elapsed() < GOOD_FOR);
+        self.who.profiles.0.lock().retain(|_, (_, at)| self.clock.since(*at) < GOOD_FOR);
         let unknown = |person: &&Person| !self.who.profiles.0.lock().contains_key(&person.id);
         let missing: Vec<_> = needed.iter().filter(unknown).collect();
         let is_over = AtomicBool::new(false);
@@ -87,7 +87,7 @@ impl Engine {
             match self.github.profile(person) {
                 Ok(profile) => {
                     let email = profile.and_then(|profile| profile.email);
-                    self.who.profiles.0.lock().insert(person.id, (email, Instant::now()));
+                    self.who.profiles.0.lock().insert(person.id, (email, self.clock.now()));
                 }
                 Err(trouble) => {
                     // One refusal is one person's; a limit or an outage is everybody's until the next comparison.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::clock::Timestamp;
 use crate::hosts::github::Sent;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::intake::{self, Kept};
@@ -150,7 +149,7 @@ impl Engine {
             return;
         }
         match self.recover() {
-            Ok(Some(found)) => self.learn_recovered(found, Timestamp::now()),
+            Ok(Some(found)) => self.learn_recovered(found, self.clock.wall()),
             Ok(None) => self.learn_no_recovery(),
             Err(trouble) => log::warn!("recover: {trouble}"),
         }

@@ -169,7 +169,7 @@ impl Intake {
             event::parse(headers.event, body).map_err(|why| malformed(why.to_string()))?;
         // A ping of `check` says nothing of what GitHub sends, nor of the secret in its form.
         if !headers.guid.starts_with(ping::OF_CHECK) {
-            self.engine.arrived.sign(signed_by, Timestamp::now());
+            self.engine.arrived.sign(signed_by, self.engine.clock.wall());
         }
         // That of a change is looked at in one step with its record.
         let of_change = matches!(meaning, Meaning::Change(_));
@@ -270,9 +270,10 @@ pub fn keep(engine: &Engine, hook: HookId, guid: &str, event: Event, org: &OrgRe
         if let Some(other) = refused_organisation(state, configured, org) {
             return Entry::Nothing(Kept::OtherOrganisation(other));
         }
+        let at = engine.clock.wall();
         match state.deliveries.known(DeliveryKey::new(hook, guid)) {
-            Some(known) => seen_before(state, known.seq, known.status),
-            None => first_seen(state, (hook, guid), event, org, configured.is_some()),
+            Some(known) => seen_before(state, known.seq, known.status, at),
+            None => first_seen(state, (hook, guid), event, org, (configured.is_some(), at)),
         }
     })
 }
@@ -281,9 +282,9 @@ pub fn keep(engine: &Engine, hook: HookId, guid: &str, event: Event, org: &OrgRe
 pub fn enqueue(engine: &Engine, seq: Seq) {
     if let Some(delivery) = engine.state(|state| state.deliveries.queued_at(seq)) {
         log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
-        engine.hours.taken(Timestamp::now());
+        engine.hours.taken(engine.clock.wall());
         engine.hear_of(&delivery.event, seq);
-        engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+        engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery, engine.clock.now()));
     }
 }
 
@@ -352,7 +353,7 @@ fn other_organisation(login: &str) -> Answer {
     )
 }
 
-fn seen_before(state: &State, seq: Seq, status: Status) -> Entry<Kept> {
+fn seen_before(state: &State, seq: Seq, status: Status, at: Timestamp) -> Entry<Kept> {
     match status {
         // Not before the first one's sync: this answer is a promise too.
         Status::Queued | Status::Held => Entry::Await(Kept::AlreadyQueued),
@@ -364,7 +365,7 @@ fn seen_before(state: &State, seq: Seq, status: Status) -> Entry<Kept> {
             match state.deliveries.failure(seq) {
                 Some(failure) if old(&failure.delivery) => {
                     let note = "redelivered, but newer news had come".into();
-                    let (how, at) = (Settled::Superseded, Timestamp::now());
+                    let how = Settled::Superseded;
                     Entry::Keep(
                         vec![Record::Settled { seqs: vec![seq], how, note, hold: None, at }],
                         Kept::Superseded,
@@ -382,7 +383,7 @@ fn first_seen(
     (hook, guid): (HookId, &str),
     event: Event,
     org: &OrgRef,
-    configured: bool,
+    (configured, at): (bool, Timestamp),
 ) -> Entry<Kept> {
     let mut records = Vec::new();
     if state.org.is_none() {
@@ -395,7 +396,7 @@ fn first_seen(
     }
     let seq = state.next_seq();
     let guid = guid.into();
-    records.push(Record::Received(Delivery { seq, at: Timestamp::now(), hook, guid, event }));
+    records.push(Record::Received(Delivery { seq, at, hook, guid, event }));
     Entry::Keep(records, Kept::Queued(seq))
 }
 

@@ -208,14 +208,14 @@ impl Outcome {
 }
 
 impl Hint {
-    /// A hint that a delivery gives.
-    pub fn of_delivery(delivery: Arc<Delivery>) -> Self {
-        Self::new(delivery.seq, Origin::Delivery(delivery), Ask::Event)
+    /// A hint that a delivery gives, due at once.
+    pub fn of_delivery(delivery: Arc<Delivery>, now: Instant) -> Self {
+        Self::new(delivery.seq, Origin::Delivery(delivery), Ask::Event, now)
     }
 
-    /// A hint of the mirror itself, or a part of a delivery.
-    pub fn new(seq: Seq, origin: Origin, ask: Ask) -> Self {
-        Self { seq, origin, ask, due: Instant::now(), patient: false, looks: 0, tries: 0, put_off: None }
+    /// A hint of the mirror itself, or a part of a delivery, that is due at once.
+    pub fn new(seq: Seq, origin: Origin, ask: Ask, now: Instant) -> Self {
+        Self { seq, origin, ask, due: now, patient: false, looks: 0, tries: 0, put_off: None }
     }
 
     /// It was tried and is not done. The same reason as before holds since then.
@@ -358,7 +358,7 @@ mod tests {
     fn a_reason_holds_since_it_came_up_first() {
         let person = Person { id: GithubUserId(1), login: Login::from("x"), bot: false };
         let ask = Ask::Member { person, change: None, sure: false };
-        let mut hint = Hint::new(Seq(1), Origin::Own(Own::FillTeam), ask);
+        let mut hint = Hint::new(Seq(1), Origin::Own(Own::FillTeam), ask, Instant::now());
         let mut told = |why: &str, now| {
             hint.put_off(why, Timestamp(now));
             hint.put_off.clone().map(|known| (known.why.to_string(), known.since.0))

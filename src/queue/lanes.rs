@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::lock::{Condvar, Mutex};
 use crate::queue::job::{Hint, LaneKey};
 use crate::state::ids::GithubTeamId;
@@ -20,6 +21,7 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// All lanes.
 #[derive(Default)]
 pub struct Lanes {
+    clock: Clock,
     inner: Mutex<Inner>,
     /// Workers that wait for a job.
     wake: Condvar,
@@ -148,6 +150,11 @@ impl Inner {
 }
 
 impl Lanes {
+    /// Lanes that are empty.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
     /// Puts a hint into its lane.
     pub fn add(&self, key: LaneKey, hint: Hint) {
         let mut inner = self.inner.lock();
@@ -170,7 +177,7 @@ impl Lanes {
             if inner.stopping {
                 return None;
             }
-            let now = Instant::now();
+            let now = self.clock.now();
             let until = |set: &BTreeSet<(Instant, LaneKey)>| {
                 set.first().map(|(at, _)| at.saturating_duration_since(now))
             };
@@ -190,7 +197,7 @@ impl Lanes {
     /// A job has ended; `left` goes back into its lane, after `pause` if the whole lane is to rest.
     pub fn finish(&self, job: (LaneKey, u64), left: Vec<Hint>, pause: Option<Duration>) {
         let (key, moves) = job;
-        let now = Instant::now();
+        let now = self.clock.now();
         let mut inner = self.inner.lock();
         inner.busy -= 1;
         if let Some(lane) = inner.lanes.get_mut(&key) {
@@ -235,7 +242,7 @@ impl Lanes {
 
     /// A team gave up a slug, by a new name or for good: whoever waits for it looks again now.
     pub fn moved(&self, team: GithubTeamId) {
-        let now = Instant::now();
+        let now = self.clock.now();
         let mut inner = self.inner.lock();
         inner.moves += 1;
         let moves = inner.moves;
@@ -261,7 +268,7 @@ impl Lanes {
         let mut inner = self.inner.lock();
         if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)).filter(|lane| lane.waits_on.is_some()) {
             lane.waits_on = None;
-            inner.wake_now(LaneKey::Team(team), Instant::now());
+            inner.wake_now(LaneKey::Team(team), self.clock.now());
         }
     }
 
@@ -348,7 +355,12 @@ mod tests {
 
     pub(crate) fn hint(seq: u64, user: u64) -> Hint {
         let person = Person { id: GithubUserId(user), login: Login::from("x"), bot: false };
-        Hint::new(Seq(seq), Origin::Own(Own::Reconcile), Ask::Member { person, change: None, sure: false })
+        Hint::new(
+            Seq(seq),
+            Origin::Own(Own::Reconcile),
+            Ask::Member { person, change: None, sure: false },
+            Instant::now(),
+        )
     }
 
     fn part(seq: u64) -> Hint {
@@ -356,6 +368,7 @@ mod tests {
             Seq(seq),
             Origin::Own(Own::Reconcile),
             Ask::Part(Part::new(GithubTeamId(1), [Seq(seq); 2], vec![], Default::default())),
+            Instant::now(),
         )
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::hosts::sentry::Team;
 use crate::lock::{Condvar, Mutex};
 use crate::reconcile::plan::{Addition, Removal};
@@ -106,7 +107,7 @@ impl Part {
         let mut tally = run.tally.lock();
         tally.open += 1;
         tally.at_work.insert(team);
-        tally.moved = Some(Instant::now());
+        tally.moved = Some(run.clock.now());
         drop(tally);
         Arc::new(Self { seq, read, team, tasks, next: AtomicUsize::new(0), run })
     }
@@ -128,7 +129,7 @@ impl Part {
     /// That is done, or can not be: what came of it. Returns whether it was the last.
     pub fn passed(&self, result: Result<Effect, String>) -> bool {
         let mut tally = self.run.tally.lock();
-        tally.moved = Some(Instant::now());
+        tally.moved = Some(self.run.clock.now());
         match result {
             Ok(Effect::Written) => tally.written += 1,
             Ok(Effect::Adopted) => tally.adopted += 1,
@@ -179,6 +180,7 @@ impl Drop for Part {
 /// All parts of one comparison.
 #[derive(Debug, Default)]
 pub struct Run {
+    clock: Clock,
     tally: Mutex<Tally>,
     wake: Condvar,
 }
@@ -214,6 +216,11 @@ impl Tally {
 }
 
 impl Run {
+    /// One that has nothing to do yet.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
     /// One thing is left to another comparison.
     pub fn leave(&self) {
         self.tally.lock().left += 1;

@@ -132,7 +132,7 @@ impl Engine {
         if pages > most {
             return Err(Why::Few);
         }
-        let now = Instant::now();
+        let now = self.clock.now();
         if self.scim.is_off(now) {
             return Err(Why::Off);
         }

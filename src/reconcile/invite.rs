@@ -49,7 +49,7 @@ impl Turn {
         let Some(role) = settings.invite.as_deref() else { return };
         if engine.paused_for().is_some()
             || engine.waits_to_begin()
-            || self.not_before.is_some_and(|at| Instant::now() < at)
+            || self.not_before.is_some_and(|at| engine.clock.now() < at)
         {
             return;
         }
@@ -69,7 +69,7 @@ impl Turn {
                 Ok(true) => engine.learn_invite_trouble(None),
                 Err(Stop(why)) => {
                     engine.learn_invite_trouble(Some(why));
-                    self.not_before = Instant::now().checked_add(AFTER_A_REFUSAL);
+                    self.not_before = engine.clock.now().checked_add(AFTER_A_REFUSAL);
                     return;
                 }
             }
@@ -105,7 +105,7 @@ impl Engine {
             Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(Stop::new(why, LATER)),
             Err(_) => return Ok(false),
         };
-        let since = Timestamp(Timestamp::now().0.saturating_sub(DAY.as_millis() as u64));
+        let since = Timestamp(self.clock.wall().0.saturating_sub(DAY.as_millis() as u64));
         let today = self.state(|state| state.people.invited_since(since));
         if today >= self.settings().max_invites {
             return Err(Stop::new(
@@ -122,7 +122,7 @@ impl Engine {
                  stay wanted, and are put into their teams once they are in Sentry",
             ));
         }
-        let record = Record::Invited { user: person.id, at: Timestamp::now() };
+        let record = Record::Invited { user: person.id, at: self.clock.wall() };
         self.journal.keep(record).map_err(|why| Stop::new(why.0.to_string(), LATER))?;
         if let Invited::New(member) = &written.outcome {
             self.who.learn(member);

@@ -100,7 +100,7 @@ impl Engine {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.bearings() else { return Ok(None) };
-        let (began, read_from) = (Timestamp::now(), Instant::now());
+        let (began, read_from) = (self.clock.wall(), self.clock.now());
         let (seq, read) = (self.settled_seq(), self.now_seq());
         self.forget_heard(seq);
         let wishes = self.state(|state| state.people.wishes().collect());
@@ -144,7 +144,7 @@ impl Engine {
                 sizes: both.sizes,
                 people: people_in_teams(&state, &both),
                 first,
-                now: Timestamp::now(),
+                now: self.clock.wall(),
             },
         );
         // A person who refuses what is held has let nothing begin either.
@@ -176,7 +176,7 @@ impl Engine {
         if self.is_reconciling() {
             return Ok(None);
         }
-        let began = Instant::now();
+        let began = self.clock.now();
         let Some(mut comparison) = self.compare(serving, progress)? else { return Ok(None) };
         if !agrees(&mut comparison) {
             return Ok(None);
@@ -184,7 +184,7 @@ impl Engine {
         if let Some(last) = last {
             last.run.supersede();
         }
-        let took = began.elapsed();
+        let took = self.clock.since(began);
         let paused = self.pause().is_some();
         let run = self.carry_out(&comparison, paused);
         let (mut summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
@@ -192,7 +192,7 @@ impl Engine {
             summary += "; paused: none of it was carried out";
         }
         let by = comparison.both.by.clone();
-        let done = Reconciled { at: Timestamp::now(), took, summary, counts, paused, by, run };
+        let done = Reconciled { at: self.clock.wall(), took, summary, counts, paused, by, run };
         *self.last_run.lock() = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
@@ -204,7 +204,7 @@ impl Engine {
     /// Whether a comparison is being carried out: another one has to wait. Nothing is during a pause.
     pub fn is_reconciling(&self) -> bool {
         let last = self.last_reconcile();
-        last.is_some_and(|last| last.run.tally().is_under_way(Instant::now())) && self.pause().is_none()
+        last.is_some_and(|last| last.run.tally().is_under_way(self.clock.now())) && self.pause().is_none()
     }
 
     /// The last comparison that was carried out.
@@ -219,15 +219,15 @@ impl Engine {
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
         self.forget_denied(&both.github.teams);
-        self.incomplete.learn(plan, Timestamp::now());
+        self.incomplete.learn(plan, self.clock.wall());
         self.learn_teams(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
-        let run = Arc::new(Run::default());
+        let run = Arc::new(Run::new(self.clock.clone()));
         if *waits_for_first {
             return run;
         }
         // What is held because too little was read is no measure for the next reading.
         if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
-            self.journal.note(Record::Read { sizes: both.measure, at: Timestamp::now() });
+            self.journal.note(Record::Read { sizes: both.measure, at: self.clock.wall() });
             let rules = rules::of(&both.settings);
             if self.state(|state| state.rules.as_ref() != Some(&rules)) {
                 self.journal.note(Record::Rules { rules });
@@ -251,7 +251,7 @@ impl Engine {
                 let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
                 self.lanes.add(
                     LaneKey::Team(team.team),
-                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part)),
+                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part), self.clock.now()),
                 );
             }
         }
@@ -286,14 +286,17 @@ impl Engine {
         });
         for (team, slug) in unmade {
             let part = Part::new(team, [seq, read], vec![Task::End { slug }], run.clone());
-            self.lanes.add(LaneKey::Team(team), Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part)));
+            self.lanes.add(
+                LaneKey::Team(team),
+                Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part), self.clock.now()),
+            );
         }
     }
 
     /// New holds are written down; those that are no longer due are history. Of what could not be seen completely this time,
     /// nobody knows whether it is still due: that stays as it was held, or decided.
     fn keep_holds(&self, plan: &Plan, due: &[HeldChange], lacks_teams: bool) {
-        let now = Timestamp::now();
+        let now = self.clock.wall();
         for PlannedHold { rule, changes, .. } in &plan.holds {
             let hold = Hold { compared: true, ..Hold::new(changes.clone(), rule.clone(), now, Vec::new()) };
             let name = hold.name.clone();
@@ -351,7 +354,7 @@ impl Engine {
             }
             _ => false,
         };
-        let now = Timestamp::now();
+        let now = self.clock.wall();
         let denied: Vec<_> = self.state(|state| {
             let old = state.holds.iter().filter(|hold| !hold.compared && now.since(hold.at) > LAG);
             old.flat_map(|hold| &hold.changes).filter(|change| is_denied(change)).cloned().collect()
@@ -428,7 +431,7 @@ impl Engine {
                     user: *user,
                     login: person.login.clone(),
                     why: (*why).into(),
-                    at: Timestamp::now(),
+                    at: self.clock.wall(),
                 });
             }
         }

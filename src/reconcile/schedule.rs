@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::clock::Timestamp;
 use crate::hosts::github::permission::{Permission, PERMISSION_LOST};
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::Trouble;
@@ -234,7 +233,7 @@ impl Engine {
         });
         for team in teams {
             let (login, why) = (person.login.clone(), why.as_str().into());
-            self.journal.note(Record::Wanted { team, user: person.id, login, why, at: Timestamp::now() });
+            self.journal.note(Record::Wanted { team, user: person.id, login, why, at: self.clock.wall() });
         }
     }
 
@@ -243,15 +242,17 @@ impl Engine {
         let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
         for team in self.state(|state| state.people.wanted_in(person.id).to_vec()) {
             let ask = Ask::Member { person: person.clone(), change: None, sure };
-            self.lanes
-                .add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(Own::WantedPerson), ask));
+            self.lanes.add(
+                LaneKey::Team(team),
+                Hint::new(self.now_seq(), Origin::Own(Own::WantedPerson), ask, self.clock.now()),
+            );
         }
     }
 
     /// What nobody decides about is not done. A deletion that expires is a deletion rejected: its GitHub team is gone,
     /// and its Sentry team is left alone from then on.
     fn expire_holds(&self) {
-        let now = Timestamp::now();
+        let now = self.clock.wall();
         let old: Vec<_> = self.state(|state| {
             let undecided = state.holds.iter().filter(|hold| hold.decision.is_none());
             undecided.filter(|hold| now.since(hold.at) > HOLDS_EXPIRE).cloned().collect()
@@ -296,11 +297,11 @@ impl Engine {
 
     /// After a reload: finds out what another GitHub token may do.
     fn look_at_new_token(&self, asked: &mut Option<Instant>) {
-        let is_due = asked.is_none_or(|at| at.elapsed() >= TOKEN_AGAIN);
+        let is_due = asked.is_none_or(|at| self.clock.since(at) >= TOKEN_AGAIN);
         if !self.github_token.is_new() {
             *asked = None;
         } else if is_due && self.github.host().paused_for().is_none() {
-            *asked = Some(Instant::now());
+            *asked = Some(self.clock.now());
             let before = self.github_token.why_no_mode();
             if let Err(trouble) = self.find_bearings(true) {
                 let is_news = self.github_token.why_no_mode() != before;
@@ -316,10 +317,13 @@ impl Engine {
     /// In payload mode nothing needs GitHub, and nothing would ask again whether it is there.
     fn look_for_github(&self, asked: &mut Instant) {
         let host = self.github.host();
-        if host.heard() == Heard::TheApi || asked.elapsed() < UNHEARD_AGAIN || host.paused_for().is_some() {
+        if host.heard() == Heard::TheApi
+            || self.clock.since(*asked) < UNHEARD_AGAIN
+            || host.paused_for().is_some()
+        {
             return;
         }
-        *asked = Instant::now();
+        *asked = self.clock.now();
         if let Some(org) = self.state(|state| state.org.clone()) {
             self.probe(&self.github.afresh(), &org);
         }
@@ -340,8 +344,8 @@ impl Engine {
 /// Gets started, then looks round at every interval, until the process stops. To be called on a thread of its own.
 pub fn run(engine: &Engine) {
     get_started(engine);
-    let (mut looked, mut tried, mut searched) = (Instant::now(), Instant::now(), Instant::now());
-    let (mut asked_token, mut asked_github) = (None, Instant::now());
+    let (mut looked, mut tried, mut searched) = (engine.clock.now(), engine.clock.now(), engine.clock.now());
+    let (mut asked_token, mut asked_github) = (None, engine.clock.now());
     let mut map = engine.map_version();
     let mut invites = invite::Turn::default();
     let mut was_paused = engine.pause().is_some();
@@ -358,15 +362,16 @@ pub fn run(engine: &Engine) {
         engine.look_at_new_token(&mut asked_token);
         engine.look_for_github(&mut asked_github);
         engine.expire_holds();
-        if searched.elapsed() >= DELETED_AGAIN {
-            searched = Instant::now();
+        if engine.clock.since(searched) >= DELETED_AGAIN {
+            searched = engine.clock.now();
             engine.look_for_deleted_organisation();
         }
-        let by_interval = engine.settings().interval.is_some_and(|interval| looked.elapsed() >= interval);
+        let by_interval =
+            engine.settings().interval.is_some_and(|interval| engine.clock.since(looked) >= interval);
         let is_due = || engine.take_reconcile_due() || engine.take_second_look() || by_interval;
         // What is asked for while another comparison is carried out is still due after it.
         if engine.blind_for().is_none() && !engine.is_reconciling() && is_due() {
-            looked = Instant::now();
+            looked = engine.clock.now();
             engine.github.forget_refusals();
             if !was_paused {
                 engine.look_at_disputes();
@@ -377,9 +382,9 @@ pub fn run(engine: &Engine) {
         }
         invites.take(engine, looked > before);
         let map_now = engine.map_version();
-        let try_again = map_now != map || is_resumed || tried.elapsed() >= WANTED_AGAIN;
+        let try_again = map_now != map || is_resumed || engine.clock.since(tried) >= WANTED_AGAIN;
         if try_again && engine.paused_for().is_none() {
-            (map, tried) = (map_now, Instant::now());
+            (map, tried) = (map_now, engine.clock.now());
             engine.try_wanted(|_| true);
         }
     }
@@ -392,11 +397,11 @@ fn get_started(engine: &Engine) {
     let mut asked: Option<Instant> = None;
     let mut told = BTreeSet::new();
     while !engine.lanes.is_stopping() {
-        let ask = asked.is_none_or(|at| at.elapsed() >= ORGANISATION_AGAIN);
+        let ask = asked.is_none_or(|at| engine.clock.since(at) >= ORGANISATION_AGAIN);
         engine.note_conditions();
         let found = engine.find_bearings(ask);
         if ask && found.is_ok() {
-            asked = Some(Instant::now());
+            asked = Some(engine.clock.now());
         }
         match found.and_then(|found| if found { engine.look_round(true).map(|()| true) } else { Ok(false) }) {
             Ok(true) => return,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::{Sentry, Team};
@@ -14,7 +14,7 @@ use crate::work::engine::Engine;
 const CANDIDATES: usize = 3;
 
 /// Tells a new client what was known before, and has whatever it finds out kept.
-pub fn remember(sentry: &Sentry, settings: &Settings, journal: &Arc<Journal>) {
+pub fn remember(sentry: &Sentry, settings: &Settings, journal: &Arc<Journal>, clock: Clock) {
     let host = settings.sentry_url.to_string();
     let place = SentryPlace { host: host.into(), org: settings.sentry_org.as_str().into() };
     let (taken, moved) = journal.read(|state| match &state.team_ids {
@@ -23,7 +23,7 @@ pub fn remember(sentry: &Sentry, settings: &Settings, journal: &Arc<Journal>) {
     });
     let journal = journal.clone();
     let keep = move |taken| {
-        let (place, at) = (place.clone(), Timestamp::now());
+        let (place, at) = (place.clone(), clock.wall());
         journal.note(Record::TeamIds { place, taken, at });
     };
     sentry.ids().remember(taken, moved, Box::new(keep));
@@ -56,7 +56,7 @@ impl Engine {
         bound: impl Iterator<Item = &'a Binding>,
         is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
     ) {
-        if !self.sentry.ids().are_unknown(Timestamp::now()) {
+        if !self.sentry.ids().are_unknown(self.clock.wall()) {
             return;
         }
         // Where slugs may be all digits, an address of digits proves nothing.

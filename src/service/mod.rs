@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tiny_http::{Header, Response};
 
+use crate::clock::Clock;
 use crate::config::values::Listen;
 use crate::config::{Config, Environment, Fault};
 use crate::error::{Context, Error, Result};
@@ -70,7 +71,7 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
     let public_threads = descriptors(PUBLIC_THREADS)?;
     make_private_dir(&settings.state_dir)?;
     failpoint::arm(&settings.state_dir);
-    let (journal, remarks) = Journal::open(&settings.state_dir)?;
+    let (journal, remarks) = Journal::open(&settings.state_dir, Clock::System)?;
     remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
     let engine = Arc::new(Engine::new(config, env, Arc::new(journal))?);
     let public = match inherited.next() {

@@ -309,7 +309,11 @@ mod tests {
 
     fn told(change: impl FnOnce(&mut Status)) -> (Mood, String, String) {
         let started = Some(Timestamp(0).to_string());
-        let mut status = Status { started, mode: Some(Mode::Read), ..Status::of_state(&State::default()) };
+        let mut status = Status {
+            started,
+            mode: Some(Mode::Read),
+            ..Status::of_state(&State::default(), Timestamp::now())
+        };
         change(&mut status);
         let Headline { mood, title, why } = status.tell(NOW);
         (mood, title, why)

@@ -19,9 +19,10 @@ pub fn render(engine: &Engine, status: &Status, gates: &[(&str, &gate::Counts)])
     let mut text = Text::default();
     process_itself(&mut text, engine, status);
     arrived(&mut text, engine, status);
-    work(&mut text, status);
+    let now = engine.clock.wall();
+    work(&mut text, status, now);
     comparison(&mut text, status);
-    incomplete(&mut text, status);
+    incomplete(&mut text, status, now);
     hosts(&mut text, engine);
     room(&mut text, status);
     at_the_gates(&mut text, gates);
@@ -138,9 +139,9 @@ fn arrived(text: &mut Text, engine: &Engine, status: &Status) {
     );
 }
 
-fn work(text: &mut Text, status: &Status) {
+fn work(text: &mut Text, status: &Status, now: Timestamp) {
     let oldest = status.oldest_queued.as_deref().and_then(Timestamp::parse);
-    let age = oldest.map_or(0.0, |at| Timestamp::now().since(at).as_secs_f64());
+    let age = oldest.map_or(0.0, |at| now.since(at).as_secs_f64());
     for (name, help, n) in [
         ("sync_queue_deliveries", "Deliveries that are not dealt with.", status.queued as f64),
         ("sync_queue_oldest_seconds", "Age of the oldest delivery in the queue.", age),
@@ -184,11 +185,11 @@ fn comparison(text: &mut Text, status: &Status) {
     text.gauge("sync_reconcile_failures", help, of(|last| last.failed.len() as f64));
 }
 
-fn incomplete(text: &mut Text, status: &Status) {
+fn incomplete(text: &mut Text, status: &Status, now: Timestamp) {
     let IncompleteView { n_lists, since, n_not_removed, not_removed_since, .. } = &status.incomplete;
     let age = |since: &Option<String>| {
         let since = since.as_deref().and_then(Timestamp::parse);
-        since.map_or(0.0, |at| Timestamp::now().since(at).as_secs_f64())
+        since.map_or(0.0, |at| now.since(at).as_secs_f64())
     };
     let help = "Lists that GitHub did not show completely at the last comparison; nobody is removed because of them.";
     text.gauge("sync_incomplete_lists", help, *n_lists as f64);
@@ -221,7 +222,7 @@ fn hosts(text: &mut Text, engine: &Engine) {
         ["host"],
         hosts.iter().map(|(name, host)| ([*name], well(host))),
     );
-    let now = Timestamp::now();
+    let now = engine.clock.wall();
     let mut rate = |name: &str, help: &str, number: &dyn Fn(Budget) -> f64| {
         let of = |budget: Option<Budget>| budget.map_or(f64::NAN, number);
         let samples = tallies

@@ -274,14 +274,14 @@ pub struct Unmatched {
 impl Engine {
     /// How things are.
     pub fn status(&self) -> Status {
-        let now = Timestamp::now();
+        let now = self.clock.wall();
         let github = Host::of(self.github.host(), now);
         let sentry = Host::of(self.sentry.host(), now);
         let reasons = self.not_ready(&github, &sentry);
         let not_ready_since = self.conditions.not_ready_since(now, reasons.is_empty());
         let waits = self.lanes.waits();
         let mut status = self.state(|state| {
-            let mut status = Status::of_state(state);
+            let mut status = Status::of_state(state, now);
             status.waiting = waits.len();
             status.waits = waits.into_iter().take(SHOWN).map(|wait| Wait::of(wait, state)).collect();
             status
@@ -337,13 +337,13 @@ impl Engine {
 
 impl Status {
     /// What the state alone tells: also without a running service.
-    pub fn of_state(state: &State) -> Self {
+    pub fn of_state(state: &State, now: Timestamp) -> Self {
         let deliveries = &state.deliveries;
         let newest = deliveries.queued().next_back().map(|delivery| delivery.at);
         let newest = deliveries.recent().map(|recent| recent.received).chain(newest).max();
         let mut status = Self {
             version: env!("CARGO_PKG_VERSION"),
-            at: Timestamp::now().to_string(),
+            at: now.to_string(),
             started: None,
             headline: Headline::default(),
             ready: false,
@@ -388,7 +388,7 @@ impl Status {
             github: Host::unknown(),
             sentry: Host::unknown(),
         };
-        status.headline = status.tell(Timestamp::now());
+        status.headline = status.tell(now);
         status
     }
 }

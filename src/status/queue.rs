@@ -155,7 +155,7 @@ impl Engine {
 
     /// Says of queued deliveries and waiting teams how they stand, and returns what else is put off, the oldest first.
     pub(crate) fn add_attempts(&self, queue: &mut [Queued], waits: &mut [Wait]) -> Vec<Delayed> {
-        let clocks = (Timestamp::now(), Instant::now());
+        let clocks = (self.clock.wall(), self.clock.now());
         let pause = self.standstill(clocks.0);
         let seqs: BTreeSet<Seq> = queue.iter().map(|queued| queued.seq).collect();
         let teams: BTreeSet<u64> = waits.iter().map(|wait| wait.team).collect();

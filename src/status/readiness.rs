@@ -2,7 +2,6 @@
 //! webhook because of it.
 
 use super::{Host, STUCK};
-use crate::clock::Timestamp;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::pace::Health;
 use crate::hosts::http::redirect::{GITHUB_ADDRESS, SENTRY_ADDRESS};
@@ -49,7 +48,7 @@ impl Engine {
 
     /// What keeps the mirror from being true at this moment.
     pub(super) fn why_not_ready(&self) -> Vec<String> {
-        let now = Timestamp::now();
+        let now = self.clock.wall();
         self.not_ready(&Host::of(self.github.host(), now), &Host::of(self.sentry.host(), now))
     }
 
@@ -81,11 +80,11 @@ impl Engine {
                 reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
             }
         }
-        reasons.extend(self.grave_files(Timestamp::now()));
+        reasons.extend(self.grave_files(self.clock.wall()));
         let well = github.is_well() && sentry.is_well();
         let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
         if let Some(at) =
-            oldest.filter(|at| well && Timestamp::now().since(*at) > STUCK && self.lanes.waits().is_empty())
+            oldest.filter(|at| well && self.clock.wall().since(*at) > STUCK && self.lanes.waits().is_empty())
         {
             reasons.push(format!("a delivery of {at} is still queued: `sentry-team-sync status` says why"));
         }

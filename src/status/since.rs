@@ -45,7 +45,7 @@ impl Conditions {
 impl Engine {
     /// Looks how things are, so that it is known since when they are so. To be called every second.
     pub fn note_conditions(&self) {
-        let now = Timestamp::now();
+        let now = self.clock.wall();
         self.conditions.not_ready_since(now, self.why_not_ready().is_empty());
         if self.standstill(now).is_none() {
             self.conditions.not_paused();
@@ -54,7 +54,7 @@ impl Engine {
 
     /// Both sides, or Sentry's people, are being looked at without an event.
     pub fn note_look(&self) {
-        self.conditions.0.lock().looked = Some(Timestamp::now());
+        self.conditions.0.lock().looked = Some(self.clock.wall());
     }
 
     /// What such a look has come to.
@@ -62,7 +62,7 @@ impl Engine {
         let mut seen = self.conditions.0.lock();
         seen.look_failed = looked.as_ref().err().map(|trouble| {
             let since =
-                seen.look_failed.take().map_or_else(|| Timestamp::now().to_string(), |known| known.since);
+                seen.look_failed.take().map_or_else(|| self.clock.wall().to_string(), |known| known.since);
             LookFailed { since, why: trouble.to_string() }
         });
     }

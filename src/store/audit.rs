@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::lock::{Mutex, MutexGuard};
 use crate::state::exchange::Exchange;
 use crate::state::holds::HoldName;
@@ -96,6 +96,7 @@ impl Entry {
 
 /// The log of one state directory.
 pub struct Audit {
+    clock: Clock,
     dir: PathBuf,
     keep: Duration,
     open: Mutex<Option<(String, File)>>,
@@ -112,13 +113,13 @@ struct Lost {
 
 impl Audit {
     /// The log below a state directory. Nothing is made before the first line.
-    pub fn new(state_dir: &Path, keep: Duration) -> Self {
-        Self { dir: state_dir.join("audit"), keep, open: Mutex::new(None), lost: Mutex::default() }
+    pub fn new(state_dir: &Path, keep: Duration, clock: Clock) -> Self {
+        Self { clock, dir: state_dir.join("audit"), keep, open: Mutex::new(None), lost: Mutex::default() }
     }
 
     /// Writes a line. Where that fails the line goes into the service's log, and the work goes on: its record is the journal.
     pub fn write(&self, mut entry: Entry) {
-        entry.at = Timestamp::now().to_string();
+        entry.at = self.clock.wall().to_string();
         if let Err(error) = self.append(&entry, false) {
             let line = serde_json::to_string(&entry).unwrap_or_default();
             log::error!("audit: a line could not be written: {error}: {}", crate::text::json(&line));
@@ -147,7 +148,7 @@ impl Audit {
 
     /// Writes a line and syncs it: for what could not be brought back without it.
     pub fn write_synced(&self, mut entry: Entry) -> io::Result<()> {
-        entry.at = Timestamp::now().to_string();
+        entry.at = self.clock.wall().to_string();
         self.append(&entry, true)
     }
 
@@ -159,7 +160,7 @@ impl Audit {
 
     fn try_append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
         let mut open = self.open.lock();
-        let now = Timestamp::now();
+        let now = self.clock.wall();
         // The same value, in letters that steer no terminal, whoever looks at the file.
         let mut line = crate::text::json(&serde_json::to_string(entry)?).into_bytes();
         line.push(b'\n');
@@ -236,7 +237,7 @@ mod tests {
     #[test]
     fn lines_are_appended_and_old_months_removed() {
         let dir = std::env::temp_dir().join(format!("audit-{}", std::process::id()));
-        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 31));
+        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 31), Clock::System);
         fs::create_dir_all(dir.join("audit")).unwrap();
         fs::write(dir.join("audit/2020-01.jsonl"), "old\n").unwrap();
         fs::write(dir.join(format!("audit/{}.jsonl", Timestamp::now().month())), "").unwrap();
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_takes_nothing_along() {
         let dir = std::env::temp_dir().join(format!("audit-clock-{}", std::process::id()));
-        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 400));
+        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 400), Clock::System);
         let begin = |now: &str, last: Option<&str>| {
             let now = Timestamp::parse(now).unwrap();
             drop(audit.begin(&now.month(), now, last).unwrap());

@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub use super::disk::free_bytes;
 use super::disk::{self, Disk, Segment};
 use super::frame;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::error::{Context, Error, Result};
 use crate::lock::{Condvar, Mutex, MutexGuard};
 use crate::state::holds::Hold;
@@ -33,6 +33,7 @@ use crate::store::failpoint;
 
 /// The durable log of one state directory, held by one process.
 pub struct Journal {
+    clock: Clock,
     disk: Disk,
     inner: Mutex<Inner>,
     /// Where those wait whose flush has an even number, and an odd one: never more than two are waited for.
@@ -91,11 +92,11 @@ impl Journal {
     /// Takes the lock of a state directory, reads what is there and prepares to append.
     ///
     /// The second value is what should be told: unfinished records cut off, damage found.
-    pub fn open(state_dir: &Path) -> Result<(Self, Vec<String>)> {
+    pub fn open(state_dir: &Path, clock: Clock) -> Result<(Self, Vec<String>)> {
         let lock = lock(state_dir)?;
         let disk = Disk::open(state_dir)?;
-        let disk::Found { mut state, segment, remarks } = disk.recover(Timestamp::now())?;
-        state.forget_old(Timestamp::now());
+        let disk::Found { mut state, segment, remarks } = disk.recover(clock.wall())?;
+        state.forget_old(clock.wall());
         let Segment { number, file, size } = segment;
         let inner = Inner {
             state,
@@ -112,13 +113,18 @@ impl Journal {
             trouble: Trouble::default(),
             ended: Vec::new(),
         };
-        Ok((Self { disk, inner: Mutex::new(inner), wake: Default::default(), _lock: lock }, remarks))
+        Ok((Self { clock, disk, inner: Mutex::new(inner), wake: Default::default(), _lock: lock }, remarks))
     }
 
     /// Folds what a state directory holds, without its lock and without changing anything: where no service runs.
     /// The second value is what should be told.
-    pub fn look(state_dir: &Path) -> Result<(State, Vec<String>)> {
-        Disk::at(state_dir).look(Timestamp::now())
+    pub fn look(state_dir: &Path, now: Timestamp) -> Result<(State, Vec<String>)> {
+        Disk::at(state_dir).look(now)
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Looks at the state. Short: everybody else waits meanwhile.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::clock::Timestamp;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::permit::Permit;
@@ -90,7 +89,7 @@ impl Apply<'_> {
     /// Records what is about to be done under a slug, unless another team has it or is about to: two teams may want one
     /// slug at the same moment, so the look and the intent are one step. Whether it may be done.
     fn intend(&self, slug: &SentrySlug, intent: Intent) -> Result<bool, Outcome> {
-        let record = Record::Intends { team: self.team, intent, at: Timestamp::now() };
+        let record = Record::Intends { team: self.team, intent, at: self.engine.clock.wall() };
         let free = self.engine.journal.decide(|state| match state.teams.owner(slug) {
             Some(owner) if owner != self.team => Write::Nothing(false),
             _ => Write::Keep(vec![record], true),
@@ -170,7 +169,7 @@ impl Apply<'_> {
     /// Closes the intent; its people are still to be looked at.
     pub fn come_back(&self, found: Option<(&Team, Origin)>) -> Result<(), Outcome> {
         const WHY: &str = "GitHub shows the team again";
-        let mut records = vec![Record::Returned { team: self.team, at: Timestamp::now() }];
+        let mut records = vec![Record::Returned { team: self.team, at: self.engine.clock.wall() }];
         let binding = found.map(|(team, origin)| Binding {
             sentry: team.id,
             slug: team.slug.clone(),
@@ -359,7 +358,7 @@ impl Apply<'_> {
             fate,
             apart: false,
             was: None,
-            at: Timestamp::now(),
+            at: self.engine.clock.wall(),
         })?;
         let entry = match &binding {
             Some(binding) => self.about(decision, binding),
@@ -384,7 +383,7 @@ impl Apply<'_> {
             return Err(locked(&binding.slug));
         }
         let permit = self.engine.may_write()?;
-        let (now, engine) = (Timestamp::now(), self.engine);
+        let (now, engine) = (self.engine.clock.wall(), self.engine);
         let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
         let record = Record::Intends { team: self.team, intent, at: now };
         // Several deletions may be judged at the same moment: the count and the intent are one step.

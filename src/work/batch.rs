@@ -146,6 +146,7 @@ fn rank(hint: &Hint) -> (bool, Seq, bool) {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use std::time::Instant;
 
     use crate::clock::Timestamp;
     use crate::queue::job::{Origin, Own};
@@ -172,7 +173,7 @@ mod tests {
     }
 
     fn hint(seq: u64, event: Event) -> Hint {
-        Hint::of_delivery(Arc::new(delivery(seq, event)))
+        Hint::of_delivery(Arc::new(delivery(seq, event)), Instant::now())
     }
 
     fn member(seq: u64, id: u64, change: Change) -> Hint {
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn a_deliverys_word_wins_over_a_look_of_the_same_place() {
         let ask = Ask::Member { person: person(7), change: None, sure: false };
-        let look = Hint::new(Seq(1), Origin::Own(Own::WantedPerson), ask);
+        let look = Hint::new(Seq(1), Origin::Own(Own::WantedPerson), ask, Instant::now());
         for hints in
             [vec![look.clone(), member(1, 7, Change::Added)], vec![member(1, 7, Change::Added), look.clone()]]
         {
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn a_later_look_displaces_no_word_and_a_delivery_is_taken_once() {
         let ask = Ask::Member { person: person(7), change: None, sure: true };
-        let look = Hint::new(Seq(9), Origin::Own(Own::WantedPerson), ask);
+        let look = Hint::new(Seq(9), Origin::Own(Own::WantedPerson), ask, Instant::now());
         let removed = member(3, 7, Change::Removed);
         for hints in
             [vec![look.clone(), removed.clone()], vec![removed.clone(), look.clone(), removed.clone()]]

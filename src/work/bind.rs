@@ -1,7 +1,6 @@
 //! A GitHub team's Sentry team: made, adopted, renamed, waited for, found again.
 
 use super::end;
-use crate::clock::Timestamp;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
 use crate::queue::job::{Outcome, Own};
@@ -351,7 +350,7 @@ fn conflict(
 
 /// Puts a change on hold.
 pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {
-    let (text, now) = (change.to_string(), Timestamp::now());
+    let (text, now) = (change.to_string(), job.engine.clock.wall());
     let hold = Hold::new(vec![change], rule.clone(), now, Vec::new());
     let name = hold.name.clone();
     let is_news =

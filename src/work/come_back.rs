@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use super::members::note_seen;
 use super::team::TeamJob;
 use super::undo::Work;
-use crate::clock::Timestamp;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
 use crate::queue::job::Outcome;
@@ -24,7 +23,7 @@ use crate::work::apply::Apply;
 pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     let Some(gone) = job.engine.state(|state| state.teams.gone(job.team).cloned()) else { return Ok(true) };
     // A replica that lags still shows what was deleted a moment ago.
-    let wait = gone.settles_in(Timestamp::now());
+    let wait = gone.settles_in(job.engine.clock.wall());
     if !wait.is_zero() {
         return Err(Outcome::LookAgain("the team was deleted a moment ago".into(), wait));
     }

@@ -56,6 +56,9 @@ impl Engine {
         let person = Person { id: *user, login: login.unwrap_or_else(|| Login::from("")), bot: false };
         let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
         let ask = Ask::Member { person, change: Some(Change::Removed), sure };
-        self.lanes.add(LaneKey::Team(*team), Hint::new(self.now_seq(), Origin::Own(Own::Decision), ask));
+        self.lanes.add(
+            LaneKey::Team(*team),
+            Hint::new(self.now_seq(), Origin::Own(Own::Decision), ask, self.clock.now()),
+        );
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::batch::Folded;
 use super::bind;
-use crate::clock::Timestamp;
 use crate::config::DeleteTeams;
 use crate::hosts::sentry::{Member, Removed, Team};
 use crate::queue::job::{Hint, Outcome, Own};
@@ -273,7 +272,7 @@ fn delete(
 
 /// What the guard says of one more deletion just now.
 fn judge(job: &TeamJob) -> Result<(), String> {
-    let now = Timestamp::now();
+    let now = job.engine.clock.wall();
     job.engine.state(|state| guard::deletion(&job.engine.settings(), state, job.team, now))
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::cli::paste::Invocation;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::commands::check::Surroundings;
 use crate::config::live::Reloads;
 use crate::config::{Config, Environment, Settings};
@@ -58,6 +58,8 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 /// What workers, reads and commands share.
 pub struct Engine {
+    /// What time it is.
+    pub clock: Clock,
     settings: RwLock<Arc<Settings>>,
     /// The only way to change the state.
     pub journal: Arc<Journal>,
@@ -129,6 +131,7 @@ struct Leaf {
 impl Engine {
     /// Puts the parts together. Nothing is asked of anybody yet.
     pub fn new(config: &Config, env: &Environment, journal: Arc<Journal>) -> Result<Self> {
+        let clock = journal.clock().clone();
         let settings = config.settings.clone();
         let way = tls::way(env, settings.is_all_local())?;
         for (name, url) in [("GitHub", &settings.github_url), ("Sentry", &settings.sentry_url)] {
@@ -143,18 +146,20 @@ impl Engine {
             &config.sentry_token,
             &settings.github_url,
             &way,
+            &clock,
         );
-        team_ids::remember(&sentry, &settings, &journal);
+        team_ids::remember(&sentry, &settings, &journal, clock.clone());
         Ok(Self {
-            github: Github::new(&settings.github_url, &config.github_token, &way),
+            clock: clock.clone(),
+            github: Github::new(&settings.github_url, &config.github_token, &way, &clock),
             sentry,
             who: Who::new(&settings),
-            audit: Audit::new(&settings.state_dir, settings.audit_keep),
+            audit: Audit::new(&settings.state_dir, settings.audit_keep, clock.clone()),
             reloads: Reloads::default(),
             github_token: TokenInUse::new(config.github_token.fingerprint()),
             reader: Invocation::of_service(&settings.state_dir, env),
             surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
-            lanes: Lanes::default(),
+            lanes: Lanes::new(clock.clone()),
             writes: Writes::default(),
             tree: Mutex::new(None),
             tree_has_gaps: AtomicBool::new(false),
@@ -164,15 +169,15 @@ impl Engine {
             no_recovery: AtomicBool::new(false),
             recovered: Mutex::default(),
             heard: Mutex::default(),
-            began: Instant::now(),
+            began: clock.now(),
             comparing: Mutex::default(),
             scim: Scim::default(),
             incomplete: Incompleteness::default(),
             last_run: Mutex::default(),
-            started: Timestamp::now(),
+            started: clock.wall(),
             arrived: Counts::default(),
             outcomes: Outcomes::default(),
-            hours: journal.read(|state| Hours::of(state, Timestamp::now())),
+            hours: journal.read(|state| Hours::of(state, clock.wall())),
             told: Mutex::default(),
             invite_trouble: Mutex::default(),
             heir: OnceLock::new(),
@@ -233,7 +238,7 @@ impl Engine {
         });
         for delivery in queued {
             self.hear_of(&delivery.event, delivery.seq);
-            self.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery));
+            self.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery, self.clock.now()));
         }
         for team in teams {
             self.look_at_team(team, Own::OpenIntent);
@@ -245,16 +250,16 @@ impl Engine {
 
     /// A delivery is to be worked on: a reading that began before it, or just after, may not know what it says.
     pub fn hear_of(&self, event: &Event, seq: Seq) {
-        self.heard.lock().hear(event, seq, Instant::now());
+        self.heard.lock().hear(event, seq, self.clock.now());
     }
 
     /// The latest delivery whose word every replica of GitHub knows by now.
     pub fn settled_seq(&self) -> Seq {
-        let (latest, now) = (self.now_seq(), Instant::now());
+        let (latest, now) = (self.now_seq(), self.clock.now());
         let heard = self.heard.lock().first_unsettled(now);
         // What a process of before has heard just before its end stands in the journal.
         let before = (now.duration_since(self.began) < LAG).then(|| {
-            let since = Timestamp::now().before(LAG);
+            let since = self.clock.wall().before(LAG);
             self.state(|state| state.deliveries.first_since(since))
         });
         let first = heard.into_iter().chain(before.flatten()).min();
@@ -268,12 +273,12 @@ impl Engine {
 
     /// A comparison contradicts what a delivery said just before it: another one decides, a little later.
     pub fn look_again(&self) {
-        self.heard.lock().look_again(Instant::now());
+        self.heard.lock().look_again(self.clock.now());
     }
 
     /// Whether that other one is due.
     pub fn take_second_look(&self) -> bool {
-        self.heard.lock().take_second_look(Instant::now())
+        self.heard.lock().take_second_look(self.clock.now())
     }
 
     /// Whether the token may not read the list of deliveries.
@@ -312,7 +317,10 @@ impl Engine {
 
     /// Asks for a look at a team's slug and name, and at whatever is open for it.
     pub fn look_at_team(&self, team: GithubTeamId, why: Own) {
-        self.lanes.add(LaneKey::Team(team), Hint::new(self.now_seq(), Origin::Own(why), Ask::Team));
+        self.lanes.add(
+            LaneKey::Team(team),
+            Hint::new(self.now_seq(), Origin::Own(why), Ask::Team, self.clock.now()),
+        );
     }
 
     /// The place of the latest delivery: what the mirror does by itself is newer than that, and older than the next.

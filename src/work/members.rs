@@ -1,11 +1,10 @@
 //! People of a bound team: who is in it on GitHub's side, who they are in Sentry, in or out.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::batch::Folded;
 use super::bind::{self, How};
-use crate::clock::Timestamp;
 use crate::hosts::sentry::{Added, Removed};
 use crate::hosts::snapshot::Listed;
 use crate::identity::Identity;
@@ -291,7 +290,7 @@ fn want(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person, why: Str
         user: person.id,
         login: person.login.clone(),
         why: why.as_str().into(),
-        at: Timestamp::now(),
+        at: job.engine.clock.wall(),
     });
     job.engine.audit.write(entry(job, hint, binding, person, "want member").because(why.clone()));
     Outcome::Done(notes::wanted(person.login.as_str(), &binding.slug, &why))
@@ -334,7 +333,9 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
         if known.is_some_and(|member| there.contains(&member)) {
             continue;
         }
-        let Some(hint) = cause.map(|cause| look_hint(cause, &person)) else { continue };
+        let Some(hint) = cause.map(|cause| look_hint(cause, &person, job.engine.clock.now())) else {
+            continue;
+        };
         match one(job, binding, &hint, true) {
             Outcome::Done(_) => added += 1,
             outcome @ Outcome::Later(..) if job.engine.paused_for().is_some() => return Err(outcome),
@@ -343,7 +344,7 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
                 // It outlives a restart as a wish; meanwhile it is tried again like any hint.
                 want(job, binding, &hint, &person, why);
                 let ask = Ask::Member { person, change: None, sure: job.mode == Mode::Payload };
-                let again = Hint::new(hint.seq, Origin::Own(Own::FillTeam), ask);
+                let again = Hint::new(hint.seq, Origin::Own(Own::FillTeam), ask, job.engine.clock.now());
                 job.engine.lanes.add(LaneKey::Team(job.team), Hint { due: again.due + EARLY_LOOK, ..again });
             }
             // What can not be done is listed with its reason, and tried again like every wish.
@@ -373,9 +374,9 @@ pub(super) fn note_seen(job: &TeamJob, people: &[GithubUserId]) {
 }
 
 /// A look at one more person on behalf of the hint that led to it.
-fn look_hint(cause: &Hint, person: &Person) -> Hint {
+fn look_hint(cause: &Hint, person: &Person, now: Instant) -> Hint {
     let ask = Ask::Member { person: person.clone(), change: None, sure: true };
-    Hint::new(cause.seq, cause.origin.clone(), ask)
+    Hint::new(cause.seq, cause.origin.clone(), ask, now)
 }
 
 fn members_there(job: &TeamJob, binding: &Binding) -> Result<BTreeSet<MemberId>, Outcome> {

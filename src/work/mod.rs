@@ -21,9 +21,8 @@ mod person;
 mod team;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::clock::Timestamp;
 use crate::queue::job::{Hint, LaneKey, Origin, Outcome};
 use crate::queue::lanes::{Job, LONGEST_PAUSE};
 use crate::state::holds::HoldName;
@@ -151,9 +150,9 @@ fn settle(engine: &Engine, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
 }
 
 fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint, Duration)> {
-    let now = Instant::now();
+    let now = engine.clock.now();
     if let Outcome::Later(why, _) | Outcome::LookAgain(why, _) | Outcome::Waiting(why) = &outcome {
-        hint.put_off(why, Timestamp::now());
+        hint.put_off(why, engine.clock.wall());
     }
     let ended = match outcome {
         Outcome::Done(note) => Ok((Settled::Done, None, note)),
@@ -201,7 +200,7 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
 }
 
 fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, Option<HoldName>, String), String>) {
-    let (seq, at) = (delivery.seq, Timestamp::now());
+    let (seq, at) = (delivery.seq, engine.clock.wall());
     let outcome = ended.as_ref().map(|(how, ..)| *how).map_err(drop);
     engine.outcomes.count(delivery.event.name(), outcome);
     if outcome.is_err() {

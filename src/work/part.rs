@@ -107,7 +107,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
             let shown = shown.as_ref().filter(|shown| {
                 let heard = job.engine.heard.lock().of_team(job.team);
-                Shown::is_fresh(shown.at.elapsed(), heard.is_some_and(|at| at > part.seq))
+                Shown::is_fresh(job.engine.clock.since(shown.at), heard.is_some_and(|at| at > part.seq))
             });
             let team = shown.map(|shown| shown.team.clone());
             let (_, how) = bind::ensure_by(job, &apply, &wish, How::Known, team)?;

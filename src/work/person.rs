@@ -121,7 +121,7 @@ fn in_parts(
     let whole = Whole::new(delivery.clone(), teams.len());
     for team in teams {
         let ask = Ask::Member { person: person.clone(), change, sure: change.is_some() };
-        let part = Hint::new(hint.seq, Origin::Part(whole.clone()), ask);
+        let part = Hint::new(hint.seq, Origin::Part(whole.clone()), ask, engine.clock.now());
         engine.lanes.add(LaneKey::Team(team), part);
     }
     None

@@ -90,9 +90,10 @@ impl TeamJob<'_> {
             let Some((person, change, _)) = hint.member() else { continue };
             for above in self.engine.above(self.team) {
                 let ask = Ask::Member { person: person.clone(), change, sure: false };
-                self.engine
-                    .lanes
-                    .add(LaneKey::Team(above), Hint::new(hint.seq, Origin::Own(Own::ChildTeam), ask));
+                self.engine.lanes.add(
+                    LaneKey::Team(above),
+                    Hint::new(hint.seq, Origin::Own(Own::ChildTeam), ask, self.engine.clock.now()),
+                );
             }
         }
     }
@@ -301,7 +302,12 @@ impl TeamJob<'_> {
             None => Outcome::Done(note),
             Some(Err(outcome)) => {
                 // Hints that do not come again leave the team unfilled: that much is on disk, and looked at soon.
-                let look = Hint::new(self.engine.now_seq(), Origin::Own(Own::FillTeam), Ask::Team);
+                let look = Hint::new(
+                    self.engine.now_seq(),
+                    Origin::Own(Own::FillTeam),
+                    Ask::Team,
+                    self.engine.clock.now(),
+                );
                 self.engine.lanes.add(LaneKey::Team(self.team), Hint { due: look.due + FILL_AGAIN, ..look });
                 outcome
             }

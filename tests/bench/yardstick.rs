@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use sentry_team_sync::clock::Clock;
 use sentry_team_sync::clock::Timestamp;
 use sentry_team_sync::config::secret::Secret;
 use sentry_team_sync::intake::signature::signed_by;
@@ -62,7 +63,7 @@ impl Drop for Yardstick {
 /// Answers until it is killed.
 pub fn serve(kind: &str) {
     let dir = TempDir::new("yardstick");
-    let journal = (kind == "append").then(|| Arc::new(Journal::open(&dir.0).unwrap().0));
+    let journal = (kind == "append").then(|| Arc::new(Journal::open(&dir.0, Clock::System).unwrap().0));
     let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
     println!("http://{}", server.server_addr());
     let secrets = Arc::new(vec![Secret::new(SECRET)]);

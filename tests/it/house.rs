@@ -1,7 +1,7 @@
 //! The house stays a house: each file is in a room, and an import goes down only.
 //!
 //! A room is a folder at the top of `src`; [`ROOMS`] has them from the top floor down. What still runs up stands in
-//! [`UPWARD`]: the list may become shorter, never longer.
+//! [`UPWARD`]: the list may become shorter, never longer. What time it is, the process's clock says alone.
 
 use std::collections::BTreeSet;
 
@@ -53,6 +53,17 @@ const UPWARD: [(&str, &str); 24] = [
     ("work/part.rs", "reconcile"),
 ];
 
+/// What asks the machine what time it is, or sleeps. Put together, so that this file may be looked at too.
+const TIME: [(&str, &str); 5] = [
+    ("Instant::", "now"),
+    ("Timestamp::", "now"),
+    ("SystemTime::", "now"),
+    (".elap", "sed()"),
+    ("thread::", "sleep"),
+];
+/// Who may: the clock itself, and what runs the process.
+const ASKS_THE_TIME: [&str; 3] = ["clock.rs", "service/", "cli/"];
+
 /// The floor of a room, or of a file's first folder; the ground is the last one.
 fn floor(name: &str) -> usize {
     ROOMS.iter().position(|room| *room == name).unwrap_or(ROOMS.len())
@@ -103,6 +114,28 @@ fn imports_go_down_but_for_those_that_are_listed() {
     assert!(new.is_empty(), "imports that run up, to be turned round: {new:#?}");
     let over: Vec<_> = listed.difference(&found).collect();
     assert!(over.is_empty(), "turned round already, to be taken off the list: {over:#?}");
+}
+
+/// Where a source asks the machine what time it is.
+fn asks_the_time(path: &str, text: &str) -> Vec<String> {
+    let calls: Vec<_> = TIME.iter().map(|(begin, end)| format!("{begin}{end}")).collect();
+    let program = program(text);
+    let lines = program.lines().enumerate();
+    let asks = lines.filter(|(_, line)| calls.iter().any(|call| line.contains(call.as_str())));
+    asks.map(|(n, line)| format!("src/{path}:{}: ask the clock: {}", n + 1, line.trim())).collect()
+}
+
+#[test]
+fn only_the_clock_and_the_process_know_what_time_it_is() {
+    let may = |path: &str| ASKS_THE_TIME.iter().any(|place| path.starts_with(place));
+    let found: Vec<_> = files()
+        .iter()
+        .filter(|(path, _)| !may(path))
+        .flat_map(|(path, text)| asks_the_time(path, text))
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+    let asks = format!("fn f() {{\n    let at = {}{}();\n}}\n", TIME[0].0, TIME[0].1);
+    assert_eq!(asks_the_time("work/apply.rs", &asks).len(), 1);
 }
 
 #[test]

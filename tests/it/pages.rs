@@ -1,5 +1,6 @@
 //! Where a list ends: whatever becomes of the `Link` header on its way, a page is never taken for the whole list.
 
+use sentry_team_sync::clock::Clock;
 use sentry_team_sync::config::secret::Secret;
 use sentry_team_sync::config::values;
 use sentry_team_sync::hosts::github::{Count, Github, Wanted};
@@ -27,7 +28,12 @@ fn acme(n: usize) -> (GithubStandin, u64, Github) {
         github.join(team, user);
     }
     let token = github.add_token(GithubToken::members_read(owner).without_graphql());
-    let client = Github::new(&values::base_url(&github.url()).unwrap(), &Secret::new(token), &Way::local());
+    let client = Github::new(
+        &values::base_url(&github.url()).unwrap(),
+        &Secret::new(token),
+        &Way::local(),
+        &Clock::System,
+    );
     (github, team, client)
 }
 
@@ -76,7 +82,8 @@ fn sentrys_lists_are_read_to_their_end_whatever_the_link_looks_like() {
         }
         let token = standin.add_token(mirror_permissions());
         let base = values::base_url(&standin.url()).unwrap();
-        let sentry = || Sentry::new(&base, "acme", &Secret::new(token.clone()), &base, &Way::local());
+        let sentry =
+            || Sentry::new(&base, "acme", &Secret::new(token.clone()), &base, &Way::local(), &Clock::System);
         for link in LinkFault::readable() {
             standin.wire.script(Rule::new("GET *", Fault::Link(link)).always());
             assert_eq!(sentry().members(false).expect("no trouble").len(), n, "{link:?}");

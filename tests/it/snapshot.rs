@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use sentry_team_sync::clock::Clock;
 use sentry_team_sync::config::secret::Secret;
 use sentry_team_sync::config::values;
 use sentry_team_sync::hosts::github::{Claims, Github, Wanted};
@@ -57,7 +58,7 @@ impl Org {
 
     fn client(&self, token: GithubToken) -> Github {
         let base = values::base_url(&self.github.url()).expect("an address");
-        Github::new(&base, &Secret::new(self.github.add_token(token)), &Way::local())
+        Github::new(&base, &Secret::new(self.github.add_token(token)), &Way::local(), &Clock::System)
     }
 
     fn by_owner(&self) -> Github {

@@ -45,7 +45,7 @@ pub(super) fn look(patient: &Patient) -> Seen {
         return seen;
     };
     let reply = github.look("/rate_limit");
-    seen.moment = reply.answer.headers.date.map(|there| Moment { there, here: Timestamp::now() });
+    seen.moment = reply.answer.headers.date.map(|there| Moment { there, here: patient.clock.wall() });
     let kind = Kind::of(github, &reply.answer.headers);
     if let Some(finding) = trouble_with_token(patient, &reply, kind) {
         seen.findings.push(finding);
@@ -53,7 +53,7 @@ pub(super) fn look(patient: &Patient) -> Seen {
     }
     let scopes = reply.answer.headers.oauth_scopes.as_deref();
     seen.findings.push(AREA.ok(format!("GH_TOKEN is valid: {}", kind.told(scopes))));
-    seen.findings.extend(expiry(reply.answer.headers.token_expires.as_deref(), Timestamp::now()));
+    seen.findings.extend(expiry(reply.answer.headers.token_expires.as_deref(), patient.clock.wall()));
     seen.findings.extend(budget(&reply));
     seen.org = organisation(patient, github, &mut seen.findings);
     let Some(org) = seen.org.clone() else { return seen };
@@ -335,7 +335,7 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
     let slug =
         |id| read.teams.iter().find(|team| team.facts.id == id).map(|team| team.facts.slug.to_string());
     let known = patient.service.map(|engine| engine.incomplete.known());
-    seen.findings.extend(incomplete::look(&read.gaps, slug, known.as_ref(), Timestamp::now()));
+    seen.findings.extend(incomplete::look(&read.gaps, slug, known.as_ref(), patient.clock.wall()));
     seen.refused = github.refused_sources();
     if !by_rest {
         let told = order.iter().filter_map(|source| addresses(*source, &read, &seen.refused, kind));

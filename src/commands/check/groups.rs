@@ -1,7 +1,5 @@
 //! How a comparison reads who is in Sentry's teams.
 
-use std::time::Instant;
-
 use super::patient::Patient;
 use super::{Area, Finding};
 use crate::hosts::sentry::Sentry;
@@ -17,7 +15,7 @@ pub(super) fn look(patient: &Patient, mode: Option<Mode>, sentry: &Sentry) -> Op
     }
     let is_on = sentry.has_groups();
     if let (Some(engine), Ok(is_on)) = (patient.service, &is_on) {
-        engine.scim.learn(*is_on, Instant::now());
+        engine.scim.learn(*is_on, engine.clock.now());
     }
     Some(match is_on {
         Ok(true) => AREA.ok(

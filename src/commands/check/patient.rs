@@ -9,7 +9,7 @@ use rustix::process::geteuid;
 use super::{clock, configuration, github, hook, identity, machine, ping, sentry, state};
 use super::{Area, By, Finding, Report};
 use crate::cli::paste::{self, Invocation};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::commands::Reply;
 use crate::config::secret::Secret;
 use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings, Unknown};
@@ -117,6 +117,7 @@ pub(super) struct Patient<'a> {
     pub settings: &'a Settings,
     pub around: &'a Surroundings,
     pub faults: &'a [Fault],
+    pub clock: Clock,
     /// The running service.
     pub service: Option<&'a Engine>,
     /// What the state directory knows, where there is one.
@@ -144,6 +145,7 @@ impl Patient<'_> {
 pub fn beside(engine: &Engine, json: bool, url: Option<&str>, progress: Progress) -> Reply {
     let (settings, around) = (engine.settings(), engine.surroundings());
     let patient = Patient {
+        clock: engine.clock.clone(),
         settings: &settings,
         around: &around,
         faults: &[],
@@ -169,6 +171,7 @@ pub struct Asked<'a> {
 /// Examines what this command was given, where no service runs. Whatever has a fault is left out, the rest is looked at.
 pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Progress) -> Reply {
     let &Asked { json, url, offline } = asked;
+    let clock = Clock::System;
     let (config, faults) = config::read(flags, env, Need::Everything);
     let mut findings = Vec::new();
     let way = noted(tls::way(env, config.settings.is_all_local()), Area::Machine, &mut findings);
@@ -177,9 +180,9 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     let settings = &config.settings;
     let (github, sentry) = match &way {
         Some(way) if !offline => {
-            let github = || Github::new(&settings.github_url, &config.github_token, way);
+            let github = || Github::new(&settings.github_url, &config.github_token, way, &clock);
             let (org, token) = (&settings.sentry_org, &config.sentry_token);
-            let sentry = || Sentry::new(&settings.sentry_url, org, token, &settings.github_url, way);
+            let sentry = || Sentry::new(&settings.sentry_url, org, token, &settings.github_url, way, &clock);
             (
                 is_whole(&["GH_TOKEN", "GH_API_URL", "GH_ORG"]).then(github),
                 is_whole(&["SENTRY_TOKEN", "SENTRY_URL", "SENTRY_ORG_SLUG"]).then(sentry),
@@ -198,8 +201,9 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, ..Way::local() };
     let way = way.unwrap_or(no_way);
     let around = Surroundings::new(&config, env, &way);
-    let known = if offline { None } else { known_of(settings, &mut findings) };
+    let known = if offline { None } else { known_of(settings, clock.wall(), &mut findings) };
     let patient = Patient {
+        clock,
         settings,
         around: &around,
         faults: &faults,
@@ -219,11 +223,11 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     Report::new(findings, By::Command, misconfigured).reply(json)
 }
 
-fn known_of(settings: &Settings, findings: &mut Vec<Finding>) -> Option<Known> {
+fn known_of(settings: &Settings, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Known> {
     if !settings.state_dir.join("journal").is_dir() {
         return None;
     }
-    let (state, remarks) = noted(Journal::look(&settings.state_dir), Area::State, findings)?;
+    let (state, remarks) = noted(Journal::look(&settings.state_dir, now), Area::State, findings)?;
     let fix = "start the service: it keeps the file aside, takes what verifies, and holds removals until you approve";
     findings.extend(remarks.iter().map(|remark| Area::State.failed(remark, fix)));
     Some(Known::of(&state))

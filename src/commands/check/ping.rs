@@ -94,7 +94,7 @@ fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> 
         .post(url)
         .header("content-type", "application/json")
         .header("x-github-event", "ping")
-        .header("x-github-delivery", guid())
+        .header("x-github-delivery", guid(patient.clock.wall()))
         .header("x-hub-signature-256", signature::sign(secret, body.as_bytes()))
         .send(body.as_bytes());
     let mut response = answered.map_err(|error| unsent(&error))?;
@@ -124,8 +124,8 @@ fn body() -> String {
 }
 
 /// One that no delivery of GitHub's has: by the time and the process.
-fn guid() -> String {
-    let sum = Sha256::digest(format!("{} {}", Timestamp::now().0, std::process::id()));
+fn guid(now: Timestamp) -> String {
+    let sum = Sha256::digest(format!("{} {}", now.0, std::process::id()));
     let hex = hex::encode(sum);
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     format!("{OF_CHECK}{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
@@ -205,6 +205,6 @@ mod tests {
     fn the_ping_is_signed_as_github_signs() {
         let secret = Secret::new("It's a Secret to Everybody");
         assert_eq!(signed_by(std::slice::from_ref(&secret), &signature::sign(&secret, b"x"), b"x"), Some(0));
-        assert_eq!(guid().len(), OF_CHECK.len() + 36);
+        assert_eq!(guid(Timestamp::now()).len(), OF_CHECK.len() + 36);
     }
 }

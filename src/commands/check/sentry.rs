@@ -5,7 +5,7 @@ use super::clock::Moment;
 use super::patient::Patient;
 use super::{github, groups};
 use super::{some_of, unusable, Area, Finding};
-use crate::clock::{short, Timestamp};
+use crate::clock::short;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::redirect::{self, SENTRY_ADDRESS};
 use crate::hosts::http::verdict::{self, Asked, Verdict};
@@ -45,7 +45,7 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
         // The own host of a region: whether the token is good is told by what every fitting one may read.
         reply = sentry.look_at_members();
     }
-    seen.moment = reply.answer.headers.date.map(|there| Moment { there, here: Timestamp::now() });
+    seen.moment = reply.answer.headers.date.map(|there| Moment { there, here: patient.clock.wall() });
     if let Some(finding) = trouble_with_token(patient, sentry, &reply, tells_scopes) {
         seen.findings.push(finding);
         return seen;

@@ -34,7 +34,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     findings.extend(space(dir));
     findings.extend(files(dir));
     if let Some(known) = &patient.known {
-        findings.extend(waits(known, Timestamp::now()));
+        findings.extend(waits(known, patient.clock.wall()));
     }
     findings.extend(ready(patient));
     findings

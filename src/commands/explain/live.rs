@@ -153,7 +153,7 @@ fn by_github(
     let read = Read { facts, people, gap, team, other, members };
     let identities = identities(engine, &read.people)?;
     let state = engine.state(State::without_deliveries);
-    let plan = plan(&settings, &state, id, &read, &identities);
+    let plan = plan(&settings, &state, id, &read, &identities, engine.clock.wall());
     Ok(told(&settings, &state, id, read, &identities, plan))
 }
 
@@ -194,6 +194,7 @@ fn plan(
     id: GithubTeamId,
     read: &Read,
     identities: &BTreeMap<GithubUserId, Identity>,
+    now: Timestamp,
 ) -> Plan {
     let mut github = GithubSnapshot::default();
     github.gaps.note(List::Members(id), read.gap);
@@ -223,13 +224,13 @@ fn plan(
         deleted: &deleted,
         state,
         settings,
-        began: Timestamp::now(),
+        began: now,
     });
     plan.teams.retain(|team| team.team == id);
     // A share of everybody: as many as were seen the last time.
     let sizes = state.last_read.map(|(sizes, _)| sizes).unwrap_or_default();
     let people = sizes.people.max(state.people.n_matched());
-    judge(plan, &Measure { settings, state, sizes, people, first: false, now: Timestamp::now() })
+    judge(plan, &Measure { settings, state, sizes, people, first: false, now })
 }
 
 fn told(

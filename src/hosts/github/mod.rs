@@ -22,7 +22,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
 use crate::hosts::http::answer::Headers;
@@ -132,13 +132,13 @@ pub enum Count {
 
 impl Github {
     /// A client with one token.
-    pub fn new(base: &BaseUrl, token: &Secret, way: &Way) -> Self {
+    pub fn new(base: &BaseUrl, token: &Secret, way: &Way, clock: &Clock) -> Self {
         let rest = base.path().to_string();
         let graphql = match rest.strip_suffix("/v3") {
             Some(api) => format!("{api}/graphql"),
             None => format!("{rest}/graphql"),
         };
-        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, way));
+        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, way, clock));
         let none = || AtomicBool::new(false);
         Self { host, rest, graphql, no_verified: none(), no_saml: none(), no_public: none() }
     }

@@ -25,13 +25,13 @@ use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::http;
 use ureq::tls::TlsConfig;
 use ureq::Agent;
 
-use crate::clock::Timestamp;
+use crate::clock::Clock;
 use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
 use crate::lock::{Condvar, Mutex, RwLock};
@@ -69,6 +69,7 @@ const LATE: &str = "no answer in time";
 
 /// One of the two hosts.
 pub struct Upstream {
+    clock: Clock,
     name: &'static str,
     base: BaseUrl,
     agent: Agent,
@@ -142,6 +143,7 @@ impl Upstream {
         token: &Secret,
         headers: &'static [(&'static str, &'static str)],
         way: &tls::Way,
+        clock: &Clock,
     ) -> Self {
         let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
         let config = Agent::config_builder()
@@ -161,6 +163,7 @@ impl Upstream {
         let config = config.proxy(way.proxies.for_client(base));
         Self {
             name,
+            clock: clock.clone(),
             base: base.clone(),
             agent: config.build().into(),
             authorization: RwLock::new(bearer(token)),
@@ -183,6 +186,7 @@ impl Upstream {
     pub fn afresh(&self) -> Self {
         Self {
             name: self.name,
+            clock: self.clock.clone(),
             base: self.base.clone(),
             agent: self.agent.clone(),
             authorization: RwLock::new(self.authorization()),
@@ -221,7 +225,7 @@ impl Upstream {
         let (mut tries, mut line) = (0, Line::Any);
         loop {
             let Some(place) = self.at_once.take() else { return self.not_asked(request, Duration::ZERO) };
-            let wait = self.pace.lock().turn(request.method, Instant::now());
+            let wait = self.pace.lock().turn(request.method, self.clock.now());
             // Nobody keeps a place who only waits.
             let place = Some(place).filter(|_| wait.is_zero());
             if wait > PATIENCE || (!wait.is_zero() && !self.sleep(wait)) {
@@ -237,7 +241,7 @@ impl Upstream {
             // Whoever keeps connections closes them at some time, which may be this very moment: no sign of an outage.
             let was_kept = line == Line::Any && self.keeps.load(Ordering::Relaxed);
             if was_closed && was_kept && request.method == Method::Get {
-                self.pace.lock().came_back(request.method, None, None, Instant::now());
+                self.pace.lock().came_back(request.method, None, None, self.clock.now());
                 line = Line::Fresh;
                 continue;
             }
@@ -258,7 +262,7 @@ impl Upstream {
 
     /// How long nothing can be asked of this host.
     pub fn paused_for(&self) -> Option<Duration> {
-        self.pace.lock().paused_for(Instant::now())
+        self.pace.lock().paused_for(self.clock.now())
     }
 
     /// How the host is feeling.
@@ -293,14 +297,14 @@ impl Upstream {
 
     /// Treats the token as refused: a call told so in a way that one answer alone does not show.
     pub fn refuse(&self, why: &str) {
-        if self.pace.lock().refused(why, Instant::now()) {
+        if self.pace.lock().refused(why, self.clock.now()) {
             log::error!("{}: {why}", self.name);
         }
     }
 
     /// The same for what changes more seldom than a token, and is tried again after this time.
     pub fn refuse_for(&self, why: &str, pause: Duration) {
-        if self.pace.lock().refused_for(why, pause, Instant::now()) {
+        if self.pace.lock().refused_for(why, pause, self.clock.now()) {
             log::error!("{}: {why}", self.name);
         }
     }
@@ -362,7 +366,7 @@ impl Upstream {
     /// One call, and whether the other side closed the connection before its answer was whole.
     fn call(&self, asked: Asked, request: &Request, line: Line) -> (Reply, bool) {
         self.tally.lock().ask(asked);
-        let began = Instant::now();
+        let began = self.clock.now();
         failpoint::pass("before a call");
         let mut was_closed = false;
         // The client starts a thread to look up the host, and panics where none can be had: that is no answer either.
@@ -370,7 +374,7 @@ impl Upstream {
             .unwrap_or_else(|_| Err(std::io::Error::other(PANICKED).into()));
         let (verdict, answer, said) = match sent {
             Ok(answer) => {
-                let verdict = verdict::judge(asked, &answer, Timestamp::now());
+                let verdict = verdict::judge(asked, &answer, self.clock.wall());
                 let said = if answer.status < 300 { answer.status.to_string() } else { answer.brief() };
                 (verdict, answer, said)
             }
@@ -383,7 +387,7 @@ impl Upstream {
         failpoint::pass("after a call");
         let exchange = Exchange { call: request.to_string(), answer: said };
         let Exchange { call, answer: said } = &exchange;
-        log::debug!("{}: {call} -> {said} in {} ms", self.name, began.elapsed().as_millis());
+        log::debug!("{}: {call} -> {said} in {} ms", self.name, self.clock.since(began).as_millis());
         (Reply { verdict, answer, exchange }, was_closed)
     }
 
@@ -421,7 +425,7 @@ impl Upstream {
     }
 
     fn learn(&self, asked: Asked, request: &Request, reply: &Reply) {
-        let now = Instant::now();
+        let now = self.clock.now();
         let headers = &reply.answer.headers;
         let told = told_of_the_token(&reply.verdict, headers);
         self.first.learn(Heard::of(asked, reply));
@@ -436,7 +440,7 @@ impl Upstream {
         pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
         let is_used_up = headers.remaining == Some(0) && headers.told().is_none();
         if is_used_up && headers.retry_after.is_none() {
-            let wait = headers.until_reset(Timestamp::now()).unwrap_or(1);
+            let wait = headers.until_reset(self.clock.wall()).unwrap_or(1);
             pace.hold(method, Duration::from_secs(wait), now);
         }
         match &reply.verdict {

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::{broken, wire, Sentry, Team};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::lock::Mutex;
 use crate::state::exchange::Exchange;
@@ -59,8 +59,8 @@ impl Team {
 type Keep = Box<dyn Fn(bool) + Send + Sync>;
 
 /// What is known of a host's ids.
-#[derive(Default)]
 pub struct Ids {
+    clock: Clock,
     known: Mutex<Known>,
     keep: OnceLock<Keep>,
     /// Bound teams that were seen to be alive lately.
@@ -76,6 +76,11 @@ struct Known {
 }
 
 impl Ids {
+    /// Nothing is known yet.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, known: Mutex::default(), keep: OnceLock::new(), seen: Mutex::default() }
+    }
+
     /// What was known before this process, and who keeps what it finds out.
     pub fn remember(&self, taken: Option<(bool, Timestamp)>, moved: bool, keep: Keep) {
         *self.known.lock() = Known { taken, moved };
@@ -104,7 +109,7 @@ impl Ids {
     /// An answer has told.
     pub fn learn(&self, taken: bool) {
         let mut known = self.known.lock();
-        let before = known.taken.replace((taken, Timestamp::now())).map(|(taken, _)| taken);
+        let before = known.taken.replace((taken, self.clock.wall())).map(|(taken, _)| taken);
         let moved = std::mem::take(&mut known.moved);
         drop(known);
         if before == Some(true) && !taken {
@@ -129,13 +134,13 @@ impl Ids {
     fn saw_alive(&self, id: SentryTeamId) {
         let mut seen = self.seen.lock();
         if seen.len() >= MOST_SEEN {
-            seen.retain(|_, at| at.elapsed() < ALIVE_FOR);
+            seen.retain(|_, at| self.clock.since(*at) < ALIVE_FOR);
         }
-        seen.insert(id, Instant::now());
+        seen.insert(id, self.clock.now());
     }
 
     fn was_seen_alive(&self, id: SentryTeamId) -> bool {
-        self.seen.lock().get(&id).is_some_and(|at| at.elapsed() < ALIVE_FOR)
+        self.seen.lock().get(&id).is_some_and(|at| self.clock.since(*at) < ALIVE_FOR)
     }
 }
 

@@ -133,6 +133,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::clock::Clock;
     use crate::config::secret::Secret;
     use crate::hosts::http::tls::Way;
 
@@ -169,7 +170,7 @@ mod tests {
             });
             let elsewhere = base_url("http://127.0.0.1:1").unwrap();
             let token = Secret::new("sesame-of-the-test".to_string());
-            let sentry = Sentry::new(&elsewhere, "acme", &token, &elsewhere, &Way::local());
+            let sentry = Sentry::new(&elsewhere, "acme", &token, &elsewhere, &Way::local(), &Clock::System);
             let region = sentry.region_named_by(&gateway);
             (asked.join().unwrap(), region)
         })

@@ -21,6 +21,7 @@ pub use outcome::{Added, Created, Deleted, Invited, Linked, Removed, Renamed};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::clock::Clock;
 use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
 use crate::hosts::http::first_answer::Heard;
@@ -140,7 +141,14 @@ pub struct Written<T> {
 
 impl Sentry {
     /// A client of one organisation, beside the GitHub whose API is at `github`.
-    pub fn new(base: &BaseUrl, org: &str, token: &Secret, github: &BaseUrl, way: &Way) -> Self {
+    pub fn new(
+        base: &BaseUrl,
+        org: &str,
+        token: &Secret,
+        github: &BaseUrl,
+        way: &Way,
+        clock: &Clock,
+    ) -> Self {
         Self {
             host: Arc::new(Upstream::new(
                 "Sentry",
@@ -149,10 +157,11 @@ impl Sentry {
                 token,
                 &[("accept", "application/json")],
                 way,
+                clock,
             )),
             api: format!("{}/api/0", base.path()),
             org: path_part(org),
-            ids: Arc::default(),
+            ids: Arc::new(Ids::new(clock.clone())),
             other_github: wire::other_github(github),
         }
     }

@@ -59,7 +59,9 @@ impl Engine {
         let good_for = self.settings().interval.unwrap_or(WITHOUT_INTERVAL) / 2;
         let mut due = addresses;
         let searches = self.who.searches.lock();
-        due.retain(|address| searches.asked.get(&address.folded()).is_none_or(|at| at.elapsed() >= good_for));
+        due.retain(|address| {
+            searches.asked.get(&address.folded()).is_none_or(|at| self.clock.since(*at) >= good_for)
+        });
         drop(searches);
         self.search(due, depth)
     }
@@ -78,7 +80,7 @@ impl Engine {
     }
 
     fn learn_told(&self, told: Vec<Told>) -> Searched {
-        let (now, mut searched) = (Instant::now(), Searched::default());
+        let (now, mut searched) = (self.clock.now(), Searched::default());
         let mut directory = self.who.directory.write();
         let mut searches = self.who.searches.lock();
         let rows: Vec<_> = told.iter().flat_map(|told| &told.rows).cloned().collect();
@@ -126,7 +128,7 @@ impl Engine {
         let settings = self.settings();
         if self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
             let addresses = evidence.deciding(&settings.identity).into_iter().take(MOST_ADDRESSES).collect();
-            self.who.searches.lock().of_person.insert(person.id, (Instant::now(), addresses));
+            self.who.searches.lock().of_person.insert(person.id, (self.clock.now(), addresses));
         }
     }
 
@@ -139,7 +141,7 @@ impl Engine {
             // A worker may have noted somebody whom it has not yet noted as wanted.
             searches
                 .of_person
-                .retain(|user, (since, _)| wanted.contains(user) || since.elapsed() < LOOKED_FOR);
+                .retain(|user, (since, _)| wanted.contains(user) || self.clock.since(*since) < LOOKED_FOR);
             let known = searches.of_person.iter().filter(|(user, _)| wanted.contains(user));
             known.map(|(user, (_, addresses))| (*user, addresses.clone())).collect()
         };

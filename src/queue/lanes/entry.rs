@@ -24,7 +24,7 @@ pub struct Entry {
 impl Lanes {
     /// Those hints of all lanes that `is_it` asks for, by the delivery that they come from and whether they were put off.
     pub fn entries(&self, is_it: impl Fn(Option<Seq>, bool) -> bool) -> Vec<Entry> {
-        let (now, inner) = (Instant::now(), self.inner.lock());
+        let (now, inner) = (self.clock.now(), self.inner.lock());
         let mut entries = Vec::new();
         for (key, lane) in &inner.lanes {
             let chosen =

@@ -343,7 +343,11 @@ mod tests {
 
     fn empty() -> Status {
         let headline = Headline { mood: Mood::True, title: "In step".into(), why: "All is well.".into() };
-        Status { ready: true, headline, ..Status::of_state(&State::default()) }
+        Status {
+            ready: true,
+            headline,
+            ..Status::of_state(&State::default(), crate::clock::Timestamp::now())
+        }
     }
 
     fn hold(name: &str, changes: &[&str], decision: Option<&'static str>) -> HoldView {

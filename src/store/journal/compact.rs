@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Journal;
-use crate::clock::Timestamp;
 use crate::store::failpoint;
 
 /// How long the keeper sleeps, and so how late a noted record may reach the disk.
@@ -47,7 +46,7 @@ impl Journal {
             let flush = inner.begun;
             inner = self.wait(inner, flush);
         }
-        inner.state.forget_old(Timestamp::now());
+        inner.state.forget_old(self.clock.wall());
         // The old log ends exactly where this state does: nobody writes between here and the switch.
         let (state, next, batch) = (inner.state.clone(), inner.number + 1, inner.begin_flush());
         drop(inner);
@@ -73,7 +72,7 @@ pub(super) struct Keeper<'a> {
 
 impl<'a> Keeper<'a> {
     pub(super) fn new(journal: &'a Journal) -> Self {
-        Self { journal, last_snapshot: 0, compact_from: Instant::now() }
+        Self { journal, last_snapshot: 0, compact_from: journal.clock.now() }
     }
 
     fn look(&mut self) {
@@ -88,7 +87,7 @@ impl<'a> Keeper<'a> {
         }
         if broken {
             self.mend();
-        } else if long && Instant::now() >= self.compact_from {
+        } else if long && self.journal.clock.now() >= self.compact_from {
             self.compact();
         }
         if full {
@@ -101,7 +100,7 @@ impl<'a> Keeper<'a> {
             Ok(size) => self.last_snapshot = size,
             Err(error) => {
                 log::warn!("journal: failed to replace the log by a snapshot, the log goes on: {error}");
-                self.compact_from = Instant::now() + COMPACT_AGAIN;
+                self.compact_from = self.journal.clock.now() + COMPACT_AGAIN;
                 self.make_room(&error);
             }
         }

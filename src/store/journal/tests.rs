@@ -19,7 +19,7 @@ impl Dir {
     }
 
     fn open(&self) -> (Journal, Vec<String>) {
-        Journal::open(&self.0).unwrap()
+        Journal::open(&self.0, Clock::System).unwrap()
     }
 
     fn files(&self) -> Vec<String> {
@@ -86,7 +86,7 @@ fn what_was_kept_is_there_after_a_restart() {
 fn a_second_process_is_refused() {
     let dir = Dir::new();
     let (_journal, _) = dir.open();
-    let error = Journal::open(&dir.0).err().unwrap().to_string();
+    let error = Journal::open(&dir.0, Clock::System).err().unwrap().to_string();
     assert!(error.starts_with("another process holds the state directory"), "{error}");
 }
 
@@ -151,19 +151,19 @@ fn a_look_sees_what_is_whole_and_touches_nothing() {
     receive(&journal, "a").unwrap();
     receive(&journal, "b").unwrap();
     // Also while somebody writes.
-    let (state, remarks) = Journal::look(&dir.0).unwrap();
+    let (state, remarks) = Journal::look(&dir.0, Timestamp::now()).unwrap();
     assert_eq!((state.deliveries.n_queued(), remarks.len()), (2, 0));
     drop(journal);
     let mut bytes = fs::read(dir.log(1)).unwrap();
     bytes.truncate(bytes.len() - 3);
     fs::write(dir.log(1), &bytes).unwrap();
-    let (state, remarks) = Journal::look(&dir.0).unwrap();
+    let (state, remarks) = Journal::look(&dir.0, Timestamp::now()).unwrap();
     assert_eq!((state.deliveries.n_queued(), remarks.len()), (1, 0), "an unfinished record is nothing odd");
     assert_eq!(fs::read(dir.log(1)).unwrap(), bytes);
     let mut newer = Vec::new();
     frame::encode(&Record::Format { version: 99, first_start: Timestamp(0) }, true, &mut newer).unwrap();
     fs::write(dir.log(1), &newer).unwrap();
-    assert!(Journal::look(&dir.0).err().unwrap().to_string().contains("has format 99"));
+    assert!(Journal::look(&dir.0, Timestamp::now()).err().unwrap().to_string().contains("has format 99"));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_newer_format_is_refused_and_untouched() {
     let mut bytes = Vec::new();
     frame::encode(&Record::Format { version: 99, first_start: Timestamp(0) }, true, &mut bytes).unwrap();
     fs::write(dir.log(1), &bytes).unwrap();
-    let error = Journal::open(&dir.0).err().unwrap().to_string();
+    let error = Journal::open(&dir.0, Clock::System).err().unwrap().to_string();
     assert!(
         error.contains(&format!(
             "has format 99: this version reads formats up to {FORMAT}\n  fix: start the newer"

@@ -1,8 +1,6 @@
 //! Sentry denies something: is it the token, or this team and this person? What names it is asked in the order of what it
 //! costs: the refusal itself, the token's scopes, the members that every fitting token may read.
 
-use std::time::Instant;
-
 use super::{later_or_never, Engine, DENIED_PAUSE, REFUSED_PAUSE};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::scopes::{self, lacking, Known, Needed};
@@ -67,10 +65,10 @@ impl Engine {
 
     fn scopes(&self) -> Known {
         let mut told = self.scopes.lock();
-        if told.is_due(Instant::now()) {
+        if told.is_due(self.clock.now()) {
             let answer = self.sentry.scopes();
-            told.learn(answer, Instant::now());
+            told.learn(answer, self.clock.now());
         }
-        told.known(Instant::now())
+        told.known(self.clock.now())
     }
 }
