@@ -13,7 +13,7 @@ pub struct Answer {
     pub status: u16,
     /// The headers that matter.
     pub headers: Headers,
-    /// The body, at most [`super::BODY_LIMIT`] bytes.
+    /// The body, at most [`super::transport::BODY_LIMIT`] bytes.
     pub body: Vec<u8>,
 }
 

@@ -17,19 +17,15 @@ pub mod retired;
 pub mod several;
 pub mod tally;
 pub mod tls;
+pub mod transport;
 mod trouble;
 pub mod verdict;
 pub mod window;
 
 use std::fmt;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
-
-use ureq::http;
-use ureq::tls::TlsConfig;
-use ureq::Agent;
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
@@ -44,17 +40,10 @@ use pace::{Health, Method, Pace};
 use refusal::{Policy, Refusal};
 use retired::RetiredCalls;
 use tally::Tally;
+use transport::{Line, Network, Outgoing, Transport, Unanswered};
 pub use trouble::{Trouble, TroubleKind};
 use verdict::{Asked, Verdict};
 
-/// Larger answers do not exist: a page of 100 Sentry members is some 120 KB, a GraphQL page of 50 teams some 2 MB.
-pub const BODY_LIMIT: u64 = 16 << 20;
-/// Establishing a connection, TLS included.
-const CONNECT: Duration = Duration::from_secs(5);
-/// From the request's end to the answer's head. GitHub gives up on itself after 10 s.
-const ANSWER: Duration = Duration::from_secs(20);
-/// A whole call.
-const CALL: Duration = Duration::from_secs(30);
 /// Waits up to this long happen within the call; longer ones are the job's business, which is put aside.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many rate limits one call bears before its job is put aside.
@@ -62,8 +51,6 @@ const TRIES: u32 = 10;
 /// When something is asked again that failed alone, while everything else goes on.
 pub const POSTPONED: Duration = Duration::from_secs(300);
 
-/// How an exchange in which the client panicked tells itself.
-const PANICKED: &str = "an internal error, as for want of a thread: see the log";
 /// How an exchange without an answer in time tells itself.
 const LATE: &str = "no answer in time";
 
@@ -72,7 +59,7 @@ pub struct Upstream {
     clock: Clock,
     name: &'static str,
     base: BaseUrl,
-    agent: Agent,
+    transport: Arc<dyn Transport>,
     authorization: RwLock<Secret>,
     /// How often the token was replaced.
     replaced: AtomicU64,
@@ -87,15 +74,6 @@ pub struct Upstream {
     /// A connection that was good may be kept: the last call was answered.
     keeps: AtomicBool,
     token_expires: Mutex<Option<String>>,
-}
-
-/// Which connection a call goes over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    /// A kept one, or a new one if there is none.
-    Any,
-    /// A new one.
-    Fresh,
 }
 
 /// One call: method, path behind host and port (with its query), body.
@@ -145,27 +123,11 @@ impl Upstream {
         way: &tls::Way,
         clock: &Clock,
     ) -> Self {
-        let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
-        let config = Agent::config_builder()
-            // The headers of a 429 are lost otherwise.
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .https_only(base.is_https())
-            .tls_config(tls)
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(ANSWER))
-            .timeout_global(Some(CALL))
-            .max_idle_connections(64)
-            .max_idle_connections_per_host(64)
-            .user_agent(concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION")));
-        // Always said: the client would look at the environment by itself otherwise.
-        let config = config.proxy(way.proxies.for_client(base));
         Self {
             name,
             clock: clock.clone(),
             base: base.clone(),
-            agent: config.build().into(),
+            transport: Arc::new(Network::new(base, way)),
             authorization: RwLock::new(bearer(token)),
             replaced: AtomicU64::new(0),
             headers,
@@ -188,7 +150,7 @@ impl Upstream {
             name: self.name,
             clock: self.clock.clone(),
             base: self.base.clone(),
-            agent: self.agent.clone(),
+            transport: self.transport.clone(),
             authorization: RwLock::new(self.authorization()),
             headers: self.headers,
             pace: Mutex::default(),
@@ -341,7 +303,7 @@ impl Upstream {
 
     /// Cuts the calls that are under way: the end of the time to stop.
     pub fn cut(&self) {
-        self.agent.clone().shutdown();
+        self.transport.cut();
     }
 
     /// Sleeps; `false` if the process stops meanwhile.
@@ -369,17 +331,14 @@ impl Upstream {
         let began = self.clock.now();
         failpoint::pass("before a call");
         let mut was_closed = false;
-        // The client starts a thread to look up the host, and panics where none can be had: that is no answer either.
-        let sent = catch_unwind(AssertUnwindSafe(|| self.send(request, line)))
-            .unwrap_or_else(|_| Err(std::io::Error::other(PANICKED).into()));
-        let (verdict, answer, said) = match sent {
+        let (verdict, answer, said) = match self.send(request, line) {
             Ok(answer) => {
                 let verdict = verdict::judge(asked, &answer, self.clock.wall());
                 let said = if answer.status < 300 { answer.status.to_string() } else { answer.brief() };
                 (verdict, answer, said)
             }
             Err(error) => {
-                was_closed = is_closing(&error);
+                was_closed = matches!(error, Unanswered::Cut(_));
                 let (verdict, said) = no_answer(&error);
                 (verdict, Answer::default(), said)
             }
@@ -391,37 +350,15 @@ impl Upstream {
         (Reply { verdict, answer, exchange }, was_closed)
     }
 
-    fn send(&self, request: &Request, line: Line) -> Result<Answer, ureq::Error> {
-        let body = request.body.as_ref().map(serde_json::to_vec).transpose().map_err(std::io::Error::from)?;
-        let uri = format!("{}{}", self.base.origin(), request.path);
-        let mut builder = http::Request::builder().method(request.method.name()).uri(uri);
+    fn send(&self, request: &Request, line: Line) -> Result<Answer, Unanswered> {
+        let body = request.body.as_ref().map(serde_json::to_vec).transpose();
+        let body = body.map_err(|error| Unanswered::Otherwise(error.to_string()))?;
         let authorization = self.authorization();
-        if !authorization.expose().is_empty() {
-            builder = builder.header("authorization", authorization.expose());
-        }
-        for (name, value) in self.headers {
-            builder = builder.header(*name, *value);
-        }
-        if body.is_some() {
-            builder = builder.header("content-type", "application/json");
-        }
-        let mut response = match request.method {
-            Method::Get if line == Line::Fresh => {
-                let request = self.agent.configure_request(builder.body(())?);
-                self.agent.run(request.max_idle_age(Duration::ZERO).build())?
-            }
-            Method::Get | Method::Delete => self.agent.run(builder.body(())?)?,
-            // Sentry's POST that adds a member has no body.
-            Method::Post | Method::Put => self.agent.run(builder.body(body.unwrap_or_default())?)?,
-        };
-        // A header with an odd byte is not one that is not there.
-        let all = response.headers().iter();
-        let all: Vec<_> =
-            all.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
-        let headers = Headers::pick(all.iter().map(|(name, value)| (*name, &**value)));
-        let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(BODY_LIMIT).read_to_vec()?;
-        Ok(Answer { status, headers, body })
+        let token = Some(("authorization", authorization.expose())).filter(|(_, token)| !token.is_empty());
+        let kind = body.is_some().then_some(("content-type", "application/json"));
+        let headers = token.into_iter().chain(self.headers.iter().copied()).chain(kind).collect();
+        let uri = format!("{}{}", self.base.origin(), request.path);
+        self.transport.exchange(Outgoing { method: request.method, uri, headers, body, line })
     }
 
     fn learn(&self, asked: Asked, request: &Request, reply: &Reply) {
@@ -510,25 +447,23 @@ impl Reply {
     }
 }
 
-/// Whether the other side closed the connection: what a call meets that was sent at the same moment.
-fn is_closing(error: &ureq::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let ureq::Error::Io(error) = error else { return false };
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-}
-
 /// No answer at all: whether the call took place is unknown, unless the certificate was the reason.
-fn no_answer(error: &ureq::Error) -> (Verdict, String) {
-    let said = match error {
-        ureq::Error::Timeout(phase) => format!("{LATE} ({phase})"),
-        error => format!("no answer: {error}"),
-    };
-    let untrusted = said.contains("invalid peer certificate");
-    if untrusted {
-        let why = format!("its certificate is not trusted ({error}): name your authority in SSL_CERT_FILE");
-        return (Verdict::Refused(why), said);
+fn no_answer(error: &Unanswered) -> (Verdict, String) {
+    match error {
+        Unanswered::Late(phase) => {
+            let said = format!("{LATE} ({phase})");
+            (Verdict::Unknown(said.clone()), said)
+        }
+        Unanswered::Untrusted(error) => {
+            let why =
+                format!("its certificate is not trusted ({error}): name your authority in SSL_CERT_FILE");
+            (Verdict::Refused(why), format!("no answer: {error}"))
+        }
+        Unanswered::Cut(error) | Unanswered::Otherwise(error) => {
+            let said = format!("no answer: {error}");
+            (Verdict::Unknown(said.clone()), said)
+        }
     }
-    (Verdict::Unknown(said.clone()), said)
 }
 
 #[cfg(test)]
@@ -556,13 +491,17 @@ mod tests {
 
     #[test]
     fn a_host_that_took_too_long_is_told_from_one_that_failed() {
-        let late = |status, error: Option<ureq::Error>| {
+        let late = |status, error: Option<Unanswered>| {
             let (verdict, said) = error.as_ref().map_or((Verdict::Done, String::new()), no_answer);
             let answer = Answer { status, ..Answer::default() };
             Reply { verdict, answer, exchange: Exchange { call: String::new(), answer: said } }.is_late()
         };
-        let out_of_time = ureq::Error::Timeout(ureq::Timeout::RecvResponse);
+        let out_of_time = Unanswered::Late("receive response".into());
         assert!(late(0, Some(out_of_time)) && late(502, None) && late(504, None));
-        assert!(!late(0, Some(ureq::Error::HostNotFound)) && !late(500, None) && !late(503, None));
+        assert!(
+            !late(0, Some(Unanswered::Otherwise("host not found".into())))
+                && !late(500, None)
+                && !late(503, None)
+        );
     }
 }
