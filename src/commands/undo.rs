@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Reply;
 use crate::commands::meant::TeamName;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
+use crate::queue::restore_request::{Report, Undo};
 use crate::reconcile::read::Progress;
 use crate::state::ids::SentryTeamId;
 use crate::store::audit::decisions::Asked;
@@ -17,7 +18,6 @@ use crate::store::audit::Entry;
 use crate::text::counted;
 use crate::text::{Quoted, Safe};
 use crate::work::engine::Engine;
-use crate::work::undo::{Report, Undo};
 
 /// How often whoever waits is told how far it is.
 const TELL: Duration = Duration::from_secs(2);

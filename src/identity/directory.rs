@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::config::Trust;
 use crate::hosts::sentry::{Member, Standing};
+use crate::state::address::is_proxy;
 use crate::state::address::{Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, Login, MemberId};
@@ -341,12 +342,6 @@ impl Directory {
             self.searched.iter().filter(move |(_, bearers)| bearers.iter().any(|b| b.member == member));
         shown.map(|entry| entry.address.as_str()).chain(hidden.map(|(address, _)| address.as_str()))
     }
-}
-
-/// Whether an address is one that Sentry makes for the user of an integration: nobody's.
-pub fn is_proxy(address: &str) -> bool {
-    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-    domain.eq_ignore_ascii_case("proxy-user.sentry.io")
 }
 
 fn one_of(members: BTreeSet<MemberId>) -> Found {

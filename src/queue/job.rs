@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use crate::clock::Timestamp;
 use crate::lock::Mutex;
 use crate::queue::part::Part;
+use crate::queue::restore_request::Undo;
 use crate::state::event::{Change, Event, Person, TeamRef};
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
 use crate::state::record::Delivery;
-use crate::work::undo::Undo;
 
 /// One reason to look at a team, a person or the organisation.
 #[derive(Clone, Debug)]

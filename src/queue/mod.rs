@@ -4,3 +4,4 @@ pub mod job;
 pub mod lanes;
 pub mod part;
 pub mod replica_lag;
+pub mod restore_request;

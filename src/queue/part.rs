@@ -8,12 +8,55 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::clock::Clock;
 use crate::hosts::sentry::Team;
 use crate::lock::{Condvar, Mutex};
-use crate::reconcile::plan::{Addition, Removal};
-use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, Seq};
-use crate::work::step::WantedTeam;
+use crate::state::holds::HoldName;
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, Seq};
+use crate::state::record::Source;
+
+/// A GitHub team as Sentry should show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedTeam {
+    /// Its slug in Sentry.
+    pub slug: SentrySlug,
+    /// Its name in Sentry; `None` if nobody has said that it changed.
+    pub name: Option<String>,
+    /// It is older than this mirror, so that a Sentry team of its slug may be taken to be its own.
+    pub adoptable: bool,
+}
+
+/// Somebody to be put in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Addition {
+    /// The account.
+    pub user: GithubUserId,
+    /// Its login.
+    pub login: Login,
+    /// The Sentry member.
+    pub member: MemberId,
+    /// How they were matched.
+    pub source: Source,
+}
+
+/// Somebody to be taken out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Removal {
+    /// The account, if one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<GithubUserId>,
+    /// Its login when last seen, or the member's address.
+    pub who: String,
+    /// The Sentry member.
+    pub member: MemberId,
+    /// Why.
+    pub why: &'static str,
+    /// A guard stops it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HoldName>,
+}
 
 /// A run in which nothing was done for so long is not waited for: a team may wait for a slug that nobody sets free.
 const STUCK: Duration = Duration::from_secs(600);

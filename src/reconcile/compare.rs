@@ -7,19 +7,21 @@ mod absent;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{Addition, Incomplete, LeftIn, Plan, Removal, Skipped, Step, TeamPlan};
+use super::plan::{Incomplete, LeftIn, Plan, Skipped, Step, TeamPlan};
 use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::identity::{self, Identity};
+use crate::queue::part::WantedTeam;
+use crate::queue::part::{Addition, Removal};
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Fate, Origin};
 use crate::state::slug;
 use crate::state::teams::News;
 use crate::state::State;
-use crate::work::step::{self, Holder, TeamStep, WantedTeam};
+use crate::work::step::{self, Holder, TeamStep};
 
 /// Everything that a comparison looks at.
 pub struct Sides<'a> {

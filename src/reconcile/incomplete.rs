@@ -69,7 +69,7 @@ impl Known {
 mod tests {
     use super::*;
     use crate::hosts::snapshot::Gap;
-    use crate::reconcile::plan::Removal;
+    use crate::queue::part::Removal;
 
     fn plan(lists: &[List], members: &[u64]) -> Plan {
         let gap = Gap { shown: 1, counted: None, nulls: 1 };

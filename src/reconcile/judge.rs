@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{LeftIn, Plan, PlannedHold, Rejected, Removal, Step, TeamPlan};
+use super::plan::{LeftIn, Plan, PlannedHold, Rejected, Step, TeamPlan};
 use super::rules;
 use crate::clock::Timestamp;
 use crate::config::Settings;
+use crate::queue::part::Removal;
 use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug};
 use crate::state::record::Sizes;

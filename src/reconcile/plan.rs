@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::choice::Choice;
 use crate::hosts::snapshot::{Gap, List};
+use crate::queue::part::{Addition, Removal};
 use crate::state::holds::{HeldChange, HoldName};
-use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
-use crate::state::record::Source;
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
 use crate::text::counted;
 use crate::text::{plain, Quoted};
 use crate::work::step::LOCKED;
@@ -170,36 +170,6 @@ pub enum Step {
     },
     /// GitHub does not show the team to this token: nothing is done.
     NotVisible,
-}
-
-/// Somebody to be put in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Addition {
-    /// The account.
-    pub user: GithubUserId,
-    /// Its login.
-    pub login: Login,
-    /// The Sentry member.
-    pub member: MemberId,
-    /// How they were matched.
-    pub source: Source,
-}
-
-/// Somebody to be taken out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Removal {
-    /// The account, if one is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<GithubUserId>,
-    /// Its login when last seen, or the member's address.
-    pub who: String,
-    /// The Sentry member.
-    pub member: MemberId,
-    /// Why.
-    pub why: &'static str,
-    /// A guard stops it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held: Option<HoldName>,
 }
 
 /// Somebody who is not matched.

@@ -18,6 +18,7 @@ use crate::hosts::snapshot::GithubTeam;
 use crate::identity::search::Depth;
 use crate::identity::{Identity, BARRED};
 use crate::queue::job::{Ask, Hint, LaneKey, Origin as From, Own};
+use crate::queue::part::WantedTeam;
 use crate::queue::part::{Part, Run, Shown, Task};
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
@@ -26,7 +27,6 @@ use crate::state::State;
 use crate::state::LAG;
 use crate::work::engine::Engine;
 use crate::work::guard;
-use crate::work::step::WantedTeam;
 
 /// A record stays far below the journal's limit.
 const SHOWN_PER_RECORD: usize = 1000;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::config::values::host_of;
 use crate::intake::{Answer, Request};
-use crate::service::gate;
+use crate::status::metrics::AtGate;
 use crate::text;
 use crate::work::engine::Engine;
 
@@ -33,7 +33,7 @@ pub struct Admin<'a> {
     /// Everything shared.
     pub engine: &'a Engine,
     /// The gates by name.
-    pub gates: Vec<(&'static str, &'a gate::Counts)>,
+    pub gates: Vec<(&'static str, AtGate)>,
     /// Whether only this machine can reach the listener.
     pub local: bool,
 }

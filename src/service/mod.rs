@@ -343,8 +343,8 @@ fn answer_one(mut request: tiny_http::Request, gates: &Gates, intake: &Intake, e
         body: &body,
     };
     let answer = if asked.header(relay::GATE_HEADER) == Some("admin") {
-        let mut counts = vec![("public", gates.public.counts())];
-        counts.extend(gates.admin.as_ref().map(|gate| ("admin", gate.counts())));
+        let mut counts = vec![("public", gates.public.counts().now())];
+        counts.extend(gates.admin.as_ref().map(|gate| ("admin", gate.counts().now())));
         Admin { engine, gates: counts, local: gates.admin_is_local }.answer(&asked)
     } else {
         intake.answer(&asked)

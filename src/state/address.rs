@@ -142,6 +142,12 @@ fn advice(text: &str) -> &'static str {
     }
 }
 
+/// Whether an address is one that Sentry makes for the user of an integration: nobody's.
+pub fn is_proxy(address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    domain.eq_ignore_ascii_case("proxy-user.sentry.io")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,12 +10,22 @@ use crate::clock::Timestamp;
 use crate::hosts::http::tally::Budget;
 use crate::hosts::http::Upstream;
 use crate::reconcile::unused::Unused;
-use crate::service::gate;
 use crate::status::{IncompleteView, ReloadsView as Reloads, Status};
 use crate::work::engine::Engine;
 
+/// What became of requests at one gate, since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AtGate {
+    /// Requests handed on.
+    pub passed: u64,
+    /// Requests refused there.
+    pub refused: u64,
+    /// Connections closed because no thread was free.
+    pub shed: u64,
+}
+
 /// All metrics, in a fixed order.
-pub fn render(engine: &Engine, status: &Status, gates: &[(&str, &gate::Counts)]) -> String {
+pub fn render(engine: &Engine, status: &Status, gates: &[(&str, AtGate)]) -> String {
     let mut text = Text::default();
     process_itself(&mut text, engine, status);
     arrived(&mut text, engine, status);
@@ -259,10 +269,10 @@ fn room(text: &mut Text, status: &Status) {
     text.metric(("sync_audit_lost_total", "counter", help), [], [([], status.audit_lost as f64)]);
 }
 
-fn at_the_gates(text: &mut Text, gates: &[(&str, &gate::Counts)]) {
+fn at_the_gates(text: &mut Text, gates: &[(&str, AtGate)]) {
     let samples = gates.iter().flat_map(|(name, counts)| {
-        let results = [("passed", &counts.passed), ("refused", &counts.refused), ("shed", &counts.shed)];
-        results.map(|(result, n)| ([*name, result], n.load(std::sync::atomic::Ordering::Relaxed) as f64))
+        let results = [("passed", counts.passed), ("refused", counts.refused), ("shed", counts.shed)];
+        results.map(|(result, n)| ([*name, result], n as f64))
     });
     let gate = ("sync_gate_requests_total", "counter", "Requests at the gates by what became of them.");
     text.metric(gate, ["gate", "result"], samples);

@@ -4,6 +4,7 @@ use super::end;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
 use crate::queue::job::{Outcome, Own};
+use crate::queue::part::WantedTeam;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::{GithubTeamId, SentrySlug};
 use crate::state::notes::APPROVE_WITH;
@@ -11,7 +12,7 @@ use crate::state::record::{Binding, Fate, Intent, Mode, Record};
 use crate::state::slug;
 use crate::work::apply::{Apply, Moved, Taken};
 use crate::work::engine::not_kept;
-use crate::work::step::{self, Holder, TeamStep, WantedTeam};
+use crate::work::step::{self, Holder, TeamStep};
 use crate::work::team::{Stop, TeamJob};
 
 /// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.

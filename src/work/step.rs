@@ -2,6 +2,7 @@
 
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::identity::{Identity, BARRED};
+use crate::queue::part::WantedTeam;
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Source};
 use crate::text::counted;
@@ -9,17 +10,6 @@ use crate::text::counted;
 /// What is said of a GitHub team that may not take over the Sentry team of its slug.
 pub const ADOPTION_RULE: &str =
     "adoption: the GitHub team is newer than this mirror, and a Sentry team of its slug was there before";
-
-/// A GitHub team as Sentry should show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedTeam {
-    /// Its slug in Sentry.
-    pub slug: SentrySlug,
-    /// Its name in Sentry; `None` if nobody has said that it changed.
-    pub name: Option<String>,
-    /// It is older than this mirror, so that a Sentry team of its slug may be taken to be its own.
-    pub adoptable: bool,
-}
 
 /// Who has the wanted slug.
 #[derive(Clone, Debug, PartialEq, Eq)]

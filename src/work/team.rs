@@ -7,6 +7,7 @@ use super::bind::{self, How, Wish};
 use super::{all, Ended};
 use crate::hosts::github::TeamFacts;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
+use crate::queue::part::WantedTeam;
 use crate::state::event::Event;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, GithubTeamId};
@@ -15,7 +16,6 @@ use crate::state::slug;
 use crate::state::Org;
 use crate::work::apply::{Apply, Cause};
 use crate::work::engine::Engine;
-use crate::work::step::WantedTeam;
 use crate::work::truth::Truth;
 use crate::work::{come_back, end, members, nameless};
 

@@ -1,18 +1,16 @@
 //! Brings back a Sentry team that the mirror deleted: the team, its people, its projects. Every step may be repeated, so
 //! that a second call goes on where a crash or an outage has ended the first.
 
-use std::time::Duration;
-
 use super::bind;
 use super::team::TeamJob;
 use crate::config::Trust;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::{Added, Member, Team};
 use crate::identity::directory::{Directory, Found};
-use crate::lock::{Condvar, Mutex};
 use crate::queue::job::{Hint, Outcome};
+use crate::queue::restore_request::{Report, Undo};
 use crate::state::address::Address;
-use crate::state::ids::{GithubTeamId, MemberId, SentryTeamId};
+use crate::state::ids::{GithubTeamId, MemberId};
 use crate::state::record::{Binding, Mode, Origin};
 use crate::state::Org;
 use crate::store::audit::deletions::{Deletion, Was};
@@ -20,73 +18,6 @@ use crate::store::audit::Entry;
 use crate::work::apply::restore::LinkedBack;
 use crate::work::apply::{Apply, Taken};
 use crate::work::engine::Engine;
-
-/// What one person asked for, and how it stands.
-#[derive(Debug)]
-pub struct Undo {
-    /// What is to be undone.
-    pub deletion: Deletion,
-    told: Mutex<Told>,
-    wake: Condvar,
-}
-
-/// How it stands.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// The end of it.
-    pub ended: Option<Result<Report, String>>,
-    /// Why it was put off, when last.
-    pub put_off: Option<String>,
-    /// How many people and projects were dealt with, of all attempts.
-    pub n_steps: usize,
-}
-
-/// What was brought back, and what could not be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// It had been brought back before: only what it lacked of its projects was done.
-    pub was_back: bool,
-    /// The team now.
-    pub now: Option<SentryTeamId>,
-    /// How many people are in it again.
-    pub n_back: usize,
-    /// Who has another membership by now, and which.
-    pub moved: Vec<(Was, MemberId)>,
-    /// Who left Sentry meanwhile.
-    pub left: Vec<Was>,
-    /// Who could not be put in, and why.
-    pub failed: Vec<(Was, String)>,
-    /// Projects that are the team's again.
-    pub linked: Vec<String>,
-    /// Projects that are not there any more.
-    pub vanished: Vec<String>,
-    /// Projects that the token may not give back.
-    pub denied: Vec<String>,
-    /// Which projects it had was not known.
-    pub unknown_projects: bool,
-}
-
-impl Undo {
-    /// Of this deletion.
-    pub fn new(deletion: Deletion) -> Self {
-        Self { deletion, told: Mutex::default(), wake: Condvar::new() }
-    }
-
-    fn step(&self) {
-        self.told.lock().n_steps += 1;
-    }
-
-    fn end(&self, ended: Result<Report, String>) {
-        self.told.lock().ended = Some(ended);
-        self.wake.notify_all();
-    }
-
-    /// Waits for the end, at the most this long; how it stands then.
-    pub fn wait(&self, patience: Duration) -> Told {
-        let told = self.told.lock();
-        self.wake.wait_timeout_while(told, patience, |told| told.ended.is_none()).clone()
-    }
-}
 
 /// Carries it out, or goes on with it.
 pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &Org, mode: Mode) -> Outcome {
@@ -103,7 +34,7 @@ pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &
         }
         Err(outcome) => {
             if let Outcome::Later(why, _) | Outcome::Waiting(why) = &outcome {
-                undo.told.lock().put_off = Some(why.clone());
+                undo.put_off(why);
             }
             outcome
         }

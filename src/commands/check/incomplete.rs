@@ -63,7 +63,8 @@ mod tests {
     use super::*;
     use crate::commands::check::Level;
     use crate::hosts::snapshot::Gap;
-    use crate::reconcile::plan::{Incomplete, LeftIn, Removal};
+    use crate::queue::part::Removal;
+    use crate::reconcile::plan::{Incomplete, LeftIn};
     use crate::state::ids::MemberId;
 
     #[test]

@@ -9,7 +9,7 @@ use super::Sentry;
 use crate::config::values::{base_url, BaseUrl};
 use crate::hosts::http::verdict::{Asked, Verdict};
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
-use crate::identity::directory::is_proxy;
+use crate::state::address::is_proxy;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 
 /// Whose a token is.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::world::World;
 use crate::config::DeleteTeams;
+use crate::queue::part::WantedTeam;
 use crate::reconcile::judge::changes;
 use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::state::holds::{HeldChange, Hold, FIRST};
@@ -11,7 +12,7 @@ use crate::state::ids::*;
 use crate::state::record::{Binding, Fate, Intent, Origin, Record};
 use crate::state::slug;
 use crate::work::guard;
-use crate::work::step::{self, EndStep, Holder, TeamStep, WantedTeam};
+use crate::work::step::{self, EndStep, Holder, TeamStep};
 
 enum Task {
     Back { sentry: SentryTeamId, made: bool, slug: SentrySlug },

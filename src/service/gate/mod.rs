@@ -21,6 +21,7 @@ use relay::Reply;
 use socket::{Listener, Stream};
 
 use crate::lock::Mutex;
+use crate::status::metrics::AtGate;
 
 /// A whole head comes within this time, the first byte included.
 const HEAD: Duration = Duration::from_secs(5);
@@ -78,6 +79,15 @@ pub struct Counts {
     pub refused: AtomicU64,
     /// Connections closed because no thread was free.
     pub shed: AtomicU64,
+}
+
+impl Counts {
+    /// As they are now.
+    pub fn now(&self) -> AtGate {
+        let [passed, refused, shed] =
+            [&self.passed, &self.refused, &self.shed].map(|count| count.load(Ordering::Relaxed));
+        AtGate { passed, refused, shed }
+    }
 }
 
 struct Shared {
