@@ -219,6 +219,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_hands_pass_together_and_the_wall_can_be_set_alone() {
+        let hand = Arc::new(Hand::at(Timestamp(10_000)));
+        let clock = Clock::Hand(hand.clone());
+        let began = clock.now();
+        assert!(began.checked_sub(Duration::from_secs(9 * 365 * 24 * 3600)).is_some());
+        hand.pass(Duration::from_secs(5));
+        assert_eq!((clock.since(began), clock.wall()), (Duration::from_secs(5), Timestamp(15_000)));
+        hand.set_wall(Timestamp(3));
+        assert_eq!((clock.since(began), clock.wall()), (Duration::from_secs(5), Timestamp(3)));
+        assert_eq!(clock.since(clock.now() + Duration::from_secs(1)), Duration::ZERO);
+    }
+
+    #[test]
     fn shows_and_reads_the_same_moment() {
         for (ms, text) in [
             (0, "1970-01-01T00:00:00Z"),
