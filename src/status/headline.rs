@@ -73,7 +73,8 @@ impl Status {
             return say(Mood::Waits, &format!("{name} does not answer"), sentence(&waiting));
         }
         if let Some(why) = self.not_compared(now) {
-            return say(Mood::Waits, "Not compared", why);
+            let title = if self.compares() { "Not compared" } else { "Sentry's people not read" };
+            return say(Mood::Waits, title, why);
         }
         if let Some(why) = self.stalled(now) {
             return say(Mood::Waits, "Not everything could be done yet", why);
@@ -170,6 +171,11 @@ impl Status {
         all.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, more)| counted(n, one, more)).collect()
     }
 
+    /// In payload mode the deliveries are the truth: what is looked at is who is in Sentry.
+    pub fn compares(&self) -> bool {
+        self.mode != Some(Mode::Payload)
+    }
+
     /// Both sides, or Sentry's people, could not be read: whatever was in step once need not be so now.
     fn not_compared(&self, now: Timestamp) -> Option<String> {
         let failed = self.look_failed.as_ref()?;
@@ -184,6 +190,12 @@ impl Status {
             None => "Nothing was compared yet".into(),
         };
         let why = Safe(&failed.why);
+        if !self.compares() {
+            let ago = short(now.since(since));
+            return Some(format!(
+                "Whoever is new in Sentry is not found: since {ago} ago the look fails: {why}."
+            ));
+        }
         Some(format!("{before}; since {} ago it fails: {why}.", short(now.since(since))))
     }
 

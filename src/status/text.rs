@@ -118,7 +118,8 @@ impl Status {
             }
         }
         if let Some(failed) = &self.look_failed {
-            let _ = writeln!(text, "not compared since {}: {}", failed.since, Safe(&failed.why));
+            let what = if self.compares() { "not compared" } else { "Sentry's people not read" };
+            let _ = writeln!(text, "{what} since {}: {}", failed.since, Safe(&failed.why));
         }
     }
 

@@ -302,6 +302,25 @@ fn not_ready_says_since_when_and_that_nothing_is_lost() {
     assert!(said.contains("Deliveries are being stored; nothing is lost."), "{said}");
 }
 
+/// In payload mode nothing is compared, but whoever is new in Sentry would not be found.
+#[test]
+fn a_look_at_sentrys_people_that_fails_is_told() {
+    let mut world = World::new(Truth::Deliveries);
+    world.set("SYNC_INTERVAL", "1s");
+    world.start();
+    world.wait_until("it is calm", || world.status()["headline"]["mood"] == "true");
+    world.sentry.wire.script(Rule::new("GET /organizations/{org}/members/", Fault::Status(400)).always());
+    let title = || world.status()["headline"]["title"].as_str().unwrap_or_default().to_string();
+    world.wait_until("it is told", || title() == "Sentry's people not read");
+    let why = text(&world.status()["headline"], "why").to_string();
+    assert!(why.starts_with("Whoever is new in Sentry is not found: since ") && why.contains("400"), "{why}");
+    assert!(world.command(&["status"]).1.contains("Sentry's people not read since 20"));
+    let (_, page) = world.get_admin("/");
+    assert!(page.contains("<h2>Sentry's people</h2>") && page.contains("It fails since"), "{page}");
+    world.sentry.wire.clear_faults();
+    world.wait_until("it is calm again", || world.status()["look_failed"].is_null());
+}
+
 /// A comparison of long ago is not what is in step now.
 #[test]
 fn a_comparison_that_fails_is_told_instead_of_the_one_before() {

@@ -224,7 +224,8 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
 
 fn comparison(page: &mut String, status: &Status, now: Timestamp) {
     if status.last_reconcile.is_some() || status.look_failed.is_some() {
-        page.push_str("<section>\n<h2>Last comparison</h2>\n");
+        let title = if status.compares() { "Last comparison" } else { "Sentry's people" };
+        let _ = writeln!(page, "<section>\n<h2>{title}</h2>");
         if let Some(failed) = &status.look_failed {
             let since = When { at: &failed.since, now };
             let _ = writeln!(
