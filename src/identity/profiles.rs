@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-
 use std::time::{Duration, Instant};
 
 use crate::hosts::github::Claims;
@@ -30,8 +29,6 @@ const UNREAD: &str = "no other source knows an address, and the public profile c
 /// The public addresses that were read since the start.
 #[derive(Default)]
 pub struct Profiles(Mutex<HashMap<GithubUserId, (Option<String>, Instant)>>);
-
-impl Profiles {}
 
 impl Engine {
     /// Asks for the profiles of people in mirrored teams whom no source knows, and sees who they are by them. Returns

@@ -220,7 +220,8 @@ impl Engine {
         self.forget_disputes(&both.deleted);
         self.forget_denied(&both.github.teams);
         self.incomplete.learn(plan, self.clock.wall());
-        self.learn_teams(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
+        self.tree
+            .learn_all(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
         let run = Arc::new(Run::new(self.clock.clone()));
         if *waits_for_first {
             return run;

@@ -365,7 +365,7 @@ impl Apply<'_> {
             None => self.entry(decision),
         };
         self.engine.audit.write(Entry { hold, ..entry }.because(why));
-        self.engine.forget_team(self.team);
+        self.engine.team_moved(self.engine.tree.forget(self.team));
         self.engine.lanes.moved(self.team);
         Ok(())
     }

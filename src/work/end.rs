@@ -109,7 +109,7 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
     if fate(job) == Some(Fate::Deleted) {
         return Ok(Outcome::Done("the Sentry team was deleted".into()));
     }
-    let children = job.engine.children(job.team);
+    let children = job.engine.tree.children(job.team);
     let outcome = match target(job, apply, slug)? {
         Some(binding) => end_bound(job, apply, &binding, slug)?,
         None => {

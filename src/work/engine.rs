@@ -5,7 +5,7 @@
 
 mod denied;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -17,7 +17,8 @@ use crate::config::live::Reloads;
 use crate::config::{Config, Environment, Settings};
 use crate::error::Result;
 use crate::hosts::github::permission::{Permission, TokenInUse, PERMISSION_LOST};
-use crate::hosts::github::{Github, TeamFacts};
+use crate::hosts::github::tree::TeamTree;
+use crate::hosts::github::Github;
 use crate::hosts::http::pace::Health;
 use crate::hosts::http::{tls, Trouble, TroubleKind};
 use crate::hosts::sentry::permit::Writes;
@@ -90,9 +91,8 @@ pub struct Engine {
     surroundings: RwLock<Arc<Surroundings>>,
     /// How whoever reads the service's log and page types a command.
     pub reader: Invocation,
-    tree: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
-    /// There may be teams that are not in the tree, and children of those that are.
-    tree_has_gaps: AtomicBool,
+    /// Which team stands below which.
+    pub tree: TeamTree,
     scopes: Mutex<scopes::Told>,
     fault: Mutex<Option<String>>,
     reconcile_due: AtomicBool,
@@ -120,12 +120,6 @@ pub struct Engine {
     pub replays: Replays,
     /// Since when things are as they are.
     pub(crate) conditions: Conditions,
-}
-
-/// What is remembered of a GitHub team's place in the tree of teams.
-struct Leaf {
-    parent: Option<GithubTeamId>,
-    node_id: String,
 }
 
 impl Engine {
@@ -161,8 +155,7 @@ impl Engine {
             surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::new(clock.clone()),
             writes: Writes::default(),
-            tree: Mutex::new(None),
-            tree_has_gaps: AtomicBool::new(false),
+            tree: TeamTree::default(),
             scopes: Mutex::default(),
             fault: Mutex::new(None),
             reconcile_due: AtomicBool::new(false),
@@ -454,79 +447,10 @@ impl Engine {
         }
     }
 
-    /// A team's direct members are all that REST tells only if it has no child teams; `None` if that is not known.
-    pub fn has_children(&self, team: GithubTeamId) -> Option<bool> {
-        let tree = self.tree.lock();
-        let found = tree.as_ref()?.values().any(|leaf| leaf.parent == Some(team));
-        (found || !self.tree_has_gaps.load(Ordering::Relaxed)).then_some(found)
-    }
-
-    /// The known child teams.
-    pub fn children(&self, team: GithubTeamId) -> Vec<GithubTeamId> {
-        let tree = self.tree.lock();
-        let leaves = tree.iter().flatten().filter(|(_, leaf)| leaf.parent == Some(team));
-        let mut children: Vec<_> = leaves.map(|(child, _)| *child).collect();
-        children.sort();
-        children
-    }
-
-    /// The known teams above a team, the nearest first.
-    pub fn above(&self, team: GithubTeamId) -> Vec<GithubTeamId> {
-        let tree = self.tree.lock();
-        let parent = |team: &GithubTeamId| tree.as_ref()?.get(team)?.parent;
-        // GitHub knows no circles; what was learned from events at different times may have one.
-        let mut above = Vec::new();
-        let mut next = parent(&team);
-        while let Some(team) = next.filter(|next| *next != team && !above.contains(next)) {
-            above.push(team);
-            next = parent(&team);
-        }
-        above
-    }
-
-    /// A team's node id, if it was seen.
-    pub fn node_id(&self, team: GithubTeamId) -> Option<String> {
-        let tree = self.tree.lock();
-        tree.as_ref()?.get(&team).map(|leaf| leaf.node_id.clone()).filter(|id| !id.is_empty())
-    }
-
-    /// Replaces what is known of the tree of teams, unless these are not all of them.
-    pub fn learn_teams<'a>(&self, teams: impl Iterator<Item = &'a TeamFacts>, are_all: bool) {
-        let mut tree = self.tree.lock();
-        let known = tree.take().filter(|_| !are_all).into_iter().flatten();
-        *tree = Some(known.chain(teams.map(|facts| (facts.id, Leaf::of(facts)))).collect());
-        self.tree_has_gaps.store(!are_all, Ordering::Relaxed);
-    }
-
-    /// Learns where one team stands.
-    pub fn learn_team(&self, facts: &TeamFacts) {
-        let before = self.tree.lock().as_mut().map(|tree| tree.insert(facts.id, Leaf::of(facts)));
-        if let Some(before) = before {
-            self.look_at_parents(before.and_then(|leaf| leaf.parent), facts.parent);
-        }
-    }
-
-    /// Learns a parent from an event, which tells no node id.
-    pub fn learn_parent(&self, team: GithubTeamId, parent: GithubTeamId) {
-        let before = self.tree.lock().as_mut().map(|tree| {
-            let leaf = tree.entry(team).or_insert_with(|| Leaf { parent: None, node_id: String::new() });
-            leaf.parent.replace(parent)
-        });
-        if let Some(before) = before {
-            self.look_at_parents(before, Some(parent));
-        }
-    }
-
-    /// A team is deleted.
-    pub fn forget_team(&self, team: GithubTeamId) {
-        let leaf = self.tree.lock().as_mut().and_then(|tree| tree.remove(&team));
-        self.look_at_parents(leaf.and_then(|leaf| leaf.parent), None);
-    }
-
-    /// A team has another parent than before, or none any more. Where the people of child teams count, those of all teams
-    /// above it are others now. A comparison looks at them: nobody has named these people, so that guards have to.
-    fn look_at_parents(&self, before: Option<GithubTeamId>, now: Option<GithubTeamId>) {
-        if before != now && self.settings().child_members {
+    /// A team may have another parent than before, or none any more. Where the people of child teams count, those of all
+    /// teams above it are others then. A comparison looks at them: nobody has named these people, so that guards have to.
+    pub fn team_moved(&self, has_moved: bool) {
+        if has_moved && self.settings().child_members {
             self.ask_for_reconcile();
         }
     }
@@ -545,12 +469,6 @@ impl Engine {
 /// A record could not be kept: nothing was done, and nothing may be done until it can.
 pub fn not_kept(NotKept(why): NotKept) -> Outcome {
     Outcome::Later(format!("the journal can not be written: {why}"), None)
-}
-
-impl Leaf {
-    fn of(facts: &TeamFacts) -> Self {
-        Self { parent: facts.parent, node_id: facts.node_id.clone() }
-    }
 }
 
 fn later_or_never(trouble: Trouble) -> Outcome {

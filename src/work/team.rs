@@ -63,7 +63,7 @@ impl From<Outcome> for Stop {
 pub fn run(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
     let job = TeamJob { engine, team, org, mode };
     for parent in hints.iter().filter_map(|hint| hint.team_ref()?.parent) {
-        engine.learn_parent(team, parent);
+        engine.team_moved(engine.tree.learn_parent(team, parent));
     }
     job.tell_those_above(&hints);
     let (mut over, mut hints) = (Ended::default(), hints);
@@ -88,7 +88,7 @@ impl TeamJob<'_> {
         }
         for hint in hints.iter().filter(|hint| hint.delivery().is_some()) {
             let Some((person, change, _)) = hint.member() else { continue };
-            for above in self.engine.above(self.team) {
+            for above in self.engine.tree.above(self.team) {
                 let ask = Ask::Member { person: person.clone(), change, sure: false };
                 self.engine.lanes.add(
                     LaneKey::Team(above),

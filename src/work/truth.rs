@@ -46,7 +46,7 @@ impl Truth<'_> {
         let facts =
             self.engine.github.team(self.org, self.team).map_err(|t| self.engine.github_trouble(t))?;
         if let Some(facts) = &facts {
-            self.engine.learn_team(facts);
+            self.engine.team_moved(self.engine.tree.learn(facts));
             // Of a mirrored team, for the day on which GitHub shows it no more.
             let is_news =
                 |state: &State| state.teams.gone(facts.id).is_none() && !state.teams.was_shown(facts.id);
@@ -66,7 +66,7 @@ impl Truth<'_> {
 
     /// Everybody who counts as being in the team; `None` if the team is not to be seen.
     pub fn members(&self) -> Result<Option<Listed<Person>>, Outcome> {
-        let read = match (self.count(), self.engine.has_children(self.team)) {
+        let read = match (self.count(), self.engine.tree.has_children(self.team)) {
             (count @ Count::WithChildren, _) | (count, Some(false)) => {
                 self.engine.github.members(self.org, self.team, count)
             }
@@ -79,7 +79,7 @@ impl Truth<'_> {
     }
 
     fn with_node_id(&self) -> Result<Option<TeamFacts>, Outcome> {
-        match self.engine.node_id(self.team) {
+        match self.engine.tree.node_id(self.team) {
             Some(node_id) => Ok(Some(TeamFacts {
                 id: self.team,
                 node_id,
@@ -102,7 +102,7 @@ impl Truth<'_> {
         if asked.is_empty() {
             return Ok(Some(Presence::new()));
         }
-        let nested = self.count() == Count::Direct && self.engine.has_children(self.team) != Some(false);
+        let nested = self.count() == Count::Direct && self.engine.tree.has_children(self.team) != Some(false);
         if thorough || nested || asked.len() > ONE_BY_ONE {
             let Some(Listed { rows, gap }) = self.members()? else { return Ok(None) };
             let mut presence = found_in(&rows, asked);

@@ -11,6 +11,7 @@ pub mod permission;
 mod queries;
 mod rest;
 mod snapshot;
+pub mod tree;
 mod wire;
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! What was found is kept in the directory, in memory only. A search that fails is a failed read, never "nobody has it".
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
 use std::time::{Duration, Instant};
 
 use super::rules;
