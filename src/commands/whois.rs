@@ -68,7 +68,7 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
     let rules = rules(&settings);
     let mut text = format!("{} (GitHub user {})\n", plain(person.login.as_str(), 60), person.id);
     let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source)).collect();
-    engine.search_now(addresses).map_err(|trouble| engine.sentry_trouble(trouble))?;
+    engine.matcher().search_now(addresses).map_err(|trouble| engine.sentry_trouble(trouble))?;
     let steps = engine.who.with_directory(|directory| identity::chain(&evidence, &rules, directory));
     for (source, known, found) in steps {
         let known = match known.is_empty() {
@@ -84,8 +84,8 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
         let source = source.name();
         let _ = writeln!(text, "  remembered Sentry member {member}, as `{login}` by {source} since {at}");
     }
-    let mut identity = engine.resolve(&evidence);
-    if let Some(why) = engine.inherits(person, &map, &identity) {
+    let mut identity = engine.matcher().resolve(&evidence);
+    if let Some(why) = engine.matcher().inherits(person, &map, &identity) {
         identity = Identity::Conflict { why };
     }
     let remark = remark(engine, &identity);
@@ -136,7 +136,10 @@ fn of_address(engine: &Engine, address: &Address) -> Result<String, Outcome> {
     let mut found = bearers();
     if found.is_empty() {
         // The list need not tell every address.
-        engine.search_now(vec![address.clone()]).map_err(|trouble| engine.sentry_trouble(trouble))?;
+        engine
+            .matcher()
+            .search_now(vec![address.clone()])
+            .map_err(|trouble| engine.sentry_trouble(trouble))?;
         found = bearers();
     }
     if found.is_empty() {

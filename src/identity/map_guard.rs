@@ -4,26 +4,26 @@
 //! Until then the map of before stays in use. What the file says after a decision is another matter: another content is
 //! another hold.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
+use crate::identity::matcher::{Matcher, Untold};
 use crate::identity::usermap::{self, UserMap};
-use crate::queue::job::Outcome;
 use crate::state::address::Address;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::{Record, Source};
-use crate::work::engine::Engine;
 
-impl Engine {
+impl Matcher<'_> {
     /// The user map in use. Looks at the file: what it says is taken into use, or held.
-    pub fn user_map(&self) -> Result<Arc<UserMap>, Outcome> {
+    pub fn user_map(&self) -> Result<Arc<UserMap>, Untold> {
         match self.who.map.candidate(self.clock.wall()) {
             Some(candidate) => self.judge_map(candidate)?,
             None => self.drop_map_holds(None),
         }
-        self.who.map.current().map_err(|why| Outcome::Later(why, None))
+        self.who.map.current().map_err(Untold::Map)
     }
 
-    fn judge_map(&self, candidate: Arc<UserMap>) -> Result<(), Outcome> {
+    fn judge_map(&self, candidate: Arc<UserMap>) -> Result<(), Untold> {
         let change = HeldChange::UserMap { fingerprint: candidate.fingerprint() };
         self.drop_map_holds(Some(&change));
         let (held, decision) = self.state(|state| {
@@ -45,15 +45,14 @@ impl Engine {
     }
 
     /// The rule with its numbers, if too much would change.
-    fn suspicion(&self, candidate: &UserMap) -> Result<Option<String>, Outcome> {
-        if !self.settings().identity.contains(&Source::Map)
-            || self.state(|state| state.people.n_matched() == 0)
+    fn suspicion(&self, candidate: &UserMap) -> Result<Option<String>, Untold> {
+        if !self.settings.identity.contains(&Source::Map) || self.state(|state| state.people.n_matched() == 0)
         {
             return Ok(None);
         }
         self.need_directory()?;
         let (changed, whole) = self.state(|state| {
-            let bearer = |address: &Address| self.who.bearer_of(address, self.settings().trust_unverified);
+            let bearer = |address: &Address| self.who.bearer_of(address, self.settings.trust_unverified);
             (candidate.changes(state.people.matches(), bearer), state.people.n_matched())
         });
         let rule =
@@ -63,8 +62,7 @@ impl Engine {
 
     fn admit_map(&self, candidate: Arc<UserMap>) {
         self.who.map.admit(candidate);
-        // Who is matched otherwise now may be in the wrong teams.
-        self.ask_for_reconcile();
+        self.who.has_new_map.store(true, Ordering::Relaxed);
     }
 
     fn hold_map(&self, change: HeldChange, rule: String) {

@@ -4,11 +4,14 @@
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::config::{Settings, Trust};
-use crate::hosts::github::{Claims, Wanted};
+use crate::hosts::github::{Claims, Github, Wanted};
 use crate::hosts::http::{Trouble, TroubleKind};
-use crate::hosts::sentry::Member;
+use crate::hosts::sentry::{Member, Sentry};
 use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List};
 use crate::identity::directory::Directory;
 use crate::identity::mapfile::{MapFile, Refused};
@@ -18,14 +21,14 @@ use crate::identity::search::Depth;
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
 use crate::lock::{Mutex, MutexGuard, RwLock};
-use crate::queue::job::Outcome;
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubUserId, MemberId};
 use crate::state::record::{Match, Mode, Record, Source};
-use crate::work::engine::Engine;
-use crate::work::step;
+use crate::state::State;
+use crate::store::audit::Audit;
+use crate::store::journal::Journal;
 
 /// Sentry's people as last read, and the user map.
 pub struct Who {
@@ -35,6 +38,8 @@ pub struct Who {
     searches: Mutex<search::Searches>,
     pub(crate) map: MapFile,
     pub(crate) profiles: Profiles,
+    /// Another user map is in use than at the last comparison.
+    pub(super) has_new_map: AtomicBool,
 }
 
 impl Who {
@@ -47,7 +52,14 @@ impl Who {
             searches: Mutex::default(),
             map,
             profiles: Profiles::default(),
+            has_new_map: AtomicBool::new(false),
         }
+    }
+
+    /// Whether another user map was taken into use since this was asked: whoever is matched otherwise now may be in the wrong
+    /// teams.
+    pub fn take_new_map(&self) -> bool {
+        self.has_new_map.swap(false, Ordering::Relaxed)
     }
 
     /// What is wrong with the user map's file, if anything.
@@ -92,7 +104,41 @@ impl Who {
     }
 }
 
-impl Engine {
+/// What finds out who somebody is: the people and the map that it knows, and those whom it asks. By one and the same
+/// settings, from the first source to the last.
+pub struct Matcher<'a> {
+    /// What it knows.
+    pub who: &'a Who,
+    /// What is remembered.
+    pub journal: &'a Journal,
+    /// Who wants to know of a map that is held.
+    pub audit: &'a Audit,
+    /// Who tells addresses.
+    pub github: &'a Github,
+    /// Who has the members.
+    pub sentry: &'a Sentry,
+    /// Which sources count, and how much.
+    pub settings: Arc<Settings>,
+    /// What time it is.
+    pub clock: &'a Clock,
+}
+
+/// Why it can not be told who somebody is.
+#[derive(Clone, Debug)]
+pub enum Untold {
+    /// GitHub did not tell.
+    Github(Trouble),
+    /// Sentry did not tell.
+    Sentry(Trouble),
+    /// The user map can not be read.
+    Map(String),
+}
+
+impl Matcher<'_> {
+    pub(super) fn state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        self.journal.read(look)
+    }
+
     /// Reads all of Sentry's people. Returns whether they differ from before.
     pub fn read_directory(&self) -> Result<bool, Trouble> {
         let is_read = self.who.is_read();
@@ -100,23 +146,14 @@ impl Engine {
     }
 
     fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
-        let linked = self.settings().identity.contains(&Source::Sentry);
-        let mut fresh = Directory::new(&self.read_members(linked)?);
+        let linked = self.settings.identity.contains(&Source::Sentry);
+        let mut fresh = Directory::new(&self.sentry.members(linked)?);
         let mut directory = self.who.directory.write();
         fresh.take_searched(&directory);
         let changed = *directory != fresh;
         *directory = fresh;
         *is_read = true;
         Ok(changed)
-    }
-
-    /// All of Sentry's people. That even these are refused tells what is wrong with the token, before any delivery does.
-    pub fn read_members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
-        self.sentry.members(linked).inspect_err(|trouble| {
-            if trouble.kind == TroubleKind::Denied {
-                self.sentry_trouble(trouble.clone());
-            }
-        })
     }
 
     /// Takes in all of Sentry's people, as a comparison has read them.
@@ -138,10 +175,10 @@ impl Engine {
         github: &mut GithubSnapshot,
         depth: Depth,
     ) -> Result<(BTreeMap<GithubUserId, Identity>, BTreeSet<GithubUserId>), Trouble> {
-        let map = self.user_map().map_err(|outcome| no_map(&outcome))?;
+        let map = self.user_map().map_err(no_map)?;
         let in_teams: HashSet<_> =
             github.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
-        let settings = self.settings();
+        let settings = self.settings.clone();
         let everybody = settings.remove_members.is_about_everybody();
         let lacks_identities =
             settings.identity.contains(&Source::Saml) && github.gaps.lists.contains_key(&List::Identities);
@@ -204,7 +241,7 @@ impl Engine {
     /// The remembered match of an account, if the settings still allow it.
     fn recalled(&self, user: GithubUserId) -> Option<Match> {
         let found = self.state(|state| state.people.matched(user).cloned())?;
-        let settings = self.settings();
+        let settings = self.settings.clone();
         let allowed = |directory: &Directory| is_allowed(&found, &rules(&settings), directory);
         self.who.with_directory(allowed).then_some(found)
     }
@@ -234,26 +271,26 @@ impl Engine {
     }
 
     /// Reads Sentry's people, unless that was done.
-    pub fn need_directory(&self) -> Result<(), Outcome> {
+    pub fn need_directory(&self) -> Result<(), Untold> {
         // Whoever comes while somebody else reads waits here and finds it read.
         let is_read = self.who.is_read();
         if *is_read {
             return Ok(());
         }
-        self.read_directory_into(is_read).map(drop).map_err(|trouble| self.sentry_trouble(trouble))
+        self.read_directory_into(is_read).map(drop).map_err(Untold::Sentry)
     }
 
     /// Who an account is in Sentry, to be put into a team.
-    pub fn identify(&self, person: &Person) -> Result<Identity, Outcome> {
+    pub fn identify(&self, person: &Person) -> Result<Identity, Untold> {
         self.identify_with(person, true)
     }
 
     /// The same by the directory as it was just read.
-    pub fn identify_in_directory(&self, person: &Person) -> Result<Identity, Outcome> {
+    pub fn identify_in_directory(&self, person: &Person) -> Result<Identity, Untold> {
         self.identify_with(person, false)
     }
 
-    fn identify_with(&self, person: &Person, ask_sentry: bool) -> Result<Identity, Outcome> {
+    fn identify_with(&self, person: &Person, ask_sentry: bool) -> Result<Identity, Untold> {
         let (identity, is_news) = self.find_out(person, ask_sentry)?;
         if is_news {
             self.remember(person, &identity);
@@ -262,12 +299,12 @@ impl Engine {
     }
 
     /// Who an account is in Sentry. Nothing is remembered of it.
-    pub fn who_is(&self, person: &Person) -> Result<Identity, Outcome> {
+    pub fn who_is(&self, person: &Person) -> Result<Identity, Untold> {
         self.find_out(person, false).map(|(identity, _)| identity)
     }
 
     /// Who an account is, and whether sources had to be asked for that.
-    fn find_out(&self, person: &Person, ask_sentry: bool) -> Result<(Identity, bool), Outcome> {
+    fn find_out(&self, person: &Person, ask_sentry: bool) -> Result<(Identity, bool), Untold> {
         let map = self.user_map()?;
         // Without Sentry's people at hand, nothing could contradict what is remembered.
         self.need_directory()?;
@@ -292,31 +329,31 @@ impl Engine {
 
     /// Who an account is, to be taken out of a team: GitHub stops telling addresses the moment somebody leaves, so what
     /// was remembered is worth more than what can be asked now.
-    pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Outcome> {
-        if self.settings().trust_unverified == Trust::Never {
+    pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Untold> {
+        if self.settings.trust_unverified == Trust::Never {
             // Whether their address is verified.
             self.need_directory()?;
         }
         match self.recalled(person.id) {
             Some(found) => {
                 // Whether somebody is protected is told by their addresses.
-                if !self.settings().protect.is_empty() {
+                if !self.settings.protect.is_empty() {
                     self.need_directory()?;
-                    self.search_for_protected().map_err(|trouble| self.sentry_trouble(trouble))?;
+                    self.search_for_protected().map_err(Untold::Sentry)?;
                 }
                 let source = match found.source {
                     // Remembered by a version that did not tell the two apart.
                     Source::Sentry if self.is_linked_by_login(person, found.member)? => Source::SentryLogin,
                     source => source,
                 };
-                Ok(step::remembered(found.member, source))
+                Ok(identity::remembered(found.member, source))
             }
             None => self.identify(person),
         }
     }
 
     /// Whether a member is linked with an account by its login alone.
-    fn is_linked_by_login(&self, person: &Person, member: MemberId) -> Result<bool, Outcome> {
+    fn is_linked_by_login(&self, person: &Person, member: MemberId) -> Result<bool, Untold> {
         self.need_directory()?;
         Ok(self.who.with_directory(|directory| {
             directory.linked(person.id).one() != Some(member)
@@ -328,7 +365,7 @@ impl Engine {
     fn recall(&self, found: &Match) -> Identity {
         match self.who.with_directory(|directory| directory.has_no_teams(found.member)) {
             true => Identity::Barred { member: found.member, source: found.source },
-            false => step::remembered(found.member, found.source),
+            false => identity::remembered(found.member, found.source),
         }
     }
 
@@ -345,7 +382,7 @@ impl Engine {
     /// A remembered match that no source contradicts which costs nothing to ask.
     fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
         let found = self.recalled(person.id)?;
-        let settings = self.settings();
+        let settings = self.settings.clone();
         let order = &settings.identity;
         let map_says = map
             .address(person)
@@ -360,7 +397,7 @@ impl Engine {
             .then(|| self.who.with_directory(|directory| directory.linked_by_login(&person.login)))
             .filter(|_| order.contains(&Source::Sentry))
             .and_then(|linked| linked.one());
-        let true_still = step::still_true(found.member, map_says, linked.or(by_login));
+        let true_still = identity::still_true(found.member, map_says, linked.or(by_login));
         true_still.then(|| self.recall(&found))
     }
 
@@ -391,13 +428,13 @@ impl Engine {
     }
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.
-    pub(crate) fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
-        let settings = self.settings();
+    pub(crate) fn claims(&self, person: &Person) -> Result<Claims, Untold> {
+        let settings = self.settings.clone();
         let order = &settings.identity;
         let wanted =
             Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
         let public = order.contains(&Source::Public);
-        let read = match self.bearings() {
+        let read = match self.state(State::bearings) {
             Some((org, Mode::Read)) if wanted.saml || wanted.verified => {
                 self.github.claims(&org.login, person, wanted)
             }
@@ -407,22 +444,22 @@ impl Engine {
             }),
             _ => Ok(Claims::default()),
         };
-        read.map_err(|trouble| self.github_trouble(trouble))
+        read.map_err(Untold::Github)
     }
 
     pub(crate) fn resolve(&self, evidence: &Evidence) -> Identity {
-        let settings = self.settings();
+        let settings = self.settings.clone();
         let rules = rules(&settings);
         self.who.with_directory(|directory| identity::resolve(evidence, &rules, directory))
     }
 
     /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
     /// before nobody is found, Sentry is asked for these very addresses. Returns whether it knows any.
-    pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Outcome> {
-        let settings = self.settings();
+    pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Untold> {
+        let settings = self.settings.clone();
         let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source));
         let searched = self.search_now(addresses.take(search::MOST_ADDRESSES).collect());
-        Ok(searched.map_err(|trouble| self.sentry_trouble(trouble))?.any)
+        Ok(searched.map_err(Untold::Sentry)?.any)
     }
 
     fn remember(&self, person: &Person, identity: &Identity) {
@@ -463,11 +500,12 @@ pub fn rules(settings: &Settings) -> Rules<'_> {
     Rules { order: &settings.identity, trust_unverified: settings.trust_unverified }
 }
 
-fn no_map(outcome: &Outcome) -> Trouble {
-    let why = match outcome {
-        Outcome::Later(why, _) => why.clone(),
-        _ => "the user map can not be read".into(),
-    };
-    let exchange = Exchange { call: "user map".into(), answer: why.clone() };
-    Trouble::new(TroubleKind::Unknown, why, exchange)
+fn no_map(why: Untold) -> Trouble {
+    match why {
+        Untold::Github(trouble) | Untold::Sentry(trouble) => trouble,
+        Untold::Map(why) => {
+            let exchange = Exchange { call: "user map".into(), answer: why.clone() };
+            Trouble::new(TroubleKind::Unknown, why, exchange)
+        }
+    }
 }

@@ -325,6 +325,16 @@ pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> 
     invitation
 }
 
+/// Whether a remembered match is still worth believing: sources that cost nothing to ask do not name somebody else.
+pub fn still_true(remembered: MemberId, map_says: Option<MemberId>, linked_says: Option<MemberId>) -> bool {
+    [map_says, linked_says].into_iter().flatten().all(|member| member == remembered)
+}
+
+/// The identity that a remembered match stands for.
+pub fn remembered(member: MemberId, source: Source) -> Identity {
+    Identity::Matched { member, source, warnings: Vec::new(), by_search: false }
+}
+
 fn ids(members: &[MemberId]) -> String {
     members.iter().map(MemberId::to_string).collect::<Vec<_>>().join(", ")
 }

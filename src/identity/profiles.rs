@@ -13,12 +13,12 @@ use crate::hosts::github::Claims;
 use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::GithubSnapshot;
+use crate::identity::matcher::Matcher;
 use crate::identity::usermap::UserMap;
 use crate::identity::Identity;
 use crate::lock::Mutex;
 use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
-use crate::work::engine::Engine;
 
 /// How long a profile that was read is not read again.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -30,7 +30,7 @@ const UNREAD: &str = "no other source knows an address, and the public profile c
 #[derive(Default)]
 pub struct Profiles(Mutex<HashMap<GithubUserId, (Option<String>, Instant)>>);
 
-impl Engine {
+impl Matcher<'_> {
     /// Asks for the profiles of people in mirrored teams whom no source knows, and sees who they are by them. Returns
     /// those whose profile could not be read. Only of those who `may` be asked about. `told` is called for each who was read.
     pub fn identify_by_profiles(
@@ -41,7 +41,7 @@ impl Engine {
         may: impl Fn(&GithubUserId) -> bool,
         told: &mut dyn FnMut(Person, &Identity, Claims),
     ) -> BTreeSet<GithubUserId> {
-        let settings = self.settings();
+        let settings = self.settings.clone();
         let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
         let needed: BTreeSet<_> = mirrored.flat_map(|team| &team.members).copied().collect();
         let is_unknown =

@@ -168,7 +168,7 @@ impl Engine {
         let claims = self.claims(person)?;
         let evidence = Evidence::new(person, map.address(person), &claims);
         // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
-        if self.ask_for_fresh_rows(&evidence)? {
+        if self.matcher().ask_for_fresh_rows(&evidence).map_err(|why| self.untold(why))? {
             return Ok(None);
         }
         let settings = self.settings();

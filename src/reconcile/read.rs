@@ -66,7 +66,7 @@ impl Engine {
         });
         let mut github = github?.ok_or_else(|| unseen(org))?;
         let (listed, members) = sentry.unwrap_or_else(|_| Err(panicked()))?;
-        self.learn_members(&members);
+        self.matcher().learn_members(&members);
         let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
         sentry.teams = match listed {
             Some(teams) => teams,
@@ -80,8 +80,8 @@ impl Engine {
         let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
         progress("searching Sentry for people whom its list does not show");
-        let (people, unread) = self.identify_all(&mut github, depth)?;
-        sentry.protected = self.protected_by_search();
+        let (people, unread) = self.matcher().identify_all(&mut github, depth)?;
+        sentry.protected = self.matcher().protected_by_search();
         let shown = shown(&github);
         let last = self.state(|state| state.last_read.map(|(sizes, _)| sizes));
         let sizes = whole(&github, shown, last);

@@ -163,7 +163,7 @@ impl Engine {
         if (changed || first) && self.pause().is_none() {
             self.try_wanted(|_| true);
         }
-        let found = self.search_for_wanted()?;
+        let found = self.matcher().search_for_wanted()?;
         self.learn_unused_of_sentry();
         if !found.is_empty() && self.pause().is_none() {
             self.try_wanted(|user| found.contains(user));

@@ -104,6 +104,11 @@ impl fmt::Display for Pause {
 }
 
 impl State {
+    /// The pinned organisation and the mode, once both are known.
+    pub fn bearings(&self) -> Option<(Org, Mode)> {
+        Some((self.org.clone()?, self.mode.as_ref()?.0))
+    }
+
     /// A state without a past.
     pub fn new(first_start: Timestamp) -> Self {
         Self { first_start, ..Self::default() }

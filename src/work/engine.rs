@@ -4,6 +4,7 @@
 //! hosts means for the hint that met it.
 
 mod denied;
+mod people;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -211,7 +212,7 @@ impl Engine {
 
     /// The pinned organisation and the mode, once both are known.
     pub fn bearings(&self) -> Option<(Org, Mode)> {
-        self.journal.read(|state| Some((state.org.clone()?, state.mode.as_ref()?.0)))
+        self.journal.read(State::bearings)
     }
 
     /// Whether nothing but deliveries, and what a person asks for, may write yet.
@@ -305,7 +306,8 @@ impl Engine {
 
     /// Whether somebody has asked for a full comparison since the last time.
     pub fn take_reconcile_due(&self) -> bool {
-        self.reconcile_due.swap(false, Ordering::Relaxed)
+        let has_new_map = self.who.take_new_map();
+        self.reconcile_due.swap(false, Ordering::Relaxed) || has_new_map
     }
 
     /// Asks for a look at a team's slug and name, and at whatever is open for it.

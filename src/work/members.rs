@@ -268,7 +268,7 @@ pub fn missing(
             Some(Outcome::Later("Sentry answered 404 although team and member are there".into(), None))
         }
         Ok(None) => {
-            job.engine.unmatch(person.id, member);
+            job.engine.matcher().unmatch(person.id, member);
             None
         }
         Err(trouble) => Some(job.engine.sentry_trouble(trouble)),

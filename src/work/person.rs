@@ -100,7 +100,7 @@ fn teams_in_sentry(engine: &Engine, person: &Person) -> Result<Option<Vec<Github
             Ok(Some(engine.state(owners)))
         }
         None => {
-            engine.unmatch(person.id, member);
+            engine.matcher().unmatch(person.id, member);
             Ok(None)
         }
     }

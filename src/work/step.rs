@@ -162,16 +162,6 @@ pub fn end(settings: &Settings, slug: &SentrySlug, projects: Option<&[String]>, 
     }
 }
 
-/// Whether a remembered match is still worth believing: sources that cost nothing to ask do not name somebody else.
-pub fn still_true(remembered: MemberId, map_says: Option<MemberId>, linked_says: Option<MemberId>) -> bool {
-    [map_says, linked_says].into_iter().flatten().all(|member| member == remembered)
-}
-
-/// The identity that a remembered match stands for.
-pub fn remembered(member: MemberId, source: Source) -> Identity {
-    Identity::Matched { member, source, warnings: Vec::new(), by_search: false }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,7 +226,7 @@ mod tests {
     #[test]
     fn somebody_unknown_is_wanted_and_never_removed() {
         let member = MemberId(4);
-        let matched = remembered(member, Source::Public);
+        let matched = crate::identity::remembered(member, Source::Public);
         let unknown = Identity::Unknown { why: "w".into() };
         let absent_person = Identity::Absent { why: "w".into(), second: None };
         let conflict = Identity::Conflict { why: "w".into() };

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use super::rules;
+use super::{rules, Matcher};
 use crate::hosts::github::Claims;
 use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::Trouble;
@@ -18,7 +18,7 @@ use crate::state::address::{Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, MemberId};
 use crate::state::record::Mode;
-use crate::work::engine::Engine;
+use crate::state::State;
 
 /// How many addresses of one person are asked for.
 pub(super) const MOST_ADDRESSES: usize = 5;
@@ -46,7 +46,7 @@ pub(crate) struct Searched {
     pub news: BTreeSet<Folded>,
 }
 
-impl Engine {
+impl Matcher<'_> {
     /// Asks for all of these addresses now.
     pub(crate) fn search_now(&self, addresses: Vec<Address>) -> Result<Searched, Trouble> {
         self.search(addresses.into_iter().collect(), Depth::Whole)
@@ -55,7 +55,7 @@ impl Engine {
     /// Asks for those that were not asked for within the interval.
     fn search_due(&self, addresses: BTreeSet<Address>, depth: Depth) -> Result<Searched, Trouble> {
         // A comparison is not to the second.
-        let good_for = self.settings().interval.unwrap_or(WITHOUT_INTERVAL) / 2;
+        let good_for = self.settings.interval.unwrap_or(WITHOUT_INTERVAL) / 2;
         let mut due = addresses;
         let searches = self.who.searches.lock();
         due.retain(|address| {
@@ -109,7 +109,7 @@ impl Engine {
         people: &mut BTreeMap<GithubUserId, Identity>,
         depth: Depth,
     ) -> Result<(), Trouble> {
-        let settings = self.settings();
+        let settings = self.settings.clone();
         let mut addresses = self.hidden_protected();
         for (person, claims) in absent {
             let evidence = Evidence::new(person, map.address(person), claims);
@@ -124,8 +124,8 @@ impl Engine {
 
     /// Payload mode: notes which addresses decide who somebody is whom nobody could match.
     pub(super) fn note_addresses(&self, person: &Person, evidence: &Evidence) {
-        let settings = self.settings();
-        if self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
+        let settings = self.settings.clone();
+        if self.state(State::bearings).is_some_and(|(_, mode)| mode == Mode::Payload) {
             let addresses = evidence.deciding(&settings.identity).into_iter().take(MOST_ADDRESSES).collect();
             self.who.searches.lock().of_person.insert(person.id, (self.clock.now(), addresses));
         }
@@ -160,7 +160,7 @@ impl Engine {
     }
 
     fn hidden_protected(&self) -> BTreeSet<Address> {
-        let settings = self.settings();
+        let settings = self.settings.clone();
         let addresses = settings.protect.addresses().iter();
         self.who.with_directory(|directory| addresses.filter(|a| !directory.shows(a)).cloned().collect())
     }

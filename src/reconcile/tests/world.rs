@@ -319,7 +319,7 @@ impl World {
     fn identity(&self, user: GithubUserId) -> Identity {
         match (&self.sources[&user], self.state.people.matched(user)) {
             (Identity::Unknown { .. }, Some(found)) => {
-                crate::work::step::remembered(found.member, found.source)
+                crate::identity::remembered(found.member, found.source)
             }
             (identity, _) => identity.clone(),
         }

@@ -1,0 +1,89 @@
+//! Who is who, for jobs: what the matcher could not be told becomes what is to be done about it.
+
+use std::sync::Arc;
+
+use super::Engine;
+use crate::hosts::github::Claims;
+use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::Member;
+use crate::identity::matcher::{Matcher, Untold};
+use crate::identity::usermap::UserMap;
+use crate::identity::Identity;
+use crate::queue::job::Outcome;
+use crate::state::event::Person;
+
+impl Engine {
+    /// What finds out who somebody is, by the settings in force.
+    pub fn matcher(&self) -> Matcher<'_> {
+        Matcher {
+            who: &self.who,
+            journal: &self.journal,
+            audit: &self.audit,
+            github: &self.github,
+            sentry: &self.sentry,
+            settings: self.settings(),
+            clock: &self.clock,
+        }
+    }
+
+    /// What it means for a hint that it could not be told who somebody is.
+    pub fn untold(&self, why: Untold) -> Outcome {
+        match why {
+            Untold::Github(trouble) => self.github_trouble(trouble),
+            Untold::Sentry(trouble) => self.sentry_trouble(trouble),
+            Untold::Map(why) => Outcome::Later(why, None),
+        }
+    }
+
+    /// All of Sentry's people.
+    pub fn read_members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
+        self.sentry.members(linked).inspect_err(|trouble| self.note_denied(trouble))
+    }
+
+    /// Reads all of Sentry's people. Returns whether they differ from before.
+    pub fn read_directory(&self) -> Result<bool, Trouble> {
+        self.matcher().read_directory().inspect_err(|trouble| self.note_denied(trouble))
+    }
+
+    /// That even its people are refused tells what is wrong with the token, before any delivery does.
+    fn note_denied(&self, trouble: &Trouble) {
+        if trouble.kind == TroubleKind::Denied {
+            self.sentry_trouble(trouble.clone());
+        }
+    }
+
+    /// Reads Sentry's people, unless that was done.
+    pub fn need_directory(&self) -> Result<(), Outcome> {
+        self.matcher().need_directory().map_err(|why| self.untold(why))
+    }
+
+    /// The user map in use.
+    pub fn user_map(&self) -> Result<Arc<UserMap>, Outcome> {
+        self.matcher().user_map().map_err(|why| self.untold(why))
+    }
+
+    /// What GitHub says of a person's addresses.
+    pub fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
+        self.matcher().claims(person).map_err(|why| self.untold(why))
+    }
+
+    /// Who an account is in Sentry, to be put into a team.
+    pub fn identify(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.matcher().identify(person).map_err(|why| self.untold(why))
+    }
+
+    /// The same by the directory as it was just read.
+    pub fn identify_in_directory(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.matcher().identify_in_directory(person).map_err(|why| self.untold(why))
+    }
+
+    /// Who an account is in Sentry. Nothing is remembered of it.
+    pub fn who_is(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.matcher().who_is(person).map_err(|why| self.untold(why))
+    }
+
+    /// Who an account is, to be taken out of a team.
+    pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Outcome> {
+        self.matcher().identify_for_removal(person).map_err(|why| self.untold(why))
+    }
+}
