@@ -8,10 +8,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::commands::meant::{PersonName, TeamName};
 use crate::commands::{Output, Reply};
 use crate::config::values;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId};
+use crate::state::meant::{PersonName, TeamName};
 use crate::store::audit::read::{Line, Log};
 use crate::text::{self, Quoted, Safe};
 

@@ -3,7 +3,6 @@
 pub mod audit;
 pub mod check;
 pub mod explain;
-pub mod meant;
 mod pause;
 pub mod sync;
 mod undo;
@@ -16,12 +15,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commands::meant::{PersonName, TeamName};
 use crate::config::Settings;
 use crate::queue::job::{Hint, LaneKey};
 use crate::reconcile::read::Progress;
 use crate::state::holds::HoldName;
 use crate::state::ids::{HookId, Seq};
+use crate::state::meant::{PersonName, TeamName};
 use crate::state::record::{DeliveryKey, Record, Status};
 use crate::state::tagged::tagged;
 use crate::state::{Pause, State};
@@ -249,7 +248,7 @@ impl Bench<'_> {
         let person = query.person.as_deref().map(PersonName::read);
         let mut known = self.journal.read(|state| Known {
             state_was_asked: true,
-            teams: teams.iter().map(|team| team.in_state(state, &self.settings)).collect(),
+            teams: teams.iter().map(|team| team.in_state(state, &self.settings.slug_prefix)).collect(),
             users: person.as_ref().map(|person| person.in_state(state)).unwrap_or_default(),
             ..Known::default()
         });

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reply;
-use crate::commands::meant::TeamName;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
 use crate::queue::restore_request::{Report, Undo};
 use crate::reconcile::read::Progress;
 use crate::state::ids::SentryTeamId;
+use crate::state::meant::TeamName;
 use crate::store::audit::decisions::Asked;
 use crate::store::audit::deletions::{self, Deletion, Was};
 use crate::store::audit::read::Log;

@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use super::{Reply, LOOK};
-use crate::commands::meant::PersonName;
 use crate::identity::directory::Found;
 use crate::identity::matcher::rules;
 use crate::identity::{self, Evidence, Identity};
@@ -12,6 +11,7 @@ use crate::queue::job::Outcome;
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::ids::MemberId;
+use crate::state::meant::PersonName;
 use crate::state::record::Match;
 use crate::text::plain;
 use crate::work::engine::Engine;

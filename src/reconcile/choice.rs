@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use crate::commands::meant::TeamName;
 use crate::config::Settings;
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::state::ids::{GithubSlug, GithubTeamId, Login, SentrySlug};
+use crate::state::meant::TeamName;
 use crate::state::slug;
 use crate::state::State;
 use crate::text::{nearest, plain};

@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod holds;
 pub mod hours;
 pub mod ids;
+pub mod meant;
 pub mod names;
 pub mod notes;
 pub mod outcomes;

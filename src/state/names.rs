@@ -1,11 +1,37 @@
 //! What a team is called, by what is known here. Pure.
 
+use std::collections::BTreeSet;
+
 use super::holds::HeldChange;
 use super::ids::{GithubSlug, GithubTeamId};
+use super::record::Intent;
+use super::slug;
 use super::State;
 
 /// How many of the newest queued deliveries are looked through for the slug of a team.
 const LOOKED_THROUGH: usize = 1000;
+
+/// The teams that the state knows under a slug.
+pub fn by_slug(state: &State, prefix: &str, text: &str) -> BTreeSet<GithubTeamId> {
+    let is_it = |team, slug: &str| {
+        slug == text || slug == slug::for_team(&GithubSlug::from(text), team, prefix).as_str()
+    };
+    let bound = state.teams.bindings().filter(|(team, binding)| is_it(*team, binding.slug.as_str()));
+    let held = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(|change| {
+        let (team, slug) = (change.team()?, slug_of(change)?);
+        is_it(team, slug).then_some(team)
+    });
+    let begun = state.teams.open_intents().filter(|team| match state.teams.intent(*team) {
+        Some((Intent::Creating { slug, .. } | Intent::Restoring { slug, .. }, _)) => {
+            is_it(*team, slug.as_str())
+        }
+        Some((Intent::Renaming { to, .. }, _)) => is_it(*team, to.as_str()),
+        _ => false,
+    });
+    let told =
+        deliveries(state).filter(|(_, slug)| slug.as_str().eq_ignore_ascii_case(text)).map(|(team, _)| team);
+    bound.map(|(team, _)| team).chain(held).chain(begun).chain(told).collect()
+}
 
 /// Whether the state knows anything of a team.
 pub fn is_known(state: &State, team: GithubTeamId) -> bool {

@@ -47,6 +47,7 @@ use crate::state::record::{Delivery, Mode, Record};
 use crate::state::LAG;
 use crate::state::{Org, State};
 use crate::status::Conditions;
+use crate::store::audit::decisions;
 use crate::store::audit::Audit;
 use crate::store::journal::{Journal, NotKept};
 use crate::work::decision::Replays;
@@ -454,6 +455,13 @@ impl Engine {
     pub fn team_moved(&self, has_moved: bool) {
         if has_moved && self.settings().child_members {
             self.ask_for_reconcile();
+        }
+    }
+
+    /// Tells of holds that are over since the last time. What was done has lines of its own, with the hold's name.
+    pub fn tell_ended_holds(&self) {
+        for hold in self.journal.take_ended() {
+            self.audit.write(decisions::ended(&hold));
         }
     }
 

@@ -6,13 +6,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::explain::{find, live, Explanation};
-use crate::commands::meant::TeamName;
 use crate::commands::{Bench, Reply};
 use crate::hosts::github::TeamFacts;
 use crate::hosts::snapshot::SentrySnapshot;
 use crate::queue::job::Outcome;
 use crate::reconcile::compare::unfollowed;
 use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
+use crate::state::meant::TeamName;
 use crate::state::names;
 use crate::state::record::Mode;
 use crate::text::{self, Quoted, Safe};
@@ -177,7 +177,7 @@ fn which(
     name: &TeamName,
     shown: Option<&TeamFacts>,
 ) -> Result<Option<GithubTeamId>, Reply> {
-    let mut teams = bench.journal.read(|state| name.in_state(state, &bench.settings));
+    let mut teams = bench.journal.read(|state| name.in_state(state, &bench.settings.slug_prefix));
     teams.extend(shown.map(|facts| facts.id));
     if let (true, Some(slug)) = (teams.is_empty(), name.slug()) {
         teams = find::in_audit(&bench.settings.state_dir, slug).unwrap_or_default();

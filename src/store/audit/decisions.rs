@@ -4,7 +4,6 @@
 use super::Entry;
 use crate::state::holds::{Decision, HeldChange, Hold};
 use crate::store::actor::Actor;
-use crate::work::engine::Engine;
 
 /// Who has asked for something, and why, in their own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,17 +49,8 @@ fn with_change(entry: Entry, change: &HeldChange) -> Entry {
     }
 }
 
-impl Engine {
-    /// Tells of holds that are over since the last time. What was done has lines of its own, with the hold's name.
-    pub fn tell_ended_holds(&self) {
-        for hold in self.journal.take_ended() {
-            self.audit.write(ended(&hold));
-        }
-    }
-}
-
 /// The last line of a hold.
-fn ended(hold: &Hold) -> Entry {
+pub fn ended(hold: &Hold) -> Entry {
     let why = match hold.decision {
         Some(Decision { approved: true, at }) => {
             format!("approved {at}: all of it is done, or no longer due")

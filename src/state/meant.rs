@@ -5,8 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::commands::explain::find;
-use crate::config::Settings;
 use crate::state::address::Address;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login};
 use crate::state::names;
@@ -73,11 +71,11 @@ impl TeamName {
         }
     }
 
-    /// The teams that the state knows by this name.
-    pub fn in_state(&self, state: &State, settings: &Settings) -> BTreeSet<GithubTeamId> {
+    /// The teams that the state knows by this name; `prefix` is what all slugs in Sentry begin with.
+    pub fn in_state(&self, state: &State, prefix: &str) -> BTreeSet<GithubTeamId> {
         match self {
             TeamName::Id(team) => names::is_known(state, *team).then_some(*team).into_iter().collect(),
-            TeamName::Slug(slug, _) => find::by_slug(state, settings, slug),
+            TeamName::Slug(slug, _) => names::by_slug(state, prefix, slug),
         }
     }
 }
