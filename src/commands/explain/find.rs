@@ -1,4 +1,4 @@
-//! Which teams a slug stands for, on GitHub or in Sentry, by what is known here; what is typed for it reads `meant`.
+//! Which teams the audit log knows under a slug; what the state knows of it tells `names`.
 
 use std::collections::BTreeSet;
 use std::io;
