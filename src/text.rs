@@ -65,9 +65,10 @@ pub fn is_hidden(c: char) -> bool {
 /// A text of the operator's own, whole, with everything in it that cannot be seen written as `\u{..}`.
 pub fn revealed(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match is_hidden(c) {
-            true => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
-            false => out.push(c),
+        if is_hidden(c) {
+            out.push_str(&format!("\\u{{{:x}}}", c as u32))
+        } else {
+            out.push(c)
         }
         out
     })

@@ -39,14 +39,15 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
         }
     };
     let reader = Invocation::of_reader(flags.get("SYNC_STATE_DIR").map(String::as_str), &env);
-    let shown = |text: &str| match text.starts_with(['{', '[']) {
-        true => reader.in_json(text),
-        false => reader.in_text(text),
-    };
+    let shown =
+        |text: &str| if text.starts_with(['{', '[']) { reader.in_json(text) } else { reader.in_text(text) };
     // Lines of JSON that are streamed are those of a file.
-    let out = |text: &str| match text.starts_with('{') {
-        true => std::io::stdout().write_all(text.as_bytes()),
-        false => std::io::stdout().write_all(reader.in_text(text).as_bytes()),
+    let out = |text: &str| {
+        if text.starts_with('{') {
+            std::io::stdout().write_all(text.as_bytes())
+        } else {
+            std::io::stdout().write_all(reader.in_text(text).as_bytes())
+        }
     };
     let mut reply = match running {
         Some(running) => {
@@ -91,13 +92,12 @@ fn keep(path: &Path, plan: &serde_json::Value, is_carried_out: bool) -> Result<S
     let text = serde_json::to_string_pretty(plan).context("failed to write", path.display())?;
     std::fs::write(path, text + "\n").context("failed to write", path.display())?;
     let kept = format!("the plan is kept in `{}`", path.display());
-    Ok(match is_carried_out {
-        true => format!("{kept}\n"),
-        false => {
-            let whole = std::path::absolute(path).unwrap_or_else(|_| path.into());
-            let file = quoted(&whole.to_string_lossy());
-            format!("{kept}; to carry it out: sentry-team-sync sync --apply={file}\n")
-        }
+    Ok(if is_carried_out {
+        format!("{kept}\n")
+    } else {
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        let file = quoted(&whole.to_string_lossy());
+        format!("{kept}; to carry it out: sentry-team-sync sync --apply={file}\n")
     })
 }
 

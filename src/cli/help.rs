@@ -53,9 +53,10 @@ pub fn of(command: &CommandHelp) -> String {
 
 fn line(text: &mut String, left: &str, right: &str) {
     // What is wider than its column has the line for itself.
-    let gap = match left.chars().count() + 3 > COLUMN {
-        true => format!("\n{:COLUMN$}", ""),
-        false => " ".repeat(COLUMN - 2 - left.chars().count()),
+    let gap = if left.chars().count() + 3 > COLUMN {
+        format!("\n{:COLUMN$}", "")
+    } else {
+        " ".repeat(COLUMN - 2 - left.chars().count())
     };
     let _ = writeln!(text, "  {left}{gap}{right}");
 }
@@ -72,9 +73,10 @@ pub(super) fn flag(setting: &Setting) -> String {
 
 /// The variables that set it.
 pub(super) fn variables(setting: &Setting) -> String {
-    match setting.secret {
-        true => format!("{} or {}_FILE", setting.var, setting.var),
-        false => setting.var.into(),
+    if setting.secret {
+        format!("{} or {}_FILE", setting.var, setting.var)
+    } else {
+        setting.var.into()
     }
 }
 

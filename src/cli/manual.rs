@@ -68,8 +68,9 @@ fn item(page: &mut String, term: &str, what: &str) {
 /// Text as `man` takes it literally: hyphens that can be copied, and no line that begins a request.
 fn text(plain: &str) -> String {
     let escaped = plain.replace('\\', "\\e").replace('-', "\\-").replace('…', "...");
-    match escaped.starts_with(['.', '\'']) {
-        true => format!("\\&{escaped}"),
-        false => escaped,
+    if escaped.starts_with(['.', '\'']) {
+        format!("\\&{escaped}")
+    } else {
+        escaped
     }
 }

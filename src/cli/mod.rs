@@ -118,10 +118,7 @@ fn flag_of_a_command(name: &str) -> Option<&'static Flag> {
 }
 
 fn action(mut typed: Typed) -> Result<Action> {
-    let name = match typed.operands.is_empty() {
-        true => "serve".into(),
-        false => typed.operands.remove(0),
-    };
+    let name = if typed.operands.is_empty() { "serve".into() } else { typed.operands.remove(0) };
     // Typed by habit.
     if name == "help" {
         let asked = typed.operands.first().map(|name| named(name)).transpose()?;

@@ -128,9 +128,10 @@ impl Shown {
         }
         let end = words.find(|c: char| !(c.is_ascii_lowercase() || c == '-')).unwrap_or(words.len());
         let command = COMMANDS.iter().find(|command| command.name == &words[..end])?;
-        match words[end..].starts_with(" --help") {
-            true => Some(Shown::Help),
-            false => Some(Shown::Command(command)),
+        if words[end..].starts_with(" --help") {
+            Some(Shown::Help)
+        } else {
+            Some(Shown::Command(command))
         }
     }
 }
@@ -179,9 +180,10 @@ pub fn needs_sudo(uid: u32, is_managed: bool) -> bool {
 /// One word for the shell.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=,".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

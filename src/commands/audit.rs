@@ -189,11 +189,10 @@ impl Wanted {
             PersonName::Login(login) => format!("{said} a person with the login `{}`", Safe(login.as_str())),
             PersonName::Mail(mail) => format!("{said} a person with the address `{}`", Safe(mail.as_str())),
         });
-        let fix = match teams.is_empty() {
-            false => "`sentry-team-sync explain` lists the teams that are mirrored",
-            true => {
-                "give the login as in github.com/LOGIN; `sentry-team-sync audit` without it shows every line"
-            }
+        let fix = if !teams.is_empty() {
+            "`sentry-team-sync explain` lists the teams that are mirrored"
+        } else {
+            "give the login as in github.com/LOGIN; `sentry-team-sync audit` without it shows every line"
         };
         let all: Vec<_> = teams.into_iter().chain(person).collect();
         (!all.is_empty()).then(|| format!("{}\n  fix: {fix}", all.join("; ")))

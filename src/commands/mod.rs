@@ -224,10 +224,7 @@ impl Bench<'_> {
             None => self.journal.read(|state| status::Status::of_state(state, self.journal.clock().wall())),
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
-        let out = match json {
-            true => text::pretty(&status),
-            false => status.to_text(),
-        };
+        let out = if json { text::pretty(&status) } else { status.to_text() };
         // Without a service there is nothing that could be ready.
         let broken = status.started.is_some() && !status.ready;
         let exit = match (broken, held) {

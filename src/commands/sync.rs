@@ -130,9 +130,10 @@ fn failed(what: &str, fix: &str) -> Reply {
 }
 
 fn show(plan: &Plan, as_json: bool) -> String {
-    match as_json {
-        true => serde_json::to_string_pretty(plan).unwrap_or_default() + "\n",
-        false => plan.to_string(),
+    if as_json {
+        serde_json::to_string_pretty(plan).unwrap_or_default() + "\n"
+    } else {
+        plan.to_string()
     }
 }
 

@@ -71,9 +71,10 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
     engine.matcher().search_now(addresses).map_err(|trouble| engine.sentry_trouble(trouble))?;
     let steps = engine.who.with_directory(|directory| identity::chain(&evidence, &rules, directory));
     for (source, known, found) in steps {
-        let known = match known.is_empty() {
-            true => "nothing".into(),
-            false => known.iter().map(|text| plain(text, 120)).collect::<Vec<_>>().join(", "),
+        let known = if known.is_empty() {
+            "nothing".into()
+        } else {
+            known.iter().map(|text| plain(text, 120)).collect::<Vec<_>>().join(", ")
         };
         let _ = writeln!(text, "  {:<10} {known} -> {}", source.name(), whom(found));
     }

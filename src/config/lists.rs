@@ -47,9 +47,10 @@ impl List {
     }
 
     fn some(entries: Vec<Entry>, none: String) -> Result<Self, Wrong> {
-        match entries.is_empty() {
-            true => Err(none.into()),
-            false => Ok(Self(entries)),
+        if entries.is_empty() {
+            Err(none.into())
+        } else {
+            Ok(Self(entries))
         }
     }
 }

@@ -50,12 +50,13 @@ pub fn listen_or_off(text: &str) -> Result<Option<Listen>, String> {
 /// Reads the name of a host, without a port; in lower case.
 pub fn host_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    match text.is_empty() || !text.chars().all(fits) {
-        true => Err(format!(
+    if text.is_empty() || !text.chars().all(fits) {
+        Err(format!(
             "has the name `{}`; write a host's name without a port, such as status.example.com",
             brief(text)
-        )),
-        false => Ok(text.to_ascii_lowercase()),
+        ))
+    } else {
+        Ok(text.to_ascii_lowercase())
     }
 }
 
@@ -180,12 +181,13 @@ fn is_loopback(host: &str) -> bool {
 /// Reads the login of an organisation.
 pub fn organisation(text: &str) -> Result<&str, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    match text.chars().all(fits) {
-        true => Ok(text),
-        false => Err(format!(
+    if text.chars().all(fits) {
+        Ok(text)
+    } else {
+        Err(format!(
             "is `{}`; write the organisation's login alone, as it stands behind github.com/",
             brief(text)
-        )),
+        ))
     }
 }
 
@@ -312,9 +314,10 @@ pub fn workers(text: &str) -> Result<usize, String> {
 pub(super) fn brief(text: &str) -> String {
     const SHOWN: usize = 100;
     let cut: String = text.chars().take(SHOWN).collect();
-    match cut.len() < text.len() {
-        true => cut + "…",
-        false => cut,
+    if cut.len() < text.len() {
+        cut + "…"
+    } else {
+        cut
     }
 }
 
@@ -330,12 +333,13 @@ pub(super) fn seen(text: &str) -> Result<&str, Wrong> {
         return Err(Wrong::new(format!("is `{}`", brief(text)), fix));
     }
     let is_quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
-    match is_quoted('"') || is_quoted('\'') {
-        true => Err(Wrong::new(
+    if is_quoted('"') || is_quoted('\'') {
+        Err(Wrong::new(
             format!("is `{}`: the quotes are part of the value", brief(text)),
             "leave the quotes out; only shells and systemd take them away",
-        )),
-        false => Ok(text),
+        ))
+    } else {
+        Ok(text)
     }
 }
 

@@ -179,9 +179,10 @@ impl Directory {
         let known = self.searched.get(&address.folded()).map_or(&[][..], Vec::as_slice);
         let ids = |bearers: &[Bearer]| bearers.iter().map(|bearer| bearer.member).collect::<Vec<_>>();
         let is_news = ids(known) != ids(&bearers);
-        match bearers.is_empty() {
-            true => drop(self.searched.remove(&address.folded())),
-            false => drop(self.searched.insert(address.folded(), bearers)),
+        if bearers.is_empty() {
+            drop(self.searched.remove(&address.folded()))
+        } else {
+            drop(self.searched.insert(address.folded(), bearers))
         }
         is_news
     }

@@ -25,10 +25,7 @@ const TOLD: usize = 3;
 pub fn parse(text: &str) -> Result<UserMap, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut faults = Vec::new();
-    let rows = match text.trim_start().starts_with(['{', '[']) {
-        true => json(text)?,
-        false => csv(text, &mut faults),
-    };
+    let rows = if text.trim_start().starts_with(['{', '[']) { json(text)? } else { csv(text, &mut faults) };
     let mut map = UserMap::default();
     let mut seen: BTreeMap<Key, usize> = BTreeMap::new();
     for Row { line, key, address } in rows {

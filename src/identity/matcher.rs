@@ -200,9 +200,10 @@ impl Matcher<'_> {
             }
             let person = Person { id: *user, login: shown.login.clone(), bot: false };
             let is_unsure = gaps.unlisted.contains(user) || (lacks_identities && claims.saml.is_empty());
-            let identity = match is_unsure {
-                false => self.identify_shown(&person, &claims, &map),
-                true => self.identify_unsure(&person, &claims, &map),
+            let identity = if !is_unsure {
+                self.identify_shown(&person, &claims, &map)
+            } else {
+                self.identify_unsure(&person, &claims, &map)
             };
             unsure.extend(is_unsure.then_some(*user));
             note_absent(person, &identity, claims);
@@ -363,9 +364,10 @@ impl Matcher<'_> {
 
     /// Who a remembered match leads to now.
     fn recall(&self, found: &Match) -> Identity {
-        match self.who.with_directory(|directory| directory.has_no_teams(found.member)) {
-            true => Identity::Barred { member: found.member, source: found.source },
-            false => identity::remembered(found.member, found.source),
+        if self.who.with_directory(|directory| directory.has_no_teams(found.member)) {
+            Identity::Barred { member: found.member, source: found.source }
+        } else {
+            identity::remembered(found.member, found.source)
         }
     }
 

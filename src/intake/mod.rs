@@ -128,12 +128,11 @@ impl Intake {
     /// Answers a request of the public listener.
     pub fn answer(&self, request: &Request) -> Answer {
         if HEALTH.contains(&request.path) {
-            return match request.is_read() {
-                true => Answer::json(200, &json!({ "status": "ok" })),
-                false => {
-                    let fix = "set the payload URL's path to /github";
-                    Answer::refused(405, "this path is read with GET", fix).with("allow", "GET, HEAD")
-                }
+            return if request.is_read() {
+                Answer::json(200, &json!({ "status": "ok" }))
+            } else {
+                let fix = "set the payload URL's path to /github";
+                Answer::refused(405, "this path is read with GET", fix).with("allow", "GET, HEAD")
             };
         }
         let answer = self.delivery(request).unwrap_or_else(|refused| {

@@ -137,9 +137,10 @@ pub enum Effect {
 impl Effect {
     /// Of a call that may have found things as they should be.
     pub fn written(is_written: bool) -> Self {
-        match is_written {
-            true => Effect::Written,
-            false => Effect::Nothing,
+        if is_written {
+            Effect::Written
+        } else {
+            Effect::Nothing
         }
     }
 }

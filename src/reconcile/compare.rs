@@ -284,23 +284,22 @@ impl<'a> Index<'a> {
                 aside.skipped.entry(*user).or_default().push(slug.clone());
             }
         }
-        let (add, remove) = match goes_on {
-            true => {
-                let add = self.additions(&members, there);
-                // A team that is only about to be adopted has people of its own.
-                let bound = binding.is_some();
-                let due = if bound { self.removals(&family, &members, there) } else { Vec::new() };
-                let (left, remove): (Vec<_>, Vec<_>) = due
-                    .into_iter()
-                    .map(|removal| (self.why_left(&family, &members, &removal), removal))
-                    .partition(|(why, _)| why.is_some());
-                aside.left_in.extend(left.into_iter().filter_map(|(because, removal)| {
-                    let (team, slug) = (team.facts.id, slug.clone());
-                    Some(LeftIn { team, slug, removal, because: because? })
-                }));
-                (add, remove.into_iter().map(|(_, removal)| removal).collect())
-            }
-            false => (Vec::new(), Vec::new()),
+        let (add, remove) = if goes_on {
+            let add = self.additions(&members, there);
+            // A team that is only about to be adopted has people of its own.
+            let bound = binding.is_some();
+            let due = if bound { self.removals(&family, &members, there) } else { Vec::new() };
+            let (left, remove): (Vec<_>, Vec<_>) = due
+                .into_iter()
+                .map(|removal| (self.why_left(&family, &members, &removal), removal))
+                .partition(|(why, _)| why.is_some());
+            aside.left_in.extend(left.into_iter().filter_map(|(because, removal)| {
+                let (team, slug) = (team.facts.id, slug.clone());
+                Some(LeftIn { team, slug, removal, because: because? })
+            }));
+            (add, remove.into_iter().map(|(_, removal)| removal).collect())
+        } else {
+            (Vec::new(), Vec::new())
         };
         let name = slug::display_name(&team.facts.name, slug);
         TeamPlan {

@@ -438,9 +438,10 @@ impl Plan {
             let lists = counted(self.incomplete.len(), "incomplete list", "incomplete lists");
             let _ = write!(rest, ", {lists}");
         }
-        match parts.is_empty() {
-            true => format!("in sync: {rest}"),
-            false => format!("{}; {rest}", parts.join(", ")),
+        if parts.is_empty() {
+            format!("in sync: {rest}")
+        } else {
+            format!("{}; {rest}", parts.join(", "))
         }
     }
 }

@@ -186,9 +186,10 @@ impl Engine {
             let changed = self.journal.decide(|state| {
                 let as_before =
                     state.teams.binding(team) == Some(&binding) && state.teams.intent(team).is_none();
-                match as_before {
-                    true => Entry::Keep(vec![Record::Bound { team, binding: followed }], true),
-                    false => Entry::Nothing(false),
+                if as_before {
+                    Entry::Keep(vec![Record::Bound { team, binding: followed }], true)
+                } else {
+                    Entry::Nothing(false)
                 }
             });
             if changed.unwrap_or(false) {

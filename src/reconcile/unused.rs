@@ -54,11 +54,10 @@ pub fn of_protect(
 ) -> Vec<Unused> {
     let unused = settings.protect.unused(has_member, has_team);
     let one = |entry: String| {
-        let why = match entry.contains('@') {
-            true => "no member of the Sentry organisation has this address",
-            false => {
-                "the Sentry organisation has no team of this slug; for a person, write their e-mail address"
-            }
+        let why = if entry.contains('@') {
+            "no member of the Sentry organisation has this address"
+        } else {
+            "the Sentry organisation has no team of this slug; for a person, write their e-mail address"
         };
         Unused::new("SYNC_PROTECT", &entry, why)
     };

@@ -105,9 +105,10 @@ impl Admin<'_> {
         if let Some(pause) = &status.paused {
             ready["paused"] = json!(pause);
         }
-        match status.ready {
-            true => Answer::json(200, &ready),
-            false => Answer::json(
+        if status.ready {
+            Answer::json(200, &ready)
+        } else {
+            Answer::json(
                 503,
                 &json!({
                     "status": "not ready",
@@ -116,7 +117,7 @@ impl Admin<'_> {
                     "since": status.not_ready_since,
                     "deliveries": if status.stores_deliveries { "stored" } else { "refused" },
                 }),
-            ),
+            )
         }
     }
 }

@@ -122,9 +122,10 @@ pub struct Decision {
 impl Decision {
     /// `approved` or `rejected`.
     pub fn word(self) -> &'static str {
-        match self.approved {
-            true => "approved",
-            false => "rejected",
+        if self.approved {
+            "approved"
+        } else {
+            "rejected"
         }
     }
 }

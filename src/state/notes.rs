@@ -90,9 +90,10 @@ impl<'a> Reader<'a> {
         if people.iter().any(|(login, slug)| self.is_wanted(login, slug)) {
             return Note { text, open: Some(Open::Person) };
         }
-        let since = match people.iter().all(|(login, slug)| self.was_added(login, slug)) {
-            true => "added since then",
-            false => "no longer wanted",
+        let since = if people.iter().all(|(login, slug)| self.was_added(login, slug)) {
+            "added since then"
+        } else {
+            "no longer wanted"
         };
         Note { text: format!("{text}; {since}"), open: None }
     }

@@ -103,11 +103,10 @@ impl Status {
     fn while_not_ready(&self, now: Timestamp) -> String {
         let since = self.not_ready_since.as_deref().and_then(Timestamp::parse);
         let since = since.map(|at| format!("Since {at}, {} ago. ", short(now.since(at)))).unwrap_or_default();
-        let stored = match self.stores_deliveries {
-            true => "Deliveries are being stored; nothing is lost.",
-            false => {
-                "Deliveries cannot be stored and are refused: GitHub keeps them for three days, under Recent Deliveries."
-            }
+        let stored = if self.stores_deliveries {
+            "Deliveries are being stored; nothing is lost."
+        } else {
+            "Deliveries cannot be stored and are refused: GitHub keeps them for three days, under Recent Deliveries."
         };
         format!("{since}{stored} The reasons stand below; `sentry-team-sync check` says what to do.")
     }

@@ -28,9 +28,10 @@ pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
         });
     }
     if has(Source::Map) {
-        ways.push(match is_conflict {
-            true => format!("say in SYNC_USER_MAP who `{login}` is"),
-            false => format!("add `{login}` with their Sentry address to SYNC_USER_MAP"),
+        ways.push(if is_conflict {
+            format!("say in SYNC_USER_MAP who `{login}` is")
+        } else {
+            format!("add `{login}` with their Sentry address to SYNC_USER_MAP")
         });
     }
     if has(Source::Sentry) && !is_conflict {
@@ -40,9 +41,10 @@ pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
         ways.push("set SYNC_TRUST_UNVERIFIED=any for everybody".into());
     }
     if !knows_address && !is_conflict && (has(Source::Verified) || has(Source::Public)) {
-        ways.push(match has(Source::Verified) {
-            true => "an e-mail of the organisation's verified domain on GitHub".into(),
-            false => "a public e-mail on GitHub".into(),
+        ways.push(if has(Source::Verified) {
+            "an e-mail of the organisation's verified domain on GitHub".into()
+        } else {
+            "a public e-mail on GitHub".into()
         });
     }
     if ways.is_empty() {

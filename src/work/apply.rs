@@ -135,11 +135,10 @@ impl Apply<'_> {
             Some(owner) if owner != self.team => Write::Nothing(false),
             _ => Write::Keep(records, true),
         });
-        match free.map_err(not_kept)? {
-            true => Ok(binding),
-            false => {
-                Err(Outcome::Later("another GitHub team has just taken the Sentry team over".into(), None))
-            }
+        if free.map_err(not_kept)? {
+            Ok(binding)
+        } else {
+            Err(Outcome::Later("another GitHub team has just taken the Sentry team over".into(), None))
         }
     }
 
@@ -511,9 +510,10 @@ impl Apply<'_> {
         member: MemberId,
         hit: &Team,
     ) -> Result<(), Outcome> {
-        let why = match hit.id == binding.sentry {
-            true => "Sentry is deleting the team",
-            false => "the slug belonged to another Sentry team",
+        let why = if hit.id == binding.sentry {
+            "Sentry is deleting the team"
+        } else {
+            "the slug belonged to another Sentry team"
         };
         log::error!(
             "team {}: `{}`, Sentry team {}: {why}; taking member {member} back",

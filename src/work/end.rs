@@ -222,9 +222,10 @@ fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<
     let engine = job.engine;
     let expand = engine.settings().delete_teams != DeleteTeams::Empty;
     let read = |binding: &Binding| {
-        let read = match expand {
-            true => engine.sentry.bound_with_projects(binding.at()),
-            false => engine.sentry.bound(binding.at()),
+        let read = if expand {
+            engine.sentry.bound_with_projects(binding.at())
+        } else {
+            engine.sentry.bound(binding.at())
         };
         let Some(team) = read.map_err(|trouble| engine.sentry_trouble(trouble))? else { return Ok(None) };
         Ok::<_, Outcome>(Some((apply.follow_to(binding, &team)?, team)))
@@ -316,9 +317,10 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
             left += 1;
             continue;
         }
-        match take_out(job, apply, binding, member.id)? {
-            true => out += 1,
-            false => left += 1,
+        if take_out(job, apply, binding, member.id)? {
+            out += 1
+        } else {
+            left += 1
         }
     }
     apply.end(

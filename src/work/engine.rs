@@ -362,9 +362,10 @@ impl Engine {
             return Some((a_moment, fault));
         }
         let Some((org, mode)) = self.bearings() else {
-            let why = match self.state(|state| state.org.is_some()) {
-                true => self.github_token.why_no_mode(),
-                false => "the organisation is not known yet".into(),
+            let why = if self.state(|state| state.org.is_some()) {
+                self.github_token.why_no_mode()
+            } else {
+                "the organisation is not known yet".into()
             };
             return Some((a_moment, why));
         };

@@ -51,9 +51,10 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
             return later;
         }
     };
-    match part.passed(result) {
-        true => Outcome::Done("the team's share of the comparison is done".into()),
-        false => Outcome::GoOn,
+    if part.passed(result) {
+        Outcome::Done("the team's share of the comparison is done".into())
+    } else {
+        Outcome::GoOn
     }
 }
 

@@ -276,9 +276,10 @@ impl TeamJob<'_> {
     }
 
     fn wanted_by_filter(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> Result<(), Stop> {
-        match self.is_left_out(told, binding) {
-            true => Err(Outcome::Done("the team is left out by SYNC_TEAMS".into()).into()),
-            false => Ok(()),
+        if self.is_left_out(told, binding) {
+            Err(Outcome::Done("the team is left out by SYNC_TEAMS".into()).into())
+        } else {
+            Ok(())
         }
     }
 

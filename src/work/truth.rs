@@ -58,9 +58,10 @@ impl Truth<'_> {
     }
 
     fn count(&self) -> Count {
-        match self.engine.settings().child_members {
-            true => Count::WithChildren,
-            false => Count::Direct,
+        if self.engine.settings().child_members {
+            Count::WithChildren
+        } else {
+            Count::Direct
         }
     }
 

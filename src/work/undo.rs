@@ -187,10 +187,8 @@ impl Work<'_> {
         for project in projects.iter().filter(|project| !there.contains(project)) {
             (self.step)();
             // What the token may not do for one, it may not do for the others.
-            let linked = match report.denied.is_empty() {
-                true => apply.link_back(project, team)?,
-                false => LinkedBack::Denied,
-            };
+            let linked =
+                if report.denied.is_empty() { apply.link_back(project, team)? } else { LinkedBack::Denied };
             match linked {
                 LinkedBack::Done => report.linked.push(project.clone()),
                 LinkedBack::Missing => report.vanished.push(project.clone()),

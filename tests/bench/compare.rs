@@ -36,9 +36,10 @@ const LARGE: Size = Size { teams: 10_000, each: 50, people: 50_000 };
 /// Full comparisons of organisations that are in sync; the service at the largest.
 pub fn run_all(quick: bool, table: &mut Table) {
     table.part("comparisons", "full comparison, in sync", &["s", "GitHub", "Sentry", "MiB", "differs"]);
-    let sizes: &[(Size, &[u64])] = match quick {
-        true => &[(SMALL, &[0, 20])],
-        false => &[(SMALL, &[0, 20, 100]), (MIDDLE, &[0, 20, 100]), (LARGE, &[0, 20, 100])],
+    let sizes: &[(Size, &[u64])] = if quick {
+        &[(SMALL, &[0, 20])]
+    } else {
+        &[(SMALL, &[0, 20, 100]), (MIDDLE, &[0, 20, 100]), (LARGE, &[0, 20, 100])]
     };
     for (size, latencies) in sizes {
         let mut world = world(*size);

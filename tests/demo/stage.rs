@@ -80,9 +80,10 @@ impl Stage {
 
     /// Coloured, where there is colour.
     pub fn paint(&self, ink: Ink, text: &str) -> String {
-        match self.lively && !text.is_empty() {
-            true => format!("\x1b[{}m{text}\x1b[0m", ink.code()),
-            false => text.to_string(),
+        if self.lively && !text.is_empty() {
+            format!("\x1b[{}m{text}\x1b[0m", ink.code())
+        } else {
+            text.to_string()
         }
     }
 
@@ -155,9 +156,10 @@ impl Stage {
 
     /// An end by Ctrl-C.
     pub fn go_on(&self) -> Played {
-        match self.interrupted.load(Ordering::Relaxed) {
-            true => Err(Stop::Interrupted),
-            false => Ok(()),
+        if self.interrupted.load(Ordering::Relaxed) {
+            Err(Stop::Interrupted)
+        } else {
+            Ok(())
         }
     }
 }

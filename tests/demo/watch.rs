@@ -43,9 +43,10 @@ impl Heard {
     fn graphql(&self) -> &str {
         let body = std::str::from_utf8(&self.call.body).unwrap_or_default();
         let name = body.split_once("query ").map_or("", |(_, rest)| rest);
-        match self.call.path.ends_with("/graphql") {
-            true => name.split('(').next().unwrap_or_default(),
-            false => "",
+        if self.call.path.ends_with("/graphql") {
+            name.split('(').next().unwrap_or_default()
+        } else {
+            ""
         }
     }
 }

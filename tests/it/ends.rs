@@ -290,16 +290,13 @@ fn a_team_in_conflict_takes_nothing_along_when_it_is_deleted() {
             let old = world.old_team("Harmless");
             world.sentry.add_team("payments", "Payments");
             world.start();
-            let team = match renamed {
-                true => {
-                    world.settle(&world.github.rename_team(old, "Payments"));
-                    old
-                }
-                false => {
-                    let (team, created) = world.github.create_team("Payments", world.olive);
-                    world.settle(&created);
-                    team
-                }
+            let team = if renamed {
+                world.settle(&world.github.rename_team(old, "Payments"));
+                old
+            } else {
+                let (team, created) = world.github.create_team("Payments", world.olive);
+                world.settle(&created);
+                team
             };
             world.settle(&world.github.add_member(team, eve));
             // The memberships of the deleted team come first, and tell no slug.

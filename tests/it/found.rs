@@ -216,9 +216,10 @@ fn somebody_whom_only_a_look_has_put_in_is_taken_out_when_they_left_unheard() {
             world.github.join(many, world.github.add_person(GithubUser::new(&format!("other{n}"))));
         }
         let crew = with_old_crew(&mut world);
-        let (team, told) = match told_by_their_joining {
-            true => (crew, world.github.add_to_org(ana)),
-            false => world.github.create_team("Night", world.olive),
+        let (team, told) = if told_by_their_joining {
+            (crew, world.github.add_to_org(ana))
+        } else {
+            world.github.create_team("Night", world.olive)
         };
         world.github.join(team, ana);
         world.send(&told);
@@ -314,10 +315,8 @@ const LOOKS: &str = "GET /teams/{org}/{slug}/";
 fn a_team_that_was_made_as_the_process_died_and_that_github_deleted_unheard_is_deleted() {
     for comparison_first in [true, false] {
         let mut world = dies_while_it_makes_a_team(Making::Done, true);
-        let (later, times) = match comparison_first {
-            true => (LOOKS, 2),
-            false => ("GET /organizations/{org}/teams/", 1),
-        };
+        let (later, times) =
+            if comparison_first { (LOOKS, 2) } else { ("GET /organizations/{org}/teams/", 1) };
         world.sentry.wire.script(Rule::new(later, Fault::Status(500)).times(times));
         world.start();
         world.wait_until("it is deleted", || world.members("night").is_none());

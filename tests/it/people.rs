@@ -535,10 +535,8 @@ fn somebody_who_came_back_to_sentry_is_taken_out_under_the_new_membership() {
             world.sentry.remove_member(first);
             let second = world.sentry.add_member("ana@acme.test");
             world.sentry.join(world.sentry.teams()["crew"].id, second);
-            let gone = match whole {
-                true => world.github.remove_from_org(ana),
-                false => world.github.remove_member(crew, ana),
-            };
+            let gone =
+                if whole { world.github.remove_from_org(ana) } else { world.github.remove_member(crew, ana) };
             world.settle(&gone);
             world.wait_for_members("crew", &[]);
         }

@@ -30,9 +30,10 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => files.extend(files_below(&path)),
-            false => files.push(path),
+        if path.is_dir() {
+            files.extend(files_below(&path))
+        } else {
+            files.push(path)
         }
     }
     files.sort();
@@ -198,9 +199,10 @@ fn knows_version(changes: &str, version: &str) -> Vec<String> {
         let title = line.strip_prefix("## ").unwrap_or_default();
         title.split([' ', ',']).next() == Some(version) || title.to_lowercase().starts_with("unreleased")
     };
-    match changes.lines().any(is_it) {
-        true => Vec::new(),
-        false => vec![format!("CHANGELOG.md has no section `## {version}` and none that is unreleased")],
+    if changes.lines().any(is_it) {
+        Vec::new()
+    } else {
+        vec![format!("CHANGELOG.md has no section `## {version}` and none that is unreleased")]
     }
 }
 

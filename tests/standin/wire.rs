@@ -390,9 +390,10 @@ impl Drop for Host {
         if !faults.is_empty() {
             let words = format!("the official description does not have:\n{}", faults.join("\n"));
             // A second panic would end the whole test binary.
-            match std::thread::panicking() {
-                true => eprintln!("{words}"),
-                false => panic!("{words}"),
+            if std::thread::panicking() {
+                eprintln!("{words}")
+            } else {
+                panic!("{words}")
             }
         }
     }

@@ -24,10 +24,8 @@ pub(super) struct Moment {
 /// Compares.
 pub(super) fn look(host: &str, moment: Option<Moment>) -> Option<Finding> {
     let Moment { there, here } = moment?;
-    let (apart, word) = match here >= there {
-        true => (here.since(there), "ahead of"),
-        false => (there.since(here), "behind"),
-    };
+    let (apart, word) =
+        if here >= there { (here.since(there), "ahead of") } else { (there.since(here), "behind") };
     if apart <= BLUR {
         return Some(Area::Clock.ok(format!("the local clock agrees with {host}'s")));
     }

@@ -145,12 +145,13 @@ fn budget(reply: &Reply) -> Option<Finding> {
     let what =
         format!("rate budget: REST {} of {} left, GraphQL {} of {}", core.0, core.1, graphql.0, graphql.1);
     let is_low = |(left, limit): (u64, u64)| left < limit / 10;
-    Some(match is_low(core) || is_low(graphql) {
-        true => AREA.warning(
+    Some(if is_low(core) || is_low(graphql) {
+        AREA.warning(
             what,
             "another program uses it: all tokens of an account share it; give this one an account",
-        ),
-        false => AREA.ok(what),
+        )
+    } else {
+        AREA.ok(what)
     })
 }
 
@@ -247,13 +248,13 @@ fn mode(
         }
     };
     let fix = kind.members_read(&login, headers, reply.answer.status);
-    findings.push(match known_mode(patient) == Some(Mode::Read) {
-        true => AREA.failed(format!("{PERMISSION_LOST} ({lacking})"), fix),
-        false => AREA.warning(
-            format!("payload mode, the deliveries are the truth: the token may not read teams and members ({lacking})"),
-            format!("for read mode, {fix}"),
-        ),
-    });
+    let finding = if known_mode(patient) == Some(Mode::Read) {
+        AREA.failed(format!("{PERMISSION_LOST} ({lacking})"), fix)
+    } else {
+        let what = "payload mode, the deliveries are the truth: the token may not read teams and members";
+        AREA.warning(format!("{what} ({lacking})"), format!("for read mode, {fix}"))
+    };
+    findings.push(finding);
     Some(Mode::Payload)
 }
 

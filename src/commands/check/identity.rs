@@ -70,12 +70,10 @@ pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMa
 
 /// What kind of Sentry it is: whether it shows which addresses are verified.
 fn kind(members: &[Member]) -> Finding {
-    AREA.ok(match members.iter().any(|member| !member.verified.is_empty()) {
-        true => "this Sentry shows all addresses of its members, and which of them are verified",
-        false => {
-            "this Sentry shows its members' primary addresses only, and not whether they are verified; others are searched for"
-        }
-    })
+    let shows_all = members.iter().any(|member| !member.verified.is_empty());
+    let all = "this Sentry shows all addresses of its members, and which of them are verified";
+    let some = "this Sentry shows its members' primary addresses only, and not whether they are verified; others are searched for";
+    AREA.ok(if shows_all { all } else { some })
 }
 
 /// Asks for the addresses of everybody whom the list does not match.

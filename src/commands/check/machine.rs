@@ -53,10 +53,8 @@ fn unit(patient: &Patient) -> Vec<Finding> {
         let what = "the service does not run under systemd: nobody starts it again when it ends";
         return vec![AREA.note(what), user()];
     }
-    let credentials = match env.contains_key("CREDENTIALS_DIRECTORY") {
-        true => "with credentials",
-        false => "without credentials",
-    };
+    let credentials =
+        if env.contains_key("CREDENTIALS_DIRECTORY") { "with credentials" } else { "without credentials" };
     let watched = match Notify::new(env).watchdog_period() {
         Some(half) => format!("watchdog every {}", short(half.saturating_mul(2).max(Duration::from_secs(1)))),
         None => "no watchdog".into(),

@@ -183,10 +183,7 @@ impl Report {
 
     /// As the answer of a command.
     pub fn reply(&self, json: bool) -> Reply {
-        let out = match json {
-            true => text::pretty(self),
-            false => self.to_text(),
-        };
+        let out = if json { text::pretty(self) } else { self.to_text() };
         Reply { out, exit: self.exit, ..Reply::default() }
     }
 

@@ -72,12 +72,13 @@ fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> 
     let base = values::base_url(url).ok();
     let is_local = base.as_ref().is_some_and(BaseUrl::is_loopback);
     // The service's own clients may have needed no authorities.
-    let roots = match url.starts_with("https://") {
-        true => tls::roots(&patient.around.env).map_err(|error| Unsent {
+    let roots = if url.starts_with("https://") {
+        tls::roots(&patient.around.env).map_err(|error| Unsent {
             what: error.parts().0,
             fix: "name a PEM file with at least one certificate in SSL_CERT_FILE, or unset it",
-        })?,
-        false => tls::Roots::none(),
+        })?
+    } else {
+        tls::Roots::none()
     };
     let config = Agent::config_builder()
         .http_status_as_error(false)

@@ -52,19 +52,17 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
     }
     let budget = budget(&reply);
     let holder = holder.unwrap_or_default();
-    let lacking = match tells_scopes {
-        true => {
-            seen.findings.push(AREA.ok(match holder.is_integration {
-                true => "SENTRY_TOKEN is valid: an integration's",
-                false => "SENTRY_TOKEN is valid: a person's",
-            }));
-            reply = sentry.look_at_members();
-            lacks(&holder, &mut seen.findings)
-        }
-        false => {
-            seen.findings.push(AREA.note(UNTOLD));
-            Vec::new()
-        }
+    let lacking = if tells_scopes {
+        seen.findings.push(AREA.ok(if holder.is_integration {
+            "SENTRY_TOKEN is valid: an integration's"
+        } else {
+            "SENTRY_TOKEN is valid: a person's"
+        }));
+        reply = sentry.look_at_members();
+        lacks(&holder, &mut seen.findings)
+    } else {
+        seen.findings.push(AREA.note(UNTOLD));
+        Vec::new()
     };
     if organisation(patient, sentry, reply, &lacking, &holder, &mut seen.findings) {
         settings(patient, sentry, github, &holder, &mut seen.findings);
@@ -165,9 +163,10 @@ fn not_here(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Finding {
 }
 
 fn tick(holder: &Holder, permission: &str, scope: &str) -> String {
-    match holder.is_integration || holder.scopes.is_none() {
-        true => format!("{FORM} → {permission}, then Save Changes"),
-        false => format!("make a token with {scope}, best that of an internal integration ({permission})"),
+    if holder.is_integration || holder.scopes.is_none() {
+        format!("{FORM} → {permission}, then Save Changes")
+    } else {
+        format!("make a token with {scope}, best that of an internal integration ({permission})")
     }
 }
 

@@ -56,10 +56,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     if reply.exit == 0 && told.has_news() {
         reply.exit = 2;
     }
-    reply.out = match json {
-        true => text::pretty(&told),
-        false => told.to_text(),
-    };
+    reply.out = if json { text::pretty(&told) } else { told.to_text() };
     reply
 }
 
@@ -82,17 +79,16 @@ fn one_unfollowed(engine: &Engine, text: &str, json: bool) -> Option<Reply> {
         Some((_, Mode::Payload)) => "not asked: GH_TOKEN may not read members, and no delivery has named it",
         None => "not asked yet: it is not known whose teams these are",
     };
-    let out = match json {
-        true => {
-            text::pretty(&json!({ "team": null, "sentry": team.id, "slug": team.slug, "name": team.name }))
-        }
-        false => format!(
-            "{} (Sentry team {}) {}\n  on GitHub: {on_github}\n  in Sentry: it follows no GitHub team: the mirror \
-             leaves it alone\n",
-            Safe(text),
-            team.id,
-            Quoted(&team.name)
-        ),
+    let out = if json {
+        text::pretty(&json!({ "team": null, "sentry": team.id, "slug": team.slug, "name": team.name }))
+    } else {
+        format!(
+        "{} (Sentry team {}) {}\n  on GitHub: {on_github}\n  in Sentry: it follows no GitHub team: the mirror \
+         leaves it alone\n",
+        Safe(text),
+        team.id,
+        Quoted(&team.name)
+    )
     };
     Some(Reply { out, ..Reply::default() })
 }

@@ -321,9 +321,10 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
         }
         Step::NotVisible => {
             let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
-            match state.holds.changes_of(planned.team).any(is_deletion) {
-                true => "GitHub has deleted it; a person decides what becomes of its Sentry team".into(),
-                false => "GitHub does not show the team to this token: nothing is removed".into(),
+            if state.holds.changes_of(planned.team).any(is_deletion) {
+                "GitHub has deleted it; a person decides what becomes of its Sentry team".into()
+            } else {
+                "GitHub does not show the team to this token: nothing is removed".into()
             }
         }
     })

@@ -181,12 +181,13 @@ impl Explanation {
     }
 
     fn write_end_of_payload(&self, look: &Look, text: &mut String) -> fmt::Result {
-        match look.differs() {
-            false => writeln!(text, "in sync with what the deliveries said"),
-            true => writeln!(
-                text,
-                "differs from what the deliveries said; in payload mode nothing is compared: redeliver the event on GitHub"
-            ),
+        if !look.differs() {
+            writeln!(text, "in sync with what the deliveries said")
+        } else {
+            writeln!(
+            text,
+            "differs from what the deliveries said; in payload mode nothing is compared: redeliver the event on GitHub"
+        )
         }
     }
 }

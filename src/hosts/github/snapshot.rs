@@ -88,9 +88,12 @@ impl Github {
         let (teams, people, identities, enterprise) = std::thread::scope(|scope| {
             let thread = |name: &str| Builder::new().name(name.into());
             let people = thread("people").spawn_scoped(scope, || self.all_people(org, wanted.verified));
-            let identities = thread("identities").spawn_scoped(scope, || match wanted.saml {
-                true => self.all_identities(org),
-                false => Ok(Some((Identities::new(), None))),
+            let identities = thread("identities").spawn_scoped(scope, || {
+                if wanted.saml {
+                    self.all_identities(org)
+                } else {
+                    Ok(Some((Identities::new(), None)))
+                }
             });
             let enterprise =
                 thread("enterprise").spawn_scoped(scope, || self.enterprise_teams(org).map(Some));

@@ -119,10 +119,7 @@ impl<'a> Rest<'a> {
         if !self.blanks().take('=') {
             return Ok((name, String::new()));
         }
-        let value = match self.blanks().take('"') {
-            true => self.quoted()?,
-            false => self.token()?.to_string(),
-        };
+        let value = if self.blanks().take('"') { self.quoted()? } else { self.token()?.to_string() };
         Ok((name, value))
     }
 

@@ -162,9 +162,10 @@ impl Sentry {
 
     /// How a team stands in an address. This is the only place that decides it.
     pub(super) fn key(&self, at: TeamAt) -> String {
-        match self.ids.are_taken() {
-            true => at.id.to_string(),
-            false => at.slug.to_string(),
+        if self.ids.are_taken() {
+            at.id.to_string()
+        } else {
+            at.slug.to_string()
         }
     }
 

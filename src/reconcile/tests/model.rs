@@ -257,10 +257,8 @@ impl World {
             Some(decision) if !decision.approved => return self.gone(team, Fate::Left),
             decision => decision.is_some(),
         };
-        let projects = match self.owners.contains(&binding.sentry) {
-            true => vec!["shop".to_string()],
-            false => Vec::new(),
-        };
+        let projects =
+            if self.owners.contains(&binding.sentry) { vec!["shop".to_string()] } else { Vec::new() };
         let judged = guard::deletion(&self.settings, &self.state, team, self.now);
         match (step::end(&self.settings, &binding.slug, Some(&projects), approved), judged) {
             (EndStep::Leave(_), _) => self.gone(team, Fate::Left),

@@ -104,12 +104,11 @@ fn a_newer_team_adopts_with_a_persons_word_only() {
         decide(&mut world, &only(&plan).name.clone(), approved);
         let (plan, done) = world.round(ALL);
         assert!(plan.holds.is_empty(), "{plan}");
-        match approved {
-            true => {
-                assert_eq!(world.sentry_of(team), sentry);
-                assert_eq!(world.sentry.in_team[&sentry], [501, 502, 503].map(MemberId));
-            }
-            false => assert_eq!((plan.teams.len(), done.calls), (0, 0)),
+        if approved {
+            assert_eq!(world.sentry_of(team), sentry);
+            assert_eq!(world.sentry.in_team[&sentry], [501, 502, 503].map(MemberId));
+        } else {
+            assert_eq!((plan.teams.len(), done.calls), (0, 0))
         }
     }
 }

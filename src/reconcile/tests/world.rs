@@ -218,9 +218,10 @@ impl World {
         let users: Vec<_> = self.github.people.keys().copied().collect();
         let share = self.rng.below(80);
         let members = users.into_iter().filter(|_| self.rng.percent(share)).collect();
-        let parent = match self.rng.percent(25) {
-            true => self.rng.clone().pick(&self.github.teams).map(|team| team.facts.id),
-            false => None,
+        let parent = if self.rng.percent(25) {
+            self.rng.clone().pick(&self.github.teams).map(|team| team.facts.id)
+        } else {
+            None
         };
         let (name, slug) = (name.into(), GithubSlug::from(slug));
         let facts = TeamFacts { id, node_id: String::new(), name, slug, created_at, parent };

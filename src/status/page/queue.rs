@@ -74,9 +74,10 @@ impl fmt::Display for Tried<'_> {
             (None, false) => None,
         };
         let told: Vec<_> = since.into_iter().chain(next).collect();
-        match told.is_empty() {
-            true => Ok(()),
-            false => writeln!(f, "<p class=\"quiet\">{}</p>", told.join("; ")),
+        if told.is_empty() {
+            Ok(())
+        } else {
+            writeln!(f, "<p class=\"quiet\">{}</p>", told.join("; "))
         }
     }
 }

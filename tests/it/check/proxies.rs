@@ -59,9 +59,10 @@ fn no_proxy_is_read_as_people_write_it_and_shown_for_each_host() {
         for (name, host, is_used) in
             [("GitHub", "ghe.corp.test", github), ("Sentry", "sentry.corp.test", sentry)]
         {
-            let how = match is_used {
-                true => format!("through the proxy 127.0.0.1:{port} (https_proxy)"),
-                false => "without the proxy: NO_PROXY has `".into(),
+            let how = if is_used {
+                format!("through the proxy 127.0.0.1:{port} (https_proxy)")
+            } else {
+                "without the proxy: NO_PROXY has `".into()
             };
             checked.one("machine", &format!("{name} ({host}) is reached {how}")).must("ok", &[]);
             let connect = format!("CONNECT {host}:443 ");

@@ -377,10 +377,7 @@ impl Org {
         let team = &self.teams[&id];
         let nested = team.parent.is_some() || self.family(id).len() > 1;
         if team.secret || nested {
-            return match team.secret {
-                true => self.set_secret(world, id, false),
-                false => self.add(world, rng),
-            };
+            return if team.secret { self.set_secret(world, id, false) } else { self.add(world, rng) };
         }
         self.set_secret(world, id, true)
     }
@@ -388,9 +385,10 @@ impl Org {
     fn set_secret(&mut self, world: &World, id: u64, secret: bool) -> Vec<Delivery> {
         self.story.push(format!("team {id}: secret {secret}"));
         self.teams.get_mut(&id).expect("known").secret = secret;
-        match secret {
-            true => world.github.make_secret(id),
-            false => world.github.make_visible(id),
+        if secret {
+            world.github.make_secret(id)
+        } else {
+            world.github.make_visible(id)
         }
     }
 

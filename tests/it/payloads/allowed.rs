@@ -126,9 +126,10 @@ impl Shapes {
             let mut own = Shapes { next_id: self.next_id, ..Shapes::default() };
             let full = own.full(from, way, path);
             let bare = own.bare(full.clone(), path.len());
-            match found.is_empty() {
-                true => self.changes.append(&mut own.changes),
-                false => self.others(path, &[full.clone(), bare]),
+            if found.is_empty() {
+                self.changes.append(&mut own.changes)
+            } else {
+                self.others(path, &[full.clone(), bare])
             }
             self.next_id = own.next_id;
             found.push(full);

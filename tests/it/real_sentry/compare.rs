@@ -117,9 +117,10 @@ pub fn check_finds_what_the_token_may_do(field: &mut Field) {
     let found = findings(field);
     assert!(found.iter().all(|(level, _)| level != "failed"), "{found:?}");
     // A region's own host tells no scopes: what is lacking is named by the call that needs it.
-    let (lost, named) = match found.iter().any(|(_, what)| what.contains("does not tell a token's scopes")) {
-        false => ("team:admin", "team:admin"),
-        true => ("member:", "member:read"),
+    let (lost, named) = if !found.iter().any(|(_, what)| what.contains("does not tell a token's scopes")) {
+        ("team:admin", "team:admin")
+    } else {
+        ("member:", "member:read")
     };
     let lacking: Vec<_> = ORIGINAL.iter().copied().filter(|scope| !scope.starts_with(lost)).collect();
     field.site.set_scopes(&field.token, &lacking);

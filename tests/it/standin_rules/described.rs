@@ -29,9 +29,10 @@ fn all_queries() -> Vec<(String, Value)> {
         for verified in both {
             all.push((queries::people(email, verified), page.clone()));
             for saml in both {
-                let variables = match verified || saml {
-                    true => json!({"login": "olive", "org": "acme"}),
-                    false => json!({"login": "olive"}),
+                let variables = if verified || saml {
+                    json!({"login": "olive", "org": "acme"})
+                } else {
+                    json!({"login": "olive"})
                 };
                 all.push((queries::person(email, verified, saml), variables));
             }

@@ -48,10 +48,13 @@ fn rule_faults(
     let fault = |says: String| Ok(vec![format!("`{at}` {says}, not {value}")]);
     let length = value.as_str().map(|text| text.chars().count() as u64);
     match word {
-        "type" => match is_of(rule, value)? {
-            true => Ok(Vec::new()),
-            false => fault(format!("is of type {rule}")),
-        },
+        "type" => {
+            if is_of(rule, value)? {
+                Ok(Vec::new())
+            } else {
+                fault(format!("is of type {rule}"))
+            }
+        }
         "enum" if rule.as_array().is_some_and(|known| !known.contains(value)) => {
             fault(format!("is one of {rule}"))
         }

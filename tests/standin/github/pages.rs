@@ -44,8 +44,9 @@ pub(crate) fn paged<T>(
     if page > 1 {
         links.push(address(1, "first"));
     }
-    match links.is_empty() {
-        true => response,
-        false => response.with("Link", links.join(", ")),
+    if links.is_empty() {
+        response
+    } else {
+        response.with("Link", links.join(", "))
     }
 }

@@ -121,9 +121,10 @@ pub(crate) fn own_orgs(state: &State, world: &World, viewer: &Viewer) -> Result<
         rows.push(payload::org(&bases, &other.org));
     }
     let response = Response::json(200, &rows.into());
-    Ok(match inside && token.unauthorised {
-        true => response.with("X-GitHub-SSO", format!("partial-results; organizations={}", world.org.id)),
-        false => response,
+    Ok(if inside && token.unauthorised {
+        response.with("X-GitHub-SSO", format!("partial-results; organizations={}", world.org.id))
+    } else {
+        response
     })
 }
 

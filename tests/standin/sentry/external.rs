@@ -148,9 +148,10 @@ fn read(
         Some(Ok(id)) => fields.external_id = Some(id),
         Some(Err(fault)) => errors.push(("externalId", vec![fault])),
     }
-    match errors.is_empty() {
-        true => Ok(fields),
-        false => Err(Response::json(400, &field_errors(errors))),
+    if errors.is_empty() {
+        Ok(fields)
+    } else {
+        Err(Response::json(400, &field_errors(errors)))
     }
 }
 
@@ -191,9 +192,10 @@ fn provider(value: &Value, access: &Access) -> Result<String, String> {
         return Err("This field may not be null.".to_owned());
     }
     let provider = body::text(value).unwrap_or_default();
-    match access.rules.external_providers.contains(&provider.as_str()) {
-        true => Ok(provider),
-        false => Err(format!("\"{provider}\" is not a valid choice.")),
+    if access.rules.external_providers.contains(&provider.as_str()) {
+        Ok(provider)
+    } else {
+        Err(format!("\"{provider}\" is not a valid choice."))
     }
 }
 

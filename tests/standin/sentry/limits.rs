@@ -167,15 +167,16 @@ fn key_of(world: &World, request: &Request, limit: RateLimit) -> (RateLimit, Str
 
 /// The 429 of a window that is used up, or of too many calls at once.
 pub(crate) fn refusal(limit: &RateLimit, rules: &Rules, crowded: bool) -> Response {
-    let words = match crowded && rules.crowd_told_apart {
-        true => format!(
-            "You are attempting to go above the allowed concurrency for this endpoint. Concurrency limit is {}",
-            limit.parallel
-        ),
-        false => format!(
+    let words = if crowded && rules.crowd_told_apart {
+        format!(
+        "You are attempting to go above the allowed concurrency for this endpoint. Concurrency limit is {}",
+        limit.parallel
+    )
+    } else {
+        format!(
             "You are attempting to use this endpoint too frequently. Limit is {} requests in {} seconds",
             limit.calls, limit.window_seconds
-        ),
+        )
     };
     let body = if rules.limit_told_as_object { json!({ "detail": words }) } else { json!(words) };
     // Both bodies are JSON, and both are announced as pages.

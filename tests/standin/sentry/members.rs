@@ -147,9 +147,10 @@ fn get(world: &World, org: u64, id: u64, access: &Access) -> Result<Response, Re
 
 /// A 400 that says what is wrong, where this Sentry does.
 fn invalid(access: &Access, field: &str, fault: &str) -> Response {
-    match access.rules.faults_of_a_change_told {
-        true => Response::json(400, &json!({ field: [fault] })),
-        false => Response::empty(400),
+    if access.rules.faults_of_a_change_told {
+        Response::json(400, &json!({ field: [fault] }))
+    } else {
+        Response::empty(400)
     }
 }
 

@@ -126,9 +126,10 @@ fn endpoint(route: &Route, response: Response) -> Response {
 fn unknown(request: &Request) -> Response {
     let path = percent_decode(request.path());
     if !path.starts_with("/api/0/") {
-        return match path.ends_with('/') {
-            true => Response::new(404, "text/html; charset=utf-8", ""),
-            false => Response::new(301, "text/html; charset=utf-8", "").with("Location", format!("{path}/")),
+        return if path.ends_with('/') {
+            Response::new(404, "text/html; charset=utf-8", "")
+        } else {
+            Response::new(301, "text/html; charset=utf-8", "").with("Location", format!("{path}/"))
         };
     }
     if path.ends_with('/') {
