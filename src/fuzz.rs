@@ -76,7 +76,6 @@ const TOKENS: &[&[u8]] = &[
     b"sha256=",
 ];
 
-/// One damaged example.
 fn damaged(rng: &mut Rng, examples: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = examples[rng.below(examples.len())].clone();
     for _ in 0..=rng.below(4) {
@@ -108,7 +107,6 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// GitHub's published payloads.
 fn payloads() -> Vec<Vec<u8>> {
     fn below(folder: &Path, found: &mut Vec<Vec<u8>>) {
         let mut paths: Vec<_> =

@@ -21,7 +21,6 @@ use crate::work::engine::Engine;
 
 /// What is to be carried out, and where it tells of it.
 pub struct Call<'a> {
-    /// The command.
     pub command: &'a Command,
     /// How far it is.
     pub progress: Progress<'a>,

@@ -27,13 +27,10 @@ struct Choosable {
 /// What follows a flag.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
-    /// Nothing.
     None,
     /// A file, behind `=` only.
     PerhapsFile,
-    /// A file.
     File,
-    /// A folder.
     Folder,
     /// One of some words, separated by `|`.
     Choice(&'static str),

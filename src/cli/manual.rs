@@ -20,7 +20,6 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("sentry-team-sync approve --all", "carry out everything that a guard has stopped"),
 ];
 
-/// The page.
 pub fn page() -> String {
     let mut page = format!(
         ".TH SENTRY\\-TEAM\\-SYNC 1 \"\" \"sentry\\-team\\-sync {}\" \"User Commands\"\n\

@@ -19,21 +19,16 @@ use crate::text;
 use table::{CommandHelp, Flag, Takes, COMMANDS};
 use typed::{text, Typed};
 
-/// What was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cli {
-    /// What to do.
     pub action: Action,
     /// Settings given as flags, by variable.
     pub flags: Environment,
 }
 
-/// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Run the service.
     Serve,
-    /// Run a command.
     Run(Asked),
     /// Print a text that needs nothing else: help, version, completions.
     Print(String),

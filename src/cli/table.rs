@@ -11,15 +11,11 @@ use crate::config::values;
 use crate::error::{Error, Result};
 use crate::text::revealed;
 
-/// One command.
 pub struct CommandHelp {
-    /// What is typed.
     pub name: &'static str,
-    /// What follows it.
     pub operand: Operand,
     /// Its own flags; those of the settings go with every command.
     pub flags: &'static [Flag],
-    /// One sentence.
     pub help: &'static str,
     /// Makes what is to be done of what was typed.
     pub(super) read: fn(Typed) -> Result<Action>,
@@ -28,11 +24,8 @@ pub struct CommandHelp {
 /// What follows a command besides flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
-    /// Nothing.
     None,
-    /// One, or nothing.
     Perhaps(Word),
-    /// Exactly one.
     One(Word),
     /// At least one.
     Some(Word),
@@ -55,20 +48,16 @@ pub struct Word {
 pub struct Flag {
     /// Its name without `--`.
     pub name: &'static str,
-    /// What it takes.
     pub takes: Takes,
     /// It stands instead of the operands.
     pub is_instead: bool,
-    /// One sentence.
     pub help: &'static str,
 }
 
 /// What a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Nothing.
     Nothing,
-    /// A value, once.
     One(&'static str),
     /// A value, as often as it is given.
     Many(&'static str),

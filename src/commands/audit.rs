@@ -89,7 +89,6 @@ pub fn run(state_dir: &Path, query: &Query, known: Known, out: Output) -> Reply 
 }
 
 struct Pieces<'a> {
-    /// Lines so far.
     n: usize,
     text: String,
     out: Output<'a>,

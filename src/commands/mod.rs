@@ -39,7 +39,6 @@ tagged! {
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     #[serde(tag = "command")]
     pub enum Command {
-        /// How things are.
         #[serde(rename = "status")]
         Status {
             /// As JSON.
@@ -59,7 +58,6 @@ tagged! {
         /// Carry out what is held.
         #[serde(rename = "approve")]
         Approve {
-            /// Names of holds.
             holds: Vec<String>,
             /// All that are undecided.
             all: bool,
@@ -70,27 +68,22 @@ tagged! {
         /// Never carry out what is held.
         #[serde(rename = "reject")]
         Reject {
-            /// Names of holds.
             holds: Vec<String>,
             /// Why, for the audit log.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
-        /// Compare both sides.
         #[serde(rename = "sync")]
         Sync(Sync),
         /// Who somebody is in Sentry, and why.
         #[serde(rename = "whois")]
         Whois {
-            /// The GitHub login.
             login: String,
         },
         /// Look again at what failed.
         #[serde(rename = "replay")]
         Replay {
-            /// GUIDs of deliveries.
             deliveries: Vec<String>,
-            /// All that failed.
             failed: bool,
             /// Why, for the audit log.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,7 +103,6 @@ tagged! {
             /// Why, for whoever reads the status.
             reason: Option<String>,
         },
-        /// Allow them again.
         #[serde(rename = "resume")]
         Resume,
         /// What was decided, from the audit log.
@@ -133,7 +125,6 @@ tagged! {
 pub struct Reply {
     /// The answer, for stdout.
     pub out: String,
-    /// Talk, for stderr.
     pub err: String,
     /// 0 done, 1 failed, 2 something is held or differs, 64 wrong configuration.
     pub exit: u8,
@@ -154,9 +145,7 @@ pub type Output<'a> = &'a (dyn Fn(&str) -> io::Result<()> + std::marker::Sync);
 
 /// Where a command is carried out.
 pub struct Bench<'a> {
-    /// The state.
     pub journal: &'a Journal,
-    /// The rules.
     pub settings: Arc<Settings>,
     /// The running service, if the command is carried out by it.
     pub engine: Option<&'a Engine>,

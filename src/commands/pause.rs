@@ -50,7 +50,6 @@ pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
     reply
 }
 
-/// Allows writes again.
 pub fn resume(bench: &Bench) -> Reply {
     let was = bench.journal.decide(|state| match &state.paused {
         Some(pause) => Write::Keep(vec![Record::Resumed], Some(pause.clone())),

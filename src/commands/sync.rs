@@ -28,7 +28,6 @@ pub struct Sync {
     pub json: bool,
     /// Only these teams are shown and carried out, by slug; empty for all.
     pub teams: Vec<String>,
-    /// Carry it out.
     pub apply: bool,
     /// A kept plan: carried out only if a fresh one is the same.
     pub kept: Option<Value>,

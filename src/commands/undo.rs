@@ -59,7 +59,6 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
     reply
 }
 
-/// Brings one back.
 pub fn run(engine: &Engine, id: &str, asked: &Asked, progress: Progress) -> Reply {
     if let Some(pause) = engine.pause() {
         return Reply::paused(&pause);

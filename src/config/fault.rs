@@ -9,11 +9,8 @@ use super::{Environment, SETTINGS};
 /// One mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The variable.
     pub var: &'static str,
-    /// What is wrong.
     pub what: String,
-    /// What to do.
     pub fix: String,
 }
 
@@ -49,7 +46,6 @@ impl From<String> for Wrong {
 /// A variable that looks like ours and is not known: most likely a typing error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
-    /// Its name.
     pub name: String,
     /// The variable that may have been meant.
     pub meant: Option<String>,

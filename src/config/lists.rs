@@ -100,7 +100,6 @@ impl TeamFilter {
         Ok(filter)
     }
 
-    /// All teams.
     pub fn all() -> Self {
         Self { include: vec!["*".into()], exclude: Vec::new() }
     }

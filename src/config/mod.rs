@@ -27,7 +27,6 @@ use secrets::Secrets;
 use values::{BaseUrl, Limit, Listen};
 pub use vars::{Setting, SETTINGS};
 
-/// Everything configured.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `GH_TOKEN`.
@@ -36,7 +35,6 @@ pub struct Config {
     pub webhook_secrets: Vec<Secret>,
     /// `SENTRY_TOKEN`.
     pub sentry_token: Secret,
-    /// The rest.
     pub settings: Settings,
     /// Variables that look like ours and are not known.
     pub unknown: Vec<Unknown>,
@@ -49,11 +47,9 @@ pub struct Config {
 /// Where a secret came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Its variable.
     Variable,
     /// The file that its `_FILE` variable or flag names.
     File(PathBuf),
-    /// A systemd credential.
     Credential(PathBuf),
 }
 
@@ -128,7 +124,6 @@ impl Settings {
 pub enum RemoveMembers {
     /// People known to have been in the GitHub team.
     Left,
-    /// Every matched person.
     Known,
     /// Also people whom no source matched.
     All,
@@ -172,7 +167,6 @@ impl Trust {
 /// What becomes of a Sentry team whose GitHub team was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteTeams {
-    /// It is deleted.
     Delete,
     /// It is deleted, but held if it owns projects or if that can not be read.
     UnlessProjects,

@@ -88,7 +88,6 @@ impl BaseUrl {
         host_of(self.authority())
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         let behind = self.authority().rsplit_once(':').map_or("", |(_, port)| port);
         behind.parse().unwrap_or(if self.is_https() { 443 } else { 80 })
@@ -257,7 +256,6 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Reads a limit.
 pub fn limit(text: &str) -> Result<Limit, String> {
     let read = || {
         let (percent, at_least) = text.split_once(',')?;

@@ -6,15 +6,12 @@ use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings
 use crate::state::ids::Login;
 use crate::state::record::Source;
 
-/// One setting.
 pub struct Setting {
-    /// The environment variable.
     pub var: &'static str,
     /// What stands for the value in help texts.
     pub value: &'static str,
     /// The default, as people read it.
     pub default: &'static str,
-    /// One sentence.
     pub help: &'static str,
     /// Given by `X`, `X_FILE` or a systemd credential; its flag takes a file.
     pub secret: bool,

@@ -31,7 +31,6 @@ pub struct GithubSnapshot {
 /// A list as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// What was shown.
     pub rows: Vec<T>,
     /// What is known to be missing.
     pub gap: Option<Gap>,
@@ -105,11 +104,9 @@ impl fmt::Display for Gap {
 /// A list of GitHub's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum List {
-    /// The organisation's teams.
     Teams,
     /// Those that are made at the enterprise.
     EnterpriseTeams,
-    /// The organisation's people.
     People,
     /// What the identity provider says of them.
     Identities,
@@ -133,7 +130,6 @@ impl fmt::Display for List {
 /// somebody or something is not on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
-    /// What each lacks.
     pub lists: BTreeMap<List, Gap>,
     /// People in teams whom the list of people lacks, though they may be the ones that it shows as null.
     pub unlisted: BTreeSet<GithubUserId>,
@@ -203,7 +199,6 @@ impl GithubSnapshot {
 /// A team as the snapshot shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubTeam {
-    /// The team itself.
     pub facts: TeamFacts,
     /// Its direct members, sorted.
     pub members: Vec<GithubUserId>,
@@ -212,7 +207,6 @@ pub struct GithubTeam {
 /// An account as the snapshot shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubPerson {
-    /// Its login now.
     pub login: Login,
     /// GitHub says that this is no person.
     pub bot: bool,
@@ -220,7 +214,6 @@ pub struct GithubPerson {
     pub claims: Claims,
 }
 
-/// What Sentry shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SentrySnapshot {
     /// All teams; where the token may not list them, those whose slugs were asked for.

@@ -34,14 +34,12 @@ pub struct Directory {
 /// Somebody whom a search has found by an address that they do not show.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bearer {
-    /// Who.
     pub member: MemberId,
     /// The address that they show.
     primary: Option<Box<str>>,
 }
 
 impl Bearer {
-    /// A member.
     pub fn of(member: &Member) -> Self {
         Self { member: member.id, primary: member.primary.as_deref().map(Into::into) }
     }
@@ -77,10 +75,8 @@ enum Weight {
 
 const SECOND_ADDRESS: &str = "a second address of theirs, which Sentry does not show to be verified";
 
-/// Who was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// One member.
     One(MemberId),
     /// One member, by an address that only a search shows; the settings let that count.
     BySearch(MemberId),
@@ -122,7 +118,6 @@ impl fmt::Display for Instead {
 }
 
 impl Directory {
-    /// From all members.
     pub fn new(members: &[Member]) -> Self {
         let mut directory = Self::default();
         members.iter().for_each(|member| directory.push(member));

@@ -44,7 +44,6 @@ struct Inner {
 pub struct Refused {
     /// What is wrong with it.
     pub why: String,
-    /// Since when.
     pub since: Timestamp,
     /// Whether another map is in use; without one, nobody is matched.
     pub has_last_good: bool,

@@ -107,13 +107,10 @@ impl Who {
 /// What finds out who somebody is: the people and the map that it knows, and those whom it asks. By one and the same
 /// settings, from the first source to the last.
 pub struct Matcher<'a> {
-    /// What it knows.
     pub who: &'a Who,
-    /// What is remembered.
     pub journal: &'a Journal,
     /// Who wants to know of a map that is held.
     pub audit: &'a Audit,
-    /// Who tells addresses.
     pub github: &'a Github,
     /// Who has the members.
     pub sentry: &'a Sentry,

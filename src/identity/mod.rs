@@ -38,14 +38,10 @@ pub const SECOND_FIX: &str =
 pub const BARRED: &str =
     "their role in Sentry is billing, and Sentry lets nobody with that role be in a team";
 
-/// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// This member.
     Matched {
-        /// Who.
         member: MemberId,
-        /// Which source decided.
         source: Source,
         /// What other sources said instead.
         warnings: Vec<String>,
@@ -53,12 +49,7 @@ pub enum Identity {
         by_search: bool,
     },
     /// This member, whose role lets them be in no team.
-    Barred {
-        /// Who.
-        member: MemberId,
-        /// Which source decided.
-        source: Source,
-    },
+    Barred { member: MemberId, source: Source },
     /// A source knows an address; no Sentry member bears it.
     Absent {
         /// Which source, and what was found instead.
@@ -72,10 +63,7 @@ pub enum Identity {
         why: String,
     },
     /// Sources, or members, contradict each other.
-    Conflict {
-        /// How.
-        why: String,
-    },
+    Conflict { why: String },
 }
 
 impl Identity {
@@ -228,7 +216,6 @@ fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Director
     })
 }
 
-/// Decides.
 pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Identity {
     let mut answers = rules
         .asked()

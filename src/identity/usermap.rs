@@ -13,7 +13,6 @@ use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, MemberId};
 use crate::state::record::{Match, Source};
 
-/// The parsed map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserMap {
     entries: BTreeMap<Key, Address>,

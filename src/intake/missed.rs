@@ -20,7 +20,6 @@ use crate::work::engine::Engine;
 /// The events that are of use.
 const EVENTS: [&str; 3] = ["membership", "organization", "team"];
 
-/// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Missed deliveries that were taken.

@@ -33,18 +33,15 @@ const HEALTH: [&str; 2] = ["/healthz", "/health"];
 
 /// A complete request, as the gate let it through.
 pub struct Request<'a> {
-    /// The method's name.
     pub method: &'a str,
     /// The path, without a query.
     pub path: &'a str,
     /// The headers, names in lower case.
     pub headers: &'a [(String, String)],
-    /// The raw body.
     pub body: &'a [u8],
 }
 
 impl Request<'_> {
-    /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -55,16 +52,12 @@ impl Request<'_> {
     }
 }
 
-/// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The status code.
     pub status: u16,
     /// `Content-Type`.
     pub content_type: &'static str,
-    /// Further headers.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
     pub body: Vec<u8>,
 }
 

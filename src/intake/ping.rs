@@ -20,11 +20,9 @@ pub struct Advice {
 /// How much an [`Advice`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// Changes are missed.
     Missed,
     /// Others may read or change what is sent.
     Unsafe,
-    /// It works.
     Taste,
 }
 

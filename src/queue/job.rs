@@ -49,7 +49,6 @@ pub enum Origin {
     Delivery(Arc<Delivery>),
     /// One of several hints that a delivery became.
     Part(Arc<Whole>),
-    /// The mirror itself.
     Own(Own),
 }
 
@@ -72,7 +71,6 @@ pub enum Own {
     DisputedSlug,
     /// Somebody who was waited for may be in Sentry by now.
     WantedPerson,
-    /// A comparison.
     Reconcile,
     /// A person wants a deleted team back.
     Undo,
@@ -108,7 +106,6 @@ pub enum Ask {
     Event,
     /// A person in a team.
     Member {
-        /// Who.
         person: Person,
         /// What an event said; `None` asks only to look.
         change: Option<Change>,
@@ -146,7 +143,6 @@ impl Whole {
         Arc::new(Self { delivery, open: Mutex::new(Open { parts, failed: None, notes: Vec::new() }) })
     }
 
-    /// The delivery.
     pub fn delivery(&self) -> &Arc<Delivery> {
         &self.delivery
     }
@@ -181,7 +177,6 @@ impl Whole {
 pub enum Outcome {
     /// Dealt with; what it caused.
     Done(String),
-    /// Newer news decided.
     Superseded(String),
     /// A guard stopped it; the hold, and the rule.
     Held(HoldName, String),
@@ -304,11 +299,9 @@ impl Hint {
 /// What is worked on one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LaneKey {
-    /// The organisation itself.
     Org,
     /// A person across teams.
     Person(GithubUserId),
-    /// A team.
     Team(GithubTeamId),
 }
 

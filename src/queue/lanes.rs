@@ -18,7 +18,6 @@ pub use entry::Entry;
 /// The longest time between two tries of anything, and between two looks at a lane that waits for another.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// All lanes.
 #[derive(Default)]
 pub struct Lanes {
     clock: Clock,
@@ -68,7 +67,6 @@ struct Dues {
 
 /// One lane's due hints, to be worked on by one worker.
 pub struct Job {
-    /// Which lane.
     pub key: LaneKey,
     /// The hints, by their place among the deliveries.
     pub hints: Vec<Hint>,

@@ -31,11 +31,8 @@ pub struct WantedTeam {
 /// Somebody to be put in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Addition {
-    /// The account.
     pub user: GithubUserId,
-    /// Its login.
     pub login: Login,
-    /// The Sentry member.
     pub member: MemberId,
     /// How they were matched.
     pub source: Source,
@@ -49,9 +46,7 @@ pub struct Removal {
     pub user: Option<GithubUserId>,
     /// Its login when last seen, or the member's address.
     pub who: String,
-    /// The Sentry member.
     pub member: MemberId,
-    /// Why.
     pub why: &'static str,
     /// A guard stops it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +59,6 @@ const STUCK: Duration = Duration::from_secs(600);
 /// What was read longer ago is read again before a team is bound by it.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// One team's share.
 #[derive(Debug)]
 pub struct Part {
     /// The place of the latest delivery that every replica of GitHub knew when the comparison began to read: what newer
@@ -89,7 +83,6 @@ pub enum Task {
     Shape {
         /// Slug, name if it is to be changed, and whether it may be adopted.
         wanted: WantedTeam,
-        /// GitHub's name.
         full_name: String,
         /// The Sentry team that is to be adopted, as it was read.
         shown: Option<Shown>,
@@ -110,7 +103,6 @@ pub enum Task {
 /// A Sentry team as a comparison has read it.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// The team.
     pub team: Team,
     /// When the reading began.
     pub at: Instant,
@@ -130,7 +122,6 @@ pub enum Effect {
     Nothing,
     /// A team is bound to a Sentry team that was there: nothing in Sentry.
     Adopted,
-    /// Something in Sentry.
     Written,
 }
 
@@ -275,7 +266,6 @@ impl Run {
         self.tally.lock().superseded = true;
     }
 
-    /// How it stands.
     pub fn tally(&self) -> Tally {
         self.tally.lock().clone()
     }

@@ -15,7 +15,6 @@ pub struct Undo {
     wake: Condvar,
 }
 
-/// How it stands.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     /// The end of it.
@@ -31,7 +30,6 @@ pub struct Told {
 pub struct Report {
     /// It had been brought back before: only what it lacked of its projects was done.
     pub was_back: bool,
-    /// The team now.
     pub now: Option<SentryTeamId>,
     /// How many people are in it again.
     pub n_back: usize,
@@ -52,7 +50,6 @@ pub struct Report {
 }
 
 impl Undo {
-    /// Of this deletion.
     pub fn new(deletion: Deletion) -> Self {
         Self { deletion, told: Mutex::default(), wake: Condvar::new() }
     }
@@ -67,7 +64,6 @@ impl Undo {
         self.told.lock().put_off = Some(why.into());
     }
 
-    /// It is over.
     pub fn end(&self, ended: Result<Report, String>) {
         self.told.lock().ended = Some(ended);
         self.wake.notify_all();

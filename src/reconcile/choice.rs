@@ -30,10 +30,8 @@ struct Entry {
     dormant: bool,
 }
 
-/// The chosen teams.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// All of them.
     pub teams: HashSet<GithubTeamId>,
     /// Those that GitHub shows and that are mirrored.
     pub mirrored: HashSet<GithubTeamId>,
@@ -45,12 +43,10 @@ pub struct Choice {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unknown(Vec<Nobody>);
 
-/// One of them.
 #[derive(Debug, PartialEq, Eq)]
 enum Nobody {
     /// A slug, and the most similar one that a team has.
     Slug(String, Option<String>),
-    /// GitHub's number.
     Id(GithubTeamId),
     /// A team of another organisation; what is to be said of it.
     Elsewhere(String),

@@ -37,7 +37,6 @@ pub struct Sides<'a> {
     pub deleted: &'a BTreeSet<GithubTeamId>,
     /// What the mirror knows.
     pub state: &'a State,
-    /// The rules.
     pub settings: &'a Settings,
     /// When the reading began.
     pub began: Timestamp,

@@ -28,7 +28,6 @@ const OFF_FOR: Duration = Duration::from_secs(24 * 3600);
 pub enum By {
     /// By SCIM's groups, a hundred teams a call.
     Groups,
-    /// Team by team.
     Teams(Why),
 }
 
@@ -44,7 +43,6 @@ pub enum Why {
 }
 
 impl By {
-    /// For programs.
     pub fn name(&self) -> &'static str {
         match self {
             By::Groups => "scim",

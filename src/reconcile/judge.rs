@@ -27,7 +27,6 @@ const SHORT: usize = 90;
 
 /// What the guards compare with.
 pub struct Measure<'a> {
-    /// The rules.
     pub settings: &'a Settings,
     /// What the mirror knows.
     pub state: &'a State,
@@ -37,7 +36,6 @@ pub struct Measure<'a> {
     pub people: usize,
     /// A service's first comparison, with teams in Sentry.
     pub first: bool,
-    /// Now.
     pub now: Timestamp,
 }
 
@@ -70,7 +68,6 @@ pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
 
 /// What is known of the changes in holds, so that a plan as large as an organisation is judged in one go.
 struct Opinions<'a> {
-    /// The latest decision.
     decided: HashMap<ChangeKey, Decision>,
     /// The hold in which nobody has decided. Not the first comparison's, which ends when the mirror begins.
     open: HashMap<ChangeKey, &'a Hold>,

@@ -46,13 +46,10 @@ pub struct Plan {
 /// A list that GitHub does not show completely.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Incomplete {
-    /// Which.
     #[serde(skip)]
     pub list: List,
-    /// Which, in words.
     #[serde(rename = "list")]
     pub what: String,
-    /// What it lacks.
     #[serde(flatten)]
     pub gap: Gap,
 }
@@ -74,20 +71,16 @@ pub struct LeftIn {
 /// A team of which nothing is done, by a person's word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rejected {
-    /// GitHub's key.
     pub team: GithubTeamId,
     /// The slug that it has in Sentry, or would get.
     pub slug: SentrySlug,
 }
 
-/// One team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TeamPlan {
-    /// GitHub's key.
     pub team: GithubTeamId,
     /// The slug that it has in Sentry, or is to get.
     pub slug: SentrySlug,
-    /// GitHub's name.
     pub name: String,
     /// What is to be done with the team itself.
     pub step: Step,
@@ -109,13 +102,10 @@ pub struct TeamPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Step {
-    /// Nothing.
     Keep,
-    /// Make it.
     Create,
     /// A Sentry team that was there before becomes its own.
     Adopt {
-        /// Which.
         sentry: SentryTeamId,
     },
     /// GitHub shows the team again, whose end was known: its Sentry team follows it again.
@@ -132,23 +122,19 @@ pub enum Step {
     },
     /// GitHub has deleted the team.
     Delete {
-        /// Its Sentry team.
         sentry: SentryTeamId,
         /// It was there before the mirror.
         adopted: bool,
     },
     /// GitHub has deleted the team; its Sentry team stays without its people.
     Empty {
-        /// Its Sentry team.
         sentry: SentryTeamId,
         /// It was there before the mirror.
         adopted: bool,
     },
     /// GitHub has deleted the team; its Sentry team is left alone from now on.
     Leave {
-        /// Its Sentry team.
         sentry: SentryTeamId,
-        /// Why.
         why: String,
     },
     /// Its slug belongs to a Sentry team that it may not take over without a person's word.
@@ -160,7 +146,6 @@ pub enum Step {
     },
     /// An identity provider manages its Sentry team, or the one that has its slug: that is not adopted, nor renamed.
     Locked {
-        /// Which.
         sentry: SentryTeamId,
     },
     /// Its slug belongs to another mirrored team that gives it up only later.
@@ -175,9 +160,7 @@ pub enum Step {
 /// Somebody who is not matched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// The account.
     pub user: GithubUserId,
-    /// Its login.
     pub login: Login,
     /// Why nobody was matched.
     pub why: String,
@@ -195,7 +178,6 @@ pub struct PlannedHold {
     pub name: HoldName,
     /// The rule that stops them, with its numbers.
     pub rule: String,
-    /// The changes.
     pub changes: Vec<HeldChange>,
     /// How many more the same decision is about, of teams that were not chosen.
     #[serde(skip_serializing_if = "is_none")]

@@ -25,9 +25,7 @@ use crate::work::engine::Engine;
 pub struct Both {
     /// By which they were read: a reload in between is the next comparison's.
     pub settings: Arc<Settings>,
-    /// GitHub.
     pub github: GithubSnapshot,
-    /// Sentry.
     pub sentry: SentrySnapshot,
     /// How it was read who is in Sentry's teams.
     pub by: By,

@@ -14,7 +14,6 @@ use crate::work::engine::Engine;
 /// One entry that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unused {
-    /// The setting.
     pub setting: &'static str,
     /// The entry, as it is in use.
     pub entry: String,

@@ -30,7 +30,6 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the answers are about.
 pub struct Admin<'a> {
-    /// Everything shared.
     pub engine: &'a Engine,
     /// The gates by name.
     pub gates: Vec<(&'static str, AtGate)>,

@@ -51,7 +51,6 @@ impl ShortPath {
     }
 }
 
-/// The service's end.
 pub struct Control {
     listener: UnixListener,
     path: ShortPath,
@@ -132,7 +131,6 @@ enum Line {
     Talk(String),
     /// A piece of an answer that may be long.
     Out(String),
-    /// The end.
     Reply(Reply),
 }
 

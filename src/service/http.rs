@@ -27,7 +27,6 @@ const LATE: Duration = relay::ANSWER.saturating_add(Duration::from_secs(5));
 /// How often the dead ones are looked at meanwhile.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// Answers one request.
 pub type Answer = Arc<dyn Fn(Request) + Send + Sync>;
 
 /// tiny_http and its workers.
@@ -68,7 +67,6 @@ impl Inner {
         })
     }
 
-    /// Where it listens.
     pub fn path(&self) -> &Path {
         &self.socket.path
     }

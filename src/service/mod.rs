@@ -97,7 +97,6 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
     Ok(())
 }
 
-/// What runs.
 struct Service {
     engine: Arc<Engine>,
     intake: Arc<Intake>,

@@ -14,12 +14,10 @@ use crate::text::is_hidden;
 pub struct Folded(Box<str>);
 
 impl Folded {
-    /// Folds a text.
     pub fn of(text: &str) -> Self {
         Self(text.to_ascii_lowercase().into())
     }
 
-    /// The folded text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -31,7 +31,6 @@ pub struct Known {
     pub seq: Seq,
     /// What became of it.
     pub status: Status,
-    /// Since when.
     pub at: Timestamp,
 }
 
@@ -42,18 +41,15 @@ pub struct Failure {
     pub delivery: Arc<Delivery>,
     /// Why, and what to do.
     pub why: Box<str>,
-    /// When.
     pub at: Timestamp,
 }
 
 /// A settled or failed delivery, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
-    /// Its GUID.
     pub guid: Box<str>,
     /// `event.action`.
     pub event: Box<str>,
-    /// What it caused.
     pub note: Box<str>,
     /// What became of it.
     pub status: Status,
@@ -94,7 +90,6 @@ impl Deliveries {
         self.failed.get(&seq)
     }
 
-    /// How many failed.
     pub fn n_failed(&self) -> usize {
         self.failed.len()
     }

@@ -20,7 +20,6 @@ tagged! {
         /// `team.created`.
         #[serde(rename = "team_created")]
         TeamCreated {
-            /// The new team.
             team: TeamRef,
         },
         /// `team.edited`, whatever was edited.
@@ -41,7 +40,6 @@ tagged! {
         /// `membership.added` or `.removed`.
         #[serde(rename = "membership")]
         Membership {
-            /// The team.
             team: TeamRef,
             /// Who; GitHub may send `null`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,7 +113,6 @@ pub struct Person {
 /// The organisation that an event belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrgRef {
-    /// The key.
     pub id: GithubOrgId,
     /// The login at the time of the event.
     pub login: Login,
@@ -139,7 +136,6 @@ pub struct Ping {
 pub struct Parsed {
     /// Absent only in `ping` and in events that are ignored.
     pub org: Option<OrgRef>,
-    /// What it is.
     pub meaning: Meaning,
 }
 
@@ -274,7 +270,6 @@ pub(crate) struct HookConfigBody {
 }
 
 impl HookBody {
-    /// Its settings.
     pub(crate) fn settings(&self) -> Ping {
         let config = self.config.as_ref();
         let insecure = config.and_then(|c| c.insecure_ssl.as_ref()).is_some_and(|v| v == "1" || v == 1);

@@ -37,7 +37,6 @@ pub struct Hold {
     pub changes: Vec<HeldChange>,
     /// The rule that stopped it, with its numbers.
     pub rule: Box<str>,
-    /// Since when.
     pub at: Timestamp,
     /// The deliveries that asked for it.
     pub deliveries: Vec<DeliveryKey>,
@@ -56,27 +55,20 @@ tagged! {
         /// A GitHub team was deleted; its Sentry team would be.
         #[serde(rename = "delete")]
         Delete {
-            /// GitHub's team.
             team: GithubTeamId,
-            /// Sentry's.
             sentry: SentryTeamId,
-            /// Its slug.
             slug: SentrySlug,
         },
         /// A GitHub team would take over a Sentry team that was there before it.
         #[serde(rename = "adopt")]
         Adopt {
-            /// GitHub's team.
             team: GithubTeamId,
-            /// Sentry's.
             sentry: SentryTeamId,
-            /// Its slug.
             slug: SentrySlug,
         },
         /// A person would be taken out of a Sentry team.
         #[serde(rename = "remove")]
         Remove {
-            /// GitHub's team.
             team: GithubTeamId,
             /// Who, on GitHub's side.
             user: GithubUserId,
@@ -86,7 +78,6 @@ tagged! {
         /// Somebody whom no source matched would be taken out of a Sentry team.
         #[serde(rename = "remove_member")]
         RemoveMember {
-            /// GitHub's team.
             team: GithubTeamId,
             /// Who, on Sentry's side.
             member: MemberId,
@@ -96,7 +87,6 @@ tagged! {
         /// A Sentry team would be made.
         #[serde(rename = "create")]
         Create {
-            /// GitHub's team.
             team: GithubTeamId,
             /// Its slug in Sentry.
             slug: SentrySlug,
@@ -104,18 +94,15 @@ tagged! {
         /// The user map's file has changed a lot.
         #[serde(rename = "user_map")]
         UserMap {
-            /// Names its content.
             fingerprint: Box<str>,
         },
     }
 }
 
-/// A person's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// To be carried out; otherwise remembered as refused for as long as it would be due.
     pub approved: bool,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -13,7 +13,6 @@ pub const HOURS: usize = 24;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// One hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hour {
     /// Its number since 1970.
@@ -25,7 +24,6 @@ pub struct Hour {
 }
 
 impl Hour {
-    /// When it began.
     pub fn start(&self) -> Timestamp {
         Timestamp(self.hour * HOUR_MS)
     }

@@ -47,7 +47,6 @@ number_id! {
     HookId
 }
 number_id! {
-    /// A Sentry team.
     SentryTeamId
 }
 number_id! {

@@ -10,21 +10,16 @@ use crate::state::ids::{GithubTeamId, GithubUserId, Login};
 use crate::state::names;
 use crate::state::State;
 
-/// A team.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TeamName {
-    /// GitHub's number.
     Id(GithubTeamId),
     /// A slug on GitHub or in Sentry, in lower case, and the organisation if one was named.
     Slug(String, Option<Login>),
 }
 
-/// A person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonName {
-    /// GitHub's number.
     Id(GithubUserId),
-    /// A GitHub login.
     Login(Login),
     /// An e-mail address, in lower case.
     Mail(Address),

@@ -45,7 +45,6 @@ const KEYS_PER_RECORD: usize = 1000;
 pub struct State {
     /// When the state directory was made.
     pub first_start: Timestamp,
-    /// The pinned organisation.
     pub org: Option<Org>,
     /// What the GitHub token may do, and that token's fingerprint.
     pub mode: Option<(Mode, Box<str>)>,
@@ -63,13 +62,11 @@ pub struct State {
     pub paused: Option<Pause>,
     /// The hooks that have sent something.
     pub hooks: BTreeSet<HookId>,
-    /// Deliveries.
     pub deliveries: Deliveries,
     /// Teams. Shared with the copies that comparisons look at; who changes them meanwhile makes them their own.
     pub teams: Arc<Teams>,
     /// People, shared like the teams.
     pub people: Arc<People>,
-    /// Holds.
     pub holds: Holds,
     next: u64,
 }
@@ -77,9 +74,7 @@ pub struct State {
 /// The pinned GitHub organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Org {
-    /// The key.
     pub id: GithubOrgId,
-    /// The login now.
     pub login: Login,
     /// GitHub told that it is deleted.
     pub deleted: bool,
@@ -90,7 +85,6 @@ pub struct Org {
 pub struct Pause {
     /// Why, in their words.
     pub reason: Box<str>,
-    /// Since when.
     pub at: Timestamp,
 }
 

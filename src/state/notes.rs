@@ -34,7 +34,6 @@ pub fn short(note: &str, limit: usize) -> String {
 /// A note as it is true now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What it says.
     pub text: String,
     /// What of it is still open.
     pub open: Option<Open>,
@@ -72,7 +71,6 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Against this state.
     pub fn new(state: &'a State) -> Self {
         Self { state, wanted: None }
     }

@@ -23,7 +23,6 @@ pub struct Wanted {
     pub login: Login,
     /// Why nobody was matched, when last tried.
     pub why: Box<str>,
-    /// Since when.
     pub since: Timestamp,
     /// The teams, sorted.
     pub teams: Vec<GithubTeamId>,

@@ -37,40 +37,32 @@ tagged! {
         /// Deliveries are dealt with.
         #[serde(rename = "settled")]
         Settled {
-            /// Which.
             seqs: Vec<Seq>,
-            /// How.
             how: Settled,
             /// What they caused, for people.
             note: Box<str>,
             /// The hold that they wait for.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             hold: Option<HoldName>,
-            /// When.
             at: Timestamp,
         },
         /// A delivery that can not be carried out; kept, with its event, until somebody replays it.
         #[serde(rename = "failed")]
         Failed {
-            /// Which.
             seq: Seq,
             /// Why, and what to do.
             why: Box<str>,
-            /// When.
             at: Timestamp,
         },
         /// A failed delivery is looked at again: redelivered or replayed.
         #[serde(rename = "again")]
         Again {
-            /// Which.
             seq: Seq,
         },
         /// The GitHub organisation, pinned by its id.
         #[serde(rename = "org")]
         Org {
-            /// The key.
             id: GithubOrgId,
-            /// The login now.
             login: Login,
             /// GitHub told that it is deleted: nothing is written any more.
             deleted: bool,
@@ -78,9 +70,7 @@ tagged! {
         /// What the GitHub token may do, found by asking.
         #[serde(rename = "mode")]
         Mode {
-            /// Payload or read.
             mode: Mode,
-            /// Of which token.
             fingerprint: Box<str>,
             /// Whose token it is, where GitHub tells: another token of the same account has shown what the first one has.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,21 +79,17 @@ tagged! {
         /// GitHub team and Sentry team belong together. Closes the team's intent.
         #[serde(rename = "bound")]
         Bound {
-            /// GitHub's team.
             team: GithubTeamId,
-            /// Sentry's.
             binding: Binding,
         },
         /// They no longer do: the Sentry team vanished without us.
         #[serde(rename = "unbound")]
         Unbound {
-            /// GitHub's team.
             team: GithubTeamId,
         },
         /// The GitHub team is deleted, for good. Closes its intent and its binding.
         #[serde(rename = "gone")]
         Gone {
-            /// GitHub's team.
             team: GithubTeamId,
             /// What became of its Sentry team.
             fate: Fate,
@@ -113,15 +99,12 @@ tagged! {
             /// The Sentry team that had followed it, where a snapshot tells it; otherwise the state knows that itself.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             was: Option<Binding>,
-            /// When.
             at: Timestamp,
         },
         /// GitHub shows a team again whose end was known: that end counts no more.
         #[serde(rename = "returned")]
         Returned {
-            /// GitHub's team.
             team: GithubTeamId,
-            /// When.
             at: Timestamp,
         },
         /// Teams that the token in use has shown itself. Only what it has shown can it tell to be gone.
@@ -133,7 +116,6 @@ tagged! {
         /// A Sentry team that the mirror deleted was made again because a person wanted it back. It follows nobody.
         #[serde(rename = "restored")]
         Restored {
-            /// The deleted one.
             deleted: SentryTeamId,
             /// The one that took its place.
             now: SentryTeamId,
@@ -142,7 +124,6 @@ tagged! {
         /// has been.
         #[serde(rename = "fill")]
         Fill {
-            /// The team.
             team: GithubTeamId,
             /// Still to be done.
             open: bool,
@@ -150,23 +131,18 @@ tagged! {
         /// About to change a team in Sentry. Synced before the call.
         #[serde(rename = "intends")]
         Intends {
-            /// GitHub's team.
             team: GithubTeamId,
-            /// What.
             intent: Intent,
-            /// When.
             at: Timestamp,
         },
         /// The intended change did not and will not take place.
         #[serde(rename = "dropped")]
         Dropped {
-            /// GitHub's team.
             team: GithubTeamId,
         },
         /// A GitHub account is this Sentry member.
         #[serde(rename = "matched")]
         Matched {
-            /// GitHub's side.
             user: GithubUserId,
             /// Sentry's side and how it was found.
             found: Match,
@@ -174,65 +150,51 @@ tagged! {
         /// The match is no longer true: the member left Sentry, or a source says otherwise.
         #[serde(rename = "unmatched")]
         Unmatched {
-            /// GitHub's side.
             user: GithubUserId,
         },
         /// This person was invited to Sentry.
         #[serde(rename = "invited")]
         Invited {
-            /// GitHub's side.
             user: GithubUserId,
-            /// When.
             at: Timestamp,
         },
         /// GitHub has this person in the team, Sentry does not know them yet.
         #[serde(rename = "wanted")]
         Wanted {
-            /// The team.
             team: GithubTeamId,
-            /// The person.
             user: GithubUserId,
             /// The login at that time.
             login: Login,
             /// Why nobody was matched.
             why: Box<str>,
-            /// When.
             at: Timestamp,
         },
         /// Not waited for any more: added, removed, or the team is gone.
         #[serde(rename = "unwanted")]
         Unwanted {
-            /// The team.
             team: GithubTeamId,
-            /// The person.
             user: GithubUserId,
         },
         /// A guard stopped a change; a person decides.
         #[serde(rename = "held")]
         Held {
-            /// What and why.
             hold: Hold,
         },
-        /// A person decided.
         #[serde(rename = "decided")]
         Decided {
-            /// Which hold.
             name: HoldName,
             /// Carried out, or remembered as refused.
             approved: bool,
-            /// When.
             at: Timestamp,
         },
         /// The hold is history: carried out, expired, or no longer due.
         #[serde(rename = "released")]
         Released {
-            /// Which hold.
             name: HoldName,
         },
         /// A held change is done, or no longer due: whatever else its hold has stays.
         #[serde(rename = "not_due")]
         NotDue {
-            /// Which.
             change: HeldChange,
         },
         /// The journal was damaged and some records are lost: removals and deletions are held.
@@ -244,11 +206,9 @@ tagged! {
         /// GitHub was looked at as a whole: who is in the team. Older words of deliveries give way to it.
         #[serde(rename = "looked")]
         Looked {
-            /// The team.
             team: GithubTeamId,
             /// The place of the latest delivery when the reading began.
             seq: Seq,
-            /// Everybody in it.
             people: Vec<GithubUserId>,
         },
         /// GitHub was read completely: what a later, much shorter reading is compared with.
@@ -256,7 +216,6 @@ tagged! {
         Read {
             /// How much it was.
             sizes: Sizes,
-            /// When.
             at: Timestamp,
         },
         /// Other rules than at the comparison before say whom a comparison may take out.
@@ -271,7 +230,6 @@ tagged! {
             /// Why, in their words.
             #[serde(default, skip_serializing_if = "str::is_empty")]
             reason: Box<str>,
-            /// When.
             at: Timestamp,
         },
         /// Writing is allowed again.
@@ -285,9 +243,7 @@ tagged! {
         TeamIds {
             /// Which host was asked, and about which organisation.
             place: SentryPlace,
-            /// Whether it does.
             taken: bool,
-            /// When.
             at: Timestamp,
         },
         /// Snapshots only: what is remembered of deliveries that are no longer queued.
@@ -299,11 +255,9 @@ tagged! {
         /// Snapshots only: the latest word on a team and its people.
         #[serde(rename = "news")]
         News {
-            /// The team.
             team: GithubTeamId,
             /// A `created` was received for it.
             born: bool,
-            /// The latest rename.
             named: Option<Seq>,
             /// The first rename.
             first_named: Option<Seq>,
@@ -313,19 +267,16 @@ tagged! {
         /// Snapshots only: what was dealt with last, for people, oldest first.
         #[serde(rename = "recent")]
         Recent {
-            /// All of it.
             list: Vec<Recent>,
         },
         /// Snapshots only: a hook that has sent something.
         #[serde(rename = "hook")]
         Hook {
-            /// Which.
             id: HookId,
         },
         /// Snapshots only: the next delivery's place in the order.
         #[serde(rename = "next")]
         Next {
-            /// The place.
             seq: Seq,
         },
     }
@@ -359,11 +310,9 @@ pub struct SentryPlace {
 /// How much a complete reading of GitHub was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
-    /// Teams.
     pub teams: usize,
     /// People in teams, each once.
     pub people: usize,
-    /// Memberships.
     pub memberships: usize,
 }
 
@@ -378,7 +327,6 @@ pub struct Delivery {
     pub hook: HookId,
     /// `X-GitHub-Delivery`.
     pub guid: Box<str>,
-    /// What it says.
     pub event: Event,
 }
 
@@ -466,7 +414,6 @@ pub struct Binding {
     pub slug: SentrySlug,
     /// Its name when last seen.
     pub name: Box<str>,
-    /// Who made it.
     pub origin: Origin,
 }
 
@@ -474,7 +421,6 @@ pub struct Binding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// We did.
     Created,
     /// It was there before.
     Adopted,
@@ -500,9 +446,7 @@ tagged! {
         /// A team is made. The slug was free when this was written.
         #[serde(rename = "creating")]
         Creating {
-            /// Its slug.
             slug: SentrySlug,
-            /// Its name.
             name: Box<str>,
         },
         /// A bound team gets another slug and name.
@@ -518,20 +462,16 @@ tagged! {
         /// A team is deleted.
         #[serde(rename = "deleting")]
         Deleting {
-            /// Which.
             sentry: SentryTeamId,
-            /// Its slug.
             slug: SentrySlug,
         },
         /// A deleted team is made again, with its people and projects. Open until all of it is done: only the command that
         /// asked for it goes on with it.
         #[serde(rename = "restoring")]
         Restoring {
-            /// The deleted one.
             sentry: SentryTeamId,
             /// Its slug, free when this was written.
             slug: SentrySlug,
-            /// Its name.
             name: Box<str>,
         },
     }
@@ -540,13 +480,11 @@ tagged! {
 /// A GitHub account's Sentry member, remembered because GitHub stops telling addresses the moment somebody leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
-    /// Sentry's side.
     pub member: MemberId,
     /// The login at that time.
     pub login: Login,
     /// Which source said so.
     pub source: Source,
-    /// When.
     pub at: Timestamp,
 }
 

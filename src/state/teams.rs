@@ -42,7 +42,6 @@ pub struct Gone {
     pub apart: bool,
     /// The Sentry team that had followed it. Not known of ends that older versions have written down.
     pub was: Option<Binding>,
-    /// When.
     pub at: Timestamp,
 }
 

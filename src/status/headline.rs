@@ -19,9 +19,7 @@ const PASSING: Duration = Duration::from_secs(30);
 pub struct Headline {
     /// How bad it is.
     pub mood: Mood,
-    /// A few words.
     pub title: String,
-    /// Why.
     pub why: String,
 }
 

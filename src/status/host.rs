@@ -7,14 +7,12 @@ use crate::hosts::http::pace::Health;
 use crate::hosts::http::tally::Budget;
 use crate::hosts::http::Upstream;
 
-/// One host.
 #[derive(Clone, Debug, Serialize)]
 pub struct Host {
     /// `well`, `down` or `refused`.
     pub health: &'static str,
     /// Why, unless it is well.
     pub why: Option<String>,
-    /// Calls since start.
     pub calls: u64,
     /// Calls without a usable answer.
     pub failures: u64,

@@ -16,7 +16,6 @@ pub struct IncompleteView {
     pub n_lists: usize,
     /// Since when the first of them has been incomplete.
     pub since: Option<String>,
-    /// Some of them.
     pub lists: Vec<ListView>,
     /// How many people stay in teams whom a comparison would have taken out.
     pub n_not_removed: usize,
@@ -26,14 +25,10 @@ pub struct IncompleteView {
     pub not_removed: Vec<String>,
 }
 
-/// One incomplete list.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListView {
-    /// Which.
     pub list: String,
-    /// What it lacks.
     pub gap: String,
-    /// Since when.
     pub since: String,
 }
 

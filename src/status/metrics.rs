@@ -16,9 +16,7 @@ use crate::work::engine::Engine;
 /// What became of requests at one gate, since start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AtGate {
-    /// Requests handed on.
     pub passed: u64,
-    /// Requests refused there.
     pub refused: u64,
     /// Connections closed because no thread was free.
     pub shed: u64,

@@ -43,10 +43,8 @@ const SHOWN: usize = 100;
 /// A delivery that waits longer than this, with nothing known to be in its way, is stuck.
 pub const STUCK: Duration = Duration::from_secs(3600);
 
-/// How things are.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// The program's version.
     pub version: &'static str,
     /// When this was true.
     pub at: String,
@@ -66,9 +64,7 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// An operator's pause: nothing is written to Sentry.
     pub paused: Option<PauseView>,
-    /// The GitHub organisation.
     pub github_org: Option<String>,
-    /// The Sentry organisation.
     pub sentry_org: String,
     /// `read` or `payload`.
     pub mode: Option<Mode>,
@@ -100,13 +96,11 @@ pub struct Status {
     pub user_map_refused: bool,
     /// Entries of lists that name nothing; not known before both sides were read.
     pub unused: Option<Vec<Unused>>,
-    /// Bound teams.
     pub teams: usize,
     /// People with a remembered match.
     pub matched: usize,
     /// How many teams wait for another team's slug.
     pub waiting: usize,
-    /// Some of them.
     pub waits: Vec<Wait>,
     /// How many holds wait for a person.
     pub held: usize,
@@ -134,16 +128,13 @@ pub struct Status {
     pub disk: Option<Disk>,
     /// Audit lines that could not be written since the start.
     pub audit_lost: u64,
-    /// GitHub.
     pub github: Host,
-    /// Sentry.
     pub sentry: Host,
 }
 
 /// What a look for missed deliveries has found.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecoveredView {
-    /// When.
     pub at: String,
     /// Missed deliveries that were taken.
     pub taken: usize,
@@ -151,10 +142,8 @@ pub struct RecoveredView {
     pub skipped: usize,
 }
 
-/// Readings that fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LookFailed {
-    /// Since when.
     pub since: String,
     /// Why, the last time.
     pub why: String,
@@ -163,11 +152,9 @@ pub struct LookFailed {
 /// A full comparison that was carried out.
 #[derive(Clone, Debug, Serialize)]
 pub struct LastReconcile {
-    /// When.
     pub at: String,
     /// How long reading and comparing took, in seconds.
     pub seconds: f64,
-    /// What it found.
     pub summary: String,
     /// How many differences these are, held ones included.
     pub differences: usize,
@@ -195,10 +182,8 @@ pub struct LastReconcile {
     pub failed: Vec<String>,
 }
 
-/// One hour.
 #[derive(Clone, Debug, Serialize)]
 pub struct HourView {
-    /// When it began.
     pub start: String,
     /// Deliveries that were taken in it.
     pub deliveries: u64,
@@ -211,7 +196,6 @@ pub struct HourView {
 pub struct SecretView {
     /// `current` or `previous`.
     pub which: &'static str,
-    /// When it fitted.
     pub at: String,
 }
 
@@ -224,7 +208,6 @@ pub struct Disk {
     pub free_bytes: u64,
 }
 
-/// One hold.
 #[derive(Clone, Debug, Serialize)]
 pub struct HoldView {
     /// What `approve` takes.
@@ -235,13 +218,11 @@ pub struct HoldView {
     pub changes: Vec<String>,
     /// Why it is not.
     pub rule: String,
-    /// Since when.
     pub since: String,
     /// `approved`, `rejected`, or not yet decided.
     pub decision: Option<&'static str>,
 }
 
-/// One failed delivery.
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {
     /// What `replay` takes.
@@ -250,16 +231,13 @@ pub struct Failure {
     pub event: &'static str,
     /// Why, and what to do.
     pub why: String,
-    /// When.
     pub at: String,
 }
 
 /// One person whom Sentry does not know.
 #[derive(Clone, Debug, Serialize)]
 pub struct Unmatched {
-    /// The GitHub login.
     pub login: String,
-    /// The GitHub id.
     pub id: u64,
     /// Why nobody was matched.
     pub why: String,
@@ -267,12 +245,10 @@ pub struct Unmatched {
     pub help: String,
     /// In how many teams they are wanted.
     pub teams: usize,
-    /// Since when.
     pub since: String,
 }
 
 impl Engine {
-    /// How things are.
     pub fn status(&self) -> Status {
         let now = self.clock.wall();
         let github = Host::of(self.github.host(), now);

@@ -4,10 +4,8 @@ use serde::Serialize;
 
 use crate::state::Pause;
 
-/// An operator's pause.
 #[derive(Clone, Debug, Serialize)]
 pub struct PauseView {
-    /// Since when.
     pub since: String,
     /// Why, in the operator's words; empty if they gave none.
     pub reason: String,

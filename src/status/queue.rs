@@ -35,7 +35,6 @@ pub struct Attempt {
 pub struct Queued {
     #[serde(skip)]
     seq: Seq,
-    /// Its GUID.
     pub delivery: String,
     /// `event.action`.
     pub event: &'static str,
@@ -45,7 +44,6 @@ pub struct Queued {
     pub slug: Option<String>,
     /// Since when it is queued.
     pub since: String,
-    /// How it stands.
     #[serde(flatten)]
     pub attempt: Attempt,
 }
@@ -55,11 +53,9 @@ pub struct Queued {
 pub struct Delayed {
     /// Which team, or who.
     pub what: String,
-    /// The GitHub team.
     pub team: Option<u64>,
     /// What led to it.
     pub event: &'static str,
-    /// How it stands.
     #[serde(flatten)]
     pub attempt: Attempt,
 }
@@ -73,7 +69,6 @@ pub struct Wait {
     pub slug: Option<String>,
     /// The one that has its slug.
     pub waits_for: u64,
-    /// That slug.
     pub wants: Option<String>,
     /// How it stands: it is also tried as soon as the slug is free.
     #[serde(flatten)]
@@ -82,9 +77,7 @@ pub struct Wait {
 
 /// What keeps everything from being tried.
 pub(super) struct Standstill {
-    /// Why.
     pub why: String,
-    /// Since when.
     pub since: Timestamp,
     /// Until then nothing is tried; `None` where nobody can say.
     pub until: Option<Timestamp>,

@@ -10,11 +10,9 @@ use crate::state::State;
 /// One delivery that was dealt with.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecentView {
-    /// Its GUID.
     pub guid: String,
     /// `event.action`.
     pub event: String,
-    /// What it caused.
     pub note: String,
     /// What became of it.
     pub status: Outcome,
@@ -30,7 +28,6 @@ pub struct RecentView {
 /// How a delivery that was dealt with stands now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Done.
     Done,
     /// Done as far as it could be: Sentry does not know somebody.
     Person,

@@ -33,7 +33,6 @@ pub struct Actor {
     /// Who logged in, before any sudo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_uid: Option<u32>,
-    /// That user's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_user: Option<String>,
     /// What the command says of itself, and nobody has looked after.
@@ -54,7 +53,6 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Of this process.
     pub fn of_self(env: &Environment) -> Self {
         let sudo_user = env.get("SUDO_USER").filter(|name| !name.is_empty()).cloned();
         Self { sudo_user, login_uid: login_of("self") }.made_harmless()
@@ -84,7 +82,6 @@ impl Actor {
         Self::known((!is_hidden).then_some(uid), login_uid, claimed.made_harmless())
     }
 
-    /// This process.
     pub fn of_self(env: &Environment) -> Self {
         let uid = rustix::process::getuid().as_raw();
         Self::known(Some(uid), login_of("self"), Claims::of_self(env))

@@ -23,10 +23,8 @@ use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug,
 use crate::store::actor::Actor;
 use crate::store::failpoint;
 
-/// One decision.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Entry {
-    /// When.
     pub at: String,
     /// The GUID of the delivery that led to it; absent for what the mirror does by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,10 +33,8 @@ pub struct Entry {
     pub event: &'static str,
     /// What was decided: `add member`, `create team`, `hold`, …
     pub decision: &'static str,
-    /// Why.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// The GitHub team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team: Option<GithubTeamId>,
     /// The Sentry team's slug.
@@ -47,22 +43,17 @@ pub struct Entry {
     /// The slug that a rename gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<SentrySlug>,
-    /// The Sentry team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentry_team: Option<SentryTeamId>,
-    /// The GitHub account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<GithubUserId>,
-    /// Its login then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
-    /// The Sentry member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberId>,
     /// The call that carried it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
-    /// What Sentry answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
     /// What was there before a deletion: name, members, projects.
@@ -87,7 +78,6 @@ impl Entry {
         self
     }
 
-    /// With a reason.
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
         self

@@ -26,7 +26,6 @@ pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
 }
 
-/// What start-up found.
 pub struct Found {
     /// The fold of all that verified.
     pub state: State,
@@ -38,11 +37,9 @@ pub struct Found {
 
 /// The file that is appended to.
 pub struct Segment {
-    /// Its number.
     pub number: u64,
     /// The open file, positioned nowhere: writes name their offset.
     pub file: File,
-    /// Its length.
     pub size: u64,
 }
 
@@ -262,7 +259,6 @@ impl Disk {
     }
 }
 
-/// One start-up's reading.
 struct Recovery<'a> {
     disk: &'a Disk,
     state: State,
@@ -351,7 +347,6 @@ impl<'a> Recovery<'a> {
     }
 }
 
-/// One file's reading.
 struct Folded {
     scan: frame::Scan,
     /// Bytes behind the last good record.

@@ -84,7 +84,6 @@ pub enum Entry<R> {
     Keep(Vec<Record>, R),
     /// Append nothing, but wait until everything appended so far is on disk.
     Await(R),
-    /// Append nothing.
     Nothing(R),
 }
 

@@ -28,9 +28,7 @@ const FOUND_AGAIN: Duration = Duration::from_millis(200);
 
 /// One team's writes, on behalf of one event.
 pub struct Apply<'a> {
-    /// Everything shared.
     pub engine: &'a Engine,
-    /// The GitHub team.
     pub team: GithubTeamId,
     /// The delivery and event that led here.
     pub cause: Cause,
@@ -39,7 +37,6 @@ pub struct Apply<'a> {
 /// What led to a write, for the audit log.
 #[derive(Clone, Debug, Default)]
 pub struct Cause {
-    /// The delivery's GUID.
     pub delivery: Option<Box<str>>,
     /// `event.action`, or what else.
     pub event: &'static str,

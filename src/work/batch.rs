@@ -26,7 +26,6 @@ pub struct Folded {
 pub struct Named {
     /// GitHub's slug; made from the name if the event told none.
     pub slug: GithubSlug,
-    /// GitHub's name.
     pub name: Box<str>,
     /// The slug before, if it was a rename.
     pub before: Option<GithubSlug>,

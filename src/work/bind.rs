@@ -33,13 +33,10 @@ pub struct Wish {
 /// How a team came to be as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It was.
     Known,
-    /// It was made.
     Created,
     /// A team that was there was taken to be its own.
     Adopted,
-    /// It was renamed.
     Renamed,
 }
 

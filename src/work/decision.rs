@@ -15,7 +15,6 @@ use crate::work::engine::Engine;
 pub struct Replays(Mutex<BTreeSet<Seq>>);
 
 impl Replays {
-    /// One more.
     pub fn note(&self, seq: Seq) {
         self.0.lock().insert(seq);
     }

@@ -74,7 +74,6 @@ pub struct Engine {
     pub github: Github,
     /// What is to be made true.
     pub sentry: Sentry,
-    /// Who is who.
     pub who: Who,
     /// What was decided, for people.
     pub audit: Audit,

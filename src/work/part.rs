@@ -66,7 +66,6 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
     !owner.is_some_and(|owner| part.may_wait_for(owner))
 }
 
-/// What was changed.
 fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, Outcome> {
     let apply = job.apply(Some(hint));
     if matches!(task, Task::Return) {

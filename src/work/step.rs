@@ -29,7 +29,6 @@ pub enum Holder {
 pub enum TeamStep {
     /// It is as it should be.
     Keep,
-    /// Make it.
     Create,
     /// The Sentry team is its own.
     Adopt(SentryTeamId),
@@ -86,13 +85,11 @@ const LOGIN_ALONE: &str =
 /// What is to be done about a person in a bound team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonStep {
-    /// Into the team.
     Add(MemberId),
     /// Out of the team.
     Remove(MemberId),
     /// To be added when Sentry knows them; why it does not.
     Want(String),
-    /// Nothing, and why.
     Leave(String),
 }
 
@@ -130,7 +127,6 @@ pub fn absent(
 /// What is to be done with the Sentry team of a deleted GitHub team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndStep {
-    /// Delete it.
     Delete,
     /// Take its members out and leave it.
     Empty,

@@ -27,11 +27,8 @@ const FILL_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the parts of a team's job share.
 pub struct TeamJob<'a> {
-    /// Everything shared.
     pub engine: &'a Engine,
-    /// The team.
     pub team: GithubTeamId,
-    /// The organisation.
     pub org: Org,
     /// Where the truth comes from.
     pub mode: Mode,
@@ -114,7 +111,6 @@ impl TeamJob<'_> {
         changes.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
     }
 
-    /// GitHub's word.
     pub fn truth(&self) -> Truth<'_> {
         Truth { engine: self.engine, org: self.org.id, team: self.team }
     }

@@ -20,18 +20,14 @@ const ONE_BY_ONE: usize = 2;
 
 /// GitHub's word on one team.
 pub struct Truth<'a> {
-    /// Everything shared.
     pub engine: &'a Engine,
-    /// The organisation.
     pub org: GithubOrgId,
-    /// The team.
     pub team: GithubTeamId,
 }
 
 /// Somebody to be asked about.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
-    /// Who.
     pub person: &'a Person,
     /// The event says that they are in the team.
     pub expected: bool,

@@ -115,7 +115,6 @@ fn taken(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Outcome, O
 
 /// What a team gets back that was made again.
 pub(super) struct Work<'a> {
-    /// What it had.
     pub deletion: &'a Deletion,
     /// Is called for every person and project.
     pub step: &'a dyn Fn(),

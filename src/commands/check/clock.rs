@@ -21,7 +21,6 @@ pub(super) struct Moment {
     pub here: Timestamp,
 }
 
-/// Compares.
 pub(super) fn look(host: &str, moment: Option<Moment>) -> Option<Finding> {
     let Moment { there, here } = moment?;
     let (apart, word) =

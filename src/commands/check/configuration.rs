@@ -22,7 +22,6 @@ const OTHERS: u32 = 0o007;
 /// Whoever guesses the secret can send deliveries; below this many characters that is a matter of days.
 const SHORT: usize = 16;
 
-/// Looks.
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let faults = patient.faults.iter().map(|fault| AREA.failed(&fault.what, &fault.fix));
     let mut findings: Vec<_> = faults.collect();

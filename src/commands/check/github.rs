@@ -37,7 +37,6 @@ pub(super) struct Seen {
     pub refused: Vec<Source>,
 }
 
-/// Looks.
 pub(super) fn look(patient: &Patient) -> Seen {
     let mut seen = Seen::default();
     let Some(github) = &patient.github else {

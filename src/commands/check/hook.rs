@@ -17,7 +17,6 @@ use crate::text::Quoted;
 const AREA: Area = Area::Hook;
 const FORM: &str = "Organization settings → Webhooks → Edit";
 
-/// Looks.
 pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
     // A token that may not even be asked for the mode is told of once.
     let (Some(github), Some(org), Some(_)) = (&patient.github, &seen.org, seen.mode) else {

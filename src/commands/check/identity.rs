@@ -21,7 +21,6 @@ use crate::text::counted;
 
 const AREA: Area = Area::Identity;
 
-/// Looks.
 pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Seen) -> Vec<Finding> {
     let mut findings = Vec::new();
     let map = user_map(patient, &mut findings);

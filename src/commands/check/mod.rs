@@ -33,7 +33,6 @@ pub use patient::{alone, beside, Asked, Surroundings};
 /// No sentence is longer.
 const SENTENCE: usize = 1000;
 
-/// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -51,7 +50,6 @@ pub enum Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Area {
-    /// Variables, files, credentials.
     Configuration,
     /// Authorities, proxy, and the unit.
     Machine,
@@ -67,7 +65,6 @@ pub enum Area {
     Sentry,
     /// Who is matched, and who is not.
     Identity,
-    /// The public address.
     Url,
 }
 
@@ -76,7 +73,6 @@ pub enum Area {
 pub struct Finding {
     /// What it is about.
     pub area: Area,
-    /// How it is.
     pub level: Level,
     /// What was found, and why it is so.
     pub what: String,
@@ -139,7 +135,6 @@ impl Level {
     }
 }
 
-/// Who has looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// The running service, with its own credentials.

@@ -118,7 +118,6 @@ pub(super) struct Patient<'a> {
     pub around: &'a Surroundings,
     pub faults: &'a [Fault],
     pub clock: Clock,
-    /// The running service.
     pub service: Option<&'a Engine>,
     /// What the state directory knows, where there is one.
     pub known: Option<Known>,

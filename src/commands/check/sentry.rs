@@ -32,7 +32,6 @@ pub(super) struct Seen {
     pub members: Option<Vec<Member>>,
 }
 
-/// Looks.
 pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
     let mut seen = Seen::default();
     let Some(sentry) = &patient.sentry else {

@@ -21,7 +21,6 @@ const LITTLE: u64 = 64 << 20;
 /// Less than this, and deliveries are about to be refused.
 const NONE: u64 = 8 << 20;
 
-/// Looks.
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let dir = &patient.settings.state_dir;
     let mut findings = Vec::new();

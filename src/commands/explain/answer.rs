@@ -18,7 +18,6 @@ use crate::state::record::Mode;
 use crate::text::{self, Quoted, Safe};
 use crate::work::engine::Engine;
 
-/// Explains one team.
 pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     let mut reply = Reply::default();
     let name = TeamName::read(text);

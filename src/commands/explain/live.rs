@@ -46,13 +46,10 @@ pub struct Look {
 /// A team as GitHub shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct GithubView {
-    /// Its slug.
     pub slug: String,
-    /// Its name.
     pub name: String,
     /// When it was made.
     pub created_at: Option<String>,
-    /// Its parent.
     pub parent: Option<GithubTeamId>,
     /// What its list of members lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,11 +59,8 @@ pub struct GithubView {
 /// A team as Sentry shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct SentryView {
-    /// Its id.
     pub id: u64,
-    /// Its slug.
     pub slug: String,
-    /// Its name.
     pub name: String,
     /// How many people are in it.
     pub members: usize,
@@ -78,15 +72,12 @@ impl SentryView {
     }
 }
 
-/// One person.
 #[derive(Clone, Debug, Serialize)]
 pub struct PersonView {
     /// The GitHub login, or the Sentry member's address where no account is known.
     pub who: String,
-    /// The GitHub id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<GithubUserId>,
-    /// The Sentry member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberId>,
     /// How they were matched.
@@ -98,7 +89,6 @@ pub struct PersonView {
     pub in_sentry: bool,
     /// `stays`, `add`, `remove`, `skipped`.
     pub does: &'static str,
-    /// Why.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
 }

@@ -33,7 +33,6 @@ const LINES: usize = 5;
 /// What is known of one team.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// GitHub's key.
     pub team: GithubTeamId,
     /// What it is called: its slug on GitHub where that is known, else in Sentry.
     pub slug: Option<String>,
@@ -75,7 +74,6 @@ pub struct Explanation {
 /// The Sentry team that follows a GitHub team.
 #[derive(Clone, Debug, Serialize)]
 pub struct BindingView {
-    /// Its id.
     pub sentry: SentryTeamId,
     /// Its slug when last seen.
     pub slug: String,
@@ -100,16 +98,12 @@ pub struct GoneView {
     pub back: Option<SentryTeamId>,
 }
 
-/// An open intent.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnderWay {
-    /// What was begun.
     pub what: String,
-    /// Since when.
     pub since: String,
 }
 
-/// One hold.
 #[derive(Clone, Debug, Serialize)]
 pub struct Held {
     /// What `approve` takes.
@@ -120,7 +114,6 @@ pub struct Held {
     pub n_changes: usize,
     /// Why it is not done.
     pub rule: String,
-    /// Since when.
     pub since: String,
     /// `approved`, `rejected`, or not yet decided.
     pub decision: Option<&'static str>,
@@ -129,13 +122,10 @@ pub struct Held {
 /// Somebody whom Sentry does not know.
 #[derive(Clone, Debug, Serialize)]
 pub struct Wanted {
-    /// Their login.
     pub login: String,
-    /// Their GitHub id.
     pub id: u64,
     /// Why nobody was matched.
     pub why: String,
-    /// Since when.
     pub since: String,
 }
 

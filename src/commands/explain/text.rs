@@ -8,7 +8,6 @@ use crate::state::record::{Fate, Mode, Origin};
 use crate::text::{Quoted, Safe};
 
 impl Explanation {
-    /// For a terminal.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         let _ = self.write(&mut text);

@@ -17,7 +17,6 @@ use crate::text::path_part;
 /// A webhook as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
-    /// The key.
     pub id: HookId,
     /// Whether it sends at all.
     pub active: bool,

@@ -64,21 +64,17 @@ pub struct Github {
 /// A team as GitHub shows it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TeamFacts {
-    /// The key.
     pub id: GithubTeamId,
     /// The key for GraphQL; empty where GraphQL does not know the team or is refused.
     pub node_id: String,
-    /// Its name.
     pub name: String,
     /// Its slug; may be empty.
     pub slug: GithubSlug,
     /// When it was made; REST's list does not tell.
     pub created_at: Option<Timestamp>,
-    /// Its parent.
     pub parent: Option<GithubTeamId>,
 }
 
-/// A public profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// Id and login as they belong together now.
@@ -90,11 +86,9 @@ pub struct Profile {
 /// What GitHub says of a person's addresses, by source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// From single sign-on.
     pub saml: Vec<String>,
     /// On the organisation's verified domains.
     pub verified: Vec<String>,
-    /// On the profile.
     pub public: Option<String>,
 }
 
@@ -125,7 +119,6 @@ pub struct Wanted {
 /// Who counts as being in a team, of those whom REST lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// Its own people.
     Direct,
     /// The people of its child teams too.
     WithChildren,

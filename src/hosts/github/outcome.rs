@@ -23,7 +23,6 @@ pub(super) enum Outcome {
 /// Which fields may not be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Forbidden {
-    /// For people.
     pub(super) what: String,
     /// Those that are sources of addresses.
     pub(super) sources: Sources,
@@ -64,7 +63,6 @@ impl Sources {
         }
     }
 
-    /// Those of both.
     pub(super) fn common(self, other: Self) -> Self {
         Self {
             saml: self.saml && other.saml,

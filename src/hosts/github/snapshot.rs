@@ -33,7 +33,6 @@ const PEOPLE_A_PAGE: u32 = 100;
 pub(super) enum Unread {
     /// Its pages do not fit together: something changed between them. Reading it again may do.
     Shifted(Trouble),
-    /// Anything else.
     Failed(Trouble),
 }
 

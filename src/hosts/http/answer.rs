@@ -9,7 +9,6 @@ use crate::text;
 /// A whole answer: its body was read to the end.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// The status code.
     pub status: u16,
     /// The headers that matter.
     pub headers: Headers,

@@ -47,7 +47,6 @@ impl FirstAnswer {
         }
     }
 
-    /// What is known.
     pub fn heard(&self) -> Heard {
         self.0.lock().clone()
     }

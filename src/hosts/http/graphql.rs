@@ -23,7 +23,6 @@ pub struct Error {
     pub path: Vec<String>,
     /// The field's name where only that is known.
     pub field: Option<String>,
-    /// The sentence.
     pub message: String,
     /// GitHub's mark for a token that isn't authorised for single sign-on.
     saml_failure: bool,
@@ -99,7 +98,6 @@ pub fn lacks_scopes(message: &str) -> bool {
 /// What the errors of an answer say about the host or the token, rather than about the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Whole {
-    /// A rate limit.
     Limit,
     /// A policy refuses the token; GitHub's words.
     Policy(Policy, String),

@@ -19,7 +19,6 @@ pub enum Behind {
     Page(Link),
     /// No link to a next page, but as many rows as a page can have: perhaps there is another one.
     Perhaps,
-    /// Nothing.
     Nothing,
 }
 

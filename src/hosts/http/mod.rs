@@ -79,7 +79,6 @@ pub struct Upstream {
 /// One call: method, path behind host and port (with its query), body.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method.
     pub method: Method,
     /// Begins with a slash; every foreign part is percent-encoded.
     pub path: String,
@@ -88,7 +87,6 @@ pub struct Request {
 }
 
 impl Request {
-    /// A GET.
     pub fn get(path: String) -> Self {
         Self { method: Method::Get, path, body: None }
     }
@@ -103,7 +101,6 @@ impl fmt::Display for Request {
 /// What came of a call.
 #[derive(Debug)]
 pub struct Reply {
-    /// What it means.
     pub verdict: Verdict,
     /// The answer; empty, with status 0, if there was none.
     pub answer: Answer,
@@ -237,12 +234,10 @@ impl Upstream {
         self.first.heard()
     }
 
-    /// Where it is.
     pub fn base(&self) -> &BaseUrl {
         &self.base
     }
 
-    /// The host's name.
     pub fn name(&self) -> &'static str {
         self.name
     }

@@ -22,11 +22,9 @@ const LONGEST_TRY: Duration = Duration::from_secs(60);
 /// The HTTP methods that are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Reads.
     Get,
     /// Creates a team, adds a member, asks GraphQL.
     Post,
-    /// Renames a team.
     Put,
     /// Deletes a team, removes a member.
     Delete,
@@ -44,7 +42,6 @@ impl Method {
     }
 }
 
-/// One host's pace.
 #[derive(Debug, Default)]
 pub struct Pace {
     not_before: [Option<Instant>; 4],
@@ -67,7 +64,6 @@ struct Pause {
 /// How a host is feeling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// It answers.
     Well,
     /// It fails; why, when last asked.
     Down(String),

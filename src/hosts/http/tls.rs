@@ -19,7 +19,6 @@ const BUNDLES: [&str; 5] = [
 /// The authorities, and where they come from, for people.
 #[derive(Clone)]
 pub struct Roots {
-    /// For the client.
     pub certs: RootCerts,
     /// A file's name, or `built-in`.
     pub from: String,
@@ -34,7 +33,6 @@ impl Roots {
 
 /// The way to the hosts: whom to trust, and through which proxy.
 pub struct Way {
-    /// The authorities.
     pub roots: Roots,
     /// The proxy, and who is reached without it.
     pub proxies: Proxies,

@@ -32,13 +32,11 @@ const PANICKED: &str = "an internal error, as for want of a thread: see the log"
 pub enum Line {
     /// A kept one, or a new one if there is none.
     Any,
-    /// A new one.
     Fresh,
 }
 
 /// A request as it leaves. It bears the token and can not be printed.
 pub struct Outgoing<'a> {
-    /// The method.
     pub method: Method,
     /// Scheme, host, port, path and query.
     pub uri: String,
@@ -46,7 +44,6 @@ pub struct Outgoing<'a> {
     pub headers: Vec<(&'a str, &'a str)>,
     /// JSON; a POST without one sends none.
     pub body: Option<Vec<u8>>,
-    /// The connection.
     pub line: Line,
 }
 
@@ -59,7 +56,6 @@ pub enum Unanswered {
     Cut(String),
     /// No authority that is trusted stands for the host's certificate.
     Untrusted(String),
-    /// Anything else.
     Otherwise(String),
 }
 
@@ -72,7 +68,6 @@ pub trait Transport: Send + Sync {
     fn cut(&self);
 }
 
-/// The network.
 pub struct Network(Agent);
 
 impl Network {

@@ -14,7 +14,6 @@ pub struct Trouble {
     pub kind: TroubleKind,
     /// What the host said, or what happened to the call.
     pub why: String,
-    /// The call.
     pub exchange: Exchange,
     /// A refusal that names what is lacking: the scopes of which any one would have been enough.
     pub sufficient_scopes: Vec<String>,

@@ -55,7 +55,6 @@ impl Asked {
     }
 }
 
-/// What it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It took place, or the body is the thing asked for.
@@ -93,7 +92,6 @@ const SENTRY_DEFAULT_WAIT: Duration = Duration::from_secs(1);
 /// No wait is longer than this without another look.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// Judges one answer.
 pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
     match by_status(asked, answer, now) {
         // A way around is asked next. If token or address are wrong, that tells; if only this address is, nothing else waits.

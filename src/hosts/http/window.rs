@@ -51,7 +51,6 @@ fn begins(at: Instant, known: u64, second: u64) -> Option<Instant> {
 /// The calls of one method.
 #[derive(Debug, Default)]
 pub struct Calls {
-    /// Under way.
     asking: u64,
     window: Option<Window>,
 }

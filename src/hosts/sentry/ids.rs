@@ -35,7 +35,6 @@ const WITH_PROJECTS: &str = "?collapse=organization&expand=projects";
 /// Where a team is: what it is known by, and what the host may have to be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TeamAt<'a> {
-    /// The key.
     pub id: SentryTeamId,
     /// Its slug when last seen.
     pub slug: &'a SentrySlug,
@@ -49,7 +48,6 @@ impl Binding {
 }
 
 impl Team {
-    /// Where it is.
     pub fn at(&self) -> TeamAt<'_> {
         TeamAt { id: self.id, slug: &self.slug }
     }

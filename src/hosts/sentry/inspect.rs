@@ -26,14 +26,12 @@ pub struct Holder {
 pub struct TeamRow {
     /// The key, as text.
     id: String,
-    /// Its slug.
     pub slug: SentrySlug,
     #[serde(default)]
     flags: Value,
 }
 
 impl TeamRow {
-    /// The key.
     pub fn id(&self) -> Option<SentryTeamId> {
         self.id.parse().ok().map(SentryTeamId)
     }

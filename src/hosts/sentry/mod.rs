@@ -46,7 +46,6 @@ pub const NO_ORGANISATION: &str =
     "correct SENTRY_ORG_SLUG (the part before .sentry.io) if it is wrong or was renamed; if the organisation has moved to \
      another region, set SENTRY_URL to that region's address, or to https://sentry.io, which finds every region";
 
-/// One Sentry organisation.
 pub struct Sentry {
     host: Arc<Upstream>,
     /// `/api/0` behind the base address's own path.
@@ -58,14 +57,11 @@ pub struct Sentry {
     other_github: Option<&'static str>,
 }
 
-/// A team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Team {
-    /// The key.
     pub id: SentryTeamId,
     /// How the API addresses it.
     pub slug: SentrySlug,
-    /// Its name.
     pub name: String,
     /// How many people are in it, as Sentry counts: deactivated ones too.
     pub member_count: Option<u64>,
@@ -78,7 +74,6 @@ pub struct Team {
 /// A membership row of the organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// The key.
     pub id: MemberId,
     /// The user's primary address, or the invited one.
     pub primary: Option<String>,
@@ -113,7 +108,6 @@ impl Member {
 /// A member whom a search by address has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// Who.
     pub member: Member,
     /// The name that Sentry shows.
     pub name: String,
@@ -122,9 +116,7 @@ pub struct Hit {
 /// What kind of membership row it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// A user.
     Member,
-    /// An open invite.
     Invited,
     /// An invite that has expired.
     Expired,
@@ -431,7 +423,6 @@ impl Sentry {
         }
     }
 
-    /// Deletes a team.
     pub fn delete_team(&self, permit: &Permit, at: TeamAt) -> Result<Written<Deleted>, Trouble> {
         let path = self.team_path(&self.key(at));
         let reply = self.write(permit, Asked::DeleteTeam, Method::Delete, path, None);

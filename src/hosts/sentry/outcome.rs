@@ -27,9 +27,7 @@ pub enum Renamed {
 /// What came of deleting a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// It is gone.
     Done,
-    /// It was gone.
     Missing,
     /// An identity provider manages the team.
     Locked,
@@ -40,7 +38,6 @@ pub enum Deleted {
 pub enum Added {
     /// In it now; the team that was hit.
     New(Team),
-    /// Was in it.
     Already,
     /// Sentry only filed an access request.
     Requested,

@@ -16,7 +16,6 @@ pub struct Writes {
 pub struct Permit<'a>(&'a Writes);
 
 impl Writes {
-    /// One begins.
     pub fn begin(&self) -> Permit<'_> {
         *self.under_way.lock() += 1;
         Permit(self)

@@ -26,7 +26,6 @@ pub type Groups = HashMap<SentryTeamId, Vec<MemberId>>;
 /// What came of asking for the groups.
 #[derive(Debug)]
 pub enum Told {
-    /// All of them.
     All(Groups),
     /// SCIM is not switched on, or not for this token.
     Off,

@@ -73,7 +73,6 @@ pub fn lacked(sufficient: &[String]) -> Option<Needed> {
 /// What is known of a token's scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// These.
     Scopes(Vec<String>),
     /// Sentry does not tell them.
     Untold,
@@ -106,7 +105,6 @@ impl Told {
         }
     }
 
-    /// What is known.
     pub fn known(&self, now: Instant) -> Known {
         let fails_long = |since: Instant| now.saturating_duration_since(since) >= FAILS_FOR;
         match &self.known {

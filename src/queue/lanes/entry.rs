@@ -9,7 +9,6 @@ use crate::state::ids::Seq;
 /// One hint in its lane, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The lane.
     pub key: LaneKey,
     /// The delivery that it comes from.
     pub delivery: Option<Seq>,

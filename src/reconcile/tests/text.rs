@@ -13,7 +13,6 @@ fn plan() -> Plan {
     everything().plan()
 }
 
-/// One of everything.
 fn everything() -> World {
     let pairs =
         [("SYNC_DELETE_TEAMS", "delete"), ("SYNC_TEAMS", "*, !dormant"), ("SYNC_PROTECT", "old-left")];

@@ -35,11 +35,9 @@ pub struct Head {
 /// The methods that anything here answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Reads.
     Get,
     /// Reads without the body.
     Head,
-    /// Deliveries.
     Post,
 }
 
@@ -56,9 +54,7 @@ impl fmt::Display for Method {
 /// Why a request does not pass: for whoever sent it, or set up who did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The status code.
     pub status: u16,
-    /// What is wrong.
     pub sentence: String,
     /// How to set it right.
     pub fix: &'static str,

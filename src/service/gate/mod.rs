@@ -52,7 +52,6 @@ const LATE: &str = "look at the network and the proxy in front, then redeliver i
 /// The stack of a gate's thread: parsing and copying need little.
 const STACK: usize = 256 << 10;
 
-/// A running gate.
 pub struct Gate {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -64,18 +63,14 @@ pub struct Options {
     pub name: &'static str,
     /// How many connections at once.
     pub threads: usize,
-    /// tiny_http's socket.
     pub inner: PathBuf,
     /// Bytes of bodies at once, over all gates.
     pub budget: Arc<Budget>,
 }
 
-/// Counts since start.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Requests handed on.
     pub passed: AtomicU64,
-    /// Requests refused here.
     pub refused: AtomicU64,
     /// Connections closed because no thread was free.
     pub shed: AtomicU64,
@@ -164,7 +159,6 @@ impl Gate {
         self.shared.listener.name()
     }
 
-    /// Counts since start.
     pub fn counts(&self) -> &Counts {
         &self.shared.counts
     }
@@ -482,7 +476,6 @@ impl Silence {
 
 /// Why there is nothing more to read.
 enum Unread {
-    /// The connection broke.
     Broken,
     /// Its time is over.
     Late,

@@ -31,7 +31,6 @@ const ANSWER_LIMIT: usize = 8 << 20;
 /// An answer as it goes out.
 #[derive(Debug)]
 pub struct Reply {
-    /// The status code.
     pub status: u16,
     /// Everything but length and connection.
     pub headers: Vec<(String, String)>,

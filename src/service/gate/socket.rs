@@ -19,19 +19,14 @@ const BACKLOG: i32 = 1024;
 /// How long `accept` sleeps at a time, to look whether the process stops.
 const ACCEPT: Duration = Duration::from_millis(200);
 
-/// A listening socket.
 pub enum Listener {
-    /// TCP.
     Tcp(TcpListener),
     /// A Unix socket; the path is removed at the end if it was ours.
     Unix(UnixListener, Option<PathBuf>),
 }
 
-/// An accepted connection.
 pub enum Stream {
-    /// TCP.
     Tcp(TcpStream),
-    /// Unix.
     Unix(UnixStream),
 }
 

@@ -26,7 +26,6 @@ const RECENT: usize = 15;
 /// Seconds after which a browser asks again.
 const REFRESH: u32 = 20;
 
-/// The whole page.
 pub fn render(status: &Status) -> String {
     let now = Timestamp::parse(&status.at).unwrap_or_default();
     let mut page = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");

@@ -10,7 +10,6 @@ use crate::text::Html;
 pub struct When<'a> {
     /// RFC 3339, as the status has it; what can not be read is shown as it is.
     pub at: &'a str,
-    /// Now.
     pub now: Timestamp,
 }
 

@@ -10,7 +10,6 @@ use crate::store::actor::Actor;
 pub struct Asked {
     /// Who; the mirror itself if nobody.
     pub by: Option<Actor>,
-    /// Why.
     pub said: Option<String>,
 }
 

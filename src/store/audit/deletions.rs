@@ -12,15 +12,11 @@ use crate::state::slug;
 /// A deletion, and what was there before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
-    /// When, as written.
     pub at: String,
-    /// The GitHub team.
     pub team: GithubTeamId,
     /// The deleted Sentry team.
     pub sentry: SentryTeamId,
-    /// Its slug.
     pub slug: SentrySlug,
-    /// Its name.
     pub name: String,
     /// Who was in it.
     pub members: Vec<Was>,
@@ -35,7 +31,6 @@ pub struct Deletion {
 pub struct Was {
     /// The membership row then.
     pub member: MemberId,
-    /// Their address.
     pub email: Option<String>,
 }
 

@@ -24,39 +24,28 @@ const WINDOW_BYTES: usize = 4 << 20;
 /// One line as it is read back. What it lacks was not known; what it has beyond this is not looked at.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Line {
-    /// When, as written.
     pub at: String,
     /// The GUID of the delivery that led to it.
     pub delivery: Option<String>,
     /// What led to it.
     #[serde(default)]
     pub event: String,
-    /// What was decided.
     pub decision: String,
-    /// Why.
     #[serde(default)]
     pub reason: String,
-    /// The GitHub team.
     pub team: Option<GithubTeamId>,
     /// The Sentry team's slug then.
     pub slug: Option<String>,
     /// The slug that a rename gives it.
     pub to: Option<String>,
-    /// The Sentry team.
     pub sentry_team: Option<SentryTeamId>,
-    /// The GitHub account.
     pub person: Option<GithubUserId>,
-    /// Its login then.
     pub login: Option<String>,
-    /// The Sentry member.
     pub member: Option<MemberId>,
-    /// The call.
     pub call: Option<String>,
-    /// Sentry's answer.
     pub answer: Option<String>,
     /// What was there before a deletion.
     pub before: Option<Value>,
-    /// The hold.
     pub hold: Option<String>,
     /// Who has asked for it.
     pub by: Option<Actor>,
@@ -70,7 +59,6 @@ impl Line {
         Some((Timestamp::parse(&line.at)?, line))
     }
 
-    /// When.
     pub fn moment(&self) -> Timestamp {
         Timestamp::parse(&self.at).unwrap_or_default()
     }

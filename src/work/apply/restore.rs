@@ -14,7 +14,6 @@ use crate::store::audit::Entry;
 /// What came of giving a team one of its projects back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkedBack {
-    /// It has it.
     Done,
     /// The project is not there any more.
     Missing,
