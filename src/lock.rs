@@ -102,9 +102,58 @@ impl Condvar {
     }
 }
 
+/// One at a time, and nothing is locked meanwhile: for whoever asks a host.
+#[derive(Debug, Default)]
+pub struct Turns {
+    is_taken: Mutex<bool>,
+    over: Condvar,
+}
+
+/// Somebody's turn, until it is dropped.
+pub struct Turn<'a>(&'a Turns);
+
+impl Turns {
+    /// Waits for one's turn.
+    pub fn take(&self) -> Turn<'_> {
+        *self.over.wait_while(self.is_taken.lock(), |is_taken| *is_taken) = true;
+        Turn(self)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.is_taken.lock() = false;
+        self.0.over.notify_one();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn turns_are_taken_one_after_the_other_also_after_a_panic() {
+        let (turns, n) = (Turns::default(), Mutex::new((0, 0)));
+        std::thread::scope(|scope| {
+            let take = || {
+                let _turn = turns.take();
+                let mut now = n.lock();
+                now.0 += 1;
+                assert_eq!(now.0, 1, "nobody else is at it");
+                drop(now);
+                std::thread::yield_now();
+                let mut now = n.lock();
+                *now = (0, now.1 + 1);
+            };
+            let panics = scope.spawn(|| {
+                let _turn = turns.take();
+                panic!("in its turn");
+            });
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            assert!(panics.join().is_err() && threads.into_iter().all(|thread| thread.join().is_ok()));
+        });
+        assert_eq!(n.into_inner(), (0, 4));
+    }
 
     #[test]
     fn a_panic_under_a_lock_leaves_it_to_the_others() {

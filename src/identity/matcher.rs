@@ -20,7 +20,7 @@ use crate::identity::remembered::is_allowed;
 use crate::identity::search::Depth;
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, Evidence, Identity, Rules};
-use crate::lock::{Mutex, MutexGuard, RwLock};
+use crate::lock::{Mutex, RwLock, Turn, Turns};
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::exchange::Exchange;
@@ -33,8 +33,10 @@ use crate::store::journal::Journal;
 /// Sentry's people as last read, and the user map.
 pub struct Who {
     directory: RwLock<Directory>,
-    /// Whether the whole directory was read; the lock also lets only one reader at a time go.
-    is_read: Mutex<bool>,
+    /// Whether the whole directory was read.
+    is_read: AtomicBool,
+    /// Whoever comes while somebody else reads waits, and finds it read.
+    reading: Turns,
     searches: Mutex<search::Searches>,
     pub(crate) map: MapFile,
     pub(crate) profiles: Profiles,
@@ -48,7 +50,8 @@ impl Who {
         let map = MapFile::new(settings.user_map.clone(), &settings.state_dir);
         Self {
             directory: RwLock::default(),
-            is_read: Mutex::new(false),
+            is_read: AtomicBool::new(false),
+            reading: Turns::default(),
             searches: Mutex::default(),
             map,
             profiles: Profiles::default(),
@@ -81,10 +84,6 @@ impl Who {
     /// Whether a member is in Sentry, as far as an address tells.
     fn has(&self, member: MemberId) -> bool {
         self.with_directory(|directory| directory.addresses_of(member).next().is_some())
-    }
-
-    fn is_read(&self) -> MutexGuard<'_, bool> {
-        self.is_read.lock()
     }
 
     /// A look at all people.
@@ -138,29 +137,29 @@ impl Matcher<'_> {
 
     /// Reads all of Sentry's people. Returns whether they differ from before.
     pub fn read_directory(&self) -> Result<bool, Trouble> {
-        let is_read = self.who.is_read();
-        self.read_directory_into(is_read)
+        let turn = self.who.reading.take();
+        self.read_in(&turn)
     }
 
-    fn read_directory_into(&self, mut is_read: MutexGuard<bool>) -> Result<bool, Trouble> {
+    fn read_in(&self, _: &Turn) -> Result<bool, Trouble> {
         let linked = self.settings.identity.contains(&Source::Sentry);
         let mut fresh = Directory::new(&self.sentry.members(linked)?);
         let mut directory = self.who.directory.write();
         fresh.take_searched(&directory);
         let changed = *directory != fresh;
         *directory = fresh;
-        *is_read = true;
+        self.who.is_read.store(true, Ordering::Release);
         Ok(changed)
     }
 
     /// Takes in all of Sentry's people, as a comparison has read them.
     pub fn learn_members(&self, members: &[Member]) {
-        let mut is_read = self.who.is_read();
+        let _turn = self.who.reading.take();
         let mut fresh = Directory::new(members);
         let mut directory = self.who.directory.write();
         fresh.take_searched(&directory);
         *directory = fresh;
-        *is_read = true;
+        self.who.is_read.store(true, Ordering::Release);
     }
 
     /// Who everybody in a team of the snapshot is, and of whom too little could be read to tell; where whoever is known may
@@ -175,7 +174,7 @@ impl Matcher<'_> {
         let map = self.user_map().map_err(no_map)?;
         let in_teams: HashSet<_> =
             github.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
-        let settings = self.settings.clone();
+        let settings = &self.settings;
         let everybody = settings.remove_members.is_about_everybody();
         let lacks_identities =
             settings.identity.contains(&Source::Saml) && github.gaps.lists.contains_key(&List::Identities);
@@ -239,8 +238,8 @@ impl Matcher<'_> {
     /// The remembered match of an account, if the settings still allow it.
     fn recalled(&self, user: GithubUserId) -> Option<Match> {
         let found = self.state(|state| state.people.matched(user).cloned())?;
-        let settings = self.settings.clone();
-        let allowed = |directory: &Directory| is_allowed(&found, &rules(&settings), directory);
+        let settings = &self.settings;
+        let allowed = |directory: &Directory| is_allowed(&found, &rules(settings), directory);
         self.who.with_directory(allowed).then_some(found)
     }
 
@@ -270,12 +269,11 @@ impl Matcher<'_> {
 
     /// Reads Sentry's people, unless that was done.
     pub fn need_directory(&self) -> Result<(), Untold> {
-        // Whoever comes while somebody else reads waits here and finds it read.
-        let is_read = self.who.is_read();
-        if *is_read {
+        let turn = self.who.reading.take();
+        if self.who.is_read.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.read_directory_into(is_read).map(drop).map_err(Untold::Sentry)
+        self.read_in(&turn).map(drop).map_err(Untold::Sentry)
     }
 
     /// Who an account is in Sentry, to be put into a team.
@@ -381,7 +379,7 @@ impl Matcher<'_> {
     /// A remembered match that no source contradicts which costs nothing to ask.
     fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
         let found = self.recalled(person.id)?;
-        let settings = self.settings.clone();
+        let settings = &self.settings;
         let order = &settings.identity;
         let map_says = map
             .address(person)
@@ -428,7 +426,7 @@ impl Matcher<'_> {
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.
     pub(crate) fn claims(&self, person: &Person) -> Result<Claims, Untold> {
-        let settings = self.settings.clone();
+        let settings = &self.settings;
         let order = &settings.identity;
         let wanted =
             Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
@@ -447,15 +445,15 @@ impl Matcher<'_> {
     }
 
     pub(crate) fn resolve(&self, evidence: &Evidence) -> Identity {
-        let settings = self.settings.clone();
-        let rules = rules(&settings);
+        let settings = &self.settings;
+        let rules = rules(settings);
         self.who.with_directory(|directory| identity::resolve(evidence, &rules, directory))
     }
 
     /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
     /// before nobody is found, Sentry is asked for these very addresses. Returns whether it knows any.
     pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Untold> {
-        let settings = self.settings.clone();
+        let settings = &self.settings;
         let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source));
         let searched = self.search_now(addresses.take(search::MOST_ADDRESSES).collect());
         Ok(searched.map_err(Untold::Sentry)?.any)

@@ -41,7 +41,7 @@ impl Matcher<'_> {
         may: impl Fn(&GithubUserId) -> bool,
         told: &mut dyn FnMut(Person, &Identity, Claims),
     ) -> BTreeSet<GithubUserId> {
-        let settings = self.settings.clone();
+        let settings = &self.settings;
         let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
         let needed: BTreeSet<_> = mirrored.flat_map(|team| &team.members).copied().collect();
         let is_unknown =

@@ -171,7 +171,7 @@ impl Engine {
         progress: Progress,
         agrees: &mut dyn FnMut(&mut Comparison) -> bool,
     ) -> Result<Option<Reconciled>, Trouble> {
-        let comparing = self.comparing.lock();
+        let comparing = self.comparing.take();
         let last = self.last_reconcile();
         if self.is_reconciling() {
             return Ok(None);

@@ -28,7 +28,7 @@ use crate::hosts::sentry::Sentry;
 use crate::identity::matcher::Who;
 use crate::intake::counts::Counts;
 use crate::intake::missed::Recovered;
-use crate::lock::{Mutex, RwLock};
+use crate::lock::{Mutex, RwLock, Turns};
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::queue::lanes::Lanes;
 use crate::queue::replica_lag::Heard;
@@ -95,6 +95,7 @@ pub struct Engine {
     /// Which team stands below which.
     pub tree: TeamTree,
     scopes: Mutex<scopes::Told>,
+    asking_for_scopes: Turns,
     fault: Mutex<Option<String>>,
     reconcile_due: AtomicBool,
     no_recovery: AtomicBool,
@@ -102,8 +103,8 @@ pub struct Engine {
     /// What deliveries have said lately.
     pub(crate) heard: Mutex<Heard>,
     began: Instant,
-    /// Locked while a comparison is made: one at a time.
-    pub(crate) comparing: Mutex<()>,
+    /// Taken while a comparison is made: one at a time.
+    pub(crate) comparing: Turns,
     /// Whether Sentry's SCIM can be read.
     pub scim: Scim,
     /// What GitHub does not show completely.
@@ -158,13 +159,14 @@ impl Engine {
             writes: Writes::default(),
             tree: TeamTree::default(),
             scopes: Mutex::default(),
+            asking_for_scopes: Turns::default(),
             fault: Mutex::new(None),
             reconcile_due: AtomicBool::new(false),
             no_recovery: AtomicBool::new(false),
             recovered: Mutex::default(),
             heard: Mutex::default(),
             began: clock.now(),
-            comparing: Mutex::default(),
+            comparing: Turns::default(),
             scim: Scim::default(),
             incomplete: Incompleteness::default(),
             last_run: Mutex::default(),

@@ -109,11 +109,11 @@ impl Matcher<'_> {
         people: &mut BTreeMap<GithubUserId, Identity>,
         depth: Depth,
     ) -> Result<(), Trouble> {
-        let settings = self.settings.clone();
+        let settings = &self.settings;
         let mut addresses = self.hidden_protected();
         for (person, claims) in absent {
             let evidence = Evidence::new(person, map.address(person), claims);
-            addresses.extend(evidence.deciding(rules(&settings).order).into_iter().take(MOST_ADDRESSES));
+            addresses.extend(evidence.deciding(rules(settings).order).into_iter().take(MOST_ADDRESSES));
         }
         self.search_due(addresses, depth)?;
         for (person, claims) in absent {
@@ -124,7 +124,7 @@ impl Matcher<'_> {
 
     /// Payload mode: notes which addresses decide who somebody is whom nobody could match.
     pub(super) fn note_addresses(&self, person: &Person, evidence: &Evidence) {
-        let settings = self.settings.clone();
+        let settings = &self.settings;
         if self.state(State::bearings).is_some_and(|(_, mode)| mode == Mode::Payload) {
             let addresses = evidence.deciding(&settings.identity).into_iter().take(MOST_ADDRESSES).collect();
             self.who.searches.lock().of_person.insert(person.id, (self.clock.now(), addresses));
@@ -160,7 +160,7 @@ impl Matcher<'_> {
     }
 
     fn hidden_protected(&self) -> BTreeSet<Address> {
-        let settings = self.settings.clone();
+        let settings = &self.settings;
         let addresses = settings.protect.addresses().iter();
         self.who.with_directory(|directory| addresses.filter(|a| !directory.shows(a)).cloned().collect())
     }

@@ -60,15 +60,18 @@ impl Engine {
 
     /// The scopes belong to another token.
     pub fn forget_scopes(&self) {
+        // What is being asked is asked with the token of before.
+        let _turn = self.asking_for_scopes.take();
         *self.scopes.lock() = scopes::Told::default();
     }
 
     fn scopes(&self) -> Known {
-        let mut told = self.scopes.lock();
-        if told.is_due(self.clock.now()) {
+        let _turn = self.asking_for_scopes.take();
+        let is_due = self.scopes.lock().is_due(self.clock.now());
+        if is_due {
             let answer = self.sentry.scopes();
-            told.learn(answer, self.clock.now());
+            self.scopes.lock().learn(answer, self.clock.now());
         }
-        told.known(self.clock.now())
+        self.scopes.lock().known(self.clock.now())
     }
 }
