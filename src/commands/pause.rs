@@ -6,7 +6,7 @@ use super::{Bench, Reply};
 use crate::reconcile::read::Progress;
 use crate::state::record::Record;
 use crate::state::Pause;
-use crate::store::audit::{Audit, Entry};
+use crate::store::audit::Entry;
 use crate::store::journal::{Entry as Write, NotKept};
 use crate::text::counted;
 use crate::text::{plain, Quoted};
@@ -80,11 +80,5 @@ pub fn resume(bench: &Bench) -> Reply {
 /// What a person has decided. Whoever it was belongs into this entry.
 fn tell_audit(bench: &Bench, decision: &'static str, reason: &str) {
     let entry = Entry { event: "command", decision, ..Entry::default() }.because(reason);
-    match bench.engine {
-        Some(engine) => engine.audit.write(entry),
-        None => {
-            Audit::new(&bench.settings.state_dir, bench.settings.audit_keep, bench.journal.clock().clone())
-                .write(entry)
-        }
-    }
+    bench.audit(vec![entry]);
 }

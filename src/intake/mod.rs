@@ -265,7 +265,7 @@ pub fn keep(engine: &Engine, hook: HookId, guid: &str, event: Event, org: &OrgRe
         let at = engine.clock.wall();
         match state.deliveries.known(DeliveryKey::new(hook, guid)) {
             Some(known) => seen_before(state, known.seq, known.status, at),
-            None => first_seen(state, (hook, guid), event, org, (configured.is_some(), at)),
+            None => first_seen(state, (hook, guid), event, org, configured.is_some(), at),
         }
     })
 }
@@ -375,7 +375,8 @@ fn first_seen(
     (hook, guid): (HookId, &str),
     event: Event,
     org: &OrgRef,
-    (configured, at): (bool, Timestamp),
+    configured: bool,
+    at: Timestamp,
 ) -> Entry<Kept> {
     let mut records = Vec::new();
     if state.org.is_none() {

@@ -278,6 +278,18 @@ impl LastReconcile {
         format!("{found}{stuck}{unseen}.")
     }
 
+    /// `3 changes made in Sentry, 1 team bound; 2 teams are still being worked on`.
+    pub(super) fn what_was_made(&self) -> String {
+        let mut made = format!("{} made in Sentry", counted(self.written, "change", "changes"));
+        if self.adopted > 0 {
+            made += &format!(", {} bound", counted(self.adopted, "team", "teams"));
+        }
+        if self.open > 0 {
+            made += &format!("; {} still being worked on", counted(self.open, "team is", "teams are"));
+        }
+        made
+    }
+
     /// `2 mended, 1 left to a guard`; empty if it found nothing.
     pub(crate) fn what_became_of_it(&self) -> String {
         let unmended = self.failed.len() + self.left;

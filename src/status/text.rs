@@ -93,7 +93,7 @@ impl Status {
     /// What the last comparison found then, and what became of that.
     fn write_comparison(&self, text: &mut String) {
         if let Some(last) = &self.last_reconcile {
-            let LastReconcile { at, summary, written, adopted, failed, differences, open, .. } = last;
+            let LastReconcile { at, summary, failed, differences, .. } = last;
             let ago = match (Timestamp::parse(&self.at), Timestamp::parse(at)) {
                 (Some(now), Some(then)) => format!(", {} ago", short(now.since(then))),
                 _ => String::new(),
@@ -101,17 +101,8 @@ impl Status {
             let _ = writeln!(text, "last comparison: {at}{ago}; it found: {summary}");
             let _ = writeln!(text, "  who is in Sentry's teams was read {}", Safe(&last.members_read));
             if *differences > 0 {
-                let made = counted(*written, "change", "changes");
-                let bound = match adopted {
-                    0 => String::new(),
-                    n => format!(", {} bound", counted(*n, "team", "teams")),
-                };
-                let open = match open {
-                    0 => String::new(),
-                    n => format!("; {} still being worked on", counted(*n, "team is", "teams are")),
-                };
                 let became = last.what_became_of_it();
-                let _ = writeln!(text, "  since then: {became}; {made} made in Sentry{bound}{open}");
+                let _ = writeln!(text, "  since then: {became}; {}", last.what_was_made());
             }
             for why in failed {
                 let _ = writeln!(text, "not done: {why}");

@@ -13,7 +13,6 @@ use std::fmt::Write;
 use crate::clock::{short, Timestamp};
 use crate::state::record::Mode;
 use crate::status::{Disk, HoldView, LastReconcile, Mood, Status, Tone};
-use crate::text::counted;
 use crate::text::{Html, Prose};
 use hosts::grouped;
 use time::When;
@@ -251,21 +250,12 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
 
 /// What was found then, and what became of that.
 fn last_good(page: &mut String, last: &LastReconcile, now: Timestamp) {
-    let LastReconcile { at, seconds, summary, differences, written, adopted, open, failed, .. } = last;
+    let LastReconcile { at, seconds, summary, differences, failed, .. } = last;
     let at = When { at, now };
     let _ = writeln!(page, "<p>{at}, it found: {}</p>", Prose(summary));
-    let made = counted(*written, "change", "changes");
-    let bound = match adopted {
-        0 => String::new(),
-        n => format!(", {} bound", counted(*n, "team", "teams")),
-    };
-    let open = match open {
-        0 => String::new(),
-        n => format!("; {} still being worked on", counted(*n, "team is", "teams are")),
-    };
     if *differences > 0 {
         let became = Prose(&last.what_became_of_it()).to_string();
-        let _ = writeln!(page, "<p>Since then: {became}; {made} made in Sentry{bound}{open}</p>");
+        let _ = writeln!(page, "<p>Since then: {became}; {}</p>", last.what_was_made());
     }
     let _ = writeln!(page, "<p class=\"quiet\">{seconds:.1} s for reading and comparing</p>");
     if !failed.is_empty() {
