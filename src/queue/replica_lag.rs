@@ -6,25 +6,68 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::clock::Timestamp;
 use crate::state::event::Event;
 use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::state::LAG;
 
 /// Arrivals are told apart no finer than this, so that a flood of them costs nothing.
 const GRAIN: Duration = Duration::from_millis(100);
+/// An end of a process before this one, written down further than this from now by the clock on the wall, is an old one.
+/// Nearer, how long ago it was is not known: that clock may have been set since.
+const SURELY_OLD: Duration = Duration::from_secs(60 * 60);
 
 /// What was heard since the process began, as far as it matters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Heard {
     /// Who joined or left the organisation.
     people: HashMap<GithubUserId, Seq>,
     teams: HashMap<GithubTeamId, Seq>,
     /// The first delivery of each span of time.
     arrivals: VecDeque<(Instant, Seq)>,
+    /// Teams that this process has ended.
+    ends: HashMap<GithubTeamId, Instant>,
     again: Option<Instant>,
+    /// When the process began.
+    began: Instant,
 }
 
 impl Heard {
+    pub fn new(began: Instant) -> Self {
+        Self {
+            people: HashMap::new(),
+            teams: HashMap::new(),
+            arrivals: VecDeque::new(),
+            ends: HashMap::new(),
+            again: None,
+            began,
+        }
+    }
+
+    /// A team's end is written down.
+    pub fn hear_end(&mut self, team: GithubTeamId, now: Instant) {
+        self.ends.retain(|_, at| now.saturating_duration_since(*at) < LAG);
+        self.ends.insert(team, now);
+    }
+
+    /// For how long a replica may still show a team whose end was written down at `at`, if it is asked at `now`. Spans are
+    /// told by the clock that only goes forward: by the one on the wall, an end of this very moment may look old.
+    pub fn end_settles_in(
+        &self,
+        team: GithubTeamId,
+        at: Timestamp,
+        now: Instant,
+        wall: Timestamp,
+    ) -> Duration {
+        let distance = at.since(wall).max(wall.since(at));
+        let heard = match self.ends.get(&team) {
+            Some(heard) => *heard,
+            None if distance < SURELY_OLD => self.began,
+            None => return Duration::ZERO,
+        };
+        LAG.saturating_sub(now.saturating_duration_since(heard))
+    }
+
     /// A delivery has arrived.
     pub fn hear(&mut self, event: &Event, seq: Seq, now: Instant) {
         if let Event::MemberAdded { person: Some(person) } | Event::MemberRemoved { person: Some(person) } =
@@ -100,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_arrived_within_the_lag_is_unsettled() {
-        let (mut heard, start) = (Heard::default(), Instant::now());
+        let start = Instant::now();
+        let mut heard = Heard::new(start);
         let at = |ms: u64| start + Duration::from_millis(ms);
         assert_eq!(heard.first_unsettled(start), None);
         for (ms, seq) in [(0, 1), (50, 2), (99, 3), (100, 4), (9000, 5)] {
@@ -116,7 +160,8 @@ mod tests {
 
     #[test]
     fn teams_and_people_are_remembered_until_a_reading_has_seen_them() {
-        let (mut heard, now) = (Heard::default(), Instant::now());
+        let now = Instant::now();
+        let mut heard = Heard::new(now);
         heard.hear(&joined(7), Seq(1), now);
         heard.hear(&made(5), Seq(2), now);
         assert_eq!(
@@ -129,12 +174,40 @@ mod tests {
 
     #[test]
     fn a_second_look_comes_once_and_after_the_lag() {
-        let (mut heard, now) = (Heard::default(), Instant::now());
+        let now = Instant::now();
+        let mut heard = Heard::new(now);
         assert!(!heard.take_second_look(now));
         heard.look_again(now);
         heard.look_again(now + LAG);
         assert!(!heard.take_second_look(now + LAG));
         assert!(heard.take_second_look(now + LAG + GRAIN));
         assert!(!heard.take_second_look(now + LAG * 9));
+    }
+
+    #[test]
+    fn an_end_settles_within_the_lag_wherever_the_clock_on_the_wall_is_set() {
+        let start = Instant::now();
+        let mut heard = Heard::new(start);
+        let (team, other, ended) = (GithubTeamId(5), GithubTeamId(6), Timestamp(1_000_000_000));
+        let now = start + Duration::from_secs(100);
+        heard.hear_end(team, now);
+        for wall in [0, 999_940_000, 1_000_000_000, 1_000_060_000, u64::MAX] {
+            let settles = |secs| {
+                let now = now + Duration::from_secs(secs);
+                heard.end_settles_in(team, ended, now, Timestamp(wall)).as_secs()
+            };
+            assert_eq!([settles(0), settles(4), settles(15)], [15, 11, 0], "{wall}");
+        }
+        // Of a process before: an old one is settled, any other one when this process is as old as the lag.
+        let settles = |secs, wall| {
+            let now = start + Duration::from_secs(secs);
+            heard.end_settles_in(other, ended, now, Timestamp(wall)).as_secs()
+        };
+        for wall in [996_400_001, 1_000_000_000, 1_003_599_999] {
+            assert_eq!([settles(0, wall), settles(4, wall), settles(15, wall)], [15, 11, 0], "{wall}");
+        }
+        assert_eq!([settles(0, 996_400_000), settles(0, 1_003_600_000)], [0, 0]);
+        heard.hear_end(other, now + LAG);
+        assert_eq!(heard.ends.len(), 1);
     }
 }

@@ -8,7 +8,6 @@ mod absent;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{Incomplete, LeftIn, Plan, Skipped, Step, TeamPlan};
-use crate::clock::Timestamp;
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
@@ -38,15 +37,8 @@ pub struct Sides<'a> {
     /// What the mirror knows.
     pub state: &'a State,
     pub settings: &'a Settings,
-    /// When the reading began.
-    pub began: Timestamp,
-}
-
-impl Sides<'_> {
-    /// Whether a team is known to be deleted, and so lately that a replica may show it still.
-    pub fn is_just_gone(&self, team: GithubTeamId) -> bool {
-        self.state.teams.gone(team).is_some_and(|gone| !gone.settles_in(self.began).is_zero())
-    }
+    /// Teams that are known to be deleted, and so lately that a replica may show them still.
+    pub just_gone: &'a BTreeSet<GithubTeamId>,
 }
 
 /// What is looked up again and again.
@@ -87,7 +79,7 @@ pub fn compare(sides: &Sides) -> Plan {
     let mut plan = Plan::default();
     let mut aside = Aside::default();
     for team in &sides.github.teams {
-        if sides.is_just_gone(team.facts.id) {
+        if sides.just_gone.contains(&team.facts.id) {
             continue;
         }
         let Some(slug) = index.slugs.get(&team.facts.id) else {
@@ -139,7 +131,7 @@ impl<'a> Index<'a> {
         }
         let settings = sides.settings;
         let mirrored = |team: &&GithubTeam| {
-            settings.teams.matches(&team.facts.slug) && !sides.is_just_gone(team.facts.id)
+            settings.teams.matches(&team.facts.slug) && !sides.just_gone.contains(&team.facts.id)
         };
         let slug = |team: &GithubTeam| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix);
         let slugs =

@@ -100,7 +100,7 @@ impl Engine {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.bearings() else { return Ok(None) };
-        let (began, read_from) = (self.clock.wall(), self.clock.now());
+        let began = self.clock.now();
         let (seq, read) = (self.settled_seq(), self.now_seq());
         self.forget_heard(seq);
         let wishes = self.state(|state| state.people.wishes().collect());
@@ -120,6 +120,10 @@ impl Engine {
         progress("comparing");
         // A copy: nobody else can do anything while the state is looked at.
         let state = self.state(State::without_deliveries);
+        let just_gone = self.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
+        if !just_gone.is_empty() {
+            self.look_again();
+        }
         let sides = Sides {
             github: &both.github,
             sentry: &both.sentry,
@@ -128,11 +132,8 @@ impl Engine {
             deleted: &both.deleted,
             state: &state,
             settings: &both.settings,
-            began,
+            just_gone: &just_gone,
         };
-        if both.github.teams.iter().any(|team| sides.is_just_gone(team.facts.id)) {
-            self.look_again();
-        }
         let plan = compare(&sides);
         let due = judge::changes(&plan);
         let first = serving && guard::waits_to_begin(&both.settings, &state) && has_teams(&both, &state);
@@ -150,17 +151,7 @@ impl Engine {
         // A person who refuses what is held has let nothing begin either.
         let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
-        Ok(Some(Comparison {
-            plan,
-            part: None,
-            due,
-            waits_for_first,
-            both,
-            began: read_from,
-            wishes,
-            seq,
-            read,
-        }))
+        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, wishes, seq, read }))
     }
 
     /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of

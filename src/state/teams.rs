@@ -7,7 +7,6 @@ use crate::clock::Timestamp;
 use crate::state::event::{Change, Event};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::{Binding, Delivery, Fate, Intent};
-use crate::state::LAG;
 
 /// The span of time that `SYNC_MAX_DELETIONS` speaks of.
 pub const DELETION_SPAN: Duration = Duration::from_secs(3600);
@@ -43,17 +42,6 @@ pub struct Gone {
     /// The Sentry team that had followed it. Not known of ends that older versions have written down.
     pub was: Option<Binding>,
     pub at: Timestamp,
-}
-
-impl Gone {
-    /// For how long a replica may still show the team. An end in the future tells of a clock that was wrong: no time at all,
-    /// or the team would stay away until that hour has come.
-    pub fn settles_in(&self, now: Timestamp) -> Duration {
-        if self.at > now {
-            return Duration::ZERO;
-        }
-        LAG.saturating_sub(now.since(self.at))
-    }
 }
 
 /// The latest word of the deliveries on one team. In payload mode it is the truth.

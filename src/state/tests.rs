@@ -405,12 +405,3 @@ fn a_copy_shares_teams_and_people_until_they_change() {
     assert_eq!((&copy.teams, &copy.people), (&before.teams, &before.people));
     assert_ne!((&state.teams, &state.people), (&before.teams, &before.people));
 }
-
-#[test]
-fn an_end_settles_within_the_lag_and_one_of_a_clock_that_was_ahead_at_once() {
-    let at = Timestamp(1_000_000);
-    let gone = super::teams::Gone { fate: Fate::Deleted, apart: false, was: None, at };
-    let settles = |now| gone.settles_in(Timestamp(now)).as_millis();
-    assert_eq!([settles(1_000_000), settles(1_004_000), settles(1_015_000)], [15_000, 11_000, 0]);
-    assert_eq!(settles(999_999), 0);
-}

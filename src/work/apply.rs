@@ -349,6 +349,8 @@ impl Apply<'_> {
     pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
         let binding = self.engine.state(|state| state.teams.binding(self.team).cloned());
         let hold = binding.as_ref().and_then(|binding| self.decided_end(binding));
+        // First: once it is known, somebody may ask how long ago that was.
+        self.engine.heard.lock().hear_end(self.team, self.engine.clock.now());
         self.engine.keep(Record::Gone {
             team: self.team,
             fate,

@@ -23,8 +23,7 @@ use crate::work::apply::Apply;
 pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     let Some(gone) = job.engine.state(|state| state.teams.gone(job.team).cloned()) else { return Ok(true) };
     // A replica that lags still shows what was deleted a moment ago.
-    let wait = gone.settles_in(job.engine.clock.wall());
-    if !wait.is_zero() {
+    if let Some(wait) = job.engine.end_settles_in(job.team, job.engine.clock.now()) {
         return Err(Outcome::LookAgain("the team was deleted a moment ago".into(), wait));
     }
     let Some(facts) = job.truth().facts()? else { return Ok(false) };

@@ -164,7 +164,7 @@ impl Engine {
             reconcile_due: AtomicBool::new(false),
             no_recovery: AtomicBool::new(false),
             recovered: Mutex::default(),
-            heard: Mutex::default(),
+            heard: Mutex::new(Heard::new(clock.now())),
             began: clock.now(),
             comparing: Turns::default(),
             scim: Scim::default(),
@@ -260,6 +260,22 @@ impl Engine {
         });
         let first = heard.into_iter().chain(before.flatten()).min();
         first.map_or(latest, |first| latest.min(Seq(first.0.saturating_sub(1))))
+    }
+
+    /// For how long a replica may still show a team that has ended, if it is asked at `now`; `None` if not, or no longer.
+    pub fn end_settles_in(&self, team: GithubTeamId, now: Instant) -> Option<Duration> {
+        let ended = self.state(|state| state.teams.gone(team).map(|gone| gone.at))?;
+        let wait = self.heard.lock().end_settles_in(team, ended, now, self.clock.wall());
+        Some(wait).filter(|wait| !wait.is_zero())
+    }
+
+    /// Of the teams that a reading shows which began at `began`, those that a replica may show although they have ended.
+    pub fn just_gone(
+        &self,
+        shown: impl Iterator<Item = GithubTeamId>,
+        began: Instant,
+    ) -> BTreeSet<GithubTeamId> {
+        shown.filter(|team| self.end_settles_in(*team, began).is_some()).collect()
     }
 
     /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.

@@ -143,7 +143,8 @@ fn by_github(
     let read = Read { facts, people, gap, team, other, members };
     let identities = identities(engine, &read.people)?;
     let state = engine.state(State::without_deliveries);
-    let plan = plan(&settings, &state, id, &read, &identities, engine.clock.wall());
+    let just_gone = engine.just_gone(read.facts.iter().map(|facts| facts.id), engine.clock.now());
+    let plan = plan(&settings, &state, id, &read, &identities, &just_gone, engine.clock.wall());
     Ok(told(&settings, &state, id, read, &identities, plan))
 }
 
@@ -184,6 +185,7 @@ fn plan(
     id: GithubTeamId,
     read: &Read,
     identities: &BTreeMap<GithubUserId, Identity>,
+    just_gone: &BTreeSet<GithubTeamId>,
     now: Timestamp,
 ) -> Plan {
     let mut github = GithubSnapshot::default();
@@ -214,7 +216,7 @@ fn plan(
         deleted: &deleted,
         state,
         settings,
-        began: now,
+        just_gone,
     });
     plan.teams.retain(|team| team.team == id);
     // A share of everybody: as many as were seen the last time.

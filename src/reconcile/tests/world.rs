@@ -16,7 +16,8 @@ use crate::reconcile::plan::Plan;
 use crate::state::ids::*;
 use crate::state::record::{Binding, Match, Origin, Record, Sizes, Source};
 use crate::state::slug;
-use crate::state::State;
+use crate::state::teams::Gone;
+use crate::state::{State, LAG};
 
 /// When the mirror was first started, in every world.
 pub const FIRST_START: Timestamp = Timestamp(1_000_000);
@@ -384,6 +385,9 @@ impl World {
         let people = self.identities();
         let bound = |team: &&GithubTeamId| self.state.teams.binding(**team).is_some();
         let deleted = self.deleted.iter().filter(bound).copied().collect();
+        let is_just_gone = |gone: &Gone| self.now.since(gone.at) < LAG && gone.at <= self.now;
+        let teams = self.github.teams.iter().map(|team| team.facts.id);
+        let just_gone = teams.filter(|team| self.state.teams.gone(*team).is_some_and(is_just_gone)).collect();
         compare(&Sides {
             github: &self.github,
             sentry: &self.sentry,
@@ -392,7 +396,7 @@ impl World {
             deleted: &deleted,
             state: &self.state,
             settings: &self.settings,
-            began: self.now,
+            just_gone: &just_gone,
         })
     }
 
