@@ -16,6 +16,7 @@ use crate::service::{self, handover};
 use crate::store::actor::Actor;
 use crate::store::journal::Journal;
 use crate::store::owner;
+use crate::store::state_dir::StateDir;
 use crate::work;
 use crate::work::engine::Engine;
 
@@ -90,7 +91,7 @@ fn alone(config: &Config, flags: &Environment, env: &Environment, call: &Call) -
     if !has_state {
         return without_state(dir, command);
     }
-    let (journal, remarks) = Journal::open(dir, Clock::System)?;
+    let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
     let settings = Arc::new(config.settings.clone());
     let bench = Bench { journal: &journal, settings, engine: None, out: call.out, by: Actor::of_self(env) };
     let reply = bench.run(command, call.progress);
@@ -137,7 +138,7 @@ fn whole(dir: &Path) -> PathBuf {
 
 /// With both tokens, and workers for what is to be carried out.
 fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> Result<Reply> {
-    let (journal, remarks) = Journal::open(dir, Clock::System)?;
+    let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
     let journal = Arc::new(journal);
     let engine = Engine::new(config, env, journal.clone())?;
     let found = engine.find_bearings(true).map_err(|trouble| {

@@ -257,8 +257,10 @@ impl Bench<'_> {
 
     /// Lines for the audit log, of whoever carries the command out.
     fn audit(&self, lines: Vec<Entry>) {
-        let own =
-            || Audit::new(&self.settings.state_dir, self.settings.audit_keep, self.journal.clock().clone());
+        let own = || {
+            let (journal, keep) = (self.journal, self.settings.audit_keep);
+            Audit::new(journal.files(), &self.settings.state_dir, keep, journal.clock().clone())
+        };
         match self.engine {
             Some(engine) => lines.into_iter().for_each(|line| engine.audit.write(line)),
             None => {

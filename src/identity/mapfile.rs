@@ -4,18 +4,15 @@
 //! the last good one away at a restart. It must never take a changed map into use by itself: [`crate::identity::map_guard`]
 //! decides that.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::mapgrammar::{self, parse};
 use super::usermap::UserMap;
 use crate::clock::Timestamp;
 use crate::config::live::GRACE;
 use crate::lock::Mutex;
+use crate::store::files::{self, Files, Open, Stat};
 use crate::text::Safe;
 
 /// The copy of the map in use, in the state directory.
@@ -24,6 +21,7 @@ const KEPT: &str = "user-map.json";
 const REFUSED: &str = "user-map.refused";
 /// The map in use, and the file it comes from.
 pub struct MapFile {
+    files: Arc<dyn Files>,
     path: Option<PathBuf>,
     kept: PathBuf,
     refused: PathBuf,
@@ -32,7 +30,8 @@ pub struct MapFile {
 
 #[derive(Default)]
 struct Inner {
-    seen: Option<Stamp>,
+    /// What tells one version of the file from another.
+    seen: Option<Stat>,
     good: Option<Arc<UserMap>>,
     /// What the file says now, where that is another map than the one in use.
     candidate: Option<Arc<UserMap>>,
@@ -57,34 +56,27 @@ impl Refused {
     }
 }
 
-/// What tells one version of a file from another.
-#[derive(Clone, Copy, PartialEq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-}
-
 impl MapFile {
     /// Watches a file; without one, the map is empty.
-    pub fn new(path: Option<PathBuf>, state_dir: &Path) -> Self {
+    pub fn new(files: &Arc<dyn Files>, path: Option<PathBuf>, state_dir: &Path) -> Self {
         let (kept, refused) = (state_dir.join(KEPT), state_dir.join(REFUSED));
         let good = match path {
             None => Some(Arc::default()),
-            Some(_) => read_kept(&kept).map(Arc::new),
+            Some(_) => read_kept(&**files, &kept).map(Arc::new),
         };
-        Self { path, kept, refused, inner: Mutex::new(Inner { good, ..Inner::default() }) }
+        let inner = Mutex::new(Inner { good, ..Inner::default() });
+        Self { files: files.clone(), path, kept, refused, inner }
     }
 
     /// What the file says, if that is a good map and another one than is in use; looks at the file.
     pub fn candidate(&self, now: Timestamp) -> Option<Arc<UserMap>> {
         let path = self.path.as_ref()?;
         let mut inner = self.inner.lock();
-        let stamp =
-            fs::metadata(path).ok().map(|meta| Stamp { modified: meta.modified().ok(), length: meta.len() });
+        let stamp = self.files.stat(path).ok();
         let unread = inner.good.is_none() && inner.candidate.is_none();
         if unread || stamp != inner.seen || inner.seen.is_none() {
             inner.seen = stamp;
-            inner.read(path, &self.refused, now);
+            inner.read(&*self.files, path, &self.refused, now);
         }
         inner.candidate.clone()
     }
@@ -103,11 +95,10 @@ impl MapFile {
 
     fn keep(&self, map: &UserMap) -> std::io::Result<()> {
         let fresh = self.kept.with_extension("new");
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(map.to_json().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.kept)
+        let file = self.files.open(&fresh, Open::NewPrivate)?;
+        file.write_at(map.to_json().as_bytes(), 0)?;
+        file.sync()?;
+        self.files.rename(&fresh, &self.kept)
     }
 
     /// The map in use. An error only if there was never one: then nobody may be matched at all, because what the map
@@ -131,8 +122,8 @@ impl MapFile {
 }
 
 /// The copy that was kept, by this version or one before it.
-fn read_kept(path: &Path) -> Option<UserMap> {
-    let (map, dropped) = mapgrammar::kept(&fs::read_to_string(path).ok()?)?;
+fn read_kept(files: &dyn Files, path: &Path) -> Option<UserMap> {
+    let (map, dropped) = mapgrammar::kept(&files::read_text(files, path).ok()?)?;
     for why in dropped {
         log::warn!("user map: a row of the last good map is not taken any more and left out: it {why}");
     }
@@ -140,12 +131,12 @@ fn read_kept(path: &Path) -> Option<UserMap> {
 }
 
 impl Inner {
-    fn read(&mut self, path: &Path, refused: &Path, now: Timestamp) {
-        let read = fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"));
+    fn read(&mut self, files: &dyn Files, path: &Path, refused: &Path, now: Timestamp) {
+        let read = files::read_text(files, path).map_err(|e| format!("cannot be read: {e}"));
         match read.and_then(|text| parse(&text)) {
             Ok(map) => {
-                if self.fault.take().is_some() || refused.exists() {
-                    let _ = fs::remove_file(refused);
+                if self.fault.take().is_some() || files.stat(refused).is_ok() {
+                    let _ = files.remove(refused);
                 }
                 let new = self.good.as_deref() != Some(&map);
                 self.candidate = new.then(|| Arc::new(map));
@@ -160,7 +151,7 @@ impl Inner {
                     log::error!("user map: {why}; {kept}");
                 }
                 self.candidate = None;
-                let since = self.fault.take().map_or_else(|| since(refused, now), |fault| fault.since);
+                let since = self.fault.take().map_or_else(|| since(files, refused, now), |fault| fault.since);
                 self.fault = Some(Refused { why, since, has_last_good: true });
             }
         }
@@ -168,10 +159,11 @@ impl Inner {
 }
 
 /// Since when the file is refused, by this process or one before it.
-fn since(marker: &Path, now: Timestamp) -> Timestamp {
-    let told = fs::read_to_string(marker).ok().and_then(|text| Timestamp::parse(text.trim()));
+fn since(files: &dyn Files, marker: &Path, now: Timestamp) -> Timestamp {
+    let told = files::read_text(files, marker).ok().and_then(|text| Timestamp::parse(text.trim()));
     told.unwrap_or_else(|| {
-        if let Err(why) = fs::write(marker, format!("{now}\n")) {
+        let write = |text: &str| files.open(marker, Open::New)?.write_at(text.as_bytes(), 0);
+        if let Err(why) = write(&format!("{now}\n")) {
             log::debug!("user map: failed to write `{}`: {why}", marker.display());
         }
         now
@@ -180,7 +172,14 @@ fn since(marker: &Path, now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::store::files::Machine;
+
+    fn machine() -> Arc<dyn Files> {
+        Arc::new(Machine)
+    }
 
     struct Folder(PathBuf);
 
@@ -192,7 +191,7 @@ mod tests {
         }
 
         fn file(&self) -> MapFile {
-            MapFile::new(Some(self.0.join("map")), &self.0)
+            MapFile::new(&machine(), Some(self.0.join("map")), &self.0)
         }
 
         fn write(&self, text: &str) {
@@ -216,7 +215,7 @@ mod tests {
 
     #[test]
     fn without_a_file_the_map_is_empty_and_never_changes() {
-        let file = MapFile::new(None, Path::new("/nowhere"));
+        let file = MapFile::new(&machine(), None, Path::new("/nowhere"));
         assert_eq!(file.candidate(Timestamp::now()), None);
         let (first, second) = (file.current().unwrap(), file.current().unwrap());
         assert!(first.is_empty());

@@ -28,6 +28,7 @@ use crate::state::ids::{GithubUserId, MemberId};
 use crate::state::record::{Match, Mode, Record, Source};
 use crate::state::State;
 use crate::store::audit::Audit;
+use crate::store::files::Files;
 use crate::store::journal::Journal;
 
 /// Sentry's people as last read, and the user map.
@@ -46,8 +47,8 @@ pub struct Who {
 
 impl Who {
     /// Nothing is read yet.
-    pub fn new(settings: &Settings) -> Self {
-        let map = MapFile::new(settings.user_map.clone(), &settings.state_dir);
+    pub fn new(settings: &Settings, files: &Arc<dyn Files>) -> Self {
+        let map = MapFile::new(files, settings.user_map.clone(), &settings.state_dir);
         Self {
             directory: RwLock::default(),
             is_read: AtomicBool::new(false),

@@ -33,6 +33,7 @@ use crate::service::handover::Heir;
 use crate::service::notify::Notify;
 use crate::store::failpoint;
 use crate::store::journal::Journal;
+use crate::store::state_dir::StateDir;
 use crate::work;
 use crate::work::engine::Engine;
 use gate::{relay, socket, Budget, Gate};
@@ -71,7 +72,7 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
     let public_threads = descriptors(PUBLIC_THREADS)?;
     make_private_dir(&settings.state_dir)?;
     failpoint::arm(&settings.state_dir);
-    let (journal, remarks) = Journal::open(&settings.state_dir, Clock::System)?;
+    let (journal, remarks) = Journal::open(StateDir::claim(&settings.state_dir)?, Clock::System)?;
     remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
     let engine = Arc::new(Engine::new(config, env, Arc::new(journal))?);
     let public = match inherited.next() {

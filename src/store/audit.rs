@@ -7,10 +7,9 @@ pub mod decisions;
 pub mod deletions;
 pub mod read;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -21,7 +20,9 @@ use crate::state::exchange::Exchange;
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::store::actor::Actor;
+use crate::store::audit::read::Log;
 use crate::store::failpoint;
+use crate::store::files::{Files, Open, OpenFile};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Entry {
@@ -87,9 +88,10 @@ impl Entry {
 /// The log of one state directory.
 pub struct Audit {
     clock: Clock,
+    files: Arc<dyn Files>,
     dir: PathBuf,
     keep: Duration,
-    open: Mutex<Option<(String, File)>>,
+    open: Mutex<Option<(String, Arc<dyn OpenFile>)>>,
     lost: Mutex<Lost>,
 }
 
@@ -103,8 +105,14 @@ struct Lost {
 
 impl Audit {
     /// The log below a state directory. Nothing is made before the first line.
-    pub fn new(state_dir: &Path, keep: Duration, clock: Clock) -> Self {
-        Self { clock, dir: state_dir.join("audit"), keep, open: Mutex::new(None), lost: Mutex::default() }
+    pub fn new(files: &Arc<dyn Files>, state_dir: &Path, keep: Duration, clock: Clock) -> Self {
+        let (files, dir) = (files.clone(), state_dir.join("audit"));
+        Self { clock, files, dir, keep, open: Mutex::new(None), lost: Mutex::default() }
+    }
+
+    /// What was written, to read it back.
+    pub fn log(&self) -> Log {
+        Log::on(self.files.clone(), self.dir.clone())
     }
 
     /// Writes a line. Where that fails the line goes into the service's log, and the work goes on: its record is the journal.
@@ -161,7 +169,7 @@ impl Audit {
         }
         let Some((_, file)) = open.as_mut() else { return Ok(()) };
         failpoint::pass("before an audit line");
-        let written = file.write_all(&line).and_then(|()| if sync { file.sync_data() } else { Ok(()) });
+        let written = file.append(&line).and_then(|()| if sync { file.sync() } else { Ok(()) });
         if written.is_err() {
             // Opened anew, the next line does not begin behind half of this one.
             *open = None;
@@ -170,24 +178,23 @@ impl Audit {
     }
 
     /// Opens a month's file. `last` is the month that was written to until now: its file stays, whatever the clock says.
-    fn begin(&self, month: &str, now: Timestamp, last: Option<&str>) -> io::Result<File> {
-        fs::create_dir_all(&self.dir)?;
+    fn begin(&self, month: &str, now: Timestamp, last: Option<&str>) -> io::Result<Arc<dyn OpenFile>> {
+        self.files.make_dir(&self.dir)?;
         self.remove_old(now, last);
         let path = self.dir.join(format!("{month}.jsonl"));
-        let fresh = !path.exists();
-        let mut file = OpenOptions::new().append(true).create(true).read(true).open(&path)?;
+        let fresh = self.files.stat(&path).is_err();
+        let file = self.files.open(&path, Open::Append)?;
         if fresh {
-            File::open(&self.dir)?.sync_all()?;
+            self.files.sync_dir(&self.dir)?;
         }
-        end_torn_line(&mut file)?;
+        end_torn_line(&*file)?;
         Ok(file)
     }
 
     /// Removes files whose month ended longer ago than the log is kept. Its own last month counts, if that is earlier than
     /// the clock's: a clock that jumps ahead by years must not take everything along.
     fn remove_old(&self, now: Timestamp, last: Option<&str>) {
-        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        let paths = self.files.list(&self.dir).unwrap_or_default();
         let month = |path: &PathBuf| {
             let stem = path.file_stem()?.to_str()?;
             Timestamp::parse(&format!("{stem}-28T00:00:00Z"))
@@ -197,7 +204,7 @@ impl Audit {
         for path in paths {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.ends_with(".jsonl") && name < oldest.as_str() && name.strip_suffix(".jsonl") != last {
-                match fs::remove_file(&path) {
+                match self.files.remove(&path) {
                     Ok(()) => log::info!("audit: removed `{}`, older than it is kept", path.display()),
                     Err(error) => log::warn!("audit: failed to remove `{}`: {error}", path.display()),
                 }
@@ -207,27 +214,33 @@ impl Audit {
 }
 
 /// A crash may have torn the last line: the next one would be part of it, and lost with it.
-fn end_torn_line(file: &mut File) -> io::Result<()> {
-    if file.metadata()?.len() == 0 {
-        return Ok(());
+fn end_torn_line(file: &dyn OpenFile) -> io::Result<()> {
+    let mut last = [b'\n'];
+    if let Some(at) = file.size()?.checked_sub(1) {
+        file.read_at(&mut last, at)?;
     }
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
     if last != [b'\n'] {
-        file.write_all(b"\n")?;
+        file.append(b"\n")?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::store::files::Machine;
+
+    fn audit(dir: &Path, days: u64) -> Audit {
+        let files: Arc<dyn Files> = Arc::new(Machine);
+        Audit::new(&files, dir, Duration::from_secs(86_400 * days), Clock::System)
+    }
 
     #[test]
     fn lines_are_appended_and_old_months_removed() {
         let dir = std::env::temp_dir().join(format!("audit-{}", std::process::id()));
-        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 31), Clock::System);
+        let audit = audit(&dir, 31);
         fs::create_dir_all(dir.join("audit")).unwrap();
         fs::write(dir.join("audit/2020-01.jsonl"), "old\n").unwrap();
         fs::write(dir.join(format!("audit/{}.jsonl", Timestamp::now().month())), "").unwrap();
@@ -248,7 +261,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_takes_nothing_along() {
         let dir = std::env::temp_dir().join(format!("audit-clock-{}", std::process::id()));
-        let audit = Audit::new(&dir, Duration::from_secs(86_400 * 400), Clock::System);
+        let audit = audit(&dir, 400);
         let begin = |now: &str, last: Option<&str>| {
             let now = Timestamp::parse(now).unwrap();
             drop(audit.begin(&now.month(), now, last).unwrap());

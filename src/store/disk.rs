@@ -3,27 +3,24 @@
 //! `N.log` is appended to; `N.snap` is the fold of everything before `N.log`, written beside as `N.snap.new`,
 //! synced, renamed, and only then are older files removed. A file that is damaged is kept beside as `….damaged`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::{Context, Error, Result};
 use crate::state::record::{Record, FORMAT};
 use crate::state::State;
 use crate::store::failpoint;
+use crate::store::files::{self, Files, Open, OpenFile, Space, Writer};
 use crate::store::frame;
+use crate::store::state_dir::StateDir;
 
 /// The folder of the journal's files.
 #[derive(Clone, Debug)]
 pub struct Disk {
     dir: PathBuf,
-}
-
-/// Bytes that are free on the file system of a folder.
-pub fn free_bytes(dir: &Path) -> io::Result<u64> {
-    let stats = rustix::fs::statvfs(dir)?;
-    Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
+    files: Arc<dyn Files>,
 }
 
 pub struct Found {
@@ -38,45 +35,71 @@ pub struct Found {
 /// The file that is appended to.
 pub struct Segment {
     pub number: u64,
-    /// The open file, positioned nowhere: writes name their offset.
-    pub file: File,
+    pub file: Arc<dyn OpenFile>,
     pub size: u64,
 }
 
 impl Disk {
     /// The journal's folder below the state directory; made if it is missing.
-    pub fn open(state_dir: &Path) -> Result<Self> {
-        let dir = state_dir.join("journal");
-        fs::create_dir_all(&dir).context("failed to make the folder", dir.display())?;
-        Ok(Self { dir })
+    pub fn open(state_dir: &StateDir) -> Result<Self> {
+        let disk = Self::at(&state_dir.path, state_dir.files.clone());
+        disk.files.make_dir(&disk.dir).context("failed to make the folder", disk.dir.display())?;
+        Ok(disk)
     }
 
     /// The same where it may only be looked at: nothing is made.
-    pub fn at(state_dir: &Path) -> Self {
-        Self { dir: state_dir.join("journal") }
+    pub fn at(state_dir: &Path, files: Arc<dyn Files>) -> Self {
+        Self { dir: state_dir.join("journal"), files }
     }
 
-    /// The folder itself, to ask its file system for free space.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Of the file system on which the folder lies.
+    pub fn file_system(&self) -> io::Result<Space> {
+        self.files.space(&self.dir)
     }
 
     /// Bytes of all files in the folder, the reserve apart, and bytes that are free on its file system.
     pub fn space(&self) -> io::Result<(u64, u64)> {
         let mut used = 0;
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
+        for path in self.files.list(&self.dir)? {
             // A file that goes away meanwhile takes no space.
-            if entry.path() != self.reserve() {
-                used += entry.metadata().map_or(0, |data| data.len());
+            if path != self.reserve() {
+                used += self.files.stat(&path).map_or(0, |stat| stat.len);
             }
         }
-        Ok((used, free_bytes(&self.dir)?))
+        Ok((used, self.file_system()?.free))
     }
 
     /// Where the reserve lies: space that is given up when the disk is full.
-    pub fn reserve(&self) -> PathBuf {
+    fn reserve(&self) -> PathBuf {
         self.dir.join("reserve")
+    }
+
+    /// How much the reserve takes; nothing where there is none.
+    pub fn reserved(&self) -> u64 {
+        self.files.stat(&self.reserve()).map_or(0, |stat| stat.len)
+    }
+
+    /// Takes space in advance. Half of it would only make the disk fuller.
+    pub fn take_reserve(&self, bytes: u64) -> io::Result<()> {
+        let written = self.write_zeros(bytes);
+        if written.is_err() {
+            let _ = self.give_up_reserve();
+        }
+        written
+    }
+
+    fn write_zeros(&self, bytes: u64) -> io::Result<()> {
+        let file = self.files.open(&self.reserve(), Open::New)?;
+        let zeros = [0; 1 << 16];
+        for at in (0..bytes).step_by(zeros.len()) {
+            let n = (bytes - at).min(zeros.len() as u64) as usize;
+            file.write_at(&zeros[..n], at)?;
+        }
+        file.sync()
+    }
+
+    pub fn give_up_reserve(&self) -> io::Result<()> {
+        self.files.remove(&self.reserve())
     }
 
     fn log(&self, number: u64) -> PathBuf {
@@ -88,15 +111,15 @@ impl Disk {
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        File::open(&self.dir)?.sync_all()
+        self.files.sync_dir(&self.dir)
     }
 
     /// The numbers of the files that end in `.suffix`, ascending.
     fn numbers(&self, suffix: &str) -> io::Result<Vec<u64>> {
         let mut numbers = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let name = entry?.file_name();
-            let stem = name.to_str().and_then(|name| name.strip_suffix(suffix)?.strip_suffix('.'));
+        for path in self.files.list(&self.dir)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let stem = name.and_then(|name| name.strip_suffix(suffix)?.strip_suffix('.'));
             numbers.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
         }
         numbers.sort_unstable();
@@ -182,13 +205,14 @@ impl Disk {
             blank &= matches!(record, Record::Format { version, .. } if version <= FORMAT);
             Ok(())
         };
-        let scanned = fs::read(self.log(number)).and_then(|bytes| frame::scan(&bytes, look));
+        let scanned =
+            files::read(&*self.files, &self.log(number)).and_then(|bytes| frame::scan(&bytes, look));
         blank && scanned.is_ok_and(|scan| !scan.damaged)
     }
 
     /// Removes a log that was begun in vain: what was written before it must stay the last.
     pub fn discard(&self, number: u64) {
-        let _ = fs::remove_file(self.log(number));
+        let _ = self.files.remove(&self.log(number));
     }
 
     /// Makes an empty log. Its first record says the format.
@@ -201,12 +225,12 @@ impl Disk {
     }
 
     fn begin(&self, number: u64, state: &State) -> io::Result<Segment> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.log(number))?;
+        let file = self.files.open(&self.log(number), Open::New)?;
         let mut bytes = Vec::new();
         frame::encode(&Record::Format { version: FORMAT, first_start: state.first_start }, true, &mut bytes)?;
         failpoint::pass("before a new log has its first record");
-        (&file).write_all(&bytes)?;
-        file.sync_all()?;
+        file.write_at(&bytes, 0)?;
+        file.sync()?;
         failpoint::pass("before a new log's folder is synced");
         self.sync_dir()?;
         Ok(Segment { number, file, size: bytes.len() as u64 })
@@ -214,18 +238,17 @@ impl Disk {
 
     fn reopen(&self, number: u64) -> Result<Segment> {
         let path = self.log(number);
-        let file = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .context("failed to open for writing", path.display())?;
-        let size = file.metadata().context("failed to read", path.display())?.len();
+        let file =
+            self.files.open(&path, Open::Write).context("failed to open for writing", path.display())?;
+        let size = file.size().context("failed to read", path.display())?;
         Ok(Segment { number, file, size })
     }
 
     /// Writes the fold of everything before `number.log`, then removes what it replaces.
     pub fn write_snapshot(&self, number: u64, state: &State) -> io::Result<u64> {
         let new = self.dir.join(format!("{number}.snap.new"));
-        let mut to = BufWriter::new(File::create(&new)?);
+        let file = self.files.open(&new, Open::New)?;
+        let mut to = BufWriter::new(Writer::new(file.clone()));
         let mut bytes = Vec::new();
         let mut size = 0;
         state.each_record(&mut |record| {
@@ -239,9 +262,10 @@ impl Disk {
         // The last record closes the file: without it, the snapshot is incomplete.
         frame::encode(&Record::Next { seq: state.next_seq() }, true, &mut bytes)?;
         to.write_all(&bytes)?;
-        to.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+        to.flush()?;
+        file.sync()?;
         failpoint::pass("before a snapshot has its name");
-        fs::rename(&new, self.snap(number))?;
+        self.files.rename(&new, &self.snap(number))?;
         failpoint::pass("before a snapshot's folder is synced");
         self.sync_dir()?;
         self.remove_before(number)?;
@@ -252,7 +276,7 @@ impl Disk {
         for (suffix, path) in [("log", Self::log as fn(&Self, u64) -> PathBuf), ("snap", Self::snap)] {
             for old in self.numbers(suffix)?.into_iter().filter(|old| *old < number) {
                 failpoint::pass("before an old file is removed");
-                fs::remove_file(path(self, old))?;
+                self.files.remove(&path(self, old))?;
             }
         }
         Ok(())
@@ -297,12 +321,13 @@ impl<'a> Recovery<'a> {
         if scan.damaged || (torn > 0 && !last) {
             self.keep_aside(&path)?;
         } else if torn > 0 && !self.looks {
-            let file = OpenOptions::new()
-                .write(true)
-                .open(&path)
+            let file = self
+                .disk
+                .files
+                .open(&path, Open::Write)
                 .context("failed to open for writing", path.display())?;
-            file.set_len(scan.good_until as u64).context("failed to cut the torn end of", path.display())?;
-            file.sync_all().context("failed to sync", path.display())?;
+            file.set_size(scan.good_until as u64).context("failed to cut the torn end of", path.display())?;
+            file.sync().context("failed to sync", path.display())?;
             let path = path.display();
             self.remarks.push(format!("cut {torn} bytes of an unfinished record from the end of `{path}`"));
         }
@@ -310,9 +335,7 @@ impl<'a> Recovery<'a> {
     }
 
     fn fold(&mut self, path: &Path) -> Result<Folded> {
-        let mut bytes = Vec::new();
-        let mut file = File::open(path).context("failed to open", path.display())?;
-        file.read_to_end(&mut bytes).context("failed to read", path.display())?;
+        let bytes = files::read(&*self.disk.files, path).context("failed to read", path.display())?;
         let mut complete = false;
         let scan = frame::scan(&bytes, |record| {
             complete = matches!(record, Record::Next { .. });
@@ -336,7 +359,7 @@ impl<'a> Recovery<'a> {
             return Ok(());
         }
         let aside = PathBuf::from(format!("{}.damaged", path.display()));
-        fs::copy(path, &aside).context("failed to keep aside", path.display())?;
+        self.disk.files.copy(path, &aside).context("failed to keep aside", path.display())?;
         self.damaged = true;
         self.remarks.push(format!(
             "`{}` is damaged; it is kept as `{}`, and what verifies was taken",

@@ -13,17 +13,16 @@
 
 mod compact;
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-pub use super::disk::free_bytes;
 use super::disk::{self, Disk, Segment};
+use super::files::{Files, Machine, OpenFile};
 use super::frame;
+use super::state_dir::StateDir;
 use crate::clock::{Clock, Timestamp};
-use crate::error::{Context, Error, Result};
+use crate::error::Result;
 use crate::lock::{Condvar, Mutex, MutexGuard};
 use crate::state::holds::Hold;
 use crate::state::ids::Seq;
@@ -38,8 +37,7 @@ pub struct Journal {
     inner: Mutex<Inner>,
     /// Where those wait whose flush has an even number, and an odd one: never more than two are waited for.
     wake: [Condvar; 2],
-    // Held for its lock alone, for as long as the journal lives.
-    _lock: File,
+    state_dir: StateDir,
 }
 
 struct Inner {
@@ -55,7 +53,7 @@ struct Inner {
     /// Flushes ever begun, and how far the last one goes.
     begun: u64,
     taken: u64,
-    file: Arc<File>,
+    file: Arc<dyn OpenFile>,
     number: u64,
     size: u64,
     trouble: Trouble,
@@ -88,12 +86,11 @@ pub enum Entry<R> {
 }
 
 impl Journal {
-    /// Takes the lock of a state directory, reads what is there and prepares to append.
+    /// Reads what is in a state directory and prepares to append.
     ///
     /// The second value is what should be told: unfinished records cut off, damage found.
-    pub fn open(state_dir: &Path, clock: Clock) -> Result<(Self, Vec<String>)> {
-        let lock = lock(state_dir)?;
-        let disk = Disk::open(state_dir)?;
+    pub fn open(state_dir: StateDir, clock: Clock) -> Result<(Self, Vec<String>)> {
+        let disk = Disk::open(&state_dir)?;
         let disk::Found { mut state, segment, remarks } = disk.recover(clock.wall())?;
         state.forget_old(clock.wall());
         let Segment { number, file, size } = segment;
@@ -106,19 +103,24 @@ impl Journal {
             flushing: false,
             begun: 0,
             taken: 0,
-            file: Arc::new(file),
+            file,
             number,
             size,
             trouble: Trouble::default(),
             ended: Vec::new(),
         };
-        Ok((Self { clock, disk, inner: Mutex::new(inner), wake: Default::default(), _lock: lock }, remarks))
+        Ok((Self { clock, disk, inner: Mutex::new(inner), wake: Default::default(), state_dir }, remarks))
     }
 
     /// Folds what a state directory holds, without its lock and without changing anything: where no service runs.
     /// The second value is what should be told.
     pub fn look(state_dir: &Path, now: Timestamp) -> Result<(State, Vec<String>)> {
-        Disk::at(state_dir).look(now)
+        Disk::at(state_dir, Arc::new(Machine)).look(now)
+    }
+
+    /// What the state directory is kept on.
+    pub fn files(&self) -> &Arc<dyn Files> {
+        &self.state_dir.files
     }
 
     /// What time it is.
@@ -271,18 +273,18 @@ struct Batch {
     bytes: Vec<u8>,
     upto: u64,
     at: u64,
-    file: Arc<File>,
+    file: Arc<dyn OpenFile>,
 }
 
 impl Batch {
     fn write(&self) -> io::Result<()> {
         failpoint::pass("before a write to the journal");
         #[cfg(failpoints)]
-        self.file.write_all_at(&self.bytes[..self.bytes.len() / 2], self.at)?;
+        self.file.write_at(&self.bytes[..self.bytes.len() / 2], self.at)?;
         failpoint::pass("in the middle of a write to the journal");
-        self.file.write_all_at(&self.bytes, self.at)?;
+        self.file.write_at(&self.bytes, self.at)?;
         failpoint::pass("before a sync of the journal");
-        self.file.sync_data()?;
+        self.file.sync()?;
         failpoint::pass("after a sync of the journal");
         Ok(())
     }
@@ -343,7 +345,7 @@ impl Inner {
     }
 
     fn switch_to(&mut self, segment: Segment) {
-        self.file = Arc::new(segment.file);
+        self.file = segment.file;
         self.number = segment.number;
         self.size = segment.size;
     }
@@ -374,25 +376,6 @@ impl Trouble {
             (None, Some(why)) if delivery => Err(NotKept(why.clone())),
             _ => Ok(()),
         }
-    }
-}
-
-/// Takes the exclusive lock that keeps a second process out.
-fn lock(state_dir: &Path) -> Result<File> {
-    let path: PathBuf = state_dir.join("lock");
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .context("failed to open", path.display())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Error::failed(format!("another process holds the state directory `{}`", state_dir.display()))
-                .fix("stop the other one, or give this one its own SYNC_STATE_DIR"))
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(error).context("failed to lock", path.display()),
     }
 }
 

@@ -16,7 +16,6 @@ use crate::state::ids::GithubUserId;
 use crate::state::record::{Binding, Fate, Origin};
 use crate::state::teams::Gone;
 use crate::store::audit::deletions::{self, Deletion, Was};
-use crate::store::audit::read::Log;
 use crate::work::apply::Apply;
 
 /// Brings the team back if GitHub shows it. Whether it is there: a team that was not gone is.
@@ -72,7 +71,7 @@ fn followed_before(
 
 /// What the audit log knows of the deletion; nothing, if it is older than the log is kept.
 fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome> {
-    let log = Log::of(&job.engine.settings().state_dir);
+    let log = job.engine.audit.log();
     let all = deletions::all(&log)
         .map_err(|error| Outcome::Later(format!("the audit log can not be read: {error}"), None))?;
     Ok(all.into_iter().find(|deletion| deletion.sentry == was.sentry))

@@ -17,6 +17,7 @@ use sentry_team_sync::state::event::{Change, Event, Person, TeamRef};
 use sentry_team_sync::state::ids::{GithubTeamId, GithubUserId, HookId};
 use sentry_team_sync::state::record::{Delivery, Record};
 use sentry_team_sync::store::journal::{Entry, Journal};
+use sentry_team_sync::store::state_dir::StateDir;
 use tiny_http::{Response, Server};
 
 use crate::world::{TempDir, SECRET};
@@ -63,7 +64,8 @@ impl Drop for Yardstick {
 /// Answers until it is killed.
 pub fn serve(kind: &str) {
     let dir = TempDir::new("yardstick");
-    let journal = (kind == "append").then(|| Arc::new(Journal::open(&dir.0, Clock::System).unwrap().0));
+    let journal = (kind == "append")
+        .then(|| Arc::new(Journal::open(StateDir::claim(&dir.0).unwrap(), Clock::System).unwrap().0));
     let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
     println!("http://{}", server.server_addr());
     let secrets = Arc::new(vec![Secret::new(SECRET)]);

@@ -12,7 +12,7 @@ use super::{Area, Finding};
 use crate::clock::{short, Timestamp};
 use crate::state::record::FORMAT;
 use crate::status::STUCK;
-use crate::store::journal::free_bytes;
+use crate::store::files::{Files, Machine};
 use crate::text::counted;
 
 const AREA: Area = Area::State;
@@ -87,7 +87,7 @@ fn folder(patient: &Patient, dir: &Path) -> Vec<Finding> {
 }
 
 fn space(dir: &Path) -> Option<Finding> {
-    let free = free_bytes(dir).ok()?;
+    let free = Machine.space(dir).ok()?.free;
     let what = format!("{} MiB are free on its disk", free >> 20);
     let fix = "make room on the disk of the state directory";
     Some(match free {

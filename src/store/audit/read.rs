@@ -2,9 +2,9 @@
 //! appended to, and a line that is being written is one that can not be read yet.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentryTeamId};
 use crate::store::actor::Actor;
+use crate::store::files::{Files, Machine, Open, Reader};
 use crate::store::interrupted::retried;
 
 /// A longer line is none of ours: what is known of a deleted team of 50,000 people is some 4 MiB.
@@ -66,19 +67,26 @@ impl Line {
 
 /// The log of one state directory.
 pub struct Log {
+    files: Arc<dyn Files>,
     dir: PathBuf,
 }
 
 impl Log {
-    /// The log below a state directory, which need not be there.
+    /// The log below a state directory on the machine's disk, which need not be there.
     pub fn of(state_dir: &Path) -> Self {
-        Self { dir: state_dir.join("audit") }
+        Self::on(Arc::new(Machine), state_dir.join("audit"))
+    }
+
+    /// One in a folder that lies elsewhere.
+    pub(super) fn on(files: Arc<dyn Files>, dir: PathBuf) -> Self {
+        Self { files, dir }
     }
 
     /// What to tell if there is none.
     pub fn is_missing(&self) -> Option<String> {
         let below = self.dir.parent().unwrap_or(&self.dir);
-        (!self.dir.is_dir()).then(|| format!("there is no audit log below `{}` yet\n", below.display()))
+        let is_there = self.files.stat(&self.dir).is_ok_and(|stat| stat.is_dir);
+        (!is_there).then(|| format!("there is no audit log below `{}` yet\n", below.display()))
     }
 
     /// Hands every line from `since` on to `take`, the text as it is in the file with what it says, in the order of time.
@@ -91,7 +99,7 @@ impl Log {
     ) -> io::Result<usize> {
         let (mut unread, mut window) = (0, Window::default());
         for file in self.files(since)? {
-            let mut lines = Lines::new(File::open(file)?);
+            let mut lines = Lines::new(Reader::new(self.files.open(&file, Open::Read)?));
             while let Some(text) = lines.next()? {
                 match text.and_then(|text| Some((Line::parse(text)?, text))) {
                     Some(((at, _), _)) if since.is_some_and(|since| at < since) => {}
@@ -105,15 +113,14 @@ impl Log {
     }
 
     fn files(&self, since: Option<Timestamp>) -> io::Result<Vec<PathBuf>> {
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
+        let paths = match self.files.list(&self.dir) {
+            Ok(paths) => paths,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
         let since = since.map(Timestamp::month);
         let mut files = Vec::new();
-        for entry in entries {
-            let path = entry?.path();
+        for path in paths {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let Some(month) = name.strip_suffix(".jsonl").filter(|month| is_month(month)) else { continue };
             if since.as_deref().is_none_or(|since| month >= since) {
@@ -132,12 +139,12 @@ fn is_month(text: &str) -> bool {
 
 /// The lines of one file.
 struct Lines {
-    from: BufReader<File>,
+    from: BufReader<Reader>,
     line: Vec<u8>,
 }
 
 impl Lines {
-    fn new(file: File) -> Self {
+    fn new(file: Reader) -> Self {
         Self { from: BufReader::with_capacity(1 << 16, file), line: Vec::new() }
     }
 
@@ -227,6 +234,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     struct Dir(PathBuf);

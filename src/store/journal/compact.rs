@@ -5,15 +5,14 @@
 //! snapshot whose completion lets old files be removed. While it can not be taken back, deliveries are refused:
 //! what is left of the disk belongs to the work already taken.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Journal;
 use crate::store::failpoint;
+use crate::store::files::Space;
 
 /// How long the keeper sleeps, and so how late a noted record may reach the disk.
 const PERIOD: Duration = if cfg!(failpoints) { Duration::from_millis(20) } else { Duration::from_secs(1) };
@@ -138,7 +137,7 @@ impl<'a> Keeper<'a> {
         if error.kind() != io::ErrorKind::StorageFull {
             return;
         }
-        if fs::remove_file(self.journal.disk.reserve()).is_ok() {
+        if self.journal.disk.give_up_reserve().is_ok() {
             log::warn!("journal: the disk is full; the reserve is given up so that a snapshot fits");
         }
         self.journal.inner.lock().trouble.full = Some(FULL.into());
@@ -160,34 +159,16 @@ impl<'a> Keeper<'a> {
     }
 
     fn take_reserve(&self) -> io::Result<()> {
-        let stats = rustix::fs::statvfs(self.journal.disk.dir())?;
-        let total = stats.f_blocks.saturating_mul(stats.f_frsize);
+        let disk = &self.journal.disk;
+        let Space { total, free } = disk.file_system()?;
         let wanted = RESERVE.max(2 * self.last_snapshot).min(total / RESERVE_SHARE);
-        let path = self.journal.disk.reserve();
-        if fs::metadata(&path).is_ok_and(|m| m.len() >= wanted) {
+        if disk.reserved() >= wanted {
             return Ok(());
         }
         // Twice the reserve must be free: else taking it back would leave no room to work in.
-        let free = stats.f_bavail.saturating_mul(stats.f_frsize);
         if free < 2 * wanted {
             return Err(io::Error::new(io::ErrorKind::StorageFull, format!("{free} bytes are free")));
         }
-        let written = write_zeros(&path, wanted);
-        if written.is_err() {
-            // Half a reserve would only make the disk fuller.
-            let _ = fs::remove_file(&path);
-        }
-        written
+        disk.take_reserve(wanted)
     }
-}
-
-fn write_zeros(path: &Path, mut bytes: u64) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    let zeros = [0; 1 << 16];
-    while bytes > 0 {
-        let n = bytes.min(zeros.len() as u64) as usize;
-        file.write_all(&zeros[..n])?;
-        bytes -= n as u64;
-    }
-    file.sync_all()
 }

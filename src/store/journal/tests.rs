@@ -1,4 +1,5 @@
-use std::fs;
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
@@ -19,7 +20,7 @@ impl Dir {
     }
 
     fn open(&self) -> (Journal, Vec<String>) {
-        Journal::open(&self.0, Clock::System).unwrap()
+        Journal::open(StateDir::claim(&self.0).unwrap(), Clock::System).unwrap()
     }
 
     fn files(&self) -> Vec<String> {
@@ -86,7 +87,7 @@ fn what_was_kept_is_there_after_a_restart() {
 fn a_second_process_is_refused() {
     let dir = Dir::new();
     let (_journal, _) = dir.open();
-    let error = Journal::open(&dir.0, Clock::System).err().unwrap().to_string();
+    let error = StateDir::claim(&dir.0).err().unwrap().to_string();
     assert!(error.starts_with("another process holds the state directory"), "{error}");
 }
 
@@ -230,7 +231,7 @@ fn a_newer_format_is_refused_and_untouched() {
     let mut bytes = Vec::new();
     frame::encode(&Record::Format { version: 99, first_start: Timestamp(0) }, true, &mut bytes).unwrap();
     fs::write(dir.log(1), &bytes).unwrap();
-    let error = Journal::open(&dir.0, Clock::System).err().unwrap().to_string();
+    let error = Journal::open(StateDir::claim(&dir.0).unwrap(), Clock::System).err().unwrap().to_string();
     assert!(
         error.contains(&format!(
             "has format 99: this version reads formats up to {FORMAT}\n  fix: start the newer"
