@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::in_team::By;
 use crate::config::Settings;
 use crate::hosts::github::Wanted;
-use crate::hosts::http::several::{panicked, several_at_once};
+use crate::hosts::http::several::{both, several_at_once};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
@@ -57,13 +57,9 @@ impl Engine {
             verified: settings.identity.contains(&Source::Verified),
         };
         progress("reading GitHub's teams and people, and Sentry's");
-        let (github, sentry) = std::thread::scope(|scope| {
-            let sentry = scope.spawn(|| self.read_sentry());
-            let github = self.github.snapshot(org, wanted);
-            (github, sentry.join())
-        });
+        let (github, sentry) = both(|| self.github.snapshot(org, wanted), || self.read_sentry());
         let mut github = github?.ok_or_else(|| unseen(org))?;
-        let (listed, members) = sentry.unwrap_or_else(|_| Err(panicked()))?;
+        let (listed, members) = sentry?;
         self.matcher().learn_members(&members);
         let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
         sentry.teams = match listed {
@@ -91,11 +87,9 @@ impl Engine {
     /// All teams, where they may be listed, and everybody in the organisation.
     fn read_sentry(&self) -> Result<(Option<Vec<Team>>, Vec<Member>), Trouble> {
         let linked = self.settings().identity.contains(&Source::Sentry);
-        std::thread::scope(|scope| {
-            let teams = scope.spawn(|| self.sentry.teams());
-            let members = self.read_members(linked)?;
-            Ok((teams.join().unwrap_or_else(|_| Err(panicked()))?, members))
-        })
+        let (members, teams) = both(|| self.read_members(linked), || self.sentry.teams());
+        let members = members?;
+        Ok((teams?, members))
     }
 
     /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have.

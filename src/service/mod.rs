@@ -32,6 +32,7 @@ use crate::service::control::{Control, ShortPath};
 use crate::service::handover::Heir;
 use crate::service::notify::Notify;
 use crate::store::failpoint;
+use crate::store::journal::compact::{Keeper, EVERY};
 use crate::store::journal::Journal;
 use crate::store::state_dir::StateDir;
 use crate::work;
@@ -157,7 +158,7 @@ impl Service {
         let (on_control, stop_control) = (engine.clone(), stop.clone());
         let control = spawn("control".into(), move || control.run(&on_control, &stop_control))?;
         let (journal, stop_keeper) = (engine.journal.clone(), stop.clone());
-        let keeper = spawn("journal".into(), move || journal.keep_in_order(&stop_keeper))?;
+        let keeper = spawn("journal".into(), move || keep_in_order(&journal, &stop_keeper))?;
         let on_watch = engine.clone();
         let mut workers = vec![spawn("watch".into(), move || schedule::run(&on_watch))?];
         for n in 0..config.settings.workers {
@@ -275,6 +276,15 @@ fn spawn(name: String, work: impl Fn() + Send + 'static) -> Result<JoinHandle<()
         .spawn(work)
         .context("failed to start the thread", name)
         .map_err(more_threads)
+}
+
+/// Looks after the journal until `stop` is set and the thread is unparked.
+fn keep_in_order(journal: &Journal, stop: &AtomicBool) {
+    let mut keeper = Keeper::new(journal);
+    while !stop.load(Ordering::Relaxed) {
+        thread::park_timeout(EVERY);
+        keeper.look();
+    }
 }
 
 fn more_threads(error: Error) -> Error {

@@ -11,7 +11,7 @@
 //!
 //! Nothing here knows what a record means to GitHub or Sentry.
 
-mod compact;
+pub mod compact;
 
 use std::io;
 use std::path::Path;

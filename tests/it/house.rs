@@ -50,6 +50,37 @@ const TIME: [(&str, &str); 5] = [
 /// Who may: the clock itself, and what runs the process.
 const ASKS_THE_TIME: [&str; 3] = ["clock.rs", "service/", "cli/"];
 
+/// What reaches for the machine: its files, its network, its threads.
+const MACHINE: [(&str, &str); 8] = [
+    ("std::", "fs"),
+    ("rustix::", "fs"),
+    ("std::", "net"),
+    ("unix::", "net"),
+    ("thread::", "spawn"),
+    ("thread::", "scope"),
+    ("thread::", "park"),
+    ("thread::", "Builder"),
+];
+/// Which files below the process do, each for a reason that holds for nobody else.
+const REACHES: [(&str, &str); 13] = [
+    ("commands/check/identity.rs", "looks at the map's file itself, beside the copy in use"),
+    ("commands/check/machine.rs", "looks at the machine"),
+    ("commands/check/state.rs", "looks at who owns the state directory"),
+    ("config/lists.rs", "reads what a setting names"),
+    ("config/secrets.rs", "reads what a setting names"),
+    ("config/values.rs", "addresses are values"),
+    ("config/vars.rs", "addresses are values"),
+    ("hosts/http/proxies.rs", "addresses are values"),
+    ("hosts/http/several.rs", "several readings at once are its subject"),
+    ("hosts/http/tls.rs", "reads the machine's authorities once"),
+    ("status/process.rs", "asks for the process's memory"),
+    ("store/actor.rs", "asks the kernel who speaks"),
+    ("store/owner.rs", "gives files back to their owner"),
+];
+/// The production sides of the seams, and what runs the process.
+const IS_THE_MACHINE: [&str; 6] =
+    ["store/files.rs", "store/state_dir.rs", "store/failpoint.rs", "service/", "cli/", "fuzz.rs"];
+
 /// The floor of a room, or of a file's first folder; the ground is the last one.
 fn floor(name: &str) -> usize {
     ROOMS.iter().position(|room| *room == name).unwrap_or(ROOMS.len())
@@ -122,6 +153,20 @@ fn only_the_clock_and_the_process_know_what_time_it_is() {
     assert!(found.is_empty(), "{found:#?}");
     let asks = format!("fn f() {{\n    let at = {}{}();\n}}\n", TIME[0].0, TIME[0].1);
     assert_eq!(asks_the_time("work/apply.rs", &asks).len(), 1);
+}
+
+#[test]
+fn only_the_listed_files_reach_for_the_machine() {
+    let marks: Vec<_> = MACHINE.iter().map(|(begin, end)| format!("{begin}{end}")).collect();
+    let reaches = |text: &str| marks.iter().any(|mark| program(text).contains(mark.as_str()));
+    let is_the_machine = |path: &str| IS_THE_MACHINE.iter().any(|place| path.starts_with(place));
+    let files = files();
+    let others = files.iter().filter(|(path, _)| !is_the_machine(path));
+    let found: BTreeSet<_> =
+        others.filter(|(_, text)| reaches(text)).map(|(path, _)| path.as_str()).collect();
+    let listed: BTreeSet<_> = REACHES.iter().map(|(path, _)| *path).collect();
+    assert_eq!(found, listed, "files, sockets and threads are the seams': give them what they need");
+    assert!(reaches(&format!("use {}::File;\n", marks[0])));
 }
 
 #[test]

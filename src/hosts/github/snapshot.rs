@@ -6,10 +6,7 @@
 //! What only REST tells is in [`super::rest`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
-use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
-use std::thread::{Builder, ScopedJoinHandle};
 
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
@@ -17,6 +14,7 @@ use serde_json::{json, Value};
 use super::outcome::{outcome, Forbidden, Outcome, Sources};
 use super::pages::{endless, leads_to_itself};
 use super::{graphql_trouble, queries, wire, Claims, Github, TeamFacts, Wanted, MOST_PAGES};
+use crate::hosts::http::several::both;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Gaps, GithubPerson, GithubSnapshot, GithubTeam, List};
@@ -84,20 +82,18 @@ impl Github {
 
     fn snapshot_by_queries(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
         // Each list goes from cursor to cursor, but they do not wait for each other.
-        let (teams, people, identities, enterprise) = std::thread::scope(|scope| {
-            let thread = |name: &str| Builder::new().name(name.into());
-            let people = thread("people").spawn_scoped(scope, || self.all_people(org, wanted.verified));
-            let identities = thread("identities").spawn_scoped(scope, || {
-                if wanted.saml {
-                    self.all_identities(org)
-                } else {
-                    Ok(Some((Identities::new(), None)))
-                }
-            });
-            let enterprise =
-                thread("enterprise").spawn_scoped(scope, || self.enterprise_teams(org).map(Some));
-            (self.all_teams(org), joined(people), joined(identities), joined(enterprise))
-        });
+        let identities = || {
+            if wanted.saml {
+                self.all_identities(org)
+            } else {
+                Ok(Some((Identities::new(), None)))
+            }
+        };
+        let (first, second) = both(
+            || Ok(both(|| self.all_teams(org), || self.all_people(org, wanted.verified))),
+            || Ok(both(identities, || self.enterprise_teams(org).map(Some))),
+        );
+        let ((teams, people), (identities, enterprise)) = (first?, second?);
         let mut troubles = Vec::new();
         let teams = kept(teams, &mut troubles);
         let people = kept(people, &mut troubles);
@@ -369,18 +365,6 @@ pub(super) fn settled<T>(mut read: impl FnMut(bool) -> Result<T, Unread>) -> Res
     read.map_err(|unread| match unread {
         Unread::Shifted(trouble) | Unread::Failed(trouble) => trouble,
     })
-}
-
-fn joined<T>(thread: io::Result<ScopedJoinHandle<'_, Result<T, Trouble>>>) -> Result<T, Trouble> {
-    match thread.map(ScopedJoinHandle::join) {
-        Ok(Ok(read)) => read,
-        Ok(Err(panic)) => resume_unwind(panic),
-        Err(error) => {
-            let why = format!("no thread to read with: {error}");
-            let exchange = Exchange { call: "no call".into(), answer: why.clone() };
-            Err(Trouble::new(TroubleKind::Unknown, why, exchange))
-        }
-    }
 }
 
 fn kept<T>(read: Result<Option<T>, Trouble>, troubles: &mut Vec<Trouble>) -> Option<T> {

@@ -1,4 +1,4 @@
-//! The journal's own thread: writes noted records, replaces a long log by a snapshot, and brings the journal back
+//! The journal's keeper, which has a thread of its own: writes noted records, replaces a long log by a snapshot, and brings the journal back
 //! after a full or broken disk.
 //!
 //! A *reserve* file takes space in good days and is given up when the disk is full, so that there is room for the
@@ -6,7 +6,6 @@
 //! what is left of the disk belongs to the work already taken.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +13,8 @@ use super::Journal;
 use crate::store::failpoint;
 use crate::store::files::Space;
 
-/// How long the keeper sleeps, and so how late a noted record may reach the disk.
-const PERIOD: Duration = if cfg!(failpoints) { Duration::from_millis(20) } else { Duration::from_secs(1) };
+/// How long the keeper sleeps between two looks, and so how late a noted record may reach the disk.
+pub const EVERY: Duration = if cfg!(failpoints) { Duration::from_millis(20) } else { Duration::from_secs(1) };
 /// A log is replaced by a snapshot when it is this long, and longer than twice the last snapshot.
 const COMPACT_AT: u64 = if cfg!(failpoints) { 1 << 10 } else { 8 << 20 };
 /// How long to leave a log alone whose replacement failed.
@@ -28,16 +27,6 @@ const RESERVE_SHARE: u64 = 20;
 const FULL: &str = "the disk of the state directory is full";
 
 impl Journal {
-    /// Runs until `stop` is set and the thread is unparked. To be called on a thread of its own.
-    pub fn keep_in_order(&self, stop: &AtomicBool) {
-        let mut keeper = Keeper::new(self);
-        keeper.hold_reserve();
-        while !stop.load(Ordering::Relaxed) {
-            std::thread::park_timeout(PERIOD);
-            keeper.look();
-        }
-    }
-
     /// Replaces the log by a snapshot now; its size in bytes. Appends go on in a new log meanwhile.
     pub fn compact(&self) -> io::Result<u64> {
         let mut inner = self.inner.lock();
@@ -63,18 +52,23 @@ impl Journal {
     }
 }
 
-pub(super) struct Keeper<'a> {
+/// Keeps the journal in order, a look at a time.
+pub struct Keeper<'a> {
     journal: &'a Journal,
     last_snapshot: u64,
     compact_from: Instant,
 }
 
 impl<'a> Keeper<'a> {
-    pub(super) fn new(journal: &'a Journal) -> Self {
-        Self { journal, last_snapshot: 0, compact_from: journal.clock.now() }
+    /// Takes the reserve.
+    pub fn new(journal: &'a Journal) -> Self {
+        let mut keeper = Self { journal, last_snapshot: 0, compact_from: journal.clock.now() };
+        keeper.hold_reserve();
+        keeper
     }
 
-    fn look(&mut self) {
+    /// Does what is due.
+    pub fn look(&mut self) {
         let inner = self.journal.inner.lock();
         let (broken, full) = (inner.trouble.broken.is_some(), inner.trouble.full.is_some());
         let long = inner.size > COMPACT_AT.max(2 * self.last_snapshot);
