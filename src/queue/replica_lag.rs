@@ -13,8 +13,7 @@ use crate::state::LAG;
 
 /// Arrivals are told apart no finer than this, so that a flood of them costs nothing.
 const GRAIN: Duration = Duration::from_millis(100);
-/// An end of a process before this one, written down further than this from now by the clock on the wall, is an old one.
-/// Nearer, how long ago it was is not known: that clock may have been set since.
+/// An end further ahead than this tells of a clock that was wrong, and is an old one.
 const SURELY_OLD: Duration = Duration::from_secs(60 * 60);
 
 /// What was heard since the process began, as far as it matters.
@@ -51,7 +50,8 @@ impl Heard {
     }
 
     /// For how long a replica may still show a team whose end was written down at `at`, if it is asked at `now`. Spans are
-    /// told by the clock that only goes forward: by the one on the wall, an end of this very moment may look old.
+    /// told by the clock that only goes forward: by the one on the wall, an end of this very moment may look old. Of an end
+    /// before this process that clock is all that tells, unless it was set back since.
     pub fn end_settles_in(
         &self,
         team: GithubTeamId,
@@ -59,13 +59,13 @@ impl Heard {
         now: Instant,
         wall: Timestamp,
     ) -> Duration {
-        let distance = at.since(wall).max(wall.since(at));
-        let heard = match self.ends.get(&team) {
-            Some(heard) => *heard,
-            None if distance < SURELY_OLD => self.began,
-            None => return Duration::ZERO,
+        let ago = match self.ends.get(&team) {
+            Some(heard) => now.saturating_duration_since(*heard),
+            None if at <= wall => wall.since(at),
+            None if at.since(wall) < SURELY_OLD => now.saturating_duration_since(self.began),
+            None => LAG,
         };
-        LAG.saturating_sub(now.saturating_duration_since(heard))
+        LAG.saturating_sub(ago)
     }
 
     /// A delivery has arrived.
@@ -198,15 +198,14 @@ mod tests {
             };
             assert_eq!([settles(0), settles(4), settles(15)], [15, 11, 0], "{wall}");
         }
-        // Of a process before: an old one is settled, any other one when this process is as old as the lag.
+        // Of a process before.
         let settles = |secs, wall| {
             let now = start + Duration::from_secs(secs);
             heard.end_settles_in(other, ended, now, Timestamp(wall)).as_secs()
         };
-        for wall in [996_400_001, 1_000_000_000, 1_003_599_999] {
-            assert_eq!([settles(0, wall), settles(4, wall), settles(15, wall)], [15, 11, 0], "{wall}");
-        }
-        assert_eq!([settles(0, 996_400_000), settles(0, 1_003_600_000)], [0, 0]);
+        assert_eq!([1_000_000_000, 1_000_004_000, 1_000_015_000].map(|wall| settles(0, wall)), [15, 11, 0]);
+        assert_eq!([0, 4, 15].map(|secs| settles(secs, 996_400_001)), [15, 11, 0]);
+        assert_eq!(settles(0, 996_400_000), 0);
         heard.hear_end(other, now + LAG);
         assert_eq!(heard.ends.len(), 1);
     }
