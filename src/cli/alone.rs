@@ -6,13 +6,17 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::cli::paste::Invocation;
 use crate::clock::Clock;
-use crate::commands::check;
-use crate::commands::{Bench, Command, Output, Reply, LOOK};
+use crate::commands::check::{self, Surroundings};
+use crate::commands::{Bench, Command, Live, Output, Reply, LOOK};
 use crate::config::{self, Config, Environment, Fault, Need};
 use crate::error::{Context, Error, Result};
+use crate::hosts::http::tls;
 use crate::reconcile::read::Progress;
+use crate::reconcile::reconciler::Reconciler;
 use crate::service::{self, handover};
+use crate::status::Observer;
 use crate::store::actor::Actor;
 use crate::store::journal::Journal;
 use crate::store::owner;
@@ -93,7 +97,7 @@ fn alone(config: &Config, flags: &Environment, env: &Environment, call: &Call) -
     }
     let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
     let settings = Arc::new(config.settings.clone());
-    let bench = Bench { journal: &journal, settings, engine: None, out: call.out, by: Actor::of_self(env) };
+    let bench = Bench { journal: &journal, settings, live: None, out: call.out, by: Actor::of_self(env) };
     let reply = bench.run(command, call.progress);
     journal.close();
     let reply = told(reply, &remarks);
@@ -140,8 +144,12 @@ fn whole(dir: &Path) -> PathBuf {
 fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> Result<Reply> {
     let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
     let journal = Arc::new(journal);
-    let engine = Engine::new(config, env, journal.clone())?;
-    let found = engine.find_bearings(true).map_err(|trouble| {
+    let way = tls::way(env, config.settings.is_all_local())?;
+    let reconciler = Arc::new(Reconciler::new(Arc::new(Engine::new(config, &way, journal.clone()))));
+    let observer = Observer::new(reconciler.clone(), Arc::default());
+    let around = Surroundings::new(config, env, &way, Invocation::of_reader(None, env));
+    let engine = &reconciler.engine;
+    let found = reconciler.find_bearings(true).map_err(|trouble| {
         Error::failed("failed to ask GitHub whose teams these are").why(trouble).fix(LOOK)
     })?;
     if !found {
@@ -151,11 +159,12 @@ fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> R
     }
     let reply = std::thread::scope(|scope| {
         for _ in 0..config.settings.workers {
-            scope.spawn(|| work::run(&engine));
+            scope.spawn(|| work::run(engine));
         }
         let (settings, out) = (engine.settings(), call.out);
         let by = Actor::of_self(env);
-        let bench = Bench { journal: &journal, settings, engine: Some(&engine), out, by };
+        let live = Some(Live { observer: &observer, around: &around });
+        let bench = Bench { journal: &journal, settings, live, out, by };
         let has_bonds = || journal.read(|state| state.teams.n_bound() > 0);
         let had_bonds = has_bonds();
         let mut reply = bench.run(call.command, call.progress);

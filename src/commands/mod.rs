@@ -24,7 +24,7 @@ use crate::state::meant::{PersonName, TeamName};
 use crate::state::record::{DeliveryKey, Record, Status};
 use crate::state::tagged::tagged;
 use crate::state::{Pause, State};
-use crate::status;
+use crate::status::{self, Observer};
 use crate::store::actor::Actor;
 use crate::store::audit::decisions::Asked;
 use crate::store::audit::{Audit, Entry};
@@ -143,19 +143,36 @@ pub const LOOK: &str =
 /// Takes a piece of an answer that may be too long to be gathered first. An error says that nobody reads it any more.
 pub type Output<'a> = &'a (dyn Fn(&str) -> io::Result<()> + std::marker::Sync);
 
+/// A mirror that can ask both sides: a running service, or this very command with both tokens.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    pub observer: &'a Observer,
+    pub around: &'a check::Surroundings,
+}
+
+impl<'a> Live<'a> {
+    pub fn engine(&self) -> &'a Engine {
+        self.observer.engine()
+    }
+}
+
 /// Where a command is carried out.
 pub struct Bench<'a> {
     pub journal: &'a Journal,
     pub settings: Arc<Settings>,
-    /// The running service, if the command is carried out by it.
-    pub engine: Option<&'a Engine>,
+    /// Both sides, if they can be asked.
+    pub live: Option<Live<'a>>,
     /// Where long answers go.
     pub out: Output<'a>,
     /// Who has typed it.
     pub by: Actor,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    fn engine(&self) -> Option<&'a Engine> {
+        self.live.map(|live| live.engine())
+    }
+
     /// Carries out a command; `progress` is told how far it is.
     pub fn run(&self, command: &Command, progress: Progress) -> Reply {
         let mut reply = self.carry_out(command, progress);
@@ -168,14 +185,14 @@ impl Bench<'_> {
 
     fn carry_out(&self, command: &Command, progress: Progress) -> Reply {
         match command {
-            Command::Sync(sync) => match self.engine {
-                Some(engine) => sync::run(engine, sync, &self.asked(None), progress),
+            Command::Sync(sync) => match self.live {
+                Some(live) => sync::run(&live.observer.reconciler, sync, &self.asked(None), progress),
                 None => Reply::default(),
             },
             Command::Status { json } => self.status(*json),
             Command::Check { json, url, .. } => self
-                .engine
-                .map_or_else(Reply::default, |engine| check::beside(engine, *json, url.as_deref(), progress)),
+                .live
+                .map_or_else(Reply::default, |live| check::beside(&live, *json, url.as_deref(), progress)),
             Command::Approve { holds, all, reason } => {
                 self.decide((holds, *all), true, &self.asked(reason.as_deref()))
             }
@@ -186,7 +203,7 @@ impl Bench<'_> {
                 self.replay(deliveries, *failed, &self.asked(reason.as_deref()))
             }
             Command::Whois { login } => {
-                self.engine.map_or_else(Reply::default, |engine| whois::run(engine, login))
+                self.engine().map_or_else(Reply::default, |engine| whois::run(engine, login))
             }
             Command::Explain { team: Some(team), json } => explain::answer::run(self, team, *json),
             Command::Explain { team: None, json } => explain::answer::list(self, *json),
@@ -194,7 +211,7 @@ impl Bench<'_> {
             Command::Resume => pause::resume(self),
             Command::Undo { id: Some(id), reason } => {
                 let asked = self.asked(reason.as_deref());
-                self.engine.map_or_else(Reply::default, |engine| undo::run(engine, id, &asked, progress))
+                self.engine().map_or_else(Reply::default, |engine| undo::run(engine, id, &asked, progress))
             }
             Command::Undo { id: None, .. } => {
                 let back = |deleted| self.journal.read(|state| state.teams.restored(deleted));
@@ -208,8 +225,8 @@ impl Bench<'_> {
     }
 
     fn status(&self, json: bool) -> Reply {
-        let status = match self.engine {
-            Some(engine) => engine.status(),
+        let status = match self.live {
+            Some(live) => live.observer.status(),
             None => self.journal.read(|state| status::Status::of_state(state, self.journal.clock().wall())),
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
@@ -238,7 +255,7 @@ impl Bench<'_> {
             users: person.as_ref().map(|person| person.in_state(state)).unwrap_or_default(),
             ..Known::default()
         });
-        if let (Some(PersonName::Mail(address)), Some(engine)) = (&person, self.engine) {
+        if let (Some(PersonName::Mail(address)), Some(engine)) = (&person, self.engine()) {
             engine.need_directory().map_err(|_| {
                 format!("Sentry could not be asked whose address `{}` is", Safe(address.as_str()))
             })?;
@@ -261,7 +278,7 @@ impl Bench<'_> {
             let (journal, keep) = (self.journal, self.settings.audit_keep);
             Audit::new(journal.files(), &self.settings.state_dir, keep, journal.clock().clone())
         };
-        match self.engine {
+        match self.engine() {
             Some(engine) => lines.into_iter().for_each(|line| engine.audit.write(line)),
             None => {
                 let audit = own();
@@ -286,7 +303,7 @@ impl Bench<'_> {
         for name in names {
             n_decided += usize::from(self.decide_one(&name, approved, asked, &mut reply));
         }
-        if n_decided > 0 && self.engine.is_none() {
+        if n_decided > 0 && self.engine().is_none() {
             let what = if n_decided == 1 { "the decision is" } else { "the decisions are" };
             reply.tell(&format!("no service is running: {what} kept and carried out when one starts"));
         }
@@ -319,7 +336,7 @@ impl Bench<'_> {
         }
         let word = if approved { "approved" } else { "rejected" };
         hold.changes.iter().for_each(|change| reply.say(&format!("{word}: {change}")));
-        if let Some(engine) = self.engine {
+        if let Some(engine) = self.engine() {
             engine.look_at_hold(&hold, approved);
         }
         true
@@ -346,7 +363,7 @@ impl Bench<'_> {
         if chosen.is_empty() && reply.exit == 0 {
             reply.say("nothing has failed");
         }
-        if !chosen.is_empty() && self.engine.is_none() {
+        if !chosen.is_empty() && self.engine().is_none() {
             let what = if chosen.len() == 1 { "it is" } else { "they are" };
             reply.tell(&format!("no service is running: {what} looked at when one starts"));
         }
@@ -363,7 +380,7 @@ impl Bench<'_> {
             let team = delivery.as_ref().and_then(|delivery| delivery.event.team()).map(|team| team.id);
             let line = Entry { delivery: Some(guid.as_str().into()), team, ..asked.entry("replay") };
             self.audit(vec![line.because("it had failed")]);
-            if let (Some(engine), Some(delivery)) = (self.engine, delivery) {
+            if let (Some(engine), Some(delivery)) = (self.engine(), delivery) {
                 engine.replays.note(seq);
                 engine
                     .lanes

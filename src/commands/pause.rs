@@ -36,7 +36,7 @@ pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
     }
     log::warn!("writes paused: reason={}", Quoted(&reason));
     tell_audit(bench, "pause", &reason);
-    match bench.engine {
+    match bench.engine() {
         Some(engine) => {
             progress("waiting for calls that are under way");
             if !engine.writes.wait_for_none(UNDER_WAY) {
@@ -66,7 +66,7 @@ pub fn resume(bench: &Bench) -> Reply {
             tell_audit(bench, "resume", &format!("paused since {}", pause.at));
             let n_queued = bench.journal.read(|state| state.deliveries.n_queued());
             let queued = counted(n_queued, "queued delivery", "queued deliveries");
-            reply.say(&match bench.engine {
+            reply.say(&match bench.engine() {
                 Some(_) => format!("resumed: working through {queued}, then comparing GitHub and Sentry"),
                 None => {
                     format!("resumed: no service is running; {queued} will be worked through when one starts")

@@ -12,6 +12,7 @@ use crate::queue::part::Tally;
 use crate::reconcile::choice::Unknown;
 use crate::reconcile::plan::{n_changes, Plan};
 use crate::reconcile::read::Progress;
+use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::run::Comparison;
 use crate::state::record::Mode;
 use crate::store::audit::decisions::Asked;
@@ -35,20 +36,22 @@ pub struct Sync {
     pub save: bool,
 }
 
-/// Carries out the command by an engine that knows whose teams these are.
-pub fn run(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
+/// Carries out the command for a mirror that knows whose teams these are.
+pub fn run(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
+    let engine = &reconciler.engine;
     if engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
     }
     match (sync.apply, engine.pause()) {
         (true, Some(pause)) => Reply::paused(&pause),
-        (true, None) => carry_out(engine, sync, asked, progress),
-        (false, _) => look(engine, sync, progress),
+        (true, None) => carry_out(reconciler, sync, asked, progress),
+        (false, _) => look(reconciler, sync, progress),
     }
 }
 
-fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
-    match engine.compare(false, progress) {
+fn look(reconciler: &Reconciler, sync: &Sync, progress: Progress) -> Reply {
+    let engine = &reconciler.engine;
+    match reconciler.compare(false, progress) {
         Ok(Some(mut comparison)) => answer(engine, &mut comparison, sync).unwrap_or_else(|refused| refused),
         Ok(None) => nobody_knows_whose(engine),
         Err(trouble) => unread(&trouble),
@@ -56,7 +59,8 @@ fn look(engine: &Engine, sync: &Sync, progress: Progress) -> Reply {
 }
 
 /// What is shown is what is carried out: both sides are read once.
-fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
+fn carry_out(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
+    let engine = &reconciler.engine;
     loop {
         let mut shown = None;
         let mut agrees = |comparison: &mut Comparison| {
@@ -70,7 +74,7 @@ fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) ->
             shown = Some((answered, !(plan.holds.is_empty() && plan.left_in.is_empty())));
             agreed
         };
-        let done = engine.reconcile(false, progress, &mut agrees);
+        let done = reconciler.reconcile(false, progress, &mut agrees);
         match (done, shown) {
             (Ok(Some(done)), Some((Ok(reply), held))) => {
                 let reply = applied(reply, sync, &wait(engine, &done.run, progress), held);
@@ -78,7 +82,7 @@ fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) ->
             }
             (Ok(None), Some((Err(refused), _))) => return refused,
             // What is still being carried out comes first.
-            (Ok(_), _) => match engine.last_reconcile() {
+            (Ok(_), _) => match reconciler.last_reconcile() {
                 Some(last) => drop(wait(engine, &last.run, progress)),
                 None => return nobody_knows_whose(engine),
             },
@@ -90,8 +94,8 @@ fn carry_out(engine: &Engine, sync: &Sync, asked: &Asked, progress: Progress) ->
 /// The plan for the chosen teams, shown or kept; an error if one of them is unknown, or if it is another plan than the
 /// kept one.
 fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<Reply, Reply> {
-    let dormant =
-        comparison.choose(engine, &sync.teams).map_err(|unknown| failed(&unknown.what(), Unknown::FIX))?;
+    let chosen = engine.state(|state| comparison.choose(state, &sync.teams));
+    let dormant = chosen.map_err(|unknown| failed(&unknown.what(), Unknown::FIX))?;
     let plan = comparison.plan();
     if sync.kept.as_ref().is_some_and(|kept| kept["format"] != FORMAT) {
         let fix = "keep a new one: sentry-team-sync sync --save FILE";

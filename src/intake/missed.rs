@@ -5,10 +5,13 @@
 //! older than newer news on the same team and person is told and skipped, because the later word is the true one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::clock::Timestamp;
 use crate::hosts::github::Sent;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::intake::{self, Kept};
+use crate::lock::Mutex;
 use crate::state::event::{self, Event, Meaning, Parsed};
 use crate::state::ids::{HookId, Seq};
 use crate::state::record::DeliveryKey;
@@ -28,129 +31,147 @@ pub struct Recovered {
     pub skipped: usize,
 }
 
-impl Engine {
-    /// Looks for missed deliveries of the hooks that have sent something before. `None` if the token may not read them.
-    pub fn recover(&self) -> Result<Option<Recovered>, Trouble> {
-        let Some((org, _)) = self.bearings() else { return Ok(None) };
-        let (hooks, since) = self.state(|state| (state.hooks.clone(), state.first_start));
-        let mut recovered = Recovered::default();
-        for hook in hooks {
-            // What arrives while the list is read, or just before, may not be in it yet, and is newer than all that is.
-            let before = self.settled_seq();
-            let sent = match self.github.deliveries(&org.login, hook, since) {
-                Ok(Some(sent)) => sent,
-                Ok(None) => continue,
-                Err(Trouble { kind: TroubleKind::Denied, .. }) => return Ok(None),
-                Err(trouble) => return Err(trouble),
-            };
-            self.recover_from(hook, &sent, before, &mut recovered)?;
-        }
-        if recovered != Recovered::default() {
-            let Recovered { taken, skipped } = recovered;
-            log::info!("recover: {taken} missed deliveries taken, {skipped} skipped: newer news had come");
-        }
-        Ok(Some(recovered))
-    }
+/// What is known of missed deliveries.
+#[derive(Default)]
+pub struct Missed {
+    /// The token may not read the list of deliveries.
+    is_refused: AtomicBool,
+    last: Mutex<Option<(Recovered, Timestamp)>>,
+}
 
-    /// `sent` is newest first, as GitHub lists it.
-    fn recover_from(
-        &self,
-        hook: HookId,
-        sent: &[Sent],
-        before: Seq,
-        recovered: &mut Recovered,
-    ) -> Result<(), Trouble> {
-        let Some((org, _)) = self.bearings() else { return Ok(()) };
-        let known = |guid: &str| {
-            self.state(|state| state.deliveries.known(DeliveryKey::new(hook, guid)).map(|known| known.seq))
-        };
-        let mut places: HashMap<Seq, usize> = HashMap::new();
-        let mut answered: BTreeSet<&str> = BTreeSet::new();
-        for (place, delivery) in sent.iter().enumerate() {
-            if let Some(seq) = known(&delivery.guid) {
-                // A delivery stands where it was sent first: a redelivery says nothing newer.
-                places.insert(seq, place);
-                answered.insert(&delivery.guid);
-            } else if (200..300).contains(&delivery.status) {
-                answered.insert(&delivery.guid);
-            }
-        }
-        let missed = sent.iter().enumerate().rev().filter(|(_, delivery)| {
-            EVENTS.contains(&delivery.event.as_str()) && !answered.contains(delivery.guid.as_str())
-        });
-        let mut seen = BTreeSet::new();
-        for (place, delivery) in missed {
-            if !seen.insert(&delivery.guid) {
-                continue;
-            }
-            let Some(payload) = self.github.delivery_payload(&org.login, hook, delivery.id)? else {
-                continue;
-            };
-            let is_newer = |seq| places.get(&seq).map_or(seq > before, |at| *at < place);
-            match self.take_missed(hook, delivery, &payload, is_newer) {
-                Some(Some(seq)) => {
-                    places.insert(seq, place);
-                    recovered.taken += 1;
-                }
-                Some(None) => recovered.skipped += 1,
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// The place that it was taken at, or none if newer news had come; `None` if it changes nothing.
-    fn take_missed(
-        &self,
-        hook: HookId,
-        sent: &Sent,
-        payload: &[u8],
-        is_newer: impl Fn(Seq) -> bool,
-    ) -> Option<Option<Seq>> {
-        let Ok(Parsed { org: Some(org), meaning: Meaning::Change(event) }) =
-            event::parse(&sent.event, payload)
-        else {
-            return None;
-        };
-        let name = event.name();
-        let entry = |decision| audit::Entry {
-            delivery: Some(sent.guid.as_str().into()),
-            event: name,
-            decision,
-            ..audit::Entry::default()
-        };
-        if self.state(|state| is_overtaken(state, &event, &is_newer)) {
-            self.audit.write(entry("skip missed delivery").because("newer news had come"));
-            return Some(None);
-        }
-        match intake::keep(self, hook, &sent.guid, event, &org) {
-            Ok(Kept::Queued(seq)) => {
-                log::info!(
-                    "delivery={} event=\"{name}\" note=\"missed, taken from GitHub's list\"",
-                    sent.guid
-                );
-                self.audit
-                    .write(entry("take missed delivery").because(format!("GitHub had: {}", sent.status)));
-                intake::enqueue(self, seq);
-                Some(Some(seq))
-            }
-            Ok(_) => None,
-            Err(why) => {
-                log::error!("delivery={} outcome=\"not kept\" note={}", sent.guid, Quoted(&why.0));
-                None
-            }
-        }
-    }
-
+impl Missed {
     /// Looks once, and tells what went wrong; a token that may not read the list is asked no more.
-    pub fn recover_if_possible(&self) {
-        if self.may_not_recover() {
+    pub fn look(&self, engine: &Engine) {
+        if self.is_refused.load(Ordering::Relaxed) {
             return;
         }
-        match self.recover() {
-            Ok(Some(found)) => self.learn_recovered(found, self.clock.wall()),
-            Ok(None) => self.learn_no_recovery(),
+        match recover(engine) {
+            Ok(Some(found)) => *self.last.lock() = Some((found, engine.clock.wall())),
+            Ok(None) => {
+                self.is_refused.store(true, Ordering::Relaxed);
+                log::info!(
+                    "recover: GH_TOKEN may not read the webhook's deliveries; missed ones can not be looked for"
+                );
+            }
             Err(trouble) => log::warn!("recover: {trouble}"),
+        }
+    }
+
+    /// There is another token, which may be allowed to.
+    pub fn ask_again(&self) {
+        self.is_refused.store(false, Ordering::Relaxed);
+    }
+
+    /// What the last look has found, and when.
+    pub fn found(&self) -> Option<(Recovered, Timestamp)> {
+        *self.last.lock()
+    }
+}
+
+/// Looks for missed deliveries of the hooks that have sent something before. `None` if the token may not read them.
+fn recover(engine: &Engine) -> Result<Option<Recovered>, Trouble> {
+    let Some((org, _)) = engine.bearings() else { return Ok(None) };
+    let (hooks, since) = engine.state(|state| (state.hooks.clone(), state.first_start));
+    let mut recovered = Recovered::default();
+    for hook in hooks {
+        // What arrives while the list is read, or just before, may not be in it yet, and is newer than all that is.
+        let before = engine.settled_seq();
+        let sent = match engine.github.deliveries(&org.login, hook, since) {
+            Ok(Some(sent)) => sent,
+            Ok(None) => continue,
+            Err(Trouble { kind: TroubleKind::Denied, .. }) => return Ok(None),
+            Err(trouble) => return Err(trouble),
+        };
+        recover_from(engine, hook, &sent, before, &mut recovered)?;
+    }
+    if recovered != Recovered::default() {
+        let Recovered { taken, skipped } = recovered;
+        log::info!("recover: {taken} missed deliveries taken, {skipped} skipped: newer news had come");
+    }
+    Ok(Some(recovered))
+}
+
+/// `sent` is newest first, as GitHub lists it.
+fn recover_from(
+    engine: &Engine,
+    hook: HookId,
+    sent: &[Sent],
+    before: Seq,
+    recovered: &mut Recovered,
+) -> Result<(), Trouble> {
+    let Some((org, _)) = engine.bearings() else { return Ok(()) };
+    let known = |guid: &str| {
+        engine.state(|state| state.deliveries.known(DeliveryKey::new(hook, guid)).map(|known| known.seq))
+    };
+    let mut places: HashMap<Seq, usize> = HashMap::new();
+    let mut answered: BTreeSet<&str> = BTreeSet::new();
+    for (place, delivery) in sent.iter().enumerate() {
+        if let Some(seq) = known(&delivery.guid) {
+            // A delivery stands where it was sent first: a redelivery says nothing newer.
+            places.insert(seq, place);
+            answered.insert(&delivery.guid);
+        } else if (200..300).contains(&delivery.status) {
+            answered.insert(&delivery.guid);
+        }
+    }
+    let missed = sent.iter().enumerate().rev().filter(|(_, delivery)| {
+        EVENTS.contains(&delivery.event.as_str()) && !answered.contains(delivery.guid.as_str())
+    });
+    let mut seen = BTreeSet::new();
+    for (place, delivery) in missed {
+        if !seen.insert(&delivery.guid) {
+            continue;
+        }
+        let Some(payload) = engine.github.delivery_payload(&org.login, hook, delivery.id)? else {
+            continue;
+        };
+        let is_newer = |seq| places.get(&seq).map_or(seq > before, |at| *at < place);
+        match take_missed(engine, hook, delivery, &payload, is_newer) {
+            Some(Some(seq)) => {
+                places.insert(seq, place);
+                recovered.taken += 1;
+            }
+            Some(None) => recovered.skipped += 1,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// The place that it was taken at, or none if newer news had come; `None` if it changes nothing.
+fn take_missed(
+    engine: &Engine,
+    hook: HookId,
+    sent: &Sent,
+    payload: &[u8],
+    is_newer: impl Fn(Seq) -> bool,
+) -> Option<Option<Seq>> {
+    let Ok(Parsed { org: Some(org), meaning: Meaning::Change(event) }) = event::parse(&sent.event, payload)
+    else {
+        return None;
+    };
+    let name = event.name();
+    let entry = |decision| audit::Entry {
+        delivery: Some(sent.guid.as_str().into()),
+        event: name,
+        decision,
+        ..audit::Entry::default()
+    };
+    if engine.state(|state| is_overtaken(state, &event, &is_newer)) {
+        engine.audit.write(entry("skip missed delivery").because("newer news had come"));
+        return Some(None);
+    }
+    match intake::keep(engine, hook, &sent.guid, event, &org) {
+        Ok(Kept::Queued(seq)) => {
+            log::info!("delivery={} event=\"{name}\" note=\"missed, taken from GitHub's list\"", sent.guid);
+            engine.audit.write(entry("take missed delivery").because(format!("GitHub had: {}", sent.status)));
+            intake::enqueue(engine, seq);
+            Some(Some(seq))
+        }
+        Ok(_) => None,
+        Err(why) => {
+            log::error!("delivery={} outcome=\"not kept\" note={}", sent.guid, Quoted(&why.0));
+            None
         }
     }
 }

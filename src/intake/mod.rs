@@ -24,7 +24,7 @@ use crate::state::State;
 use crate::store::journal::{Entry, NotKept};
 use crate::text::Quoted;
 use crate::work::engine::Engine;
-use counts::Said;
+use counts::{Counts, Said};
 
 /// The paths that deliveries may be sent to; `/github` is the original's.
 const PATHS: [&str; 3] = ["/", "/github", "/webhook"];
@@ -83,6 +83,8 @@ impl Answer {
 /// The intake of one service.
 pub struct Intake {
     engine: Arc<Engine>,
+    /// What arrived, since start.
+    pub arrived: Arc<Counts>,
     secrets: RwLock<Vec<Secret>>,
 }
 
@@ -107,7 +109,7 @@ pub enum Kept {
 impl Intake {
     /// The intake in front of an engine; the first secret is the current one.
     pub fn new(engine: Arc<Engine>, secrets: Vec<Secret>) -> Self {
-        Self { engine, secrets: RwLock::new(secrets) }
+        Self { engine, arrived: Arc::default(), secrets: RwLock::new(secrets) }
     }
 
     /// Other secrets from now on; returns whether they differ.
@@ -129,7 +131,7 @@ impl Intake {
             };
         }
         let answer = self.delivery(request).unwrap_or_else(|refused| {
-            self.engine.arrived.refuse(refused.status);
+            self.arrived.refuse(refused.status);
             refused
         });
         log::debug!("intake: {} {} -> {}", request.method, request.path, answer.status);
@@ -161,7 +163,7 @@ impl Intake {
             event::parse(headers.event, body).map_err(|why| malformed(why.to_string()))?;
         // A ping of `check` says nothing of what GitHub sends, nor of the secret in its form.
         if !headers.guid.starts_with(ping::OF_CHECK) {
-            self.engine.arrived.sign(signed_by, self.engine.clock.wall());
+            self.arrived.sign(signed_by, self.engine.clock.wall());
         }
         // That of a change is looked at in one step with its record.
         let of_change = matches!(meaning, Meaning::Change(_));
@@ -198,7 +200,7 @@ impl Intake {
 
     fn pong(&self, ping: &event::Ping, headers: &DeliveryHeaders) -> Answer {
         let guid = headers.guid;
-        self.engine.arrived.answer(headers.event, Said::Ignored);
+        self.arrived.answer(headers.event, Said::Ignored);
         let advice: Vec<_> = ping::advice(ping).into_iter().map(|advice| advice.text).collect();
         for sentence in &advice {
             log::warn!("delivery={guid} event=\"ping\" note={}", Quoted(sentence));
@@ -215,7 +217,7 @@ impl Intake {
     }
 
     fn ignored(&self, event: &str, reason: &str) -> Answer {
-        self.engine.arrived.answer(event, Said::Ignored);
+        self.arrived.answer(event, Said::Ignored);
         Answer::json(200, &json!({ "status": "ignored", "reason": reason }))
     }
 
@@ -228,7 +230,7 @@ impl Intake {
             Answer::refused(503, format!("the delivery can not be stored: {why}"), "redeliver it later")
                 .with("retry-after", "30")
         })?;
-        let count = |said| self.engine.arrived.answer(headers.event, said);
+        let count = |said| self.arrived.answer(headers.event, said);
         let queued = || Answer::json(202, &json!({ "status": "queued", "delivery": guid }));
         Ok(match kept {
             Kept::Queued(seq) | Kept::Again(seq) => {

@@ -17,8 +17,8 @@ use crate::hosts::sentry::scim::{Groups, Told, A_PAGE};
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::SentrySnapshot;
 use crate::lock::Mutex;
+use crate::reconcile::reconciler::Reconciler;
 use crate::state::ids::{MemberId, SentryTeamId};
-use crate::work::engine::Engine;
 
 /// How long nobody asks for groups again where there are none.
 const OFF_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -105,7 +105,7 @@ impl Scim {
 
 type InTeam = HashMap<SentryTeamId, Vec<MemberId>>;
 
-impl Engine {
+impl Reconciler {
     /// Who is in each of the teams. One that is not to be found at all is left out: a 404 is no empty team.
     pub(super) fn read_in_team(
         &self,
@@ -130,11 +130,11 @@ impl Engine {
         if pages > most {
             return Err(Why::Few);
         }
-        let now = self.clock.now();
+        let now = self.engine.clock.now();
         if self.scim.is_off(now) {
             return Err(Why::Off);
         }
-        let told = self.sentry.groups(most).map_err(|trouble| Why::Failed(trouble.to_string()))?;
+        let told = self.engine.sentry.groups(most).map_err(|trouble| Why::Failed(trouble.to_string()))?;
         self.scim.learn(!matches!(told, Told::Off), now);
         match told {
             Told::All(groups) => Ok(groups),
@@ -154,11 +154,11 @@ impl Engine {
             if calls_for(team) == 0 {
                 return Ok(Some(Vec::new()));
             }
-            if let Some(members) = self.sentry.team_member_ids(team.at())? {
+            if let Some(members) = self.engine.sentry.team_member_ids(team.at())? {
                 return Ok(Some(members));
             }
-            match self.sentry.find(team.at())? {
-                Some(now) => self.sentry.team_member_ids(now.at()),
+            match self.engine.sentry.find(team.at())? {
+                Some(now) => self.engine.sentry.team_member_ids(now.at()),
                 None => Ok(None),
             }
         })?;

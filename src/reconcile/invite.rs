@@ -12,13 +12,13 @@ use crate::hosts::sentry::Invited;
 use crate::identity::matcher;
 use crate::identity::{self, Evidence};
 use crate::queue::job::Outcome;
+use crate::reconcile::reconciler::Reconciler;
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
 use crate::state::record::{Record, Source};
 use crate::state::State;
 use crate::store::audit::Entry;
-use crate::work::engine::Engine;
 
 /// How long no invite is tried after one that Sentry refused as such.
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(3600);
@@ -44,7 +44,8 @@ pub struct Turn {
 
 impl Turn {
     /// Invites whoever is waited for and may be invited. `anew`: sources may say otherwise than at the last look.
-    pub fn take(&mut self, engine: &Engine, anew: bool) {
+    pub fn take(&mut self, reconciler: &Reconciler, anew: bool) {
+        let engine = &reconciler.engine;
         let settings = engine.settings();
         let Some(role) = settings.invite.as_deref() else { return };
         if engine.paused_for().is_some()
@@ -64,11 +65,11 @@ impl Turn {
             if engine.lanes.is_stopping() {
                 return;
             }
-            match engine.invite(&permit, &person, role) {
+            match reconciler.invite(&permit, &person, role) {
                 Ok(false) => {}
-                Ok(true) => engine.learn_invite_trouble(None),
+                Ok(true) => reconciler.learn_invite_trouble(None),
                 Err(Stop(why)) => {
-                    engine.learn_invite_trouble(Some(why));
+                    reconciler.learn_invite_trouble(Some(why));
                     self.not_before = engine.clock.now().checked_add(AFTER_A_REFUSAL);
                     return;
                 }
@@ -95,7 +96,7 @@ impl Stop {
     }
 }
 
-impl Engine {
+impl Reconciler {
     /// Invites one person, if a source that counts names an address that nobody in Sentry bears; says whether it did.
     fn invite(&self, permit: &Permit, person: &Person, role: &str) -> Result<bool, Stop> {
         const LATER: &str = "it is tried again in an hour; the log says more";
@@ -105,16 +106,16 @@ impl Engine {
             Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(Stop::new(why, LATER)),
             Err(_) => return Ok(false),
         };
-        let since = Timestamp(self.clock.wall().0.saturating_sub(DAY.as_millis() as u64));
-        let today = self.state(|state| state.people.invited_since(since));
-        if today >= self.settings().max_invites {
+        let since = Timestamp(self.engine.clock.wall().0.saturating_sub(DAY.as_millis() as u64));
+        let today = self.engine.state(|state| state.people.invited_since(since));
+        if today >= self.engine.settings().max_invites {
             return Err(Stop::new(
                 format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"),
                 "the others follow a day later; or set a higher SYNC_MAX_INVITES",
             ));
         }
         let written =
-            self.sentry.invite(permit, address.as_str(), role).map_err(|trouble| refused(&trouble))?;
+            self.engine.sentry.invite(permit, address.as_str(), role).map_err(|trouble| refused(&trouble))?;
         if written.outcome == Invited::NotInPlan {
             return Err(Stop::new(
                 format!("Sentry's plan lets the organisation invite nobody ({})", written.exchange.answer),
@@ -122,10 +123,10 @@ impl Engine {
                  stay wanted, and are put into their teams once they are in Sentry",
             ));
         }
-        let record = Record::Invited { user: person.id, at: self.clock.wall() };
-        self.journal.keep(record).map_err(|why| Stop::new(why.0.to_string(), LATER))?;
+        let record = Record::Invited { user: person.id, at: self.engine.clock.wall() };
+        self.engine.journal.keep(record).map_err(|why| Stop::new(why.0.to_string(), LATER))?;
         if let Invited::New(member) = &written.outcome {
-            self.who.learn(member);
+            self.engine.who.learn(member);
         }
         let who = crate::text::Quoted(person.login.as_str());
         log::info!(
@@ -142,7 +143,7 @@ impl Engine {
             answer: Some(written.exchange.answer),
             ..Entry::default()
         };
-        self.audit.write(entry.because(format!("address from {}", source.name())));
+        self.engine.audit.write(entry.because(format!("address from {}", source.name())));
         self.try_wish(person);
         Ok(true)
     }
@@ -163,17 +164,17 @@ impl Engine {
 
     /// The address and its source.
     fn address_to_invite(&self, person: &Person) -> Result<Option<(Source, Address)>, Outcome> {
-        let map = self.user_map()?;
-        self.need_directory()?;
-        let claims = self.claims(person)?;
+        let map = self.engine.user_map()?;
+        self.engine.need_directory()?;
+        let claims = self.engine.claims(person)?;
         let evidence = Evidence::new(person, map.address(person), &claims);
         // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
-        if self.matcher().ask_for_fresh_rows(&evidence).map_err(|why| self.untold(why))? {
+        if self.engine.matcher().ask_for_fresh_rows(&evidence).map_err(|why| self.engine.untold(why))? {
             return Ok(None);
         }
-        let settings = self.settings();
+        let settings = self.engine.settings();
         let rules = matcher::rules(&settings);
-        Ok(self.who.with_directory(|directory| identity::invitation(&evidence, &rules, directory)))
+        Ok(self.engine.who.with_directory(|directory| identity::invitation(&evidence, &rules, directory)))
     }
 }
 

@@ -8,6 +8,7 @@ pub mod invite;
 pub mod judge;
 pub mod plan;
 pub mod read;
+pub mod reconciler;
 pub mod rules;
 pub mod run;
 pub mod schedule;

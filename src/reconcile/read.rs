@@ -14,12 +14,12 @@ use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
 use crate::identity::search::Depth;
 use crate::identity::Identity;
+use crate::reconcile::reconciler::Reconciler;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Sizes, Source};
 use crate::state::slug;
 use crate::state::State;
-use crate::work::engine::Engine;
 
 /// Both sides, and who is who.
 pub struct Both {
@@ -47,20 +47,20 @@ pub struct Both {
 /// Tells how far a reading is, for people who wait.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
-impl Engine {
+impl Reconciler {
     /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one. `depth`: how far people whom
     /// only a search finds are looked for.
     pub fn read_both(&self, org: &Login, depth: Depth, progress: Progress) -> Result<Both, Trouble> {
-        let settings = self.settings();
+        let settings = self.engine.settings();
         let wanted = Wanted {
             saml: settings.identity.contains(&Source::Saml),
             verified: settings.identity.contains(&Source::Verified),
         };
         progress("reading GitHub's teams and people, and Sentry's");
-        let (github, sentry) = both(|| self.github.snapshot(org, wanted), || self.read_sentry());
+        let (github, sentry) = both(|| self.engine.github.snapshot(org, wanted), || self.read_sentry());
         let mut github = github?.ok_or_else(|| unseen(org))?;
         let (listed, members) = sentry?;
-        self.matcher().learn_members(&members);
+        self.engine.matcher().learn_members(&members);
         let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
         sentry.teams = match listed {
             Some(teams) => teams,
@@ -74,10 +74,10 @@ impl Engine {
         let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
         progress("searching Sentry for people whom its list does not show");
-        let (people, unread) = self.matcher().identify_all(&mut github, depth)?;
-        sentry.protected = self.matcher().protected_by_search();
+        let (people, unread) = self.engine.matcher().identify_all(&mut github, depth)?;
+        sentry.protected = self.engine.matcher().protected_by_search();
         let shown = shown(&github);
-        let last = self.state(|state| state.last_read.map(|(sizes, _)| sizes));
+        let last = self.engine.state(|state| state.last_read.map(|(sizes, _)| sizes));
         let sizes = whole(&github, shown, last);
         // What is incomplete is no measure for what comes after it.
         let measure = if github.gaps.lists.is_empty() { shown } else { last.unwrap_or(shown) };
@@ -86,8 +86,8 @@ impl Engine {
 
     /// All teams, where they may be listed, and everybody in the organisation.
     fn read_sentry(&self) -> Result<(Option<Vec<Team>>, Vec<Member>), Trouble> {
-        let linked = self.settings().identity.contains(&Source::Sentry);
-        let (members, teams) = both(|| self.read_members(linked), || self.sentry.teams());
+        let linked = self.engine.settings().identity.contains(&Source::Sentry);
+        let (members, teams) = both(|| self.engine.read_members(linked), || self.engine.sentry.teams());
         let members = members?;
         Ok((teams?, members))
     }
@@ -95,14 +95,14 @@ impl Engine {
     /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have.
     fn teams_by_slug(&self, settings: &Settings, github: &GithubSnapshot) -> Result<Vec<Team>, Trouble> {
         let mut slugs = wanted_slugs(settings, github);
-        slugs.extend(self.state(|state| -> Vec<_> {
+        slugs.extend(self.engine.state(|state| -> Vec<_> {
             let bound = state.teams.bindings().map(|(_, binding)| binding);
             bound.chain(returning(state, github)).map(|binding| binding.slug.clone()).collect()
         }));
         let slugs: Vec<_> = slugs.into_iter().collect();
-        let found = several_at_once(&slugs, |slug| self.sentry.team(slug))?;
+        let found = several_at_once(&slugs, |slug| self.engine.sentry.team(slug))?;
         if found.iter().all(Option::is_none) && !slugs.is_empty() {
-            self.sentry.confirm_organisation()?;
+            self.engine.sentry.confirm_organisation()?;
         }
         Ok(found.into_iter().flatten().collect())
     }
@@ -115,7 +115,7 @@ impl Engine {
         sentry: &SentrySnapshot,
     ) -> Vec<Team> {
         let wanted = wanted_slugs(settings, github);
-        let bound: BTreeSet<SentryTeamId> = self.state(|state| {
+        let bound: BTreeSet<SentryTeamId> = self.engine.state(|state| {
             let bound = state.teams.bindings().map(|(_, binding)| binding.sentry);
             bound.chain(returning(state, github).map(|was| was.sentry)).collect()
         });
@@ -127,11 +127,11 @@ impl Engine {
     /// GitHub no longer has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
         let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
-        let Some((org, _)) = self.bearings() else { return Ok(BTreeSet::new()) };
+        let Some((org, _)) = self.engine.bearings() else { return Ok(BTreeSet::new()) };
         if !github.sees_secret || github.gaps.lacks_teams() {
             return Ok(BTreeSet::new());
         }
-        let absent: BTreeSet<_> = self.state(|state| {
+        let absent: BTreeSet<_> = self.engine.state(|state| {
             let bound = state.teams.bindings().map(|(team, _)| team);
             let bound = bound.chain(state.teams.being_made().map(|(team, _)| team));
             let disputing = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(HeldChange::team);
@@ -140,7 +140,7 @@ impl Engine {
             absent.filter(|team| state.teams.was_shown(*team)).collect()
         });
         let absent: Vec<_> = absent.into_iter().collect();
-        let found = several_at_once(&absent, |team| self.github.team(org.id, *team))?;
+        let found = several_at_once(&absent, |team| self.engine.github.team(org.id, *team))?;
         Ok(absent.into_iter().zip(found).filter(|(_, facts)| facts.is_none()).map(|(team, _)| team).collect())
     }
 }

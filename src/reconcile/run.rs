@@ -20,12 +20,12 @@ use crate::identity::{Identity, BARRED};
 use crate::queue::job::{Ask, Hint, LaneKey, Origin as From, Own};
 use crate::queue::part::WantedTeam;
 use crate::queue::part::{Part, Run, Shown, Task};
+use crate::reconcile::reconciler::Reconciler;
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::{Origin, Record};
 use crate::state::State;
 use crate::state::LAG;
-use crate::work::engine::Engine;
 use crate::work::guard;
 
 /// A record stays far below the journal's limit.
@@ -66,11 +66,11 @@ impl Comparison {
 
     /// From now on only the teams of these slugs are shown and carried out; all if there are none. Gives the slugs of
     /// those that `SYNC_TEAMS` leaves out.
-    pub fn choose(&mut self, engine: &Engine, slugs: &[String]) -> Result<Vec<String>, Unknown> {
+    pub fn choose(&mut self, state: &State, slugs: &[String]) -> Result<Vec<String>, Unknown> {
         if slugs.is_empty() {
             return Ok(Vec::new());
         }
-        let roster = engine.state(|state| Roster::new(&self.both.github, state, &self.both.settings));
+        let roster = Roster::new(&self.both.github, state, &self.both.settings);
         let choice = roster.choose(slugs)?;
         self.part = Some(self.plan.only(&choice));
         Ok(choice.dormant)
@@ -96,15 +96,16 @@ pub struct Reconciled {
     pub run: Arc<Run>,
 }
 
-impl Engine {
+impl Reconciler {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
-        let Some((org, _)) = self.bearings() else { return Ok(None) };
-        let began = self.clock.now();
-        let (seq, read) = (self.settled_seq(), self.now_seq());
-        self.forget_heard(seq);
-        let wishes = self.state(|state| state.people.wishes().collect());
+        let Some((org, _)) = self.engine.bearings() else { return Ok(None) };
+        let began = self.engine.clock.now();
+        let (seq, read) = (self.engine.settled_seq(), self.engine.now_seq());
+        self.engine.forget_heard(seq);
+        let wishes = self.engine.state(|state| state.people.wishes().collect());
         let bindings: Vec<_> = self
+            .engine
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
         // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
         let depth = if serving { Depth::Bounded } else { Depth::Whole };
@@ -119,10 +120,10 @@ impl Engine {
         }
         progress("comparing");
         // A copy: nobody else can do anything while the state is looked at.
-        let state = self.state(State::without_deliveries);
-        let just_gone = self.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
+        let state = self.engine.state(State::without_deliveries);
+        let just_gone = self.engine.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
         if !just_gone.is_empty() {
-            self.look_again();
+            self.engine.look_again();
         }
         let sides = Sides {
             github: &both.github,
@@ -145,7 +146,7 @@ impl Engine {
                 sizes: both.sizes,
                 people: people_in_teams(&state, &both),
                 first,
-                now: self.clock.wall(),
+                now: self.engine.clock.wall(),
             },
         );
         // A person who refuses what is held has let nothing begin either.
@@ -167,7 +168,7 @@ impl Engine {
         if self.is_reconciling() {
             return Ok(None);
         }
-        let began = self.clock.now();
+        let began = self.engine.clock.now();
         let Some(mut comparison) = self.compare(serving, progress)? else { return Ok(None) };
         if !agrees(&mut comparison) {
             return Ok(None);
@@ -175,15 +176,15 @@ impl Engine {
         if let Some(last) = last {
             last.run.supersede();
         }
-        let took = self.clock.since(began);
-        let paused = self.pause().is_some();
+        let took = self.engine.clock.since(began);
+        let paused = self.engine.pause().is_some();
         let run = self.carry_out(&comparison, paused);
         let (mut summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
         if paused {
             summary += "; paused: none of it was carried out";
         }
         let by = comparison.both.by.clone();
-        let done = Reconciled { at: self.clock.wall(), took, summary, counts, paused, by, run };
+        let done = Reconciled { at: self.engine.clock.wall(), took, summary, counts, paused, by, run };
         *self.last_run.lock() = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
@@ -195,7 +196,8 @@ impl Engine {
     /// Whether a comparison is being carried out: another one has to wait. Nothing is during a pause.
     pub fn is_reconciling(&self) -> bool {
         let last = self.last_reconcile();
-        last.is_some_and(|last| last.run.tally().is_under_way(self.clock.now())) && self.pause().is_none()
+        last.is_some_and(|last| last.run.tally().is_under_way(self.engine.clock.now()))
+            && self.engine.pause().is_none()
     }
 
     /// The last comparison that was carried out.
@@ -210,29 +212,30 @@ impl Engine {
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
         self.forget_denied(&both.github.teams);
-        self.incomplete.learn(plan, self.clock.wall());
-        self.tree
+        self.incomplete.learn(plan, self.engine.clock.wall());
+        self.engine
+            .tree
             .learn_all(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
-        let run = Arc::new(Run::new(self.clock.clone()));
+        let run = Arc::new(Run::new(self.engine.clock.clone()));
         if *waits_for_first {
             return run;
         }
         // What is held because too little was read is no measure for the next reading.
         if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
-            self.journal.note(Record::Read { sizes: both.measure, at: self.clock.wall() });
+            self.engine.journal.note(Record::Read { sizes: both.measure, at: self.engine.clock.wall() });
             let rules = rules::of(&both.settings);
-            if self.state(|state| state.rules.as_ref() != Some(&rules)) {
-                self.journal.note(Record::Rules { rules });
+            if self.engine.state(|state| state.rules.as_ref() != Some(&rules)) {
+                self.engine.journal.note(Record::Rules { rules });
             }
         }
         self.note_what_was_seen(both, wishes, *seq);
         self.note_shown(both);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
-        if self.state(|state| state.damaged.is_some()) && !distrusted {
+        if self.engine.state(|state| state.damaged.is_some()) && !distrusted {
             log::info!(
                 "reconcile: nothing was lost to the damage of the journal that a comparison has not found"
             );
-            self.journal.note(Record::Mended);
+            self.engine.journal.note(Record::Mended);
         }
         if paused {
             return run;
@@ -241,16 +244,16 @@ impl Engine {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
                 let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
-                self.lanes.add(
+                self.engine.lanes.add(
                     LaneKey::Team(team.team),
-                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part), self.clock.now()),
+                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part), self.engine.clock.now()),
                 );
             }
         }
         if both.moved {
             // Nobody is taken out of it now; another comparison sees who is in it.
             run.leave();
-            self.look_again();
+            self.engine.look_again();
         }
         self.forget_unmade(both, *seq, *read, &run);
         run
@@ -259,8 +262,8 @@ impl Engine {
     /// Teams that are adopted by a first comparison may be our own, made before this state was.
     fn tell_of_strangers(&self, plan: &Plan) {
         let n = plan.counts().adopt;
-        let is_first = n > 0 && self.state(|state| state.last_read.is_none());
-        let said = self.heir.get().filter(|_| is_first).and_then(|heir| heir.at_adoptions(n));
+        let is_first = n > 0 && self.engine.state(|state| state.last_read.is_none());
+        let said = self.at_adoptions.get().filter(|_| is_first).and_then(|said| said(n));
         if let Some(said) = said {
             log::warn!("reconcile: {said}");
         }
@@ -270,7 +273,7 @@ impl Engine {
     /// changes in Sentry, so that no plan shows it.
     fn forget_unmade(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
         let there: HashSet<_> = both.sentry.teams.iter().map(|team| &team.slug).collect();
-        let unmade: Vec<_> = self.state(|state| {
+        let unmade: Vec<_> = self.engine.state(|state| {
             let being_made = state.teams.being_made();
             let unmade =
                 being_made.filter(|(team, slug)| both.deleted.contains(team) && !there.contains(slug));
@@ -278,9 +281,9 @@ impl Engine {
         });
         for (team, slug) in unmade {
             let part = Part::new(team, [seq, read], vec![Task::End { slug }], run.clone());
-            self.lanes.add(
+            self.engine.lanes.add(
                 LaneKey::Team(team),
-                Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part), self.clock.now()),
+                Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part), self.engine.clock.now()),
             );
         }
     }
@@ -288,12 +291,13 @@ impl Engine {
     /// New holds are written down; those that are no longer due are history. Of what could not be seen completely this time,
     /// nobody knows whether it is still due: that stays as it was held, or decided.
     fn keep_holds(&self, plan: &Plan, due: &[HeldChange], lacks_teams: bool) {
-        let now = self.clock.wall();
+        let now = self.engine.clock.wall();
         for PlannedHold { rule, changes, .. } in &plan.holds {
             let hold = Hold { compared: true, ..Hold::new(changes.clone(), rule.clone(), now, Vec::new()) };
             let name = hold.name.clone();
-            let known =
-                self.state(|state| state.holds.get(&name).is_some_and(|known| known.rule == hold.rule));
+            let known = self
+                .engine
+                .state(|state| state.holds.get(&name).is_some_and(|known| known.rule == hold.rule));
             if known {
                 continue;
             }
@@ -301,8 +305,8 @@ impl Engine {
             let entry =
                 crate::store::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
             let entry = crate::store::audit::Entry { hold: Some(name), ..entry };
-            self.audit.write(entry.because(format!("{}: {rule}", n_changes(changes.len()))));
-            self.journal.note(Record::Held { hold });
+            self.engine.audit.write(entry.because(format!("{}: {rule}", n_changes(changes.len()))));
+            self.engine.journal.note(Record::Held { hold });
         }
         let due: HashSet<_> = due.iter().map(HeldChange::key).collect();
         let left_in: HashSet<_> = plan.left_in.iter().map(|left| judge::of_left_in(left).key()).collect();
@@ -312,7 +316,7 @@ impl Engine {
         let is_due = |change: &HeldChange| due.contains(&change.key()) || is_unseen(change);
         let planned: BTreeSet<_> = plan.holds.iter().map(|planned| &planned.name).collect();
         let is_planned = |hold: &Hold| planned.contains(&hold.name);
-        let history: Vec<_> = self.state(|state| {
+        let history: Vec<_> = self.engine.state(|state| {
             let compared = state.holds.iter().filter(|hold| hold.compared && !is_planned(hold));
             // What is undecided and comes up in another hold now, is that one's.
             let over = |hold: &&Hold| match hold.decision {
@@ -321,17 +325,17 @@ impl Engine {
             };
             compared.filter(over).map(|hold| hold.name.clone()).collect()
         });
-        history.into_iter().for_each(|name| self.journal.note(Record::Released { name }));
+        history.into_iter().for_each(|name| self.engine.journal.note(Record::Released { name }));
     }
 
     /// A team that was never bound, and is no more, takes nothing over: nobody need decide about that.
     fn forget_disputes(&self, deleted: &BTreeSet<GithubTeamId>) {
         for team in deleted {
-            let over: Vec<_> = self.state(|state| {
+            let over: Vec<_> = self.engine.state(|state| {
                 let unbound = state.teams.binding(*team).is_none();
                 state.holds.changes_of(*team).filter(|_| unbound).cloned().collect()
             });
-            over.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
+            over.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
         }
     }
 
@@ -346,20 +350,21 @@ impl Engine {
             }
             _ => false,
         };
-        let now = self.clock.wall();
-        let denied: Vec<_> = self.state(|state| {
+        let now = self.engine.clock.wall();
+        let denied: Vec<_> = self.engine.state(|state| {
             let old = state.holds.iter().filter(|hold| !hold.compared && now.since(hold.at) > LAG);
             old.flat_map(|hold| &hold.changes).filter(|change| is_denied(change)).cloned().collect()
         });
-        denied.into_iter().for_each(|change| self.journal.note(Record::NotDue { change }));
+        denied.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
     }
 
     /// What this token has shown itself, it can tell to be gone.
     fn note_shown(&self, both: &Both) {
         let ids = both.github.teams.iter().map(|team| team.facts.id);
-        let new: Vec<_> = self.state(|state| ids.filter(|team| !state.teams.was_shown(*team)).collect());
+        let new: Vec<_> =
+            self.engine.state(|state| ids.filter(|team| !state.teams.was_shown(*team)).collect());
         for teams in new.chunks(SHOWN_PER_RECORD) {
-            self.journal.note(Record::Shown { teams: teams.to_vec() });
+            self.engine.journal.note(Record::Shown { teams: teams.to_vec() });
         }
     }
 
@@ -375,7 +380,7 @@ impl Engine {
             // Whoever is not on an incomplete list has not left.
             let seen = with_gaps.contains(&id).then(|| {
                 let people = family.as_ref().unwrap_or(&team.members);
-                let mut seen = self.state(|state| state.teams.and_seen(id, people));
+                let mut seen = self.engine.state(|state| state.teams.and_seen(id, people));
                 seen.sort_unstable();
                 seen
             });
@@ -383,10 +388,11 @@ impl Engine {
                 continue;
             }
             let people = seen.as_ref().or(family.as_ref()).unwrap_or(&team.members);
-            let agrees = self.state(|state| state.teams.news(id).is_some_and(|news| news.agrees(people)));
-            let unheard = people.is_empty() && self.state(|state| state.teams.news(id).is_none());
+            let agrees =
+                self.engine.state(|state| state.teams.news(id).is_some_and(|news| news.agrees(people)));
+            let unheard = people.is_empty() && self.engine.state(|state| state.teams.news(id).is_none());
             if !(agrees || unheard) {
-                self.journal.note(Record::Looked { team: id, seq, people: people.clone() });
+                self.engine.journal.note(Record::Looked { team: id, seq, people: people.clone() });
             }
         }
         self.note_wishes(both, wishes, seq);
@@ -409,7 +415,7 @@ impl Engine {
                 wanted.insert((team.facts.id, *user), why);
             }
         }
-        let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.state(|state| {
+        let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.engine.state(|state| {
             let wishes = state.people.wanted();
             wishes
                 .flat_map(|(user, wish)| wish.teams.iter().map(move |team| ((*team, user), wish.why.clone())))
@@ -418,26 +424,26 @@ impl Engine {
         for ((team, user), why) in &wanted {
             let Some(person) = both.github.people.get(user) else { continue };
             if known.get(&(*team, *user)).is_none_or(|known| **known != **why) {
-                self.journal.note(Record::Wanted {
+                self.engine.journal.note(Record::Wanted {
                     team: *team,
                     user: *user,
                     login: person.login.clone(),
                     why: (*why).into(),
-                    at: self.clock.wall(),
+                    at: self.engine.clock.wall(),
                 });
             }
         }
         let shown: HashMap<_, _> =
             both.github.teams.iter().map(|team| (team.facts.id, &team.members)).collect();
         let is_older = |wish: &(GithubTeamId, GithubUserId)| {
-            let word = self.state(|state| state.teams.news(wish.0).and_then(|news| news.word(wish.1)));
+            let word = self.engine.state(|state| state.teams.news(wish.0).and_then(|news| news.word(wish.1)));
             before.contains(wish) && word.is_none_or(|(_, at)| at <= seq)
         };
         for (team, user) in known.into_keys().filter(is_older) {
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
             let is_complete = both.github.gaps.of_team(team).is_none();
             if is_complete && shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
-                self.journal.note(Record::Unwanted { team, user });
+                self.engine.journal.note(Record::Unwanted { team, user });
             }
         }
     }
@@ -450,7 +456,7 @@ impl Engine {
             shown: comparison.shown(&team.slug).filter(|_| adoptable),
         };
         let new = matches!(team.step, Step::Create | Step::Adopt { .. } | Step::Return { .. });
-        if self.state(|state| state.teams.gone(team.team).is_some()) {
+        if self.engine.state(|state| state.teams.gone(team.team).is_some()) {
             tasks.push(Task::Return);
         }
         match &team.step {
@@ -461,7 +467,7 @@ impl Engine {
             }
             Step::Create => {
                 // Bound, and to be made: its Sentry team was not there any more.
-                if self.state(|state| state.teams.binding(team.team).is_some()) {
+                if self.engine.state(|state| state.teams.binding(team.team).is_some()) {
                     tasks.push(Task::FindAgain);
                 }
                 tasks.push(shape(false, None));
@@ -469,7 +475,7 @@ impl Engine {
             Step::Adopt { .. } => tasks.push(shape(true, None)),
             Step::Return { .. } => tasks.push(shape(false, None)),
             Step::Rename { .. } => {
-                let created = self.state(|state| {
+                let created = self.engine.state(|state| {
                     state.teams.binding(team.team).is_some_and(|binding| binding.origin == Origin::Created)
                 });
                 tasks.push(shape(false, created.then(|| team.name.clone())));

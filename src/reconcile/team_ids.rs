@@ -6,9 +6,9 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::{Sentry, Team};
+use crate::reconcile::reconciler::Reconciler;
 use crate::state::record::{Binding, Record, SentryPlace};
 use crate::store::journal::Journal;
-use crate::work::engine::Engine;
 
 /// So many bound teams are looked at for one that is there.
 const CANDIDATES: usize = 3;
@@ -29,7 +29,7 @@ pub fn remember(sentry: &Sentry, settings: &Settings, journal: &Arc<Journal>, cl
     sentry.ids().remember(taken, moved, Box::new(keep));
 }
 
-impl Engine {
+impl Reconciler {
     /// Asks for a team by its id, if it is not known whether Sentry takes that. `bound`: the teams that were bound before the
     /// others in `shown`, all in Sentry and sorted by slug, were read.
     pub fn ask_for_ids<'a>(&self, bound: impl Iterator<Item = &'a Binding>, shown: &[Team]) {
@@ -43,9 +43,9 @@ impl Engine {
     /// The same of all that are bound, each of which is looked at under its slug.
     pub fn ask_for_ids_of_bound(&self) {
         let bound: Vec<Binding> =
-            self.state(|state| state.teams.bindings().map(|(_, binding)| binding.clone()).collect());
+            self.engine.state(|state| state.teams.bindings().map(|(_, binding)| binding.clone()).collect());
         let find = |binding: &Binding| {
-            let team = self.sentry.team(&binding.slug)?;
+            let team = self.engine.sentry.team(&binding.slug)?;
             Ok(team.is_some_and(|team| team.id == binding.sentry))
         };
         self.ask(bound.iter(), find);
@@ -56,7 +56,7 @@ impl Engine {
         bound: impl Iterator<Item = &'a Binding>,
         is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
     ) {
-        if !self.sentry.ids().are_unknown(self.clock.wall()) {
+        if !self.engine.sentry.ids().are_unknown(self.engine.clock.wall()) {
             return;
         }
         // Where slugs may be all digits, an address of digits proves nothing.
@@ -72,14 +72,14 @@ impl Engine {
         bound: impl Iterator<Item = &'a Binding>,
         is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
     ) -> Result<(), Trouble> {
-        if self.sentry.ids().are_of_another_host() {
+        if self.engine.sentry.ids().are_of_another_host() {
             return self.try_one_of_the_same(bound, is_there);
         }
         for binding in bound.take(CANDIDATES) {
-            let answers = self.sentry.answers_to_id(binding.at())?;
+            let answers = self.engine.sentry.answers_to_id(binding.at())?;
             // What does not answer to its id may be gone: that tells nothing.
             if answers || is_there(binding)? {
-                self.sentry.ids().learn(answers);
+                self.engine.sentry.ids().learn(answers);
                 break;
             }
         }
@@ -99,7 +99,7 @@ impl Engine {
             known = Some(binding);
         }
         if let Some(binding) = known {
-            self.sentry.ids().learn(self.sentry.answers_to_id(binding.at())?);
+            self.engine.sentry.ids().learn(self.engine.sentry.answers_to_id(binding.at())?);
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::config::values::host_of;
 use crate::intake::{Answer, Request};
+use crate::service::core::Core;
 use crate::status::metrics::AtGate;
 use crate::text;
-use crate::work::engine::Engine;
 
 /// With every answer. The page has its style in itself, and nothing else.
 const HEADERS: [(&str, &str); 4] = [
@@ -30,7 +30,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the answers are about.
 pub struct Admin<'a> {
-    pub engine: &'a Engine,
+    pub core: &'a Core,
     /// The gates by name.
     pub gates: Vec<(&'static str, AtGate)>,
     /// Whether only this machine can reach the listener.
@@ -50,7 +50,7 @@ impl Admin<'_> {
             return answer;
         }
         let Ok(text) = String::from_utf8(answer.body) else { return Answer { body: Vec::new(), ..answer } };
-        let reader = &self.engine.reader;
+        let reader = &self.core.around().reader;
         let text = match answer.content_type {
             HTML => reader.in_html(&text),
             METRICS => text,
@@ -68,24 +68,25 @@ impl Admin<'_> {
             )
             .with("allow", "GET, HEAD");
         }
-        if !is_named_well(request.header("host"), &self.engine.settings().admin_names) {
+        if !is_named_well(request.header("host"), &self.core.engine().settings().admin_names) {
             let error = "the name in the Host header is not an address, not localhost and not configured";
             let fix = "open it by its address or as localhost, or write the name behind the address in SYNC_ADMIN_LISTEN";
             return Answer::refused(403, error, fix);
         }
+        let observer = &self.core.observer;
         match request.path {
             "/healthz" | "/health" => Answer::json(200, &json!({ "status": "ok" })),
             "/readyz" => self.readiness(),
             "/metrics" => {
-                text(METRICS, crate::status::metrics::render(self.engine, &self.engine.status(), &self.gates))
+                text(METRICS, crate::status::metrics::render(observer, &observer.status(), &self.gates))
             }
             "/" | "/status.json" if !self.local => Answer::refused(
                 403,
                 "names are shown on this machine only",
                 "ask the command `sentry-team-sync status`",
             ),
-            "/" => text(HTML, crate::status::page::render(&self.engine.status())),
-            "/status.json" => text("application/json", text::pretty(&self.engine.status())),
+            "/" => text(HTML, crate::status::page::render(&self.core.observer.status())),
+            "/status.json" => text("application/json", text::pretty(&self.core.observer.status())),
             _ => Answer::refused(
                 404,
                 "there is nothing at this path",
@@ -95,7 +96,7 @@ impl Admin<'_> {
     }
 
     fn readiness(&self) -> Answer {
-        let status = self.engine.status();
+        let status = self.core.observer.status();
         let mut ready = json!({ "status": "ready" });
         if !status.warnings.is_empty() {
             ready["warnings"] = json!(status.warnings);

@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{Bench, Command, Output, Reply};
+use crate::commands::{Bench, Command, Live, Output, Reply};
 use crate::error::{Context, Error, Result};
 use crate::reconcile::read::Progress;
+use crate::service::core::Core;
 use crate::store::actor::{Actor, Claims};
 use crate::store::interrupted::retried;
-use crate::work::engine::Engine;
 
 /// No line is longer: a kept plan of the largest organisation is some 30 MiB.
 const LINE: u64 = 64 << 20;
@@ -70,7 +70,7 @@ impl Control {
     }
 
     /// Runs commands until `stop` is set and the thread is unparked. To be called on a thread of its own.
-    pub fn run(&self, engine: &Arc<Engine>, stop: &AtomicBool) {
+    pub fn run(&self, core: &Arc<Core>, stop: &AtomicBool) {
         let (connected, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         while !stop.load(Ordering::Relaxed) {
             match self.listener.accept() {
@@ -80,10 +80,10 @@ impl Control {
                         let _ = write_line(&stream, &Line::Reply(Reply::failed(BUSY)));
                         continue;
                     };
-                    let (engine, busy) = (engine.clone(), busy.clone());
+                    let (core, busy) = (core.clone(), busy.clone());
                     let work = move || {
                         let _connection = connection;
-                        if let Err(error) = serve(&stream, &engine, &busy) {
+                        if let Err(error) = serve(&stream, &core, &busy) {
                             log::debug!("control: {error}");
                         }
                     };
@@ -134,7 +134,7 @@ enum Line {
     Reply(Reply),
 }
 
-fn serve(stream: &UnixStream, engine: &Engine, busy: &Arc<AtomicUsize>) -> io::Result<()> {
+fn serve(stream: &UnixStream, core: &Core, busy: &Arc<AtomicUsize>) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     let mut lines = BufReader::new(stream);
     let line = read_line(&mut lines, Duration::from_secs(10))?;
@@ -147,7 +147,7 @@ fn serve(stream: &UnixStream, engine: &Engine, busy: &Arc<AtomicUsize>) -> io::R
                     let claims = serde_json::from_slice::<Caller>(line.as_bytes())
                         .map(|caller| caller.caller)
                         .unwrap_or_default();
-                    carry_out(stream, engine, &command, Actor::of_peer(stream, claims))
+                    carry_out(stream, core, &command, Actor::of_peer(stream, claims))
                 }
             }
         }
@@ -173,13 +173,14 @@ fn with_caller(command: &Command, caller: Claims) -> io::Result<serde_json::Valu
     Ok(line)
 }
 
-fn carry_out(stream: &UnixStream, engine: &Engine, command: &Command, by: Actor) -> Reply {
+fn carry_out(stream: &UnixStream, core: &Core, command: &Command, by: Actor) -> Reply {
     log::info!("control: {} by {by}", command.name());
     // Whoever asked may be gone: the command goes on all the same.
     let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
     let out = |text: &str| write_line(stream, &Line::Out(text.into()));
-    let settings = engine.settings();
-    let bench = Bench { journal: &engine.journal, settings, engine: Some(engine), out: &out, by };
+    let (engine, around) = (core.engine(), core.around());
+    let live = Some(Live { observer: &core.observer, around: &around });
+    let bench = Bench { journal: &engine.journal, settings: engine.settings(), live, out: &out, by };
     let reply = bench.run(command, &talk);
     engine.tell_ended_holds();
     reply

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod control;
+mod core;
 pub mod gate;
 pub mod handover;
 pub mod http;
@@ -21,16 +22,22 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tiny_http::{Header, Response};
 
+use crate::cli::paste::Invocation;
 use crate::clock::Clock;
+use crate::commands::check::Surroundings;
 use crate::config::values::Listen;
 use crate::config::{Config, Environment, Fault};
 use crate::error::{Context, Error, Result};
+use crate::hosts::http::tls;
 use crate::intake::{Answer, Intake, Request};
-use crate::reconcile::schedule;
+use crate::reconcile::reconciler::{AtAdoptions, Reconciler};
+use crate::reconcile::schedule::Schedule;
 use crate::service::admin::Admin;
 use crate::service::control::{Control, ShortPath};
+use crate::service::core::Core;
 use crate::service::handover::Heir;
 use crate::service::notify::Notify;
+use crate::status::Observer;
 use crate::store::failpoint;
 use crate::store::journal::compact::{Keeper, EVERY};
 use crate::store::journal::Journal;
@@ -75,7 +82,9 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
     failpoint::arm(&settings.state_dir);
     let (journal, remarks) = Journal::open(StateDir::claim(&settings.state_dir)?, Clock::System)?;
     remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
-    let engine = Arc::new(Engine::new(config, env, Arc::new(journal))?);
+    let way = tls::way(env, settings.is_all_local())?;
+    let engine = Arc::new(Engine::new(config, &way, Arc::new(journal)));
+    let around = Surroundings::new(config, env, &way, Invocation::of_service(&settings.state_dir, env));
     let public = match inherited.next() {
         Some(listener) => listener,
         None => socket::bind(&settings.listen, 0o666)?,
@@ -85,13 +94,13 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
         (None, Some(listen)) => Some(socket::bind(listen, 0o660)?),
         (None, None) => None,
     };
-    let mut service = Service::start(config, env, engine, public, admin, public_threads)?;
+    let mut service = Service::start(config, env, (engine, around), (public, public_threads), admin)?;
     service.announce(config, env);
     notify.send("READY=1");
-    let (engine, intake) = (service.engine.clone(), service.intake.clone());
+    let (core, intake) = (service.core.clone(), service.intake.clone());
     service.wait(&stop, &notify, &mut || {
         if reload.swap(false, Ordering::Relaxed) {
-            reload::reload(&engine, &intake, flags, env);
+            reload::reload(&core, &intake, flags, env);
         }
     });
     notify.send("STOPPING=1");
@@ -100,7 +109,7 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
 }
 
 struct Service {
-    engine: Arc<Engine>,
+    core: Arc<Core>,
     intake: Arc<Intake>,
     gates: Arc<Gates>,
     inner: Inner,
@@ -127,10 +136,9 @@ impl Service {
     fn start(
         config: &Config,
         env: &Environment,
-        engine: Arc<Engine>,
-        public: socket::Listener,
+        (engine, around): (Arc<Engine>, Surroundings),
+        (public, public_threads): (socket::Listener, usize),
         admin: Option<socket::Listener>,
-        public_threads: usize,
     ) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut inner = Inner::open(inner_socket(&config.settings.state_dir, env)?)?;
@@ -148,29 +156,32 @@ impl Service {
         let public = open(public, "public", public_threads)?;
         let gates = Arc::new(Gates { public, admin, admin_is_local });
         let intake = Arc::new(Intake::new(engine.clone(), config.webhook_secrets.clone()));
+        let reconciler = Arc::new(Reconciler::new(engine.clone()));
+        let observer = Observer::new(reconciler, intake.arrived.clone());
+        let core = Arc::new(Core::new(observer, around));
         let answer = {
-            let (gates, intake, engine) = (gates.clone(), intake.clone(), engine.clone());
-            Arc::new(move |request| answer_one(request, &gates, &intake, &engine))
+            let (gates, intake, core) = (gates.clone(), intake.clone(), core.clone());
+            Arc::new(move |request| answer_one(request, &gates, &intake, &core))
         };
         let answer: http::Answer = answer;
         inner.serve(&answer).map_err(more_threads)?;
         let control = Control::open(&config.settings.state_dir)?;
-        let (on_control, stop_control) = (engine.clone(), stop.clone());
+        let (on_control, stop_control) = (core.clone(), stop.clone());
         let control = spawn("control".into(), move || control.run(&on_control, &stop_control))?;
         let (journal, stop_keeper) = (engine.journal.clone(), stop.clone());
         let keeper = spawn("journal".into(), move || keep_in_order(&journal, &stop_keeper))?;
-        let on_watch = engine.clone();
-        let mut workers = vec![spawn("watch".into(), move || schedule::run(&on_watch))?];
+        let on_watch = core.clone();
+        let mut workers = vec![spawn("watch".into(), move || watch(&on_watch.observer))?];
         for n in 0..config.settings.workers {
             let engine = engine.clone();
             workers.push(spawn(format!("work-{n}"), move || work::run(&engine))?);
         }
-        Ok(Self { engine, intake, gates, inner, answer, stop, workers, keeper, control })
+        Ok(Self { core, intake, gates, inner, answer, stop, workers, keeper, control })
     }
 
     /// One line with what an operator wants to know first.
     fn announce(&self, config: &Config, env: &Environment) {
-        let settings = &config.settings;
+        let (settings, engine) = (&config.settings, self.core.engine());
         let admin = self.gates.admin.as_ref().map_or("off".into(), Gate::name);
         log::info!(
             "sentry-team-sync {} listening={} admin={admin} github={} sentry={} org={} state={} authorities={:?}",
@@ -180,7 +191,7 @@ impl Service {
             settings.sentry_url,
             settings.sentry_org,
             settings.state_dir.display(),
-            self.engine.surroundings().authorities
+            self.core.around().authorities
         );
         let public_is_open = matches!(&settings.listen, Listen::Tcp(addr) if !addr.ip().is_loopback());
         if public_is_open {
@@ -188,14 +199,16 @@ impl Service {
         }
         config.unknown.iter().for_each(|unknown| log::warn!("{}", unknown.told()));
         config.warnings.iter().for_each(|Fault { what, fix, .. }| log::warn!("{what}; {fix}"));
-        let heir = self.engine.heir.get_or_init(|| Heir::new(&settings.state_dir, env));
-        if let Some(said) = heir.at_start().filter(|_| self.engine.state(|state| state.last_read.is_none())) {
+        let heir = Heir::new(&settings.state_dir, env);
+        if let Some(said) = heir.at_start().filter(|_| engine.state(|state| state.last_read.is_none())) {
             log::warn!("{said}");
         }
-        if let Some(pause) = self.engine.pause() {
-            log::warn!("{pause}; to resume: {}", self.engine.reader.command("resume"));
+        let at_adoptions: AtAdoptions = Box::new(move |n| heir.at_adoptions(n));
+        let _ = self.core.observer.reconciler.at_adoptions.set(at_adoptions);
+        if let Some(pause) = engine.pause() {
+            log::warn!("{pause}; to resume: {}", self.core.around().reader.command("resume"));
         }
-        let queued = self.engine.state(|state| state.deliveries.n_queued());
+        let queued = engine.state(|state| state.deliveries.n_queued());
         if queued > 0 {
             log::info!("{queued} deliveries of before go on");
         }
@@ -222,30 +235,30 @@ impl Service {
     }
 
     fn end(self) {
-        let began = Instant::now();
+        let (began, engine) = (Instant::now(), self.core.engine());
         log::info!(
             "stopping: no new deliveries are taken; {} stay queued",
-            self.engine.state(|s| s.deliveries.n_queued())
+            engine.state(|s| s.deliveries.n_queued())
         );
         self.gates.all().for_each(Gate::stop);
-        self.engine.lanes.stop();
-        self.engine.github.host().stop();
-        self.engine.sentry.host().stop();
+        engine.lanes.stop();
+        engine.github.host().stop();
+        engine.sentry.host().stop();
         for gate in self.gates.all() {
             if !gate.wait_until_idle(began + STOP) {
                 log::warn!("stopping: somebody was still being answered");
             }
         }
         if !all_finished(&self.workers, began + STOP_CALLS) {
-            self.engine.github.host().cut();
-            self.engine.sentry.host().cut();
+            engine.github.host().cut();
+            engine.sentry.host().cut();
             all_finished(&self.workers, began + STOP);
         }
         let http = self.inner.end();
         self.stop.store(true, Ordering::Relaxed);
         self.keeper.thread().unpark();
         self.control.thread().unpark();
-        self.engine.journal.close();
+        engine.journal.close();
         // The sockets' files go with their owners, the last of which are these threads.
         let last: Vec<_> = http.into_iter().chain([self.control]).collect();
         all_finished(&last, began + STOP);
@@ -276,6 +289,18 @@ fn spawn(name: String, work: impl Fn() + Send + 'static) -> Result<JoinHandle<()
         .spawn(work)
         .context("failed to start the thread", name)
         .map_err(more_threads)
+}
+
+/// Does what is due without an event, until the process stops.
+fn watch(observer: &Observer) {
+    let mut schedule = Schedule::new(&observer.reconciler);
+    let lanes = &observer.engine().lanes;
+    while !lanes.is_stopping() {
+        observer.note_conditions();
+        let rest = schedule.step();
+        observer.note_conditions();
+        lanes.rest(rest);
+    }
 }
 
 /// Looks after the journal until `stop` is set and the thread is unparked.
@@ -332,7 +357,7 @@ fn descriptors(wanted: usize) -> Result<usize> {
     Ok(threads)
 }
 
-fn answer_one(mut request: tiny_http::Request, gates: &Gates, intake: &Intake, engine: &Engine) {
+fn answer_one(mut request: tiny_http::Request, gates: &Gates, intake: &Intake, core: &Core) {
     let mut body = Vec::with_capacity(request.body_length().unwrap_or(0).min(gate::head::BODY_LIMIT));
     let whole = std::io::Read::read_to_end(request.as_reader(), &mut body).is_ok();
     if !whole || request.body_length().unwrap_or(0) != body.len() {
@@ -355,7 +380,7 @@ fn answer_one(mut request: tiny_http::Request, gates: &Gates, intake: &Intake, e
     let answer = if asked.header(relay::GATE_HEADER) == Some("admin") {
         let mut counts = vec![("public", gates.public.counts().now())];
         counts.extend(gates.admin.as_ref().map(|gate| ("admin", gate.counts().now())));
-        Admin { engine, gates: counts, local: gates.admin_is_local }.answer(&asked)
+        Admin { core, gates: counts, local: gates.admin_is_local }.answer(&asked)
     } else {
         intake.answer(&asked)
     };

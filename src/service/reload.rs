@@ -8,13 +8,14 @@
 use crate::clock::Timestamp;
 use crate::config::{self, Config, Environment, Need};
 use crate::intake::Intake;
-use crate::work::engine::Engine;
+use crate::service::core::Core;
 
 /// Reads the configuration again and takes it over, or says why not.
-pub fn reload(engine: &Engine, intake: &Intake, flags: &Environment, env: &Environment) {
+pub fn reload(core: &Core, intake: &Intake, flags: &Environment, env: &Environment) {
+    let engine = core.engine();
     match config::load(flags, env, Need::Everything) {
         Ok(config) => {
-            let mut changed = engine.take_over(&config);
+            let mut changed = take_over(core, &config);
             if intake.take_over(&config.webhook_secrets) {
                 changed.insert(0, "GH_WEBHOOK_TOKEN");
             }
@@ -32,36 +33,36 @@ pub fn reload(engine: &Engine, intake: &Intake, flags: &Environment, env: &Envir
     }
 }
 
-impl Engine {
-    /// Takes over what may change while the service runs; names what did.
-    fn take_over(&self, config: &Config) -> Vec<&'static str> {
-        let mut changed = Vec::new();
-        let mut settings = (*self.settings()).clone();
-        if settings.teams != config.settings.teams {
-            settings.teams = config.settings.teams.clone();
-            changed.push("SYNC_TEAMS");
-        }
-        if settings.protect != config.settings.protect {
-            settings.protect = config.settings.protect.clone();
-            changed.push("SYNC_PROTECT");
-        }
-        if !changed.is_empty() {
-            self.forget_unused();
-        }
-        self.set_settings(settings);
-        self.set_surroundings(self.surroundings().after_reload(config));
-        if self.sentry.host().set_token(&config.sentry_token) {
-            self.forget_scopes();
-            self.scim.forget();
-            changed.push("SENTRY_TOKEN");
-        }
-        if self.github.host().set_token(&config.github_token) {
-            self.replace_github_token(config.github_token.fingerprint());
-            changed.push("GH_TOKEN");
-        }
-        if !changed.is_empty() {
-            self.ask_for_reconcile();
-        }
-        changed
+/// Takes over what may change while the service runs; names what did.
+fn take_over(core: &Core, config: &Config) -> Vec<&'static str> {
+    let (engine, reconciler) = (core.engine(), &core.observer.reconciler);
+    let mut changed = Vec::new();
+    let mut settings = (*engine.settings()).clone();
+    if settings.teams != config.settings.teams {
+        settings.teams = config.settings.teams.clone();
+        changed.push("SYNC_TEAMS");
     }
+    if settings.protect != config.settings.protect {
+        settings.protect = config.settings.protect.clone();
+        changed.push("SYNC_PROTECT");
+    }
+    if !changed.is_empty() {
+        reconciler.forget_unused();
+    }
+    engine.set_settings(settings);
+    core.set_around(core.around().after_reload(config));
+    if engine.sentry.host().set_token(&config.sentry_token) {
+        engine.forget_scopes();
+        reconciler.scim.forget();
+        changed.push("SENTRY_TOKEN");
+    }
+    if engine.github.host().set_token(&config.github_token) {
+        engine.replace_github_token(config.github_token.fingerprint());
+        reconciler.missed.ask_again();
+        changed.push("GH_TOKEN");
+    }
+    if !changed.is_empty() {
+        engine.ask_for_reconcile();
+    }
+    changed
 }

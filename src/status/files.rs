@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Status;
 use crate::clock::Timestamp;
 use crate::reconcile::unused::Unused;
-use crate::work::engine::Engine;
+use crate::status::Observer;
 
 /// What reloads have come to, since start.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -18,17 +18,17 @@ pub struct ReloadsView {
     pub fault: Option<String>,
 }
 
-impl Engine {
+impl Observer {
     /// What is wrong with a file without keeping the mirror from doing its work.
     pub(super) fn add_files(&self, status: &mut Status, now: Timestamp) {
-        let (done, failed) = self.reloads.counts();
-        status.reloads = ReloadsView { done, failed, fault: self.reloads.fault() };
-        let grave = self.reloads.grave_fault(now);
-        status.warnings.extend(self.reloads.fault().filter(|_| grave.is_none()));
-        let map = self.who.map_fault();
+        let (done, failed) = self.reconciler.engine.reloads.counts();
+        status.reloads = ReloadsView { done, failed, fault: self.reconciler.engine.reloads.fault() };
+        let grave = self.reconciler.engine.reloads.grave_fault(now);
+        status.warnings.extend(self.reconciler.engine.reloads.fault().filter(|_| grave.is_none()));
+        let map = self.reconciler.engine.who.map_fault();
         status.user_map_refused = map.is_some();
         let map = map.filter(|fault| !fault.is_grave(now));
-        status.unused = self.unused();
+        status.unused = self.reconciler.unused();
         let unused = status.unused.iter().flatten();
         status.warnings.extend(unused.filter(|one| one.is_of_protection()).map(Unused::told));
         status.warnings.extend(map.map(|fault| {
@@ -38,7 +38,8 @@ impl Engine {
 
     /// The faults of files that keep the mirror from being true.
     pub(super) fn grave_files(&self, now: Timestamp) -> impl Iterator<Item = String> {
-        let map = self.who.map_fault().filter(|fault| fault.is_grave(now)).map(|fault| fault.why);
-        map.into_iter().chain(self.reloads.grave_fault(now))
+        let map =
+            self.reconciler.engine.who.map_fault().filter(|fault| fault.is_grave(now)).map(|fault| fault.why);
+        map.into_iter().chain(self.reconciler.engine.reloads.grave_fault(now))
     }
 }

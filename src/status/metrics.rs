@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::hosts::http::tally::Budget;
 use crate::hosts::http::Upstream;
 use crate::reconcile::unused::Unused;
+use crate::status::Observer;
 use crate::status::{IncompleteView, ReloadsView as Reloads, Status};
 use crate::work::engine::Engine;
 
@@ -23,10 +24,11 @@ pub struct AtGate {
 }
 
 /// All metrics, in a fixed order.
-pub fn render(engine: &Engine, status: &Status, gates: &[(&str, AtGate)]) -> String {
+pub fn render(observer: &Observer, status: &Status, gates: &[(&str, AtGate)]) -> String {
+    let engine = &observer.reconciler.engine;
     let mut text = Text::default();
     process_itself(&mut text, engine, status);
-    arrived(&mut text, engine, status);
+    arrived(&mut text, observer, status);
     let now = engine.clock.wall();
     work(&mut text, status, now);
     comparison(&mut text, status);
@@ -110,8 +112,8 @@ fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
     text.gauge("sync_paused", help, flag(status.paused.is_some()));
 }
 
-fn arrived(text: &mut Text, engine: &Engine, status: &Status) {
-    let counts = &engine.arrived;
+fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
+    let (engine, counts) = (&observer.reconciler.engine, &observer.arrived);
     text.metric(
         ("sync_deliveries_total", "counter", "Signed deliveries by event and by what was answered."),
         ["event", "answer"],

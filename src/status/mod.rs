@@ -16,6 +16,7 @@ mod since;
 mod text;
 
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -27,9 +28,10 @@ pub use incomplete::IncompleteView;
 pub use pause::PauseView;
 pub use queue::{Attempt, Delayed, Queued, Wait};
 pub use recent::{RecentView, Tone};
-pub use since::Conditions;
 
 use crate::clock::Timestamp;
+use crate::intake::counts::Counts;
+use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::run::Reconciled;
 use crate::reconcile::unused::Unused;
 use crate::state::holds::Decision;
@@ -37,6 +39,7 @@ use crate::state::hours::Hour;
 use crate::state::record::Mode;
 use crate::state::State;
 use crate::work::engine::Engine;
+use since::Conditions;
 
 /// How many entries of each list are shown; the numbers beside them are whole.
 const SHOWN: usize = 100;
@@ -248,51 +251,74 @@ pub struct Unmatched {
     pub since: String,
 }
 
-impl Engine {
+/// Tells how a running mirror stands.
+pub struct Observer {
+    pub reconciler: Arc<Reconciler>,
+    /// What arrived, since start.
+    pub arrived: Arc<Counts>,
+    /// Since when things are as they are.
+    conditions: Conditions,
+}
+
+impl Observer {
+    /// `arrived`: what the intake counts; where nothing listens, nothing is counted.
+    pub fn new(reconciler: Arc<Reconciler>, arrived: Arc<Counts>) -> Self {
+        Self { reconciler, arrived, conditions: Conditions::default() }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.reconciler.engine
+    }
+
     pub fn status(&self) -> Status {
-        let now = self.clock.wall();
-        let github = Host::of(self.github.host(), now);
-        let sentry = Host::of(self.sentry.host(), now);
+        let now = self.reconciler.engine.clock.wall();
+        let github = Host::of(self.reconciler.engine.github.host(), now);
+        let sentry = Host::of(self.reconciler.engine.sentry.host(), now);
         let reasons = self.not_ready(&github, &sentry);
         let not_ready_since = self.conditions.not_ready_since(now, reasons.is_empty());
-        let waits = self.lanes.waits();
-        let mut status = self.state(|state| {
+        let waits = self.reconciler.engine.lanes.waits();
+        let mut status = self.reconciler.engine.state(|state| {
             let mut status = Status::of_state(state, now);
             status.waiting = waits.len();
             status.waits = waits.into_iter().take(SHOWN).map(|wait| Wait::of(wait, state)).collect();
             status
         });
-        status.started = Some(self.started.to_string());
-        status.sentry_org = self.settings().sentry_org.clone();
+        status.started = Some(self.reconciler.engine.started.to_string());
+        status.sentry_org = self.reconciler.engine.settings().sentry_org.clone();
         status.add_attempts(self);
         status.look_failed = self.look_failed();
         status.next_look = self.next_look().map(|at| at.max(now).to_string());
-        status.stores_deliveries = self.journal.trouble().is_none();
+        status.stores_deliveries = self.reconciler.engine.journal.trouble().is_none();
         status.not_ready_since = not_ready_since.map(|since| since.to_string());
         status.ready = reasons.is_empty();
         status.reasons = reasons;
-        status.warnings.extend(self.audit.fault());
+        status.warnings.extend(self.reconciler.engine.audit.fault());
         self.add_files(&mut status, now);
-        status.open_hints = self.lanes.counts().hints;
-        status.audit_lost = self.audit.n_lost();
-        let order = self.settings().identity.clone();
+        status.open_hints = self.reconciler.engine.lanes.counts().hints;
+        status.audit_lost = self.reconciler.engine.audit.n_lost();
+        let order = self.reconciler.engine.settings().identity.clone();
         for person in &mut status.unmatched {
             person.help = help::what_would_match(&person.login, &person.why, &order);
         }
         status.github = github;
         status.sentry = sentry;
-        status.recovered = self.recovered().map(|(found, at)| RecoveredView {
+        status.recovered = self.reconciler.missed.found().map(|(found, at)| RecoveredView {
             at: at.to_string(),
             taken: found.taken,
             skipped: found.skipped,
         });
-        status.last_reconcile = self.last_reconcile().map(LastReconcile::of);
-        let incomplete = self.incomplete.known();
+        status.last_reconcile = self.reconciler.last_reconcile().map(LastReconcile::of);
+        let incomplete = self.reconciler.incomplete.known();
         status.warnings.extend(IncompleteView::warning(&incomplete, now));
         status.incomplete = IncompleteView::of(&incomplete);
         self.add_what_arrived(&mut status, now);
-        status.disk =
-            self.journal.space().ok().map(|(used, free)| Disk { journal_bytes: used, free_bytes: free });
+        status.disk = self
+            .reconciler
+            .engine
+            .journal
+            .space()
+            .ok()
+            .map(|(used, free)| Disk { journal_bytes: used, free_bytes: free });
         status.headline = status.tell(now);
         status
     }
@@ -307,7 +333,7 @@ impl Engine {
             deliveries: hour.deliveries,
             failed: hour.failed,
         };
-        status.hours = self.hours.until(now).into_iter().map(view).collect();
+        status.hours = self.reconciler.engine.hours.until(now).into_iter().map(view).collect();
     }
 }
 

@@ -14,8 +14,8 @@ use crate::state::ids::{GithubTeamId, Seq};
 use crate::state::names;
 use crate::state::record::Delivery;
 use crate::state::State;
+use crate::status::Observer;
 use crate::text::{plain, Safe};
-use crate::work::engine::Engine;
 
 /// Why something is not done yet, and when it is tried next. Only a running service knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -137,10 +137,10 @@ fn at(moment: Instant, (now, instant): (Timestamp, Instant)) -> Timestamp {
     now.after(moment.saturating_duration_since(instant))
 }
 
-impl Engine {
+impl Observer {
     /// What keeps everything from being tried, if anything does.
     pub(super) fn standstill(&self, now: Timestamp) -> Option<Standstill> {
-        let (wait, why) = self.paused_for()?;
+        let (wait, why) = self.reconciler.engine.paused_for()?;
         // Whoever can not say when looks again in a second.
         let until = (wait > Duration::from_secs(1)).then(|| now.after(wait));
         Some(Standstill { since: self.conditions.paused_since(now, &why), why, until })
@@ -148,11 +148,11 @@ impl Engine {
 
     /// Says of queued deliveries and waiting teams how they stand, and returns what else is put off, the oldest first.
     pub(crate) fn add_attempts(&self, queue: &mut [Queued], waits: &mut [Wait]) -> Vec<Delayed> {
-        let clocks = (self.clock.wall(), self.clock.now());
+        let clocks = (self.reconciler.engine.clock.wall(), self.reconciler.engine.clock.now());
         let pause = self.standstill(clocks.0);
         let seqs: BTreeSet<Seq> = queue.iter().map(|queued| queued.seq).collect();
         let teams: BTreeSet<u64> = waits.iter().map(|wait| wait.team).collect();
-        let entries = self.lanes.entries(|delivery, put_off| match delivery {
+        let entries = self.reconciler.engine.lanes.entries(|delivery, put_off| match delivery {
             Some(seq) => seqs.contains(&seq) || put_off && !teams.is_empty(),
             None => put_off,
         });
@@ -175,7 +175,7 @@ impl Engine {
         let mut others: Vec<_> = others.into_iter().map(|(key, own)| (oldest(&own), key, own)).collect();
         others.sort_by_key(|(since, key, _)| (*since, *key));
         let delayed = |(_, (key, event), own): (_, (LaneKey, &'static str), Vec<&Entry>)| {
-            let (what, team) = self.state(|state| name_of(state, key));
+            let (what, team) = self.reconciler.engine.state(|state| name_of(state, key));
             Delayed { what, team, event, attempt: attempt(&own) }
         };
         others.into_iter().map(delayed).collect()
@@ -192,8 +192,8 @@ fn name_of(state: &State, key: LaneKey) -> (String, Option<u64>) {
 
 impl super::Status {
     /// Puts in what only a running service knows of what is not done yet.
-    pub(super) fn add_attempts(&mut self, engine: &Engine) {
-        self.delayed = engine.add_attempts(&mut self.queue, &mut self.waits);
+    pub(super) fn add_attempts(&mut self, observer: &Observer) {
+        self.delayed = observer.add_attempts(&mut self.queue, &mut self.waits);
         self.n_delayed = self.delayed.len();
         self.delayed.truncate(SHOWN);
     }

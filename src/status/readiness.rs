@@ -3,14 +3,9 @@
 
 use super::{Host, STUCK};
 use crate::hosts::http::first_answer::Heard;
-use crate::hosts::http::pace::Health;
 use crate::hosts::http::redirect::{GITHUB_ADDRESS, SENTRY_ADDRESS};
 use crate::hosts::http::Upstream;
-use crate::work::engine::Engine;
-
-/// Nobody has said whose teams are mirrored, and both ways to say it.
-const NOT_PINNED: &str =
-    "the GitHub organisation is not known yet: set GH_ORG to its login, or wait for the first signed event";
+use crate::status::Observer;
 
 /// The API itself has not answered since the start, so that nobody knows whether its address is right. A refusal is told
 /// with the hosts; `is_told`: so is what else is missing of it.
@@ -32,60 +27,56 @@ fn unheard(host: &Upstream, shown: &Host, is_told: bool) -> Option<String> {
     }
 }
 
-impl Engine {
-    /// Why it is not known whose teams are mirrored, and what to do.
-    pub fn why_no_organisation(&self) -> String {
-        let health = self.github.host().health();
-        match (self.told(), health, &self.settings().github_org) {
-            (Some(told), ..) => told,
-            (None, Health::Refused(why) | Health::Down(why), _) => format!("GitHub: {why}"),
-            (None, Health::Well, Some(login)) => {
-                format!("GitHub has not told yet who the organisation `{login}` is")
-            }
-            (None, Health::Well, None) => NOT_PINNED.into(),
-        }
-    }
-
+impl Observer {
     /// What keeps the mirror from being true at this moment.
     pub(super) fn why_not_ready(&self) -> Vec<String> {
-        let now = self.clock.wall();
-        self.not_ready(&Host::of(self.github.host(), now), &Host::of(self.sentry.host(), now))
+        let now = self.reconciler.engine.clock.wall();
+        self.not_ready(
+            &Host::of(self.reconciler.engine.github.host(), now),
+            &Host::of(self.reconciler.engine.sentry.host(), now),
+        )
     }
 
     /// What keeps the mirror from being true, each with what to do.
     pub(super) fn not_ready(&self, github: &Host, sentry: &Host) -> Vec<String> {
         let mut reasons = Vec::new();
-        let token = &self.github_token;
-        reasons.extend(self.fault());
+        let token = &self.reconciler.engine.github_token;
+        reasons.extend(self.reconciler.engine.fault());
         // A refusal is told with the hosts.
-        if self.state(|state| state.org.is_none()) && github.health != "refused" {
-            reasons.push(self.why_no_organisation());
-        } else if (token.is_new() || token.is_untold() || self.state(|state| state.mode.is_none()))
+        if self.reconciler.engine.state(|state| state.org.is_none()) && github.health != "refused" {
+            reasons.push(self.reconciler.engine.why_no_organisation());
+        } else if (token.is_new()
+            || token.is_untold()
+            || self.reconciler.engine.state(|state| state.mode.is_none()))
             && github.health != "refused"
         {
             reasons.push(token.why_no_mode());
         }
-        if let Some(org) = self.state(|state| state.org.clone()).filter(|org| org.deleted) {
+        if let Some(org) = self.reconciler.engine.state(|state| state.org.clone()).filter(|org| org.deleted) {
             reasons.push(format!(
                 "GitHub says that the organisation {} is deleted: all writes have stopped",
                 org.login
             ));
         }
         let is_told = !reasons.is_empty();
-        reasons.extend(unheard(self.github.host(), github, is_told));
-        reasons.extend(unheard(self.sentry.host(), sentry, false));
-        reasons.extend(self.journal.trouble().map(|why| why.to_string()));
+        reasons.extend(unheard(self.reconciler.engine.github.host(), github, is_told));
+        reasons.extend(unheard(self.reconciler.engine.sentry.host(), sentry, false));
+        reasons.extend(self.reconciler.engine.journal.trouble().map(|why| why.to_string()));
         for (name, host) in [("GitHub", github), ("Sentry", sentry)] {
             if host.health == "refused" {
                 reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
             }
         }
-        reasons.extend(self.grave_files(self.clock.wall()));
+        reasons.extend(self.grave_files(self.reconciler.engine.clock.wall()));
         let well = github.is_well() && sentry.is_well();
-        let oldest = self.state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
-        if let Some(at) =
-            oldest.filter(|at| well && self.clock.wall().since(*at) > STUCK && self.lanes.waits().is_empty())
-        {
+        let oldest = self
+            .reconciler
+            .engine
+            .state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
+        if let Some(at) = oldest.filter(|at| {
+            well && self.reconciler.engine.clock.wall().since(*at) > STUCK
+                && self.reconciler.engine.lanes.waits().is_empty()
+        }) {
             reasons.push(format!("a delivery of {at} is still queued: `sentry-team-sync status` says why"));
         }
         reasons

@@ -2,9 +2,8 @@
 
 use super::LookFailed;
 use crate::clock::Timestamp;
-use crate::hosts::http::Trouble;
 use crate::lock::Mutex;
-use crate::work::engine::Engine;
+use crate::status::Observer;
 
 /// What was seen when it was looked last. A look a second keeps it true.
 #[derive(Debug, Default)]
@@ -15,9 +14,6 @@ struct Seen {
     not_ready: Option<Timestamp>,
     /// The reason, and when it was seen first.
     paused: Option<(String, Timestamp)>,
-    /// When both sides, or Sentry's people, were looked at last without an event, and since when that fails.
-    looked: Option<Timestamp>,
-    look_failed: Option<LookFailed>,
 }
 
 impl Conditions {
@@ -42,40 +38,26 @@ impl Conditions {
     }
 }
 
-impl Engine {
+impl Observer {
     /// Looks how things are, so that it is known since when they are so. To be called every second.
     pub fn note_conditions(&self) {
-        let now = self.clock.wall();
+        let now = self.reconciler.engine.clock.wall();
         self.conditions.not_ready_since(now, self.why_not_ready().is_empty());
         if self.standstill(now).is_none() {
             self.conditions.not_paused();
         }
     }
 
-    /// Both sides, or Sentry's people, are being looked at without an event.
-    pub fn note_look(&self) {
-        self.conditions.0.lock().looked = Some(self.clock.wall());
-    }
-
-    /// What such a look has come to.
-    pub fn note_looked(&self, looked: &Result<(), Trouble>) {
-        let mut seen = self.conditions.0.lock();
-        seen.look_failed = looked.as_ref().err().map(|trouble| {
-            let since =
-                seen.look_failed.take().map_or_else(|| self.clock.wall().to_string(), |known| known.since);
-            LookFailed { since, why: trouble.to_string() }
-        });
-    }
-
-    /// Since when such a look fails, and why.
+    /// Since when a look that nobody has asked for fails, and why.
     pub(super) fn look_failed(&self) -> Option<LookFailed> {
-        self.conditions.0.lock().look_failed.clone()
+        let failed = self.reconciler.looks().failed;
+        failed.map(|(since, why)| LookFailed { since: since.to_string(), why })
     }
 
     /// When that is done next, if ever.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        let last = self.conditions.0.lock().looked.unwrap_or(self.started);
-        Some(last.after(self.settings().interval?))
+        let last = self.reconciler.looks().last.unwrap_or(self.reconciler.engine.started);
+        Some(last.after(self.reconciler.engine.settings().interval?))
     }
 }
 

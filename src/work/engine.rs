@@ -8,37 +8,26 @@ mod people;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cli::paste::Invocation;
 use crate::clock::{Clock, Timestamp};
-use crate::commands::check::Surroundings;
 use crate::config::live::Reloads;
-use crate::config::{Config, Environment, Settings};
-use crate::error::Result;
+use crate::config::{Config, Settings};
 use crate::hosts::github::permission::{Permission, TokenInUse, PERMISSION_LOST};
 use crate::hosts::github::tree::TeamTree;
 use crate::hosts::github::Github;
 use crate::hosts::http::pace::Health;
-use crate::hosts::http::{tls, Trouble, TroubleKind};
+use crate::hosts::http::tls::Way;
+use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::permit::Writes;
 use crate::hosts::sentry::scopes;
 use crate::hosts::sentry::Sentry;
 use crate::identity::matcher::Who;
-use crate::intake::counts::Counts;
-use crate::intake::missed::Recovered;
 use crate::lock::{Mutex, RwLock, Turns};
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::queue::lanes::Lanes;
 use crate::queue::replica_lag::Heard;
-use crate::reconcile::in_team::Scim;
-use crate::reconcile::incomplete::Incompleteness;
-use crate::reconcile::invite::InviteTrouble;
-use crate::reconcile::run::Reconciled;
-use crate::reconcile::team_ids;
-use crate::reconcile::unused::Unused;
-use crate::service::handover::Heir;
 use crate::state::event::Event;
 use crate::state::hours::Hours;
 use crate::state::ids::{GithubTeamId, Login, Seq};
@@ -46,7 +35,6 @@ use crate::state::outcomes::Outcomes;
 use crate::state::record::{Delivery, Mode, Record};
 use crate::state::LAG;
 use crate::state::{Org, State};
-use crate::status::Conditions;
 use crate::store::audit::decisions;
 use crate::store::audit::Audit;
 use crate::store::journal::{Journal, NotKept};
@@ -58,6 +46,10 @@ use crate::work::pause;
 const DENIED_PAUSE: Duration = Duration::from_secs(300);
 /// A token or an address that is wrong is tried again after this time.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+
+/// Nobody has said whose teams are mirrored, and both ways to say it.
+const NOT_PINNED: &str =
+    "the GitHub organisation is not known yet: set GH_ORG to its login, or wait for the first signed event";
 
 /// What workers, reads and commands share.
 pub struct Engine {
@@ -83,53 +75,29 @@ pub struct Engine {
     pub github_token: TokenInUse,
     /// When this process began.
     pub started: Timestamp,
-    /// What arrived, since start.
-    pub arrived: Counts,
     /// What became of it, since start.
     pub outcomes: Outcomes,
     /// What arrived and failed in the last hours.
     pub hours: Hours,
-    surroundings: RwLock<Arc<Surroundings>>,
-    /// How whoever reads the service's log and page types a command.
-    pub reader: Invocation,
     /// Which team stands below which.
     pub tree: TeamTree,
     scopes: Mutex<scopes::Told>,
     asking_for_scopes: Turns,
     fault: Mutex<Option<String>>,
     reconcile_due: AtomicBool,
-    no_recovery: AtomicBool,
-    recovered: Mutex<Option<(Recovered, Timestamp)>>,
     /// What deliveries have said lately.
     pub(crate) heard: Mutex<Heard>,
     began: Instant,
-    /// Taken while a comparison is made: one at a time.
-    pub(crate) comparing: Turns,
-    /// Whether Sentry's SCIM can be read.
-    pub scim: Scim,
-    /// What GitHub does not show completely.
-    pub incomplete: Incompleteness,
-    /// The last comparison that was carried out.
-    pub(crate) last_run: Mutex<Option<Reconciled>>,
     told: Mutex<Option<String>>,
-    /// Why nobody can be invited.
-    pub(crate) invite_trouble: Mutex<Option<InviteTrouble>>,
-    /// What a service says that begins without the state of before; a command says nothing of the kind.
-    pub(crate) heir: OnceLock<Heir>,
-    /// Entries of lists that name nothing.
-    pub(crate) unused: Mutex<Option<Vec<Unused>>>,
     /// Deliveries that a person wants to be looked at again.
     pub replays: Replays,
-    /// Since when things are as they are.
-    pub(crate) conditions: Conditions,
 }
 
 impl Engine {
     /// Puts the parts together. Nothing is asked of anybody yet.
-    pub fn new(config: &Config, env: &Environment, journal: Arc<Journal>) -> Result<Self> {
+    pub fn new(config: &Config, way: &Way, journal: Arc<Journal>) -> Self {
         let clock = journal.clock().clone();
         let settings = config.settings.clone();
-        let way = tls::way(env, settings.is_all_local())?;
         for (name, url) in [("GitHub", &settings.github_url), ("Sentry", &settings.sentry_url)] {
             if way.proxies.is_set() {
                 log::info!("proxy: {name} ({}) {}", url.host(), way.proxies.route(url));
@@ -141,20 +109,17 @@ impl Engine {
             &settings.sentry_org,
             &config.sentry_token,
             &settings.github_url,
-            &way,
+            way,
             &clock,
         );
-        team_ids::remember(&sentry, &settings, &journal, clock.clone());
-        Ok(Self {
+        Self {
             clock: clock.clone(),
-            github: Github::new(&settings.github_url, &config.github_token, &way, &clock),
+            github: Github::new(&settings.github_url, &config.github_token, way, &clock),
             sentry,
             who: Who::new(&settings, journal.files()),
             audit: Audit::new(journal.files(), &settings.state_dir, settings.audit_keep, clock.clone()),
             reloads: Reloads::default(),
             github_token: TokenInUse::new(config.github_token.fingerprint()),
-            reader: Invocation::of_service(&settings.state_dir, env),
-            surroundings: RwLock::new(Arc::new(Surroundings::new(config, env, &way))),
             lanes: Lanes::new(clock.clone()),
             writes: Writes::default(),
             tree: TeamTree::default(),
@@ -162,27 +127,16 @@ impl Engine {
             asking_for_scopes: Turns::default(),
             fault: Mutex::new(None),
             reconcile_due: AtomicBool::new(false),
-            no_recovery: AtomicBool::new(false),
-            recovered: Mutex::default(),
             heard: Mutex::new(Heard::new(clock.now())),
             began: clock.now(),
-            comparing: Turns::default(),
-            scim: Scim::default(),
-            incomplete: Incompleteness::default(),
-            last_run: Mutex::default(),
             started: clock.wall(),
-            arrived: Counts::default(),
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, clock.wall())),
             told: Mutex::default(),
-            invite_trouble: Mutex::default(),
-            heir: OnceLock::new(),
-            unused: Mutex::default(),
             replays: Replays::default(),
-            conditions: Conditions::default(),
             settings: RwLock::new(Arc::new(settings)),
             journal,
-        })
+        }
     }
 
     /// The configuration without its secrets. It changes with a reload: whoever needs it to be one and the same for a
@@ -199,17 +153,6 @@ impl Engine {
     /// There is another GitHub token: nothing is worked on until it is known what it may do.
     pub fn replace_github_token(&self, fingerprint: String) {
         self.github_token.replace(fingerprint);
-        self.no_recovery.store(false, Ordering::Relaxed);
-    }
-
-    /// What the doctor has to know of this process.
-    pub fn surroundings(&self) -> Arc<Surroundings> {
-        self.surroundings.read().clone()
-    }
-
-    /// Puts what the doctor has to know in the place of what it knew.
-    pub fn set_surroundings(&self, surroundings: Surroundings) {
-        *self.surroundings.write() = Arc::new(surroundings);
     }
 
     /// The pinned organisation and the mode, once both are known.
@@ -293,30 +236,6 @@ impl Engine {
         self.heard.lock().take_second_look(self.clock.now())
     }
 
-    /// Whether the token may not read the list of deliveries.
-    pub fn may_not_recover(&self) -> bool {
-        self.no_recovery.load(Ordering::Relaxed)
-    }
-
-    /// The token may not read the list of deliveries: what was missed has to be redelivered by hand.
-    pub fn learn_no_recovery(&self) {
-        if !self.no_recovery.swap(true, Ordering::Relaxed) {
-            log::info!(
-                "recover: GH_TOKEN may not read the webhook's deliveries; missed ones can not be looked for"
-            );
-        }
-    }
-
-    /// What a look for missed deliveries has found.
-    pub fn learn_recovered(&self, found: Recovered, at: Timestamp) {
-        *self.recovered.lock() = Some((found, at));
-    }
-
-    /// The last look for missed deliveries.
-    pub fn recovered(&self) -> Option<(Recovered, Timestamp)> {
-        *self.recovered.lock()
-    }
-
     /// A full comparison is due now.
     pub fn ask_for_reconcile(&self) {
         self.reconcile_due.store(true, Ordering::Relaxed);
@@ -364,6 +283,19 @@ impl Engine {
     /// That mistake, if there is one.
     pub fn fault(&self) -> Option<String> {
         self.fault.lock().clone()
+    }
+
+    /// Why it is not known whose teams are mirrored, and what to do.
+    pub fn why_no_organisation(&self) -> String {
+        let health = self.github.host().health();
+        match (self.told(), health, &self.settings().github_org) {
+            (Some(told), ..) => told,
+            (None, Health::Refused(why) | Health::Down(why), _) => format!("GitHub: {why}"),
+            (None, Health::Well, Some(login)) => {
+                format!("GitHub has not told yet who the organisation `{login}` is")
+            }
+            (None, Health::Well, None) => NOT_PINNED.into(),
+        }
     }
 
     /// How long nothing can be worked on, and why.

@@ -14,8 +14,8 @@ pub(super) fn look(patient: &Patient, mode: Option<Mode>, sentry: &Sentry) -> Op
         return None;
     }
     let is_on = sentry.has_groups();
-    if let (Some(engine), Ok(is_on)) = (patient.service, &is_on) {
-        engine.scim.learn(*is_on, engine.clock.now());
+    if let (Some(service), Ok(is_on)) = (patient.service, &is_on) {
+        service.reconciler.scim.learn(*is_on, patient.clock.now());
     }
     Some(match is_on {
         Ok(true) => AREA.ok(

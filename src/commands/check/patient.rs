@@ -10,7 +10,7 @@ use super::{clock, configuration, github, hook, identity, machine, ping, sentry,
 use super::{Area, By, Finding, Report};
 use crate::cli::paste::{self, Invocation};
 use crate::clock::{Clock, Timestamp};
-use crate::commands::Reply;
+use crate::commands::{Live, Reply};
 use crate::config::secret::Secret;
 use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings, Unknown};
 use crate::error::Result;
@@ -24,9 +24,9 @@ use crate::state::people::People;
 use crate::state::record::Mode;
 use crate::state::teams::Teams;
 use crate::state::{Org, Pause, State};
+use crate::status::Observer;
 use crate::store::journal::Journal;
 use crate::text;
-use crate::work::engine::Engine;
 
 /// What is told of a process by its environment, beyond the settings; none of it is secret.
 const TOLD: [&str; 7] = [
@@ -42,6 +42,8 @@ const TOLD: [&str; 7] = [
 /// What the doctor has to know of a process: where its secrets came from, how it reaches others, what runs it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
+    /// How whoever reads what the process writes types a command.
+    pub reader: Invocation,
     /// Where trusted authorities come from, for people; empty where neither they nor the proxy could be found out.
     pub authorities: String,
     pub(super) proxies: Proxies,
@@ -54,9 +56,10 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// Of a process with this configuration and environment.
-    pub fn new(config: &Config, env: &Environment, way: &Way) -> Self {
+    pub fn new(config: &Config, env: &Environment, way: &Way, reader: Invocation) -> Self {
         let told = TOLD.iter().filter_map(|name| Some((name.to_string(), env.get(*name)?.clone())));
         Self {
+            reader,
             authorities: way.roots.from.clone(),
             proxies: way.proxies.clone(),
             origins: config.origins.clone(),
@@ -118,7 +121,7 @@ pub(super) struct Patient<'a> {
     pub around: &'a Surroundings,
     pub faults: &'a [Fault],
     pub clock: Clock,
-    pub service: Option<&'a Engine>,
+    pub service: Option<&'a Observer>,
     /// What the state directory knows, where there is one.
     pub known: Option<Known>,
     /// A client that knows nothing of what was refused before; `None` where the configuration has a fault.
@@ -131,24 +134,21 @@ pub(super) struct Patient<'a> {
 impl Patient<'_> {
     /// A command about a file, as whoever reads the report types it from wherever they are. `root`: nobody else may.
     pub fn typed(&self, root: bool, command: &str, path: &Path) -> String {
-        let needs_sudo = match self.service {
-            Some(engine) => engine.reader.needs_sudo(),
-            None => Invocation::of_reader(None, &config::environment()).needs_sudo(),
-        };
-        let sudo = if needs_sudo || root && !geteuid().is_root() { "sudo " } else { "" };
+        let sudo = if self.around.reader.needs_sudo() || root && !geteuid().is_root() { "sudo " } else { "" };
         format!("{sudo}{command} {}", paste::quoted(&paste::absolute(path).to_string_lossy()))
     }
 }
 
 /// Examines the running service.
-pub fn beside(engine: &Engine, json: bool, url: Option<&str>, progress: Progress) -> Reply {
-    let (settings, around) = (engine.settings(), engine.surroundings());
+pub fn beside(live: &Live, json: bool, url: Option<&str>, progress: Progress) -> Reply {
+    let engine = live.engine();
+    let settings = engine.settings();
     let patient = Patient {
         clock: engine.clock.clone(),
         settings: &settings,
-        around: &around,
+        around: live.around,
         faults: &[],
-        service: Some(engine),
+        service: Some(live.observer),
         known: Some(engine.state(Known::of)),
         github: Some(engine.github.afresh()),
         github_fingerprint: engine.github_token.fingerprint(),
@@ -199,7 +199,7 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     };
     let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, ..Way::local() };
     let way = way.unwrap_or(no_way);
-    let around = Surroundings::new(&config, env, &way);
+    let around = Surroundings::new(&config, env, &way, Invocation::of_reader(None, env));
     let known = if offline { None } else { known_of(settings, clock.wall(), &mut findings) };
     let patient = Patient {
         clock,

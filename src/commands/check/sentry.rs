@@ -16,7 +16,6 @@ use crate::hosts::sentry::{Member, Sentry, NO_ORGANISATION};
 use crate::reconcile::read::wanted_slugs;
 use crate::state::record::{Mode, Source};
 use crate::text::counted;
-use crate::work::engine::Engine;
 
 const AREA: Area = Area::Sentry;
 /// A region's own host answers no `/api/0/`.
@@ -314,7 +313,7 @@ fn members(patient: &Patient, sentry: &Sentry, seen: &mut Seen) {
 /// Whether `SYNC_INVITE` can work.
 fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
     let role = patient.settings.invite.as_deref()?;
-    if let Some(why) = patient.service.and_then(Engine::invite_trouble) {
+    if let Some(why) = patient.service.and_then(|service| service.reconciler.invite_trouble()) {
         return Some(
             AREA.warning(
                 format!("SYNC_INVITE is `{role}`, and nobody can be invited: {}", why.what),

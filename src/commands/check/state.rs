@@ -11,6 +11,7 @@ use super::patient::{Known, Patient};
 use super::{Area, Finding};
 use crate::clock::{short, Timestamp};
 use crate::state::record::FORMAT;
+use crate::status::Observer;
 use crate::status::STUCK;
 use crate::store::files::{Files, Machine};
 use crate::text::counted;
@@ -155,7 +156,7 @@ fn waits(known: &Known, now: Timestamp) -> Vec<Finding> {
 
 /// What the service itself says of its readiness; the cause of most is told in its own area.
 fn ready(patient: &Patient) -> Vec<Finding> {
-    let Some(status) = patient.service.map(|engine| engine.status()) else { return Vec::new() };
+    let Some(status) = patient.service.map(Observer::status) else { return Vec::new() };
     if status.ready {
         return vec![AREA.ok("the service is ready")];
     }

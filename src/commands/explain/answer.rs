@@ -24,7 +24,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     if let Some(why) = bench.journal.read(|state| name.stranger(state.org.as_ref().map(|org| &org.login))) {
         return Reply::failed(why);
     }
-    let shown = match bench.engine.map_or(Ok(None), |engine| on_github(engine, &name)) {
+    let shown = match bench.engine().map_or(Ok(None), |engine| on_github(engine, &name)) {
         Ok(shown) => shown,
         Err(why) => {
             reply.fail(&format!("failed to ask GitHub for the team: {why}"));
@@ -36,7 +36,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
         // It may be one that only GitHub knows.
         Ok(None) if reply.exit != 0 => return reply,
         Ok(None) => {
-            let found = bench.engine.and_then(|engine| one_unfollowed(engine, name.slug()?, json));
+            let found = bench.engine().and_then(|engine| one_unfollowed(engine, name.slug()?, json));
             return found.unwrap_or_else(|| unknown(text));
         }
         Err(several) => return several,
@@ -46,10 +46,10 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
         reply.tell(&format!("warning: the audit log can not be read: {error}"));
     }
     bench.journal.read(|state| told.add_restored(state));
-    if let Some(engine) = bench.engine {
-        told.add_waits(engine);
+    if let Some(live) = bench.live {
+        told.add_waits(live.observer);
         if reply.exit == 0 {
-            look_at_both(engine, shown.filter(|facts| facts.id == team), &mut told, &mut reply);
+            look_at_both(live.engine(), shown.filter(|facts| facts.id == team), &mut told, &mut reply);
         }
     }
     if reply.exit == 0 && told.has_news() {
@@ -115,7 +115,7 @@ pub fn list(bench: &Bench, json: bool) -> Reply {
     if !json && teams.is_empty() {
         reply.say("no Sentry team follows a GitHub team yet");
     }
-    teams.extend(bench.engine.map(|engine| all_unfollowed(engine, &mut reply)).unwrap_or_default());
+    teams.extend(bench.engine().map(|engine| all_unfollowed(engine, &mut reply)).unwrap_or_default());
     if json {
         reply.out = text::pretty(&teams);
         return reply;

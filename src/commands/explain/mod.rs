@@ -22,9 +22,8 @@ use crate::state::names;
 use crate::state::record::{Binding, Delivery, Fate, Intent, Mode, Origin};
 use crate::state::teams::Gone;
 use crate::state::State;
-use crate::status::{Delayed, Failure, Queued, Wait};
+use crate::status::{Delayed, Failure, Observer, Queued, Wait};
 use crate::store::audit::read::{Line, Log};
-use crate::work::engine::Engine;
 use live::Look;
 
 /// How many of the last lines of the audit log are shown.
@@ -164,11 +163,12 @@ impl Explanation {
     }
 
     /// Who waits for whom, and why what is queued is not done yet, which only a running service knows.
-    pub fn add_waits(&mut self, engine: &Engine) {
+    pub fn add_waits(&mut self, observer: &Observer) {
+        let engine = observer.engine();
         let mut waits = engine.lanes.waits();
         waits.retain(|(team, on)| [*team, *on].contains(&self.team));
         self.waits = engine.state(|state| waits.into_iter().map(|wait| Wait::of(wait, state)).collect());
-        self.delayed = engine.add_attempts(&mut self.queued, &mut self.waits);
+        self.delayed = observer.add_attempts(&mut self.queued, &mut self.waits);
         self.delayed.retain(|delayed| delayed.team == Some(self.team.0));
     }
 
