@@ -22,7 +22,7 @@ use crate::store::journal::Journal;
 use crate::store::owner;
 use crate::store::state_dir::StateDir;
 use crate::work;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// What is to be carried out, and where it tells of it.
 pub struct Call<'a> {
@@ -145,23 +145,23 @@ fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> R
     let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
     let journal = Arc::new(journal);
     let way = tls::way(env, config.settings.is_all_local())?;
-    let reconciler = Arc::new(Reconciler::new(Arc::new(Engine::new(config, &way, journal.clone()))));
+    let reconciler = Arc::new(Reconciler::new(Arc::new(Mirror::new(config, &way, journal.clone()))));
     let observer = Observer::new(reconciler.clone(), Arc::default());
     let around = Surroundings::new(config, env, &way, Invocation::of_reader(None, env));
-    let engine = &reconciler.engine;
+    let mirror = &reconciler.mirror;
     let found = reconciler.find_bearings(true).map_err(|trouble| {
         Error::failed("failed to ask GitHub whose teams these are").why(trouble).fix(LOOK)
     })?;
     if !found {
-        return Err(Error::failed(engine.why_no_organisation())
+        return Err(Error::failed(mirror.why_no_organisation())
             .why("the token belongs to several, or to none that it may tell")
             .fix("set GH_ORG to its login, or run the service: the first signed event tells it"));
     }
     let reply = std::thread::scope(|scope| {
         for _ in 0..config.settings.workers {
-            scope.spawn(|| work::run(engine));
+            scope.spawn(|| work::run(mirror));
         }
-        let (settings, out) = (engine.settings(), call.out);
+        let (settings, out) = (mirror.settings(), call.out);
         let by = Actor::of_self(env);
         let live = Some(Live { observer: &observer, around: &around });
         let bench = Bench { journal: &journal, settings, live, out, by };
@@ -171,8 +171,8 @@ fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> R
         if let (false, true, Some(said)) = (had_bonds, has_bonds(), handover::after_first_bonds(dir, env)) {
             reply.err.push_str(&said);
         }
-        engine.lanes.stop();
-        engine.tell_ended_holds();
+        mirror.queue.lanes.stop();
+        mirror.tell_ended_holds();
         reply
     });
     journal.close();

@@ -30,7 +30,7 @@ use crate::store::audit::decisions::Asked;
 use crate::store::audit::{Audit, Entry};
 use crate::store::journal::{Journal, NotKept};
 use crate::text::{self, Safe};
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 use audit::{Known, Query};
 use sync::Sync;
 
@@ -151,8 +151,8 @@ pub struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    pub fn engine(&self) -> &'a Engine {
-        self.observer.engine()
+    pub fn mirror(&self) -> &'a Mirror {
+        self.observer.mirror()
     }
 }
 
@@ -169,8 +169,8 @@ pub struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn engine(&self) -> Option<&'a Engine> {
-        self.live.map(|live| live.engine())
+    fn mirror(&self) -> Option<&'a Mirror> {
+        self.live.map(|live| live.mirror())
     }
 
     /// Carries out a command; `progress` is told how far it is.
@@ -203,7 +203,7 @@ impl<'a> Bench<'a> {
                 self.replay(deliveries, *failed, &self.asked(reason.as_deref()))
             }
             Command::Whois { login } => {
-                self.engine().map_or_else(Reply::default, |engine| whois::run(engine, login))
+                self.mirror().map_or_else(Reply::default, |mirror| whois::run(mirror, login))
             }
             Command::Explain { team: Some(team), json } => explain::answer::run(self, team, *json),
             Command::Explain { team: None, json } => explain::answer::list(self, *json),
@@ -211,7 +211,7 @@ impl<'a> Bench<'a> {
             Command::Resume => pause::resume(self),
             Command::Undo { id: Some(id), reason } => {
                 let asked = self.asked(reason.as_deref());
-                self.engine().map_or_else(Reply::default, |engine| undo::run(engine, id, &asked, progress))
+                self.mirror().map_or_else(Reply::default, |mirror| undo::run(mirror, id, &asked, progress))
             }
             Command::Undo { id: None, .. } => {
                 let back = |deleted| self.journal.read(|state| state.teams.restored(deleted));
@@ -255,13 +255,13 @@ impl<'a> Bench<'a> {
             users: person.as_ref().map(|person| person.in_state(state)).unwrap_or_default(),
             ..Known::default()
         });
-        if let (Some(PersonName::Mail(address)), Some(engine)) = (&person, self.engine()) {
-            engine.need_directory().map_err(|_| {
+        if let (Some(PersonName::Mail(address)), Some(mirror)) = (&person, self.mirror()) {
+            mirror.need_directory().map_err(|_| {
                 format!("Sentry could not be asked whose address `{}` is", Safe(address.as_str()))
             })?;
-            let bearers = engine.who.with_directory(|directory| directory.bearers(address));
+            let bearers = mirror.who.with_directory(|directory| directory.bearers(address));
             known.members = bearers.into_iter().map(|(member, _)| member).collect();
-            let of_member = |member| engine.state(|state| state.people.of_member(member));
+            let of_member = |member| mirror.state(|state| state.people.of_member(member));
             known.users = known.members.iter().copied().filter_map(of_member).collect();
         }
         Ok(known)
@@ -278,8 +278,8 @@ impl<'a> Bench<'a> {
             let (journal, keep) = (self.journal, self.settings.audit_keep);
             Audit::new(journal.files(), &self.settings.state_dir, keep, journal.clock().clone())
         };
-        match self.engine() {
-            Some(engine) => lines.into_iter().for_each(|line| engine.audit.write(line)),
+        match self.mirror() {
+            Some(mirror) => lines.into_iter().for_each(|line| mirror.audit.write(line)),
             None => {
                 let audit = own();
                 lines.into_iter().for_each(|line| audit.write(line));
@@ -303,7 +303,7 @@ impl<'a> Bench<'a> {
         for name in names {
             n_decided += usize::from(self.decide_one(&name, approved, asked, &mut reply));
         }
-        if n_decided > 0 && self.engine().is_none() {
+        if n_decided > 0 && self.mirror().is_none() {
             let what = if n_decided == 1 { "the decision is" } else { "the decisions are" };
             reply.tell(&format!("no service is running: {what} kept and carried out when one starts"));
         }
@@ -336,8 +336,8 @@ impl<'a> Bench<'a> {
         }
         let word = if approved { "approved" } else { "rejected" };
         hold.changes.iter().for_each(|change| reply.say(&format!("{word}: {change}")));
-        if let Some(engine) = self.engine() {
-            engine.look_at_hold(&hold, approved);
+        if let Some(mirror) = self.mirror() {
+            mirror.look_at_hold(&hold, approved);
         }
         true
     }
@@ -363,7 +363,7 @@ impl<'a> Bench<'a> {
         if chosen.is_empty() && reply.exit == 0 {
             reply.say("nothing has failed");
         }
-        if !chosen.is_empty() && self.engine().is_none() {
+        if !chosen.is_empty() && self.mirror().is_none() {
             let what = if chosen.len() == 1 { "it is" } else { "they are" };
             reply.tell(&format!("no service is running: {what} looked at when one starts"));
         }
@@ -380,11 +380,12 @@ impl<'a> Bench<'a> {
             let team = delivery.as_ref().and_then(|delivery| delivery.event.team()).map(|team| team.id);
             let line = Entry { delivery: Some(guid.as_str().into()), team, ..asked.entry("replay") };
             self.audit(vec![line.because("it had failed")]);
-            if let (Some(engine), Some(delivery)) = (self.engine(), delivery) {
-                engine.replays.note(seq);
-                engine
+            if let (Some(mirror), Some(delivery)) = (self.mirror(), delivery) {
+                mirror.queue.replays.note(seq);
+                mirror
+                    .queue
                     .lanes
-                    .add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery, engine.clock.now()));
+                    .add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery, mirror.clock.now()));
             }
         }
         reply

@@ -36,10 +36,10 @@ pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
     }
     log::warn!("writes paused: reason={}", Quoted(&reason));
     tell_audit(bench, "pause", &reason);
-    match bench.engine() {
-        Some(engine) => {
+    match bench.mirror() {
+        Some(mirror) => {
             progress("waiting for calls that are under way");
-            if !engine.writes.wait_for_none(UNDER_WAY) {
+            if !mirror.writes.wait_for_none(UNDER_WAY) {
                 reply.fail("a call that was already under way has not ended yet; no other one will be made");
             }
             reply.say("paused: no more writes to Sentry; deliveries are still accepted, and GitHub and Sentry are still compared");
@@ -66,7 +66,7 @@ pub fn resume(bench: &Bench) -> Reply {
             tell_audit(bench, "resume", &format!("paused since {}", pause.at));
             let n_queued = bench.journal.read(|state| state.deliveries.n_queued());
             let queued = counted(n_queued, "queued delivery", "queued deliveries");
-            reply.say(&match bench.engine() {
+            reply.say(&match bench.mirror() {
                 Some(_) => format!("resumed: working through {queued}, then comparing GitHub and Sentry"),
                 None => {
                     format!("resumed: no service is running; {queued} will be worked through when one starts")

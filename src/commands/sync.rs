@@ -17,7 +17,7 @@ use crate::reconcile::run::Comparison;
 use crate::state::record::Mode;
 use crate::store::audit::decisions::Asked;
 use crate::text::counted;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// How often whoever waits is told how far it is.
 const TELL: Duration = Duration::from_secs(2);
@@ -38,11 +38,11 @@ pub struct Sync {
 
 /// Carries out the command for a mirror that knows whose teams these are.
 pub fn run(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
-    let engine = &reconciler.engine;
-    if engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
+    let mirror = &reconciler.mirror;
+    if mirror.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
     }
-    match (sync.apply, engine.pause()) {
+    match (sync.apply, mirror.pause()) {
         (true, Some(pause)) => Reply::paused(&pause),
         (true, None) => carry_out(reconciler, sync, asked, progress),
         (false, _) => look(reconciler, sync, progress),
@@ -50,26 +50,26 @@ pub fn run(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progre
 }
 
 fn look(reconciler: &Reconciler, sync: &Sync, progress: Progress) -> Reply {
-    let engine = &reconciler.engine;
+    let mirror = &reconciler.mirror;
     match reconciler.compare(false, progress) {
-        Ok(Some(mut comparison)) => answer(engine, &mut comparison, sync).unwrap_or_else(|refused| refused),
-        Ok(None) => nobody_knows_whose(engine),
+        Ok(Some(mut comparison)) => answer(mirror, &mut comparison, sync).unwrap_or_else(|refused| refused),
+        Ok(None) => nobody_knows_whose(mirror),
         Err(trouble) => unread(&trouble),
     }
 }
 
 /// What is shown is what is carried out: both sides are read once.
 fn carry_out(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
-    let engine = &reconciler.engine;
+    let mirror = &reconciler.mirror;
     loop {
         let mut shown = None;
         let mut agrees = |comparison: &mut Comparison| {
-            let answered = answer(engine, comparison, sync);
+            let answered = answer(mirror, comparison, sync);
             let agreed = answered.is_ok();
             let plan = comparison.plan();
             if agreed {
                 let line = asked.entry("carry out plan");
-                engine.audit.write(line.because(plan.summary()));
+                mirror.audit.write(line.because(plan.summary()));
             }
             shown = Some((answered, !(plan.holds.is_empty() && plan.left_in.is_empty())));
             agreed
@@ -77,14 +77,14 @@ fn carry_out(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Prog
         let done = reconciler.reconcile(false, progress, &mut agrees);
         match (done, shown) {
             (Ok(Some(done)), Some((Ok(reply), held))) => {
-                let reply = applied(reply, sync, &wait(engine, &done.run, progress), held);
-                return with_pause(engine, reply);
+                let reply = applied(reply, sync, &wait(mirror, &done.run, progress), held);
+                return with_pause(mirror, reply);
             }
             (Ok(None), Some((Err(refused), _))) => return refused,
             // What is still being carried out comes first.
             (Ok(_), _) => match reconciler.last_reconcile() {
-                Some(last) => drop(wait(engine, &last.run, progress)),
-                None => return nobody_knows_whose(engine),
+                Some(last) => drop(wait(mirror, &last.run, progress)),
+                None => return nobody_knows_whose(mirror),
             },
             (Err(trouble), _) => return unread(&trouble),
         }
@@ -93,8 +93,8 @@ fn carry_out(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Prog
 
 /// The plan for the chosen teams, shown or kept; an error if one of them is unknown, or if it is another plan than the
 /// kept one.
-fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<Reply, Reply> {
-    let chosen = engine.state(|state| comparison.choose(state, &sync.teams));
+fn answer(mirror: &Mirror, comparison: &mut Comparison, sync: &Sync) -> Result<Reply, Reply> {
+    let chosen = mirror.state(|state| comparison.choose(state, &sync.teams));
     let dormant = chosen.map_err(|unknown| failed(&unknown.what(), Unknown::FIX))?;
     let plan = comparison.plan();
     if sync.kept.as_ref().is_some_and(|kept| kept["format"] != FORMAT) {
@@ -114,8 +114,8 @@ fn answer(engine: &Engine, comparison: &mut Comparison, sync: &Sync) -> Result<R
     Ok(Reply { out: show(plan, sync.json), err, exit, plan: kept.filter(|_| sync.save) })
 }
 
-fn nobody_knows_whose(engine: &Engine) -> Reply {
-    failed(&engine.why_no_organisation(), LOOK)
+fn nobody_knows_whose(mirror: &Mirror) -> Reply {
+    failed(&mirror.why_no_organisation(), LOOK)
 }
 
 fn unread(trouble: &Trouble) -> Reply {
@@ -162,11 +162,11 @@ fn differences(kept: &Value, plan: &Plan) -> String {
 }
 
 /// Waits for the end, or for a pause: what is left then is done after it.
-fn wait(engine: &Engine, run: &crate::queue::part::Run, progress: Progress) -> Tally {
+fn wait(mirror: &Mirror, run: &crate::queue::part::Run, progress: Progress) -> Tally {
     let total = run.tally().open;
     loop {
         let tally = run.wait(TELL);
-        if tally.open == 0 || engine.pause().is_some() {
+        if tally.open == 0 || mirror.pause().is_some() {
             return tally;
         }
         let put_off = tally.put_off.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
@@ -189,8 +189,8 @@ fn what_was_done(tally: &Tally) -> String {
 }
 
 /// What was not done because somebody has paused it meanwhile.
-fn with_pause(engine: &Engine, mut reply: Reply) -> Reply {
-    if let Some(pause) = engine.pause() {
+fn with_pause(mirror: &Mirror, mut reply: Reply) -> Reply {
+    if let Some(pause) = mirror.pause() {
         let _ = writeln!(reply.err, "error: {pause}; what is left is done after `sentry-team-sync resume`");
         reply.exit = 1;
     }

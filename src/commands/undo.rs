@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reply;
-use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
+use crate::queue::job::{Ask, LaneKey, Own};
 use crate::queue::restore_request::{Report, Undo};
 use crate::reconcile::read::Progress;
 use crate::state::ids::SentryTeamId;
@@ -17,7 +17,7 @@ use crate::store::audit::read::Log;
 use crate::store::audit::Entry;
 use crate::text::counted;
 use crate::text::{Quoted, Safe};
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// How often whoever waits is told how far it is.
 const TELL: Duration = Duration::from_secs(2);
@@ -59,15 +59,15 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
     reply
 }
 
-pub fn run(engine: &Engine, id: &str, asked: &Asked, progress: Progress) -> Reply {
-    if let Some(pause) = engine.pause() {
+pub fn run(mirror: &Mirror, id: &str, asked: &Asked, progress: Progress) -> Reply {
+    if let Some(pause) = mirror.pause() {
         return Reply::paused(&pause);
     }
     let name = TeamName::read(id);
-    if let Some(why) = engine.state(|state| name.stranger(state.org.as_ref().map(|org| &org.login))) {
+    if let Some(why) = mirror.state(|state| name.stranger(state.org.as_ref().map(|org| &org.login))) {
         return Reply::failed(why);
     }
-    let deletion = match read(&engine.settings().state_dir).and_then(|found| choose(found, id, &name)) {
+    let deletion = match read(&mirror.settings().state_dir).and_then(|found| choose(found, id, &name)) {
         Ok(deletion) => deletion,
         Err(reply) => return reply,
     };
@@ -78,21 +78,19 @@ pub fn run(engine: &Engine, id: &str, asked: &Asked, progress: Progress) -> Repl
         sentry_team: Some(deletion.sentry),
         ..asked.entry(decision)
     };
-    engine.audit.write(line("undo").because(format!("it was deleted {}", deletion.at)));
+    mirror.audit.write(line("undo").because(format!("it was deleted {}", deletion.at)));
     let (ended, deletion) = (line("end undo"), deletion.clone());
     let undo = Arc::new(Undo::new(deletion));
-    let hint =
-        Hint::new(engine.now_seq(), Origin::Own(Own::Undo), Ask::Undo(undo.clone()), engine.clock.now());
-    engine.lanes.add(LaneKey::Team(team), hint);
-    match wait(engine, &undo, progress) {
+    mirror.queue.ask(LaneKey::Team(team), Own::Undo, Ask::Undo(undo.clone()));
+    match wait(mirror, &undo, progress) {
         Ok(report) => {
             let reply = told(&undo.deletion, &report);
             let first = reply.out.lines().next().unwrap_or_default().to_string();
-            engine.audit.write(ended.because(first));
+            mirror.audit.write(ended.because(first));
             reply
         }
         Err(why) => {
-            engine.audit.write(ended.because(why.lines().next().unwrap_or_default()));
+            mirror.audit.write(ended.because(why.lines().next().unwrap_or_default()));
             Reply::failed(why)
         }
     }
@@ -133,7 +131,7 @@ fn choose(found: Vec<Deletion>, id: &str, name: &TeamName) -> Result<Deletion, R
 }
 
 /// Waits for the end, as long as something moves.
-fn wait(engine: &Engine, undo: &Undo, progress: Progress) -> Result<Report, String> {
+fn wait(mirror: &Mirror, undo: &Undo, progress: Progress) -> Result<Report, String> {
     let (mut waits, mut n_steps) = (0, 0);
     loop {
         let told = undo.wait(TELL);
@@ -142,7 +140,7 @@ fn wait(engine: &Engine, undo: &Undo, progress: Progress) -> Result<Report, Stri
         }
         waits = if told.n_steps > n_steps { 0 } else { waits + 1 };
         n_steps = told.n_steps;
-        let paused = engine.paused_for().map(|(_, why)| why);
+        let paused = mirror.paused_for().map(|(_, why)| why);
         let most = if paused.is_some() { MOST_WAITS_PAUSED } else { MOST_WAITS };
         let why = paused.or(told.put_off).unwrap_or_else(|| format!("{n_steps} people and projects so far"));
         if waits >= most {

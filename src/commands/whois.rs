@@ -14,16 +14,16 @@ use crate::state::ids::MemberId;
 use crate::state::meant::PersonName;
 use crate::state::record::Match;
 use crate::text::plain;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// Of a member whom Sentry has suspended.
 const SUSPENDED: &str = "suspended in Sentry; they stay matched, and in their teams";
 
 /// Says who somebody is.
-pub fn run(engine: &Engine, text: &str) -> Reply {
+pub fn run(mirror: &Mirror, text: &str) -> Reply {
     let told = match PersonName::read(text) {
-        PersonName::Mail(address) => of_address(engine, &address),
-        name => of_account(engine, &name),
+        PersonName::Mail(address) => of_address(mirror, &address),
+        name => of_account(mirror, &name),
     };
     match told {
         Ok(out) => Reply { out, ..Reply::default() },
@@ -34,17 +34,17 @@ pub fn run(engine: &Engine, text: &str) -> Reply {
 }
 
 /// The identity chain of one account, step by step. An account that GitHub does not show is an error.
-fn of_account(engine: &Engine, name: &PersonName) -> Result<String, Outcome> {
+fn of_account(mirror: &Mirror, name: &PersonName) -> Result<String, Outcome> {
     let found = match name {
-        PersonName::Id(user) => engine.github.profile_by_id(*user),
-        PersonName::Login(login) => engine.github.account(login),
+        PersonName::Id(user) => mirror.github.profile_by_id(*user),
+        PersonName::Login(login) => mirror.github.account(login),
         PersonName::Mail(_) => Ok(None),
     };
-    let Some(profile) = found.map_err(|trouble| engine.github_trouble(trouble))? else {
+    let Some(profile) = found.map_err(|trouble| mirror.github_trouble(trouble))? else {
         return Err(Outcome::Failed(no_account(name)));
     };
-    engine.read_directory().map_err(|trouble| engine.sentry_trouble(trouble))?;
-    chain(engine, &profile.person)
+    mirror.read_directory().map_err(|trouble| mirror.sentry_trouble(trouble))?;
+    chain(mirror, &profile.person)
 }
 
 fn no_account(name: &PersonName) -> String {
@@ -61,15 +61,15 @@ fn no_account(name: &PersonName) -> String {
     }
 }
 
-fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
-    let (map, claims) = (engine.user_map()?, engine.claims(person)?);
+fn chain(mirror: &Mirror, person: &Person) -> Result<String, Outcome> {
+    let (map, claims) = (mirror.user_map()?, mirror.claims(person)?);
     let evidence = Evidence::new(person, map.address(person), &claims);
-    let settings = engine.settings();
+    let settings = mirror.settings();
     let rules = rules(&settings);
     let mut text = format!("{} (GitHub user {})\n", plain(person.login.as_str(), 60), person.id);
     let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source)).collect();
-    engine.matcher().search_now(addresses).map_err(|trouble| engine.sentry_trouble(trouble))?;
-    let steps = engine.who.with_directory(|directory| identity::chain(&evidence, &rules, directory));
+    mirror.matcher().search_now(addresses).map_err(|trouble| mirror.sentry_trouble(trouble))?;
+    let steps = mirror.who.with_directory(|directory| identity::chain(&evidence, &rules, directory));
     for (source, known, found) in steps {
         let known = if known.is_empty() {
             "nothing".into()
@@ -78,18 +78,18 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
         };
         let _ = writeln!(text, "  {:<10} {known} -> {}", source.name(), whom(found));
     }
-    let (remembered, wanted) = engine
+    let (remembered, wanted) = mirror
         .state(|state| (state.people.matched(person.id).cloned(), state.people.wanted_in(person.id).len()));
     let is_remembered = remembered.is_some();
     if let Some(Match { member, login, source, at }) = remembered {
         let source = source.name();
         let _ = writeln!(text, "  remembered Sentry member {member}, as `{login}` by {source} since {at}");
     }
-    let mut identity = engine.matcher().resolve(&evidence);
-    if let Some(why) = engine.matcher().inherits(person, &map, &identity) {
+    let mut identity = mirror.matcher().resolve(&evidence);
+    if let Some(why) = mirror.matcher().inherits(person, &map, &identity) {
         identity = Identity::Conflict { why };
     }
-    let remark = remark(engine, &identity);
+    let remark = remark(mirror, &identity);
     let _ = match identity {
         Identity::Matched { member, source, by_search: true, .. } => writeln!(
             text,
@@ -118,11 +118,11 @@ fn chain(engine: &Engine, person: &Person) -> Result<String, Outcome> {
 }
 
 /// What stands under the result.
-fn remark(engine: &Engine, identity: &Identity) -> String {
+fn remark(mirror: &Mirror, identity: &Identity) -> String {
     match identity {
         Identity::Absent { second: Some(_), .. } => format!("  fix: {}\n", identity::SECOND_FIX),
         Identity::Matched { member, .. } | Identity::Barred { member, .. }
-            if is_suspended(engine, *member) =>
+            if is_suspended(mirror, *member) =>
         {
             format!("  {SUSPENDED}\n")
         }
@@ -131,16 +131,16 @@ fn remark(engine: &Engine, identity: &Identity) -> String {
 }
 
 /// Which Sentry members bear an address, and which accounts they are matched with.
-fn of_address(engine: &Engine, address: &Address) -> Result<String, Outcome> {
-    engine.read_directory().map_err(|trouble| engine.sentry_trouble(trouble))?;
-    let bearers = || engine.who.with_directory(|directory| directory.bearers(address));
+fn of_address(mirror: &Mirror, address: &Address) -> Result<String, Outcome> {
+    mirror.read_directory().map_err(|trouble| mirror.sentry_trouble(trouble))?;
+    let bearers = || mirror.who.with_directory(|directory| directory.bearers(address));
     let mut found = bearers();
     if found.is_empty() {
         // The list need not tell every address.
-        engine
+        mirror
             .matcher()
             .search_now(vec![address.clone()])
-            .map_err(|trouble| engine.sentry_trouble(trouble))?;
+            .map_err(|trouble| mirror.sentry_trouble(trouble))?;
         found = bearers();
     }
     if found.is_empty() {
@@ -153,20 +153,20 @@ fn of_address(engine: &Engine, address: &Address) -> Result<String, Outcome> {
     let mut text = format!("{}\n", plain(address.as_str(), 100));
     for (member, how) in found {
         let _ = writeln!(text, "  Sentry member {member}: {how}");
-        if is_suspended(engine, member) {
+        if is_suspended(mirror, member) {
             let _ = writeln!(text, "    {SUSPENDED}");
         }
-        account(engine, member, &mut text);
+        account(mirror, member, &mut text);
     }
     Ok(text)
 }
 
-fn is_suspended(engine: &Engine, member: MemberId) -> bool {
-    engine.who.with_directory(|directory| directory.is_suspended(member))
+fn is_suspended(mirror: &Mirror, member: MemberId) -> bool {
+    mirror.who.with_directory(|directory| directory.is_suspended(member))
 }
 
-fn account(engine: &Engine, member: MemberId, text: &mut String) {
-    let matched = engine.state(|state| {
+fn account(mirror: &Mirror, member: MemberId, text: &mut String) {
+    let matched = mirror.state(|state| {
         let user = state.people.of_member(member)?;
         Some((user, state.people.matched(user)?.clone()))
     });

@@ -1,10 +1,31 @@
-//! What reloads have come to: the settings in force may be older than the files that say them.
+//! The settings in force, and what reloads have come to: they may be older than the files that say them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::lock::Mutex;
+use crate::config::Settings;
+use crate::lock::{Mutex, RwLock};
+
+/// The configuration without its secrets.
+#[derive(Debug)]
+pub struct InForce(RwLock<Arc<Settings>>);
+
+impl InForce {
+    pub fn new(settings: Settings) -> Self {
+        Self(RwLock::new(Arc::new(settings)))
+    }
+
+    /// They change with a reload: whoever needs them to be one and the same for a while keeps what this returns.
+    pub fn get(&self) -> Arc<Settings> {
+        self.0.read().clone()
+    }
+
+    pub fn set(&self, settings: Settings) {
+        *self.0.write() = Arc::new(settings);
+    }
+}
 
 /// What reloads have come to, since start.
 #[derive(Debug, Default)]

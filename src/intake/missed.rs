@@ -18,7 +18,7 @@ use crate::state::record::DeliveryKey;
 use crate::state::State;
 use crate::store::audit;
 use crate::text::Quoted;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// The events that are of use.
 const EVENTS: [&str; 3] = ["membership", "organization", "team"];
@@ -41,12 +41,12 @@ pub struct Missed {
 
 impl Missed {
     /// Looks once, and tells what went wrong; a token that may not read the list is asked no more.
-    pub fn look(&self, engine: &Engine) {
+    pub fn look(&self, mirror: &Mirror) {
         if self.is_refused.load(Ordering::Relaxed) {
             return;
         }
-        match recover(engine) {
-            Ok(Some(found)) => *self.last.lock() = Some((found, engine.clock.wall())),
+        match recover(mirror) {
+            Ok(Some(found)) => *self.last.lock() = Some((found, mirror.clock.wall())),
             Ok(None) => {
                 self.is_refused.store(true, Ordering::Relaxed);
                 log::info!(
@@ -69,20 +69,20 @@ impl Missed {
 }
 
 /// Looks for missed deliveries of the hooks that have sent something before. `None` if the token may not read them.
-fn recover(engine: &Engine) -> Result<Option<Recovered>, Trouble> {
-    let Some((org, _)) = engine.bearings() else { return Ok(None) };
-    let (hooks, since) = engine.state(|state| (state.hooks.clone(), state.first_start));
+fn recover(mirror: &Mirror) -> Result<Option<Recovered>, Trouble> {
+    let Some((org, _)) = mirror.bearings() else { return Ok(None) };
+    let (hooks, since) = mirror.state(|state| (state.hooks.clone(), state.first_start));
     let mut recovered = Recovered::default();
     for hook in hooks {
         // What arrives while the list is read, or just before, may not be in it yet, and is newer than all that is.
-        let before = engine.settled_seq();
-        let sent = match engine.github.deliveries(&org.login, hook, since) {
+        let before = mirror.queue.settled_seq();
+        let sent = match mirror.github.deliveries(&org.login, hook, since) {
             Ok(Some(sent)) => sent,
             Ok(None) => continue,
             Err(Trouble { kind: TroubleKind::Denied, .. }) => return Ok(None),
             Err(trouble) => return Err(trouble),
         };
-        recover_from(engine, hook, &sent, before, &mut recovered)?;
+        recover_from(mirror, hook, &sent, before, &mut recovered)?;
     }
     if recovered != Recovered::default() {
         let Recovered { taken, skipped } = recovered;
@@ -93,15 +93,15 @@ fn recover(engine: &Engine) -> Result<Option<Recovered>, Trouble> {
 
 /// `sent` is newest first, as GitHub lists it.
 fn recover_from(
-    engine: &Engine,
+    mirror: &Mirror,
     hook: HookId,
     sent: &[Sent],
     before: Seq,
     recovered: &mut Recovered,
 ) -> Result<(), Trouble> {
-    let Some((org, _)) = engine.bearings() else { return Ok(()) };
+    let Some((org, _)) = mirror.bearings() else { return Ok(()) };
     let known = |guid: &str| {
-        engine.state(|state| state.deliveries.known(DeliveryKey::new(hook, guid)).map(|known| known.seq))
+        mirror.state(|state| state.deliveries.known(DeliveryKey::new(hook, guid)).map(|known| known.seq))
     };
     let mut places: HashMap<Seq, usize> = HashMap::new();
     let mut answered: BTreeSet<&str> = BTreeSet::new();
@@ -122,11 +122,11 @@ fn recover_from(
         if !seen.insert(&delivery.guid) {
             continue;
         }
-        let Some(payload) = engine.github.delivery_payload(&org.login, hook, delivery.id)? else {
+        let Some(payload) = mirror.github.delivery_payload(&org.login, hook, delivery.id)? else {
             continue;
         };
         let is_newer = |seq| places.get(&seq).map_or(seq > before, |at| *at < place);
-        match take_missed(engine, hook, delivery, &payload, is_newer) {
+        match take_missed(mirror, hook, delivery, &payload, is_newer) {
             Some(Some(seq)) => {
                 places.insert(seq, place);
                 recovered.taken += 1;
@@ -140,7 +140,7 @@ fn recover_from(
 
 /// The place that it was taken at, or none if newer news had come; `None` if it changes nothing.
 fn take_missed(
-    engine: &Engine,
+    mirror: &Mirror,
     hook: HookId,
     sent: &Sent,
     payload: &[u8],
@@ -157,15 +157,15 @@ fn take_missed(
         decision,
         ..audit::Entry::default()
     };
-    if engine.state(|state| is_overtaken(state, &event, &is_newer)) {
-        engine.audit.write(entry("skip missed delivery").because("newer news had come"));
+    if mirror.state(|state| is_overtaken(state, &event, &is_newer)) {
+        mirror.audit.write(entry("skip missed delivery").because("newer news had come"));
         return Some(None);
     }
-    match intake::keep(engine, hook, &sent.guid, event, &org) {
+    match intake::keep(mirror, hook, &sent.guid, event, &org) {
         Ok(Kept::Queued(seq)) => {
             log::info!("delivery={} event=\"{name}\" note=\"missed, taken from GitHub's list\"", sent.guid);
-            engine.audit.write(entry("take missed delivery").because(format!("GitHub had: {}", sent.status)));
-            intake::enqueue(engine, seq);
+            mirror.audit.write(entry("take missed delivery").because(format!("GitHub had: {}", sent.status)));
+            intake::enqueue(mirror, seq);
             Some(Some(seq))
         }
         Ok(_) => None,

@@ -16,14 +16,13 @@ use serde_json::{json, Value};
 use crate::clock::Timestamp;
 use crate::config::secret::Secret;
 use crate::lock::RwLock;
-use crate::queue::job::{Hint, LaneKey};
 use crate::state::event::{self, Event, Meaning, OrgRef, Parsed};
 use crate::state::ids::{HookId, Seq};
 use crate::state::record::{Delivery, DeliveryKey, Mode, Record, Settled, Status};
 use crate::state::State;
 use crate::store::journal::{Entry, NotKept};
 use crate::text::Quoted;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 use counts::{Counts, Said};
 
 /// The paths that deliveries may be sent to; `/github` is the original's.
@@ -82,7 +81,7 @@ impl Answer {
 
 /// The intake of one service.
 pub struct Intake {
-    engine: Arc<Engine>,
+    mirror: Arc<Mirror>,
     /// What arrived, since start.
     pub arrived: Arc<Counts>,
     secrets: RwLock<Vec<Secret>>,
@@ -107,9 +106,9 @@ pub enum Kept {
 }
 
 impl Intake {
-    /// The intake in front of an engine; the first secret is the current one.
-    pub fn new(engine: Arc<Engine>, secrets: Vec<Secret>) -> Self {
-        Self { engine, arrived: Arc::default(), secrets: RwLock::new(secrets) }
+    /// The intake in front of an mirror; the first secret is the current one.
+    pub fn new(mirror: Arc<Mirror>, secrets: Vec<Secret>) -> Self {
+        Self { mirror, arrived: Arc::default(), secrets: RwLock::new(secrets) }
     }
 
     /// Other secrets from now on; returns whether they differ.
@@ -163,7 +162,7 @@ impl Intake {
             event::parse(headers.event, body).map_err(|why| malformed(why.to_string()))?;
         // A ping of `check` says nothing of what GitHub sends, nor of the secret in its form.
         if !headers.guid.starts_with(ping::OF_CHECK) {
-            self.arrived.sign(signed_by, self.engine.clock.wall());
+            self.arrived.sign(signed_by, self.mirror.clock.wall());
         }
         // That of a change is looked at in one step with its record.
         let of_change = matches!(meaning, Meaning::Change(_));
@@ -194,8 +193,8 @@ impl Intake {
 
     /// The organisation that this one is not, by the pinned id or, before anything is pinned, by the configured login.
     fn refused_organisation(&self, org: &OrgRef) -> Option<String> {
-        let settings = self.engine.settings();
-        self.engine.state(|state| refused_organisation(state, settings.github_org.as_ref(), org))
+        let settings = self.mirror.settings();
+        self.mirror.state(|state| refused_organisation(state, settings.github_org.as_ref(), org))
     }
 
     fn pong(&self, ping: &event::Ping, headers: &DeliveryHeaders) -> Answer {
@@ -224,7 +223,7 @@ impl Intake {
     /// Keeps a change: the look for duplicates and the record are one step, the answer waits for the disk.
     fn take(&self, headers: &DeliveryHeaders, event: Event, org: OrgRef) -> Result<Answer, Answer> {
         let guid = headers.guid;
-        let kept = keep(&self.engine, headers.hook, guid, event, &org);
+        let kept = keep(&self.mirror, headers.hook, guid, event, &org);
         let kept = kept.map_err(|NotKept(why)| {
             log::error!("delivery={guid} outcome=\"not kept\" note={}", Quoted(&why));
             Answer::refused(503, format!("the delivery can not be stored: {why}"), "redeliver it later")
@@ -235,7 +234,7 @@ impl Intake {
         Ok(match kept {
             Kept::Queued(seq) | Kept::Again(seq) => {
                 count(Said::Queued);
-                enqueue(&self.engine, seq);
+                enqueue(&self.mirror, seq);
                 queued()
             }
             Kept::AlreadyQueued => {
@@ -257,14 +256,14 @@ impl Intake {
 }
 
 /// Keeps a change, unless it was seen before: the look and the record are one step, and the answer waits for the disk.
-pub fn keep(engine: &Engine, hook: HookId, guid: &str, event: Event, org: &OrgRef) -> Result<Kept, NotKept> {
-    let settings = engine.settings();
+pub fn keep(mirror: &Mirror, hook: HookId, guid: &str, event: Event, org: &OrgRef) -> Result<Kept, NotKept> {
+    let settings = mirror.settings();
     let configured = settings.github_org.as_ref();
-    engine.journal.decide(|state| {
+    mirror.journal.decide(|state| {
         if let Some(other) = refused_organisation(state, configured, org) {
             return Entry::Nothing(Kept::OtherOrganisation(other));
         }
-        let at = engine.clock.wall();
+        let at = mirror.clock.wall();
         match state.deliveries.known(DeliveryKey::new(hook, guid)) {
             Some(known) => seen_before(state, known.seq, known.status, at),
             None => first_seen(state, (hook, guid), event, org, configured.is_some(), at),
@@ -273,12 +272,11 @@ pub fn keep(engine: &Engine, hook: HookId, guid: &str, event: Event, org: &OrgRe
 }
 
 /// Hands a kept delivery to its lane.
-pub fn enqueue(engine: &Engine, seq: Seq) {
-    if let Some(delivery) = engine.state(|state| state.deliveries.queued_at(seq)) {
+pub fn enqueue(mirror: &Mirror, seq: Seq) {
+    if let Some(delivery) = mirror.state(|state| state.deliveries.queued_at(seq)) {
         log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
-        engine.hours.taken(engine.clock.wall());
-        engine.hear_of(&delivery.event, seq);
-        engine.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery, engine.clock.now()));
+        mirror.hours.taken(mirror.clock.wall());
+        mirror.queue.deliver(delivery);
     }
 }
 

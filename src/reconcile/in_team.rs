@@ -130,11 +130,11 @@ impl Reconciler {
         if pages > most {
             return Err(Why::Few);
         }
-        let now = self.engine.clock.now();
+        let now = self.mirror.clock.now();
         if self.scim.is_off(now) {
             return Err(Why::Off);
         }
-        let told = self.engine.sentry.groups(most).map_err(|trouble| Why::Failed(trouble.to_string()))?;
+        let told = self.mirror.sentry.groups(most).map_err(|trouble| Why::Failed(trouble.to_string()))?;
         self.scim.learn(!matches!(told, Told::Off), now);
         match told {
             Told::All(groups) => Ok(groups),
@@ -154,11 +154,11 @@ impl Reconciler {
             if calls_for(team) == 0 {
                 return Ok(Some(Vec::new()));
             }
-            if let Some(members) = self.engine.sentry.team_member_ids(team.at())? {
+            if let Some(members) = self.mirror.sentry.team_member_ids(team.at())? {
                 return Ok(Some(members));
             }
-            match self.engine.sentry.find(team.at())? {
-                Some(now) => self.engine.sentry.team_member_ids(now.at()),
+            match self.mirror.sentry.find(team.at())? {
+                Some(now) => self.mirror.sentry.team_member_ids(now.at()),
                 None => Ok(None),
             }
         })?;

@@ -45,24 +45,24 @@ pub struct Turn {
 impl Turn {
     /// Invites whoever is waited for and may be invited. `anew`: sources may say otherwise than at the last look.
     pub fn take(&mut self, reconciler: &Reconciler, anew: bool) {
-        let engine = &reconciler.engine;
-        let settings = engine.settings();
+        let mirror = &reconciler.mirror;
+        let settings = mirror.settings();
         let Some(role) = settings.invite.as_deref() else { return };
-        if engine.paused_for().is_some()
-            || engine.waits_to_begin()
-            || self.not_before.is_some_and(|at| engine.clock.now() < at)
+        if mirror.paused_for().is_some()
+            || mirror.waits_to_begin()
+            || self.not_before.is_some_and(|at| mirror.clock.now() < at)
         {
             return;
         }
-        let people = engine.state(candidates);
+        let people = mirror.state(candidates);
         let ids: Vec<_> = people.iter().map(|person| person.id).collect();
         if !anew && ids == self.looked_at {
             return;
         }
         for person in people {
             // Whoever is left comes after the pause.
-            let Ok(permit) = engine.may_write() else { return };
-            if engine.lanes.is_stopping() {
+            let Ok(permit) = mirror.may_write() else { return };
+            if mirror.queue.lanes.is_stopping() {
                 return;
             }
             match reconciler.invite(&permit, &person, role) {
@@ -70,7 +70,7 @@ impl Turn {
                 Ok(true) => reconciler.learn_invite_trouble(None),
                 Err(Stop(why)) => {
                     reconciler.learn_invite_trouble(Some(why));
-                    self.not_before = engine.clock.now().checked_add(AFTER_A_REFUSAL);
+                    self.not_before = mirror.clock.now().checked_add(AFTER_A_REFUSAL);
                     return;
                 }
             }
@@ -106,16 +106,16 @@ impl Reconciler {
             Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(Stop::new(why, LATER)),
             Err(_) => return Ok(false),
         };
-        let since = Timestamp(self.engine.clock.wall().0.saturating_sub(DAY.as_millis() as u64));
-        let today = self.engine.state(|state| state.people.invited_since(since));
-        if today >= self.engine.settings().max_invites {
+        let since = Timestamp(self.mirror.clock.wall().0.saturating_sub(DAY.as_millis() as u64));
+        let today = self.mirror.state(|state| state.people.invited_since(since));
+        if today >= self.mirror.settings().max_invites {
             return Err(Stop::new(
                 format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"),
                 "the others follow a day later; or set a higher SYNC_MAX_INVITES",
             ));
         }
         let written =
-            self.engine.sentry.invite(permit, address.as_str(), role).map_err(|trouble| refused(&trouble))?;
+            self.mirror.sentry.invite(permit, address.as_str(), role).map_err(|trouble| refused(&trouble))?;
         if written.outcome == Invited::NotInPlan {
             return Err(Stop::new(
                 format!("Sentry's plan lets the organisation invite nobody ({})", written.exchange.answer),
@@ -123,10 +123,10 @@ impl Reconciler {
                  stay wanted, and are put into their teams once they are in Sentry",
             ));
         }
-        let record = Record::Invited { user: person.id, at: self.engine.clock.wall() };
-        self.engine.journal.keep(record).map_err(|why| Stop::new(why.0.to_string(), LATER))?;
+        let record = Record::Invited { user: person.id, at: self.mirror.clock.wall() };
+        self.mirror.journal.keep(record).map_err(|why| Stop::new(why.0.to_string(), LATER))?;
         if let Invited::New(member) = &written.outcome {
-            self.engine.who.learn(member);
+            self.mirror.who.learn(member);
         }
         let who = crate::text::Quoted(person.login.as_str());
         log::info!(
@@ -143,7 +143,7 @@ impl Reconciler {
             answer: Some(written.exchange.answer),
             ..Entry::default()
         };
-        self.engine.audit.write(entry.because(format!("address from {}", source.name())));
+        self.mirror.audit.write(entry.because(format!("address from {}", source.name())));
         self.try_wish(person);
         Ok(true)
     }
@@ -164,17 +164,17 @@ impl Reconciler {
 
     /// The address and its source.
     fn address_to_invite(&self, person: &Person) -> Result<Option<(Source, Address)>, Outcome> {
-        let map = self.engine.user_map()?;
-        self.engine.need_directory()?;
-        let claims = self.engine.claims(person)?;
+        let map = self.mirror.user_map()?;
+        self.mirror.need_directory()?;
+        let claims = self.mirror.claims(person)?;
         let evidence = Evidence::new(person, map.address(person), &claims);
         // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
-        if self.engine.matcher().ask_for_fresh_rows(&evidence).map_err(|why| self.engine.untold(why))? {
+        if self.mirror.matcher().ask_for_fresh_rows(&evidence).map_err(|why| self.mirror.untold(why))? {
             return Ok(None);
         }
-        let settings = self.engine.settings();
+        let settings = self.mirror.settings();
         let rules = matcher::rules(&settings);
-        Ok(self.engine.who.with_directory(|directory| identity::invitation(&evidence, &rules, directory)))
+        Ok(self.mirror.who.with_directory(|directory| identity::invitation(&evidence, &rules, directory)))
     }
 }
 

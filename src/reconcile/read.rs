@@ -51,16 +51,16 @@ impl Reconciler {
     /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one. `depth`: how far people whom
     /// only a search finds are looked for.
     pub fn read_both(&self, org: &Login, depth: Depth, progress: Progress) -> Result<Both, Trouble> {
-        let settings = self.engine.settings();
+        let settings = self.mirror.settings();
         let wanted = Wanted {
             saml: settings.identity.contains(&Source::Saml),
             verified: settings.identity.contains(&Source::Verified),
         };
         progress("reading GitHub's teams and people, and Sentry's");
-        let (github, sentry) = both(|| self.engine.github.snapshot(org, wanted), || self.read_sentry());
+        let (github, sentry) = both(|| self.mirror.github.snapshot(org, wanted), || self.read_sentry());
         let mut github = github?.ok_or_else(|| unseen(org))?;
         let (listed, members) = sentry?;
-        self.engine.matcher().learn_members(&members);
+        self.mirror.matcher().learn_members(&members);
         let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
         sentry.teams = match listed {
             Some(teams) => teams,
@@ -74,10 +74,10 @@ impl Reconciler {
         let moved = sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
         progress("searching Sentry for people whom its list does not show");
-        let (people, unread) = self.engine.matcher().identify_all(&mut github, depth)?;
-        sentry.protected = self.engine.matcher().protected_by_search();
+        let (people, unread) = self.mirror.matcher().identify_all(&mut github, depth)?;
+        sentry.protected = self.mirror.matcher().protected_by_search();
         let shown = shown(&github);
-        let last = self.engine.state(|state| state.last_read.map(|(sizes, _)| sizes));
+        let last = self.mirror.state(|state| state.last_read.map(|(sizes, _)| sizes));
         let sizes = whole(&github, shown, last);
         // What is incomplete is no measure for what comes after it.
         let measure = if github.gaps.lists.is_empty() { shown } else { last.unwrap_or(shown) };
@@ -86,8 +86,8 @@ impl Reconciler {
 
     /// All teams, where they may be listed, and everybody in the organisation.
     fn read_sentry(&self) -> Result<(Option<Vec<Team>>, Vec<Member>), Trouble> {
-        let linked = self.engine.settings().identity.contains(&Source::Sentry);
-        let (members, teams) = both(|| self.engine.read_members(linked), || self.engine.sentry.teams());
+        let linked = self.mirror.settings().identity.contains(&Source::Sentry);
+        let (members, teams) = both(|| self.mirror.read_members(linked), || self.mirror.sentry.teams());
         let members = members?;
         Ok((teams?, members))
     }
@@ -95,14 +95,14 @@ impl Reconciler {
     /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have.
     fn teams_by_slug(&self, settings: &Settings, github: &GithubSnapshot) -> Result<Vec<Team>, Trouble> {
         let mut slugs = wanted_slugs(settings, github);
-        slugs.extend(self.engine.state(|state| -> Vec<_> {
+        slugs.extend(self.mirror.state(|state| -> Vec<_> {
             let bound = state.teams.bindings().map(|(_, binding)| binding);
             bound.chain(returning(state, github)).map(|binding| binding.slug.clone()).collect()
         }));
         let slugs: Vec<_> = slugs.into_iter().collect();
-        let found = several_at_once(&slugs, |slug| self.engine.sentry.team(slug))?;
+        let found = several_at_once(&slugs, |slug| self.mirror.sentry.team(slug))?;
         if found.iter().all(Option::is_none) && !slugs.is_empty() {
-            self.engine.sentry.confirm_organisation()?;
+            self.mirror.sentry.confirm_organisation()?;
         }
         Ok(found.into_iter().flatten().collect())
     }
@@ -115,7 +115,7 @@ impl Reconciler {
         sentry: &SentrySnapshot,
     ) -> Vec<Team> {
         let wanted = wanted_slugs(settings, github);
-        let bound: BTreeSet<SentryTeamId> = self.engine.state(|state| {
+        let bound: BTreeSet<SentryTeamId> = self.mirror.state(|state| {
             let bound = state.teams.bindings().map(|(_, binding)| binding.sentry);
             bound.chain(returning(state, github).map(|was| was.sentry)).collect()
         });
@@ -127,11 +127,11 @@ impl Reconciler {
     /// GitHub no longer has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
         let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
-        let Some((org, _)) = self.engine.bearings() else { return Ok(BTreeSet::new()) };
+        let Some((org, _)) = self.mirror.bearings() else { return Ok(BTreeSet::new()) };
         if !github.sees_secret || github.gaps.lacks_teams() {
             return Ok(BTreeSet::new());
         }
-        let absent: BTreeSet<_> = self.engine.state(|state| {
+        let absent: BTreeSet<_> = self.mirror.state(|state| {
             let bound = state.teams.bindings().map(|(team, _)| team);
             let bound = bound.chain(state.teams.being_made().map(|(team, _)| team));
             let disputing = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(HeldChange::team);
@@ -140,7 +140,7 @@ impl Reconciler {
             absent.filter(|team| state.teams.was_shown(*team)).collect()
         });
         let absent: Vec<_> = absent.into_iter().collect();
-        let found = several_at_once(&absent, |team| self.engine.github.team(org.id, *team))?;
+        let found = several_at_once(&absent, |team| self.mirror.github.team(org.id, *team))?;
         Ok(absent.into_iter().zip(found).filter(|(_, facts)| facts.is_none()).map(|(team, _)| team).collect())
     }
 }

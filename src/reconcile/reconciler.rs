@@ -13,14 +13,14 @@ use crate::reconcile::invite::InviteTrouble;
 use crate::reconcile::run::Reconciled;
 use crate::reconcile::team_ids;
 use crate::reconcile::unused::Unused;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// Says to an operator that a first comparison adopts so many teams, if there is anything to say.
 pub type AtAdoptions = Box<dyn Fn(usize) -> Option<String> + Send + Sync>;
 
 /// Compares both sides.
 pub struct Reconciler {
-    pub engine: Arc<Engine>,
+    pub mirror: Arc<Mirror>,
     /// Taken while a comparison is made: one at a time.
     pub(super) comparing: Turns,
     /// The last comparison that was carried out.
@@ -51,10 +51,10 @@ pub struct Looks {
 
 impl Reconciler {
     /// Nothing is asked of anybody yet.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        team_ids::remember(&engine.sentry, &engine.settings(), &engine.journal, engine.clock.clone());
+    pub fn new(mirror: Arc<Mirror>) -> Self {
+        team_ids::remember(&mirror.sentry, &mirror.settings(), &mirror.journal, mirror.clock.clone());
         Self {
-            engine,
+            mirror,
             comparing: Turns::default(),
             last_run: Mutex::default(),
             scim: Scim::default(),
@@ -72,13 +72,13 @@ impl Reconciler {
     }
 
     pub(super) fn note_look(&self) {
-        self.looks.lock().last = Some(self.engine.clock.wall());
+        self.looks.lock().last = Some(self.mirror.clock.wall());
     }
 
     pub(super) fn note_looked(&self, looked: &Result<(), Trouble>) {
         let mut looks = self.looks.lock();
         looks.failed = looked.as_ref().err().map(|trouble| {
-            let since = looks.failed.take().map_or_else(|| self.engine.clock.wall(), |(since, _)| since);
+            let since = looks.failed.take().map_or_else(|| self.mirror.clock.wall(), |(since, _)| since);
             (since, trouble.to_string())
         });
     }

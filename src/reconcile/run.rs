@@ -99,13 +99,13 @@ pub struct Reconciled {
 impl Reconciler {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
-        let Some((org, _)) = self.engine.bearings() else { return Ok(None) };
-        let began = self.engine.clock.now();
-        let (seq, read) = (self.engine.settled_seq(), self.engine.now_seq());
-        self.engine.forget_heard(seq);
-        let wishes = self.engine.state(|state| state.people.wishes().collect());
+        let Some((org, _)) = self.mirror.bearings() else { return Ok(None) };
+        let began = self.mirror.clock.now();
+        let (seq, read) = (self.mirror.queue.settled_seq(), self.mirror.queue.now_seq());
+        self.mirror.queue.forget_heard(seq);
+        let wishes = self.mirror.state(|state| state.people.wishes().collect());
         let bindings: Vec<_> = self
-            .engine
+            .mirror
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
         // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
         let depth = if serving { Depth::Bounded } else { Depth::Whole };
@@ -120,10 +120,11 @@ impl Reconciler {
         }
         progress("comparing");
         // A copy: nobody else can do anything while the state is looked at.
-        let state = self.engine.state(State::without_deliveries);
-        let just_gone = self.engine.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
+        let state = self.mirror.state(State::without_deliveries);
+        let just_gone =
+            self.mirror.queue.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
         if !just_gone.is_empty() {
-            self.engine.look_again();
+            self.mirror.queue.look_again();
         }
         let sides = Sides {
             github: &both.github,
@@ -146,7 +147,7 @@ impl Reconciler {
                 sizes: both.sizes,
                 people: people_in_teams(&state, &both),
                 first,
-                now: self.engine.clock.wall(),
+                now: self.mirror.clock.wall(),
             },
         );
         // A person who refuses what is held has let nothing begin either.
@@ -168,7 +169,7 @@ impl Reconciler {
         if self.is_reconciling() {
             return Ok(None);
         }
-        let began = self.engine.clock.now();
+        let began = self.mirror.clock.now();
         let Some(mut comparison) = self.compare(serving, progress)? else { return Ok(None) };
         if !agrees(&mut comparison) {
             return Ok(None);
@@ -176,15 +177,15 @@ impl Reconciler {
         if let Some(last) = last {
             last.run.supersede();
         }
-        let took = self.engine.clock.since(began);
-        let paused = self.engine.pause().is_some();
+        let took = self.mirror.clock.since(began);
+        let paused = self.mirror.pause().is_some();
         let run = self.carry_out(&comparison, paused);
         let (mut summary, counts) = (comparison.plan.summary(), comparison.plan.counts());
         if paused {
             summary += "; paused: none of it was carried out";
         }
         let by = comparison.both.by.clone();
-        let done = Reconciled { at: self.engine.clock.wall(), took, summary, counts, paused, by, run };
+        let done = Reconciled { at: self.mirror.clock.wall(), took, summary, counts, paused, by, run };
         *self.last_run.lock() = Some(done.clone());
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
@@ -196,8 +197,8 @@ impl Reconciler {
     /// Whether a comparison is being carried out: another one has to wait. Nothing is during a pause.
     pub fn is_reconciling(&self) -> bool {
         let last = self.last_reconcile();
-        last.is_some_and(|last| last.run.tally().is_under_way(self.engine.clock.now()))
-            && self.engine.pause().is_none()
+        last.is_some_and(|last| last.run.tally().is_under_way(self.mirror.clock.now()))
+            && self.mirror.pause().is_none()
     }
 
     /// The last comparison that was carried out.
@@ -212,30 +213,30 @@ impl Reconciler {
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
         self.forget_denied(&both.github.teams);
-        self.incomplete.learn(plan, self.engine.clock.wall());
-        self.engine
+        self.incomplete.learn(plan, self.mirror.clock.wall());
+        self.mirror
             .tree
             .learn_all(both.github.teams.iter().map(|team| &team.facts), !both.github.gaps.lacks_teams());
-        let run = Arc::new(Run::new(self.engine.clock.clone()));
+        let run = Arc::new(Run::new(self.mirror.clock.clone()));
         if *waits_for_first {
             return run;
         }
         // What is held because too little was read is no measure for the next reading.
         if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
-            self.engine.journal.note(Record::Read { sizes: both.measure, at: self.engine.clock.wall() });
+            self.mirror.journal.note(Record::Read { sizes: both.measure, at: self.mirror.clock.wall() });
             let rules = rules::of(&both.settings);
-            if self.engine.state(|state| state.rules.as_ref() != Some(&rules)) {
-                self.engine.journal.note(Record::Rules { rules });
+            if self.mirror.state(|state| state.rules.as_ref() != Some(&rules)) {
+                self.mirror.journal.note(Record::Rules { rules });
             }
         }
         self.note_what_was_seen(both, wishes, *seq);
         self.note_shown(both);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
-        if self.engine.state(|state| state.damaged.is_some()) && !distrusted {
+        if self.mirror.state(|state| state.damaged.is_some()) && !distrusted {
             log::info!(
                 "reconcile: nothing was lost to the damage of the journal that a comparison has not found"
             );
-            self.engine.journal.note(Record::Mended);
+            self.mirror.journal.note(Record::Mended);
         }
         if paused {
             return run;
@@ -244,16 +245,16 @@ impl Reconciler {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
                 let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
-                self.engine.lanes.add(
+                self.mirror.queue.lanes.add(
                     LaneKey::Team(team.team),
-                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part), self.engine.clock.now()),
+                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part), self.mirror.clock.now()),
                 );
             }
         }
         if both.moved {
             // Nobody is taken out of it now; another comparison sees who is in it.
             run.leave();
-            self.engine.look_again();
+            self.mirror.queue.look_again();
         }
         self.forget_unmade(both, *seq, *read, &run);
         run
@@ -262,7 +263,7 @@ impl Reconciler {
     /// Teams that are adopted by a first comparison may be our own, made before this state was.
     fn tell_of_strangers(&self, plan: &Plan) {
         let n = plan.counts().adopt;
-        let is_first = n > 0 && self.engine.state(|state| state.last_read.is_none());
+        let is_first = n > 0 && self.mirror.state(|state| state.last_read.is_none());
         let said = self.at_adoptions.get().filter(|_| is_first).and_then(|said| said(n));
         if let Some(said) = said {
             log::warn!("reconcile: {said}");
@@ -273,7 +274,7 @@ impl Reconciler {
     /// changes in Sentry, so that no plan shows it.
     fn forget_unmade(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
         let there: HashSet<_> = both.sentry.teams.iter().map(|team| &team.slug).collect();
-        let unmade: Vec<_> = self.engine.state(|state| {
+        let unmade: Vec<_> = self.mirror.state(|state| {
             let being_made = state.teams.being_made();
             let unmade =
                 being_made.filter(|(team, slug)| both.deleted.contains(team) && !there.contains(slug));
@@ -281,9 +282,9 @@ impl Reconciler {
         });
         for (team, slug) in unmade {
             let part = Part::new(team, [seq, read], vec![Task::End { slug }], run.clone());
-            self.engine.lanes.add(
+            self.mirror.queue.lanes.add(
                 LaneKey::Team(team),
-                Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part), self.engine.clock.now()),
+                Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part), self.mirror.clock.now()),
             );
         }
     }
@@ -291,12 +292,12 @@ impl Reconciler {
     /// New holds are written down; those that are no longer due are history. Of what could not be seen completely this time,
     /// nobody knows whether it is still due: that stays as it was held, or decided.
     fn keep_holds(&self, plan: &Plan, due: &[HeldChange], lacks_teams: bool) {
-        let now = self.engine.clock.wall();
+        let now = self.mirror.clock.wall();
         for PlannedHold { rule, changes, .. } in &plan.holds {
             let hold = Hold { compared: true, ..Hold::new(changes.clone(), rule.clone(), now, Vec::new()) };
             let name = hold.name.clone();
             let known = self
-                .engine
+                .mirror
                 .state(|state| state.holds.get(&name).is_some_and(|known| known.rule == hold.rule));
             if known {
                 continue;
@@ -305,8 +306,8 @@ impl Reconciler {
             let entry =
                 crate::store::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
             let entry = crate::store::audit::Entry { hold: Some(name), ..entry };
-            self.engine.audit.write(entry.because(format!("{}: {rule}", n_changes(changes.len()))));
-            self.engine.journal.note(Record::Held { hold });
+            self.mirror.audit.write(entry.because(format!("{}: {rule}", n_changes(changes.len()))));
+            self.mirror.journal.note(Record::Held { hold });
         }
         let due: HashSet<_> = due.iter().map(HeldChange::key).collect();
         let left_in: HashSet<_> = plan.left_in.iter().map(|left| judge::of_left_in(left).key()).collect();
@@ -316,7 +317,7 @@ impl Reconciler {
         let is_due = |change: &HeldChange| due.contains(&change.key()) || is_unseen(change);
         let planned: BTreeSet<_> = plan.holds.iter().map(|planned| &planned.name).collect();
         let is_planned = |hold: &Hold| planned.contains(&hold.name);
-        let history: Vec<_> = self.engine.state(|state| {
+        let history: Vec<_> = self.mirror.state(|state| {
             let compared = state.holds.iter().filter(|hold| hold.compared && !is_planned(hold));
             // What is undecided and comes up in another hold now, is that one's.
             let over = |hold: &&Hold| match hold.decision {
@@ -325,17 +326,17 @@ impl Reconciler {
             };
             compared.filter(over).map(|hold| hold.name.clone()).collect()
         });
-        history.into_iter().for_each(|name| self.engine.journal.note(Record::Released { name }));
+        history.into_iter().for_each(|name| self.mirror.journal.note(Record::Released { name }));
     }
 
     /// A team that was never bound, and is no more, takes nothing over: nobody need decide about that.
     fn forget_disputes(&self, deleted: &BTreeSet<GithubTeamId>) {
         for team in deleted {
-            let over: Vec<_> = self.engine.state(|state| {
+            let over: Vec<_> = self.mirror.state(|state| {
                 let unbound = state.teams.binding(*team).is_none();
                 state.holds.changes_of(*team).filter(|_| unbound).cloned().collect()
             });
-            over.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
+            over.into_iter().for_each(|change| self.mirror.journal.note(Record::NotDue { change }));
         }
     }
 
@@ -350,21 +351,21 @@ impl Reconciler {
             }
             _ => false,
         };
-        let now = self.engine.clock.wall();
-        let denied: Vec<_> = self.engine.state(|state| {
+        let now = self.mirror.clock.wall();
+        let denied: Vec<_> = self.mirror.state(|state| {
             let old = state.holds.iter().filter(|hold| !hold.compared && now.since(hold.at) > LAG);
             old.flat_map(|hold| &hold.changes).filter(|change| is_denied(change)).cloned().collect()
         });
-        denied.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
+        denied.into_iter().for_each(|change| self.mirror.journal.note(Record::NotDue { change }));
     }
 
     /// What this token has shown itself, it can tell to be gone.
     fn note_shown(&self, both: &Both) {
         let ids = both.github.teams.iter().map(|team| team.facts.id);
         let new: Vec<_> =
-            self.engine.state(|state| ids.filter(|team| !state.teams.was_shown(*team)).collect());
+            self.mirror.state(|state| ids.filter(|team| !state.teams.was_shown(*team)).collect());
         for teams in new.chunks(SHOWN_PER_RECORD) {
-            self.engine.journal.note(Record::Shown { teams: teams.to_vec() });
+            self.mirror.journal.note(Record::Shown { teams: teams.to_vec() });
         }
     }
 
@@ -380,7 +381,7 @@ impl Reconciler {
             // Whoever is not on an incomplete list has not left.
             let seen = with_gaps.contains(&id).then(|| {
                 let people = family.as_ref().unwrap_or(&team.members);
-                let mut seen = self.engine.state(|state| state.teams.and_seen(id, people));
+                let mut seen = self.mirror.state(|state| state.teams.and_seen(id, people));
                 seen.sort_unstable();
                 seen
             });
@@ -389,10 +390,10 @@ impl Reconciler {
             }
             let people = seen.as_ref().or(family.as_ref()).unwrap_or(&team.members);
             let agrees =
-                self.engine.state(|state| state.teams.news(id).is_some_and(|news| news.agrees(people)));
-            let unheard = people.is_empty() && self.engine.state(|state| state.teams.news(id).is_none());
+                self.mirror.state(|state| state.teams.news(id).is_some_and(|news| news.agrees(people)));
+            let unheard = people.is_empty() && self.mirror.state(|state| state.teams.news(id).is_none());
             if !(agrees || unheard) {
-                self.engine.journal.note(Record::Looked { team: id, seq, people: people.clone() });
+                self.mirror.journal.note(Record::Looked { team: id, seq, people: people.clone() });
             }
         }
         self.note_wishes(both, wishes, seq);
@@ -415,7 +416,7 @@ impl Reconciler {
                 wanted.insert((team.facts.id, *user), why);
             }
         }
-        let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.engine.state(|state| {
+        let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.mirror.state(|state| {
             let wishes = state.people.wanted();
             wishes
                 .flat_map(|(user, wish)| wish.teams.iter().map(move |team| ((*team, user), wish.why.clone())))
@@ -424,26 +425,26 @@ impl Reconciler {
         for ((team, user), why) in &wanted {
             let Some(person) = both.github.people.get(user) else { continue };
             if known.get(&(*team, *user)).is_none_or(|known| **known != **why) {
-                self.engine.journal.note(Record::Wanted {
+                self.mirror.journal.note(Record::Wanted {
                     team: *team,
                     user: *user,
                     login: person.login.clone(),
                     why: (*why).into(),
-                    at: self.engine.clock.wall(),
+                    at: self.mirror.clock.wall(),
                 });
             }
         }
         let shown: HashMap<_, _> =
             both.github.teams.iter().map(|team| (team.facts.id, &team.members)).collect();
         let is_older = |wish: &(GithubTeamId, GithubUserId)| {
-            let word = self.engine.state(|state| state.teams.news(wish.0).and_then(|news| news.word(wish.1)));
+            let word = self.mirror.state(|state| state.teams.news(wish.0).and_then(|news| news.word(wish.1)));
             before.contains(wish) && word.is_none_or(|(_, at)| at <= seq)
         };
         for (team, user) in known.into_keys().filter(is_older) {
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
             let is_complete = both.github.gaps.of_team(team).is_none();
             if is_complete && shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
-                self.engine.journal.note(Record::Unwanted { team, user });
+                self.mirror.journal.note(Record::Unwanted { team, user });
             }
         }
     }
@@ -456,7 +457,7 @@ impl Reconciler {
             shown: comparison.shown(&team.slug).filter(|_| adoptable),
         };
         let new = matches!(team.step, Step::Create | Step::Adopt { .. } | Step::Return { .. });
-        if self.engine.state(|state| state.teams.gone(team.team).is_some()) {
+        if self.mirror.state(|state| state.teams.gone(team.team).is_some()) {
             tasks.push(Task::Return);
         }
         match &team.step {
@@ -467,7 +468,7 @@ impl Reconciler {
             }
             Step::Create => {
                 // Bound, and to be made: its Sentry team was not there any more.
-                if self.engine.state(|state| state.teams.binding(team.team).is_some()) {
+                if self.mirror.state(|state| state.teams.binding(team.team).is_some()) {
                     tasks.push(Task::FindAgain);
                 }
                 tasks.push(shape(false, None));
@@ -475,7 +476,7 @@ impl Reconciler {
             Step::Adopt { .. } => tasks.push(shape(true, None)),
             Step::Return { .. } => tasks.push(shape(false, None)),
             Step::Rename { .. } => {
-                let created = self.engine.state(|state| {
+                let created = self.mirror.state(|state| {
                     state.teams.binding(team.team).is_some_and(|binding| binding.origin == Origin::Created)
                 });
                 tasks.push(shape(false, created.then(|| team.name.clone())));

@@ -9,7 +9,7 @@ use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::Team;
 use crate::identity::Identity;
-use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
+use crate::queue::job::{Ask, LaneKey, Own};
 use crate::reconcile::invite;
 use crate::reconcile::reconciler::Reconciler;
 use crate::state::event::{OrgRef, Person};
@@ -42,7 +42,7 @@ impl Reconciler {
     /// Whose teams, and by which truth. `false` if the organisation is not known yet. `ask`: GitHub is asked for it;
     /// otherwise only a signed event can have told it meanwhile.
     pub fn find_bearings(&self, ask: bool) -> Result<bool, Trouble> {
-        if self.engine.state(|state| state.org.is_none()) {
+        if self.mirror.state(|state| state.org.is_none()) {
             if !ask {
                 return Ok(false);
             }
@@ -50,12 +50,12 @@ impl Reconciler {
         } else {
             self.check_organisation()?;
         }
-        let Some(org) = self.engine.state(|state| state.org.clone()) else { return Ok(false) };
-        let known = self.engine.state(|state| state.mode.clone());
-        let token = self.engine.github_token.fingerprint();
+        let Some(org) = self.mirror.state(|state| state.org.clone()) else { return Ok(false) };
+        let known = self.mirror.state(|state| state.mode.clone());
+        let token = self.mirror.github_token.fingerprint();
         let same_token = known.filter(|(_, fingerprint)| **fingerprint == *token).map(|(mode, _)| mode);
         self.find_mode(&org, same_token, &token)?;
-        self.engine.github_token.know(&token);
+        self.mirror.github_token.know(&token);
         Ok(true)
     }
 
@@ -64,15 +64,15 @@ impl Reconciler {
     fn find_mode(&self, org: &Org, known: Option<Mode>, token: &str) -> Result<(), Trouble> {
         let told = match known {
             // What is chosen goes on: a policy that refuses this look must not pause what the token is still good for.
-            Some(Mode::Payload) => self.engine.probe(&self.engine.github.afresh(), org),
-            _ => self.engine.probe(&self.engine.github, org),
+            Some(Mode::Payload) => self.mirror.probe(&self.mirror.github.afresh(), org),
+            _ => self.mirror.probe(&self.mirror.github, org),
         };
         if !matches!(told, Permission::Untold(_)) {
-            self.engine.github_token.learn_untold(None);
+            self.mirror.github_token.learn_untold(None);
         }
         let mode = match (known, told) {
             (Some(Mode::Read), Permission::Lacks(said)) => {
-                self.engine.github.host().refuse(&format!("{PERMISSION_LOST} ({said})"));
+                self.mirror.github.host().refuse(&format!("{PERMISSION_LOST} ({said})"));
                 return Ok(());
             }
             (Some(Mode::Payload), Permission::Untold(trouble)) => {
@@ -82,7 +82,7 @@ impl Reconciler {
                 return Ok(());
             }
             (_, Permission::Untold(trouble)) => {
-                self.engine.github_token.learn_untold(Some(&trouble));
+                self.mirror.github_token.learn_untold(Some(&trouble));
                 return Err(trouble);
             }
             (_, Permission::Reads) => Mode::Read,
@@ -95,27 +95,29 @@ impl Reconciler {
             };
             log::info!("mode: {means}");
             // Whose it is matters where GitHub is asked for the truth; an App's token is nobody's.
-            let by = if mode == Mode::Read { self.engine.github.viewer() } else { None };
-            self.engine.journal.note(Record::Mode { mode, fingerprint: token.into(), by });
+            let by = if mode == Mode::Read { self.mirror.github.viewer() } else { None };
+            self.mirror.journal.note(Record::Mode { mode, fingerprint: token.into(), by });
         }
         Ok(())
     }
 
     fn find_organisation(&self) -> Result<(), Trouble> {
-        let found = match &self.engine.settings().github_org {
+        let found = match &self.mirror.settings().github_org {
             Some(login) => {
-                let found = self.engine.github.org(login)?;
+                let found = self.mirror.github.org(login)?;
                 if found.is_none() {
-                    self.engine.tell_once(&format!("GitHub knows no organisation `{login}`: correct GH_ORG"));
+                    self.mirror
+                        .faults
+                        .tell_once(&format!("GitHub knows no organisation `{login}`: correct GH_ORG"));
                 }
                 found
             }
-            None => self.engine.github.only_org()?,
+            None => self.mirror.github.only_org()?,
         };
         if let Some(OrgRef { id, login }) = found {
             let named = login.clone();
             // The first signed event may have been quicker.
-            let pinned = self.engine.journal.decide(|state| match state.org {
+            let pinned = self.mirror.journal.decide(|state| match state.org {
                 None => Entry::Keep(vec![Record::Org { id, login, deleted: false }], true),
                 Some(_) => Entry::Nothing(false),
             });
@@ -129,15 +131,15 @@ impl Reconciler {
     /// A state directory belongs to one organisation: another one in `GH_ORG` is a mistake, unless it is the new name
     /// of the same.
     fn check_organisation(&self) -> Result<(), Trouble> {
-        let Some(pinned) = self.engine.state(|state| state.org.clone()) else { return Ok(()) };
-        let settings = self.engine.settings();
+        let Some(pinned) = self.mirror.state(|state| state.org.clone()) else { return Ok(()) };
+        let settings = self.mirror.settings();
         let Some(configured) = settings.github_org.as_ref().filter(|login| !login.is(pinned.login.as_str()))
         else {
             return Ok(());
         };
-        match self.engine.github.org(configured)? {
-            Some(found) if found.id == pinned.id => self.engine.follow_organisation(&pinned, found.login),
-            Some(found) => self.engine.set_fault(format!(
+        match self.mirror.github.org(configured)? {
+            Some(found) if found.id == pinned.id => self.mirror.follow_organisation(&pinned, found.login),
+            Some(found) => self.mirror.faults.set_grave(format!(
                 "GH_ORG is `{}`, but the state directory belongs to `{}`: give each organisation its own SYNC_STATE_DIR",
                 found.login, pinned.login
             )),
@@ -149,7 +151,7 @@ impl Reconciler {
     /// Looks at what no event tells: in read mode at everything, in payload mode at Sentry's people. `first`: at start.
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
         self.note_look();
-        let looked = match self.engine.bearings() {
+        let looked = match self.mirror.bearings() {
             Some((_, Mode::Read)) => self.reconcile(true, &|_| (), &mut |_| true).map(drop),
             Some((_, Mode::Payload)) => self.look_at_sentry(first),
             None => Ok(()),
@@ -159,15 +161,15 @@ impl Reconciler {
     }
 
     fn look_at_sentry(&self, first: bool) -> Result<(), Trouble> {
-        self.missed.look(&self.engine);
-        let changed = self.engine.read_directory()?;
+        self.missed.look(&self.mirror);
+        let changed = self.mirror.read_directory()?;
         self.ask_for_ids_of_bound();
-        if (changed || first) && self.engine.pause().is_none() {
+        if (changed || first) && self.mirror.pause().is_none() {
             self.try_wanted(|_| true);
         }
-        let found = self.engine.matcher().search_for_wanted()?;
+        let found = self.mirror.matcher().search_for_wanted()?;
         self.learn_unused_of_sentry();
-        if !found.is_empty() && self.engine.pause().is_none() {
+        if !found.is_empty() && self.mirror.pause().is_none() {
             self.try_wanted(|user| found.contains(user));
         }
         Ok(())
@@ -176,7 +178,7 @@ impl Reconciler {
     /// Follows bound teams that were renamed in Sentry, by a list of all that was read after `bindings` were looked at:
     /// the workers go on meanwhile.
     pub fn follow_renames(&self, bindings: Vec<(GithubTeamId, Binding)>, teams: &[Team]) {
-        if self.engine.sentry.ids().are_of_another_host() {
+        if self.mirror.sentry.ids().are_of_another_host() {
             return;
         }
         let by_id: BTreeMap<SentryTeamId, &Team> = teams.iter().map(|team| (team.id, team)).collect();
@@ -185,7 +187,7 @@ impl Reconciler {
             let Some(now) = by_id.get(&binding.sentry).filter(differs) else { continue };
             let followed =
                 Binding { slug: now.slug.clone(), name: now.name.as_str().into(), ..binding.clone() };
-            let changed = self.engine.journal.decide(|state| {
+            let changed = self.mirror.journal.decide(|state| {
                 let as_before =
                     state.teams.binding(team) == Some(&binding) && state.teams.intent(team).is_none();
                 if as_before {
@@ -200,26 +202,26 @@ impl Reconciler {
                     binding.slug,
                     now.slug
                 );
-                self.engine.lanes.moved(team);
+                self.mirror.queue.lanes.moved(team);
             }
         }
     }
 
     /// Tries everybody who is waited for and `may` be tried; whoever Sentry knows by now is handed to the lanes.
     pub fn try_wanted(&self, may: impl Fn(&GithubUserId) -> bool) {
-        if self.engine.waits_to_begin() {
+        if self.mirror.waits_to_begin() {
             return;
         }
-        let wanted: Vec<_> = self.engine.state(|state| {
+        let wanted: Vec<_> = self.mirror.state(|state| {
             let wanted = state.people.wanted().filter(|(user, _)| may(user));
             wanted.map(|(user, wanted)| (user, wanted.login.clone())).collect()
         });
         for (user, login) in wanted {
-            if self.engine.lanes.is_stopping() {
+            if self.mirror.queue.lanes.is_stopping() {
                 return;
             }
             let person = Person { id: user, login, bot: false };
-            match self.engine.identify_in_directory(&person) {
+            match self.mirror.identify_in_directory(&person) {
                 Ok(Identity::Matched { .. }) => self.try_wish(&person),
                 Ok(identity) => self.note_why_not(&person, &identity),
                 Err(_) => {}
@@ -230,44 +232,36 @@ impl Reconciler {
     /// Somebody stays wanted for another reason than before.
     fn note_why_not(&self, person: &Person, identity: &Identity) {
         let PersonStep::Want(why) = step::present(identity) else { return };
-        let teams = self.engine.state(|state| {
+        let teams = self.mirror.state(|state| {
             let wish = state.people.wish(person.id).filter(|wish| *wish.why != *why);
             wish.map(|wish| wish.teams.clone()).unwrap_or_default()
         });
         for team in teams {
             let (login, why) = (person.login.clone(), why.as_str().into());
-            self.engine.journal.note(Record::Wanted {
+            self.mirror.journal.note(Record::Wanted {
                 team,
                 user: person.id,
                 login,
                 why,
-                at: self.engine.clock.wall(),
+                at: self.mirror.clock.wall(),
             });
         }
     }
 
     /// Has a person looked at in every team in which they are waited for.
     pub fn try_wish(&self, person: &Person) {
-        let sure = self.engine.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
-        for team in self.engine.state(|state| state.people.wanted_in(person.id).to_vec()) {
+        let sure = self.mirror.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
+        for team in self.mirror.state(|state| state.people.wanted_in(person.id).to_vec()) {
             let ask = Ask::Member { person: person.clone(), change: None, sure };
-            self.engine.lanes.add(
-                LaneKey::Team(team),
-                Hint::new(
-                    self.engine.now_seq(),
-                    Origin::Own(Own::WantedPerson),
-                    ask,
-                    self.engine.clock.now(),
-                ),
-            );
+            self.mirror.queue.ask(LaneKey::Team(team), Own::WantedPerson, ask);
         }
     }
 
     /// What nobody decides about is not done. A deletion that expires is a deletion rejected: its GitHub team is gone,
     /// and its Sentry team is left alone from then on.
     fn expire_holds(&self) {
-        let now = self.engine.clock.wall();
-        let old: Vec<_> = self.engine.state(|state| {
+        let now = self.mirror.clock.wall();
+        let old: Vec<_> = self.mirror.state(|state| {
             let undecided = state.holds.iter().filter(|hold| hold.decision.is_none());
             undecided.filter(|hold| now.since(hold.at) > HOLDS_EXPIRE).cloned().collect()
         });
@@ -276,23 +270,23 @@ impl Reconciler {
             let lines = Asked::default().about(&hold, "expire hold");
             let Hold { name, changes, .. } = hold;
             log::warn!("hold {name} has expired; nothing was done");
-            lines.into_iter().for_each(|line| self.engine.audit.write(line));
+            lines.into_iter().for_each(|line| self.mirror.audit.write(line));
             // What stops the mirror's beginning comes up again; it was nobody's decision about a team.
             if !is_first && changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
-                self.engine.journal.note(Record::Decided { name, approved: false, at: now });
-                changes.iter().for_each(|change| self.engine.look_at_decision(change));
+                self.mirror.journal.note(Record::Decided { name, approved: false, at: now });
+                changes.iter().for_each(|change| self.mirror.look_at_decision(change));
             } else {
-                self.engine.journal.note(Record::Released { name });
+                self.mirror.journal.note(Record::Released { name });
             }
         }
     }
 
     /// Whoever may not take over a Sentry team can do without, once that one is gone or renamed.
     fn look_at_disputes(&self) {
-        if self.engine.waits_to_begin() {
+        if self.mirror.waits_to_begin() {
             return;
         }
-        let teams: BTreeSet<_> = self.engine.state(|state| {
+        let teams: BTreeSet<_> = self.mirror.state(|state| {
             // What only waits for the mirror to begin is in dispute with nobody.
             let holds = state.holds.iter().filter(|hold| !hold.is_first());
             let adoptions = holds.flat_map(|hold| &hold.changes);
@@ -301,24 +295,24 @@ impl Reconciler {
                 .filter_map(HeldChange::team)
                 .collect()
         });
-        teams.into_iter().for_each(|team| self.engine.look_at_team(team, Own::DisputedSlug));
+        teams.into_iter().for_each(|team| self.mirror.queue.look_at_team(team, Own::DisputedSlug));
     }
 
     /// Changes whenever another user map is in use; looks at the file.
     fn map_version(&self) -> usize {
-        self.engine.user_map().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
+        self.mirror.user_map().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
     }
 
     /// After a reload: finds out what another GitHub token may do.
     fn look_at_new_token(&self, asked: &mut Option<Instant>) {
-        let is_due = asked.is_none_or(|at| self.engine.clock.since(at) >= TOKEN_AGAIN);
-        if !self.engine.github_token.is_new() {
+        let is_due = asked.is_none_or(|at| self.mirror.clock.since(at) >= TOKEN_AGAIN);
+        if !self.mirror.github_token.is_new() {
             *asked = None;
-        } else if is_due && self.engine.github.host().paused_for().is_none() {
-            *asked = Some(self.engine.clock.now());
-            let before = self.engine.github_token.why_no_mode();
+        } else if is_due && self.mirror.github.host().paused_for().is_none() {
+            *asked = Some(self.mirror.clock.now());
+            let before = self.mirror.github_token.why_no_mode();
             if let Err(trouble) = self.find_bearings(true) {
-                let is_news = self.engine.github_token.why_no_mode() != before;
+                let is_news = self.mirror.github_token.why_no_mode() != before;
                 let level = if is_news { log::Level::Warn } else { log::Level::Debug };
                 log::log!(
                     level,
@@ -330,28 +324,28 @@ impl Reconciler {
 
     /// In payload mode nothing needs GitHub, and nothing would ask again whether it is there.
     fn look_for_github(&self, asked: &mut Instant) {
-        let host = self.engine.github.host();
+        let host = self.mirror.github.host();
         if host.heard() == Heard::TheApi
-            || self.engine.clock.since(*asked) < UNHEARD_AGAIN
+            || self.mirror.clock.since(*asked) < UNHEARD_AGAIN
             || host.paused_for().is_some()
         {
             return;
         }
-        *asked = self.engine.clock.now();
-        if let Some(org) = self.engine.state(|state| state.org.clone()) {
-            self.engine.probe(&self.engine.github.afresh(), &org);
+        *asked = self.mirror.clock.now();
+        if let Some(org) = self.mirror.state(|state| state.org.clone()) {
+            self.mirror.probe(&self.mirror.github.afresh(), &org);
         }
     }
 
     /// An organisation that GitHub shows is not deleted, whatever was said.
     fn look_for_deleted_organisation(&self) {
-        let Some(org) = self.engine.state(|state| state.org.clone()).filter(|org| org.deleted) else {
+        let Some(org) = self.mirror.state(|state| state.org.clone()).filter(|org| org.deleted) else {
             return;
         };
-        if let Ok(Some(shown)) = self.engine.github.org(&org.login) {
+        if let Ok(Some(shown)) = self.mirror.github.org(&org.login) {
             if shown.id == org.id {
                 log::info!("GitHub shows the organisation `{}` again: work goes on", org.login);
-                self.engine.journal.note(Record::Org { id: org.id, login: shown.login, deleted: false });
+                self.mirror.journal.note(Record::Org { id: org.id, login: shown.login, deleted: false });
             }
         }
     }
@@ -411,7 +405,7 @@ impl Default for Start {
 impl Start {
     /// How long to rest before the next try; `None` if everything is known.
     fn step(&mut self, reconciler: &Reconciler) -> Option<Duration> {
-        let clock = &reconciler.engine.clock;
+        let clock = &reconciler.mirror.clock;
         let ask = self.asked.is_none_or(|at| clock.since(at) >= ORGANISATION_AGAIN);
         let found = reconciler.find_bearings(ask);
         if ask && found.is_ok() {
@@ -453,7 +447,7 @@ struct Round {
 
 impl Round {
     fn new(reconciler: &Reconciler) -> Self {
-        let now = reconciler.engine.clock.now();
+        let now = reconciler.mirror.clock.now();
         Self {
             looked: now,
             tried: now,
@@ -462,48 +456,52 @@ impl Round {
             asked_github: now,
             map: reconciler.map_version(),
             invites: invite::Turn::default(),
-            was_paused: reconciler.engine.pause().is_some(),
+            was_paused: reconciler.mirror.pause().is_some(),
         }
     }
 
     fn step(&mut self, reconciler: &Reconciler) {
-        let engine = &reconciler.engine;
-        engine.tell_ended_holds();
+        let mirror = &reconciler.mirror;
+        mirror.tell_ended_holds();
         // What a pause has kept back is looked for at once.
         let is_resumed =
-            std::mem::replace(&mut self.was_paused, engine.pause().is_some()) && !self.was_paused;
+            std::mem::replace(&mut self.was_paused, mirror.pause().is_some()) && !self.was_paused;
         if is_resumed {
-            engine.ask_for_reconcile();
+            mirror.queue.ask_for_reconcile();
         }
         reconciler.look_at_new_token(&mut self.asked_token);
         reconciler.look_for_github(&mut self.asked_github);
         reconciler.expire_holds();
-        if engine.clock.since(self.searched) >= DELETED_AGAIN {
-            self.searched = engine.clock.now();
+        if mirror.clock.since(self.searched) >= DELETED_AGAIN {
+            self.searched = mirror.clock.now();
             reconciler.look_for_deleted_organisation();
         }
         let has_looked = self.look_round(reconciler);
         self.invites.take(reconciler, has_looked);
         let map = reconciler.map_version();
-        let try_again = map != self.map || is_resumed || engine.clock.since(self.tried) >= WANTED_AGAIN;
-        if try_again && engine.paused_for().is_none() {
-            (self.map, self.tried) = (map, engine.clock.now());
+        let try_again = map != self.map || is_resumed || mirror.clock.since(self.tried) >= WANTED_AGAIN;
+        if try_again && mirror.paused_for().is_none() {
+            (self.map, self.tried) = (map, mirror.clock.now());
             reconciler.try_wanted(|_| true);
         }
     }
 
     /// Compares, or looks at Sentry's people, if that is due. Whether it was.
     fn look_round(&mut self, reconciler: &Reconciler) -> bool {
-        let engine = &reconciler.engine;
+        let mirror = &reconciler.mirror;
         let by_interval =
-            engine.settings().interval.is_some_and(|interval| engine.clock.since(self.looked) >= interval);
-        let is_due = || engine.take_reconcile_due() || engine.take_second_look() || by_interval;
+            mirror.settings().interval.is_some_and(|interval| mirror.clock.since(self.looked) >= interval);
+        let is_due = || {
+            let has_new_map = mirror.who.take_new_map();
+            let queue = &mirror.queue;
+            queue.take_reconcile_due() || has_new_map || queue.take_second_look() || by_interval
+        };
         // What is asked for while another comparison is carried out is still due after it.
-        if engine.blind_for().is_some() || reconciler.is_reconciling() || !is_due() {
+        if mirror.blind_for().is_some() || reconciler.is_reconciling() || !is_due() {
             return false;
         }
-        let before = std::mem::replace(&mut self.looked, engine.clock.now());
-        engine.github.forget_refusals();
+        let before = std::mem::replace(&mut self.looked, mirror.clock.now());
+        mirror.github.forget_refusals();
         if !self.was_paused {
             reconciler.look_at_disputes();
         }

@@ -43,9 +43,9 @@ impl Reconciler {
     /// The same of all that are bound, each of which is looked at under its slug.
     pub fn ask_for_ids_of_bound(&self) {
         let bound: Vec<Binding> =
-            self.engine.state(|state| state.teams.bindings().map(|(_, binding)| binding.clone()).collect());
+            self.mirror.state(|state| state.teams.bindings().map(|(_, binding)| binding.clone()).collect());
         let find = |binding: &Binding| {
-            let team = self.engine.sentry.team(&binding.slug)?;
+            let team = self.mirror.sentry.team(&binding.slug)?;
             Ok(team.is_some_and(|team| team.id == binding.sentry))
         };
         self.ask(bound.iter(), find);
@@ -56,7 +56,7 @@ impl Reconciler {
         bound: impl Iterator<Item = &'a Binding>,
         is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
     ) {
-        if !self.engine.sentry.ids().are_unknown(self.engine.clock.wall()) {
+        if !self.mirror.sentry.ids().are_unknown(self.mirror.clock.wall()) {
             return;
         }
         // Where slugs may be all digits, an address of digits proves nothing.
@@ -72,14 +72,14 @@ impl Reconciler {
         bound: impl Iterator<Item = &'a Binding>,
         is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
     ) -> Result<(), Trouble> {
-        if self.engine.sentry.ids().are_of_another_host() {
+        if self.mirror.sentry.ids().are_of_another_host() {
             return self.try_one_of_the_same(bound, is_there);
         }
         for binding in bound.take(CANDIDATES) {
-            let answers = self.engine.sentry.answers_to_id(binding.at())?;
+            let answers = self.mirror.sentry.answers_to_id(binding.at())?;
             // What does not answer to its id may be gone: that tells nothing.
             if answers || is_there(binding)? {
-                self.engine.sentry.ids().learn(answers);
+                self.mirror.sentry.ids().learn(answers);
                 break;
             }
         }
@@ -99,7 +99,7 @@ impl Reconciler {
             known = Some(binding);
         }
         if let Some(binding) = known {
-            self.engine.sentry.ids().learn(self.engine.sentry.answers_to_id(binding.at())?);
+            self.mirror.sentry.ids().learn(self.mirror.sentry.answers_to_id(binding.at())?);
         }
         Ok(())
     }

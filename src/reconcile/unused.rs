@@ -90,7 +90,7 @@ impl Reconciler {
         let teams: Vec<_> = both.github.teams.iter().map(|team| &team.facts.slug).collect();
         let listed = |slug: &SentrySlug| both.sentry.teams.iter().any(|team| team.slug == *slug);
         let has_member =
-            |address: &Address| self.engine.who.with_directory(|directory| directory.knows(address));
+            |address: &Address| self.mirror.who.with_directory(|directory| directory.knows(address));
         let has_team = |slug: &SentrySlug| listed(slug) || (!both.sentry.listed && self.may_exist(slug));
         let mut unused = of_protect(&both.settings, has_member, has_team);
         unused.extend(of_teams(&both.settings, &teams));
@@ -99,21 +99,21 @@ impl Reconciler {
 
     /// Payload mode: Sentry's people have been read. Which teams GitHub has is not known.
     pub fn learn_unused_of_sentry(&self) {
-        let settings = self.engine.settings();
+        let settings = self.mirror.settings();
         if settings.protect.is_empty() {
             return self.tell_unused(Vec::new());
         }
         let has_member =
-            |address: &Address| self.engine.who.with_directory(|directory| directory.knows(address));
+            |address: &Address| self.mirror.who.with_directory(|directory| directory.knows(address));
         self.tell_unused(of_protect(&settings, has_member, |slug| self.may_exist(slug)));
     }
 
     /// Whether Sentry has a team of a slug; where that cannot be found out now, it may.
     fn may_exist(&self, slug: &SentrySlug) -> bool {
         let is_bound = |slug: &SentrySlug| {
-            self.engine.state(|state| state.teams.bindings().any(|(_, bound)| bound.slug == *slug))
+            self.mirror.state(|state| state.teams.bindings().any(|(_, bound)| bound.slug == *slug))
         };
-        is_bound(slug) || !matches!(self.engine.sentry.team(slug), Ok(None))
+        is_bound(slug) || !matches!(self.mirror.sentry.team(slug), Ok(None))
     }
 
     fn tell_unused(&self, unused: Vec<Unused>) {

@@ -68,7 +68,7 @@ impl Admin<'_> {
             )
             .with("allow", "GET, HEAD");
         }
-        if !is_named_well(request.header("host"), &self.core.engine().settings().admin_names) {
+        if !is_named_well(request.header("host"), &self.core.mirror().settings().admin_names) {
             let error = "the name in the Host header is not an address, not localhost and not configured";
             let fix = "open it by its address or as localhost, or write the name behind the address in SYNC_ADMIN_LISTEN";
             return Answer::refused(403, error, fix);

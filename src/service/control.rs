@@ -178,11 +178,11 @@ fn carry_out(stream: &UnixStream, core: &Core, command: &Command, by: Actor) -> 
     // Whoever asked may be gone: the command goes on all the same.
     let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
     let out = |text: &str| write_line(stream, &Line::Out(text.into()));
-    let (engine, around) = (core.engine(), core.around());
+    let (mirror, around) = (core.mirror(), core.around());
     let live = Some(Live { observer: &core.observer, around: &around });
-    let bench = Bench { journal: &engine.journal, settings: engine.settings(), live, out: &out, by };
+    let bench = Bench { journal: &mirror.journal, settings: mirror.settings(), live, out: &out, by };
     let reply = bench.run(command, &talk);
-    engine.tell_ended_holds();
+    mirror.tell_ended_holds();
     reply
 }
 

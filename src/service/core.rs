@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::commands::check::Surroundings;
 use crate::lock::RwLock;
 use crate::status::Observer;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// A running mirror, and what is known of its process.
 pub struct Core {
@@ -18,8 +18,8 @@ impl Core {
         Self { observer, around: RwLock::new(Arc::new(around)) }
     }
 
-    pub fn engine(&self) -> &Arc<Engine> {
-        &self.observer.reconciler.engine
+    pub fn mirror(&self) -> &Arc<Mirror> {
+        &self.observer.reconciler.mirror
     }
 
     pub fn around(&self) -> Arc<Surroundings> {

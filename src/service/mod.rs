@@ -43,7 +43,7 @@ use crate::store::journal::compact::{Keeper, EVERY};
 use crate::store::journal::Journal;
 use crate::store::state_dir::StateDir;
 use crate::work;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 use gate::{relay, socket, Budget, Gate};
 use http::Inner;
 
@@ -83,7 +83,7 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
     let (journal, remarks) = Journal::open(StateDir::claim(&settings.state_dir)?, Clock::System)?;
     remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
     let way = tls::way(env, settings.is_all_local())?;
-    let engine = Arc::new(Engine::new(config, &way, Arc::new(journal)));
+    let mirror = Arc::new(Mirror::new(config, &way, Arc::new(journal)));
     let around = Surroundings::new(config, env, &way, Invocation::of_service(&settings.state_dir, env));
     let public = match inherited.next() {
         Some(listener) => listener,
@@ -94,7 +94,7 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
         (None, Some(listen)) => Some(socket::bind(listen, 0o660)?),
         (None, None) => None,
     };
-    let mut service = Service::start(config, env, (engine, around), (public, public_threads), admin)?;
+    let mut service = Service::start(config, env, (mirror, around), (public, public_threads), admin)?;
     service.announce(config, env);
     notify.send("READY=1");
     let (core, intake) = (service.core.clone(), service.intake.clone());
@@ -136,7 +136,7 @@ impl Service {
     fn start(
         config: &Config,
         env: &Environment,
-        (engine, around): (Arc<Engine>, Surroundings),
+        (mirror, around): (Arc<Mirror>, Surroundings),
         (public, public_threads): (socket::Listener, usize),
         admin: Option<socket::Listener>,
     ) -> Result<Self> {
@@ -144,7 +144,8 @@ impl Service {
         let mut inner = Inner::open(inner_socket(&config.settings.state_dir, env)?)?;
         let budget = Budget::new(BODIES);
         // Before anybody is listened to: what arrives from then on finds its own way into the lanes.
-        engine.fill_lanes();
+        mirror.queue.fill();
+        mirror.look_at_decided();
         let open = |listener, name, threads| {
             let options = gate::Options { name, threads, inner: inner.path().into(), budget: budget.clone() };
             Gate::open(listener, options)
@@ -155,8 +156,8 @@ impl Service {
         let admin = admin.map(|listener| open(listener, "admin", ADMIN_THREADS)).transpose()?;
         let public = open(public, "public", public_threads)?;
         let gates = Arc::new(Gates { public, admin, admin_is_local });
-        let intake = Arc::new(Intake::new(engine.clone(), config.webhook_secrets.clone()));
-        let reconciler = Arc::new(Reconciler::new(engine.clone()));
+        let intake = Arc::new(Intake::new(mirror.clone(), config.webhook_secrets.clone()));
+        let reconciler = Arc::new(Reconciler::new(mirror.clone()));
         let observer = Observer::new(reconciler, intake.arrived.clone());
         let core = Arc::new(Core::new(observer, around));
         let answer = {
@@ -168,20 +169,20 @@ impl Service {
         let control = Control::open(&config.settings.state_dir)?;
         let (on_control, stop_control) = (core.clone(), stop.clone());
         let control = spawn("control".into(), move || control.run(&on_control, &stop_control))?;
-        let (journal, stop_keeper) = (engine.journal.clone(), stop.clone());
+        let (journal, stop_keeper) = (mirror.journal.clone(), stop.clone());
         let keeper = spawn("journal".into(), move || keep_in_order(&journal, &stop_keeper))?;
         let on_watch = core.clone();
         let mut workers = vec![spawn("watch".into(), move || watch(&on_watch.observer))?];
         for n in 0..config.settings.workers {
-            let engine = engine.clone();
-            workers.push(spawn(format!("work-{n}"), move || work::run(&engine))?);
+            let mirror = mirror.clone();
+            workers.push(spawn(format!("work-{n}"), move || work::run(&mirror))?);
         }
         Ok(Self { core, intake, gates, inner, answer, stop, workers, keeper, control })
     }
 
     /// One line with what an operator wants to know first.
     fn announce(&self, config: &Config, env: &Environment) {
-        let (settings, engine) = (&config.settings, self.core.engine());
+        let (settings, mirror) = (&config.settings, self.core.mirror());
         let admin = self.gates.admin.as_ref().map_or("off".into(), Gate::name);
         log::info!(
             "sentry-team-sync {} listening={} admin={admin} github={} sentry={} org={} state={} authorities={:?}",
@@ -200,15 +201,15 @@ impl Service {
         config.unknown.iter().for_each(|unknown| log::warn!("{}", unknown.told()));
         config.warnings.iter().for_each(|Fault { what, fix, .. }| log::warn!("{what}; {fix}"));
         let heir = Heir::new(&settings.state_dir, env);
-        if let Some(said) = heir.at_start().filter(|_| engine.state(|state| state.last_read.is_none())) {
+        if let Some(said) = heir.at_start().filter(|_| mirror.state(|state| state.last_read.is_none())) {
             log::warn!("{said}");
         }
         let at_adoptions: AtAdoptions = Box::new(move |n| heir.at_adoptions(n));
         let _ = self.core.observer.reconciler.at_adoptions.set(at_adoptions);
-        if let Some(pause) = engine.pause() {
+        if let Some(pause) = mirror.pause() {
             log::warn!("{pause}; to resume: {}", self.core.around().reader.command("resume"));
         }
-        let queued = engine.state(|state| state.deliveries.n_queued());
+        let queued = mirror.state(|state| state.deliveries.n_queued());
         if queued > 0 {
             log::info!("{queued} deliveries of before go on");
         }
@@ -235,30 +236,30 @@ impl Service {
     }
 
     fn end(self) {
-        let (began, engine) = (Instant::now(), self.core.engine());
+        let (began, mirror) = (Instant::now(), self.core.mirror());
         log::info!(
             "stopping: no new deliveries are taken; {} stay queued",
-            engine.state(|s| s.deliveries.n_queued())
+            mirror.state(|s| s.deliveries.n_queued())
         );
         self.gates.all().for_each(Gate::stop);
-        engine.lanes.stop();
-        engine.github.host().stop();
-        engine.sentry.host().stop();
+        mirror.queue.lanes.stop();
+        mirror.github.host().stop();
+        mirror.sentry.host().stop();
         for gate in self.gates.all() {
             if !gate.wait_until_idle(began + STOP) {
                 log::warn!("stopping: somebody was still being answered");
             }
         }
         if !all_finished(&self.workers, began + STOP_CALLS) {
-            engine.github.host().cut();
-            engine.sentry.host().cut();
+            mirror.github.host().cut();
+            mirror.sentry.host().cut();
             all_finished(&self.workers, began + STOP);
         }
         let http = self.inner.end();
         self.stop.store(true, Ordering::Relaxed);
         self.keeper.thread().unpark();
         self.control.thread().unpark();
-        engine.journal.close();
+        mirror.journal.close();
         // The sockets' files go with their owners, the last of which are these threads.
         let last: Vec<_> = http.into_iter().chain([self.control]).collect();
         all_finished(&last, began + STOP);
@@ -294,7 +295,7 @@ fn spawn(name: String, work: impl Fn() + Send + 'static) -> Result<JoinHandle<()
 /// Does what is due without an event, until the process stops.
 fn watch(observer: &Observer) {
     let mut schedule = Schedule::new(&observer.reconciler);
-    let lanes = &observer.engine().lanes;
+    let lanes = &observer.mirror().queue.lanes;
     while !lanes.is_stopping() {
         observer.note_conditions();
         let rest = schedule.step();

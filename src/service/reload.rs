@@ -12,7 +12,7 @@ use crate::service::core::Core;
 
 /// Reads the configuration again and takes it over, or says why not.
 pub fn reload(core: &Core, intake: &Intake, flags: &Environment, env: &Environment) {
-    let engine = core.engine();
+    let mirror = core.mirror();
     match config::load(flags, env, Need::Everything) {
         Ok(config) => {
             let mut changed = take_over(core, &config);
@@ -22,22 +22,22 @@ pub fn reload(core: &Core, intake: &Intake, flags: &Environment, env: &Environme
             config.warnings.iter().for_each(|config::Fault { what, fix, .. }| log::warn!("{what}; {fix}"));
             let what = if changed.is_empty() { "nothing has changed".into() } else { changed.join(", ") };
             log::info!("reload: taken over: {what}");
-            engine.reloads.learn(None, Timestamp::now());
+            mirror.reloads.learn(None, Timestamp::now());
         }
         Err(error) => {
             log::error!("reload: what was in use stays in use: {error}");
             let why = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             let at = Timestamp::now();
-            engine.reloads.learn(Some(format!("the reload of {at} was not taken over: {why}")), at);
+            mirror.reloads.learn(Some(format!("the reload of {at} was not taken over: {why}")), at);
         }
     }
 }
 
 /// Takes over what may change while the service runs; names what did.
 fn take_over(core: &Core, config: &Config) -> Vec<&'static str> {
-    let (engine, reconciler) = (core.engine(), &core.observer.reconciler);
+    let (mirror, reconciler) = (core.mirror(), &core.observer.reconciler);
     let mut changed = Vec::new();
-    let mut settings = (*engine.settings()).clone();
+    let mut settings = (*mirror.settings()).clone();
     if settings.teams != config.settings.teams {
         settings.teams = config.settings.teams.clone();
         changed.push("SYNC_TEAMS");
@@ -49,20 +49,20 @@ fn take_over(core: &Core, config: &Config) -> Vec<&'static str> {
     if !changed.is_empty() {
         reconciler.forget_unused();
     }
-    engine.set_settings(settings);
+    mirror.settings.set(settings);
     core.set_around(core.around().after_reload(config));
-    if engine.sentry.host().set_token(&config.sentry_token) {
-        engine.forget_scopes();
+    if mirror.sentry.host().set_token(&config.sentry_token) {
+        mirror.scopes.forget();
         reconciler.scim.forget();
         changed.push("SENTRY_TOKEN");
     }
-    if engine.github.host().set_token(&config.github_token) {
-        engine.replace_github_token(config.github_token.fingerprint());
+    if mirror.github.host().set_token(&config.github_token) {
+        mirror.github_token.replace(config.github_token.fingerprint());
         reconciler.missed.ask_again();
         changed.push("GH_TOKEN");
     }
     if !changed.is_empty() {
-        engine.ask_for_reconcile();
+        mirror.queue.ask_for_reconcile();
     }
     changed
 }

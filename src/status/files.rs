@@ -21,11 +21,11 @@ pub struct ReloadsView {
 impl Observer {
     /// What is wrong with a file without keeping the mirror from doing its work.
     pub(super) fn add_files(&self, status: &mut Status, now: Timestamp) {
-        let (done, failed) = self.reconciler.engine.reloads.counts();
-        status.reloads = ReloadsView { done, failed, fault: self.reconciler.engine.reloads.fault() };
-        let grave = self.reconciler.engine.reloads.grave_fault(now);
-        status.warnings.extend(self.reconciler.engine.reloads.fault().filter(|_| grave.is_none()));
-        let map = self.reconciler.engine.who.map_fault();
+        let (done, failed) = self.reconciler.mirror.reloads.counts();
+        status.reloads = ReloadsView { done, failed, fault: self.reconciler.mirror.reloads.fault() };
+        let grave = self.reconciler.mirror.reloads.grave_fault(now);
+        status.warnings.extend(self.reconciler.mirror.reloads.fault().filter(|_| grave.is_none()));
+        let map = self.reconciler.mirror.who.map_fault();
         status.user_map_refused = map.is_some();
         let map = map.filter(|fault| !fault.is_grave(now));
         status.unused = self.reconciler.unused();
@@ -39,7 +39,7 @@ impl Observer {
     /// The faults of files that keep the mirror from being true.
     pub(super) fn grave_files(&self, now: Timestamp) -> impl Iterator<Item = String> {
         let map =
-            self.reconciler.engine.who.map_fault().filter(|fault| fault.is_grave(now)).map(|fault| fault.why);
-        map.into_iter().chain(self.reconciler.engine.reloads.grave_fault(now))
+            self.reconciler.mirror.who.map_fault().filter(|fault| fault.is_grave(now)).map(|fault| fault.why);
+        map.into_iter().chain(self.reconciler.mirror.reloads.grave_fault(now))
     }
 }

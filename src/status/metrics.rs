@@ -12,7 +12,7 @@ use crate::hosts::http::Upstream;
 use crate::reconcile::unused::Unused;
 use crate::status::Observer;
 use crate::status::{IncompleteView, ReloadsView as Reloads, Status};
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// What became of requests at one gate, since start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,15 +25,15 @@ pub struct AtGate {
 
 /// All metrics, in a fixed order.
 pub fn render(observer: &Observer, status: &Status, gates: &[(&str, AtGate)]) -> String {
-    let engine = &observer.reconciler.engine;
+    let mirror = &observer.reconciler.mirror;
     let mut text = Text::default();
-    process_itself(&mut text, engine, status);
+    process_itself(&mut text, mirror, status);
     arrived(&mut text, observer, status);
-    let now = engine.clock.wall();
+    let now = mirror.clock.wall();
     work(&mut text, status, now);
     comparison(&mut text, status);
     incomplete(&mut text, status, now);
-    hosts(&mut text, engine);
+    hosts(&mut text, mirror);
     room(&mut text, status);
     at_the_gates(&mut text, gates);
     text.0
@@ -79,10 +79,10 @@ fn moment(at: Option<&String>) -> f64 {
     at.and_then(|at| Timestamp::parse(at)).map_or(f64::NAN, seconds)
 }
 
-fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
+fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
     let build = ("sync_build_info", "gauge", "Always 1; the label tells the version.");
     text.metric(build, ["version"], [([status.version], 1.0)]);
-    text.gauge("process_start_time_seconds", "When the process began, since 1970.", seconds(engine.started));
+    text.gauge("process_start_time_seconds", "When the process began, since 1970.", seconds(mirror.started));
     let memory = process::resident_bytes().map_or(f64::NAN, |bytes| bytes as f64);
     text.gauge("process_resident_memory_bytes", "Resident memory.", memory);
     let Reloads { done, failed, fault } = &status.reloads;
@@ -113,7 +113,7 @@ fn process_itself(text: &mut Text, engine: &Engine, status: &Status) {
 }
 
 fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
-    let (engine, counts) = (&observer.reconciler.engine, &observer.arrived);
+    let (mirror, counts) = (&observer.reconciler.mirror, &observer.arrived);
     text.metric(
         ("sync_deliveries_total", "counter", "Signed deliveries by event and by what was answered."),
         ["event", "answer"],
@@ -145,7 +145,7 @@ fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
     text.metric(
         ("sync_outcomes_total", "counter", "Deliveries by what became of them."),
         ["event", "outcome"],
-        engine.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64)),
+        mirror.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64)),
     );
 }
 
@@ -211,8 +211,8 @@ fn incomplete(text: &mut Text, status: &Status, now: Timestamp) {
     text.gauge("sync_not_removed_oldest_seconds", help, age(not_removed_since));
 }
 
-fn hosts(text: &mut Text, engine: &Engine) {
-    let hosts = [("github", engine.github.host()), ("sentry", engine.sentry.host())];
+fn hosts(text: &mut Text, mirror: &Mirror) {
+    let hosts = [("github", mirror.github.host()), ("sentry", mirror.sentry.host())];
     let tallies = hosts.map(|(name, host)| (name, host.tally()));
     text.metric(
         ("sync_calls_total", "counter", "API calls made, by what the host counts apart."),
@@ -232,7 +232,7 @@ fn hosts(text: &mut Text, engine: &Engine) {
         ["host"],
         hosts.iter().map(|(name, host)| ([*name], well(host))),
     );
-    let now = engine.clock.wall();
+    let now = mirror.clock.wall();
     let mut rate = |name: &str, help: &str, number: &dyn Fn(Budget) -> f64| {
         let of = |budget: Option<Budget>| budget.map_or(f64::NAN, number);
         let samples = tallies

@@ -38,7 +38,7 @@ use crate::state::holds::Decision;
 use crate::state::hours::Hour;
 use crate::state::record::Mode;
 use crate::state::State;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 use since::Conditions;
 
 /// How many entries of each list are shown; the numbers beside them are whole.
@@ -266,37 +266,37 @@ impl Observer {
         Self { reconciler, arrived, conditions: Conditions::default() }
     }
 
-    pub fn engine(&self) -> &Engine {
-        &self.reconciler.engine
+    pub fn mirror(&self) -> &Mirror {
+        &self.reconciler.mirror
     }
 
     pub fn status(&self) -> Status {
-        let now = self.reconciler.engine.clock.wall();
-        let github = Host::of(self.reconciler.engine.github.host(), now);
-        let sentry = Host::of(self.reconciler.engine.sentry.host(), now);
+        let now = self.reconciler.mirror.clock.wall();
+        let github = Host::of(self.reconciler.mirror.github.host(), now);
+        let sentry = Host::of(self.reconciler.mirror.sentry.host(), now);
         let reasons = self.not_ready(&github, &sentry);
         let not_ready_since = self.conditions.not_ready_since(now, reasons.is_empty());
-        let waits = self.reconciler.engine.lanes.waits();
-        let mut status = self.reconciler.engine.state(|state| {
+        let waits = self.reconciler.mirror.queue.lanes.waits();
+        let mut status = self.reconciler.mirror.state(|state| {
             let mut status = Status::of_state(state, now);
             status.waiting = waits.len();
             status.waits = waits.into_iter().take(SHOWN).map(|wait| Wait::of(wait, state)).collect();
             status
         });
-        status.started = Some(self.reconciler.engine.started.to_string());
-        status.sentry_org = self.reconciler.engine.settings().sentry_org.clone();
+        status.started = Some(self.reconciler.mirror.started.to_string());
+        status.sentry_org = self.reconciler.mirror.settings().sentry_org.clone();
         status.add_attempts(self);
         status.look_failed = self.look_failed();
         status.next_look = self.next_look().map(|at| at.max(now).to_string());
-        status.stores_deliveries = self.reconciler.engine.journal.trouble().is_none();
+        status.stores_deliveries = self.reconciler.mirror.journal.trouble().is_none();
         status.not_ready_since = not_ready_since.map(|since| since.to_string());
         status.ready = reasons.is_empty();
         status.reasons = reasons;
-        status.warnings.extend(self.reconciler.engine.audit.fault());
+        status.warnings.extend(self.reconciler.mirror.audit.fault());
         self.add_files(&mut status, now);
-        status.open_hints = self.reconciler.engine.lanes.counts().hints;
-        status.audit_lost = self.reconciler.engine.audit.n_lost();
-        let order = self.reconciler.engine.settings().identity.clone();
+        status.open_hints = self.reconciler.mirror.queue.lanes.counts().hints;
+        status.audit_lost = self.reconciler.mirror.audit.n_lost();
+        let order = self.reconciler.mirror.settings().identity.clone();
         for person in &mut status.unmatched {
             person.help = help::what_would_match(&person.login, &person.why, &order);
         }
@@ -314,7 +314,7 @@ impl Observer {
         self.add_what_arrived(&mut status, now);
         status.disk = self
             .reconciler
-            .engine
+            .mirror
             .journal
             .space()
             .ok()
@@ -333,7 +333,7 @@ impl Observer {
             deliveries: hour.deliveries,
             failed: hour.failed,
         };
-        status.hours = self.reconciler.engine.hours.until(now).into_iter().map(view).collect();
+        status.hours = self.reconciler.mirror.hours.until(now).into_iter().map(view).collect();
     }
 }
 

@@ -140,7 +140,7 @@ fn at(moment: Instant, (now, instant): (Timestamp, Instant)) -> Timestamp {
 impl Observer {
     /// What keeps everything from being tried, if anything does.
     pub(super) fn standstill(&self, now: Timestamp) -> Option<Standstill> {
-        let (wait, why) = self.reconciler.engine.paused_for()?;
+        let (wait, why) = self.reconciler.mirror.paused_for()?;
         // Whoever can not say when looks again in a second.
         let until = (wait > Duration::from_secs(1)).then(|| now.after(wait));
         Some(Standstill { since: self.conditions.paused_since(now, &why), why, until })
@@ -148,11 +148,11 @@ impl Observer {
 
     /// Says of queued deliveries and waiting teams how they stand, and returns what else is put off, the oldest first.
     pub(crate) fn add_attempts(&self, queue: &mut [Queued], waits: &mut [Wait]) -> Vec<Delayed> {
-        let clocks = (self.reconciler.engine.clock.wall(), self.reconciler.engine.clock.now());
+        let clocks = (self.reconciler.mirror.clock.wall(), self.reconciler.mirror.clock.now());
         let pause = self.standstill(clocks.0);
         let seqs: BTreeSet<Seq> = queue.iter().map(|queued| queued.seq).collect();
         let teams: BTreeSet<u64> = waits.iter().map(|wait| wait.team).collect();
-        let entries = self.reconciler.engine.lanes.entries(|delivery, put_off| match delivery {
+        let entries = self.reconciler.mirror.queue.lanes.entries(|delivery, put_off| match delivery {
             Some(seq) => seqs.contains(&seq) || put_off && !teams.is_empty(),
             None => put_off,
         });
@@ -175,7 +175,7 @@ impl Observer {
         let mut others: Vec<_> = others.into_iter().map(|(key, own)| (oldest(&own), key, own)).collect();
         others.sort_by_key(|(since, key, _)| (*since, *key));
         let delayed = |(_, (key, event), own): (_, (LaneKey, &'static str), Vec<&Entry>)| {
-            let (what, team) = self.reconciler.engine.state(|state| name_of(state, key));
+            let (what, team) = self.reconciler.mirror.state(|state| name_of(state, key));
             Delayed { what, team, event, attempt: attempt(&own) }
         };
         others.into_iter().map(delayed).collect()

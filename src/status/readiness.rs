@@ -30,52 +30,52 @@ fn unheard(host: &Upstream, shown: &Host, is_told: bool) -> Option<String> {
 impl Observer {
     /// What keeps the mirror from being true at this moment.
     pub(super) fn why_not_ready(&self) -> Vec<String> {
-        let now = self.reconciler.engine.clock.wall();
+        let now = self.reconciler.mirror.clock.wall();
         self.not_ready(
-            &Host::of(self.reconciler.engine.github.host(), now),
-            &Host::of(self.reconciler.engine.sentry.host(), now),
+            &Host::of(self.reconciler.mirror.github.host(), now),
+            &Host::of(self.reconciler.mirror.sentry.host(), now),
         )
     }
 
     /// What keeps the mirror from being true, each with what to do.
     pub(super) fn not_ready(&self, github: &Host, sentry: &Host) -> Vec<String> {
         let mut reasons = Vec::new();
-        let token = &self.reconciler.engine.github_token;
-        reasons.extend(self.reconciler.engine.fault());
+        let token = &self.reconciler.mirror.github_token;
+        reasons.extend(self.reconciler.mirror.faults.grave());
         // A refusal is told with the hosts.
-        if self.reconciler.engine.state(|state| state.org.is_none()) && github.health != "refused" {
-            reasons.push(self.reconciler.engine.why_no_organisation());
+        if self.reconciler.mirror.state(|state| state.org.is_none()) && github.health != "refused" {
+            reasons.push(self.reconciler.mirror.why_no_organisation());
         } else if (token.is_new()
             || token.is_untold()
-            || self.reconciler.engine.state(|state| state.mode.is_none()))
+            || self.reconciler.mirror.state(|state| state.mode.is_none()))
             && github.health != "refused"
         {
             reasons.push(token.why_no_mode());
         }
-        if let Some(org) = self.reconciler.engine.state(|state| state.org.clone()).filter(|org| org.deleted) {
+        if let Some(org) = self.reconciler.mirror.state(|state| state.org.clone()).filter(|org| org.deleted) {
             reasons.push(format!(
                 "GitHub says that the organisation {} is deleted: all writes have stopped",
                 org.login
             ));
         }
         let is_told = !reasons.is_empty();
-        reasons.extend(unheard(self.reconciler.engine.github.host(), github, is_told));
-        reasons.extend(unheard(self.reconciler.engine.sentry.host(), sentry, false));
-        reasons.extend(self.reconciler.engine.journal.trouble().map(|why| why.to_string()));
+        reasons.extend(unheard(self.reconciler.mirror.github.host(), github, is_told));
+        reasons.extend(unheard(self.reconciler.mirror.sentry.host(), sentry, false));
+        reasons.extend(self.reconciler.mirror.journal.trouble().map(|why| why.to_string()));
         for (name, host) in [("GitHub", github), ("Sentry", sentry)] {
             if host.health == "refused" {
                 reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
             }
         }
-        reasons.extend(self.grave_files(self.reconciler.engine.clock.wall()));
+        reasons.extend(self.grave_files(self.reconciler.mirror.clock.wall()));
         let well = github.is_well() && sentry.is_well();
         let oldest = self
             .reconciler
-            .engine
+            .mirror
             .state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
         if let Some(at) = oldest.filter(|at| {
-            well && self.reconciler.engine.clock.wall().since(*at) > STUCK
-                && self.reconciler.engine.lanes.waits().is_empty()
+            well && self.reconciler.mirror.clock.wall().since(*at) > STUCK
+                && self.reconciler.mirror.queue.lanes.waits().is_empty()
         }) {
             reasons.push(format!("a delivery of {at} is still queued: `sentry-team-sync status` says why"));
         }

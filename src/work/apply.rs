@@ -20,15 +20,16 @@ use crate::state::record::{Binding, Fate, Intent, Origin, Record};
 use crate::state::slug;
 use crate::store::audit::Entry;
 use crate::store::journal::Entry as Write;
-use crate::work::engine::{not_kept, Engine};
 use crate::work::guard;
+use crate::work::mirror::Mirror;
+use crate::work::trouble::not_kept;
 
 /// When a team that was not under its slug is looked for again.
 const FOUND_AGAIN: Duration = Duration::from_millis(200);
 
 /// One team's writes, on behalf of one event.
 pub struct Apply<'a> {
-    pub engine: &'a Engine,
+    pub mirror: &'a Mirror,
     pub team: GithubTeamId,
     /// The delivery and event that led here.
     pub cause: Cause,
@@ -75,7 +76,7 @@ impl Apply<'_> {
 
     /// The hold about which a person has decided, if this was one of its changes.
     fn decided(&self, change: &HeldChange) -> Option<HoldName> {
-        self.engine.state(|state| state.holds.decided_by(change).map(|(name, _)| name.clone()))
+        self.mirror.state(|state| state.holds.decided_by(change).map(|(name, _)| name.clone()))
     }
 
     fn decided_end(&self, binding: &Binding) -> Option<HoldName> {
@@ -86,8 +87,8 @@ impl Apply<'_> {
     /// Records what is about to be done under a slug, unless another team has it or is about to: two teams may want one
     /// slug at the same moment, so the look and the intent are one step. Whether it may be done.
     fn intend(&self, slug: &SentrySlug, intent: Intent) -> Result<bool, Outcome> {
-        let record = Record::Intends { team: self.team, intent, at: self.engine.clock.wall() };
-        let free = self.engine.journal.decide(|state| match state.teams.owner(slug) {
+        let record = Record::Intends { team: self.team, intent, at: self.mirror.clock.wall() };
+        let free = self.mirror.journal.decide(|state| match state.teams.owner(slug) {
             Some(owner) if owner != self.team => Write::Nothing(false),
             _ => Write::Keep(vec![record], true),
         });
@@ -97,7 +98,7 @@ impl Apply<'_> {
     /// The intended change did not take place. Synced: after a crash, an open intent would have what others did since
     /// be taken for ours.
     pub fn drop_intent(&self) -> Result<(), Outcome> {
-        self.engine.keep(Record::Dropped { team: self.team })
+        self.mirror.keep(Record::Dropped { team: self.team })
     }
 
     /// A write that was not carried out leaves no open intent; one whose outcome is unknown does, to be resolved by a
@@ -109,13 +110,13 @@ impl Apply<'_> {
             }
         }
         self.tell(self.entry(decision), &trouble);
-        self.engine.sentry_trouble(trouble)
+        self.mirror.sentry_trouble(trouble)
     }
 
     /// A call that failed is told; one that was never made is not, or an outage would fill the disk with it.
     fn tell(&self, entry: Entry, trouble: &Trouble) {
         if !matches!(trouble.kind, TroubleKind::Later(_)) {
-            self.engine.audit.write(entry.exchange(&trouble.exchange));
+            self.mirror.audit.write(entry.exchange(&trouble.exchange));
         }
     }
 
@@ -128,7 +129,7 @@ impl Apply<'_> {
         if new {
             records.push(Record::Fill { team: self.team, open: true });
         }
-        let free = self.engine.journal.decide(|state| match state.teams.of_sentry(team.id) {
+        let free = self.mirror.journal.decide(|state| match state.teams.of_sentry(team.id) {
             Some(owner) if owner != self.team => Write::Nothing(false),
             _ => Write::Keep(records, true),
         });
@@ -142,7 +143,7 @@ impl Apply<'_> {
     /// Binds to a team that an earlier attempt of ours has made.
     pub fn made(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
         let binding = self.bind(team, Origin::Created, true)?;
-        self.engine.audit.write(self.about("create team", &binding).because(why));
+        self.mirror.audit.write(self.about("create team", &binding).because(why));
         log::info!("team {}: Sentry team `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
         Ok(binding)
     }
@@ -156,7 +157,7 @@ impl Apply<'_> {
         let change = HeldChange::Adopt { team: self.team, sentry: team.id, slug: team.slug.clone() };
         let hold = self.decided(&change);
         let binding = self.bind(team, Origin::Adopted, true)?;
-        self.engine.audit.write(Entry { hold, ..self.about("adopt team", &binding) }.because(why));
+        self.mirror.audit.write(Entry { hold, ..self.about("adopt team", &binding) }.because(why));
         log::info!("team {}: adopted Sentry team `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
         Ok(binding)
     }
@@ -165,7 +166,7 @@ impl Apply<'_> {
     /// Closes the intent; its people are still to be looked at.
     pub fn come_back(&self, found: Option<(&Team, Origin)>) -> Result<(), Outcome> {
         const WHY: &str = "GitHub shows the team again";
-        let mut records = vec![Record::Returned { team: self.team, at: self.engine.clock.wall() }];
+        let mut records = vec![Record::Returned { team: self.team, at: self.mirror.clock.wall() }];
         let binding = found.map(|(team, origin)| Binding {
             sentry: team.id,
             slug: team.slug.clone(),
@@ -176,7 +177,7 @@ impl Apply<'_> {
             records.push(Record::Bound { team: self.team, binding });
             records.push(Record::Fill { team: self.team, open: true });
         }
-        let free = self.engine.journal.decide(|state| {
+        let free = self.mirror.journal.decide(|state| {
             let owner = binding.as_ref().and_then(|binding| state.teams.of_sentry(binding.sentry));
             match owner {
                 Some(owner) if owner != self.team => Write::Nothing(false),
@@ -191,7 +192,7 @@ impl Apply<'_> {
             Some(binding) => self.about("follow team", binding),
             None => self.entry("forget end"),
         };
-        self.engine.audit.write(entry.because(WHY));
+        self.mirror.audit.write(entry.because(WHY));
         log::info!("team {}: {WHY}: its end counts no more", self.team);
         Ok(())
     }
@@ -199,7 +200,7 @@ impl Apply<'_> {
     /// Binds to a team whose id is the proof: renamed by others, or written to by an earlier attempt.
     pub fn follow(&self, team: &Team, origin: Origin, why: &str) -> Result<Binding, Outcome> {
         let binding = self.bind(team, origin, false)?;
-        self.engine.audit.write(self.about("follow team", &binding).because(why));
+        self.mirror.audit.write(self.about("follow team", &binding).because(why));
         log::info!("team {}: its Sentry team is `{}` ({}): {why}", self.team, binding.slug, binding.sentry);
         Ok(binding)
     }
@@ -213,7 +214,7 @@ impl Apply<'_> {
         earlier: bool,
     ) -> Result<Result<Binding, Taken>, Outcome> {
         const WHAT: &str = "create team";
-        let permit = self.engine.may_write()?;
+        let permit = self.mirror.may_write()?;
         if !earlier {
             let intent = Intent::Creating { slug: at.clone(), name: name.into() };
             if !self.intend(at, intent)? {
@@ -221,7 +222,7 @@ impl Apply<'_> {
             }
         }
         let name = slug::display_name(name, at);
-        let written = self.engine.sentry.create_team(&permit, at, &name);
+        let written = self.mirror.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
         let sentry_team = match &outcome {
@@ -229,7 +230,7 @@ impl Apply<'_> {
             Created::Taken => None,
         };
         let entry = Entry { slug: Some(at.clone()), sentry_team, ..self.entry(WHAT) };
-        self.engine.audit.write(entry.exchange(&exchange));
+        self.mirror.audit.write(entry.exchange(&exchange));
         match outcome {
             Created::New(team) => {
                 log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
@@ -251,17 +252,17 @@ impl Apply<'_> {
 
     /// The Sentry team that `at` was, wherever its slug has gone.
     pub fn find(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
-        self.engine.sentry.find(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+        self.mirror.sentry.find(at).map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
     /// The same, looked for where it was first.
     pub fn look_for(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
-        self.engine.sentry.look_for(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+        self.mirror.sentry.look_for(at).map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
     /// The same, not looked for anywhere else than where it was, or where its id leads.
     pub fn look_at(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
-        self.engine.sentry.bound(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+        self.mirror.sentry.bound(at).map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
     /// The bound team where it is; `None` if it has to be found again. One that was renamed in Sentry is followed where its id
@@ -276,23 +277,23 @@ impl Apply<'_> {
             return Ok(binding.clone());
         }
         let followed = self.follow(team, binding.origin, "it was renamed in Sentry")?;
-        self.engine.lanes.moved(self.team);
+        self.mirror.queue.lanes.moved(self.team);
         Ok(followed)
     }
 
     /// The Sentry team of a slug.
     pub fn look(&self, at: &SentrySlug) -> Result<Option<Team>, Outcome> {
-        self.engine.sentry.team(at).map_err(|trouble| self.engine.sentry_trouble(trouble))
+        self.mirror.sentry.team(at).map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
     fn is_free(&self, sentry: SentryTeamId) -> bool {
-        self.engine.state(|state| state.teams.of_sentry(sentry)).is_none_or(|owner| owner == self.team)
+        self.mirror.state(|state| state.teams.of_sentry(sentry)).is_none_or(|owner| owner == self.team)
     }
 
     /// Gives the bound team another slug, and another name if one is given.
     pub fn rename(&self, binding: &Binding, to: &SentrySlug, name: Option<&str>) -> Result<Moved, Outcome> {
         const WHAT: &str = "rename team";
-        let permit = self.engine.may_write()?;
+        let permit = self.mirror.may_write()?;
         let name = slug::display_name(name.unwrap_or(&binding.name), to);
         // A rename that hits another team can be taken back, but not the name it had, and one that hits a team whose deletion
         // is pending takes the slug along: so look first.
@@ -308,17 +309,17 @@ impl Apply<'_> {
             return Ok(Moved::Taken);
         }
         let Written { outcome, exchange } = self
-            .engine
+            .mirror
             .sentry
             .rename_team(&permit, binding.at(), to, Some(&name))
             .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
         let entry = self.about(WHAT, binding).because(format!("to `{to}`")).exchange(&exchange);
-        self.engine.audit.write(Entry { to: Some(to.clone()), ..entry });
+        self.mirror.audit.write(Entry { to: Some(to.clone()), ..entry });
         match outcome {
             Renamed::Done(team) if team.id == binding.sentry => {
                 log::info!("team {}: renamed Sentry team `{from}` to `{}`", self.team, team.slug);
                 let binding = self.bind(&team, binding.origin, false)?;
-                self.engine.lanes.moved(self.team);
+                self.mirror.queue.lanes.moved(self.team);
                 Ok(Moved::Done(binding))
             }
             Renamed::Done(other) => {
@@ -334,12 +335,12 @@ impl Apply<'_> {
     /// Somebody gave our slug to another team between our last look and the call: that team gets it back.
     fn take_back_rename(&self, permit: &Permit, other: &Team, from: &SentrySlug) -> Result<(), Outcome> {
         log::error!("team {}: `{from}` was Sentry team {}, not ours; renaming it back", self.team, other.id);
-        let written = self.engine.sentry.rename_team(permit, other.at(), from, None);
+        let written = self.mirror.sentry.rename_team(permit, other.at(), from, None);
         let Written { exchange, .. } =
             written.map_err(|trouble| self.trouble("take back rename", trouble, false))?;
         let entry =
             Entry { slug: Some(from.clone()), sentry_team: Some(other.id), ..self.entry("take back rename") };
-        self.engine
+        self.mirror
             .audit
             .write(entry.because("the slug belonged to another Sentry team").exchange(&exchange));
         self.drop_intent()
@@ -347,24 +348,24 @@ impl Apply<'_> {
 
     /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
     pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
-        let binding = self.engine.state(|state| state.teams.binding(self.team).cloned());
+        let binding = self.mirror.state(|state| state.teams.binding(self.team).cloned());
         let hold = binding.as_ref().and_then(|binding| self.decided_end(binding));
         // First: once it is known, somebody may ask how long ago that was.
-        self.engine.heard.lock().hear_end(self.team, self.engine.clock.now());
-        self.engine.keep(Record::Gone {
+        self.mirror.queue.hear_end(self.team);
+        self.mirror.keep(Record::Gone {
             team: self.team,
             fate,
             apart: false,
             was: None,
-            at: self.engine.clock.wall(),
+            at: self.mirror.clock.wall(),
         })?;
         let entry = match &binding {
             Some(binding) => self.about(decision, binding),
             None => self.entry(decision),
         };
-        self.engine.audit.write(Entry { hold, ..entry }.because(why));
-        self.engine.team_moved(self.engine.tree.forget(self.team));
-        self.engine.lanes.moved(self.team);
+        self.mirror.audit.write(Entry { hold, ..entry }.because(why));
+        self.mirror.team_moved(self.mirror.tree.forget(self.team));
+        self.mirror.queue.lanes.moved(self.team);
         Ok(())
     }
 
@@ -380,13 +381,13 @@ impl Apply<'_> {
         if team.locked {
             return Err(locked(&binding.slug));
         }
-        let permit = self.engine.may_write()?;
-        let (now, engine) = (self.engine.clock.wall(), self.engine);
+        let permit = self.mirror.may_write()?;
+        let (now, mirror) = (self.mirror.clock.wall(), self.mirror);
         let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
         let record = Record::Intends { team: self.team, intent, at: now };
         // Several deletions may be judged at the same moment: the count and the intent are one step.
         let judged =
-            engine.journal.decide(|state| match guard::deletion(&engine.settings(), state, self.team, now) {
+            mirror.journal.decide(|state| match guard::deletion(&mirror.settings(), state, self.team, now) {
                 Err(rule) if !approved => Write::Nothing(Err(rule)),
                 _ => Write::Keep(vec![record], Ok(())),
             });
@@ -400,18 +401,18 @@ impl Apply<'_> {
         let hold = self.decided_end(binding);
         let entry =
             Entry { before: Some(before), hold: hold.clone(), ..self.about("will delete team", binding) };
-        if let Err(error) = engine.audit.write_synced(entry) {
+        if let Err(error) = mirror.audit.write_synced(entry) {
             self.drop_intent()?;
             return Err(Outcome::Later(
                 format!("the audit log can not be written, nothing is deleted: {error}"),
                 None,
             ));
         }
-        let written = engine
+        let written = mirror
             .sentry
             .delete_team(&permit, binding.at())
             .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
-        engine.audit.write(Entry { hold, ..self.about(WHAT, binding) }.exchange(&written.exchange));
+        mirror.audit.write(Entry { hold, ..self.about(WHAT, binding) }.exchange(&written.exchange));
         match written.outcome {
             // Gone under this slug, not gone: somebody has just renamed it in Sentry.
             Deleted::Missing if self.find(binding.at())?.is_some() => {
@@ -429,12 +430,12 @@ impl Apply<'_> {
 
     /// Puts a member into the bound team.
     pub fn add(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Added, Outcome> {
-        self.engine.journal.keep_matches().map_err(not_kept)?;
-        let permit = self.engine.may_write()?;
-        let sentry = &self.engine.sentry;
+        self.mirror.journal.keep_matches().map_err(not_kept)?;
+        let permit = self.mirror.may_write()?;
+        let sentry = &self.mirror.sentry;
         let written = sentry.add_member(&permit, member, binding.at());
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
-        self.engine.audit.write(entry.exchange(&exchange));
+        self.mirror.audit.write(entry.exchange(&exchange));
         match &outcome {
             Added::New(hit) if !self.is_bound(binding, hit)? => {
                 let written = sentry.remove_member(&permit, member, binding.at());
@@ -449,17 +450,17 @@ impl Apply<'_> {
 
     /// Whether a write has hit the bound team, and that is alive. Renamed in Sentry, it is followed.
     fn is_bound(&self, binding: &Binding, hit: &Team) -> Result<bool, Outcome> {
-        let now = self.engine.sentry.confirm(binding.at(), hit);
-        let Some(now) = now.map_err(|trouble| self.engine.sentry_trouble(trouble))? else { return Ok(false) };
-        if self.engine.state(|state| state.teams.binding(self.team) == Some(binding)) {
+        let now = self.mirror.sentry.confirm(binding.at(), hit);
+        let Some(now) = now.map_err(|trouble| self.mirror.sentry_trouble(trouble))? else { return Ok(false) };
+        if self.mirror.state(|state| state.teams.binding(self.team) == Some(binding)) {
             self.follow_to(binding, &now)?;
         }
         Ok(true)
     }
 
     fn is_alive(&self, binding: &Binding) -> Result<bool, Outcome> {
-        let is_alive = self.engine.sentry.is_alive(binding.at());
-        is_alive.map_err(|trouble| self.engine.sentry_trouble(trouble))
+        let is_alive = self.mirror.sentry.is_alive(binding.at());
+        is_alive.map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
     /// Takes a member out of the bound team.
@@ -470,10 +471,10 @@ impl Apply<'_> {
             None => HeldChange::RemoveMember { team, member, slug },
         });
         let entry = Entry { hold, ..entry };
-        let permit = self.engine.may_write()?;
-        let written = self.engine.sentry.remove_member(&permit, member, binding.at());
+        let permit = self.mirror.may_write()?;
+        let written = self.mirror.sentry.remove_member(&permit, member, binding.at());
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
-        self.engine.audit.write(entry.exchange(&exchange));
+        self.mirror.audit.write(entry.exchange(&exchange));
         match &outcome {
             Removed::Done(Some(hit)) if !self.is_bound(binding, hit)? => {
                 if hit.id != binding.sentry {
@@ -498,7 +499,7 @@ impl Apply<'_> {
     ) -> Result<Written<T>, Outcome> {
         written.map_err(|trouble| {
             self.tell(entry.clone(), &trouble);
-            self.engine.sentry_trouble(trouble)
+            self.mirror.sentry_trouble(trouble)
         })
     }
 
@@ -527,7 +528,7 @@ impl Apply<'_> {
             ..self.entry("take back member")
         };
         let Written { exchange, .. } = self.member_call(written, &entry)?;
-        self.engine.audit.write(entry.because(why).exchange(&exchange));
+        self.mirror.audit.write(entry.because(why).exchange(&exchange));
         Ok(())
     }
 }

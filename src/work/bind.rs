@@ -11,9 +11,9 @@ use crate::state::notes::APPROVE_WITH;
 use crate::state::record::{Binding, Fate, Intent, Mode, Record};
 use crate::state::slug;
 use crate::work::apply::{Apply, Moved, Taken};
-use crate::work::engine::not_kept;
 use crate::work::step::{self, Holder, TeamStep};
 use crate::work::team::{Stop, TeamJob};
+use crate::work::trouble::not_kept;
 
 /// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.
 const ROUNDS: usize = 6;
@@ -43,7 +43,7 @@ pub enum How {
 /// Finds out what became of a write whose outcome was never known: after a crash, a cut connection, a 5xx.
 /// Tells whether the team turned out to be made by it. What was not made is made now, if GitHub still shows the team.
 fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
-    let Some((intent, _)) = job.engine.state(|state| state.teams.intent(job.team).cloned()) else {
+    let Some((intent, _)) = job.mirror.state(|state| state.teams.intent(job.team).cloned()) else {
         return Ok(How::Known);
     };
     let Intent::Creating { slug, name } = intent else {
@@ -64,7 +64,7 @@ fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
 
 /// The same where the team is not to be made any more: before its end, and before somebody has it back.
 pub fn resolve_without_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
-    match job.engine.state(|state| state.teams.intent(job.team).cloned()) {
+    match job.mirror.state(|state| state.teams.intent(job.team).cloned()) {
         Some((Intent::Creating { slug, .. }, _)) => match find_made(job, apply, &slug)? {
             Some(_) => Ok(()),
             None => apply.drop_intent(),
@@ -77,10 +77,10 @@ pub fn resolve_without_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcom
 /// GitHub has not shown the team for a minute, and Sentry has none under the slug that it was to get: the slug is free for
 /// others.
 pub fn give_up_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
-    match job.engine.state(|state| state.teams.intent(job.team).cloned()) {
+    match job.mirror.state(|state| state.teams.intent(job.team).cloned()) {
         Some((Intent::Creating { slug, .. }, _)) if apply.look(&slug)?.is_none() => {
             apply.drop_intent()?;
-            job.engine.lanes.moved(job.team);
+            job.mirror.queue.lanes.moved(job.team);
             Ok(())
         }
         _ => Ok(()),
@@ -143,7 +143,7 @@ fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySl
         Some(team) if team.slug == *from => apply.drop_intent(),
         Some(team) if team.slug == *to => {
             apply.follow(&team, binding.origin, "a rename whose outcome was not known has taken place")?;
-            job.engine.lanes.moved(job.team);
+            job.mirror.queue.lanes.moved(job.team);
             Ok(())
         }
         Some(team) => apply.follow_to(&binding, &team).map(drop),
@@ -181,7 +181,7 @@ pub fn ensure_by(
         };
         // A team that was ever seen to be renamed may be found by its old slug only: by its new one, anybody could
         // rename their way into an existing Sentry team. Nor is what a person has to decide done meanwhile.
-        let in_question = job.engine.state(|state| {
+        let in_question = job.mirror.state(|state| {
             let renamed = state.teams.news(job.team).is_some_and(|news| news.named.is_some());
             renamed || state.holds.disputes_of(job.team).next().is_some()
         });
@@ -231,7 +231,7 @@ fn holder(
     ask: bool,
     shown: Option<Team>,
 ) -> Result<(Holder, Option<Team>), Outcome> {
-    let owner = job.engine.state(|state| state.teams.owner(slug)).filter(|owner| *owner != job.team);
+    let owner = job.mirror.state(|state| state.teams.owner(slug)).filter(|owner| *owner != job.team);
     if let Some(owner) = owner {
         return Ok((Holder::Team(owner), None));
     }
@@ -251,12 +251,12 @@ fn holder(
 }
 
 fn owner_of(job: &TeamJob, team: &Team) -> Option<GithubTeamId> {
-    job.engine.state(|state| state.teams.of_sentry(team.id)).filter(|owner| *owner != job.team)
+    job.mirror.state(|state| state.teams.of_sentry(team.id)).filter(|owner| *owner != job.team)
 }
 
 fn decision(job: &TeamJob, slug: &SentrySlug, team: &Team) -> Option<bool> {
     let change = HeldChange::Adopt { team: job.team, sentry: team.id, slug: slug.clone() };
-    job.engine.state(|state| state.holds.decision(&change)).map(|decision| decision.approved)
+    job.mirror.state(|state| state.holds.decision(&change)).map(|decision| decision.approved)
 }
 
 fn adopt_by_old_slug(
@@ -266,7 +266,7 @@ fn adopt_by_old_slug(
     before: &SentrySlug,
 ) -> Result<bool, Outcome> {
     // A later rename's old name may be one that the team was not let into.
-    let trustworthy = job.engine.state(|state| {
+    let trustworthy = job.mirror.state(|state| {
         let once = state.teams.news(job.team).is_none_or(|news| news.first_named == news.named);
         let disputed = state.holds.disputes_of(job.team).next().is_some();
         once && !disputed && state.teams.owner(before).is_none()
@@ -319,7 +319,7 @@ fn wait_for(
     binding: Option<&Binding>,
     wish: &Wish,
 ) -> Outcome {
-    let closes_circle = job.engine.lanes.wait_for(job.team, owner);
+    let closes_circle = job.mirror.queue.lanes.wait_for(job.team, owner);
     if let (true, Some(binding)) = (closes_circle, binding) {
         for attempt in 0..3 {
             match apply.rename(binding, &slug::temporary(binding.sentry, attempt), None) {
@@ -330,7 +330,7 @@ fn wait_for(
             }
         }
     } else if job.mode == Mode::Read {
-        job.engine.look_at_team(owner, Own::SlugIsWanted);
+        job.mirror.queue.look_at_team(owner, Own::SlugIsWanted);
     }
     Outcome::Waiting(format!("slug `{}` still belongs to GitHub team {owner}", wish.team.slug))
 }
@@ -348,17 +348,17 @@ fn conflict(
 
 /// Puts a change on hold.
 pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {
-    let (text, now) = (change.to_string(), job.engine.clock.wall());
+    let (text, now) = (change.to_string(), job.mirror.clock.wall());
     let hold = Hold::new(vec![change], rule.clone(), now, Vec::new());
     let name = hold.name.clone();
     let is_news =
-        job.engine.state(|state| state.holds.get(&name).is_none_or(|known| known.rule != hold.rule));
+        job.mirror.state(|state| state.holds.get(&name).is_none_or(|known| known.rule != hold.rule));
     if is_news {
-        if let Err(outcome) = job.engine.keep(Record::Held { hold }) {
+        if let Err(outcome) = job.mirror.keep(Record::Held { hold }) {
             return outcome;
         }
         let entry = crate::store::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
-        job.engine.audit.write(entry.because(format!("{rule}; it would {text}")));
+        job.mirror.audit.write(entry.because(format!("{rule}; it would {text}")));
     }
     let note = format!("{rule}{APPROVE_WITH}{name}");
     Outcome::Held(name, note)
@@ -378,7 +378,7 @@ fn still_taken(slug: &SentrySlug) -> Outcome {
 /// The bound team is not under its slug. Found by its id, it is followed; not to be found, it is no longer bound, and
 /// the next look makes it anew.
 pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(), Outcome> {
-    let engine = job.engine;
+    let mirror = job.mirror;
     match apply.find(binding.at())? {
         Some(team) => {
             apply.follow(&team, binding.origin, "it was renamed in Sentry")?;
@@ -387,8 +387,8 @@ pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(),
             confirm_organisation(job)?;
             let entry = apply.entry("unbind team").because("its Sentry team vanished without us");
             let record = Record::Unbound { team: job.team };
-            engine.journal.keep(record).map_err(not_kept)?;
-            engine.audit.write(entry);
+            mirror.journal.keep(record).map_err(not_kept)?;
+            mirror.audit.write(entry);
             log::warn!(
                 "team {}: Sentry team `{}` ({}) vanished; had it only been renamed there, a token with Organization: Read would find it",
                 job.team,
@@ -397,11 +397,11 @@ pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(),
             );
         }
     }
-    engine.lanes.moved(job.team);
+    mirror.queue.lanes.moved(job.team);
     Ok(())
 }
 
 /// Before a 404 is taken for "the team is gone": an organisation that answers 404 as a whole was renamed, or never was.
 pub fn confirm_organisation(job: &TeamJob) -> Result<(), Outcome> {
-    job.engine.sentry.confirm_organisation().map_err(|trouble| job.engine.sentry_trouble(trouble))
+    job.mirror.sentry.confirm_organisation().map_err(|trouble| job.mirror.sentry_trouble(trouble))
 }

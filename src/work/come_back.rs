@@ -20,9 +20,9 @@ use crate::work::apply::Apply;
 
 /// Brings the team back if GitHub shows it. Whether it is there: a team that was not gone is.
 pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
-    let Some(gone) = job.engine.state(|state| state.teams.gone(job.team).cloned()) else { return Ok(true) };
+    let Some(gone) = job.mirror.state(|state| state.teams.gone(job.team).cloned()) else { return Ok(true) };
     // A replica that lags still shows what was deleted a moment ago.
-    if let Some(wait) = job.engine.end_settles_in(job.team, job.engine.clock.now()) {
+    if let Some(wait) = job.mirror.queue.end_settles_in(job.team, job.mirror.clock.now()) {
         return Err(Outcome::LookAgain("the team was deleted a moment ago".into(), wait));
     }
     let Some(facts) = job.truth().facts()? else { return Ok(false) };
@@ -51,7 +51,7 @@ fn followed_before(
     was: &Binding,
     put_in: &mut Vec<GithubUserId>,
 ) -> Result<Option<(Team, Origin)>, Outcome> {
-    let restored = job.engine.state(|state| state.teams.restored(was.sentry));
+    let restored = job.mirror.state(|state| state.teams.restored(was.sentry));
     let id = restored.unwrap_or(was.sentry);
     let (at, was_deleted) =
         (TeamAt { id, slug: &was.slug }, gone.fate == Fate::Deleted && restored.is_none());
@@ -71,7 +71,7 @@ fn followed_before(
 
 /// What the audit log knows of the deletion; nothing, if it is older than the log is kept.
 fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome> {
-    let log = job.engine.audit.log();
+    let log = job.mirror.audit.log();
     let all = deletions::all(&log)
         .map_err(|error| Outcome::Later(format!("the audit log can not be read: {error}"), None))?;
     Ok(all.into_iter().find(|deletion| deletion.sentry == was.sentry))
@@ -92,7 +92,7 @@ fn make_again(
     let Ok(team) = apply.restore(deletion)? else { return Ok(None) };
     put_in.extend(&members);
     let belongs = |was: &Was| {
-        let user = job.engine.state(|state| state.people.of_member(was.member));
+        let user = job.mirror.state(|state| state.people.of_member(was.member));
         user.is_none_or(|user| members.contains(&user))
     };
     let report = Work { deletion, step: &|| (), belongs: &belongs }.give_back(job, apply, &team)?;

@@ -1,38 +1,22 @@
-//! What a person has decided: about a hold, whose changes get a fresh look, or about a delivery that had failed.
+//! What a person has decided about a hold: its changes get a fresh look.
 
-use std::collections::BTreeSet;
-
-use crate::lock::Mutex;
-use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
+use crate::queue::job::{Ask, LaneKey, Own};
 use crate::state::event::{Change, Person};
 use crate::state::holds::{HeldChange, Hold};
-use crate::state::ids::{Login, Seq};
+use crate::state::ids::Login;
 use crate::state::record::Mode;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
-/// Deliveries that a person wants to be looked at again: what comes of them is told in the audit log.
-#[derive(Debug, Default)]
-pub struct Replays(Mutex<BTreeSet<Seq>>);
-
-impl Replays {
-    pub fn note(&self, seq: Seq) {
-        self.0.lock().insert(seq);
-    }
-
-    /// Whether a person wanted it; it is dealt with now.
-    pub fn take(&self, seq: Seq) -> bool {
-        self.0.lock().remove(&seq)
-    }
-}
-
-impl Engine {
+impl Mirror {
     /// The changes of a decided hold get a fresh look. What a comparison would have bound is bound by another one: that costs
     /// pages, not calls for each team.
     pub fn look_at_hold(&self, hold: &Hold, approved: bool) {
         let compares = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
         for change in &hold.changes {
             match change {
-                HeldChange::Adopt { .. } if approved && hold.compared && compares => self.ask_for_reconcile(),
+                HeldChange::Adopt { .. } if approved && hold.compared && compares => {
+                    self.queue.ask_for_reconcile()
+                }
                 change => self.look_at_decision(change),
             }
         }
@@ -43,9 +27,11 @@ impl Engine {
         let (team, user) = match change {
             HeldChange::Remove { team, user, .. } => (team, user),
             // These came from a comparison, and another one does them.
-            HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => return self.ask_for_reconcile(),
+            HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => {
+                return self.queue.ask_for_reconcile()
+            }
             HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
-                return self.look_at_team(*team, Own::Decision)
+                return self.queue.look_at_team(*team, Own::Decision)
             }
             // The next look at the file takes it up.
             HeldChange::UserMap { .. } => return,
@@ -55,9 +41,15 @@ impl Engine {
         let person = Person { id: *user, login: login.unwrap_or_else(|| Login::from("")), bot: false };
         let sure = self.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
         let ask = Ask::Member { person, change: Some(Change::Removed), sure };
-        self.lanes.add(
-            LaneKey::Team(*team),
-            Hint::new(self.now_seq(), Origin::Own(Own::Decision), ask, self.clock.now()),
-        );
+        self.queue.ask(LaneKey::Team(*team), Own::Decision, ask);
+    }
+
+    /// After a start, what was decided before it.
+    pub fn look_at_decided(&self) {
+        let decided: Vec<_> =
+            self.state(|state| state.holds.iter().filter(|hold| hold.decision.is_some()).cloned().collect());
+        for hold in &decided {
+            self.look_at_hold(hold, hold.decision.is_some_and(|decision| decision.approved));
+        }
     }
 }

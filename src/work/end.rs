@@ -64,7 +64,7 @@ pub fn is_decided(job: &TeamJob) -> bool {
 /// What was decided about this team's deletion, if it is on hold.
 fn held_deletion(job: &TeamJob) -> Option<Option<Decision>> {
     let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
-    job.engine.state(|state| {
+    job.mirror.state(|state| {
         let mut holds = state.holds.of_team(job.team);
         holds.find(|hold| hold.changes.iter().any(is_deletion)).map(|hold| hold.decision)
     })
@@ -91,7 +91,7 @@ fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
     }
     if job.truth().facts()?.is_none() {
         // What a token may not see looks the same: the 404 confirms the deletion only if the token sees the others.
-        return job.engine.check_permission(&job.org);
+        return job.mirror.check_permission(&job.org);
     }
     match hint {
         Some(hint) if hint.looks == 0 => {
@@ -109,7 +109,7 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
     if fate(job) == Some(Fate::Deleted) {
         return Ok(Outcome::Done("the Sentry team was deleted".into()));
     }
-    let children = job.engine.tree.children(job.team);
+    let children = job.mirror.tree.children(job.team);
     let outcome = match target(job, apply, slug)? {
         Some(binding) => end_bound(job, apply, &binding, slug)?,
         None => {
@@ -120,14 +120,14 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
     };
     // Whether each child of a deleted parent gets an event of its own is not promised.
     if job.mode == Mode::Read {
-        children.into_iter().for_each(|child| job.engine.look_at_team(child, Own::ParentIsDeleted));
+        children.into_iter().for_each(|child| job.mirror.queue.look_at_team(child, Own::ParentIsDeleted));
     }
     Ok(outcome)
 }
 
 /// What became of the Sentry team, if the GitHub team's end is known.
 pub(super) fn fate(job: &TeamJob) -> Option<Fate> {
-    job.engine.state(|state| state.teams.gone(job.team).map(|gone| gone.fate))
+    job.mirror.state(|state| state.teams.gone(job.team).map(|gone| gone.fate))
 }
 
 /// The Sentry team to end: the bound one. In payload mode also one that follows nobody and has the team's slug, as the
@@ -138,8 +138,8 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
         return Ok(Some(binding));
     }
     let Some(slug) = slug.filter(|_| job.mode == Mode::Payload) else { return Ok(None) };
-    let settings = &job.engine.settings();
-    let apart = job.engine.state(|state| {
+    let settings = &job.mirror.settings();
+    let apart = job.mirror.state(|state| {
         let news = state.teams.news(job.team).is_some_and(|news| news.is_apart());
         let gone = state.teams.gone(job.team).is_some_and(|gone| gone.apart);
         news || gone || state.holds.disputes_of(job.team).next().is_some()
@@ -148,12 +148,12 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
         return Ok(None);
     }
     let slug = slug::for_team(slug, job.team, &settings.slug_prefix);
-    if job.engine.state(|state| state.teams.owner(&slug)).is_some() {
+    if job.mirror.state(|state| state.teams.owner(&slug)).is_some() {
         return Ok(None);
     }
     // What a person has brought back shares no more than the slug.
     let free = |team: &Team| {
-        job.engine.state(|state| {
+        job.mirror.state(|state| {
             let follows = state.teams.of_sentry(team.id).is_some();
             !follows
                 && !team.locked
@@ -173,7 +173,7 @@ fn end_bound(
     binding: &Binding,
     slug: Option<&GithubSlug>,
 ) -> Result<Outcome, Outcome> {
-    let engine = job.engine;
+    let mirror = job.mirror;
     if job.is_left_out(slug, Some(binding)) {
         apply.end("leave team", "left out by SYNC_TEAMS", Fate::Left)?;
         return Ok(Outcome::Done(format!(
@@ -182,7 +182,7 @@ fn end_bound(
         )));
     }
     let change = HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
-    let approved = match engine.state(|state| state.holds.decision(&change)).map(|decision| decision.approved)
+    let approved = match mirror.state(|state| state.holds.decision(&change)).map(|decision| decision.approved)
     {
         Some(false) => {
             apply.end("leave team", "its deletion was rejected", Fate::Left)?;
@@ -194,7 +194,7 @@ fn end_bound(
         decision => decision.is_some(),
     };
     // What would be left as it is need not be read.
-    if let EndStep::Leave(why) = step::end(&engine.settings(), &binding.slug, Some(&[]), approved) {
+    if let EndStep::Leave(why) = step::end(&mirror.settings(), &binding.slug, Some(&[]), approved) {
         apply.end("leave team", &why, Fate::Left)?;
         return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)));
     }
@@ -206,7 +206,7 @@ fn end_bound(
         apply.end("leave team", step::LOCKED, Fate::Left)?;
         return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {}", binding.slug, step::LOCKED)));
     }
-    match step::end(&engine.settings(), &binding.slug, team.projects.as_deref(), approved) {
+    match step::end(&mirror.settings(), &binding.slug, team.projects.as_deref(), approved) {
         EndStep::Leave(why) => {
             apply.end("leave team", &why, Fate::Left)?;
             Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)))
@@ -219,15 +219,15 @@ fn end_bound(
 
 /// The bound team as Sentry shows it now, with its projects, wherever its slug has gone.
 fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<(Binding, Team)>, Outcome> {
-    let engine = job.engine;
-    let expand = engine.settings().delete_teams != DeleteTeams::Empty;
+    let mirror = job.mirror;
+    let expand = mirror.settings().delete_teams != DeleteTeams::Empty;
     let read = |binding: &Binding| {
         let read = if expand {
-            engine.sentry.bound_with_projects(binding.at())
+            mirror.sentry.bound_with_projects(binding.at())
         } else {
-            engine.sentry.bound(binding.at())
+            mirror.sentry.bound(binding.at())
         };
-        let Some(team) = read.map_err(|trouble| engine.sentry_trouble(trouble))? else { return Ok(None) };
+        let Some(team) = read.map_err(|trouble| mirror.sentry_trouble(trouble))? else { return Ok(None) };
         Ok::<_, Outcome>(Some((apply.follow_to(binding, &team)?, team)))
     };
     if let Some(found) = read(binding)? {
@@ -273,13 +273,13 @@ fn delete(
 
 /// What the guard says of one more deletion just now.
 fn judge(job: &TeamJob) -> Result<(), String> {
-    let now = job.engine.clock.wall();
-    job.engine.state(|state| guard::deletion(&job.engine.settings(), state, job.team, now))
+    let now = job.mirror.clock.wall();
+    job.mirror.state(|state| guard::deletion(&job.mirror.settings(), state, job.team, now))
 }
 
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {
-    let read = job.engine.sentry.team_members(binding.at());
-    let read = read.map_err(|trouble| job.engine.sentry_trouble(trouble))?;
+    let read = job.mirror.sentry.team_members(binding.at());
+    let read = read.map_err(|trouble| job.mirror.sentry_trouble(trouble))?;
     // A 404 is no empty team: somebody has just renamed it in Sentry.
     read.ok_or_else(|| Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))
 }
@@ -302,11 +302,11 @@ fn make_slug_deletable(job: &TeamJob, apply: &Apply, binding: &Binding) -> Resul
 
 /// Takes everybody out whom the mirror knows, and leaves the team.
 fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Outcome> {
-    let engine = job.engine;
+    let mirror = job.mirror;
     if let Err(rule) = judge(job) {
         let change =
             HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
-        let approved = engine.state(|state| state.holds.decision(&change)).is_some_and(|d| d.approved);
+        let approved = mirror.state(|state| state.holds.decision(&change)).is_some_and(|d| d.approved);
         if !approved {
             return Ok(bind::hold(job, apply, change, rule));
         }
@@ -332,9 +332,9 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
 }
 
 fn may_be_taken_out(job: &TeamJob, member: &Member) -> bool {
-    let known = job.engine.state(|state| state.people.of_member(member.id)).is_some();
+    let known = job.mirror.state(|state| state.people.of_member(member.id)).is_some();
     let addresses = member.primary.iter().chain(&member.verified).map(String::as_str);
-    known && !job.engine.settings().protect.covers_any(addresses)
+    known && !job.mirror.settings().protect.covers_any(addresses)
 }
 
 fn take_out(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> Result<bool, Outcome> {
@@ -342,7 +342,7 @@ fn take_out(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -
         slug: Some(binding.slug.clone()),
         sentry_team: Some(binding.sentry),
         member: Some(member),
-        person: job.engine.state(|state| state.people.of_member(member)),
+        person: job.mirror.state(|state| state.people.of_member(member)),
         ..apply.entry("remove member")
     };
     let removed = apply.remove(binding, member, entry.because("the GitHub team is deleted"))?;

@@ -47,7 +47,7 @@ fn look_and_act(job: &TeamJob, binding: &Binding, hints: Vec<Hint>, thorough: bo
     for hint in hints {
         // Trouble with a whole host that one person met is everybody's.
         let later = results.last().map(|(_, outcome)| outcome).filter(|o| matches!(o, Outcome::Later(..)));
-        if let Some(outcome) = later.filter(|_| job.engine.paused_for().is_some()).cloned() {
+        if let Some(outcome) = later.filter(|_| job.mirror.paused_for().is_some()).cloned() {
             results.push((hint, outcome));
             continue;
         }
@@ -109,7 +109,7 @@ fn one(job: &TeamJob, binding: &Binding, hint: &Hint, present: bool) -> Outcome 
 
 /// Payload mode: what the mirror does by itself, with a wish or a decision of before, is not done past the latest word.
 fn is_outdated(job: &TeamJob, hint: &Hint, user: GithubUserId, present: bool) -> bool {
-    let word = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
+    let word = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
     job.mode == Mode::Payload && hint.delivery().is_none() && word.is_some_and(|(word, _)| word != present)
 }
 
@@ -136,7 +136,7 @@ pub fn entry(
 
 fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Outcome {
     release_removals(job, person.id);
-    let identity = match job.engine.identify(person) {
+    let identity = match job.mirror.identify(person) {
         Ok(identity) => identity,
         Err(outcome) => return outcome,
     };
@@ -194,18 +194,18 @@ fn take_out(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> O
 
 /// `None` if the member whom the person was matched with is gone from Sentry.
 fn take_out_once(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Option<Outcome> {
-    let engine = job.engine;
-    let identity = match engine.identify_for_removal(person) {
+    let mirror = job.mirror;
+    let identity = match mirror.identify_for_removal(person) {
         Ok(identity) => identity,
         Err(outcome) => return Some(outcome),
     };
     let protected = |member| {
-        engine.who.with_addresses(member, |addresses| engine.settings().protect.covers_any(addresses))
+        mirror.who.with_addresses(member, |addresses| mirror.settings().protect.covers_any(addresses))
     };
-    let member = match step::absent(&identity, engine.settings().remove_members, protected) {
+    let member = match step::absent(&identity, mirror.settings().remove_members, protected) {
         PersonStep::Remove(member) => member,
         PersonStep::Leave(why) => {
-            engine.audit.write(entry(job, hint, binding, person, "leave member").because(why.clone()));
+            mirror.audit.write(entry(job, hint, binding, person, "leave member").because(why.clone()));
             return Some(Outcome::Done(format!("`{}`: {why}", person.login)));
         }
         PersonStep::Add(_) | PersonStep::Want(_) => return Some(Outcome::Done("nothing to do".into())),
@@ -233,9 +233,9 @@ pub fn release_removals(job: &TeamJob, user: GithubUserId) {
 
 /// After damage to the journal, nobody is taken out before a person has said so.
 fn held_back(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Option<Outcome> {
-    let rule = job.engine.state(guard::removal).err()?;
+    let rule = job.mirror.state(guard::removal).err()?;
     let change = HeldChange::Remove { team: job.team, user: person.id, slug: binding.slug.clone() };
-    match job.engine.state(|state| state.holds.decision(&change)) {
+    match job.mirror.state(|state| state.holds.decision(&change)) {
         Some(decision) if decision.approved => None,
         Some(_) => Some(Outcome::Done(format!("removing `{}` was rejected", person.login))),
         None => Some(bind::hold(job, &job.apply(Some(hint)), change, rule)),
@@ -253,25 +253,25 @@ pub fn missing(
 ) -> Option<Outcome> {
     let apply = job.apply(Some(hint));
     let again = || Outcome::Later("the Sentry team was looked for".into(), Some(Duration::from_millis(200)));
-    let by_id = job.engine.sentry.ids().are_taken();
+    let by_id = job.mirror.sentry.ids().are_taken();
     match apply.look_bound(binding) {
         // It was asked for by an id that the host does not take any more.
-        Ok(Some(_)) if by_id && !job.engine.sentry.ids().are_taken() => return Some(again()),
+        Ok(Some(_)) if by_id && !job.mirror.sentry.ids().are_taken() => return Some(again()),
         Ok(Some(_)) => {}
         Ok(None) => {
             return Some(bind::find_again(job, &apply, binding).map_or_else(|outcome| outcome, |()| again()));
         }
         Err(outcome) => return Some(outcome),
     }
-    match job.engine.sentry.teams_of(member) {
+    match job.mirror.sentry.teams_of(member) {
         Ok(Some(_)) => {
             Some(Outcome::Later("Sentry answered 404 although team and member are there".into(), None))
         }
         Ok(None) => {
-            job.engine.matcher().unmatch(person.id, member);
+            job.mirror.matcher().unmatch(person.id, member);
             None
         }
-        Err(trouble) => Some(job.engine.sentry_trouble(trouble)),
+        Err(trouble) => Some(job.mirror.sentry_trouble(trouble)),
     }
 }
 
@@ -285,21 +285,21 @@ pub fn locked(binding: &Binding) -> Outcome {
 
 /// Somebody whom Sentry does not know yet stays wanted.
 fn want(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person, why: String) -> Outcome {
-    job.engine.journal.note(Record::Wanted {
+    job.mirror.journal.note(Record::Wanted {
         team: job.team,
         user: person.id,
         login: person.login.clone(),
         why: why.as_str().into(),
-        at: job.engine.clock.wall(),
+        at: job.mirror.clock.wall(),
     });
-    job.engine.audit.write(entry(job, hint, binding, person, "want member").because(why.clone()));
+    job.mirror.audit.write(entry(job, hint, binding, person, "want member").because(why.clone()));
     Outcome::Done(notes::wanted(person.login.as_str(), &binding.slug, &why))
 }
 
 /// Whoever was waited for is there, or no longer waited for.
 pub fn forget_wish(job: &TeamJob, user: GithubUserId) {
-    if job.engine.state(|state| state.people.is_wanted(job.team, user)) {
-        job.engine.journal.note(Record::Unwanted { team: job.team, user });
+    if job.mirror.state(|state| state.people.is_wanted(job.team, user)) {
+        job.mirror.journal.note(Record::Unwanted { team: job.team, user });
     }
 }
 
@@ -313,11 +313,11 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
                 people
             }
             None => {
-                job.engine.check_permission(&job.org)?;
+                job.mirror.check_permission(&job.org)?;
                 return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
             }
         },
-        Mode::Payload if job.engine.state(|state| state.teams.is_unfilled(job.team)) => by_word(job),
+        Mode::Payload if job.mirror.state(|state| state.teams.is_unfilled(job.team)) => by_word(job),
         Mode::Payload => Vec::new(),
     };
     let people: Vec<_> =
@@ -329,23 +329,26 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
     let (mut added, mut open) = (0, 0);
     let cause = folded.team.first().or_else(|| folded.members.values().next());
     for person in people {
-        let known = job.engine.state(|state| state.people.matched(person.id).map(|found| found.member));
+        let known = job.mirror.state(|state| state.people.matched(person.id).map(|found| found.member));
         if known.is_some_and(|member| there.contains(&member)) {
             continue;
         }
-        let Some(hint) = cause.map(|cause| look_hint(cause, &person, job.engine.clock.now())) else {
+        let Some(hint) = cause.map(|cause| look_hint(cause, &person, job.mirror.clock.now())) else {
             continue;
         };
         match one(job, binding, &hint, true) {
             Outcome::Done(_) => added += 1,
-            outcome @ Outcome::Later(..) if job.engine.paused_for().is_some() => return Err(outcome),
+            outcome @ Outcome::Later(..) if job.mirror.paused_for().is_some() => return Err(outcome),
             Outcome::Later(why, _) => {
                 open += 1;
                 // It outlives a restart as a wish; meanwhile it is tried again like any hint.
                 want(job, binding, &hint, &person, why);
                 let ask = Ask::Member { person, change: None, sure: job.mode == Mode::Payload };
-                let again = Hint::new(hint.seq, Origin::Own(Own::FillTeam), ask, job.engine.clock.now());
-                job.engine.lanes.add(LaneKey::Team(job.team), Hint { due: again.due + EARLY_LOOK, ..again });
+                let again = Hint::new(hint.seq, Origin::Own(Own::FillTeam), ask, job.mirror.clock.now());
+                job.mirror
+                    .queue
+                    .lanes
+                    .add(LaneKey::Team(job.team), Hint { due: again.due + EARLY_LOOK, ..again });
             }
             // What can not be done is listed with its reason, and tried again like every wish.
             Outcome::Failed(why) => {
@@ -367,9 +370,9 @@ pub(super) fn note_seen(job: &TeamJob, people: &[GithubUserId]) {
     if job.mode == Mode::Payload {
         return;
     }
-    let seen = job.engine.state(|state| state.teams.and_seen(job.team, people));
+    let seen = job.mirror.state(|state| state.teams.and_seen(job.team, people));
     if !seen.is_empty() {
-        job.engine.journal.note(Record::Looked { team: job.team, seq: Seq(0), people: seen });
+        job.mirror.journal.note(Record::Looked { team: job.team, seq: Seq(0), people: seen });
     }
 }
 
@@ -380,14 +383,14 @@ fn look_hint(cause: &Hint, person: &Person, now: Instant) -> Hint {
 }
 
 fn members_there(job: &TeamJob, binding: &Binding) -> Result<BTreeSet<MemberId>, Outcome> {
-    let read = job.engine.sentry.team_members(binding.at());
-    let members = read.map_err(|trouble| job.engine.sentry_trouble(trouble))?;
+    let read = job.mirror.sentry.team_members(binding.at());
+    let members = read.map_err(|trouble| job.mirror.sentry_trouble(trouble))?;
     Ok(members.unwrap_or_default().into_iter().map(|member| member.id).collect())
 }
 
 /// Payload mode: everybody whose latest word is "in the team", when the Sentry team had to be made anew.
 fn by_word(job: &TeamJob) -> Vec<Person> {
-    job.engine.state(|state| {
+    job.mirror.state(|state| {
         let news = state.teams.news(job.team);
         let present = news.into_iter().flat_map(|news| news.people()).filter(|(_, present, _)| *present);
         let login = |user| {

@@ -3,10 +3,13 @@
 pub mod apply;
 pub mod batch;
 pub mod decision;
-pub mod engine;
 pub mod guard;
+pub mod mirror;
+pub mod organisation;
 pub mod pause;
+pub mod readiness;
 pub mod step;
+pub mod trouble;
 pub mod truth;
 pub mod undo;
 
@@ -17,6 +20,7 @@ mod members;
 mod nameless;
 mod org;
 mod part;
+mod people;
 mod person;
 mod team;
 
@@ -32,7 +36,7 @@ use crate::state::record::{Delivery, Mode, Record, Settled};
 use crate::state::Org;
 use crate::store::audit::Entry;
 use crate::text::Quoted;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// A hint whose job panicked so often is given up.
 const MOST_PANICS: u32 = 5;
@@ -49,33 +53,33 @@ pub struct Ended {
 }
 
 /// A worker: runs jobs until the lanes are stopped.
-pub fn run(engine: &Engine) {
+pub fn run(mirror: &Mirror) {
     loop {
-        if let Some((wait, _)) = engine.paused_for() {
-            engine.lanes.rest(wait.clamp(Duration::from_millis(100), Duration::from_secs(1)));
-            if engine.lanes.is_stopping() {
+        if let Some((wait, _)) = mirror.paused_for() {
+            mirror.queue.lanes.rest(wait.clamp(Duration::from_millis(100), Duration::from_secs(1)));
+            if mirror.queue.lanes.is_stopping() {
                 return;
             }
             continue;
         }
-        let Some(job) = engine.lanes.take() else { return };
+        let Some(job) = mirror.queue.lanes.take() else { return };
         let ticket = job.ticket();
         // It may have been waited for since before a pause.
-        if engine.paused_for().is_some() {
-            engine.lanes.finish(ticket, job.hints, None);
+        if mirror.paused_for().is_some() {
+            mirror.queue.lanes.finish(ticket, job.hints, None);
             continue;
         }
-        let ended = carry_out(engine, job);
-        let (left, pause) = settle(engine, ended);
-        engine.lanes.finish(ticket, left, pause);
+        let ended = carry_out(mirror, job);
+        let (left, pause) = settle(mirror, ended);
+        mirror.queue.lanes.finish(ticket, left, pause);
     }
 }
 
 /// A panic costs its job a delay, not the process and not the delivery.
-fn carry_out(engine: &Engine, job: Job) -> Ended {
+fn carry_out(mirror: &Mirror, job: Job) -> Ended {
     let (key, hints) = (job.key, job.hints);
     let spare = hints.clone();
-    catch_unwind(AssertUnwindSafe(|| dispatch(engine, key, hints))).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| dispatch(mirror, key, hints))).unwrap_or_else(|_| {
         let outcome = |hint: &Hint| match hint.tries {
             MOST_PANICS.. => Outcome::Failed("an internal error, see the log: please report it".into()),
             _ => Outcome::Later("an internal error, see the log".into(), None),
@@ -88,33 +92,33 @@ fn carry_out(engine: &Engine, job: Job) -> Ended {
     })
 }
 
-fn dispatch(engine: &Engine, key: LaneKey, hints: Vec<Hint>) -> Ended {
-    let Some((org, mode)) = engine.bearings() else {
+fn dispatch(mirror: &Mirror, key: LaneKey, hints: Vec<Hint>) -> Ended {
+    let Some((org, mode)) = mirror.bearings() else {
         let why = "the organisation or the token's permission is not known yet";
         return all(hints, &Outcome::Later(why.into(), None));
     };
     match key {
-        LaneKey::Team(team) => of_team(engine, team, hints, org, mode),
-        LaneKey::Person(_) => each(hints, |hint| person::run(engine, hint, &org, mode)),
-        LaneKey::Org => each(hints, |hint| org::run(engine, hint, &org, mode)),
+        LaneKey::Team(team) => of_team(mirror, team, hints, org, mode),
+        LaneKey::Person(_) => each(hints, |hint| person::run(mirror, hint, &org, mode)),
+        LaneKey::Org => each(hints, |hint| org::run(mirror, hint, &org, mode)),
     }
 }
 
-fn of_team(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
+fn of_team(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
     if hints.iter().all(Hint::is_low) {
-        return each(hints, |hint| Some(part::run(engine, team, hint, &org, mode)));
+        return each(hints, |hint| Some(part::run(mirror, team, hint, &org, mode)));
     }
     // Whoever adds such a hint looks at that too; here nobody can have forgotten to.
-    let early = |hint: &Hint| hint.is_unasked() && engine.waits_to_begin();
+    let early = |hint: &Hint| hint.is_unasked() && mirror.waits_to_begin();
     let (early, hints): (Vec<_>, Vec<_>) = hints.into_iter().partition(early);
     let mut ended = all(early, &Outcome::Done("the first comparison is not approved yet".into()));
     let (undone, hints): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.undo().is_some());
     if !hints.is_empty() {
-        let worked = team::run(engine, team, hints, org.clone(), mode);
+        let worked = team::run(mirror, team, hints, org.clone(), mode);
         ended.results.extend(worked.results);
         ended.pause = worked.pause;
     }
-    let undone = each(undone, |hint| Some(undo::run(engine, team, hint, hint.undo()?, &org, mode)));
+    let undone = each(undone, |hint| Some(undo::run(mirror, team, hint, hint.undo()?, &org, mode)));
     ended.results.extend(undone.results);
     ended
 }
@@ -135,12 +139,12 @@ fn each(hints: Vec<Hint>, mut work: impl FnMut(&Hint) -> Option<Outcome>) -> End
 }
 
 /// Records what is over and returns what goes back into the lane.
-fn settle(engine: &Engine, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
+fn settle(mirror: &Mirror, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
     let mut left = Vec::new();
     let mut pause = ended.pause;
     for (hint, outcome) in ended.results {
         tell(&hint, &outcome);
-        if let Some((hint, wait)) = settle_one(engine, hint, outcome) {
+        if let Some((hint, wait)) = settle_one(mirror, hint, outcome) {
             // Several hints put off by the same trouble: the lane rests as long as the most patient of them.
             pause = pause.map(|pause| pause.max(wait));
             left.push(hint);
@@ -149,10 +153,10 @@ fn settle(engine: &Engine, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
     (left, pause)
 }
 
-fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint, Duration)> {
-    let now = engine.clock.now();
+fn settle_one(mirror: &Mirror, mut hint: Hint, outcome: Outcome) -> Option<(Hint, Duration)> {
+    let now = mirror.clock.now();
     if let Outcome::Later(why, _) | Outcome::LookAgain(why, _) | Outcome::Waiting(why) = &outcome {
-        hint.put_off(why, engine.clock.wall());
+        hint.put_off(why, mirror.clock.wall());
     }
     let ended = match outcome {
         Outcome::Done(note) => Ok((Settled::Done, None, note)),
@@ -187,11 +191,11 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
         }
     };
     match hint.origin {
-        Origin::Delivery(delivery) => record(engine, &delivery, ended),
+        Origin::Delivery(delivery) => record(mirror, &delivery, ended),
         Origin::Part(whole) => {
             let note = ended.map(|(_, _, note)| note);
             if let Some(note) = whole.part_ended(note) {
-                record(engine, whole.delivery(), note.map(|note| (Settled::Done, None, note)));
+                record(mirror, whole.delivery(), note.map(|note| (Settled::Done, None, note)));
             }
         }
         Origin::Own(_) => {}
@@ -199,14 +203,14 @@ fn settle_one(engine: &Engine, mut hint: Hint, outcome: Outcome) -> Option<(Hint
     None
 }
 
-fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, Option<HoldName>, String), String>) {
-    let (seq, at) = (delivery.seq, engine.clock.wall());
+fn record(mirror: &Mirror, delivery: &Delivery, ended: Result<(Settled, Option<HoldName>, String), String>) {
+    let (seq, at) = (delivery.seq, mirror.clock.wall());
     let outcome = ended.as_ref().map(|(how, ..)| *how).map_err(drop);
-    engine.outcomes.count(delivery.event.name(), outcome);
+    mirror.outcomes.count(delivery.event.name(), outcome);
     if outcome.is_err() {
-        engine.hours.failed(at);
+        mirror.hours.failed(at);
     }
-    if engine.replays.take(seq) {
+    if mirror.queue.replays.take(seq) {
         let (word, note) = match &ended {
             Ok((Settled::Done, _, note)) => ("done", note),
             Ok((Settled::Superseded, _, note)) => ("superseded", note),
@@ -216,10 +220,10 @@ fn record(engine: &Engine, delivery: &Delivery, ended: Result<(Settled, Option<H
         let (event, team) = (delivery.event.name(), delivery.event.team().map(|team| team.id));
         let delivery = Some(delivery.guid.clone());
         let entry = Entry { delivery, event, decision: "end replay", team, ..Entry::default() };
-        engine.audit.write(entry.because(format!("{word}: {note}")));
+        mirror.audit.write(entry.because(format!("{word}: {note}")));
     }
     let short = |text: String| notes::short(&text, NOTE).into();
-    engine.journal.note(match ended {
+    mirror.journal.note(match ended {
         Ok((how, hold, note)) => Record::Settled { seqs: vec![seq], how, note: short(note), hold, at },
         Err(why) => Record::Failed { seq, why: short(why), at },
     });

@@ -6,7 +6,7 @@ use crate::queue::job::{Hint, Outcome};
 use crate::state::event::Event;
 use crate::state::record::Mode;
 use crate::state::LAG;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// By then every replica of GitHub knows what the event says.
 const SETTLED: Duration = LAG.saturating_add(Duration::from_secs(1));
@@ -25,7 +25,7 @@ pub fn is_it(hint: &Hint) -> bool {
 
 /// What can be done about them. GitHub knows who it was: a comparison finds out, once its replicas agree, and a removal
 /// that it comes to is one that nobody named, with all guards. Where GitHub can't be asked, nothing is known.
-pub fn look(engine: &Engine, hint: &Hint, mode: Mode) -> Outcome {
+pub fn look(mirror: &Mirror, hint: &Hint, mode: Mode) -> Outcome {
     match mode {
         Mode::Payload => Outcome::Done(
             "the event names nobody, and GH_TOKEN cannot read members, so there is no way to tell who it was"
@@ -33,7 +33,7 @@ pub fn look(engine: &Engine, hint: &Hint, mode: Mode) -> Outcome {
         ),
         Mode::Read if hint.looks == 0 => Outcome::LookAgain("the event names nobody".into(), SETTLED),
         Mode::Read => {
-            engine.ask_for_reconcile();
+            mirror.queue.ask_for_reconcile();
             Outcome::Done("the event names nobody; comparing GitHub and Sentry to find out who it was".into())
         }
     }

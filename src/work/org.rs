@@ -7,38 +7,38 @@ use crate::queue::job::{Hint, Outcome};
 use crate::state::event::Event;
 use crate::state::record::{Mode, Record};
 use crate::state::Org;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// An organisation that GitHub still shows is looked at again after this time.
 const SECOND_LOOK: Duration = Duration::from_secs(15);
 
 /// Works on one hint.
-pub fn run(engine: &Engine, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
+pub fn run(mirror: &Mirror, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
     Some(match hint.event() {
         Some(Event::OrgRenamed { login }) => {
             let record = Record::Org { id: org.id, login: login.clone(), deleted: org.deleted };
-            match engine.keep(record) {
+            match mirror.keep(record) {
                 Ok(()) => Outcome::Done(format!("the organisation is now `{login}`")),
                 Err(outcome) => outcome,
             }
         }
-        Some(Event::OrgDeleted) => deleted(engine, hint, org).unwrap_or_else(|outcome| outcome),
-        _ if nameless::is_it(hint) => nameless::look(engine, hint, mode),
+        Some(Event::OrgDeleted) => deleted(mirror, hint, org).unwrap_or_else(|outcome| outcome),
+        _ if nameless::is_it(hint) => nameless::look(mirror, hint, mode),
         _ => Outcome::Done("nothing to do".into()),
     })
 }
 
 /// Stops everything and deletes nothing. GitHub's public word is asked first: the profile of an organisation is open to
 /// every token.
-fn deleted(engine: &Engine, hint: &Hint, org: &Org) -> Result<Outcome, Outcome> {
-    let shown = engine.github.org(&org.login).map_err(|trouble| engine.github_trouble(trouble))?;
+fn deleted(mirror: &Mirror, hint: &Hint, org: &Org) -> Result<Outcome, Outcome> {
+    let shown = mirror.github.org(&org.login).map_err(|trouble| mirror.github_trouble(trouble))?;
     if shown.is_some_and(|shown| shown.id == org.id) {
         return Ok(match hint.looks {
             0 => Outcome::LookAgain("GitHub still shows the organisation".into(), SECOND_LOOK),
             _ => Outcome::Done("GitHub still shows the organisation; nothing was stopped".into()),
         });
     }
-    engine.keep(Record::Org { id: org.id, login: org.login.clone(), deleted: true })?;
+    mirror.keep(Record::Org { id: org.id, login: org.login.clone(), deleted: true })?;
     log::error!("the GitHub organisation `{}` is deleted: nothing is written to Sentry any more", org.login);
     Ok(Outcome::Done("the organisation is deleted: all writes stop, nothing was deleted in Sentry".into()))
 }

@@ -11,17 +11,17 @@ use crate::state::event::Person;
 use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::state::record::{Fate, Mode, Record};
 use crate::state::Org;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// Makes the next call.
-pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mode) -> Outcome {
+pub fn run(mirror: &Mirror, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mode) -> Outcome {
     let Ask::Part(part) = &hint.ask else { return Outcome::Done("nothing to do".into()) };
-    let job = TeamJob { engine, team, org: org.clone(), mode };
+    let job = TeamJob { mirror, team, org: org.clone(), mode };
     let outcome = next(&job, hint, part);
     if matches!(outcome, Outcome::Done(_)) {
         // Whoever of the same comparison waits for this team's slug looks whether that is still of use.
         part.close();
-        engine.lanes.moved(team);
+        mirror.queue.lanes.moved(team);
     }
     outcome
 }
@@ -40,7 +40,7 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
         Err(Outcome::Failed(why)) => Err(format!("team {team}: {why}")),
         Err(Outcome::Held(name, why)) => Err(format!("held {name}: {why}")),
         Err(Outcome::Waiting(why)) if waits_in_vain(job, part, task) => {
-            job.engine.ask_for_reconcile();
+            job.mirror.queue.ask_for_reconcile();
             Err(format!("team {team}: {why}, which was not so when both sides were compared"))
         }
         Err(Outcome::Done(_) | Outcome::Superseded(_)) => Ok(Effect::Nothing),
@@ -62,7 +62,7 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
 /// changed meanwhile is for another comparison.
 fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
     let Task::Shape { wanted, .. } = task else { return false };
-    let owner = job.engine.state(|state| state.teams.owner(&wanted.slug));
+    let owner = job.mirror.state(|state| state.teams.owner(&wanted.slug));
     !owner.is_some_and(|owner| part.may_wait_for(owner))
 }
 
@@ -96,7 +96,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
             Ok(Effect::Nothing)
         }
         Task::Shape { wanted, full_name, shown } => {
-            let named = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.named));
+            let named = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.named));
             let is_in_shape = job.binding().is_some_and(|binding| {
                 binding.slug == wanted.slug
                     && wanted.name.as_deref().is_none_or(|name| name == &*binding.name)
@@ -106,13 +106,13 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
             }
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
             let shown = shown.as_ref().filter(|shown| {
-                let heard = job.engine.heard.lock().of_team(job.team);
-                Shown::is_fresh(job.engine.clock.since(shown.at), heard.is_some_and(|at| at > part.seq))
+                let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
+                Shown::is_fresh(job.mirror.clock.since(shown.at), heard.is_some_and(|at| at > part.seq))
             });
             let team = shown.map(|shown| shown.team.clone());
             let (_, how) = bind::ensure_by(job, &apply, &wish, How::Known, team)?;
             bind::release_adoptions(job);
-            job.engine.lanes.has_its_slug(job.team);
+            job.mirror.queue.lanes.has_its_slug(job.team);
             Ok(match how {
                 How::Known => Effect::Nothing,
                 How::Adopted => Effect::Adopted,
@@ -129,7 +129,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
             end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome),
         },
         Task::Filled => {
-            job.engine.journal.note(Record::Fill { team: job.team, open: false });
+            job.mirror.journal.note(Record::Fill { team: job.team, open: false });
             Ok(Effect::Nothing)
         }
     }
@@ -137,15 +137,15 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
 
 /// Whether a delivery that came since the comparison began, or just before, says otherwise.
 fn is_overtaken(job: &TeamJob, part: &Part, user: GithubUserId, present: bool) -> bool {
-    let word = job.engine.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
+    let word = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
     let word = word.filter(|(word, _)| *word != present).map(|(_, at)| at);
-    let heard = job.engine.heard.lock().of_person(user);
+    let heard = job.mirror.queue.heard(|heard| heard.of_person(user));
     is_newer(job, part, word) || is_newer(job, part, heard)
 }
 
 /// Whether any delivery was about the team since the comparison began, or just before.
 fn is_spoken_of(job: &TeamJob, part: &Part) -> bool {
-    let heard = job.engine.heard.lock().of_team(job.team);
+    let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
     is_newer(job, part, heard)
 }
 
@@ -154,7 +154,7 @@ fn is_spoken_of(job: &TeamJob, part: &Part) -> bool {
 fn is_newer(job: &TeamJob, part: &Part, at: Option<Seq>) -> bool {
     let Some(at) = at.filter(|at| *at > part.seq) else { return false };
     if at <= part.read {
-        job.engine.look_again();
+        job.mirror.queue.look_again();
         part.leave();
     }
     true

@@ -9,12 +9,12 @@ use std::time::Duration;
 use crate::hosts::sentry::permit::Permit;
 use crate::queue::job::Outcome;
 use crate::state::Pause;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// When whoever wanted to write looks again whether the pause is over.
 pub const AGAIN: Duration = Duration::from_secs(1);
 
-impl Engine {
+impl Mirror {
     /// The pause that an operator has asked for, until it is resumed.
     pub fn pause(&self) -> Option<Pause> {
         self.state(|state| state.paused.clone())

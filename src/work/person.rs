@@ -9,43 +9,43 @@ use crate::state::event::{Change, Event, Person};
 use crate::state::ids::GithubTeamId;
 use crate::state::record::Mode;
 use crate::state::{Org, State};
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// A person whom GitHub still shows in the organisation is looked at again after this time.
 const SECOND_LOOK: Duration = Duration::from_secs(15);
 
 /// Works on one hint. `None` if it lives on in its parts.
-pub fn run(engine: &Engine, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
+pub fn run(mirror: &Mirror, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
     match hint.event() {
-        Some(Event::MemberAdded { person: Some(person) }) => joined(engine, hint, person, org, mode),
-        Some(Event::MemberRemoved { person: Some(person) }) => left(engine, hint, person, org, mode),
+        Some(Event::MemberAdded { person: Some(person) }) => joined(mirror, hint, person, org, mode),
+        Some(Event::MemberRemoved { person: Some(person) }) => left(mirror, hint, person, org, mode),
         _ => Some(Outcome::Done("nothing to do".into())),
     }
 }
 
-fn joined(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
+fn joined(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
     if mode == Mode::Payload {
         return Some(Outcome::Done(
             "joined the organisation; team memberships have events of their own".into(),
         ));
     }
-    match engine.github.teams_of(&org.login, person) {
-        Ok(Some(teams)) => in_parts(engine, hint, person, teams, None),
+    match mirror.github.teams_of(&org.login, person) {
+        Ok(Some(teams)) => in_parts(mirror, hint, person, teams, None),
         // The organisation itself is not to be seen: that says nothing about teams.
         Ok(None) => {
-            Some(engine.check_permission(org).err().unwrap_or_else(|| {
+            Some(mirror.check_permission(org).err().unwrap_or_else(|| {
                 Outcome::Later("GitHub does not show the organisation's teams".into(), None)
             }))
         }
-        Err(trouble) => Some(engine.github_trouble(trouble)),
+        Err(trouble) => Some(mirror.github_trouble(trouble)),
     }
 }
 
-fn left(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
+fn left(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
     if mode == Mode::Read {
-        match engine.github.is_in_org(&org.login, person) {
+        match mirror.github.is_in_org(&org.login, person) {
             // The 404 that says so is also what a token without permission is told.
-            Ok(false) => match engine.check_permission(org) {
+            Ok(false) => match mirror.check_permission(org) {
                 Ok(()) => {}
                 Err(outcome) => return Some(outcome),
             },
@@ -60,20 +60,20 @@ fn left(engine: &Engine, hint: &Hint, person: &Person, org: &Org, mode: Mode) ->
                     format!("GitHub shows `{}` in the organisation; nothing was removed", person.login);
                 return Some(Outcome::Done(still));
             }
-            Err(trouble) => return Some(engine.github_trouble(trouble)),
+            Err(trouble) => return Some(mirror.github_trouble(trouble)),
         }
     }
-    let teams = match mirrored_teams(engine, person, hint) {
+    let teams = match mirrored_teams(mirror, person, hint) {
         Ok(teams) => teams,
         Err(outcome) => return Some(outcome),
     };
-    in_parts(engine, hint, person, teams, Some(Change::Removed))
+    in_parts(mirror, hint, person, teams, Some(Change::Removed))
 }
 
 /// The bound teams that the person is in: by Sentry's word and, because an addition may be under way, by ours. Other
 /// Sentry teams are nobody's business here.
-fn mirrored_teams(engine: &Engine, person: &Person, hint: &Hint) -> Result<Vec<GithubTeamId>, Outcome> {
-    let ours = engine.state(|state| {
+fn mirrored_teams(mirror: &Mirror, person: &Person, hint: &Hint) -> Result<Vec<GithubTeamId>, Outcome> {
+    let ours = mirror.state(|state| {
         let mut teams: BTreeSet<_> = state.people.wanted_in(person.id).iter().copied().collect();
         teams.extend(state.teams.teams_of(person.id, hint.seq));
         // The word of this very delivery stands in the state already: whoever was ever heard of in a team counts.
@@ -81,26 +81,26 @@ fn mirrored_teams(engine: &Engine, person: &Person, hint: &Hint) -> Result<Vec<G
         teams
     });
     // A membership of before may be gone from Sentry, and the person there under a new one.
-    let theirs = match teams_in_sentry(engine, person)? {
+    let theirs = match teams_in_sentry(mirror, person)? {
         Some(teams) => teams,
-        None => teams_in_sentry(engine, person)?.unwrap_or_default(),
+        None => teams_in_sentry(mirror, person)?.unwrap_or_default(),
     };
     let all: BTreeSet<_> = ours.into_iter().chain(theirs).collect();
-    Ok(engine.state(|state| all.into_iter().filter(|team| state.teams.binding(*team).is_some()).collect()))
+    Ok(mirror.state(|state| all.into_iter().filter(|team| state.teams.binding(*team).is_some()).collect()))
 }
 
 /// `None` if the member whom the person was matched with is gone from Sentry.
-fn teams_in_sentry(engine: &Engine, person: &Person) -> Result<Option<Vec<GithubTeamId>>, Outcome> {
-    let Identity::Matched { member, .. } = engine.identify_for_removal(person)? else {
+fn teams_in_sentry(mirror: &Mirror, person: &Person) -> Result<Option<Vec<GithubTeamId>>, Outcome> {
+    let Identity::Matched { member, .. } = mirror.identify_for_removal(person)? else {
         return Ok(Some(Vec::new()));
     };
-    match engine.sentry.teams_of(member).map_err(|trouble| engine.sentry_trouble(trouble))? {
+    match mirror.sentry.teams_of(member).map_err(|trouble| mirror.sentry_trouble(trouble))? {
         Some(slugs) => {
             let owners = |state: &State| slugs.iter().filter_map(|slug| state.teams.owner(slug)).collect();
-            Ok(Some(engine.state(owners)))
+            Ok(Some(mirror.state(owners)))
         }
         None => {
-            engine.matcher().unmatch(person.id, member);
+            mirror.matcher().unmatch(person.id, member);
             Ok(None)
         }
     }
@@ -108,7 +108,7 @@ fn teams_in_sentry(engine: &Engine, person: &Person) -> Result<Option<Vec<Github
 
 /// Hands the person to the lanes of their teams. The delivery is settled when all of them are done.
 fn in_parts(
-    engine: &Engine,
+    mirror: &Mirror,
     hint: &Hint,
     person: &Person,
     teams: Vec<GithubTeamId>,
@@ -121,8 +121,8 @@ fn in_parts(
     let whole = Whole::new(delivery.clone(), teams.len());
     for team in teams {
         let ask = Ask::Member { person: person.clone(), change, sure: change.is_some() };
-        let part = Hint::new(hint.seq, Origin::Part(whole.clone()), ask, engine.clock.now());
-        engine.lanes.add(LaneKey::Team(team), part);
+        let part = Hint::new(hint.seq, Origin::Part(whole.clone()), ask, mirror.clock.now());
+        mirror.queue.lanes.add(LaneKey::Team(team), part);
     }
     None
 }

@@ -15,7 +15,7 @@ use crate::state::record::{Binding, Mode, Record};
 use crate::state::slug;
 use crate::state::Org;
 use crate::work::apply::{Apply, Cause};
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 use crate::work::truth::Truth;
 use crate::work::{come_back, end, members, nameless};
 
@@ -27,7 +27,7 @@ const FILL_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the parts of a team's job share.
 pub struct TeamJob<'a> {
-    pub engine: &'a Engine,
+    pub mirror: &'a Mirror,
     pub team: GithubTeamId,
     pub org: Org,
     /// Where the truth comes from.
@@ -57,10 +57,10 @@ impl From<Outcome> for Stop {
 }
 
 /// Carries out one job.
-pub fn run(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
-    let job = TeamJob { engine, team, org, mode };
+pub fn run(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
+    let job = TeamJob { mirror, team, org, mode };
     for parent in hints.iter().filter_map(|hint| hint.team_ref()?.parent) {
-        engine.team_moved(engine.tree.learn_parent(team, parent));
+        mirror.team_moved(mirror.tree.learn_parent(team, parent));
     }
     job.tell_those_above(&hints);
     let (mut over, mut hints) = (Ended::default(), hints);
@@ -70,7 +70,7 @@ pub fn run(engine: &Engine, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
             return over;
         }
     }
-    let folded = engine.state(|state| Folded::new(hints, state.teams.news(team)));
+    let folded = mirror.state(|state| Folded::new(hints, state.teams.news(team)));
     let mut ended = job.work(folded);
     ended.results.extend(over.results);
     ended
@@ -80,16 +80,16 @@ impl TeamJob<'_> {
     /// Where the people of child teams count, whoever an event puts into a team or takes out of it is to be looked at in
     /// the teams above it too.
     fn tell_those_above(&self, hints: &[Hint]) {
-        if self.mode != Mode::Read || !self.engine.settings().child_members {
+        if self.mode != Mode::Read || !self.mirror.settings().child_members {
             return;
         }
         for hint in hints.iter().filter(|hint| hint.delivery().is_some()) {
             let Some((person, change, _)) = hint.member() else { continue };
-            for above in self.engine.tree.above(self.team) {
+            for above in self.mirror.tree.above(self.team) {
                 let ask = Ask::Member { person: person.clone(), change, sure: false };
-                self.engine.lanes.add(
+                self.mirror.queue.lanes.add(
                     LaneKey::Team(above),
-                    Hint::new(hint.seq, Origin::Own(Own::ChildTeam), ask, self.engine.clock.now()),
+                    Hint::new(hint.seq, Origin::Own(Own::ChildTeam), ask, self.mirror.clock.now()),
                 );
             }
         }
@@ -99,25 +99,25 @@ impl TeamJob<'_> {
     pub fn apply(&self, hint: Option<&Hint>) -> Apply<'_> {
         let delivery = hint.and_then(Hint::delivery).map(|delivery| delivery.guid.clone());
         let cause = Cause { delivery, event: hint.map_or("", Hint::event_name) };
-        Apply { engine: self.engine, team: self.team, cause }
+        Apply { mirror: self.mirror, team: self.team, cause }
     }
 
     /// What was held about the team, of this kind, is done or no longer due.
     pub fn not_due(&self, is_it: impl Fn(&HeldChange) -> bool) {
-        let changes: Vec<_> = self.engine.state(|state| {
+        let changes: Vec<_> = self.mirror.state(|state| {
             let held = state.holds.changes_of(self.team);
             held.filter(|change| is_it(change)).cloned().collect()
         });
-        changes.into_iter().for_each(|change| self.engine.journal.note(Record::NotDue { change }));
+        changes.into_iter().for_each(|change| self.mirror.journal.note(Record::NotDue { change }));
     }
 
     pub fn truth(&self) -> Truth<'_> {
-        Truth { engine: self.engine, org: self.org.id, team: self.team }
+        Truth { mirror: self.mirror, org: self.org.id, team: self.team }
     }
 
     /// The binding as it is now.
     pub fn binding(&self) -> Option<Binding> {
-        self.engine.state(|state| state.teams.binding(self.team).cloned())
+        self.mirror.state(|state| state.teams.binding(self.team).cloned())
     }
 
     fn work(&self, mut folded: Folded) -> Ended {
@@ -180,9 +180,9 @@ impl TeamJob<'_> {
     /// A team whose new name has to wait keeps its people up to date under the old one, unless it is not certain under
     /// which it is.
     fn stuck(&self, outcome: Outcome) -> Result<Shape, Stop> {
-        let certain = self.engine.state(|state| state.teams.intent(self.team).is_none());
+        let certain = self.mirror.state(|state| state.teams.intent(self.team).is_none());
         match self.binding() {
-            Some(binding) if certain && self.engine.paused_for().is_none() => {
+            Some(binding) if certain && self.mirror.paused_for().is_none() => {
                 Ok(Shape { binding, how: How::Known, stuck: Some(outcome) })
             }
             _ => Err(outcome.into()),
@@ -203,8 +203,8 @@ impl TeamJob<'_> {
 
     fn wish(&self, folded: &Folded, facts: TeamFacts) -> Wish {
         let renamed = folded.renamed();
-        let slug = slug::for_team(&facts.slug, self.team, &self.engine.settings().slug_prefix);
-        let older = self.engine.state(|state| match facts.created_at {
+        let slug = slug::for_team(&facts.slug, self.team, &self.mirror.settings().slug_prefix);
+        let older = self.mirror.state(|state| match facts.created_at {
             // GitHub tells whole seconds: within the second of the start, a team counts as newer.
             Some(at) => at.after(Duration::from_secs(1)) <= state.first_start,
             None => !state.teams.news(self.team).is_some_and(|news| news.born),
@@ -235,7 +235,7 @@ impl TeamJob<'_> {
             };
         };
         let slug = self.sentry_slug(&named.slug);
-        let born = self.engine.state(|state| state.teams.news(self.team).is_some_and(|news| news.born));
+        let born = self.mirror.state(|state| state.teams.news(self.team).is_some_and(|news| news.born));
         let name = named.before.is_some().then(|| slug::display_name(&named.name, &slug));
         Ok(Some(Wish {
             before: named.before.map(|before| self.sentry_slug(&before)),
@@ -246,7 +246,7 @@ impl TeamJob<'_> {
 
     /// The slug of a Sentry team that a person may let this one take over, or has let: no event need tell it again.
     fn disputed_adoption(&self) -> Option<Wish> {
-        let slug = self.engine.state(|state| {
+        let slug = self.mirror.state(|state| {
             state.holds.disputes_of(self.team).find_map(|change| match change {
                 HeldChange::Adopt { slug, .. } => Some(slug.clone()),
                 _ => None,
@@ -257,13 +257,13 @@ impl TeamJob<'_> {
     }
 
     fn sentry_slug(&self, github: &GithubSlug) -> crate::state::ids::SentrySlug {
-        slug::for_team(github, self.team, &self.engine.settings().slug_prefix)
+        slug::for_team(github, self.team, &self.mirror.settings().slug_prefix)
     }
 
     /// A team that `SYNC_TEAMS` leaves out is dormant: its binding is kept, nothing is written. Without any slug at
     /// hand, a bound team's own is asked.
     pub fn is_left_out(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> bool {
-        let settings = &self.engine.settings();
+        let settings = &self.mirror.settings();
         let own = binding.map(|binding| {
             let slug = binding.slug.as_str();
             GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
@@ -287,25 +287,19 @@ impl TeamJob<'_> {
             How::Adopted => format!("adopted team `{}`", binding.slug),
             How::Renamed => format!("renamed the team to `{}`", binding.slug),
         };
-        let unfilled = self.engine.state(|state| state.teams.is_unfilled(self.team));
+        let unfilled = self.mirror.state(|state| state.teams.is_unfilled(self.team));
         let everybody = unfilled || folded.asks_for_everybody();
         let outcome = match everybody.then(|| members::fill(self, &binding, how, &folded)) {
             Some(Ok(filled)) => {
                 if unfilled {
-                    self.engine.journal.note(Record::Fill { team: self.team, open: false });
+                    self.mirror.journal.note(Record::Fill { team: self.team, open: false });
                 }
                 Outcome::Done(filled.map_or(note.clone(), |filled| format!("{note}; {filled}")))
             }
             None => Outcome::Done(note),
             Some(Err(outcome)) => {
                 // Hints that do not come again leave the team unfilled: that much is on disk, and looked at soon.
-                let look = Hint::new(
-                    self.engine.now_seq(),
-                    Origin::Own(Own::FillTeam),
-                    Ask::Team,
-                    self.engine.clock.now(),
-                );
-                self.engine.lanes.add(LaneKey::Team(self.team), Hint { due: look.due + FILL_AGAIN, ..look });
+                self.mirror.queue.ask_later(LaneKey::Team(self.team), Own::FillTeam, Ask::Team, FILL_AGAIN);
                 outcome
             }
         };
@@ -314,7 +308,7 @@ impl TeamJob<'_> {
             let outcome = match &outcome {
                 // Everybody whom GitHub shows is in by now; whoever left is still to be found.
                 Outcome::Done(note) if nameless::is_it(&hint) => {
-                    nameless::look(self.engine, &hint, self.mode).after(note)
+                    nameless::look(self.mirror, &hint, self.mode).after(note)
                 }
                 outcome => outcome.clone(),
             };
@@ -346,7 +340,7 @@ impl TeamJob<'_> {
     /// event is on the way. Nothing is taken from that alone. A token that has lost its permission sees no team at
     /// all, and is told at once.
     pub fn not_visible(&self, hint: &Hint) -> Outcome {
-        match self.engine.check_permission(&self.org) {
+        match self.mirror.check_permission(&self.org) {
             Ok(()) => {}
             Err(outcome) => return outcome,
         }

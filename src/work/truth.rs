@@ -13,14 +13,14 @@ use crate::state::event::Person;
 use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId};
 use crate::state::record::Record;
 use crate::state::State;
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// More people than this are looked up by one list rather than one by one.
 const ONE_BY_ONE: usize = 2;
 
 /// GitHub's word on one team.
 pub struct Truth<'a> {
-    pub engine: &'a Engine,
+    pub mirror: &'a Mirror,
     pub org: GithubOrgId,
     pub team: GithubTeamId,
 }
@@ -40,21 +40,21 @@ impl Truth<'_> {
     /// The team itself; `None` if it is not to be seen.
     pub fn facts(&self) -> Result<Option<TeamFacts>, Outcome> {
         let facts =
-            self.engine.github.team(self.org, self.team).map_err(|t| self.engine.github_trouble(t))?;
+            self.mirror.github.team(self.org, self.team).map_err(|t| self.mirror.github_trouble(t))?;
         if let Some(facts) = &facts {
-            self.engine.team_moved(self.engine.tree.learn(facts));
+            self.mirror.team_moved(self.mirror.tree.learn(facts));
             // Of a mirrored team, for the day on which GitHub shows it no more.
             let is_news =
                 |state: &State| state.teams.gone(facts.id).is_none() && !state.teams.was_shown(facts.id);
-            if self.engine.state(is_news) {
-                self.engine.journal.note(Record::Shown { teams: vec![facts.id] });
+            if self.mirror.state(is_news) {
+                self.mirror.journal.note(Record::Shown { teams: vec![facts.id] });
             }
         }
         Ok(facts)
     }
 
     fn count(&self) -> Count {
-        if self.engine.settings().child_members {
+        if self.mirror.settings().child_members {
             Count::WithChildren
         } else {
             Count::Direct
@@ -63,20 +63,20 @@ impl Truth<'_> {
 
     /// Everybody who counts as being in the team; `None` if the team is not to be seen.
     pub fn members(&self) -> Result<Option<Listed<Person>>, Outcome> {
-        let read = match (self.count(), self.engine.tree.has_children(self.team)) {
+        let read = match (self.count(), self.mirror.tree.has_children(self.team)) {
             (count @ Count::WithChildren, _) | (count, Some(false)) => {
-                self.engine.github.members(self.org, self.team, count)
+                self.mirror.github.members(self.org, self.team, count)
             }
             _ => match self.with_node_id()? {
-                Some(facts) => self.engine.github.direct_members(&facts),
+                Some(facts) => self.mirror.github.direct_members(&facts),
                 None => Ok(None),
             },
         };
-        read.map_err(|trouble| self.engine.github_trouble(trouble))
+        read.map_err(|trouble| self.mirror.github_trouble(trouble))
     }
 
     fn with_node_id(&self) -> Result<Option<TeamFacts>, Outcome> {
-        match self.engine.tree.node_id(self.team) {
+        match self.mirror.tree.node_id(self.team) {
             Some(node_id) => Ok(Some(TeamFacts {
                 id: self.team,
                 node_id,
@@ -99,7 +99,7 @@ impl Truth<'_> {
         if asked.is_empty() {
             return Ok(Some(Presence::new()));
         }
-        let nested = self.count() == Count::Direct && self.engine.tree.has_children(self.team) != Some(false);
+        let nested = self.count() == Count::Direct && self.mirror.tree.has_children(self.team) != Some(false);
         if thorough || nested || asked.len() > ONE_BY_ONE {
             let Some(Listed { rows, gap }) = self.members()? else { return Ok(None) };
             let mut presence = found_in(&rows, asked);
@@ -115,8 +115,8 @@ impl Truth<'_> {
             return Ok(Some(presence));
         }
         if asked.iter().any(|question| !question.expected) {
-            let first = self.engine.github.first_members(self.org, self.team, self.count());
-            match first.map_err(|trouble| self.engine.github_trouble(trouble))? {
+            let first = self.mirror.github.first_members(self.org, self.team, self.count());
+            match first.map_err(|trouble| self.mirror.github_trouble(trouble))? {
                 None => return Ok(None),
                 Some((members, true)) => return Ok(Some(found_in(&members, asked))),
                 // The team is seen; of a large one, single people are asked for rather than all its pages.
@@ -129,8 +129,8 @@ impl Truth<'_> {
     fn one_by_one(&self, asked: &[Question]) -> Result<Presence, Outcome> {
         let mut presence = Presence::new();
         for Question { person, .. } in asked {
-            let is_member = self.engine.github.is_member(self.org, self.team, person);
-            presence.insert(person.id, is_member.map_err(|trouble| self.engine.github_trouble(trouble))?);
+            let is_member = self.mirror.github.is_member(self.org, self.team, person);
+            presence.insert(person.id, is_member.map_err(|trouble| self.mirror.github_trouble(trouble))?);
         }
         Ok(presence)
     }

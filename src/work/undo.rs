@@ -17,11 +17,11 @@ use crate::store::audit::deletions::{Deletion, Was};
 use crate::store::audit::Entry;
 use crate::work::apply::restore::LinkedBack;
 use crate::work::apply::{Apply, Taken};
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 /// Carries it out, or goes on with it.
-pub fn run(engine: &Engine, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &Org, mode: Mode) -> Outcome {
-    let job = TeamJob { engine, team, org: org.clone(), mode };
+pub fn run(mirror: &Mirror, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &Org, mode: Mode) -> Outcome {
+    let job = TeamJob { mirror, team, org: org.clone(), mode };
     let apply = job.apply(Some(hint));
     match bring_back(&job, &apply, undo) {
         Ok(report) => {
@@ -64,7 +64,7 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
     let report = work.give_back(job, apply, &team)?;
     apply.drop_intent()?;
     // Whoever waits for the slug sees now that it is taken.
-    job.engine.lanes.moved(job.team);
+    job.mirror.queue.lanes.moved(job.team);
     Ok(report)
 }
 
@@ -88,18 +88,18 @@ fn must_be_gone(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<(),
 
 /// The team that was made in its place before.
 fn there_again(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
-    let Some(now) = job.engine.state(|state| state.teams.restored(deletion.sentry)) else { return Ok(None) };
+    let Some(now) = job.mirror.state(|state| state.teams.restored(deletion.sentry)) else { return Ok(None) };
     apply.look_for(TeamAt { id: now, slug: &deletion.slug })
 }
 
 fn taken(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Outcome, Outcome> {
     let slug = &deletion.slug;
     let whose = match apply.look(slug)? {
-        Some(team) => match job.engine.state(|state| state.teams.of_sentry(team.id)) {
+        Some(team) => match job.mirror.state(|state| state.teams.of_sentry(team.id)) {
             Some(owner) => format!("by Sentry team {}, which follows GitHub team {owner}", team.id),
             None => format!("by Sentry team {}, which follows no GitHub team", team.id),
         },
-        None => match job.engine.state(|state| state.teams.owner(slug)) {
+        None => match job.mirror.state(|state| state.teams.owner(slug)) {
             Some(owner) => format!("in a moment by GitHub team {owner}"),
             None => {
                 return Ok(Outcome::Failed(format!(
@@ -136,8 +136,8 @@ impl Work<'_> {
         if deletion.members.is_empty() {
             return Ok(());
         }
-        let members = job.engine.read_members(false).map_err(|trouble| job.engine.sentry_trouble(trouble))?;
-        let (directory, trust) = (Directory::new(&members), job.engine.settings().trust_unverified);
+        let members = job.mirror.read_members(false).map_err(|trouble| job.mirror.sentry_trouble(trouble))?;
+        let (directory, trust) = (Directory::new(&members), job.mirror.settings().trust_unverified);
         let binding = Binding {
             sentry: team.id,
             slug: team.slug.clone(),
@@ -180,8 +180,8 @@ impl Work<'_> {
             report.unknown_projects = true;
             return Ok(());
         };
-        let read = apply.engine.sentry.bound_with_projects(team.at());
-        let there = read.map_err(|trouble| apply.engine.sentry_trouble(trouble))?;
+        let read = apply.mirror.sentry.bound_with_projects(team.at());
+        let there = read.map_err(|trouble| apply.mirror.sentry_trouble(trouble))?;
         let there = there.and_then(|there| there.projects).unwrap_or_default();
         for project in projects.iter().filter(|project| !there.contains(project)) {
             (self.step)();
@@ -199,8 +199,8 @@ impl Work<'_> {
 }
 
 fn entry(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> Entry {
-    let person = job.engine.state(|state| state.people.of_member(member));
-    let login = |user| job.engine.state(|state| state.people.matched(user).map(|found| found.login.clone()));
+    let person = job.mirror.state(|state| state.people.of_member(member));
+    let login = |user| job.mirror.state(|state| state.people.matched(user).map(|found| found.login.clone()));
     let entry = Entry {
         slug: Some(binding.slug.clone()),
         sentry_team: Some(binding.sentry),

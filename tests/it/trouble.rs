@@ -182,7 +182,7 @@ fn a_redirect_is_never_followed_with_the_token() {
 fn sentrys_announced_rate_is_kept_without_a_single_429_by_all_workers_together() {
     let (world, crew, _) = with_crew_and_ana(World::new(Truth::Deliveries));
     let mut teams = vec![crew];
-    for name in ["Deck", "Engine", "Galley"] {
+    for name in ["Deck", "Mirror", "Galley"] {
         let (team, created) = world.github.create_team(name, world.olive);
         world.settle(&created);
         teams.push(team);

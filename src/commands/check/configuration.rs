@@ -25,7 +25,7 @@ const SHORT: usize = 16;
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let faults = patient.faults.iter().map(|fault| AREA.failed(&fault.what, &fault.fix));
     let mut findings: Vec<_> = faults.collect();
-    if let Some(fault) = patient.service.and_then(|service| service.engine().reloads.fault()) {
+    if let Some(fault) = patient.service.and_then(|service| service.mirror().reloads.fault()) {
         let sudo = if patient.around.reader.needs_sudo() { "sudo " } else { "" };
         let fix = format!("correct it and send SIGHUP again: {sudo}kill -HUP {}", std::process::id());
         findings.push(AREA.warning(fault, fix));

@@ -75,7 +75,7 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
         Verdict::Unknown(_) if reply.answer.status == 404 => no_api(url, &said),
         Verdict::Refused(_) if reply.policy().is_some() => blocked(reply),
         Verdict::Refused(_) if reply.answer.status == 401 => {
-            let known = patient.service.and_then(|service| service.engine().github.host().token_expires());
+            let known = patient.service.and_then(|service| service.mirror().github.host().token_expires());
             let known = known.map(|at| format!("; GitHub had said that it expires on {at}")).unwrap_or_default();
             let what = format!("GH_TOKEN is refused ({said}): revoked, expired, or pasted incompletely{known}");
             AREA.failed(what, format!("{}, put it in place of the old one; a running service takes it over with a reload or a restart", kind.make()))

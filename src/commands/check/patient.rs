@@ -141,18 +141,18 @@ impl Patient<'_> {
 
 /// Examines the running service.
 pub fn beside(live: &Live, json: bool, url: Option<&str>, progress: Progress) -> Reply {
-    let engine = live.engine();
-    let settings = engine.settings();
+    let mirror = live.mirror();
+    let settings = mirror.settings();
     let patient = Patient {
-        clock: engine.clock.clone(),
+        clock: mirror.clock.clone(),
         settings: &settings,
         around: live.around,
         faults: &[],
         service: Some(live.observer),
-        known: Some(engine.state(Known::of)),
-        github: Some(engine.github.afresh()),
-        github_fingerprint: engine.github_token.fingerprint(),
-        sentry: Some(engine.sentry.afresh()),
+        known: Some(mirror.state(Known::of)),
+        github: Some(mirror.github.afresh()),
+        github_fingerprint: mirror.github_token.fingerprint(),
+        sentry: Some(mirror.sentry.afresh()),
     };
     Report::new(examine(&patient, url, progress), By::Service, false).reply(json)
 }

@@ -16,7 +16,7 @@ use crate::state::meant::TeamName;
 use crate::state::names;
 use crate::state::record::Mode;
 use crate::text::{self, Quoted, Safe};
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 
 pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     let mut reply = Reply::default();
@@ -24,7 +24,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     if let Some(why) = bench.journal.read(|state| name.stranger(state.org.as_ref().map(|org| &org.login))) {
         return Reply::failed(why);
     }
-    let shown = match bench.engine().map_or(Ok(None), |engine| on_github(engine, &name)) {
+    let shown = match bench.mirror().map_or(Ok(None), |mirror| on_github(mirror, &name)) {
         Ok(shown) => shown,
         Err(why) => {
             reply.fail(&format!("failed to ask GitHub for the team: {why}"));
@@ -36,7 +36,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
         // It may be one that only GitHub knows.
         Ok(None) if reply.exit != 0 => return reply,
         Ok(None) => {
-            let found = bench.engine().and_then(|engine| one_unfollowed(engine, name.slug()?, json));
+            let found = bench.mirror().and_then(|mirror| one_unfollowed(mirror, name.slug()?, json));
             return found.unwrap_or_else(|| unknown(text));
         }
         Err(several) => return several,
@@ -49,7 +49,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     if let Some(live) = bench.live {
         told.add_waits(live.observer);
         if reply.exit == 0 {
-            look_at_both(live.engine(), shown.filter(|facts| facts.id == team), &mut told, &mut reply);
+            look_at_both(live.mirror(), shown.filter(|facts| facts.id == team), &mut told, &mut reply);
         }
     }
     if reply.exit == 0 && told.has_news() {
@@ -59,9 +59,9 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     reply
 }
 
-fn look_at_both(engine: &Engine, facts: Option<TeamFacts>, told: &mut Explanation, reply: &mut Reply) {
-    match live::look(engine, told.team, facts) {
-        Ok(look) => told.add_look(look, &engine.settings()),
+fn look_at_both(mirror: &Mirror, facts: Option<TeamFacts>, told: &mut Explanation, reply: &mut Reply) {
+    match live::look(mirror, told.team, facts) {
+        Ok(look) => told.add_look(look, &mirror.settings()),
         Err(Outcome::Later(why, _) | Outcome::Failed(why)) => {
             reply.fail(&format!("failed to look at both sides: {why}"));
         }
@@ -70,10 +70,10 @@ fn look_at_both(engine: &Engine, facts: Option<TeamFacts>, told: &mut Explanatio
 }
 
 /// What is said of a Sentry team that follows nobody, if Sentry has one of that slug.
-fn one_unfollowed(engine: &Engine, text: &str, json: bool) -> Option<Reply> {
+fn one_unfollowed(mirror: &Mirror, text: &str, json: bool) -> Option<Reply> {
     let slug = SentrySlug::from(text);
-    let team = engine.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
-    let on_github = match engine.bearings() {
+    let team = mirror.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
+    let on_github = match mirror.bearings() {
         Some((_, Mode::Read)) => "no team of this slug",
         Some((_, Mode::Payload)) => "not asked: GH_TOKEN may not read members, and no delivery has named it",
         None => "not asked yet: it is not known whose teams these are",
@@ -115,7 +115,7 @@ pub fn list(bench: &Bench, json: bool) -> Reply {
     if !json && teams.is_empty() {
         reply.say("no Sentry team follows a GitHub team yet");
     }
-    teams.extend(bench.engine().map(|engine| all_unfollowed(engine, &mut reply)).unwrap_or_default());
+    teams.extend(bench.mirror().map(|mirror| all_unfollowed(mirror, &mut reply)).unwrap_or_default());
     if json {
         reply.out = text::pretty(&teams);
         return reply;
@@ -128,8 +128,8 @@ pub fn list(bench: &Bench, json: bool) -> Reply {
 }
 
 /// What another tool has left, or a person has made.
-fn all_unfollowed(engine: &Engine, reply: &mut Reply) -> Vec<Listed> {
-    let sentry = match engine.sentry.teams() {
+fn all_unfollowed(mirror: &Mirror, reply: &mut Reply) -> Vec<Listed> {
+    let sentry = match mirror.sentry.teams() {
         Ok(Some(teams)) => SentrySnapshot { teams, listed: true, ..SentrySnapshot::default() },
         Ok(None) => {
             reply.tell(
@@ -142,7 +142,7 @@ fn all_unfollowed(engine: &Engine, reply: &mut Reply) -> Vec<Listed> {
             return Vec::new();
         }
     };
-    engine.state(|state| {
+    mirror.state(|state| {
         let teams = unfollowed(&sentry, state).into_iter();
         let mut teams: Vec<_> =
             teams.map(|team| Listed { team: None, sentry: team.id, slug: team.slug.clone() }).collect();
@@ -152,14 +152,14 @@ fn all_unfollowed(engine: &Engine, reply: &mut Reply) -> Vec<Listed> {
 }
 
 /// The team that GitHub shows under this slug now; of one that is named by its id, if the mirror does not know it.
-fn on_github(engine: &Engine, name: &TeamName) -> Result<Option<TeamFacts>, String> {
-    let Some((org, Mode::Read)) = engine.bearings() else { return Ok(None) };
+fn on_github(mirror: &Mirror, name: &TeamName) -> Result<Option<TeamFacts>, String> {
+    let Some((org, Mode::Read)) = mirror.bearings() else { return Ok(None) };
     let shown = match name {
-        TeamName::Id(team) if engine.state(|state| names::is_known(state, *team)) => return Ok(None),
-        TeamName::Id(team) => engine.github.team(org.id, *team),
-        TeamName::Slug(slug, _) => engine.github.team_of_slug(&org.login, &GithubSlug::from(slug.as_str())),
+        TeamName::Id(team) if mirror.state(|state| names::is_known(state, *team)) => return Ok(None),
+        TeamName::Id(team) => mirror.github.team(org.id, *team),
+        TeamName::Slug(slug, _) => mirror.github.team_of_slug(&org.login, &GithubSlug::from(slug.as_str())),
     };
-    shown.map_err(|trouble| match engine.github_trouble(trouble) {
+    shown.map_err(|trouble| match mirror.github_trouble(trouble) {
         Outcome::Later(why, _) | Outcome::Failed(why) => why,
         _ => "no answer".into(),
     })

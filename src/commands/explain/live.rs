@@ -21,7 +21,7 @@ use crate::state::ids::{GithubTeamId, GithubUserId, MemberId};
 use crate::state::record::{Binding, Mode, Source};
 use crate::state::slug;
 use crate::state::{Org, State};
-use crate::work::engine::Engine;
+use crate::work::mirror::Mirror;
 use crate::work::truth::Truth;
 
 /// What both sides show.
@@ -113,52 +113,52 @@ struct Read {
 }
 
 /// Looks at both sides. `facts` are those of GitHub, if they were read a moment ago.
-pub fn look(engine: &Engine, team: GithubTeamId, facts: Option<TeamFacts>) -> Result<Look, Outcome> {
-    let Some((org, mode)) = engine.bearings() else {
-        return Err(Outcome::Later(engine.why_no_organisation(), None));
+pub fn look(mirror: &Mirror, team: GithubTeamId, facts: Option<TeamFacts>) -> Result<Look, Outcome> {
+    let Some((org, mode)) = mirror.bearings() else {
+        return Err(Outcome::Later(mirror.why_no_organisation(), None));
     };
     match mode {
-        Mode::Read => by_github(engine, &org, team, facts),
-        Mode::Payload => by_deliveries(engine, team),
+        Mode::Read => by_github(mirror, &org, team, facts),
+        Mode::Payload => by_deliveries(mirror, team),
     }
 }
 
 fn by_github(
-    engine: &Engine,
+    mirror: &Mirror,
     org: &Org,
     id: GithubTeamId,
     facts: Option<TeamFacts>,
 ) -> Result<Look, Outcome> {
-    let truth = Truth { engine, org: org.id, team: id };
+    let truth = Truth { mirror, org: org.id, team: id };
     let facts = match facts {
         Some(facts) => Some(facts),
         None => truth.facts()?,
     };
-    let settings = engine.settings();
+    let settings = mirror.settings();
     let people = if facts.is_some() { truth.members()? } else { None };
-    let binding = engine.state(|state| state.teams.binding(id).cloned());
-    let (team, other) = teams(engine, &settings, id, facts.as_ref(), binding.as_ref())?;
-    let members = members_of(engine, team.as_ref().or(other.as_ref()))?;
+    let binding = mirror.state(|state| state.teams.binding(id).cloned());
+    let (team, other) = teams(mirror, &settings, id, facts.as_ref(), binding.as_ref())?;
+    let members = members_of(mirror, team.as_ref().or(other.as_ref()))?;
     let Listed { rows: people, gap } = people.unwrap_or(Listed { rows: Vec::new(), gap: None });
     let read = Read { facts, people, gap, team, other, members };
-    let identities = identities(engine, &read.people)?;
-    let state = engine.state(State::without_deliveries);
-    let just_gone = engine.just_gone(read.facts.iter().map(|facts| facts.id), engine.clock.now());
-    let plan = plan(&settings, &state, id, &read, &identities, &just_gone, engine.clock.wall());
+    let identities = identities(mirror, &read.people)?;
+    let state = mirror.state(State::without_deliveries);
+    let just_gone = mirror.queue.just_gone(read.facts.iter().map(|facts| facts.id), mirror.clock.now());
+    let plan = plan(&settings, &state, id, &read, &identities, &just_gone, mirror.clock.wall());
     Ok(told(&settings, &state, id, read, &identities, plan))
 }
 
 /// The bound team, and whoever else has the slug that it should have.
 fn teams(
-    engine: &Engine,
+    mirror: &Mirror,
     settings: &Settings,
     id: GithubTeamId,
     facts: Option<&TeamFacts>,
     binding: Option<&Binding>,
 ) -> Result<(Option<Team>, Option<Team>), Outcome> {
-    let ask = |slug| engine.sentry.team(slug).map_err(|trouble| engine.sentry_trouble(trouble));
-    let find = |binding: &Binding| engine.sentry.look_for(binding.at());
-    let bound = binding.map(find).transpose().map_err(|trouble| engine.sentry_trouble(trouble))?.flatten();
+    let ask = |slug| mirror.sentry.team(slug).map_err(|trouble| mirror.sentry_trouble(trouble));
+    let find = |binding: &Binding| mirror.sentry.look_for(binding.at());
+    let bound = binding.map(find).transpose().map_err(|trouble| mirror.sentry_trouble(trouble))?.flatten();
     let wanted = facts.map(|facts| slug::for_team(&facts.slug, id, &settings.slug_prefix));
     let other = match wanted.filter(|slug| bound.as_ref().is_none_or(|team| team.slug != *slug)) {
         Some(slug) => ask(&slug)?,
@@ -167,15 +167,15 @@ fn teams(
     Ok((bound, other))
 }
 
-fn members_of(engine: &Engine, team: Option<&Team>) -> Result<Vec<Member>, Outcome> {
+fn members_of(mirror: &Mirror, team: Option<&Team>) -> Result<Vec<Member>, Outcome> {
     let Some(team) = team.filter(|team| team.member_count != Some(0)) else { return Ok(Vec::new()) };
-    let members = engine.sentry.team_members(team.at()).map_err(|trouble| engine.sentry_trouble(trouble))?;
+    let members = mirror.sentry.team_members(team.at()).map_err(|trouble| mirror.sentry_trouble(trouble))?;
     Ok(members.unwrap_or_default())
 }
 
-fn identities(engine: &Engine, people: &[Person]) -> Result<BTreeMap<GithubUserId, Identity>, Outcome> {
+fn identities(mirror: &Mirror, people: &[Person]) -> Result<BTreeMap<GithubUserId, Identity>, Outcome> {
     let persons = people.iter().filter(|person| !person.bot);
-    persons.map(|person| Ok((person.id, engine.who_is(person)?))).collect()
+    persons.map(|person| Ok((person.id, mirror.who_is(person)?))).collect()
 }
 
 /// What the next comparison would do about this team.
@@ -418,12 +418,12 @@ impl Faces<'_> {
 }
 
 /// Payload mode: what the deliveries said last, against what Sentry shows. Nothing is asked of GitHub.
-fn by_deliveries(engine: &Engine, id: GithubTeamId) -> Result<Look, Outcome> {
-    let settings = engine.settings();
-    let binding = engine.state(|state| state.teams.binding(id).cloned());
-    let (team, _) = teams(engine, &settings, id, None, binding.as_ref())?;
-    let members = members_of(engine, team.as_ref())?;
-    let state = engine.state(State::without_deliveries);
+fn by_deliveries(mirror: &Mirror, id: GithubTeamId) -> Result<Look, Outcome> {
+    let settings = mirror.settings();
+    let binding = mirror.state(|state| state.teams.binding(id).cloned());
+    let (team, _) = teams(mirror, &settings, id, None, binding.as_ref())?;
+    let members = members_of(mirror, team.as_ref())?;
+    let state = mirror.state(State::without_deliveries);
     let words: Vec<_> = state.teams.news(id).into_iter().flat_map(|news| news.people()).collect();
     let mut people: Vec<_> =
         words.iter().map(|(user, present, _)| by_word(&state, *user, *present, &members)).collect();

@@ -164,10 +164,10 @@ impl Explanation {
 
     /// Who waits for whom, and why what is queued is not done yet, which only a running service knows.
     pub fn add_waits(&mut self, observer: &Observer) {
-        let engine = observer.engine();
-        let mut waits = engine.lanes.waits();
+        let mirror = observer.mirror();
+        let mut waits = mirror.queue.lanes.waits();
         waits.retain(|(team, on)| [*team, *on].contains(&self.team));
-        self.waits = engine.state(|state| waits.into_iter().map(|wait| Wait::of(wait, state)).collect());
+        self.waits = mirror.state(|state| waits.into_iter().map(|wait| Wait::of(wait, state)).collect());
         self.delayed = observer.add_attempts(&mut self.queued, &mut self.waits);
         self.delayed.retain(|delayed| delayed.team == Some(self.team.0));
     }

@@ -1,4 +1,4 @@
-//! Which scopes the mirror needs of its Sentry token, what for, and where each is ticked. Pure.
+//! Which scopes the mirror needs of its Sentry token, what for, and where each is ticked.
 //!
 //! A refusal may name them itself, and Sentry may tell all of a token's when asked; some hosts do neither.
 //!
@@ -6,6 +6,9 @@
 //! that stand for the same right are accepted.
 
 use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::lock::{Mutex, Turns};
 
 /// How often Sentry is asked which scopes the token has.
 pub const ASKED_EVERY: Duration = Duration::from_secs(60);
@@ -113,6 +116,34 @@ impl Told {
             None if self.fails_since.is_some_and(fails_long) => Known::Untold,
             None => Known::NotNow,
         }
+    }
+}
+
+/// The scopes of the token in use, asked for when they are wanted.
+#[derive(Debug, Default)]
+pub struct InUse {
+    told: Mutex<Told>,
+    /// Whoever comes while somebody else asks waits, and finds it asked.
+    asking: Turns,
+}
+
+impl InUse {
+    /// The scopes belong to another token.
+    pub fn forget(&self) {
+        // What is being asked is asked with the token of before.
+        let _turn = self.asking.take();
+        *self.told.lock() = Told::default();
+    }
+
+    /// `ask`: asks Sentry, if that is due.
+    pub fn known<E>(&self, ask: impl FnOnce() -> Result<Option<Vec<String>>, E>, clock: &Clock) -> Known {
+        let _turn = self.asking.take();
+        let is_due = self.told.lock().is_due(clock.now());
+        if is_due {
+            let answer = ask();
+            self.told.lock().learn(answer, clock.now());
+        }
+        self.told.lock().known(clock.now())
     }
 }
 

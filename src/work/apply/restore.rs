@@ -24,7 +24,7 @@ pub enum LinkedBack {
 impl Apply<'_> {
     /// Whether an earlier attempt to bring this very team back is open.
     pub fn is_restoring(&self, deletion: &Deletion) -> bool {
-        self.engine.state(|state| match state.teams.intent(self.team) {
+        self.mirror.state(|state| match state.teams.intent(self.team) {
             Some((Intent::Restoring { sentry, .. }, _)) => *sentry == deletion.sentry,
             _ => false,
         })
@@ -35,7 +35,7 @@ impl Apply<'_> {
     /// the one that it made.
     pub fn restore(&self, deletion: &Deletion) -> Result<Result<Team, Taken>, Outcome> {
         const WHAT: &str = "bring back team";
-        let permit = self.engine.may_write()?;
+        let permit = self.mirror.may_write()?;
         let (at, name) = (&deletion.slug, slug::display_name(&deletion.name, &deletion.slug));
         let earlier = self.is_restoring(deletion);
         match self.look(at)? {
@@ -52,7 +52,7 @@ impl Apply<'_> {
                 return Ok(Err(Taken));
             }
         }
-        let written = self.engine.sentry.create_team(&permit, at, &name);
+        let written = self.mirror.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
         let entry = Entry { slug: Some(at.clone()), ..self.entry(WHAT) };
@@ -61,7 +61,7 @@ impl Apply<'_> {
             Created::New(team) => Some(team.id),
             Created::Taken => None,
         };
-        self.engine.audit.write(Entry { sentry_team: now, ..entry }.exchange(&exchange));
+        self.mirror.audit.write(Entry { sentry_team: now, ..entry }.exchange(&exchange));
         match outcome {
             Created::New(team) => self.restored(team, deletion),
             // By the earlier attempt, whose team shows only now, or by somebody else.
@@ -75,26 +75,26 @@ impl Apply<'_> {
     }
 
     fn is_made_by_us(&self, team: &Team, deletion: &Deletion) -> bool {
-        let follows = self.engine.state(|state| state.teams.of_sentry(team.id));
+        let follows = self.mirror.state(|state| state.teams.of_sentry(team.id));
         let name = slug::display_name(&deletion.name, &deletion.slug);
         // Ids grow: one that was there at the deletion is somebody else's.
         follows.is_none() && team.id > deletion.sentry && team.name == name
     }
 
     fn restored(&self, team: Team, deletion: &Deletion) -> Result<Result<Team, Taken>, Outcome> {
-        self.engine.keep(Record::Restored { deleted: deletion.sentry, now: team.id })?;
+        self.mirror.keep(Record::Restored { deleted: deletion.sentry, now: team.id })?;
         log::info!("team {}: brought back Sentry team `{}` ({})", self.team, team.slug, team.id);
         Ok(Ok(team))
     }
 
     /// Gives the team of this slug a project that the deleted one had.
     pub fn link_back(&self, project: &str, team: &Team) -> Result<LinkedBack, Outcome> {
-        let permit = self.engine.may_write()?;
+        let permit = self.mirror.may_write()?;
         let entry = self.link_entry(project, &team.slug);
         let entry = Entry { sentry_team: Some(team.id), ..entry };
-        match self.engine.sentry.link_project(&permit, project, team.at()) {
+        match self.mirror.sentry.link_project(&permit, project, team.at()) {
             Ok(Written { outcome, exchange }) => {
-                self.engine.audit.write(entry.exchange(&exchange));
+                self.mirror.audit.write(entry.exchange(&exchange));
                 Ok(match outcome {
                     Linked::Done => LinkedBack::Done,
                     Linked::Missing => LinkedBack::Missing,
@@ -107,7 +107,7 @@ impl Apply<'_> {
             }
             Err(trouble) => {
                 self.tell(entry, &trouble);
-                Err(self.engine.sentry_trouble(trouble))
+                Err(self.mirror.sentry_trouble(trouble))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Engine;
+use super::mirror::Mirror;
 use crate::hosts::github::Claims;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::Member;
@@ -12,7 +12,7 @@ use crate::identity::Identity;
 use crate::queue::job::Outcome;
 use crate::state::event::Person;
 
-impl Engine {
+impl Mirror {
     /// What finds out who somebody is, by the settings in force.
     pub fn matcher(&self) -> Matcher<'_> {
         Matcher {

@@ -1,12 +1,49 @@
+//! What a trouble with one of the hosts, or with the disk, means for the hint that met it.
+//!
 //! Sentry denies something: is it the token, or this team and this person? What names it is asked in the order of what it
 //! costs: the refusal itself, the token's scopes, the members that every fitting token may read.
 
-use super::{later_or_never, Engine, DENIED_PAUSE, REFUSED_PAUSE};
+use std::time::Duration;
+
+use super::mirror::Mirror;
+use crate::hosts::github::permission::{Permission, PERMISSION_LOST};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::scopes::{self, lacking, Known, Needed};
 use crate::queue::job::Outcome;
+use crate::state::record::{Mode, Record};
+use crate::store::journal::NotKept;
 
-impl Engine {
+/// How long a token that may not do one thing is left alone with it.
+const DENIED_PAUSE: Duration = Duration::from_secs(300);
+/// A token or an address that is wrong is tried again after this time.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+
+impl Mirror {
+    /// A synced record whose failure puts the hint off.
+    pub fn keep(&self, record: Record) -> Result<(), Outcome> {
+        self.journal.keep(record).map_err(not_kept)
+    }
+
+    /// What a trouble with GitHub means for the hint that met it. A refusal in read mode is a token that has lost its
+    /// permission: it pauses the host, it never changes the mode.
+    pub fn github_trouble(&self, trouble: Trouble) -> Outcome {
+        let read_mode = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
+        match trouble.kind {
+            TroubleKind::Denied if read_mode => {
+                // One refused call is not a refused token: that is for the call to tell which every token may make
+                // that reads members.
+                let org = self.bearings().map(|(org, _)| org);
+                if org.is_some_and(|org| matches!(self.github.probe(&org.login), Permission::Lacks(_))) {
+                    self.github.host().refuse(PERMISSION_LOST);
+                    return Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(REFUSED_PAUSE));
+                }
+                Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE))
+            }
+            TroubleKind::Denied => Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
+            _ => later_or_never(trouble),
+        }
+    }
+
     /// What a trouble with Sentry means for the hint that met it.
     pub fn sentry_trouble(&self, trouble: Trouble) -> Outcome {
         if trouble.kind != TroubleKind::Denied {
@@ -15,7 +52,7 @@ impl Engine {
         if let Some(lacked) = scopes::lacked(&trouble.sufficient_scopes) {
             return self.lacks(&[lacked], &trouble);
         }
-        let is_told = match self.scopes() {
+        let is_told = match self.scopes.known(|| self.sentry.scopes(), &self.clock) {
             Known::Scopes(own) => match lacking(&own) {
                 lacking if lacking.is_empty() => true,
                 lacking => return self.lacks(&lacking, &trouble),
@@ -57,21 +94,18 @@ impl Engine {
         self.sentry.host().refuse(&why);
         Outcome::Later(why, Some(REFUSED_PAUSE))
     }
+}
 
-    /// The scopes belong to another token.
-    pub fn forget_scopes(&self) {
-        // What is being asked is asked with the token of before.
-        let _turn = self.asking_for_scopes.take();
-        *self.scopes.lock() = scopes::Told::default();
-    }
+/// A record could not be kept: nothing was done, and nothing may be done until it can.
+pub fn not_kept(NotKept(why): NotKept) -> Outcome {
+    Outcome::Later(format!("the journal can not be written: {why}"), None)
+}
 
-    fn scopes(&self) -> Known {
-        let _turn = self.asking_for_scopes.take();
-        let is_due = self.scopes.lock().is_due(self.clock.now());
-        if is_due {
-            let answer = self.sentry.scopes();
-            self.scopes.lock().learn(answer, self.clock.now());
-        }
-        self.scopes.lock().known(self.clock.now())
+fn later_or_never(trouble: Trouble) -> Outcome {
+    match trouble.kind {
+        TroubleKind::Later(wait) => Outcome::Later(trouble.to_string(), Some(wait)),
+        TroubleKind::Refused => Outcome::Later(trouble.to_string(), Some(REFUSED_PAUSE)),
+        TroubleKind::Unknown | TroubleKind::Denied => Outcome::Later(trouble.to_string(), None),
+        TroubleKind::Never => Outcome::Failed(trouble.to_string()),
     }
 }

@@ -1,0 +1,111 @@
+//! Whether anything can be worked on at all, and why not.
+
+use std::time::Duration;
+
+use super::mirror::Mirror;
+use super::pause;
+use crate::hosts::http::pace::Health;
+use crate::hosts::http::Upstream;
+use crate::lock::Mutex;
+use crate::state::record::Mode;
+
+/// Nobody has said whose teams are mirrored, and both ways to say it.
+const NOT_PINNED: &str =
+    "the GitHub organisation is not known yet: set GH_ORG to its login, or wait for the first signed event";
+
+/// Mistakes that show only once GitHub was asked.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// Nothing is worked on until a restart.
+    grave: Mutex<Option<String>>,
+    /// It may be mended on the other side.
+    told: Mutex<Option<String>>,
+}
+
+impl Faults {
+    /// A mistake in the configuration that shows only once GitHub was asked: nothing is worked on until a restart.
+    pub fn set_grave(&self, fault: String) {
+        log::error!("{fault}");
+        *self.grave.lock() = Some(fault);
+    }
+
+    /// That mistake, if there is one.
+    pub fn grave(&self) -> Option<String> {
+        self.grave.lock().clone()
+    }
+
+    /// A mistake that may be mended on the other side: told once, and until an organisation is found.
+    pub fn tell_once(&self, what: &str) {
+        let mut told = self.told.lock();
+        if told.as_deref() != Some(what) {
+            log::error!("{what}");
+            *told = Some(what.into());
+        }
+    }
+
+    /// What was told last in this way.
+    pub fn told(&self) -> Option<String> {
+        self.told.lock().clone()
+    }
+}
+
+impl Mirror {
+    /// Why it is not known whose teams are mirrored, and what to do.
+    pub fn why_no_organisation(&self) -> String {
+        let health = self.github.host().health();
+        match (self.faults.told(), health, &self.settings().github_org) {
+            (Some(told), ..) => told,
+            (None, Health::Refused(why) | Health::Down(why), _) => format!("GitHub: {why}"),
+            (None, Health::Well, Some(login)) => {
+                format!("GitHub has not told yet who the organisation `{login}` is")
+            }
+            (None, Health::Well, None) => NOT_PINNED.into(),
+        }
+    }
+
+    /// Whether nothing but deliveries, and what a person asks for, may write yet.
+    pub fn waits_to_begin(&self) -> bool {
+        let settings = self.settings();
+        self.state(|state| super::guard::waits_to_begin(&settings, state))
+    }
+
+    /// How long nothing can be worked on, and why.
+    pub fn paused_for(&self) -> Option<(Duration, String)> {
+        let pause = self.pause().map(|pause| (pause::AGAIN, pause.to_string()));
+        pause.or_else(|| self.blind_for())
+    }
+
+    /// How long both sides can not be looked at, and why. An operator's pause keeps nobody from that.
+    pub fn blind_for(&self) -> Option<(Duration, String)> {
+        let a_moment = Duration::from_secs(1);
+        if let Some(fault) = self.faults.grave() {
+            return Some((a_moment, fault));
+        }
+        let Some((org, mode)) = self.bearings() else {
+            let why = if self.state(|state| state.org.is_some()) {
+                self.github_token.why_no_mode()
+            } else {
+                "the organisation is not known yet".into()
+            };
+            return Some((a_moment, why));
+        };
+        if self.github_token.is_new() {
+            return Some((a_moment, self.github_token.why_no_mode()));
+        }
+        if org.deleted {
+            return Some((a_moment, format!("GitHub says that the organisation `{}` is deleted", org.login)));
+        }
+        if let Some(why) = self.journal.trouble().filter(|_| self.journal.is_broken()) {
+            return Some((a_moment, why.to_string()));
+        }
+        let host = |host: &Upstream| {
+            let why = match host.health() {
+                Health::Well => String::new(),
+                Health::Down(why) | Health::Refused(why) => format!(": {why}"),
+            };
+            host.paused_for().map(|wait| (wait, format!("{} can not be used{why}", host.name())))
+        };
+        let github = if mode == Mode::Read { host(self.github.host()) } else { None };
+        github.into_iter().chain(host(self.sentry.host())).max()
+    }
+}
