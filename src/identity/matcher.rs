@@ -1,6 +1,7 @@
 //! The identity chain at work: asks the sources that cost nothing first, then GitHub, then Sentry for a fresh row, and
 //! remembers a match.
 
+mod profiles;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -1,102 +1,29 @@
-//! Public profiles that a snapshot could not tell, read by REST one by one.
-//!
-//! GraphQL refuses `User.email` to a classic token without `user:email` or `read:user`, and REST's lists hold no
-//! addresses; single profiles are open to every token. Each is a call, so only those are read whom no other source
-//! knows and who are in a mirrored team, and what was read is good for a day. A profile that could not be read says
-//! nothing: its owner stays unknown, and nobody is taken out on the strength of that.
+//! The public profiles that were read one by one, for as long as they are good.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::hosts::github::Claims;
-use crate::hosts::http::several::several_at_once;
-use crate::hosts::http::{Trouble, TroubleKind};
-use crate::hosts::snapshot::GithubSnapshot;
-use crate::identity::matcher::Matcher;
-use crate::identity::usermap::UserMap;
-use crate::identity::Identity;
 use crate::lock::Mutex;
-use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
 
 /// How long a profile that was read is not read again.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// What somebody is called whose profile could not be read. Always the same, whatever the trouble was.
-const UNREAD: &str = "no other source knows an address, and the public profile could not be read";
-
 /// The public addresses that were read since the start.
 #[derive(Default)]
 pub struct Profiles(Mutex<HashMap<GithubUserId, (Option<String>, Instant)>>);
 
-impl Matcher<'_> {
-    /// Asks for the profiles of people in mirrored teams whom no source knows, and sees who they are by them. Returns
-    /// those whose profile could not be read. Only of those who `may` be asked about. `told` is called for each who was read.
-    pub fn identify_by_profiles(
-        &self,
-        github: &GithubSnapshot,
-        map: &UserMap,
-        people: &mut BTreeMap<GithubUserId, Identity>,
-        may: impl Fn(&GithubUserId) -> bool,
-        told: &mut dyn FnMut(Person, &Identity, Claims),
-    ) -> BTreeSet<GithubUserId> {
-        let settings = &self.settings;
-        let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
-        let needed: BTreeSet<_> = mirrored.flat_map(|team| &team.members).copied().collect();
-        let is_unknown =
-            |user: &GithubUserId| matches!(people.get(user), Some(Identity::Unknown { .. })) && may(user);
-        let needed: Vec<_> = needed
-            .into_iter()
-            .filter(is_unknown)
-            .filter_map(|id| Some(Person { id, login: github.people.get(&id)?.login.clone(), bot: false }))
-            .collect();
-        self.read_profiles(&needed);
-        let mut unread = BTreeSet::new();
-        for person in needed {
-            let (user, known) = (person.id, self.who.profiles.0.lock().get(&person.id).cloned());
-            let identity = match known {
-                Some((public, _)) => {
-                    let claims = Claims { public, ..Claims::default() };
-                    let identity = self.identify_shown(&person, &claims, map);
-                    told(person, &identity, claims);
-                    identity
-                }
-                None => {
-                    unread.insert(user);
-                    Identity::Unknown { why: UNREAD.into() }
-                }
-            };
-            people.insert(user, identity);
-        }
-        unread
+impl Profiles {
+    /// The public address of somebody whose profile was read; `None` if it was not.
+    pub fn get(&self, user: GithubUserId) -> Option<Option<String>> {
+        self.0.lock().get(&user).map(|(address, _)| address.clone())
     }
 
-    fn read_profiles(&self, needed: &[Person]) {
-        self.who.profiles.0.lock().retain(|_, (_, at)| self.clock.since(*at) < GOOD_FOR);
-        let unknown = |person: &&Person| !self.who.profiles.0.lock().contains_key(&person.id);
-        let missing: Vec<_> = needed.iter().filter(unknown).collect();
-        let is_over = AtomicBool::new(false);
-        let ask = |person: &&Person| -> Result<(), Trouble> {
-            if is_over.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            match self.github.profile(person) {
-                Ok(profile) => {
-                    let email = profile.and_then(|profile| profile.email);
-                    self.who.profiles.0.lock().insert(person.id, (email, self.clock.now()));
-                }
-                Err(trouble) => {
-                    // One refusal is one person's; a limit or an outage is everybody's until the next comparison.
-                    let is_single = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
-                    if !is_single && !is_over.swap(true, Ordering::Relaxed) {
-                        log::warn!("identity: public profiles can not be read, nobody is taken out for that: {trouble}");
-                    }
-                }
-            }
-            Ok(())
-        };
-        // Never an error: whoever was not read is unknown.
-        let _ = several_at_once(&missing, ask);
+    pub fn learn(&self, user: GithubUserId, address: Option<String>, now: Instant) {
+        self.0.lock().insert(user, (address, now));
+    }
+
+    pub fn forget_old(&self, now: Instant) {
+        self.0.lock().retain(|_, (_, at)| now.saturating_duration_since(*at) < GOOD_FOR);
     }
 }

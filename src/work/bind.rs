@@ -1,18 +1,17 @@
 //! A GitHub team's Sentry team: made, adopted, renamed, waited for, found again.
 
-use super::end;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
 use crate::queue::job::{Outcome, Own};
 use crate::queue::part::WantedTeam;
-use crate::state::holds::{HeldChange, Hold};
+use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, SentrySlug};
-use crate::state::notes::APPROVE_WITH;
 use crate::state::record::{Binding, Fate, Intent, Mode, Record};
 use crate::state::slug;
 use crate::work::apply::{Apply, Moved, Taken};
+use crate::work::hold::ask_approval;
 use crate::work::step::{self, Holder, TeamStep};
-use crate::work::team::{Stop, TeamJob};
+use crate::work::team_job::{Stop, TeamJob};
 use crate::work::trouble::not_kept;
 
 /// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.
@@ -108,7 +107,7 @@ fn resolve_other(job: &TeamJob, apply: &Apply, intent: Intent) -> Result<(), Out
 /// then there is nothing to go on with.
 pub fn resolve_and_go_on(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
     let how = resolve_intent(job, apply)?;
-    match end::fate(job) {
+    match job.fate() {
         Some(_) => Err(Outcome::Done("the team is deleted".into()).into()),
         None => Ok(how),
     }
@@ -343,25 +342,7 @@ fn conflict(
     sentry: crate::state::ids::SentryTeamId,
 ) -> Outcome {
     let change = HeldChange::Adopt { team: job.team, sentry, slug: slug.clone() };
-    hold(job, apply, change, step::ADOPTION_RULE.into())
-}
-
-/// Puts a change on hold.
-pub fn hold(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {
-    let (text, now) = (change.to_string(), job.mirror.clock.wall());
-    let hold = Hold::new(vec![change], rule.clone(), now, Vec::new());
-    let name = hold.name.clone();
-    let is_news =
-        job.mirror.state(|state| state.holds.get(&name).is_none_or(|known| known.rule != hold.rule));
-    if is_news {
-        if let Err(outcome) = job.mirror.keep(Record::Held { hold }) {
-            return outcome;
-        }
-        let entry = crate::store::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
-        job.mirror.audit.write(entry.because(format!("{rule}; it would {text}")));
-    }
-    let note = format!("{rule}{APPROVE_WITH}{name}");
-    Outcome::Held(name, note)
+    ask_approval(job, apply, change, step::ADOPTION_RULE.into())
 }
 
 fn in_the_way(slug: &SentrySlug) -> Outcome {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::members::note_seen;
-use super::team::TeamJob;
+use super::team_job::TeamJob;
 use super::undo::Work;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;

@@ -13,8 +13,9 @@ use crate::state::record::{Binding, Fate, Mode};
 use crate::state::slug;
 use crate::work::apply::{Apply, Moved};
 use crate::work::guard;
+use crate::work::hold::ask_approval;
 use crate::work::step::{self, EndStep};
-use crate::work::team::TeamJob;
+use crate::work::team_job::TeamJob;
 
 /// A team that GitHub still shows is looked at again after this time.
 const SECOND_LOOK: Duration = Duration::from_secs(15);
@@ -106,7 +107,7 @@ fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
 
 fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcome, Outcome> {
     bind::resolve_without_making(job, apply)?;
-    if fate(job) == Some(Fate::Deleted) {
+    if job.fate() == Some(Fate::Deleted) {
         return Ok(Outcome::Done("the Sentry team was deleted".into()));
     }
     let children = job.mirror.tree.children(job.team);
@@ -123,11 +124,6 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
         children.into_iter().for_each(|child| job.mirror.queue.look_at_team(child, Own::ParentIsDeleted));
     }
     Ok(outcome)
-}
-
-/// What became of the Sentry team, if the GitHub team's end is known.
-pub(super) fn fate(job: &TeamJob) -> Option<Fate> {
-    job.mirror.state(|state| state.teams.gone(job.team).map(|gone| gone.fate))
 }
 
 /// The Sentry team to end: the bound one. In payload mode also one that follows nobody and has the team's slug, as the
@@ -212,7 +208,7 @@ fn end_bound(
             Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)))
         }
         EndStep::Empty => empty(job, apply, &binding),
-        EndStep::Hold(rule) => Ok(bind::hold(job, apply, change, rule)),
+        EndStep::Hold(rule) => Ok(ask_approval(job, apply, change, rule)),
         EndStep::Delete => delete(job, apply, &binding, &team, change, approved),
     }
 }
@@ -258,7 +254,7 @@ fn delete(
     };
     // Before anything is changed: what is held must be found as it was.
     match judge(job) {
-        Err(rule) if !approved => return Ok(bind::hold(job, apply, change, rule)),
+        Err(rule) if !approved => return Ok(ask_approval(job, apply, change, rule)),
         _ => {}
     }
     let binding = make_slug_deletable(job, apply, binding)?;
@@ -267,7 +263,7 @@ fn delete(
             "deleted Sentry team `{}`; to have it back: sentry-team-sync undo {}",
             team.slug, team.id
         ))),
-        Err(rule) => Ok(bind::hold(job, apply, change, rule)),
+        Err(rule) => Ok(ask_approval(job, apply, change, rule)),
     }
 }
 
@@ -308,7 +304,7 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
             HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
         let approved = mirror.state(|state| state.holds.decision(&change)).is_some_and(|d| d.approved);
         if !approved {
-            return Ok(bind::hold(job, apply, change, rule));
+            return Ok(ask_approval(job, apply, change, rule));
         }
     }
     let (mut out, mut left) = (0, 0);
@@ -352,7 +348,7 @@ fn take_out(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -
 /// A deletion that comes after the team's end was known, with a slug this time: what could not be found by id may be
 /// found by it.
 pub fn by_slug(job: &TeamJob, hint: &Hint, slug: Option<&GithubSlug>) -> Outcome {
-    if fate(job) != Some(Fate::NotFound) || slug.is_none() || job.mode == Mode::Read {
+    if job.fate() != Some(Fate::NotFound) || slug.is_none() || job.mode == Mode::Read {
         return Outcome::Done("the team is deleted".into());
     }
     end(job, &job.apply(Some(hint)), slug).unwrap_or_else(|outcome| outcome)

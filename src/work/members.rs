@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Folded;
 use super::bind::{self, How};
+use super::hold;
 use crate::hosts::sentry::{Added, Removed};
 use crate::hosts::snapshot::Listed;
 use crate::identity::Identity;
@@ -17,7 +18,7 @@ use crate::state::record::{Binding, Mode, Record};
 use crate::store::audit::Entry;
 use crate::work::guard;
 use crate::work::step::{self, PersonStep};
-use crate::work::team::TeamJob;
+use crate::work::team_job::TeamJob;
 use crate::work::truth::Question;
 
 /// GitHub's replicas lag: when a look contradicts the event, an early second look often agrees,
@@ -238,7 +239,7 @@ fn held_back(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> 
     match job.mirror.state(|state| state.holds.decision(&change)) {
         Some(decision) if decision.approved => None,
         Some(_) => Some(Outcome::Done(format!("removing `{}` was rejected", person.login))),
-        None => Some(bind::hold(job, &job.apply(Some(hint)), change, rule)),
+        None => Some(hold::ask_approval(job, &job.apply(Some(hint)), change, rule)),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::readiness::Faults;
+use super::faults::Faults;
 use crate::clock::{Clock, Timestamp};
 use crate::config::live::{InForce, Reloads};
 use crate::config::{Config, Settings};

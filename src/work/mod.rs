@@ -3,7 +3,9 @@
 pub mod apply;
 pub mod batch;
 pub mod decision;
+pub mod faults;
 pub mod guard;
+pub mod hold;
 pub mod mirror;
 pub mod organisation;
 pub mod pause;
@@ -23,6 +25,7 @@ mod part;
 mod people;
 mod person;
 mod team;
+pub mod team_job;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Duration;

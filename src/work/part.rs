@@ -1,7 +1,7 @@
 //! One call of a team's share of a comparison. Whatever an event has said since the comparison began is newer, and wins.
 
 use super::bind::{self, How, Wish};
-use super::team::{Stop, TeamJob};
+use super::team_job::{Stop, TeamJob};
 use super::{come_back, end, members};
 use crate::hosts::sentry::{Added, Removed};
 use crate::queue::job::{Ask, Hint, Outcome};
@@ -28,7 +28,7 @@ pub fn run(mirror: &Mirror, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mo
 
 fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     let team = job.team;
-    if end::fate(job).is_some() && !matches!(part.task(), Some(Task::Return)) {
+    if job.fate().is_some() && !matches!(part.task(), Some(Task::Return)) {
         return Outcome::Done("the team is deleted".into());
     }
     if part.is_superseded() {
@@ -125,7 +125,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
         Task::End { .. } if is_spoken_of(job, part) => Ok(Effect::Nothing),
         Task::End { .. } => match end::run(job, None, hint.event_name()) {
             // What is left alone in Sentry is no change there.
-            end::End::Over(Outcome::Done(_)) => Ok(Effect::written(end::fate(job) == Some(Fate::Deleted))),
+            end::End::Over(Outcome::Done(_)) => Ok(Effect::written(job.fate() == Some(Fate::Deleted))),
             end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome),
         },
         Task::Filled => {

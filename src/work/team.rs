@@ -14,9 +14,8 @@ use crate::state::ids::{GithubSlug, GithubTeamId};
 use crate::state::record::{Binding, Mode, Record};
 use crate::state::slug;
 use crate::state::Org;
-use crate::work::apply::{Apply, Cause};
 use crate::work::mirror::Mirror;
-use crate::work::truth::Truth;
+use crate::work::team_job::{Stop, TeamJob};
 use crate::work::{come_back, end, members, nameless};
 
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
@@ -25,35 +24,12 @@ const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(
 /// When the people of a team that was just made or adopted are read again after that failed.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
 
-/// What the parts of a team's job share.
-pub struct TeamJob<'a> {
-    pub mirror: &'a Mirror,
-    pub team: GithubTeamId,
-    pub org: Org,
-    /// Where the truth comes from.
-    pub mode: Mode,
-}
-
 /// A bound team on its way to the wanted name.
 struct Shape {
     binding: Binding,
     how: How,
     /// What keeps it from being named as it should be.
     stuck: Option<Outcome>,
-}
-
-/// Why a team could not be brought into shape.
-pub enum Stop {
-    /// For all hints alike.
-    With(Outcome),
-    /// GitHub does not show the team.
-    NotVisible,
-}
-
-impl From<Outcome> for Stop {
-    fn from(outcome: Outcome) -> Self {
-        Stop::With(outcome)
-    }
 }
 
 /// Carries out one job.
@@ -64,7 +40,7 @@ pub fn run(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
     }
     job.tell_those_above(&hints);
     let (mut over, mut hints) = (Ended::default(), hints);
-    if end::fate(&job).is_some() && !end::is_decided(&job) {
+    if job.fate().is_some() && !end::is_decided(&job) {
         (over, hints) = job.after_the_end(hints);
         if hints.is_empty() {
             return over;
@@ -93,31 +69,6 @@ impl TeamJob<'_> {
                 );
             }
         }
-    }
-
-    /// The writer, on behalf of a hint.
-    pub fn apply(&self, hint: Option<&Hint>) -> Apply<'_> {
-        let delivery = hint.and_then(Hint::delivery).map(|delivery| delivery.guid.clone());
-        let cause = Cause { delivery, event: hint.map_or("", Hint::event_name) };
-        Apply { mirror: self.mirror, team: self.team, cause }
-    }
-
-    /// What was held about the team, of this kind, is done or no longer due.
-    pub fn not_due(&self, is_it: impl Fn(&HeldChange) -> bool) {
-        let changes: Vec<_> = self.mirror.state(|state| {
-            let held = state.holds.changes_of(self.team);
-            held.filter(|change| is_it(change)).cloned().collect()
-        });
-        changes.into_iter().for_each(|change| self.mirror.journal.note(Record::NotDue { change }));
-    }
-
-    pub fn truth(&self) -> Truth<'_> {
-        Truth { mirror: self.mirror, org: self.org.id, team: self.team }
-    }
-
-    /// The binding as it is now.
-    pub fn binding(&self) -> Option<Binding> {
-        self.mirror.state(|state| state.teams.binding(self.team).cloned())
     }
 
     fn work(&self, mut folded: Folded) -> Ended {
@@ -258,17 +209,6 @@ impl TeamJob<'_> {
 
     fn sentry_slug(&self, github: &GithubSlug) -> crate::state::ids::SentrySlug {
         slug::for_team(github, self.team, &self.mirror.settings().slug_prefix)
-    }
-
-    /// A team that `SYNC_TEAMS` leaves out is dormant: its binding is kept, nothing is written. Without any slug at
-    /// hand, a bound team's own is asked.
-    pub fn is_left_out(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> bool {
-        let settings = &self.mirror.settings();
-        let own = binding.map(|binding| {
-            let slug = binding.slug.as_str();
-            GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
-        });
-        told.or(own.as_ref()).is_some_and(|slug| !settings.teams.matches(slug))
     }
 
     fn wanted_by_filter(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> Result<(), Stop> {

@@ -2,7 +2,7 @@
 //! that a second call goes on where a crash or an outage has ended the first.
 
 use super::bind;
-use super::team::TeamJob;
+use super::team_job::TeamJob;
 use crate::config::Trust;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::{Added, Member, Team};

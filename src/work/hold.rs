@@ -1,0 +1,26 @@
+//! What a person has to approve first: it is written down, told, and waits.
+
+use super::apply::Apply;
+use super::team_job::TeamJob;
+use crate::queue::job::Outcome;
+use crate::state::holds::{HeldChange, Hold};
+use crate::state::notes::APPROVE_WITH;
+use crate::state::record::Record;
+
+/// Puts a change on hold.
+pub fn ask_approval(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {
+    let (text, now) = (change.to_string(), job.mirror.clock.wall());
+    let hold = Hold::new(vec![change], rule.clone(), now, Vec::new());
+    let name = hold.name.clone();
+    let is_news =
+        job.mirror.state(|state| state.holds.get(&name).is_none_or(|known| known.rule != hold.rule));
+    if is_news {
+        if let Err(outcome) = job.mirror.keep(Record::Held { hold }) {
+            return outcome;
+        }
+        let entry = crate::store::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
+        job.mirror.audit.write(entry.because(format!("{rule}; it would {text}")));
+    }
+    let note = format!("{rule}{APPROVE_WITH}{name}");
+    Outcome::Held(name, note)
+}

@@ -1,0 +1,76 @@
+//! One team's job, as far as everybody knows it who works on a part of it. It must never know what is done about the team.
+
+use crate::queue::job::{Hint, Outcome};
+use crate::state::holds::HeldChange;
+use crate::state::ids::{GithubSlug, GithubTeamId};
+use crate::state::record::{Binding, Fate, Mode, Record};
+use crate::state::Org;
+use crate::work::apply::{Apply, Cause};
+use crate::work::mirror::Mirror;
+use crate::work::truth::Truth;
+
+/// What the parts of a team's job share.
+pub struct TeamJob<'a> {
+    pub mirror: &'a Mirror,
+    pub team: GithubTeamId,
+    pub org: Org,
+    /// Where the truth comes from.
+    pub mode: Mode,
+}
+
+/// Why a team could not be brought into shape.
+pub enum Stop {
+    /// For all hints alike.
+    With(Outcome),
+    /// GitHub does not show the team.
+    NotVisible,
+}
+
+impl From<Outcome> for Stop {
+    fn from(outcome: Outcome) -> Self {
+        Stop::With(outcome)
+    }
+}
+
+impl TeamJob<'_> {
+    /// The writer, on behalf of a hint.
+    pub fn apply(&self, hint: Option<&Hint>) -> Apply<'_> {
+        let delivery = hint.and_then(Hint::delivery).map(|delivery| delivery.guid.clone());
+        let cause = Cause { delivery, event: hint.map_or("", Hint::event_name) };
+        Apply { mirror: self.mirror, team: self.team, cause }
+    }
+
+    /// What was held about the team, of this kind, is done or no longer due.
+    pub fn not_due(&self, is_it: impl Fn(&HeldChange) -> bool) {
+        let changes: Vec<_> = self.mirror.state(|state| {
+            let held = state.holds.changes_of(self.team);
+            held.filter(|change| is_it(change)).cloned().collect()
+        });
+        changes.into_iter().for_each(|change| self.mirror.journal.note(Record::NotDue { change }));
+    }
+
+    pub fn truth(&self) -> Truth<'_> {
+        Truth { mirror: self.mirror, org: self.org.id, team: self.team }
+    }
+
+    /// The binding as it is now.
+    pub fn binding(&self) -> Option<Binding> {
+        self.mirror.state(|state| state.teams.binding(self.team).cloned())
+    }
+
+    /// A team that `SYNC_TEAMS` leaves out is dormant: its binding is kept, nothing is written. Without any slug at
+    /// hand, a bound team's own is asked.
+    pub fn is_left_out(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> bool {
+        let settings = &self.mirror.settings();
+        let own = binding.map(|binding| {
+            let slug = binding.slug.as_str();
+            GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
+        });
+        told.or(own.as_ref()).is_some_and(|slug| !settings.teams.matches(slug))
+    }
+
+    /// What became of the Sentry team, if the GitHub team's end is known.
+    pub fn fate(&self) -> Option<Fate> {
+        self.mirror.state(|state| state.teams.gone(self.team).map(|gone| gone.fate))
+    }
+}
