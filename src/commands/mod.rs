@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
 use crate::queue::job::{Hint, LaneKey};
-use crate::reconcile::read::Progress;
+use crate::reconcile::Progress;
 use crate::state::holds::HoldName;
 use crate::state::ids::{HookId, Seq};
 use crate::state::meant::{PersonName, TeamName};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Bench, Reply};
-use crate::reconcile::read::Progress;
+use crate::reconcile::Progress;
 use crate::state::record::Record;
 use crate::state::Pause;
 use crate::store::audit::Entry;

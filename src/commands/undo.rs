@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Reply;
 use crate::queue::job::{Ask, LaneKey, Own};
 use crate::queue::restore_request::{Report, Undo};
-use crate::reconcile::read::Progress;
+use crate::reconcile::Progress;
 use crate::state::ids::SentryTeamId;
 use crate::state::meant::TeamName;
 use crate::store::audit::decisions::Asked;

@@ -12,7 +12,7 @@ use crate::hosts::sentry::Invited;
 use crate::identity::matcher;
 use crate::identity::{self, Evidence};
 use crate::queue::job::Outcome;
-use crate::reconcile::reconciler::Reconciler;
+use crate::reconcile::reconciler::{InviteTrouble, Reconciler};
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
@@ -24,15 +24,6 @@ use crate::store::audit::Entry;
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(3600);
 /// What `SYNC_MAX_INVITES` counts.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Why nobody can be invited.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InviteTrouble {
-    /// What Sentry said, or which limit is reached.
-    pub what: String,
-    /// What to do about it.
-    pub fix: String,
-}
 
 /// When invites are looked at.
 #[derive(Debug, Default)]

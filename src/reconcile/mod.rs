@@ -6,14 +6,19 @@ pub mod in_team;
 pub mod incomplete;
 pub mod invite;
 pub mod judge;
+mod lists;
 pub mod plan;
 pub mod read;
 pub mod reconciler;
 pub mod rules;
 pub mod run;
 pub mod schedule;
+pub mod scim;
 pub mod team_ids;
 pub mod unused;
+
+/// Tells how far a reading is, for people who wait.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::in_team::By;
+use super::scim::By;
+use super::Progress;
 use crate::config::Settings;
 use crate::hosts::github::Wanted;
 use crate::hosts::http::several::{both, several_at_once};
@@ -43,9 +44,6 @@ pub struct Both {
     /// The same as the measure for the next reading.
     pub measure: Sizes,
 }
-
-/// Tells how far a reading is, for people who wait.
-pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 impl Reconciler {
     /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one. `depth`: how far people whom

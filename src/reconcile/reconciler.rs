@@ -2,17 +2,21 @@
 //! stands in the files beside this one, and must never be called by what works on single teams.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
+use crate::config::Settings;
 use crate::hosts::http::Trouble;
+use crate::hosts::sentry::Sentry;
 use crate::intake::missed::Missed;
 use crate::lock::{Mutex, Turns};
-use crate::reconcile::in_team::Scim;
+use crate::queue::part::Run;
 use crate::reconcile::incomplete::Incompleteness;
-use crate::reconcile::invite::InviteTrouble;
-use crate::reconcile::run::Reconciled;
-use crate::reconcile::team_ids;
+use crate::reconcile::plan::Counts;
+use crate::reconcile::scim::{By, Scim};
 use crate::reconcile::unused::Unused;
+use crate::state::record::{Record, SentryPlace};
+use crate::store::journal::Journal;
 use crate::work::mirror::Mirror;
 
 /// Says to an operator that a first comparison adopts so many teams, if there is anything to say.
@@ -40,6 +44,34 @@ pub struct Reconciler {
     looks: Mutex<Looks>,
 }
 
+/// A comparison that was carried out, or is being.
+#[derive(Clone, Debug)]
+pub struct Reconciled {
+    /// When its parts were handed out.
+    pub at: Timestamp,
+    /// How long reading and comparing took.
+    pub took: Duration,
+    /// What it found, on one line.
+    pub summary: String,
+    /// The same as numbers.
+    pub counts: Counts,
+    /// Nothing of it was carried out, because of a pause.
+    pub paused: bool,
+    /// How it was read who is in Sentry's teams.
+    pub by: By,
+    /// How its parts stand.
+    pub run: Arc<Run>,
+}
+
+/// Why nobody can be invited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteTrouble {
+    /// What Sentry said, or which limit is reached.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
 /// When both sides, or Sentry's people, were looked at without an event, and what came of it.
 #[derive(Clone, Debug, Default)]
 pub struct Looks {
@@ -52,7 +84,7 @@ pub struct Looks {
 impl Reconciler {
     /// Nothing is asked of anybody yet.
     pub fn new(mirror: Arc<Mirror>) -> Self {
-        team_ids::remember(&mirror.sentry, &mirror.settings(), &mirror.journal, mirror.clock.clone());
+        remember(&mirror.sentry, &mirror.settings(), &mirror.journal, mirror.clock.clone());
         Self {
             mirror,
             comparing: Turns::default(),
@@ -82,4 +114,20 @@ impl Reconciler {
             (since, trouble.to_string())
         });
     }
+}
+
+/// Tells a new client what was known before, and has whatever it finds out kept.
+fn remember(sentry: &Sentry, settings: &Settings, journal: &Arc<Journal>, clock: Clock) {
+    let host = settings.sentry_url.to_string();
+    let place = SentryPlace { host: host.into(), org: settings.sentry_org.as_str().into() };
+    let (taken, moved) = journal.read(|state| match &state.team_ids {
+        Some((known, taken, at)) if *known == place => (Some((*taken, *at)), false),
+        known => (None, known.is_some() && state.teams.n_bound() > 0),
+    });
+    let journal = journal.clone();
+    let keep = move |taken| {
+        let (place, at) = (place.clone(), clock.wall());
+        journal.note(Record::TeamIds { place, taken, at });
+    };
+    sentry.ids().remember(taken, moved, Box::new(keep));
 }

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
-use super::in_team::By;
 use super::judge::{self, judge, Measure};
-use super::plan::{n_changes, Counts, Plan, PlannedHold, Step, TeamPlan};
-use super::read::{Both, Progress};
+use super::plan::{n_changes, Plan, PlannedHold, Step, TeamPlan};
+use super::read::Both;
 use super::rules;
-use crate::clock::Timestamp;
+use super::Progress;
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::Team;
 use crate::hosts::snapshot::GithubTeam;
@@ -20,7 +19,7 @@ use crate::identity::{Identity, BARRED};
 use crate::queue::job::{Ask, Hint, LaneKey, Origin as From, Own};
 use crate::queue::part::WantedTeam;
 use crate::queue::part::{Part, Run, Shown, Task};
-use crate::reconcile::reconciler::Reconciler;
+use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::{Origin, Record};
@@ -75,25 +74,6 @@ impl Comparison {
         self.part = Some(self.plan.only(&choice));
         Ok(choice.dormant)
     }
-}
-
-/// A comparison that was carried out, or is being.
-#[derive(Clone, Debug)]
-pub struct Reconciled {
-    /// When its parts were handed out.
-    pub at: Timestamp,
-    /// How long reading and comparing took.
-    pub took: Duration,
-    /// What it found, on one line.
-    pub summary: String,
-    /// The same as numbers.
-    pub counts: Counts,
-    /// Nothing of it was carried out, because of a pause.
-    pub paused: bool,
-    /// How it was read who is in Sentry's teams.
-    pub by: By,
-    /// How its parts stand.
-    pub run: Arc<Run>,
 }
 
 impl Reconciler {

@@ -1,33 +1,12 @@
 //! Whether Sentry takes ids of teams: asked once, kept in the journal with the host and the organisation that it is true of.
 
-use std::sync::Arc;
-
-use crate::clock::Clock;
-use crate::config::Settings;
 use crate::hosts::http::Trouble;
-use crate::hosts::sentry::{Sentry, Team};
+use crate::hosts::sentry::Team;
 use crate::reconcile::reconciler::Reconciler;
-use crate::state::record::{Binding, Record, SentryPlace};
-use crate::store::journal::Journal;
+use crate::state::record::Binding;
 
 /// So many bound teams are looked at for one that is there.
 const CANDIDATES: usize = 3;
-
-/// Tells a new client what was known before, and has whatever it finds out kept.
-pub fn remember(sentry: &Sentry, settings: &Settings, journal: &Arc<Journal>, clock: Clock) {
-    let host = settings.sentry_url.to_string();
-    let place = SentryPlace { host: host.into(), org: settings.sentry_org.as_str().into() };
-    let (taken, moved) = journal.read(|state| match &state.team_ids {
-        Some((known, taken, at)) if *known == place => (Some((*taken, *at)), false),
-        known => (None, known.is_some() && state.teams.n_bound() > 0),
-    });
-    let journal = journal.clone();
-    let keep = move |taken| {
-        let (place, at) = (place.clone(), clock.wall());
-        journal.note(Record::TeamIds { place, taken, at });
-    };
-    sentry.ids().remember(taken, moved, Box::new(keep));
-}
 
 impl Reconciler {
     /// Asks for a team by its id, if it is not known whether Sentry takes that. `bound`: the teams that were bound before the

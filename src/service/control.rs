@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::{Bench, Command, Live, Output, Reply};
 use crate::error::{Context, Error, Result};
-use crate::reconcile::read::Progress;
+use crate::reconcile::Progress;
 use crate::service::core::Core;
 use crate::store::actor::{Actor, Claims};
 use crate::store::interrupted::retried;

@@ -31,8 +31,8 @@ pub use recent::{RecentView, Tone};
 
 use crate::clock::Timestamp;
 use crate::intake::counts::Counts;
+use crate::reconcile::reconciler::Reconciled;
 use crate::reconcile::reconciler::Reconciler;
-use crate::reconcile::run::Reconciled;
 use crate::reconcile::unused::Unused;
 use crate::state::holds::Decision;
 use crate::state::hours::Hour;

@@ -18,7 +18,7 @@ use crate::hosts::github::Github;
 use crate::hosts::http::proxies::Proxies;
 use crate::hosts::http::tls::{self, Way};
 use crate::hosts::sentry::Sentry;
-use crate::reconcile::read::Progress;
+use crate::reconcile::Progress;
 use crate::state::ids::HookId;
 use crate::state::people::People;
 use crate::state::record::Mode;
