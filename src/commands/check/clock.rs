@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Area, Finding};
+use super::finding::{Area, Finding};
 use crate::clock::{short, Timestamp};
 
 /// `Date` has whole seconds, and an answer is under way for a moment.
@@ -40,7 +40,7 @@ pub(super) fn look(host: &str, moment: Option<Moment>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::check::Level;
+    use crate::commands::check::finding::Level;
 
     #[test]
     fn a_clock_that_is_apart_is_told_by_how_much_and_which_way() {

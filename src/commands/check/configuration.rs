@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::finding::{Area, Finding};
 use super::patient::Patient;
-use super::{github, sentry, Area, Finding};
+use super::{github, sentry};
 use crate::config::secret::Secret;
 use crate::config::values::Listen;
 use crate::config::Origin;

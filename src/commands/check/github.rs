@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::clock::Moment;
+use super::finding::{unusable, Area, Finding};
+use super::incomplete;
 use super::patient::Patient;
 use super::token::Kind;
-use super::{incomplete, unusable, Area, Finding};
 use crate::clock::{parse_spaced, short, Timestamp};
 use crate::config::values::BaseUrl;
 use crate::hosts::github::permission::PERMISSION_LOST;
@@ -203,7 +204,7 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
             AREA.ok(format!("the organisation {} ({}) is found{pinned}", Quoted(org.login.as_str()), org.id))
         }
     };
-    let is_good = finding.level != super::Level::Failed;
+    let is_good = finding.level != super::finding::Level::Failed;
     findings.push(finding);
     found.ok().flatten().filter(|_| is_good)
 }
@@ -371,7 +372,7 @@ fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Ki
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::check::Level;
+    use crate::commands::check::finding::Level;
 
     #[test]
     fn expiry_is_read_in_both_forms_and_judged_by_the_clock() {

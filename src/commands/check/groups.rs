@@ -1,7 +1,7 @@
 //! How a comparison reads who is in Sentry's teams.
 
+use super::finding::{Area, Finding};
 use super::patient::Patient;
-use super::{Area, Finding};
 use crate::hosts::sentry::Sentry;
 use crate::state::record::Mode;
 

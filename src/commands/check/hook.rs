@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::finding::{Area, Finding};
 use super::github::Seen;
 use super::patient::Patient;
-use super::{Area, Finding};
 use crate::config::values;
 use crate::hosts::github::inspect::Hook;
 use crate::hosts::github::{Github, Sent};

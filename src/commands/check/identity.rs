@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::finding::{some_of, Area, Finding};
 use super::patient::Patient;
-use super::{github, sentry, some_of, Area, Finding};
+use super::{github, sentry};
 use crate::config::Trust;
 use crate::hosts::github::Claims;
 use crate::hosts::sentry::Member;

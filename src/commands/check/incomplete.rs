@@ -1,6 +1,6 @@
 //! Lists that GitHub does not show completely, and who stays in a team because of that. Pure: the time is an argument.
 
-use super::{some_of, Area, Finding};
+use super::finding::{some_of, Area, Finding};
 use crate::clock::{short, Timestamp};
 use crate::hosts::snapshot::{Gaps, List};
 use crate::reconcile::incomplete::{Known, LASTING};
@@ -61,7 +61,7 @@ fn not_removed(known: &Known, now: Timestamp) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::check::Level;
+    use crate::commands::check::finding::Level;
     use crate::hosts::snapshot::Gap;
     use crate::queue::part::Removal;
     use crate::reconcile::plan::{Incomplete, LeftIn};

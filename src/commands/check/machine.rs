@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::finding::{Area, Finding};
 use super::patient::Patient;
-use super::{Area, Finding};
 use crate::clock::short;
 use crate::config::values;
 use crate::service::notify::Notify;

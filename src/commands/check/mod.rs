@@ -6,6 +6,7 @@
 
 mod clock;
 mod configuration;
+mod finding;
 mod github;
 mod groups;
 mod hook;
@@ -18,247 +19,142 @@ mod sentry;
 mod state;
 mod token;
 
-use std::fmt::Write;
-
-use serde::Serialize;
-
-use crate::commands::Reply;
-use crate::hosts::http::verdict::Verdict;
-use crate::hosts::http::Reply as Answered;
+use crate::cli::paste::Invocation;
+use crate::clock::{Clock, Timestamp};
+use crate::commands::{Live, Reply};
+use crate::config::{self, Environment, Need, Settings};
+use crate::error::Result;
+use crate::hosts::github::Github;
+use crate::hosts::http::tls::{self, Way};
+use crate::hosts::sentry::Sentry;
+use crate::reconcile::Progress;
+use crate::store::journal::Journal;
 use crate::text;
-use crate::text::counted;
+use finding::{Area, By, Finding, Report};
+use patient::{Known, Patient};
 
-pub use patient::{alone, beside, Asked, Surroundings};
+pub use patient::Surroundings;
 
-/// No sentence is longer.
-const SENTENCE: usize = 1000;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// As it should be.
-    Ok,
-    /// Nothing is known to be wrong: it was not looked at, or it is a matter of taste.
-    Note,
-    /// It works, with a limit that somebody can lift, or a danger to come.
-    Warning,
-    /// It does not work.
-    Failed,
+/// Examines the running service.
+pub fn beside(live: &Live, json: bool, url: Option<&str>, progress: Progress) -> Reply {
+    let mirror = live.mirror();
+    let settings = mirror.settings();
+    let patient = Patient {
+        clock: mirror.clock.clone(),
+        settings: &settings,
+        around: live.around,
+        faults: &[],
+        service: Some(live.observer),
+        known: Some(mirror.state(Known::of)),
+        github: Some(mirror.github.afresh()),
+        github_fingerprint: mirror.github_token.fingerprint(),
+        sentry: Some(mirror.sentry.afresh()),
+    };
+    Report::new(examine(&patient, url, progress), By::Service, false).reply(json)
 }
 
-/// What a finding is about, in the order in which findings are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Area {
-    Configuration,
-    /// Authorities, proxy, and the unit.
-    Machine,
-    /// The state directory and what waits in it.
-    State,
-    /// The local clock against the hosts'.
-    Clock,
-    /// The GitHub token and the organisation.
-    Github,
-    /// The webhook as GitHub has it.
-    Hook,
-    /// The Sentry token and the organisation.
-    Sentry,
-    /// Who is matched, and who is not.
-    Identity,
-    Url,
+/// What was asked for.
+pub struct Asked<'a> {
+    /// The report as JSON.
+    pub json: bool,
+    /// A public address to send a ping to.
+    pub url: Option<&'a str>,
+    /// The configuration alone: nobody is asked, and no state is looked at.
+    pub offline: bool,
 }
 
-/// One thing that was looked at. What is foreign in its texts can not steer a terminal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What it is about.
-    pub area: Area,
-    pub level: Level,
-    /// What was found, and why it is so.
-    pub what: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-}
-
-impl Area {
-    /// Its name in the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            Area::Configuration => "configuration",
-            Area::Machine => "machine",
-            Area::State => "state",
-            Area::Clock => "clock",
-            Area::Github => "github",
-            Area::Hook => "hook",
-            Area::Sentry => "sentry",
-            Area::Identity => "identity",
-            Area::Url => "url",
+/// Examines what this command was given, where no service runs. Whatever has a fault is left out, the rest is looked at.
+pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Progress) -> Reply {
+    let &Asked { json, url, offline } = asked;
+    let clock = Clock::System;
+    let (config, faults) = config::read(flags, env, Need::Everything);
+    let mut findings = Vec::new();
+    let way = noted(tls::way(env, config.settings.is_all_local()), Area::Machine, &mut findings);
+    let misconfigured = !faults.is_empty() || way.is_none();
+    let is_whole = |vars: &[&str]| !faults.iter().any(|fault| vars.contains(&fault.var));
+    let settings = &config.settings;
+    let (github, sentry) = match &way {
+        Some(way) if !offline => {
+            let github = || Github::new(&settings.github_url, &config.github_token, way, &clock);
+            let (org, token) = (&settings.sentry_org, &config.sentry_token);
+            let sentry = || Sentry::new(&settings.sentry_url, org, token, &settings.github_url, way, &clock);
+            (
+                is_whole(&["GH_TOKEN", "GH_API_URL", "GH_ORG"]).then(github),
+                is_whole(&["SENTRY_TOKEN", "SENTRY_URL", "SENTRY_ORG_SLUG"]).then(sentry),
+            )
         }
-    }
-
-    /// A finding that is as it should be.
-    pub fn ok(self, what: impl AsRef<str>) -> Finding {
-        self.finding(Level::Ok, what.as_ref(), None)
-    }
-
-    /// A finding of which nothing is known to be wrong.
-    pub fn note(self, what: impl AsRef<str>) -> Finding {
-        self.finding(Level::Note, what.as_ref(), None)
-    }
-
-    /// A finding that works, with a limit or a danger to come.
-    pub fn warning(self, what: impl AsRef<str>, fix: impl AsRef<str>) -> Finding {
-        self.finding(Level::Warning, what.as_ref(), Some(fix.as_ref()))
-    }
-
-    /// A finding that does not work.
-    pub fn failed(self, what: impl AsRef<str>, fix: impl AsRef<str>) -> Finding {
-        self.finding(Level::Failed, what.as_ref(), Some(fix.as_ref()))
-    }
-
-    fn finding(self, level: Level, what: &str, fix: Option<&str>) -> Finding {
-        let shown = |text: &str| text::revealed(text).chars().take(SENTENCE).collect();
-        Finding { area: self, level, what: shown(what), fix: fix.map(shown) }
-    }
-}
-
-impl Level {
-    /// Its word in the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Ok => "ok",
-            Level::Note => "note",
-            Level::Warning => "warning",
-            Level::Failed => "failed",
+        _ => (None, None),
+    };
+    let url = match (url, &way) {
+        (Some(url), None) => {
+            let what = format!("{} was not tried", text::Quoted(url));
+            findings.push(Area::Url.warning(what, "mend the proxy variable or SSL_CERT_FILE first"));
+            None
         }
+        (url, _) => url,
+    };
+    let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, ..Way::local() };
+    let way = way.unwrap_or(no_way);
+    let around = Surroundings::new(&config, env, &way, Invocation::of_reader(None, env));
+    let known = if offline { None } else { known_of(settings, clock.wall(), &mut findings) };
+    let patient = Patient {
+        clock,
+        settings,
+        around: &around,
+        faults: &faults,
+        service: None,
+        known,
+        github,
+        github_fingerprint: config.github_token.fingerprint(),
+        sentry,
+    };
+    if offline {
+        findings.extend(configuration::look(&patient));
+        findings.extend(machine::look(&patient, None));
+        identity::user_map(&patient, &mut findings);
+        return Report::new(findings, By::Offline, misconfigured).reply(json);
     }
+    findings.extend(examine(&patient, url, progress));
+    Report::new(findings, By::Command, misconfigured).reply(json)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// The running service, with its own credentials.
-    Service,
-    /// This command, because no service runs.
-    Command,
-    /// This command, at the configuration alone.
-    Offline,
+fn known_of(settings: &Settings, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Known> {
+    if !settings.state_dir.join("journal").is_dir() {
+        return None;
+    }
+    let (state, remarks) = noted(Journal::look(&settings.state_dir, now), Area::State, findings)?;
+    let fix = "start the service: it keeps the file aside, takes what verifies, and holds removals until you approve";
+    findings.extend(remarks.iter().map(|remark| Area::State.failed(remark, fix)));
+    Some(Known::of(&state))
 }
 
-/// All findings, sorted by area; within one, in the order in which they were found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The running service has looked, with its own credentials.
-    by_service: bool,
-    /// Neither host was asked, and no state directory looked at.
-    offline: bool,
-    findings: Vec<Finding>,
-    n_ok: usize,
-    n_notes: usize,
-    n_warnings: usize,
-    n_failed: usize,
-    exit: u8,
+fn noted<T>(result: Result<T>, area: Area, findings: &mut Vec<Finding>) -> Option<T> {
+    result
+        .map_err(|error| {
+            let (what, fix) = error.parts();
+            findings.push(area.failed(what, fix));
+        })
+        .ok()
 }
 
-impl Report {
-    /// Sums up. `misconfigured`: the configuration has faults, which is another exit code than a failure.
-    pub fn new(mut findings: Vec<Finding>, by: By, misconfigured: bool) -> Self {
-        findings.sort_by_key(|finding| finding.area);
-        let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-        let [n_ok, n_notes, n_warnings, n_failed] =
-            [Level::Ok, Level::Note, Level::Warning, Level::Failed].map(count);
-        let exit = match (misconfigured, n_failed) {
-            (true, _) => 64,
-            (false, 0) => 0,
-            _ => 1,
-        };
-        let (by_service, offline) = (by == By::Service, by == By::Offline);
-        Self { by_service, offline, findings, n_ok, n_notes, n_warnings, n_failed, exit }
+fn examine(patient: &Patient, url: Option<&str>, progress: Progress) -> Vec<Finding> {
+    let mut findings = configuration::look(patient);
+    findings.extend(machine::look(patient, url));
+    findings.extend(state::look(patient));
+    progress("asking GitHub");
+    let github = github::look(patient);
+    findings.extend(hook::look(patient, &github, url));
+    progress("asking Sentry");
+    let sentry = sentry::look(patient, &github);
+    findings.extend(identity::look(patient, &github, &sentry));
+    findings.extend(configuration::unused(patient, &github, &sentry));
+    findings.extend(clock::look("GitHub", github.moment));
+    findings.extend(clock::look("Sentry", sentry.moment));
+    if let Some(url) = url {
+        progress("sending a ping");
+        findings.push(ping::look(patient, url));
     }
-
-    /// As the answer of a command.
-    pub fn reply(&self, json: bool) -> Reply {
-        let out = if json { text::pretty(self) } else { self.to_text() };
-        Reply { out, exit: self.exit, ..Reply::default() }
-    }
-
-    /// One line a finding, its fix on a line of its own, and a summary.
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        for Finding { area, level, what, fix } in &self.findings {
-            let _ = writeln!(text, "{:<8} {:<13} {what}", level.name(), area.name());
-            if let Some(fix) = fix {
-                let _ = writeln!(text, "  fix: {fix}");
-            }
-        }
-        let by = match (self.by_service, self.offline) {
-            (true, _) => "the running service",
-            (false, false) => "this command, no service runs",
-            (false, true) => "this command, the configuration alone",
-        };
-        let notes = counted(self.n_notes, "note", "notes");
-        let warnings = counted(self.n_warnings, "warning", "warnings");
-        let _ = writeln!(
-            text,
-            "checked by {by}: {} ok, {notes}, {warnings}, {} failed; exit code {}",
-            self.n_ok, self.n_failed, self.exit
-        );
-        text
-    }
-}
-
-/// Why an answer that is none of the API can not be used.
-fn unusable<'a>(verdict: &'a Verdict, reply: &'a Answered) -> &'a str {
-    match verdict {
-        Verdict::Unknown(why) | Verdict::Denied(why) | Verdict::Never(why) => why,
-        _ => &reply.exchange.answer,
-    }
-}
-
-/// The first few of `names`, quoted, and how many more there are.
-fn some_of<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 8;
-    let n = names.len();
-    let shown: Vec<_> = names.take(SHOWN).map(|name| text::Quoted(name).to_string()).collect();
-    let more = if n > SHOWN { format!(" and {} more", n - SHOWN) } else { String::new() };
-    shown.join(", ") + &more
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_is_sorted_by_area_and_ends_with_a_summary() {
-        let findings = vec![
-            Area::Sentry.failed("b \u{1b}[31m\nx", "do\u{202e} this"),
-            Area::Configuration.ok("a"),
-            Area::Sentry.ok("c"),
-        ];
-        let report = Report::new(findings, By::Service, false);
-        assert_eq!(
-            report.to_text(),
-            "ok       configuration a\n\
-             failed   sentry        b \\u{1b}[31m\\u{a}x\n\
-             \x20 fix: do\\u{202e} this\n\
-             ok       sentry        c\n\
-             checked by the running service: 2 ok, 0 notes, 0 warnings, 1 failed; exit code 1\n"
-        );
-    }
-
-    #[test]
-    fn warnings_are_no_failure_and_faults_of_the_configuration_are_64() {
-        let exit =
-            |findings, misconfigured| Report::new(findings, By::Command, misconfigured).reply(true).exit;
-        assert_eq!(exit(vec![Area::Clock.warning("a", "b")], false), 0);
-        assert_eq!(exit(vec![Area::Clock.failed("a", "b")], false), 1);
-        assert_eq!(exit(vec![Area::Clock.failed("a", "b")], true), 64);
-    }
-
-    #[test]
-    fn long_lists_are_cut() {
-        let names: Vec<String> = (0..10).map(|n| format!("n{n}")).collect();
-        let told = some_of(names.iter().map(String::as_str));
-        assert!(told.starts_with("\"n0\", \"n1\"") && told.ends_with(" and 2 more"), "{told}");
-    }
+    findings.extend(github.findings);
+    findings.extend(sentry.findings);
+    findings
 }

@@ -6,27 +6,20 @@ use std::sync::Arc;
 
 use rustix::process::geteuid;
 
-use super::{clock, configuration, github, hook, identity, machine, ping, sentry, state};
-use super::{Area, By, Finding, Report};
 use crate::cli::paste::{self, Invocation};
 use crate::clock::{Clock, Timestamp};
-use crate::commands::{Live, Reply};
 use crate::config::secret::Secret;
-use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings, Unknown};
-use crate::error::Result;
+use crate::config::{Config, Environment, Fault, Origin, Settings, Unknown};
 use crate::hosts::github::Github;
 use crate::hosts::http::proxies::Proxies;
-use crate::hosts::http::tls::{self, Way};
+use crate::hosts::http::tls::Way;
 use crate::hosts::sentry::Sentry;
-use crate::reconcile::Progress;
 use crate::state::ids::HookId;
 use crate::state::people::People;
 use crate::state::record::Mode;
 use crate::state::teams::Teams;
 use crate::state::{Org, Pause, State};
 use crate::status::Observer;
-use crate::store::journal::Journal;
-use crate::text;
 
 /// What is told of a process by its environment, beyond the settings; none of it is secret.
 const TOLD: [&str; 7] = [
@@ -137,128 +130,4 @@ impl Patient<'_> {
         let sudo = if self.around.reader.needs_sudo() || root && !geteuid().is_root() { "sudo " } else { "" };
         format!("{sudo}{command} {}", paste::quoted(&paste::absolute(path).to_string_lossy()))
     }
-}
-
-/// Examines the running service.
-pub fn beside(live: &Live, json: bool, url: Option<&str>, progress: Progress) -> Reply {
-    let mirror = live.mirror();
-    let settings = mirror.settings();
-    let patient = Patient {
-        clock: mirror.clock.clone(),
-        settings: &settings,
-        around: live.around,
-        faults: &[],
-        service: Some(live.observer),
-        known: Some(mirror.state(Known::of)),
-        github: Some(mirror.github.afresh()),
-        github_fingerprint: mirror.github_token.fingerprint(),
-        sentry: Some(mirror.sentry.afresh()),
-    };
-    Report::new(examine(&patient, url, progress), By::Service, false).reply(json)
-}
-
-/// What was asked for.
-pub struct Asked<'a> {
-    /// The report as JSON.
-    pub json: bool,
-    /// A public address to send a ping to.
-    pub url: Option<&'a str>,
-    /// The configuration alone: nobody is asked, and no state is looked at.
-    pub offline: bool,
-}
-
-/// Examines what this command was given, where no service runs. Whatever has a fault is left out, the rest is looked at.
-pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Progress) -> Reply {
-    let &Asked { json, url, offline } = asked;
-    let clock = Clock::System;
-    let (config, faults) = config::read(flags, env, Need::Everything);
-    let mut findings = Vec::new();
-    let way = noted(tls::way(env, config.settings.is_all_local()), Area::Machine, &mut findings);
-    let misconfigured = !faults.is_empty() || way.is_none();
-    let is_whole = |vars: &[&str]| !faults.iter().any(|fault| vars.contains(&fault.var));
-    let settings = &config.settings;
-    let (github, sentry) = match &way {
-        Some(way) if !offline => {
-            let github = || Github::new(&settings.github_url, &config.github_token, way, &clock);
-            let (org, token) = (&settings.sentry_org, &config.sentry_token);
-            let sentry = || Sentry::new(&settings.sentry_url, org, token, &settings.github_url, way, &clock);
-            (
-                is_whole(&["GH_TOKEN", "GH_API_URL", "GH_ORG"]).then(github),
-                is_whole(&["SENTRY_TOKEN", "SENTRY_URL", "SENTRY_ORG_SLUG"]).then(sentry),
-            )
-        }
-        _ => (None, None),
-    };
-    let url = match (url, &way) {
-        (Some(url), None) => {
-            let what = format!("{} was not tried", text::Quoted(url));
-            findings.push(Area::Url.warning(what, "mend the proxy variable or SSL_CERT_FILE first"));
-            None
-        }
-        (url, _) => url,
-    };
-    let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, ..Way::local() };
-    let way = way.unwrap_or(no_way);
-    let around = Surroundings::new(&config, env, &way, Invocation::of_reader(None, env));
-    let known = if offline { None } else { known_of(settings, clock.wall(), &mut findings) };
-    let patient = Patient {
-        clock,
-        settings,
-        around: &around,
-        faults: &faults,
-        service: None,
-        known,
-        github,
-        github_fingerprint: config.github_token.fingerprint(),
-        sentry,
-    };
-    if offline {
-        findings.extend(configuration::look(&patient));
-        findings.extend(machine::look(&patient, None));
-        identity::user_map(&patient, &mut findings);
-        return Report::new(findings, By::Offline, misconfigured).reply(json);
-    }
-    findings.extend(examine(&patient, url, progress));
-    Report::new(findings, By::Command, misconfigured).reply(json)
-}
-
-fn known_of(settings: &Settings, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Known> {
-    if !settings.state_dir.join("journal").is_dir() {
-        return None;
-    }
-    let (state, remarks) = noted(Journal::look(&settings.state_dir, now), Area::State, findings)?;
-    let fix = "start the service: it keeps the file aside, takes what verifies, and holds removals until you approve";
-    findings.extend(remarks.iter().map(|remark| Area::State.failed(remark, fix)));
-    Some(Known::of(&state))
-}
-
-fn noted<T>(result: Result<T>, area: Area, findings: &mut Vec<Finding>) -> Option<T> {
-    result
-        .map_err(|error| {
-            let (what, fix) = error.parts();
-            findings.push(area.failed(what, fix));
-        })
-        .ok()
-}
-
-fn examine(patient: &Patient, url: Option<&str>, progress: Progress) -> Vec<Finding> {
-    let mut findings = configuration::look(patient);
-    findings.extend(machine::look(patient, url));
-    findings.extend(state::look(patient));
-    progress("asking GitHub");
-    let github = github::look(patient);
-    findings.extend(hook::look(patient, &github, url));
-    progress("asking Sentry");
-    let sentry = sentry::look(patient, &github);
-    findings.extend(identity::look(patient, &github, &sentry));
-    findings.extend(configuration::unused(patient, &github, &sentry));
-    findings.extend(clock::look("GitHub", github.moment));
-    findings.extend(clock::look("Sentry", sentry.moment));
-    if let Some(url) = url {
-        progress("sending a ping");
-        findings.push(ping::look(patient, url));
-    }
-    findings.extend(github.findings);
-    findings.extend(sentry.findings);
-    findings
 }

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use ureq::tls::TlsConfig;
 use ureq::Agent;
 
+use super::finding::{Area, Finding, Level};
 use super::patient::Patient;
-use super::{Area, Finding, Level};
 use crate::clock::Timestamp;
 use crate::config::secret::Secret;
 use crate::config::values::{self, BaseUrl};

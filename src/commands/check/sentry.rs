@@ -2,9 +2,9 @@
 //! the mirror can do.
 
 use super::clock::Moment;
+use super::finding::{some_of, unusable, Area, Finding};
 use super::patient::Patient;
 use super::{github, groups};
-use super::{some_of, unusable, Area, Finding};
 use crate::clock::short;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::redirect::{self, SENTRY_ADDRESS};
@@ -213,7 +213,7 @@ fn organisation(
         ),
         _ => unread("the organisation", &reply.into_trouble()),
     };
-    let is_good = finding.level == super::Level::Ok;
+    let is_good = finding.level == super::finding::Level::Ok;
     findings.push(finding);
     is_good
 }

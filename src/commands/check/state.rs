@@ -7,8 +7,8 @@ use std::path::Path;
 use rustix::fs::Access;
 use rustix::process::{getegid, geteuid};
 
+use super::finding::{Area, Finding};
 use super::patient::{Known, Patient};
-use super::{Area, Finding};
 use crate::clock::{short, Timestamp};
 use crate::state::record::FORMAT;
 use crate::status::Observer;
@@ -113,7 +113,7 @@ fn files(dir: &Path) -> Vec<Finding> {
     let mut findings =
         vec![AREA.ok(format!("the journal has {} KiB, in format {FORMAT}", bytes.div_ceil(1024)))];
     if !damaged.is_empty() {
-        let names = super::some_of(damaged.iter().map(String::as_str));
+        let names = super::finding::some_of(damaged.iter().map(String::as_str));
         let what = format!(
             "{} kept aside in the journal: {names}",
             counted(damaged.len(), "damaged file", "damaged files")
@@ -167,7 +167,7 @@ fn ready(patient: &Patient) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::check::Level;
+    use crate::commands::check::finding::Level;
     use crate::state::State;
 
     #[test]
