@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::{CommandHelp, COMMANDS};
+use crate::commands::grammar::{CommandHelp, COMMANDS};
 use crate::config::{Setting, SETTINGS};
 
 /// What the program is, in a sentence.

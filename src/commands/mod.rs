@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod check;
 pub mod explain;
+pub mod grammar;
+pub mod paste;
 mod pause;
 pub mod sync;
 mod undo;

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::cli::paste::Invocation;
 use crate::clock::{Clock, Timestamp};
 use crate::commands::check::Surroundings;
+use crate::commands::paste::Invocation;
 use crate::config::live::Reloads;
 use crate::config::{Config, Environment, Settings};
 use crate::error::Result;

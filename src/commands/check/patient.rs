@@ -8,8 +8,8 @@ use rustix::process::geteuid;
 
 use super::{clock, configuration, github, hook, identity, machine, ping, sentry, state};
 use super::{Area, By, Finding, Report};
-use crate::cli::paste::{self, Invocation};
 use crate::clock::{Clock, Timestamp};
+use crate::commands::paste::{self, Invocation};
 use crate::commands::Reply;
 use crate::config::secret::Secret;
 use crate::config::{self, Config, Environment, Fault, Need, Origin, Settings, Unknown};
