@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::{Settings, Trust};
-use crate::hosts::github::{Claims, Github, Wanted};
+use crate::hosts::github::facts::{Claims, Wanted};
+use crate::hosts::github::Github;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Member, Sentry};
 use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List};

@@ -15,7 +15,7 @@ pub mod search;
 pub mod usermap;
 
 use crate::config::Trust;
-use crate::hosts::github::Claims;
+use crate::hosts::github::facts::Claims;
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::ids::MemberId;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::hosts::github::Sent;
+use crate::hosts::github::facts::Sent;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::intake::{self, Kept};
 use crate::state::event::{self, Event, Meaning, Parsed};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::in_team::By;
 use crate::config::Settings;
-use crate::hosts::github::Wanted;
+use crate::hosts::github::facts::Wanted;
 use crate::hosts::http::several::{both, several_at_once};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Member, Team};
@@ -17,8 +17,7 @@ use crate::identity::Identity;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
 use crate::state::record::{Binding, Sizes, Source};
-use crate::state::slug;
-use crate::state::State;
+use crate::state::{slug, State};
 use crate::work::engine::Engine;
 
 /// Both sides, and who is who.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::commands::explain::{find, live, Explanation};
 use crate::commands::{Bench, Reply};
-use crate::hosts::github::TeamFacts;
+use crate::hosts::github::facts::TeamFacts;
 use crate::hosts::snapshot::SentrySnapshot;
 use crate::queue::job::Outcome;
 use crate::reconcile::compare::unfollowed;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
 
-use super::{wire, Github, Sent};
-use crate::hosts::http::verdict::Asked;
+use super::facts::Sent;
+use super::{wire, Github};
+use crate::hosts::http::asked::Asked;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
 use crate::state::event::{HookBody, HookConfigBody, Ping};
 use crate::state::ids::{HookId, Login};

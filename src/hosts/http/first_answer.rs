@@ -4,7 +4,8 @@
 //! something, nobody knows that the address is right. One such answer is enough: what fails later is an outage.
 
 use super::Reply;
-use crate::hosts::http::verdict::{is_of_the_api, Asked, Verdict};
+use crate::hosts::http::asked::Asked;
+use crate::hosts::http::verdict::{is_of_the_api, Verdict};
 use crate::lock::Mutex;
 
 /// What the first calls were answered.

@@ -1,7 +1,7 @@
 //! What to do about a redirect: none is followed, and each says that an address or a name is not the right one. Pure.
 
 use super::answer::Answer;
-use crate::hosts::http::verdict::Asked;
+use crate::hosts::http::asked::Asked;
 use crate::text::Quoted;
 
 /// What `GH_API_URL` has to be.

@@ -3,7 +3,8 @@
 
 use super::window::Told;
 use crate::clock::Timestamp;
-use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::asked::Asked;
+use crate::hosts::http::verdict::Verdict;
 
 /// How calls may fail to give a usable answer, or be turned away.
 pub const FAILURES: [&str; 5] = ["unanswered", "limited", "refused", "denied", "rejected"];

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::{rules, Matcher};
-use crate::hosts::github::Claims;
+use crate::hosts::github::facts::Claims;
 use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::Trouble;
 use crate::identity::directory::Directory;

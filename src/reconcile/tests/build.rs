@@ -1,7 +1,7 @@
 //! Worlds made by hand, and what tests ask of a plan.
 
 use super::world::{settings, World, BEFORE, NOW};
-use crate::hosts::github::TeamFacts;
+use crate::hosts::github::facts::TeamFacts;
 use crate::hosts::snapshot::GithubTeam;
 use crate::reconcile::choice::{Choice, Roster, Unknown};
 use crate::reconcile::plan::{Plan, PlannedHold};
