@@ -13,7 +13,7 @@ use crate::reconcile::choice::Unknown;
 use crate::reconcile::plan::{n_changes, Plan};
 use crate::reconcile::read::Progress;
 use crate::reconcile::run::Comparison;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::store::audit::decisions::Asked;
 use crate::text::counted;
 use crate::work::engine::Engine;

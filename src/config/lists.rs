@@ -10,7 +10,7 @@ use super::fault::Wrong;
 use super::values::brief;
 use crate::state::address::Address;
 use crate::state::ids::{GithubSlug, SentrySlug};
-use crate::state::record::Source;
+use crate::state::values::Source;
 
 /// The longest slug that Sentry has.
 const LONGEST_SLUG: usize = 50;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::config::secret::Secret;
 use crate::error::Result;
 use crate::state::ids::Login;
-use crate::state::record::Source;
+use crate::state::values::Source;
 pub use fault::{refuse, Fault, Unknown, Wrong};
 use lists::{Protected, TeamFilter};
 use secrets::Secrets;

@@ -19,7 +19,7 @@ use crate::hosts::github::facts::Claims;
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::ids::MemberId;
-use crate::state::record::Source;
+use crate::state::values::Source;
 use crate::text::mask;
 use directory::{Directory, Found, Instead};
 

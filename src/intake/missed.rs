@@ -11,7 +11,7 @@ use crate::hosts::http::{Trouble, TroubleKind};
 use crate::intake::{self, Kept};
 use crate::state::event::{self, Event, Meaning, Parsed};
 use crate::state::ids::{HookId, Seq};
-use crate::state::record::DeliveryKey;
+use crate::state::values::DeliveryKey;
 use crate::state::State;
 use crate::store::audit;
 use crate::text::Quoted;

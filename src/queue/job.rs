@@ -10,7 +10,7 @@ use crate::queue::restore_request::Undo;
 use crate::state::event::{Change, Event, Person, TeamRef};
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
-use crate::state::record::Delivery;
+use crate::state::values::Delivery;
 
 /// One reason to look at a team, a person or the organisation.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use crate::hosts::sentry::Team;
 use crate::lock::{Condvar, Mutex};
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, Seq};
-use crate::state::record::Source;
+use crate::state::values::Source;
 
 /// A GitHub team as Sentry should show it.
 #[derive(Clone, Debug, PartialEq, Eq)]

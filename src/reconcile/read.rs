@@ -16,7 +16,7 @@ use crate::identity::search::Depth;
 use crate::identity::Identity;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
-use crate::state::record::{Binding, Sizes, Source};
+use crate::state::values::{Binding, Sizes, Source};
 use crate::state::{slug, State};
 use crate::work::engine::Engine;
 

@@ -18,13 +18,12 @@ use crate::hosts::snapshot::GithubTeam;
 use crate::identity::search::Depth;
 use crate::identity::{Identity, BARRED};
 use crate::queue::job::{Ask, Hint, LaneKey, Origin as From, Own};
-use crate::queue::part::WantedTeam;
-use crate::queue::part::{Part, Run, Shown, Task};
+use crate::queue::part::{Part, Run, Shown, Task, WantedTeam};
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
-use crate::state::record::{Origin, Record};
-use crate::state::State;
-use crate::state::LAG;
+use crate::state::record::Record;
+use crate::state::values::Origin;
+use crate::state::{State, LAG};
 use crate::work::engine::Engine;
 use crate::work::guard;
 

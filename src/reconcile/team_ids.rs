@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::{Sentry, Team};
-use crate::state::record::{Binding, Record, SentryPlace};
+use crate::state::record::Record;
+use crate::state::values::{Binding, SentryPlace};
 use crate::store::journal::Journal;
 use crate::work::engine::Engine;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::state::ids::Seq;
-use crate::state::record::{Delivery, DeliveryKey, Settled, Status};
+use crate::state::values::{Delivery, DeliveryKey, Settled, Status};
 
 /// How long a settled delivery's key is remembered. GitHub redelivers for 3 days, an Enterprise Server for 7.
 pub const REMEMBERED: Duration = Duration::from_secs(8 * 24 * 3600);

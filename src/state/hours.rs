@@ -5,7 +5,7 @@
 
 use crate::clock::Timestamp;
 use crate::lock::Mutex;
-use crate::state::record::Status;
+use crate::state::values::Status;
 use crate::state::State;
 
 /// How many hours are kept: a day, the hour that has begun included.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId};
-use crate::state::record::Match;
+use crate::state::values::Match;
 
 /// What is known of all people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

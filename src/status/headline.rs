@@ -7,9 +7,8 @@ use serde::Serialize;
 use super::{HoldView, Host, LastReconcile, Status};
 use crate::clock::{short, Timestamp};
 use crate::state::holds::FIRST;
-use crate::state::record::Mode;
-use crate::text::counted;
-use crate::text::Safe;
+use crate::state::values::Mode;
+use crate::text::{counted, Safe};
 
 /// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.
 const PASSING: Duration = Duration::from_secs(30);

@@ -34,7 +34,7 @@ use crate::reconcile::run::Reconciled;
 use crate::reconcile::unused::Unused;
 use crate::state::holds::Decision;
 use crate::state::hours::Hour;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::state::State;
 use crate::work::engine::Engine;
 

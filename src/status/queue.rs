@@ -11,9 +11,8 @@ use crate::clock::Timestamp;
 use crate::queue::job::{LaneKey, PutOff};
 use crate::queue::lanes::Entry;
 use crate::state::ids::{GithubTeamId, Seq};
-use crate::state::names;
-use crate::state::record::Delivery;
-use crate::state::State;
+use crate::state::values::Delivery;
+use crate::state::{names, State};
 use crate::text::{plain, Safe};
 use crate::work::engine::Engine;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::state::deliveries::Recent;
 use crate::state::notes::{self, Note, Open};
-use crate::state::record::Status as Outcome;
+use crate::state::values::Status as Outcome;
 use crate::state::State;
 
 /// One delivery that was dealt with.

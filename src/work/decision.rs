@@ -7,7 +7,7 @@ use crate::queue::job::{Ask, Hint, LaneKey, Origin, Own};
 use crate::state::event::{Change, Person};
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::{Login, Seq};
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::work::engine::Engine;
 
 /// Deliveries that a person wants to be looked at again: what comes of them is told in the audit log.

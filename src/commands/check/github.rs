@@ -19,7 +19,7 @@ use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Trouble};
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::state::event::OrgRef;
-use crate::state::record::{Mode, Source};
+use crate::state::values::{Mode, Source};
 use crate::text::{counted, path_part, Quoted};
 
 const AREA: Area = Area::Github;

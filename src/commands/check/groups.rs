@@ -3,7 +3,7 @@
 use super::patient::Patient;
 use super::{Area, Finding};
 use crate::hosts::sentry::Sentry;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 
 const AREA: Area = Area::Sentry;
 

@@ -14,7 +14,7 @@ use crate::identity::search::{self, Depth, Misses};
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, mapgrammar, matcher, Evidence, Identity, Rules};
 use crate::state::event::Person;
-use crate::state::record::{Mode, Source};
+use crate::state::values::{Mode, Source};
 use crate::text::counted;
 
 const AREA: Area = Area::Identity;

@@ -15,7 +15,7 @@ use crate::hosts::sentry::inspect::{self, Holder, TeamRow};
 use crate::hosts::sentry::scopes::{self, Needed};
 use crate::hosts::sentry::{Member, Sentry, NO_ORGANISATION};
 use crate::reconcile::read::wanted_slugs;
-use crate::state::record::{Mode, Source};
+use crate::state::values::{Mode, Source};
 use crate::text::counted;
 use crate::work::engine::Engine;
 

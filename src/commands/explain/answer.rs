@@ -14,7 +14,7 @@ use crate::reconcile::compare::unfollowed;
 use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
 use crate::state::meant::TeamName;
 use crate::state::names;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::text::{self, Quoted, Safe};
 use crate::work::engine::Engine;
 

@@ -18,7 +18,7 @@ use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::state::event::Person;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId};
-use crate::state::record::{Binding, Mode, Source};
+use crate::state::values::{Binding, Mode, Source};
 use crate::state::{slug, Org, State};
 use crate::work::engine::Engine;
 use crate::work::truth::Truth;

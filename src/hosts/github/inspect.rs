@@ -12,7 +12,7 @@ use crate::hosts::http::asked::Asked;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
 use crate::state::event::{HookBody, HookConfigBody, Ping};
 use crate::state::ids::{HookId, Login};
-use crate::state::record::Source;
+use crate::state::values::Source;
 use crate::text::path_part;
 
 /// A webhook as its owner sees it.

@@ -15,8 +15,8 @@ use crate::hosts::http::{Trouble, TroubleKind};
 use crate::lock::Mutex;
 use crate::state::exchange::Exchange;
 use crate::state::ids::{SentrySlug, SentryTeamId};
-use crate::state::record::Binding;
 use crate::state::slug;
+use crate::state::values::Binding;
 
 /// A host that takes no ids is asked again after this time: it may have been upgraded, and nothing else would tell.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);

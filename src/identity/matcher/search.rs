@@ -17,7 +17,7 @@ use crate::identity::{Evidence, Identity};
 use crate::state::address::{Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, MemberId};
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::state::State;
 
 /// How many addresses of one person are asked for.

@@ -7,7 +7,8 @@ use crate::reconcile::choice::{Choice, Roster, Unknown};
 use crate::reconcile::plan::{Plan, PlannedHold};
 use crate::state::holds::HoldName;
 use crate::state::ids::*;
-use crate::state::record::{Origin, Record, Source};
+use crate::state::record::Record;
+use crate::state::values::{Origin, Source};
 
 impl World {
     /// People 1 to `n`, whom SSO matches, and no team.

@@ -13,8 +13,9 @@ use crate::reconcile::compare::{compare, Sides};
 use crate::reconcile::judge::{judge, Measure};
 use crate::reconcile::plan::Plan;
 use crate::state::ids::*;
-use crate::state::record::{Binding, Match, Origin, Record, Sizes, Source};
+use crate::state::record::Record;
 use crate::state::teams::Gone;
+use crate::state::values::{Binding, Match, Origin, Sizes, Source};
 use crate::state::{slug, State, LAG};
 
 /// When the mirror was first started, in every world.
