@@ -29,7 +29,6 @@ pub struct Asked {
     pub command: Command,
     /// Where the plan is to be kept.
     pub save: Option<PathBuf>,
-    /// Where the plan was kept.
     pub kept: Option<PathBuf>,
 }
 

@@ -20,7 +20,6 @@ struct Choosable {
     name: String,
     value: Value,
     help: String,
-    /// May be given again.
     again: bool,
 }
 

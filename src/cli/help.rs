@@ -22,7 +22,6 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 /// From this column on a line says what stands before it.
 const COLUMN: usize = 27;
 
-/// The whole help text.
 pub fn all() -> String {
     let mut text = format!("{ABOUT}\n\nusage: sentry-team-sync [COMMAND] [FLAGS]\n\ncommands:\n");
     for command in COMMANDS {

@@ -16,7 +16,6 @@ pub(super) struct Typed {
 }
 
 impl Typed {
-    /// Whether a flag was given.
     pub fn has(&self, name: &str) -> bool {
         self.flags.iter().any(|(flag, _)| flag.name == name)
     }
@@ -26,12 +25,10 @@ impl Typed {
         self.values(name).next().map(PathBuf::from)
     }
 
-    /// A flag's values as text.
     pub fn texts(&self, name: &str) -> Result<Vec<String>> {
         self.values(name).cloned().map(text).collect()
     }
 
-    /// A flag's value as text.
     pub fn text(&self, name: &str) -> Result<Option<String>> {
         Ok(self.texts(name)?.pop())
     }

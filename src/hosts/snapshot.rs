@@ -101,7 +101,6 @@ impl fmt::Display for Gap {
     }
 }
 
-/// A list of GitHub's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum List {
     Teams,

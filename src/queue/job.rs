@@ -17,9 +17,7 @@ use crate::state::values::Delivery;
 pub struct Hint {
     /// Its place among the deliveries: newer news on the same team and person win.
     pub seq: Seq,
-    /// Where it comes from.
     pub origin: Origin,
-    /// What it asks for.
     pub ask: Ask,
     /// Not before.
     pub due: Instant,
@@ -99,7 +97,6 @@ impl Own {
     }
 }
 
-/// What a hint asks for.
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// What its delivery says.
@@ -172,7 +169,6 @@ impl Whole {
     }
 }
 
-/// What became of a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Dealt with; what it caused.

@@ -87,9 +87,7 @@ pub enum Task {
         /// The Sentry team that is to be adopted, as it was read.
         shown: Option<Shown>,
     },
-    /// Somebody is put in.
     Add(Addition),
-    /// Somebody is taken out.
     Remove(Removal),
     /// GitHub has deleted the team.
     End {
@@ -223,7 +221,6 @@ pub struct Run {
 /// How a run stands.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Parts that are not over.
     pub open: usize,
     /// Changes made in Sentry.
     pub written: usize,

@@ -29,7 +29,6 @@ pub struct Deliveries {
 pub struct Known {
     /// Its place in the order of arrival.
     pub seq: Seq,
-    /// What became of it.
     pub status: Status,
     pub at: Timestamp,
 }
@@ -51,9 +50,7 @@ pub struct Recent {
     /// `event.action`.
     pub event: Box<str>,
     pub note: Box<str>,
-    /// What became of it.
     pub status: Status,
-    /// When it was received.
     pub received: Timestamp,
     /// When it was dealt with.
     pub at: Timestamp,

@@ -92,7 +92,6 @@ tagged! {
         #[serde(rename = "create")]
         Create {
             team: GithubTeamId,
-            /// Its slug in Sentry.
             slug: SentrySlug,
         },
         /// The user map's file has changed a lot.
@@ -260,7 +259,6 @@ impl Holds {
         self.by_name.values()
     }
 
-    /// The hold of that name.
     pub fn get(&self, name: &HoldName) -> Option<&Hold> {
         self.by_name.get(name)
     }

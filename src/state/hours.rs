@@ -47,12 +47,10 @@ impl Hours {
         hours
     }
 
-    /// A delivery was taken.
     pub fn taken(&self, at: Timestamp) {
         self.count(at, |hour| hour.deliveries += 1);
     }
 
-    /// A delivery was given up.
     pub fn failed(&self, at: Timestamp) {
         self.count(at, |hour| hour.failed += 1);
     }

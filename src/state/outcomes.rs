@@ -8,7 +8,6 @@ use crate::state::values::Settled;
 /// The outcomes, in the order in which they are counted.
 pub const OUTCOMES: [&str; 4] = ["done", "superseded", "held", "failed"];
 
-/// Counts by event and outcome.
 #[derive(Debug, Default)]
 pub struct Outcomes([[AtomicU64; OUTCOMES.len()]; Event::NAMES.len()]);
 

@@ -54,12 +54,10 @@ impl People {
         self.wanted().flat_map(|(user, wanted)| wanted.teams.iter().map(move |team| (*team, user)))
     }
 
-    /// Somebody who is waited for.
     pub fn wish(&self, user: GithubUserId) -> Option<&Wanted> {
         self.wanted.get(&user)
     }
 
-    /// How many matches are remembered.
     pub fn n_matched(&self) -> usize {
         self.matched.len()
     }

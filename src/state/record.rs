@@ -18,7 +18,6 @@ use crate::state::values::{
 pub const FORMAT: u32 = 3;
 
 tagged! {
-    /// One change of state.
     #[derive(Clone, Debug, PartialEq, Serialize)]
     #[serde(tag = "t")]
     pub enum Record {
@@ -124,7 +123,6 @@ tagged! {
         #[serde(rename = "fill")]
         Fill {
             team: GithubTeamId,
-            /// Still to be done.
             open: bool,
         },
         /// About to change a team in Sentry. Synced before the call.
@@ -199,7 +197,6 @@ tagged! {
         /// The journal was damaged and some records are lost: removals and deletions are held.
         #[serde(rename = "damaged")]
         Damaged {
-            /// When it was found.
             at: Timestamp,
         },
         /// GitHub was looked at as a whole: who is in the team. Older words of deliveries give way to it.
@@ -213,7 +210,6 @@ tagged! {
         /// GitHub was read completely: what a later, much shorter reading is compared with.
         #[serde(rename = "read")]
         Read {
-            /// How much it was.
             sizes: Sizes,
             at: Timestamp,
         },

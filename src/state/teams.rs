@@ -161,7 +161,6 @@ impl Teams {
         self.bound.iter().map(|(team, binding)| (*team, binding))
     }
 
-    /// How many teams are bound.
     pub fn n_bound(&self) -> usize {
         self.bound.len()
     }

@@ -112,13 +112,9 @@ pub enum Settled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Waiting or being worked on.
     Queued,
-    /// See [`Settled::Done`].
     Done,
-    /// See [`Settled::Superseded`].
     Superseded,
-    /// See [`Settled::Held`].
     Held,
     /// It cannot be carried out, until somebody replays it.
     Failed,
@@ -188,7 +184,6 @@ tagged! {
             /// The name from then on.
             name: Box<str>,
         },
-        /// A team is deleted.
         #[serde(rename = "deleting")]
         Deleting {
             sentry: SentryTeamId,
@@ -212,7 +207,6 @@ pub struct Match {
     pub member: MemberId,
     /// The login at that time.
     pub login: Login,
-    /// Which source said so.
     pub source: Source,
     pub at: Timestamp,
 }

@@ -16,7 +16,6 @@ const PASSING: Duration = Duration::from_secs(30);
 /// The whole status in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Headline {
-    /// How bad it is.
     pub mood: Mood,
     pub title: String,
     pub why: String,
@@ -33,7 +32,6 @@ pub enum Mood {
     Working,
     /// Something waits for a person, or for a host that does not answer.
     Waits,
-    /// It does not work.
     Broken,
 }
 

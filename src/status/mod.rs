@@ -54,7 +54,6 @@ pub struct Status {
     pub headline: Headline,
     /// Whether everything that should work does.
     pub ready: bool,
-    /// Since when it does not.
     pub not_ready_since: Option<String>,
     /// Whether deliveries that arrive now are kept, whatever else does not work.
     pub stores_deliveries: bool,
@@ -106,7 +105,6 @@ pub struct Status {
     pub held: usize,
     /// What a guard stopped: what waits for a person first.
     pub holds: Vec<HoldView>,
-    /// How many deliveries failed.
     pub failed: usize,
     /// The failed ones, oldest first.
     pub failures: Vec<Failure>,
@@ -212,7 +210,6 @@ pub struct Disk {
 pub struct HoldView {
     /// What `approve` takes.
     pub name: String,
-    /// How many changes these are.
     pub n_changes: usize,
     /// What would be done; at most 100 of them.
     pub changes: Vec<String>,

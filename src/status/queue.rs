@@ -41,7 +41,6 @@ pub struct Queued {
     pub team: Option<u64>,
     /// That team's slug, as the delivery told it.
     pub slug: Option<String>,
-    /// Since when it is queued.
     pub since: String,
     #[serde(flatten)]
     pub attempt: Attempt,

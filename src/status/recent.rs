@@ -14,9 +14,7 @@ pub struct RecentView {
     /// `event.action`.
     pub event: String,
     pub note: String,
-    /// What became of it.
     pub status: Outcome,
-    /// When it was received.
     pub received: String,
     /// When it was dealt with.
     pub at: String,
@@ -31,7 +29,6 @@ pub enum Tone {
     Done,
     /// Done as far as it could be: Sentry does not know somebody.
     Person,
-    /// Somebody has to decide.
     Decision,
     /// It failed, and was not tried again.
     Failed,

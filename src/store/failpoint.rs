@@ -31,7 +31,6 @@ mod armed {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::OnceLock;
 
-    /// All of them.
     pub const PLACES: [&str; 14] = [
         "before a write to the journal",
         "in the middle of a write to the journal",

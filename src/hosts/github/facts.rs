@@ -46,7 +46,6 @@ pub struct Sent {
     pub event: String,
     /// What was answered; 0 if nothing was.
     pub status: u16,
-    /// When it was sent.
     pub at: Option<Timestamp>,
 }
 

@@ -56,7 +56,6 @@ pub struct Github {
     host: Arc<Upstream>,
     /// The REST API's path: empty on github.com, `/api/v3` on Enterprise Server.
     rest: String,
-    /// The GraphQL API's path.
     graphql: String,
     /// Sources of addresses that the token turned out not to see.
     no_verified: AtomicBool,
@@ -65,7 +64,6 @@ pub struct Github {
 }
 
 impl Github {
-    /// A client with one token.
     pub fn new(base: &BaseUrl, token: &Secret, way: &Way, clock: &Clock) -> Self {
         let rest = base.path().to_string();
         let graphql = match rest.strip_suffix("/v3") {
@@ -150,7 +148,6 @@ impl Github {
         }
     }
 
-    /// A team by id.
     pub fn team(&self, org: GithubOrgId, team: GithubTeamId) -> Result<Option<TeamFacts>, Trouble> {
         let row: Option<wire::TeamRow> = self.get(format!("/organizations/{org}/team/{team}"))?;
         Ok(row.map(wire::TeamRow::into_facts).filter(|facts| facts.id == team))

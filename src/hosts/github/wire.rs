@@ -235,7 +235,6 @@ pub(super) struct OrgData<T> {
     pub(super) organization: Option<T>,
 }
 
-/// A page of teams.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TeamsPart {

@@ -28,7 +28,6 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Whether GitHub was asked.
     pub fn is_github(self) -> bool {
         matches!(self, Asked::Github | Asked::Graphql)
     }

@@ -22,7 +22,6 @@ pub enum Heard {
     Silence(String),
     /// Something that is not the API answered; what it said.
     Another(String),
-    /// The API has answered.
     TheApi,
 }
 
@@ -40,7 +39,6 @@ impl Heard {
 }
 
 impl FirstAnswer {
-    /// A call has come back.
     pub fn learn(&self, heard: Heard) {
         let mut known = self.0.lock();
         if *known != Heard::TheApi {

@@ -226,7 +226,6 @@ impl Upstream {
         self.pace.lock().paused_for(self.clock.now())
     }
 
-    /// How the host is feeling.
     pub fn health(&self) -> Health {
         self.pace.lock().health()
     }

@@ -12,7 +12,6 @@ pub const GITHUB_ADDRESS: &str =
 pub const SENTRY_ADDRESS: &str =
     "the address at which Sentry begins, such as https://sentry.io, without /api and without the path of a page";
 
-/// What to do about it.
 pub fn fix(asked: Asked, answer: &Answer) -> String {
     if asked.is_github() {
         return format!("correct GH_API_URL: {GITHUB_ADDRESS}");

@@ -28,7 +28,6 @@ pub struct Budget {
     pub limit: u64,
     /// How many of them were left.
     pub remaining: u64,
-    /// When the next window begins.
     pub reset: Timestamp,
 }
 
@@ -60,7 +59,6 @@ impl Tally {
         Self { names, calls: [0; N_CLASSES], budgets: [None; N_CLASSES], failures: [0; FAILURES.len()] }
     }
 
-    /// A call is made.
     pub(super) fn ask(&mut self, asked: Asked) {
         self.calls[class(asked)] += 1;
     }

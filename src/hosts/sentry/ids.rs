@@ -74,7 +74,6 @@ struct Known {
 }
 
 impl Ids {
-    /// Nothing is known yet.
     pub fn new(clock: Clock) -> Self {
         Self { clock, known: Mutex::default(), keep: OnceLock::new(), seen: Mutex::default() }
     }
@@ -104,7 +103,6 @@ impl Ids {
         self.known.lock().moved
     }
 
-    /// An answer has told.
     pub fn learn(&self, taken: bool) {
         let mut known = self.known.lock();
         let before = known.taken.replace((taken, self.clock.wall())).map(|(taken, _)| taken);

@@ -110,7 +110,6 @@ impl Member {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     pub member: Member,
-    /// The name that Sentry shows.
     pub name: String,
 }
 
@@ -119,14 +118,12 @@ pub struct Hit {
 pub enum Standing {
     Member,
     Invited,
-    /// An invite that has expired.
     Expired,
 }
 
 /// A write that was answered.
 #[derive(Clone, Debug)]
 pub struct Written<T> {
-    /// What came of it.
     pub outcome: T,
     /// For the audit log.
     pub exchange: Exchange,
@@ -217,7 +214,6 @@ impl Sentry {
         }
     }
 
-    /// The team of that slug.
     pub fn team(&self, slug: &SentrySlug) -> Result<Option<Team>, Trouble> {
         self.team_at(slug.as_str(), "?collapse=organization")
     }
