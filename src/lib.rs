@@ -60,9 +60,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use cli::client;
-use cli::paste::Invocation;
-use cli::{Action, Cli};
+use cli::action::Action;
+use cli::{client, Cli};
+use commands::paste::Invocation;
 use config::{Config, Need};
 use error::Result;
 

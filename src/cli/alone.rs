@@ -6,9 +6,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::paste::Invocation;
 use crate::clock::Clock;
 use crate::commands::check::{self, Surroundings};
+use crate::commands::paste::Invocation;
 use crate::commands::{Bench, Command, Live, Output, Reply, LOOK};
 use crate::config::{self, Config, Environment, Fault, Need};
 use crate::error::{Context, Error, Result};

@@ -7,9 +7,9 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::cli::action::Asked;
 use crate::cli::alone;
-use crate::cli::paste::{quoted, Invocation};
-use crate::cli::Asked;
+use crate::commands::paste::{quoted, Invocation};
 use crate::commands::{Command, Reply};
 use crate::config::{self, Config, Environment, Fault, Need, SETTINGS};
 use crate::error::{Context, Error, Result};

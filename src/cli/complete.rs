@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::{CommandHelp, Flag, Operand, Takes, COMMANDS};
+use crate::commands::grammar::{CommandHelp, Flag, Operand, Takes, COMMANDS};
 use crate::config::SETTINGS;
 
 /// The script for a shell; `None` for one that is not known.
@@ -20,7 +20,6 @@ struct Choosable {
     name: String,
     value: Value,
     help: String,
-    /// May be given again.
     again: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::{CommandHelp, COMMANDS};
+use crate::commands::grammar::{CommandHelp, COMMANDS};
 use crate::config::{Setting, SETTINGS};
 
 /// What the program is, in a sentence.
@@ -22,7 +22,6 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 /// From this column on a line says what stands before it.
 const COLUMN: usize = 27;
 
-/// The whole help text.
 pub fn all() -> String {
     let mut text = format!("{ABOUT}\n\nusage: sentry-team-sync [COMMAND] [FLAGS]\n\ncommands:\n");
     for command in COMMANDS {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::help::{default, flag, variables, ABOUT, EXIT_CODES, REQUIRED};
-use super::table::{CommandHelp, COMMANDS};
+use crate::commands::grammar::{CommandHelp, COMMANDS};
 use crate::config::SETTINGS;
 
 /// What lies in the state directory.

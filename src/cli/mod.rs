@@ -1,22 +1,20 @@
 //! The command line: the flags of commands and of settings, read by the two tables that say which there are.
 
+pub mod action;
 pub mod alone;
 pub mod client;
 pub mod complete;
 pub mod help;
 pub mod manual;
-pub mod paste;
-pub mod table;
 mod typed;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
-use crate::commands::Command;
+use crate::commands::grammar::{CommandHelp, Flag, Takes, COMMANDS};
 use crate::config::{Environment, Setting, SETTINGS};
 use crate::error::{Error, Result};
 use crate::text;
-use table::{CommandHelp, Flag, Takes, COMMANDS};
+use action::Action;
 use typed::{text, Typed};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,31 +22,6 @@ pub struct Cli {
     pub action: Action,
     /// Settings given as flags, by variable.
     pub flags: Environment,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    Serve,
-    Run(Asked),
-    /// Print a text that needs nothing else: help, version, completions.
-    Print(String),
-}
-
-/// A command, and the files that it reads and writes on this side.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// What is to be carried out.
-    pub command: Command,
-    /// Where the plan is to be kept.
-    pub save: Option<PathBuf>,
-    /// Where the plan was kept.
-    pub kept: Option<PathBuf>,
-}
-
-impl From<Command> for Asked {
-    fn from(command: Command) -> Self {
-        Self { command, save: None, kept: None }
-    }
 }
 
 /// Reads the arguments, without the program's name.
@@ -91,7 +64,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
             }
         }
     }
-    Ok(Cli { action: action(typed)?, flags })
+    Ok(Cli { action: read(typed)?, flags })
 }
 
 /// What arguments say of the state directory, also where something else is wrong with them.
@@ -112,7 +85,7 @@ fn flag_of_a_command(name: &str) -> Option<&'static Flag> {
     COMMANDS.iter().flat_map(|command| command.flags).find(|flag| flag.name == name)
 }
 
-fn action(mut typed: Typed) -> Result<Action> {
+fn read(mut typed: Typed) -> Result<Action> {
     let name = if typed.operands.is_empty() { "serve".into() } else { typed.operands.remove(0) };
     // Typed by habit.
     if name == "help" {
@@ -121,7 +94,7 @@ fn action(mut typed: Typed) -> Result<Action> {
     }
     let command = named(&name)?;
     typed.check(command)?;
-    (command.read)(typed)
+    action::of(command, typed)
 }
 
 fn named(name: &str) -> Result<&'static CommandHelp> {
@@ -174,8 +147,10 @@ fn wrong(error: lexopt::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::action::Asked;
     use super::*;
     use crate::commands::sync::Sync;
+    use crate::commands::Command;
 
     fn typed(line: &str) -> Result<Cli> {
         parse(line.split_whitespace().map(OsString::from))

@@ -1,9 +1,9 @@
-//! What was typed, checked against the table of commands.
+//! What was typed, checked against the grammar.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::table::{CommandHelp, Flag, Operand, Takes};
+use crate::commands::grammar::{CommandHelp, Flag, Operand, Takes, Word, COMMANDS};
 use crate::error::{Error, Result};
 
 /// Operands and flags of one command.
@@ -16,7 +16,6 @@ pub(super) struct Typed {
 }
 
 impl Typed {
-    /// Whether a flag was given.
     pub fn has(&self, name: &str) -> bool {
         self.flags.iter().any(|(flag, _)| flag.name == name)
     }
@@ -26,12 +25,10 @@ impl Typed {
         self.values(name).next().map(PathBuf::from)
     }
 
-    /// A flag's values as text.
     pub fn texts(&self, name: &str) -> Result<Vec<String>> {
         self.values(name).cloned().map(text).collect()
     }
 
-    /// A flag's value as text.
     pub fn text(&self, name: &str) -> Result<Option<String>> {
         Ok(self.texts(name)?.pop())
     }
@@ -43,9 +40,7 @@ impl Typed {
 
     /// What to do about a flag of another command.
     fn whose(&self, flag: &Flag, name: &str) -> String {
-        let owner = super::table::COMMANDS
-            .iter()
-            .find(|command| command.flags.iter().any(|own| own.name == flag.name));
+        let owner = COMMANDS.iter().find(|command| command.flags.iter().any(|own| own.name == flag.name));
         match owner.filter(|_| name == "serve") {
             Some(owner) => format!("did you mean `{} --{}`?", owner.name, flag.name),
             None => format!("`sentry-team-sync {name} --help` lists its flags"),
@@ -78,7 +73,7 @@ impl Typed {
             (Operand::Some(_), [_, ..]) if instead => {
                 Err(Error::usage(format!("`{name}` takes either names or all")))
             }
-            (Operand::One(word) | Operand::Some(word), []) => Err(command.lacks(word)),
+            (Operand::One(word) | Operand::Some(word), []) => Err(lacks(command, word)),
             (Operand::None, [word, ..]) => {
                 let wrong = Error::usage(format!("`{name}` takes no argument, but `{word}` was given"));
                 // A value that may be left out is written behind an equals sign.
@@ -97,6 +92,13 @@ impl Typed {
             _ => Ok(()),
         }
     }
+}
+
+/// The complaint that an operand lacks.
+fn lacks(command: &CommandHelp, word: Word) -> Error {
+    let instead = command.flags.iter().filter(|flag| flag.is_instead);
+    let or: String = instead.map(|flag| format!(", or {}", flag.usage())).collect();
+    Error::usage(format!("`{}` needs {}{or}", command.name, word.what)).fix(word.fix)
 }
 
 fn is_instead(command: &CommandHelp, flag: &Flag) -> bool {

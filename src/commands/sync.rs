@@ -14,7 +14,7 @@ use crate::reconcile::plan::{n_changes, Plan};
 use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::run::Comparison;
 use crate::reconcile::Progress;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::store::audit::decisions::Asked;
 use crate::text::counted;
 use crate::work::mirror::Mirror;

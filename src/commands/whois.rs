@@ -12,7 +12,7 @@ use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::ids::MemberId;
 use crate::state::meant::PersonName;
-use crate::state::record::Match;
+use crate::state::values::Match;
 use crate::text::plain;
 use crate::work::mirror::Mirror;
 

@@ -10,7 +10,7 @@ use super::fault::Wrong;
 use super::values::brief;
 use crate::state::address::Address;
 use crate::state::ids::{GithubSlug, SentrySlug};
-use crate::state::record::Source;
+use crate::state::values::Source;
 
 /// The longest slug that Sentry has.
 const LONGEST_SLUG: usize = 50;
@@ -81,7 +81,6 @@ pub struct TeamFilter {
 }
 
 impl TeamFilter {
-    /// Reads a list of globs.
     pub fn read(list: &List) -> Result<Self, Wrong> {
         let mut filter = Self { include: Vec::new(), exclude: Vec::new() };
         for entry in &list.0 {
@@ -202,12 +201,10 @@ impl Protected {
         addresses.any(|address| self.addresses.iter().any(|entry| entry.is(address)))
     }
 
-    /// The addresses that are protected.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
-    /// Whether nobody and nothing is.
     pub fn is_empty(&self) -> bool {
         self.addresses.is_empty() && self.slugs.is_empty()
     }
@@ -217,7 +214,6 @@ impl Protected {
         self.slugs.contains(slug)
     }
 
-    /// The slugs that are protected.
     pub fn slugs(&self) -> impl Iterator<Item = &SentrySlug> {
         self.slugs.iter()
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::config::secret::Secret;
 use crate::error::Result;
 use crate::state::ids::Login;
-use crate::state::record::Source;
+use crate::state::values::Source;
 pub use fault::{refuse, Fault, Unknown, Wrong};
 use lists::{Protected, TeamFilter};
 use secrets::Secrets;
@@ -29,11 +29,9 @@ pub use vars::{Setting, SETTINGS};
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `GH_TOKEN`.
     pub github_token: Secret,
     /// `GH_WEBHOOK_TOKEN`, then `GH_WEBHOOK_TOKEN_PREVIOUS` if set.
     pub webhook_secrets: Vec<Secret>,
-    /// `SENTRY_TOKEN`.
     pub sentry_token: Secret,
     pub settings: Settings,
     /// Variables that look like ours and are not known.
@@ -44,7 +42,6 @@ pub struct Config {
     pub origins: Vec<(&'static str, Origin)>,
 }
 
-/// Where a secret came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     Variable,
@@ -127,7 +124,6 @@ pub enum RemoveMembers {
     Known,
     /// Also people whom no source matched.
     All,
-    /// Nobody.
     Never,
 }
 
@@ -141,7 +137,6 @@ impl RemoveMembers {
 /// Which of a Sentry user's addresses count while Sentry does not show them to be verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trust {
-    /// None.
     Never,
     /// The primary one, if no other member has it.
     Primary,

@@ -78,7 +78,6 @@ impl BaseUrl {
         self.loopback
     }
 
-    /// Whether it is encrypted.
     pub fn is_https(&self) -> bool {
         self.text.starts_with("https://")
     }
@@ -115,7 +114,6 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-/// Reads an API's base address.
 pub fn base_url(text: &str) -> Result<BaseUrl, String> {
     let text = text.trim_end_matches('/');
     let (scheme, rest) =
@@ -295,12 +293,10 @@ pub fn role_or_never(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// Reads a number of things.
 pub fn count(text: &str) -> Result<usize, String> {
     text.parse::<u32>().map(|n| n as usize).map_err(|_| format!("is `{}`; write a number", brief(text)))
 }
 
-/// Reads a number of threads.
 pub fn workers(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n @ 1..=64) => Ok(n),

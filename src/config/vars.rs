@@ -4,7 +4,7 @@ use super::lists::{self, List, Protected, TeamFilter};
 use super::values::{self, brief, Listen};
 use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings, Trust, Wrong};
 use crate::state::ids::Login;
-use crate::state::record::Source;
+use crate::state::values::Source;
 
 pub struct Setting {
     pub var: &'static str,

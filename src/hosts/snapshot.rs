@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::hosts::github::{Claims, TeamFacts};
+use crate::hosts::github::facts::{Claims, TeamFacts};
 use crate::hosts::sentry::{Member, Team};
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentryTeamId};
 
@@ -101,7 +101,6 @@ impl fmt::Display for Gap {
     }
 }
 
-/// A list of GitHub's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum List {
     Teams,

@@ -11,7 +11,8 @@ use crate::identity::matcher::{Matcher, Untold};
 use crate::identity::usermap::{self, UserMap};
 use crate::state::address::Address;
 use crate::state::holds::{HeldChange, Hold};
-use crate::state::record::{Record, Source};
+use crate::state::record::Record;
+use crate::state::values::Source;
 
 impl Matcher<'_> {
     /// The user map in use. Looks at the file: what it says is taken into use, or held.

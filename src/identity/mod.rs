@@ -15,11 +15,11 @@ pub mod search;
 pub mod usermap;
 
 use crate::config::Trust;
-use crate::hosts::github::Claims;
+use crate::hosts::github::facts::Claims;
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::ids::MemberId;
-use crate::state::record::Source;
+use crate::state::values::Source;
 use crate::text::mask;
 use directory::{Directory, Found, Instead};
 

@@ -3,7 +3,7 @@
 use super::directory::Directory;
 use super::Rules;
 use crate::config::Trust;
-use crate::state::record::{Match, Source};
+use crate::state::values::{Match, Source};
 
 /// Whether the settings still allow what a match was made by: its source is on, and where an address decided, the member
 /// shows one that the trust lets count. Which address it was is not kept.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::state::address::{Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, MemberId};
-use crate::state::record::{Match, Source};
+use crate::state::values::{Match, Source};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserMap {

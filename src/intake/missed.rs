@@ -8,13 +8,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Timestamp;
-use crate::hosts::github::Sent;
+use crate::hosts::github::facts::Sent;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::intake::{self, Kept};
 use crate::lock::Mutex;
 use crate::state::event::{self, Event, Meaning, Parsed};
 use crate::state::ids::{HookId, Seq};
-use crate::state::record::DeliveryKey;
+use crate::state::values::DeliveryKey;
 use crate::state::State;
 use crate::store::audit;
 use crate::text::Quoted;

@@ -10,16 +10,14 @@ use crate::queue::restore_request::Undo;
 use crate::state::event::{Change, Event, Person, TeamRef};
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
-use crate::state::record::Delivery;
+use crate::state::values::Delivery;
 
 /// One reason to look at a team, a person or the organisation.
 #[derive(Clone, Debug)]
 pub struct Hint {
     /// Its place among the deliveries: newer news on the same team and person win.
     pub seq: Seq,
-    /// Where it comes from.
     pub origin: Origin,
-    /// What it asks for.
     pub ask: Ask,
     /// Not before.
     pub due: Instant,
@@ -99,7 +97,6 @@ impl Own {
     }
 }
 
-/// What a hint asks for.
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// What its delivery says.
@@ -172,7 +169,6 @@ impl Whole {
     }
 }
 
-/// What became of a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Dealt with; what it caused.

@@ -148,7 +148,6 @@ impl Inner {
 }
 
 impl Lanes {
-    /// Lanes that are empty.
     pub fn new(clock: Clock) -> Self {
         Self { clock, ..Self::default() }
     }
@@ -282,7 +281,6 @@ impl Lanes {
         self.resting.notify_all();
     }
 
-    /// Whether the process stops.
     pub fn is_stopping(&self) -> bool {
         self.inner.lock().stopping
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::lock::Mutex;
 use crate::state::ids::{GithubTeamId, Seq};
-use crate::state::record::Delivery;
+use crate::state::values::Delivery;
 use crate::state::LAG;
 use crate::store::journal::Journal;
 use job::{Ask, Hint, LaneKey, Origin, Own};

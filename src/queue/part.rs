@@ -15,7 +15,7 @@ use crate::hosts::sentry::Team;
 use crate::lock::{Condvar, Mutex};
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, Seq};
-use crate::state::record::Source;
+use crate::state::values::Source;
 
 /// A GitHub team as Sentry should show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,9 +87,7 @@ pub enum Task {
         /// The Sentry team that is to be adopted, as it was read.
         shown: Option<Shown>,
     },
-    /// Somebody is put in.
     Add(Addition),
-    /// Somebody is taken out.
     Remove(Removal),
     /// GitHub has deleted the team.
     End {
@@ -223,7 +221,6 @@ pub struct Run {
 /// How a run stands.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Parts that are not over.
     pub open: usize,
     /// Changes made in Sentry.
     pub written: usize,

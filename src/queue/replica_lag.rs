@@ -27,7 +27,6 @@ pub struct Heard {
     /// Teams that this process has ended.
     ends: HashMap<GithubTeamId, Instant>,
     again: Option<Instant>,
-    /// When the process began.
     began: Instant,
 }
 
@@ -68,7 +67,6 @@ impl Heard {
         LAG.saturating_sub(ago)
     }
 
-    /// A delivery has arrived.
     pub fn hear(&mut self, event: &Event, seq: Seq, now: Instant) {
         if let Event::MemberAdded { person: Some(person) } | Event::MemberRemoved { person: Some(person) } =
             event

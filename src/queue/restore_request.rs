@@ -9,7 +9,6 @@ use crate::store::audit::deletions::{Deletion, Was};
 /// What one person asked for, and how it stands.
 #[derive(Debug)]
 pub struct Undo {
-    /// What is to be undone.
     pub deletion: Deletion,
     told: Mutex<Told>,
     wake: Condvar,
@@ -17,7 +16,6 @@ pub struct Undo {
 
 #[derive(Clone, Debug, Default)]
 pub struct Told {
-    /// The end of it.
     pub ended: Option<Result<Report, String>>,
     /// Why it was put off, when last.
     pub put_off: Option<String>,
@@ -59,7 +57,6 @@ impl Undo {
         self.told.lock().n_steps += 1;
     }
 
-    /// It is put off.
     pub fn put_off(&self, why: &str) {
         self.told.lock().put_off = Some(why.into());
     }

@@ -12,14 +12,12 @@ use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::identity::{self, Identity};
-use crate::queue::part::WantedTeam;
-use crate::queue::part::{Addition, Removal};
+use crate::queue::part::{Addition, Removal, WantedTeam};
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
-use crate::state::record::{Binding, Fate, Origin};
-use crate::state::slug;
 use crate::state::teams::News;
-use crate::state::State;
+use crate::state::values::{Binding, Fate, Origin};
+use crate::state::{slug, State};
 use crate::work::step::{self, Holder, TeamStep};
 
 /// Everything that a comparison looks at.

@@ -9,14 +9,14 @@ use crate::clock::Timestamp;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::permit::Permit;
 use crate::hosts::sentry::Invited;
-use crate::identity::matcher;
-use crate::identity::{self, Evidence};
+use crate::identity::{self, matcher, Evidence};
 use crate::queue::job::Outcome;
 use crate::reconcile::reconciler::{InviteTrouble, Reconciler};
 use crate::state::address::Address;
 use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
-use crate::state::record::{Record, Source};
+use crate::state::record::Record;
+use crate::state::values::Source;
 use crate::state::State;
 use crate::store::audit::Entry;
 

@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::queue::part::Removal;
 use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug};
-use crate::state::record::Sizes;
+use crate::state::values::Sizes;
 use crate::state::State;
 use crate::work::guard;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::scim::By;
 use super::Progress;
 use crate::config::Settings;
-use crate::hosts::github::Wanted;
+use crate::hosts::github::facts::Wanted;
 use crate::hosts::http::several::{both, several_at_once};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Member, Team};
@@ -18,8 +18,8 @@ use crate::identity::Identity;
 use crate::reconcile::reconciler::Reconciler;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
-use crate::state::record::{Binding, Sizes, Source};
 use crate::state::slug;
+use crate::state::values::{Binding, Sizes, Source};
 use crate::state::State;
 
 /// Both sides, and who is who.

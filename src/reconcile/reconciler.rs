@@ -15,7 +15,8 @@ use crate::reconcile::incomplete::Incompleteness;
 use crate::reconcile::plan::Counts;
 use crate::reconcile::scim::{By, Scim};
 use crate::reconcile::unused::Unused;
-use crate::state::record::{Record, SentryPlace};
+use crate::state::record::Record;
+use crate::state::values::SentryPlace;
 use crate::store::journal::Journal;
 use crate::work::mirror::Mirror;
 

@@ -4,7 +4,7 @@
 //! person. It must never take a narrower rule for a wider one, or every change of a setting would hold something.
 
 use crate::config::{RemoveMembers, Settings};
-use crate::state::record::{Rules, Source};
+use crate::state::values::{Rules, Source};
 
 /// From nobody to everybody.
 const REMOVE: [&str; 4] = ["never", "left", "known", "all"];

@@ -3,7 +3,7 @@
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::Team;
 use crate::reconcile::reconciler::Reconciler;
-use crate::state::record::Binding;
+use crate::state::values::Binding;
 
 /// So many bound teams are looked at for one that is there.
 const CANDIDATES: usize = 3;

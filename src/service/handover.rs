@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{getgid, getuid};
 
-use crate::cli::paste::{absolute, is_same, needs_sudo, quoted};
+use crate::commands::paste::{absolute, is_same, needs_sudo, quoted};
 use crate::config::{Environment, PACKAGED_STATE_DIR};
 use crate::service::control::Running;
 use crate::text::counted;

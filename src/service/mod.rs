@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tiny_http::{Header, Response};
 
-use crate::cli::paste::Invocation;
 use crate::clock::Clock;
 use crate::commands::check::Surroundings;
+use crate::commands::paste::Invocation;
 use crate::config::values::Listen;
 use crate::config::{Config, Environment, Fault};
 use crate::error::{Context, Error, Result};
@@ -84,7 +84,8 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
     remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
     let way = tls::way(env, settings.is_all_local())?;
     let mirror = Arc::new(Mirror::new(config, &way, Arc::new(journal)));
-    let around = Surroundings::new(config, env, &way, Invocation::of_service(&settings.state_dir, env));
+    let reader = Invocation::of_service(&settings.state_dir, env);
+    let around = Surroundings::new(config, env, &way, reader).watched(notify.watchdog_period());
     let public = match inherited.next() {
         Some(listener) => listener,
         None => socket::bind(&settings.listen, 0o666)?,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::state::ids::Seq;
-use crate::state::record::{Delivery, DeliveryKey, Settled, Status};
+use crate::state::values::{Delivery, DeliveryKey, Settled, Status};
 
 /// How long a settled delivery's key is remembered. GitHub redelivers for 3 days, an Enterprise Server for 7.
 pub const REMEMBERED: Duration = Duration::from_secs(8 * 24 * 3600);
@@ -29,7 +29,6 @@ pub struct Deliveries {
 pub struct Known {
     /// Its place in the order of arrival.
     pub seq: Seq,
-    /// What became of it.
     pub status: Status,
     pub at: Timestamp,
 }
@@ -51,9 +50,7 @@ pub struct Recent {
     /// `event.action`.
     pub event: Box<str>,
     pub note: Box<str>,
-    /// What became of it.
     pub status: Status,
-    /// When it was received.
     pub received: Timestamp,
     /// When it was dealt with.
     pub at: Timestamp,

@@ -281,7 +281,6 @@ impl HookBody {
         }
     }
 
-    /// Where it sends to.
     pub(crate) fn url(&self) -> &str {
         self.config.as_ref().and_then(|config| config.url.as_deref()).unwrap_or_default()
     }

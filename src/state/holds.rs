@@ -10,12 +10,16 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
-use crate::state::notes;
-use crate::state::record::DeliveryKey;
 use crate::state::tagged::tagged;
+use crate::state::values::DeliveryKey;
 
 /// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
 pub const FIRST: &str = "SYNC_FIRST hold";
+
+/// Stands in the note of a held delivery, between the rule and the hold's name.
+pub const APPROVE_WITH: &str = "; approve with: sentry-team-sync approve ";
+/// How long a hold's name is.
+const NAME: usize = 8;
 
 /// 8 hex digits: what a person types behind `approve`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,7 +92,6 @@ tagged! {
         #[serde(rename = "create")]
         Create {
             team: GithubTeamId,
-            /// Its slug in Sentry.
             slug: SentrySlug,
         },
         /// The user map's file has changed a lot.
@@ -126,6 +129,21 @@ pub(super) fn with_decision(decision: Option<Decision>) -> String {
     }
 }
 
+/// Replaces what is said of some holds. `anew` has other words, or leaves it as it is.
+pub(super) fn about_holds(note: &str, mut anew: impl FnMut(&HoldName) -> Option<String>) -> String {
+    let mut parts = note.split(APPROVE_WITH);
+    let mut text = String::from(parts.next().unwrap_or_default());
+    for part in parts {
+        let (name, rest) = part.split_at(part.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(part.len()));
+        match Some(name).filter(|name| name.len() == NAME).and_then(|name| anew(&HoldName(name.into()))) {
+            Some(words) => text += &words,
+            None => text += &format!("{APPROVE_WITH}{name}"),
+        }
+        text += rest;
+    }
+    text
+}
+
 impl Hold {
     /// Whether it stops the first comparison of all.
     pub fn is_first(&self) -> bool {
@@ -134,8 +152,7 @@ impl Hold {
 
     /// The note of a delivery that waited for this hold, now that it is over.
     pub fn last_note(&self, note: &str) -> Option<String> {
-        let anew =
-            notes::about_holds(note, |name| (*name == self.name).then(|| with_decision(self.decision)));
+        let anew = about_holds(note, |name| (*name == self.name).then(|| with_decision(self.decision)));
         (anew != note).then_some(anew)
     }
 }
@@ -242,7 +259,6 @@ impl Holds {
         self.by_name.values()
     }
 
-    /// The hold of that name.
     pub fn get(&self, name: &HoldName) -> Option<&Hold> {
         self.by_name.get(name)
     }

@@ -5,7 +5,7 @@
 
 use crate::clock::Timestamp;
 use crate::lock::Mutex;
-use crate::state::record::Status;
+use crate::state::values::Status;
 use crate::state::State;
 
 /// How many hours are kept: a day, the hour that has begun included.
@@ -47,12 +47,10 @@ impl Hours {
         hours
     }
 
-    /// A delivery was taken.
     pub fn taken(&self, at: Timestamp) {
         self.count(at, |hour| hour.deliveries += 1);
     }
 
-    /// A delivery was given up.
     pub fn failed(&self, at: Timestamp) {
         self.count(at, |hour| hour.failed += 1);
     }

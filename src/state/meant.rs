@@ -26,7 +26,6 @@ pub enum PersonName {
 }
 
 impl TeamName {
-    /// Reads what was typed.
     pub fn read(text: &str) -> Self {
         let text = bare(text);
         if let Some(id) = number(text) {
@@ -76,7 +75,6 @@ impl TeamName {
 }
 
 impl PersonName {
-    /// Reads what was typed.
     pub fn read(text: &str) -> Self {
         let text = bare(text).trim_start_matches('<').trim_end_matches('>');
         if let Some(id) = number(text) {

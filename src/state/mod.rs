@@ -19,6 +19,7 @@ pub mod record;
 pub mod slug;
 pub mod tagged;
 pub mod teams;
+pub mod values;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -31,8 +32,9 @@ use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, 
 use deliveries::{Deliveries, Known};
 use holds::{Decision, HeldChange, Hold, Holds};
 use people::People;
-use record::{Delivery, Mode, Record, Rules, SentryPlace, Sizes, Status, FORMAT};
+use record::{Record, FORMAT};
 use teams::{Gone, News, Teams};
+use values::{Delivery, Mode, Rules, SentryPlace, Sizes, Status};
 
 /// How far a replica of GitHub may lag behind.
 pub const LAG: Duration = Duration::from_secs(15);

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::holds::HeldChange;
 use super::ids::{GithubSlug, GithubTeamId};
-use super::record::Intent;
 use super::slug;
+use super::values::Intent;
 use super::State;
 
 /// How many of the newest queued deliveries are looked through for the slug of a team.

@@ -4,18 +4,13 @@
 
 use std::collections::HashMap;
 
-use crate::state::holds::{with_decision, HoldName, Holds};
+use crate::state::holds::{about_holds, with_decision, Holds, APPROVE_WITH};
 use crate::state::ids::{GithubUserId, SentrySlug};
 use crate::state::people::Wanted;
 use crate::state::State;
 
-/// Stands in the note of a held delivery, between the rule and the hold's name.
-pub const APPROVE_WITH: &str = "; approve with: sentry-team-sync approve ";
 /// Stands between the login and the slug of somebody whom Sentry does not know.
 const WANTED_IN: &str = "` is wanted in `";
-/// How long a hold's name is.
-const NAME: usize = 8;
-
 /// The note of somebody whom Sentry does not know.
 pub fn wanted(login: &str, slug: &SentrySlug, why: &str) -> String {
     format!("`{login}{WANTED_IN}{slug}`: {why}")
@@ -46,21 +41,6 @@ pub enum Open {
     Decision,
     /// Somebody is still unknown to Sentry.
     Person,
-}
-
-/// Replaces what is said of some holds. `anew` has other words, or leaves it as it is.
-pub(super) fn about_holds(note: &str, mut anew: impl FnMut(&HoldName) -> Option<String>) -> String {
-    let mut parts = note.split(APPROVE_WITH);
-    let mut text = String::from(parts.next().unwrap_or_default());
-    for part in parts {
-        let (name, rest) = part.split_at(part.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(part.len()));
-        match Some(name).filter(|name| name.len() == NAME).and_then(|name| anew(&HoldName(name.into()))) {
-            Some(words) => text += &words,
-            None => text += &format!("{APPROVE_WITH}{name}"),
-        }
-        text += rest;
-    }
-    text
 }
 
 /// What notes are held against, looked up once for many of them.
@@ -147,7 +127,8 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::state::holds::{HeldChange, Hold};
     use crate::state::ids::{GithubTeamId, Login, MemberId, SentryTeamId, Seq};
-    use crate::state::record::{Binding, Match, Origin, Record, Source};
+    use crate::state::record::Record;
+    use crate::state::values::{Binding, Match, Origin, Source};
 
     const TEAM: GithubTeamId = GithubTeamId(1);
     const ZOE: GithubUserId = GithubUserId(5);

@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::state::event::Event;
-use crate::state::record::Settled;
+use crate::state::values::Settled;
 
 /// The outcomes, in the order in which they are counted.
 pub const OUTCOMES: [&str; 4] = ["done", "superseded", "held", "failed"];
 
-/// Counts by event and outcome.
 #[derive(Debug, Default)]
 pub struct Outcomes([[AtomicU64; OUTCOMES.len()]; Event::NAMES.len()]);
 

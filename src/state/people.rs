@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId};
-use crate::state::record::Match;
+use crate::state::values::Match;
 
 /// What is known of all people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,12 +54,10 @@ impl People {
         self.wanted().flat_map(|(user, wanted)| wanted.teams.iter().map(move |team| (*team, user)))
     }
 
-    /// Somebody who is waited for.
     pub fn wish(&self, user: GithubUserId) -> Option<&Wanted> {
         self.wanted.get(&user)
     }
 
-    /// How many matches are remembered.
     pub fn n_matched(&self) -> usize {
         self.matched.len()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::state::event::{Change, Event};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
-use crate::state::record::{Binding, Delivery, Fate, Intent};
+use crate::state::values::{Binding, Delivery, Fate, Intent};
 
 /// The span of time that `SYNC_MAX_DELETIONS` speaks of.
 pub const DELETION_SPAN: Duration = Duration::from_secs(3600);
@@ -161,7 +161,6 @@ impl Teams {
         self.bound.iter().map(|(team, binding)| (*team, binding))
     }
 
-    /// How many teams are bound.
     pub fn n_bound(&self) -> usize {
         self.bound.len()
     }

@@ -1,5 +1,5 @@
 use super::holds::{HeldChange, Hold};
-use super::record::*;
+use super::values::*;
 use super::*;
 use crate::state::event::{Change, Person, TeamRef};
 use crate::state::ids::*;

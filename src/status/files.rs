@@ -10,7 +10,6 @@ use crate::status::Observer;
 /// What reloads have come to, since start.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReloadsView {
-    /// How many were taken over.
     pub done: u64,
     /// How many had a fault and changed nothing.
     pub failed: u64,

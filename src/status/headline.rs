@@ -7,9 +7,8 @@ use serde::Serialize;
 use super::{HoldView, Host, LastReconcile, Status};
 use crate::clock::{short, Timestamp};
 use crate::state::holds::FIRST;
-use crate::state::record::Mode;
-use crate::text::counted;
-use crate::text::Safe;
+use crate::state::values::Mode;
+use crate::text::{counted, Safe};
 
 /// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.
 const PASSING: Duration = Duration::from_secs(30);
@@ -17,7 +16,6 @@ const PASSING: Duration = Duration::from_secs(30);
 /// The whole status in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Headline {
-    /// How bad it is.
     pub mood: Mood,
     pub title: String,
     pub why: String,
@@ -34,7 +32,6 @@ pub enum Mood {
     Working,
     /// Something waits for a person, or for a host that does not answer.
     Waits,
-    /// It does not work.
     Broken,
 }
 

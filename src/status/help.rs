@@ -1,7 +1,7 @@
 //! What would match somebody whom Sentry does not know. Pure.
 
 use crate::identity::{BARRED, MANAGED, NOBODY_BEARS, SECOND};
-use crate::state::record::Source;
+use crate::state::values::Source;
 use crate::text::plain;
 
 /// Every source, where it is not known which ones are on.

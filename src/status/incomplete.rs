@@ -12,7 +12,6 @@ use crate::text::counted;
 /// What GitHub does not show completely.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct IncompleteView {
-    /// How many lists these are.
     pub n_lists: usize,
     /// Since when the first of them has been incomplete.
     pub since: Option<String>,

@@ -36,7 +36,7 @@ use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::unused::Unused;
 use crate::state::holds::Decision;
 use crate::state::hours::Hour;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::state::State;
 use crate::work::mirror::Mirror;
 use since::Conditions;
@@ -57,7 +57,6 @@ pub struct Status {
     pub headline: Headline,
     /// Whether everything that should work does.
     pub ready: bool,
-    /// Since when it does not.
     pub not_ready_since: Option<String>,
     /// Whether deliveries that arrive now are kept, whatever else does not work.
     pub stores_deliveries: bool,
@@ -109,7 +108,6 @@ pub struct Status {
     pub held: usize,
     /// What a guard stopped: what waits for a person first.
     pub holds: Vec<HoldView>,
-    /// How many deliveries failed.
     pub failed: usize,
     /// The failed ones, oldest first.
     pub failures: Vec<Failure>,
@@ -215,7 +213,6 @@ pub struct Disk {
 pub struct HoldView {
     /// What `approve` takes.
     pub name: String,
-    /// How many changes these are.
     pub n_changes: usize,
     /// What would be done; at most 100 of them.
     pub changes: Vec<String>,

@@ -12,7 +12,7 @@ use crate::queue::job::{LaneKey, PutOff};
 use crate::queue::lanes::Entry;
 use crate::state::ids::{GithubTeamId, Seq};
 use crate::state::names;
-use crate::state::record::Delivery;
+use crate::state::values::Delivery;
 use crate::state::State;
 use crate::status::Observer;
 use crate::text::{plain, Safe};
@@ -42,7 +42,6 @@ pub struct Queued {
     pub team: Option<u64>,
     /// That team's slug, as the delivery told it.
     pub slug: Option<String>,
-    /// Since when it is queued.
     pub since: String,
     #[serde(flatten)]
     pub attempt: Attempt,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::state::deliveries::Recent;
 use crate::state::notes::{self, Note, Open};
-use crate::state::record::Status as Outcome;
+use crate::state::values::Status as Outcome;
 use crate::state::State;
 
 /// One delivery that was dealt with.
@@ -14,9 +14,7 @@ pub struct RecentView {
     /// `event.action`.
     pub event: String,
     pub note: String,
-    /// What became of it.
     pub status: Outcome,
-    /// When it was received.
     pub received: String,
     /// When it was dealt with.
     pub at: String,
@@ -31,7 +29,6 @@ pub enum Tone {
     Done,
     /// Done as far as it could be: Sentry does not know somebody.
     Person,
-    /// Somebody has to decide.
     Decision,
     /// It failed, and was not tried again.
     Failed,

@@ -4,9 +4,8 @@ use std::fmt::Write;
 
 use super::{Host, LastReconcile, Rate, Status};
 use crate::clock::{short, Timestamp};
-use crate::state::record::Mode;
-use crate::text::counted;
-use crate::text::{Quoted, Safe};
+use crate::state::values::Mode;
+use crate::text::{counted, Quoted, Safe};
 
 /// How many of the last deliveries are shown.
 const RECENT: usize = 10;

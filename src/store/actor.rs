@@ -17,7 +17,6 @@ use crate::text::plain;
 const UNTRANSLATED: u32 = 65_534;
 /// `/proc/PID/loginuid` of a process that no login led to.
 const NO_LOGIN: u32 = u32::MAX;
-/// No name is longer.
 const NAME: usize = 64;
 
 /// Somebody, for the audit log.

@@ -26,7 +26,6 @@ pub struct Disk {
 pub struct Found {
     /// The fold of all that verified.
     pub state: State,
-    /// The segment to append to.
     pub segment: Segment,
     /// What is to be told: torn tails, damaged files.
     pub remarks: Vec<String>,

@@ -6,7 +6,7 @@
 //! `clock` there holds by how many milliseconds the wall clock is wrong, from the moment on that it is written.
 
 #[cfg(failpoints)]
-pub use armed::{arm, pass, wrong, PLACES};
+pub use armed::{arm, pass, PLACES};
 
 /// Nothing, in this build.
 #[cfg(not(failpoints))]
@@ -18,20 +18,12 @@ pub fn arm(_state_dir: &std::path::Path) {}
 #[inline(always)]
 pub fn pass(_place: &'static str) {}
 
-/// Nothing, in this build.
-#[cfg(not(failpoints))]
-#[inline(always)]
-pub fn wrong(ms: u64) -> u64 {
-    ms
-}
-
 #[cfg(failpoints)]
 mod armed {
     use std::path::{Path, PathBuf};
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::OnceLock;
 
-    /// All of them.
     pub const PLACES: [&str; 14] = [
         "before a write to the journal",
         "in the middle of a write to the journal",
@@ -51,17 +43,10 @@ mod armed {
 
     static DUE: OnceLock<(u64, String, PathBuf)> = OnceLock::new();
     static PASSED: AtomicU64 = AtomicU64::new(0);
-    static CLOCK: OnceLock<PathBuf> = OnceLock::new();
-
-    /// The wall clock as it is wrong just now.
-    pub fn wrong(ms: u64) -> u64 {
-        let Some(text) = CLOCK.get().and_then(|file| std::fs::read_to_string(file).ok()) else { return ms };
-        ms.saturating_add_signed(text.parse().unwrap_or_default())
-    }
 
     /// Reads where it is to end, once: the file is removed, so that the next process lives.
     pub fn arm(state_dir: &Path) {
-        let _ = CLOCK.set(state_dir.join("clock"));
+        let _ = crate::clock::WRONG.set(state_dir.join("clock"));
         let file = state_dir.join("failpoint");
         let Ok(text) = std::fs::read_to_string(&file) else { return };
         let Some((number, place)) = text.split_once(' ') else { return };

@@ -130,7 +130,6 @@ pub fn read_text(files: &dyn Files, path: &Path) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
 }
 
-/// The machine's own disk.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine;
 

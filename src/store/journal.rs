@@ -123,7 +123,6 @@ impl Journal {
         &self.state_dir.files
     }
 
-    /// What time it is.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }

@@ -16,8 +16,9 @@ use crate::hosts::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Te
 use crate::queue::job::Outcome;
 use crate::state::holds::{HeldChange, HoldName};
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
-use crate::state::record::{Binding, Fate, Intent, Origin, Record};
+use crate::state::record::Record;
 use crate::state::slug;
+use crate::state::values::{Binding, Fate, Intent, Origin};
 use crate::store::audit::Entry;
 use crate::store::journal::Entry as Write;
 use crate::work::guard;

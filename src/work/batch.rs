@@ -151,7 +151,8 @@ mod tests {
     use crate::queue::job::{Origin, Own};
     use crate::state::event::{Change, Person, TeamRef};
     use crate::state::ids::{GithubTeamId, HookId, Login};
-    use crate::state::record::{Delivery, Record};
+    use crate::state::record::Record;
+    use crate::state::values::Delivery;
     use crate::state::State;
 
     fn team(slug: Option<&str>) -> TeamRef {

@@ -13,8 +13,8 @@ use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
 use crate::queue::job::Outcome;
 use crate::state::ids::GithubUserId;
-use crate::state::record::{Binding, Fate, Origin};
 use crate::state::teams::Gone;
+use crate::state::values::{Binding, Fate, Origin};
 use crate::store::audit::deletions::{self, Deletion, Was};
 use crate::work::apply::Apply;
 

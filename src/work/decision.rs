@@ -4,7 +4,7 @@ use crate::queue::job::{Ask, LaneKey, Own};
 use crate::state::event::{Change, Person};
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::Login;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::work::mirror::Mirror;
 
 impl Mirror {

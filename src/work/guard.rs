@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::state::holds::Hold;
 use crate::state::ids::GithubTeamId;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::state::State;
 
 /// Whether a person has let the mirror begin: by approving its first comparison, or because one was carried out.
@@ -73,7 +73,8 @@ mod tests {
     use super::*;
     use crate::config::{load, Need};
     use crate::state::ids::{GithubTeamId, SentrySlug, SentryTeamId};
-    use crate::state::record::{Binding, Fate, Intent, Origin, Record};
+    use crate::state::record::Record;
+    use crate::state::values::{Binding, Fate, Intent, Origin};
 
     /// The one that is to be deleted.
     const TEAM: GithubTeamId = GithubTeamId(9);
@@ -107,7 +108,7 @@ mod tests {
     fn nothing_begins_before_a_person_has_said_so_or_a_comparison_was_carried_out() {
         use crate::state::holds::{HeldChange, FIRST};
         use crate::state::ids::SentrySlug;
-        use crate::state::record::Sizes;
+        use crate::state::values::Sizes;
         let settings = settings("5%,2");
         let mode = |mode| Record::Mode { mode, fingerprint: "f".into(), by: None };
         let change = HeldChange::Create { team: GithubTeamId(1), slug: SentrySlug::from("t") };

@@ -3,8 +3,8 @@
 use super::apply::Apply;
 use super::team_job::TeamJob;
 use crate::queue::job::Outcome;
+use crate::state::holds::APPROVE_WITH;
 use crate::state::holds::{HeldChange, Hold};
-use crate::state::notes::APPROVE_WITH;
 use crate::state::record::Record;
 
 /// Puts a change on hold.

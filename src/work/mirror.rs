@@ -17,7 +17,7 @@ use crate::identity::matcher::Who;
 use crate::queue::Queue;
 use crate::state::hours::Hours;
 use crate::state::outcomes::Outcomes;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::state::{Org, State};
 use crate::store::audit::decisions;
 use crate::store::audit::Audit;

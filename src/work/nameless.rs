@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::queue::job::{Hint, Outcome};
 use crate::state::event::Event;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::state::LAG;
 use crate::work::mirror::Mirror;
 

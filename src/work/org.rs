@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::nameless;
 use crate::queue::job::{Hint, Outcome};
 use crate::state::event::Event;
-use crate::state::record::{Mode, Record};
+use crate::state::record::Record;
+use crate::state::values::Mode;
 use crate::state::Org;
 use crate::work::mirror::Mirror;
 

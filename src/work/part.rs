@@ -5,11 +5,11 @@ use super::team_job::{Stop, TeamJob};
 use super::{come_back, end, members};
 use crate::hosts::sentry::{Added, Removed};
 use crate::queue::job::{Ask, Hint, Outcome};
-use crate::queue::part::{Addition, Removal};
-use crate::queue::part::{Effect, Part, Shown, Task};
+use crate::queue::part::{Addition, Effect, Part, Removal, Shown, Task};
 use crate::state::event::Person;
 use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
-use crate::state::record::{Fate, Mode, Record};
+use crate::state::record::Record;
+use crate::state::values::{Fate, Mode};
 use crate::state::Org;
 use crate::work::mirror::Mirror;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::mirror::Mirror;
-use crate::hosts::github::Claims;
+use crate::hosts::github::facts::Claims;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::Member;
 use crate::identity::matcher::{Matcher, Untold};

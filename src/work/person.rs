@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Whole};
 use crate::state::event::{Change, Event, Person};
 use crate::state::ids::GithubTeamId;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::state::{Org, State};
 use crate::work::mirror::Mirror;
 

@@ -6,7 +6,7 @@ use super::mirror::Mirror;
 use super::pause;
 use crate::hosts::http::pace::Health;
 use crate::hosts::http::Upstream;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 
 /// Nobody has said whose teams are mirrored, and both ways to say it.
 const NOT_PINNED: &str =

@@ -4,7 +4,7 @@ use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::identity::{Identity, BARRED};
 use crate::queue::part::WantedTeam;
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
-use crate::state::record::{Binding, Source};
+use crate::state::values::{Binding, Source};
 use crate::text::counted;
 
 /// What is said of a GitHub team that may not take over the Sentry team of its slug.
@@ -162,7 +162,7 @@ pub fn end(settings: &Settings, slug: &SentrySlug, projects: Option<&[String]>, 
 mod tests {
     use super::*;
     use crate::config::{load, Need};
-    use crate::state::record::Origin;
+    use crate::state::values::Origin;
 
     fn wanted(slug: &str, adoptable: bool) -> WantedTeam {
         WantedTeam { slug: SentrySlug::from(slug), name: None, adoptable }

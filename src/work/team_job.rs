@@ -3,7 +3,8 @@
 use crate::queue::job::{Hint, Outcome};
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, GithubTeamId};
-use crate::state::record::{Binding, Fate, Mode, Record};
+use crate::state::record::Record;
+use crate::state::values::{Binding, Fate, Mode};
 use crate::state::Org;
 use crate::work::apply::{Apply, Cause};
 use crate::work::mirror::Mirror;

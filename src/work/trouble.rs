@@ -10,7 +10,8 @@ use crate::hosts::github::permission::{Permission, PERMISSION_LOST};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::scopes::{self, lacking, Known, Needed};
 use crate::queue::job::Outcome;
-use crate::state::record::{Mode, Record};
+use crate::state::record::Record;
+use crate::state::values::Mode;
 use crate::store::journal::NotKept;
 
 /// How long a token that may not do one thing is left alone with it.

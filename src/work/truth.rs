@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hosts::github::{Count, TeamFacts};
+use crate::hosts::github::facts::{Count, TeamFacts};
 use crate::hosts::snapshot::Listed;
 use crate::queue::job::Outcome;
 use crate::state::event::Person;

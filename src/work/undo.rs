@@ -11,7 +11,7 @@ use crate::queue::job::{Hint, Outcome};
 use crate::queue::restore_request::{Report, Undo};
 use crate::state::address::Address;
 use crate::state::ids::{GithubTeamId, MemberId};
-use crate::state::record::{Binding, Mode, Origin};
+use crate::state::values::{Binding, Mode, Origin};
 use crate::state::Org;
 use crate::store::audit::deletions::{Deletion, Was};
 use crate::store::audit::Entry;

@@ -3,7 +3,8 @@
 use sentry_team_sync::clock::Clock;
 use sentry_team_sync::config::secret::Secret;
 use sentry_team_sync::config::values;
-use sentry_team_sync::hosts::github::{Count, Github, Wanted};
+use sentry_team_sync::hosts::github::facts::{Count, Wanted};
+use sentry_team_sync::hosts::github::Github;
 use sentry_team_sync::hosts::http::tls::Way;
 use sentry_team_sync::hosts::http::TroubleKind;
 use sentry_team_sync::hosts::sentry::ids::TeamAt;

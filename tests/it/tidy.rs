@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sentry_team_sync::cli::help::EXIT_CODES;
-use sentry_team_sync::cli::table::COMMANDS;
+use sentry_team_sync::commands::grammar::COMMANDS;
 use sentry_team_sync::config::{Setting, SETTINGS};
 
 use crate::world::{Truth, World};

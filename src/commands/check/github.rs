@@ -9,18 +9,19 @@ use super::patient::Patient;
 use super::token::Kind;
 use crate::clock::{parse_spaced, short, Timestamp};
 use crate::config::values::BaseUrl;
+use crate::hosts::github::facts::Wanted;
 use crate::hosts::github::permission::PERMISSION_LOST;
-use crate::hosts::github::{Github, Wanted};
+use crate::hosts::github::Github;
 use crate::hosts::http::answer::Headers;
+use crate::hosts::http::asked::Asked;
 use crate::hosts::http::redirect::{self, GITHUB_ADDRESS};
 use crate::hosts::http::refusal::{Policy, Refusal};
-use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Trouble};
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::state::event::OrgRef;
-use crate::state::record::{Mode, Source};
-use crate::text::counted;
-use crate::text::{path_part, Quoted};
+use crate::state::values::{Mode, Source};
+use crate::text::{counted, path_part, Quoted};
 
 const AREA: Area = Area::Github;
 /// A token that expires sooner is told.
@@ -347,7 +348,7 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
 
 /// Whether one of GitHub's sources of addresses is open to the token.
 fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Kind) -> Option<Finding> {
-    let (name, has): (_, fn(&crate::hosts::github::Claims) -> bool) = match source {
+    let (name, has): (_, fn(&crate::hosts::github::facts::Claims) -> bool) = match source {
         Source::Saml => ("single sign-on identities", |claims| !claims.saml.is_empty()),
         Source::Verified => ("addresses on verified domains", |claims| !claims.verified.is_empty()),
         Source::Public => ("public addresses", |claims| claims.public.is_some()),

@@ -3,7 +3,7 @@
 use super::finding::{Area, Finding};
 use super::patient::Patient;
 use crate::hosts::sentry::Sentry;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 
 const AREA: Area = Area::Sentry;
 

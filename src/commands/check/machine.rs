@@ -6,7 +6,6 @@ use super::finding::{Area, Finding};
 use super::patient::Patient;
 use crate::clock::short;
 use crate::config::values;
-use crate::service::notify::Notify;
 
 const AREA: Area = Area::Machine;
 
@@ -55,7 +54,7 @@ fn unit(patient: &Patient) -> Vec<Finding> {
     }
     let credentials =
         if env.contains_key("CREDENTIALS_DIRECTORY") { "with credentials" } else { "without credentials" };
-    let watched = match Notify::new(env).watchdog_period() {
+    let watched = match patient.around.watchdog {
         Some(half) => format!("watchdog every {}", short(half.saturating_mul(2).max(Duration::from_secs(1)))),
         None => "no watchdog".into(),
     };

@@ -19,8 +19,8 @@ mod sentry;
 mod state;
 mod token;
 
-use crate::cli::paste::Invocation;
 use crate::clock::{Clock, Timestamp};
+use crate::commands::paste::Invocation;
 use crate::commands::{Live, Reply};
 use crate::config::{self, Environment, Need, Settings};
 use crate::error::Result;

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::geteuid;
 
-use crate::cli::paste::{self, Invocation};
 use crate::clock::{Clock, Timestamp};
+use crate::commands::paste::{self, Invocation};
 use crate::config::secret::Secret;
 use crate::config::{Config, Environment, Fault, Origin, Settings, Unknown};
 use crate::hosts::github::Github;
@@ -16,27 +17,22 @@ use crate::hosts::http::tls::Way;
 use crate::hosts::sentry::Sentry;
 use crate::state::ids::HookId;
 use crate::state::people::People;
-use crate::state::record::Mode;
 use crate::state::teams::Teams;
+use crate::state::values::Mode;
 use crate::state::{Org, Pause, State};
 use crate::status::Observer;
 
 /// What is told of a process by its environment, beyond the settings; none of it is secret.
-const TOLD: [&str; 7] = [
-    "CREDENTIALS_DIRECTORY",
-    "INVOCATION_ID",
-    "NOTIFY_SOCKET",
-    "SSL_CERT_FILE",
-    "SYSTEMD_EXEC_PID",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-];
+const TOLD: [&str; 5] =
+    ["CREDENTIALS_DIRECTORY", "INVOCATION_ID", "NOTIFY_SOCKET", "SSL_CERT_FILE", "SYSTEMD_EXEC_PID"];
 
 /// What the doctor has to know of a process: where its secrets came from, how it reaches others, what runs it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// How whoever reads what the process writes types a command.
     pub reader: Invocation,
+    /// How often systemd is given a sign of life; `None` where it waits for none.
+    pub(super) watchdog: Option<Duration>,
     /// Where trusted authorities come from, for people; empty where neither they nor the proxy could be found out.
     pub authorities: String,
     pub(super) proxies: Proxies,
@@ -53,6 +49,7 @@ impl Surroundings {
         let told = TOLD.iter().filter_map(|name| Some((name.to_string(), env.get(*name)?.clone())));
         Self {
             reader,
+            watchdog: None,
             authorities: way.roots.from.clone(),
             proxies: way.proxies.clone(),
             origins: config.origins.clone(),
@@ -61,6 +58,11 @@ impl Surroundings {
             webhook_secrets: config.webhook_secrets.clone(),
             env: told.collect(),
         }
+    }
+
+    /// The same process, where systemd is given a sign of life that often.
+    pub fn watched(self, watchdog: Option<Duration>) -> Self {
+        Self { watchdog, ..self }
     }
 
     /// The same process after it took over another configuration.

@@ -6,15 +6,16 @@ use super::finding::{some_of, unusable, Area, Finding};
 use super::patient::Patient;
 use super::{github, groups};
 use crate::clock::short;
+use crate::hosts::http::asked::Asked;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::redirect::{self, SENTRY_ADDRESS};
-use crate::hosts::http::verdict::{self, Asked, Verdict};
+use crate::hosts::http::verdict::{self, Verdict};
 use crate::hosts::http::{Reply, Trouble};
 use crate::hosts::sentry::inspect::{self, Holder, TeamRow};
 use crate::hosts::sentry::scopes::{self, Needed};
 use crate::hosts::sentry::{Member, Sentry, NO_ORGANISATION};
 use crate::reconcile::read::wanted_slugs;
-use crate::state::record::{Mode, Source};
+use crate::state::values::{Mode, Source};
 use crate::text::counted;
 
 const AREA: Area = Area::Sentry;

@@ -3,7 +3,7 @@
 use crate::hosts::github::Github;
 use crate::hosts::http::answer::Headers;
 use crate::hosts::http::refusal::reads_organisations;
-use crate::state::record::Source;
+use crate::state::values::Source;
 
 /// What kind of token it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::commands::explain::{find, live, Explanation};
 use crate::commands::{Bench, Reply};
-use crate::hosts::github::TeamFacts;
+use crate::hosts::github::facts::TeamFacts;
 use crate::hosts::snapshot::SentrySnapshot;
 use crate::queue::job::Outcome;
 use crate::reconcile::compare::unfollowed;
 use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
 use crate::state::meant::TeamName;
 use crate::state::names;
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::text::{self, Quoted, Safe};
 use crate::work::mirror::Mirror;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::config::{RemoveMembers, Settings};
-use crate::hosts::github::{Claims, TeamFacts};
+use crate::hosts::github::facts::{Claims, TeamFacts};
 use crate::hosts::sentry::{Member, Standing, Team};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed, SentrySnapshot};
 use crate::identity::{Identity, BARRED};
@@ -18,8 +18,8 @@ use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::state::event::Person;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId};
-use crate::state::record::{Binding, Mode, Source};
 use crate::state::slug;
+use crate::state::values::{Binding, Mode, Source};
 use crate::state::{Org, State};
 use crate::work::mirror::Mirror;
 use crate::work::truth::Truth;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::live::{Look, PersonView};
 use super::{BindingView, Explanation, GoneView};
-use crate::state::record::{Fate, Mode, Origin};
+use crate::state::values::{Fate, Mode, Origin};
 use crate::text::{Quoted, Safe};
 
 impl Explanation {

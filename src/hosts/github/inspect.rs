@@ -6,12 +6,13 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
 
-use super::{wire, Github, Sent};
-use crate::hosts::http::verdict::Asked;
+use super::facts::Sent;
+use super::{wire, Github};
+use crate::hosts::http::asked::Asked;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
 use crate::state::event::{HookBody, HookConfigBody, Ping};
 use crate::state::ids::{HookId, Login};
-use crate::state::record::Source;
+use crate::state::values::Source;
 use crate::text::path_part;
 
 /// A webhook as its owner sees it.

@@ -3,6 +3,7 @@
 //! Teams are asked for by id, which survives renames of team and organisation. GitHub answers 404 for a missing
 //! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
 
+pub mod facts;
 pub mod inspect;
 mod membership;
 mod outcome;
@@ -23,19 +24,21 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
 use crate::hosts::http::answer::Headers;
+use crate::hosts::http::asked::Asked;
 use crate::hosts::http::pace::Method;
 use crate::hosts::http::refusal::Refusal;
 use crate::hosts::http::tls::Way;
-use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::hosts::snapshot::{Gap, List, Listed};
 use crate::state::event::{OrgRef, Person};
 use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
 use crate::text::path_part;
+use facts::{Claims, Count, Profile, TeamFacts, Wanted};
 use outcome::{outcome, Forbidden, Outcome, Sources};
 use pages::Connection;
 use permission::Permission;
@@ -53,7 +56,6 @@ pub struct Github {
     host: Arc<Upstream>,
     /// The REST API's path: empty on github.com, `/api/v3` on Enterprise Server.
     rest: String,
-    /// The GraphQL API's path.
     graphql: String,
     /// Sources of addresses that the token turned out not to see.
     no_verified: AtomicBool,
@@ -61,71 +63,7 @@ pub struct Github {
     no_public: AtomicBool,
 }
 
-/// A team as GitHub shows it now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TeamFacts {
-    pub id: GithubTeamId,
-    /// The key for GraphQL; empty where GraphQL does not know the team or is refused.
-    pub node_id: String,
-    pub name: String,
-    /// Its slug; may be empty.
-    pub slug: GithubSlug,
-    /// When it was made; REST's list does not tell.
-    pub created_at: Option<Timestamp>,
-    pub parent: Option<GithubTeamId>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
-    /// Id and login as they belong together now.
-    pub person: Person,
-    /// The public address; mostly there is none.
-    pub email: Option<String>,
-}
-
-/// What GitHub says of a person's addresses, by source.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claims {
-    pub saml: Vec<String>,
-    /// On the organisation's verified domains.
-    pub verified: Vec<String>,
-    pub public: Option<String>,
-}
-
-/// A delivery as GitHub lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// Its place in GitHub's list; a redelivery has another.
-    pub id: u64,
-    /// `X-GitHub-Delivery`.
-    pub guid: String,
-    /// `X-GitHub-Event`.
-    pub event: String,
-    /// What was answered; 0 if nothing was.
-    pub status: u16,
-    /// When it was sent.
-    pub at: Option<Timestamp>,
-}
-
-/// Which of the sources beyond the profile are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// [`Claims::saml`].
-    pub saml: bool,
-    /// [`Claims::verified`].
-    pub verified: bool,
-}
-
-/// Who counts as being in a team, of those whom REST lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    Direct,
-    /// The people of its child teams too.
-    WithChildren,
-}
-
 impl Github {
-    /// A client with one token.
     pub fn new(base: &BaseUrl, token: &Secret, way: &Way, clock: &Clock) -> Self {
         let rest = base.path().to_string();
         let graphql = match rest.strip_suffix("/v3") {
@@ -210,7 +148,6 @@ impl Github {
         }
     }
 
-    /// A team by id.
     pub fn team(&self, org: GithubOrgId, team: GithubTeamId) -> Result<Option<TeamFacts>, Trouble> {
         let row: Option<wire::TeamRow> = self.get(format!("/organizations/{org}/team/{team}"))?;
         Ok(row.map(wire::TeamRow::into_facts).filter(|facts| facts.id == team))

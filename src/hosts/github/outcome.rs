@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::hosts::http::graphql::{errors, lacks_scopes, Error};
 
-/// What an answer is.
 #[derive(Debug, PartialEq)]
 pub(super) enum Outcome {
     Data(Value),
@@ -71,7 +70,6 @@ impl Sources {
         }
     }
 
-    /// Whether there is none.
     pub(super) fn is_none(self) -> bool {
         self == Self::NONE
     }

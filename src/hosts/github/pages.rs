@@ -6,11 +6,13 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::facts::Sent;
 use super::outcome::{outcome, Outcome};
-use super::{graphql_trouble, wire, Github, Sent, MOST_PAGES};
+use super::{graphql_trouble, wire, Github, MOST_PAGES};
 use crate::clock::Timestamp;
+use crate::hosts::http::asked::Asked;
 use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
-use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Request, Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Listed};
 use crate::state::exchange::Exchange;

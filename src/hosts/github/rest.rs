@@ -12,8 +12,9 @@
 
 use std::collections::BTreeSet;
 
+use super::facts::{Claims, TeamFacts};
 use super::snapshot::{add_team_people, settled, People, Teams, Unread};
-use super::{direct, wire, Claims, Github, TeamFacts};
+use super::{direct, wire, Github};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed};
 use crate::state::event::{OrgRef, Person};

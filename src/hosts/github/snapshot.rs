@@ -11,9 +11,10 @@ use std::sync::atomic::Ordering;
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
 
+use super::facts::{Claims, TeamFacts, Wanted};
 use super::outcome::{outcome, Forbidden, Outcome, Sources};
 use super::pages::{endless, leads_to_itself};
-use super::{graphql_trouble, queries, wire, Claims, Github, TeamFacts, Wanted, MOST_PAGES};
+use super::{graphql_trouble, queries, wire, Github, MOST_PAGES};
 use crate::hosts::http::several::both;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Trouble, TroubleKind};

@@ -8,7 +8,6 @@ use super::TeamFacts;
 use crate::lock::Mutex;
 use crate::state::ids::GithubTeamId;
 
-/// The tree of teams.
 #[derive(Default)]
 pub struct TeamTree {
     /// `None` until teams were read.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::hosts::github::{Claims, Profile, Sent, TeamFacts};
+use crate::hosts::github::facts::{Claims, Profile, Sent, TeamFacts};
 use crate::hosts::http::graphql::{errors, Error};
 use crate::state::event::Person;
 use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
@@ -235,7 +235,6 @@ pub(super) struct OrgData<T> {
     pub(super) organization: Option<T>,
 }
 
-/// A page of teams.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TeamsPart {

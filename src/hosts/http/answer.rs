@@ -32,7 +32,6 @@ pub struct Headers {
     pub concurrent_remaining: Option<usize>,
     /// When the next window begins, in seconds since 1970.
     pub reset: Option<u64>,
-    /// `Date`.
     pub date: Option<Timestamp>,
     /// `Link`, with the pages before and after: all lines of it, joined with commas, as one line would have them.
     pub link: Option<String>,

@@ -54,7 +54,6 @@ impl AtOnce {
         self.free.notify_all();
     }
 
-    /// Nobody waits any more.
     pub fn stop(&self) {
         self.inner.lock().stopped = true;
         self.free.notify_all();

@@ -4,7 +4,8 @@
 //! something, nobody knows that the address is right. One such answer is enough: what fails later is an outage.
 
 use super::Reply;
-use crate::hosts::http::verdict::{is_of_the_api, Asked, Verdict};
+use crate::hosts::http::asked::Asked;
+use crate::hosts::http::verdict::{is_of_the_api, Verdict};
 use crate::lock::Mutex;
 
 /// What the first calls were answered.
@@ -21,7 +22,6 @@ pub enum Heard {
     Silence(String),
     /// Something that is not the API answered; what it said.
     Another(String),
-    /// The API has answered.
     TheApi,
 }
 
@@ -39,7 +39,6 @@ impl Heard {
 }
 
 impl FirstAnswer {
-    /// A call has come back.
     pub fn learn(&self, heard: Heard) {
         let mut known = self.0.lock();
         if *known != Heard::TheApi {

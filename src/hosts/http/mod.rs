@@ -5,6 +5,7 @@
 //! that met a kept connection at the moment when the other side closed it is asked once more, on a fresh one.
 
 pub mod answer;
+pub mod asked;
 pub mod at_once;
 pub mod first_answer;
 pub mod graphql;
@@ -34,6 +35,7 @@ use crate::lock::{Condvar, Mutex, RwLock};
 use crate::state::exchange::Exchange;
 use crate::store::failpoint;
 use answer::{Answer, Headers};
+use asked::Asked;
 use at_once::AtOnce;
 use first_answer::{FirstAnswer, Heard};
 use pace::{Health, Method, Pace};
@@ -42,7 +44,7 @@ use retired::RetiredCalls;
 use tally::Tally;
 use transport::{Line, Network, Outgoing, Transport, Unanswered};
 pub use trouble::{Trouble, TroubleKind};
-use verdict::{Asked, Verdict};
+use verdict::Verdict;
 
 /// Waits up to this long happen within the call; longer ones are the job's business, which is put aside.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -224,7 +226,6 @@ impl Upstream {
         self.pace.lock().paused_for(self.clock.now())
     }
 
-    /// How the host is feeling.
     pub fn health(&self) -> Health {
         self.pace.lock().health()
     }

@@ -183,7 +183,6 @@ impl Pace {
         self.pause.as_ref().map(|pause| pause.until.saturating_duration_since(now)).filter(|d| !d.is_zero())
     }
 
-    /// How the host is feeling.
     pub fn health(&self) -> Health {
         match &self.pause {
             None => Health::Well,

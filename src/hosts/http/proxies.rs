@@ -31,7 +31,6 @@ pub struct Proxies {
 
 /// How a host is reached.
 pub enum Route<'a> {
-    /// No proxy is set.
     Direct,
     /// It is this machine itself.
     Local,
@@ -99,7 +98,6 @@ impl Proxies {
         Ok(proxies)
     }
 
-    /// How a host is reached.
     pub fn route(&self, base: &BaseUrl) -> Route<'_> {
         let Some((proxy, var)) = &self.proxy else { return Route::Direct };
         if base.is_loopback() {

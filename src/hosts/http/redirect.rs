@@ -1,7 +1,7 @@
 //! What to do about a redirect: none is followed, and each says that an address or a name is not the right one. Pure.
 
 use super::answer::Answer;
-use crate::hosts::http::verdict::Asked;
+use crate::hosts::http::asked::Asked;
 use crate::text::Quoted;
 
 /// What `GH_API_URL` has to be.
@@ -12,7 +12,6 @@ pub const GITHUB_ADDRESS: &str =
 pub const SENTRY_ADDRESS: &str =
     "the address at which Sentry begins, such as https://sentry.io, without /api and without the path of a page";
 
-/// What to do about it.
 pub fn fix(asked: Asked, answer: &Answer) -> String {
     if asked.is_github() {
         return format!("correct GH_API_URL: {GITHUB_ADDRESS}");

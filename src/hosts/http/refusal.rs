@@ -97,7 +97,6 @@ impl Policy {
         WORDS.iter().find(|(words, _)| message.contains(words)).map(|(_, policy)| *policy)
     }
 
-    /// What to do about it.
     pub fn fix(self) -> &'static str {
         match self {
             Policy::SingleSignOn => {

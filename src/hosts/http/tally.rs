@@ -3,7 +3,8 @@
 
 use super::window::Told;
 use crate::clock::Timestamp;
-use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::asked::Asked;
+use crate::hosts::http::verdict::Verdict;
 
 /// How calls may fail to give a usable answer, or be turned away.
 pub const FAILURES: [&str; 5] = ["unanswered", "limited", "refused", "denied", "rejected"];
@@ -27,7 +28,6 @@ pub struct Budget {
     pub limit: u64,
     /// How many of them were left.
     pub remaining: u64,
-    /// When the next window begins.
     pub reset: Timestamp,
 }
 
@@ -59,7 +59,6 @@ impl Tally {
         Self { names, calls: [0; N_CLASSES], budgets: [None; N_CLASSES], failures: [0; FAILURES.len()] }
     }
 
-    /// A call is made.
     pub(super) fn ask(&mut self, asked: Asked) {
         self.calls[class(asked)] += 1;
     }

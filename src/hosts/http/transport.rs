@@ -71,7 +71,6 @@ pub trait Transport: Send + Sync {
 pub struct Network(Agent);
 
 impl Network {
-    /// Connections to one host.
     pub fn new(base: &BaseUrl, way: &Way) -> Self {
         let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
         let config = Agent::config_builder()

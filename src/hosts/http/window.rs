@@ -77,7 +77,6 @@ impl Calls {
         }
     }
 
-    /// One is made now.
     pub fn begin(&mut self, now: Instant) {
         self.asking += 1;
         if let Some(window) = &mut self.window {
@@ -92,7 +91,6 @@ impl Calls {
         }
     }
 
-    /// One has come back.
     pub fn end(&mut self) {
         self.asking = self.asking.saturating_sub(1);
     }

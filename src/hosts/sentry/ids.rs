@@ -15,8 +15,8 @@ use crate::hosts::http::{Trouble, TroubleKind};
 use crate::lock::Mutex;
 use crate::state::exchange::Exchange;
 use crate::state::ids::{SentrySlug, SentryTeamId};
-use crate::state::record::Binding;
 use crate::state::slug;
+use crate::state::values::Binding;
 
 /// A host that takes no ids is asked again after this time: it may have been upgraded, and nothing else would tell.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);
@@ -74,7 +74,6 @@ struct Known {
 }
 
 impl Ids {
-    /// Nothing is known yet.
     pub fn new(clock: Clock) -> Self {
         Self { clock, known: Mutex::default(), keep: OnceLock::new(), seen: Mutex::default() }
     }
@@ -104,7 +103,6 @@ impl Ids {
         self.known.lock().moved
     }
 
-    /// An answer has told.
     pub fn learn(&self, taken: bool) {
         let mut known = self.known.lock();
         let before = known.taken.replace((taken, self.clock.wall())).map(|(taken, _)| taken);

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::Sentry;
 use crate::config::values::{base_url, BaseUrl};
-use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::asked::Asked;
+use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
 use crate::state::address::is_proxy;
 use crate::state::ids::{SentrySlug, SentryTeamId};

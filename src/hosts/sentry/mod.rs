@@ -24,11 +24,12 @@ use serde_json::json;
 use crate::clock::Clock;
 use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
+use crate::hosts::http::asked::Asked;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::pace::Method;
 use crate::hosts::http::redirect::SENTRY_ADDRESS;
 use crate::hosts::http::tls::Way;
-use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
 use crate::state::address::Address;
 use crate::state::exchange::Exchange;
@@ -109,7 +110,6 @@ impl Member {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     pub member: Member,
-    /// The name that Sentry shows.
     pub name: String,
 }
 
@@ -118,14 +118,12 @@ pub struct Hit {
 pub enum Standing {
     Member,
     Invited,
-    /// An invite that has expired.
     Expired,
 }
 
 /// A write that was answered.
 #[derive(Clone, Debug)]
 pub struct Written<T> {
-    /// What came of it.
     pub outcome: T,
     /// For the audit log.
     pub exchange: Exchange,
@@ -216,7 +214,6 @@ impl Sentry {
         }
     }
 
-    /// The team of that slug.
     pub fn team(&self, slug: &SentrySlug) -> Result<Option<Team>, Trouble> {
         self.team_at(slug.as_str(), "?collapse=organization")
     }

@@ -7,7 +7,6 @@ use super::{Member, Team};
 pub enum Created {
     /// It is there now.
     New(Team),
-    /// The slug was taken.
     Taken,
 }
 
@@ -56,7 +55,6 @@ pub enum Linked {
     Missing,
 }
 
-/// What came of an invite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invited {
     /// The open invite, which is a member with a state of its own.

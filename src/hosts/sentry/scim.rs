@@ -9,7 +9,8 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 
 use super::{broken, parsed, Sentry};
-use crate::hosts::http::verdict::{Asked, Verdict};
+use crate::hosts::http::asked::Asked;
+use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble};
 use crate::state::ids::{MemberId, SentryTeamId};
 

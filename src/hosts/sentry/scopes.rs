@@ -31,7 +31,6 @@ pub struct Needed {
     pub tick: &'static str,
 }
 
-/// All that are needed.
 const NEEDED: [Needed; 3] = [
     Needed {
         scope: "team:write",

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Matcher;
-use crate::hosts::github::Claims;
+use crate::hosts::github::facts::Claims;
 use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::GithubSnapshot;

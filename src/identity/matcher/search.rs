@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::{rules, Matcher};
-use crate::hosts::github::Claims;
+use crate::hosts::github::facts::Claims;
 use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::Trouble;
 use crate::identity::directory::Directory;
@@ -17,7 +17,7 @@ use crate::identity::{Evidence, Identity};
 use crate::state::address::{Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, MemberId};
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::state::State;
 
 /// How many addresses of one person are asked for.

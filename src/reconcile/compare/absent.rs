@@ -2,7 +2,7 @@
 
 use super::{Index, Step, TeamPlan};
 use crate::state::ids::GithubSlug;
-use crate::state::record::{Binding, Origin};
+use crate::state::values::{Binding, Origin};
 use crate::work::step::{self, EndStep};
 
 impl Index<'_> {

@@ -5,8 +5,9 @@ use crate::config::Settings;
 use crate::identity::Identity;
 use crate::state::event::{Change, Event, Person, TeamRef};
 use crate::state::ids::*;
-use crate::state::record::{Delivery, Record};
+use crate::state::record::Record;
 use crate::state::slug;
+use crate::state::values::Delivery;
 
 impl World {
     pub fn github_changes(&mut self) {

@@ -1,13 +1,14 @@
 //! Worlds made by hand, and what tests ask of a plan.
 
 use super::world::{settings, World, BEFORE, NOW};
-use crate::hosts::github::TeamFacts;
+use crate::hosts::github::facts::TeamFacts;
 use crate::hosts::snapshot::GithubTeam;
 use crate::reconcile::choice::{Choice, Roster, Unknown};
 use crate::reconcile::plan::{Plan, PlannedHold};
 use crate::state::holds::HoldName;
 use crate::state::ids::*;
-use crate::state::record::{Origin, Record, Source};
+use crate::state::record::Record;
+use crate::state::values::{Origin, Source};
 
 impl World {
     /// People 1 to `n`, whom SSO matches, and no team.

@@ -5,7 +5,8 @@ use crate::identity::Identity;
 use crate::reconcile::plan::{Step, TeamPlan};
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::*;
-use crate::state::record::{Binding, Fate, Match, Origin, Record, Source};
+use crate::state::record::Record;
+use crate::state::values::{Binding, Fate, Match, Origin, Source};
 
 const ALL: usize = usize::MAX;
 

@@ -6,7 +6,8 @@ use crate::clock::Timestamp;
 use crate::reconcile::plan::Step;
 use crate::state::holds::HeldChange;
 use crate::state::ids::*;
-use crate::state::record::{Fate, Intent, Origin, Record, Sizes};
+use crate::state::record::Record;
+use crate::state::values::{Fate, Intent, Origin, Sizes};
 
 const ALL: usize = usize::MAX;
 

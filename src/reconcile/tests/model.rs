@@ -9,8 +9,9 @@ use crate::reconcile::judge::changes;
 use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::*;
-use crate::state::record::{Binding, Fate, Intent, Origin, Record};
+use crate::state::record::Record;
 use crate::state::slug;
+use crate::state::values::{Binding, Fate, Intent, Origin};
 use crate::work::guard;
 use crate::work::step::{self, EndStep, Holder, TeamStep};
 

@@ -9,8 +9,8 @@ use crate::identity::Identity;
 use crate::queue::part::Removal;
 use crate::reconcile::plan::{Plan, Step, TeamPlan};
 use crate::state::ids::*;
-use crate::state::record::{Origin, Source};
 use crate::state::slug;
+use crate::state::values::{Origin, Source};
 
 const ALL: usize = usize::MAX;
 

@@ -6,7 +6,7 @@ use super::world::{World, AFTER};
 use crate::identity::Identity;
 use crate::reconcile::plan::{Counts, Plan, Step};
 use crate::state::ids::*;
-use crate::state::record::Origin;
+use crate::state::values::Origin;
 
 /// The plan for [`everything`].
 fn plan() -> Plan {

@@ -6,7 +6,8 @@ use crate::clock::Timestamp;
 use crate::reconcile::plan::Step;
 use crate::state::holds::{Hold, FIRST};
 use crate::state::ids::*;
-use crate::state::record::{Origin, Record};
+use crate::state::record::Record;
+use crate::state::values::Origin;
 
 const ALL: usize = usize::MAX;
 

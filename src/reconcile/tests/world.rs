@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::apart::some_settings;
 use crate::clock::Timestamp;
 use crate::config::{load, Need, Settings};
-use crate::hosts::github::Claims;
-use crate::hosts::github::TeamFacts;
+use crate::hosts::github::facts::{Claims, TeamFacts};
 use crate::hosts::sentry::{Member, Standing, Team};
 use crate::hosts::snapshot::{GithubPerson, GithubSnapshot, GithubTeam, SentrySnapshot};
 use crate::identity::Identity;
@@ -14,10 +13,10 @@ use crate::reconcile::compare::{compare, Sides};
 use crate::reconcile::judge::{judge, Measure};
 use crate::reconcile::plan::Plan;
 use crate::state::ids::*;
-use crate::state::record::{Binding, Match, Origin, Record, Sizes, Source};
-use crate::state::slug;
+use crate::state::record::Record;
 use crate::state::teams::Gone;
-use crate::state::{State, LAG};
+use crate::state::values::{Binding, Match, Origin, Sizes, Source};
+use crate::state::{slug, State, LAG};
 
 /// When the mirror was first started, in every world.
 pub const FIRST_START: Timestamp = Timestamp(1_000_000);

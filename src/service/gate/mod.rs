@@ -106,7 +106,6 @@ pub struct Budget(AtomicUsize);
 struct Claim<'a>(&'a Budget, usize);
 
 impl Budget {
-    /// So many bytes.
     pub fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self(AtomicUsize::new(bytes)))
     }
@@ -477,7 +476,6 @@ impl Silence {
 /// Why there is nothing more to read.
 enum Unread {
     Broken,
-    /// Its time is over.
     Late,
     /// Others need the thread more.
     Shed,

@@ -36,7 +36,6 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// The body; empty for HEAD, whose length is kept apart.
     pub body: Vec<u8>,
-    /// `Content-Length`.
     pub length: usize,
 }
 

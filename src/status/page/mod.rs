@@ -11,7 +11,7 @@ mod time;
 use std::fmt::Write;
 
 use crate::clock::{short, Timestamp};
-use crate::state::record::Mode;
+use crate::state::values::Mode;
 use crate::status::{Disk, HoldView, LastReconcile, Mood, Status, Tone};
 use crate::text::{Html, Prose};
 use hosts::grouped;

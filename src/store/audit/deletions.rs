@@ -14,7 +14,6 @@ use crate::state::slug;
 pub struct Deletion {
     pub at: String,
     pub team: GithubTeamId,
-    /// The deleted Sentry team.
     pub sentry: SentryTeamId,
     pub slug: SentrySlug,
     pub name: String,

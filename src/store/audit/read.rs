@@ -35,7 +35,6 @@ pub struct Line {
     #[serde(default)]
     pub reason: String,
     pub team: Option<GithubTeamId>,
-    /// The Sentry team's slug then.
     pub slug: Option<String>,
     /// The slug that a rename gives it.
     pub to: Option<String>,

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::state::event::Event;
 use crate::state::ids::{HookId, Login};
-use crate::state::record::{Delivery, Settled, FORMAT};
+use crate::state::record::FORMAT;
+use crate::state::values::{Delivery, Settled};
 
 /// A fresh folder that goes away with the test.
 struct Dir(PathBuf);

@@ -6,8 +6,9 @@ use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Created, Linked, Team, Written};
 use crate::queue::job::Outcome;
 use crate::state::ids::SentrySlug;
-use crate::state::record::{Intent, Record};
+use crate::state::record::Record;
 use crate::state::slug;
+use crate::state::values::Intent;
 use crate::store::audit::deletions::Deletion;
 use crate::store::audit::Entry;
 

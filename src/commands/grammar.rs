@@ -1,15 +1,7 @@
-//! The one table of commands: what is read from the command line, the help texts, the manual page, the completions and
-//! the README's table come from it.
-
-use super::typed::Typed;
-use super::{Action, Asked};
-use crate::clock::Timestamp;
-use crate::commands::audit::{self, Query};
-use crate::commands::sync::Sync;
-use crate::commands::Command;
-use crate::config::values;
-use crate::error::{Error, Result};
-use crate::text::revealed;
+//! The grammar of the command line: which commands there are, and what may follow each. Reading, the help texts, the manual
+//! page, the completions, the README's table and commands shown to people come from it.
+//!
+//! It is data alone and must never call what reads a command or carries it out: rooms below the command line use it too.
 
 pub struct CommandHelp {
     pub name: &'static str,
@@ -17,8 +9,6 @@ pub struct CommandHelp {
     /// Its own flags; those of the settings go with every command.
     pub flags: &'static [Flag],
     pub help: &'static str,
-    /// Makes what is to be done of what was typed.
-    pub(super) read: fn(Typed) -> Result<Action>,
 }
 
 /// What follows a command besides flags.
@@ -96,7 +86,7 @@ const DELETED: Word = Word {
     fix: "`sentry-team-sync undo` lists them",
     choices: &[],
 };
-const SHELL: Word = Word {
+pub const SHELL: Word = Word {
     sign: "SHELL",
     what: "the name of one shell",
     fix: "bash, zsh and fish are known",
@@ -110,7 +100,6 @@ pub const COMMANDS: &[CommandHelp] = &[
         operand: Operand::None,
         flags: &[],
         help: "receive deliveries and keep Sentry's teams following GitHub's (default)",
-        read: |_| Ok(Action::Serve),
     },
     CommandHelp {
         name: "sync",
@@ -122,14 +111,12 @@ pub const COMMANDS: &[CommandHelp] = &[
             flag("apply", Takes::Perhaps("FILE"), "carry the plan out; with a kept plan, only if a fresh one is the same"),
         ],
         help: "compare the whole organisation and show the plan; --apply carries it out, a kept one only if it still holds",
-        read: sync,
     },
     CommandHelp {
         name: "status",
         operand: Operand::None,
         flags: &[JSON],
         help: "queue, holds, failures, unmatched people, hosts, last deliveries",
-        read: |typed| run(Command::Status { json: typed.has("json") }),
     },
     CommandHelp {
         name: "check",
@@ -140,68 +127,54 @@ pub const COMMANDS: &[CommandHelp] = &[
             flag("offline", Takes::Nothing, "the configuration alone: nobody is asked, as before a restart with a new version"),
         ],
         help: "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing",
-        read: check,
     },
     CommandHelp {
         name: "approve",
         operand: Operand::Some(HOLD),
         flags: &[REASON, instead("all", "everything that is not decided yet")],
         help: "carry out what a guard has stopped, after a fresh look",
-        read: |typed| {
-            run(Command::Approve { all: typed.has("all"), reason: typed.text("reason")?, holds: typed.operands })
-        },
     },
     CommandHelp {
         name: "reject",
         operand: Operand::Some(HOLD),
         flags: &[REASON],
         help: "never carry out what a guard has stopped",
-        read: |typed| run(Command::Reject { reason: typed.text("reason")?, holds: typed.operands }),
     },
     CommandHelp {
         name: "pause",
         operand: Operand::None,
         flags: &[flag("reason", Takes::One("TEXT"), "why, for whoever reads the status")],
         help: "stop all writes to Sentry until `resume`; deliveries are still accepted, and both sides still compared",
-        read: |typed| run(Command::Pause { reason: typed.text("reason")? }),
     },
     CommandHelp {
         name: "resume",
         operand: Operand::None,
         flags: &[],
         help: "allow writes to Sentry again and work through what was queued, in order",
-        read: |_| run(Command::Resume),
     },
     CommandHelp {
         name: "whois",
         operand: Operand::One(PERSON),
         flags: &[],
         help: "who a GitHub account is in Sentry, step by step; of an e-mail address, whose it is on both sides",
-        read: |typed| run(Command::Whois { login: typed.operand()? }),
     },
     CommandHelp {
         name: "explain",
         operand: Operand::Perhaps(TEAM),
         flags: &[JSON],
         help: "what is known of a team, what both sides show, what would be done and why not; without a team, list them",
-        read: |mut typed| run(Command::Explain { json: typed.has("json"), team: typed.operands.pop() }),
     },
     CommandHelp {
         name: "replay",
         operand: Operand::Some(GUID),
         flags: &[REASON, instead("failed", "everything that failed")],
         help: "look again at deliveries that failed",
-        read: |typed| {
-            let (failed, reason) = (typed.has("failed"), typed.text("reason")?);
-            run(Command::Replay { failed, reason, deliveries: typed.operands })
-        },
     },
     CommandHelp {
         name: "undo",
         operand: Operand::Perhaps(DELETED),
         flags: &[REASON],
         help: "bring back a Sentry team that was deleted, with its people and projects; without an id, list them",
-        read: |mut typed| run(Command::Undo { reason: typed.text("reason")?, id: typed.operands.pop() }),
     },
     CommandHelp {
         name: "audit",
@@ -213,58 +186,20 @@ pub const COMMANDS: &[CommandHelp] = &[
             JSON,
         ],
         help: "what was decided, why, with which call and answer, from the audit log",
-        read: audit,
     },
     CommandHelp {
         name: "completions",
         operand: Operand::One(SHELL),
         flags: &[],
         help: "print what completes commands and flags in bash, zsh or fish",
-        read: |typed| {
-            let shell = typed.operand()?;
-            super::complete::script(&shell).map(Action::Print).ok_or_else(|| {
-                Error::usage(format!("there are no completions for `{shell}`")).fix(SHELL.fix)
-            })
-        },
     },
     CommandHelp {
         name: "manual",
         operand: Operand::None,
         flags: &[],
         help: "print the manual page, for man",
-        read: |_| Ok(Action::Print(super::manual::page())),
     },
 ];
-
-fn run(command: Command) -> Result<Action> {
-    Ok(Action::Run(command.into()))
-}
-
-fn check(typed: Typed) -> Result<Action> {
-    let url = typed.texts("url")?.pop();
-    if let Some(Err(why)) = url.as_deref().map(values::base_url) {
-        let fix = "give the webhook's Payload URL: https://HOST/github";
-        return Err(Error::usage(revealed(&format!("--url {why}"))).fix(fix));
-    }
-    let offline = typed.has("offline");
-    if offline && url.is_some() {
-        return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
-    }
-    run(Command::Check { json: typed.has("json"), url, offline })
-}
-
-fn sync(typed: Typed) -> Result<Action> {
-    let (teams, save, apply) = (typed.texts("team")?, typed.path("save"), typed.has("apply"));
-    let sync = Sync { json: typed.has("json"), teams, apply, kept: None, save: save.is_some() };
-    Ok(Action::Run(Asked { command: Command::Sync(sync), save, kept: typed.path("apply") }))
-}
-
-fn audit(typed: Typed) -> Result<Action> {
-    let since = typed.text("since")?.map(|text| audit::since(&text, Timestamp::now())).transpose();
-    let since = since.map_err(|why| Error::usage(format!("--since: {why}")))?;
-    let (teams, person) = (typed.texts("team")?, typed.text("person")?);
-    run(Command::Audit(Query { teams, person, since, json: typed.has("json") }))
-}
 
 impl CommandHelp {
     /// Whether it is about a state directory.
@@ -295,13 +230,6 @@ impl CommandHelp {
             usage += &format!("|{}", flag.usage());
         }
         usage
-    }
-
-    /// The complaint that an operand lacks.
-    pub(super) fn lacks(&self, word: Word) -> Error {
-        let instead: Vec<_> = self.flags.iter().filter(|flag| flag.is_instead).map(Flag::usage).collect();
-        let or = instead.iter().map(|flag| format!(", or {flag}")).collect::<String>();
-        Error::usage(format!("`{}` needs {}{or}", self.name, word.what)).fix(word.fix)
     }
 }
 

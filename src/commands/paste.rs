@@ -1,14 +1,14 @@
-//! Commands that a person is shown, so that they work when pasted where they are read.
+//! Commands in texts for people, so that they work when pasted where they are read.
 //!
-//! Texts say `sentry-team-sync approve 1f2e3d4c`, wherever they are made and however long they have been kept: a state
-//! directory is moved, and one text is read by several people. Whoever shows a text to somebody puts into it how that reader
-//! starts the program, whether they need sudo, and which state directory it is about: the log, the page and a command's
-//! output each do so in one place.
+//! Texts say `sentry-team-sync approve 1f2e3d4c`, wherever they are made and however long they are kept: a state directory
+//! is moved, and several people read one text. The log, the page and the output of a command each put in, in one place, how
+//! their reader starts the program, whether they need sudo, and which state directory the text is about. This must never
+//! change a text that only mentions the program.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::cli::table::{CommandHelp, COMMANDS};
+use crate::commands::grammar::{CommandHelp, COMMANDS};
 use crate::config::{Environment, PACKAGED_STATE_DIR};
 
 /// The program's name in every text.

@@ -1,0 +1,119 @@
+//! What is to be done, by the command that was typed. Whether what follows it fits was checked before, against the grammar:
+//! this must never take what the grammar does not have.
+
+use std::path::PathBuf;
+
+use super::typed::Typed;
+use super::{complete, manual};
+use crate::clock::Timestamp;
+use crate::commands::audit::{self, Query};
+use crate::commands::grammar::{CommandHelp, SHELL};
+use crate::commands::sync::Sync;
+use crate::commands::Command;
+use crate::config::values;
+use crate::error::{Error, Result};
+use crate::text::revealed;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Serve,
+    Run(Asked),
+    /// Print a text that needs nothing else: help, version, completions.
+    Print(String),
+}
+
+/// A command, and the files that it reads and writes on this side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What is to be carried out.
+    pub command: Command,
+    /// Where the plan is to be kept.
+    pub save: Option<PathBuf>,
+    pub kept: Option<PathBuf>,
+}
+
+impl From<Command> for Asked {
+    fn from(command: Command) -> Self {
+        Self { command, save: None, kept: None }
+    }
+}
+
+/// What a command of the grammar does.
+pub(super) fn of(command: &CommandHelp, mut typed: Typed) -> Result<Action> {
+    let json = typed.has("json");
+    let command = match command.name {
+        "serve" => return Ok(Action::Serve),
+        "completions" => return completions(&typed.operand()?),
+        "manual" => return Ok(Action::Print(manual::page())),
+        "sync" => return sync(typed),
+        "status" => Command::Status { json },
+        "check" => check(typed)?,
+        "approve" => {
+            Command::Approve { all: typed.has("all"), reason: typed.text("reason")?, holds: typed.operands }
+        }
+        "reject" => Command::Reject { reason: typed.text("reason")?, holds: typed.operands },
+        "pause" => Command::Pause { reason: typed.text("reason")? },
+        "resume" => Command::Resume,
+        "whois" => Command::Whois { login: typed.operand()? },
+        "explain" => Command::Explain { json, team: typed.operands.pop() },
+        "replay" => {
+            let (failed, reason) = (typed.has("failed"), typed.text("reason")?);
+            Command::Replay { failed, reason, deliveries: typed.operands }
+        }
+        "undo" => Command::Undo { reason: typed.text("reason")?, id: typed.operands.pop() },
+        "audit" => audit(&typed)?,
+        other => return Err(Error::usage(format!("`{other}` cannot be carried out"))),
+    };
+    Ok(Action::Run(command.into()))
+}
+
+fn completions(shell: &str) -> Result<Action> {
+    let unknown = || Error::usage(format!("there are no completions for `{shell}`")).fix(SHELL.fix);
+    complete::script(shell).map(Action::Print).ok_or_else(unknown)
+}
+
+fn check(typed: Typed) -> Result<Command> {
+    let url = typed.texts("url")?.pop();
+    if let Some(Err(why)) = url.as_deref().map(values::base_url) {
+        let fix = "give the webhook's Payload URL: https://HOST/github";
+        return Err(Error::usage(revealed(&format!("--url {why}"))).fix(fix));
+    }
+    let offline = typed.has("offline");
+    if offline && url.is_some() {
+        return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
+    }
+    Ok(Command::Check { json: typed.has("json"), url, offline })
+}
+
+fn sync(typed: Typed) -> Result<Action> {
+    let (teams, save, apply) = (typed.texts("team")?, typed.path("save"), typed.has("apply"));
+    let sync = Sync { json: typed.has("json"), teams, apply, kept: None, save: save.is_some() };
+    Ok(Action::Run(Asked { command: Command::Sync(sync), save, kept: typed.path("apply") }))
+}
+
+fn audit(typed: &Typed) -> Result<Command> {
+    let since = typed.text("since")?.map(|text| audit::since(&text, Timestamp::now())).transpose();
+    let since = since.map_err(|why| Error::usage(format!("--since: {why}")))?;
+    let (teams, person) = (typed.texts("team")?, typed.text("person")?);
+    Ok(Command::Audit(Query { teams, person, since, json: typed.has("json") }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::grammar::COMMANDS;
+
+    #[test]
+    fn every_command_of_the_grammar_is_carried_out() {
+        for command in COMMANDS {
+            let typed = Typed { operands: vec!["bash".into()], ..Typed::default() };
+            let name = match of(command, typed).unwrap() {
+                Action::Serve => "serve",
+                Action::Run(asked) => asked.command.name(),
+                Action::Print(text) if text.starts_with(".TH ") => "manual",
+                Action::Print(_) => "completions",
+            };
+            assert_eq!(name, command.name);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What a host was asked: the same status means different things to different questions. What an answer means is judged
+//! elsewhere.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A GET of GitHub's REST API.
+    Github,
+    /// A query of GitHub's GraphQL API.
+    Graphql,
+    /// A GET of Sentry's API.
+    Sentry,
+    /// A GET of SCIM's groups, which Sentry's ordinary lists stand in for.
+    Groups,
+    /// `POST /organizations/{org}/teams/`.
+    CreateTeam,
+    /// `PUT /teams/{org}/{slug}/`.
+    UpdateTeam,
+    /// `DELETE /teams/{org}/{slug}/`.
+    DeleteTeam,
+    /// `POST /organizations/{org}/members/{id}/teams/{slug}/`.
+    AddMember,
+    /// `DELETE /organizations/{org}/members/{id}/teams/{slug}/`.
+    RemoveMember,
+    /// `POST /organizations/{org}/members/`.
+    Invite,
+    /// `POST /projects/{org}/{project}/teams/{slug}/`.
+    LinkProject,
+}
+
+impl Asked {
+    pub fn is_github(self) -> bool {
+        matches!(self, Asked::Github | Asked::Graphql)
+    }
+
+    /// The token that goes with it, by its setting.
+    pub(super) fn token(self) -> &'static str {
+        if self.is_github() {
+            "GH_TOKEN"
+        } else {
+            "SENTRY_TOKEN"
+        }
+    }
+}

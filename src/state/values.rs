@@ -1,0 +1,249 @@
+//! The values that records carry: deliveries, modes, bindings, intents, matches.
+//!
+//! Their JSON is on disk, so it must never change without a new version of the journal's format. Nothing here may use a
+//! record or the fold over records.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::clock::Timestamp;
+use crate::state::event::Event;
+use crate::state::ids::{HookId, Login, MemberId, SentrySlug, SentryTeamId, Seq};
+use crate::state::tagged::tagged;
+
+/// The settings that say whom a comparison may take out, in the words in which they are set: what is wider at the next
+/// comparison is told by comparing them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// `SYNC_REMOVE_MEMBERS`.
+    pub remove: Box<str>,
+    /// `SYNC_TRUST_UNVERIFIED`.
+    pub trust: Box<str>,
+    /// `SYNC_TEAMS`.
+    pub teams: Box<str>,
+    /// `SYNC_CHILD_MEMBERS`.
+    pub children: Box<str>,
+    /// `SYNC_IDENTITY`.
+    pub identity: Box<str>,
+}
+
+/// One Sentry organisation, as it is configured. Ids of teams mean nothing elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentryPlace {
+    /// `SENTRY_URL`.
+    pub host: Box<str>,
+    /// `SENTRY_ORG_SLUG`.
+    pub org: Box<str>,
+}
+
+/// How much a complete reading of GitHub was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sizes {
+    pub teams: usize,
+    /// People in teams, each once.
+    pub people: usize,
+    pub memberships: usize,
+}
+
+/// A delivery as it is kept: what it says, not its body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its place in the order of arrival.
+    pub seq: Seq,
+    /// When it arrived first.
+    pub at: Timestamp,
+    /// Two hooks may send the same event under the same GUID: the key is both.
+    pub hook: HookId,
+    /// `X-GitHub-Delivery`.
+    pub guid: Box<str>,
+    pub event: Event,
+}
+
+impl Delivery {
+    /// The key under which it is remembered.
+    pub fn key(&self) -> DeliveryKey {
+        DeliveryKey::new(self.hook, &self.guid)
+    }
+}
+
+/// Hook and GUID in 16 bytes: half a SHA-256, so that 100,000 remembered deliveries fit into a few MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryKey(pub u128);
+
+impl DeliveryKey {
+    /// GUIDs are compared without case: they are hexadecimal.
+    pub fn new(hook: HookId, guid: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(hook.0.to_be_bytes());
+        hash.update(guid.to_ascii_lowercase().as_bytes());
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash.finalize()[..16]);
+        Self(u128::from_be_bytes(half))
+    }
+}
+
+// JSON has no 128-bit numbers that every reader keeps; the key is written as 32 hex digits.
+impl Serialize for DeliveryKey {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("{:032x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for DeliveryKey {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        u128::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// How a delivery was dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settled {
+    /// Sentry is as the delivery (or GitHub, looked at again) says, or there was nothing to do.
+    Done,
+    /// Newer news on the same team and person had been received.
+    Superseded,
+    /// A guard stopped it; see the holds.
+    Held,
+}
+
+/// What is remembered of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Queued,
+    Done,
+    Superseded,
+    Held,
+    /// It cannot be carried out, until somebody replays it.
+    Failed,
+}
+
+/// What the GitHub token allows, and with it where the truth comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The deliveries are the truth, in the order they arrived.
+    Payload,
+    /// GitHub is the truth, read again by id.
+    Read,
+}
+
+/// A Sentry team that follows a GitHub team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Sentry's key of the team.
+    pub sentry: SentryTeamId,
+    /// Its slug when last seen: how Sentry's API addresses it.
+    pub slug: SentrySlug,
+    /// Its name when last seen.
+    pub name: Box<str>,
+    pub origin: Origin,
+}
+
+/// Who made a bound Sentry team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Created,
+    /// It was there before.
+    Adopted,
+}
+
+/// What became of the Sentry team of a deleted GitHub team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It was deleted or emptied, by us: counts against the hour's limit.
+    Deleted,
+    /// It was left alone, or there was none.
+    Left,
+    /// None followed it, and no event had told its slug: a later deletion that tells one may still find it.
+    NotFound,
+}
+
+tagged! {
+    /// A change of a team in Sentry that is under way.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    #[serde(tag = "is")]
+    pub enum Intent {
+        /// A team is made. The slug was free when this was written.
+        #[serde(rename = "creating")]
+        Creating {
+            slug: SentrySlug,
+            name: Box<str>,
+        },
+        /// A bound team gets another slug and name.
+        #[serde(rename = "renaming")]
+        Renaming {
+            /// The slug until now.
+            from: SentrySlug,
+            /// The slug from then on.
+            to: SentrySlug,
+            /// The name from then on.
+            name: Box<str>,
+        },
+        #[serde(rename = "deleting")]
+        Deleting {
+            sentry: SentryTeamId,
+            slug: SentrySlug,
+        },
+        /// A deleted team is made again, with its people and projects. Open until all of it is done: only the command that
+        /// asked for it goes on with it.
+        #[serde(rename = "restoring")]
+        Restoring {
+            sentry: SentryTeamId,
+            /// Its slug, free when this was written.
+            slug: SentrySlug,
+            name: Box<str>,
+        },
+    }
+}
+
+/// A GitHub account's Sentry member, remembered because GitHub stops telling addresses the moment somebody leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Match {
+    pub member: MemberId,
+    /// The login at that time.
+    pub login: Login,
+    pub source: Source,
+    pub at: Timestamp,
+}
+
+/// Where an answer to "who is this in Sentry?" comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// `SYNC_USER_MAP`.
+    Map,
+    /// External users of Sentry's GitHub integration, by the GitHub user's id.
+    Sentry,
+    /// The same by login alone: made by hand, or guessed by Sentry. Asked just before [`Source::Public`], and as weak.
+    SentryLogin,
+    /// The organisation's single sign-on.
+    Saml,
+    /// Addresses on the organisation's verified domains.
+    Verified,
+    /// The address on the public profile.
+    Public,
+}
+
+impl Source {
+    /// Whether anybody could have written what it says: nobody is taken out of a team by a comparison for it.
+    pub fn is_weak(self) -> bool {
+        matches!(self, Source::SentryLogin | Source::Public)
+    }
+
+    /// The name in `SYNC_IDENTITY`, logs and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Map => "map",
+            Source::Sentry => "sentry",
+            Source::SentryLogin => "sentry-login",
+            Source::Saml => "saml",
+            Source::Verified => "verified",
+            Source::Public => "public",
+        }
+    }
+}
