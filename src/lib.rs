@@ -36,25 +36,57 @@
 //! Pure, without clock, file or socket: [`state`], [`identity`], [`work::step`], [`work::guard`], [`hosts::http::verdict`].
 //! Only [`work::apply`] writes to Sentry; only [`store::journal`] changes the state.
 
-pub mod cli;
-pub mod clock;
-pub mod commands;
-pub mod config;
-pub mod error;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod error;
 #[cfg(test)]
 mod fuzz;
-pub mod hosts;
-pub mod identity;
-pub mod intake;
+mod hosts;
+mod identity;
+mod intake;
 mod lock;
-pub mod queue;
-pub mod reconcile;
-pub mod service;
-pub mod state;
-pub mod status;
-pub mod store;
-pub mod text;
-pub mod work;
+mod queue;
+mod reconcile;
+mod service;
+mod state;
+mod status;
+mod store;
+mod text;
+mod work;
+
+/// What tests, the benchmark and the demo use of the inside; nobody else may.
+#[doc(hidden)]
+pub mod parts {
+    pub use crate::cli::help::EXIT_CODES;
+    pub use crate::clock::{Clock, Timestamp};
+    pub use crate::commands::grammar::{CommandHelp, COMMANDS};
+    pub use crate::config::secret::Secret;
+    pub use crate::config::values::base_url;
+    pub use crate::config::{Setting, SETTINGS};
+    pub use crate::hosts::github::facts::{Claims, Count, Wanted};
+    pub use crate::hosts::github::Github;
+    pub use crate::hosts::http::tls::Way;
+    pub use crate::hosts::http::{Trouble, TroubleKind};
+    pub use crate::hosts::sentry::ids::TeamAt;
+    pub use crate::hosts::sentry::Sentry;
+    pub use crate::hosts::snapshot::{Gaps, GithubSnapshot, GithubTeam, List};
+    pub use crate::intake::signature::signed_by;
+    pub use crate::service::control::ShortPath;
+    pub use crate::state::event::{Change, Event, Person, TeamRef};
+    pub use crate::state::ids::{
+        GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login, SentrySlug, SentryTeamId,
+    };
+    pub use crate::state::record::Record;
+    pub use crate::state::slug::for_team;
+    pub use crate::state::values::Delivery;
+    #[cfg(failpoints)]
+    pub use crate::store::failpoint::PLACES;
+    pub use crate::store::interrupted::retried;
+    pub use crate::store::journal::{Entry, Journal};
+    pub use crate::store::state_dir::StateDir;
+}
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -214,10 +214,6 @@ impl Protected {
         self.slugs.contains(slug)
     }
 
-    pub fn slugs(&self) -> impl Iterator<Item = &SentrySlug> {
-        self.slugs.iter()
-    }
-
     /// The entries that protect nobody and nothing: no member has the address, no team has the slug.
     ///
     /// `has_member` is asked for each address. Sentry's list shows primary addresses only, so it must also know what a search

@@ -90,10 +90,7 @@ pub enum Task {
     Add(Addition),
     Remove(Removal),
     /// GitHub has deleted the team.
-    End {
-        /// Its slug in Sentry, for people.
-        slug: SentrySlug,
-    },
+    End,
     /// Everybody was looked at.
     Filled,
 }

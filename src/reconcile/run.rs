@@ -225,11 +225,7 @@ impl Reconciler {
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
-                let part = Part::new(team.team, [*seq, *read], tasks, run.clone());
-                self.mirror.queue.lanes.add(
-                    LaneKey::Team(team.team),
-                    Hint::new(*read, From::Own(Own::Reconcile), Ask::Part(part), self.mirror.clock.now()),
-                );
+                self.hand_out(team.team, tasks, [*seq, *read], &run);
             }
         }
         if both.moved {
@@ -259,15 +255,17 @@ impl Reconciler {
             let being_made = state.teams.being_made();
             let unmade =
                 being_made.filter(|(team, slug)| both.deleted.contains(team) && !there.contains(slug));
-            unmade.map(|(team, slug)| (team, slug.clone())).collect()
+            unmade.map(|(team, _)| team).collect()
         });
-        for (team, slug) in unmade {
-            let part = Part::new(team, [seq, read], vec![Task::End { slug }], run.clone());
-            self.mirror.queue.lanes.add(
-                LaneKey::Team(team),
-                Hint::new(read, From::Own(Own::Reconcile), Ask::Part(part), self.mirror.clock.now()),
-            );
-        }
+        unmade.into_iter().for_each(|team| self.hand_out(team, vec![Task::End], [seq, read], run));
+    }
+
+    /// Has a team's share of a comparison worked on: nothing newer than what it has read gives way to it.
+    fn hand_out(&self, team: GithubTeamId, tasks: Vec<Task>, seqs: [Seq; 2], run: &Arc<Run>) {
+        let part = Part::new(team, seqs, tasks, run.clone());
+        let now = self.mirror.clock.now();
+        let hint = Hint::new(seqs[1], From::Own(Own::Reconcile), Ask::Part(part), now);
+        self.mirror.queue.lanes.add(LaneKey::Team(team), hint);
     }
 
     /// New holds are written down; those that are no longer due are history. Of what could not be seen completely this time,
@@ -463,7 +461,7 @@ impl Reconciler {
                 tasks.push(shape(false, created.then(|| team.name.clone())));
             }
             Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => {
-                tasks.push(Task::End { slug: team.slug.clone() });
+                tasks.push(Task::End);
             }
             Step::Keep
             | Step::Conflict { .. }

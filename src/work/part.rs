@@ -77,7 +77,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
         return Ok(Effect::written(is_back));
     }
     // An end settles by itself what is open, and makes nothing for it.
-    if !matches!(task, Task::End { .. }) {
+    if !matches!(task, Task::End) {
         bind::resolve_and_go_on(job, &apply).map_err(|stop| match stop {
             Stop::With(outcome) => outcome,
             Stop::NotVisible => Outcome::Later("GitHub does not show the team".into(), None),
@@ -122,8 +122,8 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
         Task::Add(addition) => add(job, hint, part, addition),
         Task::Remove(removal) => remove(job, hint, part, removal),
         // A team that was spoken of just now may be too new for a replica that lags.
-        Task::End { .. } if is_spoken_of(job, part) => Ok(Effect::Nothing),
-        Task::End { .. } => match end::run(job, None, hint.event_name()) {
+        Task::End if is_spoken_of(job, part) => Ok(Effect::Nothing),
+        Task::End => match end::run(job, None, hint.event_name()) {
             // What is left alone in Sentry is no change there.
             end::End::Over(Outcome::Done(_)) => Ok(Effect::written(job.fate() == Some(Fate::Deleted))),
             end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome),

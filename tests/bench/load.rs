@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 
 use crate::standin::Delivery;
 

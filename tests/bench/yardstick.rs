@@ -9,15 +9,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use sentry_team_sync::clock::{Clock, Timestamp};
-use sentry_team_sync::config::secret::Secret;
-use sentry_team_sync::intake::signature::signed_by;
-use sentry_team_sync::state::event::{Change, Event, Person, TeamRef};
-use sentry_team_sync::state::ids::{GithubTeamId, GithubUserId, HookId};
-use sentry_team_sync::state::record::Record;
-use sentry_team_sync::state::values::Delivery;
-use sentry_team_sync::store::journal::{Entry, Journal};
-use sentry_team_sync::store::state_dir::StateDir;
+use sentry_team_sync::parts::{
+    signed_by, Change, Clock, Delivery, Entry, Event, GithubTeamId, GithubUserId, HookId, Journal, Person,
+    Record, Secret, StateDir, TeamRef, Timestamp,
+};
 use tiny_http::{Response, Server};
 
 use crate::world::{TempDir, SECRET};

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use play::Play;
-use sentry_team_sync::commands::grammar::CommandHelp;
+use sentry_team_sync::parts::CommandHelp;
 use stage::{Ink, Played, Stage, Stop};
 
 /// The private word.

@@ -3,7 +3,7 @@
 //!
 //! Tried in a build with `--cfg failpoints` alone, in which the clock can be moved.
 
-use sentry_team_sync::clock::Timestamp;
+use sentry_team_sync::parts::Timestamp;
 use serde_json::json;
 
 use crate::standin::{Delivery, Events, Fault, Rule};

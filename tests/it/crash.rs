@@ -169,7 +169,7 @@ mod failpoints {
     use std::collections::BTreeMap;
     use std::sync::Mutex;
 
-    use sentry_team_sync::store::failpoint::PLACES;
+    use sentry_team_sync::parts::PLACES;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 use serde_json::{json, Value};
 
 use crate::standin::GithubTeam;

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{prlimit, Pid, Resource, Rlimit};
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 
 use crate::gate::{a_delivery, assert_comes_to_rest, size, world};
 use crate::raw::{self, Raw};

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 
 use crate::raw::{self, Raw};
 use crate::standin::client::{Connection, Place};

@@ -1,15 +1,9 @@
 //! Where a list ends: whatever becomes of the `Link` header on its way, a page is never taken for the whole list.
 
-use sentry_team_sync::clock::Clock;
-use sentry_team_sync::config::secret::Secret;
-use sentry_team_sync::config::values;
-use sentry_team_sync::hosts::github::facts::{Count, Wanted};
-use sentry_team_sync::hosts::github::Github;
-use sentry_team_sync::hosts::http::tls::Way;
-use sentry_team_sync::hosts::http::TroubleKind;
-use sentry_team_sync::hosts::sentry::ids::TeamAt;
-use sentry_team_sync::hosts::sentry::Sentry;
-use sentry_team_sync::state::ids::{GithubOrgId, GithubTeamId, Login, SentrySlug, SentryTeamId};
+use sentry_team_sync::parts::{
+    base_url, Clock, Count, Github, GithubOrgId, GithubTeamId, Login, Secret, Sentry, SentrySlug,
+    SentryTeamId, TeamAt, TroubleKind, Wanted, Way,
+};
 
 use crate::standin::{
     mirror_permissions, Fault, Flavour, GithubStandin, GithubTeam, GithubToken, GithubUser, LinkFault, Rule,
@@ -29,12 +23,8 @@ fn acme(n: usize) -> (GithubStandin, u64, Github) {
         github.join(team, user);
     }
     let token = github.add_token(GithubToken::members_read(owner).without_graphql());
-    let client = Github::new(
-        &values::base_url(&github.url()).unwrap(),
-        &Secret::new(token),
-        &Way::local(),
-        &Clock::System,
-    );
+    let client =
+        Github::new(&base_url(&github.url()).unwrap(), &Secret::new(token), &Way::local(), &Clock::System);
     (github, team, client)
 }
 
@@ -82,7 +72,7 @@ fn sentrys_lists_are_read_to_their_end_whatever_the_link_looks_like() {
             standin.join(team, member);
         }
         let token = standin.add_token(mirror_permissions());
-        let base = values::base_url(&standin.url()).unwrap();
+        let base = base_url(&standin.url()).unwrap();
         let sentry =
             || Sentry::new(&base, "acme", &Secret::new(token.clone()), &base, &Way::local(), &Clock::System);
         for link in LinkFault::readable() {

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 
 use crate::standin::Delivery;
 use crate::world::{PATIENCE, SECRET};

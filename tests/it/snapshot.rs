@@ -6,16 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use sentry_team_sync::clock::Clock;
-use sentry_team_sync::config::secret::Secret;
-use sentry_team_sync::config::values;
-use sentry_team_sync::hosts::github::facts::{Claims, Wanted};
-use sentry_team_sync::hosts::github::Github;
-use sentry_team_sync::hosts::http::tls::Way;
-use sentry_team_sync::hosts::http::{Trouble, TroubleKind};
-use sentry_team_sync::hosts::snapshot::{GithubSnapshot, GithubTeam as Team};
-use sentry_team_sync::state::event::Person;
-use sentry_team_sync::state::ids::{GithubTeamId, GithubUserId, Login};
+use sentry_team_sync::parts::{
+    base_url, Claims, Clock, Github, GithubSnapshot, GithubTeam as Team, GithubTeamId, GithubUserId, Login,
+    Person, Secret, Trouble, TroubleKind, Wanted, Way,
+};
 
 use crate::standin::{
     Denial, Fault, Flavour, GithubStandin, GithubTeam, GithubToken, GithubUser, GraphqlFault, Rule,
@@ -58,7 +52,7 @@ impl Org {
     }
 
     fn client(&self, token: GithubToken) -> Github {
-        let base = values::base_url(&self.github.url()).expect("an address");
+        let base = base_url(&self.github.url()).expect("an address");
         Github::new(&base, &Secret::new(self.github.add_token(token)), &Way::local(), &Clock::System)
     }
 

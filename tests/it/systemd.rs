@@ -4,7 +4,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 
 use crate::world::{get, unused_port, Truth, World, PATIENCE};
 

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 
 use crate::standin::Delivery;
 use crate::world::{bounds, unused_port, TempDir, Truth, World, BOTH};
@@ -132,7 +132,7 @@ fn garbage_on_the_control_socket_is_answered_and_changes_nothing() {
     let mut world = World::new(Truth::Deliveries);
     world.start();
     let state = world.dir.0.join("state");
-    let socket = sentry_team_sync::service::control::ShortPath::new(&state, "control").unwrap();
+    let socket = sentry_team_sync::parts::ShortPath::new(&state, "control").unwrap();
     for line in [
         "",
         "{",

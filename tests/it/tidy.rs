@@ -8,9 +8,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sentry_team_sync::cli::help::EXIT_CODES;
-use sentry_team_sync::commands::grammar::COMMANDS;
-use sentry_team_sync::config::{Setting, SETTINGS};
+use sentry_team_sync::parts::{Setting, COMMANDS, EXIT_CODES, SETTINGS};
 
 use crate::world::{Truth, World};
 

@@ -4,7 +4,7 @@
 //! It follows no redirects and repeats nothing.
 
 use super::http::{loopback, Response};
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;

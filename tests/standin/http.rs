@@ -7,7 +7,7 @@
 
 use super::message::{parse_head, plain, render};
 pub use super::message::{reason, Request, Response};
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -55,9 +55,6 @@ const NEEDED: [Needed; 3] = [
     },
 ];
 
-/// The scopes of which one lets a token list teams.
-const LISTS_TEAMS: [&str; 3] = ["org:read", "org:write", "org:admin"];
-
 fn has(scopes: &[String], any: &[&str]) -> bool {
     any.iter().any(|name| scopes.iter().any(|scope| scope == name))
 }
@@ -146,11 +143,6 @@ impl InUse {
     }
 }
 
-/// Whether such a token may list all teams, and read the organisation's settings.
-pub fn may_list_teams(scopes: &[String]) -> bool {
-    has(scopes, &LISTS_TEAMS)
-}
-
 /// Whether such a token may invite: on Sentry 23.7 and on newer servers.
 pub fn may_invite(scopes: &[String]) -> (bool, bool) {
     (has(scopes, &["member:admin"]), has(scopes, &["member:admin", "member:write"]))
@@ -168,7 +160,6 @@ mod tests {
         let lacks: Vec<_> =
             lacking(&scopes(&["team:admin", "org:read"])).into_iter().map(|needed| needed.scope).collect();
         assert_eq!(lacks, ["team:write", "member:read"]);
-        assert!(may_list_teams(&scopes(&["org:read"])) && !may_list_teams(&scopes(&original)));
         assert_eq!(may_invite(&scopes(&original)), (false, true));
     }
 

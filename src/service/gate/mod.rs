@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use head::{Head, Method, Refusal, HEAD_LIMIT, ITSELF, SMALLER};
+use head::{Refusal, HEAD_LIMIT, ITSELF, SMALLER};
 use relay::Reply;
 use socket::{Listener, Stream};
 
@@ -550,18 +550,5 @@ fn reason(status: u16) -> &'static str {
         500 => "Internal Server Error",
         503 => "Service Unavailable",
         _ => "Answer",
-    }
-}
-
-/// What a worker behind the gate needs to know of a request's head.
-impl Head {
-    /// The value of a header that was handed on.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Whether a body is expected in the answer.
-    pub fn wants_body(&self) -> bool {
-        self.method != Method::Head
     }
 }

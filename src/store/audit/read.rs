@@ -58,10 +58,6 @@ impl Line {
         let line: Self = serde_json::from_slice(text.as_bytes()).ok()?;
         Some((Timestamp::parse(&line.at)?, line))
     }
-
-    pub fn moment(&self) -> Timestamp {
-        Timestamp::parse(&self.at).unwrap_or_default()
-    }
 }
 
 /// The log of one state directory.

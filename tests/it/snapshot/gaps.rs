@@ -1,6 +1,6 @@
 //! Lists that GitHub does not show completely.
 
-use sentry_team_sync::hosts::snapshot::{Gaps, List};
+use sentry_team_sync::parts::{Gaps, List};
 
 use super::*;
 

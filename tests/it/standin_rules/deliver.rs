@@ -5,7 +5,7 @@ use crate::standin::encode::form_decode;
 use crate::standin::github::{Flavour, GithubStandin, Hook};
 use crate::standin::http::{Handler, HttpServer, Pause, Reply, Request, Response};
 use crate::standin::sentry::SentryStandin;
-use sentry_team_sync::store::interrupted::retried;
+use sentry_team_sync::parts::retried;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, PoisonError};

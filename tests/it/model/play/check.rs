@@ -1,7 +1,6 @@
 //! What must be true of a sequence: of both sides at its end, and of every call on the way.
 
-use sentry_team_sync::state::ids::{GithubSlug, GithubTeamId};
-use sentry_team_sync::state::slug;
+use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId};
 
 use super::{Sequence, LEGACY_NAME, STRANGER};
 use crate::model::org::FOREIGN;
@@ -47,7 +46,7 @@ impl Sequence {
         let adopted = self.legacy.and_then(|(_, sentry)| self.world.sentry.team_of_id(sentry));
         let own_name = adopted.map(|(slug, _)| format!("team {slug}: named"));
         let slug = |team: &GithubTeamView| {
-            let slug = slug::for_team(&GithubSlug::from(team.slug.as_str()), GithubTeamId(team.id), "");
+            let slug = for_team(&GithubSlug::from(team.slug.as_str()), GithubTeamId(team.id), "");
             Some(slug.to_string())
         };
         let all = Comparison::new(&self.world.github, &self.world.sentry, |login| {
