@@ -44,10 +44,6 @@ pub struct Cause {
     pub event: &'static str,
 }
 
-/// A slug that somebody else has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken;
-
 /// What came of a rename.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moved {
@@ -206,20 +202,15 @@ impl Apply<'_> {
         Ok(binding)
     }
 
-    /// Makes a team. With `earlier`, an attempt whose outcome is unknown was recorded before: a team that has the slug
-    /// is then the one that attempt made.
-    pub fn create(
-        &self,
-        at: &SentrySlug,
-        name: &str,
-        earlier: bool,
-    ) -> Result<Result<Binding, Taken>, Outcome> {
+    /// Makes a team; `None` if somebody else has the slug. With `earlier`, an attempt whose outcome is unknown was recorded
+    /// before: a team that has the slug is then the one that attempt made.
+    pub fn create(&self, at: &SentrySlug, name: &str, earlier: bool) -> Result<Option<Binding>, Outcome> {
         const WHAT: &str = "create team";
         let permit = self.mirror.may_write()?;
         if !earlier {
             let intent = Intent::Creating { slug: at.clone(), name: name.into() };
             if !self.intend(at, intent)? {
-                return Ok(Err(Taken));
+                return Ok(None);
             }
         }
         let name = slug::display_name(name, at);
@@ -235,20 +226,16 @@ impl Apply<'_> {
         match outcome {
             Created::New(team) => {
                 log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
-                self.bind(&team, Origin::Created, true).map(Ok)
+                self.bind(&team, Origin::Created, true).map(Some)
             }
-            Created::Taken if earlier => match self.look(at)? {
-                Some(team) if self.is_free(team.id) && !team.locked => {
-                    self.bind(&team, Origin::Created, true).map(Ok)
+            Created::Taken => {
+                let made = if earlier { self.look(at)? } else { None };
+                match made.filter(|team| self.is_free(team.id) && !team.locked) {
+                    Some(team) => self.bind(&team, Origin::Created, true).map(Some),
+                    None => self.drop_intent().map(|()| None),
                 }
-                _ => self.taken(),
-            },
-            Created::Taken => self.taken(),
+            }
         }
-    }
-
-    fn taken(&self) -> Result<Result<Binding, Taken>, Outcome> {
-        self.drop_intent().map(|()| Err(Taken))
     }
 
     /// The Sentry team that `at` was, wherever its slug has gone.
@@ -370,14 +357,14 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Deletes the bound team, if the guard lets it pass or a person approved; the inner error is the guard's rule.
+    /// Deletes the bound team, if the guard lets it pass or a person approved; else the guard's rule.
     pub fn delete(
         &self,
         binding: &Binding,
         team: &Team,
         members: &[Member],
         approved: bool,
-    ) -> Result<Result<(), String>, Outcome> {
+    ) -> Result<Option<String>, Outcome> {
         const WHAT: &str = "delete team";
         if team.locked {
             return Err(locked(&binding.slug));
@@ -393,7 +380,7 @@ impl Apply<'_> {
                 _ => Write::Keep(vec![record], Ok(())),
             });
         if let Err(rule) = judged.map_err(not_kept)? {
-            return Ok(Err(rule));
+            return Ok(Some(rule));
         }
         let people: Vec<_> =
             members.iter().map(|member| json!({ "member": member.id, "email": member.primary })).collect();
@@ -423,7 +410,7 @@ impl Apply<'_> {
             Deleted::Done | Deleted::Missing => {
                 log::info!("team {}: deleted Sentry team `{}` ({})", self.team, binding.slug, binding.sentry);
                 self.end("end team", "the GitHub team is deleted", Fate::Deleted)?;
-                Ok(Ok(()))
+                Ok(None)
             }
             Deleted::Locked => self.drop_intent().and_then(|()| Err(locked(&binding.slug))),
         }

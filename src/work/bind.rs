@@ -9,9 +9,9 @@ use crate::state::ids::{GithubTeamId, SentrySlug};
 use crate::state::record::Record;
 use crate::state::slug;
 use crate::state::values::{Binding, Fate, Intent, Mode};
-use crate::work::apply::{Apply, Moved, Taken};
+use crate::work::apply::{Apply, Moved};
 use crate::work::hold::ask_approval;
-use crate::work::step::{self, Holder, TeamStep};
+use crate::work::step::{self, Facts, Holder, Next, TeamStep};
 use crate::work::team_job::{Stop, TeamJob};
 use crate::work::trouble::not_kept;
 
@@ -57,8 +57,8 @@ fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
         return Err(Stop::NotVisible);
     }
     match apply.create(&slug, &name, true)? {
-        Ok(_) => Ok(How::Created),
-        Err(Taken) => Err(still_taken(&slug).into()),
+        Some(_) => Ok(How::Created),
+        None => Err(still_taken(&slug).into()),
     }
 }
 
@@ -174,52 +174,58 @@ pub fn ensure_by(
     }
     for _ in 0..ROUNDS {
         let binding = job.binding();
-        let (holder, found) = match &binding {
-            Some(binding) if binding.slug == wish.team.slug => (Holder::Nobody, None),
-            // A second round is there because the first was not right.
-            _ => holder(job, apply, &wish.team.slug, binding.is_none(), shown.take())?,
+        let wanted = WantedTeam { adoptable: may_adopt(job, wish), ..wish.team.clone() };
+        let mut facts = Facts { wanted: &wanted, binding: binding.as_ref(), holder: None };
+        let mut found = None;
+        let step = loop {
+            match step::next(&facts) {
+                Next::Read => {
+                    let (holder, team) = holder(job, apply, &wanted.slug, binding.is_none(), shown.take())?;
+                    (facts.holder, found) = (Some(holder), team);
+                }
+                Next::Do(step) => break step,
+                Next::End(outcome) => return Err(outcome),
+            }
         };
-        // A team that was ever seen to be renamed may be found by its old slug only: by its new one, anybody could
-        // rename their way into an existing Sentry team. Nor is what a person has to decide done meanwhile.
-        let in_question = job.mirror.state(|state| {
-            let renamed = state.teams.news(job.team).is_some_and(|news| news.named.is_some());
-            renamed || state.holds.disputes_of(job.team).next().is_some()
-        });
-        let adoptable = wish.team.adoptable && wish.before.is_none() && !in_question;
-        let wanted = WantedTeam { adoptable, ..wish.team.clone() };
-        match (step::team(&wanted, binding.as_ref(), &holder), binding) {
-            (TeamStep::Keep, Some(binding)) => return Ok((binding, how)),
-            (TeamStep::Rename, Some(binding)) => match rename(job, apply, &binding, wish)? {
-                Some(binding) => return Ok((binding, How::Renamed)),
-                None => continue,
-            },
+        match (step, &binding) {
+            (TeamStep::Keep, Some(binding)) => return Ok((binding.clone(), how)),
+            (TeamStep::Rename, Some(binding)) => {
+                if let Some(binding) = rename(job, apply, binding, wish)? {
+                    return Ok((binding, How::Renamed));
+                }
+            }
+            // A slug that was taken meanwhile is looked at in the next round.
             (TeamStep::Create, _) => {
-                // A slug that was taken meanwhile is looked at in the next round.
-                if apply.create(&wish.team.slug, &wish.full_name, false)?.is_ok() {
+                if apply.create(&wanted.slug, &wish.full_name, false)?.is_some() {
                     how = How::Created;
                 }
             }
             (TeamStep::Adopt(_), _) => {
                 if let Some(team) = found {
-                    adopt(job, apply, &wish.team.slug, &team)?;
+                    adopt(job, apply, &wanted.slug, &team)?;
                     how = How::Adopted;
                 }
             }
             (TeamStep::WaitFor(owner), binding) => {
                 return Err(wait_for(job, apply, owner, binding.as_ref(), wish))
             }
-            (TeamStep::Conflict(sentry), None) => return Err(conflict(job, apply, &wish.team.slug, sentry)),
-            (TeamStep::Conflict(_), Some(_)) => return Err(in_the_way(&wish.team.slug)),
-            (TeamStep::Rejected(_), _) => {
-                let slug = &wish.team.slug;
-                return Err(Outcome::Done(format!("taking over Sentry team `{slug}` was rejected")));
-            }
-            (TeamStep::Locked(_), _) => return Err(Outcome::Failed(step::locked(&wish.team.slug))),
-            // Keeping or renaming needs a binding, and has one.
-            (TeamStep::Keep | TeamStep::Rename, None) => {}
+            (TeamStep::Conflict(sentry), _) => return Err(conflict(job, apply, &wanted.slug, sentry)),
+            // Keeping or renaming needs a binding, and has one; the others end before.
+            (TeamStep::Keep | TeamStep::Rename | TeamStep::Rejected(_) | TeamStep::Locked(_), _) => {}
         }
     }
     Err(still_taken(&wish.team.slug))
+}
+
+/// Whether an existing Sentry team may be taken to be its own. A team that was ever seen to be renamed may be found by its
+/// old slug only: by its new one, anybody could rename their way into an existing Sentry team. Nor is what a person has to
+/// decide done meanwhile.
+fn may_adopt(job: &TeamJob, wish: &Wish) -> bool {
+    let in_question = job.mirror.state(|state| {
+        let renamed = state.teams.news(job.team).is_some_and(|news| news.named.is_some());
+        renamed || state.holds.disputes_of(job.team).next().is_some()
+    });
+    wish.team.adoptable && wish.before.is_none() && !in_question
 }
 
 /// Who has a slug, and the team itself where it follows nobody. Sentry is asked only where a team without a binding would
@@ -303,7 +309,7 @@ fn rename(job: &TeamJob, apply: &Apply, binding: &Binding, wish: &Wish) -> Resul
         Moved::Done(binding) => Ok(Some(binding)),
         Moved::Lost => find_again(job, apply, binding).map(|()| None),
         Moved::Taken => match apply.look(&wish.team.slug)? {
-            Some(team) if owner_of(job, &team).is_none() => Err(in_the_way(&wish.team.slug)),
+            Some(team) if owner_of(job, &team).is_none() => Err(step::in_the_way(&wish.team.slug)),
             Some(_) => Ok(None),
             None => Err(still_taken(&wish.team.slug)),
         },
@@ -344,12 +350,6 @@ fn conflict(
 ) -> Outcome {
     let change = HeldChange::Adopt { team: job.team, sentry, slug: slug.clone() };
     ask_approval(job, apply, change, step::ADOPTION_RULE.into())
-}
-
-fn in_the_way(slug: &SentrySlug) -> Outcome {
-    Outcome::Waiting(format!(
-        "slug `{slug}` belongs to a Sentry team that follows no GitHub team: rename or delete that one in Sentry"
-    ))
 }
 
 fn still_taken(slug: &SentrySlug) -> Outcome {

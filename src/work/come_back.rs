@@ -89,7 +89,7 @@ fn make_again(
         return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
     };
     let members: BTreeSet<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
-    let Ok(team) = apply.restore(deletion)? else { return Ok(None) };
+    let Some(team) = apply.restore(deletion)? else { return Ok(None) };
     put_in.extend(&members);
     let belongs = |was: &Was| {
         let user = job.mirror.state(|state| state.people.of_member(was.member));

@@ -14,7 +14,7 @@ use crate::state::values::{Binding, Fate, Mode};
 use crate::work::apply::{Apply, Moved};
 use crate::work::guard;
 use crate::work::hold::ask_approval;
-use crate::work::step::{self, EndStep};
+use crate::work::step::{self, EndFacts, EndStep, Next};
 use crate::work::team_job::TeamJob;
 
 /// A team that GitHub still shows is looked at again after this time.
@@ -169,47 +169,40 @@ fn end_bound(
     binding: &Binding,
     slug: Option<&GithubSlug>,
 ) -> Result<Outcome, Outcome> {
-    let mirror = job.mirror;
-    if job.is_left_out(slug, Some(binding)) {
-        apply.end("leave team", "left out by SYNC_TEAMS", Fate::Left)?;
-        return Ok(Outcome::Done(format!(
-            "Sentry team `{}` is left alone: left out by SYNC_TEAMS",
-            binding.slug
-        )));
-    }
     let change = HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
-    let approved = match mirror.state(|state| state.holds.decision(&change)).map(|decision| decision.approved)
-    {
-        Some(false) => {
+    let decision = job.mirror.state(|state| state.holds.decision(&change));
+    let (settings, approved) = (job.mirror.settings(), decision.map(|decision| decision.approved));
+    let is_left_out = job.is_left_out(slug, Some(binding));
+    let facts = |slug, shown| EndFacts { settings: &settings, slug, is_left_out, approved, shown };
+    let (mut there, mut next) = (None, step::next_of_end(&facts(&binding.slug, None)));
+    if next == Next::Read {
+        there = read_bound(job, apply, binding)?;
+        let slug = there.as_ref().map_or(&binding.slug, |(binding, _)| &binding.slug);
+        next = step::next_of_end(&facts(slug, Some(there.as_ref().map(|(_, team)| team))));
+    }
+    match (next, &there) {
+        (Next::Do(EndStep::Refused), _) => {
             apply.end("leave team", "its deletion was rejected", Fate::Left)?;
-            return Ok(Outcome::Done(format!(
-                "deleting Sentry team `{}` was rejected; it is left alone",
-                binding.slug
-            )));
+            let note = format!("deleting Sentry team `{}` was rejected; it is left alone", binding.slug);
+            Ok(Outcome::Done(note))
         }
-        decision => decision.is_some(),
-    };
-    // What would be left as it is need not be read.
-    if let EndStep::Leave(why) = step::end(&mirror.settings(), &binding.slug, Some(&[]), approved) {
-        apply.end("leave team", &why, Fate::Left)?;
-        return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)));
-    }
-    let Some((binding, team)) = read_bound(job, apply, binding)? else {
-        apply.end("end team", "its Sentry team was gone", Fate::Left)?;
-        return Ok(Outcome::Done("the team is deleted; its Sentry team was gone".into()));
-    };
-    if team.locked {
-        apply.end("leave team", step::LOCKED, Fate::Left)?;
-        return Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {}", binding.slug, step::LOCKED)));
-    }
-    match step::end(&mirror.settings(), &binding.slug, team.projects.as_deref(), approved) {
-        EndStep::Leave(why) => {
+        (Next::Do(EndStep::Leave(why)), there) => {
             apply.end("leave team", &why, Fate::Left)?;
+            let binding = there.as_ref().map_or(binding, |(binding, _)| binding);
             Ok(Outcome::Done(format!("Sentry team `{}` is left alone: {why}", binding.slug)))
         }
-        EndStep::Empty => empty(job, apply, &binding),
-        EndStep::Hold(rule) => Ok(ask_approval(job, apply, change, rule)),
-        EndStep::Delete => delete(job, apply, &binding, &team, change, approved),
+        (Next::Do(EndStep::Hold(rule)), _) => Ok(ask_approval(job, apply, change, rule)),
+        (Next::Do(EndStep::Empty), Some((binding, _))) => empty(job, apply, binding),
+        (Next::Do(EndStep::Delete), Some((binding, team))) => {
+            delete(job, apply, binding, team, change, approved.is_some())
+        }
+        (Next::Do(EndStep::Gone), _) => {
+            apply.end("end team", "its Sentry team was gone", Fate::Left)?;
+            Ok(Outcome::Done("the team is deleted; its Sentry team was gone".into()))
+        }
+        (Next::End(outcome), _) => Ok(outcome),
+        // Nothing is done to a team that was not read.
+        (Next::Do(EndStep::Empty | EndStep::Delete) | Next::Read, _) => Err(looked_for()),
     }
 }
 
@@ -234,7 +227,7 @@ fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<
         // Followed, and renamed again since: looked for once more, and not taken to be gone.
         Some(binding) => match read(&binding)? {
             Some(found) => Ok(Some(found)),
-            None => Err(Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN))),
+            None => Err(looked_for()),
         },
         None => Ok(None),
     }
@@ -259,11 +252,11 @@ fn delete(
     }
     let binding = make_slug_deletable(job, apply, binding)?;
     match apply.delete(&binding, team, &members, approved)? {
-        Ok(()) => Ok(Outcome::Done(format!(
+        None => Ok(Outcome::Done(format!(
             "deleted Sentry team `{}`; to have it back: sentry-team-sync undo {}",
             team.slug, team.id
         ))),
-        Err(rule) => Ok(ask_approval(job, apply, change, rule)),
+        Some(rule) => Ok(ask_approval(job, apply, change, rule)),
     }
 }
 
@@ -277,7 +270,11 @@ fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome
     let read = job.mirror.sentry.team_members(binding.at());
     let read = read.map_err(|trouble| job.mirror.sentry_trouble(trouble))?;
     // A 404 is no empty team: somebody has just renamed it in Sentry.
-    read.ok_or_else(|| Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))
+    read.ok_or_else(looked_for)
+}
+
+fn looked_for() -> Outcome {
+    Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN))
 }
 
 /// Sentry keeps the slug of a deleted team of 50 characters taken, and fails to delete a second one of 49: such a team

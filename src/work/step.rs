@@ -1,7 +1,11 @@
 //! What is to be done, from what is wanted and what is there. Pure: no clock, no file, no socket.
+//!
+//! [`next`] and [`next_of_end`] say what is to be read first: a call is made only for a fact that decides something.
 
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
+use crate::hosts::sentry::Team;
 use crate::identity::{Identity, BARRED};
+use crate::queue::job::Outcome;
 use crate::queue::part::WantedTeam;
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::values::{Binding, Source};
@@ -42,6 +46,51 @@ pub enum TeamStep {
     Rejected(SentryTeamId),
     /// The slug belongs to a Sentry team that nobody may hand over: an identity provider manages it.
     Locked(SentryTeamId),
+}
+
+/// What is known of a team that is wanted.
+pub struct Facts<'a> {
+    pub wanted: &'a WantedTeam,
+    pub binding: Option<&'a Binding>,
+    /// Who has the wanted slug; `None` if nobody has looked yet.
+    pub holder: Option<Holder>,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next<Step> {
+    /// The fact that is still lacking has to be read.
+    Read,
+    Do(Step),
+    /// Nothing can be done.
+    End(Outcome),
+}
+
+/// What is to be done about a team before its people, or what has to be known for that: who has the slug.
+pub fn next(facts: &Facts) -> Next<TeamStep> {
+    let Facts { wanted, binding, holder } = facts;
+    let holder = match (holder, binding) {
+        (Some(holder), _) => holder,
+        // Its own slug is nobody else's.
+        (None, Some(binding)) if binding.slug == wanted.slug => &Holder::Nobody,
+        (None, _) => return Next::Read,
+    };
+    let slug = &wanted.slug;
+    match team(wanted, *binding, holder) {
+        TeamStep::Conflict(_) if binding.is_some() => Next::End(in_the_way(slug)),
+        TeamStep::Rejected(_) => {
+            Next::End(Outcome::Done(format!("taking over Sentry team `{slug}` was rejected")))
+        }
+        TeamStep::Locked(_) => Next::End(Outcome::Failed(locked(slug))),
+        step => Next::Do(step),
+    }
+}
+
+/// The slug of a bound team's new name is a stranger's.
+pub fn in_the_way(slug: &SentrySlug) -> Outcome {
+    Outcome::Waiting(format!(
+        "slug `{slug}` belongs to a Sentry team that follows no GitHub team: rename or delete that one in Sentry"
+    ))
 }
 
 /// Why a Sentry team is left as it is that an identity provider manages.
@@ -134,6 +183,40 @@ pub enum EndStep {
     Leave(String),
     /// A person decides; the rule with its numbers.
     Hold(String),
+    /// A person has refused to delete it.
+    Refused,
+    /// It is not there any more.
+    Gone,
+}
+
+/// What is known of the Sentry team of a deleted GitHub team.
+pub struct EndFacts<'a> {
+    pub settings: &'a Settings,
+    pub slug: &'a SentrySlug,
+    pub is_left_out: bool,
+    /// What a person has decided about its deletion.
+    pub approved: Option<bool>,
+    /// The team as Sentry shows it, if it does; `None` if nobody has looked yet.
+    pub shown: Option<Option<&'a Team>>,
+}
+
+/// What is to be done with the Sentry team of a deleted GitHub team, or what has to be known for that: the team itself.
+pub fn next_of_end(facts: &EndFacts) -> Next<EndStep> {
+    let EndFacts { settings, slug, is_left_out, approved, shown } = facts;
+    let is_approved = *approved == Some(true);
+    let step = match shown {
+        _ if *is_left_out => EndStep::Leave("left out by SYNC_TEAMS".into()),
+        _ if *approved == Some(false) => EndStep::Refused,
+        None => match end(settings, slug, Some(&[]), is_approved) {
+            // What would be left as it is need not be read.
+            EndStep::Leave(why) => EndStep::Leave(why),
+            _ => return Next::Read,
+        },
+        Some(None) => EndStep::Gone,
+        Some(Some(team)) if team.locked => EndStep::Leave(LOCKED.into()),
+        Some(Some(team)) => end(settings, slug, team.projects.as_deref(), is_approved),
+    };
+    Next::Do(step)
 }
 
 /// Decides about the end of a team. `projects` are those that it owns, `None` if they can not be read.
@@ -260,5 +343,60 @@ mod tests {
         assert_eq!(step("empty", "", owns, false), EndStep::Empty);
         assert!(matches!(step("keep", "", Some(&[]), true), EndStep::Leave(_)));
         assert!(matches!(step("delete", "team", Some(&[]), true), EndStep::Leave(_)));
+    }
+
+    #[test]
+    fn who_has_a_slug_is_read_only_where_that_decides() {
+        let (kept, moved) = (wanted("a", true), wanted("b", true));
+        let own = bound("a");
+        let asked = |wanted, binding, holder| next(&Facts { wanted, binding, holder });
+        assert_eq!(asked(&kept, Some(&own), None), Next::Do(TeamStep::Keep));
+        assert_eq!(asked(&moved, Some(&own), None), Next::Read);
+        assert_eq!(asked(&kept, None, None), Next::Read);
+        assert_eq!(asked(&moved, Some(&own), Some(Holder::Nobody)), Next::Do(TeamStep::Rename));
+        let stranger = |decision| Some(Holder::Stranger(OTHER, decision));
+        assert_eq!(asked(&kept, None, stranger(Some(true))), Next::Do(TeamStep::Adopt(OTHER)));
+        assert!(matches!(asked(&kept, None, stranger(Some(false))), Next::End(Outcome::Done(_))));
+        assert!(matches!(asked(&moved, Some(&own), stranger(None)), Next::End(Outcome::Waiting(_))));
+        assert!(matches!(asked(&kept, None, Some(Holder::Locked(OTHER))), Next::End(Outcome::Failed(_))));
+        let newer = wanted("a", false);
+        assert_eq!(asked(&newer, None, stranger(None)), Next::Do(TeamStep::Conflict(OTHER)));
+    }
+
+    #[test]
+    fn a_deleted_team_is_read_only_where_that_decides() {
+        let settings = |policy: &str| {
+            let env = [("SYNC_DELETE_TEAMS".to_string(), policy.to_string())].into();
+            load(&Default::default(), &env, Need::StateDir).unwrap().settings
+        };
+        let slug = SentrySlug::from("team");
+        let team = |locked, projects: &[&str]| Team {
+            id: OTHER,
+            slug: slug.clone(),
+            name: "Team".into(),
+            member_count: None,
+            locked,
+            projects: Some(projects.iter().map(|project| project.to_string()).collect()),
+        };
+        let (free, owner, managed) = (team(false, &[]), team(false, &["shop"]), team(true, &[]));
+        let asked = |policy, is_left_out, approved, shown| {
+            let settings = settings(policy);
+            next_of_end(&EndFacts { settings: &settings, slug: &slug, is_left_out, approved, shown })
+        };
+        let leaves = |next| matches!(next, Next::Do(EndStep::Leave(_)));
+        assert!(leaves(asked("delete", true, Some(true), None)));
+        assert_eq!(asked("delete", false, Some(false), None), Next::Do(EndStep::Refused));
+        assert!(leaves(asked("keep", false, None, None)));
+        assert_eq!(asked("unless-projects", false, None, None), Next::Read);
+        assert_eq!(asked("empty", false, None, None), Next::Read);
+        assert_eq!(asked("delete", false, None, Some(None)), Next::Do(EndStep::Gone));
+        assert!(leaves(asked("delete", false, Some(true), Some(Some(&managed)))));
+        assert_eq!(asked("unless-projects", false, None, Some(Some(&free))), Next::Do(EndStep::Delete));
+        assert_eq!(
+            asked("unless-projects", false, Some(true), Some(Some(&owner))),
+            Next::Do(EndStep::Delete)
+        );
+        let held = asked("unless-projects", false, None, Some(Some(&owner)));
+        assert!(matches!(held, Next::Do(EndStep::Hold(_))));
     }
 }

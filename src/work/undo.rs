@@ -16,7 +16,7 @@ use crate::state::Org;
 use crate::store::audit::deletions::{Deletion, Was};
 use crate::store::audit::Entry;
 use crate::work::apply::restore::LinkedBack;
-use crate::work::apply::{Apply, Taken};
+use crate::work::apply::Apply;
 use crate::work::mirror::Mirror;
 
 /// Carries it out, or goes on with it.
@@ -56,8 +56,8 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
         }
         Some(team) => team,
         None => match apply.restore(deletion)? {
-            Ok(team) => team,
-            Err(Taken) => return Err(taken(job, apply, deletion)?),
+            Some(team) => team,
+            None => return Err(taken(job, apply, deletion)?),
         },
     };
     let work = Work { deletion, step: &|| undo.step(), belongs: &|_| true };

@@ -45,7 +45,10 @@ impl Index<'_> {
         match step::end(settings, &binding.slug, Some(&[]), false) {
             EndStep::Leave(why) => Step::Leave { sentry, why },
             EndStep::Empty => Step::Empty { sentry, adopted },
-            EndStep::Delete | EndStep::Hold(_) => Step::Delete { sentry, adopted },
+            // Whether it owns a project, is asked for, or is gone, shows when it is read.
+            EndStep::Delete | EndStep::Hold(_) | EndStep::Refused | EndStep::Gone => {
+                Step::Delete { sentry, adopted }
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Makes a deleted team again, because a person wants it back: the same order of intent, call, verdict, record and audit
 //! line as every other write. It is bound to nobody.
 
-use super::{Apply, Taken};
+use super::Apply;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Created, Linked, Team, Written};
 use crate::queue::job::Outcome;
@@ -33,8 +33,8 @@ impl Apply<'_> {
 
     /// Makes a deleted team again, under its slug and name. The intent stays open until [`Apply::drop_intent`]: people
     /// and projects are part of it. After an attempt whose outcome is unknown, a newer team of this slug and name is
-    /// the one that it made.
-    pub fn restore(&self, deletion: &Deletion) -> Result<Result<Team, Taken>, Outcome> {
+    /// the one that it made. `None` if somebody else has the slug.
+    pub fn restore(&self, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
         const WHAT: &str = "bring back team";
         let permit = self.mirror.may_write()?;
         let (at, name) = (&deletion.slug, slug::display_name(&deletion.name, &deletion.slug));
@@ -43,14 +43,14 @@ impl Apply<'_> {
             Some(team) if earlier && self.is_made_by_us(&team, deletion) => {
                 return self.restored(team, deletion)
             }
-            Some(_) if earlier => return self.drop_intent().map(|()| Err(Taken)),
-            Some(_) => return Ok(Err(Taken)),
+            Some(_) if earlier => return self.drop_intent().map(|()| None),
+            Some(_) => return Ok(None),
             None => {}
         }
         if !earlier {
             let (sentry, slug) = (deletion.sentry, at.clone());
             if !self.intend(at, Intent::Restoring { sentry, slug, name: name.as_str().into() })? {
-                return Ok(Err(Taken));
+                return Ok(None);
             }
         }
         let written = self.mirror.sentry.create_team(&permit, at, &name);
@@ -69,7 +69,7 @@ impl Apply<'_> {
             Created::Taken => {
                 match self.look(at)?.filter(|team| earlier && self.is_made_by_us(team, deletion)) {
                     Some(team) => self.restored(team, deletion),
-                    None => self.drop_intent().map(|()| Err(Taken)),
+                    None => self.drop_intent().map(|()| None),
                 }
             }
         }
@@ -82,10 +82,10 @@ impl Apply<'_> {
         follows.is_none() && team.id > deletion.sentry && team.name == name
     }
 
-    fn restored(&self, team: Team, deletion: &Deletion) -> Result<Result<Team, Taken>, Outcome> {
+    fn restored(&self, team: Team, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
         self.mirror.keep(Record::Restored { deleted: deletion.sentry, now: team.id })?;
         log::info!("team {}: brought back Sentry team `{}` ({})", self.team, team.slug, team.id);
-        Ok(Ok(team))
+        Ok(Some(team))
     }
 
     /// Gives the team of this slug a project that the deleted one had.
