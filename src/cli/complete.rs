@@ -97,6 +97,19 @@ fn dashed(options: &[Choosable]) -> String {
     options.iter().map(|option| format!("--{}", option.name)).collect::<Vec<_>>().join(" ")
 }
 
+/// What the values of options may be, a case for each option.
+fn bash_words(all: &[Choosable]) -> String {
+    let mut words = String::new();
+    for option in all {
+        if let Value::Choice(choices) = option.value {
+            let choices = choices.replace('|', " ");
+            let _ =
+                writeln!(words, "        --{}) _sentry_team_sync_words '{choices}'; return ;;", option.name);
+        }
+    }
+    words
+}
+
 fn bash() -> String {
     let all = all();
     let with = |fits: fn(Value) -> bool| {
@@ -108,14 +121,7 @@ fn bash() -> String {
         names.join("|")
     };
     let takes_next = with(|value| !matches!(value, Value::None | Value::PerhapsFile));
-    let mut words = String::new();
-    for option in &all {
-        if let Value::Choice(choices) = option.value {
-            let choices = choices.replace('|', " ");
-            let _ =
-                writeln!(words, "        --{}) _sentry_team_sync_words '{choices}'; return ;;", option.name);
-        }
-    }
+    let words = bash_words(&all);
     let mut own = String::new();
     for command in COMMANDS {
         let words = format!("{} {}", dashed(&options(command)), choices(command).join(" "));

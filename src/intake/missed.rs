@@ -75,7 +75,7 @@ fn recover(mirror: &Mirror) -> Result<Option<Recovered>, Trouble> {
     let mut recovered = Recovered::default();
     for hook in hooks {
         // What arrives while the list is read, or just before, may not be in it yet, and is newer than all that is.
-        let before = mirror.queue.settled_seq();
+        let before = mirror.queue.last_delivery_visible_everywhere();
         let sent = match mirror.github.deliveries(&org.login, hook, since) {
             Ok(Some(sent)) => sent,
             Ok(None) => continue,

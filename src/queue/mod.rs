@@ -22,7 +22,7 @@ use crate::store::journal::Journal;
 use job::{Ask, Hint, LaneKey, Origin, Own};
 use lanes::Lanes;
 use replays::Replays;
-use replica_lag::Heard;
+use replica_lag::RecentDeliveries;
 
 /// The lanes, with what the journal and deliveries of a moment ago say about their order.
 pub struct Queue {
@@ -30,7 +30,7 @@ pub struct Queue {
     journal: Arc<Journal>,
     pub lanes: Lanes,
     /// What deliveries have said lately.
-    heard: Mutex<Heard>,
+    heard: Mutex<RecentDeliveries>,
     /// When the process began.
     began: Instant,
     /// A full comparison is due.
@@ -46,7 +46,7 @@ impl Queue {
             clock: clock.clone(),
             journal: journal.clone(),
             lanes: Lanes::new(clock.clone()),
-            heard: Mutex::new(Heard::new(began)),
+            heard: Mutex::new(RecentDeliveries::new(began)),
             began,
             reconcile_due: AtomicBool::new(false),
             replays: Replays::default(),
@@ -93,7 +93,7 @@ impl Queue {
     }
 
     /// The latest delivery that spoke of a team or person, if that was lately.
-    pub fn heard<R>(&self, look: impl FnOnce(&Heard) -> R) -> R {
+    pub fn heard<R>(&self, look: impl FnOnce(&RecentDeliveries) -> R) -> R {
         look(&self.heard.lock())
     }
 
@@ -103,7 +103,7 @@ impl Queue {
     }
 
     /// The latest delivery whose word every replica of GitHub knows by now.
-    pub fn settled_seq(&self) -> Seq {
+    pub fn last_delivery_visible_everywhere(&self) -> Seq {
         let (latest, now) = (self.now_seq(), self.clock.now());
         let heard = self.heard.lock().first_unsettled(now);
         // What a process of before has heard just before its end stands in the journal.

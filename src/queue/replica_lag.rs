@@ -18,7 +18,7 @@ const SURELY_OLD: Duration = Duration::from_secs(60 * 60);
 
 /// What was heard since the process began, as far as it matters.
 #[derive(Debug)]
-pub struct Heard {
+pub struct RecentDeliveries {
     /// Who joined or left the organisation.
     people: HashMap<GithubUserId, Seq>,
     teams: HashMap<GithubTeamId, Seq>,
@@ -30,7 +30,7 @@ pub struct Heard {
     began: Instant,
 }
 
-impl Heard {
+impl RecentDeliveries {
     pub fn new(began: Instant) -> Self {
         Self {
             people: HashMap::new(),
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn what_arrived_within_the_lag_is_unsettled() {
         let start = Instant::now();
-        let mut heard = Heard::new(start);
+        let mut heard = RecentDeliveries::new(start);
         let at = |ms: u64| start + Duration::from_millis(ms);
         assert_eq!(heard.first_unsettled(start), None);
         for (ms, seq) in [(0, 1), (50, 2), (99, 3), (100, 4), (9000, 5)] {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn teams_and_people_are_remembered_until_a_reading_has_seen_them() {
         let now = Instant::now();
-        let mut heard = Heard::new(now);
+        let mut heard = RecentDeliveries::new(now);
         heard.hear(&joined(7), Seq(1), now);
         heard.hear(&made(5), Seq(2), now);
         assert_eq!(
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_second_look_comes_once_and_after_the_lag() {
         let now = Instant::now();
-        let mut heard = Heard::new(now);
+        let mut heard = RecentDeliveries::new(now);
         assert!(!heard.take_second_look(now));
         heard.look_again(now);
         heard.look_again(now + LAG);
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn an_end_settles_within_the_lag_wherever_the_clock_on_the_wall_is_set() {
         let start = Instant::now();
-        let mut heard = Heard::new(start);
+        let mut heard = RecentDeliveries::new(start);
         let (team, other, ended) = (GithubTeamId(5), GithubTeamId(6), Timestamp(1_000_000_000));
         let now = start + Duration::from_secs(100);
         heard.hear_end(team, now);

@@ -82,7 +82,7 @@ impl Reconciler {
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.mirror.bearings() else { return Ok(None) };
         let began = self.mirror.clock.now();
-        let (seq, read) = (self.mirror.queue.settled_seq(), self.mirror.queue.now_seq());
+        let (seq, read) = (self.mirror.queue.last_delivery_visible_everywhere(), self.mirror.queue.now_seq());
         self.mirror.queue.forget_heard(seq);
         let wishes = self.mirror.state(|state| state.people.wishes().collect());
         let bindings: Vec<_> = self

@@ -161,6 +161,13 @@ impl Deliveries {
         }
     }
 
+    /// All that a snapshot has kept.
+    pub fn remember_all(&mut self, keys: Vec<(DeliveryKey, Seq, Status, Timestamp)>) {
+        for (key, seq, status, at) in keys {
+            self.remember(key, Known { seq, status, at });
+        }
+    }
+
     pub(super) fn remember(&mut self, key: DeliveryKey, known: Known) {
         self.keys.entry(key).or_insert(known);
     }

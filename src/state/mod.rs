@@ -29,12 +29,12 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::state::event::Event;
 use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, Seq};
-use deliveries::{Deliveries, Known};
+use deliveries::Deliveries;
 use holds::{Decision, HeldChange, Hold, Holds};
 use people::People;
 use record::{Record, FORMAT};
 use teams::{Gone, News, Teams};
-use values::{Delivery, Mode, Rules, SentryPlace, Sizes, Status};
+use values::{Binding, Delivery, Mode, Rules, SentryPlace, Sizes, Status};
 
 /// How far a replica of GitHub may lag behind.
 pub const LAG: Duration = Duration::from_secs(15);
@@ -162,37 +162,19 @@ impl State {
         let mut ended = Vec::new();
         match record {
             Record::Format { first_start, .. } => self.first_start = first_start,
-            Record::Received(delivery) => {
-                self.next = self.next.max(delivery.seq.0);
-                if delivery.hook.0 != 0 {
-                    self.hooks.insert(delivery.hook);
-                }
-                self.teams_mut().received(&delivery);
-                self.deliveries.received(delivery);
-            }
+            Record::Received(delivery) => self.receive(delivery),
             Record::Settled { seqs, how, note, hold, at } => {
-                if let Some(name) = hold {
-                    self.holds.wait_for(&name, self.deliveries.keys_of(&seqs));
-                }
+                hold.iter().for_each(|name| self.holds.wait_for(name, self.deliveries.keys_of(&seqs)));
                 self.deliveries.settled(&seqs, how, &note, at);
             }
             Record::Failed { seq, why, at } => self.deliveries.fail(seq, why, at),
             Record::Again { seq } => self.deliveries.again(seq),
             Record::Org { id, login, deleted } => self.org = Some(Org { id, login, deleted }),
             Record::Mode { mode, fingerprint, by } => self.learn_mode(mode, fingerprint, by),
-            Record::Bound { team, binding } => {
-                self.teams_mut().bind(team, binding);
-                let is_it = |change: &HeldChange| {
-                    matches!(change, HeldChange::Adopt { .. } | HeldChange::Create { .. })
-                };
-                ended = self.no_longer_due(team, is_it);
-            }
+            Record::Bound { team, binding } => ended = self.bind(team, binding),
             Record::Unbound { team } => self.teams_mut().unbind(team),
             Record::Gone { team, fate, apart, was, at } => {
-                let apart = apart || self.holds.disputes_of(team).next().is_some();
-                self.teams_mut().end(team, Gone { fate, apart, was, at });
-                self.people_mut().unwant_team(team);
-                ended = self.no_longer_due(team, |_| true);
+                ended = self.end(team, Gone { fate, apart, was, at });
             }
             Record::Returned { team, at } => self.teams_mut().come_back(team, at),
             Record::Shown { teams } => self.teams_mut().show(teams),
@@ -210,12 +192,12 @@ impl State {
             Record::Held { hold } => self.holds.hold(hold),
             Record::Decided { name, approved, at } => self.holds.decide(&name, Decision { approved, at }),
             Record::Released { name } => {
-                ended.extend(self.holds.release(&name));
-                self.is_over(&ended);
+                let released = self.holds.release(&name);
+                ended = self.over(released.into_iter().collect());
             }
             Record::NotDue { change } => {
-                ended = self.holds.not_due(&change);
-                self.is_over(&ended);
+                let released = self.holds.not_due(&change);
+                ended = self.over(released);
             }
             Record::Looked { team, seq, people } => self.teams_mut().looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
@@ -225,11 +207,7 @@ impl State {
             Record::Mended => self.damaged = None,
             Record::Paused { reason, at } => self.paused = Some(Pause { reason, at }),
             Record::Resumed => self.paused = None,
-            Record::Keys { keys } => {
-                for (key, seq, status, at) in keys {
-                    self.deliveries.remember(key, Known { seq, status, at });
-                }
-            }
+            Record::Keys { keys } => self.deliveries.remember_all(keys),
             Record::News { team, born, named, first_named, people } => {
                 self.teams_mut().told(team, News::told(born, [first_named, named], people));
             }
@@ -238,6 +216,29 @@ impl State {
             Record::Next { seq } => self.next = self.next.max(seq.0.saturating_sub(1)),
         }
         ended
+    }
+
+    fn receive(&mut self, delivery: Delivery) {
+        self.next = self.next.max(delivery.seq.0);
+        if delivery.hook.0 != 0 {
+            self.hooks.insert(delivery.hook);
+        }
+        self.teams_mut().received(&delivery);
+        self.deliveries.received(delivery);
+    }
+
+    fn bind(&mut self, team: GithubTeamId, binding: Binding) -> Vec<Hold> {
+        self.teams_mut().bind(team, binding);
+        let is_it =
+            |change: &HeldChange| matches!(change, HeldChange::Adopt { .. } | HeldChange::Create { .. });
+        self.no_longer_due(team, is_it)
+    }
+
+    fn end(&mut self, team: GithubTeamId, gone: Gone) -> Vec<Hold> {
+        let apart = gone.apart || self.holds.disputes_of(team).next().is_some();
+        self.teams_mut().end(team, Gone { apart, ..gone });
+        self.people_mut().unwant_team(team);
+        self.no_longer_due(team, |_| true)
     }
 
     /// What another account's token has shown, this one has not.
@@ -257,18 +258,18 @@ impl State {
         let mut ended = Vec::new();
         for change in changes {
             let released = self.holds.not_due(&change);
-            self.is_over(&released);
-            ended.extend(released);
+            ended.extend(self.over(released));
         }
         ended
     }
 
     /// The deliveries that waited for these holds are dealt with.
-    fn is_over(&mut self, released: &[Hold]) {
-        for hold in released {
+    fn over(&mut self, released: Vec<Hold>) -> Vec<Hold> {
+        for hold in &released {
             hold.deliveries.iter().for_each(|key| self.deliveries.mark(*key, Status::Done));
             self.deliveries.say_anew(|note| hold.last_note(note));
         }
+        released
     }
 
     fn teams_mut(&mut self) -> &mut Teams {

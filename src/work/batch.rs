@@ -10,7 +10,7 @@ use crate::state::teams::News;
 
 /// One job's hints by what they ask for.
 #[derive(Debug, Default)]
-pub struct Folded {
+pub struct TeamBatch {
     /// The team is deleted.
     pub ended: Vec<Hint>,
     /// The team exists, or is to be looked at; with its name if it was named.
@@ -31,7 +31,7 @@ pub struct Named {
     pub before: Option<GithubSlug>,
 }
 
-impl Folded {
+impl TeamBatch {
     /// Sorts hints; `news` is the latest word of all deliveries, those in other jobs included.
     pub fn new(hints: Vec<Hint>, news: Option<&News>) -> Self {
         let mut folded = Self::default();
@@ -188,7 +188,7 @@ mod tests {
     fn the_latest_word_per_person_stays() {
         let hints =
             vec![member(3, 7, Change::Removed), member(1, 7, Change::Added), member(2, 8, Change::Added)];
-        let folded = Folded::new(hints, None);
+        let folded = TeamBatch::new(hints, None);
         assert_eq!(seqs(folded.members.values()), [3, 2]);
         assert_eq!(seqs(folded.superseded.iter().map(|(hint, _)| hint)), [1]);
     }
@@ -202,7 +202,7 @@ mod tests {
         };
         let newer = Event::Membership { team, person, change: Change::Removed };
         state.apply(Record::Received(delivery(9, newer)));
-        let folded = Folded::new(vec![member(1, 7, Change::Added)], state.teams.news(GithubTeamId(1)));
+        let folded = TeamBatch::new(vec![member(1, 7, Change::Added)], state.teams.news(GithubTeamId(1)));
         assert!(folded.members.is_empty());
         assert_eq!(folded.superseded[0].1, Seq(9));
     }
@@ -214,7 +214,7 @@ mod tests {
         for hints in
             [vec![look.clone(), member(1, 7, Change::Added)], vec![member(1, 7, Change::Added), look.clone()]]
         {
-            let folded = Folded::new(hints, None);
+            let folded = TeamBatch::new(hints, None);
             assert!(folded.members.values().all(|hint| hint.event().is_some()));
         }
     }
@@ -227,7 +227,7 @@ mod tests {
         for hints in
             [vec![look.clone(), removed.clone()], vec![removed.clone(), look.clone(), removed.clone()]]
         {
-            let folded = Folded::new(hints, None);
+            let folded = TeamBatch::new(hints, None);
             assert_eq!(seqs(folded.members.values()), [3]);
             assert_eq!(seqs(folded.superseded.iter().map(|(hint, _)| hint)), [9]);
         }
@@ -239,18 +239,18 @@ mod tests {
             let slug_before = Some(GithubSlug::from(before));
             hint(seq, Event::TeamEdited { team: team(Some(slug)), slug_before })
         };
-        let folded = Folded::new(vec![edited(2, "c", "b"), edited(1, "b", "a")], None);
+        let folded = TeamBatch::new(vec![edited(2, "c", "b"), edited(1, "b", "a")], None);
         let named = folded.renamed().unwrap();
         assert_eq!((named.slug.as_str(), named.before.unwrap().as_str()), ("c", "b"));
     }
 
     #[test]
     fn a_slug_inside_a_membership_event_names_only_a_team_without_a_name() {
-        let folded = Folded::new(vec![member(5, 7, Change::Added)], None);
+        let folded = TeamBatch::new(vec![member(5, 7, Change::Added)], None);
         assert_eq!(folded.renamed(), None);
         assert_eq!(folded.first_name().unwrap().slug.as_str(), "t");
         let created = hint(1, Event::TeamCreated { team: team(Some("born")) });
-        let folded = Folded::new(vec![created, member(5, 7, Change::Added)], None);
+        let folded = TeamBatch::new(vec![created, member(5, 7, Change::Added)], None);
         assert_eq!(folded.first_name().unwrap().slug.as_str(), "born");
     }
 
@@ -258,8 +258,8 @@ mod tests {
     fn a_team_without_a_slug_waits_unless_its_creation_tells_a_name() {
         let bare =
             hint(1, Event::Membership { team: team(None), person: Some(person(7)), change: Change::Added });
-        assert_eq!(Folded::new(vec![bare.clone()], None).first_name(), None);
+        assert_eq!(TeamBatch::new(vec![bare.clone()], None).first_name(), None);
         let created = hint(2, Event::TeamCreated { team: team(None) });
-        assert_eq!(Folded::new(vec![bare, created], None).first_name().unwrap().slug.as_str(), "my-team");
+        assert_eq!(TeamBatch::new(vec![bare, created], None).first_name().unwrap().slug.as_str(), "my-team");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::batch::Folded;
+use super::batch::TeamBatch;
 use super::bind;
 use crate::config::DeleteTeams;
 use crate::hosts::sentry::{Member, Removed, Team};
@@ -48,7 +48,7 @@ impl End {
 }
 
 /// Whether the team's end was signed, or approved after a guard had stopped it.
-pub fn is_due(job: &TeamJob, folded: &Folded) -> bool {
+pub fn is_due(job: &TeamJob, folded: &TeamBatch) -> bool {
     !folded.ended.is_empty() || !folded.team.is_empty() && is_decided(job)
 }
 

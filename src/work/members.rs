@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::batch::Folded;
+use super::batch::TeamBatch;
 use super::bind::{self, How};
 use super::hold;
 use crate::hosts::sentry::{Added, Removed};
@@ -307,23 +307,14 @@ pub fn forget_wish(job: &TeamJob, user: GithubUserId) {
 
 /// Everybody who should be in the team and is not: after it was made, and when an event names nobody in particular.
 /// Only additions; whoever can not be added now stays wanted. A few words on it, if there was anything to do.
-pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Result<Option<String>, Outcome> {
-    let people = match job.mode {
-        Mode::Read => match job.truth().members()? {
-            Some(Listed { rows: people, .. }) => {
-                note_seen(job, &people.iter().map(|person| person.id).collect::<Vec<_>>());
-                people
-            }
-            None => {
-                job.mirror.check_permission(&job.org)?;
-                return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
-            }
-        },
-        Mode::Payload if job.mirror.state(|state| state.teams.is_unfilled(job.team)) => by_word(job),
-        Mode::Payload => Vec::new(),
-    };
+pub fn fill(
+    job: &TeamJob,
+    binding: &Binding,
+    how: How,
+    folded: &TeamBatch,
+) -> Result<Option<String>, Outcome> {
     let people: Vec<_> =
-        people.into_iter().filter(|person| !folded.members.contains_key(&person.id)).collect();
+        who_is_in(job)?.into_iter().filter(|person| !folded.members.contains_key(&person.id)).collect();
     if people.is_empty() {
         return Ok(None);
     }
@@ -364,6 +355,24 @@ pub fn fill(job: &TeamJob, binding: &Binding, how: How, folded: &Folded) -> Resu
         "looked at {added} more of its people{}",
         if open > 0 { format!(", {open} still open") } else { String::new() }
     )))
+}
+
+/// Everybody who is in the team, by GitHub or by word.
+fn who_is_in(job: &TeamJob) -> Result<Vec<Person>, Outcome> {
+    Ok(match job.mode {
+        Mode::Read => match job.truth().members()? {
+            Some(Listed { rows: people, .. }) => {
+                note_seen(job, &people.iter().map(|person| person.id).collect::<Vec<_>>());
+                people
+            }
+            None => {
+                job.mirror.check_permission(&job.org)?;
+                return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
+            }
+        },
+        Mode::Payload if job.mirror.state(|state| state.teams.is_unfilled(job.team)) => by_word(job),
+        Mode::Payload => Vec::new(),
+    })
 }
 
 /// Whoever was seen in the team is known to have been there, so that a comparison can tell who has left: the next one may

@@ -11,6 +11,7 @@ use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::state::record::Record;
 use crate::state::values::{Fate, Mode};
 use crate::state::Org;
+use crate::work::apply::Apply;
 use crate::work::mirror::Mirror;
 
 /// Makes the next call.
@@ -96,28 +97,8 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
             Ok(Effect::Nothing)
         }
         Task::Shape { wanted, full_name, shown } => {
-            let named = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.named));
-            let is_in_shape = job.binding().is_some_and(|binding| {
-                binding.slug == wanted.slug
-                    && wanted.name.as_deref().is_none_or(|name| name == &*binding.name)
-            });
-            if !is_in_shape && is_newer(job, part, named) {
-                return Ok(Effect::Nothing);
-            }
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
-            let shown = shown.as_ref().filter(|shown| {
-                let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
-                Shown::is_fresh(job.mirror.clock.since(shown.at), heard.is_some_and(|at| at > part.seq))
-            });
-            let team = shown.map(|shown| shown.team.clone());
-            let (_, how) = bind::ensure_by(job, &apply, &wish, How::Known, team)?;
-            bind::release_adoptions(job);
-            job.mirror.queue.lanes.has_its_slug(job.team);
-            Ok(match how {
-                How::Known => Effect::Nothing,
-                How::Adopted => Effect::Adopted,
-                How::Created | How::Renamed => Effect::Written,
-            })
+            shape(job, &apply, part, &wish, shown.as_ref())
         }
         Task::Add(addition) => add(job, hint, part, addition),
         Task::Remove(removal) => remove(job, hint, part, removal),
@@ -133,6 +114,35 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
             Ok(Effect::Nothing)
         }
     }
+}
+
+fn shape(
+    job: &TeamJob,
+    apply: &Apply,
+    part: &Part,
+    wish: &Wish,
+    shown: Option<&Shown>,
+) -> Result<Effect, Outcome> {
+    let wanted = &wish.team;
+    let named = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.named));
+    let is_in_shape = job.binding().is_some_and(|binding| {
+        binding.slug == wanted.slug && wanted.name.as_deref().is_none_or(|name| name == &*binding.name)
+    });
+    if !is_in_shape && is_newer(job, part, named) {
+        return Ok(Effect::Nothing);
+    }
+    let shown = shown.filter(|shown| {
+        let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
+        Shown::is_fresh(job.mirror.clock.since(shown.at), heard.is_some_and(|at| at > part.seq))
+    });
+    let (_, how) = bind::ensure_by(job, apply, wish, How::Known, shown.map(|shown| shown.team.clone()))?;
+    bind::release_adoptions(job);
+    job.mirror.queue.lanes.has_its_slug(job.team);
+    Ok(match how {
+        How::Known => Effect::Nothing,
+        How::Adopted => Effect::Adopted,
+        How::Created | How::Renamed => Effect::Written,
+    })
 }
 
 /// Whether a delivery that came since the comparison began, or just before, says otherwise.

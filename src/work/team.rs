@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::batch::Folded;
+use super::batch::TeamBatch;
 use super::bind::{self, How, Wish};
 use super::{all, Ended};
 use crate::hosts::github::facts::TeamFacts;
@@ -47,7 +47,7 @@ pub fn run(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
             return over;
         }
     }
-    let folded = mirror.state(|state| Folded::new(hints, state.teams.news(team)));
+    let folded = mirror.state(|state| TeamBatch::new(hints, state.teams.news(team)));
     let mut ended = job.work(folded);
     ended.results.extend(over.results);
     ended
@@ -72,7 +72,7 @@ impl TeamJob<'_> {
         }
     }
 
-    fn work(&self, mut folded: Folded) -> Ended {
+    fn work(&self, mut folded: TeamBatch) -> Ended {
         let mut ended = Ended::default();
         for (hint, by) in std::mem::take(&mut folded.superseded) {
             ended
@@ -105,7 +105,7 @@ impl TeamJob<'_> {
     }
 
     /// The team exists and is bound, and named as it should be or stuck on the way there.
-    fn bring(&self, folded: &Folded) -> Result<Shape, Stop> {
+    fn bring(&self, folded: &TeamBatch) -> Result<Shape, Stop> {
         let cause = folded.team.first().or_else(|| folded.members.values().next());
         let apply = self.apply(cause);
         let how = bind::resolve_and_go_on(self, &apply)?;
@@ -142,7 +142,7 @@ impl TeamJob<'_> {
     }
 
     /// What GitHub says of the team; `None` if it need not be asked: people of a bound team change more often than it.
-    fn wish_of_github(&self, folded: &Folded) -> Result<Option<Wish>, Stop> {
+    fn wish_of_github(&self, folded: &TeamBatch) -> Result<Option<Wish>, Stop> {
         let known = self.binding().filter(|binding| !slug::is_temporary(&binding.slug));
         if known.is_some() && !folded.asks_for_team() {
             self.wanted_by_filter(folded.slug(), known.as_ref())?;
@@ -153,7 +153,7 @@ impl TeamJob<'_> {
         Ok(Some(self.wish(folded, facts)))
     }
 
-    fn wish(&self, folded: &Folded, facts: TeamFacts) -> Wish {
+    fn wish(&self, folded: &TeamBatch, facts: TeamFacts) -> Wish {
         let renamed = folded.renamed();
         let slug = slug::for_team(&facts.slug, self.team, &self.mirror.settings().slug_prefix);
         let older = self.mirror.state(|state| match facts.created_at {
@@ -170,7 +170,7 @@ impl TeamJob<'_> {
     }
 
     /// What the deliveries say of the team; `None` if they say nothing new.
-    fn wish_of_deliveries(&self, folded: &Folded) -> Result<Option<Wish>, Stop> {
+    fn wish_of_deliveries(&self, folded: &TeamBatch) -> Result<Option<Wish>, Stop> {
         let binding = self.binding();
         self.wanted_by_filter(folded.slug(), binding.as_ref())?;
         let named = if binding.is_some() { folded.renamed() } else { folded.first_name() };
@@ -220,7 +220,7 @@ impl TeamJob<'_> {
         }
     }
 
-    fn people(&self, folded: Folded, shape: Shape, ended: &mut Ended) {
+    fn people(&self, folded: TeamBatch, shape: Shape, ended: &mut Ended) {
         let Shape { binding, how, stuck } = shape;
         let note = match how {
             How::Known => format!("team `{}` is as it should be", binding.slug),
@@ -258,7 +258,7 @@ impl TeamJob<'_> {
         ended.results.extend(members::run(self, &binding, folded.members.into_values().collect()));
     }
 
-    fn stopped(&self, folded: Folded, stop: Stop, ended: &mut Ended) {
+    fn stopped(&self, folded: TeamBatch, stop: Stop, ended: &mut Ended) {
         let hints = folded.team.into_iter().chain(folded.members.into_values());
         match stop {
             Stop::With(outcome) => {

@@ -242,6 +242,36 @@ fn only_the_listed_files_reach_for_the_machine() {
     assert!(reaches(&format!("use {}::File;\n", marks[0])));
 }
 
+/// The functions of a source that are longer than a screen.
+fn long(path: &str, text: &str) -> Vec<String> {
+    const MOST: usize = 60;
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    let begins = |line: &str| {
+        let words = line.split('(').next().unwrap_or_default().split_whitespace();
+        words.take_while(|word| *word != "=").any(|word| word == "fn") && !line.ends_with(';')
+    };
+    let functions =
+        lines.iter().enumerate().filter(|(_, line)| begins(line) && !line.trim_start().starts_with("//"));
+    let length = |(at, line): (usize, &&str)| {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let end = lines[at..].iter().position(|line| line.strip_prefix(indent) == Some("}"))?;
+        Some((at, end + 1)).filter(|(_, length)| *length > MOST && !line.ends_with('}'))
+    };
+    functions.filter_map(length).map(|(at, n)| format!("src/{path}:{}: {n} lines", at + 1)).collect()
+}
+
+#[test]
+fn no_function_needs_scrolling() {
+    // A trait's declarations have no body; fuzz is a test.
+    let files =
+        files().into_iter().filter(|(path, _)| !["store/files.rs", "fuzz.rs"].contains(&path.as_str()));
+    let found: Vec<_> = files.flat_map(|(path, text)| long(&path, &text)).collect();
+    assert!(found.is_empty(), "split them by what they do: {found:#?}");
+    let text = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(60));
+    assert_eq!(long("a.rs", &text).len(), 1);
+}
+
 #[test]
 fn the_top_of_the_house_has_its_rooms_and_nothing_else() {
     let entries = std::fs::read_dir(root().join("src")).unwrap();
