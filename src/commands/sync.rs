@@ -102,7 +102,9 @@ fn answer(mirror: &Mirror, comparison: &mut Comparison, sync: &Sync) -> Result<R
         return Err(failed("the kept plan is of another version of the program; nothing was done", fix));
     }
     let kept = (sync.save || sync.kept.is_some()).then(|| keepable(plan));
-    if let Some(expected) = sync.kept.as_ref().filter(|expected| Some(*expected) != kept.as_ref()) {
+    // The text is for people: another version may say the same in other words.
+    let is_another = |expected: &&Value| kept.as_ref().is_none_or(|kept| kept["plan"] != expected["plan"]);
+    if let Some(expected) = sync.kept.as_ref().filter(is_another) {
         let err = "error: the plan has changed since it was kept; nothing was done\n".into();
         return Err(Reply { out: differences(expected, plan), err, exit: 2, plan: None });
     }

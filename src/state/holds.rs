@@ -199,28 +199,36 @@ impl HeldChange {
     }
 }
 
-impl fmt::Display for HeldChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl HeldChange {
+    /// What a hold's name is made of. Frozen: names stand in journals, logs and mails, and are those of the same changes in
+    /// every version.
+    fn code(&self) -> String {
         match self {
             HeldChange::Delete { team, sentry, slug } => {
-                write!(f, "delete Sentry team `{slug}` ({sentry}) of GitHub team {team}")
+                format!("delete Sentry team `{slug}` ({sentry}) of GitHub team {team}")
             }
             HeldChange::Adopt { team, sentry, slug } => {
-                write!(f, "let GitHub team {team} take over Sentry team `{slug}` ({sentry})")
+                format!("let GitHub team {team} take over Sentry team `{slug}` ({sentry})")
             }
             HeldChange::Remove { team, user, slug } => {
-                write!(f, "remove GitHub user {user} from Sentry team `{slug}` of GitHub team {team}")
+                format!("remove GitHub user {user} from Sentry team `{slug}` of GitHub team {team}")
             }
             HeldChange::RemoveMember { team, member, slug } => {
-                write!(f, "remove Sentry member {member} from Sentry team `{slug}` of GitHub team {team}")
+                format!("remove Sentry member {member} from Sentry team `{slug}` of GitHub team {team}")
             }
             HeldChange::Create { team, slug } => {
-                write!(f, "create Sentry team `{slug}` for GitHub team {team}")
+                format!("create Sentry team `{slug}` for GitHub team {team}")
             }
             HeldChange::UserMap { fingerprint } => {
-                write!(f, "use the user map as the file has it now (content {fingerprint})")
+                format!("use the user map as the file has it now (content {fingerprint})")
             }
         }
+    }
+}
+
+impl fmt::Display for HeldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code())
     }
 }
 
@@ -235,7 +243,8 @@ impl Hold {
         changes.sort();
         let mut hash = Sha256::new();
         for change in &changes {
-            hash.update(format!("{change}\n").as_bytes());
+            hash.update(change.code().as_bytes());
+            hash.update(b"\n");
         }
         let name = HoldName(hex::encode(&hash.finalize()[..4]).into());
         Self { name, changes, rule: rule.into(), at, deliveries, decision: None, compared: false }
@@ -392,6 +401,25 @@ mod tests {
         let both =
             |one, two| Hold::new(vec![change(one), change(two)], "r".into(), Timestamp(1), vec![]).name;
         assert_eq!(both("a", "b"), both("b", "a"));
+    }
+
+    #[test]
+    fn a_holds_name_is_the_same_in_every_version() {
+        let (team, sentry, slug) = (GithubTeamId(1), SentryTeamId(2), SentrySlug::from("a-b"));
+        let changes = [
+            HeldChange::Delete { team, sentry, slug: slug.clone() },
+            HeldChange::Adopt { team, sentry, slug: slug.clone() },
+            HeldChange::Remove { team, user: GithubUserId(3), slug: slug.clone() },
+            HeldChange::RemoveMember { team, member: MemberId(4), slug: slug.clone() },
+            HeldChange::Create { team, slug },
+            HeldChange::UserMap { fingerprint: "0a1b".into() },
+        ];
+        let name = |changes: &[HeldChange]| {
+            Hold::new(changes.to_vec(), String::new(), Timestamp(1), vec![]).name.to_string()
+        };
+        let names: Vec<_> = changes.iter().map(|change| name(std::slice::from_ref(change))).collect();
+        assert_eq!(names, ["04a1113a", "6fca2756", "ac3f67c3", "34c80fd5", "915be60f", "73e68964"]);
+        assert_eq!(name(&changes), "a90c0b07");
     }
 
     #[test]
