@@ -24,17 +24,26 @@
 //! service::gate      one whole request, read under deadlines and limits, handed to tiny_http
 //! intake             signature, headers, state::event::parse, organisation
 //! store::journal     the record is on disk (group commit)        -> 202
-//! queue::lanes       one lane per team, person, organisation; hints fold together
+//! queue              heard of, and into its lane: one per team, person, organisation
 //! work               takes a job
+//!   team             hints fold together (batch); a team_job is what all parts of it share
 //!   truth            what GitHub says (read mode), or the deliveries (payload mode)
-//!   identity         who that is in Sentry: rules over map, Sentry, SSO, addresses
-//!   step             what is to be done; guard: what is stopped
+//!   bind, end        facts -> step::next -> apply, until the Sentry team is as it should be
+//!   members          who is in it, by identity: map, Sentry, SSO, addresses; guard: what is stopped
 //!   apply            intent -> Sentry's call -> verdict -> record -> audit line
+//!   trouble          what a failed call means for the hint
 //! store::journal     settled
 //! ```
 //!
-//! Pure, without clock, file or socket: [`state`], [`identity`], [`work::step`], [`work::guard`], [`hosts::http::verdict`].
-//! Only [`work::apply`] writes to Sentry; only [`store::journal`] changes the state.
+//! Of a comparison: `reconcile::schedule` says when, `reconciler` and `run` make it, `read` and `in_team` read both sides
+//! (`hosts`), `identity::matcher` says who is who, `compare` and `judge` make the plan, `run` hands its parts to the
+//! `queue`, and `work::part` carries them out. Of `explain`: `commands::explain::answer`, `live`, then `work::truth`,
+//! `hosts`, and `reconcile::compare` for what would be done.
+//!
+//! Pure, without clock, file or socket: `state`, `identity`, `reconcile::compare`, `work::step`, `work::guard`,
+//! `hosts::http::verdict`. What time it is (`clock`), how a request gets to a host (`hosts::http::transport`) and what
+//! files lie on (`store::files`) are parts that can be changed; `work::mirror` holds a mirror's parts together.
+//! Only `work::apply` writes to Sentry; only `store::journal` changes the state.
 
 mod cli;
 mod clock;

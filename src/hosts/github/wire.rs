@@ -338,8 +338,8 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(String::from)
 }
 
-/// The data of an answer without errors, as its type: one pass, where [`super::outcome`] builds a tree. `None` for any other
-/// answer; what is wrong with it is [`super::outcome`]'s business.
+/// The data of an answer without errors, as its type: one pass, where [`super::outcome()`] builds a tree. `None` for any other
+/// answer; what is wrong with it is [`super::outcome()`]'s business.
 pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     let whole: Whole<T> = serde_json::from_slice(body).ok()?;
     whole.errors.is_none_or(|errors| errors.is_empty()).then_some(whole.data)
