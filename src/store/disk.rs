@@ -12,7 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::state::record::{Record, FORMAT};
 use crate::state::State;
 use crate::store::failpoint;
-use crate::store::files::{self, Files, Open, OpenFile, Space, Writer};
+use crate::store::files::{self, Files, Open, OpenFile, Space, Stream};
 use crate::store::frame;
 use crate::store::state_dir::StateDir;
 
@@ -247,7 +247,7 @@ impl Disk {
     pub fn write_snapshot(&self, number: u64, state: &State) -> io::Result<u64> {
         let new = self.dir.join(format!("{number}.snap.new"));
         let file = self.files.open(&new, Open::New)?;
-        let mut to = BufWriter::new(Writer::new(file.clone()));
+        let mut to = BufWriter::new(Stream::new(file.clone()));
         let mut bytes = Vec::new();
         let mut size = 0;
         state.each_record(&mut |record| {

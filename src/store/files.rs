@@ -73,19 +73,19 @@ pub struct Space {
     pub free: u64,
 }
 
-/// Reads a file from its beginning.
-pub struct Reader {
+/// Reads or writes a file from its beginning on.
+pub struct Stream {
     file: Arc<dyn OpenFile>,
     at: u64,
 }
 
-impl Reader {
+impl Stream {
     pub fn new(file: Arc<dyn OpenFile>) -> Self {
         Self { file, at: 0 }
     }
 }
 
-impl Read for Reader {
+impl Read for Stream {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read_at(bytes, self.at)?;
         self.at += n as u64;
@@ -93,19 +93,7 @@ impl Read for Reader {
     }
 }
 
-/// Writes a file from its beginning.
-pub struct Writer {
-    file: Arc<dyn OpenFile>,
-    at: u64,
-}
-
-impl Writer {
-    pub fn new(file: Arc<dyn OpenFile>) -> Self {
-        Self { file, at: 0 }
-    }
-}
-
-impl Write for Writer {
+impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write_at(bytes, self.at)?;
         self.at += bytes.len() as u64;
@@ -120,7 +108,7 @@ impl Write for Writer {
 /// All that a file holds.
 pub fn read(files: &dyn Files, path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    Reader::new(files.open(path, Open::Read)?).read_to_end(&mut bytes)?;
+    Stream::new(files.open(path, Open::Read)?).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

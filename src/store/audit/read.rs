@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentryTeamId};
 use crate::store::actor::Actor;
-use crate::store::files::{Files, Machine, Open, Reader};
+use crate::store::files::{Files, Machine, Open, Stream};
 use crate::store::interrupted::retried;
 
 /// A longer line is none of ours: what is known of a deleted team of 50,000 people is some 4 MiB.
@@ -94,7 +94,7 @@ impl Log {
     ) -> io::Result<usize> {
         let (mut unread, mut window) = (0, Window::default());
         for file in self.files(since)? {
-            let mut lines = Lines::new(Reader::new(self.files.open(&file, Open::Read)?));
+            let mut lines = Lines::new(Stream::new(self.files.open(&file, Open::Read)?));
             while let Some(text) = lines.next()? {
                 match text.and_then(|text| Some((Line::parse(text)?, text))) {
                     Some(((at, _), _)) if since.is_some_and(|since| at < since) => {}
@@ -134,12 +134,12 @@ fn is_month(text: &str) -> bool {
 
 /// The lines of one file.
 struct Lines {
-    from: BufReader<Reader>,
+    from: BufReader<Stream>,
     line: Vec<u8>,
 }
 
 impl Lines {
-    fn new(file: Reader) -> Self {
+    fn new(file: Stream) -> Self {
         Self { from: BufReader::with_capacity(1 << 16, file), line: Vec::new() }
     }
 
