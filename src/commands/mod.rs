@@ -230,7 +230,10 @@ impl<'a> Bench<'a> {
     fn status(&self, json: bool) -> Reply {
         let status = match self.live {
             Some(live) => live.observer.status(),
-            None => self.journal.read(|state| status::Status::of_state(state, self.journal.clock().wall())),
+            None => {
+                let now = self.journal.clock().wall();
+                self.journal.read(|state| status::Status::of_state(state, &status::help::ALL, now))
+            }
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
         let out = if json { text::pretty(&status) } else { status.to_text() };

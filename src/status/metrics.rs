@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::process;
-use crate::clock::Timestamp;
+use crate::clock::{Shown, Timestamp};
 use crate::hosts::http::tally::Budget;
 use crate::hosts::http::Upstream;
 use crate::reconcile::unused::Unused;
@@ -74,9 +74,9 @@ fn seconds(at: Timestamp) -> f64 {
     at.0 as f64 / 1000.0
 }
 
-/// The same of what the status says; nothing is `NaN`.
-fn moment(at: Option<&String>) -> f64 {
-    at.and_then(|at| Timestamp::parse(at)).map_or(f64::NAN, seconds)
+/// How long ago that was, in seconds; zero if there is nothing.
+fn age(since: Option<Shown>, now: Timestamp) -> f64 {
+    since.map_or(0.0, |at| now.since(*at).as_secs_f64())
 }
 
 fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
@@ -138,7 +138,7 @@ fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
         ["secret"],
         counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds))),
     );
-    let last = status.last_delivery.as_ref().map_or(0.0, |at| moment(Some(at)));
+    let last = status.last_delivery.map_or(0.0, |at| seconds(*at));
     let help =
         "When the last signed delivery arrived, since 1970, a ping of GitHub included; 0 if none is known.";
     text.gauge("sync_last_delivery_timestamp_seconds", help, last);
@@ -150,8 +150,7 @@ fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
 }
 
 fn work(text: &mut Text, status: &Status, now: Timestamp) {
-    let oldest = status.oldest_queued.as_deref().and_then(Timestamp::parse);
-    let age = oldest.map_or(0.0, |at| now.since(at).as_secs_f64());
+    let age = age(status.oldest_queued, now);
     for (name, help, n) in [
         ("sync_queue_deliveries", "Deliveries that are not dealt with.", status.queued as f64),
         ("sync_queue_oldest_seconds", "Age of the oldest delivery in the queue.", age),
@@ -177,7 +176,7 @@ fn comparison(text: &mut Text, status: &Status) {
     text.gauge(
         "sync_reconcile_timestamp_seconds",
         "When the last full comparison was over, since 1970. These are NaN before the first one, and in payload mode.",
-        moment(last.map(|last| &last.at)),
+        of(|last| seconds(*last.at)),
     );
     let help = "How long its reading and comparing took.";
     text.gauge("sync_reconcile_duration_seconds", help, of(|last| last.seconds));
@@ -197,18 +196,14 @@ fn comparison(text: &mut Text, status: &Status) {
 
 fn incomplete(text: &mut Text, status: &Status, now: Timestamp) {
     let IncompleteView { n_lists, since, n_not_removed, not_removed_since, .. } = &status.incomplete;
-    let age = |since: &Option<String>| {
-        let since = since.as_deref().and_then(Timestamp::parse);
-        since.map_or(0.0, |at| now.since(at).as_secs_f64())
-    };
     let help = "Lists that GitHub did not show completely at the last comparison; nobody is removed because of them.";
     text.gauge("sync_incomplete_lists", help, *n_lists as f64);
     let help = "For how long one of them has been incomplete, since the start.";
-    text.gauge("sync_incomplete_oldest_seconds", help, age(since));
+    text.gauge("sync_incomplete_oldest_seconds", help, age(*since, now));
     let help = "People who stay in teams because too little could be read of GitHub to remove them.";
     text.gauge("sync_not_removed_people", help, *n_not_removed as f64);
     let help = "For how long one of them has stayed, since the start.";
-    text.gauge("sync_not_removed_oldest_seconds", help, age(not_removed_since));
+    text.gauge("sync_not_removed_oldest_seconds", help, age(*not_removed_since, now));
 }
 
 fn hosts(text: &mut Text, mirror: &Mirror) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::SHOWN;
-use crate::clock::Timestamp;
+use crate::clock::{Shown, Timestamp};
 use crate::queue::job::{LaneKey, PutOff};
 use crate::queue::lanes::Entry;
 use crate::state::ids::{GithubTeamId, Seq};
@@ -22,11 +22,9 @@ use crate::text::{plain, Safe};
 pub struct Attempt {
     /// The reason, when it was tried last, or what keeps it from being tried; absent if neither is known.
     pub why: Option<String>,
-    /// Since when that is so.
-    pub why_since: Option<String>,
+    pub why_since: Option<Shown>,
     /// When it is tried next, at the latest; absent where nothing is known of that.
-    pub next_try: Option<String>,
-    /// It is being worked on at this moment.
+    pub next_try: Option<Shown>,
     pub at_work: bool,
 }
 
@@ -42,7 +40,7 @@ pub struct Queued {
     pub team: Option<u64>,
     /// That team's slug, as the delivery told it.
     pub slug: Option<String>,
-    pub since: String,
+    pub since: Shown,
     #[serde(flatten)]
     pub attempt: Attempt,
 }
@@ -93,7 +91,7 @@ impl Queued {
             event: delivery.event.name(),
             team: team.map(|team| team.id.0),
             slug: slug.map(|slug| plain(slug.as_str(), 100)),
-            since: delivery.at.to_string(),
+            since: delivery.at.into(),
             attempt: Attempt::default(),
         }
     }
@@ -112,23 +110,18 @@ impl Attempt {
             if reason.is_none() || pause.until.is_none() || next_try <= pause.until {
                 return Self {
                     why: Some(pause.why.clone()),
-                    why_since: Some(pause.since.to_string()),
-                    next_try: pause.until.map(|until| until.to_string()),
+                    why_since: Some(pause.since.into()),
+                    next_try: pause.until.map(Shown::from),
                     at_work,
                 };
             }
         }
         Self {
             why: reason.map(|known| known.why.to_string()),
-            why_since: reason.map(|known| known.since.to_string()),
-            next_try: next_try.filter(|_| !at_work).map(|next| next.max(clocks.0).to_string()),
+            why_since: reason.map(|known| known.since.into()),
+            next_try: next_try.filter(|_| !at_work).map(|next| next.max(clocks.0).into()),
             at_work,
         }
-    }
-
-    /// Since when it is put off, if it is.
-    pub(super) fn since(&self) -> Option<Timestamp> {
-        Timestamp::parse(self.why_since.as_deref()?)
     }
 }
 

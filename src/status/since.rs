@@ -51,7 +51,7 @@ impl Observer {
     /// Since when a look that nobody has asked for fails, and why.
     pub(super) fn look_failed(&self) -> Option<LookFailed> {
         let failed = self.reconciler.looks().failed;
-        failed.map(|(since, why)| LookFailed { since: since.to_string(), why })
+        failed.map(|(since, why)| LookFailed { since: since.into(), why })
     }
 
     /// When that is done next, if ever.

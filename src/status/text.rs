@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Host, LastReconcile, Rate, Status};
-use crate::clock::{short, Timestamp};
+use crate::clock::short;
 use crate::state::values::Mode;
 use crate::text::{counted, Quoted, Safe};
 
@@ -51,7 +51,7 @@ impl Status {
             (false, _) => {}
         }
         if let Some(pause) = &self.paused {
-            let _ = writeln!(text, "PAUSED: {}", pause.text);
+            let _ = writeln!(text, "PAUSED: {}", pause);
             let _ = writeln!(text, "  to resume: sentry-team-sync resume");
         }
         for warning in &self.warnings {
@@ -69,7 +69,7 @@ impl Status {
         };
         let to = if self.is_served() { format!(" -> {}", self.sentry_org) } else { String::new() };
         let _ = writeln!(text, "organisation: {org}{to}, mode: {mode}");
-        let oldest = self.oldest_queued.as_deref().unwrap_or("none");
+        let oldest = self.oldest_queued.map_or_else(|| "none".into(), |at| at.to_string());
         let _ = writeln!(text, "queue: {}, oldest: {oldest}", counted(self.queued, "delivery", "deliveries"));
         self.write_queue(text);
         let _ = writeln!(
@@ -93,11 +93,8 @@ impl Status {
     fn write_comparison(&self, text: &mut String) {
         if let Some(last) = &self.last_reconcile {
             let LastReconcile { at, summary, failed, differences, .. } = last;
-            let ago = match (Timestamp::parse(&self.at), Timestamp::parse(at)) {
-                (Some(now), Some(then)) => format!(", {} ago", short(now.since(then))),
-                _ => String::new(),
-            };
-            let _ = writeln!(text, "last comparison: {at}{ago}; it found: {summary}");
+            let ago = short(self.at.since(**at));
+            let _ = writeln!(text, "last comparison: {at}, {ago} ago; it found: {summary}");
             let _ = writeln!(text, "  who is in Sentry's teams was read {}", Safe(&last.members_read));
             if *differences > 0 {
                 let became = last.what_became_of_it();

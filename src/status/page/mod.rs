@@ -12,6 +12,7 @@ use std::fmt::Write;
 
 use crate::clock::{short, Timestamp};
 use crate::state::values::Mode;
+use crate::state::Pause;
 use crate::status::{Disk, HoldView, LastReconcile, Mood, Status, Tone};
 use crate::text::{Html, Prose};
 use hosts::grouped;
@@ -26,7 +27,7 @@ const RECENT: usize = 15;
 const REFRESH: u32 = 20;
 
 pub fn render(status: &Status) -> String {
-    let now = Timestamp::parse(&status.at).unwrap_or_default();
+    let now = *status.at;
     let mut page = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     page.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
@@ -53,7 +54,7 @@ pub fn render(status: &Status) -> String {
         page,
         "<footer>sentry-team-sync {} · seen at {} UTC, again every {REFRESH} s · <a href=\"/status.json\">status.json</a> · <a href=\"/metrics\">metrics</a></footer>\n</main>\n</body>\n</html>\n",
         status.version,
-        Html(status.at.get(11..19).unwrap_or_default())
+        status.at.to_string().get(11..19).unwrap_or_default()
     );
     page
 }
@@ -83,10 +84,10 @@ fn heading(page: &mut String, status: &Status) {
         Html(&status.headline.title),
         Prose(&status.headline.why)
     );
-    if let Some(pause) = status.paused.as_ref().filter(|pause| !status.headline.why.contains(&pause.text)) {
-        let _ = writeln!(page, "<p class=\"lead\">Paused: {}</p>", Prose(&pause.text));
-    }
-    if status.paused.is_some() {
+    if let Some(pause) = status.paused.as_ref().map(Pause::to_string) {
+        if !status.headline.why.contains(&pause) {
+            let _ = writeln!(page, "<p class=\"lead\">Paused: {}</p>", Prose(&pause));
+        }
         page.push_str("<pre>sentry-team-sync resume</pre>\n");
     }
     for lines in [&status.reasons, &status.warnings].into_iter().filter(|lines| !lines.is_empty()) {
@@ -112,10 +113,9 @@ fn more(page: &mut String, shown: usize, all: usize) {
 }
 
 fn numbers(page: &mut String, status: &Status, now: Timestamp) {
-    let oldest = status.oldest_queued.as_deref().and_then(Timestamp::parse).map(|at| now.since(at));
-    let oldest = oldest.map_or_else(String::new, |age| format!("queued, oldest {}", short(age)));
+    let oldest = status.oldest_queued.map(|at| format!("queued, oldest {}", short(now.since(*at))));
     let tiles = [
-        (if oldest.is_empty() { "queued" } else { oldest.as_str() }, status.queued, ""),
+        (oldest.as_deref().unwrap_or("queued"), status.queued, ""),
         ("failed", status.failed, "bad"),
         ("held", status.held, "warn"),
         ("waiting", status.waiting, ""),
@@ -141,7 +141,7 @@ fn holds(page: &mut String, status: &Status, now: Timestamp) {
         page.push_str("<p class=\"quiet\">A guard stopped these changes; everything else goes on. Approving takes a fresh look first. Without a decision they expire after 7 days.</p>\n");
         for hold in undecided(status) {
             let name = Html(&hold.name);
-            let (rule, since) = (Prose(&hold.rule), When { at: &hold.since, now });
+            let (rule, since) = (Prose(&hold.rule), When { at: *hold.since, now });
             let _ = writeln!(page, "<article>\n<h3>{rule}</h3>\n<p class=\"quiet\">since {since}</p>");
             list(page, &hold.changes, SHOWN);
             more(page, SHOWN.min(hold.changes.len()), hold.n_changes);
@@ -186,7 +186,7 @@ fn failures(page: &mut String, status: &Status, now: Timestamp) {
             "<article>\n<h3>{}</h3>\n<p>{}</p>\n<p class=\"quiet\">{}</p>\n<pre>sentry-team-sync replay {}</pre>\n</article>",
             failure.event,
             Prose(&failure.why),
-            When { at: &failure.at, now },
+            When { at: *failure.at, now },
             Html(&failure.delivery)
         );
     }
@@ -199,8 +199,8 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
         return;
     }
     page.push_str("<section>\n<h2>People Sentry does not know</h2>\n");
-    let next = match &status.next_look {
-        Some(at) => format!(" Sentry is looked at again {}, at the latest.", When { at, now }),
+    let next = match status.next_look {
+        Some(at) => format!(" Sentry is looked at again {}, at the latest.", When { at: *at, now }),
         None => String::new(),
     };
     let _ = writeln!(page, "<p class=\"quiet\">Nothing is done about them until they can be matched; then they are added by themselves.{next}</p>");
@@ -211,7 +211,7 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
             "<article>\n<h3>{} <span class=\"quiet\">in {} team{s}, since {}</span></h3>\n<p>{}</p>\n<p class=\"help\">{}</p>\n</article>",
             Html(&person.login),
             person.teams,
-            When { at: &person.since, now },
+            When { at: *person.since, now },
             Prose(&person.why),
             Prose(&person.help)
         );
@@ -225,7 +225,7 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
         let title = if status.compares() { "Last comparison" } else { "Sentry's people" };
         let _ = writeln!(page, "<section>\n<h2>{title}</h2>");
         if let Some(failed) = &status.look_failed {
-            let since = When { at: &failed.since, now };
+            let since = When { at: *failed.since, now };
             let _ = writeln!(
                 page,
                 "<p><span class=\"dot warn\"></span>It fails since {since}: {}</p>",
@@ -241,9 +241,9 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
         let _ = writeln!(
             page,
             "<section>\n<h2>Missed deliveries</h2>\n<p>{} taken from GitHub's list, {} overtaken by newer news</p>\n<p class=\"quiet\">{}</p>\n</section>",
-            found.taken,
-            found.skipped,
-            When { at: &found.at, now }
+            found.found.taken,
+            found.found.skipped,
+            When { at: *found.at, now }
         );
     }
 }
@@ -251,7 +251,7 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
 /// What was found then, and what became of that.
 fn last_good(page: &mut String, last: &LastReconcile, now: Timestamp) {
     let LastReconcile { at, seconds, summary, differences, failed, .. } = last;
-    let at = When { at, now };
+    let at = When { at: **at, now };
     let _ = writeln!(page, "<p>{at}, it found: {}</p>", Prose(summary));
     if *differences > 0 {
         let became = Prose(&last.what_became_of_it()).to_string();
@@ -283,7 +283,7 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
                 "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{}</td><td>{}</td><td class=\"fixed quiet\">{}</td></tr>",
                 Html(&recent.event),
                 Prose(&recent.note),
-                When { at: &recent.at, now }
+                When { at: *recent.at, now }
             );
         }
         page.push_str("</table>\n");
@@ -295,12 +295,12 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
 /// About the process itself.
 fn service(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<section>\n<h2>Service</h2>\n<dl>\n");
-    if let Some(at) = &status.started {
-        let _ = writeln!(page, "<dt>up since</dt><dd>{}</dd>", When { at, now });
+    if let Some(at) = status.started {
+        let _ = writeln!(page, "<dt>up since</dt><dd>{}</dd>", When { at: *at, now });
     }
     hosts::secret(page, status, now);
-    if let Some(at) = &status.last_delivery {
-        let _ = writeln!(page, "<dt>last delivery</dt><dd>{}</dd>", When { at, now });
+    if let Some(at) = status.last_delivery {
+        let _ = writeln!(page, "<dt>last delivery</dt><dd>{}</dd>", When { at: *at, now });
     }
     if let Some(Disk { journal_bytes, free_bytes }) = status.disk {
         let (used, free) = (bytes(journal_bytes), bytes(free_bytes));
@@ -331,13 +331,11 @@ mod tests {
     use crate::state::State;
     use crate::status::{Attempt, Delayed, Failure, Headline, LookFailed, Unmatched, Wait};
 
+    const JANUARY: Timestamp = Timestamp(1_767_225_600_000);
+
     fn empty() -> Status {
         let headline = Headline { mood: Mood::True, title: "In step".into(), why: "All is well.".into() };
-        Status {
-            ready: true,
-            headline,
-            ..Status::of_state(&State::default(), crate::clock::Timestamp::now())
-        }
+        Status { ready: true, headline, ..Status::of_state(&State::default(), &[], Timestamp::now()) }
     }
 
     fn hold(name: &str, changes: &[&str], decision: Option<&'static str>) -> HoldView {
@@ -346,7 +344,7 @@ mod tests {
             n_changes: changes.len(),
             changes: changes.iter().map(ToString::to_string).collect(),
             rule: "SYNC_FIRST <hold>".into(),
-            since: "2026-01-01T00:00:00Z".into(),
+            since: JANUARY.into(),
             decision,
         }
     }
@@ -354,23 +352,13 @@ mod tests {
     /// With everything that can be shown, in names as bad as they get.
     fn full() -> Status {
         let bad = format!("<script>alert('{}')</script>\u{202e}", "long-name".repeat(40));
-        let since = "2026-01-01T00:00:00Z".to_string();
+        let since = JANUARY.into();
         let failure =
-            Failure { delivery: bad.clone(), event: "membership.added", why: bad.clone(), at: since.clone() };
-        let person = Unmatched {
-            login: bad.clone(),
-            id: 1,
-            why: bad.clone(),
-            help: bad.clone(),
-            teams: 1,
-            since: since.clone(),
-        };
-        let attempt = Attempt {
-            why: Some(bad.clone()),
-            why_since: Some(since.clone()),
-            next_try: Some(since.clone()),
-            at_work: false,
-        };
+            Failure { delivery: bad.clone(), event: "membership.added", why: bad.clone(), at: since };
+        let person =
+            Unmatched { login: bad.clone(), id: 1, why: bad.clone(), help: bad.clone(), teams: 1, since };
+        let attempt =
+            Attempt { why: Some(bad.clone()), why_since: Some(since), next_try: Some(since), at_work: false };
         let many: Vec<String> = (0..SHOWN + 5).map(|n| format!("change {n} of {bad}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         Status {
@@ -397,7 +385,7 @@ mod tests {
             }],
             delayed: vec![Delayed { what: bad.clone(), team: None, event: "fill team", attempt }],
             n_delayed: 4,
-            look_failed: Some(LookFailed { since: since.clone(), why: bad }),
+            look_failed: Some(LookFailed { since, why: bad }),
             wanted: 2,
             unmatched: vec![person],
             ..empty()
