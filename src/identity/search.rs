@@ -17,7 +17,6 @@ const PER_CALL: usize = 20;
 /// Members who were found not to have an address, while it was not known yet which one they have.
 pub type Misses = BTreeSet<(MemberId, Folded)>;
 
-/// What one batch has told.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Every row, as fresh as can be.

@@ -10,6 +10,7 @@ use crate::config::{RemoveMembers, Settings};
 use crate::hosts::github::facts::{Claims, TeamFacts};
 use crate::hosts::sentry::{Member, Standing, Team};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed, SentrySnapshot};
+use crate::identity::matcher::Effort;
 use crate::identity::{Identity, BARRED};
 use crate::queue::job::Outcome;
 use crate::reconcile::compare::{compare, Sides};
@@ -153,8 +154,9 @@ fn by_github(
     let Listed { rows: people, gap } = people.unwrap_or(Listed { rows: Vec::new(), gap: None });
     let read = Read { facts, people, gap, team, other, members };
     let persons = read.people.iter().filter(|person| !person.bot);
-    let identities: BTreeMap<_, _> =
-        persons.map(|person| Ok((person.id, mirror.who_is(person)?))).collect::<Result<_, Outcome>>()?;
+    let identities: BTreeMap<_, _> = persons
+        .map(|person| Ok((person.id, mirror.identify(person, Effort::Look)?)))
+        .collect::<Result<_, Outcome>>()?;
     let state = mirror.state(State::without_deliveries);
     let just_gone = mirror.queue.just_gone(read.facts.iter().map(|facts| facts.id), mirror.clock.now());
     let plan = plan(&settings, &state, id, &read, &identities, &just_gone, mirror.clock.wall());
