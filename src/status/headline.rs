@@ -13,7 +13,6 @@ use crate::text::{counted, Safe};
 /// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.
 const PASSING: Duration = Duration::from_secs(30);
 
-/// The whole status in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Headline {
     pub mood: Mood,
@@ -21,7 +20,6 @@ pub struct Headline {
     pub why: String,
 }
 
-/// How bad it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mood {
@@ -41,11 +39,8 @@ impl Status {
     pub(super) fn tell(&self, now: Timestamp) -> Headline {
         let say = |mood, title: &str, why: String| Headline { mood, title: title.into(), why };
         if self.started.is_none() {
-            return say(
-                Mood::Broken,
-                "No service is running",
-                "This is what its state directory holds.".into(),
-            );
+            let why = "This is what its state directory holds.";
+            return say(Mood::Broken, "No service is running", why.into());
         }
         if !self.reasons.is_empty() {
             return say(Mood::Broken, "Not ready", self.while_not_ready(now));
@@ -60,10 +55,8 @@ impl Status {
             let why = sentence(&for_you.join(", ")) + &self.about_the_rest(now);
             return say(Mood::Waits, "Something waits for you", why);
         }
-        let down = [("GitHub", &self.github), ("Sentry", &self.sentry)]
-            .into_iter()
-            .find(|(_, host)| !host.is_well());
-        if let Some((name, _)) = down {
+        let hosts = [("GitHub", &self.github), ("Sentry", &self.sentry)];
+        if let Some((name, _)) = hosts.into_iter().find(|(_, host)| !host.is_well()) {
             let waiting = self.queue(now).unwrap_or_else(|| "nothing waits for it".into());
             return say(Mood::Waits, &format!("{name} does not answer"), sentence(&waiting));
         }
@@ -78,13 +71,13 @@ impl Status {
             return say(Mood::Working, "Catching up", sentence(&work));
         }
         match (&self.last_reconcile, self.mode) {
-            (Some(last), _) if !last.is_mended() || self.incomplete.n_not_removed > 0 => {
-                let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
-                say(Mood::Waits, "Not all is in step", why)
-            }
             (Some(last), _) => {
                 let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
-                say(Mood::True, &self.in_step(), why)
+                if last.is_mended() && self.incomplete.n_not_removed == 0 {
+                    say(Mood::True, &self.in_step(), why)
+                } else {
+                    say(Mood::Waits, "Not all is in step", why)
+                }
             }
             (None, Some(Mode::Payload)) => {
                 let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
@@ -213,7 +206,6 @@ impl Status {
         Some(format!("{}{attempt}.{more}", capital(&what)))
     }
 
-    /// What is being done, if anything is.
     fn under_way(&self, now: Timestamp) -> Option<String> {
         let open = self.last_reconcile.as_ref().filter(|last| last.open > 0);
         let approved = self.holds.iter().filter(|hold| hold.decision == Some("approved")).count();
@@ -231,7 +223,6 @@ impl Status {
         }
     }
 
-    /// What is queued, if anything is.
     fn queue(&self, now: Timestamp) -> Option<String> {
         let oldest = self.oldest_queued?;
         let waits = counted(self.queued, "delivery is queued", "deliveries are queued");

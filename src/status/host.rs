@@ -16,20 +16,15 @@ pub struct Host {
     pub calls: u64,
     /// Calls without a usable answer.
     pub failures: u64,
-    /// Its rates, as far as it told them.
     pub rates: Vec<Rate>,
-    /// When its token expires, if it said so.
     pub token_expires: Option<String>,
 }
 
-/// How many calls a host still takes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rate {
     /// GitHub: `core` and `graphql`. Sentry: `read` and `write`, of which each kind of call has its own.
     pub class: &'static str,
-    /// Calls in a window.
     pub limit: u64,
-    /// Calls that are left of them.
     pub remaining: u64,
     /// When the next window begins; past, if nothing was asked since.
     pub reset: Shown,

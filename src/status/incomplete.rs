@@ -9,7 +9,6 @@ use crate::clock::{short, Shown, Timestamp};
 use crate::reconcile::incomplete::{Known, LASTING};
 use crate::text::counted;
 
-/// What GitHub does not show completely.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct IncompleteView {
     pub n_lists: usize,
@@ -20,7 +19,6 @@ pub struct IncompleteView {
     pub n_not_removed: usize,
     /// Since when the first of them does.
     pub not_removed_since: Option<Shown>,
-    /// Some of them, and why.
     pub not_removed: Vec<String>,
 }
 

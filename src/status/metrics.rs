@@ -39,7 +39,6 @@ pub fn render(observer: &Observer, status: &Status, gates: &[(&str, AtGate)]) ->
     text.0
 }
 
-/// What is written so far.
 #[derive(Default)]
 struct Text(String);
 
@@ -96,20 +95,13 @@ fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
         let of = |all: &Vec<Unused>| all.iter().filter(|one| one.setting == setting).count() as f64;
         status.unused.as_ref().map_or(f64::NAN, of)
     };
-    text.metric(
-        (
-            "sync_unused_entries",
-            "gauge",
-            "Entries of lists that name nobody and nothing. NaN before both sides were read.",
-        ),
-        ["setting"],
-        ["SYNC_PROTECT", "SYNC_TEAMS"].map(|setting| ([setting], unused(setting))),
-    );
+    let help = "Entries of lists that name nobody and nothing. NaN before both sides were read.";
+    let samples = ["SYNC_PROTECT", "SYNC_TEAMS"].map(|setting| ([setting], unused(setting)));
+    text.metric(("sync_unused_entries", "gauge", help), ["setting"], samples);
     let help = "1 while the user map's file is refused; the last good one stays in use.";
     text.gauge("sync_user_map_refused", help, flag(status.user_map_refused));
     text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
-    let help = "1 while writes to Sentry are paused.";
-    text.gauge("sync_paused", help, flag(status.paused.is_some()));
+    text.gauge("sync_paused", "1 while writes to Sentry are paused.", flag(status.paused.is_some()));
 }
 
 fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
@@ -129,15 +121,9 @@ fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
         ["secret"],
         counts.signed().map(|(secret, n, _)| ([secret], n as f64)),
     );
-    text.metric(
-        (
-            "sync_signed_timestamp_seconds",
-            "gauge",
-            "When each secret fitted last, since 1970; 0 if never since the start.",
-        ),
-        ["secret"],
-        counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds))),
-    );
+    let help = "When each secret fitted last, since 1970; 0 if never since the start.";
+    let samples = counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds)));
+    text.metric(("sync_signed_timestamp_seconds", "gauge", help), ["secret"], samples);
     let last = status.last_delivery.map_or(0.0, |at| seconds(*at));
     let help =
         "When the last signed delivery arrived, since 1970, a ping of GitHub included; 0 if none is known.";
@@ -150,15 +136,12 @@ fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
 }
 
 fn work(text: &mut Text, status: &Status, now: Timestamp) {
+    const HINTS: &str = "Things to look at that are being worked on or wait for their turn.";
     let age = age(status.oldest_queued, now);
     for (name, help, n) in [
         ("sync_queue_deliveries", "Deliveries that are not dealt with.", status.queued as f64),
         ("sync_queue_oldest_seconds", "Age of the oldest delivery in the queue.", age),
-        (
-            "sync_open_hints",
-            "Things to look at that are being worked on or wait for their turn.",
-            status.open_hints as f64,
-        ),
+        ("sync_open_hints", HINTS, status.open_hints as f64),
         ("sync_failed_deliveries", "Deliveries that could not be carried out.", status.failed as f64),
         ("sync_holds", "Holds that wait for a person.", status.held as f64),
         ("sync_waiting_teams", "Teams that wait for another team's slug.", status.waiting as f64),
@@ -244,15 +227,9 @@ fn hosts(text: &mut Text, mirror: &Mirror) {
         let at = host.token_expires().and_then(|at| crate::clock::parse_spaced(&at));
         at.map_or(f64::NAN, seconds)
     };
-    text.metric(
-        (
-            "sync_token_expires_timestamp_seconds",
-            "gauge",
-            "When the token expires, since 1970; NaN if the host does not say.",
-        ),
-        ["host"],
-        hosts.iter().map(|(name, host)| ([*name], expiry(host))),
-    );
+    let help = "When the token expires, since 1970; NaN if the host does not say.";
+    let samples = hosts.iter().map(|(name, host)| ([*name], expiry(host)));
+    text.metric(("sync_token_expires_timestamp_seconds", "gauge", help), ["host"], samples);
 }
 
 fn room(text: &mut Text, status: &Status) {

@@ -160,17 +160,14 @@ pub struct LastReconcile {
     pub members_read: String,
     /// Teams with something still to be done.
     pub open: usize,
-    /// Changes that were made in Sentry.
     pub written: usize,
     /// Teams that were bound to a Sentry team that was there, which changes nothing there.
     pub adopted: usize,
     /// What a delivery of just before says otherwise of: another comparison decides.
     pub left: usize,
-    /// What could not be done.
     pub failed: Vec<String>,
 }
 
-/// One of the webhook's secrets.
 #[derive(Clone, Debug, Serialize)]
 pub struct SecretView {
     /// `current` or `previous`.
@@ -252,7 +249,9 @@ impl Observer {
             waits: waits.into_iter().take(SHOWN).map(|wait| Wait::of(wait, state)).collect(),
             ..Status::of_state(state, &settings.identity, now)
         });
-        status.add_attempts(self);
+        status.delayed = self.add_attempts(&mut status.queue, &mut status.waits);
+        status.n_delayed = status.delayed.len();
+        status.delayed.truncate(SHOWN);
         status.warnings.extend(mirror.audit.fault());
         self.add_files(&mut status, now);
         let incomplete = self.reconciler.incomplete.known();

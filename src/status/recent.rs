@@ -19,7 +19,6 @@ pub struct RecentView {
     pub received: Shown,
     /// When it was dealt with.
     pub at: Shown,
-    /// How it stands now.
     #[serde(skip)]
     pub tone: Tone,
 }
@@ -63,7 +62,6 @@ impl RecentView {
     }
 }
 
-/// What was dealt with last, as it is true now.
 pub(super) fn recent(state: &State) -> Vec<RecentView> {
     let mut notes = notes::Reader::new(state);
     state.deliveries.recent().map(|recent| RecentView::of(recent, &mut notes, state)).collect()

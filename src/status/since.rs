@@ -41,7 +41,7 @@ impl Conditions {
 impl Observer {
     /// Looks how things are, so that it is known since when they are so. To be called every second.
     pub fn note_conditions(&self) {
-        let now = self.reconciler.mirror.clock.wall();
+        let now = self.mirror().clock.wall();
         self.conditions.not_ready_since(now, self.why_not_ready().is_empty());
         if self.standstill(now).is_none() {
             self.conditions.not_paused();
@@ -56,8 +56,8 @@ impl Observer {
 
     /// When that is done next, if ever.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        let last = self.reconciler.looks().last.unwrap_or(self.reconciler.mirror.started);
-        Some(last.after(self.reconciler.mirror.settings().interval?))
+        let last = self.reconciler.looks().last.unwrap_or(self.mirror().started);
+        Some(last.after(self.mirror().settings().interval?))
     }
 }
 

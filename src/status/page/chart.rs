@@ -14,7 +14,6 @@ const HEIGHT: u64 = 100;
 /// What happened at all is never too small to be seen.
 const LEAST: u64 = 4;
 
-/// The chart, with its title and axis.
 pub fn draw(page: &mut String, hours: &[Hour]) {
     let most = hours.iter().map(|hour| hour.deliveries.max(hour.failed)).max().unwrap_or(0);
     let width = hours.len() * STEP;

@@ -26,14 +26,9 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
         "down" => ("warn", "does not answer"),
         _ => ("bad", "refuses to work with us"),
     };
-    let _ = writeln!(
-        page,
-        "<section>\n<h2>{name}</h2>\n<p><span class=\"dot {class}\"></span>{word}{}</p>",
-        match &host.why {
-            Some(why) => format!(": {}", Prose(why)),
-            None => String::new(),
-        }
-    );
+    let why = host.why.as_ref().map(|why| format!(": {}", Prose(why))).unwrap_or_default();
+    let _ =
+        writeln!(page, "<section>\n<h2>{name}</h2>\n<p><span class=\"dot {class}\"></span>{word}{why}</p>");
     page.push_str("<dl>\n");
     for rate in &host.rates {
         budget(page, rate, now);

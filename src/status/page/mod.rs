@@ -11,10 +11,11 @@ mod time;
 use std::fmt::Write;
 
 use crate::clock::{short, Timestamp};
+use crate::intake::missed::Recovered;
 use crate::state::values::Mode;
 use crate::state::Pause;
 use crate::status::{Disk, HoldView, LastReconcile, Mood, Status, Tone};
-use crate::text::{Html, Prose};
+use crate::text::{counted, Html, Prose};
 use hosts::grouped;
 use time::When;
 
@@ -76,14 +77,11 @@ fn heading(page: &mut String, status: &Status) {
         None => "",
     };
     let from = status.github_org.as_deref().unwrap_or("not known yet");
-    let _ = write!(
-        page,
-        "<header class=\"{class}\">\n<p class=\"route\">GitHub <b>{}</b> → Sentry <b>{}</b>{mode}</p>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n",
-        Html(from),
-        Html(&status.sentry_org),
-        Html(&status.headline.title),
-        Prose(&status.headline.why)
-    );
+    let (from, to) = (Html(from), Html(&status.sentry_org));
+    let (title, why) = (Html(&status.headline.title), Prose(&status.headline.why));
+    let _ = writeln!(page, "<header class=\"{class}\">");
+    let _ = writeln!(page, "<p class=\"route\">GitHub <b>{from}</b> → Sentry <b>{to}</b>{mode}</p>");
+    let _ = writeln!(page, "<h1>{title}</h1>\n<p class=\"lead\">{why}</p>");
     if let Some(pause) = status.paused.as_ref().map(Pause::to_string) {
         if !status.headline.why.contains(&pause) {
             let _ = writeln!(page, "<p class=\"lead\">Paused: {}</p>", Prose(&pause));
@@ -96,7 +94,6 @@ fn heading(page: &mut String, status: &Status) {
     page.push_str("</header>\n");
 }
 
-/// A list that is cut after `shown` lines.
 fn list(page: &mut String, lines: &[String], shown: usize) {
     page.push_str("<ul>\n");
     for line in lines.iter().take(shown) {
@@ -140,35 +137,29 @@ fn holds(page: &mut String, status: &Status, now: Timestamp) {
         page.push_str("<section class=\"warn\">\n<h2>Held: you decide</h2>\n");
         page.push_str("<p class=\"quiet\">A guard stopped these changes; everything else goes on. Approving takes a fresh look first. Without a decision they expire after 7 days.</p>\n");
         for hold in undecided(status) {
-            let name = Html(&hold.name);
-            let (rule, since) = (Prose(&hold.rule), When { at: *hold.since, now });
+            let (name, rule, since) = (Html(&hold.name), Prose(&hold.rule), When { at: *hold.since, now });
             let _ = writeln!(page, "<article>\n<h3>{rule}</h3>\n<p class=\"quiet\">since {since}</p>");
             list(page, &hold.changes, SHOWN);
             more(page, SHOWN.min(hold.changes.len()), hold.n_changes);
-            let _ = writeln!(
-                page,
-                "<pre>sentry-team-sync approve {name}\nsentry-team-sync reject {name}</pre>\n</article>"
-            );
+            let _ = writeln!(page, "<pre>sentry-team-sync approve {name}");
+            let _ = writeln!(page, "sentry-team-sync reject {name}</pre>\n</article>");
         }
         more(page, undecided(status).count(), status.held);
         page.push_str("</section>\n");
     }
-    let mut decided = status.holds.iter().filter_map(|hold| Some((hold, hold.decision?))).peekable();
-    if decided.peek().is_none() {
+    if undecided(status).count() == status.holds.len() {
         return;
     }
     page.push_str("<section>\n<h2>Decided</h2>\n<table>\n");
-    for (hold, decision) in decided {
-        let first = hold.changes.first().map_or("", String::as_str);
+    for (hold, decision) in status.holds.iter().filter_map(|hold| Some((hold, hold.decision?))) {
+        let (name, first) = (Html(&hold.name), Prose(hold.changes.first().map_or("", String::as_str)));
         let rest = match hold.n_changes {
             0 | 1 => String::new(),
             n => format!(" … and {} more", n - 1),
         };
         let _ = writeln!(
             page,
-            "<tr><td class=\"fixed\">{decision}</td><td class=\"fixed\">{}</td><td>{}{rest}</td></tr>",
-            Html(&hold.name),
-            Prose(first)
+            "<tr><td class=\"fixed\">{decision}</td><td class=\"fixed\">{name}</td><td>{first}{rest}</td></tr>"
         );
     }
     page.push_str("</table>\n</section>\n");
@@ -181,14 +172,9 @@ fn failures(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<section class=\"bad\">\n<h2>Failed</h2>\n");
     page.push_str("<p class=\"quiet\">Trying again would not have helped. Mend the cause, then have it looked at again.</p>\n");
     for failure in &status.failures {
-        let _ = writeln!(
-            page,
-            "<article>\n<h3>{}</h3>\n<p>{}</p>\n<p class=\"quiet\">{}</p>\n<pre>sentry-team-sync replay {}</pre>\n</article>",
-            failure.event,
-            Prose(&failure.why),
-            When { at: *failure.at, now },
-            Html(&failure.delivery)
-        );
+        let (event, why, at) = (failure.event, Prose(&failure.why), When { at: *failure.at, now });
+        let _ = writeln!(page, "<article>\n<h3>{event}</h3>\n<p>{why}</p>\n<p class=\"quiet\">{at}</p>");
+        let _ = writeln!(page, "<pre>sentry-team-sync replay {}</pre>\n</article>", Html(&failure.delivery));
     }
     more(page, status.failures.len(), status.failed);
     page.push_str("</section>\n");
@@ -205,16 +191,14 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
     };
     let _ = writeln!(page, "<p class=\"quiet\">Nothing is done about them until they can be matched; then they are added by themselves.{next}</p>");
     for person in &status.unmatched {
-        let s = if person.teams == 1 { "" } else { "s" };
+        let (login, teams) = (Html(&person.login), counted(person.teams, "team", "teams"));
+        let since = When { at: *person.since, now };
         let _ = writeln!(
             page,
-            "<article>\n<h3>{} <span class=\"quiet\">in {} team{s}, since {}</span></h3>\n<p>{}</p>\n<p class=\"help\">{}</p>\n</article>",
-            Html(&person.login),
-            person.teams,
-            When { at: *person.since, now },
-            Prose(&person.why),
-            Prose(&person.help)
+            "<article>\n<h3>{login} <span class=\"quiet\">in {teams}, since {since}</span></h3>"
         );
+        let (why, help) = (Prose(&person.why), Prose(&person.help));
+        let _ = writeln!(page, "<p>{why}</p>\n<p class=\"help\">{help}</p>\n</article>");
     }
     more(page, status.unmatched.len(), status.wanted);
     page.push_str("</section>\n");
@@ -225,12 +209,8 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
         let title = if status.compares() { "Last comparison" } else { "Sentry's people" };
         let _ = writeln!(page, "<section>\n<h2>{title}</h2>");
         if let Some(failed) = &status.look_failed {
-            let since = When { at: *failed.since, now };
-            let _ = writeln!(
-                page,
-                "<p><span class=\"dot warn\"></span>It fails since {since}: {}</p>",
-                Prose(&failed.why)
-            );
+            let (since, why) = (When { at: *failed.since, now }, Prose(&failed.why));
+            let _ = writeln!(page, "<p><span class=\"dot warn\"></span>It fails since {since}: {why}</p>");
         }
         if let Some(last) = &status.last_reconcile {
             last_good(page, last, now);
@@ -238,12 +218,10 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
         page.push_str("</section>\n");
     }
     if let Some(found) = &status.recovered {
+        let (Recovered { taken, skipped }, at) = (found.found, When { at: *found.at, now });
         let _ = writeln!(
             page,
-            "<section>\n<h2>Missed deliveries</h2>\n<p>{} taken from GitHub's list, {} overtaken by newer news</p>\n<p class=\"quiet\">{}</p>\n</section>",
-            found.found.taken,
-            found.found.skipped,
-            When { at: *found.at, now }
+            "<section>\n<h2>Missed deliveries</h2>\n<p>{taken} taken from GitHub's list, {skipped} overtaken by newer news</p>\n<p class=\"quiet\">{at}</p>\n</section>"
         );
     }
 }
@@ -278,12 +256,10 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
                 Tone::Failed => "bad",
                 Tone::Past => "",
             };
+            let (event, note, at) = (Html(&recent.event), Prose(&recent.note), When { at: *recent.at, now });
             let _ = writeln!(
                 page,
-                "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{}</td><td>{}</td><td class=\"fixed quiet\">{}</td></tr>",
-                Html(&recent.event),
-                Prose(&recent.note),
-                When { at: *recent.at, now }
+                "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{event}</td><td>{note}</td><td class=\"fixed quiet\">{at}</td></tr>"
             );
         }
         page.push_str("</table>\n");
@@ -292,7 +268,6 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("</section>\n");
 }
 
-/// About the process itself.
 fn service(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<section>\n<h2>Service</h2>\n<dl>\n");
     if let Some(at) = status.started {
@@ -318,11 +293,8 @@ fn bytes(n: u64) -> String {
         size /= 1024.0;
         unit += 1;
     }
-    if size < 10.0 {
-        format!("{size:.1} {}", units[unit])
-    } else {
-        format!("{size:.0} {}", units[unit])
-    }
+    let digits = usize::from(size < 10.0);
+    format!("{size:.digits$} {}", units[unit])
 }
 
 #[cfg(test)]

@@ -39,7 +39,6 @@ pub fn show(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("</section>\n");
 }
 
-/// Teams that wait for the slug of another one.
 pub fn waits(page: &mut String, status: &Status, now: Timestamp) {
     if status.waits.is_empty() {
         return;
