@@ -37,7 +37,7 @@ pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Fin
             return vec![AREA.warning(what, "check again in a minute")];
         }
     };
-    let known = patient.known.as_ref().map(|known| &known.hooks);
+    let known = patient.known.as_ref().map(|known| &known.state.hooks);
     let ours = ours(&hooks, known, url);
     if ours.is_empty() {
         let n = hooks.iter().filter(|hook| hook.active).count();

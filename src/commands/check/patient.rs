@@ -1,8 +1,6 @@
 //! Who is examined: the running service with its own credentials, or what this command was given.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::geteuid;
@@ -15,11 +13,7 @@ use crate::hosts::github::Github;
 use crate::hosts::http::proxies::Proxies;
 use crate::hosts::http::tls::Way;
 use crate::hosts::sentry::Sentry;
-use crate::state::ids::HookId;
-use crate::state::people::People;
-use crate::state::teams::Teams;
-use crate::state::values::Mode;
-use crate::state::{Org, Pause, State};
+use crate::state::State;
 use crate::status::Observer;
 
 /// What is told of a process by its environment, beyond the settings; none of it is secret.
@@ -79,38 +73,24 @@ impl Surroundings {
 
 /// What the state directory knows.
 pub(super) struct Known {
-    pub org: Option<Org>,
-    pub mode: Option<(Mode, Box<str>)>,
-    pub hooks: BTreeSet<HookId>,
-    pub teams: Arc<Teams>,
-    pub people: Arc<People>,
-    pub damaged: Option<Timestamp>,
-    pub paused: Option<Pause>,
+    /// Without the deliveries.
+    pub state: State,
     pub n_queued: usize,
     pub oldest: Option<Timestamp>,
     pub n_failed: usize,
-    pub n_undecided: usize,
 }
 
 impl Known {
     pub fn of(state: &State) -> Self {
         Self {
-            org: state.org.clone(),
-            mode: state.mode.clone(),
-            hooks: state.hooks.clone(),
-            teams: state.teams.clone(),
-            people: state.people.clone(),
-            damaged: state.damaged,
-            paused: state.paused.clone(),
+            state: state.without_deliveries(),
             n_queued: state.deliveries.n_queued(),
             oldest: state.deliveries.queued().next().map(|delivery| delivery.at),
             n_failed: state.deliveries.n_failed(),
-            n_undecided: state.holds.iter().filter(|hold| hold.decision.is_none()).count(),
         }
     }
 }
 
-/// Everything that is looked at.
 pub(super) struct Patient<'a> {
     pub settings: &'a Settings,
     pub around: &'a Surroundings,
@@ -122,7 +102,6 @@ pub(super) struct Patient<'a> {
     /// A client that knows nothing of what was refused before; `None` where the configuration has a fault.
     pub github: Option<Github>,
     pub github_fingerprint: String,
-    /// The same for Sentry.
     pub sentry: Option<Sentry>,
 }
 
