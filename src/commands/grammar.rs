@@ -200,7 +200,6 @@ pub const COMMANDS: &[CommandHelp] = &[
 ];
 
 impl CommandHelp {
-    /// Whether it is about a state directory.
     pub fn has_state(&self) -> bool {
         !matches!(self.name, "completions" | "manual")
     }

@@ -423,7 +423,6 @@ impl Command {
         matches!(self, Command::Explain { .. })
     }
 
-    /// Whether it waits for answers of GitHub or Sentry.
     pub fn asks_hosts(&self) -> bool {
         self.needs_tokens() || self.uses_tokens() || matches!(self, Command::Check { .. })
     }

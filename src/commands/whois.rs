@@ -18,7 +18,6 @@ use crate::state::values::Match;
 use crate::text::plain;
 use crate::work::mirror::Mirror;
 
-/// Of a member whom Sentry has suspended.
 const SUSPENDED: &str = "suspended in Sentry; they stay matched, and in their teams";
 
 pub fn run(mirror: &Mirror, text: &str) -> Reply {

@@ -77,7 +77,6 @@ pub enum Found {
     BySearch(MemberId),
     /// Nobody; what was seen instead, if anything.
     Nobody(Option<Instead>),
-    /// Several members, none of whom can be preferred.
     Several(Vec<MemberId>),
 }
 
@@ -173,7 +172,6 @@ impl Directory {
         is_news
     }
 
-    /// Whether a search has shown a member to have an address.
     pub fn has_by_search(&self, member: MemberId, address: &Address) -> bool {
         self.by_search(address).iter().any(|bearer| bearer.member == member)
     }
@@ -306,7 +304,6 @@ impl Directory {
         others.find(|(_, known, _)| *known == login).map(|(user, ..)| *user)
     }
 
-    /// Whether a member's role lets them be in no team.
     pub fn has_no_teams(&self, member: MemberId) -> bool {
         self.no_teams.contains(&member)
     }

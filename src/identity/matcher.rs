@@ -66,12 +66,10 @@ impl Who {
         self.has_new_map.swap(false, Ordering::Relaxed)
     }
 
-    /// What is wrong with the user map's file, if anything.
     pub fn map_fault(&self) -> Option<Refused> {
         self.map.fault()
     }
 
-    /// The addresses of a member, for protection.
     pub fn with_addresses<R>(
         &self,
         member: MemberId,
@@ -315,7 +313,6 @@ impl Matcher<'_> {
         }
     }
 
-    /// Whether a member is linked with an account by its login alone.
     fn is_linked_by_login(&self, person: &Person, member: MemberId) -> Result<bool, Untold> {
         self.need_directory()?;
         Ok(self.who.with_directory(|directory| {

@@ -117,7 +117,6 @@ struct Useless<'a> {
 
 const NO_REPLY: &str = "GitHub's no-reply address, which belongs to no mailbox";
 
-/// How sources are used.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
     /// A source left out is off.
@@ -303,7 +302,6 @@ pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> 
     invitation
 }
 
-/// The identity that a remembered match stands for.
 pub fn remembered(member: MemberId, source: Source) -> Identity {
     Identity::Matched { member, source, warnings: Vec::new(), by_search: false }
 }

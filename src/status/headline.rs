@@ -141,7 +141,6 @@ impl Status {
         }
     }
 
-    /// Whom nobody can be in step with.
     fn unmatched(&self) -> String {
         match self.wanted {
             0 => String::new(),

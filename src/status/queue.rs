@@ -27,7 +27,6 @@ pub struct Attempt {
     pub at_work: bool,
 }
 
-/// One delivery that is not dealt with.
 #[derive(Clone, Debug, Serialize)]
 pub struct Queued {
     #[serde(skip)]
@@ -123,7 +122,6 @@ impl Attempt {
 }
 
 impl Observer {
-    /// What keeps everything from being tried, if anything does.
     pub(super) fn standstill(&self, now: Timestamp) -> Option<Standstill> {
         let (wait, why) = self.mirror().paused_for()?;
         // Whoever can not say when looks again in a second.

@@ -35,7 +35,6 @@ impl Observer {
         self.not_ready(&Host::of(mirror.github.host(), now), &Host::of(mirror.sentry.host(), now))
     }
 
-    /// What keeps the mirror from being true, each with what to do.
     pub(super) fn not_ready(&self, github: &Host, sentry: &Host) -> Vec<String> {
         let mirror = self.mirror();
         let (token, now) = (&mirror.github_token, mirror.clock.wall());

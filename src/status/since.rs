@@ -17,14 +17,12 @@ struct Seen {
 }
 
 impl Conditions {
-    /// Since when the service is not ready, which it is at this moment or not.
     pub(super) fn not_ready_since(&self, now: Timestamp, is_ready: bool) -> Option<Timestamp> {
         let mut seen = self.0.lock();
         seen.not_ready = (!is_ready).then(|| seen.not_ready.unwrap_or(now));
         seen.not_ready
     }
 
-    /// Since when nothing is tried for this reason.
     pub(super) fn paused_since(&self, now: Timestamp, why: &str) -> Timestamp {
         let mut seen = self.0.lock();
         let known = seen.paused.take().filter(|(known, _)| known == why);
@@ -54,7 +52,6 @@ impl Observer {
         failed.map(|(since, why)| LookFailed { since: since.into(), why })
     }
 
-    /// When that is done next, if ever.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
         let last = self.reconciler.looks().last.unwrap_or(self.mirror().started);
         Some(last.after(self.mirror().settings().interval?))

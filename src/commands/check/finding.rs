@@ -103,18 +103,14 @@ impl Level {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// The running service, with its own credentials.
     Service,
-    /// This command, because no service runs.
     Command,
-    /// This command, at the configuration alone.
     Offline,
 }
 
 /// All findings, sorted by area; within one, in the order in which they were found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The running service has looked, with its own credentials.
     by_service: bool,
     /// Neither host was asked, and no state directory looked at.
     offline: bool,

@@ -47,7 +47,6 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
     findings
 }
 
-/// The map, as far as its file is one.
 pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMap {
     let Some(path) = &patient.settings.user_map else { return UserMap::default() };
     let shown = path.display();
@@ -109,7 +108,6 @@ fn search(
     None
 }
 
-/// What each value of `SYNC_TRUST_UNVERIFIED` comes to here.
 fn by_trust(patient: &Patient, counts: &[String]) -> Finding {
     let set = patient.settings.trust_unverified.name();
     AREA.ok(format!("SYNC_TRUST_UNVERIFIED is {set}; people matched by each value: {}", counts.join(", ")))
@@ -262,7 +260,6 @@ fn no_longer_allowed(patient: &Patient, directory: &Directory) -> Option<Finding
     })
 }
 
-/// What a wider permission could add for those of whom no address is known.
 fn wider(refused: &[Source]) -> String {
     let names: Vec<_> = refused.iter().map(|source| format!("`{}`", source.name())).collect();
     match names.as_slice() {

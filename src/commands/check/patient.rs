@@ -38,7 +38,6 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Of a process with this configuration and environment.
     pub fn new(config: &Config, env: &Environment, way: &Way, reader: Invocation) -> Self {
         let told = TOLD.iter().filter_map(|name| Some((name.to_string(), env.get(*name)?.clone())));
         Self {
@@ -59,7 +58,6 @@ impl Surroundings {
         Self { watchdog, ..self }
     }
 
-    /// The same process after it took over another configuration.
     pub fn after_reload(&self, config: &Config) -> Self {
         Self {
             origins: config.origins.clone(),
@@ -97,7 +95,6 @@ pub(super) struct Patient<'a> {
     pub faults: &'a [Fault],
     pub clock: Clock,
     pub service: Option<&'a Observer>,
-    /// What the state directory knows, where there is one.
     pub known: Option<Known>,
     /// A client that knows nothing of what was refused before; `None` where the configuration has a fault.
     pub github: Option<Github>,

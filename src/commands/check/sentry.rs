@@ -293,7 +293,6 @@ fn members(patient: &Patient, sentry: &Sentry, seen: &mut Seen) {
     }
 }
 
-/// Whether `SYNC_INVITE` can work.
 fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
     let role = patient.settings.invite.as_deref()?;
     if let Some(why) = patient.service.and_then(|service| service.reconciler.invite_trouble()) {
@@ -319,7 +318,6 @@ fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
     })
 }
 
-/// Calls that will not be answered for much longer.
 fn retired(sentry: &Sentry) -> Vec<Finding> {
     let fix = "look for a newer version of sentry-team-sync; what meets such a call is tried again later, and not lost";
     let calls = sentry.host().retired().into_iter();

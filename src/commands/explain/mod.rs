@@ -51,7 +51,6 @@ pub struct Explanation {
     pub queued: Vec<Queued>,
     pub delayed: Vec<Delayed>,
     pub failed: Vec<Failure>,
-    /// Who is in it and unknown to Sentry.
     pub wanted: Vec<Wanted>,
     pub audit: Vec<Value>,
     /// What both sides show now; `None` where nobody was asked.
@@ -99,7 +98,6 @@ pub struct Held {
     pub decision: Option<&'static str>,
 }
 
-/// Somebody whom Sentry does not know.
 #[derive(Clone, Debug, Serialize)]
 pub struct Wanted {
     pub login: String,
@@ -198,7 +196,6 @@ impl Explanation {
         Ok(())
     }
 
-    /// What a person has had brought back.
     pub fn add_restored(&mut self, state: &State) {
         if let Some(gone) = self.gone.as_mut() {
             gone.back = gone.undo.and_then(|deleted| state.teams.restored(deleted));

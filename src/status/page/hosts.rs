@@ -11,7 +11,6 @@ use crate::text::{Html, Prose};
 /// Days before its end from which on a token's expiry is a warning.
 const SOON: u64 = 14;
 
-/// Both hosts side by side, and the webhook's secret.
 pub fn show(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<div class=\"pair\">\n");
     host(page, "GitHub", &status.github, now);
@@ -56,7 +55,6 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
     page.push_str("</dl>\n</section>\n");
 }
 
-/// How much is left of one rate, as a number and as a bar.
 fn budget(page: &mut String, rate: &Rate, now: Timestamp) {
     let percent = (rate.remaining.min(rate.limit) * 100).checked_div(rate.limit).unwrap_or(0);
     let class = if percent < 10 { "bar low" } else { "bar" };

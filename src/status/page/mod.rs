@@ -226,7 +226,6 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
     }
 }
 
-/// What was found then, and what became of that.
 fn last_good(page: &mut String, last: &LastReconcile, now: Timestamp) {
     let LastReconcile { at, seconds, summary, differences, failed, .. } = last;
     let at = When { at: **at, now };
