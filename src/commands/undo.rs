@@ -1,6 +1,5 @@
 //! The command `undo`: lists what the mirror has deleted, and brings a team back.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,14 +206,11 @@ fn tell_projects(report: &Report, reply: &mut Reply) {
         );
         return;
     }
-    let mut line = String::from("projects:");
-    if report.linked.is_empty() {
-        let had_some = !report.denied.is_empty() || !report.vanished.is_empty();
-        line += if had_some { " none is its own again" } else { " it had none" };
-    } else {
-        let _ = write!(line, " {} again", listed(&report.linked));
-    }
-    reply.say(&line);
+    reply.say(&match (report.linked.as_slice(), report.denied.is_empty() && report.vanished.is_empty()) {
+        ([], true) => "projects: it had none".into(),
+        ([], false) => "projects: none is its own again".into(),
+        (linked, _) => format!("projects: {} again", listed(linked)),
+    });
     if !report.vanished.is_empty() {
         reply.say(&format!("  not in Sentry any more: {}", listed(&report.vanished)));
     }

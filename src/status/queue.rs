@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::clock::{Shown, Timestamp};
-use crate::queue::job::{LaneKey, PutOff};
+use crate::queue::job::LaneKey;
 use crate::queue::lanes::Entry;
 use crate::state::ids::{GithubTeamId, Seq};
 use crate::state::names;
@@ -101,23 +101,17 @@ impl Attempt {
         let reason =
             entries.iter().filter_map(|entry| entry.put_off.as_ref()).min_by_key(|known| known.since);
         let next_try = entries.iter().copied().filter_map(next).min();
-        if let Some(pause) = pause.filter(|_| !at_work) {
-            // What would be tried later than the pause ends waits for its own reason.
-            if reason.is_none() || pause.until.is_none() || next_try <= pause.until {
-                return Self {
-                    why: Some(pause.why.clone()),
-                    why_since: Some(pause.since.into()),
-                    next_try: pause.until.map(Shown::from),
-                    at_work,
-                };
+        // What would be tried later than the pause ends waits for its own reason.
+        let is_held_up =
+            |pause: &&Standstill| reason.is_none() || pause.until.is_none() || next_try <= pause.until;
+        let (why, since, next_try) = match pause.filter(|_| !at_work).filter(is_held_up) {
+            Some(pause) => (Some(pause.why.clone()), Some(pause.since), pause.until),
+            None => {
+                let next_try = next_try.filter(|_| !at_work).map(|next| next.max(now));
+                (reason.map(|known| known.why.to_string()), reason.map(|known| known.since), next_try)
             }
-        }
-        Self {
-            why: reason.map(|known| known.why.to_string()),
-            why_since: reason.map(|known| known.since.into()),
-            next_try: next_try.filter(|_| !at_work).map(|next| next.max(now).into()),
-            at_work,
-        }
+        };
+        Self { why, why_since: since.map(Shown::from), next_try: next_try.map(Shown::from), at_work }
     }
 }
 
@@ -153,8 +147,8 @@ impl Observer {
         for entry in entries.iter().filter(|entry| entry.delivery.is_none()) {
             others.entry((entry.key, entry.event)).or_default().push(entry);
         }
-        let since = |put_off: &Option<PutOff>| put_off.as_ref().map(|known| known.since);
-        let oldest = |entries: &[&Entry]| entries.iter().filter_map(|entry| since(&entry.put_off)).min();
+        let since = |entry: &&Entry| Some(entry.put_off.as_ref()?.since);
+        let oldest = |entries: &[&Entry]| entries.iter().filter_map(since).min();
         let mut others: Vec<_> = others.into_iter().map(|(key, own)| (oldest(&own), key, own)).collect();
         others.sort_by_key(|(since, key, _)| (*since, *key));
         let delayed = |(_, (key, event), own): (_, (LaneKey, &'static str), Vec<&Entry>)| {

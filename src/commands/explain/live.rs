@@ -160,7 +160,7 @@ fn by_github(
     let state = mirror.state(State::without_deliveries);
     let just_gone = mirror.queue.just_gone(read.facts.iter().map(|facts| facts.id), mirror.clock.now());
     let plan = plan(&settings, &state, id, &read, &identities, &just_gone, mirror.clock.wall());
-    Ok(told(&settings, &state, id, read, &identities, plan))
+    Ok(told(&settings, &state, read, &identities, plan))
 }
 
 /// The bound team, and whoever else has the slug that it should have.
@@ -235,26 +235,15 @@ fn plan(
 fn told(
     settings: &Settings,
     state: &State,
-    id: GithubTeamId,
     read: Read,
     identities: &BTreeMap<GithubUserId, Identity>,
     plan: Plan,
 ) -> Look {
-    let nothing = TeamPlan {
-        team: id,
-        slug: "".into(),
-        name: String::new(),
-        step: Step::Keep,
-        add: Vec::new(),
-        remove: Vec::new(),
-        held: None,
-        there: 0,
-    };
     let differs = !(plan.is_in_sync() && plan.left_in.is_empty());
     let stopped_by = plan.holds.iter().map(|PlannedHold { rule, .. }| rule.clone()).collect();
-    let planned = plan.teams.into_iter().next().unwrap_or(nothing);
+    let planned = plan.teams.first();
     let left: BTreeMap<_, _> = plan.left_in.iter().map(|left| (left.removal.member, left.because)).collect();
-    let faces = Faces { settings, state, identities, planned: &planned, members: &read.members, left: &left };
+    let faces = Faces { settings, state, identities, planned, members: &read.members, left: &left };
     let is_bound = read.team.is_some();
     let people = read.people.iter().map(|person| faces.on_github(person)).collect();
     let people = with_others(people, &read.members, |member| faces.in_sentry_only(member, is_bound));
@@ -270,7 +259,7 @@ fn told(
         }),
         sentry: read.team.map(|team| SentryView::of(team, n_members)),
         people,
-        step: step(&planned, state),
+        step: planned.and_then(|planned| step(planned, state)),
         stopped_by,
         waits_for_first: state.holds.iter().find(is_first).map(|hold| hold.name.to_string()),
         differs,
@@ -321,7 +310,8 @@ struct Faces<'a> {
     settings: &'a Settings,
     state: &'a State,
     identities: &'a BTreeMap<GithubUserId, Identity>,
-    planned: &'a TeamPlan,
+    /// `None` if nothing is to be done.
+    planned: Option<&'a TeamPlan>,
     members: &'a [Member],
     /// Whom too little could be read of GitHub to take out, and what.
     left: &'a BTreeMap<MemberId, &'static str>,
@@ -349,7 +339,8 @@ impl Faces<'_> {
                 view.member = Some(*member);
                 view.source = Some(source.name());
                 view.in_sentry = self.members.iter().any(|row| row.id == *member);
-                let is_added = self.planned.add.iter().any(|addition| addition.user == person.id);
+                let is_added =
+                    self.planned.is_some_and(|planned| planned.add.iter().any(|one| one.user == person.id));
                 view.does = if is_added { "add" } else { "stays" };
             }
         }
@@ -359,7 +350,8 @@ impl Faces<'_> {
     fn in_sentry_only(&self, member: &Member, is_bound: bool) -> PersonView {
         let user = self.state.people.of_member(member.id);
         let found = user.and_then(|user| self.state.people.matched(user));
-        let removal = self.planned.remove.iter().find(|removal| removal.member == member.id);
+        let mut removals = self.planned.into_iter().flat_map(|planned| &planned.remove);
+        let removal = removals.find(|removal| removal.member == member.id);
         let (does, why) = match removal {
             Some(removal) => ("remove", removal.why),
             None => ("stays", self.why_not_removed(member, found.map(|found| found.source), is_bound)),

@@ -54,12 +54,10 @@ impl Explanation {
                     write!(text, ", child of GitHub team {parent}")?;
                 }
                 writeln!(text)?;
-                match &team.incomplete {
-                    Some(gap) => {
-                        writeln!(text, "    its list of members is incomplete ({gap}): nobody is removed")
-                    }
-                    None => Ok(()),
+                if let Some(gap) = &team.incomplete {
+                    writeln!(text, "    its list of members is incomplete ({gap}): nobody is removed")?;
                 }
+                Ok(())
             }
             Some(None) if self.mode == Some(Mode::Read) => {
                 writeln!(text, "  on GitHub: not shown to this token")
