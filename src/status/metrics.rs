@@ -85,11 +85,9 @@ fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
     let memory = process::resident_bytes().map_or(f64::NAN, |bytes| bytes as f64);
     text.gauge("process_resident_memory_bytes", "Resident memory.", memory);
     let Reloads { done, failed, fault } = &status.reloads;
-    text.metric(
-        ("sync_reloads_total", "counter", "Reloads on SIGHUP; a failed one changes nothing."),
-        ["result"],
-        [(["done"], *done as f64), (["failed"], *failed as f64)],
-    );
+    let help = "Reloads on SIGHUP; a failed one changes nothing.";
+    let samples = [(["done"], *done as f64), (["failed"], *failed as f64)];
+    text.metric(("sync_reloads_total", "counter", help), ["result"], samples);
     text.gauge("sync_reload_failed", "1 while the last reload was not taken over.", flag(fault.is_some()));
     let unused = |setting| {
         let of = |all: &Vec<Unused>| all.iter().filter(|one| one.setting == setting).count() as f64;
@@ -106,21 +104,15 @@ fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
 
 fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
     let (mirror, counts) = (&observer.reconciler.mirror, &observer.arrived);
-    text.metric(
-        ("sync_deliveries_total", "counter", "Signed deliveries by event and by what was answered."),
-        ["event", "answer"],
-        counts.answered().map(|(event, answer, n)| ([event, answer], n as f64)),
-    );
-    text.metric(
-        ("sync_refused_total", "counter", "Requests that were refused, by what was wrong."),
-        ["reason"],
-        counts.refused().map(|(reason, n)| ([reason], n as f64)),
-    );
-    text.metric(
-        ("sync_signed_total", "counter", "Signed deliveries by the secret that fitted."),
-        ["secret"],
-        counts.signed().map(|(secret, n, _)| ([secret], n as f64)),
-    );
+    let help = "Signed deliveries by event and by what was answered.";
+    let samples = counts.answered().map(|(event, answer, n)| ([event, answer], n as f64));
+    text.metric(("sync_deliveries_total", "counter", help), ["event", "answer"], samples);
+    let help = "Requests that were refused, by what was wrong.";
+    let samples = counts.refused().map(|(reason, n)| ([reason], n as f64));
+    text.metric(("sync_refused_total", "counter", help), ["reason"], samples);
+    let help = "Signed deliveries by the secret that fitted.";
+    let samples = counts.signed().map(|(secret, n, _)| ([secret], n as f64));
+    text.metric(("sync_signed_total", "counter", help), ["secret"], samples);
     let help = "When each secret fitted last, since 1970; 0 if never since the start.";
     let samples = counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds)));
     text.metric(("sync_signed_timestamp_seconds", "gauge", help), ["secret"], samples);
@@ -128,11 +120,9 @@ fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
     let help =
         "When the last signed delivery arrived, since 1970, a ping of GitHub included; 0 if none is known.";
     text.gauge("sync_last_delivery_timestamp_seconds", help, last);
-    text.metric(
-        ("sync_outcomes_total", "counter", "Deliveries by what became of them."),
-        ["event", "outcome"],
-        mirror.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64)),
-    );
+    let help = "Deliveries by what became of them.";
+    let samples = mirror.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64));
+    text.metric(("sync_outcomes_total", "counter", help), ["event", "outcome"], samples);
 }
 
 fn work(text: &mut Text, status: &Status, now: Timestamp) {
@@ -205,11 +195,9 @@ fn hosts(text: &mut Text, mirror: &Mirror) {
         tallies.iter().flat_map(|(name, tally)| tally.failures().map(|(why, n)| ([*name, why], n as f64))),
     );
     let well = |host: &Upstream| flag(host.health() == crate::hosts::http::pace::Health::Well);
-    text.metric(
-        ("sync_host_well", "gauge", "1 if the host answers and takes the token."),
-        ["host"],
-        hosts.iter().map(|(name, host)| ([*name], well(host))),
-    );
+    let help = "1 if the host answers and takes the token.";
+    let samples = hosts.iter().map(|(name, host)| ([*name], well(host)));
+    text.metric(("sync_host_well", "gauge", help), ["host"], samples);
     let now = mirror.clock.wall();
     let mut rate = |name: &str, help: &str, number: &dyn Fn(Budget) -> f64| {
         let of = |budget: Option<Budget>| budget.map_or(f64::NAN, number);

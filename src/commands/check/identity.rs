@@ -126,9 +126,9 @@ fn people(read: &GithubSnapshot) -> impl Iterator<Item = (Person, &Claims)> {
 fn told_by_deliveries(patient: &Patient) -> Finding {
     let people = patient.known.as_ref().map(|known| &known.state.people);
     let (matched, wanted) = people.map_or((0, 0), |people| (people.n_matched(), people.n_wanted()));
+    let are = counted(matched, "person is", "people are");
     let what = format!(
-        "{} matched whom deliveries have named, {wanted} not; in payload mode nobody else is known",
-        counted(matched, "person is", "people are")
+        "{are} matched whom deliveries have named, {wanted} not; in payload mode nobody else is known"
     );
     match wanted {
         0 => AREA.ok(what),
@@ -196,12 +196,9 @@ impl Count {
         if self.n_remembered > 0 {
             sources.push(format!("remembered {}", self.n_remembered));
         }
-        let matched = self.n_matched();
-        let what = format!(
-            "{matched} of {} matched, the first source with an answer decides: {}",
-            counted(self.n_people, "person in teams is", "people in teams are"),
-            sources.join(", ")
-        );
+        let (matched, sources) = (self.n_matched(), sources.join(", "));
+        let all = counted(self.n_people, "person in teams is", "people in teams are");
+        let what = format!("{matched} of {all} matched, the first source with an answer decides: {sources}");
         let mut findings = vec![AREA.ok(what)];
         let whois = "`sentry-team-sync whois PERSON` shows why";
         let mut add = |people: &[String], one, many, fix: String| {

@@ -111,12 +111,9 @@ fn files(dir: &Path) -> Vec<Finding> {
         vec![AREA.ok(format!("the journal has {} KiB, in format {FORMAT}", bytes.div_ceil(1024)))];
     if !damaged.is_empty() {
         let names = super::finding::some_of(damaged.iter().map(String::as_str));
-        let what = format!(
-            "{} kept aside in the journal: {names}",
-            counted(damaged.len(), "damaged file", "damaged files")
-        );
+        let n = counted(damaged.len(), "damaged file", "damaged files");
         let fix = "what verified was taken; look for a bad disk, then remove them";
-        findings.push(AREA.warning(what, fix));
+        findings.push(AREA.warning(format!("{n} kept aside in the journal: {names}"), fix));
     }
     findings
 }

@@ -35,11 +35,10 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
     if host.rates.is_empty() {
         page.push_str("<dt>rate</dt><dd class=\"quiet\">none announced yet</dd>\n");
     }
+    let (calls, failed) = (grouped(host.calls), grouped(host.failures));
     let _ = writeln!(
         page,
-        "<dt>calls</dt><dd>{} <span class=\"quiet\">since the start, {} failed</span></dd>",
-        grouped(host.calls),
-        grouped(host.failures)
+        "<dt>calls</dt><dd>{calls} <span class=\"quiet\">since the start, {failed} failed</span></dd>"
     );
     if let Some(at) = &host.token_expires {
         // As the host wrote it, where that is no time.
