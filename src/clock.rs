@@ -187,6 +187,36 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A point in time as the status shows it: in whole seconds, and in JSON as text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shown(Timestamp);
+
+impl From<Timestamp> for Shown {
+    fn from(at: Timestamp) -> Self {
+        Self(Timestamp(at.0 / 1000 * 1000))
+    }
+}
+
+impl std::ops::Deref for Shown {
+    type Target = Timestamp;
+
+    fn deref(&self) -> &Timestamp {
+        &self.0
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 /// Reads the date of an HTTP header, `Mon, 23 Nov 2026 21:53:48 GMT`; older forms are `None`.
 pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     const MONTHS: [&str; 12] =

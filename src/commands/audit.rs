@@ -18,14 +18,11 @@ use crate::text::{self, Quoted, Safe};
 /// The answer goes out in pieces of about this many bytes.
 const PIECE: usize = 32 << 10;
 
-/// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
     /// Lines about one of these teams, as somebody has named them; about all if there are none.
     pub teams: Vec<String>,
-    /// Lines about this person, as somebody has named them.
     pub person: Option<String>,
-    /// Lines from then on.
     pub since: Option<Timestamp>,
     /// As they are in the file.
     pub json: bool,
@@ -45,11 +42,8 @@ pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 pub struct Known {
     /// The state was asked, not the audit log alone.
     pub state_was_asked: bool,
-    /// The teams of each name.
     pub teams: Vec<BTreeSet<GithubTeamId>>,
-    /// The accounts of the person.
     pub users: BTreeSet<GithubUserId>,
-    /// The Sentry members who are them.
     pub members: BTreeSet<MemberId>,
 }
 

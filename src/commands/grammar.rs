@@ -34,7 +34,6 @@ pub struct Word {
     pub choices: &'static [&'static str],
 }
 
-/// One flag of a command.
 pub struct Flag {
     /// Its name without `--`.
     pub name: &'static str,
@@ -44,7 +43,6 @@ pub struct Flag {
     pub help: &'static str,
 }
 
-/// What a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     Nothing,
@@ -202,12 +200,10 @@ pub const COMMANDS: &[CommandHelp] = &[
 ];
 
 impl CommandHelp {
-    /// Whether it is about a state directory.
     pub fn has_state(&self) -> bool {
         !matches!(self.name, "completions" | "manual")
     }
 
-    /// The command of this name.
     pub fn named(name: &str) -> Option<&'static CommandHelp> {
         COMMANDS.iter().find(|command| command.name == name)
     }
@@ -215,8 +211,7 @@ impl CommandHelp {
     /// What is typed, with everything that may follow.
     pub fn usage(&self) -> String {
         let mut usage = String::from(self.name);
-        let alone = self.flags.iter().filter(|flag| !flag.is_instead);
-        for flag in alone {
+        for flag in self.flags.iter().filter(|flag| !flag.is_instead) {
             let more = if matches!(flag.takes, Takes::Many(_)) { "…" } else { "" };
             usage += &format!(" [{}]{more}", flag.usage());
         }
@@ -234,7 +229,6 @@ impl CommandHelp {
 }
 
 impl Flag {
-    /// The flag with what it takes.
     pub fn usage(&self) -> String {
         match self.takes {
             Takes::Nothing => format!("--{}", self.name),

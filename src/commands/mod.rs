@@ -43,14 +43,9 @@ tagged! {
     #[serde(tag = "command")]
     pub enum Command {
         #[serde(rename = "status")]
-        Status {
-            /// As JSON.
-            json: bool,
-        },
-        /// Look at everything that has to be right.
+        Status { json: bool },
         #[serde(rename = "check")]
         Check {
-            /// As JSON.
             json: bool,
             /// A public address to send a ping to.
             url: Option<String>,
@@ -58,75 +53,55 @@ tagged! {
             #[serde(default)]
             offline: bool,
         },
-        /// Carry out what is held.
         #[serde(rename = "approve")]
         Approve {
             holds: Vec<String>,
             /// All that are undecided.
             all: bool,
-            /// Why, for the audit log.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
-        /// Never carry out what is held.
         #[serde(rename = "reject")]
         Reject {
             holds: Vec<String>,
-            /// Why, for the audit log.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
         #[serde(rename = "sync")]
         Sync(Sync),
-        /// Who somebody is in Sentry, and why.
         #[serde(rename = "whois")]
-        Whois {
-            login: String,
-        },
-        /// Look again at what failed.
+        Whois { login: String },
         #[serde(rename = "replay")]
         Replay {
             deliveries: Vec<String>,
             failed: bool,
-            /// Why, for the audit log.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
-        /// What is known of a team, and what would be done about it.
         #[serde(rename = "explain")]
         Explain {
             /// A slug, or `id:` and GitHub's number; without, the mirrored teams are listed.
             team: Option<String>,
-            /// As JSON.
             json: bool,
         },
-        /// Stop all writes to Sentry.
         #[serde(rename = "pause")]
-        Pause {
-            /// Why, for whoever reads the status.
-            reason: Option<String>,
-        },
+        Pause { reason: Option<String> },
         #[serde(rename = "resume")]
         Resume,
-        /// What was decided, from the audit log.
         #[serde(rename = "audit")]
         Audit(Query),
-        /// Bring back a Sentry team that the mirror deleted.
         #[serde(rename = "undo")]
         Undo {
             /// Its id or slug; without, what can be brought back is listed.
             id: Option<String>,
-            /// Why, for the audit log.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
     }
 }
 
-/// What a command says, and the exit code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// The answer, for stdout.
     pub out: String,
     pub err: String,
     /// 0 done, 1 failed, 2 something is held or differs, 64 wrong configuration.
@@ -167,7 +142,6 @@ pub struct Bench<'a> {
     pub live: Option<Live<'a>>,
     /// Where long answers go.
     pub out: Output<'a>,
-    /// Who has typed it.
     pub by: Actor,
 }
 
@@ -176,7 +150,6 @@ impl<'a> Bench<'a> {
         self.live.map(|live| live.mirror())
     }
 
-    /// Carries out a command; `progress` is told how far it is.
     pub fn run(&self, command: &Command, progress: Progress) -> Reply {
         let mut reply = self.carry_out(command, progress);
         let pause = self.journal.read(|state| state.paused.clone()).filter(|_| command.is_kept_by_a_pause());
@@ -187,34 +160,28 @@ impl<'a> Bench<'a> {
     }
 
     fn carry_out(&self, command: &Command, progress: Progress) -> Reply {
+        let asked = |said: &Option<String>| self.asked(said.as_deref());
+        let with_mirror = |run: &dyn Fn(Live) -> Reply| self.live.map(run).unwrap_or_default();
         match command {
-            Command::Sync(sync) => match self.live {
-                Some(live) => sync::run(&live.observer.reconciler, sync, &self.asked(None), progress),
-                None => Reply::default(),
-            },
+            Command::Sync(sync) => {
+                with_mirror(&|live| sync::run(&live.observer.reconciler, sync, &self.asked(None), progress))
+            }
             Command::Status { json } => self.status(*json),
-            Command::Check { json, url, .. } => self
-                .live
-                .map_or_else(Reply::default, |live| check::beside(&live, *json, url.as_deref(), progress)),
-            Command::Approve { holds, all, reason } => {
-                self.decide((holds, *all), true, &self.asked(reason.as_deref()))
+            Command::Check { json, url, .. } => {
+                with_mirror(&|live| check::beside(&live, *json, url.as_deref(), progress))
             }
-            Command::Reject { holds, reason } => {
-                self.decide((holds, false), false, &self.asked(reason.as_deref()))
-            }
+            Command::Approve { holds, all, reason } => self.decide((holds, *all), true, &asked(reason)),
+            Command::Reject { holds, reason } => self.decide((holds, false), false, &asked(reason)),
             Command::Replay { deliveries, failed, reason } => {
-                self.replay(deliveries, *failed, &self.asked(reason.as_deref()))
+                self.replay(deliveries, *failed, &asked(reason))
             }
-            Command::Whois { login } => {
-                self.mirror().map_or_else(Reply::default, |mirror| whois::run(mirror, login))
-            }
+            Command::Whois { login } => with_mirror(&|live| whois::run(live.mirror(), login)),
             Command::Explain { team: Some(team), json } => explain::answer::run(self, team, *json),
             Command::Explain { team: None, json } => explain::answer::list(self, *json),
             Command::Pause { reason } => pause::pause(self, reason.as_deref(), progress),
             Command::Resume => pause::resume(self),
             Command::Undo { id: Some(id), reason } => {
-                let asked = self.asked(reason.as_deref());
-                self.mirror().map_or_else(Reply::default, |mirror| undo::run(mirror, id, &asked, progress))
+                with_mirror(&|live| undo::run(live.mirror(), id, &asked(reason), progress))
             }
             Command::Undo { id: None, .. } => {
                 let back = |deleted| self.journal.read(|state| state.teams.restored(deleted));
@@ -230,17 +197,16 @@ impl<'a> Bench<'a> {
     fn status(&self, json: bool) -> Reply {
         let status = match self.live {
             Some(live) => live.observer.status(),
-            None => self.journal.read(|state| status::Status::of_state(state, self.journal.clock().wall())),
+            None => {
+                let now = self.journal.clock().wall();
+                self.journal.read(|state| status::Status::of_state(state, &status::help::ALL, now))
+            }
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
         let out = if json { text::pretty(&status) } else { status.to_text() };
         // Without a service there is nothing that could be ready.
         let broken = status.started.is_some() && !status.ready;
-        let exit = match (broken, held) {
-            (true, _) => 1,
-            (false, true) => 2,
-            (false, false) => 0,
-        };
+        let exit = if broken { 1 } else { 2 * u8::from(held) };
         Reply { out, exit, ..Reply::default() }
     }
 
@@ -275,30 +241,25 @@ impl<'a> Bench<'a> {
         Asked { by: Some(self.by.clone()), said: said.map(|said| text::plain(said, MOST_SAID)) }
     }
 
-    /// Lines for the audit log, of whoever carries the command out.
     fn audit(&self, lines: Vec<Entry>) {
-        let own = || {
-            let (journal, keep) = (self.journal, self.settings.audit_keep);
-            Audit::new(journal.files(), &self.settings.state_dir, keep, journal.clock().clone())
-        };
+        let write = |audit: &Audit| lines.into_iter().for_each(|line| audit.write(line));
+        let (journal, settings) = (self.journal, &self.settings);
         match self.mirror() {
-            Some(mirror) => lines.into_iter().for_each(|line| mirror.audit.write(line)),
+            Some(mirror) => write(&mirror.audit),
             None => {
-                let audit = own();
-                lines.into_iter().for_each(|line| audit.write(line));
+                let clock = journal.clock().clone();
+                write(&Audit::new(journal.files(), &settings.state_dir, settings.audit_keep, clock));
             }
         }
     }
 
     fn decide(&self, (names, all): (&[String], bool), approved: bool, asked: &Asked) -> Reply {
         let mut reply = Reply::default();
-        let undecided = || -> Vec<String> {
-            self.journal.read(|state| {
-                let open = state.holds.iter().filter(|hold| hold.decision.is_none());
-                open.map(|hold| hold.name.to_string()).collect()
-            })
+        let undecided = |state: &State| {
+            let open = state.holds.iter().filter(|hold| hold.decision.is_none());
+            open.map(|hold| hold.name.to_string()).collect()
         };
-        let names = if all { undecided() } else { names.to_vec() };
+        let names = if all { self.journal.read(undecided) } else { names.to_vec() };
         if names.is_empty() {
             reply.say("nothing is held");
         }
@@ -348,17 +309,13 @@ impl<'a> Bench<'a> {
     fn replay(&self, guids: &[String], all: bool, asked: &Asked) -> Reply {
         let mut reply = Reply::default();
         let failed: Vec<(Seq, String)> = self.journal.read(|state| {
-            state
-                .deliveries
-                .failed()
-                .map(|failure| (failure.delivery.seq, failure.delivery.guid.to_string()))
-                .collect()
+            let failed = state.deliveries.failed().map(|failure| &failure.delivery);
+            failed.map(|delivery| (delivery.seq, delivery.guid.to_string())).collect()
         });
         let guids: Vec<_> = guids.iter().map(|guid| guid.trim()).collect();
         let is_one = |known: &str| guids.iter().any(|guid| guid.eq_ignore_ascii_case(known));
-        for guid in
-            guids.iter().filter(|guid| !failed.iter().any(|(_, known)| known.eq_ignore_ascii_case(guid)))
-        {
+        let has_failed = |guid: &str| failed.iter().any(|(_, known)| known.eq_ignore_ascii_case(guid));
+        for guid in guids.iter().filter(|guid| !has_failed(guid)) {
             let why = self.journal.read(|state| why_not_replayed(state, &guid.to_ascii_lowercase()));
             reply.fail(&format!("no failed delivery is called `{}`: {why}", Safe(guid)));
         }
@@ -385,10 +342,8 @@ impl<'a> Bench<'a> {
             self.audit(vec![line.because("it had failed")]);
             if let (Some(mirror), Some(delivery)) = (self.mirror(), delivery) {
                 mirror.queue.replays.note(seq);
-                mirror
-                    .queue
-                    .lanes
-                    .add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery, mirror.clock.now()));
+                let key = LaneKey::of(&delivery.event);
+                mirror.queue.lanes.add(key, Hint::of_delivery(delivery, mirror.clock.now()));
             }
         }
         reply
@@ -418,10 +373,8 @@ fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Res
 /// What became of a delivery that has not failed, as far as it is remembered.
 fn why_not_replayed(state: &State, guid: &str) -> &'static str {
     let mut hooks = state.hooks.iter().copied().chain([HookId(0)]);
-    match hooks
-        .find_map(|hook| state.deliveries.known(DeliveryKey::new(hook, guid)))
-        .map(|known| known.status)
-    {
+    let known = hooks.find_map(|hook| state.deliveries.known(DeliveryKey::new(hook, guid)));
+    match known.map(|known| known.status) {
         Some(Status::Queued) => "it is queued, and will be looked at",
         Some(Status::Done) => "it is done",
         Some(Status::Superseded) => "newer news decided",
@@ -430,12 +383,7 @@ fn why_not_replayed(state: &State, guid: &str) -> &'static str {
     }
 }
 
-fn is_mail(person: &str) -> bool {
-    matches!(PersonName::read(person), PersonName::Mail(_))
-}
-
 impl Command {
-    /// Its name, for the log.
     pub fn name(&self) -> &'static str {
         match self {
             Command::Status { .. } => "status",
@@ -475,7 +423,6 @@ impl Command {
         matches!(self, Command::Explain { .. })
     }
 
-    /// Whether it waits for answers of GitHub or Sentry.
     pub fn asks_hosts(&self) -> bool {
         self.needs_tokens() || self.uses_tokens() || matches!(self, Command::Check { .. })
     }
@@ -484,21 +431,23 @@ impl Command {
     pub fn run_on_files(&self, state_dir: &Path, out: Output) -> Option<Reply> {
         match self {
             // Whose an address is, Sentry tells: the service asks it.
-            Command::Audit(Query { person: Some(person), .. }) if is_mail(person) => Some(Reply::failed(
-                "an e-mail address is looked up in Sentry, by a running service\n  fix: name the GitHub login, or id:NUMBER",
-            )),
+            Command::Audit(Query { person: Some(person), .. })
+                if matches!(PersonName::read(person), PersonName::Mail(_)) =>
+            {
+                Some(Reply::failed(
+                    "an e-mail address is looked up in Sentry, by a running service\n  fix: name the GitHub login, or id:NUMBER",
+                ))
+            }
             Command::Audit(query) => Some(audit::run(state_dir, query, Known::default(), out)),
             Command::Undo { id: None, .. } => Some(undo::list(state_dir, &|_| None)),
             _ => None,
         }
     }
 
-    /// Whether there has to be a state directory.
     pub fn needs_state(&self) -> bool {
         matches!(self, Command::Undo { .. })
     }
 
-    /// Whether it may make a state directory.
     pub fn makes_state(&self) -> bool {
         matches!(self, Command::Sync(Sync { apply: true, .. }))
     }

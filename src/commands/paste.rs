@@ -60,7 +60,6 @@ impl Invocation {
         self.in_text(&format!("{NAME} {rest}"))
     }
 
-    /// Whether the reader needs root's rights.
     pub fn needs_sudo(&self) -> bool {
         self.program != self.bare
     }
@@ -109,9 +108,7 @@ impl Invocation {
 
 /// What stands at the program's name in a text.
 enum Shown {
-    /// A command of this name.
     Command(&'static CommandHelp),
-    /// It is asked for help.
     Help,
 }
 

@@ -8,8 +8,7 @@ use crate::state::record::Record;
 use crate::state::Pause;
 use crate::store::audit::Entry;
 use crate::store::journal::{Entry as Write, NotKept};
-use crate::text::counted;
-use crate::text::{plain, Quoted};
+use crate::text::{counted, plain, Quoted};
 
 /// How long a reason may be, in characters.
 const REASON: usize = 300;

@@ -22,17 +22,14 @@ use crate::work::mirror::Mirror;
 /// How often whoever waits is told how far it is.
 const TELL: Duration = Duration::from_secs(2);
 
-/// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sync {
-    /// As JSON.
     pub json: bool,
     /// Only these teams are shown and carried out, by slug; empty for all.
     pub teams: Vec<String>,
     pub apply: bool,
     /// A kept plan: carried out only if a fresh one is the same.
     pub kept: Option<Value>,
-    /// The caller wants to keep the plan.
     pub save: bool,
 }
 
@@ -113,7 +110,9 @@ fn answer(mirror: &Mirror, comparison: &mut Comparison, sync: &Sync) -> Result<R
         err
     });
     let exit = if plan.is_the_same() { 0 } else { 2 };
-    Ok(Reply { out: show(plan, sync.json), err, exit, plan: kept.filter(|_| sync.save) })
+    let json = || serde_json::to_string_pretty(plan).unwrap_or_default() + "\n";
+    let out = if sync.json { json() } else { plan.to_string() };
+    Ok(Reply { out, err, exit, plan: kept.filter(|_| sync.save) })
 }
 
 fn nobody_knows_whose(mirror: &Mirror) -> Reply {
@@ -124,22 +123,12 @@ fn unread(trouble: &Trouble) -> Reply {
     failed(&format!("failed to read both sides: {trouble}"), LOOK)
 }
 
-/// The form of a kept plan.
 const FORMAT: u64 = 1;
 
 const PERMISSION: &str = "give the token Members: read on the organisation";
 
 fn failed(what: &str, fix: &str) -> Reply {
-    let fix = if fix.is_empty() { String::new() } else { format!("\n  fix: {fix}") };
-    Reply::failed(format_args!("{what}{fix}"))
-}
-
-fn show(plan: &Plan, as_json: bool) -> String {
-    if as_json {
-        serde_json::to_string_pretty(plan).unwrap_or_default() + "\n"
-    } else {
-        plan.to_string()
-    }
+    Reply::failed(format_args!("{what}\n  fix: {fix}"))
 }
 
 /// The plan as it is kept in a file: for programs, and for whoever opens it.

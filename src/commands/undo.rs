@@ -1,6 +1,5 @@
 //! The command `undo`: lists what the mirror has deleted, and brings a team back.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +14,7 @@ use crate::store::audit::decisions::Asked;
 use crate::store::audit::deletions::{self, Deletion, Was};
 use crate::store::audit::read::Log;
 use crate::store::audit::Entry;
-use crate::text::counted;
-use crate::text::{Quoted, Safe};
+use crate::text::{counted, Quoted, Safe};
 use crate::work::mirror::Mirror;
 
 /// How often whoever waits is told how far it is.
@@ -31,16 +29,16 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
     if let Some(err) = Log::of(state_dir).is_missing() {
         return Reply { err, ..Reply::default() };
     }
-    let found = match read(state_dir) {
+    let mut found = match read(state_dir) {
         Ok(found) => found,
         Err(reply) => return reply,
     };
     let mut reply = Reply::default();
-    let mut known = found.iter().filter(|deletion| deletion.is_certain).peekable();
-    if known.peek().is_none() {
+    found.retain(|deletion| deletion.is_certain);
+    if found.is_empty() {
         reply.say("the audit log knows of no team that was deleted");
     }
-    for deletion in known {
+    for deletion in &found {
         let Deletion { at, sentry, slug, name, members, projects, .. } = deletion;
         let projects = match projects.as_deref() {
             None => "projects not known".into(),
@@ -49,12 +47,8 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
         };
         let people = counted(members.len(), "person", "people");
         let back = back(*sentry).map(|now| format!(", back as {now}")).unwrap_or_default();
-        reply.say(&format!(
-            "{sentry}  {}  {}  deleted {}, {people}, {projects}{back}",
-            Safe(slug.as_str()),
-            Quoted(name),
-            Safe(at)
-        ));
+        let (slug, name, at) = (Safe(slug.as_str()), Quoted(name), Safe(at));
+        reply.say(&format!("{sentry}  {slug}  {name}  deleted {at}, {people}, {projects}{back}"));
     }
     reply
 }
@@ -79,21 +73,18 @@ pub fn run(mirror: &Mirror, id: &str, asked: &Asked, progress: Progress) -> Repl
         ..asked.entry(decision)
     };
     mirror.audit.write(line("undo").because(format!("it was deleted {}", deletion.at)));
-    let (ended, deletion) = (line("end undo"), deletion.clone());
+    let ended = line("end undo");
     let undo = Arc::new(Undo::new(deletion));
     mirror.queue.ask(LaneKey::Team(team), Own::Undo, Ask::Undo(undo.clone()));
-    match wait(mirror, &undo, progress) {
+    let (said, reply) = match wait(mirror, &undo, progress) {
         Ok(report) => {
             let reply = told(&undo.deletion, &report);
-            let first = reply.out.lines().next().unwrap_or_default().to_string();
-            mirror.audit.write(ended.because(first));
-            reply
+            (reply.out.clone(), reply)
         }
-        Err(why) => {
-            mirror.audit.write(ended.because(why.lines().next().unwrap_or_default()));
-            Reply::failed(why)
-        }
-    }
+        Err(why) => (why.clone(), Reply::failed(why)),
+    };
+    mirror.audit.write(ended.because(said.lines().next().unwrap_or_default()));
+    reply
 }
 
 fn read(state_dir: &Path) -> Result<Vec<Deletion>, Reply> {
@@ -215,14 +206,11 @@ fn tell_projects(report: &Report, reply: &mut Reply) {
         );
         return;
     }
-    let mut line = String::from("projects:");
-    if report.linked.is_empty() {
-        let had_some = !report.denied.is_empty() || !report.vanished.is_empty();
-        line += if had_some { " none is its own again" } else { " it had none" };
-    } else {
-        let _ = write!(line, " {} again", listed(&report.linked));
-    }
-    reply.say(&line);
+    reply.say(&match (report.linked.as_slice(), report.denied.is_empty() && report.vanished.is_empty()) {
+        ([], true) => "projects: it had none".into(),
+        ([], false) => "projects: none is its own again".into(),
+        (linked, _) => format!("projects: {} again", listed(linked)),
+    });
     if !report.vanished.is_empty() {
         reply.say(&format!("  not in Sentry any more: {}", listed(&report.vanished)));
     }

@@ -4,6 +4,8 @@
 use std::fmt::Write;
 
 use super::{Reply, LOOK};
+use crate::hosts::github::facts::Profile;
+use crate::hosts::http::Trouble;
 use crate::identity::directory::Found;
 use crate::identity::matcher::rules;
 use crate::identity::{self, Evidence, Identity};
@@ -16,14 +18,23 @@ use crate::state::values::Match;
 use crate::text::plain;
 use crate::work::mirror::Mirror;
 
-/// Of a member whom Sentry has suspended.
 const SUSPENDED: &str = "suspended in Sentry; they stay matched, and in their teams";
 
-/// Says who somebody is.
 pub fn run(mirror: &Mirror, text: &str) -> Reply {
     let told = match PersonName::read(text) {
         PersonName::Mail(address) => of_address(mirror, &address),
-        name => of_account(mirror, &name),
+        PersonName::Login(login) => of_account(mirror, mirror.github.account(&login)).unwrap_or_else(|| {
+            let login = plain(login.as_str(), 60);
+            Err(Outcome::Failed(format!(
+                "GitHub has no account `{login}`, or hides it from GH_TOKEN\n  fix: give the name as in github.com/LOGIN; \
+                 whoever has renamed their account is found by the new name only"
+            )))
+        }),
+        PersonName::Id(user) => of_account(mirror, mirror.github.profile_by_id(user)).unwrap_or_else(|| {
+            Err(Outcome::Failed(format!(
+                "GitHub has no account with the id {user}, or hides it from GH_TOKEN\n  fix: give the login instead"
+            )))
+        }),
     };
     match told {
         Ok(out) => Reply { out, ..Reply::default() },
@@ -33,32 +44,16 @@ pub fn run(mirror: &Mirror, text: &str) -> Reply {
     }
 }
 
-/// The identity chain of one account, step by step. An account that GitHub does not show is an error.
-fn of_account(mirror: &Mirror, name: &PersonName) -> Result<String, Outcome> {
-    let found = match name {
-        PersonName::Id(user) => mirror.github.profile_by_id(*user),
-        PersonName::Login(login) => mirror.github.account(login),
-        PersonName::Mail(_) => Ok(None),
+/// The identity chain of one account, step by step; `None` for one that GitHub does not show.
+fn of_account(mirror: &Mirror, found: Result<Option<Profile>, Trouble>) -> Option<Result<String, Outcome>> {
+    let person = match found {
+        Ok(profile) => profile?.person,
+        Err(trouble) => return Some(Err(mirror.github_trouble(trouble))),
     };
-    let Some(profile) = found.map_err(|trouble| mirror.github_trouble(trouble))? else {
-        return Err(Outcome::Failed(no_account(name)));
-    };
-    mirror.read_directory().map_err(|trouble| mirror.sentry_trouble(trouble))?;
-    chain(mirror, &profile.person)
-}
-
-fn no_account(name: &PersonName) -> String {
-    match name {
-        PersonName::Login(login) => format!(
-            "GitHub has no account `{}`, or hides it from GH_TOKEN\n  fix: give the name as in github.com/LOGIN; \
-             whoever has renamed their account is found by the new name only",
-            plain(login.as_str(), 60)
-        ),
-        PersonName::Id(user) => {
-            format!("GitHub has no account with the id {user}, or hides it from GH_TOKEN\n  fix: give the login instead")
-        }
-        PersonName::Mail(_) => String::new(),
+    if let Err(trouble) = mirror.read_directory() {
+        return Some(Err(mirror.sentry_trouble(trouble)));
     }
+    Some(chain(mirror, &person))
 }
 
 fn chain(mirror: &Mirror, person: &Person) -> Result<String, Outcome> {
@@ -85,10 +80,8 @@ fn chain(mirror: &Mirror, person: &Person) -> Result<String, Outcome> {
         let source = source.name();
         let _ = writeln!(text, "  remembered Sentry member {member}, as `{login}` by {source} since {at}");
     }
-    let mut identity = mirror.matcher().resolve(&evidence);
-    if let Some(why) = mirror.matcher().inherits(person, &map, &identity) {
-        identity = Identity::Conflict { why };
-    }
+    let matcher = mirror.matcher();
+    let identity = matcher.unless_inherited(person, &map, matcher.resolve(&evidence));
     let remark = remark(mirror, &identity);
     let _ = match identity {
         Identity::Matched { member, source, by_search: true, .. } => writeln!(
@@ -117,7 +110,6 @@ fn chain(mirror: &Mirror, person: &Person) -> Result<String, Outcome> {
     Ok(text)
 }
 
-/// What stands under the result.
 fn remark(mirror: &Mirror, identity: &Identity) -> String {
     match identity {
         Identity::Absent { second: Some(_), .. } => format!("  fix: {}\n", identity::SECOND_FIX),

@@ -7,13 +7,11 @@ use std::fmt;
 
 use crate::config::Trust;
 use crate::hosts::sentry::{Member, Standing};
-use crate::state::address::is_proxy;
-use crate::state::address::{Address, Folded};
+use crate::state::address::{is_proxy, Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, Login, MemberId};
 use crate::text::mask;
 
-/// Who bears which address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     addresses: Vec<Entry>,
@@ -25,7 +23,6 @@ pub struct Directory {
     no_teams: BTreeSet<MemberId>,
     /// Who shows an address that counts in any case, sorted.
     verified: Vec<MemberId>,
-    /// Whom Sentry has suspended.
     suspended: BTreeSet<MemberId>,
     /// What only searches have told: who has an address without showing it. Empty lists are left out.
     searched: BTreeMap<Folded, Vec<Bearer>>,
@@ -35,7 +32,6 @@ pub struct Directory {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bearer {
     pub member: MemberId,
-    /// The address that they show.
     primary: Option<Box<str>>,
 }
 
@@ -69,7 +65,6 @@ enum Weight {
     Counts,
     /// A user's primary address that nobody has verified.
     Unverified,
-    /// An invite that has expired.
     Expired,
 }
 
@@ -82,12 +77,10 @@ pub enum Found {
     BySearch(MemberId),
     /// Nobody; what was seen instead, if anything.
     Nobody(Option<Instead>),
-    /// Several members, none of whom can be preferred.
     Several(Vec<MemberId>),
 }
 
 impl Found {
-    /// The one member, by whatever evidence.
     pub fn one(&self) -> Option<MemberId> {
         match self {
             Found::One(member) | Found::BySearch(member) => Some(*member),
@@ -96,7 +89,6 @@ impl Found {
     }
 }
 
-/// What was seen in place of somebody who counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Instead {
     /// A primary address that does not count.
@@ -128,24 +120,23 @@ impl Directory {
     /// Takes in rows read later; what was known of the same members is replaced.
     pub fn learn(&mut self, members: &[Member]) {
         let ids: BTreeSet<_> = members.iter().map(|member| member.id).collect();
-        self.addresses.retain(|entry| !ids.contains(&entry.member));
-        self.logins.retain(|(_, member)| !ids.contains(member));
-        self.accounts.retain(|(_, _, member)| !ids.contains(member));
-        self.no_teams.retain(|member| !ids.contains(member));
-        self.suspended.retain(|member| !ids.contains(member));
+        self.keep_rows(|member| !ids.contains(&member));
         members.iter().for_each(|member| self.push(member));
         self.sort();
     }
 
-    /// A member is gone from Sentry.
     pub fn forget(&mut self, member: MemberId) {
-        self.addresses.retain(|entry| entry.member != member);
-        self.logins.retain(|(_, known)| *known != member);
-        self.accounts.retain(|(_, _, known)| *known != member);
-        self.no_teams.remove(&member);
-        self.suspended.remove(&member);
-        self.verified.retain(|known| *known != member);
+        self.keep_rows(|known| known != member);
         self.keep_searched(|bearer| bearer.member != member);
+    }
+
+    fn keep_rows(&mut self, keeps: impl Fn(MemberId) -> bool) {
+        self.addresses.retain(|entry| keeps(entry.member));
+        self.logins.retain(|(_, member)| keeps(*member));
+        self.accounts.retain(|(_, _, member)| keeps(*member));
+        self.no_teams.retain(|member| keeps(*member));
+        self.suspended.retain(|member| keeps(*member));
+        self.verified.retain(|member| keeps(*member));
     }
 
     fn keep_searched(&mut self, keeps: impl Fn(&Bearer) -> bool) {
@@ -174,15 +165,13 @@ impl Directory {
         let known = self.searched.get(&address.folded()).map_or(&[][..], Vec::as_slice);
         let ids = |bearers: &[Bearer]| bearers.iter().map(|bearer| bearer.member).collect::<Vec<_>>();
         let is_news = ids(known) != ids(&bearers);
-        if bearers.is_empty() {
-            drop(self.searched.remove(&address.folded()))
-        } else {
-            drop(self.searched.insert(address.folded(), bearers))
+        self.searched.remove(&address.folded());
+        if !bearers.is_empty() {
+            self.searched.insert(address.folded(), bearers);
         }
         is_news
     }
 
-    /// Whether a search has shown a member to have an address.
     pub fn has_by_search(&self, member: MemberId, address: &Address) -> bool {
         self.by_search(address).iter().any(|bearer| bearer.member == member)
     }
@@ -311,12 +300,10 @@ impl Directory {
     /// Another account that a row with this login means: it had the login before.
     pub fn earlier_owner(&self, person: &Person) -> Option<GithubUserId> {
         let login = Folded::of(person.login.as_str());
-        let mut others =
-            self.accounts.iter().filter(|(user, known, _)| *user != person.id && *known == login);
-        others.next().map(|(user, ..)| *user)
+        let mut others = self.accounts.iter().filter(|(user, ..)| *user != person.id);
+        others.find(|(_, known, _)| *known == login).map(|(user, ..)| *user)
     }
 
-    /// Whether a member's role lets them be in no team.
     pub fn has_no_teams(&self, member: MemberId) -> bool {
         self.no_teams.contains(&member)
     }

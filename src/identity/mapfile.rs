@@ -38,10 +38,8 @@ struct Inner {
     fault: Option<Refused>,
 }
 
-/// Why the file is not in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// What is wrong with it.
     pub why: String,
     pub since: Timestamp,
     /// Whether another map is in use; without one, nobody is matched.
@@ -81,7 +79,6 @@ impl MapFile {
         inner.candidate.clone()
     }
 
-    /// Takes a map into use.
     pub fn admit(&self, map: Arc<UserMap>) {
         let mut inner = self.inner.lock();
         log::info!("user map: {} entries are in use", map.len());

@@ -72,7 +72,6 @@ fn told(mut faults: Vec<(usize, String)>) -> String {
     told.join("; ")
 }
 
-/// One row as it stands in the file.
 struct Row {
     line: usize,
     key: String,
@@ -92,13 +91,10 @@ fn entry(key: &str, address: &str) -> Result<(Key, Address), String> {
         None if is_login(login) => Key::Login(Folded::of(login)),
         None => return Err(format!("names {shown}, which is no GitHub login: {}", advice(login))),
     };
-    let read = Address::read(address);
-    let why = match &read {
-        Ok(read) if read.is_no_reply() => "GitHub's no-reply address, which nobody has in Sentry",
-        Ok(_) => return read.map(|read| (key, read)).map_err(|why| why.to_string()),
-        Err(why) => {
-            return Err(format!("gives {shown} {}, which is no e-mail address: {why}", Quoted(address)))
-        }
+    let why = match Address::read(address) {
+        Ok(read) if read.is_no_reply() => "GitHub's no-reply address, which nobody has in Sentry".into(),
+        Ok(read) => return Ok((key, read)),
+        Err(why) => format!("which is no e-mail address: {why}"),
     };
     Err(format!("gives {shown} {}, {why}", Quoted(address)))
 }

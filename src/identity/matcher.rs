@@ -17,7 +17,6 @@ use crate::hosts::sentry::{Member, Sentry};
 use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List};
 use crate::identity::directory::Directory;
 use crate::identity::mapfile::{MapFile, Refused};
-use crate::identity::profiles::Profiles;
 use crate::identity::remembered::is_allowed;
 use crate::identity::search::Depth;
 use crate::identity::usermap::UserMap;
@@ -43,22 +42,20 @@ pub struct Who {
     reading: Turns,
     searches: Mutex<search::Searches>,
     pub(crate) map: MapFile,
-    pub(crate) profiles: Profiles,
+    profiles: profiles::Profiles,
     /// Another user map is in use than at the last comparison.
     pub(super) has_new_map: AtomicBool,
 }
 
 impl Who {
-    /// Nothing is read yet.
     pub fn new(settings: &Settings, files: &Arc<dyn Files>) -> Self {
-        let map = MapFile::new(files, settings.user_map.clone(), &settings.state_dir);
         Self {
             directory: RwLock::default(),
             is_read: AtomicBool::new(false),
             reading: Turns::default(),
             searches: Mutex::default(),
-            map,
-            profiles: Profiles::default(),
+            map: MapFile::new(files, settings.user_map.clone(), &settings.state_dir),
+            profiles: profiles::Profiles::default(),
             has_new_map: AtomicBool::new(false),
         }
     }
@@ -69,20 +66,16 @@ impl Who {
         self.has_new_map.swap(false, Ordering::Relaxed)
     }
 
-    /// What is wrong with the user map's file, if anything.
     pub fn map_fault(&self) -> Option<Refused> {
         self.map.fault()
     }
 
-    /// The addresses of a member, for protection.
     pub fn with_addresses<R>(
         &self,
         member: MemberId,
         use_them: impl FnOnce(&mut dyn Iterator<Item = &str>) -> R,
     ) -> R {
-        let directory = self.directory.read();
-        let mut addresses = directory.addresses_of(member);
-        use_them(&mut addresses)
+        use_them(&mut self.directory.read().addresses_of(member))
     }
 
     /// Whether a member is in Sentry, as far as an address tells.
@@ -90,18 +83,14 @@ impl Who {
         self.with_directory(|directory| directory.addresses_of(member).next().is_some())
     }
 
-    /// A look at all people.
     pub fn with_directory<R>(&self, look: impl FnOnce(&Directory) -> R) -> R {
         look(&self.directory.read())
     }
 
-    /// Takes in one member.
     pub fn learn(&self, member: &Member) {
-        let mut directory = self.directory.write();
-        directory.learn(std::slice::from_ref(member));
+        self.directory.write().learn(std::slice::from_ref(member));
     }
 
-    /// The one member who bears an address.
     pub fn bearer_of(&self, address: &Address, trust: Trust) -> Option<MemberId> {
         self.with_directory(|directory| directory.bearer(address, trust)).one()
     }
@@ -112,23 +101,28 @@ impl Who {
 pub struct Matcher<'a> {
     pub who: &'a Who,
     pub journal: &'a Journal,
-    /// Who wants to know of a map that is held.
     pub audit: &'a Audit,
     pub github: &'a Github,
-    /// Who has the members.
     pub sentry: &'a Sentry,
-    /// Which sources count, and how much.
     pub settings: Arc<Settings>,
-    /// What time it is.
     pub clock: &'a Clock,
+}
+
+/// What may be done to find out who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Nothing is remembered of it.
+    Look,
+    /// By the directory as it was just read.
+    Directory,
+    /// Before nobody is found, Sentry is asked for fresh rows.
+    Fresh,
 }
 
 /// Why it can not be told who somebody is.
 #[derive(Clone, Debug)]
 pub enum Untold {
-    /// GitHub did not tell.
     Github(Trouble),
-    /// Sentry did not tell.
     Sentry(Trouble),
     /// The user map can not be read.
     Map(String),
@@ -145,25 +139,24 @@ impl Matcher<'_> {
         self.read_in(&turn)
     }
 
-    fn read_in(&self, _: &Turn) -> Result<bool, Trouble> {
+    fn read_in(&self, turn: &Turn) -> Result<bool, Trouble> {
         let linked = self.settings.identity.contains(&Source::Sentry);
-        let mut fresh = Directory::new(&self.sentry.members(linked)?);
+        Ok(self.learn_in(turn, &self.sentry.members(linked)?))
+    }
+
+    /// Takes in all of Sentry's people, as a comparison has read them.
+    pub fn learn_members(&self, members: &[Member]) {
+        self.learn_in(&self.who.reading.take(), members);
+    }
+
+    fn learn_in(&self, _: &Turn, members: &[Member]) -> bool {
+        let mut fresh = Directory::new(members);
         let mut directory = self.who.directory.write();
         fresh.take_searched(&directory);
         let changed = *directory != fresh;
         *directory = fresh;
         self.who.is_read.store(true, Ordering::Release);
-        Ok(changed)
-    }
-
-    /// Takes in all of Sentry's people, as a comparison has read them.
-    pub fn learn_members(&self, members: &[Member]) {
-        let _turn = self.who.reading.take();
-        let mut fresh = Directory::new(members);
-        let mut directory = self.who.directory.write();
-        fresh.take_searched(&directory);
-        *directory = fresh;
-        self.who.is_read.store(true, Ordering::Release);
+        changed
     }
 
     /// Who everybody in a team of the snapshot is, and of whom too little could be read to tell; where whoever is known may
@@ -184,8 +177,8 @@ impl Matcher<'_> {
             settings.identity.contains(&Source::Saml) && github.gaps.lists.contains_key(&List::Identities);
         let mut unsure = BTreeSet::new();
         let is_mirrored = |team: &&GithubTeam| settings.teams.matches(&team.facts.slug);
-        let mirrored = github.teams.iter().filter(is_mirrored).flat_map(|team| team.members.iter().copied());
-        let mirrored: HashSet<_> = mirrored.collect();
+        let mirrored: HashSet<_> =
+            github.teams.iter().filter(is_mirrored).flat_map(|team| team.members.iter().copied()).collect();
         let mut absent = Vec::new();
         let mut note_absent = |person: Person, identity: &Identity, claims: Claims| {
             if identity.is_for_search() && mirrored.contains(&person.id) {
@@ -210,15 +203,11 @@ impl Matcher<'_> {
             Some((*user, identity))
         });
         let mut people = identified.collect();
-        let is_asked_for = settings.identity.contains(&Source::Public);
-        let mut unread = match (is_asked_for, github.tells_public) {
-            (false, _) => BTreeSet::new(),
-            (true, false) => self.identify_by_profiles(github, &map, &mut people, |_| true, &mut note_absent),
-            (true, true) => {
-                let unlisted = |user: &GithubUserId| github.gaps.unlisted.contains(user);
-                self.identify_by_profiles(github, &map, &mut people, unlisted, &mut note_absent)
-            }
-        };
+        let mut unread = BTreeSet::new();
+        if settings.identity.contains(&Source::Public) {
+            let may = |user: &GithubUserId| !github.tells_public || github.gaps.unlisted.contains(user);
+            unread = self.identify_by_profiles(github, &map, &mut people, may, &mut note_absent);
+        }
         self.identify_by_search(&absent, &map, &mut people, depth)?;
         let is_nobody = |user: &GithubUserId| !matches!(people.get(user), Some(Identity::Matched { .. }));
         unread.extend(unsure.into_iter().filter(is_nobody));
@@ -242,18 +231,14 @@ impl Matcher<'_> {
     /// The remembered match of an account, if the settings still allow it.
     fn recalled(&self, user: GithubUserId) -> Option<Match> {
         let found = self.state(|state| state.people.matched(user).cloned())?;
-        let settings = &self.settings;
-        let allowed = |directory: &Directory| is_allowed(&found, &rules(settings), directory);
+        let allowed = |directory: &Directory| is_allowed(&found, &rules(&self.settings), directory);
         self.who.with_directory(allowed).then_some(found)
     }
 
     /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
     pub(crate) fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
         let evidence = Evidence::new(person, map.address(person), claims);
-        let mut identity = self.resolve(&evidence);
-        if let Some(why) = self.inherits(person, map, &identity) {
-            identity = Identity::Conflict { why };
-        }
+        let identity = self.unless_inherited(person, map, self.resolve(&evidence));
         if matches!(identity, Identity::Unknown { .. }) {
             let found = self.recalled(person.id).filter(|found| self.who.has(found.member));
             return found.map_or(identity, |found| self.recall(&found));
@@ -280,51 +265,27 @@ impl Matcher<'_> {
         self.read_in(&turn).map(drop).map_err(Untold::Sentry)
     }
 
-    /// Who an account is in Sentry, to be put into a team.
-    pub fn identify(&self, person: &Person) -> Result<Identity, Untold> {
-        self.identify_with(person, true)
-    }
-
-    /// The same by the directory as it was just read.
-    pub fn identify_in_directory(&self, person: &Person) -> Result<Identity, Untold> {
-        self.identify_with(person, false)
-    }
-
-    fn identify_with(&self, person: &Person, ask_sentry: bool) -> Result<Identity, Untold> {
-        let (identity, is_news) = self.find_out(person, ask_sentry)?;
-        if is_news {
-            self.remember(person, &identity);
-        }
-        Ok(identity)
-    }
-
-    /// Who an account is in Sentry. Nothing is remembered of it.
-    pub fn who_is(&self, person: &Person) -> Result<Identity, Untold> {
-        self.find_out(person, false).map(|(identity, _)| identity)
-    }
-
-    /// Who an account is, and whether sources had to be asked for that.
-    fn find_out(&self, person: &Person, ask_sentry: bool) -> Result<(Identity, bool), Untold> {
+    pub fn identify(&self, person: &Person, effort: Effort) -> Result<Identity, Untold> {
         let map = self.user_map()?;
         // Without Sentry's people at hand, nothing could contradict what is remembered.
         self.need_directory()?;
         if let Some(remembered) = self.remembered(person, &map) {
-            return Ok((remembered, false));
+            return Ok(remembered);
         }
         let claims = self.claims(person)?;
         let evidence = Evidence::new(person, map.address(person), &claims);
         let mut identity = self.resolve(&evidence);
-        let is_for_search = identity.is_for_search();
-        if is_for_search {
+        if identity.is_for_search() {
             self.note_addresses(person, &evidence);
+            if effort == Effort::Fresh && self.ask_for_fresh_rows(&evidence)? {
+                identity = self.resolve(&evidence);
+            }
         }
-        if is_for_search && ask_sentry && self.ask_for_fresh_rows(&evidence)? {
-            identity = self.resolve(&evidence);
+        let identity = self.unless_inherited(person, &map, identity);
+        if effort != Effort::Look {
+            self.remember(person, &identity);
         }
-        if let Some(why) = self.inherits(person, &map, &identity) {
-            identity = Identity::Conflict { why };
-        }
-        Ok((identity, true))
+        Ok(identity)
     }
 
     /// Who an account is, to be taken out of a team: GitHub stops telling addresses the moment somebody leaves, so what
@@ -348,11 +309,10 @@ impl Matcher<'_> {
                 };
                 Ok(identity::remembered(found.member, source))
             }
-            None => self.identify(person),
+            None => self.identify(person, Effort::Fresh),
         }
     }
 
-    /// Whether a member is linked with an account by its login alone.
     fn is_linked_by_login(&self, person: &Person, member: MemberId) -> Result<bool, Untold> {
         self.need_directory()?;
         Ok(self.who.with_directory(|directory| {
@@ -383,63 +343,58 @@ impl Matcher<'_> {
     /// A remembered match that no source contradicts which costs nothing to ask.
     fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
         let found = self.recalled(person.id)?;
-        let settings = &self.settings;
-        let order = &settings.identity;
-        let map_says = map
-            .address(person)
-            .filter(|_| order.contains(&Source::Map))
-            .and_then(|address| self.who.bearer_of(address, settings.trust_unverified));
-        let linked = order
-            .contains(&Source::Sentry)
-            .then(|| self.who.with_directory(|directory| directory.linked(person.id)))
-            .and_then(|linked| linked.one());
-        // What anybody could have written contradicts no better source.
-        let by_login = (linked.is_none() && found.source.is_weak() && order.contains(&Source::Public))
-            .then(|| self.who.with_directory(|directory| directory.linked_by_login(&person.login)))
-            .filter(|_| order.contains(&Source::Sentry))
-            .and_then(|linked| linked.one());
-        let true_still = identity::still_true(found.member, map_says, linked.or(by_login));
+        let is_on = |source| self.settings.identity.contains(&source);
+        let address = map.address(person).filter(|_| is_on(Source::Map));
+        let map_says =
+            address.and_then(|address| self.who.bearer_of(address, self.settings.trust_unverified));
+        let mut linked = None;
+        if is_on(Source::Sentry) {
+            linked = self.who.with_directory(|directory| directory.linked(person.id)).one();
+            // What anybody could have written contradicts no better source.
+            if linked.is_none() && found.source.is_weak() && is_on(Source::Public) {
+                linked = self.who.with_directory(|directory| directory.linked_by_login(&person.login)).one();
+            }
+        }
+        let true_still = [map_says, linked].into_iter().flatten().all(|member| member == found.member);
         true_still.then(|| self.recall(&found))
     }
 
     /// Sources that go by login alone may mean another account: one that had the login when it was matched. Logins
     /// change hands, and whoever has one now inherits nothing.
-    pub(crate) fn inherits(&self, person: &Person, map: &UserMap, identity: &Identity) -> Option<String> {
-        let (Identity::Matched { member, source, .. } | Identity::Barred { member, source }) = identity
+    pub(crate) fn unless_inherited(&self, person: &Person, map: &UserMap, identity: Identity) -> Identity {
+        let (Identity::Matched { member, source, .. } | Identity::Barred { member, source }) = &identity
         else {
-            return None;
+            return identity;
         };
         if *source != Source::SentryLogin && (*source != Source::Map || map.names_id(person)) {
-            return None;
+            return identity;
         }
-        let remembered = self.state(|state| state.people.matched(person.id).map(|found| found.member));
-        if remembered == Some(*member) {
-            return None;
-        }
-        let user = self.state(|state| {
+        let earlier = self.state(|state| {
+            if state.people.matched(person.id).is_some_and(|found| found.member == *member) {
+                return None;
+            }
             let mut others = state.people.matches().filter(|(user, _)| *user != person.id);
-            others
-                .find(|(_, found)| found.member == *member && found.login.is(person.login.as_str()))
-                .map(|(user, _)| user)
-        })?;
-        Some(format!(
-            "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
-            person.id
-        ))
+            let is_earlier = |found: &Match| found.member == *member && found.login.is(person.login.as_str());
+            others.find(|(_, found)| is_earlier(found)).map(|(user, _)| user)
+        });
+        let Some(user) = earlier else { return identity };
+        Identity::Conflict {
+            why: format!(
+                "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
+                person.id
+            ),
+        }
     }
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.
     pub(crate) fn claims(&self, person: &Person) -> Result<Claims, Untold> {
-        let settings = &self.settings;
-        let order = &settings.identity;
-        let wanted =
-            Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
-        let public = order.contains(&Source::Public);
+        let is_on = |source| self.settings.identity.contains(&source);
+        let wanted = Wanted { saml: is_on(Source::Saml), verified: is_on(Source::Verified) };
         let read = match self.state(State::bearings) {
             Some((org, Mode::Read)) if wanted.saml || wanted.verified => {
                 self.github.claims(&org.login, person, wanted)
             }
-            _ if public => self.github.profile(person).map(|profile| Claims {
+            _ if is_on(Source::Public) => self.github.profile(person).map(|profile| Claims {
                 public: profile.and_then(|profile| profile.email),
                 ..Claims::default()
             }),
@@ -449,54 +404,39 @@ impl Matcher<'_> {
     }
 
     pub(crate) fn resolve(&self, evidence: &Evidence) -> Identity {
-        let settings = &self.settings;
-        let rules = rules(settings);
+        let rules = rules(&self.settings);
         self.who.with_directory(|directory| identity::resolve(evidence, &rules, directory))
     }
 
     /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
     /// before nobody is found, Sentry is asked for these very addresses. Returns whether it knows any.
     pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Untold> {
-        let settings = &self.settings;
-        let addresses = settings.identity.iter().flat_map(|source| evidence.addresses(*source));
+        let addresses = self.settings.identity.iter().flat_map(|source| evidence.addresses(*source));
         let searched = self.search_now(addresses.take(search::MOST_ADDRESSES).collect());
         Ok(searched.map_err(Untold::Sentry)?.any)
     }
 
     fn remember(&self, person: &Person, identity: &Identity) {
+        if let Identity::Matched { warnings, by_search: false, .. } = identity {
+            let login = crate::text::Quoted(person.login.as_str());
+            warnings.iter().for_each(|warning| log::warn!("identity: {login} ({}): {warning}", person.id));
+        }
         match identity {
             Identity::Matched { member, source, by_search: false, .. }
             | Identity::Barred { member, source } => {
-                let warnings = match identity {
-                    Identity::Matched { warnings, .. } => warnings.as_slice(),
-                    _ => &[],
-                };
-                for warning in warnings {
-                    log::warn!(
-                        "identity: {} ({}): {warning}",
-                        crate::text::Quoted(person.login.as_str()),
-                        person.id
-                    );
-                }
-                let found = Match {
-                    member: *member,
-                    login: person.login.clone(),
-                    source: *source,
-                    at: self.clock.wall(),
-                };
+                let (login, at) = (person.login.clone(), self.clock.wall());
+                let found = Match { member: *member, login, source: *source, at };
                 self.journal.note(Record::Matched { user: person.id, found });
             }
             // A remembered match that a source now contradicts must not be used for a removal either.
-            _ => {
-                if self.state(|state| state.people.matched(person.id).is_some()) {
-                    self.journal.note(Record::Unmatched { user: person.id });
-                }
+            _ if self.state(|state| state.people.matched(person.id).is_some()) => {
+                self.journal.note(Record::Unmatched { user: person.id });
             }
+            _ => {}
         }
     }
 }
 
-/// How sources are used.
 pub fn rules(settings: &Settings) -> Rules<'_> {
     Rules { order: &settings.identity, trust_unverified: settings.trust_unverified }
 }

@@ -9,7 +9,6 @@ pub mod map_guard;
 pub mod mapfile;
 pub mod mapgrammar;
 pub mod matcher;
-pub mod profiles;
 pub mod remembered;
 pub mod search;
 pub mod usermap;
@@ -58,10 +57,7 @@ pub enum Identity {
         second: Option<MemberId>,
     },
     /// No source knows anything.
-    Unknown {
-        /// Which sources were asked.
-        why: String,
-    },
+    Unknown { why: String },
     /// Sources, or members, contradict each other.
     Conflict { why: String },
 }
@@ -82,7 +78,6 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// The account, the user map's address, and what GitHub says.
     pub fn new(person: &'a Person, map: Option<&'a Address>, claims: &'a Claims) -> Self {
         Self { person, map, claims }
     }
@@ -122,12 +117,10 @@ struct Useless<'a> {
 
 const NO_REPLY: &str = "GitHub's no-reply address, which belongs to no mailbox";
 
-/// How sources are used.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
-    /// The order; a source left out is off.
+    /// A source left out is off.
     pub order: &'a [Source],
-    /// See `SYNC_TRUST_UNVERIFIED`.
     pub trust_unverified: Trust,
 }
 
@@ -158,16 +151,13 @@ pub fn chain(
             std::iter::once(format!("GitHub user {id}")).chain(earlier).collect()
         }
         Source::SentryLogin => vec![format!("@{login}")],
-        source => evidence.told(source).map(shown).collect(),
+        source => {
+            let useless = |Useless { text, why }: Useless| format!("{text} ({why})");
+            let told = evidence.told(source);
+            told.map(|told| told.map_or_else(useless, |address| address.to_string())).collect()
+        }
     };
     rules.asked().map(|source| (source, link(source), says(source, evidence, rules, directory))).collect()
-}
-
-fn shown(told: Result<Address, Useless>) -> String {
-    match told {
-        Ok(address) => address.to_string(),
-        Err(Useless { text, why }) => format!("{text} ({why})"),
-    }
 }
 
 /// `z…@example.com`: enough to recognise the address, and not the address.
@@ -181,13 +171,13 @@ fn masked(addresses: &[Address]) -> String {
 
 /// What one source says: `None` if it knows nothing of the account.
 fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<Found> {
-    let linked = match source {
-        Source::Sentry => Some(directory.linked(evidence.person.id)),
-        Source::SentryLogin => Some(directory.linked_by_login(&evidence.person.login)),
-        _ => None,
-    };
-    if let Some(found) = linked {
-        return (found != Found::Nobody(None)).then_some(found);
+    let is_somebody = |found: &Found| *found != Found::Nobody(None);
+    match source {
+        Source::Sentry => return Some(directory.linked(evidence.person.id)).filter(is_somebody),
+        Source::SentryLogin => {
+            return Some(directory.linked_by_login(&evidence.person.login)).filter(is_somebody)
+        }
+        _ => {}
     }
     let addresses = evidence.addresses(source);
     if addresses.is_empty() {
@@ -312,12 +302,6 @@ pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> 
     invitation
 }
 
-/// Whether a remembered match is still worth believing: sources that cost nothing to ask do not name somebody else.
-pub fn still_true(remembered: MemberId, map_says: Option<MemberId>, linked_says: Option<MemberId>) -> bool {
-    [map_says, linked_says].into_iter().flatten().all(|member| member == remembered)
-}
-
-/// The identity that a remembered match stands for.
 pub fn remembered(member: MemberId, source: Source) -> Identity {
     Identity::Matched { member, source, warnings: Vec::new(), by_search: false }
 }

@@ -11,13 +11,11 @@ use crate::hosts::sentry::{Hit, Member};
 use crate::state::address::{Address, Folded};
 use crate::state::ids::MemberId;
 
-/// How many addresses one call asks for.
 const PER_CALL: usize = 20;
 
 /// Members who were found not to have an address, while it was not known yet which one they have.
 pub type Misses = BTreeSet<(MemberId, Folded)>;
 
-/// What one batch has told.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Every row, as fresh as can be.
@@ -28,7 +26,6 @@ pub struct Told {
     pub misses: Vec<(MemberId, Folded)>,
 }
 
-/// Whether Sentry's search takes an address for what it is.
 fn is_searchable(address: &Address) -> bool {
     let plain = |c: char| c.is_alphanumeric() || "@.-_+'~!$&/=".contains(c);
     address.as_str().chars().all(plain)

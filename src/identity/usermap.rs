@@ -18,7 +18,6 @@ pub struct UserMap {
     entries: BTreeMap<Key, Address>,
 }
 
-/// Whom an entry names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     /// By login: whoever has it now.
@@ -47,17 +46,14 @@ impl UserMap {
         self.entries.insert(key, address);
     }
 
-    /// Whether it names an account by its id.
     pub fn names_id(&self, person: &Person) -> bool {
         self.entries.contains_key(&Key::Id(person.id))
     }
 
-    /// How many people it names.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether it names nobody.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -7,6 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Serialize;
+
 use crate::clock::Timestamp;
 use crate::hosts::github::facts::Sent;
 use crate::hosts::http::{Trouble, TroubleKind};
@@ -23,7 +25,7 @@ use crate::work::mirror::Mirror;
 /// The events that are of use.
 const EVENTS: [&str; 3] = ["membership", "organization", "team"];
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Recovered {
     /// Missed deliveries that were taken.
     pub taken: usize,

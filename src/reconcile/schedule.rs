@@ -8,6 +8,7 @@ use crate::hosts::github::permission::{Permission, PERMISSION_LOST};
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::Team;
+use crate::identity::matcher::Effort;
 use crate::identity::Identity;
 use crate::queue::job::{Ask, LaneKey, Own};
 use crate::reconcile::invite;
@@ -222,7 +223,7 @@ impl Reconciler {
                 return;
             }
             let person = Person { id: user, login, bot: false };
-            match self.mirror.identify_in_directory(&person) {
+            match self.mirror.identify(&person, Effort::Directory) {
                 Ok(Identity::Matched { .. }) => self.try_wish(&person),
                 Ok(identity) => self.note_why_not(&person, &identity),
                 Err(_) => {}

@@ -3,6 +3,8 @@
 //! A ring of fixed size. It decides nothing and survives nothing: a start fills it again from the deliveries that the
 //! state remembers, by the time at which they were dealt with, because that is all that is remembered of them.
 
+use serde::{Serialize, Serializer};
+
 use crate::clock::Timestamp;
 use crate::lock::Mutex;
 use crate::state::values::Status;
@@ -13,10 +15,11 @@ pub const HOURS: usize = 24;
 
 const HOUR_MS: u64 = 3_600_000;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Hour {
-    /// Its number since 1970.
-    hour: u64,
+    /// Its number since 1970; in JSON, when it begins.
+    #[serde(rename = "start", serialize_with = "begin")]
+    pub hour: u64,
     /// Deliveries that were taken in it.
     pub deliveries: u64,
     /// Deliveries that were given up in it.
@@ -27,6 +30,10 @@ impl Hour {
     pub fn start(&self) -> Timestamp {
         Timestamp(self.hour * HOUR_MS)
     }
+}
+
+fn begin<S: Serializer>(hour: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&Timestamp(hour * HOUR_MS))
 }
 
 /// The last [`HOURS`] hours.

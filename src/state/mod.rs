@@ -26,6 +26,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use crate::clock::Timestamp;
 use crate::state::event::Event;
 use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, Seq};
@@ -83,11 +85,16 @@ pub struct Org {
 }
 
 /// An operator wants nothing to be written to Sentry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pause {
-    /// Why, in their words.
-    pub reason: Box<str>,
+    #[serde(rename = "since", serialize_with = "as_text")]
     pub at: Timestamp,
+    /// Why, in their words; empty if they gave none.
+    pub reason: Box<str>,
+}
+
+fn as_text<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(at)
 }
 
 impl fmt::Display for Pause {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{HoldView, Host, LastReconcile, Status};
+use super::{HoldView, LastReconcile, Status};
 use crate::clock::{short, Timestamp};
 use crate::state::holds::FIRST;
 use crate::state::values::Mode;
@@ -13,7 +13,6 @@ use crate::text::{counted, Safe};
 /// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.
 const PASSING: Duration = Duration::from_secs(30);
 
-/// The whole status in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Headline {
     pub mood: Mood,
@@ -21,7 +20,6 @@ pub struct Headline {
     pub why: String,
 }
 
-/// How bad it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mood {
@@ -41,11 +39,8 @@ impl Status {
     pub(super) fn tell(&self, now: Timestamp) -> Headline {
         let say = |mood, title: &str, why: String| Headline { mood, title: title.into(), why };
         if self.started.is_none() {
-            return say(
-                Mood::Broken,
-                "No service is running",
-                "This is what its state directory holds.".into(),
-            );
+            let why = "This is what its state directory holds.";
+            return say(Mood::Broken, "No service is running", why.into());
         }
         if !self.reasons.is_empty() {
             return say(Mood::Broken, "Not ready", self.while_not_ready(now));
@@ -54,16 +49,14 @@ impl Status {
         if let Some(pause) = &self.paused {
             let also = self.queue(now).into_iter().chain(for_you).collect::<Vec<_>>().join(", ");
             let also = if also.is_empty() { also } else { format!(" {}", sentence(&also)) };
-            return say(Mood::Waits, "Paused", sentence(&pause.text) + &also);
+            return say(Mood::Waits, "Paused", sentence(&pause.to_string()) + &also);
         }
         if !for_you.is_empty() {
             let why = sentence(&for_you.join(", ")) + &self.about_the_rest(now);
             return say(Mood::Waits, "Something waits for you", why);
         }
-        let down = [("GitHub", &self.github), ("Sentry", &self.sentry)]
-            .into_iter()
-            .find(|(_, host)| !host.is_well());
-        if let Some((name, _)) = down {
+        let hosts = [("GitHub", &self.github), ("Sentry", &self.sentry)];
+        if let Some((name, _)) = hosts.into_iter().find(|(_, host)| !host.is_well()) {
             let waiting = self.queue(now).unwrap_or_else(|| "nothing waits for it".into());
             return say(Mood::Waits, &format!("{name} does not answer"), sentence(&waiting));
         }
@@ -78,13 +71,13 @@ impl Status {
             return say(Mood::Working, "Catching up", sentence(&work));
         }
         match (&self.last_reconcile, self.mode) {
-            (Some(last), _) if !last.is_mended() || self.incomplete.n_not_removed > 0 => {
-                let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
-                say(Mood::Waits, "Not all is in step", why)
-            }
             (Some(last), _) => {
                 let why = last.account(now) + &self.incomplete.sentence() + &self.unmatched();
-                say(Mood::True, &self.in_step(), why)
+                if last.is_mended() && self.incomplete.n_not_removed == 0 {
+                    say(Mood::True, &self.in_step(), why)
+                } else {
+                    say(Mood::Waits, "Not all is in step", why)
+                }
             }
             (None, Some(Mode::Payload)) => {
                 let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
@@ -96,8 +89,8 @@ impl Status {
 
     /// Since when it is not ready, what becomes of deliveries meanwhile, and where to read on.
     fn while_not_ready(&self, now: Timestamp) -> String {
-        let since = self.not_ready_since.as_deref().and_then(Timestamp::parse);
-        let since = since.map(|at| format!("Since {at}, {} ago. ", short(now.since(at)))).unwrap_or_default();
+        let since = self.not_ready_since.map(|at| format!("Since {at}, {} ago. ", short(now.since(*at))));
+        let since = since.unwrap_or_default();
         let stored = if self.stores_deliveries {
             "Deliveries are being stored; nothing is lost."
         } else {
@@ -138,14 +131,16 @@ impl Status {
                     && last.differences <= last.held
                     && self.incomplete.n_not_removed == 0 =>
             {
-                format!(" Everything else was in step at the last comparison{}.", last.ago(now, ""))
+                format!(
+                    " Everything else was in step at the last comparison, {} ago.",
+                    short(now.since(*last.at))
+                )
             }
             (Some(last), None) => format!(" {}", last.account(now)),
             (None, None) => String::new(),
         }
     }
 
-    /// Whom nobody can be in step with.
     fn unmatched(&self) -> String {
         match self.wanted {
             0 => String::new(),
@@ -173,24 +168,22 @@ impl Status {
     /// Both sides, or Sentry's people, could not be read: whatever was in step once need not be so now.
     fn not_compared(&self, now: Timestamp) -> Option<String> {
         let failed = self.look_failed.as_ref()?;
-        let since = Timestamp::parse(&failed.since)?;
-        let last = self.last_reconcile.as_ref().and_then(|last| Timestamp::parse(&last.at));
+        let last = self.last_reconcile.as_ref().map(|last| last.at);
         // Somebody may have typed `sync --apply` meanwhile.
-        if last.is_some_and(|last| last > since) {
+        if last.is_some_and(|last| last > failed.since) {
             return None;
         }
-        let before = match last {
-            Some(last) => format!("The last comparison was {} ago", short(now.since(last))),
-            None => "Nothing was compared yet".into(),
-        };
-        let why = Safe(&failed.why);
+        let (ago, why) = (short(now.since(*failed.since)), Safe(&failed.why));
         if !self.compares() {
-            let ago = short(now.since(since));
             return Some(format!(
                 "Whoever is new in Sentry is not found: since {ago} ago the look fails: {why}."
             ));
         }
-        Some(format!("{before}; since {} ago it fails: {why}.", short(now.since(since))))
+        let before = match last {
+            Some(last) => format!("The last comparison was {} ago", short(now.since(*last))),
+            None => "Nothing was compared yet".into(),
+        };
+        Some(format!("{before}; since {ago} ago it fails: {why}."))
     }
 
     /// What was put off for longer than a passing trouble takes.
@@ -199,9 +192,9 @@ impl Status {
         let waits = self.waits.iter().map(|wait| (wait.to_string(), &wait.attempt));
         let delayed = self.delayed.iter().map(|delayed| (delayed.what.clone(), &delayed.attempt));
         let all = queue.chain(waits).chain(delayed);
-        let oldest = all.filter_map(|(what, attempt)| Some((attempt.since()?, what, attempt)));
+        let oldest = all.filter_map(|(what, attempt)| Some((attempt.why_since?, what, attempt)));
         let (since, what, attempt) = oldest.min_by_key(|(since, ..)| *since)?;
-        if now.since(since) < PASSING {
+        if now.since(*since) < PASSING {
             return None;
         }
         let n = (self.queued + self.n_delayed).saturating_sub(1);
@@ -212,7 +205,6 @@ impl Status {
         Some(format!("{}{attempt}.{more}", capital(&what)))
     }
 
-    /// What is being done, if anything is.
     fn under_way(&self, now: Timestamp) -> Option<String> {
         let open = self.last_reconcile.as_ref().filter(|last| last.open > 0);
         let approved = self.holds.iter().filter(|hold| hold.decision == Some("approved")).count();
@@ -230,27 +222,14 @@ impl Status {
         }
     }
 
-    /// What is queued, if anything is.
     fn queue(&self, now: Timestamp) -> Option<String> {
-        let oldest = self.oldest_queued.as_deref().and_then(Timestamp::parse)?;
+        let oldest = self.oldest_queued?;
         let waits = counted(self.queued, "delivery is queued", "deliveries are queued");
-        Some(format!("{waits}, the oldest for {}", short(now.since(oldest))))
-    }
-}
-
-impl Host {
-    pub(super) fn is_well(&self) -> bool {
-        self.health == "well"
+        Some(format!("{waits}, the oldest for {}", short(now.since(*oldest))))
     }
 }
 
 impl LastReconcile {
-    /// `, 10m ago` and what follows it in the sentence.
-    fn ago(&self, now: Timestamp, end: &str) -> String {
-        let at = Timestamp::parse(&self.at);
-        at.map_or_else(String::new, |at| format!(", {} ago{end}", short(now.since(at))))
-    }
-
     /// Whether all that it found, and no guard stops, is done.
     pub(crate) fn is_mended(&self) -> bool {
         self.open == 0 && self.failed.is_empty() && self.left == 0 && self.stuck == 0
@@ -258,7 +237,7 @@ impl LastReconcile {
 
     /// What it found then, and what became of that.
     fn account(&self, now: Timestamp) -> String {
-        let found = format!("The last comparison{} found", self.ago(now, ","));
+        let found = format!("The last comparison, {} ago, found", short(now.since(*self.at)));
         let found = match self.differences {
             0 => format!("{found} no difference"),
             _ if self.paused => {
@@ -326,11 +305,10 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_795_470_828_000);
 
     fn told(change: impl FnOnce(&mut Status)) -> (Mood, String, String) {
-        let started = Some(Timestamp(0).to_string());
         let mut status = Status {
-            started,
+            started: Some(Timestamp(0).into()),
             mode: Some(Mode::Read),
-            ..Status::of_state(&State::default(), Timestamp::now())
+            ..Status::of_state(&State::default(), &[], Timestamp::now())
         };
         change(&mut status);
         let Headline { mood, title, why } = status.tell(NOW);
@@ -343,7 +321,7 @@ mod tests {
 
     fn last(differences: usize, open: usize, failed: &[&str]) -> Option<LastReconcile> {
         let failed = failed.iter().map(ToString::to_string).collect();
-        let at = Timestamp(NOW.0 - 600_000).to_string();
+        let at = Timestamp(NOW.0 - 600_000).into();
         Some(LastReconcile {
             at,
             seconds: 0.5,
@@ -365,8 +343,8 @@ mod tests {
 
     fn hold(decision: &'static str) -> HoldView {
         let (changes, text) = (Vec::new(), String::new);
-        let decision = Some(decision);
-        HoldView { name: text(), n_changes: 2, changes, rule: text(), since: text(), decision }
+        let (decision, since) = (Some(decision), NOW.into());
+        HoldView { name: text(), n_changes: 2, changes, rule: text(), since, decision }
     }
 
     #[test]
@@ -412,7 +390,7 @@ mod tests {
         let busy = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
             status.queued = 2;
-            status.oldest_queued = Some(Timestamp(NOW.0 - 40_000).to_string());
+            status.oldest_queued = Some(Timestamp(NOW.0 - 40_000).into());
         };
         let queue = "2 deliveries are queued, the oldest for 40s.";
         assert_eq!(told(busy), is(Mood::Working, "Catching up", queue));
@@ -438,7 +416,7 @@ mod tests {
         let broken = |status: &mut Status| {
             held(status);
             status.reasons = vec!["Sentry: no".into()];
-            status.not_ready_since = Some(Timestamp(NOW.0 - 600_000).to_string());
+            status.not_ready_since = Some(Timestamp(NOW.0 - 600_000).into());
         };
         let refusing = "Since 2026-11-23T21:43:48Z, 10m ago. Deliveries cannot be stored and are refused: GitHub keeps them for three days, under Recent Deliveries. The reasons stand below; `sentry-team-sync check` says what to do.";
         assert_eq!(told(broken), is(Mood::Broken, "Not ready", refusing));
@@ -504,7 +482,7 @@ mod tests {
         assert!(told(staying).2.contains("2 people stay in teams because"), "{}", told(staying).2);
         let unread = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
-            let since = Timestamp(NOW.0 - 300_000).to_string();
+            let since = Timestamp(NOW.0 - 300_000).into();
             status.look_failed = Some(LookFailed { since, why: "GET /x: 502".into() });
         };
         let why = "The last comparison was 10m ago; since 5m ago it fails: GET /x: 502.";
@@ -512,7 +490,7 @@ mod tests {
         // Somebody has compared by hand meanwhile.
         let read = |status: &mut Status| {
             unread(status);
-            status.look_failed.as_mut().unwrap().since = Timestamp(NOW.0 - 700_000).to_string();
+            status.look_failed.as_mut().unwrap().since = Timestamp(NOW.0 - 700_000).into();
         };
         assert_eq!(told(read).1, "In step");
     }
@@ -524,8 +502,8 @@ mod tests {
                 status.last_reconcile = last(0, 0, &[]);
                 let attempt = Attempt {
                     why: Some("slug `crew` is taken".into()),
-                    why_since: Some(Timestamp(NOW.0 - seconds * 1000).to_string()),
-                    next_try: Some(Timestamp(NOW.0 + 60_000).to_string()),
+                    why_since: Some(Timestamp(NOW.0 - seconds * 1000).into()),
+                    next_try: Some(Timestamp(NOW.0 + 60_000).into()),
                     at_work: false,
                 };
                 let (what, team) = ("`crew` (GitHub team 7)".into(), Some(7));

@@ -15,9 +15,8 @@ pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
     let has = |source| order.contains(&source);
     let login = plain(login, 60);
     let mut ways: Vec<String> = Vec::new();
-    let knows_address = why.starts_with(NOBODY_BEARS);
     let is_second = why.starts_with(SECOND);
-    let knows_address = knows_address || is_second;
+    let knows_address = is_second || why.starts_with(NOBODY_BEARS);
     let is_conflict = !knows_address && !why.starts_with("no address is known");
     // An invite at the address with GitHub's tag would make a second account.
     if knows_address && !why.contains(MANAGED) {

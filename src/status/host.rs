@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::clock::{self, Timestamp};
+use crate::clock::{self, Shown, Timestamp};
 use crate::hosts::http::pace::Health;
 use crate::hosts::http::tally::Budget;
 use crate::hosts::http::Upstream;
@@ -16,23 +16,18 @@ pub struct Host {
     pub calls: u64,
     /// Calls without a usable answer.
     pub failures: u64,
-    /// Its rates, as far as it told them.
     pub rates: Vec<Rate>,
-    /// When its token expires, if it said so.
     pub token_expires: Option<String>,
 }
 
-/// How many calls a host still takes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rate {
     /// GitHub: `core` and `graphql`. Sentry: `read` and `write`, of which each kind of call has its own.
     pub class: &'static str,
-    /// Calls in a window.
     pub limit: u64,
-    /// Calls that are left of them.
     pub remaining: u64,
     /// When the next window begins; past, if nothing was asked since.
-    pub reset: String,
+    pub reset: Shown,
 }
 
 impl Host {
@@ -46,8 +41,8 @@ impl Host {
         let (calls, failures) = tally.counts();
         let rate = |(class, _, budget): (_, _, Option<Budget>)| {
             let budget = budget?;
-            let (limit, remaining, reset) = (budget.limit, budget.left(now), budget.reset.to_string());
-            Some(Rate { class, limit, remaining, reset })
+            let (limit, remaining) = (budget.limit, budget.left(now));
+            Some(Rate { class, limit, remaining, reset: budget.reset.into() })
         };
         let rates = tally.classes().filter_map(rate).collect();
         let readable = |text: String| clock::parse_spaced(&text).map_or(text, |at| at.to_string());
@@ -55,8 +50,14 @@ impl Host {
         Self { health, why, calls, failures, rates, token_expires }
     }
 
-    /// A host of which nothing is known: no service runs.
-    pub(super) fn unknown() -> Self {
+    pub(super) fn is_well(&self) -> bool {
+        self.health == "well"
+    }
+}
+
+/// A host of which nothing is known: no service runs.
+impl Default for Host {
+    fn default() -> Self {
         Self { health: "well", why: None, calls: 0, failures: 0, rates: Vec::new(), token_expires: None }
     }
 }

@@ -5,22 +5,20 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{Status, SHOWN};
-use crate::clock::{short, Timestamp};
+use crate::clock::{short, Shown, Timestamp};
 use crate::reconcile::incomplete::{Known, LASTING};
 use crate::text::counted;
 
-/// What GitHub does not show completely.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct IncompleteView {
     pub n_lists: usize,
     /// Since when the first of them has been incomplete.
-    pub since: Option<String>,
+    pub since: Option<Shown>,
     pub lists: Vec<ListView>,
     /// How many people stay in teams whom a comparison would have taken out.
     pub n_not_removed: usize,
     /// Since when the first of them does.
-    pub not_removed_since: Option<String>,
-    /// Some of them, and why.
+    pub not_removed_since: Option<Shown>,
     pub not_removed: Vec<String>,
 }
 
@@ -28,7 +26,7 @@ pub struct IncompleteView {
 pub struct ListView {
     pub list: String,
     pub gap: String,
-    pub since: String,
+    pub since: Shown,
 }
 
 impl IncompleteView {
@@ -36,7 +34,7 @@ impl IncompleteView {
         let lists = known.lists.values().map(|(entry, since)| ListView {
             list: entry.what.clone(),
             gap: entry.gap.to_string(),
-            since: since.to_string(),
+            since: (*since).into(),
         });
         let not_removed = known.left_in.values().map(|(left, _)| {
             let who = crate::text::plain(&left.removal.who, 80);
@@ -44,10 +42,10 @@ impl IncompleteView {
         });
         Self {
             n_lists: known.lists.len(),
-            since: known.oldest_list().map(|at| at.to_string()),
+            since: known.oldest_list().map(Shown::from),
             lists: lists.take(SHOWN).collect(),
             n_not_removed: known.left_in.len(),
-            not_removed_since: known.oldest_left_in().map(|at| at.to_string()),
+            not_removed_since: known.oldest_left_in().map(Shown::from),
             not_removed: not_removed.take(SHOWN).collect(),
         }
     }
@@ -67,16 +65,11 @@ impl IncompleteView {
 
     /// What has lasted for so long that somebody has to look at it.
     pub(super) fn warning(known: &Known, now: Timestamp) -> Option<String> {
-        let lasting = |since: &Timestamp| now.since(*since) >= LASTING;
-        let lists = known.lists.values().filter(|(_, since)| lasting(since));
-        let (n, oldest) = lists.fold((0, None), |(n, oldest): (usize, Option<Timestamp>), (_, since)| {
-            (n + 1, Some(oldest.map_or(*since, |oldest| oldest.min(*since))))
-        });
-        let oldest = oldest?;
+        let ages = known.lists.values().map(|(_, since)| now.since(*since));
+        let lasting: Vec<_> = ages.filter(|age| *age >= LASTING).collect();
+        let (lists, age) = (counted(lasting.len(), "list", "lists"), short(*lasting.iter().max()?));
         Some(format!(
-            "GitHub has not shown {} completely for {}: nobody is removed because of that; see `sentry-team-sync check`",
-            counted(n, "list", "lists"),
-            short(now.since(oldest))
+            "GitHub has not shown {lists} completely for {age}: nobody is removed because of that; see `sentry-team-sync check`"
         ))
     }
 }
@@ -121,7 +114,7 @@ mod tests {
         assert!(told.starts_with("GitHub has not shown 1 list completely for 24h"), "{told}");
         let view = IncompleteView::of(&known);
         assert_eq!((view.n_lists, view.lists[0].gap.as_str()), (2, "1 of 101 is null"));
-        assert_eq!(view.since, Some(at.to_string()));
+        assert_eq!(view.since, Some(at.into()));
         assert_eq!(
             view.sentence(),
             " On GitHub 2 lists are incomplete, and nobody is removed because of that."

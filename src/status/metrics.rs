@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::process;
-use crate::clock::Timestamp;
+use crate::clock::{Shown, Timestamp};
 use crate::hosts::http::tally::Budget;
 use crate::hosts::http::Upstream;
 use crate::reconcile::unused::Unused;
@@ -39,7 +39,6 @@ pub fn render(observer: &Observer, status: &Status, gates: &[(&str, AtGate)]) ->
     text.0
 }
 
-/// What is written so far.
 #[derive(Default)]
 struct Text(String);
 
@@ -74,9 +73,9 @@ fn seconds(at: Timestamp) -> f64 {
     at.0 as f64 / 1000.0
 }
 
-/// The same of what the status says; nothing is `NaN`.
-fn moment(at: Option<&String>) -> f64 {
-    at.and_then(|at| Timestamp::parse(at)).map_or(f64::NAN, seconds)
+/// How long ago that was, in seconds; zero if there is nothing.
+fn age(since: Option<Shown>, now: Timestamp) -> f64 {
+    since.map_or(0.0, |at| now.since(*at).as_secs_f64())
 }
 
 fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
@@ -86,80 +85,53 @@ fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
     let memory = process::resident_bytes().map_or(f64::NAN, |bytes| bytes as f64);
     text.gauge("process_resident_memory_bytes", "Resident memory.", memory);
     let Reloads { done, failed, fault } = &status.reloads;
-    text.metric(
-        ("sync_reloads_total", "counter", "Reloads on SIGHUP; a failed one changes nothing."),
-        ["result"],
-        [(["done"], *done as f64), (["failed"], *failed as f64)],
-    );
+    let help = "Reloads on SIGHUP; a failed one changes nothing.";
+    let samples = [(["done"], *done as f64), (["failed"], *failed as f64)];
+    text.metric(("sync_reloads_total", "counter", help), ["result"], samples);
     text.gauge("sync_reload_failed", "1 while the last reload was not taken over.", flag(fault.is_some()));
     let unused = |setting| {
         let of = |all: &Vec<Unused>| all.iter().filter(|one| one.setting == setting).count() as f64;
         status.unused.as_ref().map_or(f64::NAN, of)
     };
-    text.metric(
-        (
-            "sync_unused_entries",
-            "gauge",
-            "Entries of lists that name nobody and nothing. NaN before both sides were read.",
-        ),
-        ["setting"],
-        ["SYNC_PROTECT", "SYNC_TEAMS"].map(|setting| ([setting], unused(setting))),
-    );
+    let help = "Entries of lists that name nobody and nothing. NaN before both sides were read.";
+    let samples = ["SYNC_PROTECT", "SYNC_TEAMS"].map(|setting| ([setting], unused(setting)));
+    text.metric(("sync_unused_entries", "gauge", help), ["setting"], samples);
     let help = "1 while the user map's file is refused; the last good one stays in use.";
     text.gauge("sync_user_map_refused", help, flag(status.user_map_refused));
     text.gauge("sync_ready", "1 if everything that should work does.", flag(status.ready));
-    let help = "1 while writes to Sentry are paused.";
-    text.gauge("sync_paused", help, flag(status.paused.is_some()));
+    text.gauge("sync_paused", "1 while writes to Sentry are paused.", flag(status.paused.is_some()));
 }
 
 fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
     let (mirror, counts) = (&observer.reconciler.mirror, &observer.arrived);
-    text.metric(
-        ("sync_deliveries_total", "counter", "Signed deliveries by event and by what was answered."),
-        ["event", "answer"],
-        counts.answered().map(|(event, answer, n)| ([event, answer], n as f64)),
-    );
-    text.metric(
-        ("sync_refused_total", "counter", "Requests that were refused, by what was wrong."),
-        ["reason"],
-        counts.refused().map(|(reason, n)| ([reason], n as f64)),
-    );
-    text.metric(
-        ("sync_signed_total", "counter", "Signed deliveries by the secret that fitted."),
-        ["secret"],
-        counts.signed().map(|(secret, n, _)| ([secret], n as f64)),
-    );
-    text.metric(
-        (
-            "sync_signed_timestamp_seconds",
-            "gauge",
-            "When each secret fitted last, since 1970; 0 if never since the start.",
-        ),
-        ["secret"],
-        counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds))),
-    );
-    let last = status.last_delivery.as_ref().map_or(0.0, |at| moment(Some(at)));
+    let help = "Signed deliveries by event and by what was answered.";
+    let samples = counts.answered().map(|(event, answer, n)| ([event, answer], n as f64));
+    text.metric(("sync_deliveries_total", "counter", help), ["event", "answer"], samples);
+    let help = "Requests that were refused, by what was wrong.";
+    let samples = counts.refused().map(|(reason, n)| ([reason], n as f64));
+    text.metric(("sync_refused_total", "counter", help), ["reason"], samples);
+    let help = "Signed deliveries by the secret that fitted.";
+    let samples = counts.signed().map(|(secret, n, _)| ([secret], n as f64));
+    text.metric(("sync_signed_total", "counter", help), ["secret"], samples);
+    let help = "When each secret fitted last, since 1970; 0 if never since the start.";
+    let samples = counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds)));
+    text.metric(("sync_signed_timestamp_seconds", "gauge", help), ["secret"], samples);
+    let last = status.last_delivery.map_or(0.0, |at| seconds(*at));
     let help =
         "When the last signed delivery arrived, since 1970, a ping of GitHub included; 0 if none is known.";
     text.gauge("sync_last_delivery_timestamp_seconds", help, last);
-    text.metric(
-        ("sync_outcomes_total", "counter", "Deliveries by what became of them."),
-        ["event", "outcome"],
-        mirror.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64)),
-    );
+    let help = "Deliveries by what became of them.";
+    let samples = mirror.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64));
+    text.metric(("sync_outcomes_total", "counter", help), ["event", "outcome"], samples);
 }
 
 fn work(text: &mut Text, status: &Status, now: Timestamp) {
-    let oldest = status.oldest_queued.as_deref().and_then(Timestamp::parse);
-    let age = oldest.map_or(0.0, |at| now.since(at).as_secs_f64());
+    const HINTS: &str = "Things to look at that are being worked on or wait for their turn.";
+    let age = age(status.oldest_queued, now);
     for (name, help, n) in [
         ("sync_queue_deliveries", "Deliveries that are not dealt with.", status.queued as f64),
         ("sync_queue_oldest_seconds", "Age of the oldest delivery in the queue.", age),
-        (
-            "sync_open_hints",
-            "Things to look at that are being worked on or wait for their turn.",
-            status.open_hints as f64,
-        ),
+        ("sync_open_hints", HINTS, status.open_hints as f64),
         ("sync_failed_deliveries", "Deliveries that could not be carried out.", status.failed as f64),
         ("sync_holds", "Holds that wait for a person.", status.held as f64),
         ("sync_waiting_teams", "Teams that wait for another team's slug.", status.waiting as f64),
@@ -177,7 +149,7 @@ fn comparison(text: &mut Text, status: &Status) {
     text.gauge(
         "sync_reconcile_timestamp_seconds",
         "When the last full comparison was over, since 1970. These are NaN before the first one, and in payload mode.",
-        moment(last.map(|last| &last.at)),
+        of(|last| seconds(*last.at)),
     );
     let help = "How long its reading and comparing took.";
     text.gauge("sync_reconcile_duration_seconds", help, of(|last| last.seconds));
@@ -197,18 +169,14 @@ fn comparison(text: &mut Text, status: &Status) {
 
 fn incomplete(text: &mut Text, status: &Status, now: Timestamp) {
     let IncompleteView { n_lists, since, n_not_removed, not_removed_since, .. } = &status.incomplete;
-    let age = |since: &Option<String>| {
-        let since = since.as_deref().and_then(Timestamp::parse);
-        since.map_or(0.0, |at| now.since(at).as_secs_f64())
-    };
     let help = "Lists that GitHub did not show completely at the last comparison; nobody is removed because of them.";
     text.gauge("sync_incomplete_lists", help, *n_lists as f64);
     let help = "For how long one of them has been incomplete, since the start.";
-    text.gauge("sync_incomplete_oldest_seconds", help, age(since));
+    text.gauge("sync_incomplete_oldest_seconds", help, age(*since, now));
     let help = "People who stay in teams because too little could be read of GitHub to remove them.";
     text.gauge("sync_not_removed_people", help, *n_not_removed as f64);
     let help = "For how long one of them has stayed, since the start.";
-    text.gauge("sync_not_removed_oldest_seconds", help, age(not_removed_since));
+    text.gauge("sync_not_removed_oldest_seconds", help, age(*not_removed_since, now));
 }
 
 fn hosts(text: &mut Text, mirror: &Mirror) {
@@ -227,11 +195,9 @@ fn hosts(text: &mut Text, mirror: &Mirror) {
         tallies.iter().flat_map(|(name, tally)| tally.failures().map(|(why, n)| ([*name, why], n as f64))),
     );
     let well = |host: &Upstream| flag(host.health() == crate::hosts::http::pace::Health::Well);
-    text.metric(
-        ("sync_host_well", "gauge", "1 if the host answers and takes the token."),
-        ["host"],
-        hosts.iter().map(|(name, host)| ([*name], well(host))),
-    );
+    let help = "1 if the host answers and takes the token.";
+    let samples = hosts.iter().map(|(name, host)| ([*name], well(host)));
+    text.metric(("sync_host_well", "gauge", help), ["host"], samples);
     let now = mirror.clock.wall();
     let mut rate = |name: &str, help: &str, number: &dyn Fn(Budget) -> f64| {
         let of = |budget: Option<Budget>| budget.map_or(f64::NAN, number);
@@ -249,15 +215,9 @@ fn hosts(text: &mut Text, mirror: &Mirror) {
         let at = host.token_expires().and_then(|at| crate::clock::parse_spaced(&at));
         at.map_or(f64::NAN, seconds)
     };
-    text.metric(
-        (
-            "sync_token_expires_timestamp_seconds",
-            "gauge",
-            "When the token expires, since 1970; NaN if the host does not say.",
-        ),
-        ["host"],
-        hosts.iter().map(|(name, host)| ([*name], expiry(host))),
-    );
+    let help = "When the token expires, since 1970; NaN if the host does not say.";
+    let samples = hosts.iter().map(|(name, host)| ([*name], expiry(host)));
+    text.metric(("sync_token_expires_timestamp_seconds", "gauge", help), ["host"], samples);
 }
 
 fn room(text: &mut Text, status: &Status) {

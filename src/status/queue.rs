@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::SHOWN;
-use crate::clock::Timestamp;
-use crate::queue::job::{LaneKey, PutOff};
+use crate::clock::{Shown, Timestamp};
+use crate::queue::job::LaneKey;
 use crate::queue::lanes::Entry;
 use crate::state::ids::{GithubTeamId, Seq};
 use crate::state::names;
@@ -22,15 +21,12 @@ use crate::text::{plain, Safe};
 pub struct Attempt {
     /// The reason, when it was tried last, or what keeps it from being tried; absent if neither is known.
     pub why: Option<String>,
-    /// Since when that is so.
-    pub why_since: Option<String>,
+    pub why_since: Option<Shown>,
     /// When it is tried next, at the latest; absent where nothing is known of that.
-    pub next_try: Option<String>,
-    /// It is being worked on at this moment.
+    pub next_try: Option<Shown>,
     pub at_work: bool,
 }
 
-/// One delivery that is not dealt with.
 #[derive(Clone, Debug, Serialize)]
 pub struct Queued {
     #[serde(skip)]
@@ -38,11 +34,10 @@ pub struct Queued {
     pub delivery: String,
     /// `event.action`.
     pub event: &'static str,
-    /// The GitHub team that it is about.
     pub team: Option<u64>,
     /// That team's slug, as the delivery told it.
     pub slug: Option<String>,
-    pub since: String,
+    pub since: Shown,
     #[serde(flatten)]
     pub attempt: Attempt,
 }
@@ -59,10 +54,8 @@ pub struct Delayed {
     pub attempt: Attempt,
 }
 
-/// One team that waits for another.
 #[derive(Clone, Debug, Serialize)]
 pub struct Wait {
-    /// The GitHub team that waits.
     pub team: u64,
     /// What it is called now: its slug in Sentry, else the one that GitHub told last.
     pub slug: Option<String>,
@@ -93,7 +86,7 @@ impl Queued {
             event: delivery.event.name(),
             team: team.map(|team| team.id.0),
             slug: slug.map(|slug| plain(slug.as_str(), 100)),
-            since: delivery.at.to_string(),
+            since: delivery.at.into(),
             attempt: Attempt::default(),
         }
     }
@@ -102,44 +95,29 @@ impl Queued {
 impl Attempt {
     /// What several tries of the same thing come to: the oldest reason, the next try.
     fn of(entries: &[&Entry], pause: Option<&Standstill>, clocks: (Timestamp, Instant)) -> Self {
-        let next = |entry: &Entry| entry.next.map(|next| at(next, clocks));
+        let (now, instant) = clocks;
+        let next = |entry: &Entry| entry.next.map(|next| now.after(next.saturating_duration_since(instant)));
         let at_work = entries.iter().any(|entry| entry.next.is_none());
         let reason =
             entries.iter().filter_map(|entry| entry.put_off.as_ref()).min_by_key(|known| known.since);
-        let next_try = entries.iter().filter_map(|entry| next(entry)).min();
-        if let Some(pause) = pause.filter(|_| !at_work) {
-            // What would be tried later than the pause ends waits for its own reason.
-            if reason.is_none() || pause.until.is_none() || next_try <= pause.until {
-                return Self {
-                    why: Some(pause.why.clone()),
-                    why_since: Some(pause.since.to_string()),
-                    next_try: pause.until.map(|until| until.to_string()),
-                    at_work,
-                };
+        let next_try = entries.iter().copied().filter_map(next).min();
+        // What would be tried later than the pause ends waits for its own reason.
+        let is_held_up =
+            |pause: &&Standstill| reason.is_none() || pause.until.is_none() || next_try <= pause.until;
+        let (why, since, next_try) = match pause.filter(|_| !at_work).filter(is_held_up) {
+            Some(pause) => (Some(pause.why.clone()), Some(pause.since), pause.until),
+            None => {
+                let next_try = next_try.filter(|_| !at_work).map(|next| next.max(now));
+                (reason.map(|known| known.why.to_string()), reason.map(|known| known.since), next_try)
             }
-        }
-        Self {
-            why: reason.map(|known| known.why.to_string()),
-            why_since: reason.map(|known| known.since.to_string()),
-            next_try: next_try.filter(|_| !at_work).map(|next| next.max(clocks.0).to_string()),
-            at_work,
-        }
+        };
+        Self { why, why_since: since.map(Shown::from), next_try: next_try.map(Shown::from), at_work }
     }
-
-    /// Since when it is put off, if it is.
-    pub(super) fn since(&self) -> Option<Timestamp> {
-        Timestamp::parse(self.why_since.as_deref()?)
-    }
-}
-
-fn at(moment: Instant, (now, instant): (Timestamp, Instant)) -> Timestamp {
-    now.after(moment.saturating_duration_since(instant))
 }
 
 impl Observer {
-    /// What keeps everything from being tried, if anything does.
     pub(super) fn standstill(&self, now: Timestamp) -> Option<Standstill> {
-        let (wait, why) = self.reconciler.mirror.paused_for()?;
+        let (wait, why) = self.mirror().paused_for()?;
         // Whoever can not say when looks again in a second.
         let until = (wait > Duration::from_secs(1)).then(|| now.after(wait));
         Some(Standstill { since: self.conditions.paused_since(now, &why), why, until })
@@ -147,11 +125,11 @@ impl Observer {
 
     /// Says of queued deliveries and waiting teams how they stand, and returns what else is put off, the oldest first.
     pub(crate) fn add_attempts(&self, queue: &mut [Queued], waits: &mut [Wait]) -> Vec<Delayed> {
-        let clocks = (self.reconciler.mirror.clock.wall(), self.reconciler.mirror.clock.now());
+        let clocks = (self.mirror().clock.wall(), self.mirror().clock.now());
         let pause = self.standstill(clocks.0);
         let seqs: BTreeSet<Seq> = queue.iter().map(|queued| queued.seq).collect();
         let teams: BTreeSet<u64> = waits.iter().map(|wait| wait.team).collect();
-        let entries = self.reconciler.mirror.queue.lanes.entries(|delivery, put_off| match delivery {
+        let entries = self.mirror().queue.lanes.entries(|delivery, put_off| match delivery {
             Some(seq) => seqs.contains(&seq) || put_off && !teams.is_empty(),
             None => put_off,
         });
@@ -169,12 +147,12 @@ impl Observer {
         for entry in entries.iter().filter(|entry| entry.delivery.is_none()) {
             others.entry((entry.key, entry.event)).or_default().push(entry);
         }
-        let since = |put_off: &Option<PutOff>| put_off.as_ref().map(|known| known.since);
-        let oldest = |entries: &[&Entry]| entries.iter().filter_map(|entry| since(&entry.put_off)).min();
+        let since = |entry: &&Entry| Some(entry.put_off.as_ref()?.since);
+        let oldest = |entries: &[&Entry]| entries.iter().filter_map(since).min();
         let mut others: Vec<_> = others.into_iter().map(|(key, own)| (oldest(&own), key, own)).collect();
         others.sort_by_key(|(since, key, _)| (*since, *key));
         let delayed = |(_, (key, event), own): (_, (LaneKey, &'static str), Vec<&Entry>)| {
-            let (what, team) = self.reconciler.mirror.state(|state| name_of(state, key));
+            let (what, team) = self.mirror().state(|state| name_of(state, key));
             Delayed { what, team, event, attempt: attempt(&own) }
         };
         others.into_iter().map(delayed).collect()
@@ -186,15 +164,6 @@ fn name_of(state: &State, key: LaneKey) -> (String, Option<u64>) {
         LaneKey::Team(team) => (names::name_of(state, team), Some(team.0)),
         LaneKey::Person(user) => (format!("GitHub user {user}"), None),
         LaneKey::Org => ("the organisation".into(), None),
-    }
-}
-
-impl super::Status {
-    /// Puts in what only a running service knows of what is not done yet.
-    pub(super) fn add_attempts(&mut self, observer: &Observer) {
-        self.delayed = observer.add_attempts(&mut self.queue, &mut self.waits);
-        self.n_delayed = self.delayed.len();
-        self.delayed.truncate(SHOWN);
     }
 }
 
@@ -240,7 +209,6 @@ impl fmt::Display for Wait {
 }
 
 impl Wait {
-    /// Who waits for whom.
     pub(crate) fn of((team, on): (GithubTeamId, GithubTeamId), state: &State) -> Self {
         let bound = |team| state.teams.binding(team).map(|binding| binding.slug.to_string());
         let told = || names::told_slug(state, team).map(|slug| plain(slug.as_str(), 100));

@@ -2,9 +2,11 @@
 //! webhook because of it.
 
 use super::{Host, STUCK};
+use crate::clock::Timestamp;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::redirect::{GITHUB_ADDRESS, SENTRY_ADDRESS};
 use crate::hosts::http::Upstream;
+use crate::state::Org;
 use crate::status::Observer;
 
 /// The API itself has not answered since the start, so that nobody knows whether its address is right. A refusal is told
@@ -28,57 +30,49 @@ fn unheard(host: &Upstream, shown: &Host, is_told: bool) -> Option<String> {
 }
 
 impl Observer {
-    /// What keeps the mirror from being true at this moment.
     pub(super) fn why_not_ready(&self) -> Vec<String> {
-        let now = self.reconciler.mirror.clock.wall();
-        self.not_ready(
-            &Host::of(self.reconciler.mirror.github.host(), now),
-            &Host::of(self.reconciler.mirror.sentry.host(), now),
-        )
+        let (mirror, now) = (self.mirror(), self.mirror().clock.wall());
+        self.not_ready(&Host::of(mirror.github.host(), now), &Host::of(mirror.sentry.host(), now))
     }
 
-    /// What keeps the mirror from being true, each with what to do.
     pub(super) fn not_ready(&self, github: &Host, sentry: &Host) -> Vec<String> {
+        let mirror = self.mirror();
+        let (token, now) = (&mirror.github_token, mirror.clock.wall());
+        let (org, has_mode, oldest) = mirror.state(|state| {
+            let oldest = state.deliveries.queued().next().map(|delivery| delivery.at);
+            (state.org.clone(), state.mode.is_some(), oldest)
+        });
         let mut reasons = Vec::new();
-        let token = &self.reconciler.mirror.github_token;
-        reasons.extend(self.reconciler.mirror.faults.grave());
+        reasons.extend(mirror.faults.grave());
         // A refusal is told with the hosts.
-        if self.reconciler.mirror.state(|state| state.org.is_none()) && github.health != "refused" {
-            reasons.push(self.reconciler.mirror.why_no_organisation());
-        } else if (token.is_new()
-            || token.is_untold()
-            || self.reconciler.mirror.state(|state| state.mode.is_none()))
-            && github.health != "refused"
-        {
-            reasons.push(token.why_no_mode());
+        if github.health != "refused" {
+            if org.is_none() {
+                reasons.push(mirror.why_no_organisation());
+            } else if token.is_new() || token.is_untold() || !has_mode {
+                reasons.push(token.why_no_mode());
+            }
         }
-        if let Some(org) = self.reconciler.mirror.state(|state| state.org.clone()).filter(|org| org.deleted) {
-            reasons.push(format!(
-                "GitHub says that the organisation {} is deleted: all writes have stopped",
-                org.login
-            ));
-        }
+        reasons.extend(org.filter(|org| org.deleted).map(|Org { login, .. }| {
+            format!("GitHub says that the organisation {login} is deleted: all writes have stopped")
+        }));
         let is_told = !reasons.is_empty();
-        reasons.extend(unheard(self.reconciler.mirror.github.host(), github, is_told));
-        reasons.extend(unheard(self.reconciler.mirror.sentry.host(), sentry, false));
-        reasons.extend(self.reconciler.mirror.journal.trouble().map(|why| why.to_string()));
+        reasons.extend(unheard(mirror.github.host(), github, is_told));
+        reasons.extend(unheard(mirror.sentry.host(), sentry, false));
+        reasons.extend(mirror.journal.trouble().map(|why| why.to_string()));
         for (name, host) in [("GitHub", github), ("Sentry", sentry)] {
             if host.health == "refused" {
                 reasons.push(format!("{name}: {}", host.why.clone().unwrap_or_default()));
             }
         }
-        reasons.extend(self.grave_files(self.reconciler.mirror.clock.wall()));
+        reasons.extend(self.grave_files(now));
         let well = github.is_well() && sentry.is_well();
-        let oldest = self
-            .reconciler
-            .mirror
-            .state(|state| state.deliveries.queued().next().map(|delivery| delivery.at));
-        if let Some(at) = oldest.filter(|at| {
-            well && self.reconciler.mirror.clock.wall().since(*at) > STUCK
-                && self.reconciler.mirror.queue.lanes.waits().is_empty()
-        }) {
-            reasons.push(format!("a delivery of {at} is still queued: `sentry-team-sync status` says why"));
-        }
+        let is_stuck =
+            |at: &Timestamp| well && now.since(*at) > STUCK && mirror.queue.lanes.waits().is_empty();
+        reasons.extend(
+            oldest
+                .filter(is_stuck)
+                .map(|at| format!("a delivery of {at} is still queued: `sentry-team-sync status` says why")),
+        );
         reasons
     }
 }

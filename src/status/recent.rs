@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::clock::Shown;
 use crate::state::deliveries::Recent;
 use crate::state::notes::{self, Note, Open};
 use crate::state::values::Status as Outcome;
@@ -15,10 +16,9 @@ pub struct RecentView {
     pub event: String,
     pub note: String,
     pub status: Outcome,
-    pub received: String,
+    pub received: Shown,
     /// When it was dealt with.
-    pub at: String,
-    /// How it stands now.
+    pub at: Shown,
     #[serde(skip)]
     pub tone: Tone,
 }
@@ -56,13 +56,12 @@ impl RecentView {
             event: recent.event.to_string(),
             note,
             status: recent.status,
-            received: recent.received.to_string(),
-            at: recent.at.to_string(),
+            received: recent.received.into(),
+            at: recent.at.into(),
         }
     }
 }
 
-/// What was dealt with last, as it is true now.
 pub(super) fn recent(state: &State) -> Vec<RecentView> {
     let mut notes = notes::Reader::new(state);
     state.deliveries.recent().map(|recent| RecentView::of(recent, &mut notes, state)).collect()

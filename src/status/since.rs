@@ -17,14 +17,12 @@ struct Seen {
 }
 
 impl Conditions {
-    /// Since when the service is not ready, which it is at this moment or not.
     pub(super) fn not_ready_since(&self, now: Timestamp, is_ready: bool) -> Option<Timestamp> {
         let mut seen = self.0.lock();
         seen.not_ready = (!is_ready).then(|| seen.not_ready.unwrap_or(now));
         seen.not_ready
     }
 
-    /// Since when nothing is tried for this reason.
     pub(super) fn paused_since(&self, now: Timestamp, why: &str) -> Timestamp {
         let mut seen = self.0.lock();
         let known = seen.paused.take().filter(|(known, _)| known == why);
@@ -41,7 +39,7 @@ impl Conditions {
 impl Observer {
     /// Looks how things are, so that it is known since when they are so. To be called every second.
     pub fn note_conditions(&self) {
-        let now = self.reconciler.mirror.clock.wall();
+        let now = self.mirror().clock.wall();
         self.conditions.not_ready_since(now, self.why_not_ready().is_empty());
         if self.standstill(now).is_none() {
             self.conditions.not_paused();
@@ -51,13 +49,12 @@ impl Observer {
     /// Since when a look that nobody has asked for fails, and why.
     pub(super) fn look_failed(&self) -> Option<LookFailed> {
         let failed = self.reconciler.looks().failed;
-        failed.map(|(since, why)| LookFailed { since: since.to_string(), why })
+        failed.map(|(since, why)| LookFailed { since: since.into(), why })
     }
 
-    /// When that is done next, if ever.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        let last = self.reconciler.looks().last.unwrap_or(self.reconciler.mirror.started);
-        Some(last.after(self.reconciler.mirror.settings().interval?))
+        let last = self.reconciler.looks().last.unwrap_or(self.mirror().started);
+        Some(last.after(self.mirror().settings().interval?))
     }
 }
 

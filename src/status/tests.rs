@@ -16,7 +16,7 @@ fn lists_end_and_numbers_are_whole() {
             at: Timestamp(1_000_000 - n),
         });
     }
-    let status = Status::of_state(&state, crate::clock::Timestamp::now());
+    let status = Status::of_state(&state, &help::ALL, Timestamp::now());
     assert_eq!((status.wanted, status.unmatched.len()), (150, SHOWN));
     let first: Vec<_> = status.unmatched.iter().take(3).map(|person| person.id).collect();
     assert_eq!(first, [149, 148, 147], "whoever waits longest comes first");

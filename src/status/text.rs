@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Host, LastReconcile, Rate, Status};
-use crate::clock::{short, Timestamp};
+use super::{Failure, Headline, HoldView, Host, LastReconcile, Rate, Status};
+use crate::clock::short;
 use crate::state::values::Mode;
 use crate::text::{counted, Quoted, Safe};
 
@@ -13,7 +13,6 @@ const RECENT: usize = 10;
 const QUEUED: usize = 10;
 
 impl Status {
-    /// For a terminal: plain lines, foreign text escaped.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         self.write_head(&mut text);
@@ -30,29 +29,24 @@ impl Status {
         text
     }
 
-    /// Whether a service told it.
     fn is_served(&self) -> bool {
         self.ready || !self.reasons.is_empty()
     }
 
     fn write_head(&self, text: &mut String) {
-        let head = match (self.ready, self.is_served()) {
-            (true, _) => "ready: the mirror works".into(),
-            (false, false) => "no service is running: this is what its state directory holds".into(),
-            (false, true) => format!("NOT READY: {}", self.reasons.join("; ")),
-        };
-        let _ = writeln!(text, "{head}");
-        match (self.is_served(), self.ready) {
-            (true, true) => drop(writeln!(text, "{}: {}", self.headline.title, self.headline.why)),
-            (true, false) => {
-                let _ = writeln!(text, "  {}", self.headline.why);
-                let _ = writeln!(text, "  what to do: sentry-team-sync check");
+        let Headline { title, why, .. } = &self.headline;
+        let _ = match (self.ready, self.is_served()) {
+            (true, _) => writeln!(text, "ready: the mirror works\n{title}: {why}"),
+            (false, false) => {
+                writeln!(text, "no service is running: this is what its state directory holds")
             }
-            (false, _) => {}
-        }
+            (false, true) => {
+                let reasons = self.reasons.join("; ");
+                writeln!(text, "NOT READY: {reasons}\n  {why}\n  what to do: sentry-team-sync check")
+            }
+        };
         if let Some(pause) = &self.paused {
-            let _ = writeln!(text, "PAUSED: {}", pause.text);
-            let _ = writeln!(text, "  to resume: sentry-team-sync resume");
+            let _ = writeln!(text, "PAUSED: {pause}\n  to resume: sentry-team-sync resume");
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
@@ -69,17 +63,13 @@ impl Status {
         };
         let to = if self.is_served() { format!(" -> {}", self.sentry_org) } else { String::new() };
         let _ = writeln!(text, "organisation: {org}{to}, mode: {mode}");
-        let oldest = self.oldest_queued.as_deref().unwrap_or("none");
+        let oldest = self.oldest_queued.map_or_else(|| "none".into(), |at| at.to_string());
         let _ = writeln!(text, "queue: {}, oldest: {oldest}", counted(self.queued, "delivery", "deliveries"));
         self.write_queue(text);
-        let _ = writeln!(
-            text,
-            "teams: {} bound; people: {} matched, {} wanted",
-            self.teams, self.matched, self.wanted
-        );
+        let Self { teams, matched, wanted, .. } = self;
+        let _ = writeln!(text, "teams: {teams} bound; people: {matched} matched, {wanted} wanted");
     }
 
-    /// What is queued, each with why it is not done yet.
     fn write_queue(&self, text: &mut String) {
         for queued in self.queue.iter().take(QUEUED) {
             let _ = writeln!(text, "  since {}: {queued}{}", queued.since, queued.attempt);
@@ -89,15 +79,11 @@ impl Status {
         }
     }
 
-    /// What the last comparison found then, and what became of that.
     fn write_comparison(&self, text: &mut String) {
         if let Some(last) = &self.last_reconcile {
             let LastReconcile { at, summary, failed, differences, .. } = last;
-            let ago = match (Timestamp::parse(&self.at), Timestamp::parse(at)) {
-                (Some(now), Some(then)) => format!(", {} ago", short(now.since(then))),
-                _ => String::new(),
-            };
-            let _ = writeln!(text, "last comparison: {at}{ago}; it found: {summary}");
+            let ago = short(self.at.since(**at));
+            let _ = writeln!(text, "last comparison: {at}, {ago} ago; it found: {summary}");
             let _ = writeln!(text, "  who is in Sentry's teams was read {}", Safe(&last.members_read));
             if *differences > 0 {
                 let became = last.what_became_of_it();
@@ -126,21 +112,16 @@ impl Status {
             let decision = hold.decision.unwrap_or("waits for you");
             let more = hold.n_changes.saturating_sub(hold.changes.len());
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            let _ = writeln!(
-                text,
-                "hold {}: {}{more} [{}], {decision}",
-                hold.name,
-                hold.changes.join(", "),
-                hold.rule
-            );
+            let (changes, HoldView { name, rule, .. }) = (hold.changes.join(", "), hold);
+            let _ = writeln!(text, "hold {name}: {changes}{more} [{rule}], {decision}");
             if hold.decision.is_none() {
-                let _ = writeln!(text, "  to carry it out: sentry-team-sync approve {}", hold.name);
-                let _ = writeln!(text, "  to leave it: sentry-team-sync reject {}", hold.name);
+                let _ = writeln!(text, "  to carry it out: sentry-team-sync approve {name}");
+                let _ = writeln!(text, "  to leave it: sentry-team-sync reject {name}");
             }
         }
-        for failure in &self.failures {
-            let _ = writeln!(text, "failed {}: {}: {}", failure.delivery, failure.event, failure.why);
-            let _ = writeln!(text, "  to try again: sentry-team-sync replay {}", failure.delivery);
+        for Failure { delivery, event, why, .. } in &self.failures {
+            let _ = writeln!(text, "failed {delivery}: {event}: {why}");
+            let _ = writeln!(text, "  to try again: sentry-team-sync replay {delivery}");
         }
         for person in &self.unmatched {
             let _ = writeln!(text, "wanted {}: {} (in {} teams)", person.login, person.why, person.teams);

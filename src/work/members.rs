@@ -8,6 +8,7 @@ use super::bind::{self, How};
 use super::hold;
 use crate::hosts::sentry::{Added, Removed};
 use crate::hosts::snapshot::Listed;
+use crate::identity::matcher::Effort;
 use crate::identity::Identity;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::state::event::{Change, Person};
@@ -138,7 +139,7 @@ pub fn entry(
 
 fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Outcome {
     release_removals(job, person.id);
-    let identity = match job.mirror.identify(person) {
+    let identity = match job.mirror.identify(person, Effort::Fresh) {
         Ok(identity) => identity,
         Err(outcome) => return outcome,
     };

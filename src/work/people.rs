@@ -6,7 +6,7 @@ use super::mirror::Mirror;
 use crate::hosts::github::facts::Claims;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::Member;
-use crate::identity::matcher::{Matcher, Untold};
+use crate::identity::matcher::{Effort, Matcher, Untold};
 use crate::identity::usermap::UserMap;
 use crate::identity::Identity;
 use crate::queue::job::Outcome;
@@ -67,19 +67,9 @@ impl Mirror {
         self.matcher().claims(person).map_err(|why| self.untold(why))
     }
 
-    /// Who an account is in Sentry, to be put into a team.
-    pub fn identify(&self, person: &Person) -> Result<Identity, Outcome> {
-        self.matcher().identify(person).map_err(|why| self.untold(why))
-    }
-
-    /// The same by the directory as it was just read.
-    pub fn identify_in_directory(&self, person: &Person) -> Result<Identity, Outcome> {
-        self.matcher().identify_in_directory(person).map_err(|why| self.untold(why))
-    }
-
-    /// Who an account is in Sentry. Nothing is remembered of it.
-    pub fn who_is(&self, person: &Person) -> Result<Identity, Outcome> {
-        self.matcher().who_is(person).map_err(|why| self.untold(why))
+    /// Who an account is in Sentry.
+    pub fn identify(&self, person: &Person, effort: Effort) -> Result<Identity, Outcome> {
+        self.matcher().identify(person, effort).map_err(|why| self.untold(why))
     }
 
     /// Who an account is, to be taken out of a team.

@@ -6,9 +6,8 @@ use serde::Serialize;
 
 use crate::commands::Reply;
 use crate::hosts::http::verdict::Verdict;
-use crate::hosts::http::Reply as Answered;
-use crate::text;
-use crate::text::counted;
+use crate::hosts::http::{Reply as Answered, Trouble};
+use crate::text::{self, counted};
 
 /// No sentence is longer.
 const SENTENCE: usize = 1000;
@@ -16,13 +15,11 @@ const SENTENCE: usize = 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As it should be.
     Ok,
     /// Nothing is known to be wrong: it was not looked at, or it is a matter of taste.
     Note,
     /// It works, with a limit that somebody can lift, or a danger to come.
     Warning,
-    /// It does not work.
     Failed,
 }
 
@@ -31,19 +28,12 @@ pub enum Level {
 #[serde(rename_all = "snake_case")]
 pub enum Area {
     Configuration,
-    /// Authorities, proxy, and the unit.
     Machine,
-    /// The state directory and what waits in it.
     State,
-    /// The local clock against the hosts'.
     Clock,
-    /// The GitHub token and the organisation.
     Github,
-    /// The webhook as GitHub has it.
     Hook,
-    /// The Sentry token and the organisation.
     Sentry,
-    /// Who is matched, and who is not.
     Identity,
     Url,
 }
@@ -51,18 +41,14 @@ pub enum Area {
 /// One thing that was looked at. What is foreign in its texts can not steer a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is about.
     pub area: Area,
     pub level: Level,
-    /// What was found, and why it is so.
     pub what: String,
-    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }
 
 impl Area {
-    /// Its name in the report.
     pub fn name(self) -> &'static str {
         match self {
             Area::Configuration => "configuration",
@@ -77,24 +63,25 @@ impl Area {
         }
     }
 
-    /// A finding that is as it should be.
     pub fn ok(self, what: impl AsRef<str>) -> Finding {
         self.finding(Level::Ok, what.as_ref(), None)
     }
 
-    /// A finding of which nothing is known to be wrong.
     pub fn note(self, what: impl AsRef<str>) -> Finding {
         self.finding(Level::Note, what.as_ref(), None)
     }
 
-    /// A finding that works, with a limit or a danger to come.
     pub fn warning(self, what: impl AsRef<str>, fix: impl AsRef<str>) -> Finding {
         self.finding(Level::Warning, what.as_ref(), Some(fix.as_ref()))
     }
 
-    /// A finding that does not work.
     pub fn failed(self, what: impl AsRef<str>, fix: impl AsRef<str>) -> Finding {
         self.finding(Level::Failed, what.as_ref(), Some(fix.as_ref()))
+    }
+
+    pub fn unread(self, what: &str, trouble: &Trouble) -> Finding {
+        let fix = "check again in a minute; the log says more";
+        self.failed(format!("failed to read {what}: {trouble}"), fix)
     }
 
     fn finding(self, level: Level, what: &str, fix: Option<&str>) -> Finding {
@@ -104,7 +91,6 @@ impl Area {
 }
 
 impl Level {
-    /// Its word in the report.
     pub fn name(self) -> &'static str {
         match self {
             Level::Ok => "ok",
@@ -117,18 +103,14 @@ impl Level {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// The running service, with its own credentials.
     Service,
-    /// This command, because no service runs.
     Command,
-    /// This command, at the configuration alone.
     Offline,
 }
 
 /// All findings, sorted by area; within one, in the order in which they were found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The running service has looked, with its own credentials.
     by_service: bool,
     /// Neither host was asked, and no state directory looked at.
     offline: bool,
@@ -147,16 +129,11 @@ impl Report {
         let count = |level| findings.iter().filter(|finding| finding.level == level).count();
         let [n_ok, n_notes, n_warnings, n_failed] =
             [Level::Ok, Level::Note, Level::Warning, Level::Failed].map(count);
-        let exit = match (misconfigured, n_failed) {
-            (true, _) => 64,
-            (false, 0) => 0,
-            _ => 1,
-        };
+        let exit = if misconfigured { 64 } else { u8::from(n_failed > 0) };
         let (by_service, offline) = (by == By::Service, by == By::Offline);
         Self { by_service, offline, findings, n_ok, n_notes, n_warnings, n_failed, exit }
     }
 
-    /// As the answer of a command.
     pub fn reply(&self, json: bool) -> Reply {
         let out = if json { text::pretty(self) } else { self.to_text() };
         Reply { out, exit: self.exit, ..Reply::default() }
@@ -176,14 +153,12 @@ impl Report {
             (false, false) => "this command, no service runs",
             (false, true) => "this command, the configuration alone",
         };
-        let notes = counted(self.n_notes, "note", "notes");
-        let warnings = counted(self.n_warnings, "warning", "warnings");
-        let _ = writeln!(
-            text,
-            "checked by {by}: {} ok, {notes}, {warnings}, {} failed; exit code {}",
-            self.n_ok, self.n_failed, self.exit
-        );
-        text
+        let Self { n_ok, n_notes, n_warnings, n_failed, exit, .. } = self;
+        let notes = counted(*n_notes, "note", "notes");
+        let warnings = counted(*n_warnings, "warning", "warnings");
+        text + &format!(
+            "checked by {by}: {n_ok} ok, {notes}, {warnings}, {n_failed} failed; exit code {exit}\n"
+        )
     }
 }
 

@@ -17,7 +17,7 @@ use crate::hosts::http::asked::Asked;
 use crate::hosts::http::redirect::{self, GITHUB_ADDRESS};
 use crate::hosts::http::refusal::{Policy, Refusal};
 use crate::hosts::http::verdict::Verdict;
-use crate::hosts::http::{Reply, Trouble};
+use crate::hosts::http::Reply;
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::state::event::OrgRef;
 use crate::state::values::{Mode, Source};
@@ -146,19 +146,12 @@ fn budget(reply: &Reply) -> Option<Finding> {
     let what =
         format!("rate budget: REST {} of {} left, GraphQL {} of {}", core.0, core.1, graphql.0, graphql.1);
     let is_low = |(left, limit): (u64, u64)| left < limit / 10;
-    Some(if is_low(core) || is_low(graphql) {
-        AREA.warning(
-            what,
-            "another program uses it: all tokens of an account share it; give this one an account",
-        )
-    } else {
-        AREA.ok(what)
-    })
+    let fix = "another program uses it: all tokens of an account share it; give this one an account";
+    Some(if is_low(core) || is_low(graphql) { AREA.warning(what, fix) } else { AREA.ok(what) })
 }
 
-/// The organisation whose teams are mirrored.
 fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>) -> Option<OrgRef> {
-    let pinned = patient.known.as_ref().and_then(|known| known.org.clone());
+    let pinned = patient.known.as_ref().and_then(|known| known.state.org.clone());
     let configured = patient.settings.github_org.as_ref();
     let asked = configured.or(pinned.as_ref().map(|org| &org.login));
     let found = match (asked.map(|login| github.org(login)), &pinned) {
@@ -168,7 +161,7 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
         (Some(found), _) => found,
     };
     let finding = match (&found, asked, &pinned) {
-        (Err(trouble), ..) => unread("the organisation", trouble),
+        (Err(trouble), ..) => AREA.unread("the organisation", trouble),
         (Ok(None), Some(login), _) => AREA.failed(
             format!("GitHub knows no organisation {}", Quoted(login.as_str())),
             "correct GH_ORG: the name in github.com/NAME",
@@ -177,16 +170,16 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
             "the organisation is not known: the token belongs to several, or may not tell",
             "set GH_ORG to its name; otherwise the first signed team or membership event decides",
         ),
-        (Ok(Some(org)), _, Some(pinned)) if org.id != pinned.id => AREA.failed(
-            format!(
-                "GH_ORG is {} ({}), but the state directory belongs to {} ({})",
-                Quoted(org.login.as_str()),
-                org.id,
-                Quoted(pinned.login.as_str()),
-                pinned.id
-            ),
-            "give each organisation its own SYNC_STATE_DIR, or correct GH_ORG",
-        ),
+        (Ok(Some(OrgRef { id, login })), _, Some(pinned)) if *id != pinned.id => {
+            let (login, other) = (Quoted(login.as_str()), Quoted(pinned.login.as_str()));
+            AREA.failed(
+                format!(
+                    "GH_ORG is {login} ({id}), but the state directory belongs to {other} ({})",
+                    pinned.id
+                ),
+                "give each organisation its own SYNC_STATE_DIR, or correct GH_ORG",
+            )
+        }
         (Ok(Some(org)), _, Some(pinned)) if pinned.deleted => AREA.failed(
             format!("GitHub has said that the organisation {} is deleted", Quoted(org.login.as_str())),
             "all writes have stopped; move the state directory away to mirror another one",
@@ -210,10 +203,6 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
     found.ok().flatten().filter(|_| is_good)
 }
 
-fn unread(what: &str, trouble: &Trouble) -> Finding {
-    AREA.failed(format!("failed to read {what}: {trouble}"), "check again in a minute; the log says more")
-}
-
 /// Which mode results, and which permission decides it.
 fn mode(
     patient: &Patient,
@@ -231,20 +220,13 @@ fn mode(
             return Some(Mode::Read);
         }
         _ if reply.refusal() == Some(Refusal::Permission) => refusal(&reply, kind),
-        Verdict::Missing | Verdict::Denied(_) => {
-            findings.push(untold(patient, &reply, kind, &login));
-            return None;
-        }
-        Verdict::Refused(_) if headers.sso.is_some() => {
-            findings.push(not_authorised(headers, &login));
-            return None;
-        }
-        Verdict::Refused(_) if reply.policy().is_some() => {
-            findings.push(blocked(&reply));
-            return None;
-        }
-        _ => {
-            findings.push(unread("the teams", &reply.into_trouble()));
+        verdict => {
+            findings.push(match verdict {
+                Verdict::Missing | Verdict::Denied(_) => untold(patient, &reply, kind, &login),
+                Verdict::Refused(_) if headers.sso.is_some() => not_authorised(headers, &login),
+                Verdict::Refused(_) if reply.policy().is_some() => blocked(&reply),
+                _ => AREA.unread("the teams", &reply.into_trouble()),
+            });
             return None;
         }
     };
@@ -261,7 +243,7 @@ fn mode(
 
 /// What is known of this very token.
 fn known_mode(patient: &Patient) -> Option<Mode> {
-    let known = patient.known.as_ref()?.mode.as_ref();
+    let known = patient.known.as_ref()?.state.mode.as_ref();
     known.filter(|(_, fingerprint)| **fingerprint == *patient.github_fingerprint).map(|(mode, _)| *mode)
 }
 
@@ -315,7 +297,7 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
             return;
         }
         Err(trouble) => {
-            seen.findings.push(unread("the teams and people, as a comparison does", &trouble));
+            seen.findings.push(AREA.unread("the teams and people, as a comparison does", &trouble));
             return;
         }
     };

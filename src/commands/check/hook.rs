@@ -37,7 +37,7 @@ pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Fin
             return vec![AREA.warning(what, "check again in a minute")];
         }
     };
-    let known = patient.known.as_ref().map(|known| &known.hooks);
+    let known = patient.known.as_ref().map(|known| &known.state.hooks);
     let ours = ours(&hooks, known, url);
     if ours.is_empty() {
         let n = hooks.iter().filter(|hook| hook.active).count();
@@ -105,11 +105,9 @@ fn deliveries(name: &str, sent: &[Sent]) -> Finding {
     let code = |status| if status == 0 { "no answer".to_string() } else { format!("{status}") };
     let at = last.at.map(|at| format!(" at {at}")).unwrap_or_default();
     let n_failed = sent.iter().filter(|sent| !took(sent)).count();
-    let what = format!(
-        "{name}: the last delivery{at} was answered: {}; {n_failed} of the last {} failed",
-        code(last.status),
-        sent.len()
-    );
+    let (answer, n) = (code(last.status), sent.len());
+    let what =
+        format!("{name}: the last delivery{at} was answered: {answer}; {n_failed} of the last {n} failed");
     let fix = format!(
         "{FORM} → Recent Deliveries shows each answer; `sentry-team-sync check --url` tries the way here"
     );

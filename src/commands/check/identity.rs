@@ -29,7 +29,7 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
             findings.push(kind(members));
             findings.extend(search(patient, read, &map, &mut directory));
             let count = |trust| Count::of(patient, trust, read, &map, &directory);
-            let counts = Trust::WORDS.map(|(word, trust)| (word, count(trust).n_matched()));
+            let counts = Trust::WORDS.map(|(word, trust)| format!("{word} {}", count(trust).n_matched()));
             findings.push(by_trust(patient, &counts));
             findings.extend(count(patient.settings.trust_unverified).told(patient, &github.refused));
             findings.extend(no_longer_allowed(patient, &directory));
@@ -47,7 +47,6 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
     findings
 }
 
-/// The map, as far as its file is one.
 pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMap {
     let Some(path) = &patient.settings.user_map else { return UserMap::default() };
     let shown = path.display();
@@ -109,9 +108,7 @@ fn search(
     None
 }
 
-/// What each value of `SYNC_TRUST_UNVERIFIED` comes to here.
-fn by_trust(patient: &Patient, counts: &[(&str, usize)]) -> Finding {
-    let counts: Vec<_> = counts.iter().map(|(word, n)| format!("{word} {n}")).collect();
+fn by_trust(patient: &Patient, counts: &[String]) -> Finding {
     let set = patient.settings.trust_unverified.name();
     AREA.ok(format!("SYNC_TRUST_UNVERIFIED is {set}; people matched by each value: {}", counts.join(", ")))
 }
@@ -127,11 +124,11 @@ fn people(read: &GithubSnapshot) -> impl Iterator<Item = (Person, &Claims)> {
 
 /// Payload mode: only deliveries tell who is in a team.
 fn told_by_deliveries(patient: &Patient) -> Finding {
-    let (matched, wanted) =
-        patient.known.as_ref().map_or((0, 0), |known| (known.people.n_matched(), known.people.n_wanted()));
+    let people = patient.known.as_ref().map(|known| &known.state.people);
+    let (matched, wanted) = people.map_or((0, 0), |people| (people.n_matched(), people.n_wanted()));
+    let are = counted(matched, "person is", "people are");
     let what = format!(
-        "{} matched whom deliveries have named, {wanted} not; in payload mode nobody else is known",
-        counted(matched, "person is", "people are")
+        "{are} matched whom deliveries have named, {wanted} not; in payload mode nobody else is known"
     );
     match wanted {
         0 => AREA.ok(what),
@@ -175,7 +172,7 @@ impl Count {
             count.n_people += 1;
             let (user, login) = (person.id, person.login.to_string());
             let evidence = Evidence::new(&person, map.address(&person), claims);
-            let known = patient.known.as_ref().and_then(|known| known.people.matched(user));
+            let known = patient.known.as_ref().and_then(|known| known.state.people.matched(user));
             let remembered = known.is_some_and(|found| is_allowed(found, &rules, directory));
             match identity::resolve(&evidence, &rules, directory) {
                 Identity::Matched { source, .. } => *count.by_source.entry(source).or_default() += 1,
@@ -191,23 +188,17 @@ impl Count {
     }
 
     fn told(&self, patient: &Patient, refused: &[Source]) -> Vec<Finding> {
-        let mut sources: Vec<String> = Vec::new();
-        for source in &patient.settings.identity {
-            let n = self.by_source.get(source).copied().unwrap_or(0);
-            sources.push(format!("{} {n}", source.name()));
-        }
-        if let Some(n) = self.by_source.get(&Source::SentryLogin) {
-            sources.push(format!("{} {n}", Source::SentryLogin.name()));
-        }
+        let n = |source| self.by_source.get(source).copied();
+        let own = patient.settings.identity.iter().map(|source| (source, n(source).unwrap_or(0)));
+        let by_login = n(&Source::SentryLogin).map(|n| (&Source::SentryLogin, n));
+        let mut sources: Vec<_> =
+            own.chain(by_login).map(|(source, n)| format!("{} {n}", source.name())).collect();
         if self.n_remembered > 0 {
             sources.push(format!("remembered {}", self.n_remembered));
         }
-        let matched = self.n_matched();
-        let what = format!(
-            "{matched} of {} matched, the first source with an answer decides: {}",
-            counted(self.n_people, "person in teams is", "people in teams are"),
-            sources.join(", ")
-        );
+        let (matched, sources) = (self.n_matched(), sources.join(", "));
+        let all = counted(self.n_people, "person in teams is", "people in teams are");
+        let what = format!("{matched} of {all} matched, the first source with an answer decides: {sources}");
         let mut findings = vec![AREA.ok(what)];
         let whois = "`sentry-team-sync whois PERSON` shows why";
         let mut add = |people: &[String], one, many, fix: String| {
@@ -253,7 +244,7 @@ impl Count {
 /// Matches that were made under other settings.
 fn no_longer_allowed(patient: &Patient, directory: &Directory) -> Option<Finding> {
     let rules = matcher::rules(patient.settings);
-    let matches = patient.known.as_ref()?.people.matches();
+    let matches = patient.known.as_ref()?.state.people.matches();
     let n = matches.filter(|(_, found)| !is_allowed(found, &rules, directory)).count();
     (n > 0).then(|| {
         AREA.warning(
@@ -266,7 +257,6 @@ fn no_longer_allowed(patient: &Patient, directory: &Directory) -> Option<Finding
     })
 }
 
-/// What a wider permission could add for those of whom no address is known.
 fn wider(refused: &[Source]) -> String {
     let names: Vec<_> = refused.iter().map(|source| format!("`{}`", source.name())).collect();
     match names.as_slice() {

@@ -48,7 +48,6 @@ pub(super) fn look(
     findings
 }
 
-/// Removals that are due and not done.
 fn not_removed(known: &Known, now: Timestamp) -> Option<Finding> {
     let age = short(now.since(known.oldest_left_in()?));
     let n = counted(known.left_in.len(), "person stays in a Sentry team", "people stay in Sentry teams");

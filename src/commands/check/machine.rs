@@ -23,7 +23,6 @@ pub(super) fn look(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
     findings
 }
 
-/// How each host is reached, and why so.
 fn proxies(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
     let (settings, proxies) = (patient.settings, &patient.around.proxies);
     if !proxies.is_set() {

@@ -53,9 +53,7 @@ pub fn beside(live: &Live, json: bool, url: Option<&str>, progress: Progress) ->
     Report::new(examine(&patient, url, progress), By::Service, false).reply(json)
 }
 
-/// What was asked for.
 pub struct Asked<'a> {
-    /// The report as JSON.
     pub json: bool,
     /// A public address to send a ping to.
     pub url: Option<&'a str>,

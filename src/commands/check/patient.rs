@@ -1,8 +1,6 @@
 //! Who is examined: the running service with its own credentials, or what this command was given.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::geteuid;
@@ -15,11 +13,7 @@ use crate::hosts::github::Github;
 use crate::hosts::http::proxies::Proxies;
 use crate::hosts::http::tls::Way;
 use crate::hosts::sentry::Sentry;
-use crate::state::ids::HookId;
-use crate::state::people::People;
-use crate::state::teams::Teams;
-use crate::state::values::Mode;
-use crate::state::{Org, Pause, State};
+use crate::state::State;
 use crate::status::Observer;
 
 /// What is told of a process by its environment, beyond the settings; none of it is secret.
@@ -44,7 +38,6 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Of a process with this configuration and environment.
     pub fn new(config: &Config, env: &Environment, way: &Way, reader: Invocation) -> Self {
         let told = TOLD.iter().filter_map(|name| Some((name.to_string(), env.get(*name)?.clone())));
         Self {
@@ -65,7 +58,6 @@ impl Surroundings {
         Self { watchdog, ..self }
     }
 
-    /// The same process after it took over another configuration.
     pub fn after_reload(&self, config: &Config) -> Self {
         Self {
             origins: config.origins.clone(),
@@ -79,50 +71,34 @@ impl Surroundings {
 
 /// What the state directory knows.
 pub(super) struct Known {
-    pub org: Option<Org>,
-    pub mode: Option<(Mode, Box<str>)>,
-    pub hooks: BTreeSet<HookId>,
-    pub teams: Arc<Teams>,
-    pub people: Arc<People>,
-    pub damaged: Option<Timestamp>,
-    pub paused: Option<Pause>,
+    /// Without the deliveries.
+    pub state: State,
     pub n_queued: usize,
     pub oldest: Option<Timestamp>,
     pub n_failed: usize,
-    pub n_undecided: usize,
 }
 
 impl Known {
     pub fn of(state: &State) -> Self {
         Self {
-            org: state.org.clone(),
-            mode: state.mode.clone(),
-            hooks: state.hooks.clone(),
-            teams: state.teams.clone(),
-            people: state.people.clone(),
-            damaged: state.damaged,
-            paused: state.paused.clone(),
+            state: state.without_deliveries(),
             n_queued: state.deliveries.n_queued(),
             oldest: state.deliveries.queued().next().map(|delivery| delivery.at),
             n_failed: state.deliveries.n_failed(),
-            n_undecided: state.holds.iter().filter(|hold| hold.decision.is_none()).count(),
         }
     }
 }
 
-/// Everything that is looked at.
 pub(super) struct Patient<'a> {
     pub settings: &'a Settings,
     pub around: &'a Surroundings,
     pub faults: &'a [Fault],
     pub clock: Clock,
     pub service: Option<&'a Observer>,
-    /// What the state directory knows, where there is one.
     pub known: Option<Known>,
     /// A client that knows nothing of what was refused before; `None` where the configuration has a fault.
     pub github: Option<Github>,
     pub github_fingerprint: String,
-    /// The same for Sentry.
     pub sentry: Option<Sentry>,
 }
 

@@ -27,7 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Our own answers are far shorter; of a proxy's page, the beginning says enough.
 const BODY: u64 = 64 << 10;
 
-/// Sends, and tells what came back.
 pub(super) fn look(patient: &Patient, url: &str) -> Finding {
     if let Err(why) = values::base_url(url) {
         return AREA.failed(format!("--url {why}"), "give the Payload URL of the webhook's form");
@@ -40,7 +39,7 @@ pub(super) fn look(patient: &Patient, url: &str) -> Finding {
     };
     match send(patient, url, secret) {
         Ok(reply) => beside_odd_secret(patient, judge(url, &reply)),
-        Err(Unsent { what, fix }) => AREA.failed(format!("{}: {what}", Quoted(url)), fix),
+        Err((what, fix)) => AREA.failed(format!("{}: {what}", Quoted(url)), fix),
     }
 }
 
@@ -57,11 +56,8 @@ fn beside_odd_secret(patient: &Patient, finding: Finding) -> Finding {
     }
 }
 
-/// Why there is no answer.
-struct Unsent {
-    what: String,
-    fix: &'static str,
-}
+/// Why there is no answer, and what to do about it.
+type Unsent = (String, &'static str);
 
 struct Reply {
     answer: Answer,
@@ -73,10 +69,8 @@ fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> 
     let is_local = base.as_ref().is_some_and(BaseUrl::is_loopback);
     // The service's own clients may have needed no authorities.
     let roots = if url.starts_with("https://") {
-        tls::roots(&patient.around.env).map_err(|error| Unsent {
-            what: error.parts().0,
-            fix: "name a PEM file with at least one certificate in SSL_CERT_FILE, or unset it",
-        })?
+        let fix = "name a PEM file with at least one certificate in SSL_CERT_FILE, or unset it";
+        tls::roots(&patient.around.env).map_err(|error| (error.parts().0, fix))?
     } else {
         tls::Roots::none()
     };
@@ -104,10 +98,7 @@ fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> 
     let status = response.status().as_u16();
     let mut body = Vec::new();
     let read = response.body_mut().as_reader().take(BODY).read_to_end(&mut body);
-    read.map_err(|why| Unsent {
-        what: format!("the answer {status} broke off: {why}"),
-        fix: "look at the proxy's log",
-    })?;
+    read.map_err(|why| (format!("the answer {status} broke off: {why}"), "look at the proxy's log"))?;
     Ok(Reply { answer: Answer { status, body, ..Answer::default() }, location })
 }
 
@@ -134,7 +125,7 @@ fn guid(now: Timestamp) -> String {
 
 fn unsent(error: &ureq::Error) -> Unsent {
     let said = error.to_string();
-    let (what, fix) = match error {
+    match error {
         ureq::Error::Timeout(_) => (
             format!("no answer within {} s", PATIENCE.as_secs()),
             "look whether the port is open to the internet, and whether the proxy reaches the service",
@@ -153,8 +144,7 @@ fn unsent(error: &ureq::Error) -> Unsent {
             "the port does not speak TLS: let the proxy listen there with `ssl`",
         ),
         _ => (format!("no connection: {said}"), "start the proxy, and open the port to the internet"),
-    };
-    Unsent { what, fix }
+    }
 }
 
 /// What an answer means. Our own are JSON with `status`, and refusals tell what to do.

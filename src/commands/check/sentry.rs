@@ -10,7 +10,7 @@ use crate::hosts::http::asked::Asked;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::redirect::{self, SENTRY_ADDRESS};
 use crate::hosts::http::verdict::{self, Verdict};
-use crate::hosts::http::{Reply, Trouble};
+use crate::hosts::http::Reply;
 use crate::hosts::sentry::inspect::{self, Holder, TeamRow};
 use crate::hosts::sentry::scopes::{self, Needed};
 use crate::hosts::sentry::{Member, Sentry, NO_ORGANISATION};
@@ -52,11 +52,8 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
     let budget = budget(&reply);
     let holder = holder.unwrap_or_default();
     let lacking = if tells_scopes {
-        seen.findings.push(AREA.ok(if holder.is_integration {
-            "SENTRY_TOKEN is valid: an integration's"
-        } else {
-            "SENTRY_TOKEN is valid: a person's"
-        }));
+        let whose = if holder.is_integration { "an integration's" } else { "a person's" };
+        seen.findings.push(AREA.ok(format!("SENTRY_TOKEN is valid: {whose}")));
         reply = sentry.look_at_members();
         lacks(&holder, &mut seen.findings)
     } else {
@@ -183,7 +180,8 @@ fn organisation(
     holder: &Holder,
     findings: &mut Vec<Finding>,
 ) -> bool {
-    let org = &patient.settings.sentry_org;
+    let (org, said) = (&patient.settings.sentry_org, reply.answer.brief());
+    let lacked = scopes::lacked(&reply.answer.headers.sufficient_scopes);
     let finding = match &reply.verdict {
         Verdict::Done => {
             let there = inspect::region(&reply).filter(|at| *at != patient.settings.sentry_url.origin());
@@ -193,34 +191,23 @@ fn organisation(
         _ if is_no_organisation(&reply) => not_here(patient, sentry, &reply),
         // Told above, with what to tick.
         Verdict::Denied(_) if lacking.iter().any(|needed| needed.scope == "member:read") => return false,
-        Verdict::Denied(_) if scopes::lacked(&reply.answer.headers.sufficient_scopes).is_some() => {
-            let lacked = scopes::lacked(&reply.answer.headers.sufficient_scopes);
+        Verdict::Denied(_) if lacked.is_some() => {
             findings.extend(lacked.iter().map(|needed| lacks_one(needed, holder)));
             return false;
         }
         Verdict::Denied(_) if holder.scopes.is_none() => AREA.failed(
-            format!(
-                "SENTRY_TOKEN may not read the members of `{org}`: it lacks member:read, or belongs to another organisation ({})",
-                reply.answer.brief()
-            ),
+            format!("SENTRY_TOKEN may not read the members of `{org}`: it lacks member:read, or belongs to another organisation ({said})"),
             format!("{}; or correct the token or SENTRY_ORG_SLUG", tick(holder, "Member: Read & Write", "member:read")),
         ),
         Verdict::Denied(_) => AREA.failed(
-            format!(
-                "SENTRY_TOKEN may do nothing in `{org}`: it belongs to another organisation ({})",
-                reply.answer.brief()
-            ),
+            format!("SENTRY_TOKEN may do nothing in `{org}`: it belongs to another organisation ({said})"),
             "correct the token or SENTRY_ORG_SLUG",
         ),
-        _ => unread("the organisation", &reply.into_trouble()),
+        _ => AREA.unread("the organisation", &reply.into_trouble()),
     };
     let is_good = finding.level == super::finding::Level::Ok;
     findings.push(finding);
     is_good
-}
-
-fn unread(what: &str, trouble: &Trouble) -> Finding {
-    AREA.failed(format!("failed to read {what}: {trouble}"), "check again in a minute; the log says more")
 }
 
 /// What only *Organization: Read* shows: all teams, Open Membership, locks.
@@ -234,19 +221,19 @@ fn settings(
     let rows = match sentry.team_rows() {
         Ok(Some(rows)) => rows,
         Ok(None) => return findings.push(no_listing(patient, github, holder)),
-        Err(trouble) => return findings.push(unread("the teams", &trouble)),
+        Err(trouble) => return findings.push(AREA.unread("the teams", &trouble)),
     };
     findings.push(AREA.ok(format!("{} can be listed", counted(rows.len(), "team", "teams"))));
     findings.extend(locks(patient, github, &rows));
     match sentry.open_membership() {
         Ok(open) => findings.extend(open.map(|open| open_membership(open, holder))),
-        Err(trouble) => findings.push(unread("the organisation's settings", &trouble)),
+        Err(trouble) => findings.push(AREA.unread("the organisation's settings", &trouble)),
     }
 }
 
 fn no_listing(patient: &Patient, github: &github::Seen, holder: &Holder) -> Finding {
     let shown = github.snapshot.as_ref().map(|read| read.teams.len());
-    let bound = patient.known.as_ref().map_or(0, |known| known.teams.n_bound());
+    let bound = patient.known.as_ref().map_or(0, |known| known.state.teams.n_bound());
     let n = shown.unwrap_or(bound).max(bound);
     let saved = match (github.mode, n) {
         (Some(Mode::Payload), _) => "in read mode, a comparison asks for each team by itself".into(),
@@ -265,23 +252,18 @@ fn locks(patient: &Patient, github: &github::Seen, rows: &[TeamRow]) -> Option<F
         github.snapshot.as_ref().map(|read| wanted_slugs(patient.settings, read)).unwrap_or_default();
     let is_bound = |row: &TeamRow| {
         let known = patient.known.as_ref();
-        row.id().is_some_and(|id| known.is_some_and(|known| known.teams.of_sentry(id).is_some()))
+        row.id().is_some_and(|id| known.is_some_and(|known| known.state.teams.of_sentry(id).is_some()))
     };
     let locked: Vec<_> = rows
         .iter()
         .filter(|row| row.is_locked() && (is_bound(row) || wanted.contains(&row.slug)))
         .map(|row| row.slug.as_str())
         .collect();
-    if locked.is_empty() {
-        return None;
-    }
-    Some(AREA.warning(
-        format!(
-            "managed by your identity provider, so that nobody else may change who is in them: {}",
-            some_of(locked.iter().copied())
-        ),
-        "change them in the identity provider, or leave them out: SYNC_TEAMS=*,!SLUG",
-    ))
+    let names = some_of(locked.iter().copied());
+    let what =
+        format!("managed by your identity provider, so that nobody else may change who is in them: {names}");
+    let fix = "change them in the identity provider, or leave them out: SYNC_TEAMS=*,!SLUG";
+    (!locked.is_empty()).then(|| AREA.warning(what, fix))
 }
 
 /// Whether everybody may join every team, and what follows.
@@ -307,20 +289,15 @@ fn members(patient: &Patient, sentry: &Sentry, seen: &mut Seen) {
             seen.findings.push(AREA.ok(format!("{n} can be read")));
             seen.members = Some(members);
         }
-        Err(trouble) => seen.findings.push(unread("the members", &trouble)),
+        Err(trouble) => seen.findings.push(AREA.unread("the members", &trouble)),
     }
 }
 
-/// Whether `SYNC_INVITE` can work.
 fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
     let role = patient.settings.invite.as_deref()?;
     if let Some(why) = patient.service.and_then(|service| service.reconciler.invite_trouble()) {
-        return Some(
-            AREA.warning(
-                format!("SYNC_INVITE is `{role}`, and nobody can be invited: {}", why.what),
-                why.fix,
-            ),
-        );
+        let what = format!("SYNC_INVITE is `{role}`, and nobody can be invited: {}", why.what);
+        return Some(AREA.warning(what, why.fix));
     }
     let Some(own) = &holder.scopes else {
         return Some(AREA.note(format!(
@@ -341,15 +318,10 @@ fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
     })
 }
 
-/// Calls that will not be answered for much longer.
 fn retired(sentry: &Sentry) -> Vec<Finding> {
     let fix = "look for a newer version of sentry-team-sync; what meets such a call is tried again later, and not lost";
-    sentry
-        .host()
-        .retired()
-        .into_iter()
-        .map(|call| AREA.warning(format!("Sentry says: {call}"), fix))
-        .collect()
+    let calls = sentry.host().retired().into_iter();
+    calls.map(|call| AREA.warning(format!("Sentry says: {call}"), fix)).collect()
 }
 
 fn budget(reply: &Reply) -> Option<Finding> {

@@ -11,8 +11,7 @@ use super::finding::{Area, Finding};
 use super::patient::{Known, Patient};
 use crate::clock::{short, Timestamp};
 use crate::state::record::FORMAT;
-use crate::status::Observer;
-use crate::status::STUCK;
+use crate::status::{Observer, STUCK};
 use crate::store::files::{Files, Machine};
 use crate::text::counted;
 
@@ -24,12 +23,10 @@ const NONE: u64 = 8 << 20;
 
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let dir = &patient.settings.state_dir;
-    let mut findings = Vec::new();
     if !dir.exists() {
-        findings.push(not_there(dir));
-        return findings;
+        return vec![not_there(dir)];
     }
-    findings.push(runs(patient, dir));
+    let mut findings = vec![runs(patient, dir)];
     findings.extend(folder(patient, dir));
     findings.extend(space(dir));
     findings.extend(files(dir));
@@ -55,10 +52,10 @@ fn not_there(dir: &Path) -> Finding {
 
 fn runs(patient: &Patient, dir: &Path) -> Finding {
     let shown = dir.display();
-    match patient.service {
-        Some(_) => AREA.ok(format!("a service runs on `{shown}`")),
-        None => AREA.ok(format!("no service runs on `{shown}`: this command's own variables are checked")),
-    }
+    AREA.ok(match patient.service {
+        Some(_) => format!("a service runs on `{shown}`"),
+        None => format!("no service runs on `{shown}`: this command's own variables are checked"),
+    })
 }
 
 fn folder(patient: &Patient, dir: &Path) -> Vec<Finding> {
@@ -114,12 +111,9 @@ fn files(dir: &Path) -> Vec<Finding> {
         vec![AREA.ok(format!("the journal has {} KiB, in format {FORMAT}", bytes.div_ceil(1024)))];
     if !damaged.is_empty() {
         let names = super::finding::some_of(damaged.iter().map(String::as_str));
-        let what = format!(
-            "{} kept aside in the journal: {names}",
-            counted(damaged.len(), "damaged file", "damaged files")
-        );
+        let n = counted(damaged.len(), "damaged file", "damaged files");
         let fix = "what verified was taken; look for a bad disk, then remove them";
-        findings.push(AREA.warning(what, fix));
+        findings.push(AREA.warning(format!("{n} kept aside in the journal: {names}"), fix));
     }
     findings
 }
@@ -139,15 +133,16 @@ fn waits(known: &Known, now: Timestamp) -> Vec<Finding> {
         let fix = "`sentry-team-sync status` says why; mend it, then `sentry-team-sync replay --failed`";
         findings.push(AREA.warning(format!("{what} be carried out"), fix));
     }
-    if known.n_undecided > 0 {
-        let what = format!("{} for a decision", counted(known.n_undecided, "hold waits", "holds wait"));
+    let n_undecided = known.state.holds.iter().filter(|hold| hold.decision.is_none()).count();
+    if n_undecided > 0 {
+        let what = format!("{} for a decision", counted(n_undecided, "hold waits", "holds wait"));
         let fix = "`sentry-team-sync status` lists them, `approve` or `reject` decides";
         findings.push(AREA.warning(what, fix));
     }
-    if let Some(pause) = &known.paused {
+    if let Some(pause) = &known.state.paused {
         findings.push(AREA.warning(pause.to_string(), "`sentry-team-sync resume` allows them again"));
     }
-    if let Some(at) = known.damaged {
+    if let Some(at) = known.state.damaged {
         let what = format!("the journal was damaged at {at}: every removal and deletion is held");
         findings.push(AREA.warning(what, "compare with `sentry-team-sync sync`, then approve what is right"));
     }

@@ -5,7 +5,6 @@ use crate::hosts::http::answer::Headers;
 use crate::hosts::http::refusal::reads_organisations;
 use crate::state::values::Source;
 
-/// What kind of token it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     FineGrained,
@@ -32,7 +31,6 @@ impl Kind {
         }
     }
 
-    /// What it is, for people.
     pub fn told(self, scopes: Option<&str>) -> String {
         let scopes = scopes.map(str::trim).map(|scopes| match scopes {
             "" => ", without any scope".to_string(),
@@ -47,7 +45,6 @@ impl Kind {
         }
     }
 
-    /// Where a new one is made.
     pub fn make(self) -> String {
         match self {
             Kind::FineGrained => format!("{TOKENS} → Fine-grained tokens: make a new token"),

@@ -1,13 +1,16 @@
 //! The command `explain`: finds the team that is meant, and says what is known of it and what both sides show.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::json;
 
-use crate::commands::explain::{find, live, Explanation};
+use crate::commands::explain::{live, Explanation};
 use crate::commands::{Bench, Reply};
 use crate::hosts::github::facts::TeamFacts;
+use crate::hosts::sentry::Team;
 use crate::hosts::snapshot::SentrySnapshot;
 use crate::queue::job::Outcome;
 use crate::reconcile::compare::unfollowed;
@@ -15,6 +18,7 @@ use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
 use crate::state::meant::TeamName;
 use crate::state::names;
 use crate::state::values::Mode;
+use crate::store::audit::read::Log;
 use crate::text::{self, Quoted, Safe};
 use crate::work::mirror::Mirror;
 
@@ -37,7 +41,10 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
         Ok(None) if reply.exit != 0 => return reply,
         Ok(None) => {
             let found = bench.mirror().and_then(|mirror| one_unfollowed(mirror, name.slug()?, json));
-            return found.unwrap_or_else(|| unknown(text));
+            return found.unwrap_or_else(|| Reply::failed(format_args!(
+                "no team `{}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `sentry-team-sync explain` lists the teams that are mirrored",
+                Safe(text)
+            )));
         }
         Err(several) => return several,
     };
@@ -92,7 +99,6 @@ fn one_unfollowed(mirror: &Mirror, text: &str, json: bool) -> Option<Reply> {
     Some(Reply { out, ..Reply::default() })
 }
 
-/// A Sentry team, in the list.
 #[derive(Serialize)]
 struct Listed {
     /// The GitHub team that it follows, if any.
@@ -142,13 +148,10 @@ fn all_unfollowed(mirror: &Mirror, reply: &mut Reply) -> Vec<Listed> {
             return Vec::new();
         }
     };
-    mirror.state(|state| {
-        let teams = unfollowed(&sentry, state).into_iter();
-        let mut teams: Vec<_> =
-            teams.map(|team| Listed { team: None, sentry: team.id, slug: team.slug.clone() }).collect();
-        teams.sort_by(|a, b| a.slug.cmp(&b.slug));
-        teams
-    })
+    let mut teams = mirror.state(|state| unfollowed(&sentry, state));
+    teams.sort_by(|a, b| a.slug.cmp(&b.slug));
+    let listed = |team: &Team| Listed { team: None, sentry: team.id, slug: team.slug.clone() };
+    teams.into_iter().map(listed).collect()
 }
 
 /// The team that GitHub shows under this slug now; of one that is named by its id, if the mirror does not know it.
@@ -165,7 +168,6 @@ fn on_github(mirror: &Mirror, name: &TeamName) -> Result<Option<TeamFacts>, Stri
     })
 }
 
-/// The team that is meant; an error if there are several.
 fn which(
     bench: &Bench,
     text: &str,
@@ -175,29 +177,29 @@ fn which(
     let mut teams = bench.journal.read(|state| name.in_state(state, &bench.settings.slug_prefix));
     teams.extend(shown.map(|facts| facts.id));
     if let (true, Some(slug)) = (teams.is_empty(), name.slug()) {
-        teams = find::in_audit(&bench.settings.state_dir, slug).unwrap_or_default();
+        teams = in_audit(&bench.settings.state_dir, slug).unwrap_or_default();
     }
-    let mut found = teams.iter();
-    match (found.next(), found.next()) {
-        (only, None) => Ok(only.copied()),
-        _ => Err(several(bench, text, &teams)),
+    if teams.len() <= 1 {
+        return Ok(teams.pop_first());
     }
-}
-
-fn unknown(text: &str) -> Reply {
-    Reply::failed(format_args!(
-        "no team `{}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `sentry-team-sync explain` lists the teams that are mirrored",
-        Safe(text)
-    ))
-}
-
-fn several(bench: &Bench, text: &str, teams: &BTreeSet<GithubTeamId>) -> Reply {
     let names: Vec<_> = bench.journal.read(|state| {
         teams.iter().map(|team| format!("id:{team} for {}", names::name_of(state, *team))).collect()
     });
-    Reply::failed(format_args!(
+    Err(Reply::failed(format_args!(
         "several teams have or had the slug `{}`\n  fix: name one: {}",
         Safe(text),
         names.join(", ")
-    ))
+    )))
+}
+
+/// The teams that the audit log knows under a slug: also those that are gone.
+fn in_audit(state_dir: &Path, slug: &str) -> io::Result<BTreeSet<GithubTeamId>> {
+    let mut teams = BTreeSet::new();
+    Log::of(state_dir).each(None, &mut |_, line| {
+        if line.slug.iter().chain(&line.to).any(|known| known.eq_ignore_ascii_case(slug)) {
+            teams.extend(line.team);
+        }
+        Ok(())
+    })?;
+    Ok(teams)
 }

@@ -5,33 +5,31 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{Shown, Timestamp};
 use crate::config::{RemoveMembers, Settings};
 use crate::hosts::github::facts::{Claims, TeamFacts};
 use crate::hosts::sentry::{Member, Standing, Team};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed, SentrySnapshot};
+use crate::identity::matcher::Effort;
 use crate::identity::{Identity, BARRED};
 use crate::queue::job::Outcome;
 use crate::reconcile::compare::{compare, Sides};
 use crate::reconcile::judge::{judge, Measure};
 use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::state::event::Person;
-use crate::state::holds::HeldChange;
+use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId};
-use crate::state::slug;
 use crate::state::values::{Binding, Mode, Source};
-use crate::state::{Org, State};
+use crate::state::{names, slug, Org, State};
 use crate::work::mirror::Mirror;
+use crate::work::step::locked;
 use crate::work::truth::Truth;
 
-/// What both sides show.
 #[derive(Clone, Debug, Serialize)]
 pub struct Look {
     /// The team on GitHub; `None` if it is not shown, or in payload mode.
     pub github: Option<GithubView>,
-    /// The Sentry team; `None` if there is none.
     pub sentry: Option<SentryView>,
-    /// Everybody on either side.
     pub people: Vec<PersonView>,
     /// What the next comparison would do with the team itself, or what keeps it from that; `None` if nothing is to be done,
     /// and in payload mode, where nothing is compared.
@@ -40,29 +38,26 @@ pub struct Look {
     pub stopped_by: Vec<String>,
     /// Nothing at all is done before a person approves this hold.
     pub waits_for_first: Option<String>,
-    differs: bool,
+    /// Sentry is not as GitHub is, apart from people whom nobody can match.
+    pub differs: bool,
 }
 
-/// A team as GitHub shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct GithubView {
     pub slug: String,
     pub name: String,
-    /// When it was made.
-    pub created_at: Option<String>,
+    pub created_at: Option<Shown>,
     pub parent: Option<GithubTeamId>,
     /// What its list of members lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
 }
 
-/// A team as Sentry shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct SentryView {
     pub id: u64,
     pub slug: String,
     pub name: String,
-    /// How many people are in it.
     pub members: usize,
 }
 
@@ -80,12 +75,9 @@ pub struct PersonView {
     pub user: Option<GithubUserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberId>,
-    /// How they were matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
-    /// In the GitHub team.
     pub in_github: bool,
-    /// In the Sentry team.
     pub in_sentry: bool,
     /// `stays`, `add`, `remove`, `skipped`.
     pub does: &'static str,
@@ -93,14 +85,34 @@ pub struct PersonView {
     pub why: String,
 }
 
-impl Look {
-    /// Whether Sentry is not as GitHub is, apart from people whom nobody can match.
-    pub fn differs(&self) -> bool {
-        self.differs
+impl PersonView {
+    /// Somebody who is in the Sentry team alone.
+    fn in_sentry(member: &Member, does: &'static str, why: &str) -> Self {
+        Self {
+            who: member.primary.clone().unwrap_or_else(|| format!("member {}", member.id)),
+            user: None,
+            member: Some(member.id),
+            source: None,
+            in_github: false,
+            in_sentry: true,
+            does,
+            why: why.into(),
+        }
     }
 }
 
-/// Both sides as they were read.
+/// Adds those whom Sentry alone has in the team, and sorts all by name.
+fn with_others(
+    mut people: Vec<PersonView>,
+    members: &[Member],
+    view: impl Fn(&Member) -> PersonView,
+) -> Vec<PersonView> {
+    let seen: BTreeSet<_> = people.iter().filter_map(|person| person.member).collect();
+    people.extend(members.iter().filter(|member| !seen.contains(&member.id)).map(view));
+    people.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));
+    people
+}
+
 struct Read {
     facts: Option<TeamFacts>,
     people: Vec<Person>,
@@ -141,11 +153,14 @@ fn by_github(
     let members = members_of(mirror, team.as_ref().or(other.as_ref()))?;
     let Listed { rows: people, gap } = people.unwrap_or(Listed { rows: Vec::new(), gap: None });
     let read = Read { facts, people, gap, team, other, members };
-    let identities = identities(mirror, &read.people)?;
+    let persons = read.people.iter().filter(|person| !person.bot);
+    let identities: BTreeMap<_, _> = persons
+        .map(|person| Ok((person.id, mirror.identify(person, Effort::Look)?)))
+        .collect::<Result<_, Outcome>>()?;
     let state = mirror.state(State::without_deliveries);
     let just_gone = mirror.queue.just_gone(read.facts.iter().map(|facts| facts.id), mirror.clock.now());
     let plan = plan(&settings, &state, id, &read, &identities, &just_gone, mirror.clock.wall());
-    Ok(told(&settings, &state, id, read, &identities, plan))
+    Ok(told(&settings, &state, read, &identities, plan))
 }
 
 /// The bound team, and whoever else has the slug that it should have.
@@ -156,14 +171,12 @@ fn teams(
     facts: Option<&TeamFacts>,
     binding: Option<&Binding>,
 ) -> Result<(Option<Team>, Option<Team>), Outcome> {
-    let ask = |slug| mirror.sentry.team(slug).map_err(|trouble| mirror.sentry_trouble(trouble));
+    let failed = |trouble| mirror.sentry_trouble(trouble);
     let find = |binding: &Binding| mirror.sentry.look_for(binding.at());
-    let bound = binding.map(find).transpose().map_err(|trouble| mirror.sentry_trouble(trouble))?.flatten();
+    let bound = binding.map(find).transpose().map_err(failed)?.flatten();
     let wanted = facts.map(|facts| slug::for_team(&facts.slug, id, &settings.slug_prefix));
-    let other = match wanted.filter(|slug| bound.as_ref().is_none_or(|team| team.slug != *slug)) {
-        Some(slug) => ask(&slug)?,
-        None => None,
-    };
+    let wanted = wanted.filter(|slug| bound.as_ref().is_none_or(|team| team.slug != *slug));
+    let other = wanted.map(|slug| mirror.sentry.team(&slug)).transpose().map_err(failed)?.flatten();
     Ok((bound, other))
 }
 
@@ -173,12 +186,6 @@ fn members_of(mirror: &Mirror, team: Option<&Team>) -> Result<Vec<Member>, Outco
     Ok(members.unwrap_or_default())
 }
 
-fn identities(mirror: &Mirror, people: &[Person]) -> Result<BTreeMap<GithubUserId, Identity>, Outcome> {
-    let persons = people.iter().filter(|person| !person.bot);
-    persons.map(|person| Ok((person.id, mirror.who_is(person)?))).collect()
-}
-
-/// What the next comparison would do about this team.
 fn plan(
     settings: &Settings,
     state: &State,
@@ -228,54 +235,35 @@ fn plan(
 fn told(
     settings: &Settings,
     state: &State,
-    id: GithubTeamId,
     read: Read,
     identities: &BTreeMap<GithubUserId, Identity>,
     plan: Plan,
 ) -> Look {
-    let nothing = TeamPlan {
-        team: id,
-        slug: "".into(),
-        name: String::new(),
-        step: Step::Keep,
-        add: Vec::new(),
-        remove: Vec::new(),
-        held: None,
-        there: 0,
-    };
     let differs = !(plan.is_in_sync() && plan.left_in.is_empty());
     let stopped_by = plan.holds.iter().map(|PlannedHold { rule, .. }| rule.clone()).collect();
-    let planned = plan.teams.into_iter().next().unwrap_or(nothing);
+    let planned = plan.teams.first();
     let left: BTreeMap<_, _> = plan.left_in.iter().map(|left| (left.removal.member, left.because)).collect();
-    let faces = Faces { settings, state, identities, planned: &planned, members: &read.members, left: &left };
+    let faces = Faces { settings, state, identities, planned, members: &read.members, left: &left };
     let is_bound = read.team.is_some();
-    let mut people: Vec<_> = read.people.iter().map(|person| faces.on_github(person)).collect();
-    let seen: BTreeSet<_> = people.iter().filter_map(|person| person.member).collect();
-    let only_there = read.members.iter().filter(|member| !seen.contains(&member.id));
-    people.extend(only_there.map(|member| faces.in_sentry_only(member, is_bound)));
-    people.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));
+    let people = read.people.iter().map(|person| faces.on_github(person)).collect();
+    let people = with_others(people, &read.members, |member| faces.in_sentry_only(member, is_bound));
+    let is_first = |hold: &&Hold| hold.decision.is_none() && hold.is_first();
     let n_members = read.members.len();
     Look {
         github: read.facts.map(|facts| GithubView {
             slug: facts.slug.to_string(),
             name: facts.name,
-            created_at: facts.created_at.map(|at| at.to_string()),
+            created_at: facts.created_at.map(Shown::from),
             parent: facts.parent,
             incomplete: read.gap.map(|gap| gap.to_string()),
         }),
         sentry: read.team.map(|team| SentryView::of(team, n_members)),
         people,
-        step: step(&planned, state),
+        step: planned.and_then(|planned| step(planned, state)),
         stopped_by,
-        waits_for_first: first_hold(state),
+        waits_for_first: state.holds.iter().find(is_first).map(|hold| hold.name.to_string()),
         differs,
     }
-}
-
-/// The first comparison of all, while nobody has approved it.
-fn first_hold(state: &State) -> Option<String> {
-    let open = |hold: &&crate::state::holds::Hold| hold.decision.is_none() && hold.is_first();
-    state.holds.iter().find(open).map(|hold| hold.name.to_string())
 }
 
 fn step(planned: &TeamPlan, state: &State) -> Option<String> {
@@ -302,14 +290,9 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
                 "conflict: Sentry team {sentry} has the slug `{slug}`: rename or delete that one in Sentry"
             )
         }
-        Step::Locked { sentry } => {
-            format!("leave Sentry team {sentry} alone: {}", crate::work::step::locked(slug))
-        }
+        Step::Locked { sentry } => format!("leave Sentry team {sentry} alone: {}", locked(slug)),
         Step::Wait { owner } => {
-            format!(
-                "wait for the slug `{slug}`, which {} still has",
-                crate::state::names::name_of(state, *owner)
-            )
+            format!("wait for the slug `{slug}`, which {} still has", names::name_of(state, *owner))
         }
         Step::NotVisible => {
             let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
@@ -327,7 +310,8 @@ struct Faces<'a> {
     settings: &'a Settings,
     state: &'a State,
     identities: &'a BTreeMap<GithubUserId, Identity>,
-    planned: &'a TeamPlan,
+    /// `None` if nothing is to be done.
+    planned: Option<&'a TeamPlan>,
     members: &'a [Member],
     /// Whom too little could be read of GitHub to take out, and what.
     left: &'a BTreeMap<MemberId, &'static str>,
@@ -355,7 +339,8 @@ impl Faces<'_> {
                 view.member = Some(*member);
                 view.source = Some(source.name());
                 view.in_sentry = self.members.iter().any(|row| row.id == *member);
-                let is_added = self.planned.add.iter().any(|addition| addition.user == person.id);
+                let is_added =
+                    self.planned.is_some_and(|planned| planned.add.iter().any(|one| one.user == person.id));
                 view.does = if is_added { "add" } else { "stays" };
             }
         }
@@ -364,55 +349,47 @@ impl Faces<'_> {
 
     fn in_sentry_only(&self, member: &Member, is_bound: bool) -> PersonView {
         let user = self.state.people.of_member(member.id);
-        let login =
-            user.and_then(|user| self.state.people.matched(user)).map(|found| found.login.to_string());
-        let removal = self.planned.remove.iter().find(|removal| removal.member == member.id);
+        let found = user.and_then(|user| self.state.people.matched(user));
+        let mut removals = self.planned.into_iter().flat_map(|planned| &planned.remove);
+        let removal = removals.find(|removal| removal.member == member.id);
         let (does, why) = match removal {
-            Some(removal) => ("remove", removal.why.to_string()),
-            None => ("stays", self.why_not_removed(member, user, is_bound)),
+            Some(removal) => ("remove", removal.why),
+            None => ("stays", self.why_not_removed(member, found.map(|found| found.source), is_bound)),
         };
-        let address = || member.primary.clone().unwrap_or_else(|| format!("member {}", member.id));
-        PersonView {
-            who: login.unwrap_or_else(address),
-            user,
-            member: Some(member.id),
-            source: None,
-            in_github: false,
-            in_sentry: true,
-            does,
-            why,
+        let mut view = PersonView { user, ..PersonView::in_sentry(member, does, why) };
+        if let Some(found) = found {
+            view.who = found.login.to_string();
         }
+        view
     }
 
-    fn why_not_removed(&self, member: &Member, user: Option<GithubUserId>, is_bound: bool) -> String {
-        let mut addresses = member.primary.iter().chain(&member.verified).map(String::as_str);
-        let source = user.and_then(|user| self.state.people.matched(user)).map(|found| found.source);
+    fn why_not_removed(&self, member: &Member, source: Option<Source>, is_bound: bool) -> &'static str {
+        let addresses = member.primary.iter().chain(&member.verified).map(String::as_str);
         if !is_bound {
-            return "the team is not the mirror's own".into();
+            return "the team is not the mirror's own";
         }
-        if self.settings.protect.covers_any(&mut addresses) {
-            return "protected by SYNC_PROTECT".into();
+        if self.settings.protect.covers_any(addresses) {
+            return "protected by SYNC_PROTECT";
         }
         if let Some(because) = self.left.get(&member.id) {
-            return (*because).into();
+            return because;
         }
         match (self.settings.remove_members, source) {
-            (RemoveMembers::Never, _) => "SYNC_REMOVE_MEMBERS is never".into(),
+            (RemoveMembers::Never, _) => "SYNC_REMOVE_MEMBERS is never",
             (_, None) if member.standing != Standing::Member => {
-                "an invite that no GitHub account is matched with".into()
+                "an invite that no GitHub account is matched with"
             }
             (policy, None) if policy.is_about_everybody() => {
                 "no GitHub account is matched with them; a comparison looks at everybody in the organisation"
-                    .into()
             }
-            (_, None) => "no GitHub account is matched with them".into(),
+            (_, None) => "no GitHub account is matched with them",
             (_, Some(Source::Public)) => {
-                "known by a public address alone, by which a comparison removes nobody".into()
+                "known by a public address alone, by which a comparison removes nobody"
             }
             (RemoveMembers::Left, _) => {
-                "SYNC_REMOVE_MEMBERS is left, and they were never seen in the GitHub team".into()
+                "SYNC_REMOVE_MEMBERS is left, and they were never seen in the GitHub team"
             }
-            _ => "who they are is in dispute, or a person refused to remove them".into(),
+            _ => "who they are is in dispute, or a person refused to remove them",
         }
     }
 }
@@ -424,24 +401,12 @@ fn by_deliveries(mirror: &Mirror, id: GithubTeamId) -> Result<Look, Outcome> {
     let (team, _) = teams(mirror, &settings, id, None, binding.as_ref())?;
     let members = members_of(mirror, team.as_ref())?;
     let state = mirror.state(State::without_deliveries);
-    let words: Vec<_> = state.teams.news(id).into_iter().flat_map(|news| news.people()).collect();
-    let mut people: Vec<_> =
-        words.iter().map(|(user, present, _)| by_word(&state, *user, *present, &members)).collect();
-    let seen: BTreeSet<_> = people.iter().filter_map(|person| person.member).collect();
-    let only_there = members.iter().filter(|member| !seen.contains(&member.id));
-    people.extend(only_there.map(|member| PersonView {
-        who: member.primary.clone().unwrap_or_else(|| format!("member {}", member.id)),
-        user: None,
-        member: Some(member.id),
-        source: None,
-        in_github: false,
-        in_sentry: true,
-        does: "stays",
-        why: "no delivery has named them".into(),
-    }));
+    let words = state.teams.news(id).into_iter().flat_map(|news| news.people());
+    let people = words.map(|(user, present, _)| by_word(&state, user, present, &members)).collect();
+    let unnamed = |member: &Member| PersonView::in_sentry(member, "stays", "no delivery has named them");
+    let mut people = with_others(people, &members, unnamed);
     // Whoever left and is not there either is no news.
     people.retain(|person| person.in_github || person.in_sentry);
-    people.sort_by(|a, b| (&a.who, a.member).cmp(&(&b.who, b.member)));
     let differs = people.iter().any(|person| ["add", "remove"].contains(&person.does));
     Ok(Look {
         github: None,
@@ -456,17 +421,14 @@ fn by_deliveries(mirror: &Mirror, id: GithubTeamId) -> Result<Look, Outcome> {
 
 fn by_word(state: &State, user: GithubUserId, present: bool, members: &[Member]) -> PersonView {
     let found = state.people.matched(user);
-    let wish = state.people.wanted().find(|(id, _)| *id == user).map(|(_, wish)| wish);
+    let wish = state.people.wish(user);
     let login = found.map(|found| &found.login).or(wish.map(|wish| &wish.login));
     let in_sentry = found.is_some_and(|found| members.iter().any(|row| row.id == found.member));
     let (does, why) = match (present, in_sentry, found) {
-        (true, _, None) => {
-            let why = wish.map_or_else(|| "not matched".to_string(), |wish| wish.why.to_string());
-            ("skipped", why)
-        }
-        (true, false, Some(_)) => ("add", "a delivery said so, and Sentry does not have it".into()),
-        (false, true, Some(_)) => ("remove", "a delivery said that they left".into()),
-        _ => ("stays", String::new()),
+        (true, _, None) => ("skipped", wish.map_or("not matched", |wish| &wish.why)),
+        (true, false, Some(_)) => ("add", "a delivery said so, and Sentry does not have it"),
+        (false, true, Some(_)) => ("remove", "a delivery said that they left"),
+        _ => ("stays", ""),
     };
     PersonView {
         who: login.map_or_else(|| format!("GitHub user {user}"), ToString::to_string),
@@ -476,6 +438,6 @@ fn by_word(state: &State, user: GithubUserId, present: bool, members: &[Member])
         in_github: present,
         in_sentry,
         does,
-        why,
+        why: why.into(),
     }
 }

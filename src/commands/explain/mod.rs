@@ -4,7 +4,6 @@
 //! What the state and the audit log tell needs nothing else; [`live`] asks both sides.
 
 pub mod answer;
-pub mod find;
 pub mod live;
 mod text;
 
@@ -15,12 +14,12 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::clock::Shown;
 use crate::config::Settings;
-use crate::state::holds::{Decision, HeldChange, Hold};
-use crate::state::ids::{GithubSlug, GithubTeamId, SentryTeamId};
-use crate::state::teams::Gone;
-use crate::state::values::{Binding, Delivery, Fate, Intent, Mode, Origin};
-use crate::state::{names, State};
+use crate::state::holds::{Decision, HeldChange};
+use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, SentryTeamId};
+use crate::state::values::{Binding, Delivery, Fate, Intent, Mode};
+use crate::state::{names, people, State};
 use crate::status::{Delayed, Failure, Observer, Queued, Wait};
 use crate::store::audit::read::{Line, Log};
 use live::Look;
@@ -28,15 +27,12 @@ use live::Look;
 /// How many of the last lines of the audit log are shown.
 const LINES: usize = 5;
 
-/// What is known of one team.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
     pub team: GithubTeamId,
     /// What it is called: its slug on GitHub where that is known, else in Sentry.
     pub slug: Option<String>,
-    /// `read` or `payload`.
     pub mode: Option<Mode>,
-    /// The Sentry team that follows it.
     pub binding: Option<BindingView>,
     /// GitHub has deleted it, for good.
     pub gone: Option<GoneView>,
@@ -48,20 +44,14 @@ pub struct Explanation {
     pub is_unfilled: bool,
     /// Who waits for whose slug, where it is one of both.
     pub waits: Vec<Wait>,
-    /// What a guard stopped.
     pub holds: Vec<Held>,
     /// Whether GitHub has told its end, and a guard stops that.
     #[serde(skip)]
     pub is_end_held: bool,
-    /// Deliveries that are not dealt with, each with why not.
     pub queued: Vec<Queued>,
-    /// What else about it is put off.
     pub delayed: Vec<Delayed>,
-    /// Deliveries that could not be carried out.
     pub failed: Vec<Failure>,
-    /// Who is in it and unknown to Sentry.
     pub wanted: Vec<Wanted>,
-    /// The last lines of the audit log about it, oldest first.
     pub audit: Vec<Value>,
     /// What both sides show now; `None` where nobody was asked.
     pub look: Option<Look>,
@@ -69,26 +59,18 @@ pub struct Explanation {
     lines: Vec<Line>,
 }
 
-/// The Sentry team that follows a GitHub team.
 #[derive(Clone, Debug, Serialize)]
 pub struct BindingView {
-    pub sentry: SentryTeamId,
-    /// Its slug when last seen.
-    pub slug: String,
-    /// Its name when last seen.
-    pub name: String,
-    /// `created` by the mirror, or `adopted`.
-    pub origin: Origin,
+    #[serde(flatten)]
+    pub at: Binding,
     /// Since when it follows, if the audit log still knows.
     pub since: Option<String>,
 }
 
-/// The end of a GitHub team.
 #[derive(Clone, Debug, Serialize)]
 pub struct GoneView {
     /// When it was dealt with.
-    pub at: String,
-    /// What became of its Sentry team.
+    pub at: Shown,
     pub fate: Fate,
     /// What `undo` takes, if the mirror deleted a Sentry team.
     pub undo: Option<SentryTeamId>,
@@ -99,7 +81,7 @@ pub struct GoneView {
 #[derive(Clone, Debug, Serialize)]
 pub struct UnderWay {
     pub what: String,
-    pub since: String,
+    pub since: Shown,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -110,50 +92,61 @@ pub struct Held {
     pub changes: Vec<String>,
     /// How many changes it has in all: `approve` decides about all of them.
     pub n_changes: usize,
-    /// Why it is not done.
     pub rule: String,
-    pub since: String,
+    pub since: Shown,
     /// `approved`, `rejected`, or not yet decided.
     pub decision: Option<&'static str>,
 }
 
-/// Somebody whom Sentry does not know.
 #[derive(Clone, Debug, Serialize)]
 pub struct Wanted {
     pub login: String,
     pub id: u64,
-    /// Why nobody was matched.
     pub why: String,
-    pub since: String,
+    pub since: Shown,
 }
 
 impl Explanation {
-    /// What the state tells.
     pub fn of_state(state: &State, settings: &Settings, team: GithubTeamId) -> Self {
         let told = names::told_slug(state, team);
         let binding = state.teams.binding(team);
-        let own = binding.map(|binding| own_slug(binding, settings));
+        let own = binding.map(|binding| {
+            let slug = binding.slug.as_str();
+            GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
+        });
+        let is_about = |delivery: &Delivery| delivery.event.team().is_some_and(|known| known.id == team);
+        let held = state.holds.of_team(team).map(|hold| {
+            let changes = hold.changes.iter().filter(|change| change.team() == Some(team));
+            Held {
+                name: hold.name.to_string(),
+                changes: changes.map(ToString::to_string).collect(),
+                n_changes: hold.changes.len(),
+                rule: hold.rule.to_string(),
+                since: hold.at.into(),
+                decision: hold.decision.map(Decision::word),
+            }
+        });
+        let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
+        let queued = state.deliveries.queued().filter(|delivery| is_about(delivery));
+        let failed = state.deliveries.failed().filter(|failure| is_about(&failure.delivery));
+        let gone = state.teams.gone(team);
+        let under_way = state.teams.intent(team);
         Self {
             team,
             slug: told.as_ref().or(own.as_ref()).map(ToString::to_string),
             mode: state.mode.as_ref().map(|(mode, _)| *mode),
             left_out: told.or(own).and_then(|slug| settings.teams.why_not(&slug)),
-            binding: binding.map(BindingView::of),
-            gone: state.teams.gone(team).map(GoneView::of),
-            under_way: state
-                .teams
-                .intent(team)
-                .map(|(intent, since)| UnderWay { what: what_is_begun(intent), since: since.to_string() }),
+            binding: binding.map(|binding| BindingView { at: binding.clone(), since: None }),
+            gone: gone.map(|gone| GoneView { at: gone.at.into(), fate: gone.fate, undo: None, back: None }),
+            under_way: under_way
+                .map(|(intent, since)| UnderWay { what: what_is_begun(intent), since: (*since).into() }),
             is_unfilled: state.teams.is_unfilled(team),
             waits: Vec::new(),
-            holds: state.holds.of_team(team).map(|hold| Held::of(hold, team)).collect(),
-            is_end_held: state
-                .holds
-                .changes_of(team)
-                .any(|change| matches!(change, HeldChange::Delete { .. })),
-            queued: queued(state, team),
+            holds: held.collect(),
+            is_end_held: state.holds.changes_of(team).any(is_deletion),
+            queued: queued.map(|delivery| Queued::of(delivery)).collect(),
             delayed: Vec::new(),
-            failed: failed(state, team),
+            failed: failed.map(Failure::of).collect(),
             wanted: wanted(state, team),
             audit: Vec::new(),
             look: None,
@@ -180,7 +173,7 @@ impl Explanation {
             }
             let begins = ["create team", "adopt team"].contains(&line.decision.as_str());
             if let Some(binding) =
-                self.binding.as_mut().filter(|b| begins && line.sentry_team == Some(b.sentry))
+                self.binding.as_mut().filter(|b| begins && line.sentry_team == Some(b.at.sentry))
             {
                 binding.since = Some(line.at.clone());
             }
@@ -203,7 +196,6 @@ impl Explanation {
         Ok(())
     }
 
-    /// What a person has had brought back.
     pub fn add_restored(&mut self, state: &State) {
         if let Some(gone) = self.gone.as_mut() {
             gone.back = gone.undo.and_then(|deleted| state.teams.restored(deleted));
@@ -228,13 +220,8 @@ impl Explanation {
             || !self.queued.is_empty()
             || !self.delayed.is_empty()
             || !self.failed.is_empty()
-            || self.look.as_ref().is_some_and(Look::differs)
+            || self.look.as_ref().is_some_and(|look| look.differs)
     }
-}
-
-fn own_slug(binding: &Binding, settings: &Settings) -> GithubSlug {
-    let slug = binding.slug.as_str();
-    GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
 }
 
 fn what_is_begun(intent: &Intent) -> String {
@@ -248,59 +235,13 @@ fn what_is_begun(intent: &Intent) -> String {
     }
 }
 
-impl BindingView {
-    fn of(binding: &Binding) -> Self {
-        Self {
-            sentry: binding.sentry,
-            slug: binding.slug.to_string(),
-            name: binding.name.to_string(),
-            origin: binding.origin,
-            since: None,
-        }
-    }
-}
-
-impl GoneView {
-    fn of(gone: &Gone) -> Self {
-        Self { at: gone.at.to_string(), fate: gone.fate, undo: None, back: None }
-    }
-}
-
-impl Held {
-    fn of(hold: &Hold, team: GithubTeamId) -> Self {
-        let changes = hold.changes.iter().filter(|change| change.team() == Some(team));
-        Self {
-            name: hold.name.to_string(),
-            changes: changes.map(ToString::to_string).collect(),
-            n_changes: hold.changes.len(),
-            rule: hold.rule.to_string(),
-            since: hold.at.to_string(),
-            decision: hold.decision.map(Decision::word),
-        }
-    }
-}
-
-fn queued(state: &State, team: GithubTeamId) -> Vec<Queued> {
-    let of_team = state.deliveries.queued().filter(|delivery| is_about(delivery, team));
-    of_team.map(|delivery| Queued::of(delivery)).collect()
-}
-
-fn failed(state: &State, team: GithubTeamId) -> Vec<Failure> {
-    state.deliveries.failed().filter(|failure| is_about(&failure.delivery, team)).map(Failure::of).collect()
-}
-
-fn is_about(delivery: &Delivery, team: GithubTeamId) -> bool {
-    delivery.event.team().is_some_and(|known| known.id == team)
-}
-
 fn wanted(state: &State, team: GithubTeamId) -> Vec<Wanted> {
     let in_it = state.people.wanted().filter(|(_, wanted)| wanted.teams.contains(&team));
-    in_it
-        .map(|(user, wanted)| Wanted {
-            login: wanted.login.to_string(),
-            id: user.0,
-            why: wanted.why.to_string(),
-            since: wanted.since.to_string(),
-        })
-        .collect()
+    let view = |(user, wanted): (GithubUserId, &people::Wanted)| Wanted {
+        login: wanted.login.to_string(),
+        id: user.0,
+        why: wanted.why.to_string(),
+        since: wanted.since.into(),
+    };
+    in_it.map(view).collect()
 }

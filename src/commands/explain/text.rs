@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::live::{Look, PersonView};
 use super::{BindingView, Explanation, GoneView};
-use crate::state::values::{Fate, Mode, Origin};
+use crate::state::values::{Binding, Fate, Mode, Origin};
 use crate::text::{Quoted, Safe};
 
 impl Explanation {
@@ -24,8 +24,11 @@ impl Explanation {
         self.write_sentry(text)?;
         self.write_the_end(text)?;
         self.write_what_waits(text)?;
-        if let Some(look) = &self.look {
-            write_people(look, text)?;
+        if let Some(look) = self.look.as_ref().filter(|look| !look.people.is_empty()) {
+            writeln!(text, "people:")?;
+            for person in &look.people {
+                writeln!(text, "  {}", Face(person))?;
+            }
         }
         if !self.lines.is_empty() {
             writeln!(text, "last lines of the audit log:")?;
@@ -51,12 +54,10 @@ impl Explanation {
                     write!(text, ", child of GitHub team {parent}")?;
                 }
                 writeln!(text)?;
-                match &team.incomplete {
-                    Some(gap) => {
-                        writeln!(text, "    its list of members is incomplete ({gap}): nobody is removed")
-                    }
-                    None => Ok(()),
+                if let Some(gap) = &team.incomplete {
+                    writeln!(text, "    its list of members is incomplete ({gap}): nobody is removed")?;
                 }
+                Ok(())
             }
             Some(None) if self.mode == Some(Mode::Read) => {
                 writeln!(text, "  on GitHub: not shown to this token")
@@ -67,7 +68,7 @@ impl Explanation {
     }
 
     fn write_sentry(&self, text: &mut String) -> fmt::Result {
-        let Some(BindingView { sentry, slug, name, origin, since }) = &self.binding else {
+        let Some(BindingView { at: Binding { sentry, slug, name, origin }, since }) = &self.binding else {
             return writeln!(text, "  in Sentry: no team follows it");
         };
         let origin = match origin {
@@ -76,10 +77,14 @@ impl Explanation {
         };
         let since = since.as_ref().map(|at| format!(", followed since {at}")).unwrap_or_default();
         let name = Quoted(name);
-        writeln!(text, "  in Sentry: {} (Sentry team {sentry}) {name}, {origin}{since}", Safe(slug))?;
+        writeln!(
+            text,
+            "  in Sentry: {} (Sentry team {sentry}) {name}, {origin}{since}",
+            Safe(slug.as_str())
+        )?;
         match self.look.as_ref().map(|look| &look.sentry) {
             Some(None) => writeln!(text, "    it is not there any more, or has another slug by now"),
-            Some(Some(now)) if now.slug != *slug => {
+            Some(Some(now)) if now.slug != slug.as_str() => {
                 writeln!(text, "    Sentry has it as {} now", Safe(&now.slug))
             }
             _ => Ok(()),
@@ -140,13 +145,8 @@ impl Explanation {
         }
         // Where both sides were looked at, they are among its people.
         for wanted in self.wanted.iter().filter(|_| self.look.is_none()) {
-            writeln!(
-                text,
-                "  wanted since {}: {}: {}",
-                wanted.since,
-                Safe(&wanted.login),
-                Safe(&wanted.why)
-            )?;
+            let (login, why) = (Safe(&wanted.login), Safe(&wanted.why));
+            writeln!(text, "  wanted since {}: {login}: {why}", wanted.since)?;
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Explanation {
         }
         let n = |does| look.people.iter().filter(|person| person.does == does).count();
         let people = format!("{} to add, {} to remove", n("add"), n("remove"));
-        match (&look.step, look.differs()) {
+        match (&look.step, look.differs) {
             _ if self.gone.is_some() => {
                 writeln!(text, "GitHub has deleted it: nothing more is done about it")
             }
@@ -171,34 +171,17 @@ impl Explanation {
             _ if !self.queued.is_empty() => {
                 writeln!(text, "something is queued for it, and done in its turn")
             }
-            _ if self.mode == Some(Mode::Payload) => self.write_end_of_payload(look, text),
+            _ if self.mode == Some(Mode::Payload) && look.differs => writeln!(
+                text,
+                "differs from what the deliveries said; in payload mode nothing is compared: redeliver the event on GitHub"
+            ),
+            _ if self.mode == Some(Mode::Payload) => writeln!(text, "in sync with what the deliveries said"),
             (None, false) => writeln!(text, "in sync"),
             (None, true) => writeln!(text, "to be done: {people}"),
             (Some(step), false) => writeln!(text, "nothing is done: {}", Safe(step)),
             (Some(step), true) => writeln!(text, "to be done: {}; {people}", Safe(step)),
         }
     }
-
-    fn write_end_of_payload(&self, look: &Look, text: &mut String) -> fmt::Result {
-        if !look.differs() {
-            writeln!(text, "in sync with what the deliveries said")
-        } else {
-            writeln!(
-            text,
-            "differs from what the deliveries said; in payload mode nothing is compared: redeliver the event on GitHub"
-        )
-        }
-    }
-}
-
-fn write_people(look: &Look, text: &mut String) -> fmt::Result {
-    if !look.people.is_empty() {
-        writeln!(text, "people:")?;
-    }
-    for person in &look.people {
-        writeln!(text, "  {}", Face(person))?;
-    }
-    Ok(())
 }
 
 struct Face<'a>(&'a PersonView);

@@ -5,8 +5,9 @@
 //! knows and who are in a mirrored team, and what was read is good for a day. A profile that could not be read says
 //! nothing: its owner stays unknown, and nobody is taken out on the strength of that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::Matcher;
 use crate::hosts::github::facts::Claims;
@@ -15,11 +16,34 @@ use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::identity::usermap::UserMap;
 use crate::identity::Identity;
+use crate::lock::Mutex;
 use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
 
 /// What somebody is called whose profile could not be read. Always the same, whatever the trouble was.
 const UNREAD: &str = "no other source knows an address, and the public profile could not be read";
+
+/// How long a profile that was read is not read again.
+const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// The public addresses that were read since the start.
+#[derive(Default)]
+pub(super) struct Profiles(Mutex<HashMap<GithubUserId, (Option<String>, Instant)>>);
+
+impl Profiles {
+    /// The public address of somebody whose profile was read; `None` if it was not.
+    fn get(&self, user: GithubUserId) -> Option<Option<String>> {
+        self.0.lock().get(&user).map(|(address, _)| address.clone())
+    }
+
+    fn learn(&self, user: GithubUserId, address: Option<String>, now: Instant) {
+        self.0.lock().insert(user, (address, now));
+    }
+
+    fn forget_old(&self, now: Instant) {
+        self.0.lock().retain(|_, (_, at)| now.saturating_duration_since(*at) < GOOD_FOR);
+    }
+}
 
 impl Matcher<'_> {
     /// Asks for the profiles of people in mirrored teams whom no source knows, and sees who they are by them. Returns
@@ -32,8 +56,7 @@ impl Matcher<'_> {
         may: impl Fn(&GithubUserId) -> bool,
         told: &mut dyn FnMut(Person, &Identity, Claims),
     ) -> BTreeSet<GithubUserId> {
-        let settings = &self.settings;
-        let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
+        let mirrored = github.teams.iter().filter(|team| self.settings.teams.matches(&team.facts.slug));
         let needed: BTreeSet<_> = mirrored.flat_map(|team| &team.members).copied().collect();
         let is_unknown =
             |user: &GithubUserId| matches!(people.get(user), Some(Identity::Unknown { .. })) && may(user);

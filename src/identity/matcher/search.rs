@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use super::{rules, Matcher};
+use super::Matcher;
 use crate::hosts::github::facts::Claims;
 use crate::hosts::http::several::several_at_once;
 use crate::hosts::http::Trouble;
@@ -30,14 +30,12 @@ const LOOKED_FOR: Duration = Duration::from_secs(3600);
 /// What is remembered of searches, beside what the directory has learned of them.
 #[derive(Default)]
 pub(super) struct Searches {
-    /// When each address was last asked for.
     asked: HashMap<Folded, Instant>,
     misses: Misses,
     /// The addresses of people whom nobody could match, and since when: payload mode has no list of them.
     of_person: BTreeMap<GithubUserId, (Instant, Vec<Address>)>,
 }
 
-/// What a search came to.
 #[derive(Debug, Default)]
 pub(crate) struct Searched {
     /// Sentry knows somebody by one of the addresses, in whatever way.
@@ -47,22 +45,20 @@ pub(crate) struct Searched {
 }
 
 impl Matcher<'_> {
-    /// Asks for all of these addresses now.
     pub(crate) fn search_now(&self, addresses: Vec<Address>) -> Result<Searched, Trouble> {
         self.search(addresses.into_iter().collect(), Depth::Whole)
     }
 
     /// Asks for those that were not asked for within the interval.
-    fn search_due(&self, addresses: BTreeSet<Address>, depth: Depth) -> Result<Searched, Trouble> {
+    fn search_due(&self, mut addresses: BTreeSet<Address>, depth: Depth) -> Result<Searched, Trouble> {
         // A comparison is not to the second.
         let good_for = self.settings.interval.unwrap_or(WITHOUT_INTERVAL) / 2;
-        let mut due = addresses;
         let searches = self.who.searches.lock();
-        due.retain(|address| {
+        addresses.retain(|address| {
             searches.asked.get(&address.folded()).is_none_or(|at| self.clock.since(*at) >= good_for)
         });
         drop(searches);
-        self.search(due, depth)
+        self.search(addresses, depth)
     }
 
     fn search(&self, addresses: BTreeSet<Address>, depth: Depth) -> Result<Searched, Trouble> {
@@ -109,11 +105,10 @@ impl Matcher<'_> {
         people: &mut BTreeMap<GithubUserId, Identity>,
         depth: Depth,
     ) -> Result<(), Trouble> {
-        let settings = &self.settings;
         let mut addresses = self.hidden_protected();
         for (person, claims) in absent {
             let evidence = Evidence::new(person, map.address(person), claims);
-            addresses.extend(evidence.deciding(rules(settings).order).into_iter().take(MOST_ADDRESSES));
+            addresses.extend(evidence.deciding(&self.settings.identity).into_iter().take(MOST_ADDRESSES));
         }
         self.search_due(addresses, depth)?;
         for (person, claims) in absent {
@@ -124,9 +119,9 @@ impl Matcher<'_> {
 
     /// Payload mode: notes which addresses decide who somebody is whom nobody could match.
     pub(super) fn note_addresses(&self, person: &Person, evidence: &Evidence) {
-        let settings = &self.settings;
         if self.state(State::bearings).is_some_and(|(_, mode)| mode == Mode::Payload) {
-            let addresses = evidence.deciding(&settings.identity).into_iter().take(MOST_ADDRESSES).collect();
+            let addresses = evidence.deciding(&self.settings.identity);
+            let addresses = addresses.into_iter().take(MOST_ADDRESSES).collect();
             self.who.searches.lock().of_person.insert(person.id, (self.clock.now(), addresses));
         }
     }
@@ -160,8 +155,7 @@ impl Matcher<'_> {
     }
 
     fn hidden_protected(&self) -> BTreeSet<Address> {
-        let settings = &self.settings;
-        let addresses = settings.protect.addresses().iter();
+        let addresses = self.settings.protect.addresses().iter();
         self.who.with_directory(|directory| addresses.filter(|a| !directory.shows(a)).cloned().collect())
     }
 

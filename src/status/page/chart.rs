@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::time::hour_and_minute;
-use crate::status::HourView;
+use crate::state::hours::Hour;
 use crate::text::counted;
 
 /// The drawing's own units: one bar and the gap behind it, and the height of the tallest bar.
@@ -14,8 +14,7 @@ const HEIGHT: u64 = 100;
 /// What happened at all is never too small to be seen.
 const LEAST: u64 = 4;
 
-/// The chart, with its title and axis.
-pub fn draw(page: &mut String, hours: &[HourView]) {
+pub fn draw(page: &mut String, hours: &[Hour]) {
     let most = hours.iter().map(|hour| hour.deliveries.max(hour.failed)).max().unwrap_or(0);
     let width = hours.len() * STEP;
     let _ = write!(
@@ -38,12 +37,12 @@ pub fn draw(page: &mut String, hours: &[HourView]) {
     let _ = writeln!(page, "<figcaption>{}</figcaption>\n</figure>", in_words(hours));
 }
 
-fn bar(page: &mut String, x: usize, hour: &HourView, most: u64) {
+fn bar(page: &mut String, x: usize, hour: &Hour, most: u64) {
     if hour.deliveries == 0 && hour.failed == 0 {
         return;
     }
     let height = |n: u64| if n == 0 { 0 } else { (n * HEIGHT / most.max(1)).max(LEAST) };
-    let start = hour_and_minute(&hour.start);
+    let start = hour_and_minute(hour.start());
     let failed = if hour.failed == 0 { String::new() } else { format!(", {} failed", hour.failed) };
     let _ = write!(page, "<g><title>from {start} UTC: {}{failed}</title>", deliveries(hour.deliveries));
     for (class, n) in [("bar", hour.deliveries), ("bar failed", hour.failed)] {
@@ -61,15 +60,15 @@ fn bar(page: &mut String, x: usize, hour: &HourView, most: u64) {
 }
 
 /// A mark at every sixth hour, and the end.
-fn axis(page: &mut String, hours: &[HourView]) {
+fn axis(page: &mut String, hours: &[Hour]) {
     page.push_str("<div class=\"hours\" aria-hidden=\"true\">");
     for hour in hours.iter().step_by(6) {
-        let _ = write!(page, "<span>{}</span>", hour_and_minute(&hour.start));
+        let _ = write!(page, "<span>{}</span>", hour_and_minute(hour.start()));
     }
     page.push_str("<span>now</span></div>\n");
 }
 
-fn in_words(hours: &[HourView]) -> String {
+fn in_words(hours: &[Hour]) -> String {
     let all: u64 = hours.iter().map(|hour| hour.deliveries).sum();
     let failed: u64 = hours.iter().map(|hour| hour.failed).sum();
     let Some(busiest) = hours.iter().max_by_key(|hour| hour.deliveries).filter(|hour| hour.deliveries > 0)
@@ -83,7 +82,7 @@ fn in_words(hours: &[HourView]) -> String {
     format!(
         "{} in 24 hours, {failed}. Most at {} UTC: {}.",
         deliveries(all),
-        hour_and_minute(&busiest.start),
+        hour_and_minute(busiest.start()),
         busiest.deliveries
     )
 }
@@ -96,8 +95,8 @@ fn deliveries(n: u64) -> String {
 mod tests {
     use super::*;
 
-    fn hour(n: u64, deliveries: u64, failed: u64) -> HourView {
-        HourView { start: format!("2026-11-25T{n:02}:00:00Z"), deliveries, failed }
+    fn hour(hour: u64, deliveries: u64, failed: u64) -> Hour {
+        Hour { hour, deliveries, failed }
     }
 
     #[test]

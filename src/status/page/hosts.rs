@@ -6,12 +6,11 @@ use std::fmt::Write;
 use super::time::When;
 use crate::clock::{short, Timestamp};
 use crate::status::{Host, Rate, Status};
-use crate::text::Prose;
+use crate::text::{Html, Prose};
 
 /// Days before its end from which on a token's expiry is a warning.
 const SOON: u64 = 14;
 
-/// Both hosts side by side, and the webhook's secret.
 pub fn show(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<div class=\"pair\">\n");
     host(page, "GitHub", &status.github, now);
@@ -26,14 +25,9 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
         "down" => ("warn", "does not answer"),
         _ => ("bad", "refuses to work with us"),
     };
-    let _ = writeln!(
-        page,
-        "<section>\n<h2>{name}</h2>\n<p><span class=\"dot {class}\"></span>{word}{}</p>",
-        match &host.why {
-            Some(why) => format!(": {}", Prose(why)),
-            None => String::new(),
-        }
-    );
+    let why = host.why.as_ref().map(|why| format!(": {}", Prose(why))).unwrap_or_default();
+    let _ =
+        writeln!(page, "<section>\n<h2>{name}</h2>\n<p><span class=\"dot {class}\"></span>{word}{why}</p>");
     page.push_str("<dl>\n");
     for rate in &host.rates {
         budget(page, rate, now);
@@ -41,31 +35,33 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
     if host.rates.is_empty() {
         page.push_str("<dt>rate</dt><dd class=\"quiet\">none announced yet</dd>\n");
     }
+    let (calls, failed) = (grouped(host.calls), grouped(host.failures));
     let _ = writeln!(
         page,
-        "<dt>calls</dt><dd>{} <span class=\"quiet\">since the start, {} failed</span></dd>",
-        grouped(host.calls),
-        grouped(host.failures)
+        "<dt>calls</dt><dd>{calls} <span class=\"quiet\">since the start, {failed} failed</span></dd>"
     );
     if let Some(at) = &host.token_expires {
-        let end = Timestamp::parse(at);
-        let class = match end.map(|end| end.since(now).as_secs() / 86_400) {
-            Some(0..SOON) => " class=\"warn\"",
-            _ => "",
+        // As the host wrote it, where that is no time.
+        let _ = match Timestamp::parse(at) {
+            None => writeln!(page, "<dt>token expires</dt><dd>{}</dd>", Html(at)),
+            Some(at) => {
+                let class = if at.since(now).as_secs() / 86_400 < SOON { " class=\"warn\"" } else { "" };
+                let word = if at <= now { "token expired" } else { "token expires" };
+                writeln!(page, "<dt>{word}</dt><dd{class}>{}</dd>", When { at, now })
+            }
         };
-        let word = if end.is_some_and(|end| end <= now) { "token expired" } else { "token expires" };
-        let _ = writeln!(page, "<dt>{word}</dt><dd{class}>{}</dd>", When { at, now });
     }
     page.push_str("</dl>\n</section>\n");
 }
 
-/// How much is left of one rate, as a number and as a bar.
 fn budget(page: &mut String, rate: &Rate, now: Timestamp) {
     let percent = (rate.remaining.min(rate.limit) * 100).checked_div(rate.limit).unwrap_or(0);
     let class = if percent < 10 { "bar low" } else { "bar" };
-    let reset = match Timestamp::parse(&rate.reset) {
-        Some(at) if at > now => format!(", new <time datetime=\"{at}\">in {}</time>", short(at.since(now))),
-        _ => String::new(),
+    let at = *rate.reset;
+    let reset = if at > now {
+        format!(", new <time datetime=\"{at}\">in {}</time>", short(at.since(now)))
+    } else {
+        String::new()
     };
     let _ = writeln!(
         page,
@@ -80,10 +76,10 @@ fn budget(page: &mut String, rate: &Rate, now: Timestamp) {
 pub fn secret(page: &mut String, status: &Status, now: Timestamp) {
     let text = match &status.secret {
         None => "none has fitted since the start".into(),
-        Some(secret) if secret.which == "current" => format!("current, {}", When { at: &secret.at, now }),
+        Some(secret) if secret.which == "current" => format!("current, {}", When { at: *secret.at, now }),
         Some(secret) => format!(
             "<span class=\"warn\">previous</span>, {}: type the new one into GitHub's form",
-            When { at: &secret.at, now }
+            When { at: *secret.at, now }
         ),
     };
     let _ = writeln!(page, "<dt>webhook secret</dt><dd>{text}</dd>");

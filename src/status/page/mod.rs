@@ -11,9 +11,11 @@ mod time;
 use std::fmt::Write;
 
 use crate::clock::{short, Timestamp};
+use crate::intake::missed::Recovered;
 use crate::state::values::Mode;
+use crate::state::Pause;
 use crate::status::{Disk, HoldView, LastReconcile, Mood, Status, Tone};
-use crate::text::{Html, Prose};
+use crate::text::{counted, Html, Prose};
 use hosts::grouped;
 use time::When;
 
@@ -26,7 +28,7 @@ const RECENT: usize = 15;
 const REFRESH: u32 = 20;
 
 pub fn render(status: &Status) -> String {
-    let now = Timestamp::parse(&status.at).unwrap_or_default();
+    let now = *status.at;
     let mut page = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     page.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
@@ -53,7 +55,7 @@ pub fn render(status: &Status) -> String {
         page,
         "<footer>sentry-team-sync {} · seen at {} UTC, again every {REFRESH} s · <a href=\"/status.json\">status.json</a> · <a href=\"/metrics\">metrics</a></footer>\n</main>\n</body>\n</html>\n",
         status.version,
-        Html(status.at.get(11..19).unwrap_or_default())
+        status.at.to_string().get(11..19).unwrap_or_default()
     );
     page
 }
@@ -75,18 +77,15 @@ fn heading(page: &mut String, status: &Status) {
         None => "",
     };
     let from = status.github_org.as_deref().unwrap_or("not known yet");
-    let _ = write!(
-        page,
-        "<header class=\"{class}\">\n<p class=\"route\">GitHub <b>{}</b> → Sentry <b>{}</b>{mode}</p>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n",
-        Html(from),
-        Html(&status.sentry_org),
-        Html(&status.headline.title),
-        Prose(&status.headline.why)
-    );
-    if let Some(pause) = status.paused.as_ref().filter(|pause| !status.headline.why.contains(&pause.text)) {
-        let _ = writeln!(page, "<p class=\"lead\">Paused: {}</p>", Prose(&pause.text));
-    }
-    if status.paused.is_some() {
+    let (from, to) = (Html(from), Html(&status.sentry_org));
+    let (title, why) = (Html(&status.headline.title), Prose(&status.headline.why));
+    let _ = writeln!(page, "<header class=\"{class}\">");
+    let _ = writeln!(page, "<p class=\"route\">GitHub <b>{from}</b> → Sentry <b>{to}</b>{mode}</p>");
+    let _ = writeln!(page, "<h1>{title}</h1>\n<p class=\"lead\">{why}</p>");
+    if let Some(pause) = status.paused.as_ref().map(Pause::to_string) {
+        if !status.headline.why.contains(&pause) {
+            let _ = writeln!(page, "<p class=\"lead\">Paused: {}</p>", Prose(&pause));
+        }
         page.push_str("<pre>sentry-team-sync resume</pre>\n");
     }
     for lines in [&status.reasons, &status.warnings].into_iter().filter(|lines| !lines.is_empty()) {
@@ -95,7 +94,6 @@ fn heading(page: &mut String, status: &Status) {
     page.push_str("</header>\n");
 }
 
-/// A list that is cut after `shown` lines.
 fn list(page: &mut String, lines: &[String], shown: usize) {
     page.push_str("<ul>\n");
     for line in lines.iter().take(shown) {
@@ -112,10 +110,9 @@ fn more(page: &mut String, shown: usize, all: usize) {
 }
 
 fn numbers(page: &mut String, status: &Status, now: Timestamp) {
-    let oldest = status.oldest_queued.as_deref().and_then(Timestamp::parse).map(|at| now.since(at));
-    let oldest = oldest.map_or_else(String::new, |age| format!("queued, oldest {}", short(age)));
+    let oldest = status.oldest_queued.map(|at| format!("queued, oldest {}", short(now.since(*at))));
     let tiles = [
-        (if oldest.is_empty() { "queued" } else { oldest.as_str() }, status.queued, ""),
+        (oldest.as_deref().unwrap_or("queued"), status.queued, ""),
         ("failed", status.failed, "bad"),
         ("held", status.held, "warn"),
         ("waiting", status.waiting, ""),
@@ -140,35 +137,29 @@ fn holds(page: &mut String, status: &Status, now: Timestamp) {
         page.push_str("<section class=\"warn\">\n<h2>Held: you decide</h2>\n");
         page.push_str("<p class=\"quiet\">A guard stopped these changes; everything else goes on. Approving takes a fresh look first. Without a decision they expire after 7 days.</p>\n");
         for hold in undecided(status) {
-            let name = Html(&hold.name);
-            let (rule, since) = (Prose(&hold.rule), When { at: &hold.since, now });
+            let (name, rule, since) = (Html(&hold.name), Prose(&hold.rule), When { at: *hold.since, now });
             let _ = writeln!(page, "<article>\n<h3>{rule}</h3>\n<p class=\"quiet\">since {since}</p>");
             list(page, &hold.changes, SHOWN);
             more(page, SHOWN.min(hold.changes.len()), hold.n_changes);
-            let _ = writeln!(
-                page,
-                "<pre>sentry-team-sync approve {name}\nsentry-team-sync reject {name}</pre>\n</article>"
-            );
+            let _ = writeln!(page, "<pre>sentry-team-sync approve {name}");
+            let _ = writeln!(page, "sentry-team-sync reject {name}</pre>\n</article>");
         }
         more(page, undecided(status).count(), status.held);
         page.push_str("</section>\n");
     }
-    let mut decided = status.holds.iter().filter_map(|hold| Some((hold, hold.decision?))).peekable();
-    if decided.peek().is_none() {
+    if undecided(status).count() == status.holds.len() {
         return;
     }
     page.push_str("<section>\n<h2>Decided</h2>\n<table>\n");
-    for (hold, decision) in decided {
-        let first = hold.changes.first().map_or("", String::as_str);
+    for (hold, decision) in status.holds.iter().filter_map(|hold| Some((hold, hold.decision?))) {
+        let (name, first) = (Html(&hold.name), Prose(hold.changes.first().map_or("", String::as_str)));
         let rest = match hold.n_changes {
             0 | 1 => String::new(),
             n => format!(" … and {} more", n - 1),
         };
         let _ = writeln!(
             page,
-            "<tr><td class=\"fixed\">{decision}</td><td class=\"fixed\">{}</td><td>{}{rest}</td></tr>",
-            Html(&hold.name),
-            Prose(first)
+            "<tr><td class=\"fixed\">{decision}</td><td class=\"fixed\">{name}</td><td>{first}{rest}</td></tr>"
         );
     }
     page.push_str("</table>\n</section>\n");
@@ -181,14 +172,9 @@ fn failures(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<section class=\"bad\">\n<h2>Failed</h2>\n");
     page.push_str("<p class=\"quiet\">Trying again would not have helped. Mend the cause, then have it looked at again.</p>\n");
     for failure in &status.failures {
-        let _ = writeln!(
-            page,
-            "<article>\n<h3>{}</h3>\n<p>{}</p>\n<p class=\"quiet\">{}</p>\n<pre>sentry-team-sync replay {}</pre>\n</article>",
-            failure.event,
-            Prose(&failure.why),
-            When { at: &failure.at, now },
-            Html(&failure.delivery)
-        );
+        let (event, why, at) = (failure.event, Prose(&failure.why), When { at: *failure.at, now });
+        let _ = writeln!(page, "<article>\n<h3>{event}</h3>\n<p>{why}</p>\n<p class=\"quiet\">{at}</p>");
+        let _ = writeln!(page, "<pre>sentry-team-sync replay {}</pre>\n</article>", Html(&failure.delivery));
     }
     more(page, status.failures.len(), status.failed);
     page.push_str("</section>\n");
@@ -199,22 +185,20 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
         return;
     }
     page.push_str("<section>\n<h2>People Sentry does not know</h2>\n");
-    let next = match &status.next_look {
-        Some(at) => format!(" Sentry is looked at again {}, at the latest.", When { at, now }),
+    let next = match status.next_look {
+        Some(at) => format!(" Sentry is looked at again {}, at the latest.", When { at: *at, now }),
         None => String::new(),
     };
     let _ = writeln!(page, "<p class=\"quiet\">Nothing is done about them until they can be matched; then they are added by themselves.{next}</p>");
     for person in &status.unmatched {
-        let s = if person.teams == 1 { "" } else { "s" };
+        let (login, teams) = (Html(&person.login), counted(person.teams, "team", "teams"));
+        let since = When { at: *person.since, now };
         let _ = writeln!(
             page,
-            "<article>\n<h3>{} <span class=\"quiet\">in {} team{s}, since {}</span></h3>\n<p>{}</p>\n<p class=\"help\">{}</p>\n</article>",
-            Html(&person.login),
-            person.teams,
-            When { at: &person.since, now },
-            Prose(&person.why),
-            Prose(&person.help)
+            "<article>\n<h3>{login} <span class=\"quiet\">in {teams}, since {since}</span></h3>"
         );
+        let (why, help) = (Prose(&person.why), Prose(&person.help));
+        let _ = writeln!(page, "<p>{why}</p>\n<p class=\"help\">{help}</p>\n</article>");
     }
     more(page, status.unmatched.len(), status.wanted);
     page.push_str("</section>\n");
@@ -225,12 +209,8 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
         let title = if status.compares() { "Last comparison" } else { "Sentry's people" };
         let _ = writeln!(page, "<section>\n<h2>{title}</h2>");
         if let Some(failed) = &status.look_failed {
-            let since = When { at: &failed.since, now };
-            let _ = writeln!(
-                page,
-                "<p><span class=\"dot warn\"></span>It fails since {since}: {}</p>",
-                Prose(&failed.why)
-            );
+            let (since, why) = (When { at: *failed.since, now }, Prose(&failed.why));
+            let _ = writeln!(page, "<p><span class=\"dot warn\"></span>It fails since {since}: {why}</p>");
         }
         if let Some(last) = &status.last_reconcile {
             last_good(page, last, now);
@@ -238,20 +218,17 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
         page.push_str("</section>\n");
     }
     if let Some(found) = &status.recovered {
+        let (Recovered { taken, skipped }, at) = (found.found, When { at: *found.at, now });
         let _ = writeln!(
             page,
-            "<section>\n<h2>Missed deliveries</h2>\n<p>{} taken from GitHub's list, {} overtaken by newer news</p>\n<p class=\"quiet\">{}</p>\n</section>",
-            found.taken,
-            found.skipped,
-            When { at: &found.at, now }
+            "<section>\n<h2>Missed deliveries</h2>\n<p>{taken} taken from GitHub's list, {skipped} overtaken by newer news</p>\n<p class=\"quiet\">{at}</p>\n</section>"
         );
     }
 }
 
-/// What was found then, and what became of that.
 fn last_good(page: &mut String, last: &LastReconcile, now: Timestamp) {
     let LastReconcile { at, seconds, summary, differences, failed, .. } = last;
-    let at = When { at, now };
+    let at = When { at: **at, now };
     let _ = writeln!(page, "<p>{at}, it found: {}</p>", Prose(summary));
     if *differences > 0 {
         let became = Prose(&last.what_became_of_it()).to_string();
@@ -278,12 +255,10 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
                 Tone::Failed => "bad",
                 Tone::Past => "",
             };
+            let (event, note, at) = (Html(&recent.event), Prose(&recent.note), When { at: *recent.at, now });
             let _ = writeln!(
                 page,
-                "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{}</td><td>{}</td><td class=\"fixed quiet\">{}</td></tr>",
-                Html(&recent.event),
-                Prose(&recent.note),
-                When { at: &recent.at, now }
+                "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{event}</td><td>{note}</td><td class=\"fixed quiet\">{at}</td></tr>"
             );
         }
         page.push_str("</table>\n");
@@ -292,15 +267,14 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("</section>\n");
 }
 
-/// About the process itself.
 fn service(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<section>\n<h2>Service</h2>\n<dl>\n");
-    if let Some(at) = &status.started {
-        let _ = writeln!(page, "<dt>up since</dt><dd>{}</dd>", When { at, now });
+    if let Some(at) = status.started {
+        let _ = writeln!(page, "<dt>up since</dt><dd>{}</dd>", When { at: *at, now });
     }
     hosts::secret(page, status, now);
-    if let Some(at) = &status.last_delivery {
-        let _ = writeln!(page, "<dt>last delivery</dt><dd>{}</dd>", When { at, now });
+    if let Some(at) = status.last_delivery {
+        let _ = writeln!(page, "<dt>last delivery</dt><dd>{}</dd>", When { at: *at, now });
     }
     if let Some(Disk { journal_bytes, free_bytes }) = status.disk {
         let (used, free) = (bytes(journal_bytes), bytes(free_bytes));
@@ -318,11 +292,8 @@ fn bytes(n: u64) -> String {
         size /= 1024.0;
         unit += 1;
     }
-    if size < 10.0 {
-        format!("{size:.1} {}", units[unit])
-    } else {
-        format!("{size:.0} {}", units[unit])
-    }
+    let digits = usize::from(size < 10.0);
+    format!("{size:.digits$} {}", units[unit])
 }
 
 #[cfg(test)]
@@ -331,13 +302,11 @@ mod tests {
     use crate::state::State;
     use crate::status::{Attempt, Delayed, Failure, Headline, LookFailed, Unmatched, Wait};
 
+    const JANUARY: Timestamp = Timestamp(1_767_225_600_000);
+
     fn empty() -> Status {
         let headline = Headline { mood: Mood::True, title: "In step".into(), why: "All is well.".into() };
-        Status {
-            ready: true,
-            headline,
-            ..Status::of_state(&State::default(), crate::clock::Timestamp::now())
-        }
+        Status { ready: true, headline, ..Status::of_state(&State::default(), &[], Timestamp::now()) }
     }
 
     fn hold(name: &str, changes: &[&str], decision: Option<&'static str>) -> HoldView {
@@ -346,7 +315,7 @@ mod tests {
             n_changes: changes.len(),
             changes: changes.iter().map(ToString::to_string).collect(),
             rule: "SYNC_FIRST <hold>".into(),
-            since: "2026-01-01T00:00:00Z".into(),
+            since: JANUARY.into(),
             decision,
         }
     }
@@ -354,23 +323,13 @@ mod tests {
     /// With everything that can be shown, in names as bad as they get.
     fn full() -> Status {
         let bad = format!("<script>alert('{}')</script>\u{202e}", "long-name".repeat(40));
-        let since = "2026-01-01T00:00:00Z".to_string();
+        let since = JANUARY.into();
         let failure =
-            Failure { delivery: bad.clone(), event: "membership.added", why: bad.clone(), at: since.clone() };
-        let person = Unmatched {
-            login: bad.clone(),
-            id: 1,
-            why: bad.clone(),
-            help: bad.clone(),
-            teams: 1,
-            since: since.clone(),
-        };
-        let attempt = Attempt {
-            why: Some(bad.clone()),
-            why_since: Some(since.clone()),
-            next_try: Some(since.clone()),
-            at_work: false,
-        };
+            Failure { delivery: bad.clone(), event: "membership.added", why: bad.clone(), at: since };
+        let person =
+            Unmatched { login: bad.clone(), id: 1, why: bad.clone(), help: bad.clone(), teams: 1, since };
+        let attempt =
+            Attempt { why: Some(bad.clone()), why_since: Some(since), next_try: Some(since), at_work: false };
         let many: Vec<String> = (0..SHOWN + 5).map(|n| format!("change {n} of {bad}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         Status {
@@ -397,7 +356,7 @@ mod tests {
             }],
             delayed: vec![Delayed { what: bad.clone(), team: None, event: "fill team", attempt }],
             n_delayed: 4,
-            look_failed: Some(LookFailed { since: since.clone(), why: bad }),
+            look_failed: Some(LookFailed { since, why: bad }),
             wanted: 2,
             unmatched: vec![person],
             ..empty()

@@ -13,7 +13,7 @@ const SHOWN: usize = 15;
 /// Queued deliveries that were put off, and what else was.
 pub fn show(page: &mut String, status: &Status, now: Timestamp) {
     let queue = status.queue.iter().filter(|queued| queued.attempt.why.is_some());
-    let queue = queue.map(|queued| (queued.to_string(), Some(queued.since.as_str()), &queued.attempt));
+    let queue = queue.map(|queued| (queued.to_string(), Some(queued.since), &queued.attempt));
     let delayed =
         status.delayed.iter().map(|one| (format!("{} of {}", one.event, one.what), None, &one.attempt));
     let all: Vec<_> = queue.chain(delayed).collect();
@@ -24,7 +24,7 @@ pub fn show(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("<p class=\"quiet\">They are tried again by themselves.</p>\n");
     for (what, received, attempt) in all.iter().take(SHOWN) {
         let received = match received {
-            Some(at) => format!(" <span class=\"quiet\">received {}</span>", When { at, now }),
+            Some(at) => format!(" <span class=\"quiet\">received {}</span>", When { at: **at, now }),
             None => String::new(),
         };
         let _ = writeln!(
@@ -39,7 +39,6 @@ pub fn show(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("</section>\n");
 }
 
-/// Teams that wait for the slug of another one.
 pub fn waits(page: &mut String, status: &Status, now: Timestamp) {
     if status.waits.is_empty() {
         return;
@@ -67,10 +66,10 @@ impl fmt::Display for Tried<'_> {
         if let Some(why) = why {
             writeln!(f, "<p>{}</p>", Prose(why))?;
         }
-        let since = why_since.as_ref().map(|at| format!("since {}", When { at, now }));
+        let since = why_since.map(|at| format!("since {}", When { at: *at, now }));
         let next = match (next_try, at_work) {
             (_, true) => Some("being worked on now".to_string()),
-            (Some(at), false) => Some(format!("tried next {}{}", When { at, now }, Html(self.or))),
+            (Some(at), false) => Some(format!("tried next {}{}", When { at: **at, now }, Html(self.or))),
             (None, false) => None,
         };
         let told: Vec<_> = since.into_iter().chain(next).collect();
