@@ -329,11 +329,8 @@ impl<'a> Bench<'a> {
         }
         for (seq, guid) in chosen {
             if let Err(NotKept(why)) = self.journal.keep(Record::Again { seq }) {
-                return Reply {
-                    err: format!("error: failed to record the replay: {why}\n"),
-                    exit: 1,
-                    ..reply
-                };
+                reply.fail(&format!("failed to record the replay: {why}"));
+                return reply;
             }
             reply.say(&format!("looking again at {guid}"));
             let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));

@@ -110,7 +110,7 @@ fn answer(mirror: &Mirror, comparison: &mut Comparison, sync: &Sync) -> Result<R
         err
     });
     let exit = if plan.is_the_same() { 0 } else { 2 };
-    let json = || serde_json::to_string_pretty(plan).unwrap_or_default() + "\n";
+    let json = || crate::text::pretty(plan);
     let out = if sync.json { json() } else { plan.to_string() };
     Ok(Reply { out, err, exit, plan: kept.filter(|_| sync.save) })
 }

@@ -57,25 +57,25 @@ pub struct Ended {
 
 /// A worker: runs jobs until the lanes are stopped.
 pub fn run(mirror: &Mirror) {
-    loop {
-        if let Some((wait, _)) = mirror.paused_for() {
-            mirror.queue.lanes.rest(wait.clamp(Duration::from_millis(100), Duration::from_secs(1)));
-            if mirror.queue.lanes.is_stopping() {
-                return;
-            }
-            continue;
-        }
-        let Some(job) = mirror.queue.lanes.take() else { return };
-        let ticket = job.ticket();
-        // It may have been waited for since before a pause.
-        if mirror.paused_for().is_some() {
-            mirror.queue.lanes.finish(ticket, job.hints, None);
-            continue;
-        }
-        let ended = carry_out(mirror, job);
-        let (left, pause) = settle(mirror, ended);
-        mirror.queue.lanes.finish(ticket, left, pause);
+    while step(mirror) {}
+}
+
+/// Waits for a job and does it, or rests while nothing can be done. `false` when the lanes are stopped.
+pub fn step(mirror: &Mirror) -> bool {
+    let lanes = &mirror.queue.lanes;
+    if let Some((wait, _)) = mirror.paused_for() {
+        lanes.rest(wait.clamp(Duration::from_millis(100), Duration::from_secs(1)));
+        return !lanes.is_stopping();
     }
+    let Some(job) = lanes.take() else { return false };
+    let ticket = job.ticket();
+    // It may have been waited for since before a pause.
+    let (left, pause) = match mirror.paused_for() {
+        Some(_) => (job.hints, None),
+        None => settle(mirror, carry_out(mirror, job)),
+    };
+    lanes.finish(ticket, left, pause);
+    true
 }
 
 /// A panic costs its job a delay, not the process and not the delivery.

@@ -294,6 +294,10 @@ fn an_address_that_is_protected_is_found_too() {
         let (_, note) = world.settle(&world.github.remove_member(crew, boss));
         assert!(note.contains("protected by SYNC_PROTECT"), "{note}");
         assert_eq!(in_crew(&world).len(), 1);
+        if truth == Truth::Github {
+            let (_, told, _) = world.command(&["explain", "crew"]);
+            assert!(told.contains("protected by SYNC_PROTECT"), "as a comparison would have it: {told}");
+        }
         world.wait_until("known to be of use", || world.status()["unused"] == serde_json::json!([]));
     }
 }

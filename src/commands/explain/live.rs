@@ -122,6 +122,8 @@ struct Read {
     /// The team that has the slug which this one should have, if that is another one.
     other: Option<Team>,
     members: Vec<Member>,
+    /// Members who are never removed, by an address that only a search shows.
+    protected: BTreeSet<MemberId>,
 }
 
 /// Looks at both sides. `facts` are those of GitHub, if they were read a moment ago.
@@ -152,7 +154,8 @@ fn by_github(
     let (team, other) = teams(mirror, &settings, id, facts.as_ref(), binding.as_ref())?;
     let members = members_of(mirror, team.as_ref().or(other.as_ref()))?;
     let Listed { rows: people, gap } = people.unwrap_or(Listed { rows: Vec::new(), gap: None });
-    let read = Read { facts, people, gap, team, other, members };
+    let protected = mirror.matcher().protected_by_search();
+    let read = Read { facts, people, gap, team, other, members, protected };
     let persons = read.people.iter().filter(|person| !person.bot);
     let identities: BTreeMap<_, _> = persons
         .map(|person| Ok((person.id, mirror.identify(person, Effort::Look)?)))
@@ -206,7 +209,8 @@ fn plan(
     for Person { id, login, bot } in read.people.iter().cloned() {
         github.people.insert(id, GithubPerson { login, bot, claims: Claims::default() });
     }
-    let mut sentry = SentrySnapshot { members: read.members.clone(), ..SentrySnapshot::default() };
+    let (members, protected) = (read.members.clone(), read.protected.clone());
+    let mut sentry = SentrySnapshot { members, protected, ..SentrySnapshot::default() };
     sentry.teams = read.team.iter().chain(&read.other).cloned().collect();
     if let Some(team) = read.team.as_ref().or(read.other.as_ref()) {
         let mut ids: Vec<_> = read.members.iter().map(|member| member.id).collect();
@@ -243,10 +247,11 @@ fn told(
     let stopped_by = plan.holds.iter().map(|PlannedHold { rule, .. }| rule.clone()).collect();
     let planned = plan.teams.first();
     let left: BTreeMap<_, _> = plan.left_in.iter().map(|left| (left.removal.member, left.because)).collect();
-    let faces = Faces { settings, state, identities, planned, members: &read.members, left: &left };
+    let (members, protected) = (&read.members, &read.protected);
+    let formatter = PersonFormatter { settings, state, identities, planned, members, protected, left: &left };
     let is_bound = read.team.is_some();
-    let people = read.people.iter().map(|person| faces.on_github(person)).collect();
-    let people = with_others(people, &read.members, |member| faces.in_sentry_only(member, is_bound));
+    let people = read.people.iter().map(|person| formatter.on_github(person)).collect();
+    let people = with_others(people, &read.members, |member| formatter.in_sentry_only(member, is_bound));
     let is_first = |hold: &&Hold| hold.decision.is_none() && hold.is_first();
     let n_members = read.members.len();
     Look {
@@ -306,9 +311,10 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
 }
 
 /// Says of each person what would be done, and why not.
-struct Faces<'a> {
+struct PersonFormatter<'a> {
     settings: &'a Settings,
     state: &'a State,
+    protected: &'a BTreeSet<MemberId>,
     identities: &'a BTreeMap<GithubUserId, Identity>,
     /// `None` if nothing is to be done.
     planned: Option<&'a TeamPlan>,
@@ -317,7 +323,7 @@ struct Faces<'a> {
     left: &'a BTreeMap<MemberId, &'static str>,
 }
 
-impl Faces<'_> {
+impl PersonFormatter<'_> {
     fn on_github(&self, person: &Person) -> PersonView {
         let mut view = PersonView {
             who: person.login.to_string(),
@@ -368,7 +374,7 @@ impl Faces<'_> {
         if !is_bound {
             return "the team is not the mirror's own";
         }
-        if self.settings.protect.covers_any(addresses) {
+        if self.settings.protect.covers_any(addresses) || self.protected.contains(&member.id) {
             return "protected by SYNC_PROTECT";
         }
         if let Some(because) = self.left.get(&member.id) {
