@@ -40,7 +40,6 @@ pub struct PutOff {
     pub since: Timestamp,
 }
 
-/// Where a hint comes from.
 #[derive(Clone, Debug)]
 pub enum Origin {
     /// A delivery, settled with this hint.
@@ -101,7 +100,6 @@ impl Own {
 pub enum Ask {
     /// What its delivery says.
     Event,
-    /// A person in a team.
     Member {
         person: Person,
         /// What an event said; `None` asks only to look.
@@ -227,7 +225,6 @@ impl Hint {
         matches!(self.origin, Origin::Own(why) if why.is_unasked())
     }
 
-    /// What a person wants back.
     pub fn undo(&self) -> Option<&Undo> {
         match &self.ask {
             Ask::Undo(undo) => Some(undo),

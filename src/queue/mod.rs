@@ -31,7 +31,6 @@ pub struct Queue {
     pub lanes: Lanes,
     /// What deliveries have said lately.
     heard: Mutex<RecentDeliveries>,
-    /// When the process began.
     began: Instant,
     /// A full comparison is due.
     reconcile_due: AtomicBool,

@@ -20,7 +20,6 @@ use crate::state::values::Source;
 /// A GitHub team as Sentry should show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedTeam {
-    /// Its slug in Sentry.
     pub slug: SentrySlug,
     /// Its name in Sentry; `None` if nobody has said that it changed.
     pub name: Option<String>,
@@ -28,7 +27,6 @@ pub struct WantedTeam {
     pub adoptable: bool,
 }
 
-/// Somebody to be put in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Addition {
     pub user: GithubUserId,
@@ -38,7 +36,6 @@ pub struct Addition {
     pub source: Source,
 }
 
-/// Somebody to be taken out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Removal {
     /// The account, if one is known.

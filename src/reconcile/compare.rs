@@ -22,9 +22,7 @@ use crate::work::step::{self, Holder, TeamStep};
 
 /// Everything that a comparison looks at.
 pub struct Sides<'a> {
-    /// GitHub as it was read.
     pub github: &'a GithubSnapshot,
-    /// Sentry as it was read.
     pub sentry: &'a SentrySnapshot,
     /// Who everybody in a GitHub team is in Sentry.
     pub people: &'a BTreeMap<GithubUserId, Identity>,
@@ -32,7 +30,6 @@ pub struct Sides<'a> {
     pub unread: &'a BTreeSet<GithubUserId>,
     /// Teams that are bound, or being made, and that GitHub has deleted, for certain.
     pub deleted: &'a BTreeSet<GithubTeamId>,
-    /// What the mirror knows.
     pub state: &'a State,
     pub settings: &'a Settings,
     /// Teams that are known to be deleted, and so lately that a replica may show them still.

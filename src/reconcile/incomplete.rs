@@ -33,7 +33,6 @@ impl Incompleteness {
         self.0.lock().learn(plan, now);
     }
 
-    /// What is incomplete now.
     pub fn known(&self) -> Known {
         self.0.lock().clone()
     }

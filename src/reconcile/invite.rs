@@ -153,7 +153,6 @@ impl Reconciler {
         *known = trouble;
     }
 
-    /// The address and its source.
     fn address_to_invite(&self, person: &Person) -> Result<Option<(Source, Address)>, Outcome> {
         let map = self.mirror.user_map()?;
         self.mirror.need_directory()?;

@@ -28,7 +28,6 @@ const SHORT: usize = 90;
 /// What the guards compare with.
 pub struct Measure<'a> {
     pub settings: &'a Settings,
-    /// What the mirror knows.
     pub state: &'a State,
     /// How much was read of GitHub.
     pub sizes: Sizes,

@@ -23,7 +23,6 @@ pub struct Plan {
     pub teams: Vec<TeamPlan>,
     /// People in GitHub teams whom nobody could match, by login.
     pub skipped: Vec<Skipped>,
-    /// What a guard stops.
     pub holds: Vec<PlannedHold>,
     /// Mirrored teams that need nothing.
     pub in_sync: usize,
@@ -59,9 +58,7 @@ pub struct Incomplete {
 pub struct LeftIn {
     /// GitHub's key of the team.
     pub team: GithubTeamId,
-    /// Its slug in Sentry.
     pub slug: SentrySlug,
-    /// What would be done.
     #[serde(flatten)]
     pub removal: Removal,
     /// What could not be read.
@@ -195,7 +192,6 @@ impl TeamPlan {
     }
 }
 
-/// So many changes, in words.
 pub fn n_changes(n: usize) -> String {
     counted(n, "change", "changes")
 }
@@ -203,18 +199,13 @@ pub fn n_changes(n: usize) -> String {
 /// How much of each kind there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Teams to be made.
     pub create: usize,
-    /// Teams to be adopted.
     pub adopt: usize,
     /// Teams that come back after their end.
     #[serde(rename = "return")]
     pub back: usize,
-    /// Teams to be renamed.
     pub rename: usize,
-    /// Teams to be deleted.
     pub delete: usize,
-    /// Teams to be emptied.
     pub empty: usize,
     /// People to be put into teams.
     pub add: usize,
@@ -385,7 +376,6 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
-    /// The counts on one line.
     pub fn summary(&self) -> String {
         let Counts { create, adopt, back, rename, delete, empty, add, remove, held, stuck, unseen } =
             self.counts();

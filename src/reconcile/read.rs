@@ -154,7 +154,6 @@ pub fn wanted_slugs(settings: &Settings, github: &GithubSnapshot) -> BTreeSet<Se
     mirrored.map(|team| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix)).collect()
 }
 
-/// How much was read.
 fn shown(github: &GithubSnapshot) -> Sizes {
     // Hashed: a sorted set would first make a list of all memberships.
     let people: HashSet<_> = github.teams.iter().flat_map(|team| &team.members).collect();

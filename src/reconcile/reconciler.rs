@@ -23,7 +23,6 @@ use crate::work::mirror::Mirror;
 /// Says to an operator that a first comparison adopts so many teams, if there is anything to say.
 pub type AtAdoptions = Box<dyn Fn(usize) -> Option<String> + Send + Sync>;
 
-/// Compares both sides.
 pub struct Reconciler {
     pub mirror: Arc<Mirror>,
     /// Taken while a comparison is made: one at a time.
@@ -34,7 +33,6 @@ pub struct Reconciler {
     pub scim: Scim,
     /// What GitHub does not show completely.
     pub incomplete: Incompleteness,
-    /// Why nobody can be invited.
     pub(super) invite_trouble: Mutex<Option<InviteTrouble>>,
     /// Entries of lists that name nothing.
     pub(super) unused: Mutex<Option<Vec<Unused>>>,
@@ -60,7 +58,6 @@ pub struct Reconciled {
     pub paused: bool,
     /// How it was read who is in Sentry's teams.
     pub by: By,
-    /// How its parts stand.
     pub run: Arc<Run>,
 }
 

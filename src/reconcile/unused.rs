@@ -9,7 +9,6 @@ use crate::state::address::Address;
 use crate::state::ids::{GithubSlug, SentrySlug};
 use crate::text::{plain, Safe};
 
-/// One entry that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unused {
     pub setting: &'static str,

@@ -20,7 +20,6 @@ const ROUNDS: usize = 6;
 /// How long Sentry may take to set a deleted team's slug free, and so when to try again.
 const SLUG_FREED: std::time::Duration = std::time::Duration::from_secs(300);
 
-/// How a team is wanted.
 pub struct Wish {
     /// Slug, name if it changed, and whether an existing team may be taken to be its own.
     pub team: WantedTeam,

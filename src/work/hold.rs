@@ -7,7 +7,6 @@ use crate::state::holds::APPROVE_WITH;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::Record;
 
-/// Puts a change on hold.
 pub fn ask_approval(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {
     let (text, now) = (change.to_string(), job.mirror.clock.wall());
     let hold = Hold::new(vec![change], rule.clone(), now, Vec::new());

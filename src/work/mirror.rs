@@ -25,16 +25,12 @@ use crate::store::journal::Journal;
 
 /// The parts of a mirror. Functions name those that they use.
 pub struct Mirror {
-    /// What time it is.
     pub clock: Clock,
     pub settings: InForce,
-    /// What reloads have come to.
     pub reloads: Reloads,
     /// The only way to change the state.
     pub journal: Arc<Journal>,
-    /// What was decided, for people.
     pub audit: Audit,
-    /// What is to be done.
     pub queue: Queue,
     /// What is being written to Sentry at this moment.
     pub writes: Writes,
@@ -42,7 +38,6 @@ pub struct Mirror {
     pub github: Github,
     /// What is known of the GitHub token.
     pub github_token: TokenInUse,
-    /// Which team stands below which.
     pub tree: TeamTree,
     /// What is to be made true.
     pub sentry: Sentry,
@@ -50,7 +45,6 @@ pub struct Mirror {
     pub scopes: scopes::InUse,
     pub who: Who,
     pub faults: Faults,
-    /// When this process began.
     pub started: Timestamp,
     /// What became of deliveries, since start.
     pub outcomes: Outcomes,
@@ -103,7 +97,6 @@ impl Mirror {
         self.settings.get()
     }
 
-    /// A look at the state.
     pub fn state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         self.journal.read(look)
     }

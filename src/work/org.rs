@@ -13,7 +13,6 @@ use crate::work::mirror::Mirror;
 /// An organisation that GitHub still shows is looked at again after this time.
 const SECOND_LOOK: Duration = Duration::from_secs(15);
 
-/// Works on one hint.
 pub fn run(mirror: &Mirror, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
     Some(match hint.event() {
         Some(Event::OrgRenamed { login }) => {

@@ -35,7 +35,6 @@ impl Mirror {
         }
     }
 
-    /// All of Sentry's people.
     pub fn read_members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
         self.sentry.members(linked).inspect_err(|trouble| self.note_denied(trouble))
     }
@@ -57,7 +56,6 @@ impl Mirror {
         self.matcher().need_directory().map_err(|why| self.untold(why))
     }
 
-    /// The user map in use.
     pub fn user_map(&self) -> Result<Arc<UserMap>, Outcome> {
         self.matcher().user_map().map_err(|why| self.untold(why))
     }
