@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, Builder, ScopedJoinHandle};
+use std::thread::{self, Builder, Scope, ScopedJoinHandle};
 
 use super::{Trouble, TroubleKind};
 use crate::lock::Mutex;
@@ -17,18 +17,26 @@ pub fn both<A, B: Send>(
     one: impl FnOnce() -> Result<A, Trouble>,
     other: impl FnOnce() -> Result<B, Trouble> + Send,
 ) -> (Result<A, Trouble>, Result<B, Trouble>) {
-    thread::scope(|scope| {
-        let other = Builder::new().name("read".into()).spawn_scoped(scope, other);
-        (one(), joined(other))
-    })
+    let read = Mutex::new(None);
+    let (one, begun) = thread::scope(|scope| {
+        let begun = begin(scope, Box::new(|| *read.lock() = Some(other())));
+        (one(), begun.map(ScopedJoinHandle::join))
+    });
+    let unread = || match begun {
+        Ok(_) => unread("a reader met an internal error, see the log".into()),
+        Err(error) => unread(format!("no thread to read with: {error}")),
+    };
+    (one, read.into_inner().unwrap_or_else(|| Err(unread())))
 }
 
-fn joined<T>(thread: io::Result<ScopedJoinHandle<'_, Result<T, Trouble>>>) -> Result<T, Trouble> {
-    match thread.map(ScopedJoinHandle::join) {
-        Ok(Ok(read)) => read,
-        Ok(Err(_)) => Err(unread("a reader met an internal error, see the log".into())),
-        Err(error) => Err(unread(format!("no thread to read with: {error}"))),
-    }
+type Work<'a> = Box<dyn FnOnce() + Send + 'a>;
+
+/// Boxed, so that a thread's beginning is in the program once.
+fn begin<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: Work<'scope>,
+) -> io::Result<ScopedJoinHandle<'scope, ()>> {
+    Builder::new().name("read".into()).spawn_scoped(scope, work)
 }
 
 /// Asks for each of `items`, several at once; the first trouble ends it.
@@ -39,28 +47,31 @@ pub fn several_at_once<I: Sync, T: Send>(
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(items.len()));
     let trouble: Mutex<Option<Trouble>> = Mutex::new(None);
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(items.len()) {
-            scope.spawn(|| loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(n) else { return };
-                match ask(item) {
-                    Ok(value) => results.lock().push((n, value)),
-                    Err(error) => {
-                        trouble.lock().get_or_insert(error);
-                        next.store(items.len(), Ordering::Relaxed);
-                        return;
-                    }
-                }
-            });
+    let work = || loop {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        let Some(item) = items.get(n) else { return };
+        match ask(item) {
+            Ok(value) => results.lock().push((n, value)),
+            Err(error) => {
+                trouble.lock().get_or_insert(error);
+                next.store(items.len(), Ordering::Relaxed);
+                return;
+            }
         }
+    };
+    let begun: usize = thread::scope(|scope| {
+        let threads = (0..AT_ONCE.min(items.len())).filter_map(|_| begin(scope, Box::new(work)).ok());
+        // A panic is in the log, and what it kept from being read is missed below.
+        threads.collect::<Vec<_>>().into_iter().map(|thread| drop(thread.join())).count()
     });
     if let Some(trouble) = trouble.into_inner() {
         return Err(trouble);
     }
     let mut results = results.into_inner();
     if results.len() != items.len() {
-        return Err(unread("a reader met an internal error, see the log".into()));
+        let what =
+            if begun == 0 { "no thread to read with" } else { "a reader met an internal error, see the log" };
+        return Err(unread(what.into()));
     }
     results.sort_unstable_by_key(|(n, _)| *n);
     Ok(results.into_iter().map(|(_, value)| value).collect())
