@@ -202,9 +202,9 @@ impl Hint {
         Self::new(delivery.seq, Origin::Delivery(delivery), Ask::Event, now)
     }
 
-    /// A hint of the mirror itself, or a part of a delivery, that is due at once.
-    pub fn new(seq: Seq, origin: Origin, ask: Ask, now: Instant) -> Self {
-        Self { seq, origin, ask, due: now, patient: false, looks: 0, tries: 0, put_off: None }
+    /// A hint of the mirror itself, or a part of a delivery.
+    pub fn new(seq: Seq, origin: Origin, ask: Ask, due: Instant) -> Self {
+        Self { seq, origin, ask, due, patient: false, looks: 0, tries: 0, put_off: None }
     }
 
     /// It was tried and is not done. The same reason as before holds since then.

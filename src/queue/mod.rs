@@ -91,7 +91,7 @@ impl Queue {
         self.heard.lock().hear_end(team, self.clock.now());
     }
 
-    /// The latest delivery that spoke of a team or person, if that was lately.
+    /// A look at what deliveries have said lately.
     pub fn heard<R>(&self, look: impl FnOnce(&RecentDeliveries) -> R) -> R {
         look(&self.heard.lock())
     }
@@ -127,7 +127,13 @@ impl Queue {
         shown: impl Iterator<Item = GithubTeamId>,
         began: Instant,
     ) -> BTreeSet<GithubTeamId> {
-        shown.filter(|team| self.end_settles_in(*team, began).is_some()).collect()
+        let ended: Vec<_> = self
+            .journal
+            .read(|state| shown.filter_map(|team| Some((team, state.teams.gone(team)?.at))).collect());
+        let (heard, wall) = (self.heard.lock(), self.clock.wall());
+        let is_unsettled =
+            |(team, at): &(GithubTeamId, _)| !heard.end_settles_in(*team, *at, began, wall).is_zero();
+        ended.into_iter().filter(is_unsettled).map(|(team, _)| team).collect()
     }
 
     /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.

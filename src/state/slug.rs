@@ -34,6 +34,11 @@ pub fn for_team(github: &GithubSlug, team: GithubTeamId, prefix: &str) -> Sentry
     SentrySlug::from(format!("{prefix}{cut}-{sum}"))
 }
 
+/// GitHub's slug by that of the team's Sentry team, as far as that was not made to fit.
+pub fn on_github(sentry: &SentrySlug, prefix: &str) -> GithubSlug {
+    GithubSlug::from(sentry.as_str().strip_prefix(prefix).unwrap_or(sentry.as_str()))
+}
+
 /// Whether Sentry, old or new, takes this slug.
 pub fn fits(slug: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
@@ -134,6 +139,13 @@ mod tests {
 
     fn sentry(github: &str, prefix: &str) -> String {
         for_team(&GithubSlug::from(github), GithubTeamId(42), prefix).to_string()
+    }
+
+    #[test]
+    fn a_prefix_is_taken_off_where_it_is() {
+        let on_github = |slug: &str, prefix: &str| on_github(&SentrySlug::from(slug), prefix).to_string();
+        assert_eq!(on_github("gh-crew", "gh-"), "crew");
+        assert_eq!([on_github("crew", "gh-"), on_github("crew", "")], ["crew", "crew"]);
     }
 
     #[test]

@@ -173,18 +173,12 @@ pub fn ensure_by(
     }
     for _ in 0..ROUNDS {
         let binding = job.binding();
-        let wanted = WantedTeam { adoptable: may_adopt(job, wish), ..wish.team.clone() };
-        let mut facts = Facts { wanted: &wanted, binding: binding.as_ref(), holder: None };
-        let mut found = None;
-        let step = loop {
-            match step::next(&facts) {
-                Next::Read => {
-                    let (holder, team) = holder(job, apply, &wanted.slug, binding.is_none(), shown.take())?;
-                    (facts.holder, found) = (Some(holder), team);
-                }
-                Next::Do(step) => break step,
-                Next::End(outcome) => return Err(outcome),
-            }
+        let (next, found) = next(job, apply, wish, binding.as_ref(), &mut shown)?;
+        let step = match next {
+            Next::Do(step) => step,
+            Next::End(outcome) => return Err(outcome),
+            // Who has the slug was read: nothing else can be lacking.
+            Next::Read => continue,
         };
         match (step, &binding) {
             (TeamStep::Keep, Some(binding)) => return Ok((binding.clone(), how)),
@@ -195,25 +189,44 @@ pub fn ensure_by(
             }
             // A slug that was taken meanwhile is looked at in the next round.
             (TeamStep::Create, _) => {
-                if apply.create(&wanted.slug, &wish.full_name, false)?.is_some() {
+                if apply.create(&wish.team.slug, &wish.full_name, false)?.is_some() {
                     how = How::Created;
                 }
             }
             (TeamStep::Adopt(_), _) => {
                 if let Some(team) = found {
-                    adopt(job, apply, &wanted.slug, &team)?;
+                    adopt(job, apply, &wish.team.slug, &team)?;
                     how = How::Adopted;
                 }
             }
             (TeamStep::WaitFor(owner), binding) => {
                 return Err(wait_for(job, apply, owner, binding.as_ref(), wish))
             }
-            (TeamStep::Conflict(sentry), _) => return Err(conflict(job, apply, &wanted.slug, sentry)),
+            (TeamStep::Conflict(sentry), _) => return Err(conflict(job, apply, &wish.team.slug, sentry)),
             // Keeping or renaming needs a binding, and has one; the others end before.
             (TeamStep::Keep | TeamStep::Rename | TeamStep::Rejected(_) | TeamStep::Locked(_), _) => {}
         }
     }
     Err(still_taken(&wish.team.slug))
+}
+
+/// What comes next, and the Sentry team that has the slug, if it had to be looked for and follows nobody.
+fn next(
+    job: &TeamJob,
+    apply: &Apply,
+    wish: &Wish,
+    binding: Option<&Binding>,
+    shown: &mut Option<Team>,
+) -> Result<(Next<TeamStep>, Option<Team>), Outcome> {
+    let mut wanted = wish.team.clone();
+    match step::next(&Facts { wanted: &wanted, binding, holder: None }) {
+        Next::Read => {}
+        next => return Ok((next, None)),
+    }
+    let (holder, found) = holder(job, apply, &wanted.slug, binding.is_none(), shown.take())?;
+    // After the look: what was said meanwhile counts.
+    wanted.adoptable = may_adopt(job, wish);
+    Ok((step::next(&Facts { wanted: &wanted, binding, holder: Some(holder) }), found))
 }
 
 /// Whether an existing Sentry team may be taken to be its own. A team that was ever seen to be renamed may be found by its

@@ -171,14 +171,18 @@ fn end_bound(
 ) -> Result<Outcome, Outcome> {
     let change = HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
     let decision = job.mirror.state(|state| state.holds.decision(&change));
-    let (settings, approved) = (job.mirror.settings(), decision.map(|decision| decision.approved));
+    let approved = decision.map(|decision| decision.approved);
     let is_left_out = job.is_left_out(slug, Some(binding));
-    let facts = |slug, shown| EndFacts { settings: &settings, slug, is_left_out, approved, shown };
-    let (mut there, mut next) = (None, step::next_of_end(&facts(&binding.slug, None)));
+    // By the settings of that moment: a reload may have come while the team was read.
+    let next_of_end = |slug, shown| {
+        let settings = &job.mirror.settings();
+        step::next_of_end(&EndFacts { settings, slug, is_left_out, approved, shown })
+    };
+    let (mut there, mut next) = (None, next_of_end(&binding.slug, None));
     if next == Next::Read {
         there = read_bound(job, apply, binding)?;
         let slug = there.as_ref().map_or(&binding.slug, |(binding, _)| &binding.slug);
-        next = step::next_of_end(&facts(slug, Some(there.as_ref().map(|(_, team)| team))));
+        next = next_of_end(slug, Some(there.as_ref().map(|(_, team)| team)));
     }
     match (next, &there) {
         (Next::Do(EndStep::Refused), _) => {

@@ -338,11 +338,9 @@ pub fn fill(
                 // It outlives a restart as a wish; meanwhile it is tried again like any hint.
                 want(job, binding, &hint, &person, why);
                 let ask = Ask::Member { person, change: None, sure: job.mode == Mode::Payload };
-                let again = Hint::new(hint.seq, Origin::Own(Own::FillTeam), ask, job.mirror.clock.now());
-                job.mirror
-                    .queue
-                    .lanes
-                    .add(LaneKey::Team(job.team), Hint { due: again.due + EARLY_LOOK, ..again });
+                let due = job.mirror.clock.now() + EARLY_LOOK;
+                let again = Hint::new(hint.seq, Origin::Own(Own::FillTeam), ask, due);
+                job.mirror.queue.lanes.add(LaneKey::Team(job.team), again);
             }
             // What can not be done is listed with its reason, and tried again like every wish.
             Outcome::Failed(why) => {

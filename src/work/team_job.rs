@@ -5,7 +5,7 @@ use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, GithubTeamId};
 use crate::state::record::Record;
 use crate::state::values::{Binding, Fate, Mode};
-use crate::state::Org;
+use crate::state::{slug, Org};
 use crate::work::apply::{Apply, Cause};
 use crate::work::mirror::Mirror;
 use crate::work::truth::Truth;
@@ -63,10 +63,7 @@ impl TeamJob<'_> {
     /// hand, a bound team's own is asked.
     pub fn is_left_out(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> bool {
         let settings = &self.mirror.settings();
-        let own = binding.map(|binding| {
-            let slug = binding.slug.as_str();
-            GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
-        });
+        let own = binding.map(|binding| slug::on_github(&binding.slug, &settings.slug_prefix));
         told.or(own.as_ref()).is_some_and(|slug| !settings.teams.matches(slug))
     }
 

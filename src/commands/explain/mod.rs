@@ -19,7 +19,7 @@ use crate::config::Settings;
 use crate::state::holds::{Decision, HeldChange};
 use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, SentryTeamId};
 use crate::state::values::{Binding, Delivery, Fate, Intent, Mode};
-use crate::state::{names, people, State};
+use crate::state::{names, people, slug, State};
 use crate::status::{Delayed, Failure, Observer, Queued, Wait};
 use crate::store::audit::read::{Line, Log};
 use live::Look;
@@ -110,10 +110,7 @@ impl Explanation {
     pub fn of_state(state: &State, settings: &Settings, team: GithubTeamId) -> Self {
         let told = names::told_slug(state, team);
         let binding = state.teams.binding(team);
-        let own = binding.map(|binding| {
-            let slug = binding.slug.as_str();
-            GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug))
-        });
+        let own = binding.map(|binding| slug::on_github(&binding.slug, &settings.slug_prefix));
         let is_about = |delivery: &Delivery| delivery.event.team().is_some_and(|known| known.id == team);
         let held = state.holds.of_team(team).map(|hold| {
             let changes = hold.changes.iter().filter(|change| change.team() == Some(team));

@@ -59,10 +59,13 @@ pub fn several_at_once<I: Sync, T: Send>(
             }
         }
     };
-    let begun: usize = thread::scope(|scope| {
+    let begun = thread::scope(|scope| {
         let threads = (0..AT_ONCE.min(items.len())).filter_map(|_| begin(scope, Box::new(work)).ok());
+        let threads: Vec<_> = threads.collect();
+        let n = threads.len();
         // A panic is in the log, and what it kept from being read is missed below.
-        threads.collect::<Vec<_>>().into_iter().map(|thread| drop(thread.join())).count()
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        n
     });
     if let Some(trouble) = trouble.into_inner() {
         return Err(trouble);

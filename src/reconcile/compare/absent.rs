@@ -1,7 +1,7 @@
 //! What becomes of bound teams that GitHub does not show.
 
 use super::{Index, Step, TeamPlan};
-use crate::state::ids::GithubSlug;
+use crate::state::slug;
 use crate::state::values::{Binding, Origin};
 use crate::work::step::{self, EndStep};
 
@@ -34,9 +34,7 @@ impl Index<'_> {
     pub(super) fn end(&self, binding: &Binding) -> Step {
         let settings = self.sides.settings;
         let (sentry, adopted) = (binding.sentry, binding.origin == Origin::Adopted);
-        let slug = binding.slug.as_str();
-        let slug = GithubSlug::from(slug.strip_prefix(settings.slug_prefix.as_str()).unwrap_or(slug));
-        if !settings.teams.matches(&slug) {
+        if !settings.teams.matches(&slug::on_github(&binding.slug, &settings.slug_prefix)) {
             return Step::Leave { sentry, why: "left out by SYNC_TEAMS".into() };
         }
         if self.is_locked(sentry) {
