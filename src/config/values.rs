@@ -33,13 +33,14 @@ pub fn listen(text: &str) -> Result<Listen, String> {
     match text.strip_prefix("unix:") {
         Some("") => Err("lacks the path behind `unix:`".into()),
         Some(path) => Ok(Listen::Unix(path.into())),
-        None => text.replacen("localhost:", "127.0.0.1:", 1).parse().map(Listen::Tcp).map_err(|_| {
-            format!("is `{}`; write ADDR:PORT (127.0.0.1:8080, [::1]:8080) or unix:PATH", brief(text))
-        }),
+        None => text
+            .replacen("localhost:", "127.0.0.1:", 1)
+            .parse()
+            .map(Listen::Tcp)
+            .map_err(|_| refused(text, "write ADDR:PORT (127.0.0.1:8080, [::1]:8080) or unix:PATH")),
     }
 }
 
-/// Reads a listener's address, or `off`.
 pub fn listen_or_off(text: &str) -> Result<Option<Listen>, String> {
     if text == "off" {
         return Ok(None);
@@ -51,10 +52,8 @@ pub fn listen_or_off(text: &str) -> Result<Option<Listen>, String> {
 pub fn host_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     if text.is_empty() || !text.chars().all(fits) {
-        Err(format!(
-            "has the name `{}`; write a host's name without a port, such as status.example.com",
-            brief(text)
-        ))
+        let fix = "write a host's name without a port, such as status.example.com";
+        Err(format!("has the name `{}`; {fix}", brief(text)))
     } else {
         Ok(text.to_ascii_lowercase())
     }
@@ -116,8 +115,7 @@ impl fmt::Display for BaseUrl {
 
 pub fn base_url(text: &str) -> Result<BaseUrl, String> {
     let text = text.trim_end_matches('/');
-    let (scheme, rest) =
-        text.split_once("://").ok_or_else(|| format!("is `{}`; begin it with https://", brief(text)))?;
+    let (scheme, rest) = text.split_once("://").ok_or_else(|| refused(text, "begin it with https://"))?;
     let authority = rest.split('/').next().unwrap_or_default();
     if authority.contains('@') {
         return Err("holds a user name or password; put the token into its own setting".into());
@@ -132,12 +130,10 @@ pub fn base_url(text: &str) -> Result<BaseUrl, String> {
         "https" => {}
         "http" if loopback => {}
         "http" => {
-            return Err(format!(
-                "is `{}`; http is only for this machine itself: write https://{rest}",
-                brief(text)
-            ))
+            let fix = format!("http is only for this machine itself: write https://{rest}");
+            return Err(refused(text, &fix));
         }
-        _ => return Err(format!("is `{}`; begin it with https://", brief(text))),
+        _ => return Err(refused(text, "begin it with https://")),
     }
     Ok(BaseUrl { text: text.into(), loopback })
 }
@@ -175,16 +171,22 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Reads an organisation's slug in Sentry.
+pub fn slug(text: &str) -> Result<&str, String> {
+    name(text, "a slug has only letters, digits, - and _")
+}
+
 /// Reads the login of an organisation.
 pub fn organisation(text: &str) -> Result<&str, String> {
+    name(text, "write the organisation's login alone, as it stands behind github.com/")
+}
+
+fn name<'a>(text: &'a str, fix: &str) -> Result<&'a str, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if text.chars().all(fits) {
         Ok(text)
     } else {
-        Err(format!(
-            "is `{}`; write the organisation's login alone, as it stands behind github.com/",
-            brief(text)
-        ))
+        Err(refused(text, fix))
     }
 }
 
@@ -199,17 +201,17 @@ pub fn log_filter(text: &str) -> Result<String, String> {
         None => part.trim().is_empty() || part.contains("sentry_team_sync") || is_level(part),
     };
     match directives.clone().find(|part| !fits(part)) {
-        Some(part) => Err(format!(
-            "has `{}`; write error, warn, info or debug, or TARGET=LEVEL, with commas between several",
-            brief(part)
-        )),
+        Some(part) => {
+            let fix = "write error, warn, info or debug, or TARGET=LEVEL, with commas between several";
+            Err(format!("has `{}`; {fix}", brief(part)))
+        }
         None => Ok(text.into()),
     }
 }
 
 /// Reads `90s`, `5m`, `1h`, `400d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("is `{}`; write a number and a unit, such as 30s, 5m, 1h or 400d", brief(text));
+    let bad = || refused(text, "write a number and a unit, such as 30s, 5m, 1h or 400d");
     let unit = text.chars().last().ok_or_else(bad)?;
     let number = text.get(..text.len() - unit.len_utf8()).ok_or_else(bad)?;
     let secs = match unit {
@@ -221,12 +223,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: u32 = number.parse().map_err(|_| bad())?;
     match number {
-        0 => Err(format!("is `{}`; write at least 1s", brief(text))),
+        0 => Err(refused(text, "write at least 1s")),
         n => Ok(Duration::from_secs(u64::from(n) * secs)),
     }
 }
 
-/// Reads a duration, or `off`.
 pub fn duration_or_off(text: &str) -> Result<Option<Duration>, String> {
     if text == "off" {
         return Ok(None);
@@ -260,7 +261,7 @@ pub fn limit(text: &str) -> Result<Limit, String> {
         let percent = percent.trim().strip_suffix('%')?.parse().ok().filter(|p| *p <= 100)?;
         Some(Limit { percent, at_least: at_least.trim().parse().ok()? })
     };
-    read().ok_or_else(|| format!("is `{}`; write a share and a number, such as 5%,2", brief(text)))
+    read().ok_or_else(|| refused(text, "write a share and a number, such as 5%,2"))
 }
 
 /// Reads a prefix that leaves a slug valid.
@@ -269,39 +270,39 @@ pub fn slug_prefix(text: &str) -> Result<String, String> {
     if text.len() <= 20 && text.bytes().all(fits) {
         return Ok(text.into());
     }
-    Err(format!("is `{}`; use at most 20 of a-z, 0-9, - and _", brief(text)))
+    Err(refused(text, "use at most 20 of a-z, 0-9, - and _"))
 }
 
-/// Reads one of a few words.
 pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        format!("is `{}`; write one of: {}", brief(text), words.join(", "))
+        refused(text, &format!("write one of: {}", words.join(", ")))
     })
 }
 
-/// Reads a Sentry role, or `never`.
 pub fn role_or_never(text: &str) -> Result<Option<String>, String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b == b'-' || b == b'_';
     match text {
         "never" => Ok(None),
         role if (1..=32).contains(&role.len()) && role.bytes().all(fits) => Ok(Some(role.into())),
-        _ => Err(format!(
-            "is `{}`; write never or a role of the Sentry organisation, such as member",
-            brief(text)
-        )),
+        _ => Err(refused(text, "write never or a role of the Sentry organisation, such as member")),
     }
 }
 
 pub fn count(text: &str) -> Result<usize, String> {
-    text.parse::<u32>().map(|n| n as usize).map_err(|_| format!("is `{}`; write a number", brief(text)))
+    text.parse::<u32>().map(|n| n as usize).map_err(|_| refused(text, "write a number"))
 }
 
 pub fn workers(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n @ 1..=64) => Ok(n),
-        _ => Err(format!("is `{}`; write a number from 1 to 64", brief(text))),
+        _ => Err(refused(text, "write a number from 1 to 64")),
     }
+}
+
+/// What is said of a value that is not taken.
+fn refused(text: &str, fix: &str) -> String {
+    format!("is `{}`; {fix}", brief(text))
 }
 
 /// The first 100 characters: enough of a value to find it, and not a screenful.

@@ -1,10 +1,13 @@
 //! The one table of settings: variables, flags, help and the README's table come from it.
 
 use super::lists::{self, List, Protected, TeamFilter};
-use super::values::{self, brief, Listen};
+use super::values::{self, Listen};
 use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings, Trust, Wrong};
 use crate::state::ids::Login;
 use crate::state::values::Source;
+
+/// Reads a value into the settings.
+type Set = fn(&mut Settings, &str) -> Result<(), Wrong>;
 
 pub struct Setting {
     pub var: &'static str,
@@ -15,11 +18,18 @@ pub struct Setting {
     pub help: &'static str,
     /// Given by `X`, `X_FILE` or a systemd credential; its flag takes a file.
     pub secret: bool,
-    /// Reads the value into the settings.
-    pub(super) set: fn(&mut Settings, &str) -> Result<(), Wrong>,
+    pub(super) set: Set,
 }
 
 impl Setting {
+    const fn help(self, help: &'static str) -> Self {
+        Self { help, ..self }
+    }
+
+    const fn set(self, set: Set) -> Self {
+        Self { set, ..self }
+    }
+
     /// The flag's name without `--`: `SYNC_MAX_DELETIONS` is `max-deletions`, `GH_TOKEN` is `gh-token-file`.
     pub fn flag(&self) -> String {
         let name = self.var.strip_prefix("SYNC_").unwrap_or(self.var);
@@ -45,7 +55,11 @@ impl Setting {
 }
 
 const fn secret(var: &'static str, default: &'static str, help: &'static str) -> Setting {
-    Setting { var, value: "FILE", default, help, secret: true, set: |_, _| Ok(()) }
+    Setting { secret: true, ..setting(var, "FILE", default).help(help) }
+}
+
+const fn setting(var: &'static str, value: &'static str, default: &'static str) -> Setting {
+    Setting { var, value, default, help: "", secret: false, set: |_, _| Ok(()) }
 }
 
 /// All settings, in the order in which they are shown.
@@ -54,240 +68,94 @@ pub const SETTINGS: &[Setting] = &[
     secret("GH_WEBHOOK_TOKEN", "required", "the webhook's secret"),
     secret("GH_WEBHOOK_TOKEN_PREVIOUS", "none", "the secret before it, accepted too while rotating"),
     secret("SENTRY_TOKEN", "required", "token of a Sentry internal integration with Team: Admin and Member: Read & Write"),
-    Setting {
-        var: "SENTRY_ORG_SLUG",
-        value: "SLUG",
-        default: "required",
-        help: "the Sentry organisation",
-        secret: false,
-        set: |s, v| {
-            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-            if !v.chars().all(fits) {
-                return Err(format!("is `{}`; a slug has only letters, digits, - and _", brief(v)).into());
-            }
-            put(&mut s.sentry_org, fine(v.into()))
-        },
-    },
-    Setting {
-        var: "GH_ORG",
-        value: "LOGIN",
-        default: "the token's only organisation, else that of the first signed team or membership event",
-        help: "the GitHub organisation",
-        secret: false,
-        set: |s, v| put(&mut s.github_org, values::organisation(v).map(|org| Some(Login::from(org)))),
-    },
-    Setting {
-        var: "GH_API_URL",
-        value: "URL",
-        default: "https://api.github.com",
-        help: "GitHub's API: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency",
-        secret: false,
-        set: |s, v| put(&mut s.github_url, values::github_url(v)),
-    },
-    Setting {
-        var: "SENTRY_URL",
-        value: "URL",
-        default: "https://sentry.io",
-        help: "Sentry's region or self-hosted address, without /api",
-        secret: false,
-        set: |s, v| put(&mut s.sentry_url, values::sentry_url(v)),
-    },
-    Setting {
-        var: "SYNC_LISTEN",
-        value: "ADDR",
-        default: "127.0.0.1:8080",
-        help: "where deliveries arrive: ADDR:PORT or unix:PATH; an inherited systemd socket wins",
-        secret: false,
-        set: |s, v| put(&mut s.listen, values::listen(v)),
-    },
-    Setting {
-        var: "SYNC_ADMIN_LISTEN",
-        value: "ADDR",
-        default: "127.0.0.1:8081",
-        help: "status page, metrics and readiness: ADDR:PORT, unix:PATH or off; behind commas, names by which it may be opened too",
-        secret: false,
-        set: |s, v| {
+    setting("SENTRY_ORG_SLUG", "SLUG", "required")
+        .help("the Sentry organisation")
+        .set(|s, v| put(&mut s.sentry_org, values::slug(v).map(String::from))),
+    setting("GH_ORG", "LOGIN", "the token's only organisation, else that of the first signed team or membership event")
+        .help("the GitHub organisation")
+        .set(|s, v| put(&mut s.github_org, values::organisation(v).map(|org| Some(Login::from(org))))),
+    setting("GH_API_URL", "URL", "https://api.github.com")
+        .help("GitHub's API: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency")
+        .set(|s, v| put(&mut s.github_url, values::github_url(v))),
+    setting("SENTRY_URL", "URL", "https://sentry.io")
+        .help("Sentry's region or self-hosted address, without /api")
+        .set(|s, v| put(&mut s.sentry_url, values::sentry_url(v))),
+    setting("SYNC_LISTEN", "ADDR", "127.0.0.1:8080")
+        .help("where deliveries arrive: ADDR:PORT or unix:PATH; an inherited systemd socket wins")
+        .set(|s, v| put(&mut s.listen, values::listen(v))),
+    setting("SYNC_ADMIN_LISTEN", "ADDR", "127.0.0.1:8081")
+        .help("status page, metrics and readiness: ADDR:PORT, unix:PATH or off; behind commas, names by which it may be opened too")
+        .set(|s, v| {
             let mut parts = v.split(',').map(str::trim);
             put(&mut s.admin_listen, values::listen_or_off(parts.next().unwrap_or_default()))?;
             put(&mut s.admin_names, parts.map(values::host_name).collect())
-        },
-    },
-    Setting {
-        var: "SYNC_STATE_DIR",
-        value: "DIR",
-        default: "$STATE_DIRECTORY, else /var/lib/sentry-team-sync if it exists, else ./state",
-        help: "everything that must survive",
-        secret: false,
-        set: |s, v| put(&mut s.state_dir, fine(v.into())),
-    },
-    Setting {
-        var: "SYNC_INTERVAL",
-        value: "TIME",
-        default: "1h",
-        help: "how often everything is compared (read mode), or Sentry's people are read again (payload mode); off",
-        secret: false,
-        set: |s, v| put(&mut s.interval, values::duration_or_off(v)),
-    },
-    Setting {
-        var: "SYNC_FIRST",
-        value: "hold|apply",
-        default: "hold",
-        help: "the first full comparison of a service, when Sentry has teams already: hold (a person approves it) or apply",
-        secret: false,
-        set: |s, v| put(&mut s.hold_first, values::word(v, &[("hold", true), ("apply", false)])),
-    },
-    Setting {
-        var: "SYNC_TEAMS",
-        value: "GLOBS",
-        default: "*",
-        help: "which GitHub teams are mirrored: comma list of slug globs, ! excludes",
-        secret: false,
-        set: |s, v| put(&mut s.teams, List::of(v).and_then(|list| TeamFilter::read(&list))),
-    },
-    Setting {
-        var: "SYNC_TEAMS_FILE",
-        value: "FILE",
-        default: "none",
-        help: "the same from a file, one glob on a line, # at a word's beginning begins a remark; read again on SIGHUP",
-        secret: false,
-        set: |s, v| put(&mut s.teams, List::of_file(v).and_then(|list| TeamFilter::read(&list))),
-    },
-    Setting {
-        var: "SYNC_PROTECT",
-        value: "LIST",
-        default: "none",
-        help: "plain e-mail addresses and Sentry team slugs, with commas between, that are never removed or deleted",
-        secret: false,
-        set: |s, v| put(&mut s.protect, List::of(v).and_then(|list| Protected::read(&list))),
-    },
-    Setting {
-        var: "SYNC_PROTECT_FILE",
-        value: "FILE",
-        default: "none",
-        help: "the same from a file, one on a line, # at a word's beginning begins a remark; read again on SIGHUP",
-        secret: false,
-        set: |s, v| put(&mut s.protect, List::of_file(v).and_then(|list| Protected::read(&list))),
-    },
-    Setting {
-        var: "SYNC_SLUG_PREFIX",
-        value: "TEXT",
-        default: "none",
-        help: "put before every team slug in Sentry",
-        secret: false,
-        set: |s, v| put(&mut s.slug_prefix, values::slug_prefix(v)),
-    },
-    Setting {
-        var: "SYNC_CHILD_MEMBERS",
-        value: "direct|all",
-        default: "direct",
-        help: "direct, or all: members of child teams count too (read mode)",
-        secret: false,
-        set: |s, v| put(&mut s.child_members, values::word(v, &[("direct", false), ("all", true)])),
-    },
-    Setting {
-        var: "SYNC_IDENTITY",
-        value: "LIST",
-        default: "map,sentry,saml,verified,public",
-        help: "how people are matched, the first source with an answer decides; one left out is off",
-        secret: false,
-        set: |s, v| put(&mut s.identity, List::of(v).and_then(|list| lists::sources(&list))),
-    },
-    Setting {
-        var: "SYNC_USER_MAP",
-        value: "FILE",
-        default: "none",
-        help: "JSON or CSV: GitHub login or id:NUMBER to e-mail address",
-        secret: false,
-        set: |s, v| put(&mut s.user_map, fine(Some(v.into()))),
-    },
-    Setting {
-        var: "SYNC_TRUST_UNVERIFIED",
-        value: "primary|any|never",
-        default: "primary",
-        help: "which addresses count that Sentry does not show to be verified: primary: a user's primary one, if no other member has it; any: also a second one, if a search finds exactly one member with it; never",
-        secret: false,
-        set: |s, v| put(&mut s.trust_unverified, values::word(v, &Trust::WORDS)),
-    },
-    Setting {
-        var: "SYNC_INVITE",
-        value: "ROLE",
-        default: "never",
-        help: "invite people whom Sentry does not know with this role (member, admin, …), by addresses from map, saml or verified; never",
-        secret: false,
-        set: |s, v| put(&mut s.invite, values::role_or_never(v)),
-    },
-    Setting {
-        var: "SYNC_MAX_INVITES",
-        value: "N",
-        default: "20",
-        help: "people who are invited within a day",
-        secret: false,
-        set: |s, v| put(&mut s.max_invites, values::count(v)),
-    },
-    Setting {
-        var: "SYNC_REMOVE_MEMBERS",
-        value: "left|known|all|never",
-        default: "left",
-        help: "left, known, all or never; a removal that an event names is carried out under all but never",
-        secret: false,
-        set: |s, v| put(&mut s.remove_members, values::word(v, REMOVE_MEMBERS)),
-    },
-    Setting {
-        var: "SYNC_DELETE_TEAMS",
-        value: "delete|unless-projects|empty|keep",
-        default: "unless-projects",
-        help: "what becomes of a deleted team in Sentry: delete, unless-projects, empty or keep",
-        secret: false,
-        set: |s, v| put(&mut s.delete_teams, values::word(v, DELETE_TEAMS)),
-    },
-    Setting {
-        var: "SYNC_MAX_TEAM_REMOVALS",
-        value: "LIMIT",
-        default: "25%,3",
-        help: "people whom one comparison may take out of one team: the larger of a share and a number; more is held",
-        secret: false,
-        set: |s, v| put(&mut s.max_team_removals, values::limit(v)),
-    },
-    Setting {
-        var: "SYNC_MAX_REMOVALS",
-        value: "LIMIT",
-        default: "5%,10",
-        help: "different people whom one comparison may take out of teams; more is held",
-        secret: false,
-        set: |s, v| put(&mut s.max_removals, values::limit(v)),
-    },
-    Setting {
-        var: "SYNC_MAX_DELETIONS",
-        value: "LIMIT",
-        default: "5%,2",
-        help: "teams that one comparison, or an hour of events, may delete: the larger of a share and a number; more is held",
-        secret: false,
-        set: |s, v| put(&mut s.max_deletions, values::limit(v)),
-    },
-    Setting {
-        var: "SYNC_WORKERS",
-        value: "N",
-        default: "4",
-        help: "teams worked on at once",
-        secret: false,
-        set: |s, v| put(&mut s.workers, values::workers(v)),
-    },
-    Setting {
-        var: "SYNC_AUDIT_KEEP",
-        value: "TIME",
-        default: "400d",
-        help: "how long the audit log is kept, in monthly files",
-        secret: false,
-        set: |s, v| put(&mut s.audit_keep, values::duration(v)),
-    },
-    Setting {
-        var: "RUST_LOG",
-        value: "FILTER",
-        default: "info",
-        help: "log filter: error, warn, info or debug",
-        secret: false,
-        set: |s, v| put(&mut s.log, values::log_filter(v)),
-    },
+        }),
+    setting("SYNC_STATE_DIR", "DIR", "$STATE_DIRECTORY, else /var/lib/sentry-team-sync if it exists, else ./state")
+        .help("everything that must survive")
+        .set(|s, v| put(&mut s.state_dir, fine(v.into()))),
+    setting("SYNC_INTERVAL", "TIME", "1h")
+        .help("how often everything is compared (read mode), or Sentry's people are read again (payload mode); off")
+        .set(|s, v| put(&mut s.interval, values::duration_or_off(v))),
+    setting("SYNC_FIRST", "hold|apply", "hold")
+        .help("the first full comparison of a service, when Sentry has teams already: hold (a person approves it) or apply")
+        .set(|s, v| put(&mut s.hold_first, values::word(v, &[("hold", true), ("apply", false)]))),
+    setting("SYNC_TEAMS", "GLOBS", "*")
+        .help("which GitHub teams are mirrored: comma list of slug globs, ! excludes")
+        .set(|s, v| put(&mut s.teams, List::of(v).and_then(|list| TeamFilter::read(&list)))),
+    setting("SYNC_TEAMS_FILE", "FILE", "none")
+        .help("the same from a file, one glob on a line, # at a word's beginning begins a remark; read again on SIGHUP")
+        .set(|s, v| put(&mut s.teams, List::of_file(v).and_then(|list| TeamFilter::read(&list)))),
+    setting("SYNC_PROTECT", "LIST", "none")
+        .help("plain e-mail addresses and Sentry team slugs, with commas between, that are never removed or deleted")
+        .set(|s, v| put(&mut s.protect, List::of(v).and_then(|list| Protected::read(&list)))),
+    setting("SYNC_PROTECT_FILE", "FILE", "none")
+        .help("the same from a file, one on a line, # at a word's beginning begins a remark; read again on SIGHUP")
+        .set(|s, v| put(&mut s.protect, List::of_file(v).and_then(|list| Protected::read(&list)))),
+    setting("SYNC_SLUG_PREFIX", "TEXT", "none")
+        .help("put before every team slug in Sentry")
+        .set(|s, v| put(&mut s.slug_prefix, values::slug_prefix(v))),
+    setting("SYNC_CHILD_MEMBERS", "direct|all", "direct")
+        .help("direct, or all: members of child teams count too (read mode)")
+        .set(|s, v| put(&mut s.child_members, values::word(v, &[("direct", false), ("all", true)]))),
+    setting("SYNC_IDENTITY", "LIST", "map,sentry,saml,verified,public")
+        .help("how people are matched, the first source with an answer decides; one left out is off")
+        .set(|s, v| put(&mut s.identity, List::of(v).and_then(|list| lists::sources(&list)))),
+    setting("SYNC_USER_MAP", "FILE", "none")
+        .help("JSON or CSV: GitHub login or id:NUMBER to e-mail address")
+        .set(|s, v| put(&mut s.user_map, fine(Some(v.into())))),
+    setting("SYNC_TRUST_UNVERIFIED", "primary|any|never", "primary")
+        .help("which addresses count that Sentry does not show to be verified: primary: a user's primary one, if no other member has it; any: also a second one, if a search finds exactly one member with it; never")
+        .set(|s, v| put(&mut s.trust_unverified, values::word(v, &Trust::WORDS))),
+    setting("SYNC_INVITE", "ROLE", "never")
+        .help("invite people whom Sentry does not know with this role (member, admin, …), by addresses from map, saml or verified; never")
+        .set(|s, v| put(&mut s.invite, values::role_or_never(v))),
+    setting("SYNC_MAX_INVITES", "N", "20")
+        .help("people who are invited within a day")
+        .set(|s, v| put(&mut s.max_invites, values::count(v))),
+    setting("SYNC_REMOVE_MEMBERS", "left|known|all|never", "left")
+        .help("left, known, all or never; a removal that an event names is carried out under all but never")
+        .set(|s, v| put(&mut s.remove_members, values::word(v, REMOVE_MEMBERS))),
+    setting("SYNC_DELETE_TEAMS", "delete|unless-projects|empty|keep", "unless-projects")
+        .help("what becomes of a deleted team in Sentry: delete, unless-projects, empty or keep")
+        .set(|s, v| put(&mut s.delete_teams, values::word(v, DELETE_TEAMS))),
+    setting("SYNC_MAX_TEAM_REMOVALS", "LIMIT", "25%,3")
+        .help("people whom one comparison may take out of one team: the larger of a share and a number; more is held")
+        .set(|s, v| put(&mut s.max_team_removals, values::limit(v))),
+    setting("SYNC_MAX_REMOVALS", "LIMIT", "5%,10")
+        .help("different people whom one comparison may take out of teams; more is held")
+        .set(|s, v| put(&mut s.max_removals, values::limit(v))),
+    setting("SYNC_MAX_DELETIONS", "LIMIT", "5%,2")
+        .help("teams that one comparison, or an hour of events, may delete: the larger of a share and a number; more is held")
+        .set(|s, v| put(&mut s.max_deletions, values::limit(v))),
+    setting("SYNC_WORKERS", "N", "4")
+        .help("teams worked on at once")
+        .set(|s, v| put(&mut s.workers, values::workers(v))),
+    setting("SYNC_AUDIT_KEEP", "TIME", "400d")
+        .help("how long the audit log is kept, in monthly files")
+        .set(|s, v| put(&mut s.audit_keep, values::duration(v))),
+    setting("RUST_LOG", "FILTER", "info")
+        .help("log filter: error, warn, info or debug")
+        .set(|s, v| put(&mut s.log, values::log_filter(v))),
 ];
 
 const REMOVE_MEMBERS: &[(&str, RemoveMembers)] = &[
