@@ -50,7 +50,7 @@ pub enum Origin {
     Credential(PathBuf),
 }
 
-/// Everything configured that is no secret.
+/// Everything configured that is no secret. A field without a remark is `SYNC_` and its own name.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `SENTRY_ORG_SLUG`.
@@ -61,49 +61,31 @@ pub struct Settings {
     pub github_url: BaseUrl,
     /// `SENTRY_URL`.
     pub sentry_url: BaseUrl,
-    /// `SYNC_LISTEN`.
     pub listen: Listen,
-    /// `SYNC_ADMIN_LISTEN`.
     pub admin_listen: Option<Listen>,
     /// Names behind the address in `SYNC_ADMIN_LISTEN`, in lower case: what `Host` may say beside addresses.
     pub admin_names: Vec<String>,
-    /// `SYNC_STATE_DIR`.
     pub state_dir: PathBuf,
-    /// `SYNC_INTERVAL`.
     pub interval: Option<Duration>,
-    /// `SYNC_TEAMS`.
     pub teams: TeamFilter,
     /// `SYNC_INVITE`: the role; `None` is `never`.
     pub invite: Option<String>,
-    /// `SYNC_MAX_INVITES`.
     pub max_invites: usize,
-    /// `SYNC_PROTECT`.
     pub protect: Protected,
-    /// `SYNC_SLUG_PREFIX`.
     pub slug_prefix: String,
-    /// `SYNC_IDENTITY`.
     pub identity: Vec<Source>,
-    /// `SYNC_USER_MAP`.
     pub user_map: Option<PathBuf>,
-    /// `SYNC_TRUST_UNVERIFIED`.
     pub trust_unverified: Trust,
-    /// `SYNC_REMOVE_MEMBERS`.
     pub remove_members: RemoveMembers,
-    /// `SYNC_DELETE_TEAMS`.
     pub delete_teams: DeleteTeams,
     /// `SYNC_FIRST`: the first reconcile of a service waits for a person if Sentry has teams already.
     pub hold_first: bool,
     /// `SYNC_CHILD_MEMBERS`: members of child teams count as members.
     pub child_members: bool,
-    /// `SYNC_MAX_TEAM_REMOVALS`.
     pub max_team_removals: Limit,
-    /// `SYNC_MAX_REMOVALS`.
     pub max_removals: Limit,
-    /// `SYNC_MAX_DELETIONS`.
     pub max_deletions: Limit,
-    /// `SYNC_WORKERS`.
     pub workers: usize,
-    /// `SYNC_AUDIT_KEEP`.
     pub audit_keep: Duration,
     /// `RUST_LOG`.
     pub log: String,
@@ -128,6 +110,18 @@ pub enum RemoveMembers {
 }
 
 impl RemoveMembers {
+    pub const WORDS: [(&'static str, RemoveMembers); 4] = [
+        ("left", RemoveMembers::Left),
+        ("known", RemoveMembers::Known),
+        ("all", RemoveMembers::All),
+        ("never", RemoveMembers::Never),
+    ];
+
+    /// What is written in `SYNC_REMOVE_MEMBERS`.
+    pub fn name(self) -> &'static str {
+        values::word_of(self, &Self::WORDS)
+    }
+
     /// Whether somebody may be taken out of a team who was never seen in it: whoever is in the organisation counts then.
     pub fn is_about_everybody(self) -> bool {
         matches!(self, RemoveMembers::Known | RemoveMembers::All)
@@ -151,11 +145,7 @@ impl Trust {
 
     /// What is written in `SYNC_TRUST_UNVERIFIED`.
     pub fn name(self) -> &'static str {
-        match self {
-            Trust::Never => "never",
-            Trust::Primary => "primary",
-            Trust::Any => "any",
-        }
+        values::word_of(self, &Self::WORDS)
     }
 }
 

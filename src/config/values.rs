@@ -289,6 +289,11 @@ pub fn role_or_never(text: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// The word that stands for a value.
+pub(super) fn word_of<T: PartialEq>(value: T, words: &[(&'static str, T)]) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
+}
+
 pub fn count(text: &str) -> Result<usize, String> {
     text.parse::<u32>().map(|n| n as usize).map_err(|_| refused(text, "write a number"))
 }

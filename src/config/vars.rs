@@ -134,7 +134,7 @@ pub const SETTINGS: &[Setting] = &[
         .set(|s, v| put(&mut s.max_invites, values::count(v))),
     setting("SYNC_REMOVE_MEMBERS", "left|known|all|never", "left")
         .help("left, known, all or never; a removal that an event names is carried out under all but never")
-        .set(|s, v| put(&mut s.remove_members, values::word(v, REMOVE_MEMBERS))),
+        .set(|s, v| put(&mut s.remove_members, values::word(v, &RemoveMembers::WORDS))),
     setting("SYNC_DELETE_TEAMS", "delete|unless-projects|empty|keep", "unless-projects")
         .help("what becomes of a deleted team in Sentry: delete, unless-projects, empty or keep")
         .set(|s, v| put(&mut s.delete_teams, values::word(v, DELETE_TEAMS))),
@@ -156,13 +156,6 @@ pub const SETTINGS: &[Setting] = &[
     setting("RUST_LOG", "FILTER", "info")
         .help("log filter: error, warn, info or debug")
         .set(|s, v| put(&mut s.log, values::log_filter(v))),
-];
-
-const REMOVE_MEMBERS: &[(&str, RemoveMembers)] = &[
-    ("left", RemoveMembers::Left),
-    ("known", RemoveMembers::Known),
-    ("all", RemoveMembers::All),
-    ("never", RemoveMembers::Never),
 ];
 
 const DELETE_TEAMS: &[(&str, DeleteTeams)] = &[

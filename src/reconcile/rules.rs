@@ -3,25 +3,17 @@
 //! A wider rule may make many people due at once whom nobody has thought of: the first comparison under it waits for a
 //! person. It must never take a narrower rule for a wider one, or every change of a setting would hold something.
 
-use crate::config::{RemoveMembers, Settings};
+use crate::config::{Settings, Trust};
 use crate::state::values::{Rules, Source};
 
 /// From nobody to everybody.
 const REMOVE: [&str; 4] = ["never", "left", "known", "all"];
-/// From whom the fewest addresses count to whom the most do.
-const TRUST: [&str; 3] = ["never", "primary", "any"];
 
 /// The rules as they are set now.
 pub fn of(settings: &Settings) -> Rules {
-    let remove = match settings.remove_members {
-        RemoveMembers::Never => "never",
-        RemoveMembers::Left => "left",
-        RemoveMembers::Known => "known",
-        RemoveMembers::All => "all",
-    };
     let sources: Vec<_> = settings.identity.iter().map(|source: &Source| source.name()).collect();
     Rules {
-        remove: remove.into(),
+        remove: settings.remove_members.name().into(),
         trust: settings.trust_unverified.name().into(),
         teams: settings.teams.to_string().into(),
         children: if settings.child_members { "all" } else { "direct" }.into(),
@@ -32,29 +24,22 @@ pub fn of(settings: &Settings) -> Rules {
 /// The settings that are wider than they were, each with both values; on one line. `None` if none is.
 pub fn widened(before: &Rules, now: &Rules) -> Option<String> {
     let rank = |order: &[&str], word: &str| order.iter().position(|known| *known == word);
+    let is_higher = |order: &[&str], before: &str, now: &str| rank(order, now) > rank(order, before);
+    let trust = Trust::WORDS.map(|(word, _)| word);
     let has_new =
         |before: &str, now: &str| now.split(',').any(|source| !before.split(',').any(|b| b == source));
-    let wider = [
-        (
-            "SYNC_REMOVE_MEMBERS",
-            &before.remove,
-            &now.remove,
-            rank(&REMOVE, &now.remove) > rank(&REMOVE, &before.remove),
-        ),
-        (
-            "SYNC_TRUST_UNVERIFIED",
-            &before.trust,
-            &now.trust,
-            rank(&TRUST, &now.trust) > rank(&TRUST, &before.trust),
-        ),
-        ("SYNC_IDENTITY", &before.identity, &now.identity, has_new(&before.identity, &now.identity)),
+    let differs = |before: &str, now: &str| before != now;
+    let rules: [(_, _, _, &dyn Fn(&str, &str) -> bool); 5] = [
+        ("SYNC_REMOVE_MEMBERS", &before.remove, &now.remove, &|b, n| is_higher(&REMOVE, b, n)),
+        ("SYNC_TRUST_UNVERIFIED", &before.trust, &now.trust, &|b, n| is_higher(&trust, b, n)),
+        ("SYNC_IDENTITY", &before.identity, &now.identity, &has_new),
         // Of these two, either way lets some team or other have its people looked at for the first time.
-        ("SYNC_TEAMS", &before.teams, &now.teams, before.teams != now.teams),
-        ("SYNC_CHILD_MEMBERS", &before.children, &now.children, before.children != now.children),
+        ("SYNC_TEAMS", &before.teams, &now.teams, &differs),
+        ("SYNC_CHILD_MEMBERS", &before.children, &now.children, &differs),
     ];
-    let told = wider.into_iter().filter(|(.., is_wider)| *is_wider);
+    let wider = rules.into_iter().filter(|(_, before, now, is_wider)| is_wider(before, now));
     let told: Vec<_> =
-        told.map(|(name, before, now, _)| format!("{name} was {before} and is {now}")).collect();
+        wider.map(|(name, before, now, _)| format!("{name} was {before} and is {now}")).collect();
     (!told.is_empty()).then(|| told.join(", "))
 }
 
