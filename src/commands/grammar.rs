@@ -53,6 +53,10 @@ pub enum Takes {
     Perhaps(&'static str),
 }
 
+const fn command(name: &'static str, help: &'static str) -> CommandHelp {
+    CommandHelp { name, operand: Operand::None, flags: &[], help }
+}
+
 const fn flag(name: &'static str, takes: Takes, help: &'static str) -> Flag {
     Flag { name, takes, is_instead: false, help }
 }
@@ -93,113 +97,62 @@ pub const SHELL: Word = Word {
 
 /// All commands, in the order in which they are shown.
 pub const COMMANDS: &[CommandHelp] = &[
-    CommandHelp {
-        name: "serve",
-        operand: Operand::None,
-        flags: &[],
-        help: "receive deliveries and keep Sentry's teams following GitHub's (default)",
-    },
-    CommandHelp {
-        name: "sync",
-        operand: Operand::None,
-        flags: &[
+    command("serve", "receive deliveries and keep Sentry's teams following GitHub's (default)"),
+    command("sync", "compare the whole organisation and show the plan; --apply carries it out, a kept one only if it still holds")
+        .flags(&[
             JSON,
             flag("team", Takes::Many("TEAM"), "only this team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub; may be given several times"),
             flag("save", Takes::One("FILE"), "keep the plan in a file"),
             flag("apply", Takes::Perhaps("FILE"), "carry the plan out; with a kept plan, only if a fresh one is the same"),
-        ],
-        help: "compare the whole organisation and show the plan; --apply carries it out, a kept one only if it still holds",
-    },
-    CommandHelp {
-        name: "status",
-        operand: Operand::None,
-        flags: &[JSON],
-        help: "queue, holds, failures, unmatched people, hosts, last deliveries",
-    },
-    CommandHelp {
-        name: "check",
-        operand: Operand::None,
-        flags: &[
+        ]),
+    command("status", "queue, holds, failures, unmatched people, hosts, last deliveries").flags(&[JSON]),
+    command("check", "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing")
+        .flags(&[
             JSON,
             flag("url", Takes::One("URL"), "send a signed ping to this public address too"),
             flag("offline", Takes::Nothing, "the configuration alone: nobody is asked, as before a restart with a new version"),
-        ],
-        help: "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing",
-    },
-    CommandHelp {
-        name: "approve",
-        operand: Operand::Some(HOLD),
-        flags: &[REASON, instead("all", "everything that is not decided yet")],
-        help: "carry out what a guard has stopped, after a fresh look",
-    },
-    CommandHelp {
-        name: "reject",
-        operand: Operand::Some(HOLD),
-        flags: &[REASON],
-        help: "never carry out what a guard has stopped",
-    },
-    CommandHelp {
-        name: "pause",
-        operand: Operand::None,
-        flags: &[flag("reason", Takes::One("TEXT"), "why, for whoever reads the status")],
-        help: "stop all writes to Sentry until `resume`; deliveries are still accepted, and both sides still compared",
-    },
-    CommandHelp {
-        name: "resume",
-        operand: Operand::None,
-        flags: &[],
-        help: "allow writes to Sentry again and work through what was queued, in order",
-    },
-    CommandHelp {
-        name: "whois",
-        operand: Operand::One(PERSON),
-        flags: &[],
-        help: "who a GitHub account is in Sentry, step by step; of an e-mail address, whose it is on both sides",
-    },
-    CommandHelp {
-        name: "explain",
-        operand: Operand::Perhaps(TEAM),
-        flags: &[JSON],
-        help: "what is known of a team, what both sides show, what would be done and why not; without a team, list them",
-    },
-    CommandHelp {
-        name: "replay",
-        operand: Operand::Some(GUID),
-        flags: &[REASON, instead("failed", "everything that failed")],
-        help: "look again at deliveries that failed",
-    },
-    CommandHelp {
-        name: "undo",
-        operand: Operand::Perhaps(DELETED),
-        flags: &[REASON],
-        help: "bring back a Sentry team that was deleted, with its people and projects; without an id, list them",
-    },
-    CommandHelp {
-        name: "audit",
-        operand: Operand::None,
-        flags: &[
+        ]),
+    command("approve", "carry out what a guard has stopped, after a fresh look")
+        .operand(Operand::Some(HOLD))
+        .flags(&[REASON, instead("all", "everything that is not decided yet")]),
+    command("reject", "never carry out what a guard has stopped")
+        .operand(Operand::Some(HOLD))
+        .flags(&[REASON]),
+    command("pause", "stop all writes to Sentry until `resume`; deliveries are still accepted, and both sides still compared")
+        .flags(&[flag("reason", Takes::One("TEXT"), "why, for whoever reads the status")]),
+    command("resume", "allow writes to Sentry again and work through what was queued, in order"),
+    command("whois", "who a GitHub account is in Sentry, step by step; of an e-mail address, whose it is on both sides")
+        .operand(Operand::One(PERSON)),
+    command("explain", "what is known of a team, what both sides show, what would be done and why not; without a team, list them")
+        .operand(Operand::Perhaps(TEAM))
+        .flags(&[JSON]),
+    command("replay", "look again at deliveries that failed")
+        .operand(Operand::Some(GUID))
+        .flags(&[REASON, instead("failed", "everything that failed")]),
+    command("undo", "bring back a Sentry team that was deleted, with its people and projects; without an id, list them")
+        .operand(Operand::Perhaps(DELETED))
+        .flags(&[REASON]),
+    command("audit", "what was decided, why, with which call and answer, from the audit log")
+        .flags(&[
             flag("team", Takes::Many("TEAM"), "only lines about this team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub"),
             flag("person", Takes::One("PERSON"), "only lines about this person: a GitHub login, id:NUMBER, or an e-mail address"),
             flag("since", Takes::One("TIME"), "only lines from then on: 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 3d"),
             JSON,
-        ],
-        help: "what was decided, why, with which call and answer, from the audit log",
-    },
-    CommandHelp {
-        name: "completions",
-        operand: Operand::One(SHELL),
-        flags: &[],
-        help: "print what completes commands and flags in bash, zsh or fish",
-    },
-    CommandHelp {
-        name: "manual",
-        operand: Operand::None,
-        flags: &[],
-        help: "print the manual page, for man",
-    },
+        ]),
+    command("completions", "print what completes commands and flags in bash, zsh or fish")
+        .operand(Operand::One(SHELL)),
+    command("manual", "print the manual page, for man"),
 ];
 
 impl CommandHelp {
+    const fn operand(self, operand: Operand) -> Self {
+        Self { operand, ..self }
+    }
+
+    const fn flags(self, flags: &'static [Flag]) -> Self {
+        Self { flags, ..self }
+    }
+
     pub fn has_state(&self) -> bool {
         !matches!(self.name, "completions" | "manual")
     }
