@@ -22,16 +22,12 @@ pub(super) struct TeamRow {
     #[serde(default)]
     node_id: String,
     name: String,
-    #[serde(default)]
     slug: Option<GithubSlug>,
-    #[serde(default)]
     created_at: Option<String>,
-    #[serde(default)]
     parent: Option<ParentRow>,
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type")]
     kind: Option<String>,
     /// Those of child teams too; lists of teams do not have it.
-    #[serde(default)]
     pub(super) members_count: Option<u64>,
 }
 
@@ -68,11 +64,9 @@ impl TeamRow {
 pub(super) struct UserRow {
     id: GithubUserId,
     login: Login,
-    #[serde(default)]
     email: Option<String>,
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type")]
     kind: Option<String>,
-    #[serde(default)]
     inherited: Option<bool>,
 }
 
@@ -105,7 +99,6 @@ pub(super) struct SentRow {
     event: String,
     #[serde(default)]
     status_code: u16,
-    #[serde(default)]
     delivered_at: Option<String>,
 }
 
@@ -120,7 +113,6 @@ impl SentRow {
 pub(super) struct MembershipRow {
     state: String,
     /// Only the organisation's memberships tell it.
-    #[serde(default)]
     user: Option<MembershipUser>,
 }
 
@@ -145,7 +137,6 @@ pub(super) struct Page<T> {
     nodes: Option<Vec<Option<T>>>,
     page_info: PageInfo,
     /// How many there are on all pages, where that was asked for.
-    #[serde(default)]
     pub(super) total_count: Option<u64>,
 }
 
@@ -182,14 +173,10 @@ pub(super) struct TeamNode {
     database_id: Option<GithubTeamId>,
     id: String,
     name: String,
-    #[serde(default)]
     slug: Option<GithubSlug>,
-    #[serde(default)]
     created_at: Option<String>,
-    #[serde(default)]
     parent_team: Option<TeamIdNode>,
     /// Direct members, where they were asked for.
-    #[serde(default)]
     pub(super) members: Option<Page<UserNode>>,
 }
 
@@ -255,9 +242,7 @@ pub(super) struct PeoplePart {
 pub(super) struct PersonNode {
     database_id: Option<GithubUserId>,
     login: Login,
-    #[serde(default)]
     email: Option<String>,
-    #[serde(default)]
     organization_verified_domain_emails: Option<Vec<String>>,
 }
 
@@ -357,7 +342,6 @@ pub(super) fn data_with_holes<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 #[derive(Deserialize)]
 struct Whole<T> {
     data: T,
-    #[serde(default)]
     errors: Option<Vec<IgnoredAny>>,
 }
 

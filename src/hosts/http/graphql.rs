@@ -32,7 +32,6 @@ pub struct Error {
 pub fn errors(body: &[u8]) -> Vec<Error> {
     #[derive(Deserialize)]
     struct Whole {
-        #[serde(default)]
         errors: Option<Vec<Value>>,
     }
     let whole = serde_json::from_slice::<Whole>(body).ok();

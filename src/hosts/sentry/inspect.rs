@@ -57,7 +57,7 @@ struct UserRow {
 
 #[derive(Deserialize)]
 struct OrgRow {
-    #[serde(rename = "openMembership", default)]
+    #[serde(rename = "openMembership")]
     open_membership: Option<bool>,
 }
 

@@ -47,7 +47,6 @@ struct Page {
 #[derive(Deserialize)]
 struct Group {
     id: String,
-    #[serde(default)]
     members: Option<Vec<Row>>,
 }
 

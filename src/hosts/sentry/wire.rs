@@ -11,11 +11,9 @@ use crate::state::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
 pub(super) struct TeamRow {
     id: String,
     slug: SentrySlug,
-    #[serde(default)]
     name: Option<String>,
-    #[serde(rename = "memberCount", default)]
+    #[serde(rename = "memberCount")]
     member_count: Option<u64>,
-    #[serde(default)]
     projects: Option<Vec<ProjectRow>>,
     // As it is: what else is in it does not matter, nor does a form of it that nobody knows.
     #[serde(default)]
@@ -48,28 +46,24 @@ const NO_TEAMS: &str = "billing";
 #[derive(Deserialize)]
 pub(super) struct MemberRow {
     id: String,
-    #[serde(default)]
     email: Option<String>,
-    #[serde(default)]
     name: Option<String>,
-    #[serde(default)]
     user: Option<UserRow>,
     #[serde(default)]
     pending: bool,
     #[serde(default)]
     expired: bool,
-    #[serde(rename = "orgRole", default)]
+    #[serde(rename = "orgRole")]
     role: Option<String>,
     #[serde(rename = "externalUsers", default)]
     external_users: Vec<ExternalRow>,
     /// In the list of a team's people: that team's.
-    #[serde(rename = "teamSlug", default)]
+    #[serde(rename = "teamSlug")]
     pub(super) team_slug: Option<SentrySlug>,
 }
 
 #[derive(Default, Deserialize)]
 struct UserRow {
-    #[serde(default)]
     email: Option<String>,
     #[serde(default)]
     emails: Vec<EmailRow>,
@@ -90,7 +84,7 @@ struct ExternalRow {
     provider: String,
     #[serde(rename = "externalName", default)]
     name: String,
-    #[serde(rename = "externalId", default)]
+    #[serde(rename = "externalId")]
     id: Option<String>,
 }
 
