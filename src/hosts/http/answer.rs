@@ -62,35 +62,31 @@ impl Headers {
     pub fn pick<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut headers = Self::default();
         for (name, value) in all {
+            let number = || value.trim().parse().ok();
+            let text = || Some(value.into());
             match name.to_ascii_lowercase().as_str() {
                 "content-type" => headers.json = is_json(value),
-                "retry-after" => headers.retry_after = value.trim().parse().ok(),
-                "x-ratelimit-remaining" | "x-sentry-rate-limit-remaining" => {
-                    headers.remaining = value.trim().parse().ok();
-                }
-                "x-ratelimit-limit" | "x-sentry-rate-limit-limit" => {
-                    headers.limit = value.trim().parse().ok()
-                }
+                "retry-after" => headers.retry_after = number(),
+                "x-ratelimit-remaining" | "x-sentry-rate-limit-remaining" => headers.remaining = number(),
+                "x-ratelimit-limit" | "x-sentry-rate-limit-limit" => headers.limit = number(),
                 "x-sentry-rate-limit-concurrentremaining" => {
                     headers.concurrent_remaining = Some(value.trim().parse().unwrap_or(0));
                 }
-                "x-ratelimit-reset" | "x-sentry-rate-limit-reset" => {
-                    headers.reset = value.trim().parse().ok()
-                }
+                "x-ratelimit-reset" | "x-sentry-rate-limit-reset" => headers.reset = number(),
                 "date" => headers.date = clock::parse_http_date(value),
                 "link" => match &mut headers.link {
                     Some(lines) => lines.extend([", ", value]),
-                    lines => *lines = Some(value.into()),
+                    lines => *lines = text(),
                 },
-                "location" => headers.location = Some(value.into()),
-                "x-github-sso" => headers.sso = Some(value.into()),
-                "x-oauth-scopes" => headers.oauth_scopes = Some(value.into()),
-                "x-accepted-github-permissions" => headers.accepted_permissions = Some(value.into()),
-                "github-authentication-token-expiration" => headers.token_expires = Some(value.into()),
+                "location" => headers.location = text(),
+                "x-github-sso" => headers.sso = text(),
+                "x-oauth-scopes" => headers.oauth_scopes = text(),
+                "x-accepted-github-permissions" => headers.accepted_permissions = text(),
+                "github-authentication-token-expiration" => headers.token_expires = text(),
                 "www-authenticate" => headers.sufficient_scopes.extend(insufficient_scope(value)),
-                "x-sentry-proxy-url" => headers.passed_on_to = Some(value.into()),
-                "x-sentry-deprecation-date" => headers.retired_since = Some(value.into()),
-                "x-sentry-replacement-endpoint" => headers.replacement = Some(value.into()),
+                "x-sentry-proxy-url" => headers.passed_on_to = text(),
+                "x-sentry-deprecation-date" => headers.retired_since = text(),
+                "x-sentry-replacement-endpoint" => headers.replacement = text(),
                 "x-github-request-id" | "x-github-media-type" => headers.is_githubs = true,
                 _ => {}
             }
