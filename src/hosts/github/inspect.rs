@@ -1,15 +1,16 @@
 //! What the doctor asks of GitHub: answers as they are, headers included. Reads only.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
 
 use super::facts::Sent;
+use super::outcome::Sources;
 use super::{wire, Github};
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
+use crate::lock::Mutex;
 use crate::state::event::{HookBody, HookConfigBody, Ping};
 use crate::state::ids::{HookId, Login};
 use crate::state::values::Source;
@@ -34,9 +35,7 @@ impl Github {
             host: Arc::new(self.host.afresh()),
             rest: self.rest.clone(),
             graphql: self.graphql.clone(),
-            no_verified: false.into(),
-            no_saml: false.into(),
-            no_public: false.into(),
+            refused: Mutex::default(),
         }
     }
 
@@ -47,12 +46,9 @@ impl Github {
 
     /// The sources of addresses that turned out not to be open to the token.
     pub fn refused_sources(&self) -> Vec<Source> {
-        let all = [
-            (Source::Saml, &self.no_saml),
-            (Source::Verified, &self.no_verified),
-            (Source::Public, &self.no_public),
-        ];
-        all.iter().filter(|(_, refused)| refused.load(Ordering::Relaxed)).map(|(source, _)| *source).collect()
+        let Sources { saml, verified, public } = *self.refused.lock();
+        let all = [(Source::Saml, saml), (Source::Verified, verified), (Source::Public, public)];
+        all.into_iter().filter(|(_, refused)| *refused).map(|(source, _)| source).collect()
     }
 
     /// The organisation's webhooks, up to 100; `None` if the token may not see them.

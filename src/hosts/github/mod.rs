@@ -18,7 +18,6 @@ mod wire;
 #[cfg(test)]
 pub(crate) use wire::{read_anything, EXAMPLES};
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -35,6 +34,7 @@ use crate::hosts::http::tls::Way;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::hosts::snapshot::{Gap, List, Listed};
+use crate::lock::Mutex;
 use crate::state::event::{OrgRef, Person};
 use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
 use crate::text::path_part;
@@ -58,9 +58,7 @@ pub struct Github {
     rest: String,
     graphql: String,
     /// Sources of addresses that the token turned out not to see.
-    no_verified: AtomicBool,
-    no_saml: AtomicBool,
-    no_public: AtomicBool,
+    refused: Mutex<Sources>,
 }
 
 impl Github {
@@ -71,8 +69,7 @@ impl Github {
             None => format!("{rest}/graphql"),
         };
         let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, way, clock));
-        let none = || AtomicBool::new(false);
-        Self { host, rest, graphql, no_verified: none(), no_saml: none(), no_public: none() }
+        Self { host, rest, graphql, refused: Mutex::default() }
     }
 
     /// The host: its health, its pause, its end.
@@ -243,7 +240,7 @@ impl Github {
         match asked {
             Some((id, claims)) if id == person.id => {
                 // REST shows the public address to every token, GraphQL does not.
-                if !self.no_public.load(Ordering::Relaxed) {
+                if !self.refused.lock().public {
                     return Ok(claims);
                 }
                 let public = self.profile(person)?.and_then(|profile| profile.email);
@@ -277,12 +274,12 @@ impl Github {
         wanted: Wanted,
     ) -> Result<Option<(GithubUserId, Claims)>, Trouble> {
         loop {
-            let verified = wanted.verified && !self.no_verified.load(Ordering::Relaxed);
-            let saml = wanted.saml && !self.no_saml.load(Ordering::Relaxed);
+            let refused = *self.refused.lock();
+            let (verified, saml) = (wanted.verified && !refused.verified, wanted.saml && !refused.saml);
             if !verified && !saml {
                 return Ok(None);
             }
-            let public = !self.no_public.load(Ordering::Relaxed);
+            let public = !refused.public;
             let query = queries::person(public, verified, saml);
             let reply = self.post(&query, json!({ "login": login, "org": org }));
             if reply.verdict != Verdict::Done {
@@ -308,9 +305,8 @@ impl Github {
         if forbidden.elsewhere || out.is_none() {
             return false;
         }
-        self.no_saml.fetch_or(out.saml, Ordering::Relaxed);
-        self.no_verified.fetch_or(out.verified, Ordering::Relaxed);
-        self.no_public.fetch_or(out.public, Ordering::Relaxed);
+        let mut refused = self.refused.lock();
+        *refused = refused.and(out);
         log::warn!(
             "GitHub: a source of addresses is not open to this token and left out: {}",
             forbidden.what
@@ -320,9 +316,7 @@ impl Github {
 
     /// Forgets which sources were refused: the token or its permissions may have changed.
     pub fn forget_refusals(&self) {
-        for source in [&self.no_saml, &self.no_verified, &self.no_public] {
-            source.store(false, Ordering::Relaxed);
-        }
+        *self.refused.lock() = Sources::NONE;
     }
 
     fn post(&self, query: &str, variables: Value) -> Reply {

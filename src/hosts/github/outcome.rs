@@ -54,7 +54,7 @@ impl Sources {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         Self {
             saml: self.saml || other.saml,
             verified: self.verified || other.verified,

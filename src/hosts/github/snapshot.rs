@@ -6,7 +6,6 @@
 //! What only REST tells is in [`super::rest`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::Ordering;
 
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
@@ -19,7 +18,6 @@ use crate::hosts::http::several::both;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Gaps, GithubPerson, GithubSnapshot, GithubTeam, List};
-use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login};
 
 /// Teams per page at first. With 100 members each that is 5,050 nodes, well below what GitHub answers within its 10 s.
@@ -109,7 +107,7 @@ impl Github {
             return Ok(None);
         };
         self.add_enterprise_teams(org, enterprise.flatten(), &mut teams)?;
-        let tells_public = !self.no_public.load(Ordering::Relaxed);
+        let tells_public = !self.refused.lock().public;
         Ok(Some(GithubSnapshot { tells_public, ..together(teams, people, identities) }))
     }
 
@@ -225,8 +223,8 @@ impl Github {
         settled(|is_last| {
             let (mut people, mut total, mut nulls) = (People::new(), None, 0);
             let query = || {
-                let public = !self.no_public.load(Ordering::Relaxed);
-                Some(queries::people(public, verified && !self.no_verified.load(Ordering::Relaxed)))
+                let refused = *self.refused.lock();
+                Some(queries::people(!refused.public, verified && !refused.verified))
             };
             let seen = self.list(org, &mut size, query, may_be_left_out, |part: wire::PeoplePart| {
                 let page = part.members_with_role;
@@ -253,7 +251,7 @@ impl Github {
         let may_be_left_out = Sources { saml: true, ..Sources::NONE };
         settled(|_| {
             let (mut identities, mut shown, mut nulls) = (Identities::new(), 0, 0);
-            let query = || (!self.no_saml.load(Ordering::Relaxed)).then(|| queries::IDENTITIES.to_string());
+            let query = || (!self.refused.lock().saml).then(|| queries::IDENTITIES.to_string());
             let seen = self.list(org, &mut size, query, may_be_left_out, |part: wire::IdentitiesPart| {
                 let Some(provider) = part.saml_identity_provider else { return Ok(None) };
                 let next = self.after(&provider.external_identities, None)?;
@@ -349,8 +347,7 @@ impl Github {
 
     /// Answers that are fine one by one and wrong together.
     fn odd(&self, why: String) -> Trouble {
-        let exchange = Exchange { call: format!("POST {}", self.graphql), answer: why.clone() };
-        Trouble::new(TroubleKind::Unknown, why, exchange)
+        Trouble::of_call(TroubleKind::Unknown, format!("POST {}", self.graphql), why)
     }
 }
 
@@ -414,8 +411,7 @@ mod tests {
     use super::*;
 
     fn trouble(why: &str) -> Trouble {
-        let exchange = Exchange { call: String::new(), answer: String::new() };
-        Trouble::new(TroubleKind::Unknown, why.into(), exchange)
+        Trouble::of_call(TroubleKind::Unknown, String::new(), why.into())
     }
 
     #[test]

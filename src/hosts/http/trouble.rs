@@ -63,6 +63,16 @@ impl Trouble {
     pub fn new(kind: TroubleKind, why: String, exchange: Exchange) -> Self {
         Self { kind, why, exchange, sufficient_scopes: Vec::new() }
     }
+
+    /// One that no answer tells: what is wrong with `call`, in our own words.
+    pub fn of_call(kind: TroubleKind, call: String, why: String) -> Self {
+        Self::new(kind, why.clone(), Exchange { call, answer: why })
+    }
+
+    /// What was read at `path` can not be relied on.
+    pub(in crate::hosts) fn broken(path: &str, why: impl Into<String>) -> Self {
+        Self::of_call(TroubleKind::Unknown, format!("GET {path}"), why.into())
+    }
 }
 
 impl fmt::Display for Trouble {
