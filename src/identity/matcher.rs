@@ -24,7 +24,6 @@ use crate::identity::{self, Evidence, Identity, Rules};
 use crate::lock::{Mutex, RwLock, Turn, Turns};
 use crate::state::address::Address;
 use crate::state::event::Person;
-use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubUserId, MemberId};
 use crate::state::record::Record;
 use crate::state::values::{Match, Mode, Source};
@@ -444,9 +443,6 @@ pub fn rules(settings: &Settings) -> Rules<'_> {
 fn no_map(why: Untold) -> Trouble {
     match why {
         Untold::Github(trouble) | Untold::Sentry(trouble) => trouble,
-        Untold::Map(why) => {
-            let exchange = Exchange { call: "user map".into(), answer: why.clone() };
-            Trouble::new(TroubleKind::Unknown, why, exchange)
-        }
+        Untold::Map(why) => Trouble::of_call(TroubleKind::Unknown, "user map".into(), why),
     }
 }

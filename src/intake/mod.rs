@@ -159,8 +159,7 @@ impl Intake {
         };
         let form = if is_form { Some(form::payload(request.body).map_err(malformed)?) } else { None };
         let body = form.as_deref().unwrap_or(request.body);
-        let Parsed { org, meaning } =
-            event::parse(headers.event, body).map_err(|why| malformed(why.to_string()))?;
+        let Parsed { org, meaning } = event::parse(headers.event, body).map_err(malformed)?;
         // A ping of `check` says nothing of what GitHub sends, nor of the secret in its form.
         if !headers.guid.starts_with(ping::OF_CHECK) {
             self.arrived.sign(signed_by, self.mirror.clock.wall());

@@ -187,10 +187,6 @@ fn whole(github: &GithubSnapshot, shown: Sizes, last: Option<Sizes>) -> Sizes {
 }
 
 fn unseen(org: &Login) -> Trouble {
-    trouble(TroubleKind::Unknown, format!("GitHub does not show the organisation `{org}`"))
-}
-
-fn trouble(kind: TroubleKind, why: String) -> Trouble {
-    let exchange = crate::state::exchange::Exchange { call: "comparison".into(), answer: why.clone() };
-    Trouble::new(kind, why, exchange)
+    let why = format!("GitHub does not show the organisation `{org}`");
+    Trouble::of_call(TroubleKind::Unknown, "comparison".into(), why)
 }

@@ -27,29 +27,20 @@ impl Folded {
 #[derive(Clone, Debug)]
 pub struct Address(Box<str>);
 
-/// Why a string is not one plain address: what to do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoAddress(pub &'static str);
-
-impl fmt::Display for NoAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
 /// What may stand before the `@` beside letters and digits.
 const LOCAL: &str = "!#$%&'*+-/=?^_`{|}~.";
 /// The longest address that mail knows.
 const LONGEST: usize = 254;
 
 impl Address {
-    /// Reads one plain address: no name, brackets, quotes or scheme around it, and no second one.
-    pub fn read(text: &str) -> Result<Self, NoAddress> {
+    /// Reads one plain address: no name, brackets, quotes or scheme around it, and no second one. The error says what to
+    /// do about it.
+    pub fn read(text: &str) -> Result<Self, &'static str> {
         match text.split_once('@') {
             Some((local, domain)) if text.len() <= LONGEST && is_local(local) && is_domain(domain) => {
                 Ok(Self(text.into()))
             }
-            _ => Err(NoAddress(advice(text))),
+            _ => Err(advice(text)),
         }
     }
 
@@ -188,7 +179,7 @@ mod tests {
             ("a@b\n", "invisible"),
         ] {
             let told = Address::read(bad).unwrap_err();
-            assert!(told.0.contains(advice), "{bad:?}: {told}");
+            assert!(told.contains(advice), "{bad:?}: {told}");
         }
         assert!(Address::read(&format!("{}@x", "a".repeat(253))).is_err());
     }

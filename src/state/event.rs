@@ -4,8 +4,6 @@
 //! `team.deleted` sent under the name `organization` would otherwise stop the whole mirror. Unknown fields, events
 //! and actions are normal: GitHub adds them at any time.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
@@ -150,21 +148,11 @@ pub enum Meaning {
     Ignored(String),
 }
 
-/// Why a body is refused, as the second half of a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed(pub String);
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// Longer logins and slugs than this do not exist; a record must stay small.
 const TEXT_LIMIT: usize = 255;
 
-/// Reads the body of a delivery whose `X-GitHub-Event` is `name`.
-pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, Malformed> {
+/// Reads the body of a delivery whose `X-GitHub-Event` is `name`. The error is the second half of a sentence.
+pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, String> {
     let body: Body = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let action = body.action.clone().unwrap_or_default();
     let meaning = match name {
@@ -181,11 +169,11 @@ pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, Malformed> {
     Ok(Parsed { org, meaning })
 }
 
-fn unreadable(error: &serde_json::Error) -> Malformed {
-    Malformed(match error.classify() {
+fn unreadable(error: &serde_json::Error) -> String {
+    match error.classify() {
         serde_json::error::Category::Data => format!("the body is not an event of GitHub: {error}"),
         _ => format!("the body is not JSON: {error}"),
-    })
+    }
 }
 
 /// The one shape that all bodies are read into. `member` keeps apart "absent" and "null".
@@ -287,7 +275,7 @@ impl HookBody {
 }
 
 impl Body {
-    fn ping(&self) -> Result<Ping, Malformed> {
+    fn ping(&self) -> Result<Ping, String> {
         let is_another = self.action.is_some() && (self.zen.is_none() || self.hook.is_none());
         if is_another || self.team.is_some() || self.member.is_some() || self.membership.is_some() {
             return Err(disagrees("ping"));
@@ -295,7 +283,7 @@ impl Body {
         Ok(self.hook.as_ref().map(HookBody::settings).unwrap_or_default())
     }
 
-    fn team_event(&self, action: &str) -> Result<Meaning, Malformed> {
+    fn team_event(&self, action: &str) -> Result<Meaning, String> {
         if self.member.is_some() || self.membership.is_some() {
             return Err(disagrees("team"));
         }
@@ -320,7 +308,7 @@ impl Body {
         })
     }
 
-    fn membership_event(&self, action: &str) -> Result<Meaning, Malformed> {
+    fn membership_event(&self, action: &str) -> Result<Meaning, String> {
         let member = self.member.as_ref().ok_or_else(|| disagrees("membership"))?;
         let team = self.team.as_ref().ok_or_else(|| lacks("membership", "team"))?;
         let change = match action {
@@ -336,7 +324,7 @@ impl Body {
         Ok(Meaning::Change(Event::Membership { team, person, change }))
     }
 
-    fn organization_event(&self, action: &str) -> Result<Meaning, Malformed> {
+    fn organization_event(&self, action: &str) -> Result<Meaning, String> {
         if self.team.is_some() || self.member.is_some() {
             return Err(disagrees("organization"));
         }
@@ -358,7 +346,7 @@ impl Body {
 }
 
 impl TeamBody {
-    fn to_ref(&self) -> Result<TeamRef, Malformed> {
+    fn to_ref(&self) -> Result<TeamRef, String> {
         Ok(TeamRef {
             id: self.id,
             name: self.name.chars().take(64).collect(),
@@ -369,7 +357,7 @@ impl TeamBody {
 }
 
 impl UserBody {
-    fn to_person(&self) -> Result<Person, Malformed> {
+    fn to_person(&self) -> Result<Person, String> {
         Ok(Person {
             id: self.id,
             login: Login::from(bounded(&self.login, "login")?),
@@ -378,10 +366,10 @@ impl UserBody {
     }
 }
 
-fn bounded<'a>(text: &'a str, field: &str) -> Result<&'a str, Malformed> {
+fn bounded<'a>(text: &'a str, field: &str) -> Result<&'a str, String> {
     match text.len() {
         0..=TEXT_LIMIT => Ok(text),
-        n => Err(Malformed(format!("`{field}` has {n} bytes, more than {TEXT_LIMIT}"))),
+        n => Err(format!("`{field}` has {n} bytes, more than {TEXT_LIMIT}")),
     }
 }
 
@@ -389,12 +377,12 @@ fn ignored(event: &str, action: &str) -> Meaning {
     Meaning::Ignored(format!("`{event}.{}` changes no membership", crate::text::plain(action, 60)))
 }
 
-fn disagrees(event: &str) -> Malformed {
-    Malformed(format!("the body is not that of a `{event}` event, which X-GitHub-Event names"))
+fn disagrees(event: &str) -> String {
+    format!("the body is not that of a `{event}` event, which X-GitHub-Event names")
 }
 
-fn lacks(event: &str, field: &str) -> Malformed {
-    Malformed(format!("the body of this `{event}` event has no `{field}`"))
+fn lacks(event: &str, field: &str) -> String {
+    format!("the body of this `{event}` event has no `{field}`")
 }
 
 impl Event {
@@ -454,7 +442,7 @@ mod tests {
 
     const ORG: &str = r#""organization":{"id":1,"login":"acme"}"#;
 
-    fn parse_text(name: &str, fields: &str) -> Result<Meaning, Malformed> {
+    fn parse_text(name: &str, fields: &str) -> Result<Meaning, String> {
         parse(name, format!("{{{fields},{ORG}}}").as_bytes()).map(|parsed| parsed.meaning)
     }
 

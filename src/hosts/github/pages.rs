@@ -15,7 +15,6 @@ use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Request, Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Listed};
-use crate::state::exchange::Exchange;
 use crate::state::ids::{HookId, Login};
 use crate::text::path_part;
 
@@ -48,7 +47,7 @@ impl<T> RestPage<T> {
         match path_on_same_host(&link.target, &self.path) {
             Some(next) if next == self.path => Err(leads_to_itself(&self.path)),
             Some(next) => Ok(Some(next)),
-            None => Err(broken(&self.path, "the link to the next page has no path".into())),
+            None => Err(Trouble::broken(&self.path, "the link to the next page has no path")),
         }
     }
 
@@ -83,7 +82,7 @@ impl Github {
         let rows: Vec<_> = rows.into_iter().flatten().collect();
         let nulls = n - rows.len();
         let behind = behind(reply.answer.headers.link.as_deref(), n, FULL)
-            .map_err(|why| broken(path, format!("the Link header is no use: {}", why.0)))?;
+            .map_err(|why| Trouble::broken(path, format!("the Link header is no use: {why}")))?;
         Ok(Some(RestPage { rows, nulls, behind, path: path.into(), sum }))
     }
 
@@ -100,7 +99,7 @@ impl Github {
             let Some(mut page) = self.page::<T>(&next)? else { return Ok(false) };
             // A server that knows no numbers gives the same page for every number.
             if before.replace(page.sum) == Some(page.sum) && !page.rows.is_empty() {
-                return Err(broken(&next, "the page is the same as the one before".into()));
+                return Err(Trouble::broken(&next, "the page is the same as the one before"));
             }
             let goes_on = take(&mut page);
             match page.next()? {
@@ -212,20 +211,17 @@ impl Github {
         match page.next() {
             Ok(Some(after)) if Some(after.as_str()) == before => Err(leads_to_itself(&self.graphql)),
             Ok(after) => Ok(after),
-            Err(()) => Err(broken(&self.graphql, "there is a next page, and no cursor to ask for it".into())),
+            Err(()) => {
+                Err(Trouble::broken(&self.graphql, "there is a next page, and no cursor to ask for it"))
+            }
         }
     }
 }
 
 pub(super) fn endless(path: &str) -> Trouble {
-    broken(path, format!("more than {MOST_PAGES} pages"))
+    Trouble::broken(path, format!("more than {MOST_PAGES} pages"))
 }
 
 pub(super) fn leads_to_itself(path: &str) -> Trouble {
-    broken(path, "the page leads to itself".into())
-}
-
-fn broken(path: &str, why: String) -> Trouble {
-    let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
-    Trouble::new(TroubleKind::Unknown, why, exchange)
+    Trouble::broken(path, "the page leads to itself")
 }

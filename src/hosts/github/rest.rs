@@ -18,7 +18,6 @@ use super::{direct, wire, Github};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed};
 use crate::state::event::{OrgRef, Person};
-use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubUserId, Login};
 use crate::text::path_part;
 
@@ -92,8 +91,8 @@ impl Github {
                  the token needs GraphQL",
                 team.id, team.slug
             );
-            let exchange = Exchange { call: format!("GET {}{list}", self.rest), answer: why.clone() };
-            return Err(Unread::Failed(Trouble::new(TroubleKind::Never, why, exchange)));
+            let call = format!("GET {}{list}", self.rest);
+            return Err(Unread::Failed(Trouble::of_call(TroubleKind::Never, call, why)));
         }
         if listed.gap.is_none() && listed.rows.len() >= MAY_BE_CUT {
             // GitHub's own count, which only the team itself has.
@@ -177,8 +176,7 @@ fn unless_refused<T>(read: Result<Option<T>, Trouble>) -> Result<Option<T>, Trou
 
 fn gone(team: &TeamFacts) -> Trouble {
     let why = format!("team {} (`{}`) was gone while its members were read", team.id, team.slug);
-    let exchange = Exchange { call: "team".into(), answer: why.clone() };
-    Trouble::new(TroubleKind::Unknown, why, exchange)
+    Trouble::of_call(TroubleKind::Unknown, "team".into(), why)
 }
 
 fn person_of_row(row: wire::UserRow) -> (GithubUserId, GithubPerson) {

@@ -22,10 +22,6 @@ pub enum Behind {
     Nothing,
 }
 
-/// Why a header says nothing that can be relied on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable(pub String);
-
 impl Link {
     /// The first parameter of this name: later ones of the same name count for nothing.
     pub fn param(&self, name: &str) -> Option<&str> {
@@ -40,11 +36,12 @@ impl Link {
     }
 }
 
-/// What is behind a page with so many rows, of at most `full`. `header`: all lines, joined.
-pub fn behind(header: Option<&str>, rows: usize, full: usize) -> Result<Behind, Unreadable> {
+/// What is behind a page with so many rows, of at most `full`. `header`: all lines, joined. The error says why it can not
+/// be relied on.
+pub fn behind(header: Option<&str>, rows: usize, full: usize) -> Result<Behind, String> {
     let mut next = parse(header.unwrap_or_default())?.into_iter().filter(|link| link.is("next"));
     match (next.next(), next.next()) {
-        (Some(first), Some(second)) if first != second => Err(Unreadable("it names two next pages".into())),
+        (Some(first), Some(second)) if first != second => Err("it names two next pages".into()),
         (Some(link), _) => Ok(Behind::Page(link)),
         (None, _) if rows >= full => Ok(Behind::Perhaps),
         (None, _) => Ok(Behind::Nothing),
@@ -52,7 +49,7 @@ pub fn behind(header: Option<&str>, rows: usize, full: usize) -> Result<Behind, 
 }
 
 /// All links of a header, whose lines are joined with commas.
-fn parse(header: &str) -> Result<Vec<Link>, Unreadable> {
+fn parse(header: &str) -> Result<Vec<Link>, String> {
     let mut rest = Rest(header);
     let mut links = Vec::new();
     loop {
@@ -87,12 +84,12 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn unreadable(&self) -> Unreadable {
-        Unreadable(format!("it can't be read at {}", crate::text::Quoted(&crate::text::plain(self.0, 40))))
+    fn unreadable(&self) -> String {
+        format!("it can't be read at {}", crate::text::Quoted(&crate::text::plain(self.0, 40)))
     }
 
     /// `<URI>` and its parameters.
-    fn link(&mut self) -> Result<Link, Unreadable> {
+    fn link(&mut self) -> Result<Link, String> {
         if !self.take('<') {
             return Err(self.unreadable());
         }
@@ -113,7 +110,7 @@ impl<'a> Rest<'a> {
     }
 
     /// `name`, `name=token` or `name="text"`.
-    fn param(&mut self) -> Result<(String, String), Unreadable> {
+    fn param(&mut self) -> Result<(String, String), String> {
         let name = self.token()?.to_ascii_lowercase();
         if !self.blanks().take('=') {
             return Ok((name, String::new()));
@@ -122,7 +119,7 @@ impl<'a> Rest<'a> {
         Ok((name, value))
     }
 
-    fn token(&mut self) -> Result<&'a str, Unreadable> {
+    fn token(&mut self) -> Result<&'a str, String> {
         let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         let end = self.0.find(|c| !is_token(c)).unwrap_or(self.0.len());
         let (token, rest) = self.0.split_at(end);
@@ -134,7 +131,7 @@ impl<'a> Rest<'a> {
     }
 
     /// What stands before the closing quote.
-    fn quoted(&mut self) -> Result<String, Unreadable> {
+    fn quoted(&mut self) -> Result<String, String> {
         let mut text = String::new();
         let mut chars = self.0.char_indices();
         while let Some((at, c)) = chars.next() {

@@ -9,11 +9,10 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::{broken, wire, Sentry, Team};
+use super::{wire, Sentry, Team};
 use crate::clock::{Clock, Timestamp};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::lock::Mutex;
-use crate::state::exchange::Exchange;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 use crate::state::slug;
 use crate::state::values::Binding;
@@ -239,11 +238,8 @@ impl Sentry {
             "SENTRY_URL or SENTRY_ORG_SLUG has changed, and Sentry team {} is `{}` here and was `{}`: nothing is done with it; if it is the same team, give it its slug back in Sentry; if this is another Sentry, give it a SYNC_STATE_DIR of its own",
             at.id, team.slug, at.slug
         );
-        let exchange = Exchange {
-            call: format!("GET {}", self.team_path(at.id.to_string().as_str())),
-            answer: why.clone(),
-        };
-        Err(Trouble::new(TroubleKind::Later(HELD_FOR), why, exchange))
+        let call = format!("GET {}", self.team_path(&at.id.to_string()));
+        Err(Trouble::of_call(TroubleKind::Later(HELD_FOR), call, why))
     }
 
     fn listed(&self, id: SentryTeamId) -> Result<Option<Team>, Trouble> {
@@ -282,7 +278,7 @@ impl Sentry {
             // Somebody may have renamed it just between the two.
             before = Some(team);
         }
-        Err(broken(self.team_path(&id), "the team has another slug at each look".into()))
+        Err(Trouble::broken(&self.team_path(&id), "the team has another slug at each look"))
     }
 
     /// The bound team, if it is alive and the one that a write has answered with. By slug its id tells. By id it is that team

@@ -221,7 +221,7 @@ impl Sentry {
     fn team_at(&self, slug_or_id: &str, query: &str) -> Result<Option<Team>, Trouble> {
         let path = self.team_path(slug_or_id) + query;
         let row: Option<wire::TeamRow> = self.get(path.clone())?;
-        row.map(|row| row.into_team().ok_or_else(|| unreadable(path))).transpose()
+        row.map(|row| row.into_team().ok_or_else(|| unreadable(&path))).transpose()
     }
 
     /// Asks whether the organisation itself answers: before a 404 of something in it is believed.
@@ -284,7 +284,7 @@ impl Sentry {
         match self.pages(&path, |row: wire::MemberRow| row.without_links_of(self.other_github).into_hit())? {
             Some(hits) => Ok(hits),
             // Nobody at all is an empty list.
-            None => Err(broken(path, "Sentry answered 404 to a search for members".into())),
+            None => Err(Trouble::broken(&path, "Sentry answered 404 to a search for members")),
         }
     }
 
@@ -352,21 +352,21 @@ impl Sentry {
             let sum = reply.answer.sum();
             let (rows, link): (Vec<R>, _) = parsed(reply)?;
             let cursor = wire::next_cursor(link.as_deref(), rows.len(), number)
-                .map_err(|why| broken(next.clone(), format!("the Link header is no use: {why}")))?;
+                .map_err(|why| Trouble::broken(&next, format!("the Link header is no use: {why}")))?;
             if last.replace(sum) == Some(sum) && !rows.is_empty() {
-                return Err(broken(next, "the page is the same as the one before".into()));
+                return Err(Trouble::broken(&next, "the page is the same as the one before"));
             }
             for row in rows {
-                items.push(read(row).ok_or_else(|| unreadable(path.into()))?);
+                items.push(read(row).ok_or_else(|| unreadable(path))?);
             }
             let Some(cursor) = cursor else { return Ok(Some(items)) };
             let after = format!("{path}&cursor={}", path_part(&cursor));
             if after == next {
-                return Err(broken(next, "the page leads to itself".into()));
+                return Err(Trouble::broken(&next, "the page leads to itself"));
             }
             next = after;
         }
-        Err(broken(next, format!("more than {MOST_PAGES} pages")))
+        Err(Trouble::broken(&next, format!("more than {MOST_PAGES} pages")))
     }
 
     /// Every call that changes something in Sentry.
@@ -539,11 +539,6 @@ fn parsed<T: DeserializeOwned>(reply: Reply) -> Result<(T, Option<String>), Trou
     }
 }
 
-fn unreadable(path: String) -> Trouble {
-    broken(path, "the answer can not be read".into())
-}
-
-fn broken(path: String, why: String) -> Trouble {
-    let exchange = Exchange { call: format!("GET {path}"), answer: why.clone() };
-    Trouble::new(TroubleKind::Unknown, why, exchange)
+fn unreadable(path: &str) -> Trouble {
+    Trouble::broken(path, "the answer can not be read")
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::{broken, parsed, Sentry};
+use super::{parsed, Sentry};
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble};
@@ -130,7 +130,7 @@ impl Sentry {
             match reading.take(page) {
                 Ok(true) => {}
                 Ok(false) => return Ok(Told::All(reading.groups)),
-                Err(why) => return Err(broken(self.groups_path(first, A_PAGE), why)),
+                Err(why) => return Err(Trouble::broken(&self.groups_path(first, A_PAGE), why)),
             }
         }
     }

@@ -164,7 +164,7 @@ pub(super) const FULL: usize = 100;
 /// of its host, so the cursor alone is taken. A proxy that drops the header does not end a list: behind a full page, the
 /// cursor is made as Sentry makes it.
 pub(super) fn next_cursor(link: Option<&str>, rows: usize, number: usize) -> Result<Option<String>, String> {
-    let link = match behind(link, rows, FULL).map_err(|why| why.0)? {
+    let link = match behind(link, rows, FULL)? {
         Behind::Nothing => return Ok(None),
         Behind::Perhaps => return Ok(Some(format!("{FULL}:{}:0", number + 1))),
         Behind::Page(link) => link,
