@@ -10,6 +10,7 @@ use super::outcome::Sources;
 use super::{wire, Github};
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
+use crate::hosts::Seen;
 use crate::lock::Mutex;
 use crate::state::event::{HookBody, HookConfigBody, Ping};
 use crate::state::ids::{HookId, Login};
@@ -52,21 +53,17 @@ impl Github {
     }
 
     /// The organisation's webhooks, up to 100; `None` if the token may not see them.
-    pub fn hooks(&self, org: &Login) -> Result<Option<Vec<Hook>>, Trouble> {
+    pub fn hooks(&self, org: &Login) -> Seen<Vec<Hook>> {
         self.rows(format!("/orgs/{}/hooks?per_page=100", path_part(org.as_str())), HookRow::into_hook)
     }
 
     /// The latest deliveries of a webhook, newest first, up to 20; `None` if the token may not see them.
-    pub fn last_deliveries(&self, org: &Login, hook: HookId) -> Result<Option<Vec<Sent>>, Trouble> {
+    pub fn last_deliveries(&self, org: &Login, hook: HookId) -> Seen<Vec<Sent>> {
         let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page=20", path_part(org.as_str()));
         self.rows(path, wire::SentRow::into_sent)
     }
 
-    fn rows<R: DeserializeOwned, T>(
-        &self,
-        path: String,
-        read: fn(R) -> T,
-    ) -> Result<Option<Vec<T>>, Trouble> {
+    fn rows<R: DeserializeOwned, T>(&self, path: String, read: fn(R) -> T) -> Seen<Vec<T>> {
         match self.get::<Vec<R>>(path) {
             Ok(rows) => Ok(rows.map(|rows| rows.into_iter().map(read).collect())),
             Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{queries, wire, Github};
 use crate::hosts::http::Trouble;
+use crate::hosts::Seen;
 use crate::state::event::Person;
 use crate::state::ids::{GithubOrgId, GithubTeamId, Login};
 use crate::text::path_part;
@@ -37,8 +38,8 @@ impl Github {
     }
 
     /// The teams that a person is in; `None` if the organisation is not to be seen.
-    pub fn teams_of(&self, org: &Login, person: &Person) -> Result<Option<Vec<GithubTeamId>>, Trouble> {
-        let by_login = |login: &Login| -> Result<Option<Vec<GithubTeamId>>, Trouble> {
+    pub fn teams_of(&self, org: &Login, person: &Person) -> Seen<Vec<GithubTeamId>> {
+        let by_login = |login: &Login| -> Seen<Vec<GithubTeamId>> {
             let vars = json!({ "org": org, "login": login });
             // Only additions come of it: what is null is left to the comparison.
             let id = |team: wire::TeamIdNode| team.database_id;
@@ -53,7 +54,7 @@ impl Github {
     }
 
     /// The login that an account has now, if it is another one than was told; `None` also if the account is gone.
-    fn login_now(&self, person: &Person) -> Result<Option<Login>, Trouble> {
+    fn login_now(&self, person: &Person) -> Seen<Login> {
         let profile = self.profile_by_id(person.id)?;
         let now = profile.map(|profile| profile.person.login);
         Ok(now.filter(|login| !login.is(person.login.as_str())))

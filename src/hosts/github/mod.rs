@@ -34,6 +34,7 @@ use crate::hosts::http::tls::Way;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::hosts::snapshot::{Gap, List, Listed};
+use crate::hosts::Seen;
 use crate::lock::Mutex;
 use crate::state::event::{OrgRef, Person};
 use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
@@ -77,7 +78,7 @@ impl Github {
         &self.host
     }
 
-    fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Option<(T, Headers)>, Trouble> {
+    fn ask<T: DeserializeOwned>(&self, path: &str) -> Seen<(T, Headers)> {
         let reply = self.host.ask(Asked::Github, &Request::get(path.into()));
         match reply.verdict {
             Verdict::Done => match serde_json::from_slice(&reply.answer.body) {
@@ -89,7 +90,7 @@ impl Github {
         }
     }
 
-    fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
+    fn get<T: DeserializeOwned>(&self, path: String) -> Seen<T> {
         Ok(self.ask(&format!("{}{path}", self.rest))?.map(|(row, _)| row))
     }
 
@@ -119,20 +120,20 @@ impl Github {
     }
 
     /// The organisation of that login. Public: every token sees it.
-    pub fn org(&self, login: &Login) -> Result<Option<OrgRef>, Trouble> {
+    pub fn org(&self, login: &Login) -> Seen<OrgRef> {
         let row: Option<wire::OrgRow> = self.get(format!("/orgs/{}", path_part(login.as_str())))?;
         Ok(row.map(|row| OrgRef { id: row.id, login: row.login }))
     }
 
     /// The organisation of that id, whatever its login is now; `None` if this server has no such route.
-    pub fn org_by_id(&self, id: GithubOrgId) -> Result<Option<OrgRef>, Trouble> {
+    pub fn org_by_id(&self, id: GithubOrgId) -> Seen<OrgRef> {
         let row: Option<wire::OrgRow> = self.get(format!("/organizations/{id}"))?;
         Ok(row.map(|row| OrgRef { id: row.id, login: row.login }).filter(|org| org.id == id))
     }
 
     /// The token's only organisation; `None` if it has several, or none that it may tell. Of a list with rows left out,
     /// because organisations want single sign-on, the only row need not be the only one.
-    pub fn only_org(&self) -> Result<Option<OrgRef>, Trouble> {
+    pub fn only_org(&self) -> Seen<OrgRef> {
         let path = format!("{}/user/orgs?per_page=2", self.rest);
         let rows = match self.ask::<Vec<wire::OrgRow>>(&path) {
             Ok(Some((rows, headers))) if headers.sso.is_none() => rows,
@@ -145,25 +146,20 @@ impl Github {
         }
     }
 
-    pub fn team(&self, org: GithubOrgId, team: GithubTeamId) -> Result<Option<TeamFacts>, Trouble> {
+    pub fn team(&self, org: GithubOrgId, team: GithubTeamId) -> Seen<TeamFacts> {
         let row: Option<wire::TeamRow> = self.get(format!("/organizations/{org}/team/{team}"))?;
         Ok(row.map(wire::TeamRow::into_facts).filter(|facts| facts.id == team))
     }
 
     /// The team that has a slug now; `None` if there is none, or it is not to be seen.
-    pub fn team_of_slug(&self, org: &Login, slug: &GithubSlug) -> Result<Option<TeamFacts>, Trouble> {
+    pub fn team_of_slug(&self, org: &Login, slug: &GithubSlug) -> Seen<TeamFacts> {
         let (org, slug) = (path_part(org.as_str()), path_part(slug.as_str()));
         let row: Option<wire::TeamRow> = self.get(format!("/orgs/{org}/teams/{slug}"))?;
         Ok(row.map(wire::TeamRow::into_facts))
     }
 
     /// Everybody in a team that has no child teams; `None` if the team is not to be seen.
-    pub fn members(
-        &self,
-        org: GithubOrgId,
-        team: GithubTeamId,
-        count: Count,
-    ) -> Result<Option<Listed<Person>>, Trouble> {
+    pub fn members(&self, org: GithubOrgId, team: GithubTeamId, count: Count) -> Seen<Listed<Person>> {
         let path = format!("/organizations/{org}/team/{team}/members?per_page=100");
         let listed: Option<Listed<wire::UserRow>> = self.pages(&path)?;
         Ok(listed.map(|listed| listed.map(|rows| count.people(rows))))
@@ -176,7 +172,7 @@ impl Github {
         org: GithubOrgId,
         team: GithubTeamId,
         count: Count,
-    ) -> Result<Option<(Vec<Person>, bool)>, Trouble> {
+    ) -> Seen<(Vec<Person>, bool)> {
         let path = format!("{}/organizations/{org}/team/{team}/members?per_page=100", self.rest);
         let Some(page) = self.page::<wire::UserRow>(&path)? else { return Ok(None) };
         let is_all = page.is_last() && page.nulls == 0;
@@ -184,7 +180,7 @@ impl Github {
     }
 
     /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
-    pub fn direct_members(&self, team: &TeamFacts) -> Result<Option<Listed<Person>>, Trouble> {
+    pub fn direct_members(&self, team: &TeamFacts) -> Seen<Listed<Person>> {
         let is_it =
             |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.id.0);
         settled(|is_last| {
@@ -201,7 +197,7 @@ impl Github {
     }
 
     /// The profile of an account: by login, and by id if the login is somebody else's by now.
-    pub fn profile(&self, person: &Person) -> Result<Option<Profile>, Trouble> {
+    pub fn profile(&self, person: &Person) -> Seen<Profile> {
         if person.login.as_str().is_empty() {
             return self.profile_by_id(person.id);
         }
@@ -215,20 +211,20 @@ impl Github {
     }
 
     /// The payload of one delivery; `None` if GitHub no longer has it.
-    pub fn delivery_payload(&self, org: &Login, hook: HookId, id: u64) -> Result<Option<Vec<u8>>, Trouble> {
+    pub fn delivery_payload(&self, org: &Login, hook: HookId, id: u64) -> Seen<Vec<u8>> {
         let path = format!("/orgs/{}/hooks/{hook}/deliveries/{id}", path_part(org.as_str()));
         let row: Option<Value> = self.get(path)?;
         Ok(row.and_then(|row| serde_json::to_vec(row.pointer("/request/payload")?).ok()))
     }
 
     /// The account that has a login now; `None` if there is none, or it is hidden.
-    pub fn account(&self, login: &Login) -> Result<Option<Profile>, Trouble> {
+    pub fn account(&self, login: &Login) -> Seen<Profile> {
         let row: Option<wire::UserRow> = self.get(format!("/users/{}", path_part(login.as_str())))?;
         Ok(row.map(wire::UserRow::into_profile))
     }
 
     /// The profile of an account by its id; `None` if there is no such account, or it is hidden.
-    pub fn profile_by_id(&self, id: GithubUserId) -> Result<Option<Profile>, Trouble> {
+    pub fn profile_by_id(&self, id: GithubUserId) -> Seen<Profile> {
         let row: Option<wire::UserRow> = self.get(format!("/user/{id}"))?;
         Ok(row.map(wire::UserRow::into_profile).filter(|profile| profile.person.id == id))
     }
@@ -267,12 +263,7 @@ impl Github {
     }
 
     /// `None` if GraphQL is refused or knows nobody of that login.
-    fn claims_by_query(
-        &self,
-        org: &Login,
-        login: &Login,
-        wanted: Wanted,
-    ) -> Result<Option<(GithubUserId, Claims)>, Trouble> {
+    fn claims_by_query(&self, org: &Login, login: &Login, wanted: Wanted) -> Seen<(GithubUserId, Claims)> {
         loop {
             let refused = *self.refused.lock();
             let (verified, saml) = (wanted.verified && !refused.verified, wanted.saml && !refused.saml);

@@ -15,6 +15,7 @@ use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Request, Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Listed};
+use crate::hosts::Seen;
 use crate::state::ids::{HookId, Login};
 use crate::text::path_part;
 
@@ -33,7 +34,7 @@ pub(super) struct RestPage<T> {
 
 impl<T> RestPage<T> {
     /// Path and query of the page behind: the linked one, or the next number after a page that is full and has no link.
-    pub(super) fn next(&self) -> Result<Option<String>, Trouble> {
+    pub(super) fn next(&self) -> Seen<String> {
         match &self.behind {
             Behind::Nothing => Ok(None),
             Behind::Perhaps => Ok(Some(numbered(&self.path))),
@@ -42,7 +43,7 @@ impl<T> RestPage<T> {
     }
 
     /// The linked one alone: where pages have no numbers.
-    fn linked(&self) -> Result<Option<String>, Trouble> {
+    fn linked(&self) -> Seen<String> {
         let Behind::Page(link) = &self.behind else { return Ok(None) };
         match path_on_same_host(&link.target, &self.path) {
             Some(next) if next == self.path => Err(leads_to_itself(&self.path)),
@@ -67,7 +68,7 @@ pub(super) struct Connection<T> {
 
 impl Github {
     /// One page of a REST list; `None` if the list is not to be seen.
-    pub(super) fn page<T: DeserializeOwned>(&self, path: &str) -> Result<Option<RestPage<T>>, Trouble> {
+    pub(super) fn page<T: DeserializeOwned>(&self, path: &str) -> Seen<RestPage<T>> {
         let reply = self.host.ask(Asked::Github, &Request::get(path.into()));
         match reply.verdict {
             Verdict::Done => {}
@@ -111,7 +112,7 @@ impl Github {
     }
 
     /// All rows of a REST list; `None` if the list is not to be seen.
-    pub(super) fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Listed<T>>, Trouble> {
+    pub(super) fn pages<T: DeserializeOwned>(&self, path: &str) -> Seen<Listed<T>> {
         let (mut rows, mut nulls) = (Vec::new(), 0);
         let seen = self.each_page(path, |page| {
             rows.append(&mut page.rows);
@@ -123,12 +124,7 @@ impl Github {
     }
 
     /// What a hook has sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
-    pub fn deliveries(
-        &self,
-        org: &Login,
-        hook: HookId,
-        since: Timestamp,
-    ) -> Result<Option<Vec<Sent>>, Trouble> {
+    pub fn deliveries(&self, org: &Login, hook: HookId, since: Timestamp) -> Seen<Vec<Sent>> {
         let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page={FULL}", path_part(org.as_str()));
         let mut next = format!("{}{path}", self.rest);
         let mut sent = Vec::new();
@@ -164,7 +160,7 @@ impl Github {
         at: &str,
         is_it: impl Fn(&Value) -> bool,
         read: impl Fn(T) -> Option<U>,
-    ) -> Result<Option<Connection<U>>, Trouble> {
+    ) -> Seen<Connection<U>> {
         let mut all = Connection { rows: Vec::new(), nulls: 0, counted: None };
         for _ in 0..MOST_PAGES {
             let reply = self.post(query, vars.clone());
@@ -203,11 +199,7 @@ impl Github {
     }
 
     /// The cursor behind a page of a connection, which was asked for by the cursor `before`; `None` if it is the last.
-    pub(super) fn after<T>(
-        &self,
-        page: &wire::Page<T>,
-        before: Option<&str>,
-    ) -> Result<Option<String>, Trouble> {
+    pub(super) fn after<T>(&self, page: &wire::Page<T>, before: Option<&str>) -> Seen<String> {
         match page.next() {
             Ok(Some(after)) if Some(after.as_str()) == before => Err(leads_to_itself(&self.graphql)),
             Ok(after) => Ok(after),

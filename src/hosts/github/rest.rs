@@ -17,6 +17,7 @@ use super::snapshot::{add_team_people, settled, People, Teams, Unread};
 use super::{direct, wire, Github};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed};
+use crate::hosts::Seen;
 use crate::state::event::{OrgRef, Person};
 use crate::state::ids::{GithubUserId, Login};
 use crate::text::path_part;
@@ -106,7 +107,7 @@ impl Github {
     }
 
     /// The enterprise teams that are assigned to the organisation; `None` if GitHub refuses to list them.
-    pub(super) fn enterprise_teams(&self, org: &Login) -> Result<Option<Listed<TeamFacts>>, Trouble> {
+    pub(super) fn enterprise_teams(&self, org: &Login) -> Seen<Listed<TeamFacts>> {
         let path = format!("/orgs/{}/teams?team_type=enterprise&per_page=100", path_part(org.as_str()));
         let (mut teams, mut nulls) = (Vec::new(), 0);
         let read = self.each_page(&path, |page| {
@@ -159,7 +160,7 @@ impl Github {
         Ok(())
     }
 
-    fn enterprise_members(&self, org: &Login, team: &TeamFacts) -> Result<Option<Listed<Person>>, Trouble> {
+    fn enterprise_members(&self, org: &Login, team: &TeamFacts) -> Seen<Listed<Person>> {
         let slug = path_part(team.slug.as_str());
         let path = format!("/orgs/{}/teams/{slug}/members?per_page=100", path_part(org.as_str()));
         Ok(unless_refused(self.pages::<wire::UserRow>(&path))?.map(|listed| listed.map(direct)))
@@ -167,7 +168,7 @@ impl Github {
 }
 
 /// `None` also for a refusal of this one call.
-fn unless_refused<T>(read: Result<Option<T>, Trouble>) -> Result<Option<T>, Trouble> {
+fn unless_refused<T>(read: Seen<T>) -> Seen<T> {
     match read {
         Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Never, .. }) => Ok(None),
         read => read,

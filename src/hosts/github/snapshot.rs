@@ -18,6 +18,7 @@ use crate::hosts::http::several::both;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Gaps, GithubPerson, GithubSnapshot, GithubTeam, List};
+use crate::hosts::Seen;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login};
 
 /// Teams per page at first. With 100 members each that is 5,050 nodes, well below what GitHub answers within its 10 s.
@@ -69,7 +70,7 @@ impl Github {
     /// anything else that goes wrong fails the whole. `None` if the organisation is not to be seen.
     ///
     /// Where GraphQL is refused altogether it is read by REST: with a call for each team, and without addresses.
-    pub fn snapshot(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
+    pub fn snapshot(&self, org: &Login, wanted: Wanted) -> Seen<GithubSnapshot> {
         match self.snapshot_by_queries(org, wanted) {
             Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
                 log::info!("GitHub: {trouble}; `{org}` is read by REST, without addresses");
@@ -79,7 +80,7 @@ impl Github {
         }
     }
 
-    fn snapshot_by_queries(&self, org: &Login, wanted: Wanted) -> Result<Option<GithubSnapshot>, Trouble> {
+    fn snapshot_by_queries(&self, org: &Login, wanted: Wanted) -> Seen<GithubSnapshot> {
         // Each list goes from cursor to cursor, but they do not wait for each other.
         let identities = || {
             if wanted.saml {
@@ -111,7 +112,7 @@ impl Github {
         Ok(Some(GithubSnapshot { tells_public, ..together(teams, people, identities) }))
     }
 
-    fn all_teams(&self, org: &Login) -> Result<Option<Teams>, Trouble> {
+    fn all_teams(&self, org: &Login) -> Seen<Teams> {
         let mut size = TEAMS_A_PAGE;
         settled(|is_last| {
             let (mut read, mut total, mut nulls) = (Teams::default(), None, 0);
@@ -202,11 +203,7 @@ impl Github {
         Err(endless(&self.graphql).into())
     }
 
-    fn members_page(
-        &self,
-        team: &TeamFacts,
-        after: Option<&str>,
-    ) -> Result<Option<wire::Page<wire::UserNode>>, Trouble> {
+    fn members_page(&self, team: &TeamFacts, after: Option<&str>) -> Seen<wire::Page<wire::UserNode>> {
         let vars = json!({ "id": team.node_id, "after": after });
         match self.told::<wire::TeamData>(queries::TEAM_MEMBERS, vars, "node")? {
             Told::Data(data) => {
@@ -217,7 +214,7 @@ impl Github {
         }
     }
 
-    fn all_people(&self, org: &Login, verified: bool) -> Result<Option<(People, Option<Gap>)>, Trouble> {
+    fn all_people(&self, org: &Login, verified: bool) -> Seen<(People, Option<Gap>)> {
         let mut size = PEOPLE_A_PAGE;
         let may_be_left_out = Sources { saml: false, verified, public: true };
         settled(|is_last| {
@@ -246,7 +243,7 @@ impl Github {
 
     /// The addresses in linked identities. They are held against no count: one that is missing leaves a person without
     /// an address, and nobody absent. One that nobody has claimed is no gap, one that is null may be anybody's.
-    fn all_identities(&self, org: &Login) -> Result<Option<(Identities, Option<Gap>)>, Trouble> {
+    fn all_identities(&self, org: &Login) -> Seen<(Identities, Option<Gap>)> {
         let mut size = PEOPLE_A_PAGE;
         let may_be_left_out = Sources { saml: true, ..Sources::NONE };
         settled(|_| {
@@ -365,7 +362,7 @@ pub(super) fn settled<T>(mut read: impl FnMut(bool) -> Result<T, Unread>) -> Res
     })
 }
 
-fn kept<T>(read: Result<Option<T>, Trouble>, troubles: &mut Vec<Trouble>) -> Option<T> {
+fn kept<T>(read: Seen<T>, troubles: &mut Vec<Trouble>) -> Option<T> {
     read.unwrap_or_else(|trouble| {
         troubles.push(trouble);
         None

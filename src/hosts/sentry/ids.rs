@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::{wire, Sentry, Team};
 use crate::clock::{Clock, Timestamp};
 use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::Seen;
 use crate::lock::Mutex;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 use crate::state::slug;
@@ -166,16 +167,16 @@ impl Sentry {
 
     /// The bound team as it is now: under its slug, or, where ids are taken, wherever its slug has gone. `None` if it is not
     /// there: by slug it may also have been renamed, which [`Sentry::find`] tells.
-    pub fn bound(&self, at: TeamAt) -> Result<Option<Team>, Trouble> {
+    pub fn bound(&self, at: TeamAt) -> Seen<Team> {
         self.bound_as(at, PLAIN)
     }
 
     /// The same, with its projects.
-    pub fn bound_with_projects(&self, at: TeamAt) -> Result<Option<Team>, Trouble> {
+    pub fn bound_with_projects(&self, at: TeamAt) -> Seen<Team> {
         self.bound_as(at, WITH_PROJECTS)
     }
 
-    fn bound_as(&self, at: TeamAt, query: &str) -> Result<Option<Team>, Trouble> {
+    fn bound_as(&self, at: TeamAt, query: &str) -> Seen<Team> {
         if !self.ids.are_taken() {
             return self.by_slug(at, query);
         }
@@ -194,7 +195,7 @@ impl Sentry {
 
     /// The team that `at` was, wherever its slug has gone. Newer Sentry finds teams by id; older Sentry only through the
     /// list, which needs *Organization: Read*. `None` where neither finds it.
-    pub fn find(&self, at: TeamAt) -> Result<Option<Team>, Trouble> {
+    pub fn find(&self, at: TeamAt) -> Seen<Team> {
         let was_by_id = self.ids.are_taken();
         let found = match self.by_id(at, PLAIN)? {
             ById::Alive(team) => Some(team),
@@ -215,7 +216,7 @@ impl Sentry {
     }
 
     /// The team that `at` was, where it was, or wherever its slug has gone.
-    pub fn look_for(&self, at: TeamAt) -> Result<Option<Team>, Trouble> {
+    pub fn look_for(&self, at: TeamAt) -> Seen<Team> {
         // By id it is found wherever it is.
         if !self.ids.are_taken() {
             if let Some(team) = self.by_slug(at, PLAIN)? {
@@ -225,7 +226,7 @@ impl Sentry {
         self.find(at)
     }
 
-    fn by_slug(&self, at: TeamAt, query: &str) -> Result<Option<Team>, Trouble> {
+    fn by_slug(&self, at: TeamAt, query: &str) -> Seen<Team> {
         Ok(self.team_at(at.slug.as_str(), query)?.filter(|team| team.id == at.id))
     }
 
@@ -242,7 +243,7 @@ impl Sentry {
         Err(Trouble::of_call(TroubleKind::Later(HELD_FOR), call, why))
     }
 
-    fn listed(&self, id: SentryTeamId) -> Result<Option<Team>, Trouble> {
+    fn listed(&self, id: SentryTeamId) -> Seen<Team> {
         let path = self.org_path(&format!("teams/?detailed=0&query=id%3A{id}"));
         match self.get::<Vec<wire::TeamRow>>(path) {
             Ok(rows) => {
@@ -283,7 +284,7 @@ impl Sentry {
 
     /// The bound team, if it is alive and the one that a write has answered with. By slug its id tells. By id it is that team
     /// in any case, and its slug has to lead to it.
-    pub fn confirm(&self, at: TeamAt, hit: &Team) -> Result<Option<Team>, Trouble> {
+    pub fn confirm(&self, at: TeamAt, hit: &Team) -> Seen<Team> {
         match hit.id == at.id {
             true if hit.slug == *at.slug || !self.ids.are_taken() => Ok(Some(hit.clone())),
             true => self.bound(at),

@@ -31,6 +31,7 @@ use crate::hosts::http::redirect::SENTRY_ADDRESS;
 use crate::hosts::http::tls::Way;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
+use crate::hosts::Seen;
 use crate::state::address::Address;
 use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
@@ -129,6 +130,9 @@ pub struct Written<T> {
     pub exchange: Exchange,
 }
 
+/// What a write was answered.
+type Answered<T> = Result<Written<T>, Trouble>;
+
 impl Sentry {
     /// A client of one organisation, beside the GitHub whose API is at `github`.
     pub fn new(
@@ -205,7 +209,7 @@ impl Sentry {
         }
     }
 
-    fn get<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, Trouble> {
+    fn get<T: DeserializeOwned>(&self, path: String) -> Seen<T> {
         let reply = self.ask(Asked::Sentry, &Request::get(path));
         match reply.verdict {
             Verdict::Done => parsed(reply).map(|(row, _)| Some(row)),
@@ -214,11 +218,11 @@ impl Sentry {
         }
     }
 
-    pub fn team(&self, slug: &SentrySlug) -> Result<Option<Team>, Trouble> {
+    pub fn team(&self, slug: &SentrySlug) -> Seen<Team> {
         self.team_at(slug.as_str(), "?collapse=organization")
     }
 
-    fn team_at(&self, slug_or_id: &str, query: &str) -> Result<Option<Team>, Trouble> {
+    fn team_at(&self, slug_or_id: &str, query: &str) -> Seen<Team> {
         let path = self.team_path(slug_or_id) + query;
         let row: Option<wire::TeamRow> = self.get(path.clone())?;
         row.map(|row| row.into_team().ok_or_else(|| unreadable(&path))).transpose()
@@ -234,7 +238,7 @@ impl Sentry {
     }
 
     /// The scopes of the token; `None` where Sentry does not tell, as on the own hosts of sentry.io's regions.
-    pub fn scopes(&self) -> Result<Option<Vec<String>>, Trouble> {
+    pub fn scopes(&self) -> Seen<Vec<String>> {
         let reply = self.host.ask(Asked::Sentry, &Request::get(format!("{}/", self.api)));
         match reply.verdict {
             Verdict::Done => {
@@ -246,7 +250,7 @@ impl Sentry {
     }
 
     /// All teams; `None` where the token may not list them, which needs *Organization: Read*.
-    pub fn teams(&self) -> Result<Option<Vec<Team>>, Trouble> {
+    pub fn teams(&self) -> Seen<Vec<Team>> {
         let path = self.org_path("teams/?detailed=0&per_page=100");
         match self.pages(&path, wire::TeamRow::into_team) {
             Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
@@ -289,13 +293,13 @@ impl Sentry {
     }
 
     /// Everybody in a team, open and expired invites included; `None` if there is no such team.
-    pub fn team_members(&self, at: TeamAt) -> Result<Option<Vec<Member>>, Trouble> {
+    pub fn team_members(&self, at: TeamAt) -> Seen<Vec<Member>> {
         self.people_of(at, wire::MemberRow::into_member)
     }
 
     /// The ids of everybody in a team, sorted, in no more room than they need: a comparison keeps them of all teams, and
     /// a list of ids that is made of a list of rows would go on filling the rows' room.
-    pub fn team_member_ids(&self, at: TeamAt) -> Result<Option<Vec<MemberId>>, Trouble> {
+    pub fn team_member_ids(&self, at: TeamAt) -> Seen<Vec<MemberId>> {
         let ids = self.people_of(at, |row| row.into_member().map(|member| member.id))?;
         Ok(ids.map(|mut ids| {
             ids.sort_unstable();
@@ -306,11 +310,7 @@ impl Sentry {
     }
 
     /// By its id a team answers too whose deletion is pending. Each row has its slug.
-    fn people_of<T>(
-        &self,
-        at: TeamAt,
-        read: impl Fn(wire::MemberRow) -> Option<T>,
-    ) -> Result<Option<Vec<T>>, Trouble> {
+    fn people_of<T>(&self, at: TeamAt, read: impl Fn(wire::MemberRow) -> Option<T>) -> Seen<Vec<T>> {
         let moved = Cell::new(false);
         let read = |row: wire::MemberRow| {
             moved.set(moved.get() || row.team_slug.as_ref().is_some_and(|slug| slug != at.slug));
@@ -328,17 +328,13 @@ impl Sentry {
     }
 
     /// The slugs of a member's teams; `None` if there is no such member.
-    pub fn teams_of(&self, member: MemberId) -> Result<Option<Vec<SentrySlug>>, Trouble> {
+    pub fn teams_of(&self, member: MemberId) -> Seen<Vec<SentrySlug>> {
         let row: Option<wire::MemberTeamsRow> = self.get(self.org_path(&format!("members/{member}/")))?;
         Ok(row.map(|row| row.teams))
     }
 
     /// All pages of a list. A page that fails makes the whole list fail: never half a list.
-    fn pages<R: DeserializeOwned, T>(
-        &self,
-        path: &str,
-        read: impl Fn(R) -> Option<T>,
-    ) -> Result<Option<Vec<T>>, Trouble> {
+    fn pages<R: DeserializeOwned, T>(&self, path: &str, read: impl Fn(R) -> Option<T>) -> Seen<Vec<T>> {
         let mut items = Vec::new();
         let mut next = path.to_string();
         let mut last = None;
@@ -382,12 +378,7 @@ impl Sentry {
     }
 
     /// Makes a team. Name and slug are always given: with a name alone, a repeated call would make another team.
-    pub fn create_team(
-        &self,
-        permit: &Permit,
-        slug: &SentrySlug,
-        name: &str,
-    ) -> Result<Written<Created>, Trouble> {
+    pub fn create_team(&self, permit: &Permit, slug: &SentrySlug, name: &str) -> Answered<Created> {
         let body = json!({ "name": name, "slug": slug });
         let reply = self.write(permit, Asked::CreateTeam, Method::Post, self.org_path("teams/"), Some(body));
         match reply.verdict {
@@ -404,7 +395,7 @@ impl Sentry {
         at: TeamAt,
         to: &SentrySlug,
         name: Option<&str>,
-    ) -> Result<Written<Renamed>, Trouble> {
+    ) -> Answered<Renamed> {
         let body = match name {
             Some(name) => json!({ "name": name, "slug": to }),
             None => json!({ "slug": to }),
@@ -420,7 +411,7 @@ impl Sentry {
         }
     }
 
-    pub fn delete_team(&self, permit: &Permit, at: TeamAt) -> Result<Written<Deleted>, Trouble> {
+    pub fn delete_team(&self, permit: &Permit, at: TeamAt) -> Answered<Deleted> {
         let path = self.team_path(&self.key(at));
         let reply = self.write(permit, Asked::DeleteTeam, Method::Delete, path, None);
         match reply.verdict {
@@ -436,12 +427,7 @@ impl Sentry {
     }
 
     /// Puts a member into a team. Repeating it is harmless.
-    pub fn add_member(
-        &self,
-        permit: &Permit,
-        member: MemberId,
-        at: TeamAt,
-    ) -> Result<Written<Added>, Trouble> {
+    pub fn add_member(&self, permit: &Permit, member: MemberId, at: TeamAt) -> Answered<Added> {
         let path = self.membership_path(member, at);
         let reply = self.write(permit, Asked::AddMember, Method::Post, path, None);
         match reply.verdict {
@@ -455,12 +441,7 @@ impl Sentry {
     }
 
     /// Gives a team a project. Repeating it is harmless. Needs `project:write`.
-    pub fn link_project(
-        &self,
-        permit: &Permit,
-        project: &str,
-        at: TeamAt,
-    ) -> Result<Written<Linked>, Trouble> {
+    pub fn link_project(&self, permit: &Permit, project: &str, at: TeamAt) -> Answered<Linked> {
         let (project, team) = (path_part(project), path_part(&self.key(at)));
         let path = format!("{}/projects/{}/{project}/teams/{team}/", self.api, self.org);
         let reply = self.write(permit, Asked::LinkProject, Method::Post, path, None);
@@ -472,7 +453,7 @@ impl Sentry {
     }
 
     /// Invites somebody to the organisation; Sentry sends the mail. Older servers heed only `role`, newer ones `orgRole`.
-    pub fn invite(&self, permit: &Permit, address: &str, role: &str) -> Result<Written<Invited>, Trouble> {
+    pub fn invite(&self, permit: &Permit, address: &str, role: &str) -> Answered<Invited> {
         let body = json!({ "email": address, "role": role, "orgRole": role, "sendInvite": true });
         let reply = self.write(permit, Asked::Invite, Method::Post, self.org_path("members/"), Some(body));
         let said = reply.answer.said();
@@ -500,12 +481,7 @@ impl Sentry {
     }
 
     /// Takes a member out of a team. Repeating it is harmless.
-    pub fn remove_member(
-        &self,
-        permit: &Permit,
-        member: MemberId,
-        at: TeamAt,
-    ) -> Result<Written<Removed>, Trouble> {
+    pub fn remove_member(&self, permit: &Permit, member: MemberId, at: TeamAt) -> Answered<Removed> {
         let path = self.membership_path(member, at);
         let reply = self.write(permit, Asked::RemoveMember, Method::Delete, path, None);
         match reply.verdict {
@@ -522,7 +498,7 @@ fn written<T>(reply: Reply, outcome: T) -> Written<T> {
     Written { outcome, exchange: reply.exchange }
 }
 
-fn written_team<T>(reply: Reply, outcome: impl FnOnce(Team) -> T) -> Result<Written<T>, Trouble> {
+fn written_team<T>(reply: Reply, outcome: impl FnOnce(Team) -> T) -> Answered<T> {
     let row = serde_json::from_slice::<wire::TeamRow>(&reply.answer.body).ok();
     match row.and_then(wire::TeamRow::into_team) {
         Some(team) => Ok(written(reply, outcome(team))),
