@@ -43,7 +43,6 @@ impl Error {
         self
     }
 
-    /// What the reader can do about it.
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self
@@ -58,7 +57,6 @@ impl Error {
         (what, self.fix.as_deref().unwrap_or("see the log"))
     }
 
-    /// The code that the process ends with.
     pub fn exit_code(&self) -> ExitCode {
         match self.kind {
             Kind::Failed => ExitCode::from(1),

@@ -25,7 +25,6 @@ pub enum Action {
 /// A command, and the files that it reads and writes on this side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// What is to be carried out.
     pub command: Command,
     /// Where the plan is to be kept.
     pub save: Option<PathBuf>,

@@ -27,9 +27,7 @@ use crate::work::mirror::Mirror;
 /// What is to be carried out, and where it tells of it.
 pub struct Call<'a> {
     pub command: &'a Command,
-    /// How far it is.
     pub progress: Progress<'a>,
-    /// Where long answers go.
     pub out: Output<'a>,
 }
 

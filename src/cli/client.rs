@@ -76,7 +76,6 @@ pub fn answer(out: &str, err: &str, exit: u8) -> ExitCode {
     ExitCode::from(exit)
 }
 
-/// Reads the plan that was kept in a file.
 fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
     let (Some(path), Command::Sync(sync)) = (kept, &command) else { return Ok(command) };
     let read = || -> Result<_> {

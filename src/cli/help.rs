@@ -11,7 +11,6 @@ pub(super) const ABOUT: &str =
 /// What can be had without any configuration but this.
 pub(super) const REQUIRED: &str =
     "GH_TOKEN, GH_WEBHOOK_TOKEN, SENTRY_TOKEN and SENTRY_ORG_SLUG are all that is required.";
-/// Exit codes and what they mean.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "done or in sync"),
     (1, "failed"),
@@ -37,7 +36,6 @@ pub fn all() -> String {
     text
 }
 
-/// The help text of one command.
 pub fn of(command: &CommandHelp) -> String {
     let mut text = format!("usage: sentry-team-sync {}\n\n{}\n", command.usage(), command.help);
     if !command.flags.is_empty() {
@@ -70,7 +68,6 @@ pub(super) fn flag(setting: &Setting) -> String {
     format!("--{} {}", setting.flag(), setting.value)
 }
 
-/// The variables that set it.
 pub(super) fn variables(setting: &Setting) -> String {
     if setting.secret {
         format!("{} or {}_FILE", setting.var, setting.var)

@@ -104,7 +104,6 @@ fn named(name: &str) -> Result<&'static CommandHelp> {
     })
 }
 
-/// What is said of a flag that does not exist.
 fn no_such_flag(name: &str) -> Error {
     if name == "dry-run" {
         return Error::usage("there is no flag `--dry-run`")

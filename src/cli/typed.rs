@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 pub(super) struct Typed {
     /// What followed the command's name.
     pub operands: Vec<String>,
-    /// Its flags with their values, as typed.
     pub flags: Vec<(&'static Flag, Option<OsString>)>,
 }
 
@@ -94,7 +93,6 @@ impl Typed {
     }
 }
 
-/// The complaint that an operand lacks.
 fn lacks(command: &CommandHelp, word: Word) -> Error {
     let instead = command.flags.iter().filter(|flag| flag.is_instead);
     let or: String = instead.map(|flag| format!(", or {}", flag.usage())).collect();

@@ -140,7 +140,6 @@ pub struct Bench<'a> {
     pub settings: Arc<Settings>,
     /// Both sides, if they can be asked.
     pub live: Option<Live<'a>>,
-    /// Where long answers go.
     pub out: Output<'a>,
     pub by: Actor,
 }

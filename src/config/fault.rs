@@ -6,7 +6,6 @@ use crate::text::revealed;
 
 use super::{Environment, SETTINGS};
 
-/// One mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub var: &'static str,
@@ -31,7 +30,6 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    /// With something to do about it.
     pub(super) fn new(why: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { why: why.into(), fix: Some(fix.into()) }
     }
@@ -52,7 +50,6 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    /// What is said of it.
     pub fn told(&self) -> String {
         let meant = self.meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
         revealed(&format!("the variable {} is not known to this version and ignored{meant}", self.name))

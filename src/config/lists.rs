@@ -177,7 +177,6 @@ pub struct Protected {
 }
 
 impl Protected {
-    /// Reads a list of addresses and slugs.
     pub fn read(list: &List) -> Result<Self, Wrong> {
         let mut protected = Self::default();
         for entry in &list.0 {
@@ -196,7 +195,6 @@ impl Protected {
         Ok(protected)
     }
 
-    /// Whether one of these addresses is protected.
     pub fn covers_any<'a>(&self, mut addresses: impl Iterator<Item = &'a str>) -> bool {
         addresses.any(|address| self.addresses.iter().any(|entry| entry.is(address)))
     }
@@ -209,7 +207,6 @@ impl Protected {
         self.addresses.is_empty() && self.slugs.is_empty()
     }
 
-    /// Whether a Sentry team is protected.
     pub fn covers_team(&self, slug: &SentrySlug) -> bool {
         self.slugs.contains(slug)
     }

@@ -230,7 +230,6 @@ pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<
     (config, faults)
 }
 
-/// A required variable that is not set.
 fn missing(var: &'static str, fix: &str, env: &Environment) -> Fault {
     let what = match fault::typed_for(var, env) {
         Some(typed) => format!("{var} is not set, but {typed} is"),

@@ -7,7 +7,6 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// A token or a webhook secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
 

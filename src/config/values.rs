@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::fault::Wrong;
 use crate::text::is_hidden;
 
-/// Where a listener listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// `ADDR:PORT`.
@@ -176,7 +175,6 @@ pub fn slug(text: &str) -> Result<&str, String> {
     name(text, "a slug has only letters, digits, - and _")
 }
 
-/// Reads the login of an organisation.
 pub fn organisation(text: &str) -> Result<&str, String> {
     name(text, "write the organisation's login alone, as it stands behind github.com/")
 }
@@ -289,7 +287,6 @@ pub fn role_or_never(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// The word that stands for a value.
 pub(super) fn word_of<T: PartialEq>(value: T, words: &[(&'static str, T)]) -> &'static str {
     words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
 }

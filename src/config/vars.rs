@@ -6,7 +6,6 @@ use super::{default_state_dir, DeleteTeams, Environment, RemoveMembers, Settings
 use crate::state::ids::Login;
 use crate::state::values::Source;
 
-/// Reads a value into the settings.
 type Set = fn(&mut Settings, &str) -> Result<(), Wrong>;
 
 pub struct Setting {

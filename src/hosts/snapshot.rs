@@ -24,7 +24,6 @@ pub struct GithubSnapshot {
     pub sees_secret: bool,
     /// Public addresses are in it, for whoever has one. GraphQL may refuse them, and REST's lists do not have them.
     pub tells_public: bool,
-    /// The lists that are known to be incomplete.
     pub gaps: Gaps,
 }
 
@@ -32,12 +31,10 @@ pub struct GithubSnapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
     pub rows: Vec<T>,
-    /// What is known to be missing.
     pub gap: Option<Gap>,
 }
 
 impl<T> Listed<T> {
-    /// The same with other rows.
     pub fn map<U>(self, read: impl FnOnce(Vec<T>) -> Vec<U>) -> Listed<U> {
         Listed { rows: read(self.rows), gap: self.gap }
     }
@@ -195,7 +192,6 @@ impl GithubSnapshot {
     }
 }
 
-/// A team as the snapshot shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubTeam {
     pub facts: TeamFacts,
@@ -203,7 +199,6 @@ pub struct GithubTeam {
     pub members: Vec<GithubUserId>,
 }
 
-/// An account as the snapshot shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubPerson {
     pub login: Login,

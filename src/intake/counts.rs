@@ -44,13 +44,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// A signed delivery was answered.
     pub fn answer(&self, event: &str, said: Said) {
         let event = EVENTS.iter().position(|known| *known == event).unwrap_or(EVENTS.len() - 1);
         add(&self.answered[event][said as usize]);
     }
 
-    /// A request was refused with this status.
     pub fn refuse(&self, status: u16) {
         if let Some(reason) = REFUSALS.iter().position(|(known, _)| *known == status) {
             add(&self.refused[reason]);

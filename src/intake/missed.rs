@@ -27,13 +27,11 @@ const EVENTS: [&str; 3] = ["membership", "organization", "team"];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Recovered {
-    /// Missed deliveries that were taken.
     pub taken: usize,
     /// Missed deliveries that newer news had overtaken.
     pub skipped: usize,
 }
 
-/// What is known of missed deliveries.
 #[derive(Default)]
 pub struct Missed {
     /// The token may not read the list of deliveries.

@@ -46,7 +46,6 @@ impl Request<'_> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether it only reads.
     pub fn is_read(&self) -> bool {
         matches!(self.method, "GET" | "HEAD")
     }
@@ -55,7 +54,6 @@ impl Request<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// `Content-Type`.
     pub content_type: &'static str,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
@@ -80,10 +78,8 @@ impl Answer {
     }
 }
 
-/// The intake of one service.
 pub struct Intake {
     mirror: Arc<Mirror>,
-    /// What arrived, since start.
     pub arrived: Arc<Counts>,
     secrets: RwLock<Vec<Secret>>,
 }

@@ -13,7 +13,6 @@ pub const OF_CHECK: &str = "check-";
 pub struct Advice {
     /// A sentence for GitHub's form.
     pub text: String,
-    /// How much it matters.
     pub weight: Weight,
 }
 

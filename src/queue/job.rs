@@ -133,7 +133,6 @@ struct Open {
 const MOST_NOTES: usize = 5;
 
 impl Whole {
-    /// A delivery in so many parts.
     pub fn new(delivery: Arc<Delivery>, parts: usize) -> Arc<Self> {
         Arc::new(Self { delivery, open: Mutex::new(Open { parts, failed: None, notes: Vec::new() }) })
     }
@@ -232,7 +231,6 @@ impl Hint {
         }
     }
 
-    /// The delivery that led to it.
     pub fn delivery(&self) -> Option<&Arc<Delivery>> {
         match &self.origin {
             Origin::Delivery(delivery) => Some(delivery),
@@ -241,7 +239,6 @@ impl Hint {
         }
     }
 
-    /// Its place in the order of arrival.
     pub fn seq_of_delivery(&self) -> Option<Seq> {
         self.delivery().map(|delivery| delivery.seq)
     }
@@ -262,7 +259,6 @@ impl Hint {
         }
     }
 
-    /// The team as the event showed it.
     pub fn team_ref(&self) -> Option<&TeamRef> {
         self.delivery().and_then(|delivery| delivery.event.team())
     }

@@ -146,7 +146,6 @@ impl Queue {
         self.heard.lock().look_again(self.clock.now());
     }
 
-    /// Whether that other one is due.
     pub fn take_second_look(&self) -> bool {
         self.heard.lock().take_second_look(self.clock.now())
     }

@@ -139,7 +139,6 @@ impl Part {
         Arc::new(Self { seq, read, team, tasks, next: AtomicUsize::new(0), run })
     }
 
-    /// What is to be done now.
     pub fn task(&self) -> Option<&Task> {
         self.tasks.get(self.next.load(Ordering::Relaxed))
     }

@@ -178,7 +178,6 @@ impl<'a> Index<'a> {
             .collect()
     }
 
-    /// Which GitHub team a Sentry team follows.
     fn owner(&self, sentry: SentryTeamId) -> Option<GithubTeamId> {
         self.sides.state.teams.of_sentry(sentry).or_else(|| self.made.get(&sentry).copied())
     }

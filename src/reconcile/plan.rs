@@ -79,12 +79,10 @@ pub struct TeamPlan {
     /// The slug that it has in Sentry, or is to get.
     pub slug: SentrySlug,
     pub name: String,
-    /// What is to be done with the team itself.
     pub step: Step,
     /// Who is to be put in, by login.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub add: Vec<Addition>,
-    /// Who is to be taken out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<Removal>,
     /// The team itself is held.
@@ -159,7 +157,6 @@ pub enum Step {
 pub struct Skipped {
     pub user: GithubUserId,
     pub login: Login,
-    /// Why nobody was matched.
     pub why: String,
     /// What to do about it, where Sentry knows them by another address of theirs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,7 +224,6 @@ impl Counts {
 }
 
 impl Plan {
-    /// How much of each kind there is.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for team in &self.teams {

@@ -66,7 +66,6 @@ pub struct Reconciled {
 pub struct InviteTrouble {
     /// What Sentry said, or which limit is reached.
     pub what: String,
-    /// What to do about it.
     pub fix: String,
 }
 

@@ -9,7 +9,6 @@ use crate::state::values::{Rules, Source};
 /// From nobody to everybody.
 const REMOVE: [&str; 4] = ["never", "left", "known", "all"];
 
-/// The rules as they are set now.
 pub fn of(settings: &Settings) -> Rules {
     let sources: Vec<_> = settings.identity.iter().map(|source: &Source| source.name()).collect();
     Rules {

@@ -182,7 +182,6 @@ impl Reconciler {
             && self.mirror.pause().is_none()
     }
 
-    /// The last comparison that was carried out.
     pub fn last_reconcile(&self) -> Option<Reconciled> {
         self.last_run.lock().clone()
     }

@@ -43,7 +43,6 @@ pub struct ShortPath {
 }
 
 impl ShortPath {
-    /// `name` in `dir`.
     pub fn new(dir: &Path, name: &str) -> io::Result<Self> {
         let dir = fs::File::open(dir)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()));

@@ -15,7 +15,6 @@ pub const REMEMBERED: Duration = Duration::from_secs(8 * 24 * 3600);
 /// How many settled deliveries are shown.
 const RECENT: usize = 50;
 
-/// What is known of all deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deliveries {
     keys: HashMap<DeliveryKey, Known>,
@@ -57,7 +56,6 @@ pub struct Recent {
 }
 
 impl Deliveries {
-    /// What is remembered of a key.
     pub fn known(&self, key: DeliveryKey) -> Option<Known> {
         self.keys.get(&key).copied()
     }
@@ -67,12 +65,10 @@ impl Deliveries {
         self.queued.values()
     }
 
-    /// The queued delivery of that place.
     pub fn queued_at(&self, seq: Seq) -> Option<Arc<Delivery>> {
         self.queued.get(&seq).cloned()
     }
 
-    /// How many are not dealt with.
     pub fn n_queued(&self) -> usize {
         self.queued.len()
     }
@@ -82,7 +78,6 @@ impl Deliveries {
         self.failed.values()
     }
 
-    /// The failed delivery of that place.
     pub fn failure(&self, seq: Seq) -> Option<&Failure> {
         self.failed.get(&seq)
     }

@@ -42,7 +42,6 @@ tagged! {
             /// Who; GitHub may send `null`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             person: Option<Person>,
-            /// Into the team or out of it.
             change: Change,
         },
         /// `organization.member_added`.
@@ -75,9 +74,7 @@ tagged! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// The person is in the team.
     Added,
-    /// The person is not in the team.
     Removed,
 }
 
@@ -140,7 +137,6 @@ pub struct Parsed {
 /// What a body is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// A change to mirror.
     Change(Event),
     /// The hook was made or tested.
     Ping(Ping),
@@ -414,7 +410,6 @@ impl Event {
         "organization.deleted",
     ];
 
-    /// The team that the event is about.
     pub fn team(&self) -> Option<&TeamRef> {
         match self {
             Event::TeamCreated { team }
@@ -425,7 +420,6 @@ impl Event {
         }
     }
 
-    /// The person that the event is about.
     pub fn person(&self) -> Option<&Person> {
         match self {
             Event::Membership { person, .. }

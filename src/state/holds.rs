@@ -44,7 +44,6 @@ pub struct Hold {
     pub at: Timestamp,
     /// The deliveries that asked for it.
     pub deliveries: Vec<DeliveryKey>,
-    /// What a person decided, and when.
     pub decision: Option<Decision>,
     /// A comparison found it, not an event: it is history as soon as no comparison finds it any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -74,18 +73,14 @@ tagged! {
         #[serde(rename = "remove")]
         Remove {
             team: GithubTeamId,
-            /// Who, on GitHub's side.
             user: GithubUserId,
-            /// The Sentry team's slug.
             slug: SentrySlug,
         },
         /// Somebody whom no source matched would be taken out of a Sentry team.
         #[serde(rename = "remove_member")]
         RemoveMember {
             team: GithubTeamId,
-            /// Who, on Sentry's side.
             member: MemberId,
-            /// The Sentry team's slug.
             slug: SentrySlug,
         },
         /// A Sentry team would be made.
@@ -233,7 +228,6 @@ impl fmt::Display for HeldChange {
 }
 
 impl Hold {
-    /// A hold of these changes, stopped by `rule`.
     pub fn new(
         mut changes: Vec<HeldChange>,
         rule: String,
@@ -297,7 +291,6 @@ impl Holds {
         Some(over)
     }
 
-    /// The holds that concern a GitHub team.
     pub fn of_team(&self, team: GithubTeamId) -> impl Iterator<Item = &Hold> {
         self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == Some(team)))
     }

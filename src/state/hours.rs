@@ -36,7 +36,6 @@ fn begin<S: Serializer>(hour: &u64, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&Timestamp(hour * HOUR_MS))
 }
 
-/// The last [`HOURS`] hours.
 #[derive(Debug, Default)]
 pub struct Hours(Mutex<[Hour; HOURS]>);
 

@@ -159,7 +159,6 @@ impl State {
         }
     }
 
-    /// Takes in one record.
     pub fn apply(&mut self, record: Record) {
         self.take(record);
     }

@@ -33,7 +33,6 @@ pub fn by_slug(state: &State, prefix: &str, text: &str) -> BTreeSet<GithubTeamId
     bound.map(|(team, _)| team).chain(held).chain(begun).chain(told).collect()
 }
 
-/// Whether the state knows anything of a team.
 pub fn is_known(state: &State, team: GithubTeamId) -> bool {
     let teams = &state.teams;
     teams.binding(team).is_some()

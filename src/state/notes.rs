@@ -55,7 +55,6 @@ impl<'a> Reader<'a> {
         Self { state, wanted: None }
     }
 
-    /// A note as it is true now.
     pub fn read(&mut self, note: &str) -> Note {
         let (text, is_undecided) = decided(&self.state.holds, note);
         if is_undecided {

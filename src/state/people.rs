@@ -6,7 +6,6 @@ use crate::clock::Timestamp;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId};
 use crate::state::values::Match;
 
-/// What is known of all people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct People {
     matched: BTreeMap<GithubUserId, Match>,
@@ -29,7 +28,6 @@ pub struct Wanted {
 }
 
 impl People {
-    /// The remembered match of an account.
     pub fn matched(&self, user: GithubUserId) -> Option<&Match> {
         self.matched.get(&user)
     }
@@ -62,17 +60,14 @@ impl People {
         self.matched.len()
     }
 
-    /// How many people are waited for.
     pub fn n_wanted(&self) -> usize {
         self.wanted.len()
     }
 
-    /// Whether a person is waited for in a team.
     pub fn is_wanted(&self, team: GithubTeamId, user: GithubUserId) -> bool {
         self.wanted.get(&user).is_some_and(|wanted| wanted.teams.contains(&team))
     }
 
-    /// The teams in which a person is waited for.
     pub fn wanted_in(&self, user: GithubUserId) -> &[GithubTeamId] {
         self.wanted.get(&user).map_or(&[], |wanted| &wanted.teams)
     }
@@ -82,7 +77,6 @@ impl People {
         self.matched.contains_key(&user) || self.lost.contains(&user) || self.invited.contains_key(&user)
     }
 
-    /// How many people were invited since then.
     pub fn invited_since(&self, since: Timestamp) -> usize {
         self.invited.values().filter(|at| **at >= since).count()
     }

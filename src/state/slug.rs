@@ -57,7 +57,6 @@ pub fn temporary(team: SentryTeamId, attempt: u32) -> SentrySlug {
     }
 }
 
-/// Whether a slug was made by [`temporary`].
 pub fn is_temporary(slug: &SentrySlug) -> bool {
     let rest = slug.as_str().strip_prefix("moving-");
     rest.is_some_and(|rest| {

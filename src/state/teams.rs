@@ -13,7 +13,6 @@ pub const DELETION_SPAN: Duration = Duration::from_secs(3600);
 /// How long the end of a team is held that has come back from one before.
 pub const RETURN_SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What is known of all teams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Teams {
     bound: BTreeMap<GithubTeamId, Binding>,
@@ -214,7 +213,6 @@ impl Teams {
         self.unfilled.iter().copied()
     }
 
-    /// Whether a GitHub team is known to be deleted.
     pub fn gone(&self, team: GithubTeamId) -> Option<&Gone> {
         self.gone.get(&team)
     }
@@ -244,7 +242,6 @@ impl Teams {
         self.restored.values().any(|now| *now == sentry)
     }
 
-    /// The latest word on a team.
     pub fn news(&self, team: GithubTeamId) -> Option<&News> {
         self.news.get(&team)
     }

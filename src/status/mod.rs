@@ -78,7 +78,6 @@ pub struct Status {
     /// Hints being worked on or waiting in lanes.
     pub open_hints: usize,
     pub last_reconcile: Option<LastReconcile>,
-    /// What GitHub does not show completely.
     pub incomplete: IncompleteView,
     /// Absent if both sides, or Sentry's people, could be read the last time.
     pub look_failed: Option<LookFailed>,

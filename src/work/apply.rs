@@ -47,7 +47,6 @@ pub struct Cause {
 /// What came of a rename.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moved {
-    /// The team has its new slug.
     Done(Binding),
     /// Somebody else has it.
     Taken,
@@ -269,7 +268,6 @@ impl Apply<'_> {
         Ok(followed)
     }
 
-    /// The Sentry team of a slug.
     pub fn look(&self, at: &SentrySlug) -> Result<Option<Team>, Outcome> {
         self.mirror.sentry.team(at).map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }

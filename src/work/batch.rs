@@ -127,7 +127,6 @@ impl TeamBatch {
         hints.all(|hint| hint.delivery().is_none())
     }
 
-    /// Whether everybody in the team is to be looked at.
     pub fn asks_for_everybody(&self) -> bool {
         self.team.iter().any(|hint| {
             matches!(hint.event(), Some(Event::TeamCreated { .. } | Event::Membership { person: None, .. }))

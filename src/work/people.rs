@@ -65,12 +65,10 @@ impl Mirror {
         self.matcher().claims(person).map_err(|why| self.untold(why))
     }
 
-    /// Who an account is in Sentry.
     pub fn identify(&self, person: &Person, effort: Effort) -> Result<Identity, Outcome> {
         self.matcher().identify(person, effort).map_err(|why| self.untold(why))
     }
 
-    /// Who an account is, to be taken out of a team.
     pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Outcome> {
         self.matcher().identify_for_removal(person).map_err(|why| self.untold(why))
     }

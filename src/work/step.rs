@@ -18,7 +18,6 @@ pub const ADOPTION_RULE: &str =
 /// Who has the wanted slug.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// Nobody.
     Nobody,
     /// The Sentry team of another GitHub team, now or in a moment.
     Team(GithubTeamId),
@@ -101,7 +100,6 @@ pub fn locked(slug: &SentrySlug) -> String {
     format!("Sentry team `{slug}` is {LOCKED}: change it there, or leave the team out with SYNC_TEAMS")
 }
 
-/// Decides about a team.
 pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> TeamStep {
     if let Some(binding) = binding {
         let named = wanted.name.as_deref().is_none_or(|name| name == &*binding.name);
@@ -135,7 +133,6 @@ const LOGIN_ALONE: &str =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonStep {
     Add(MemberId),
-    /// Out of the team.
     Remove(MemberId),
     /// To be added when Sentry knows them; why it does not.
     Want(String),

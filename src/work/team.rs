@@ -33,7 +33,6 @@ struct Shape {
     stuck: Option<Outcome>,
 }
 
-/// Carries out one job.
 pub fn run(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
     let job = TeamJob { mirror, team, org, mode };
     for parent in hints.iter().filter_map(|hint| hint.team_ref()?.parent) {

@@ -23,7 +23,6 @@ pub struct Hook {
     pub id: HookId,
     /// Whether it sends at all.
     pub active: bool,
-    /// Where it sends to.
     pub url: String,
     /// What a ping tells of it.
     pub settings: Ping,

@@ -22,7 +22,6 @@ pub(super) const TEAM_MEMBERS: &str =
     databaseId members(first: 100, after: $after, membership: IMMEDIATE) { totalCount \
     pageInfo { hasNextPage endCursor } nodes { databaseId login } } } } }";
 
-/// The teams that a person is in.
 pub(super) const TEAMS_OF: &str = "query TeamsOf($org: String!, $login: String!, $after: String) { \
     organization(login: $org) { teams(first: 100, after: $after, userLogins: [$login]) { \
     pageInfo { hasNextPage endCursor } nodes { databaseId } } } }";

@@ -176,7 +176,6 @@ pub(super) struct TeamNode {
     slug: Option<GithubSlug>,
     created_at: Option<String>,
     parent_team: Option<TeamIdNode>,
-    /// Direct members, where they were asked for.
     pub(super) members: Option<Page<UserNode>>,
 }
 

@@ -10,7 +10,6 @@ use crate::text;
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
-    /// The headers that matter.
     pub headers: Headers,
     /// The body, at most [`super::transport::BODY_LIMIT`] bytes.
     pub body: Vec<u8>,
@@ -35,7 +34,6 @@ pub struct Headers {
     pub date: Option<Timestamp>,
     /// `Link`, with the pages before and after: all lines of it, joined with commas, as one line would have them.
     pub link: Option<String>,
-    /// `Location` of a redirect.
     pub location: Option<String>,
     /// `X-GitHub-SSO`: on a refusal, the token must be authorised for the organisation; where, it may tell.
     pub sso: Option<String>,

@@ -65,7 +65,6 @@ impl Error {
         LIMITS.contains(&self.kind.as_str()) || (self.kind.is_empty() && names_rate_limit(&self.message))
     }
 
-    /// The policy that refuses the token.
     fn policy(&self) -> Option<Policy> {
         if self.saml_failure {
             return Some(Policy::SingleSignOn);

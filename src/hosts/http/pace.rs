@@ -19,7 +19,6 @@ const WHILE_TRYING: Duration = Duration::from_millis(500);
 /// A try that has not come back after so long is not waited for.
 const LONGEST_TRY: Duration = Duration::from_secs(60);
 
-/// The HTTP methods that are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Get,
@@ -61,7 +60,6 @@ struct Pause {
     why: String,
 }
 
-/// How a host is feeling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     Well,

@@ -109,7 +109,6 @@ impl Proxies {
         }
     }
 
-    /// The proxy that the client has to use for a host.
     pub fn for_client(&self, base: &BaseUrl) -> Option<Proxy> {
         match self.route(base) {
             Route::Through(proxy, _) => Some(proxy.clone()),
@@ -117,7 +116,6 @@ impl Proxies {
         }
     }
 
-    /// Whether there is one at all.
     pub fn is_set(&self) -> bool {
         self.proxy.is_some()
     }

@@ -139,7 +139,6 @@ pub(crate) fn is_rate_limit(answer: &Answer) -> bool {
             || names_rate_limit(&answer.said()))
 }
 
-/// Whether a message of GitHub's speaks of a rate limit.
 pub(crate) fn names_rate_limit(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("rate limit") || message.contains("abuse detection")

@@ -24,9 +24,7 @@ pub struct Tally {
 /// A rate, as the host told it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// How many calls a window has.
     pub limit: u64,
-    /// How many of them were left.
     pub remaining: u64,
     pub reset: Timestamp,
 }
@@ -95,7 +93,6 @@ impl Tally {
         (0..N_CLASSES).map(|n| (self.names[n], self.calls[n], self.budgets[n]))
     }
 
-    /// Each way to fail, and how often.
     pub fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         FAILURES.into_iter().zip(self.failures)
     }

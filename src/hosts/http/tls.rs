@@ -34,7 +34,6 @@ impl Roots {
 /// The way to the hosts: whom to trust, and through which proxy.
 pub struct Way {
     pub roots: Roots,
-    /// The proxy, and who is reached without it.
     pub proxies: Proxies,
 }
 

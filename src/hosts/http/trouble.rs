@@ -30,7 +30,6 @@ pub enum TroubleKind {
     Refused,
     /// The token may not do this one thing.
     Denied,
-    /// It will never work.
     Never,
 }
 

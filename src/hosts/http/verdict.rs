@@ -39,7 +39,6 @@ pub enum Verdict {
     Refused(String),
     /// The token may not do this; whether it may do anything else is another question.
     Denied(String),
-    /// It will never work.
     Never(String),
 }
 

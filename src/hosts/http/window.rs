@@ -67,7 +67,6 @@ struct Window {
 }
 
 impl Calls {
-    /// How long the next one has to wait.
     pub fn wait(&self, now: Instant) -> Duration {
         match &self.window {
             Some(window) if window.begun.saturating_add(window.others) >= window.limit => {

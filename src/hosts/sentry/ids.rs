@@ -41,7 +41,6 @@ pub struct TeamAt<'a> {
 }
 
 impl Binding {
-    /// Where the bound team is.
     pub fn at(&self) -> TeamAt<'_> {
         TeamAt { id: self.sentry, slug: &self.slug }
     }
@@ -171,7 +170,6 @@ impl Sentry {
         self.bound_as(at, PLAIN)
     }
 
-    /// The same, with its projects.
     pub fn bound_with_projects(&self, at: TeamAt) -> Seen<Team> {
         self.bound_as(at, WITH_PROJECTS)
     }

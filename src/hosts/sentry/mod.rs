@@ -87,7 +87,6 @@ pub struct Member {
     pub no_teams: bool,
     /// The user is suspended in Sentry, and stays a member and in teams.
     pub suspended: bool,
-    /// What kind of row it is.
     pub standing: Standing,
 }
 
@@ -388,7 +387,6 @@ impl Sentry {
         }
     }
 
-    /// Gives a team another slug, and another name if one is given.
     pub fn rename_team(
         &self,
         permit: &Permit,

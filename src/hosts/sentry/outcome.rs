@@ -2,7 +2,6 @@
 
 use super::{Member, Team};
 
-/// What came of creating a team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
     /// It is there now.
@@ -10,7 +9,6 @@ pub enum Created {
     Taken,
 }
 
-/// What came of renaming a team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Renamed {
     /// It has its new slug. The id tells whether it was the right team.
@@ -23,7 +21,6 @@ pub enum Renamed {
     Locked,
 }
 
-/// What came of deleting a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
     Done,

@@ -59,7 +59,6 @@ fn has(scopes: &[String], any: &[&str]) -> bool {
     any.iter().any(|name| scopes.iter().any(|scope| scope == name))
 }
 
-/// What a token with these scopes lacks.
 pub fn lacking(scopes: &[String]) -> Vec<Needed> {
     NEEDED.into_iter().filter(|needed| !has(scopes, needed.any)).collect()
 }
@@ -88,7 +87,6 @@ pub struct Told {
 }
 
 impl Told {
-    /// Whether it is time to ask.
     pub fn is_due(&self, now: Instant) -> bool {
         self.asked.is_none_or(|at| now.saturating_duration_since(at) >= ASKED_EVERY)
     }

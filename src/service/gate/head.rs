@@ -56,7 +56,6 @@ impl fmt::Display for Method {
 pub struct Refusal {
     pub status: u16,
     pub sentence: String,
-    /// How to set it right.
     pub fix: &'static str,
 }
 

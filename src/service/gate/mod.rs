@@ -153,7 +153,6 @@ impl Gate {
         Ok(Self { shared, threads })
     }
 
-    /// Where it listens, for people.
     pub fn name(&self) -> String {
         self.shared.listener.name()
     }
