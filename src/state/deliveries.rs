@@ -143,9 +143,7 @@ impl Deliveries {
 
     pub(super) fn again(&mut self, seq: Seq) {
         if let Some(failure) = self.failed.remove(&seq) {
-            if let Some(known) = self.keys.get_mut(&failure.delivery.key()) {
-                known.status = Status::Queued;
-            }
+            self.mark(failure.delivery.key(), Status::Queued);
             self.queued.insert(seq, failure.delivery);
         }
     }
@@ -159,12 +157,8 @@ impl Deliveries {
     /// All that a snapshot has kept.
     pub fn remember_all(&mut self, keys: Vec<(DeliveryKey, Seq, Status, Timestamp)>) {
         for (key, seq, status, at) in keys {
-            self.remember(key, Known { seq, status, at });
+            self.keys.entry(key).or_insert(Known { seq, status, at });
         }
-    }
-
-    pub(super) fn remember(&mut self, key: DeliveryKey, known: Known) {
-        self.keys.entry(key).or_insert(known);
     }
 
     pub(super) fn show_only(&mut self, list: Vec<Recent>) {

@@ -22,9 +22,9 @@ pub mod teams;
 pub mod values;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use serde::{Serialize, Serializer};
 
@@ -183,14 +183,14 @@ impl State {
                 ended = self.end(team, Gone { fate, apart, was, at });
             }
             Record::Returned { team, at } => self.teams_mut().come_back(team, at),
-            Record::Shown { teams } => self.teams_mut().show(teams),
-            Record::Restored { deleted, now } => self.teams_mut().restore(deleted, now),
+            Record::Shown { teams } => self.teams_mut().shown.extend(teams),
+            Record::Restored { deleted, now } => drop(self.teams_mut().restored.insert(deleted, now)),
             Record::Fill { team, open } => self.teams_mut().fill(team, open),
-            Record::Intends { team, intent, at } => self.teams_mut().intend(team, intent, at),
-            Record::Dropped { team } => self.teams_mut().drop_intent(team),
-            Record::Matched { user, found } => self.people_mut().matches_with(user, found),
+            Record::Intends { team, intent, at } => drop(self.teams_mut().intents.insert(team, (intent, at))),
+            Record::Dropped { team } => drop(self.teams_mut().intents.remove(&team)),
+            Record::Matched { user, found } => drop(self.people_mut().matched.insert(user, found)),
             Record::Unmatched { user } => self.people_mut().unmatch(user),
-            Record::Invited { user, at } => self.people_mut().invite(user, at),
+            Record::Invited { user, at } => drop(self.people_mut().invited.insert(user, at)),
             Record::Wanted { team, user, login, why, at } => {
                 self.people_mut().want(team, user, login, why, at)
             }
@@ -215,7 +215,7 @@ impl State {
             Record::Resumed => self.paused = None,
             Record::Keys { keys } => self.deliveries.remember_all(keys),
             Record::News { team, born, named, first_named, people } => {
-                self.teams_mut().told(team, News::told(born, [first_named, named], people));
+                self.teams_mut().news.insert(team, News::told(born, [first_named, named], people));
             }
             Record::Hook { id } => drop(self.hooks.insert(id)),
             Record::Recent { list } => self.deliveries.show_only(list),
@@ -252,7 +252,7 @@ impl State {
         let same_token = self.mode.as_ref().is_some_and(|(_, known)| *known == fingerprint);
         let same_account = by.is_some() && by == self.token_of;
         if !same_token && !same_account {
-            self.teams_mut().forget_shown();
+            self.teams_mut().shown.clear();
         }
         (self.mode, self.token_of) = (Some((mode, fingerprint)), by);
     }
@@ -294,13 +294,13 @@ impl State {
     /// Forgets what is too old to matter.
     pub fn forget_old(&mut self, now: Timestamp) {
         self.deliveries.forget_old(now);
-        if self.teams.all_returned().any(|(team, _)| self.teams.returned(team, now).is_none()) {
+        if self.teams.returned.keys().any(|team| self.teams.returned(*team, now).is_none()) {
             self.teams_mut().forget_old(now);
         }
     }
 
     /// Writes the whole state as records, one at a time, in an order whose fold is this state again.
-    pub fn each_record(&self, out: &mut dyn FnMut(Record) -> std::io::Result<()>) -> std::io::Result<()> {
+    pub fn each_record(&self, out: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
         out(Record::Format { version: FORMAT, first_start: self.first_start })?;
         if let Some(Org { id, login, deleted }) = self.org.clone() {
             out(Record::Org { id, login, deleted })?;
@@ -329,10 +329,10 @@ impl State {
         self.each_delivery_record(out)?;
         self.each_team_record(out)?;
         // Before the matches, which they would take away.
-        for user in self.people.lost() {
+        for user in self.people.lost.iter().copied() {
             out(Record::Unmatched { user })?;
         }
-        for (user, at) in self.people.invited() {
+        for (&user, &at) in &self.people.invited {
             out(Record::Invited { user, at })?;
         }
         for (user, found) in self.people.matches() {
@@ -357,10 +357,7 @@ impl State {
 
     // A delivery leaves its word on its team when it is read, so deliveries come before `Gone` and `News`,
     // which say the last word.
-    fn each_delivery_record(
-        &self,
-        out: &mut dyn FnMut(Record) -> std::io::Result<()>,
-    ) -> std::io::Result<()> {
+    fn each_delivery_record(&self, out: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
         for failure in self.deliveries.failed() {
             let (delivery, why) = (Delivery::clone(&failure.delivery), failure.why.clone());
             let seq = delivery.seq;
@@ -380,12 +377,12 @@ impl State {
         out(Record::Next { seq: self.next_seq() })
     }
 
-    fn each_team_record(&self, out: &mut dyn FnMut(Record) -> std::io::Result<()>) -> std::io::Result<()> {
+    fn each_team_record(&self, out: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
         // Before the ends: one that came later must stand.
-        for (team, at) in self.teams.all_returned() {
+        for (&team, &at) in &self.teams.returned {
             out(Record::Returned { team, at })?;
         }
-        for (team, gone) in self.teams.all_gone() {
+        for (&team, gone) in &self.teams.gone {
             let Gone { fate, apart, was, at } = gone.clone();
             out(Record::Gone { team, fate, apart, was, at })?;
         }
@@ -393,7 +390,7 @@ impl State {
         for teams in shown.chunks(KEYS_PER_RECORD) {
             out(Record::Shown { teams: teams.to_vec() })?;
         }
-        for (team, news) in self.teams.all_news() {
+        for (&team, news) in &self.teams.news {
             let people = news.people().collect();
             let News { born, named, first_named, .. } = *news;
             out(Record::News { team, born, named, first_named, people })?;
@@ -401,16 +398,14 @@ impl State {
         for (team, binding) in self.teams.bindings() {
             out(Record::Bound { team, binding: binding.clone() })?;
         }
-        for (deleted, now) in self.teams.all_restored() {
+        for (&deleted, &now) in &self.teams.restored {
             out(Record::Restored { deleted, now })?;
         }
         for team in self.teams.unfilled() {
             out(Record::Fill { team, open: true })?;
         }
-        for team in self.teams.open_intents() {
-            if let Some((intent, at)) = self.teams.intent(team).cloned() {
-                out(Record::Intends { team, intent, at })?;
-            }
+        for (&team, (intent, at)) in &self.teams.intents {
+            out(Record::Intends { team, intent: intent.clone(), at: *at })?;
         }
         Ok(())
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::holds::HeldChange;
 use super::ids::{GithubSlug, GithubTeamId};
 use super::slug;
-use super::values::Intent;
 use super::State;
 
 /// How many of the newest queued deliveries are looked through for the slug of a team.
@@ -21,12 +20,8 @@ pub fn by_slug(state: &State, prefix: &str, text: &str) -> BTreeSet<GithubTeamId
         let (team, slug) = (change.team()?, slug_of(change)?);
         is_it(team, slug).then_some(team)
     });
-    let begun = state.teams.open_intents().filter(|team| match state.teams.intent(*team) {
-        Some((Intent::Creating { slug, .. } | Intent::Restoring { slug, .. }, _)) => {
-            is_it(*team, slug.as_str())
-        }
-        Some((Intent::Renaming { to, .. }, _)) => is_it(*team, to.as_str()),
-        _ => false,
+    let begun = state.teams.intents.iter().filter_map(|(team, (intent, _))| {
+        intent.slug().is_some_and(|slug| is_it(*team, slug.as_str())).then_some(*team)
     });
     let told =
         deliveries(state).filter(|(_, slug)| slug.as_str().eq_ignore_ascii_case(text)).map(|(team, _)| team);

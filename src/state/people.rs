@@ -8,11 +8,11 @@ use crate::state::values::Match;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct People {
-    matched: BTreeMap<GithubUserId, Match>,
+    pub(super) matched: BTreeMap<GithubUserId, Match>,
     wanted: BTreeMap<GithubUserId, Wanted>,
     /// Whose match was true once and is not any more: mostly people who left Sentry.
-    lost: BTreeSet<GithubUserId>,
-    invited: BTreeMap<GithubUserId, Timestamp>,
+    pub(super) lost: BTreeSet<GithubUserId>,
+    pub(super) invited: BTreeMap<GithubUserId, Timestamp>,
 }
 
 /// Somebody whom GitHub has in teams and Sentry does not know yet.
@@ -79,22 +79,6 @@ impl People {
 
     pub fn invited_since(&self, since: Timestamp) -> usize {
         self.invited.values().filter(|at| **at >= since).count()
-    }
-
-    pub(super) fn lost(&self) -> impl Iterator<Item = GithubUserId> + '_ {
-        self.lost.iter().copied()
-    }
-
-    pub(super) fn invited(&self) -> impl Iterator<Item = (GithubUserId, Timestamp)> + '_ {
-        self.invited.iter().map(|(user, at)| (*user, *at))
-    }
-
-    pub(super) fn invite(&mut self, user: GithubUserId, at: Timestamp) {
-        self.invited.insert(user, at);
-    }
-
-    pub(super) fn matches_with(&mut self, user: GithubUserId, found: Match) {
-        self.matched.insert(user, found);
     }
 
     pub(super) fn unmatch(&mut self, user: GithubUserId) {

@@ -18,16 +18,16 @@ pub struct Teams {
     bound: BTreeMap<GithubTeamId, Binding>,
     by_slug: HashMap<SentrySlug, GithubTeamId>,
     by_sentry: HashMap<SentryTeamId, GithubTeamId>,
-    intents: BTreeMap<GithubTeamId, (Intent, Timestamp)>,
-    gone: BTreeMap<GithubTeamId, Gone>,
+    pub(super) intents: BTreeMap<GithubTeamId, (Intent, Timestamp)>,
+    pub(super) gone: BTreeMap<GithubTeamId, Gone>,
     /// Teams that came back after their end, and when, for as long as another end of theirs is held.
-    returned: BTreeMap<GithubTeamId, Timestamp>,
+    pub(super) returned: BTreeMap<GithubTeamId, Timestamp>,
     /// Live teams that the GitHub token in use, or another one of the same account, has shown.
-    shown: BTreeSet<GithubTeamId>,
+    pub(super) shown: BTreeSet<GithubTeamId>,
     unfilled: BTreeSet<GithubTeamId>,
     /// By the deleted Sentry team: the one that a person has had made in its place.
-    restored: BTreeMap<SentryTeamId, SentryTeamId>,
-    news: BTreeMap<GithubTeamId, News>,
+    pub(super) restored: BTreeMap<SentryTeamId, SentryTeamId>,
+    pub(super) news: BTreeMap<GithubTeamId, News>,
 }
 
 /// A GitHub team that is deleted, for as long as GitHub does not show it again.
@@ -171,17 +171,8 @@ impl Teams {
 
     /// Which GitHub team has this Sentry slug, or is about to get it.
     pub fn owner(&self, slug: &SentrySlug) -> Option<GithubTeamId> {
-        let about_to = |(team, (intent, _)): (&GithubTeamId, &(Intent, Timestamp))| match intent {
-            Intent::Creating { slug: to, .. }
-            | Intent::Renaming { to, .. }
-            | Intent::Restoring { slug: to, .. }
-                if to == slug =>
-            {
-                Some(*team)
-            }
-            _ => None,
-        };
-        self.by_slug.get(slug).copied().or_else(|| self.intents.iter().find_map(about_to))
+        let about_to = || self.intents.iter().find(|(_, (intent, _))| intent.slug() == Some(slug));
+        self.by_slug.get(slug).or_else(|| about_to().map(|(team, _)| team)).copied()
     }
 
     /// What is under way for a team, and since when.
@@ -230,11 +221,6 @@ impl Teams {
     /// The Sentry team that took the place of a deleted one, if a person wanted that back.
     pub fn restored(&self, deleted: SentryTeamId) -> Option<SentryTeamId> {
         self.restored.get(&deleted).copied()
-    }
-
-    /// All that were brought back: the deleted team, and the one in its place.
-    pub fn all_restored(&self) -> impl Iterator<Item = (SentryTeamId, SentryTeamId)> + '_ {
-        self.restored.iter().map(|(deleted, now)| (*deleted, *now))
     }
 
     /// Whether a person has had this Sentry team made in the place of a deleted one.
@@ -315,10 +301,6 @@ impl Teams {
         }
     }
 
-    pub(super) fn told(&mut self, team: GithubTeamId, news: News) {
-        self.news.insert(team, news);
-    }
-
     pub(super) fn bind(&mut self, team: GithubTeamId, binding: Binding) {
         self.unbind(team);
         self.intents.remove(&team);
@@ -360,15 +342,6 @@ impl Teams {
         self.returned.insert(team, at);
     }
 
-    pub(super) fn show(&mut self, teams: Vec<GithubTeamId>) {
-        self.shown.extend(teams);
-    }
-
-    /// Another account's token has shown nothing yet.
-    pub(super) fn forget_shown(&mut self) {
-        self.shown.clear();
-    }
-
     pub(super) fn forget_old(&mut self, now: Timestamp) {
         self.returned.retain(|_, at| *at >= now.before(RETURN_SPAN));
     }
@@ -381,32 +354,8 @@ impl Teams {
         }
     }
 
-    pub(super) fn restore(&mut self, deleted: SentryTeamId, now: SentryTeamId) {
-        self.restored.insert(deleted, now);
-    }
-
-    pub(super) fn intend(&mut self, team: GithubTeamId, intent: Intent, at: Timestamp) {
-        self.intents.insert(team, (intent, at));
-    }
-
-    pub(super) fn drop_intent(&mut self, team: GithubTeamId) {
-        self.intents.remove(&team);
-    }
-
-    pub(super) fn all_gone(&self) -> impl Iterator<Item = (GithubTeamId, &Gone)> + '_ {
-        self.gone.iter().map(|(team, gone)| (*team, gone))
-    }
-
-    pub(super) fn all_returned(&self) -> impl Iterator<Item = (GithubTeamId, Timestamp)> + '_ {
-        self.returned.iter().map(|(team, at)| (*team, *at))
-    }
-
     /// The teams that the GitHub token in use has shown, by id.
     pub fn shown(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
         self.shown.iter().copied()
-    }
-
-    pub(super) fn all_news(&self) -> impl Iterator<Item = (GithubTeamId, &News)> {
-        self.news.iter().map(|(team, news)| (*team, news))
     }
 }

@@ -201,6 +201,18 @@ tagged! {
     }
 }
 
+impl Intent {
+    /// The slug that the team is about to get, or to get again.
+    pub fn slug(&self) -> Option<&SentrySlug> {
+        match self {
+            Intent::Creating { slug, .. }
+            | Intent::Renaming { to: slug, .. }
+            | Intent::Restoring { slug, .. } => Some(slug),
+            Intent::Deleting { .. } => None,
+        }
+    }
+}
+
 /// A GitHub account's Sentry member, remembered because GitHub stops telling addresses the moment somebody leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
