@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::hosts::github::facts::Sent;
 use crate::hosts::http::{Trouble, TroubleKind};
+use crate::intake::ping::NEEDED;
 use crate::intake::{self, Kept};
 use crate::lock::Mutex;
 use crate::state::event::{self, Event, Meaning, Parsed};
@@ -21,9 +22,6 @@ use crate::state::State;
 use crate::store::audit;
 use crate::text::Quoted;
 use crate::work::mirror::Mirror;
-
-/// The events that are of use.
-const EVENTS: [&str; 3] = ["membership", "organization", "team"];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Recovered {
@@ -115,7 +113,7 @@ fn recover_from(
         }
     }
     let missed = sent.iter().enumerate().rev().filter(|(_, delivery)| {
-        EVENTS.contains(&delivery.event.as_str()) && !answered.contains(delivery.guid.as_str())
+        NEEDED.contains(&delivery.event.as_str()) && !answered.contains(delivery.guid.as_str())
     });
     let mut seen = BTreeSet::new();
     for (place, delivery) in missed {

@@ -147,11 +147,8 @@ impl Intake {
         let signed_by = self.signature(request)?;
         let headers = DeliveryHeaders::read(request)?;
         let malformed = |why: String| {
-            Answer::refused(
-                400,
-                why,
-                "let GitHub send the delivery itself, with content type application/json",
-            )
+            let fix = "let GitHub send the delivery itself, with content type application/json";
+            Answer::refused(400, why, fix)
         };
         let form = if is_form { Some(form::payload(request.body).map_err(malformed)?) } else { None };
         let body = form.as_deref().unwrap_or(request.body);
@@ -225,26 +222,19 @@ impl Intake {
             Answer::refused(503, format!("the delivery can not be stored: {why}"), "redeliver it later")
                 .with("retry-after", "30")
         })?;
-        let count = |said| self.arrived.answer(headers.event, said);
-        let queued = || Answer::json(202, &json!({ "status": "queued", "delivery": guid }));
+        let counted = |said, status, word: &str| {
+            self.arrived.answer(headers.event, said);
+            Answer::json(status, &json!({ "status": word, "delivery": guid }))
+        };
         Ok(match kept {
             Kept::Queued(seq) | Kept::Again(seq) => {
-                count(Said::Queued);
+                let answer = counted(Said::Queued, 202, "queued");
                 enqueue(&self.mirror, seq);
-                queued()
+                answer
             }
-            Kept::AlreadyQueued => {
-                count(Said::Duplicate);
-                queued()
-            }
-            Kept::Duplicate => {
-                count(Said::Duplicate);
-                Answer::json(200, &json!({ "status": "duplicate", "delivery": guid }))
-            }
-            Kept::Superseded => {
-                count(Said::Superseded);
-                Answer::json(200, &json!({ "status": "superseded", "delivery": guid }))
-            }
+            Kept::AlreadyQueued => counted(Said::Duplicate, 202, "queued"),
+            Kept::Duplicate => counted(Said::Duplicate, 200, "duplicate"),
+            Kept::Superseded => counted(Said::Superseded, 200, "superseded"),
             Kept::NotPinned => self.ignored(headers.event, "no team of this organisation is mirrored yet"),
             Kept::OtherOrganisation(other) => return Err(other_organisation(&other)),
         })

@@ -3,7 +3,7 @@
 use crate::state::event::Ping;
 
 /// The events that a hook has to send.
-const EVENTS: [&str; 3] = ["membership", "organization", "team"];
+pub(super) const NEEDED: [&str; 3] = ["membership", "organization", "team"];
 
 /// How the GUID of a ping begins that `check --url` sends: it says nothing of the hook at GitHub.
 pub const OF_CHECK: &str = "check-";
@@ -57,7 +57,7 @@ pub fn missing_events(ping: &Ping) -> Vec<&'static str> {
         let Some(events) = &ping.events else { return true };
         events.iter().any(|known| known == event || known == "*")
     };
-    EVENTS.into_iter().filter(|event| !sends(event)).collect()
+    NEEDED.into_iter().filter(|event| !sends(event)).collect()
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ use crate::store::audit::Entry;
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(3600);
 /// What `SYNC_MAX_INVITES` counts.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What to do about a trouble that may pass.
+const LATER: &str = "it is tried again in an hour; the log says more";
 
 /// When invites are looked at.
 #[derive(Debug, Default)]
@@ -59,7 +61,7 @@ impl Turn {
             match reconciler.invite(&permit, &person, role) {
                 Ok(false) => {}
                 Ok(true) => reconciler.learn_invite_trouble(None),
-                Err(Stop(why)) => {
+                Err(why) => {
                     reconciler.learn_invite_trouble(Some(why));
                     self.not_before = mirror.clock.now().checked_add(AFTER_A_REFUSAL);
                     return;
@@ -78,29 +80,26 @@ fn candidates(state: &State) -> Vec<Person> {
     wanted.map(|(id, wanted)| Person { id, login: wanted.login.clone(), bot: false }).collect()
 }
 
-/// Why the round ends: nobody else would fare better.
-struct Stop(InviteTrouble);
-
-impl Stop {
+impl InviteTrouble {
     fn new(what: String, fix: &str) -> Self {
-        Self(InviteTrouble { what, fix: fix.into() })
+        Self { what, fix: fix.into() }
     }
 }
 
 impl Reconciler {
-    /// Invites one person, if a source that counts names an address that nobody in Sentry bears; says whether it did.
-    fn invite(&self, permit: &Permit, person: &Person, role: &str) -> Result<bool, Stop> {
-        const LATER: &str = "it is tried again in an hour; the log says more";
+    /// Invites one person, if a source that counts names an address that nobody in Sentry bears; says whether it did. An
+    /// error ends the round: nobody else would fare better.
+    fn invite(&self, permit: &Permit, person: &Person, role: &str) -> Result<bool, InviteTrouble> {
         let (source, address) = match self.address_to_invite(person) {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(false),
-            Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(Stop::new(why, LATER)),
+            Err(Outcome::Later(why, _) | Outcome::Failed(why)) => return Err(InviteTrouble::new(why, LATER)),
             Err(_) => return Ok(false),
         };
         let since = Timestamp(self.mirror.clock.wall().0.saturating_sub(DAY.as_millis() as u64));
         let today = self.mirror.state(|state| state.people.invited_since(since));
         if today >= self.mirror.settings().max_invites {
-            return Err(Stop::new(
+            return Err(InviteTrouble::new(
                 format!("{today} people were invited within a day, SYNC_MAX_INVITES allows no more"),
                 "the others follow a day later; or set a higher SYNC_MAX_INVITES",
             ));
@@ -108,14 +107,14 @@ impl Reconciler {
         let written =
             self.mirror.sentry.invite(permit, address.as_str(), role).map_err(|trouble| refused(&trouble))?;
         if written.outcome == Invited::NotInPlan {
-            return Err(Stop::new(
+            return Err(InviteTrouble::new(
                 format!("Sentry's plan lets the organisation invite nobody ({})", written.exchange.answer),
                 "change the plan or let people sign up by single sign-on, or set SYNC_INVITE=never; people who are wanted \
                  stay wanted, and are put into their teams once they are in Sentry",
             ));
         }
         let record = Record::Invited { user: person.id, at: self.mirror.clock.wall() };
-        self.mirror.journal.keep(record).map_err(|why| Stop::new(why.0.to_string(), LATER))?;
+        self.mirror.journal.keep(record).map_err(|why| InviteTrouble::new(why.0.to_string(), LATER))?;
         if let Invited::New(member) = &written.outcome {
             self.mirror.who.learn(member);
         }
@@ -168,18 +167,18 @@ impl Reconciler {
     }
 }
 
-fn refused(trouble: &Trouble) -> Stop {
+fn refused(trouble: &Trouble) -> InviteTrouble {
     let never = "or set SYNC_INVITE=never";
     match (trouble.kind, trouble.sufficient_scopes.as_slice()) {
-        (TroubleKind::Denied, []) => Stop::new(
+        (TroubleKind::Denied, []) => InviteTrouble::new(
             format!("SENTRY_TOKEN may not invite ({trouble})"),
             "use the user token of an owner or manager with member:admin (newer Sentry lets an integration invite too, with \
              SYNC_INVITE=member alone), or set SYNC_INVITE=never",
         ),
-        (TroubleKind::Denied, scopes) => Stop::new(
+        (TroubleKind::Denied, scopes) => InviteTrouble::new(
             format!("SENTRY_TOKEN may not invite, it lacks {} ({trouble})", scopes.join(" or ")),
             &format!("set Member to Read & Write in the integration's permissions, {never}"),
         ),
-        _ => Stop::new(trouble.to_string(), "it is tried again in an hour; the log says more"),
+        _ => InviteTrouble::new(trouble.to_string(), LATER),
     }
 }

@@ -119,8 +119,7 @@ impl Apply<'_> {
     /// Binds this GitHub team to a Sentry team, unless that follows another one by now. Closes the intent. `new`: its
     /// people are still to be looked at, which a crash must not make forgotten.
     fn bind(&self, team: &Team, origin: Origin, new: bool) -> Result<Binding, Outcome> {
-        let binding =
-            Binding { sentry: team.id, slug: team.slug.clone(), name: team.name.as_str().into(), origin };
+        let binding = team.bound(origin);
         let mut records = vec![Record::Bound { team: self.team, binding: binding.clone() }];
         if new {
             records.push(Record::Fill { team: self.team, open: true });
@@ -163,12 +162,7 @@ impl Apply<'_> {
     pub fn come_back(&self, found: Option<(&Team, Origin)>) -> Result<(), Outcome> {
         const WHY: &str = "GitHub shows the team again";
         let mut records = vec![Record::Returned { team: self.team, at: self.mirror.clock.wall() }];
-        let binding = found.map(|(team, origin)| Binding {
-            sentry: team.id,
-            slug: team.slug.clone(),
-            name: team.name.as_str().into(),
-            origin,
-        });
+        let binding = found.map(|(team, origin)| team.bound(origin));
         if let Some(binding) = binding.clone() {
             records.push(Record::Bound { team: self.team, binding });
             records.push(Record::Fill { team: self.team, open: true });

@@ -138,39 +138,36 @@ impl Work<'_> {
         }
         let members = job.mirror.read_members(false).map_err(|trouble| job.mirror.sentry_trouble(trouble))?;
         let (directory, trust) = (Directory::new(&members), job.mirror.settings().trust_unverified);
-        let binding = Binding {
-            sentry: team.id,
-            slug: team.slug.clone(),
-            name: team.name.as_str().into(),
-            origin: Origin::Created,
-        };
+        let binding = team.bound(Origin::Created);
         for was in deletion.members.iter().filter(|was| (self.belongs)(was)) {
             (self.step)();
             let Some(member) = now_in_sentry(was, &members, &directory, trust) else {
                 report.left.push(was.clone());
                 continue;
             };
-            match apply.add(&binding, member, entry(job, apply, &binding, member)) {
+            let why = match apply.add(&binding, member, entry(job, apply, &binding, member)) {
                 Ok(Added::New(_) | Added::Already) => {
                     report.n_back += 1;
                     if member != was.member {
                         report.moved.push((was.clone(), member));
                     }
+                    continue;
                 }
-                Ok(Added::Requested) => report.failed.push((
-                    was.clone(),
-                    "Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)".into(),
-                )),
-                Ok(Added::Locked) => report
-                    .failed
-                    .push((was.clone(), "your identity provider manages who is in a team".into())),
-                Ok(Added::Missing) if apply.look_at(team.at())?.is_some() => report.left.push(was.clone()),
+                Ok(Added::Missing) if apply.look_at(team.at())?.is_some() => {
+                    report.left.push(was.clone());
+                    continue;
+                }
                 Ok(Added::Missing) => {
                     return Err(Outcome::Later("the team was not where it should be".into(), None))
                 }
-                Err(Outcome::Failed(why)) => report.failed.push((was.clone(), why)),
+                Ok(Added::Requested) => {
+                    "Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)".into()
+                }
+                Ok(Added::Locked) => "your identity provider manages who is in a team".into(),
+                Err(Outcome::Failed(why)) => why,
                 Err(outcome) => return Err(outcome),
-            }
+            };
+            report.failed.push((was.clone(), why));
         }
         Ok(())
     }

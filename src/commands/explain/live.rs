@@ -25,7 +25,7 @@ use crate::work::mirror::Mirror;
 use crate::work::step::locked;
 use crate::work::truth::Truth;
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Look {
     /// The team on GitHub; `None` if it is not shown, or in payload mode.
     pub github: Option<GithubView>,
@@ -67,7 +67,7 @@ impl SentryView {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct PersonView {
     /// The GitHub login, or the Sentry member's address where no account is known.
     pub who: String,
@@ -90,13 +90,11 @@ impl PersonView {
     fn in_sentry(member: &Member, does: &'static str, why: &str) -> Self {
         Self {
             who: member.primary.clone().unwrap_or_else(|| format!("member {}", member.id)),
-            user: None,
             member: Some(member.id),
-            source: None,
-            in_github: false,
             in_sentry: true,
             does,
             why: why.into(),
+            ..Self::default()
         }
     }
 }
@@ -328,12 +326,9 @@ impl PersonFormatter<'_> {
         let mut view = PersonView {
             who: person.login.to_string(),
             user: Some(person.id),
-            member: None,
-            source: None,
             in_github: true,
-            in_sentry: false,
             does: "skipped",
-            why: String::new(),
+            ..PersonView::default()
         };
         match self.identities.get(&person.id) {
             None if person.bot => view.why = "a bot".into(),
@@ -414,15 +409,8 @@ fn by_deliveries(mirror: &Mirror, id: GithubTeamId) -> Result<Look, Outcome> {
     // Whoever left and is not there either is no news.
     people.retain(|person| person.in_github || person.in_sentry);
     let differs = people.iter().any(|person| ["add", "remove"].contains(&person.does));
-    Ok(Look {
-        github: None,
-        sentry: team.map(|team| SentryView::of(team, members.len())),
-        people,
-        step: None,
-        stopped_by: Vec::new(),
-        waits_for_first: None,
-        differs,
-    })
+    let sentry = team.map(|team| SentryView::of(team, members.len()));
+    Ok(Look { sentry, people, differs, ..Look::default() })
 }
 
 fn by_word(state: &State, user: GithubUserId, present: bool, members: &[Member]) -> PersonView {

@@ -16,7 +16,7 @@ use crate::hosts::Seen;
 use crate::lock::Mutex;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 use crate::state::slug;
-use crate::state::values::Binding;
+use crate::state::values::{Binding, Origin};
 
 /// A host that takes no ids is asked again after this time: it may have been upgraded, and nothing else would tell.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);
@@ -49,6 +49,11 @@ impl Binding {
 impl Team {
     pub fn at(&self) -> TeamAt<'_> {
         TeamAt { id: self.id, slug: &self.slug }
+    }
+
+    /// What a GitHub team is bound to that follows this one.
+    pub fn bound(&self, origin: Origin) -> Binding {
+        Binding { sentry: self.id, slug: self.slug.clone(), name: self.name.as_str().into(), origin }
     }
 }
 
