@@ -27,19 +27,15 @@ use crate::work::mirror::Mirror;
 /// What is to be carried out, and where it tells of it.
 pub struct Call<'a> {
     pub command: &'a Command,
+    pub flags: &'a Environment,
+    pub env: &'a Environment,
     pub progress: Progress<'a>,
     pub out: Output<'a>,
 }
 
 /// Carries out a command. `config` and `faults` are what was read without the tokens.
-pub fn run(
-    config: &Config,
-    faults: &[Fault],
-    flags: &Environment,
-    env: &Environment,
-    call: &Call,
-) -> Result<Reply> {
-    let reply = carry_out(config, faults, flags, env, call);
+pub fn run(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
+    let reply = carry_out(config, faults, call);
     let dir = &config.settings.state_dir;
     match owner::give_back(dir) {
         Ok(()) => reply,
@@ -54,25 +50,19 @@ pub fn run(
     }
 }
 
-fn carry_out(
-    config: &Config,
-    faults: &[Fault],
-    flags: &Environment,
-    env: &Environment,
-    call: &Call,
-) -> Result<Reply> {
+fn carry_out(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
     // It tells every fault of the configuration itself, and looks at the rest in spite of them.
     if let Command::Check { json, url, offline } = call.command {
         let asked = check::Asked { json: *json, url: url.as_deref(), offline: *offline };
-        return Ok(check::alone(flags, env, &asked, call.progress));
+        return Ok(check::alone(call.flags, call.env, &asked, call.progress));
     }
     config::refuse(faults.iter(), &config.unknown)?;
-    let reply = alone(config, flags, env, call)?;
+    let reply = alone(config, call)?;
     let unknown: Vec<_> = config.unknown.iter().map(config::Unknown::told).collect();
     Ok(told(reply, &unknown))
 }
 
-fn alone(config: &Config, flags: &Environment, env: &Environment, call: &Call) -> Result<Reply> {
+fn alone(config: &Config, call: &Call) -> Result<Reply> {
     let (dir, command) = (&config.settings.state_dir, call.command);
     // Files that are only appended to are read without the lock: also while another command has it.
     if let Some(reply) = command.run_on_files(dir, call.out) {
@@ -80,12 +70,12 @@ fn alone(config: &Config, flags: &Environment, env: &Environment, call: &Call) -
     }
     let has_state = dir.join("journal").is_dir();
     if command.needs_tokens() && (has_state || !command.needs_state()) {
-        return with_tokens(&config::load(flags, env, Need::Tokens)?, env, has_state, call);
+        return with_tokens(&config::load(call.flags, call.env, Need::Tokens)?, has_state, call);
     }
     let mut warning = String::new();
     if command.uses_tokens() {
-        let config = config::load(flags, env, Need::Tokens);
-        match config.and_then(|config| with_tokens(&config, env, has_state, call)) {
+        let config = config::load(call.flags, call.env, Need::Tokens);
+        match config.and_then(|config| with_tokens(&config, has_state, call)) {
             Err(error) if has_state => warning = format!("warning: neither side was looked at: {error}\n"),
             asked => return asked,
         }
@@ -95,21 +85,22 @@ fn alone(config: &Config, flags: &Environment, env: &Environment, call: &Call) -
     }
     let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
     let settings = Arc::new(config.settings.clone());
-    let bench = Bench { journal: &journal, settings, live: None, out: call.out, by: Actor::of_self(env) };
+    let bench =
+        Bench { journal: &journal, settings, live: None, out: call.out, by: Actor::of_self(call.env) };
     let reply = bench.run(command, call.progress);
     journal.close();
     let reply = told(reply, &remarks);
     Ok(Reply { err: warning + &reply.err, ..reply })
 }
 
-fn with_tokens(config: &Config, env: &Environment, has_state: bool, call: &Call) -> Result<Reply> {
+fn with_tokens(config: &Config, has_state: bool, call: &Call) -> Result<Reply> {
     let dir = &config.settings.state_dir;
     if has_state || call.command.makes_state() {
         service::make_private_dir(dir)?;
-        return with_engine(config, env, dir, call);
+        return with_engine(config, dir, call);
     }
     let passing = Passing::new()?;
-    with_engine(config, env, &passing.0, call)
+    with_engine(config, &passing.0, call)
 }
 
 fn told(reply: Reply, remarks: &[String]) -> Reply {
@@ -139,7 +130,8 @@ fn whole(dir: &Path) -> PathBuf {
 }
 
 /// With both tokens, and workers for what is to be carried out.
-fn with_engine(config: &Config, env: &Environment, dir: &Path, call: &Call) -> Result<Reply> {
+fn with_engine(config: &Config, dir: &Path, call: &Call) -> Result<Reply> {
+    let env = call.env;
     let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
     let journal = Arc::new(journal);
     let way = tls::way(env, config.settings.is_all_local())?;

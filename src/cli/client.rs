@@ -59,8 +59,8 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
             if env.contains_key("RUST_LOG") {
                 log(&config, reader.clone());
             }
-            let call = alone::Call { command: &command, progress: &progress, out: &out };
-            alone::run(&config, &faults, flags, &env, &call)?
+            let call = alone::Call { command: &command, flags, env: &env, progress: &progress, out: &out };
+            alone::run(&config, &faults, &call)?
         }
     };
     if let (Some(path), Some(plan)) = (save, &reply.plan) {
