@@ -5,5 +5,23 @@ pub mod http;
 pub mod sentry;
 pub mod snapshot;
 
+use http::verdict::Verdict;
+use http::{Reply, Trouble};
+
 /// What a host shows of a thing; `None` if it is not there, or not to be seen.
-pub type Seen<T> = Result<Option<T>, http::Trouble>;
+pub type Seen<T> = Result<Option<T>, Trouble>;
+
+/// Reads any bytes as rows, and these as what is known of them.
+#[cfg(test)]
+fn read_rows<R: serde::de::DeserializeOwned, T>(bytes: &[u8], read: fn(R) -> T) {
+    drop(serde_json::from_slice::<Vec<R>>(bytes).map(|rows| rows.into_iter().map(read).collect::<Vec<_>>()));
+}
+
+/// The answer, where what was asked for is there and to be seen.
+fn seen(reply: Reply) -> Seen<Reply> {
+    match reply.verdict {
+        Verdict::Done => Ok(Some(reply)),
+        Verdict::Missing => Ok(None),
+        _ => Err(reply.into_trouble()),
+    }
+}

@@ -67,25 +67,18 @@ impl Truth<'_> {
             (count @ Count::WithChildren, _) | (count, Some(false)) => {
                 self.mirror.github.members(self.org, self.team, count)
             }
-            _ => match self.with_node_id()? {
-                Some(facts) => self.mirror.github.direct_members(&facts),
+            _ => match self.node_id()? {
+                Some(node_id) => self.mirror.github.direct_members(self.team, &node_id),
                 None => Ok(None),
             },
         };
         read.map_err(|trouble| self.mirror.github_trouble(trouble))
     }
 
-    fn with_node_id(&self) -> Result<Option<TeamFacts>, Outcome> {
+    fn node_id(&self) -> Result<Option<String>, Outcome> {
         match self.mirror.tree.node_id(self.team) {
-            Some(node_id) => Ok(Some(TeamFacts {
-                id: self.team,
-                node_id,
-                name: String::new(),
-                slug: crate::state::ids::GithubSlug::from(""),
-                created_at: None,
-                parent: None,
-            })),
-            None => self.facts(),
+            Some(node_id) => Ok(Some(node_id)),
+            None => Ok(self.facts()?.map(|facts| facts.node_id)),
         }
     }
 

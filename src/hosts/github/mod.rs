@@ -34,7 +34,7 @@ use crate::hosts::http::tls::Way;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::hosts::snapshot::{Gap, List, Listed};
-use crate::hosts::Seen;
+use crate::hosts::{seen, Seen};
 use crate::lock::Mutex;
 use crate::state::event::{OrgRef, Person};
 use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
@@ -79,14 +79,11 @@ impl Github {
     }
 
     fn ask<T: DeserializeOwned>(&self, path: &str) -> Seen<(T, Headers)> {
-        let reply = self.host.ask(Asked::Github, &Request::get(path.into()));
-        match reply.verdict {
-            Verdict::Done => match serde_json::from_slice(&reply.answer.body) {
-                Ok(row) => Ok(Some((row, reply.answer.headers))),
-                Err(_) => Err(reply.into_trouble()),
-            },
-            Verdict::Missing => Ok(None),
-            _ => Err(reply.into_trouble()),
+        let reply = seen(self.host.ask(Asked::Github, &Request::get(path.into())))?;
+        let Some(reply) = reply else { return Ok(None) };
+        match serde_json::from_slice(&reply.answer.body) {
+            Ok(row) => Ok(Some((row, reply.answer.headers))),
+            Err(_) => Err(reply.into_trouble()),
         }
     }
 
@@ -180,18 +177,16 @@ impl Github {
     }
 
     /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
-    pub fn direct_members(&self, team: &TeamFacts) -> Seen<Listed<Person>> {
-        let is_it =
-            |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.id.0);
+    pub fn direct_members(&self, team: GithubTeamId, node_id: &str) -> Seen<Listed<Person>> {
+        let is_it = |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.0);
         settled(|is_last| {
-            let vars = json!({ "id": team.node_id });
+            let vars = json!({ "id": node_id });
             let person = wire::UserNode::into_person;
             let read = self.connection(queries::TEAM_MEMBERS, vars, "/node/members", is_it, person)?;
             let Some(Connection { mut rows, nulls, counted }) = read else { return Ok(None) };
             rows.sort_by_key(|person| person.id);
             rows.dedup_by_key(|person| person.id);
-            let gap =
-                self.gap(&List::Members(team.id), Gap::by_count(rows.len(), counted, nulls), is_last)?;
+            let gap = self.gap(&List::Members(team), Gap::by_count(rows.len(), counted, nulls), is_last)?;
             Ok(Some(Listed { rows, gap }))
         })
     }

@@ -15,7 +15,7 @@ use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Request, Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Listed};
-use crate::hosts::Seen;
+use crate::hosts::{seen, Seen};
 use crate::state::ids::{HookId, Login};
 use crate::text::path_part;
 
@@ -69,12 +69,8 @@ pub(super) struct Connection<T> {
 impl Github {
     /// One page of a REST list; `None` if the list is not to be seen.
     pub(super) fn page<T: DeserializeOwned>(&self, path: &str) -> Seen<RestPage<T>> {
-        let reply = self.host.ask(Asked::Github, &Request::get(path.into()));
-        match reply.verdict {
-            Verdict::Done => {}
-            Verdict::Missing => return Ok(None),
-            _ => return Err(reply.into_trouble()),
-        }
+        let reply = seen(self.host.ask(Asked::Github, &Request::get(path.into())))?;
+        let Some(reply) = reply else { return Ok(None) };
         let sum = reply.answer.sum();
         let Ok(rows) = serde_json::from_slice::<Vec<Option<T>>>(&reply.answer.body) else {
             return Err(reply.into_trouble());
@@ -138,15 +134,13 @@ impl Github {
                 return Ok(Some(sent));
             }
             // This list goes by cursors that only GitHub knows.
-            match page.linked()? {
-                Some(path) => next = path,
-                None => {
-                    if !page.is_last() {
-                        log::warn!("recover: GitHub's list of deliveries ends with a full page: older ones may be missing");
-                    }
-                    return Ok(Some(sent));
+            let Some(path) = page.linked()? else {
+                if !page.is_last() {
+                    log::warn!("recover: GitHub's list of deliveries ends with a full page: older ones may be missing");
                 }
-            }
+                return Ok(Some(sent));
+            };
+            next = path;
         }
         Err(endless(&next))
     }

@@ -367,6 +367,7 @@ pub(crate) const EXAMPLES: &[&str] = &[
 #[cfg(test)]
 pub(crate) fn read_anything(bytes: &[u8]) {
     use crate::hosts::http::link::{behind, path_on_same_host, Behind};
+    use crate::hosts::read_rows;
     drop(data::<OrgData<TeamsPart>>(bytes));
     drop(data::<OrgData<PeoplePart>>(bytes));
     drop(data::<TeamData>(bytes));
@@ -374,20 +375,11 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     let value = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
     drop((claims(&value["data"]), identity(&value)));
     drop((super::outcome::outcome(bytes), is_null(bytes, "organization")));
-    drop(
-        serde_json::from_slice::<Vec<TeamRow>>(bytes)
-            .map(|rows| rows.into_iter().map(TeamRow::into_facts).collect::<Vec<_>>()),
-    );
-    drop(
-        serde_json::from_slice::<Vec<UserRow>>(bytes)
-            .map(|rows| rows.into_iter().map(UserRow::into_person).collect::<Vec<_>>()),
-    );
+    read_rows(bytes, TeamRow::into_facts);
+    read_rows(bytes, UserRow::into_person);
     drop(serde_json::from_slice::<OrgRow>(bytes));
     drop(serde_json::from_slice::<MembershipRow>(bytes));
-    drop(
-        serde_json::from_slice::<Vec<SentRow>>(bytes)
-            .map(|rows| rows.into_iter().map(SentRow::into_sent).collect::<Vec<_>>()),
-    );
+    read_rows(bytes, SentRow::into_sent);
     // Whatever host a link names, the next page is asked of ours.
     if let Ok(Behind::Page(link)) = behind(Some(&String::from_utf8_lossy(bytes)), 0, 1) {
         assert!(path_on_same_host(&link.target, "/x?y").is_none_or(|path| path.starts_with('/')));

@@ -212,13 +212,10 @@ fn message(body: &serde_json::Value) -> Option<String> {
                 // `{"code": …, "message": …}`
                 detail => detail.get("message")?.as_str(),
             });
-            match whole {
-                Some(text) => Some(text.into()),
-                None => {
-                    let (name, value) = fields.iter().next()?;
-                    Some(format!("{name}: {}", message(value)?))
-                }
-            }
+            whole.map(String::from).or_else(|| {
+                let (name, value) = fields.iter().next()?;
+                Some(format!("{name}: {}", message(value)?))
+            })
         }
         _ => None,
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use outcome::{Added, Created, Deleted, Invited, Linked, Removed, Renamed};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{json, Value};
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
@@ -31,7 +31,7 @@ use crate::hosts::http::redirect::SENTRY_ADDRESS;
 use crate::hosts::http::tls::Way;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
-use crate::hosts::Seen;
+use crate::hosts::{seen, Seen};
 use crate::state::address::Address;
 use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
@@ -209,12 +209,8 @@ impl Sentry {
     }
 
     fn get<T: DeserializeOwned>(&self, path: String) -> Seen<T> {
-        let reply = self.ask(Asked::Sentry, &Request::get(path));
-        match reply.verdict {
-            Verdict::Done => parsed(reply).map(|(row, _)| Some(row)),
-            Verdict::Missing => Ok(None),
-            _ => Err(reply.into_trouble()),
-        }
+        let reply = seen(self.ask(Asked::Sentry, &Request::get(path)))?;
+        reply.map(|reply| parsed(reply).map(|(row, _)| row)).transpose()
     }
 
     pub fn team(&self, slug: &SentrySlug) -> Seen<Team> {
@@ -261,13 +257,9 @@ impl Sentry {
     pub fn members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
         let path = self.org_path(if linked { "members/?expand=externalUsers" } else { "members/?" });
         let path = format!("{path}&per_page=100");
-        match self
-            .pages(&path, |row: wire::MemberRow| row.without_links_of(self.other_github).into_member())?
-        {
-            Some(members) => Ok(members),
-            // No empty list: an organisation that answers 404 as a whole is another one, or was renamed.
-            None => Err(self.no_organisation(path)),
-        }
+        let read = |row: wire::MemberRow| row.without_links_of(self.other_github).into_member();
+        // No empty list: an organisation that answers 404 as a whole is another one, or was renamed.
+        self.pages(&path, read)?.ok_or_else(|| self.no_organisation(path))
     }
 
     /// Sentry does not know the organisation: nothing will work until somebody corrects its slug.
@@ -284,11 +276,10 @@ impl Sentry {
         let words: Vec<_> = addresses.iter().map(|address| format!("email:{address}")).collect();
         let query = path_part(&words.join(" "));
         let path = self.org_path(&format!("members/?query={query}&expand=externalUsers"));
-        match self.pages(&path, |row: wire::MemberRow| row.without_links_of(self.other_github).into_hit())? {
-            Some(hits) => Ok(hits),
-            // Nobody at all is an empty list.
-            None => Err(Trouble::broken(&path, "Sentry answered 404 to a search for members")),
-        }
+        let read = |row: wire::MemberRow| row.without_links_of(self.other_github).into_hit();
+        // Nobody at all is an empty list.
+        let nowhere = || Trouble::broken(&path, "Sentry answered 404 to a search for members");
+        self.pages(&path, read)?.ok_or_else(nowhere)
     }
 
     /// Everybody in a team, open and expired invites included; `None` if there is no such team.
@@ -338,12 +329,8 @@ impl Sentry {
         let mut next = path.to_string();
         let mut last = None;
         for number in 0..MOST_PAGES {
-            let reply = self.ask(Asked::Sentry, &Request::get(next.clone()));
-            match reply.verdict {
-                Verdict::Done => {}
-                Verdict::Missing => return Ok(None),
-                _ => return Err(reply.into_trouble()),
-            }
+            let reply = seen(self.ask(Asked::Sentry, &Request::get(next.clone())))?;
+            let Some(reply) = reply else { return Ok(None) };
             let sum = reply.answer.sum();
             let (rows, link): (Vec<R>, _) = parsed(reply)?;
             let cursor = wire::next_cursor(link.as_deref(), rows.len(), number)
@@ -365,14 +352,7 @@ impl Sentry {
     }
 
     /// Every call that changes something in Sentry.
-    fn write(
-        &self,
-        _: &Permit,
-        asked: Asked,
-        method: Method,
-        path: String,
-        body: Option<serde_json::Value>,
-    ) -> Reply {
+    fn write(&self, _: &Permit, asked: Asked, method: Method, path: String, body: Option<Value>) -> Reply {
         self.ask(asked, &Request { method, path, body })
     }
 

@@ -188,12 +188,8 @@ pub(crate) const EXAMPLES: &[&str] = &[
 /// Reads any bytes as every kind of row.
 #[cfg(test)]
 pub(crate) fn read_anything(bytes: &[u8]) {
-    drop(
-        serde_json::from_slice::<Vec<TeamRow>>(bytes)
-            .map(|rows| rows.into_iter().map(TeamRow::into_team).collect::<Vec<_>>()),
-    );
-    let members = serde_json::from_slice::<Vec<MemberRow>>(bytes);
-    drop(members.map(|rows| rows.into_iter().map(MemberRow::into_member).collect::<Vec<_>>()));
+    crate::hosts::read_rows(bytes, TeamRow::into_team);
+    crate::hosts::read_rows(bytes, MemberRow::into_member);
     drop(serde_json::from_slice::<AuthRow>(bytes));
     super::scim::read_anything(bytes);
     drop(next_cursor(Some(&String::from_utf8_lossy(bytes)), 1, 0));
