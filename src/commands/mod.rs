@@ -205,12 +205,10 @@ impl<'a> Bench<'a> {
         let out = if json { text::pretty(&status) } else { status.to_text() };
         // Without a service there is nothing that could be ready.
         let broken = status.started.is_some() && !status.ready;
-        let exit = if broken {
-            1
-        } else if held {
-            2
-        } else {
-            0
+        let exit = match (broken, held) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 0,
         };
         Reply { out, exit, ..Reply::default() }
     }

@@ -13,6 +13,7 @@ use crate::state::address::Address;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::record::Record;
 use crate::state::values::Source;
+use crate::store::audit::Entry;
 
 impl Matcher<'_> {
     /// The user map in use. Looks at the file: what it says is taken into use, or held.
@@ -70,8 +71,8 @@ impl Matcher<'_> {
         let hold = Hold::new(vec![change], rule.as_str().into(), self.clock.wall(), Vec::new());
         let name = hold.name.clone();
         log::warn!("user map: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
-        let entry = crate::store::audit::Entry { event: "user map", decision: "hold", ..Default::default() };
-        self.audit.write(crate::store::audit::Entry { hold: Some(name), ..entry }.because(rule));
+        let entry = Entry { event: "user map", decision: "hold", hold: Some(name), ..Entry::default() };
+        self.audit.write(entry.because(rule));
         self.journal.note(Record::Held { hold });
     }
 

@@ -16,7 +16,7 @@ use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Member, Sentry};
 use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List};
 use crate::identity::directory::Directory;
-use crate::identity::mapfile::{MapFile, Refused};
+use crate::identity::mapfile::MapFile;
 use crate::identity::remembered::is_allowed;
 use crate::identity::search::Depth;
 use crate::identity::usermap::UserMap;
@@ -63,10 +63,6 @@ impl Who {
     /// teams.
     pub fn take_new_map(&self) -> bool {
         self.has_new_map.swap(false, Ordering::Relaxed)
-    }
-
-    pub fn map_fault(&self) -> Option<Refused> {
-        self.map.fault()
     }
 
     pub fn with_addresses<R>(

@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::config::secret::Secret;
 use crate::lock::RwLock;
 use crate::state::event::{self, Event, Meaning, OrgRef, Parsed};
-use crate::state::ids::{HookId, Seq};
+use crate::state::ids::{HookId, Login, Seq};
 use crate::state::record::Record;
 use crate::state::values::{Delivery, DeliveryKey, Mode, Settled, Status};
 use crate::state::State;
@@ -160,7 +160,11 @@ impl Intake {
         // That of a change is looked at in one step with its record.
         let of_change = matches!(meaning, Meaning::Change(_));
         let looked_at = org.as_ref().filter(|_| !of_change);
-        if let Some(other) = looked_at.and_then(|org| self.refused_organisation(org)) {
+        let refused = |org| {
+            let settings = self.mirror.settings();
+            self.mirror.state(|state| refused_organisation(state, settings.github_org.as_ref(), org))
+        };
+        if let Some(other) = looked_at.and_then(refused) {
             return Err(other_organisation(&other));
         }
         match (meaning, org) {
@@ -182,12 +186,6 @@ impl Intake {
                 "type the value of GH_WEBHOOK_TOKEN into the field Secret of the webhook's form",
             )
         })
-    }
-
-    /// The organisation that this one is not, by the pinned id or, before anything is pinned, by the configured login.
-    fn refused_organisation(&self, org: &OrgRef) -> Option<String> {
-        let settings = self.mirror.settings();
-        self.mirror.state(|state| refused_organisation(state, settings.github_org.as_ref(), org))
     }
 
     fn pong(&self, ping: &event::Ping, headers: &DeliveryHeaders) -> Answer {
@@ -310,11 +308,8 @@ impl<'a> DeliveryHeaders<'a> {
     }
 }
 
-fn refused_organisation(
-    state: &State,
-    configured: Option<&crate::state::ids::Login>,
-    org: &OrgRef,
-) -> Option<String> {
+/// The organisation that this one is not, by the pinned id or, before anything is pinned, by the configured login.
+fn refused_organisation(state: &State, configured: Option<&Login>, org: &OrgRef) -> Option<String> {
     match (&state.org, configured) {
         (Some(pinned), _) => (pinned.id != org.id).then(|| org.login.to_string()),
         (None, Some(login)) => (!login.is(org.login.as_str())).then(|| org.login.to_string()),

@@ -9,8 +9,7 @@ use crate::config::Settings;
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::state::ids::{GithubSlug, GithubTeamId, Login, SentrySlug};
 use crate::state::meant::TeamName;
-use crate::state::slug;
-use crate::state::State;
+use crate::state::{slug, State};
 use crate::text::{nearest, plain};
 
 /// How every known team is called on both sides.

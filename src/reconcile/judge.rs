@@ -355,8 +355,8 @@ impl Judged<'_> {
             let items = self.all_removals();
             return self.hold(items, rule);
         }
-        let unknown: Vec<_> =
-            self.all_removals().into_iter().filter(|item| self.is_unmatched(*item)).collect();
+        let is_unmatched = |item: &Item| matches!(self.change(*item), Some(HeldChange::RemoveMember { .. }));
+        let unknown: Vec<_> = self.all_removals().into_iter().filter(is_unmatched).collect();
         self.hold(unknown, "SYNC_REMOVE_MEMBERS all: no source matches these people".into());
         let Measure { settings, state, .. } = *self.measure;
         let before = state.rules.as_ref();
@@ -368,10 +368,6 @@ impl Judged<'_> {
             self.removals_of_team(at);
         }
         self.removals_overall();
-    }
-
-    fn is_unmatched(&self, item: Item) -> bool {
-        matches!(self.change(item), Some(HeldChange::RemoveMember { .. }))
     }
 
     fn removals_of_team(&mut self, at: usize) {

@@ -12,8 +12,7 @@ use crate::hosts::snapshot::{Gap, List};
 use crate::queue::part::{Addition, Removal};
 use crate::state::holds::{HeldChange, HoldName};
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
-use crate::text::counted;
-use crate::text::{plain, Quoted};
+use crate::text::{counted, plain, Quoted};
 use crate::work::step::LOCKED;
 
 /// Everything that is to be done, and what is not and why.

@@ -18,9 +18,8 @@ use crate::identity::Identity;
 use crate::reconcile::reconciler::Reconciler;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
-use crate::state::slug;
 use crate::state::values::{Binding, Sizes, Source};
-use crate::state::State;
+use crate::state::{slug, State};
 
 /// Both sides, and who is who.
 pub struct Both {

@@ -40,7 +40,7 @@ pub struct Reconciler {
     pub missed: Missed,
     /// What a service says that begins without the state of before; a command says nothing of the kind.
     pub at_adoptions: OnceLock<AtAdoptions>,
-    looks: Mutex<Looks>,
+    pub(super) looks: Mutex<Looks>,
 }
 
 /// A comparison that was carried out, or is being.
@@ -98,10 +98,6 @@ impl Reconciler {
 
     pub fn looks(&self) -> Looks {
         self.looks.lock().clone()
-    }
-
-    pub(super) fn note_look(&self) {
-        self.looks.lock().last = Some(self.mirror.clock.wall());
     }
 
     pub(super) fn note_looked(&self, looked: &Result<(), Trouble>) {

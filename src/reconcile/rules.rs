@@ -9,6 +9,9 @@ use crate::state::values::{Rules, Source};
 /// From nobody to everybody.
 const REMOVE: [&str; 4] = ["never", "left", "known", "all"];
 
+/// Whether a rule's second value is wider than its first.
+type IsWider<'a> = &'a dyn Fn(&str, &str) -> bool;
+
 pub fn of(settings: &Settings) -> Rules {
     let sources: Vec<_> = settings.identity.iter().map(|source: &Source| source.name()).collect();
     Rules {
@@ -28,7 +31,7 @@ pub fn widened(before: &Rules, now: &Rules) -> Option<String> {
     let has_new =
         |before: &str, now: &str| now.split(',').any(|source| !before.split(',').any(|b| b == source));
     let differs = |before: &str, now: &str| before != now;
-    let rules: [(_, _, _, &dyn Fn(&str, &str) -> bool); 5] = [
+    let rules: [(_, _, _, IsWider); 5] = [
         ("SYNC_REMOVE_MEMBERS", &before.remove, &now.remove, &|b, n| is_higher(&REMOVE, b, n)),
         ("SYNC_TRUST_UNVERIFIED", &before.trust, &now.trust, &|b, n| is_higher(&trust, b, n)),
         ("SYNC_IDENTITY", &before.identity, &now.identity, &has_new),

@@ -9,23 +9,21 @@ use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
 use super::plan::{n_changes, Plan, PlannedHold, Step, TeamPlan};
 use super::read::Both;
-use super::rules;
-use super::Progress;
+use super::{rules, Progress};
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::Team;
 use crate::hosts::snapshot::GithubTeam;
 use crate::identity::search::Depth;
 use crate::identity::{Identity, BARRED};
 use crate::queue::job::{Ask, Hint, LaneKey, Origin as From, Own};
-use crate::queue::part::WantedTeam;
-use crate::queue::part::{Part, Run, Shown, Task};
+use crate::queue::part::{Part, Run, Shown, Task, WantedTeam};
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::Record;
 use crate::state::values::Origin;
-use crate::state::State;
-use crate::state::LAG;
+use crate::state::{State, LAG};
+use crate::store::audit::Entry;
 use crate::work::guard;
 
 /// A record stays far below the journal's limit.
@@ -281,9 +279,7 @@ impl Reconciler {
                 continue;
             }
             log::warn!("reconcile: held {name}: {rule}; approve with: sentry-team-sync approve {name}");
-            let entry =
-                crate::store::audit::Entry { event: "reconcile", decision: "hold", ..Default::default() };
-            let entry = crate::store::audit::Entry { hold: Some(name), ..entry };
+            let entry = Entry { event: "reconcile", decision: "hold", hold: Some(name), ..Entry::default() };
             self.mirror.audit.write(entry.because(format!("{}: {rule}", n_changes(changes.len()))));
             self.mirror.journal.note(Record::Held { hold });
         }

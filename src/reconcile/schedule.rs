@@ -152,7 +152,7 @@ impl Reconciler {
 
     /// Looks at what no event tells: in read mode at everything, in payload mode at Sentry's people. `first`: at start.
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
-        self.note_look();
+        self.looks.lock().last = Some(self.mirror.clock.wall());
         let looked = match self.mirror.bearings() {
             Some((_, Mode::Read)) => self.reconcile(true, &|_| (), &mut |_| true).map(drop),
             Some((_, Mode::Payload)) => self.look_at_sentry(first),

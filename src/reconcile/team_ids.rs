@@ -8,6 +8,9 @@ use crate::state::values::Binding;
 /// So many bound teams are looked at for one that is there.
 const CANDIDATES: usize = 3;
 
+/// Whether a bound team is in Sentry, under its slug.
+type IsThere<'a> = &'a dyn Fn(&Binding) -> Result<bool, Trouble>;
+
 impl Reconciler {
     /// Asks for a team by its id, if it is not known whether Sentry takes that. `bound`: the teams that were bound before the
     /// others in `shown`, all in Sentry and sorted by slug, were read.
@@ -16,7 +19,7 @@ impl Reconciler {
             let at = shown.binary_search_by(|team| team.slug.cmp(&binding.slug));
             Ok(at.ok().and_then(|at| shown.get(at)).is_some_and(|team| team.id == binding.sentry))
         };
-        self.ask(bound, find);
+        self.ask(bound, &find);
     }
 
     /// The same of all that are bound, each of which is looked at under its slug.
@@ -27,14 +30,10 @@ impl Reconciler {
             let team = self.mirror.sentry.team(&binding.slug)?;
             Ok(team.is_some_and(|team| team.id == binding.sentry))
         };
-        self.ask(bound.iter(), find);
+        self.ask(bound.iter(), &find);
     }
 
-    fn ask<'a>(
-        &self,
-        bound: impl Iterator<Item = &'a Binding>,
-        is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
-    ) {
+    fn ask<'a>(&self, bound: impl Iterator<Item = &'a Binding>, is_there: IsThere) {
         if !self.mirror.sentry.ids().are_unknown(self.mirror.clock.wall()) {
             return;
         }
@@ -49,7 +48,7 @@ impl Reconciler {
     fn try_one<'a>(
         &self,
         bound: impl Iterator<Item = &'a Binding>,
-        is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
+        is_there: IsThere,
     ) -> Result<(), Trouble> {
         if self.mirror.sentry.ids().are_of_another_host() {
             return self.try_one_of_the_same(bound, is_there);
@@ -68,7 +67,7 @@ impl Reconciler {
     fn try_one_of_the_same<'a>(
         &self,
         bound: impl Iterator<Item = &'a Binding>,
-        is_there: impl Fn(&Binding) -> Result<bool, Trouble>,
+        is_there: IsThere,
     ) -> Result<(), Trouble> {
         let mut known = None;
         for binding in bound {

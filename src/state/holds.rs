@@ -340,9 +340,7 @@ impl Holds {
             Some(known) => {
                 known.rule = hold.rule;
                 known.compared &= hold.compared;
-                let new = hold.deliveries.into_iter().filter(|key| !known.deliveries.contains(key));
-                let new: Vec<_> = new.collect();
-                known.deliveries.extend(new);
+                self.wait_for(&hold.name, hold.deliveries);
             }
             None => {
                 self.past.retain(|(name, _)| *name != hold.name);

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::state::address::Address;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login};
-use crate::state::names;
-use crate::state::State;
+use crate::state::{names, State};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TeamName {

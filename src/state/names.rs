@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::holds::HeldChange;
 use super::ids::{GithubSlug, GithubTeamId};
-use super::slug;
-use super::State;
+use super::{slug, State};
 
 /// How many of the newest queued deliveries are looked through for the slug of a team.
 const LOOKED_THROUGH: usize = 1000;

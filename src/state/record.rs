@@ -32,7 +32,6 @@ tagged! {
         /// A signed delivery was taken. Synced before the 2xx.
         #[serde(rename = "received")]
         Received(Delivery),
-        /// Deliveries are dealt with.
         #[serde(rename = "settled")]
         Settled {
             seqs: Vec<Seq>,
@@ -149,7 +148,6 @@ tagged! {
         Unmatched {
             user: GithubUserId,
         },
-        /// This person was invited to Sentry.
         #[serde(rename = "invited")]
         Invited {
             user: GithubUserId,

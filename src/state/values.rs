@@ -177,11 +177,8 @@ tagged! {
         /// A bound team gets another slug and name.
         #[serde(rename = "renaming")]
         Renaming {
-            /// The slug until now.
             from: SentrySlug,
-            /// The slug from then on.
             to: SentrySlug,
-            /// The name from then on.
             name: Box<str>,
         },
         #[serde(rename = "deleting")]

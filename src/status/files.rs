@@ -24,7 +24,7 @@ impl Observer {
         let ((done, failed), fault) = (reloads.counts(), reloads.fault());
         status.warnings.extend(fault.clone().filter(|_| reloads.grave_fault(now).is_none()));
         status.reloads = ReloadsView { done, failed, fault };
-        let map = who.map_fault();
+        let map = who.map.fault();
         status.user_map_refused = map.is_some();
         status.unused = self.reconciler.unused();
         let unused = status.unused.iter().flatten();
@@ -39,7 +39,7 @@ impl Observer {
     /// The faults of files that keep the mirror from being true.
     pub(super) fn grave_files(&self, now: Timestamp) -> impl Iterator<Item = String> {
         let Mirror { reloads, who, .. } = self.mirror();
-        let map = who.map_fault().filter(|fault| fault.is_grave(now)).map(|fault| fault.why);
+        let map = who.map.fault().filter(|fault| fault.is_grave(now)).map(|fault| fault.why);
         map.into_iter().chain(reloads.grave_fault(now))
     }
 }

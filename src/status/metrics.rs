@@ -10,8 +10,7 @@ use crate::clock::{Shown, Timestamp};
 use crate::hosts::http::tally::Budget;
 use crate::hosts::http::Upstream;
 use crate::reconcile::unused::Unused;
-use crate::status::Observer;
-use crate::status::{IncompleteView, ReloadsView as Reloads, Status};
+use crate::status::{IncompleteView, Observer, ReloadsView as Reloads, Status};
 use crate::work::mirror::Mirror;
 
 /// What became of requests at one gate, since start.

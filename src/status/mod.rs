@@ -32,13 +32,12 @@ use crate::intake::counts::Counts;
 use crate::intake::missed::Recovered;
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::reconcile::unused::Unused;
-use crate::state::deliveries;
 use crate::state::holds::{Decision, Hold};
 use crate::state::hours::Hour;
 use crate::state::ids::GithubUserId;
 use crate::state::people::Wanted;
 use crate::state::values::{Mode, Source};
-use crate::state::{Pause, State};
+use crate::state::{deliveries, Pause, State};
 use crate::work::mirror::Mirror;
 use since::Conditions;
 

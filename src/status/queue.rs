@@ -10,9 +10,8 @@ use crate::clock::{Shown, Timestamp};
 use crate::queue::job::LaneKey;
 use crate::queue::lanes::Entry;
 use crate::state::ids::{GithubTeamId, Seq};
-use crate::state::names;
 use crate::state::values::Delivery;
-use crate::state::State;
+use crate::state::{names, State};
 use crate::status::Observer;
 use crate::text::{plain, Safe};
 

@@ -210,10 +210,7 @@ impl Apply<'_> {
         let written = self.mirror.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
-        let sentry_team = match &outcome {
-            Created::New(team) => Some(team.id),
-            Created::Taken => None,
-        };
+        let sentry_team = if let Created::New(team) = &outcome { Some(team.id) } else { None };
         let entry = Entry { slug: Some(at.clone()), sentry_team, ..self.entry(WHAT) };
         self.mirror.audit.write(entry.exchange(&exchange));
         match outcome {

@@ -5,7 +5,7 @@ use crate::hosts::sentry::Team;
 use crate::queue::job::{Outcome, Own};
 use crate::queue::part::WantedTeam;
 use crate::state::holds::HeldChange;
-use crate::state::ids::{GithubTeamId, SentrySlug};
+use crate::state::ids::{GithubTeamId, SentrySlug, SentryTeamId};
 use crate::state::record::Record;
 use crate::state::slug;
 use crate::state::values::{Binding, Fate, Intent, Mode};
@@ -150,14 +150,9 @@ fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySl
     }
 }
 
-/// Brings the team into the wanted shape.
-/// `how` is what is known of it so far.
-pub fn ensure(job: &TeamJob, apply: &Apply, wish: &Wish, how: How) -> Result<(Binding, How), Outcome> {
-    ensure_by(job, apply, wish, how, None)
-}
-
-/// The same. `shown`: the Sentry team that had the slug when it was read a moment ago, so that it need not be asked for.
-pub fn ensure_by(
+/// Brings the team into the wanted shape. `how` is what is known of it so far; `shown`, the Sentry team that had the slug
+/// when it was read a moment ago, need not be asked for.
+pub fn ensure(
     job: &TeamJob,
     apply: &Apply,
     wish: &Wish,
@@ -293,12 +288,8 @@ fn adopt_by_old_slug(
         return Ok(false);
     }
     let found = apply.look(before)?.filter(|team| owner_of(job, team).is_none() && !team.locked);
-    match found {
-        Some(team) => {
-            apply.adopt(&team, "it has the slug that the GitHub team had before its rename").map(|_| true)
-        }
-        None => Ok(false),
-    }
+    let Some(team) = found else { return Ok(false) };
+    apply.adopt(&team, "it has the slug that the GitHub team had before its rename").map(|_| true)
 }
 
 /// `team` is the very one that was approved or allowed. Whether it follows another team by now is asked with the record.
@@ -354,12 +345,7 @@ fn wait_for(
 }
 
 /// A newer team, or one that renames itself, would walk into an existing Sentry team: a person decides.
-fn conflict(
-    job: &TeamJob,
-    apply: &Apply,
-    slug: &SentrySlug,
-    sentry: crate::state::ids::SentryTeamId,
-) -> Outcome {
+fn conflict(job: &TeamJob, apply: &Apply, slug: &SentrySlug, sentry: SentryTeamId) -> Outcome {
     let change = HeldChange::Adopt { team: job.team, sentry, slug: slug.clone() };
     ask_approval(job, apply, change, step::ADOPTION_RULE.into())
 }

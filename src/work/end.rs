@@ -250,9 +250,8 @@ fn delete(
         _ => read_members(job, binding)?,
     };
     // Before anything is changed: what is held must be found as it was.
-    match judge(job) {
-        Err(rule) if !approved => return Ok(ask_approval(job, apply, change, rule)),
-        _ => {}
+    if let (Err(rule), false) = (judge(job), approved) {
+        return Ok(ask_approval(job, apply, change, rule));
     }
     let binding = make_slug_deletable(job, apply, binding)?;
     match apply.delete(&binding, team, &members, approved)? {

@@ -58,10 +58,7 @@ pub fn deleted_again(state: &State, team: GithubTeamId, now: Timestamp) -> Optio
 
 /// Whether a person may be taken out of a team because an event says so.
 pub fn removal(state: &State) -> Result<(), String> {
-    match state.damaged {
-        Some(at) => Err(damaged(at)),
-        None => Ok(()),
-    }
+    state.damaged.map_or(Ok(()), |at| Err(damaged(at)))
 }
 
 fn damaged(at: Timestamp) -> String {

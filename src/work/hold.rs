@@ -3,8 +3,7 @@
 use super::apply::Apply;
 use super::team_job::TeamJob;
 use crate::queue::job::Outcome;
-use crate::state::holds::APPROVE_WITH;
-use crate::state::holds::{HeldChange, Hold};
+use crate::state::holds::{HeldChange, Hold, APPROVE_WITH};
 use crate::state::record::Record;
 
 pub fn ask_approval(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {

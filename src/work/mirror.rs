@@ -19,8 +19,7 @@ use crate::state::hours::Hours;
 use crate::state::outcomes::Outcomes;
 use crate::state::values::Mode;
 use crate::state::{Org, State};
-use crate::store::audit::decisions;
-use crate::store::audit::Audit;
+use crate::store::audit::{decisions, Audit};
 use crate::store::journal::Journal;
 
 /// The parts of a mirror. Functions name those that they use.

@@ -135,7 +135,7 @@ fn shape(
         let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
         Shown::is_fresh(job.mirror.clock.since(shown.at), heard.is_some_and(|at| at > part.seq))
     });
-    let (_, how) = bind::ensure_by(job, apply, wish, How::Known, shown.map(|shown| shown.team.clone()))?;
+    let (_, how) = bind::ensure(job, apply, wish, How::Known, shown.map(|shown| shown.team.clone()))?;
     bind::release_adoptions(job);
     job.mirror.queue.lanes.has_its_slug(job.team);
     Ok(match how {

@@ -12,9 +12,8 @@ use crate::state::event::Event;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, GithubTeamId};
 use crate::state::record::Record;
-use crate::state::slug;
 use crate::state::values::{Binding, Mode};
-use crate::state::Org;
+use crate::state::{slug, Org};
 use crate::work::mirror::Mirror;
 use crate::work::team_job::{Stop, TeamJob};
 use crate::work::{come_back, end, members, nameless};
@@ -113,7 +112,7 @@ impl TeamJob<'_> {
             Mode::Payload => self.wish_of_deliveries(folded)?,
         };
         let ensured = match wish {
-            Some(wish) => bind::ensure(self, &apply, &wish, how),
+            Some(wish) => bind::ensure(self, &apply, &wish, how, None),
             None => self
                 .binding()
                 .map(|binding| (binding, how))

@@ -58,10 +58,7 @@ impl Apply<'_> {
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
         let entry = Entry { slug: Some(at.clone()), ..self.entry(WHAT) };
         let entry = entry.because(format!("in the place of Sentry team {}", deletion.sentry));
-        let now = match &outcome {
-            Created::New(team) => Some(team.id),
-            Created::Taken => None,
-        };
+        let now = if let Created::New(team) = &outcome { Some(team.id) } else { None };
         self.mirror.audit.write(Entry { sentry_team: now, ..entry }.exchange(&exchange));
         match outcome {
             Created::New(team) => self.restored(team, deletion),
