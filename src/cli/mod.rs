@@ -10,7 +10,7 @@ mod typed;
 
 use std::ffi::OsString;
 
-use crate::commands::grammar::{CommandHelp, Flag, Takes, COMMANDS};
+use crate::commands::grammar::{CommandHelp, Takes, COMMANDS};
 use crate::config::{Environment, Setting, SETTINGS};
 use crate::error::{Error, Result};
 use crate::text;
@@ -42,7 +42,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
             }
             lexopt::Arg::Long(name) => {
                 let name = name.to_string();
-                if let Some(flag) = flag_of_a_command(&name) {
+                let mut own = COMMANDS.iter().flat_map(|command| command.flags);
+                if let Some(flag) = own.find(|flag| flag.name == name) {
                     let value = match flag.takes {
                         Takes::Nothing => None,
                         Takes::One(_) | Takes::Many(_) => Some(parser.value().map_err(wrong)?),
@@ -79,10 +80,6 @@ pub fn state_dir(args: &[OsString]) -> Option<String> {
         }
     }
     None
-}
-
-fn flag_of_a_command(name: &str) -> Option<&'static Flag> {
-    COMMANDS.iter().flat_map(|command| command.flags).find(|flag| flag.name == name)
 }
 
 fn read(mut typed: Typed) -> Result<Action> {

@@ -316,10 +316,7 @@ impl<'a> Index<'a> {
             },
             None => self.unmade.get(slug).map_or(Holder::Nobody, |owner| Holder::Team(*owner)),
         };
-        let older = match team.facts.created_at {
-            Some(at) => at.after(std::time::Duration::from_secs(1)) <= state.first_start,
-            None => !state.teams.news(team.facts.id).is_some_and(|news| news.born),
-        };
+        let older = state.is_older_team(team.facts.id, team.facts.created_at);
         let apart = state.teams.gone(team.facts.id).is_some_and(|gone| gone.apart);
         let renamed = apart || state.teams.news(team.facts.id).is_some_and(|news| news.named.is_some());
         let disputed = self.disputed.contains(&team.facts.id);

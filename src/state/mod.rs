@@ -159,6 +159,15 @@ impl State {
         }
     }
 
+    /// Whether a GitHub team is older than this mirror. GitHub tells whole seconds: within the second of the start, a team
+    /// counts as newer.
+    pub fn is_older_team(&self, team: GithubTeamId, created_at: Option<Timestamp>) -> bool {
+        match created_at {
+            Some(at) => at.after(Duration::from_secs(1)) <= self.first_start,
+            None => !self.teams.news(team).is_some_and(|news| news.born),
+        }
+    }
+
     pub fn apply(&mut self, record: Record) {
         self.take(record);
     }

@@ -229,10 +229,7 @@ fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<
     bind::find_again(job, apply, binding)?;
     match job.binding() {
         // Followed, and renamed again since: looked for once more, and not taken to be gone.
-        Some(binding) => match read(&binding)? {
-            Some(found) => Ok(Some(found)),
-            None => Err(looked_for()),
-        },
+        Some(binding) => read(&binding)?.map(Some).ok_or_else(looked_for),
         None => Ok(None),
     }
 }

@@ -187,10 +187,9 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
         Added::Requested => Err(members::only_requested(&person, &binding)),
         Added::Locked => Err(members::locked(&binding)),
         // The next comparison sees how it is.
-        Added::Missing => match members::missing(job, &binding, hint, &person, *member) {
-            Some(outcome) => Err(outcome),
-            None => Ok(Effect::Nothing),
-        },
+        Added::Missing => {
+            members::missing(job, &binding, hint, &person, *member).map_or(Ok(Effect::Nothing), Err)
+        }
     }
 }
 

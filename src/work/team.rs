@@ -154,11 +154,7 @@ impl TeamJob<'_> {
     fn wish(&self, folded: &TeamBatch, facts: TeamFacts) -> Wish {
         let renamed = folded.renamed();
         let slug = slug::for_team(&facts.slug, self.team, &self.mirror.settings().slug_prefix);
-        let older = self.mirror.state(|state| match facts.created_at {
-            // GitHub tells whole seconds: within the second of the start, a team counts as newer.
-            Some(at) => at.after(Duration::from_secs(1)) <= state.first_start,
-            None => !state.teams.news(self.team).is_some_and(|news| news.born),
-        });
+        let older = self.mirror.state(|state| state.is_older_team(self.team, facts.created_at));
         let name = renamed.is_some().then(|| slug::display_name(&facts.name, &slug));
         Wish {
             before: renamed.and_then(|named| named.before).map(|before| self.sentry_slug(&before)),
