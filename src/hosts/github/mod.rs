@@ -78,9 +78,12 @@ impl Github {
         &self.host
     }
 
+    fn shown(&self, path: &str) -> Seen<Reply> {
+        seen(self.host.ask(Asked::Github, &Request::get(path.into())))
+    }
+
     fn ask<T: DeserializeOwned>(&self, path: &str) -> Seen<(T, Headers)> {
-        let reply = seen(self.host.ask(Asked::Github, &Request::get(path.into())))?;
-        let Some(reply) = reply else { return Ok(None) };
+        let Some(reply) = self.shown(path)? else { return Ok(None) };
         match serde_json::from_slice(&reply.answer.body) {
             Ok(row) => Ok(Some((row, reply.answer.headers))),
             Err(_) => Err(reply.into_trouble()),

@@ -10,12 +10,11 @@ use super::facts::Sent;
 use super::outcome::{outcome, Outcome};
 use super::{graphql_trouble, wire, Github, MOST_PAGES};
 use crate::clock::Timestamp;
-use crate::hosts::http::asked::Asked;
 use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
 use crate::hosts::http::verdict::Verdict;
-use crate::hosts::http::{Request, Trouble, TroubleKind};
+use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Listed};
-use crate::hosts::{seen, Seen};
+use crate::hosts::Seen;
 use crate::state::ids::{HookId, Login};
 use crate::text::path_part;
 
@@ -69,8 +68,7 @@ pub(super) struct Connection<T> {
 impl Github {
     /// One page of a REST list; `None` if the list is not to be seen.
     pub(super) fn page<T: DeserializeOwned>(&self, path: &str) -> Seen<RestPage<T>> {
-        let reply = seen(self.host.ask(Asked::Github, &Request::get(path.into())))?;
-        let Some(reply) = reply else { return Ok(None) };
+        let Some(reply) = self.shown(path)? else { return Ok(None) };
         let sum = reply.answer.sum();
         let Ok(rows) = serde_json::from_slice::<Vec<Option<T>>>(&reply.answer.body) else {
             return Err(reply.into_trouble());

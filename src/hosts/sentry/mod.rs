@@ -208,9 +208,13 @@ impl Sentry {
         }
     }
 
+    fn shown(&self, path: String) -> Seen<Reply> {
+        seen(self.ask(Asked::Sentry, &Request::get(path)))
+    }
+
     fn get<T: DeserializeOwned>(&self, path: String) -> Seen<T> {
-        let reply = seen(self.ask(Asked::Sentry, &Request::get(path)))?;
-        reply.map(|reply| parsed(reply).map(|(row, _)| row)).transpose()
+        let Some(reply) = self.shown(path)? else { return Ok(None) };
+        parsed(reply).map(|(row, _)| Some(row))
     }
 
     pub fn team(&self, slug: &SentrySlug) -> Seen<Team> {
@@ -329,8 +333,7 @@ impl Sentry {
         let mut next = path.to_string();
         let mut last = None;
         for number in 0..MOST_PAGES {
-            let reply = seen(self.ask(Asked::Sentry, &Request::get(next.clone())))?;
-            let Some(reply) = reply else { return Ok(None) };
+            let Some(reply) = self.shown(next.clone())? else { return Ok(None) };
             let sum = reply.answer.sum();
             let (rows, link): (Vec<R>, _) = parsed(reply)?;
             let cursor = wire::next_cursor(link.as_deref(), rows.len(), number)
