@@ -40,18 +40,23 @@ pub enum Reply {
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. Waiting must go through `pause`, so that closing the server ends it.
-    fn handle(&self, request: &Request, pause: &Pause) -> Reply;
+    fn handle(&self, request: &Request, pause: &dyn Pause) -> Reply;
+}
+
+/// How a handler waits.
+pub trait Pause {
+    /// Sleeps; false as soon as nobody waits for the answer any more.
+    fn sleep(&self, duration: Duration) -> bool;
 }
 
 /// A sleep that ends early when the server closes.
-pub struct Pause {
+struct Visit {
     door: Arc<Door>,
     epoch: u64,
 }
 
-impl Pause {
-    /// Sleeps; false as soon as the server is closed.
-    pub fn sleep(&self, duration: Duration) -> bool {
+impl Pause for Visit {
+    fn sleep(&self, duration: Duration) -> bool {
         let same = |state: &mut Doorway| state.epoch == self.epoch;
         let mut state = lock(&self.door.state);
         if !duration.is_zero() {
@@ -182,7 +187,7 @@ fn accept(listener: &TcpListener, door: &Arc<Door>, handler: &Arc<dyn Handler>, 
         }
         let id = state.next_connection;
         state.next_connection += 1;
-        let pause = Pause { door: Arc::clone(door), epoch };
+        let pause = Visit { door: Arc::clone(door), epoch };
         let handler = Arc::clone(handler);
         let spawned = std::thread::Builder::new()
             .name(format!("standin-connection-{id}"))
@@ -214,7 +219,7 @@ impl Drop for Leaving {
 }
 
 /// Serves one connection until either side ends it.
-fn serve(mut stream: TcpStream, handler: &dyn Handler, pause: &Pause) -> io::Result<()> {
+fn serve(mut stream: TcpStream, handler: &dyn Handler, pause: &dyn Pause) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(IDLE))?;
     stream.set_write_timeout(Some(WRITE))?;

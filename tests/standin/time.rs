@@ -1,8 +1,29 @@
-//! Times as the two sites write them: HTTP dates, ISO 8601 with seconds or microseconds.
+//! What time it is for the two sites, and how they write it: HTTP dates, ISO 8601 with seconds or microseconds.
 //!
-//! Reads the system clock, nothing else. Proleptic Gregorian calendar, always UTC.
+//! The system's clock, or for a thread one that somebody else moves. Proleptic Gregorian calendar, always UTC.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use sentry_team_sync::parts::Clock;
+use std::cell::RefCell;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+thread_local! {
+    static CLOCK: RefCell<Clock> = const { RefCell::new(Clock::System) };
+}
+
+/// From now on, the sites read this clock on this thread.
+pub fn set_clock(clock: Clock) {
+    CLOCK.set(clock);
+}
+
+/// The clock on the sites' wall.
+pub fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(CLOCK.with_borrow(Clock::wall).0)
+}
+
+/// The clock that only goes forward.
+pub fn instant() -> Instant {
+    CLOCK.with_borrow(Clock::now)
+}
 
 /// Whole seconds since 1970; 0 for a clock before that.
 pub fn epoch_seconds(at: SystemTime) -> u64 {

@@ -8,12 +8,12 @@
 use super::described::PROGRAM;
 use super::fault::{Fault, Faults, LinkFault, Moment, RandomFaults, Rule};
 use super::http::{lock, Handler, HttpServer, Pause, Reply, Request, Response};
-use super::time::http_date;
+use super::time::{self, http_date};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// One call as the site saw it.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl Wire {
     fn date(&self) -> String {
         let ahead = *lock(&self.0.clock_ahead);
         let by = Duration::from_secs(ahead.unsigned_abs());
-        let now = SystemTime::now();
+        let now = time::now();
         http_date(if ahead < 0 { now - by } else { now + by })
     }
 
@@ -153,7 +153,7 @@ impl Wire {
             return None;
         }
         log.calls.push(Call {
-            at: Instant::now(),
+            at: time::instant(),
             method: request.method.clone(),
             path: request.target.clone(),
             route: route.to_owned(),
@@ -205,7 +205,7 @@ struct Wired<S> {
 }
 
 impl<S: Site> Handler for Wired<S> {
-    fn handle(&self, request: &Request, pause: &Pause) -> Reply {
+    fn handle(&self, request: &Request, pause: &dyn Pause) -> Reply {
         let route = self.site.route(request);
         let index = self.wire.arrived(request, &route);
         // Tests may ask what they like.
@@ -235,7 +235,7 @@ impl<S: Site> Handler for Wired<S> {
 }
 
 impl<S: Site> Wired<S> {
-    fn reply(&self, request: &Request, pause: &Pause, chosen: Option<&(Fault, Moment)>) -> Reply {
+    fn reply(&self, request: &Request, pause: &dyn Pause, chosen: Option<&(Fault, Moment)>) -> Reply {
         let Some((fault, moment)) = chosen else {
             return Reply::Whole(self.site.answer(request, None));
         };
@@ -381,7 +381,11 @@ fn html_page(status: u16, title: &str) -> Response {
 /// A site, its wire and its server.
 pub(crate) struct Host {
     pub(crate) wire: Wire,
-    server: HttpServer,
+    /// Answers as the server would.
+    pub(crate) handler: Arc<dyn Handler>,
+    /// Without one, whoever has the handler is all the network there is.
+    server: Option<HttpServer>,
+    port: u16,
 }
 
 impl Drop for Host {
@@ -403,21 +407,28 @@ impl Host {
     /// Starts a site on a loopback port (0: any).
     pub(crate) fn start<S: Site>(port: u16, site: S) -> io::Result<Host> {
         let wire = Wire::default();
-        let wired = Wired { site, wire: wire.clone() };
-        let server = HttpServer::start(port, Arc::new(wired))?;
-        Ok(Host { wire, server })
+        let handler: Arc<dyn Handler> = Arc::new(Wired { site, wire: wire.clone() });
+        let server = HttpServer::start(port, Arc::clone(&handler))?;
+        Ok(Host { wire, handler, port: server.port(), server: Some(server) })
+    }
+
+    /// A site that nobody can reach over a network; its address has this port.
+    pub(crate) fn apart<S: Site>(port: u16, site: S) -> Host {
+        let wire = Wire::default();
+        Host { handler: Arc::new(Wired { site, wire: wire.clone() }), wire, server: None, port }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.server.port()
+        self.port
     }
 
     pub(crate) fn set_reach(&self, reach: Reach) -> io::Result<()> {
         *lock(&self.wire.0.unavailable) = reach == Reach::Unavailable;
+        let Some(server) = &self.server else { return Ok(()) };
         if reach == Reach::Refused {
-            self.server.close();
+            server.close();
             return Ok(());
         }
-        self.server.open()
+        server.open()
     }
 }

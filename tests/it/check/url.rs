@@ -15,7 +15,7 @@ struct Proxy {
 }
 
 impl Handler for Proxy {
-    fn handle(&self, request: &Request, pause: &Pause) -> Reply {
+    fn handle(&self, request: &Request, pause: &dyn Pause) -> Reply {
         self.seen.lock().unwrap().push(request.clone());
         if self.stalls {
             pause.sleep(Duration::from_secs(60));

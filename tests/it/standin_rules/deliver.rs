@@ -17,7 +17,7 @@ const SECRET: &str = "It's a Secret to Everybody";
 struct Receiver(Mutex<Vec<Request>>);
 
 impl Handler for Receiver {
-    fn handle(&self, request: &Request, _pause: &Pause) -> Reply {
+    fn handle(&self, request: &Request, _pause: &dyn Pause) -> Reply {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
         Reply::Whole(Response::new(202, "text/plain", "queued"))
     }

@@ -10,9 +10,9 @@ use super::slug::slug;
 use super::state::State;
 use super::world::{Identity, OrgRole, Origin, Privacy, Team, TeamRole, User, World};
 use crate::standin::deliver::Delivery;
+use crate::standin::time;
 use serde_json::{json, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
 
 impl State {
     fn bases(&self) -> Bases {
@@ -82,7 +82,7 @@ impl State {
             email: new.email,
             verified: new.verified,
             bot: new.bot,
-            created: SystemTime::now(),
+            created: time::now(),
         };
         let world = self.history.change();
         world.put_user(user);
@@ -112,7 +112,7 @@ impl State {
         self.assert_free(&slug, &new.name, None);
         assert!(new.privacy == Privacy::Closed || new.parent.is_none(), "a secret team cannot have a parent");
         let id = new.id.unwrap_or_else(|| self.next_team());
-        let now = new.created.unwrap_or_else(SystemTime::now);
+        let now = new.created.unwrap_or_else(time::now);
         self.history.change().put_team(Team {
             id,
             name: new.name,
@@ -166,7 +166,7 @@ impl State {
     fn edit(&mut self, id: u64, change: impl FnOnce(&mut Team)) {
         self.history.change().change_team(id, |team| {
             change(team);
-            team.updated = SystemTime::now();
+            team.updated = time::now();
         });
     }
 
@@ -326,7 +326,7 @@ impl State {
     pub fn ping(&mut self) -> Delivery {
         let world = self.history.now().clone();
         let url = format!("{}/orgs/{}/hooks/{}", self.bases().api, world.org.login, self.hook.id);
-        let now = crate::standin::time::iso_seconds(SystemTime::now());
+        let now = crate::standin::time::iso_seconds(time::now());
         let payload = json!({
             "zen": "Anything added dilutes everything else.",
             "hook_id": self.hook.id,

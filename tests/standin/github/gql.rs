@@ -14,11 +14,10 @@ use crate::standin::graphql::parse::{parse, Place};
 use crate::standin::graphql::schema::Schema;
 use crate::standin::graphql::{execute, GraphqlError, Plan};
 use crate::standin::http::{lock, Response};
-use crate::standin::time::epoch_seconds;
+use crate::standin::time::{self, epoch_seconds};
 use serde_json::{json, Map, Value};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::SystemTime;
 
 /// The part of GitHub's schema that is played, in its own words.
 const SCHEMA: &str = include_str!("schema.graphql");
@@ -44,7 +43,7 @@ fn single(kind: &str, message: String) -> Response {
 /// The hourly limit, as GraphQL tells it.
 pub(crate) fn rate_limited(owner: &str) -> Response {
     let headers =
-        primary(200, 5_000, SystemTime::now() + std::time::Duration::from_secs(1), owner, Resource::Graphql)
+        primary(200, 5_000, time::now() + std::time::Duration::from_secs(1), owner, Resource::Graphql)
             .headers;
     let mut response = single("RATE_LIMITED", format!("API rate limit already exceeded for {owner}."));
     response.headers.extend(headers.into_iter().filter(|(name, _)| name.starts_with("X-RateLimit")));
@@ -91,7 +90,7 @@ fn gone(path: Vec<Value>) -> GraphqlError {
 fn secondary_limit(kind: Option<&str>) -> Response {
     let words = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
     let error = GraphqlError::new(kind, words.to_owned(), Place { line: 1, column: 1 });
-    let reset = epoch_seconds(SystemTime::now()) + 3_000;
+    let reset = epoch_seconds(time::now()) + 3_000;
     let limit = [("Limit", 5_000), ("Remaining", 4_000), ("Used", 1_000), ("Reset", reset)];
     let response = refused(&[error]);
     limit.iter().fold(response, |response, (name, value)| {

@@ -6,9 +6,9 @@
 
 use super::state::{State, Usage};
 use crate::standin::http::Response;
-use crate::standin::time::epoch_seconds;
+use crate::standin::time::{self, epoch_seconds};
 use serde_json::json;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// Which hourly limit a call counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl State {
 
     /// The present use of a limit; a new window starts when the last is over.
     pub fn usage_of(&mut self, owner: &str, resource: Resource) -> Usage {
-        let now = SystemTime::now();
+        let now = time::now();
         let fresh = Usage { used: 0, reset: now + self.limits.window };
         let usage = self.usage.entry(format!("{owner}:{}", resource.name())).or_insert(fresh);
         if usage.reset <= now {
@@ -64,7 +64,7 @@ impl State {
         let Some((core, graphql)) = self.limits.per_minute else {
             return true;
         };
-        let now = Instant::now();
+        let now = time::instant();
         let entry = self.per_minute.entry(format!("{owner}:{}", resource.name())).or_insert((now, 0));
         if now.duration_since(entry.0) >= Duration::from_secs(60) {
             *entry = (now, 0);

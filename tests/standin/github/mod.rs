@@ -29,7 +29,7 @@ pub use slug::slug;
 pub use world::{OrgRole, Origin, Privacy, TeamRole};
 
 use super::deliver::{Delivery, Sender};
-use super::http::{lock, Response};
+use super::http::{lock, Handler, Response};
 use super::wire::{Host, Reach, Wire};
 use site::GithubSite;
 use state::State;
@@ -74,9 +74,26 @@ impl GithubStandin {
 
     /// Starts one of a flavour on a port (0: any).
     pub fn start_as(flavour: Flavour, org: &str, port: u16) -> io::Result<GithubStandin> {
+        GithubStandin::made(flavour, org, |site| Host::start(port, site))
+    }
+
+    /// One that nobody reaches over a network, at an address with this port.
+    pub fn apart(flavour: Flavour, org: &str, port: u16) -> GithubStandin {
+        GithubStandin::made(flavour, org, |site| Ok(Host::apart(port, site))).expect("no server to start")
+    }
+
+    /// What answers requests.
+    pub fn handler(&self) -> &Arc<dyn Handler> {
+        &self.host.handler
+    }
+
+    fn made(
+        flavour: Flavour,
+        org: &str,
+        begin: impl FnOnce(GithubSite) -> io::Result<Host>,
+    ) -> io::Result<GithubStandin> {
         let state = Arc::new(Mutex::new(State::new(flavour, org)));
-        let site = GithubSite { state: Arc::clone(&state), running: Arc::default() };
-        let host = Arc::new(Host::start(port, site)?);
+        let host = Arc::new(begin(GithubSite { state: Arc::clone(&state), running: Arc::default() })?);
         lock(&state).base = format!("http://127.0.0.1:{}", host.port());
         let wire = host.wire.clone();
         Ok(GithubStandin { host, state, wire })

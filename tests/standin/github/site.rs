@@ -13,13 +13,13 @@ use super::{gql, hooks, people, teams};
 use crate::standin::described;
 use crate::standin::fault::Fault;
 use crate::standin::http::{lock, Request, Response};
-use crate::standin::time::spaced_utc;
+use crate::standin::time::{self, spaced_utc};
 use crate::standin::wire::{Admission, Site};
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The words of single sign-on.
 pub(crate) const UNAUTHORISED: &str =
@@ -156,7 +156,7 @@ impl Site for GithubSite {
     fn refusal(&self, request: &Request, fault: &Fault) -> Response {
         let viewer = self.check(request).ok();
         let owner = viewer.as_ref().map_or("anonymous", |viewer| viewer.limit_owner.as_str());
-        let soon = |seconds: u64| SystemTime::now() + Duration::from_secs(seconds);
+        let soon = |seconds: u64| time::now() + Duration::from_secs(seconds);
         let response = match fault {
             Fault::Status(status) => error(*status, "Server Error"),
             Fault::Refusal { status, message } => error(*status, message),
@@ -195,7 +195,7 @@ impl GithubSite {
         let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
         let known = matches!(scheme.to_ascii_lowercase().as_str(), "bearer" | "token");
         let token = state.tokens.get(value.trim()).filter(|_| known);
-        let token = token.filter(|token| token.expires.is_none_or(|at| at > SystemTime::now()));
+        let token = token.filter(|token| token.expires.is_none_or(|at| at > time::now()));
         let Some(token) = token.cloned() else {
             return Err(error(401, "Bad credentials"));
         };

@@ -7,6 +7,7 @@ use super::world::{History, World};
 use crate::standin::deliver::Delivery;
 use crate::standin::http::Response;
 use crate::standin::rng::Rng;
+use crate::standin::time;
 use serde_json::{json, Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Instant, SystemTime};
@@ -122,7 +123,7 @@ impl State {
         let id = 12_345_678 + 11 * self.sent.len() as u64;
         let redelivery = self.sent.iter().any(|sent| sent.delivery.guid == delivery.guid);
         let (delivery, answer) = (delivery.clone(), answer.cloned());
-        self.sent.push(Sent { id, delivery, at: SystemTime::now(), redelivery, answer });
+        self.sent.push(Sent { id, delivery, at: time::now(), redelivery, answer });
         id
     }
 

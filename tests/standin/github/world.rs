@@ -6,6 +6,7 @@
 
 use crate::standin::encode::{base64, base64_decode};
 use crate::standin::rng::Rng;
+use crate::standin::time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -146,7 +147,7 @@ impl World {
             id,
             login: login.to_owned(),
             deleted: false,
-            created: SystemTime::now(),
+            created: time::now(),
             members: BTreeMap::new(),
             saml: false,
             identities: BTreeMap::new(),
@@ -293,7 +294,7 @@ impl History {
     pub fn new(world: World) -> History {
         History {
             now: Arc::new(world),
-            since: Instant::now(),
+            since: time::instant(),
             past: VecDeque::new(),
             lag: Duration::ZERO,
             fresh_percent: 0.0,
@@ -320,7 +321,7 @@ impl History {
         if self.rng.percent(self.fresh_percent) {
             return Arc::clone(&self.now);
         }
-        let Some(then) = Instant::now().checked_sub(self.lag) else {
+        let Some(then) = time::instant().checked_sub(self.lag) else {
             return Arc::clone(&self.now);
         };
         if then >= self.since {
@@ -334,7 +335,7 @@ impl History {
     pub fn change(&mut self) -> &mut World {
         if !self.lag.is_zero() {
             self.past.push_back((self.since, Arc::clone(&self.now)));
-            self.since = Instant::now();
+            self.since = time::instant();
             let horizon = self.since.checked_sub(self.lag);
             while self.past.get(1).is_some_and(|(since, _)| horizon.is_some_and(|horizon| *since <= horizon))
             {

@@ -4,7 +4,7 @@
 
 use super::build::NewMember;
 use super::world::{Email, External, User, World};
-use std::time::SystemTime;
+use crate::standin::time;
 
 pub(super) fn insert_user(world: &mut World, org: u64, new: &NewMember) -> u64 {
     let id = World::next_id(&mut world.ids.user);
@@ -32,7 +32,7 @@ pub(super) fn insert_user(world: &mut World, org: u64, new: &NewMember) -> u64 {
         emails,
         active: new.active,
         suspended: new.suspended,
-        created: SystemTime::now(),
+        created: time::now(),
         external,
         app: false,
     };

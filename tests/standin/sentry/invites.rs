@@ -14,9 +14,9 @@ use super::roles;
 use super::site::internal_error;
 use super::world::{InviteStatus, Member, World};
 use crate::standin::http::{Request, Response};
+use crate::standin::time;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 const MAY_NOT: &str = "You do not have permission to set that org-level role";
 const NOT_IN_THE_PLAN: &str = "Your organization is not allowed to invite members";
@@ -97,7 +97,7 @@ fn insert(world: &mut World, org: u64, email: &str, role: &str, access: &Access)
             status: InviteStatus::Approved,
             expired: false,
             idp_provisioned: false,
-            created: SystemTime::now(),
+            created: time::now(),
             inviter,
             invite_token,
             teams: BTreeMap::new(),

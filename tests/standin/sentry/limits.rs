@@ -11,12 +11,11 @@ use super::era::Rules;
 use super::route::Route;
 use super::world::{Who, World};
 use crate::standin::http::{lock, Request, Response};
-use crate::standin::time::epoch_seconds;
+use crate::standin::time::{self, epoch_seconds};
 use crate::standin::wire::Admission;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 /// The announced limit of a server that has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +91,7 @@ impl Counters {
             return self.let_in();
         };
         let (limit, key) = key_of(world, request, in_force(limit, world.rules()));
-        let now = epoch_seconds(SystemTime::now());
+        let now = epoch_seconds(time::now());
         let window = now / limit.window_seconds;
         let reset = (window + 1) * limit.window_seconds;
         let count = self.count(&key, window);

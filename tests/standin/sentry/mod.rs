@@ -34,20 +34,20 @@ mod site;
 mod teams;
 mod world;
 
+use crate::standin::time;
 pub use build::{asking_permissions, mirror_permissions, original_permissions, NewMember, NewToken};
 pub use era::{Difference, Era, Silo, DIFFERENCES, ERAS};
 pub use limits::RateLimit;
 pub(crate) use route::template;
 pub use world::InviteStatus;
 
-use super::http::lock;
+use super::http::{lock, Handler};
 use super::wire::{Host, Reach, Wire};
 use insert::{insert_proxy, insert_user};
 use site::SentrySite;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 use world::{Email, External, Member, Org, Project, Token, User, Who, World};
 
 /// A team as a test wants to compare it.
@@ -85,6 +85,26 @@ impl SentryStandin {
 
     /// Starts one of an era, as one of its servers, on a port (0: any). A region's organisation lives in that region.
     pub fn start_on(era: Era, silo: Silo, org: &str, port: u16) -> io::Result<SentryStandin> {
+        SentryStandin::made(era, silo, org, |site| Host::start(port, site))
+    }
+
+    /// One that nobody reaches over a network, at an address with this port.
+    pub fn apart(era: Era, org: &str, port: u16) -> SentryStandin {
+        SentryStandin::made(era, era.usual_silo(), org, |site| Ok(Host::apart(port, site)))
+            .expect("no server to start")
+    }
+
+    /// What answers requests.
+    pub fn handler(&self) -> &Arc<dyn Handler> {
+        &self.host.handler
+    }
+
+    fn made(
+        era: Era,
+        silo: Silo,
+        org: &str,
+        begin: impl FnOnce(SentrySite) -> io::Result<Host>,
+    ) -> io::Result<SentryStandin> {
         let mut world = World::new(era);
         world.regional = silo != Silo::Monolith;
         world.limit = silo.rules().limits.then_some(RateLimit::per_second(999));
@@ -96,7 +116,7 @@ impl SentryStandin {
         let counters = Arc::default();
         let site =
             SentrySite { world: Arc::clone(&world), counters: Arc::clone(&counters), silo: silo.clone() };
-        let host = Arc::new(Host::start(port, site)?);
+        let host = Arc::new(begin(site)?);
         let url = format!("http://127.0.0.1:{}", host.port());
         if let Silo::Region(name) = silo {
             lock(&world).region_hosts.insert(name, url.clone());
@@ -147,7 +167,7 @@ impl SentryStandin {
             id,
             slug: slug.to_owned(),
             name: slug.to_owned(),
-            created: SystemTime::now(),
+            created: time::now(),
             open_membership: true,
             region: "us".to_owned(),
             scim: false,
@@ -194,7 +214,7 @@ impl SentryStandin {
             status: new.status,
             expired: new.expired,
             idp_provisioned: new.idp_provisioned,
-            created: SystemTime::now(),
+            created: time::now(),
             inviter: None,
             invite_token,
             teams: BTreeMap::new(),
@@ -309,7 +329,7 @@ impl SentryStandin {
             id,
             slug: slug.to_lowercase(),
             name: slug.to_owned(),
-            created: SystemTime::now(),
+            created: time::now(),
             teams: [team].into(),
         };
         if let Some(org) = world.orgs.get_mut(&self.org) {

@@ -15,11 +15,10 @@ use crate::standin::described;
 use crate::standin::encode::percent_decode;
 use crate::standin::fault::Fault;
 use crate::standin::http::{lock, Request, Response};
-use crate::standin::time::epoch_seconds;
+use crate::standin::time::{self, epoch_seconds};
 use crate::standin::wire::{Admission, Site};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 /// The site behind the wire: one of a Sentry's servers, which share everything but their address.
 pub(crate) struct SentrySite {
@@ -81,7 +80,7 @@ impl Site for SentrySite {
             _ => {
                 let world = lock(&self.world);
                 let limit = world.limit.unwrap_or(RateLimit::per_second(40));
-                let reset = epoch_seconds(SystemTime::now()) / limit.window_seconds + 1;
+                let reset = epoch_seconds(time::now()) / limit.window_seconds + 1;
                 let mut response = limits::refusal(&limit, world.rules(), false);
                 let reset = reset * limit.window_seconds;
                 response.headers.extend(limits::headers(&limit, 0, reset, None, world.rules()));

@@ -14,9 +14,9 @@ use super::site::{internal_error, listing};
 use super::world::{Member, Org, Team, World};
 use crate::standin::encode::latin_base;
 use crate::standin::http::{Request, Response};
+use crate::standin::time;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 const TAKEN: &str = "A team with this slug already exists.";
 pub(crate) const MANAGED: &str = "This team is managed through your organization's identity provider.";
@@ -200,7 +200,7 @@ pub(crate) fn insert(world: &mut World, org: u64, slug: &str, name: &str, idp_pr
             id,
             slug: slug.to_owned(),
             name: name.to_owned(),
-            created: SystemTime::now(),
+            created: time::now(),
             idp_provisioned,
             pending_deletion: false,
             rows: BTreeMap::new(),
