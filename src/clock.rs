@@ -2,12 +2,10 @@
 //! [`Timestamp`] or an `Instant` as an argument; whoever asks what time it is asks the [`Clock`] that the process has.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-
-use crate::lock::Mutex;
 
 /// What tells the time: the machine, or the hand of whoever tries the program.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +22,7 @@ impl Clock {
     pub fn now(&self) -> Instant {
         match self {
             Self::System => Instant::now(),
-            Self::Hand(hand) => hand.0.lock().now,
+            Self::Hand(hand) => hand.now(),
         }
     }
 
@@ -32,7 +30,7 @@ impl Clock {
     pub fn wall(&self) -> Timestamp {
         match self {
             Self::System => Timestamp::now(),
-            Self::Hand(hand) => hand.0.lock().wall,
+            Self::Hand(hand) => hand.wall(),
         }
     }
 
@@ -42,22 +40,7 @@ impl Clock {
     }
 }
 
-/// In the build whose process dies at a given place, a file says by how many milliseconds the wall clock is wrong.
-#[cfg(failpoints)]
-pub static WRONG: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
-
-#[cfg(failpoints)]
-fn wrong(ms: u64) -> u64 {
-    let Some(text) = WRONG.get().and_then(|file| std::fs::read_to_string(file).ok()) else { return ms };
-    ms.saturating_add_signed(text.parse().unwrap_or_default())
-}
-
-#[cfg(not(failpoints))]
-fn wrong(ms: u64) -> u64 {
-    ms
-}
-
-/// A clock that is moved by hand.
+/// A clock that is moved by hand, by whoever says which thread goes on: to look at it is no reason to wait.
 #[derive(Debug)]
 pub struct Hand(Mutex<Hands>);
 
@@ -75,16 +58,28 @@ impl Hand {
         Self(Mutex::new(Hands { now: now.checked_add(YEARS).unwrap_or(now), wall }))
     }
 
+    pub fn now(&self) -> Instant {
+        self.hands().now
+    }
+
+    pub fn wall(&self) -> Timestamp {
+        self.hands().wall
+    }
+
     /// Time passes, on both.
     pub fn pass(&self, span: Duration) {
-        let mut hands = self.0.lock();
+        let mut hands = self.hands();
         hands.now = hands.now.checked_add(span).unwrap_or(hands.now);
         hands.wall = hands.wall.after(span);
     }
 
     /// The clock on the wall is set.
     pub fn set_wall(&self, wall: Timestamp) {
-        self.0.lock().wall = wall;
+        self.hands().wall = wall;
+    }
+
+    fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,7 +94,7 @@ impl Timestamp {
     /// The wall clock. A clock before 1970 counts as 1970.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(wrong(since.as_millis() as u64))
+        Self(since.as_millis() as u64)
     }
 
     /// From whole seconds since 1970, as rate-limit headers give them.

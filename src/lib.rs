@@ -69,32 +69,51 @@ mod work;
 #[doc(hidden)]
 pub mod parts {
     pub use crate::cli::help::EXIT_CODES;
-    pub use crate::clock::{Clock, Timestamp};
+    pub use crate::clock::{Clock, Hand, Timestamp};
+    pub use crate::commands::check::Surroundings;
     pub use crate::commands::grammar::{CommandHelp, COMMANDS};
+    pub use crate::commands::paste::Invocation;
+    pub use crate::commands::sync::Sync;
+    pub use crate::commands::{Bench, Command, Live, Reply};
     pub use crate::config::secret::Secret;
-    pub use crate::config::values::base_url;
-    pub use crate::config::{Setting, SETTINGS};
+    pub use crate::config::values::{base_url, BaseUrl};
+    pub use crate::config::{load, Need, Setting, SETTINGS};
     pub use crate::hosts::github::facts::{Claims, Count, Wanted};
     pub use crate::hosts::github::Github;
+    pub use crate::hosts::http::answer::{Answer, Headers};
     pub use crate::hosts::http::tls::Way;
+    pub use crate::hosts::http::transport::{
+        Carrier, Outgoing, Transport, Unanswered, BODY_LIMIT, USER_AGENT,
+    };
     pub use crate::hosts::http::{Trouble, TroubleKind};
     pub use crate::hosts::sentry::ids::TeamAt;
     pub use crate::hosts::sentry::Sentry;
     pub use crate::hosts::snapshot::{Gaps, GithubSnapshot, GithubTeam, List};
     pub use crate::intake::signature::signed_by;
+    pub use crate::intake::{Answer as IntakeAnswer, Intake, Request as IntakeRequest};
+    pub use crate::lock::{conduct, conductor, holds_any, Conductor, Seat};
+    pub use crate::reconcile::reconciler::Reconciler;
+    pub use crate::reconcile::schedule::Schedule;
     pub use crate::service::control::ShortPath;
+    pub use crate::service::core::Core;
+    pub use crate::service::reload::reload;
     pub use crate::state::event::{Change, Event, Person, TeamRef};
     pub use crate::state::ids::{
         GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login, SentrySlug, SentryTeamId,
     };
     pub use crate::state::record::Record;
     pub use crate::state::slug::for_team;
-    pub use crate::state::values::Delivery;
-    #[cfg(failpoints)]
-    pub use crate::store::failpoint::PLACES;
+    pub use crate::state::values::{Delivery, DeliveryKey};
+    pub use crate::state::State;
+    pub use crate::status::Observer;
+    pub use crate::store::actor::Actor;
+    pub use crate::store::files::{Files, Open, OpenFile, Space, Stat};
     pub use crate::store::interrupted::retried;
+    pub use crate::store::journal::compact::Keeper;
     pub use crate::store::journal::{Entry, Journal};
     pub use crate::store::state_dir::StateDir;
+    pub use crate::work::mirror::Mirror;
+    pub use crate::work::run as work;
 }
 
 use std::ffi::OsString;

@@ -3,11 +3,12 @@
 //! Every change under a lock is small and whole at each step, and a panic ends one job and not the process: a lock that
 //! nobody could take any more would end everything else with it.
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::sync::{self, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{self, Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
-
-pub use std::sync::MutexGuard;
 
 /// One at a time.
 #[derive(Default)]
@@ -19,7 +20,8 @@ impl<T> Mutex<T> {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        pass();
+        MutexGuard { value: self.0.lock().unwrap_or_else(PoisonError::into_inner), of: self, _held: held() }
     }
 
     pub fn into_inner(self) -> T {
@@ -33,6 +35,27 @@ impl<T> fmt::Debug for Mutex<T> {
     }
 }
 
+/// What is behind a [`Mutex`], for as long as this is kept.
+pub struct MutexGuard<'a, T> {
+    value: sync::MutexGuard<'a, T>,
+    of: &'a Mutex<T>,
+    _held: Held,
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
 /// Many that look, or one that changes.
 #[derive(Default)]
 pub struct RwLock<T>(sync::RwLock<T>);
@@ -42,18 +65,37 @@ impl<T> RwLock<T> {
         Self(sync::RwLock::new(value))
     }
 
-    pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    pub fn read(&self) -> Guard<RwLockReadGuard<'_, T>> {
+        pass();
+        Guard(self.0.read().unwrap_or_else(PoisonError::into_inner), held())
     }
 
-    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    pub fn write(&self) -> Guard<RwLockWriteGuard<'_, T>> {
+        pass();
+        Guard(self.0.write().unwrap_or_else(PoisonError::into_inner), held())
     }
 }
 
 impl<T> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RwLock")
+    }
+}
+
+/// What is behind an [`RwLock`], for as long as this is kept.
+pub struct Guard<G>(G, Held);
+
+impl<G: Deref> Deref for Guard<G> {
+    type Target = G::Target;
+
+    fn deref(&self) -> &G::Target {
+        &self.0
+    }
+}
+
+impl<G: DerefMut> DerefMut for Guard<G> {
+    fn deref_mut(&mut self) -> &mut G::Target {
+        &mut self.0
     }
 }
 
@@ -67,28 +109,49 @@ impl Condvar {
     }
 
     pub fn notify_one(&self) {
-        self.0.notify_one();
+        match conductor() {
+            None => self.0.notify_one(),
+            Some(conductor) => conductor.wake(self.name(), false),
+        }
     }
 
     pub fn notify_all(&self) {
-        self.0.notify_all();
+        match conductor() {
+            None => self.0.notify_all(),
+            Some(conductor) => conductor.wake(self.name(), true),
+        }
     }
 
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+        let MutexGuard { value, of, _held } = guard;
+        match conductor() {
+            None => {
+                let value = self.0.wait(value).unwrap_or_else(PoisonError::into_inner);
+                MutexGuard { value, of, _held }
+            }
+            Some(conductor) => {
+                drop((value, _held));
+                conductor.rest(self.name(), None);
+                of.lock()
+            }
+        }
     }
 
     /// Waits as long as `goes_on` says so.
     pub fn wait_while<'a, T>(
         &self,
-        guard: MutexGuard<'a, T>,
-        goes_on: impl FnMut(&mut T) -> bool,
+        mut guard: MutexGuard<'a, T>,
+        mut goes_on: impl FnMut(&mut T) -> bool,
     ) -> MutexGuard<'a, T> {
-        self.0.wait_while(guard, goes_on).unwrap_or_else(PoisonError::into_inner)
+        while goes_on(&mut guard) {
+            guard = self.wait(guard);
+        }
+        guard
     }
 
     pub fn wait_timeout<'a, T>(&self, guard: MutexGuard<'a, T>, most: Duration) -> MutexGuard<'a, T> {
-        self.0.wait_timeout(guard, most).unwrap_or_else(PoisonError::into_inner).0
+        let mut first = true;
+        self.wait_timeout_while(guard, most, |_| std::mem::take(&mut first))
     }
 
     /// Waits as long as `goes_on` says so, but not longer than `most`.
@@ -96,9 +159,120 @@ impl Condvar {
         &self,
         guard: MutexGuard<'a, T>,
         most: Duration,
-        goes_on: impl FnMut(&mut T) -> bool,
+        mut goes_on: impl FnMut(&mut T) -> bool,
     ) -> MutexGuard<'a, T> {
-        self.0.wait_timeout_while(guard, most, goes_on).unwrap_or_else(PoisonError::into_inner).0
+        let MutexGuard { value, of, _held } = guard;
+        let Some(conductor) = conductor() else {
+            let waited = self.0.wait_timeout_while(value, most, goes_on);
+            return MutexGuard { value: waited.unwrap_or_else(PoisonError::into_inner).0, of, _held };
+        };
+        let (mut guard, mut left) = (MutexGuard { value, of, _held }, most);
+        while goes_on(&mut guard) && !left.is_zero() {
+            drop(guard);
+            left = conductor.rest(self.name(), Some(left));
+            guard = of.lock();
+        }
+        guard
+    }
+
+    /// Its place in memory: only ever compared with another's.
+    fn name(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+}
+
+/// Says which of several threads goes on, where exactly one of them runs at a time: for whoever tries the program. The
+/// threads of a service know none.
+pub trait Conductor: Send + Sync {
+    /// This thread is about to take a lock and has none: another one may go on first.
+    fn pass(&self);
+    /// This thread waits until it is woken at `place`, or for `most`. Returns what is left of that.
+    fn rest(&self, place: usize, most: Option<Duration>) -> Duration;
+    /// All who wait at `place` may go on, or one of them.
+    fn wake(&self, place: usize, all: bool);
+    /// A thread will begin that belongs to them; its number.
+    fn expect(&self) -> usize;
+    /// This thread is that one, and waits until it may go on.
+    fn begin(&self, number: usize);
+    /// This thread is over. Whoever waits for its end is woken at `number`.
+    fn end(&self, number: usize);
+    /// Waits until the thread of that number is over.
+    fn join(&self, number: usize);
+}
+
+static IS_CONDUCTED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static CONDUCTOR: RefCell<Option<Arc<dyn Conductor>>> = const { RefCell::new(None) };
+    /// How many locks this thread has.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// From now on, somebody says when this thread goes on, or nobody.
+pub fn conduct(by: Option<Arc<dyn Conductor>>) {
+    IS_CONDUCTED.fetch_or(by.is_some(), Ordering::Relaxed);
+    CONDUCTOR.set(by);
+}
+
+/// Who says when this thread goes on.
+pub fn conductor() -> Option<Arc<dyn Conductor>> {
+    IS_CONDUCTED.load(Ordering::Relaxed).then(|| CONDUCTOR.with_borrow(Clone::clone)).flatten()
+}
+
+/// A place among the threads of one conductor, for one that is about to begin.
+#[derive(Clone)]
+pub struct Seat(Arc<dyn Conductor>, usize);
+
+impl Seat {
+    /// Where this thread has a conductor, the one that it begins will have it too.
+    pub fn take() -> Option<Self> {
+        conductor().map(|conductor| Self(conductor.clone(), conductor.expect()))
+    }
+
+    /// To be called on the thread that begins; until what it returns is dropped, that is one of the conducted.
+    pub fn sit(&self) -> Sitting<'_> {
+        conduct(Some(self.0.clone()));
+        self.0.begin(self.1);
+        Sitting(self)
+    }
+
+    /// Waits until the thread that has it is over.
+    pub fn join(&self) {
+        self.0.join(self.1);
+    }
+}
+
+pub struct Sitting<'a>(&'a Seat);
+
+impl Drop for Sitting<'_> {
+    fn drop(&mut self) {
+        conduct(None);
+        self.0 .0.end(self.0 .1);
+    }
+}
+
+/// Whether this thread has a lock at this moment. Nobody may who asks a host.
+pub fn holds_any() -> bool {
+    HELD.get() > 0
+}
+
+fn pass() {
+    if IS_CONDUCTED.load(Ordering::Relaxed) && !holds_any() {
+        CONDUCTOR.with_borrow(|conductor| conductor.iter().for_each(|conductor| conductor.pass()));
+    }
+}
+
+/// Counts a lock that this thread has.
+struct Held;
+
+fn held() -> Held {
+    HELD.set(HELD.get() + 1);
+    Held
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.set(HELD.get() - 1);
     }
 }
 

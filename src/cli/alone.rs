@@ -135,6 +135,7 @@ fn with_engine(config: &Config, dir: &Path, call: &Call) -> Result<Reply> {
     let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
     let journal = Arc::new(journal);
     let way = tls::way(env, config.settings.is_all_local())?;
+    way.announce(&config.settings);
     let reconciler = Arc::new(Reconciler::new(Arc::new(Mirror::new(config, &way, journal.clone()))));
     let observer = Observer::new(reconciler.clone(), Arc::default());
     let around = Surroundings::new(config, env, &way, Invocation::of_reader(None, env));

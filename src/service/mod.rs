@@ -5,7 +5,7 @@
 
 pub mod admin;
 pub mod control;
-mod core;
+pub mod core;
 pub mod gate;
 pub mod handover;
 pub mod http;
@@ -38,7 +38,6 @@ use crate::service::core::Core;
 use crate::service::handover::Heir;
 use crate::service::notify::Notify;
 use crate::status::Observer;
-use crate::store::failpoint;
 use crate::store::journal::compact::{Keeper, EVERY};
 use crate::store::journal::Journal;
 use crate::store::state_dir::StateDir;
@@ -79,10 +78,10 @@ pub fn run(config: &Config, flags: &Environment, env: &Environment) -> Result<()
     let mut inherited = socket::inherited(env)?.into_iter();
     let public_threads = descriptors(PUBLIC_THREADS)?;
     make_private_dir(&settings.state_dir)?;
-    failpoint::arm(&settings.state_dir);
     let (journal, remarks) = Journal::open(StateDir::claim(&settings.state_dir)?, Clock::System)?;
     remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
     let way = tls::way(env, settings.is_all_local())?;
+    way.announce(settings);
     let mirror = Arc::new(Mirror::new(config, &way, Arc::new(journal)));
     let reader = Invocation::of_service(&settings.state_dir, env);
     let around = Surroundings::new(config, env, &way, reader).watched(notify.watchdog_period());

@@ -5,7 +5,6 @@
 //! with a fault changes nothing at all: what was in use stays, and log, metrics, status and readiness say so until a
 //! reload succeeds.
 
-use crate::clock::Timestamp;
 use crate::config::{self, Config, Environment, Need};
 use crate::intake::Intake;
 use crate::service::core::Core;
@@ -22,12 +21,12 @@ pub fn reload(core: &Core, intake: &Intake, flags: &Environment, env: &Environme
             config.warnings.iter().for_each(|config::Fault { what, fix, .. }| log::warn!("{what}; {fix}"));
             let what = if changed.is_empty() { "nothing has changed".into() } else { changed.join(", ") };
             log::info!("reload: taken over: {what}");
-            mirror.reloads.learn(None, Timestamp::now());
+            mirror.reloads.learn(None, mirror.clock.wall());
         }
         Err(error) => {
             log::error!("reload: what was in use stays in use: {error}");
             let why = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            let at = Timestamp::now();
+            let at = mirror.clock.wall();
             mirror.reloads.learn(Some(format!("the reload of {at} was not taken over: {why}")), at);
         }
     }

@@ -15,13 +15,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::{Clock, Timestamp};
-use crate::lock::{Mutex, MutexGuard};
+use crate::lock::{Mutex, MutexGuard, Turns};
 use crate::state::exchange::Exchange;
 use crate::state::holds::HoldName;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::store::actor::Actor;
 use crate::store::audit::read::Log;
-use crate::store::failpoint;
 use crate::store::files::{Files, Open, OpenFile};
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -91,6 +90,7 @@ pub struct Audit {
     files: Arc<dyn Files>,
     dir: PathBuf,
     keep: Duration,
+    turns: Turns,
     open: Mutex<Option<(String, Arc<dyn OpenFile>)>>,
     lost: Mutex<Lost>,
 }
@@ -107,7 +107,15 @@ impl Audit {
     /// The log below a state directory. Nothing is made before the first line.
     pub fn new(files: &Arc<dyn Files>, state_dir: &Path, keep: Duration, clock: Clock) -> Self {
         let (files, dir) = (files.clone(), state_dir.join("audit"));
-        Self { clock, files, dir, keep, open: Mutex::new(None), lost: Mutex::default() }
+        Self {
+            clock,
+            files,
+            dir,
+            keep,
+            turns: Turns::default(),
+            open: Mutex::new(None),
+            lost: Mutex::default(),
+        }
     }
 
     /// What was written, to read it back.
@@ -157,22 +165,26 @@ impl Audit {
     }
 
     fn try_append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
-        let mut open = self.open.lock();
+        // One line after the other, and nothing is locked while the disk takes its time.
+        let _turn = self.turns.take();
         let now = self.clock.wall();
         // The same value, in letters that steer no terminal, whoever looks at the file.
         let mut line = crate::text::json(&serde_json::to_string(entry)?).into_bytes();
         line.push(b'\n');
         let month = now.month();
-        let last = open.as_ref().map(|(known, _)| known.clone());
-        if last.as_deref() != Some(&month) {
-            *open = Some((month.clone(), self.begin(&month, now, last.as_deref())?));
-        }
-        let Some((_, file)) = open.as_mut() else { return Ok(()) };
-        failpoint::pass("before an audit line");
+        let last = self.open.lock().clone();
+        let file = match last {
+            Some((known, file)) if known == month => file,
+            last => {
+                let file = self.begin(&month, now, last.as_ref().map(|(known, _)| known.as_str()))?;
+                *self.open.lock() = Some((month, file.clone()));
+                file
+            }
+        };
         let written = file.append(&line).and_then(|()| if sync { file.sync() } else { Ok(()) });
         if written.is_err() {
             // Opened anew, the next line does not begin behind half of this one.
-            *open = None;
+            *self.open.lock() = None;
         }
         written
     }

@@ -11,7 +11,6 @@ use crate::clock::Timestamp;
 use crate::error::{Context, Error, Result};
 use crate::state::record::{Record, FORMAT};
 use crate::state::State;
-use crate::store::failpoint;
 use crate::store::files::{self, Files, Open, OpenFile, Space, Stream};
 use crate::store::frame;
 use crate::store::state_dir::StateDir;
@@ -152,6 +151,12 @@ impl Disk {
             found.remarks.push(format!("files of the journal in `{}` are missing", at()));
         }
         let Recovery { mut state, mut remarks, damaged, oldest_format, .. } = found;
+        for number in logs.iter().filter(|_| !damaged) {
+            if let Err(error) = self.write_again(*number) {
+                remarks
+                    .push(format!("`{}` could not be written again: {error}", self.log(*number).display()));
+            }
+        }
         let segment = match logs.last() {
             Some(number) if !damaged && oldest_format < FORMAT => {
                 remarks.push(upgraded(&self.dir, oldest_format));
@@ -227,10 +232,8 @@ impl Disk {
         let file = self.files.open(&self.log(number), Open::New)?;
         let mut bytes = Vec::new();
         frame::encode(&Record::Format { version: FORMAT, first_start: state.first_start }, true, &mut bytes)?;
-        failpoint::pass("before a new log has its first record");
         file.write_at(&bytes, 0)?;
         file.sync()?;
-        failpoint::pass("before a new log's folder is synced");
         self.sync_dir()?;
         Ok(Segment { number, file, size: bytes.len() as u64 })
     }
@@ -241,6 +244,24 @@ impl Disk {
             self.files.open(&path, Open::Write).context("failed to open for writing", path.display())?;
         let size = file.size().context("failed to read", path.display())?;
         Ok(Segment { number, file, size })
+    }
+
+    /// Writes once more what a log holds, the same bytes in the same place. A sync may have failed on a process that had no
+    /// time to begin another file: then the kernel shows what it will never write, and says so to nobody.
+    fn write_again(&self, number: u64) -> io::Result<()> {
+        let path = self.log(number);
+        let (from, to) = (self.files.open(&path, Open::Read)?, self.files.open(&path, Open::Write)?);
+        let (mut bytes, mut at) = (vec![0; 1 << 16], 0);
+        loop {
+            let n = from.read_at(&mut bytes, at)?;
+            if n == 0 {
+                break;
+            }
+            to.write_at(&bytes[..n], at)?;
+            at += n as u64;
+        }
+        to.sync()?;
+        self.files.sync_dir(&self.dir)
     }
 
     /// Writes the fold of everything before `number.log`, then removes what it replaces.
@@ -257,15 +278,12 @@ impl Disk {
             to.write_all(&bytes)
         })?;
         bytes.clear();
-        failpoint::pass("before a snapshot's last record");
         // The last record closes the file: without it, the snapshot is incomplete.
         frame::encode(&Record::Next { seq: state.next_seq() }, true, &mut bytes)?;
         to.write_all(&bytes)?;
         to.flush()?;
         file.sync()?;
-        failpoint::pass("before a snapshot has its name");
         self.files.rename(&new, &self.snap(number))?;
-        failpoint::pass("before a snapshot's folder is synced");
         self.sync_dir()?;
         self.remove_before(number)?;
         Ok(size)
@@ -274,7 +292,6 @@ impl Disk {
     fn remove_before(&self, number: u64) -> io::Result<()> {
         for (suffix, path) in [("log", Self::log as fn(&Self, u64) -> PathBuf), ("snap", Self::snap)] {
             for old in self.numbers(suffix)?.into_iter().filter(|old| *old < number) {
-                failpoint::pass("before an old file is removed");
                 self.files.remove(&path(self, old))?;
             }
         }

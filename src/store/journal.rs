@@ -28,7 +28,7 @@ use crate::state::holds::Hold;
 use crate::state::ids::Seq;
 use crate::state::record::Record;
 use crate::state::State;
-use crate::store::failpoint;
+use compact::COMPACT_AT;
 
 /// The durable log of one state directory, held by one process.
 pub struct Journal {
@@ -38,6 +38,7 @@ pub struct Journal {
     /// Where those wait whose flush has an even number, and an odd one: never more than two are waited for.
     wake: [Condvar; 2],
     state_dir: StateDir,
+    compact_at: u64,
 }
 
 struct Inner {
@@ -109,7 +110,20 @@ impl Journal {
             trouble: Trouble::default(),
             ended: Vec::new(),
         };
-        Ok((Self { clock, disk, inner: Mutex::new(inner), wake: Default::default(), state_dir }, remarks))
+        let journal = Self {
+            clock,
+            disk,
+            inner: Mutex::new(inner),
+            wake: Default::default(),
+            state_dir,
+            compact_at: COMPACT_AT,
+        };
+        Ok((journal, remarks))
+    }
+
+    /// A log is replaced by a snapshot when it has so many bytes, and more than twice the last snapshot's.
+    pub fn compacting_at(self, compact_at: u64) -> Self {
+        Self { compact_at, ..self }
     }
 
     /// Folds what a state directory holds, without its lock and without changing anything: where no service runs.
@@ -160,6 +174,11 @@ impl Journal {
     /// Appends a record and returns when it is on disk.
     pub fn keep(&self, record: Record) -> Result<(), NotKept> {
         self.decide(|_| Entry::Keep(vec![record], ()))
+    }
+
+    /// Returns when everything appended so far is on disk: for whoever answers with what others have appended.
+    pub fn keep_all(&self) -> Result<(), NotKept> {
+        self.decide(|_| Entry::Await(()))
     }
 
     /// Appends a record that need not survive a crash: it is written with the next flush, at the latest after a
@@ -277,14 +296,8 @@ struct Batch {
 
 impl Batch {
     fn write(&self) -> io::Result<()> {
-        failpoint::pass("before a write to the journal");
-        #[cfg(failpoints)]
-        self.file.write_at(&self.bytes[..self.bytes.len() / 2], self.at)?;
-        failpoint::pass("in the middle of a write to the journal");
         self.file.write_at(&self.bytes, self.at)?;
-        failpoint::pass("before a sync of the journal");
         self.file.sync()?;
-        failpoint::pass("after a sync of the journal");
         Ok(())
     }
 }

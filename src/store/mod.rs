@@ -3,7 +3,6 @@
 pub mod actor;
 pub mod audit;
 pub mod disk;
-pub mod failpoint;
 pub mod files;
 pub mod frame;
 pub mod interrupted;

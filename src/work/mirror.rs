@@ -10,7 +10,7 @@ use crate::config::{Config, Settings};
 use crate::hosts::github::permission::TokenInUse;
 use crate::hosts::github::tree::TeamTree;
 use crate::hosts::github::Github;
-use crate::hosts::http::tls::Way;
+use crate::hosts::http::transport::Carrier;
 use crate::hosts::sentry::permit::Writes;
 use crate::hosts::sentry::{scopes, Sentry};
 use crate::identity::matcher::Who;
@@ -53,26 +53,20 @@ pub struct Mirror {
 
 impl Mirror {
     /// Puts the parts together. Nothing is asked of anybody yet.
-    pub fn new(config: &Config, way: &Way, journal: Arc<Journal>) -> Self {
+    pub fn new(config: &Config, carrier: &dyn Carrier, journal: Arc<Journal>) -> Self {
         let clock = journal.clock().clone();
         let settings = config.settings.clone();
-        for (name, url) in [("GitHub", &settings.github_url), ("Sentry", &settings.sentry_url)] {
-            if way.proxies.is_set() {
-                log::info!("proxy: {name} ({}) {}", url.host(), way.proxies.route(url));
-            }
-        }
-        way.proxies.odd().iter().for_each(|odd| log::warn!("proxy: {odd}"));
         let sentry = Sentry::new(
             &settings.sentry_url,
             &settings.sentry_org,
             &config.sentry_token,
             &settings.github_url,
-            way,
+            carrier,
             &clock,
         );
         Self {
             clock: clock.clone(),
-            github: Github::new(&settings.github_url, &config.github_token, way, &clock),
+            github: Github::new(&settings.github_url, &config.github_token, carrier, &clock),
             sentry,
             who: Who::new(&settings, journal.files()),
             audit: Audit::new(journal.files(), &settings.state_dir, settings.audit_keep, clock.clone()),

@@ -30,7 +30,7 @@ use crate::hosts::http::answer::Headers;
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::pace::Method;
 use crate::hosts::http::refusal::Refusal;
-use crate::hosts::http::tls::Way;
+use crate::hosts::http::transport::Carrier;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::hosts::snapshot::{Gap, List, Listed};
@@ -63,13 +63,14 @@ pub struct Github {
 }
 
 impl Github {
-    pub fn new(base: &BaseUrl, token: &Secret, way: &Way, clock: &Clock) -> Self {
+    pub fn new(base: &BaseUrl, token: &Secret, carrier: &dyn Carrier, clock: &Clock) -> Self {
         let rest = base.path().to_string();
         let graphql = match rest.strip_suffix("/v3") {
             Some(api) => format!("{api}/graphql"),
             None => format!("{rest}/graphql"),
         };
-        let host = Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, way, clock));
+        let host =
+            Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, carrier, clock));
         Self { host, rest, graphql, refused: Mutex::default() }
     }
 

@@ -33,7 +33,6 @@ use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
 use crate::lock::{Condvar, Mutex, RwLock};
 use crate::state::exchange::Exchange;
-use crate::store::failpoint;
 use answer::{Answer, Headers};
 use asked::Asked;
 use at_once::AtOnce;
@@ -42,7 +41,7 @@ use pace::{Health, Method, Pace};
 use refusal::{Policy, Refusal};
 use retired::RetiredCalls;
 use tally::Tally;
-use transport::{Line, Network, Outgoing, Transport, Unanswered};
+use transport::{Carrier, Line, Outgoing, Transport, Unanswered};
 pub use trouble::{Trouble, TroubleKind};
 use verdict::Verdict;
 
@@ -119,14 +118,14 @@ impl Upstream {
         base: &BaseUrl,
         token: &Secret,
         headers: &'static [(&'static str, &'static str)],
-        way: &tls::Way,
+        carrier: &dyn Carrier,
         clock: &Clock,
     ) -> Self {
         Self {
             name,
             clock: clock.clone(),
             base: base.clone(),
-            transport: Arc::new(Network::new(base, way)),
+            transport: carrier.to(base),
             authorization: RwLock::new(bearer(token)),
             replaced: AtomicU64::new(0),
             headers,
@@ -325,7 +324,6 @@ impl Upstream {
     fn call(&self, asked: Asked, request: &Request, line: Line) -> (Reply, bool) {
         self.tally.lock().ask(asked);
         let began = self.clock.now();
-        failpoint::pass("before a call");
         let mut was_closed = false;
         let (verdict, answer, said) = match self.send(request, line) {
             Ok(answer) => {
@@ -339,7 +337,6 @@ impl Upstream {
                 (verdict, Answer::default(), said)
             }
         };
-        failpoint::pass("after a call");
         let exchange = Exchange { call: request.to_string(), answer: said };
         let Exchange { call, answer: said } = &exchange;
         log::debug!("{}: {call} -> {said} in {} ms", self.name, self.clock.since(began).as_millis());

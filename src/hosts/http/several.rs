@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Builder, Scope, ScopedJoinHandle};
 
 use super::{Trouble, TroubleKind};
-use crate::lock::Mutex;
+use crate::lock::{Mutex, Seat};
 use crate::state::exchange::Exchange;
 
 /// So many are asked at the same time; how many a host gets is `at_once`'s to say.
@@ -20,7 +20,7 @@ pub fn both<A, B: Send>(
     let read = Mutex::new(None);
     let (one, begun) = thread::scope(|scope| {
         let begun = begin(scope, Box::new(|| *read.lock() = Some(other())));
-        (one(), begun.map(ScopedJoinHandle::join))
+        (one(), begun.map(Reader::join))
     });
     let unread = || match begun {
         Ok(_) => unread("a reader met an internal error, see the log".into()),
@@ -32,11 +32,27 @@ pub fn both<A, B: Send>(
 type Work<'a> = Box<dyn FnOnce() + Send + 'a>;
 
 /// Boxed, so that a thread's beginning is in the program once.
-fn begin<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    work: Work<'scope>,
-) -> io::Result<ScopedJoinHandle<'scope, ()>> {
-    Builder::new().name("read".into()).spawn_scoped(scope, work)
+fn begin<'scope>(scope: &'scope Scope<'scope, '_>, work: Work<'scope>) -> io::Result<Reader<'scope>> {
+    let seat = Seat::take();
+    let of_thread = seat.clone();
+    let work = move || {
+        let _over = of_thread.as_ref().map(Seat::sit);
+        work();
+    };
+    Ok(Reader { thread: Builder::new().name("read".into()).spawn_scoped(scope, work)?, seat })
+}
+
+struct Reader<'a> {
+    thread: ScopedJoinHandle<'a, ()>,
+    seat: Option<Seat>,
+}
+
+impl Reader<'_> {
+    /// Waits for its end. A panic is in the log, and what it kept from being read is missed by whoever asked for it.
+    fn join(self) {
+        self.seat.iter().for_each(Seat::join);
+        drop(self.thread.join());
+    }
 }
 
 /// Asks for each of `items`, several at once; the first trouble ends it.
@@ -63,8 +79,7 @@ pub fn several_at_once<I: Sync, T: Send>(
         let threads = (0..AT_ONCE.min(items.len())).filter_map(|_| begin(scope, Box::new(work)).ok());
         let threads: Vec<_> = threads.collect();
         let n = threads.len();
-        // A panic is in the log, and what it kept from being read is missed below.
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        threads.into_iter().for_each(Reader::join);
         n
     });
     if let Some(trouble) = trouble.into_inner() {

@@ -3,7 +3,7 @@
 use ureq::tls::{parse_pem, Certificate, PemItem, RootCerts};
 
 use super::proxies::Proxies;
-use crate::config::Environment;
+use crate::config::{Environment, Settings};
 use crate::error::{Error, Result};
 use crate::text::revealed;
 
@@ -41,6 +41,16 @@ impl Way {
     /// For clients that never leave this machine.
     pub fn local() -> Self {
         Self { roots: Roots::none(), proxies: Proxies::default() }
+    }
+
+    /// Tells the log through which proxy the hosts are asked.
+    pub fn announce(&self, settings: &Settings) {
+        for (name, url) in [("GitHub", &settings.github_url), ("Sentry", &settings.sentry_url)] {
+            if self.proxies.is_set() {
+                log::info!("proxy: {name} ({}) {}", url.host(), self.proxies.route(url));
+            }
+        }
+        self.proxies.odd().iter().for_each(|odd| log::warn!("proxy: {odd}"));
     }
 }
 

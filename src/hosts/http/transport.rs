@@ -5,6 +5,7 @@
 
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::http;
@@ -24,6 +25,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(20);
 /// A whole call.
 const CALL: Duration = Duration::from_secs(30);
+/// As whom the hosts know the program.
+pub const USER_AGENT: &str = concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION"));
 /// How an exchange in which the client panicked tells itself.
 const PANICKED: &str = "an internal error, as for want of a thread: see the log";
 
@@ -59,7 +62,18 @@ pub enum Unanswered {
     Otherwise(String),
 }
 
-/// What carries requests to a host.
+/// What carries requests to a host, for each that is asked.
+pub trait Carrier {
+    fn to(&self, base: &BaseUrl) -> Arc<dyn Transport>;
+}
+
+impl Carrier for Way {
+    fn to(&self, base: &BaseUrl) -> Arc<dyn Transport> {
+        Arc::new(Network::new(base, self))
+    }
+}
+
+/// What carries requests to one host.
 pub trait Transport: Send + Sync {
     /// Sends a request once; its answer, whole.
     fn exchange(&self, request: Outgoing) -> Result<Answer, Unanswered>;
@@ -68,10 +82,10 @@ pub trait Transport: Send + Sync {
     fn cut(&self);
 }
 
-pub struct Network(Agent);
+struct Network(Agent);
 
 impl Network {
-    pub fn new(base: &BaseUrl, way: &Way) -> Self {
+    fn new(base: &BaseUrl, way: &Way) -> Self {
         let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
         let config = Agent::config_builder()
             // The headers of a 429 are lost otherwise.
@@ -85,7 +99,7 @@ impl Network {
             .timeout_global(Some(CALL))
             .max_idle_connections(64)
             .max_idle_connections_per_host(64)
-            .user_agent(concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION")));
+            .user_agent(USER_AGENT);
         // Always said: the client would look at the environment by itself otherwise.
         let config = config.proxy(way.proxies.for_client(base));
         Self(config.build().into())

@@ -28,7 +28,7 @@ use crate::hosts::http::asked::Asked;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::pace::Method;
 use crate::hosts::http::redirect::SENTRY_ADDRESS;
-use crate::hosts::http::tls::Way;
+use crate::hosts::http::transport::Carrier;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
 use crate::hosts::{seen, Seen};
@@ -139,7 +139,7 @@ impl Sentry {
         org: &str,
         token: &Secret,
         github: &BaseUrl,
-        way: &Way,
+        carrier: &dyn Carrier,
         clock: &Clock,
     ) -> Self {
         Self {
@@ -149,7 +149,7 @@ impl Sentry {
                 base,
                 token,
                 &[("accept", "application/json")],
-                way,
+                carrier,
                 clock,
             )),
             api: format!("{}/api/0", base.path()),

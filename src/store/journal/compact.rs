@@ -10,13 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Journal;
-use crate::store::failpoint;
 use crate::store::files::Space;
 
 /// How long the keeper sleeps between two looks, and so how late a noted record may reach the disk.
-pub const EVERY: Duration = if cfg!(failpoints) { Duration::from_millis(20) } else { Duration::from_secs(1) };
-/// A log is replaced by a snapshot when it is this long, and longer than twice the last snapshot.
-const COMPACT_AT: u64 = if cfg!(failpoints) { 1 << 10 } else { 8 << 20 };
+pub const EVERY: Duration = Duration::from_secs(1);
+/// See [`Journal::compacting_at`].
+pub(super) const COMPACT_AT: u64 = 8 << 20;
 /// How long to leave a log alone whose replacement failed.
 const COMPACT_AGAIN: Duration = Duration::from_secs(30);
 /// The smallest reserve. A larger one is kept when the last snapshot was larger.
@@ -42,7 +41,6 @@ impl Journal {
         let begun = if written.is_ok() { Some(self.disk.create(next, &state)) } else { None };
         let mut inner = self.inner.lock();
         inner.end_flush(batch, &written);
-        failpoint::pass("before a new log is taken into use");
         let switched = begun.map(|segment| segment.map(|segment| inner.switch_to(segment)));
         drop(inner);
         self.wake_all();
@@ -71,7 +69,7 @@ impl<'a> Keeper<'a> {
     pub fn look(&mut self) {
         let inner = self.journal.inner.lock();
         let (broken, full) = (inner.trouble.broken.is_some(), inner.trouble.full.is_some());
-        let long = inner.size > COMPACT_AT.max(2 * self.last_snapshot);
+        let long = inner.size > self.journal.compact_at.max(2 * self.last_snapshot);
         if broken || inner.pending.is_empty() || inner.flushing {
             drop(inner);
         } else {
