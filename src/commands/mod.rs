@@ -282,9 +282,11 @@ impl<'a> Bench<'a> {
         // They are written in lower case.
         let name = HoldName(name.trim().to_ascii_lowercase().into());
         if let Some(told) = self.journal.read(|state| already_decided(state, &name, approved)) {
-            match told {
-                Ok(said) => reply.say(&said),
-                Err(why) => reply.fail(&why),
+            // It may have been decided a moment ago, and not be on disk yet.
+            match self.journal.keep_all().map(|()| told) {
+                Ok(Ok(said)) => reply.say(&said),
+                Ok(Err(why)) => reply.fail(&why),
+                Err(NotKept(why)) => reply.fail(&format!("failed to record the decision: {why}")),
             }
             return false;
         }

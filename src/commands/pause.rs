@@ -21,12 +21,12 @@ pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
     let pause = Pause { reason: reason.as_str().into(), at: bench.journal.clock().wall() };
     let record = Record::Paused { reason: pause.reason.clone(), at: pause.at };
     let before = bench.journal.decide(|state| match &state.paused {
-        Some(before) => Write::Nothing(Some(before.clone())),
+        Some(before) => Write::Await(Some(before.clone())),
         None => Write::Keep(vec![record], None),
     });
     let mut reply = Reply::default();
     match before {
-        Err(NotKept(why)) => return Reply::failed(format_args!("failed to record the pause: {why}")),
+        Err(why) => return not_kept(bench, "the pause", true, &why),
         Ok(Some(before)) => {
             reply.say(&format!("already paused: {before}"));
             return reply;
@@ -52,13 +52,11 @@ pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
 pub fn resume(bench: &Bench) -> Reply {
     let was = bench.journal.decide(|state| match &state.paused {
         Some(pause) => Write::Keep(vec![Record::Resumed], Some(pause.clone())),
-        None => Write::Nothing(None),
+        None => Write::Await(None),
     });
     let mut reply = Reply::default();
     match was {
-        Err(NotKept(why)) => {
-            return Reply::failed(format_args!("failed to record the end of the pause: {why}"))
-        }
+        Err(why) => return not_kept(bench, "the end of the pause", false, &why),
         Ok(None) => reply.say("not paused"),
         Ok(Some(pause)) => {
             log::info!("writes resumed: paused_since={}", pause.at);
@@ -74,6 +72,13 @@ pub fn resume(bench: &Bench) -> Reply {
         }
     }
     reply
+}
+
+/// What was asked for is not on disk, and so not certain; all the same it may be what goes on in this process.
+fn not_kept(bench: &Bench, what: &str, paused: bool, NotKept(why): &NotKept) -> Reply {
+    let is_so = bench.journal.read(|state| state.paused.is_some()) == paused;
+    let meanwhile = if is_so { "; until then it lasts no longer than this process" } else { "" };
+    Reply::failed(format_args!("failed to record {what}: {why}; ask again once it can be{meanwhile}"))
 }
 
 /// What a person has decided. Whoever it was belongs into this entry.
