@@ -9,10 +9,12 @@ use std::collections::BTreeSet;
 use super::members::note_seen;
 use super::team_job::TeamJob;
 use super::undo::Work;
+use crate::hosts::github::facts::TeamFacts;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
 use crate::queue::job::Outcome;
 use crate::state::ids::GithubUserId;
+use crate::state::slug;
 use crate::state::teams::Gone;
 use crate::state::values::{Binding, Fate, Origin};
 use crate::store::audit::deletions::{self, Deletion, Was};
@@ -35,12 +37,25 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         None => None,
     };
     match found.filter(|(team, _)| !team.locked) {
-        Some((team, origin)) => apply.come_back(Some((&team, origin)))?,
+        Some((team, origin)) => {
+            apply.come_back(Some((&team, origin)))?;
+            // It is as it was left: what GitHub has changed meanwhile is for another comparison.
+            if !is_as_shown(job, &team, origin, &facts) {
+                job.mirror.queue.ask_for_reconcile();
+            }
+        }
         // Whatever has its slug by now is for the rules that hold for every team.
         None => apply.come_back(None)?,
     }
     note_seen(job, &put_in);
     Ok(true)
+}
+
+/// Whether a Sentry team has the slug, and if it was made for it the name, of the team that GitHub shows.
+fn is_as_shown(job: &TeamJob, team: &Team, origin: Origin, facts: &TeamFacts) -> bool {
+    let slug = slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix);
+    let named = origin != Origin::Created || team.name == slug::display_name(&facts.name, &slug);
+    team.slug == slug && named
 }
 
 /// The Sentry team that had followed it, made again if need be. `put_in`: whoever may have been put into that.
