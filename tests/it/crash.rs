@@ -1,6 +1,6 @@
 //! The process dies at any moment, and starts again: nothing that was answered is lost, nothing harmful is done twice.
 //!
-//! At random moments here; at every single step in a build with `--cfg failpoints`. `SYNC_TEST_KILLS` and
+//! The real process, killed at random moments; at every single step it dies in the simulation. `SYNC_TEST_KILLS` and
 //! `SYNC_TEST_SEED` make it longer and other.
 
 use std::time::{Duration, Instant};
@@ -103,29 +103,6 @@ impl Mortal {
     }
 }
 
-/// Everything that an event can ask for, renames in a circle and a deletion among it; each at rest before the next.
-#[cfg(failpoints)]
-fn play(mortal: &mut Mortal) {
-    let [ana, ben, chen] = ["ana", "ben", "chen"].map(|login| mortal.world.person(login));
-    let (github, olive) = (mortal.world.github.clone(), mortal.world.olive);
-    let mut step = |sent: Vec<Delivery>| {
-        sent.iter().for_each(|delivery| mortal.send(delivery));
-        mortal.rests();
-    };
-    let (crew, sent) = github.create_team("Crew", olive);
-    step(sent);
-    let (night, sent) = github.create_team("Night", olive);
-    step(sent);
-    for (team, person) in [(crew, ana), (crew, ben), (night, chen)] {
-        step(github.add_member(team, person));
-    }
-    for (team, name) in [(crew, "Between"), (night, "Crew"), (crew, "Night")] {
-        step(github.rename_team(team, name));
-    }
-    step(github.remove_member(crew, ana));
-    step(github.delete_team(night));
-}
-
 #[test]
 fn kills_at_random_moments_lose_nothing_that_was_answered_and_repeat_nothing_harmful() {
     let (n_kills, seed) = (number("SYNC_TEST_KILLS", 24), number("SYNC_TEST_SEED", 7));
@@ -161,56 +138,5 @@ fn kills_at_random_moments_lose_nothing_that_was_answered_and_repeat_nothing_har
         }
         let context = format!("seed {seed}, {truth:?}");
         mortal.assert_right_at_the_end(&context, (n_kills / 2) as usize, n_deleted);
-    }
-}
-
-#[cfg(failpoints)]
-mod failpoints {
-    use std::collections::BTreeMap;
-    use std::sync::Mutex;
-
-    use sentry_team_sync::parts::PLACES;
-
-    use super::*;
-
-    /// Lets the process die when it passes a place the `n`th time; whether it came so far.
-    fn dies_at(n: u64, place: &str, truth: Truth) -> bool {
-        let mut mortal = Mortal::new(truth);
-        let state = mortal.world.dir.0.join("state");
-        std::fs::create_dir_all(&state).unwrap();
-        std::fs::write(state.join("failpoint"), format!("{n} {place}")).unwrap();
-        play(&mut mortal);
-        mortal.assert_right_at_the_end(&format!("{place}, time {n}, {truth:?}"), 2, 1);
-        state.join("failpoint.died").exists()
-    }
-
-    /// Dies at each place, every time that it is passed. `SYNC_TEST_PLACE` names some words of the only ones.
-    fn dies_everywhere(truth: Truth) {
-        let words = std::env::var("SYNC_TEST_PLACE").unwrap_or_default();
-        let places = Mutex::new(PLACES.into_iter().filter(|place| place.contains(&words)));
-        let deaths = Mutex::new(BTreeMap::new());
-        std::thread::scope(|scope| {
-            // Most of the time they wait.
-            for _ in 0..4 {
-                scope.spawn(|| loop {
-                    let Some(place) = places.lock().unwrap().next() else { return };
-                    let n = (1..).take_while(|n| dies_at(*n, place, truth)).count();
-                    deaths.lock().unwrap().insert(place, n);
-                });
-            }
-        });
-        let deaths = deaths.into_inner().unwrap();
-        println!("{truth:?}: {} deaths: {deaths:#?}", deaths.values().sum::<usize>());
-        assert!(deaths.values().all(|n| *n > 0), "a place was never passed: {deaths:#?}");
-    }
-
-    #[test]
-    fn a_death_at_every_single_place_loses_and_repeats_nothing_in_payload_mode() {
-        dies_everywhere(Truth::Deliveries);
-    }
-
-    #[test]
-    fn a_death_at_every_single_place_loses_and_repeats_nothing_in_read_mode() {
-        dies_everywhere(Truth::Github);
     }
 }

@@ -5,6 +5,9 @@
 // The stand-ins fold names as GitHub and Sentry do.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "../sim/mod.rs"]
+mod sim;
+mod simulation;
 #[path = "../standin/mod.rs"]
 mod standin;
 mod standin_rules;
@@ -16,8 +19,6 @@ mod answers;
 mod audit;
 mod check;
 mod cli;
-#[cfg(failpoints)]
-mod clock;
 mod come_back;
 mod completions;
 mod crash;
@@ -44,7 +45,6 @@ mod locked;
 mod logins;
 mod meant;
 mod mode;
-mod model;
 mod nameless;
 mod pages;
 mod paste;
@@ -69,6 +69,7 @@ mod storm;
 mod systemd;
 mod team_ids;
 mod teams;
+mod threaded;
 mod threats;
 mod tidy;
 mod trouble;

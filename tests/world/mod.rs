@@ -5,7 +5,6 @@
 #![allow(dead_code)] // Compiled as a module of several binaries, none of which uses all of it.
 
 pub mod bounds;
-mod clock;
 mod era;
 mod process;
 mod secrets;

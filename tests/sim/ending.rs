@@ -1,0 +1,119 @@
+//! The end of a sequence: everything outside is well again, and the mirror comes to rest.
+
+use std::time::Duration;
+
+use sentry_team_sync::parts::{Command, Sync};
+
+use super::play::{Done, Sequence};
+use super::rules::Failure;
+use super::sides::Truth;
+
+/// So many comparisons, each with a person's word on what was held, are enough for anything.
+const ROUNDS: usize = 8;
+
+impl Sequence {
+    pub fn end(&mut self) -> Done {
+        self.tally.faults = [&self.sides.sentry.wire, &self.sides.github.wire]
+            .iter()
+            .map(|site| site.calls().iter().filter(|call| call.fault.is_some()).count() as u64)
+            .sum();
+        self.clear_the_sky();
+        self.stage.baton.die_after(u64::MAX - 1);
+        // A pause may have been kept whose command was not answered.
+        self.wait_until("writes go on", |seq| {
+            seq.paused_at = None;
+            seq.command(Command::Resume).is_some_and(|reply| reply.exit == 0)
+        })?;
+        let fair = self.org.make_way(&self.sides, self.draw.rng());
+        match self.profile.truth {
+            Truth::Deliveries => self.send_in_order(fair)?,
+            Truth::Github => {
+                let late = std::mem::take(&mut self.late).into_iter().map(|(_, delivery)| delivery);
+                let late: Vec<_> = fair.into_iter().chain(late).collect();
+                for delivery in late {
+                    self.send(delivery)?;
+                }
+            }
+        }
+        self.has_new_people |= self.draw.percent(50) && self.org.appear(&self.sides);
+        // Otherwise only time tells the service of new people in payload mode.
+        let must = self.profile.recovers || self.has_new_people && self.profile.truth == Truth::Deliveries;
+        if must || self.draw.percent(60) {
+            self.revive();
+            self.bury();
+        }
+        self.revive();
+        match self.profile.truth {
+            Truth::Github => self.come_to_an_end()?,
+            // Sentry's people, and GitHub's list, are read anew at every start, which nobody tells.
+            Truth::Deliveries => {
+                self.wait_until_equal()?;
+                self.wait_for_rest()?;
+            }
+        }
+        self.check()
+    }
+
+    /// What was said just before a comparison is not contradicted by it: then another one follows by itself.
+    fn come_to_an_end(&mut self) -> Done {
+        if !self.compare_to_the_end()? {
+            self.wait_until_equal()?;
+            // Equal by name is not done: what has the name may be another team's.
+            for _ in 0..ROUNDS {
+                if self.compare_to_the_end()? {
+                    break;
+                }
+                self.pass(Duration::from_millis(500));
+            }
+        }
+        self.wait_until_equal()?;
+        // An approved deletion of a team that GitHub shows takes a second look to be over.
+        self.wait_until("nothing is held", |seq| {
+            let _ = seq.approve();
+            let holds = &seq.status()["holds"];
+            holds.as_array().is_some_and(Vec::is_empty)
+        })
+    }
+
+    /// Compares and approves until nothing is left to do; false if something is left for a second look.
+    fn compare_to_the_end(&mut self) -> Result<bool, Failure> {
+        for _ in 0..120 {
+            self.revive();
+            self.tally.comparisons += 1;
+            let reply = self.command(Command::Sync(Sync { apply: true, ..Sync::default() }));
+            match reply.map(|reply| reply.exit) {
+                Some(0) => return Ok(true),
+                // What is not held is left for a second look.
+                Some(2) if !self.approve()? => return Ok(false),
+                // Still waiting for what failed before.
+                _ => self.pass(Duration::from_secs(10)),
+            }
+        }
+        Err(Failure::new("it_comes_to_an_end", "comparison after comparison finds something to do".into()))
+    }
+
+    /// What is held meanwhile is approved.
+    fn wait_until_equal(&mut self) -> Done {
+        for n in 0..400 {
+            if self.differences().is_empty() {
+                break;
+            }
+            self.revive();
+            self.approve()?;
+            self.pass(Duration::from_secs(if n < 20 { 1 } else { 20 }));
+        }
+        Ok(())
+    }
+
+    fn wait_for_rest(&mut self) -> Done {
+        self.wait_until("nothing is queued", |seq| {
+            // What was missed is queued by the time at which it is told that GitHub's list was read.
+            let status = seq.status();
+            let is_read = seq.missed.is_empty() || !status["recovered"].is_null();
+            // A deletion that is held keeps a slug from the team that waits for it, although all looks equal.
+            let _ = seq.approve();
+            let is_decided = status["holds"].as_array().is_some_and(Vec::is_empty);
+            is_read && is_decided && status["queued"] == 0 && status["open_hints"] == 0
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! The whole core from one seed: intake, journal, queue, work, identity, comparison, holds and commands, on threads of which
+//! one runs at a time, under a hand clock, on a disk in memory, between both sites' stand-ins.
+
+#![allow(dead_code)]
+
+mod baton;
+mod disk;
+mod draw;
+mod ending;
+mod happenings;
+mod heard;
+pub mod life;
+mod mail;
+mod network;
+pub mod org;
+mod play;
+mod post;
+mod process;
+mod profile;
+pub mod rules;
+pub mod seeded;
+mod shrink;
+pub mod sides;
+mod stage;
+mod steps;
+pub mod tally;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+pub use life::Life;
+use play::Sequence;
+use rules::Failure;
+use tally::Tally;
+
+/// What became of a sequence.
+pub struct Played {
+    pub failure: Option<Failure>,
+    pub tally: Tally,
+    /// All that was said, by the world and by the processes.
+    pub story: Vec<String>,
+    /// Of every call to both sites, of all that was said, and of what lies on the disk in the end.
+    pub hash: u64,
+}
+
+/// Plays a life.
+pub fn play(life: &Life) -> Played {
+    let mut sequence = Sequence::new(life.seed);
+    let ended = catch_unwind(AssertUnwindSafe(|| sequence.play(&life.steps)));
+    let failure = match ended {
+        Ok(done) => done.err(),
+        Err(_) => Some(Failure::new("nothing_panics", sequence.stage.heard.panics().join("\n"))),
+    };
+    if failure.is_some() {
+        let mut status = sequence.status();
+        status["hours"].take();
+        sequence.say(&format!("{status:#}"));
+    }
+    sequence.say(&failure.as_ref().map_or("well".into(), ToString::to_string));
+    let mut tally = std::mem::take(&mut sequence.tally);
+    tally.sequences = 1;
+    tally.calls = vec![sequence.stage.links.calls()];
+    tally.handed_on = sequence.stage.baton.handed_on();
+    let story = sequence.stage.heard.lines();
+    let mut hash = DefaultHasher::new();
+    (&story, sequence.trace()).hash(&mut hash);
+    for wire in [&sequence.sides.github.wire, &sequence.sides.sentry.wire] {
+        wire.take_undescribed();
+    }
+    Played { failure, tally, story, hash: hash.finish() }
+}
+
+/// The shortest life that was found which breaks the same rule.
+pub fn shrink(life: &Life, failure: &Failure) -> (Life, Failure) {
+    let with = |steps: &[steps::Step]| Life { seed: life.seed, steps: steps.into() };
+    let (steps, failure) = shrink::shrink(&life.steps, failure, |steps| play(&with(steps)).failure);
+    (with(&steps), failure)
+}

@@ -1,0 +1,233 @@
+//! What must hold after each step, and of both sides at the end; each rule has a name.
+
+use std::fmt;
+
+use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId};
+
+use super::mail;
+use super::org::FOREIGN;
+use super::play::{Done, Sequence, LEGACY_NAME, STRANGER};
+use super::sides::Truth;
+use crate::standin::{Call, Comparison, Delivery, GithubTeamView};
+
+/// All of them.
+pub const ALL: [&str; 17] = [
+    "nothing_panics",
+    "no_lock_is_held_across_a_seam",
+    "only_what_is_described_is_asked",
+    "it_comes_to_an_end",
+    "no_2xx_is_lost",
+    "a_pause_writes_nothing",
+    "nothing_is_written_before_the_first_approval",
+    "a_hold_is_not_carried_out_unasked",
+    "an_adopted_team_is_not_deleted_unasked",
+    "an_unbound_team_is_never_touched",
+    "unknown_is_never_removed",
+    "no_call_is_harmful",
+    "nothing_is_made_twice",
+    "nothing_is_deleted_twice",
+    "at_rest_both_sides_agree",
+    "nothing_is_left",
+    "the_mode_is_what_github_says",
+];
+
+/// A rule that was broken, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub rule: &'static str,
+    pub what: String,
+}
+
+impl Failure {
+    pub fn new(rule: &'static str, what: String) -> Self {
+        Self { rule, what }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.what)
+    }
+}
+
+fn holds(is_so: bool, rule: &'static str, what: impl FnOnce() -> String) -> Done {
+    if is_so {
+        Ok(())
+    } else {
+        Err(Failure::new(rule, what()))
+    }
+}
+
+impl Sequence {
+    /// What must be so at every moment.
+    pub fn check_step(&mut self) -> Done {
+        self.look_at_mail();
+        let panics = self.stage.heard.panics();
+        holds(panics.is_empty(), "nothing_panics", || panics.join("\n"))?;
+        let faults = self.stage.baton.faults();
+        holds(faults.is_empty(), "no_lock_is_held_across_a_seam", || faults.join("\n"))?;
+        for wire in [&self.sides.github.wire, &self.sides.sentry.wire] {
+            let asked = wire.take_undescribed();
+            holds(asked.is_empty(), "only_what_is_described_is_asked", || asked.join("\n"))?;
+        }
+        self.check_foreign()?;
+        if let Some(mark) = self.paused_at {
+            let written = self.sides.writes_since(mark);
+            holds(written.is_empty(), "a_pause_writes_nothing", || format!("{written:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whatever was answered with a 2xx is known to the process that begins after a death.
+    pub fn check_nothing_is_lost(&mut self) -> Done {
+        let Some(process) = self.process.clone() else { return Ok(()) };
+        let keys: Vec<_> = self.taken.iter().map(|sent| (mail::key(sent), mail::name(sent))).collect();
+        let known = self.stage.spawn("look", move || {
+            let lost = |state: &sentry_team_sync::parts::State| {
+                let lost = keys.iter().filter(|(key, _)| state.deliveries.known(*key).is_none());
+                lost.map(|(_, name)| name.clone()).collect::<Vec<_>>()
+            };
+            process.mirror().state(lost)
+        });
+        let lost = known.wait().unwrap_or_default();
+        holds(lost.is_empty(), "no_2xx_is_lost", || lost.join("\n"))
+    }
+
+    /// What was there before the mirror is not deleted because it is no longer to be seen.
+    pub fn check_before_approval(&mut self) -> Done {
+        if self.tally.approved > 0 {
+            return Ok(());
+        }
+        for team in &self.owners {
+            let there = self.sides.sentry.team_of_id(*team).is_some();
+            holds(there, "a_hold_is_not_carried_out_unasked", || {
+                format!("team {team} owns a project and was deleted")
+            })?;
+        }
+        let Some((github, sentry)) = self.legacy else { return Ok(()) };
+        let told = self.sent.iter().chain(&self.missed).any(|delivery| {
+            let payload = delivery.payload();
+            let ended = delivery.action.as_deref() == Some("deleted") || payload["team"]["deleted"] == true;
+            ended && payload["team"]["id"] == github
+        });
+        let there = told || self.sides.sentry.team_of_id(sentry).is_some();
+        holds(there, "an_adopted_team_is_not_deleted_unasked", || format!("team {sentry}"))
+    }
+
+    /// Both sides are equal, nothing is left to decide, and nothing harmful was done.
+    pub fn check(&mut self) -> Done {
+        self.check_step()?;
+        let differences = self.differences();
+        holds(differences.is_empty(), "at_rest_both_sides_agree", || differences.join("\n"))?;
+        let status = self.status();
+        let held = status["holds"].as_array().map_or(0, Vec::len);
+        holds(held == 0 && status["failed"] == 0, "nothing_is_left", || {
+            format!("{held} held, {} failed", status["failed"])
+        })?;
+        self.check_nothing_is_lost()?;
+        self.check_visitors()?;
+        self.check_calls()?;
+        let (mode, other) = match self.profile.truth {
+            Truth::Github => ("read", "mode: payload"),
+            Truth::Deliveries => ("payload", "mode: read"),
+        };
+        // Nothing but GitHub's own word says what its token may do, at no time.
+        holds(!self.has_said(other), "the_mode_is_what_github_says", || other.into())?;
+        // Without a delivery, nobody has said whose teams these are.
+        let is_unknown =
+            status["mode"].is_null() && self.taken.is_empty() && self.profile.truth == Truth::Deliveries;
+        holds(is_unknown || status["mode"] == mode, "the_mode_is_what_github_says", || {
+            status["mode"].to_string()
+        })
+    }
+
+    /// What differs, apart from what is nobody's business.
+    pub fn differences(&self) -> Vec<String> {
+        let adopted = self.legacy.and_then(|(_, sentry)| self.sides.sentry.team_of_id(sentry));
+        let own_name = adopted.map(|(slug, _)| format!("team {slug}: named"));
+        let slug = |team: &GithubTeamView| {
+            let slug = for_team(&GithubSlug::from(team.slug.as_str()), GithubTeamId(team.id), "");
+            Some(slug.to_string())
+        };
+        let all = Comparison::new(&self.sides.github, &self.sides.sentry, |login| {
+            self.org.address(&self.sides, login)
+        });
+        let all = all.slugs(slug).ignoring_team(FOREIGN).ignoring_person(STRANGER).differences();
+        // Brought back after an end that was none, it has the name again that it was found with.
+        let kept = format!("named `{LEGACY_NAME}` in Sentry");
+        let stay: Vec<_> =
+            self.refused.iter().filter_map(|team| self.sides.sentry.team_of_id(*team)).collect();
+        let is_own = |line: &String| {
+            line.contains(&kept)
+                || own_name.as_ref().is_some_and(|own| line.starts_with(own))
+                || stay.iter().any(|(slug, _)| {
+                    // Itself, and whoever was in it when another team took it over.
+                    line.starts_with(&format!("team {slug}: ")) && line.ends_with("in Sentry only")
+                })
+        };
+        all.into_iter().filter(|line| !is_own(line)).collect()
+    }
+
+    /// What is foreign is as it was.
+    fn check_foreign(&self) -> Done {
+        let rule = "an_unbound_team_is_never_touched";
+        let Some((slug, view)) = self.sides.sentry.team_of_id(self.foreign) else {
+            return Err(Failure::new(rule, "it is gone".into()));
+        };
+        let as_it_was = slug == FOREIGN && view.name == "Foreign" && view.members == [STRANGER];
+        holds(as_it_was, rule, || format!("{slug} {view:?}"))
+    }
+
+    /// Whoever was put into a team by hand is in it, if it is there.
+    fn check_visitors(&self) -> Done {
+        for team in &self.visited {
+            if let Some((slug, view)) = self.sides.sentry.team_of_id(*team) {
+                let there = view.members.iter().any(|member| member == STRANGER);
+                holds(there, "unknown_is_never_removed", || format!("the stranger of `{slug}`"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// No call was harmful, whatever came of it.
+    fn check_calls(&self) -> Done {
+        // Whoever was put into a team that had taken another one's slug in that moment is taken back.
+        let lines = self.stage.heard.lines();
+        let taken_back = |member: &u64| {
+            let told = format!("taking member {member} back");
+            lines.iter().any(|line| line.ends_with(&told))
+        };
+        let steady = self.org.people.iter().filter(|person| self.org.is_steady(&person.address));
+        let never: Vec<_> = steady
+            .map(|person| &person.address)
+            .chain(self.org.crowd.values().map(|(_, address)| address))
+            .filter_map(|address| self.sides.sentry.member_id(address))
+            .chain([self.stranger])
+            .filter(|member| !taken_back(member))
+            .map(|member| format!("/members/{member}/teams/"))
+            .collect();
+        let calls = self.sides.sentry.wire.calls();
+        for call in calls.iter().filter(|call| call.method != "GET") {
+            let foreign = call.path.contains("/foreign/");
+            let removal = call.method == "DELETE" && never.iter().any(|part| call.path.contains(part));
+            holds(!foreign && !removal, "no_call_is_harmful", || format!("{} {}", call.method, call.path))?;
+        }
+        let before = 1 + usize::from(self.legacy.is_some());
+        let made = self.sides.sentry.n_teams_ever() - before;
+        // What was announced may have been carried out, and undone.
+        let announced = self.announced_and_sent();
+        let most = self.org.ever.len() + announced;
+        holds(made <= most, "nothing_is_made_twice", || format!("{made} teams were made for {most}"))?;
+        let ends =
+            |call: &&Call| call.route == "DELETE /teams/{org}/{slug}/" && (200..300).contains(&call.status);
+        let ended = calls.iter().filter(ends).count();
+        let most = self.org.deleted.len() + announced;
+        holds(ended <= most, "nothing_is_deleted_twice", || format!("{ended} teams were deleted for {most}"))
+    }
+
+    /// How often somebody was told of an end that never was.
+    fn announced_and_sent(&self) -> usize {
+        let told = |sent: &&Delivery| self.announced.iter().any(|told| told.guid == sent.guid);
+        self.sent.iter().filter(told).count()
+    }
+}

@@ -1,0 +1,92 @@
+//! What was played.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::steps::Kind;
+
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub sequences: u64,
+    /// In how many sequences each kind of step was taken.
+    pub kinds: BTreeMap<Kind, u64>,
+    pub changes: u64,
+    pub deliveries: u64,
+    pub lost: u64,
+    pub late: u64,
+    pub doubled: u64,
+    pub deaths: u64,
+    pub restarts: u64,
+    pub faults: u64,
+    pub comparisons: u64,
+    pub approved: u64,
+    pub rejected: u64,
+    pub pauses: u64,
+    pub first_holds: u64,
+    pub announced: u64,
+    /// Calls to both hosts, of each sequence.
+    pub calls: Vec<u64>,
+    pub handed_on: u64,
+}
+
+impl Tally {
+    pub fn saw(&mut self, kind: Kind) {
+        self.kinds.insert(kind, 1);
+    }
+
+    pub fn add(&mut self, other: Self) {
+        for (kind, n) in other.kinds {
+            *self.kinds.entry(kind).or_default() += n;
+        }
+        for (mine, others) in [
+            (&mut self.sequences, other.sequences),
+            (&mut self.changes, other.changes),
+            (&mut self.deliveries, other.deliveries),
+            (&mut self.lost, other.lost),
+            (&mut self.late, other.late),
+            (&mut self.doubled, other.doubled),
+            (&mut self.deaths, other.deaths),
+            (&mut self.restarts, other.restarts),
+            (&mut self.faults, other.faults),
+            (&mut self.comparisons, other.comparisons),
+            (&mut self.approved, other.approved),
+            (&mut self.rejected, other.rejected),
+            (&mut self.pauses, other.pauses),
+            (&mut self.first_holds, other.first_holds),
+            (&mut self.announced, other.announced),
+            (&mut self.handed_on, other.handed_on),
+        ] {
+            *mine += others;
+        }
+        self.calls.extend(other.calls);
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = |n: u64| n as f64 * 100.0 / self.sequences.max(1) as f64;
+        let kinds: Vec<_> = self.kinds.iter().map(|(kind, n)| format!("{kind:?} {:.1}", share(*n))).collect();
+        writeln!(f, "steps, in how many of a hundred sequences: {}", kinds.join(", "))?;
+        let mut calls = self.calls.clone();
+        calls.sort_unstable();
+        let median = calls.get(calls.len() / 2).copied().unwrap_or_default();
+        let most = calls.last().copied().unwrap_or_default();
+        write!(
+            f,
+            "calls: {median} in the middle one, {most} at most; faults {}, deaths {}, restarts {}, deliveries {}, lost {}, \
+             late {}, doubled {}, comparisons {}, approved {}, rejected {}, pauses {}, handed on {}",
+            self.faults,
+            self.deaths,
+            self.restarts,
+            self.deliveries,
+            self.lost,
+            self.late,
+            self.doubled,
+            self.comparisons,
+            self.approved,
+            self.rejected,
+            self.pauses,
+            self.handed_on
+        )
+    }
+}
