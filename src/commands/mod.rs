@@ -42,10 +42,8 @@ tagged! {
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     #[serde(tag = "command")]
     pub enum Command {
-        #[serde(rename = "status")]
-        Status { json: bool },
-        #[serde(rename = "check")]
-        Check {
+        "status" => Status { json: bool },
+        "check" => Check {
             json: bool,
             /// A public address to send a ping to.
             url: Option<String>,
@@ -53,45 +51,35 @@ tagged! {
             #[serde(default)]
             offline: bool,
         },
-        #[serde(rename = "approve")]
-        Approve {
+        "approve" => Approve {
             holds: Vec<String>,
             /// All that are undecided.
             all: bool,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
-        #[serde(rename = "reject")]
-        Reject {
+        "reject" => Reject {
             holds: Vec<String>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
-        #[serde(rename = "sync")]
-        Sync(Sync),
-        #[serde(rename = "whois")]
-        Whois { login: String },
-        #[serde(rename = "replay")]
-        Replay {
+        "sync" => Sync(Sync),
+        "whois" => Whois { login: String },
+        "replay" => Replay {
             deliveries: Vec<String>,
             failed: bool,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
-        #[serde(rename = "explain")]
-        Explain {
+        "explain" => Explain {
             /// A slug, or `id:` and GitHub's number; without, the mirrored teams are listed.
             team: Option<String>,
             json: bool,
         },
-        #[serde(rename = "pause")]
-        Pause { reason: Option<String> },
-        #[serde(rename = "resume")]
-        Resume,
-        #[serde(rename = "audit")]
-        Audit(Query),
-        #[serde(rename = "undo")]
-        Undo {
+        "pause" => Pause { reason: Option<String> },
+        "resume" => Resume,
+        "audit" => Audit(Query),
+        "undo" => Undo {
             /// Its id or slug; without, what can be brought back is listed.
             id: Option<String>,
             #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,13 +16,11 @@ tagged! {
     #[serde(tag = "is")]
     pub enum Event {
         /// `team.created`.
-        #[serde(rename = "team_created")]
-        TeamCreated {
+        "team_created" => TeamCreated {
             team: TeamRef,
         },
         /// `team.edited`, whatever was edited.
-        #[serde(rename = "team_edited")]
-        TeamEdited {
+        "team_edited" => TeamEdited {
             /// The team as it is now.
             team: TeamRef,
             /// The slug that the old name stands for; `None` if the name did not change.
@@ -30,14 +28,12 @@ tagged! {
             slug_before: Option<GithubSlug>,
         },
         /// `team.deleted`, or another event whose team is marked `deleted: true`.
-        #[serde(rename = "team_deleted")]
-        TeamDeleted {
+        "team_deleted" => TeamDeleted {
             /// The team that is no more.
             team: TeamRef,
         },
         /// `membership.added` or `.removed`.
-        #[serde(rename = "membership")]
-        Membership {
+        "membership" => Membership {
             team: TeamRef,
             /// Who; GitHub may send `null`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,28 +41,24 @@ tagged! {
             change: Change,
         },
         /// `organization.member_added`.
-        #[serde(rename = "member_added")]
-        MemberAdded {
+        "member_added" => MemberAdded {
             /// Who joined the organisation; GitHub may send `null`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             person: Option<Person>,
         },
         /// `organization.member_removed`.
-        #[serde(rename = "member_removed")]
-        MemberRemoved {
+        "member_removed" => MemberRemoved {
             /// Who left the organisation; GitHub may send `null`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             person: Option<Person>,
         },
         /// `organization.renamed`; the new login stands in the organisation of the same body.
-        #[serde(rename = "org_renamed")]
-        OrgRenamed {
+        "org_renamed" => OrgRenamed {
             /// The login from now on.
             login: Login,
         },
         /// `organization.deleted`.
-        #[serde(rename = "org_deleted")]
-        OrgDeleted,
+        "org_deleted" => OrgDeleted,
     }
 }
 

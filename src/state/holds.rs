@@ -56,42 +56,36 @@ tagged! {
     #[serde(tag = "is")]
     pub enum HeldChange {
         /// A GitHub team was deleted; its Sentry team would be.
-        #[serde(rename = "delete")]
-        Delete {
+        "delete" => Delete {
             team: GithubTeamId,
             sentry: SentryTeamId,
             slug: SentrySlug,
         },
         /// A GitHub team would take over a Sentry team that was there before it.
-        #[serde(rename = "adopt")]
-        Adopt {
+        "adopt" => Adopt {
             team: GithubTeamId,
             sentry: SentryTeamId,
             slug: SentrySlug,
         },
         /// A person would be taken out of a Sentry team.
-        #[serde(rename = "remove")]
-        Remove {
+        "remove" => Remove {
             team: GithubTeamId,
             user: GithubUserId,
             slug: SentrySlug,
         },
         /// Somebody whom no source matched would be taken out of a Sentry team.
-        #[serde(rename = "remove_member")]
-        RemoveMember {
+        "remove_member" => RemoveMember {
             team: GithubTeamId,
             member: MemberId,
             slug: SentrySlug,
         },
         /// A Sentry team would be made.
-        #[serde(rename = "create")]
-        Create {
+        "create" => Create {
             team: GithubTeamId,
             slug: SentrySlug,
         },
         /// The user map's file has changed a lot.
-        #[serde(rename = "user_map")]
-        UserMap {
+        "user_map" => UserMap {
             fingerprint: Box<str>,
         },
     }

@@ -22,18 +22,15 @@ tagged! {
     #[serde(tag = "t")]
     pub enum Record {
         /// First of every file.
-        #[serde(rename = "format")]
-        Format {
+        "format" => Format {
             /// See [`FORMAT`].
             version: u32,
             /// When the state directory was made: what "older than the first start" compares with.
             first_start: Timestamp,
         },
         /// A signed delivery was taken. Synced before the 2xx.
-        #[serde(rename = "received")]
-        Received(Delivery),
-        #[serde(rename = "settled")]
-        Settled {
+        "received" => Received(Delivery),
+        "settled" => Settled {
             seqs: Vec<Seq>,
             how: Settled,
             /// What they caused, for people.
@@ -44,29 +41,25 @@ tagged! {
             at: Timestamp,
         },
         /// A delivery that can not be carried out; kept, with its event, until somebody replays it.
-        #[serde(rename = "failed")]
-        Failed {
+        "failed" => Failed {
             seq: Seq,
             /// Why, and what to do.
             why: Box<str>,
             at: Timestamp,
         },
         /// A failed delivery is looked at again: redelivered or replayed.
-        #[serde(rename = "again")]
-        Again {
+        "again" => Again {
             seq: Seq,
         },
         /// The GitHub organisation, pinned by its id.
-        #[serde(rename = "org")]
-        Org {
+        "org" => Org {
             id: GithubOrgId,
             login: Login,
             /// GitHub told that it is deleted: nothing is written any more.
             deleted: bool,
         },
         /// What the GitHub token may do, found by asking.
-        #[serde(rename = "mode")]
-        Mode {
+        "mode" => Mode {
             mode: Mode,
             fingerprint: Box<str>,
             /// Whose token it is, where GitHub tells: another token of the same account has shown what the first one has.
@@ -74,19 +67,16 @@ tagged! {
             by: Option<GithubUserId>,
         },
         /// GitHub team and Sentry team belong together. Closes the team's intent.
-        #[serde(rename = "bound")]
-        Bound {
+        "bound" => Bound {
             team: GithubTeamId,
             binding: Binding,
         },
         /// They no longer do: the Sentry team vanished without us.
-        #[serde(rename = "unbound")]
-        Unbound {
+        "unbound" => Unbound {
             team: GithubTeamId,
         },
         /// The GitHub team is deleted, for good. Closes its intent and its binding.
-        #[serde(rename = "gone")]
-        Gone {
+        "gone" => Gone {
             team: GithubTeamId,
             /// What became of its Sentry team.
             fate: Fate,
@@ -99,63 +89,53 @@ tagged! {
             at: Timestamp,
         },
         /// GitHub shows a team again whose end was known: that end counts no more.
-        #[serde(rename = "returned")]
-        Returned {
+        "returned" => Returned {
             team: GithubTeamId,
             at: Timestamp,
         },
         /// Teams that the token in use has shown itself. Only what it has shown can it tell to be gone.
-        #[serde(rename = "shown")]
-        Shown {
+        "shown" => Shown {
             /// GitHub's teams, those that were not known to be shown.
             teams: Vec<GithubTeamId>,
         },
         /// A Sentry team that the mirror deleted was made again because a person wanted it back. It follows nobody.
-        #[serde(rename = "restored")]
-        Restored {
+        "restored" => Restored {
             deleted: SentryTeamId,
             /// The one that took its place.
             now: SentryTeamId,
         },
         /// Everybody who is in the GitHub team is still to be looked at, because its Sentry team was just made or adopted; or
         /// has been.
-        #[serde(rename = "fill")]
-        Fill {
+        "fill" => Fill {
             team: GithubTeamId,
             open: bool,
         },
         /// About to change a team in Sentry. Synced before the call.
-        #[serde(rename = "intends")]
-        Intends {
+        "intends" => Intends {
             team: GithubTeamId,
             intent: Intent,
             at: Timestamp,
         },
         /// The intended change did not and will not take place.
-        #[serde(rename = "dropped")]
-        Dropped {
+        "dropped" => Dropped {
             team: GithubTeamId,
         },
         /// A GitHub account is this Sentry member.
-        #[serde(rename = "matched")]
-        Matched {
+        "matched" => Matched {
             user: GithubUserId,
             /// Sentry's side and how it was found.
             found: Match,
         },
         /// The match is no longer true: the member left Sentry, or a source says otherwise.
-        #[serde(rename = "unmatched")]
-        Unmatched {
+        "unmatched" => Unmatched {
             user: GithubUserId,
         },
-        #[serde(rename = "invited")]
-        Invited {
+        "invited" => Invited {
             user: GithubUserId,
             at: Timestamp,
         },
         /// GitHub has this person in the team, Sentry does not know them yet.
-        #[serde(rename = "wanted")]
-        Wanted {
+        "wanted" => Wanted {
             team: GithubTeamId,
             user: GithubUserId,
             /// The login at that time.
@@ -165,89 +145,74 @@ tagged! {
             at: Timestamp,
         },
         /// Not waited for any more: added, removed, or the team is gone.
-        #[serde(rename = "unwanted")]
-        Unwanted {
+        "unwanted" => Unwanted {
             team: GithubTeamId,
             user: GithubUserId,
         },
         /// A guard stopped a change; a person decides.
-        #[serde(rename = "held")]
-        Held {
+        "held" => Held {
             hold: Hold,
         },
-        #[serde(rename = "decided")]
-        Decided {
+        "decided" => Decided {
             name: HoldName,
             /// Carried out, or remembered as refused.
             approved: bool,
             at: Timestamp,
         },
         /// The hold is history: carried out, expired, or no longer due.
-        #[serde(rename = "released")]
-        Released {
+        "released" => Released {
             name: HoldName,
         },
         /// A held change is done, or no longer due: whatever else its hold has stays.
-        #[serde(rename = "not_due")]
-        NotDue {
+        "not_due" => NotDue {
             change: HeldChange,
         },
         /// The journal was damaged and some records are lost: removals and deletions are held.
-        #[serde(rename = "damaged")]
-        Damaged {
+        "damaged" => Damaged {
             at: Timestamp,
         },
         /// GitHub was looked at as a whole: who is in the team. Older words of deliveries give way to it.
-        #[serde(rename = "looked")]
-        Looked {
+        "looked" => Looked {
             team: GithubTeamId,
             /// The place of the latest delivery when the reading began.
             seq: Seq,
             people: Vec<GithubUserId>,
         },
         /// GitHub was read completely: what a later, much shorter reading is compared with.
-        #[serde(rename = "read")]
-        Read {
+        "read" => Read {
             sizes: Sizes,
             at: Timestamp,
         },
         /// Other rules than at the comparison before say whom a comparison may take out.
-        #[serde(rename = "rules")]
-        Rules {
+        "rules" => Rules {
             /// Those of the comparison that was carried out now.
             rules: Rules,
         },
         /// An operator wants nothing to be written to Sentry any more.
-        #[serde(rename = "paused")]
-        Paused {
+        "paused" => Paused {
             /// Why, in their words.
             #[serde(default, skip_serializing_if = "str::is_empty")]
             reason: Box<str>,
             at: Timestamp,
         },
         /// Writing is allowed again.
-        #[serde(rename = "resumed")]
-        Resumed,
+        "resumed" => Resumed,
         /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
-        #[serde(rename = "mended")]
-        Mended,
+        "mended" => Mended,
         /// Whether Sentry takes a team's id in the place of its slug, found by asking.
-        #[serde(rename = "team_ids")]
-        TeamIds {
+        "team_ids" => TeamIds {
             /// Which host was asked, and about which organisation.
             place: SentryPlace,
             taken: bool,
             at: Timestamp,
         },
         /// Snapshots only: what is remembered of deliveries that are no longer queued.
-        #[serde(rename = "keys")]
-        Keys {
+        "keys" => Keys {
             /// Key, place in the order, status, when.
             keys: Vec<(DeliveryKey, Seq, Status, Timestamp)>,
         },
         /// Snapshots only: the latest word on a team and its people.
-        #[serde(rename = "news")]
-        News {
+        "news" => News {
             team: GithubTeamId,
             /// A `created` was received for it.
             born: bool,
@@ -258,18 +223,15 @@ tagged! {
             people: Vec<(GithubUserId, bool, Seq)>,
         },
         /// Snapshots only: what was dealt with last, for people, oldest first.
-        #[serde(rename = "recent")]
-        Recent {
+        "recent" => Recent {
             list: Vec<Recent>,
         },
         /// Snapshots only: a hook that has sent something.
-        #[serde(rename = "hook")]
-        Hook {
+        "hook" => Hook {
             id: HookId,
         },
         /// Snapshots only: the next delivery's place in the order.
-        #[serde(rename = "next")]
-        Next {
+        "next" => Next {
             seq: Seq,
         },
     }

@@ -58,7 +58,7 @@ impl Fields {
     }
 }
 
-/// Defines an enum that is read and written as an object with a tag. The name of each variant in JSON stands over it.
+/// Defines an enum that is read and written as an object with a tag. The name of each variant in JSON stands before it.
 macro_rules! tagged {
     (
         $(#[doc = $doc:literal])*
@@ -67,8 +67,7 @@ macro_rules! tagged {
         pub enum $name:ident {
             $(
                 $(#[doc = $meaning:literal])*
-                #[serde(rename = $is:literal)]
-                $variant:ident $(($inner:ty))? $({
+                $is:literal => $variant:ident $(($inner:ty))? $({
                     $(
                         $(#[doc = $field_doc:literal])*
                         $(#[serde($default:ident $(, skip_serializing_if = $unless:literal)?)])?

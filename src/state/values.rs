@@ -169,27 +169,23 @@ tagged! {
     #[serde(tag = "is")]
     pub enum Intent {
         /// A team is made. The slug was free when this was written.
-        #[serde(rename = "creating")]
-        Creating {
+        "creating" => Creating {
             slug: SentrySlug,
             name: Box<str>,
         },
         /// A bound team gets another slug and name.
-        #[serde(rename = "renaming")]
-        Renaming {
+        "renaming" => Renaming {
             from: SentrySlug,
             to: SentrySlug,
             name: Box<str>,
         },
-        #[serde(rename = "deleting")]
-        Deleting {
+        "deleting" => Deleting {
             sentry: SentryTeamId,
             slug: SentrySlug,
         },
         /// A deleted team is made again, with its people and projects. Open until all of it is done: only the command that
         /// asked for it goes on with it.
-        #[serde(rename = "restoring")]
-        Restoring {
+        "restoring" => Restoring {
             sentry: SentryTeamId,
             /// Its slug, free when this was written.
             slug: SentrySlug,
