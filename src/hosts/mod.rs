@@ -6,10 +6,18 @@ pub mod sentry;
 pub mod snapshot;
 
 use http::verdict::Verdict;
-use http::{Reply, Trouble};
+use http::{Reply, Trouble, TroubleKind};
 
 /// What a host shows of a thing; `None` if it is not there, or not to be seen.
 pub type Seen<T> = Result<Option<T>, Trouble>;
+
+/// What the token may not see is not seen, and no trouble.
+pub fn unless_denied<T>(read: Seen<T>) -> Seen<T> {
+    match read {
+        Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
+        read => read,
+    }
+}
 
 /// Reads any bytes as rows, and these as what is known of them.
 #[cfg(test)]

@@ -9,8 +9,8 @@ use super::facts::Sent;
 use super::outcome::Sources;
 use super::{wire, Github};
 use crate::hosts::http::asked::Asked;
-use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
-use crate::hosts::Seen;
+use crate::hosts::http::{Reply, Request};
+use crate::hosts::{unless_denied, Seen};
 use crate::lock::Mutex;
 use crate::state::event::{HookBody, HookConfigBody, Ping};
 use crate::state::ids::{HookId, Login};
@@ -63,11 +63,8 @@ impl Github {
     }
 
     fn rows<R: DeserializeOwned, T>(&self, path: String, read: fn(R) -> T) -> Seen<Vec<T>> {
-        match self.get::<Vec<R>>(path) {
-            Ok(rows) => Ok(rows.map(|rows| rows.into_iter().map(read).collect())),
-            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
-            Err(trouble) => Err(trouble),
-        }
+        let rows = unless_denied(self.get::<Vec<R>>(path))?;
+        Ok(rows.map(|rows| rows.into_iter().map(read).collect()))
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::{wire, Sentry, Team};
 use crate::clock::{Clock, Timestamp};
 use crate::hosts::http::{Trouble, TroubleKind};
-use crate::hosts::Seen;
+use crate::hosts::{unless_denied, Seen};
 use crate::lock::Mutex;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 use crate::state::slug;
@@ -248,14 +248,9 @@ impl Sentry {
 
     fn listed(&self, id: SentryTeamId) -> Seen<Team> {
         let path = self.org_path(&format!("teams/?detailed=0&query=id%3A{id}"));
-        match self.get::<Vec<wire::TeamRow>>(path) {
-            Ok(rows) => {
-                let teams = rows.into_iter().flatten().filter_map(wire::TeamRow::into_team);
-                Ok(teams.into_iter().find(|team| team.id == id))
-            }
-            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
-            Err(trouble) => Err(trouble),
-        }
+        let rows = unless_denied(self.get::<Vec<wire::TeamRow>>(path))?;
+        let mut teams = rows.into_iter().flatten().filter_map(wire::TeamRow::into_team);
+        Ok(teams.find(|team| team.id == id))
     }
 
     /// Asks by id. A slug of 49 or 50 characters may stay a team's own through its deletion, so that such a one is asked for

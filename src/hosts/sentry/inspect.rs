@@ -9,8 +9,8 @@ use super::Sentry;
 use crate::config::values::{base_url, BaseUrl};
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::verdict::Verdict;
-use crate::hosts::http::{Reply, Request, Trouble, TroubleKind};
-use crate::hosts::Seen;
+use crate::hosts::http::{Reply, Request};
+use crate::hosts::{unless_denied, Seen};
 use crate::state::address::is_proxy;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 
@@ -105,19 +105,13 @@ impl Sentry {
     /// Whether everybody may join every team by themselves; `None` where the token may not read that, or Sentry does not
     /// tell.
     pub fn open_membership(&self) -> Seen<bool> {
-        match self.get::<OrgRow>(self.org_path("?detailed=0")) {
-            Ok(row) => Ok(row.and_then(|row| row.open_membership)),
-            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
-            Err(trouble) => Err(trouble),
-        }
+        let row = unless_denied(self.get::<OrgRow>(self.org_path("?detailed=0")))?;
+        Ok(row.and_then(|row| row.open_membership))
     }
 
     /// All teams with what an identity provider says of them; `None` where the token may not list them.
     pub fn team_rows(&self) -> Seen<Vec<TeamRow>> {
-        match self.pages(&self.org_path("teams/?detailed=0&per_page=100"), Some::<TeamRow>) {
-            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
-            rows => rows,
-        }
+        unless_denied(self.pages(&self.org_path("teams/?detailed=0&per_page=100"), Some::<TeamRow>))
     }
 
     /// Whether the organisation's members may be read: the answer as it is.

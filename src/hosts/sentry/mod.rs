@@ -31,7 +31,7 @@ use crate::hosts::http::redirect::SENTRY_ADDRESS;
 use crate::hosts::http::transport::Carrier;
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream, POSTPONED};
-use crate::hosts::{seen, Seen};
+use crate::hosts::{seen, unless_denied, Seen};
 use crate::state::address::Address;
 use crate::state::exchange::Exchange;
 use crate::state::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
@@ -251,10 +251,7 @@ impl Sentry {
     /// All teams; `None` where the token may not list them, which needs *Organization: Read*.
     pub fn teams(&self) -> Seen<Vec<Team>> {
         let path = self.org_path("teams/?detailed=0&per_page=100");
-        match self.pages(&path, wire::TeamRow::into_team) {
-            Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
-            teams => teams,
-        }
+        unless_denied(self.pages(&path, wire::TeamRow::into_team))
     }
 
     /// Everybody in the organisation: users and invites. `linked` asks for linked GitHub logins too.
