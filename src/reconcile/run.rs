@@ -399,13 +399,7 @@ impl Reconciler {
         for ((team, user), why) in &wanted {
             let Some(person) = both.github.people.get(user) else { continue };
             if known.get(&(*team, *user)).is_none_or(|known| **known != **why) {
-                self.mirror.journal.note(Record::Wanted {
-                    team: *team,
-                    user: *user,
-                    login: person.login.clone(),
-                    why: (*why).into(),
-                    at: self.mirror.clock.wall(),
-                });
+                self.mirror.note_wanted(*team, *user, &person.login, why);
             }
         }
         let shown: HashMap<_, _> =

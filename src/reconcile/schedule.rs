@@ -238,16 +238,7 @@ impl Reconciler {
             let wish = state.people.wish(person.id).filter(|wish| *wish.why != *why);
             wish.map(|wish| wish.teams.clone()).unwrap_or_default()
         });
-        for team in teams {
-            let (login, why) = (person.login.clone(), why.as_str().into());
-            self.mirror.journal.note(Record::Wanted {
-                team,
-                user: person.id,
-                login,
-                why,
-                at: self.mirror.clock.wall(),
-            });
-        }
+        teams.into_iter().for_each(|team| self.mirror.note_wanted(team, person.id, &person.login, &why));
     }
 
     /// Has a person looked at in every team in which they are waited for.
@@ -368,7 +359,8 @@ enum Stage {
 
 impl<'a> Schedule<'a> {
     pub fn new(reconciler: &'a Reconciler) -> Self {
-        Self { reconciler, stage: Stage::Starting(Start::default()) }
+        let start = Start { pause: Duration::from_secs(1), asked: None, told: BTreeSet::new() };
+        Self { reconciler, stage: Stage::Starting(start) }
     }
 
     /// Does what is due; how long to rest before the next step.
@@ -396,12 +388,6 @@ struct Start {
     asked: Option<Instant>,
     /// The troubles that were told.
     told: BTreeSet<String>,
-}
-
-impl Default for Start {
-    fn default() -> Self {
-        Self { pause: Duration::from_secs(1), asked: None, told: BTreeSet::new() }
-    }
 }
 
 impl Start {

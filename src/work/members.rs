@@ -288,13 +288,7 @@ pub fn locked(binding: &Binding) -> Outcome {
 
 /// Somebody whom Sentry does not know yet stays wanted.
 fn want(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person, why: String) -> Outcome {
-    job.mirror.journal.note(Record::Wanted {
-        team: job.team,
-        user: person.id,
-        login: person.login.clone(),
-        why: why.as_str().into(),
-        at: job.mirror.clock.wall(),
-    });
+    job.mirror.note_wanted(job.team, person.id, &person.login, &why);
     job.mirror.audit.write(entry(job, hint, binding, person, "want member").because(why.clone()));
     Outcome::Done(notes::wanted(person.login.as_str(), &binding.slug, &why))
 }

@@ -11,6 +11,8 @@ use crate::identity::usermap::UserMap;
 use crate::identity::Identity;
 use crate::queue::job::Outcome;
 use crate::state::event::Person;
+use crate::state::ids::{GithubTeamId, GithubUserId, Login};
+use crate::state::record::Record;
 
 impl Mirror {
     /// What finds out who somebody is, by the settings in force.
@@ -49,6 +51,12 @@ impl Mirror {
         if trouble.kind == TroubleKind::Denied {
             self.sentry_trouble(trouble.clone());
         }
+    }
+
+    /// Somebody whom Sentry does not know is waited for in a team.
+    pub fn note_wanted(&self, team: GithubTeamId, user: GithubUserId, login: &Login, why: &str) {
+        let (login, why, at) = (login.clone(), why.into(), self.clock.wall());
+        self.journal.note(Record::Wanted { team, user, login, why, at });
     }
 
     /// Reads Sentry's people, unless that was done.
