@@ -39,45 +39,31 @@ impl Reconciler {
         }
         // Where slugs may be all digits, an address of digits proves nothing.
         let is_plain = |binding: &&Binding| !binding.slug.as_str().bytes().all(|byte| byte.is_ascii_digit());
-        if let Err(trouble) = self.try_one(bound.filter(is_plain), is_there) {
+        if let Err(trouble) = self.try_one(&bound.filter(is_plain).collect::<Vec<_>>(), is_there) {
             log::debug!("whether Sentry takes ids of teams is not known yet: {trouble}");
         }
     }
 
     /// After a move, only if every bound team is there under its slug: they are the same teams then.
-    fn try_one<'a>(
-        &self,
-        bound: impl Iterator<Item = &'a Binding>,
-        is_there: IsThere,
-    ) -> Result<(), Trouble> {
+    fn try_one(&self, bound: &[&Binding], is_there: IsThere) -> Result<(), Trouble> {
         if self.mirror.sentry.ids().are_of_another_host() {
-            return self.try_one_of_the_same(bound, is_there);
+            for binding in bound {
+                if !is_there(binding)? {
+                    return Ok(());
+                }
+            }
+            if let Some(binding) = bound.last() {
+                self.mirror.sentry.ids().learn(self.mirror.sentry.answers_to_id(binding.at())?);
+            }
+            return Ok(());
         }
-        for binding in bound.take(CANDIDATES) {
+        for binding in bound.iter().take(CANDIDATES) {
             let answers = self.mirror.sentry.answers_to_id(binding.at())?;
             // What does not answer to its id may be gone: that tells nothing.
             if answers || is_there(binding)? {
                 self.mirror.sentry.ids().learn(answers);
                 break;
             }
-        }
-        Ok(())
-    }
-
-    fn try_one_of_the_same<'a>(
-        &self,
-        bound: impl Iterator<Item = &'a Binding>,
-        is_there: IsThere,
-    ) -> Result<(), Trouble> {
-        let mut known = None;
-        for binding in bound {
-            if !is_there(binding)? {
-                return Ok(());
-            }
-            known = Some(binding);
-        }
-        if let Some(binding) = known {
-            self.mirror.sentry.ids().learn(self.mirror.sentry.answers_to_id(binding.at())?);
         }
         Ok(())
     }
