@@ -111,11 +111,11 @@ impl Roster {
         let found = match name {
             TeamName::Id(team) => all(&|entry| entry.team == *team),
             TeamName::Slug(slug, _) => {
-                let in_sentry = all(&|entry| entry.has_in_sentry(slug));
-                if in_sentry.is_empty() {
-                    all(&|entry| entry.has_on_github(slug))
-                } else {
-                    in_sentry
+                let is_it = |own: &str| own.eq_ignore_ascii_case(slug);
+                let on_github = |entry: &Entry| entry.github.iter().any(|own| is_it(own.as_str()));
+                match all(&|entry| entry.sentry.iter().any(|own| is_it(own.as_str()))) {
+                    none if none.is_empty() && !slug.is_empty() => all(&on_github),
+                    in_sentry => in_sentry,
                 }
             }
         };
@@ -133,16 +133,6 @@ impl Roster {
             entry.sentry.iter().map(SentrySlug::as_str).chain(github)
         });
         nearest(slug, all).map(str::to_string)
-    }
-}
-
-impl Entry {
-    fn has_in_sentry(&self, slug: &str) -> bool {
-        self.sentry.iter().any(|own| own.as_str().eq_ignore_ascii_case(slug))
-    }
-
-    fn has_on_github(&self, slug: &str) -> bool {
-        self.github.as_ref().is_some_and(|own| !slug.is_empty() && own.as_str().eq_ignore_ascii_case(slug))
     }
 }
 

@@ -2,7 +2,6 @@
 //! memory: after a restart the time counts anew, from the next comparison.
 
 use std::collections::BTreeMap;
-
 use std::time::Duration;
 
 use super::plan::{Incomplete, LeftIn, Plan};

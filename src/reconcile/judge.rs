@@ -222,18 +222,13 @@ impl Judged<'_> {
     }
 
     fn mark(&mut self, item: Item, name: &HoldName) {
-        match item {
-            Item::Team(at) => {
-                if let Some(team) = self.plan.teams.get_mut(at) {
-                    team.held = Some(name.clone());
-                }
-            }
-            Item::Removal(at, n) => {
-                if let Some(removal) = self.plan.teams.get_mut(at).and_then(|team| team.remove.get_mut(n)) {
-                    removal.held = Some(name.clone());
-                }
-            }
-        }
+        let (Item::Team(at) | Item::Removal(at, _)) = item;
+        let Some(team) = self.plan.teams.get_mut(at) else { return };
+        let held = match item {
+            Item::Team(_) => Some(&mut team.held),
+            Item::Removal(_, n) => team.remove.get_mut(n).map(|removal| &mut removal.held),
+        };
+        held.into_iter().for_each(|held| *held = Some(name.clone()));
     }
 
     fn teams(&self, is_it: impl Fn(&TeamPlan) -> bool) -> Vec<Item> {

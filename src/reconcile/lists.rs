@@ -42,10 +42,8 @@ impl Reconciler {
 
     /// Whether Sentry has a team of a slug; where that cannot be found out now, it may.
     fn may_exist(&self, slug: &SentrySlug) -> bool {
-        let is_bound = |slug: &SentrySlug| {
-            self.mirror.state(|state| state.teams.bindings().any(|(_, bound)| bound.slug == *slug))
-        };
-        is_bound(slug) || !matches!(self.mirror.sentry.team(slug), Ok(None))
+        self.mirror.state(|state| state.teams.bindings().any(|(_, bound)| bound.slug == *slug))
+            || !matches!(self.mirror.sentry.team(slug), Ok(None))
     }
 
     fn tell_unused(&self, unused: Vec<Unused>) {

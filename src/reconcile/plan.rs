@@ -423,17 +423,9 @@ impl fmt::Display for TeamPlan {
             Step::Keep => writeln!(f, "keep     {slug}{mark}")?,
             Step::Create => writeln!(f, "create   {slug}  {name}{mark}")?,
             Step::Adopt { sentry } => writeln!(f, "adopt    {slug}  Sentry team {sentry}{mark}")?,
-            Step::Return { sentry, made: false } => {
-                writeln!(
-                    f,
-                    "return   {slug}  GitHub shows it again: Sentry team {sentry} follows it again{mark}"
-                )?;
-            }
-            Step::Return { sentry, made: true } => {
-                writeln!(
-                    f,
-                    "return   {slug}  GitHub shows it again: Sentry team {sentry} is made again{mark}"
-                )?;
+            Step::Return { sentry, made } => {
+                let does = if *made { "is made" } else { "follows it" };
+                writeln!(f, "return   {slug}  GitHub shows it again: Sentry team {sentry} {does} again{mark}")?;
             }
             Step::Rename { from } => writeln!(f, "rename   {from} -> {slug}  {name}{mark}")?,
             Step::Delete { sentry, .. } => writeln!(f, "delete   {slug}  Sentry team {sentry}{mark}")?,

@@ -275,11 +275,9 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
         Step::Keep => return None,
         Step::Create => format!("create Sentry team `{slug}`"),
         Step::Adopt { sentry } => format!("adopt Sentry team `{slug}` ({sentry})"),
-        Step::Return { sentry, made: false } => {
-            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) follows it again")
-        }
-        Step::Return { sentry, made: true } => {
-            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) is made again, with what it had")
+        Step::Return { sentry, made } => {
+            let does = if *made { "is made again, with what it had" } else { "follows it again" };
+            format!("GitHub shows it again: Sentry team `{slug}` ({sentry}) {does}")
         }
         Step::Rename { from } => format!("rename Sentry team `{from}` to `{slug}`"),
         Step::Delete { sentry, .. } => format!("delete Sentry team `{slug}` ({sentry})"),
