@@ -174,48 +174,25 @@ impl Drop for Listener {
 }
 
 impl Stream {
-    /// Reads what is there until `deadline`. A timeout is `TimedOut`, whatever the system calls it.
+    /// Reads what is there until `deadline`.
     pub fn read_by(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            let read = match self {
-                Stream::Tcp(tcp) => tcp.set_read_timeout(Some(left)).and_then(|()| tcp.read(buffer)),
-                Stream::Unix(unix) => unix.set_read_timeout(Some(left)).and_then(|()| unix.read(buffer)),
-            };
-            match read {
-                // Linux reports the timeout of a socket as EAGAIN.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(io::ErrorKind::TimedOut.into())
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
-            }
-        }
+        until(deadline, |left| match self {
+            Stream::Tcp(tcp) => tcp.set_read_timeout(Some(left)).and_then(|()| tcp.read(buffer)),
+            Stream::Unix(unix) => unix.set_read_timeout(Some(left)).and_then(|()| unix.read(buffer)),
+        })
     }
 
     /// Writes everything until `deadline`.
     pub fn write_by(&mut self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
         while !bytes.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            let written = match self {
+            let n = until(deadline, |left| match self {
                 Stream::Tcp(tcp) => tcp.set_write_timeout(Some(left)).and_then(|()| tcp.write(bytes)),
                 Stream::Unix(unix) => unix.set_write_timeout(Some(left)).and_then(|()| unix.write(bytes)),
-            };
-            match written {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(io::ErrorKind::TimedOut.into())
-                }
-                Err(error) => return Err(error),
+            })?;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
             }
+            bytes = bytes.get(n..).unwrap_or_default();
         }
         Ok(())
     }
@@ -226,5 +203,23 @@ impl Stream {
             Stream::Tcp(tcp) => tcp.shutdown(Shutdown::Write),
             Stream::Unix(unix) => unix.shutdown(Shutdown::Write),
         };
+    }
+}
+
+/// Reads or writes once, in the time that is left. A timeout is `TimedOut`, whatever the system calls it.
+fn until(deadline: Instant, mut call: impl FnMut(Duration) -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match call(left) {
+            // Linux reports the timeout of a socket as EAGAIN.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::ErrorKind::TimedOut.into())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
