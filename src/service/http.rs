@@ -110,18 +110,17 @@ impl Inner {
             return;
         }
         log::error!("http: the server within the process has died, as for want of descriptors or threads");
-        match listen(&self.socket.path) {
-            Ok(server) => {
-                let old = std::mem::replace(&mut self.server, server);
-                let workers: Vec<_> = self.workers.drain(..).collect();
-                workers.iter().for_each(|_| old.unblock());
-                self.retired.take_over(Dead { server: old, workers, until: Instant::now() + LATE });
-                self.late.iter().for_each(|late| late.thread().unpark());
-                match self.serve(answer) {
-                    Ok(()) => log::info!("http: another one is in its place"),
-                    Err(error) => log::error!("http: {error}; it is tried again"),
-                }
-            }
+        let replaced = listen(&self.socket.path).and_then(|server| {
+            let old = std::mem::replace(&mut self.server, server);
+            let workers: Vec<_> = self.workers.drain(..).collect();
+            workers.iter().for_each(|_| old.unblock());
+            let dead = Dead { server: old, workers, until: Instant::now() + LATE };
+            self.retired.servers.lock().push(dead);
+            self.late.iter().for_each(|late| late.thread().unpark());
+            self.serve(answer)
+        });
+        match replaced {
+            Ok(()) => log::info!("http: another one is in its place"),
             Err(error) => log::error!("http: {error}; it is tried again"),
         }
     }
@@ -146,10 +145,6 @@ impl Inner {
 }
 
 impl Retired {
-    fn take_over(&self, dead: Dead) {
-        self.servers.lock().push(dead);
-    }
-
     /// Answers what turns up in the queues of the dead, until the end.
     fn run(&self, answer: &Answer) {
         while !self.stop.load(Ordering::Relaxed) {
