@@ -258,10 +258,13 @@ fn read_settings(bytes: &[u8]) {
     if let Ok(filter) = List::of(&text).and_then(|list| TeamFilter::read(&list)) {
         let _ = filter.matches(&GithubSlug::from(text.as_ref()));
     }
-    let _ =
-        (values::listen_or_off(&text).is_ok(), values::base_url(&text).is_ok(), values::limit(&text).is_ok());
     let _ = (
-        values::duration_or_off(&text).is_ok(),
+        values::or_off(&text, values::listen).is_ok(),
+        values::base_url(&text).is_ok(),
+        values::limit(&text).is_ok(),
+    );
+    let _ = (
+        values::or_off(&text, values::duration).is_ok(),
         List::of(&text).and_then(|list| lists::sources(&list)).is_ok(),
         List::of(&text).and_then(|list| Protected::read(&list)).is_ok(),
         values::slug_prefix(&text).is_ok(),

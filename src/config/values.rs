@@ -40,13 +40,6 @@ pub fn listen(text: &str) -> Result<Listen, String> {
     }
 }
 
-pub fn listen_or_off(text: &str) -> Result<Option<Listen>, String> {
-    if text == "off" {
-        return Ok(None);
-    }
-    listen(text).map(Some)
-}
-
 /// Reads the name of a host, without a port; in lower case.
 pub fn host_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
@@ -226,11 +219,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub fn duration_or_off(text: &str) -> Result<Option<Duration>, String> {
-    if text == "off" {
-        return Ok(None);
-    }
-    duration(text).map(Some)
+/// Reads `off`, or what is not.
+pub fn or_off<T>(text: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    (text != "off").then(|| read(text)).transpose()
 }
 
 /// `25%,3`: the larger of a share of the whole and a number goes through.
@@ -359,7 +350,7 @@ mod tests {
         assert_eq!(listen("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
         assert_eq!(listen("localhost:8080").unwrap().to_string(), "127.0.0.1:8080");
         assert_eq!(listen("unix:/run/x").unwrap(), Listen::Unix("/run/x".into()));
-        assert_eq!(listen_or_off("off").unwrap(), None);
+        assert_eq!(or_off("off", listen).unwrap(), None);
         for bad in ["", "8080", ":8080", "unix:", "host:1", "1.2.3.4"] {
             assert!(listen(bad).is_err(), "{bad}");
         }

@@ -86,7 +86,7 @@ pub const SETTINGS: &[Setting] = &[
         .help("status page, metrics and readiness: ADDR:PORT, unix:PATH or off; behind commas, names by which it may be opened too")
         .set(|s, v| {
             let mut parts = v.split(',').map(str::trim);
-            put(&mut s.admin_listen, values::listen_or_off(parts.next().unwrap_or_default()))?;
+            put(&mut s.admin_listen, values::or_off(parts.next().unwrap_or_default(), values::listen))?;
             put(&mut s.admin_names, parts.map(values::host_name).collect())
         }),
     setting("SYNC_STATE_DIR", "DIR", "$STATE_DIRECTORY, else /var/lib/sentry-team-sync if it exists, else ./state")
@@ -94,7 +94,7 @@ pub const SETTINGS: &[Setting] = &[
         .set(|s, v| put(&mut s.state_dir, fine(v.into()))),
     setting("SYNC_INTERVAL", "TIME", "1h")
         .help("how often everything is compared (read mode), or Sentry's people are read again (payload mode); off")
-        .set(|s, v| put(&mut s.interval, values::duration_or_off(v))),
+        .set(|s, v| put(&mut s.interval, values::or_off(v, values::duration))),
     setting("SYNC_FIRST", "hold|apply", "hold")
         .help("the first full comparison of a service, when Sentry has teams already: hold (a person approves it) or apply")
         .set(|s, v| put(&mut s.hold_first, values::word(v, &[("hold", true), ("apply", false)]))),
