@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::commands::check::{self, Surroundings};
-use crate::commands::paste::Invocation;
+use crate::commands::paste::{absolute, Invocation};
 use crate::commands::{Bench, Command, Live, Output, Reply, LOOK};
 use crate::config::{self, Config, Environment, Fault, Need};
 use crate::error::{Context, Error, Result};
@@ -43,7 +43,7 @@ pub fn run(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
             let remark = format!(
                 "what this command has made in `{}` could not be given to the folder's owner, and a service of theirs \
                  may be unable to write to it: {why}",
-                whole(dir).display()
+                absolute(dir).display()
             );
             reply.map(|reply| told(reply, &[remark]))
         }
@@ -108,25 +108,21 @@ fn told(reply: Reply, remarks: &[String]) -> Reply {
     Reply { err: warnings + &reply.err, ..reply }
 }
 
+/// Paths are told from the root on: the folder may have been looked for in the wrong place.
 fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
     let out = match command {
         Command::Status { json: false } => format!(
             "no service has run yet: `{}` {}; one that runs elsewhere is named with --state-dir\n",
-            whole(dir).display(),
+            absolute(dir).display(),
             if dir.is_dir() { "holds no state" } else { "is not there" }
         ),
         Command::Status { json: true } => "null\n".into(),
         _ => {
-            return Err(Error::failed(format!("there is no state in `{}`", whole(dir).display()))
+            return Err(Error::failed(format!("there is no state in `{}`", absolute(dir).display()))
                 .fix("name the service's folder with --state-dir"))
         }
     };
     Ok(Reply { out, ..Reply::default() })
-}
-
-/// The folder's path from the root on: it may have been looked for in the wrong place.
-fn whole(dir: &Path) -> PathBuf {
-    std::path::absolute(dir).unwrap_or_else(|_| dir.into())
 }
 
 /// With both tokens, and workers for what is to be carried out.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use crate::cli::action::Asked;
 use crate::cli::alone;
-use crate::commands::paste::{quoted, Invocation};
+use crate::commands::paste::{absolute, quoted, Invocation};
 use crate::commands::{Command, Reply};
 use crate::config::{self, Config, Environment, Fault, Need, SETTINGS};
 use crate::error::{Context, Error, Result};
@@ -94,8 +94,7 @@ fn keep(path: &Path, plan: &serde_json::Value, is_carried_out: bool) -> Result<S
     Ok(if is_carried_out {
         format!("{kept}\n")
     } else {
-        let whole = std::path::absolute(path).unwrap_or_else(|_| path.into());
-        let file = quoted(&whole.to_string_lossy());
+        let file = quoted(&absolute(path).to_string_lossy());
         format!("{kept}; to carry it out: sentry-team-sync sync --apply={file}\n")
     })
 }

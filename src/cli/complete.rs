@@ -113,12 +113,8 @@ fn bash_words(all: &[Choosable]) -> String {
 fn bash() -> String {
     let all = all();
     let with = |fits: fn(Value) -> bool| {
-        let names: Vec<_> = all
-            .iter()
-            .filter(|option| fits(option.value))
-            .map(|option| format!("--{}", option.name))
-            .collect();
-        names.join("|")
+        let fitting = all.iter().filter(|option| fits(option.value));
+        fitting.map(|option| format!("--{}", option.name)).collect::<Vec<_>>().join("|")
     };
     let takes_next = with(|value| !matches!(value, Value::None | Value::PerhapsFile));
     let words = bash_words(&all);
