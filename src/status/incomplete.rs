@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::text::more;
 use super::{Status, SHOWN};
 use crate::clock::{short, Shown, Timestamp};
 use crate::reconcile::incomplete::{Known, LASTING};
@@ -83,14 +84,8 @@ impl Status {
         for who in &incomplete.not_removed {
             let _ = writeln!(text, "not removed: {who}");
         }
-        for (what, shown, all) in [
-            ("lists are incomplete", incomplete.lists.len(), incomplete.n_lists),
-            ("people are not removed", incomplete.not_removed.len(), incomplete.n_not_removed),
-        ] {
-            if all > shown {
-                let _ = writeln!(text, "… and {} more {what}", all - shown);
-            }
-        }
+        more(text, "lists are incomplete", incomplete.lists.len(), incomplete.n_lists);
+        more(text, "people are not removed", incomplete.not_removed.len(), incomplete.n_not_removed);
     }
 }
 

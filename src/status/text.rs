@@ -136,10 +136,15 @@ impl Status {
             ("deliveries failed", self.failures.len(), self.failed),
             ("people are wanted", self.unmatched.len(), self.wanted),
         ] {
-            if all > shown {
-                let _ = writeln!(text, "… and {} more {what}", all - shown);
-            }
+            more(text, what, shown, all);
         }
+    }
+}
+
+/// A list is cut; the number is whole.
+pub(super) fn more(text: &mut String, what: &str, shown: usize, all: usize) {
+    if all > shown {
+        let _ = writeln!(text, "… and {} more {what}", all - shown);
     }
 }
 

@@ -30,7 +30,9 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
             findings.extend(search(patient, read, &map, &mut directory));
             let count = |trust| Count::of(patient, trust, read, &map, &directory);
             let counts = Trust::WORDS.map(|(word, trust)| format!("{word} {}", count(trust).n_matched()));
-            findings.push(by_trust(patient, &counts));
+            let set = patient.settings.trust_unverified.name();
+            let by_trust = format!("people matched by each value: {}", counts.join(", "));
+            findings.push(AREA.ok(format!("SYNC_TRUST_UNVERIFIED is {set}; {by_trust}")));
             findings.extend(count(patient.settings.trust_unverified).told(patient, &github.refused));
             findings.extend(no_longer_allowed(patient, &directory));
         }
@@ -106,11 +108,6 @@ fn search(
         }
     }
     None
-}
-
-fn by_trust(patient: &Patient, counts: &[String]) -> Finding {
-    let set = patient.settings.trust_unverified.name();
-    AREA.ok(format!("SYNC_TRUST_UNVERIFIED is {set}; people matched by each value: {}", counts.join(", ")))
 }
 
 /// Everybody in a team who is no bot.

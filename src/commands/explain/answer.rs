@@ -52,7 +52,9 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     if let Err(error) = told.add_audit(&bench.settings.state_dir) {
         reply.tell(&format!("warning: the audit log can not be read: {error}"));
     }
-    bench.journal.read(|state| told.add_restored(state));
+    if let Some(gone) = told.gone.as_mut() {
+        gone.back = gone.undo.and_then(|deleted| bench.journal.read(|state| state.teams.restored(deleted)));
+    }
     if let Some(live) = bench.live {
         told.add_waits(live.observer);
         if reply.exit == 0 {

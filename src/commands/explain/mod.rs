@@ -193,12 +193,6 @@ impl Explanation {
         Ok(())
     }
 
-    pub fn add_restored(&mut self, state: &State) {
-        if let Some(gone) = self.gone.as_mut() {
-            gone.back = gone.undo.and_then(|deleted| state.teams.restored(deleted));
-        }
-    }
-
     /// What both sides show. GitHub's slug is newer than what any delivery has told.
     pub fn add_look(&mut self, look: Look, settings: &Settings) {
         if let Some(shown) = &look.github {
