@@ -122,7 +122,7 @@ pub struct Whole {
     open: Mutex<Open>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Open {
     parts: usize,
     failed: Option<String>,
@@ -134,7 +134,7 @@ const MOST_NOTES: usize = 5;
 
 impl Whole {
     pub fn new(delivery: Arc<Delivery>, parts: usize) -> Arc<Self> {
-        Arc::new(Self { delivery, open: Mutex::new(Open { parts, failed: None, notes: Vec::new() }) })
+        Arc::new(Self { delivery, open: Mutex::new(Open { parts, ..Open::default() }) })
     }
 
     pub fn delivery(&self) -> &Arc<Delivery> {
@@ -152,8 +152,7 @@ impl Whole {
         if open.parts > 0 {
             return None;
         }
-        let Open { failed, mut notes, .. } =
-            std::mem::replace(&mut *open, Open { parts: 0, failed: None, notes: Vec::new() });
+        let Open { failed, mut notes, .. } = std::mem::take(&mut *open);
         if let Some(why) = failed {
             return Some(Err(why));
         }

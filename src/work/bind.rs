@@ -159,11 +159,9 @@ pub fn ensure(
     mut how: How,
     mut shown: Option<Team>,
 ) -> Result<(Binding, How), Outcome> {
-    if job.binding().is_none() {
-        if let Some(before) = &wish.before {
-            if adopt_by_old_slug(job, apply, wish, before)? {
-                how = How::Adopted;
-            }
+    if let (None, Some(before)) = (job.binding(), &wish.before) {
+        if adopt_by_old_slug(job, apply, wish, before)? {
+            how = How::Adopted;
         }
     }
     for _ in 0..ROUNDS {

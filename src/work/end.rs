@@ -73,9 +73,8 @@ fn held_deletion(job: &TeamJob) -> Option<Option<Decision>> {
 
 /// Ends the team as `SYNC_DELETE_TEAMS` says. `otherwise`: what the audit log calls the cause where no hint is one.
 pub fn run(job: &TeamJob, hint: Option<&Hint>, otherwise: &'static str) -> End {
-    match github_agrees(job, hint) {
-        Ok(()) => {}
-        Err(outcome) => return End::NotYet(outcome),
+    if let Err(outcome) = github_agrees(job, hint) {
+        return End::NotYet(outcome);
     }
     let mut apply = job.apply(hint);
     if hint.is_none() {
@@ -306,11 +305,7 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
     }
     let (mut out, mut left) = (0, 0);
     for member in read_members(job, binding)? {
-        if !may_be_taken_out(job, &member) {
-            left += 1;
-            continue;
-        }
-        if take_out(job, apply, binding, member.id)? {
+        if may_be_taken_out(job, &member) && take_out(job, apply, binding, member.id)? {
             out += 1
         } else {
             left += 1

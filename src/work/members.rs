@@ -151,15 +151,13 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
     let source = source_of(&identity);
     let entry = Entry { member: Some(member), ..entry(job, hint, binding, person, "add member") };
     match job.apply(Some(hint)).add(binding, member, entry.because(format!("matched by {source}"))) {
-        Ok(Added::New(_)) => {
+        Ok(added @ (Added::New(_) | Added::Already)) => {
             forget_wish(job, person.id);
             note_seen(job, &[person.id]);
-            Outcome::Done(format!("added `{}` to `{}`", person.login, binding.slug))
-        }
-        Ok(Added::Already) => {
-            forget_wish(job, person.id);
-            note_seen(job, &[person.id]);
-            Outcome::Done(format!("`{}` was already in `{}`", person.login, binding.slug))
+            let (login, slug) = (&person.login, &binding.slug);
+            let is_new = matches!(added, Added::New(_));
+            let already = || format!("`{login}` was already in `{slug}`");
+            Outcome::Done(if is_new { format!("added `{login}` to `{slug}`") } else { already() })
         }
         Ok(Added::Requested) => only_requested(person, binding),
         Ok(Added::Locked) => locked(binding),

@@ -87,11 +87,7 @@ fn carry_out(mirror: &Mirror, job: Job) -> Ended {
             MOST_PANICS.. => Outcome::Failed("an internal error, see the log: please report it".into()),
             _ => Outcome::Later("an internal error, see the log".into(), None),
         };
-        let results = spare.into_iter().map(|hint| {
-            let outcome = outcome(&hint);
-            (hint, outcome)
-        });
-        Ended { results: results.collect(), pause: None }
+        each(spare, |hint| Some(outcome(hint)))
     })
 }
 
@@ -130,7 +126,7 @@ fn all(hints: Vec<Hint>, outcome: &Outcome) -> Ended {
     Ended { results: hints.into_iter().map(|hint| (hint, outcome.clone())).collect(), pause: None }
 }
 
-fn each(hints: Vec<Hint>, mut work: impl FnMut(&Hint) -> Option<Outcome>) -> Ended {
+fn each(hints: impl IntoIterator<Item = Hint>, mut work: impl FnMut(&Hint) -> Option<Outcome>) -> Ended {
     let mut ended = Ended::default();
     for hint in hints {
         // Without an outcome, the hint lives on in its parts.

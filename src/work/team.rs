@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::batch::TeamBatch;
 use super::bind::{self, How, Wish};
-use super::{all, Ended};
+use super::{all, each, Ended};
 use crate::hosts::github::facts::TeamFacts;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::queue::part::WantedTeam;
@@ -262,11 +262,7 @@ impl TeamJob<'_> {
                 ended.results.extend(all(hints.collect(), &outcome).results);
             }
             Stop::NotVisible => {
-                let results = hints.map(|hint| {
-                    let outcome = self.not_visible(&hint);
-                    (hint, outcome)
-                });
-                ended.results.extend(results);
+                ended.results.extend(each(hints, |hint| Some(self.not_visible(hint))).results);
             }
         }
     }
@@ -275,9 +271,8 @@ impl TeamJob<'_> {
     /// event is on the way. Nothing is taken from that alone. A token that has lost its permission sees no team at
     /// all, and is told at once.
     pub fn not_visible(&self, hint: &Hint) -> Outcome {
-        match self.mirror.check_permission(&self.org) {
-            Ok(()) => {}
-            Err(outcome) => return outcome,
+        if let Err(outcome) = self.mirror.check_permission(&self.org) {
+            return outcome;
         }
         if let Some(wait) = NOT_VISIBLE.get(usize::from(hint.looks)) {
             return Outcome::LookAgain("GitHub does not show the team".into(), *wait);
