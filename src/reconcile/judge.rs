@@ -165,12 +165,6 @@ fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, Githu
     staying
 }
 
-/// Whether anything in Sentry would be other than before.
-fn does_something(team: &TeamPlan) -> bool {
-    matches!(team.step, Step::Rename { .. } | Step::Leave { .. } | Step::Return { .. })
-        || !team.add.is_empty()
-}
-
 /// Whether the Sentry team of a deleted GitHub team is deleted or emptied.
 fn is_end(team: &TeamPlan) -> bool {
     matches!(team.step, Step::Delete { .. } | Step::Empty { .. })
@@ -255,7 +249,10 @@ impl Judged<'_> {
         items.extend(self.all_removals());
         self.hold(items, format!("{FIRST}: the first comparison, and Sentry has teams already"));
         let Some(name) = self.plan.holds.first().map(|hold| hold.name.clone()) else { return };
-        for team in self.plan.teams.iter_mut().filter(|team| does_something(team)) {
+        let moves =
+            |step: &Step| matches!(step, Step::Rename { .. } | Step::Leave { .. } | Step::Return { .. });
+        let changes = |team: &&mut TeamPlan| moves(&team.step) || !team.add.is_empty();
+        for team in self.plan.teams.iter_mut().filter(changes) {
             team.held.get_or_insert_with(|| name.clone());
         }
     }

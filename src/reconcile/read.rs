@@ -49,10 +49,8 @@ impl Reconciler {
     /// only a search finds are looked for.
     pub fn read_both(&self, org: &Login, depth: Depth, progress: Progress) -> Result<Both, Trouble> {
         let settings = self.mirror.settings();
-        let wanted = Wanted {
-            saml: settings.identity.contains(&Source::Saml),
-            verified: settings.identity.contains(&Source::Verified),
-        };
+        let is_on = |source| settings.identity.contains(&source);
+        let wanted = Wanted { saml: is_on(Source::Saml), verified: is_on(Source::Verified) };
         progress("reading GitHub's teams and people, and Sentry's");
         let (github, sentry) = both(|| self.mirror.github.snapshot(org, wanted), || self.read_sentry());
         let mut github = github?.ok_or_else(|| unseen(org))?;

@@ -118,17 +118,9 @@ impl Reconciler {
         let plan = compare(&sides);
         let due = judge::changes(&plan);
         let first = serving && guard::waits_to_begin(&both.settings, &state) && has_teams(&both, &state);
-        let plan = judge(
-            plan,
-            &Measure {
-                settings: &both.settings,
-                state: &state,
-                sizes: both.sizes,
-                people: people_in_teams(&state, &both),
-                first,
-                now: self.mirror.clock.wall(),
-            },
-        );
+        let (people, now) = (people_in_teams(&state, &both), self.mirror.clock.wall());
+        let (settings, sizes) = (&both.settings, both.sizes);
+        let plan = judge(plan, &Measure { settings, state: &state, sizes, people, first, now });
         // A person who refuses what is held has let nothing begin either.
         let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
@@ -429,11 +421,8 @@ impl Reconciler {
             tasks.push(Task::Return);
         }
         match &team.step {
-            _ if team.held.is_some() => {
-                if new {
-                    return Vec::new();
-                }
-            }
+            _ if team.held.is_some() && new => return Vec::new(),
+            _ if team.held.is_some() => {}
             Step::Create => {
                 // Bound, and to be made: its Sentry team was not there any more.
                 if self.mirror.state(|state| state.teams.binding(team.team).is_some()) {
@@ -449,9 +438,7 @@ impl Reconciler {
                 });
                 tasks.push(shape(false, created.then(|| team.name.clone())));
             }
-            Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => {
-                tasks.push(Task::End);
-            }
+            Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => tasks.push(Task::End),
             Step::Keep
             | Step::Conflict { .. }
             | Step::Locked { .. }

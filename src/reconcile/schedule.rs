@@ -366,13 +366,10 @@ impl<'a> Schedule<'a> {
     /// Does what is due; how long to rest before the next step.
     pub fn step(&mut self) -> Duration {
         match &mut self.stage {
-            Stage::Starting(start) => {
-                let rest = start.step(self.reconciler);
-                rest.unwrap_or_else(|| {
-                    self.stage = Stage::Running(Box::new(Round::new(self.reconciler)));
-                    EVERY
-                })
-            }
+            Stage::Starting(start) => start.step(self.reconciler).unwrap_or_else(|| {
+                self.stage = Stage::Running(Box::new(Round::new(self.reconciler)));
+                EVERY
+            }),
             Stage::Running(round) => {
                 round.step(self.reconciler);
                 EVERY
