@@ -131,10 +131,9 @@ impl Wanted {
         let teams = query.teams.iter().zip(known.teams).map(|(text, mut ids)| {
             let name = TeamName::read(text);
             let is_heard_of = !ids.is_empty();
-            ids.extend(match name {
-                TeamName::Id(team) => Some(team),
-                TeamName::Slug(..) => None,
-            });
+            if let TeamName::Id(team) = name {
+                ids.insert(team);
+            }
             Team { name, ids, is_heard_of }
         });
         let (teams, person) = (teams.collect(), query.person.as_deref().map(PersonName::read));

@@ -126,12 +126,8 @@ impl Proxies {
         let odd: Vec<_> = self.odd.iter().map(|text| format!("`{}`", revealed(text))).collect();
         let one = "is no name, address or network and is ignored";
         let many = "are no names, addresses or networks and are ignored";
-        let (first, is) = (odd.first()?, if odd.len() == 1 { one } else { many });
-        Some(format!(
-            "{} has {}, which {is}",
-            self.var,
-            if odd.len() == 1 { first.clone() } else { odd.join(", ") }
-        ))
+        let is = if odd.len() == 1 { one } else { many };
+        (!odd.is_empty()).then(|| format!("{} has {}, which {is}", self.var, odd.join(", ")))
     }
 }
 
