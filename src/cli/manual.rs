@@ -6,14 +6,12 @@ use super::help::{default, flag, variables, ABOUT, EXIT_CODES, REQUIRED};
 use crate::commands::grammar::{CommandHelp, COMMANDS};
 use crate::config::SETTINGS;
 
-/// What lies in the state directory.
 const FILES: &[(&str, &str)] = &[
     ("journal/", "deliveries, bindings, matches and holds: the only truth"),
     ("audit/YYYY-MM.jsonl", "every decision"),
     ("control", "the socket over which commands reach a running service"),
     ("lock", "keeps a second process out"),
 ];
-/// What people type most.
 const EXAMPLES: &[(&str, &str)] = &[
     ("sentry-team-sync sync", "show what a comparison would do; it changes nothing"),
     ("sentry-team-sync status", "how things are, beside a running service"),

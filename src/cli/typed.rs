@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use crate::commands::grammar::{CommandHelp, Flag, Operand, Takes, Word, COMMANDS};
 use crate::error::{Error, Result};
 
-/// Operands and flags of one command.
 #[derive(Default)]
 pub(super) struct Typed {
     /// What followed the command's name.
@@ -19,7 +18,6 @@ impl Typed {
         self.flags.iter().any(|(flag, _)| flag.name == name)
     }
 
-    /// A flag's value as a path.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.values(name).next().map(PathBuf::from)
     }
@@ -32,7 +30,6 @@ impl Typed {
         Ok(self.texts(name)?.pop())
     }
 
-    /// The only operand.
     pub fn operand(mut self) -> Result<String> {
         self.operands.pop().ok_or_else(|| Error::usage("an argument is missing"))
     }

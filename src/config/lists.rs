@@ -103,7 +103,6 @@ impl TeamFilter {
         Self { include: vec!["*".into()], exclude: Vec::new() }
     }
 
-    /// Whether a team of this slug is mirrored.
     pub fn matches(&self, slug: &GithubSlug) -> bool {
         let any = |globs: &[String]| globs.iter().any(|glob| glob_matches(glob, slug.as_str()));
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)

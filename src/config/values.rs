@@ -12,9 +12,7 @@ use crate::text::is_hidden;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// `ADDR:PORT`.
     Tcp(SocketAddr),
-    /// `unix:PATH`.
     Unix(PathBuf),
 }
 
@@ -64,7 +62,6 @@ impl BaseUrl {
         &self.text
     }
 
-    /// Whether it stays on this machine.
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }

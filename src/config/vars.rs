@@ -43,7 +43,6 @@ impl Setting {
         }
     }
 
-    /// The variable that the flag sets.
     pub fn flag_var(&self) -> String {
         if self.secret {
             format!("{}_FILE", self.var)

@@ -8,7 +8,6 @@ use crate::state::notes::{self, Note, Open};
 use crate::state::values::Status as Outcome;
 use crate::state::State;
 
-/// One delivery that was dealt with.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecentView {
     pub guid: String,

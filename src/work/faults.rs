@@ -18,7 +18,6 @@ impl Faults {
         *self.grave.lock() = Some(fault);
     }
 
-    /// That mistake, if there is one.
     pub fn grave(&self) -> Option<String> {
         self.grave.lock().clone()
     }

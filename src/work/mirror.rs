@@ -35,7 +35,6 @@ pub struct Mirror {
     pub writes: Writes,
     /// The source of truth.
     pub github: Github,
-    /// What is known of the GitHub token.
     pub github_token: TokenInUse,
     pub tree: TeamTree,
     /// What is to be made true.

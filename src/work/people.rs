@@ -68,7 +68,6 @@ impl Mirror {
         self.matcher().user_map().map_err(|why| self.untold(why))
     }
 
-    /// What GitHub says of a person's addresses.
     pub fn claims(&self, person: &Person) -> Result<Claims, Outcome> {
         self.matcher().claims(person).map_err(|why| self.untold(why))
     }

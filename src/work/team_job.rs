@@ -23,7 +23,6 @@ pub struct TeamJob<'a> {
 pub enum Stop {
     /// For all hints alike.
     With(Outcome),
-    /// GitHub does not show the team.
     NotVisible,
 }
 
@@ -54,7 +53,6 @@ impl TeamJob<'_> {
         Truth { mirror: self.mirror, org: self.org.id, team: self.team }
     }
 
-    /// The binding as it is now.
     pub fn binding(&self) -> Option<Binding> {
         self.mirror.state(|state| state.teams.binding(self.team).cloned())
     }

@@ -52,9 +52,7 @@ pub struct Sent {
 /// Which of the sources beyond the profile are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// [`Claims::saml`].
     pub saml: bool,
-    /// [`Claims::verified`].
     pub verified: bool,
 }
 

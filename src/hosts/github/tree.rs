@@ -59,7 +59,6 @@ impl TeamTree {
         above
     }
 
-    /// A team's node id, if it was seen.
     pub fn node_id(&self, team: GithubTeamId) -> Option<String> {
         let leaves = self.leaves.lock();
         leaves.as_ref()?.get(&team).map(|leaf| leaf.node_id.clone()).filter(|id| !id.is_empty())

@@ -142,7 +142,6 @@ impl Answer {
         Some(self.json()?.pointer("/detail/code")?.as_str()?.into())
     }
 
-    /// Whether it sends whoever asked somewhere else.
     pub fn is_redirect(&self) -> bool {
         (300..400).contains(&self.status)
     }

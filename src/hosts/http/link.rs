@@ -15,7 +15,6 @@ pub struct Link {
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behind {
-    /// Another page, by this link.
     Page(Link),
     /// No link to a next page, but as many rows as a page can have: perhaps there is another one.
     Perhaps,

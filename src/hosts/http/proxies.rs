@@ -32,7 +32,6 @@ pub struct Proxies {
 /// How a host is reached.
 pub enum Route<'a> {
     Direct,
-    /// It is this machine itself.
     Local,
     /// The variable has this entry.
     Except(&'static str, &'a str),

@@ -88,7 +88,6 @@ impl Ids {
         let _ = self.keep.set(keep);
     }
 
-    /// Whether ids are known to be taken.
     pub fn are_taken(&self) -> bool {
         self.known.lock().taken.is_some_and(|(taken, _)| taken)
     }
@@ -150,12 +149,10 @@ enum ById {
     Alive(Team),
     /// A team whose slug does not lead to it: its deletion is pending.
     Pending,
-    /// No team of that id.
     Nobody,
 }
 
 impl Sentry {
-    /// What is known of the host's ids.
     pub fn ids(&self) -> &Ids {
         &self.ids
     }
