@@ -123,10 +123,8 @@ fn no_such_flag(name: &str) -> Error {
 
 /// What is said of a secret on the command line; its value is not repeated.
 fn no_secret(name: &str, meant: &[&str]) -> Error {
-    let ways = meant
-        .iter()
-        .map(|flag| format!("{}, or --{flag}-file FILE", flag.to_ascii_uppercase().replace('-', "_")));
-    let ways: Vec<_> = ways.collect();
+    let way = |flag: &&str| format!("{}, or --{flag}-file FILE", flag.to_ascii_uppercase().replace('-', "_"));
+    let ways: Vec<_> = meant.iter().map(way).collect();
     Error::usage(format!("there is no flag `--{name}`"))
         .why("everybody on this machine can read a command line, so secrets have no flags")
         .fix(format!("set {}", ways.join("; ")))

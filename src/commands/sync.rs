@@ -37,7 +37,8 @@ pub struct Sync {
 pub fn run(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
     let mirror = &reconciler.mirror;
     if mirror.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
-        return failed("GH_TOKEN may not read members, so that there is nothing to compare with", PERMISSION);
+        let fix = "give the token Members: read on the organisation";
+        return failed("GH_TOKEN may not read members, so that there is nothing to compare with", fix);
     }
     match (sync.apply, mirror.pause()) {
         (true, Some(pause)) => Reply::paused(&pause),
@@ -105,13 +106,10 @@ fn answer(mirror: &Mirror, comparison: &mut Comparison, sync: &Sync) -> Result<R
         let err = "error: the plan has changed since it was kept; nothing was done\n".into();
         return Err(Reply { out: differences(expected, plan), err, exit: 2, plan: None });
     }
-    let err = dormant.iter().fold(String::new(), |mut err, slug| {
-        let _ = writeln!(err, "`{}` is left out by SYNC_TEAMS", crate::text::plain(slug, 60));
-        err
-    });
+    let left_out = |slug: &String| format!("`{}` is left out by SYNC_TEAMS\n", crate::text::plain(slug, 60));
+    let err = dormant.iter().map(left_out).collect();
     let exit = if plan.is_the_same() { 0 } else { 2 };
-    let json = || crate::text::pretty(plan);
-    let out = if sync.json { json() } else { plan.to_string() };
+    let out = if sync.json { crate::text::pretty(plan) } else { plan.to_string() };
     Ok(Reply { out, err, exit, plan: kept.filter(|_| sync.save) })
 }
 
@@ -124,8 +122,6 @@ fn unread(trouble: &Trouble) -> Reply {
 }
 
 const FORMAT: u64 = 1;
-
-const PERMISSION: &str = "give the token Members: read on the organisation";
 
 fn failed(what: &str, fix: &str) -> Reply {
     Reply::failed(format_args!("{what}\n  fix: {fix}"))

@@ -192,14 +192,12 @@ impl Directory {
         let is_verified =
             |address: &String| member.verified.iter().any(|verified| verified.eq_ignore_ascii_case(address));
         if let Some(primary) = member.primary.as_ref().filter(|address| !is_verified(address)) {
-            enter(
-                primary,
-                match member.standing {
-                    Standing::Member => Weight::Unverified,
-                    Standing::Invited => Weight::Counts,
-                    Standing::Expired => Weight::Expired,
-                },
-            );
+            let weight = match member.standing {
+                Standing::Member => Weight::Unverified,
+                Standing::Invited => Weight::Counts,
+                Standing::Expired => Weight::Expired,
+            };
+            enter(primary, weight);
         }
         for link in &member.links {
             match link.user {

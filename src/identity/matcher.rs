@@ -373,12 +373,11 @@ impl Matcher<'_> {
             others.find(|(_, found)| is_earlier(found)).map(|(user, _)| user)
         });
         let Some(user) = earlier else { return identity };
-        Identity::Conflict {
-            why: format!(
-                "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
-                person.id
-            ),
-        }
+        let why = format!(
+            "the login belonged to GitHub user {user} when it was matched with Sentry member {member}; correct the link in Sentry, or map id:{}",
+            person.id
+        );
+        Identity::Conflict { why }
     }
 
     /// What GitHub says of a person's addresses: by one call, whatever the sources.

@@ -223,9 +223,8 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
     let member = match first {
         Found::One(member) | Found::BySearch(member) => member,
         Found::Several(members) => {
-            return Identity::Conflict {
-                why: format!("{} fits several Sentry members: {}", source.name(), ids(&members)),
-            }
+            let why = format!("{} fits several Sentry members: {}", source.name(), ids(&members));
+            return Identity::Conflict { why };
         }
         Found::Nobody(Some(Instead::Second(bearer))) => {
             let told = masked(&evidence.addresses(source));

@@ -140,14 +140,10 @@ fn serve(stream: &UnixStream, core: &Core, busy: &Arc<AtomicUsize>) -> io::Resul
     let reply = match serde_json::from_slice::<Command>(line.as_bytes()) {
         Ok(command) => {
             let place = command.asks_hosts().then(|| Busy::new(busy, AT_ONCE));
+            let Caller { caller } = serde_json::from_slice(line.as_bytes()).unwrap_or_default();
             match &place {
                 Some(None) => Reply::failed(BUSY),
-                _ => {
-                    let claims = serde_json::from_slice::<Caller>(line.as_bytes())
-                        .map(|caller| caller.caller)
-                        .unwrap_or_default();
-                    carry_out(stream, core, &command, Actor::of_peer(stream, claims))
-                }
+                _ => carry_out(stream, core, &command, Actor::of_peer(stream, caller)),
             }
         }
         Err(error) => Reply::failed(format_args!("the service does not know this command: {error}")),

@@ -55,19 +55,16 @@ impl Sources {
     }
 
     pub(super) fn and(self, other: Self) -> Self {
-        Self {
-            saml: self.saml || other.saml,
-            verified: self.verified || other.verified,
-            public: self.public || other.public,
-        }
+        self.with(other, |one, other| one || other)
     }
 
     pub(super) fn common(self, other: Self) -> Self {
-        Self {
-            saml: self.saml && other.saml,
-            verified: self.verified && other.verified,
-            public: self.public && other.public,
-        }
+        self.with(other, |one, other| one && other)
+    }
+
+    fn with(self, other: Self, of: fn(bool, bool) -> bool) -> Self {
+        let saml = of(self.saml, other.saml);
+        Self { saml, verified: of(self.verified, other.verified), public: of(self.public, other.public) }
     }
 
     pub(super) fn is_none(self) -> bool {

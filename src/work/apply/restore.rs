@@ -5,7 +5,6 @@ use super::Apply;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::{Created, Linked, Team, Written};
 use crate::queue::job::Outcome;
-use crate::state::ids::SentrySlug;
 use crate::state::record::Record;
 use crate::state::slug;
 use crate::state::values::Intent;
@@ -88,8 +87,9 @@ impl Apply<'_> {
     /// Gives the team of this slug a project that the deleted one had.
     pub fn link_back(&self, project: &str, team: &Team) -> Result<LinkedBack, Outcome> {
         let permit = self.mirror.may_write()?;
-        let entry = self.link_entry(project, &team.slug);
-        let entry = Entry { sentry_team: Some(team.id), ..entry };
+        let (slug, sentry_team) = (Some(team.slug.clone()), Some(team.id));
+        let entry = Entry { slug, sentry_team, ..self.entry("link project") };
+        let entry = entry.because(format!("the deleted team had `{project}`"));
         match self.mirror.sentry.link_project(&permit, project, team.at()) {
             Ok(Written { outcome, exchange }) => {
                 self.mirror.audit.write(entry.exchange(&exchange));
@@ -108,10 +108,5 @@ impl Apply<'_> {
                 Err(self.mirror.sentry_trouble(trouble))
             }
         }
-    }
-
-    fn link_entry(&self, project: &str, slug: &SentrySlug) -> Entry {
-        let entry = Entry { slug: Some(slug.clone()), ..self.entry("link project") };
-        entry.because(format!("the deleted team had `{project}`"))
     }
 }
