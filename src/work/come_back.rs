@@ -32,40 +32,44 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         return Err(Outcome::Done("the team is left out by SYNC_TEAMS".into()));
     }
     let mut put_in = Vec::new();
-    let found = match &gone.was {
-        Some(was) => followed_before(job, apply, &gone, was, &mut put_in)?,
-        None => None,
+    let follows = match &gone.was {
+        Some(was) => follow_again(job, apply, &facts, (&gone, was), &mut put_in)?,
+        None => false,
     };
-    match found.filter(|(team, _)| !team.locked) {
-        Some((team, origin)) => {
-            apply.come_back(Some((&team, origin)))?;
-            // It is as it was left: what GitHub has changed meanwhile is for another comparison.
-            if !is_as_shown(job, &team, origin, &facts) {
-                job.mirror.queue.ask_for_reconcile();
-            }
-        }
+    if !follows {
         // Whatever has its slug by now is for the rules that hold for every team.
-        None => apply.come_back(None)?,
+        apply.come_back(None)?;
     }
     note_seen(job, &put_in);
     Ok(true)
 }
 
-/// Whether a Sentry team has the slug, and if it was made for it the name, of the team that GitHub shows.
-fn is_as_shown(job: &TeamJob, team: &Team, origin: Origin, facts: &TeamFacts) -> bool {
-    let slug = slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix);
-    let named = origin != Origin::Created || team.name == slug::display_name(&facts.name, &slug);
-    team.slug == slug && named
-}
-
-/// The Sentry team that had followed it, made again if need be. `put_in`: whoever may have been put into that.
-fn followed_before(
+/// From now on it follows this Sentry team, which is as it was left: what GitHub has changed meanwhile, slug or name, is for
+/// another comparison.
+fn follow(
     job: &TeamJob,
     apply: &Apply,
-    gone: &Gone,
-    was: &Binding,
+    facts: &TeamFacts,
+    (team, origin): (&Team, Origin),
+) -> Result<(), Outcome> {
+    apply.come_back(Some((team, origin)))?;
+    let slug = slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix);
+    let named = origin != Origin::Created || team.name == slug::display_name(&facts.name, &slug);
+    if team.slug != slug || !named {
+        job.mirror.queue.ask_for_reconcile();
+    }
+    Ok(())
+}
+
+/// Has it follow the Sentry team that it had followed, made again if need be. Whether there is one. `put_in`: whoever may
+/// have been put into that.
+fn follow_again(
+    job: &TeamJob,
+    apply: &Apply,
+    facts: &TeamFacts,
+    (gone, was): (&Gone, &Binding),
     put_in: &mut Vec<GithubUserId>,
-) -> Result<Option<(Team, Origin)>, Outcome> {
+) -> Result<bool, Outcome> {
     let restored = job.mirror.state(|state| state.teams.restored(was.sentry));
     let id = restored.unwrap_or(was.sentry);
     let (at, was_deleted) =
@@ -73,14 +77,17 @@ fn followed_before(
     let there = if was_deleted { apply.look_at(at)? } else { apply.look_for(at)? };
     if let Some(team) = there {
         let origin = if restored.is_some() { Origin::Created } else { was.origin };
-        return Ok(Some((team, origin)));
+        if !team.locked {
+            follow(job, apply, facts, (&team, origin))?;
+        }
+        return Ok(!team.locked);
     }
     if !was_deleted {
-        return Ok(None);
+        return Ok(false);
     }
     match deletion_of(job, was)? {
-        Some(deletion) => Ok(make_again(job, apply, &deletion, put_in)?.map(|team| (team, Origin::Created))),
-        None => Ok(None),
+        Some(deletion) => make_again(job, apply, facts, &deletion, put_in),
+        None => Ok(false),
     }
 }
 
@@ -92,19 +99,22 @@ fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome
     Ok(all.into_iter().find(|deletion| deletion.sentry == was.sentry))
 }
 
-/// `None` if its slug is somebody else's by now.
+/// Not if its slug is somebody else's by now.
 fn make_again(
     job: &TeamJob,
     apply: &Apply,
+    facts: &TeamFacts,
     deletion: &Deletion,
     put_in: &mut Vec<GithubUserId>,
-) -> Result<Option<Team>, Outcome> {
+) -> Result<bool, Outcome> {
     let members = job.truth().members()?;
     let Some(members) = members else {
         return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
     };
     let members: BTreeSet<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
-    let Some(team) = apply.restore(deletion)? else { return Ok(None) };
+    let Some(team) = apply.restore(deletion)? else { return Ok(false) };
+    // Before its people and projects: whatever fails of them, another end of the team is an end of this one.
+    follow(job, apply, facts, (&team, Origin::Created))?;
     put_in.extend(&members);
     let belongs = |was: &Was| {
         let user = job.mirror.state(|state| state.people.of_member(was.member));
@@ -116,5 +126,5 @@ fn make_again(
             log::warn!("team {}: projects that it could not get back, {what}: {}", job.team, lost.join(", "));
         }
     }
-    Ok(Some(team))
+    Ok(true)
 }
