@@ -48,8 +48,8 @@ struct Inner {
     /// Bytes ever appended and bytes known to be on disk.
     appended: u64,
     durable: u64,
-    /// How far the last match of a person goes.
-    matched: u64,
+    /// How far the last word on people goes.
+    people: u64,
     flushing: bool,
     /// Flushes ever begun, and how far the last one goes.
     begun: u64,
@@ -99,7 +99,7 @@ impl Journal {
             state,
             pending: Vec::new(),
             appended: 0,
-            matched: 0,
+            people: 0,
             durable: 0,
             flushing: false,
             begun: 0,
@@ -190,11 +190,11 @@ impl Journal {
         }
     }
 
-    /// Returns when every match of a person that was noted is on disk. Before somebody is put into a team: whoever leaves
-    /// the organisation afterwards can be matched by nothing but that.
-    pub fn keep_matches(&self) -> Result<(), NotKept> {
+    /// Returns when all that was noted of people is on disk: who they are, and in which teams they were seen. Before somebody
+    /// is put into a team: whoever leaves afterwards, unheard, can be taken out by nothing but that.
+    pub fn keep_people(&self) -> Result<(), NotKept> {
         let inner = self.inner.lock();
-        let upto = inner.matched;
+        let upto = inner.people;
         self.until_durable(inner, upto)
     }
 
@@ -318,8 +318,8 @@ impl Inner {
             return Err(NotKept(error.to_string().into()));
         }
         self.appended += (self.pending.len() - before) as u64;
-        if matches!(record, Record::Matched { .. }) {
-            self.matched = self.appended;
+        if matches!(record, Record::Matched { .. } | Record::Looked { .. }) {
+            self.people = self.appended;
         }
         let ended = self.state.take(record);
         self.ended.extend(ended);

@@ -407,7 +407,7 @@ impl Apply<'_> {
 
     /// Puts a member into the bound team.
     pub fn add(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Added, Outcome> {
-        self.mirror.journal.keep_matches().map_err(not_kept)?;
+        self.mirror.journal.keep_people().map_err(not_kept)?;
         let permit = self.mirror.may_write()?;
         let sentry = &self.mirror.sentry;
         let written = sentry.add_member(&permit, member, binding.at());

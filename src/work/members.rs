@@ -148,16 +148,18 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
         PersonStep::Want(why) => return want(job, binding, hint, person, why),
         PersonStep::Remove(_) | PersonStep::Leave(_) => return Outcome::Done("nothing to do".into()),
     };
+    // First: after a crash, nobody else knows that they were in the team.
+    note_seen(job, &[person.id]);
     let source = source_of(&identity);
     let entry = Entry { member: Some(member), ..entry(job, hint, binding, person, "add member") };
     match job.apply(Some(hint)).add(binding, member, entry.because(format!("matched by {source}"))) {
         Ok(added @ (Added::New(_) | Added::Already)) => {
             forget_wish(job, person.id);
-            note_seen(job, &[person.id]);
             let (login, slug) = (&person.login, &binding.slug);
-            let is_new = matches!(added, Added::New(_));
-            let already = || format!("`{login}` was already in `{slug}`");
-            Outcome::Done(if is_new { format!("added `{login}` to `{slug}`") } else { already() })
+            Outcome::Done(match added {
+                Added::New(_) => format!("added `{login}` to `{slug}`"),
+                _ => format!("`{login}` was already in `{slug}`"),
+            })
         }
         Ok(Added::Requested) => only_requested(person, binding),
         Ok(Added::Locked) => locked(binding),
