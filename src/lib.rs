@@ -41,8 +41,9 @@
 //! `hosts`, and `reconcile::compare` for what would be done.
 //!
 //! Pure, without clock, file or socket: `state`, `identity`, `reconcile::compare`, `work::step`, `work::guard`,
-//! `hosts::http::verdict`. What time it is (`clock`), how a request gets to a host (`hosts::http::transport`) and what
-//! files lie on (`store::files`) are parts that can be changed; `work::mirror` holds a mirror's parts together.
+//! `hosts::http::verdict`. What time it is (`clock`), which of several threads goes on (`lock`), how a request gets to a
+//! host (`hosts::http::transport`) and what files lie on (`store::files`) are parts that can be changed; `work::mirror`
+//! holds a mirror's parts together.
 //! Only `work::apply` writes to Sentry; only `store::journal` changes the state.
 
 mod cli;
@@ -109,7 +110,7 @@ pub mod parts {
     pub use crate::store::actor::Actor;
     pub use crate::store::files::{Files, Open, OpenFile, Space, Stat};
     pub use crate::store::interrupted::retried;
-    pub use crate::store::journal::compact::Keeper;
+    pub use crate::store::journal::compact::{Keeper, EVERY};
     pub use crate::store::journal::{Entry, Journal};
     pub use crate::store::state_dir::StateDir;
     pub use crate::work::mirror::Mirror;

@@ -86,6 +86,14 @@ fn a_seed_leads_to_the_same_bytes_again_and_in_another_process() {
 }
 
 #[test]
+fn a_death_at_a_seam_loses_and_repeats_nothing() {
+    let (deaths, failures) = sim::die_everywhere(number("SYNC_TEST_STRIDE", 29));
+    let told: Vec<_> = failures.iter().map(|(life, failure)| format!("{}{failure}", life.text())).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
+    assert!(deaths > 20, "only {deaths}");
+}
+
+#[test]
 fn what_was_found_once_is_well() {
     let lives = files("lives");
     assert!(!lives.is_empty());

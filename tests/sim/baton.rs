@@ -23,8 +23,9 @@ pub struct Died;
 const WORLD: usize = 0;
 /// Nobody hands on so often without that time goes on, unless somebody waits for something in vain.
 const MOST_WITHOUT_TIME: u64 = 300_000;
-/// One place to wait at that no condition has.
+/// Places to wait at that no condition has.
 const NOWHERE: usize = 0;
+const FOR_A_CALL: usize = 1;
 
 pub struct Baton {
     hand: Arc<Hand>,
@@ -36,6 +37,7 @@ pub struct Baton {
     dead: AtomicBool,
     /// After so many seams it will be; 0 for never.
     dies_after: AtomicU64,
+    died_at_its_seam: AtomicBool,
 }
 
 struct Inner {
@@ -78,7 +80,15 @@ impl Baton {
             faults: Vec::new(),
         };
         let (dead, dies_after) = (AtomicBool::new(false), AtomicU64::new(0));
-        let baton = Arc::new(Self { hand, sites, heard, inner: Mutex::new(inner), dead, dies_after });
+        let baton = Arc::new(Self {
+            hand,
+            sites,
+            heard,
+            inner: Mutex::new(inner),
+            dead,
+            dies_after,
+            died_at_its_seam: AtomicBool::new(false),
+        });
         ME.set(WORLD);
         conduct(Some(baton.clone()));
         baton
@@ -110,6 +120,11 @@ impl Baton {
     /// The process dies at the seam that comes after so many others.
     pub fn die_after(&self, seams: u64) {
         self.dies_after.store(seams + 1, Ordering::Relaxed);
+    }
+
+    /// Whether a death that was to come after some seams has come.
+    pub fn died_at_its_seam(&self) -> bool {
+        self.died_at_its_seam.load(Ordering::Relaxed)
     }
 
     pub fn is_dead(&self) -> bool {
@@ -157,7 +172,16 @@ impl Baton {
         self.hand_on(State::Ready);
     }
 
-    /// Waits; whether the process still lives.
+    /// Waits until a call is made.
+    pub fn wait_for_a_call(&self, most: Duration) {
+        self.rest_at(FOR_A_CALL, Some(most));
+    }
+
+    pub fn is_called(&self) {
+        self.wake(FOR_A_CALL, true);
+    }
+
+    /// Waits.
     pub fn sleep(&self, span: Duration) {
         self.rest_at(NOWHERE, Some(span));
     }
@@ -167,6 +191,7 @@ impl Baton {
             return;
         }
         if self.dies_after.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.died_at_its_seam.store(true, Ordering::Relaxed);
             self.kill();
         }
     }

@@ -24,6 +24,12 @@ impl Sequence {
             seq.paused_at = None;
             seq.command(Command::Resume).is_some_and(|reply| reply.exit == 0)
         })?;
+        // Whoever refused a deletion sees to what stayed: it would keep its slug from others for ever.
+        for (sentry, github) in self.refused.clone() {
+            if self.org.deleted.contains(&github) {
+                self.sides.sentry.purge_team(sentry);
+            }
+        }
         let fair = self.org.make_way(&self.sides, self.draw.rng());
         match self.profile.truth {
             Truth::Deliveries => self.send_in_order(fair)?,

@@ -206,12 +206,14 @@ impl Sequence {
 
     /// Sentry teams stay whose end somebody refuses.
     pub fn reject_by_chance(&mut self) {
-        let id = |change: &String| {
+        // The Sentry team, and the GitHub team that it followed.
+        let ids = |change: &String| {
             let (_, behind) = change.strip_prefix("delete Sentry team `")?.split_once("` (")?;
-            behind.split_once(')')?.0.parse::<u64>().ok()
+            let (sentry, github) = behind.split_once(") of GitHub team ")?;
+            Some((sentry.parse::<u64>().ok()?, github.parse::<u64>().ok()?))
         };
         let held = self.held().into_iter().filter_map(|(name, changes)| {
-            let teams: Option<Vec<u64>> = changes.iter().map(id).collect();
+            let teams: Option<Vec<_>> = changes.iter().map(ids).collect();
             Some((name, teams?))
         });
         let held: Vec<_> = held.collect();
@@ -270,7 +272,9 @@ impl Sequence {
     /// The first comparison waits for a person; nothing is written before.
     pub fn wait_for_approval(&mut self) -> Done {
         let mark = self.sides.sentry.wire.mark();
-        self.wait_until("the first comparison is held", |seq| seq.undecided().len() == 1)?;
+        let is_held = self.wait_until("the first comparison is held", |seq| seq.undecided().len() == 1);
+        self.check_nothing_written(mark)?;
+        is_held?;
         let held = self.undecided();
         for _ in 0..1 + self.draw.below(4) {
             match self.draw.below(4) {
@@ -282,17 +286,21 @@ impl Sequence {
                 2 => drop(self.org.add_known(&self.sides, self.draw.rng())),
                 _ => self.pass(Duration::from_secs(70)),
             }
-            let written = self.sides.writes_since(mark);
-            if !written.is_empty() {
-                return Err(Failure::new(
-                    "nothing_is_written_before_the_first_approval",
-                    format!("{written:?}"),
-                ));
-            }
+            self.check_nothing_written(mark)?;
         }
         self.wait_until("the same is held", |seq| seq.undecided() == held)?;
         self.tally.first_holds += 1;
         self.command(Command::Approve { holds: held, all: false, reason: None });
         Ok(())
+    }
+
+    fn check_nothing_written(&self, mark: usize) -> Done {
+        match self.sides.writes_since(mark) {
+            written if written.is_empty() => Ok(()),
+            written => {
+                let what = format!("{written:?}");
+                Err(Failure::new("nothing_is_written_before_the_first_approval", what))
+            }
+        }
     }
 }

@@ -1,6 +1,12 @@
 //! `cargo run --release --example simulate -- --seeds N [--from SEED] [--jobs N] [--until RULE]` plays so many sequences and prints a line
 //! for each that fails. `--seed SEED` plays one; if it fails it is made shorter, and told. `--seed SEED --story` tells it
-//! as it is, the same bytes every time; `--life FILE` plays one that was written down. `--debug` tells every call too.
+//! as it is, the same bytes every time; `--life FILE` plays one that was written down.
+//! `--deaths` plays two stories with a death at every single seam. `--debug` tells every call too.
+
+// A simulation stops where it does not go on as it should.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+// The stand-ins fold names as GitHub and Sentry do.
+#![allow(clippy::disallowed_methods)]
 
 #[path = "mod.rs"]
 mod sim;
@@ -16,7 +22,7 @@ use sim::tally::Tally;
 use sim::{Life, Played};
 
 const USAGE: &str =
-    "usage: simulate --seeds N [--from SEED] [--jobs N] [--until RULE] | --seed SEED [--story] | --life FILE; --debug";
+    "usage: simulate --seeds N [--from SEED] [--jobs N] [--until RULE] | --seed SEED [--story] | --life FILE | --deaths; --debug";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +45,7 @@ struct Asked {
     until: Option<String>,
     story: bool,
     debug: bool,
+    deaths: bool,
 }
 
 impl Asked {
@@ -60,6 +67,7 @@ impl Asked {
                 }
                 "--story" => asked.story = true,
                 "--debug" => asked.debug = true,
+                "--deaths" => asked.deaths = true,
                 "--life" => {
                     let path = args.next().ok_or("--life takes a file")?;
                     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
@@ -74,6 +82,12 @@ impl Asked {
 
 fn run(args: &[String]) -> Result<ExitCode, String> {
     let asked = Asked::read(args)?;
+    if asked.deaths {
+        let (deaths, failures) = sim::die_everywhere(1);
+        failures.iter().for_each(|(life, failure)| println!("{failure}\n== the life\n{}", life.text()));
+        println!("{deaths} deaths, {} failures", failures.len());
+        return Ok(ExitCode::from(u8::from(!failures.is_empty())));
+    }
     let failures = match &asked.life {
         Some(life) => one(&asked, life),
         None => many(&asked),

@@ -33,6 +33,12 @@ use play::Sequence;
 use rules::Failure;
 use tally::Tally;
 
+/// Seeds whose GitHub token may read members, and may not.
+const READS: u64 = 2;
+const IS_TOLD: u64 = 42;
+/// So many changes are a story.
+const CHANGES: u64 = 8;
+
 /// What became of a sequence.
 pub struct Played {
     pub failure: Option<Failure>,
@@ -46,7 +52,7 @@ pub struct Played {
 /// Plays a life.
 pub fn play(life: &Life) -> Played {
     let mut sequence = Sequence::new(life.seed);
-    let ended = catch_unwind(AssertUnwindSafe(|| sequence.play(&life.steps)));
+    let ended = catch_unwind(AssertUnwindSafe(|| sequence.play(life)));
     let failure = match ended {
         Ok(done) => done.err(),
         Err(_) => Some(Failure::new("nothing_panics", sequence.stage.heard.panics().join("\n"))),
@@ -60,6 +66,7 @@ pub fn play(life: &Life) -> Played {
     let mut tally = std::mem::take(&mut sequence.tally);
     tally.sequences = 1;
     tally.calls = vec![sequence.stage.links.calls()];
+    tally.died_at_its_seam = sequence.stage.baton.died_at_its_seam();
     tally.handed_on = sequence.stage.baton.handed_on();
     let story = sequence.stage.heard.lines();
     let mut hash = DefaultHasher::new();
@@ -70,9 +77,26 @@ pub fn play(life: &Life) -> Played {
     Played { failure, tally, story, hash: hash.finish() }
 }
 
+/// Two stories of changes, in either mode, with a death at each `stride`th seam: how many there were, and what failed.
+pub fn die_everywhere(stride: u64) -> (u64, Vec<(Life, Failure)>) {
+    let (mut deaths, mut failures) = (0, Vec::new());
+    for seed in [READS, IS_TOLD] {
+        for at in (1..).step_by(stride as usize) {
+            let life = Life::that_dies(seed, CHANGES, at);
+            let played = play(&life);
+            failures.extend(played.failure.map(|failure| (life, failure)));
+            if !played.tally.died_at_its_seam {
+                break;
+            }
+            deaths += 1;
+        }
+    }
+    (deaths, failures)
+}
+
 /// The shortest life that was found which breaks the same rule.
 pub fn shrink(life: &Life, failure: &Failure) -> (Life, Failure) {
-    let with = |steps: &[steps::Step]| Life { seed: life.seed, steps: steps.into() };
+    let with = |steps: &[steps::Step]| Life { steps: steps.into(), ..life.clone() };
     let (steps, failure) = shrink::shrink(&life.steps, failure, |steps| play(&with(steps)).failure);
     (with(&steps), failure)
 }

@@ -110,6 +110,7 @@ impl Transport for Way {
         let Some([there, back]) = self.links.begin(self.port) else {
             return Err(Unanswered::Otherwise("connection refused".into()));
         };
+        self.baton.is_called();
         self.baton.sleep(there);
         let late = Late { baton: &self.baton, spent: Mutex::default() };
         let reply = self.site.handle(&received(request), &late);

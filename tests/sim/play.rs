@@ -10,6 +10,7 @@ use sentry_team_sync::parts::{Command, Reply};
 use serde_json::Value;
 
 use super::draw::Draw;
+use super::life::Life;
 use super::mail::Underway;
 use super::org::{Org, FOREIGN};
 use super::process::Process;
@@ -17,7 +18,7 @@ use super::profile::Profile;
 use super::rules::Failure;
 use super::sides::{Sides, Truth};
 use super::stage::{Spawned, Stage};
-use super::steps::{Kind, Step};
+use super::steps::Kind;
 use super::tally::Tally;
 use crate::standin::{Call, Delivery, NewMember};
 
@@ -46,8 +47,8 @@ pub struct Sequence {
     pub begun_with: BTreeSet<u64>,
     /// Sentry teams that own a project.
     pub owners: BTreeSet<u64>,
-    /// Sentry teams whose deletion somebody has refused.
-    pub refused: BTreeSet<u64>,
+    /// Sentry teams whose deletion somebody has refused, and the GitHub teams that they followed.
+    pub refused: BTreeSet<(u64, u64)>,
     /// Sentry teams into which somebody has put the stranger by hand.
     pub visited: BTreeSet<u64>,
     /// Deliveries that arrive before the step of that number.
@@ -111,10 +112,11 @@ impl Sequence {
     }
 
     /// Plays it to the end.
-    pub fn play(&mut self, steps: &[Step]) -> Done {
+    pub fn play(&mut self, life: &Life) -> Done {
         self.turn_to(0);
         self.begin()?;
-        for (n, step) in steps.iter().enumerate() {
+        life.dies_at.into_iter().for_each(|at| self.stage.baton.die_after(at));
+        for (n, step) in life.steps.iter().enumerate() {
             self.turn_to(step.number);
             self.say(&format!("-- {step}"));
             self.step(n, step.kind)?;

@@ -10,12 +10,15 @@ use std::time::Duration;
 use sentry_team_sync::parts::{
     load, reload, work, Actor, Bench, Clock, Command, Core, Intake, IntakeAnswer, IntakeRequest, Invocation,
     Journal, Keeper, Live, Mirror, Need, Observer, Reconciler, Reply, Schedule, StateDir, Surroundings, Way,
+    EVERY,
 };
 
 use super::stage::Stage;
 
 /// Where the state lies.
 pub const STATE: &str = "/state";
+/// How often the journal's keeper looks, at least where nothing happens.
+const IDLE: Duration = Duration::from_secs(60);
 /// A log is replaced by a snapshot when it is so long.
 const COMPACT_AT: u64 = 2 << 10;
 
@@ -59,13 +62,18 @@ impl Process {
         }
         let (on_watch, rest_longer) = (self.clone(), stage.rest_longer);
         stage.spawn("watch", move || on_watch.watch(rest_longer));
-        let (on_keep, period) = (self.clone(), stage.keeper_period);
-        let baton = stage.baton.clone();
+        let on_keep = self.clone();
+        let (baton, links) = (stage.baton.clone(), stage.links.clone());
         stage.spawn("journal", move || {
             let mut keeper = Keeper::new(&on_keep.mirror().journal);
             while !on_keep.stop.load(Ordering::Relaxed) {
-                baton.sleep(period);
+                let calls = links.calls();
+                baton.sleep(EVERY);
                 keeper.look();
+                // Nothing is noted without a call, so that a look every second would find nothing.
+                if calls == links.calls() {
+                    baton.wait_for_a_call(IDLE);
+                }
             }
         });
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::draw::Draw;
 use super::sides::{Sides, Truth};
 use super::stage::Stage;
-use crate::standin::{mirror_permissions, Era, Events, GithubToken};
+use crate::standin::{mirror_permissions, Era, Events, GithubToken, Silo};
 
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -17,6 +17,14 @@ pub struct Profile {
     pub recovers: bool,
     /// Whether everything waits for a person at first.
     pub waits_to_begin: bool,
+    /// Which of Sentry's servers the program is told.
+    pub silo: Silo,
+    /// Whether Sentry shows its teams by SCIM too.
+    pub has_scim: bool,
+    /// Whether people of child teams count.
+    pub child_members: bool,
+    /// Whether limits are as they are without a word: a person has more to decide.
+    pub is_tight: bool,
     draw: Draw,
 }
 
@@ -24,9 +32,15 @@ impl Profile {
     pub fn of_seed(seed: u64) -> Self {
         let mut draw = Draw::of(seed, 0, 7);
         let truth = if draw.percent(70) { Truth::Github } else { Truth::Deliveries };
+        let era = if draw.percent(50) { Era::Today } else { Era::V23_7_1 };
+        let in_region = era == Era::Today && draw.percent(30);
         Self {
-            era: if draw.percent(50) { Era::Today } else { Era::V23_7_1 },
+            era,
             truth,
+            silo: if in_region { Silo::Region("de".into()) } else { era.usual_silo() },
+            has_scim: draw.percent(25),
+            child_members: truth == Truth::Github && draw.percent(12),
+            is_tight: truth == Truth::Github && draw.percent(15),
             may_list: draw.percent(50),
             recovers: truth == Truth::Deliveries && draw.percent(50),
             waits_to_begin: truth == Truth::Github && draw.percent(20),
@@ -36,8 +50,7 @@ impl Profile {
 
     pub fn stage(&self) -> Stage {
         let mut draw = self.draw.clone();
-        let mut stage = Stage::new(self.era, "acme", "acme-sentry");
-        stage.keeper_period = Duration::from_secs([1, 30, 30, 60, 60, 60][draw.below(6) as usize]);
+        let mut stage = Stage::new(self.era, self.silo.clone(), "acme", "acme-sentry");
         stage.rest_longer = Duration::from_secs([0, 5, 5, 20, 20, 60][draw.below(6) as usize]);
         stage
     }
@@ -51,11 +64,17 @@ impl Profile {
             let token = GithubToken::no_permission(sides.olive).webhooks();
             stage.set("GH_TOKEN", &sides.github.add_token(token));
         }
+        sides.sentry.set_scim(self.has_scim);
+        if self.child_members {
+            stage.set("SYNC_CHILD_MEMBERS", "all");
+        }
+        if !self.is_tight {
+            for name in ["SYNC_MAX_DELETIONS", "SYNC_MAX_REMOVALS", "SYNC_MAX_TEAM_REMOVALS"] {
+                stage.set(name, "100%,1000");
+            }
+        }
         for (name, value) in [
             ("SYNC_FIRST", if self.waits_to_begin { "hold" } else { "apply" }),
-            ("SYNC_MAX_DELETIONS", "100%,1000"),
-            ("SYNC_MAX_REMOVALS", "100%,1000"),
-            ("SYNC_MAX_TEAM_REMOVALS", "100%,1000"),
             ("SYNC_INTERVAL", ["off", "off", "1m", "1h"][draw.below(4) as usize]),
             ("SYNC_REMOVE_MEMBERS", ["left", "known"][draw.below(2) as usize]),
             ("SYNC_WORKERS", ["1", "2", "4"][draw.below(3) as usize]),

@@ -1,8 +1,9 @@
 //! What must hold after each step, and of both sides at the end; each rule has a name.
 
 use std::fmt;
+use std::time::Duration;
 
-use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId};
+use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId, State};
 
 use super::mail;
 use super::org::FOREIGN;
@@ -11,7 +12,7 @@ use super::sides::Truth;
 use crate::standin::{Call, Comparison, Delivery, GithubTeamView};
 
 /// All of them.
-pub const ALL: [&str; 17] = [
+pub const ALL: [&str; 19] = [
     "nothing_panics",
     "no_lock_is_held_across_a_seam",
     "only_what_is_described_is_asked",
@@ -29,6 +30,8 @@ pub const ALL: [&str; 17] = [
     "at_rest_both_sides_agree",
     "nothing_is_left",
     "the_mode_is_what_github_says",
+    "no_intent_is_left_open",
+    "rest_is_rest",
 ];
 
 /// A rule that was broken, and how.
@@ -49,6 +52,11 @@ impl fmt::Display for Failure {
         write!(f, "{}: {}", self.rule, self.what)
     }
 }
+
+/// So long nothing happens at the end.
+const REST: Duration = Duration::from_secs(1800);
+/// So many calls are too many for that.
+const CALLS_AT_REST: u64 = 40;
 
 fn holds(is_so: bool, rule: &'static str, what: impl FnOnce() -> String) -> Done {
     if is_so {
@@ -83,7 +91,7 @@ impl Sequence {
         let Some(process) = self.process.clone() else { return Ok(()) };
         let keys: Vec<_> = self.taken.iter().map(|sent| (mail::key(sent), mail::name(sent))).collect();
         let known = self.stage.spawn("look", move || {
-            let lost = |state: &sentry_team_sync::parts::State| {
+            let lost = |state: &State| {
                 let lost = keys.iter().filter(|(key, _)| state.deliveries.known(*key).is_none());
                 lost.map(|(_, name)| name.clone()).collect::<Vec<_>>()
             };
@@ -136,9 +144,39 @@ impl Sequence {
         // Without a delivery, nobody has said whose teams these are.
         let is_unknown =
             status["mode"].is_null() && self.taken.is_empty() && self.profile.truth == Truth::Deliveries;
+        self.check_intents()?;
+        self.check_rest()?;
         holds(is_unknown || status["mode"] == mode, "the_mode_is_what_github_says", || {
             status["mode"].to_string()
         })
+    }
+
+    /// Nothing that was begun is still to be looked at.
+    fn check_intents(&mut self) -> Done {
+        let Some(process) = self.process.clone() else { return Ok(()) };
+        let teams: Vec<_> = self.org.ever.iter().copied().map(GithubTeamId).collect();
+        let open = self.stage.spawn("look", move || {
+            let open = |state: &State| {
+                let open = teams.iter().filter(|team| state.teams.intent(**team).is_some());
+                open.map(ToString::to_string).collect::<Vec<_>>()
+            };
+            process.mirror().state(open)
+        });
+        let open = open.wait().unwrap_or_default();
+        holds(open.is_empty(), "no_intent_is_left_open", || format!("teams {open:?}"))
+    }
+
+    /// While nothing happens, nothing is written, and but for comparisons hardly anything is asked.
+    fn check_rest(&mut self) -> Done {
+        // What is on its way still comes to its end.
+        self.pass(REST);
+        let (mark, calls) = (self.sides.sentry.wire.mark(), self.stage.links.calls());
+        self.pass(REST);
+        let written = self.sides.writes_since(mark);
+        holds(written.is_empty(), "rest_is_rest", || format!("{written:?}"))?;
+        let asked = self.stage.links.calls() - calls;
+        let compares = self.stage.env().get("SYNC_INTERVAL").is_some_and(|every| every != "off");
+        holds(compares || asked < CALLS_AT_REST, "rest_is_rest", || format!("{asked} calls"))
     }
 
     /// What differs, apart from what is nobody's business.
@@ -152,18 +190,12 @@ impl Sequence {
         let all = Comparison::new(&self.sides.github, &self.sides.sentry, |login| {
             self.org.address(&self.sides, login)
         });
+        let all = if self.profile.child_members { all.with_child_members() } else { all };
         let all = all.slugs(slug).ignoring_team(FOREIGN).ignoring_person(STRANGER).differences();
         // Brought back after an end that was none, it has the name again that it was found with.
         let kept = format!("named `{LEGACY_NAME}` in Sentry");
-        let stay: Vec<_> =
-            self.refused.iter().filter_map(|team| self.sides.sentry.team_of_id(*team)).collect();
         let is_own = |line: &String| {
-            line.contains(&kept)
-                || own_name.as_ref().is_some_and(|own| line.starts_with(own))
-                || stay.iter().any(|(slug, _)| {
-                    // Itself, and whoever was in it when another team took it over.
-                    line.starts_with(&format!("team {slug}: ")) && line.ends_with("in Sentry only")
-                })
+            line.contains(&kept) || own_name.as_ref().is_some_and(|own| line.starts_with(own))
         };
         all.into_iter().filter(|line| !is_own(line)).collect()
     }
@@ -210,13 +242,16 @@ impl Sequence {
         for call in calls.iter().filter(|call| call.method != "GET") {
             let foreign = call.path.contains("/foreign/");
             let removal = call.method == "DELETE" && never.iter().any(|part| call.path.contains(part));
+            // Where people of child teams count, whoever never leaves a team leaves those above it as that is moved.
+            // Where a team was kept that another one then took over, a person has let its people go.
+            let removal = removal && !self.profile.child_members && self.refused.is_empty();
             holds(!foreign && !removal, "no_call_is_harmful", || format!("{} {}", call.method, call.path))?;
         }
         let before = 1 + usize::from(self.legacy.is_some());
         let made = self.sides.sentry.n_teams_ever() - before;
         // What was announced may have been carried out, and undone.
         let announced = self.announced_and_sent();
-        let most = self.org.ever.len() + announced;
+        let most = self.org.ever.len() + announced + self.refused.len();
         holds(made <= most, "nothing_is_made_twice", || format!("{made} teams were made for {most}"))?;
         let ends =
             |call: &&Call| call.route == "DELETE /teams/{org}/{slug}/" && (200..300).contains(&call.status);

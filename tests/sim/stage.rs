@@ -15,7 +15,7 @@ use super::draw::Draw;
 use super::heard::{self, Heard};
 use super::network::{Links, Network, GITHUB, SENTRY};
 use crate::standin::github::Flavour;
-use crate::standin::{Era, GithubStandin, SentryStandin};
+use crate::standin::{Era, GithubStandin, SentryStandin, Silo};
 
 pub struct Stage {
     pub baton: Arc<Baton>,
@@ -30,22 +30,20 @@ pub struct Stage {
     pub heard: Arc<Heard>,
     env: Mutex<BTreeMap<String, String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// How often the journal's keeper looks.
-    pub keeper_period: Duration,
     /// The least rest of the schedule: what it looks at each second may be seldom of use.
     pub rest_longer: Duration,
 }
 
 impl Stage {
     /// The calling thread is the world's.
-    pub fn new(era: Era, org: &str, sentry_org: &str) -> Self {
+    pub fn new(era: Era, silo: Silo, org: &str, sentry_org: &str) -> Self {
         // 2026-11-23T21:53:48Z.
         let [hand, sites] = [(); 2].map(|()| Arc::new(Hand::at(Timestamp::from_secs(1_795_470_828))));
         let heard = Arc::new(Heard::default());
         heard::listen(&heard, &sites);
         let baton = Baton::new(hand.clone(), sites.clone(), heard.clone());
         let github = GithubStandin::apart(Flavour::Dotcom, org, GITHUB);
-        let sentry = SentryStandin::apart(era, sentry_org, SENTRY);
+        let sentry = SentryStandin::apart(era, silo, sentry_org, SENTRY);
         let links = Arc::new(Links::default());
         let network = Network {
             baton: baton.clone(),
@@ -67,7 +65,6 @@ impl Stage {
             heard,
             env: Mutex::default(),
             threads: Mutex::default(),
-            keeper_period: Duration::from_secs(1),
             rest_longer: Duration::ZERO,
         }
     }

@@ -27,6 +27,8 @@ pub struct Tally {
     /// Calls to both hosts, of each sequence.
     pub calls: Vec<u64>,
     pub handed_on: u64,
+    /// The death that was to come at a seam came.
+    pub died_at_its_seam: bool,
 }
 
 impl Tally {

@@ -89,9 +89,8 @@ impl SentryStandin {
     }
 
     /// One that nobody reaches over a network, at an address with this port.
-    pub fn apart(era: Era, org: &str, port: u16) -> SentryStandin {
-        SentryStandin::made(era, era.usual_silo(), org, |site| Ok(Host::apart(port, site)))
-            .expect("no server to start")
+    pub fn apart(era: Era, silo: Silo, org: &str, port: u16) -> SentryStandin {
+        SentryStandin::made(era, silo, org, |site| Ok(Host::apart(port, site))).expect("no server to start")
     }
 
     /// What answers requests.
