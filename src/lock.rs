@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{self, Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{self, Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::time::Duration;
 
 /// One at a time.
@@ -21,7 +21,15 @@ impl<T> Mutex<T> {
 
     pub fn lock(&self) -> MutexGuard<'_, T> {
         pass();
-        MutexGuard { value: self.0.lock().unwrap_or_else(PoisonError::into_inner), of: self, _held: held() }
+        let value = match self.0.try_lock() {
+            Ok(value) => value,
+            Err(TryLockError::Poisoned(left)) => left.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                conductor().iter().for_each(|conductor| conductor.is_blocked());
+                self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        MutexGuard { value, of: self, _held: held() }
     }
 
     pub fn into_inner(self) -> T {
@@ -186,6 +194,8 @@ impl Condvar {
 pub trait Conductor: Send + Sync {
     /// This thread is about to take a lock and has none: another one may go on first.
     fn pass(&self);
+    /// This thread can not go on: somebody has the lock who does not run.
+    fn is_blocked(&self);
     /// This thread waits until it is woken at `place`, or for `most`. Returns what is left of that.
     fn rest(&self, place: usize, most: Option<Duration>) -> Duration;
     /// All who wait at `place` may go on, or one of them.

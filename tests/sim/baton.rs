@@ -307,6 +307,15 @@ impl Conductor for Baton {
         self.hand_on(State::Ready);
     }
 
+    fn is_blocked(&self) {
+        // Those of a dead process run all at once.
+        if !self.is_dead() {
+            self.fault("a lock is waited for that somebody has who does not run".into());
+            self.kill();
+        }
+        self.end_if_dead();
+    }
+
     fn rest(&self, place: usize, most: Option<Duration>) -> Duration {
         self.rest_at(place, most)
     }
