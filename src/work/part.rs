@@ -30,6 +30,10 @@ pub fn run(mirror: &Mirror, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mo
 fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     let team = job.team;
     if job.fate().is_some() && !matches!(part.task(), Some(Task::Return)) {
+        if part.task().is_some_and(|task| !matches!(task, Task::End)) {
+            // The comparison saw it: another one tells whether that was a replica, or its end was none.
+            job.mirror.queue.look_again();
+        }
         return Outcome::Done("the team is deleted".into());
     }
     if part.is_superseded() {

@@ -28,6 +28,8 @@ impl Sequence {
         for (sentry, github) in self.refused.clone() {
             if self.org.deleted.contains(&github) {
                 self.sides.sentry.purge_team(sentry);
+                self.owners.remove(&sentry);
+                self.legacy = self.legacy.filter(|(_, legacy)| *legacy != sentry);
             }
         }
         let fair = self.org.make_way(&self.sides, self.draw.rng());

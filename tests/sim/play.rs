@@ -261,11 +261,12 @@ impl Sequence {
     fn own_a_project(&mut self) {
         let Some(team) = self.some_sentry_team() else { return };
         self.sides.sentry.add_project(team, &format!("project-{}", self.owners.len()));
+        self.say(&format!("Sentry team {team} owns a project"));
         // One whose projects were read a moment ago is deleted all the same: nobody can prevent that.
-        if self.process.is_none() {
+        self.pass(Duration::from_secs(2));
+        if self.sides.sentry.team_of_id(team).is_some() {
             self.owners.insert(team);
         }
-        self.say(&format!("Sentry team {team} owns a project"));
     }
 
     /// Somebody gives a Sentry team another slug, past the mirror. Not one that was made a moment ago: whose answer was

@@ -79,6 +79,7 @@ impl Sequence {
             holds(asked.is_empty(), "only_what_is_described_is_asked", || asked.join("\n"))?;
         }
         self.check_foreign()?;
+        self.check_before_approval()?;
         if let Some(mark) = self.paused_at {
             let written = self.sides.writes_since(mark);
             holds(written.is_empty(), "a_pause_writes_nothing", || format!("{written:?}"))?;
