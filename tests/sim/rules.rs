@@ -145,8 +145,8 @@ impl Sequence {
         // Without a delivery, nobody has said whose teams these are.
         let is_unknown =
             status["mode"].is_null() && self.taken.is_empty() && self.profile.truth == Truth::Deliveries;
-        self.check_intents()?;
         self.check_rest()?;
+        self.check_intents()?;
         holds(is_unknown || status["mode"] == mode, "the_mode_is_what_github_says", || {
             status["mode"].to_string()
         })
