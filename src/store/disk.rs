@@ -151,18 +151,17 @@ impl Disk {
             found.remarks.push(format!("files of the journal in `{}` are missing", at()));
         }
         let Recovery { mut state, mut remarks, damaged, oldest_format, .. } = found;
-        for number in logs.iter().filter(|_| !damaged) {
-            if let Err(error) = self.write_again(*number) {
-                remarks
-                    .push(format!("`{}` could not be written again: {error}", self.log(*number).display()));
-            }
-        }
         let segment = match logs.last() {
             Some(number) if !damaged && oldest_format < FORMAT => {
                 remarks.push(upgraded(&self.dir, oldest_format));
                 self.upgrade(number + 1, &state).context("failed to write the state anew in", at())?
             }
-            Some(number) if !damaged => self.reopen(*number)?,
+            Some(number) if !damaged => {
+                if let Err(error) = self.write_again(&logs) {
+                    remarks.push(format!("the journal in `{}` could not be written again: {error}", at()));
+                }
+                self.reopen(*number)?
+            }
             // After damage the old files stay untouched; the next start begins at the new snapshot.
             last => {
                 let number = last.copied().or(newest_snap).map_or(1, |n| n + 1);
@@ -246,22 +245,16 @@ impl Disk {
         Ok(Segment { number, file, size })
     }
 
-    /// Writes once more what a log holds, the same bytes in the same place. A sync may have failed on a process that had no
+    /// Writes once more what logs hold, the same bytes in the same place. A sync may have failed on a process that had no
     /// time to begin another file: then the kernel shows what it will never write, and says so to nobody.
-    fn write_again(&self, number: u64) -> io::Result<()> {
-        let path = self.log(number);
-        let (from, to) = (self.files.open(&path, Open::Read)?, self.files.open(&path, Open::Write)?);
-        let (mut bytes, mut at) = (vec![0; 1 << 16], 0);
-        loop {
-            let n = from.read_at(&mut bytes, at)?;
-            if n == 0 {
-                break;
-            }
-            to.write_at(&bytes[..n], at)?;
-            at += n as u64;
+    fn write_again(&self, logs: &[u64]) -> io::Result<()> {
+        for path in logs.iter().map(|number| self.log(*number)) {
+            let mut from = Stream::new(self.files.open(&path, Open::Read)?);
+            let to = self.files.open(&path, Open::Write)?;
+            io::copy(&mut from, &mut Stream::new(to.clone()))?;
+            to.sync()?;
         }
-        to.sync()?;
-        self.files.sync_dir(&self.dir)
+        self.sync_dir()
     }
 
     /// Writes the fold of everything before `number.log`, then removes what it replaces.
