@@ -297,11 +297,7 @@ fn watch(observer: &Observer) {
     let mut schedule = Schedule::new(&observer.reconciler);
     let lanes = &observer.mirror().queue.lanes;
     while !lanes.is_stopping() {
-        // On both sides: a step may take long, and so may the rest after one that failed.
-        observer.note_conditions();
-        let rest = schedule.step();
-        observer.note_conditions();
-        lanes.rest(rest);
+        lanes.rest(observer.step(&mut schedule));
     }
 }
 

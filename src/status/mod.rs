@@ -31,6 +31,7 @@ use crate::clock::{Shown, Timestamp};
 use crate::intake::counts::Counts;
 use crate::intake::missed::Recovered;
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
+use crate::reconcile::schedule::Schedule;
 use crate::reconcile::unused::Unused;
 use crate::state::holds::{Decision, Hold};
 use crate::state::hours::Hour;
@@ -229,6 +230,15 @@ impl Observer {
     /// `arrived`: what the intake counts; where nothing listens, nothing is counted.
     pub fn new(reconciler: Arc<Reconciler>, arrived: Arc<Counts>) -> Self {
         Self { reconciler, arrived, conditions: Conditions::default() }
+    }
+
+    /// Does what is due without an event, and notes how things are meanwhile; how long to rest before the next step.
+    pub fn step(&self, schedule: &mut Schedule) -> Duration {
+        // On both sides: a step may take long, and so may the rest after one that failed.
+        self.note_conditions();
+        let rest = schedule.step();
+        self.note_conditions();
+        rest
     }
 
     pub fn mirror(&self) -> &Mirror {

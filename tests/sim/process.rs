@@ -83,10 +83,7 @@ impl Process {
         let mut schedule = Schedule::new(&observer.reconciler);
         let lanes = &observer.mirror().queue.lanes;
         while !lanes.is_stopping() {
-            observer.note_conditions();
-            let rest = schedule.step();
-            observer.note_conditions();
-            lanes.rest(rest.max(rest_longer));
+            lanes.rest(observer.step(&mut schedule).max(rest_longer));
         }
     }
 
