@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId};
 
 use crate::sim::org::Org;
-use crate::sim::sides::{Sides, Truth};
+use crate::sim::sides::Sides;
 use crate::standin::rng::Rng;
 use crate::standin::{Comparison, Delivery, Events, GithubTeamView};
-use crate::world::{self, number, World, PATIENCE};
+use crate::world::{number, Truth, World, PATIENCE};
 
 /// So many worlds are played at once: each of them waits most of the time.
 const WORLDS: u64 = 8;
@@ -32,7 +32,7 @@ impl Play {
         let mut rng = Rng::new(seed);
         let truth = if rng.percent(60.0) { Truth::Github } else { Truth::Deliveries };
         let told = truth == Truth::Deliveries;
-        let mut world = World::new(if told { world::Truth::Deliveries } else { world::Truth::Github });
+        let mut world = World::new(truth);
         for (name, value) in [
             ("SYNC_FIRST", "apply"),
             ("SYNC_INTERVAL", "off"),

@@ -3,20 +3,13 @@
 use std::time::Duration;
 
 use super::stage::Stage;
+pub use crate::standin::Truth;
 use crate::standin::{
     original_permissions, time, GithubStandin, GithubTeam, GithubToken, GithubUser, SentryStandin,
 };
 
 /// The webhook's secret.
 pub const SECRET: &str = "a secret of forty letters, for the webhook";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Truth {
-    /// A token without any permission.
-    Deliveries,
-    /// A token that may read members.
-    Github,
-}
 
 pub struct Sides {
     pub github: GithubStandin,

@@ -48,3 +48,12 @@ pub use sentry::{
     SentryStandin, Silo, TeamView, ERAS,
 };
 pub use wire::{Call, Reach, Wire};
+
+/// Which truth the program's GitHub token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// A token without any permission.
+    Deliveries,
+    /// A token that may read members.
+    Github,
+}

@@ -30,6 +30,7 @@ pub use secrets::{written, Secrets};
 use serde_json::Value;
 
 use crate::standin::client::{Connection, Place};
+pub use crate::standin::Truth;
 use crate::standin::{
     original_permissions, Comparison, Delivery, GithubStandin, GithubTeam, GithubToken, GithubUser,
     NewMember, Sender, SentryStandin,
@@ -202,15 +203,6 @@ pub fn try_get(url: &str) -> std::io::Result<(u16, String)> {
     let (place, path) = Place::parse(url);
     let answer = Connection::open(&place, PATIENCE)?.send("GET", &path, &[], b"")?;
     Ok((answer.status, String::from_utf8(answer.body).expect("UTF-8")))
-}
-
-/// Which truth the GitHub token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Truth {
-    /// A token without any permission.
-    Deliveries,
-    /// A token that may read members.
-    Github,
 }
 
 /// Both kinds.
