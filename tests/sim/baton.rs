@@ -122,6 +122,11 @@ impl Baton {
         self.dies_after.store(seams + 1, Ordering::Relaxed);
     }
 
+    /// No death is to come any more.
+    pub fn live_on(&self) {
+        self.dies_after.store(0, Ordering::Relaxed);
+    }
+
     /// Whether a death that was to come after some seams has come.
     pub fn died_at_its_seam(&self) -> bool {
         self.died_at_its_seam.load(Ordering::Relaxed)
@@ -151,7 +156,7 @@ impl Baton {
         inner.actors.truncate(1);
         inner.states.truncate(1);
         inner.actors[WORLD].goes.store(false, Ordering::SeqCst);
-        self.dies_after.store(0, Ordering::Relaxed);
+        self.live_on();
         self.dead.store(false, Ordering::SeqCst);
         self.heard.mute(false);
     }

@@ -50,10 +50,6 @@ struct Inner {
     renamed: Vec<Naming>,
     next: u64,
     weather: Weather,
-    /// A sync has failed: what the next process finds of it may be gone after the next power cut, and leave a hole.
-    has_failed_to_sync: bool,
-    /// How many operations there were.
-    operations: u64,
 }
 
 #[derive(Default)]
@@ -93,14 +89,6 @@ impl Disk {
         self.inner().weather = weather;
     }
 
-    pub fn has_failed_to_sync(&self) -> bool {
-        self.inner().has_failed_to_sync
-    }
-
-    pub fn operations(&self) -> u64 {
-        self.inner().operations
-    }
-
     /// The power is cut: of what was not synced, any part is lost.
     pub fn crash(&self, draw: &mut Draw) {
         let mut inner = self.inner();
@@ -127,26 +115,10 @@ impl Disk {
         }
     }
 
-    /// What a file holds as whoever looks sees it.
-    pub fn peek(&self, path: &Path) -> Option<Vec<u8>> {
-        let inner = self.inner();
-        Some(inner.nodes.get(inner.names.get(path)?)?.now.clone())
-    }
-
     /// All files, sorted by path.
     pub fn all(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let inner = self.inner();
         inner.names.iter().map(|(path, id)| (path.clone(), inner.nodes[id].now.clone())).collect()
-    }
-
-    /// Puts a file there that was always there.
-    pub fn put(&self, path: &Path, bytes: &[u8]) {
-        let modified = self.0.hand.wall().0;
-        let mut inner = self.inner();
-        let id = inner.make_node();
-        inner.nodes.insert(id, Node { now: bytes.into(), kept: bytes.into(), since: Vec::new(), modified });
-        inner.names.insert(path.into(), id);
-        inner.kept_names.insert(path.into(), id);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -156,11 +128,10 @@ impl Disk {
     /// Another thread may go on, then the operation is carried out in one step.
     fn at(&self, what: &str) -> io::Result<MutexGuard<'_, Inner>> {
         self.0.baton.seam(what);
-        let mut inner = self.inner();
+        let inner = self.inner();
         if self.0.baton.is_dead() {
             return Err(io::Error::other("the process is dead"));
         }
-        inner.operations += 1;
         Ok(inner)
     }
 
@@ -399,7 +370,6 @@ impl OpenFile for Handle {
         let mut inner = self.disk.to_change("syncing a file")?;
         if inner.weather == Weather::FailsToSync {
             inner.weather = Weather::Well;
-            inner.has_failed_to_sync = true;
             // What it was for is never written: a second sync would not even say so.
             inner.node(self.id)?.since.clear();
             return Err(io::Error::other("input/output error"));

@@ -18,11 +18,11 @@ impl Sequence {
             .map(|site| site.calls().iter().filter(|call| call.fault.is_some()).count() as u64)
             .sum();
         self.clear_the_sky();
-        self.stage.baton.die_after(u64::MAX - 1);
+        self.stage.baton.live_on();
         // A pause may have been kept whose command was not answered.
         self.wait_until("writes go on", |seq| {
             seq.paused_at = None;
-            seq.command(Command::Resume).is_some_and(|reply| reply.exit == 0)
+            Ok(seq.command(Command::Resume).is_some_and(|reply| reply.exit == 0))
         })?;
         // Whoever refused a deletion sees to what stayed: it would keep its slug from others for ever.
         for (sentry, github) in self.refused.clone() {
@@ -77,9 +77,8 @@ impl Sequence {
         self.wait_until_equal()?;
         // An approved deletion of a team that GitHub shows takes a second look to be over.
         self.wait_until("nothing is held", |seq| {
-            let _ = seq.approve();
-            let holds = &seq.status()["holds"];
-            holds.as_array().is_some_and(Vec::is_empty)
+            seq.approve()?;
+            Ok(seq.status()["holds"].as_array().is_some_and(Vec::is_empty))
         })
     }
 
@@ -119,9 +118,9 @@ impl Sequence {
             let status = seq.status();
             let is_read = seq.missed.is_empty() || !status["recovered"].is_null();
             // A deletion that is held keeps a slug from the team that waits for it, although all looks equal.
-            let _ = seq.approve();
+            seq.approve()?;
             let is_decided = status["holds"].as_array().is_some_and(Vec::is_empty);
-            is_read && is_decided && status["queued"] == 0 && status["open_hints"] == 0
+            Ok(is_read && is_decided && status["queued"] == 0 && status["open_hints"] == 0)
         })
     }
 }

@@ -272,7 +272,7 @@ impl Sequence {
     /// The first comparison waits for a person; nothing is written before.
     pub fn wait_for_approval(&mut self) -> Done {
         let mark = self.sides.sentry.wire.mark();
-        let is_held = self.wait_until("the first comparison is held", |seq| seq.undecided().len() == 1);
+        let is_held = self.wait_until("the first comparison is held", |seq| Ok(seq.undecided().len() == 1));
         self.check_nothing_written(mark)?;
         is_held?;
         let held = self.undecided();
@@ -288,7 +288,7 @@ impl Sequence {
             }
             self.check_nothing_written(mark)?;
         }
-        self.wait_until("the same is held", |seq| seq.undecided() == held)?;
+        self.wait_until("the same is held", |seq| Ok(seq.undecided() == held))?;
         self.tally.first_holds += 1;
         self.command(Command::Approve { holds: held, all: false, reason: None });
         Ok(())

@@ -1,6 +1,7 @@
 //! The whole core from one seed: intake, journal, queue, work, identity, comparison, holds and commands, on threads of which
 //! one runs at a time, under a hand clock, on a disk in memory, between both sites' stand-ins.
 
+// Compiled into the example and into the tests, neither of which uses all of it.
 #![allow(dead_code)]
 
 mod baton;

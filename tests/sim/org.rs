@@ -66,11 +66,6 @@ struct Team {
 pub struct Org {
     pub people: Vec<Person>,
     teams: BTreeMap<u64, Team>,
-    /// More people than a page has, in one team from the first day on: login and address by GitHub's id. Nothing happens
-    /// to any of them.
-    pub crowd: BTreeMap<u64, (String, String)>,
-    /// Nobody gets another login: a user map knows people by them.
-    pub keeps_logins: bool,
     /// Every team that ever was.
     pub ever: BTreeSet<u64>,
     /// Teams that are deleted.
@@ -100,8 +95,6 @@ impl Org {
         Self {
             people,
             teams: BTreeMap::new(),
-            crowd: BTreeMap::new(),
-            keeps_logins: false,
             ever: BTreeSet::new(),
             deleted: BTreeSet::new(),
             story: Vec::new(),
@@ -122,37 +115,12 @@ impl Org {
         id
     }
 
-    /// A team that needs a second page.
-    pub fn add_crowd(&mut self, sides: &Sides) {
-        let team = self.old_team(sides, "Crowd", &[]);
-        for n in 0..108 {
-            let login = format!("crowd{n:03}");
-            let address = format!("{login}@acme.test");
-            sides.sentry.add_member(NewMember::new(&address));
-            let id = sides.github.add_person(GithubUser::new(&login).verified(&address));
-            sides.github.join(team, id);
-            self.crowd.insert(id, (login, address));
-        }
-    }
-
-    /// Everybody's login and address, for a map; their logins are kept from now on.
-    pub fn user_map(&mut self) -> String {
-        self.keeps_logins = true;
-        let people = self.people.iter().map(|person| (&person.login, &person.address));
-        let crowd = self.crowd.values().map(|(login, address)| (login, address));
-        people.chain(crowd).map(|(login, address)| format!("{login},{address}\n")).collect::<String>()
-            + "olive,olive@acme.test\n"
-    }
-
     /// The address that a login's Sentry member shows.
     pub fn address(&self, sides: &Sides, login: &str) -> Option<String> {
         if login == "olive" {
             return Some("olive@acme.test".into());
         }
         let id = sides.github.user_id(login)?;
-        if let Some((_, address)) = self.crowd.get(&id) {
-            return Some(address.clone());
-        }
         let person = self.people.iter().find(|person| person.id == id)?;
         person.in_sentry.then(|| person.address.clone())
     }
@@ -171,7 +139,6 @@ impl Org {
             89..=91 => self.come_back(sides, rng),
             92..=94 => self.reparent(sides, rng),
             95..=97 => self.make_secret(sides, rng),
-            _ if self.keeps_logins => self.add(sides, rng),
             _ => self.rename_login(sides, rng),
         }
     }

@@ -171,15 +171,15 @@ impl Sequence {
         }
         // A team that was renamed before it was ever seen would be older than the mirror under its new name too.
         self.wait_until("old teams are mirrored", |seq| {
-            seq.sides.github.teams().values().all(|team| {
-                let there = seq.sides.sentry.teams();
+            let there = seq.sides.sentry.teams();
+            Ok(seq.sides.github.teams().values().all(|team| {
                 there.get(&team.slug).is_some_and(|there| there.members.len() >= team.members.len())
-            })
+            }))
         })?;
         if let Some((github, _)) = self.legacy {
             let told = self.sides.github.edit_description(github, "of old");
             self.send_surely(told)?;
-            self.wait_until("adopted", |seq| seq.has_said("adopted Sentry team"))?;
+            self.wait_until("adopted", |seq| Ok(seq.has_said("adopted Sentry team")))?;
         }
         self.begun_with = self.sides.sentry.teams().into_values().map(|team| team.id).collect();
         self.begun_with.remove(&self.foreign);
@@ -390,9 +390,9 @@ impl Sequence {
     }
 
     /// Waits until `is_so`, with somebody who sees to what is held.
-    pub fn wait_until(&mut self, what: &str, is_so: impl Fn(&mut Self) -> bool) -> Done {
+    pub fn wait_until(&mut self, what: &str, is_so: impl Fn(&mut Self) -> Result<bool, Failure>) -> Done {
         for n in 0..600 {
-            if is_so(self) {
+            if is_so(self)? {
                 return Ok(());
             }
             self.revive();

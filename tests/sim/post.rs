@@ -19,7 +19,7 @@ impl Sequence {
         }
         for delivery in deliveries {
             match self.draw.below(100) {
-                0..=14 if !self.must_arrive(&delivery) => {
+                0..=14 => {
                     self.tally.lost += 1;
                     self.say(&format!("  lost: {}", mail::name(&delivery)));
                 }
@@ -40,16 +40,8 @@ impl Sequence {
         Ok(())
     }
 
-    /// What REST shows to this token may lack secret teams: absence from it ends no team, so that an end has to be told.
-    fn must_arrive(&self, delivery: &Delivery) -> bool {
-        self.org.keeps_logins && delivery.action.as_deref() == Some("deleted")
-    }
-
-    /// Sends one, which may be in vain if it need not arrive.
+    /// Sends one, which may be in vain.
     pub fn send(&mut self, delivery: Delivery) -> Done {
-        if self.must_arrive(&delivery) {
-            return self.send_surely(vec![delivery]);
-        }
         self.put_underway(delivery);
         if self.draw.percent(30) {
             let ms = self.draw.below(20);

@@ -233,7 +233,6 @@ impl Sequence {
         let steady = self.org.people.iter().filter(|person| self.org.is_steady(&person.address));
         let never: Vec<_> = steady
             .map(|person| &person.address)
-            .chain(self.org.crowd.values().map(|(_, address)| address))
             .filter_map(|address| self.sides.sentry.member_id(address))
             .chain([self.stranger])
             .filter(|member| !taken_back(member))

@@ -42,7 +42,7 @@ pub enum Kind {
     Pause,
     /// What has failed is looked at again.
     Replay,
-    /// A deletion is undone.
+    /// Somebody asks what could be brought back.
     Undo,
     /// The process dies, now or at some seam to come.
     Die,
