@@ -12,7 +12,8 @@ use crate::state::exchange::Exchange;
 /// So many are asked at the same time; how many a host gets is `at_once`'s to say.
 const AT_ONCE: usize = 8;
 
-/// Reads two things at once. Where either panics or gets no thread, that is its trouble.
+/// Reads two things at once, the first on the caller's thread. Where the other panics or gets no thread, that is its
+/// trouble.
 pub fn both<A, B: Send>(
     one: impl FnOnce() -> Result<A, Trouble>,
     other: impl FnOnce() -> Result<B, Trouble> + Send,
@@ -55,7 +56,8 @@ impl Reader<'_> {
     }
 }
 
-/// Asks for each of `items`, several at once; the first trouble ends it.
+/// Asks for each of `items`, several at once, of whom the caller is one; the first trouble ends it. A panic of the caller's
+/// own goes on to whoever called.
 pub fn several_at_once<I: Sync, T: Send>(
     items: &[I],
     ask: impl Fn(&I) -> Result<T, Trouble> + Sync,
@@ -75,21 +77,19 @@ pub fn several_at_once<I: Sync, T: Send>(
             }
         }
     };
-    let begun = thread::scope(|scope| {
-        let threads = (0..AT_ONCE.min(items.len())).filter_map(|_| begin(scope, Box::new(work)).ok());
+    thread::scope(|scope| {
+        // Where no thread begins, the caller asks for all.
+        let threads = (1..AT_ONCE.min(items.len())).filter_map(|_| begin(scope, Box::new(work)).ok());
         let threads: Vec<_> = threads.collect();
-        let n = threads.len();
+        work();
         threads.into_iter().for_each(Reader::join);
-        n
     });
     if let Some(trouble) = trouble.into_inner() {
         return Err(trouble);
     }
     let mut results = results.into_inner();
     if results.len() != items.len() {
-        let what =
-            if begun == 0 { "no thread to read with" } else { "a reader met an internal error, see the log" };
-        return Err(unread(what.into()));
+        return Err(unread("a reader met an internal error, see the log".into()));
     }
     results.sort_unstable_by_key(|(n, _)| *n);
     Ok(results.into_iter().map(|(_, value)| value).collect())
