@@ -9,9 +9,8 @@
 mod value;
 
 use super::encode::percent_decode;
-use super::graphql::parse::parse;
 use super::graphql::schema::Schema;
-use super::graphql::Plan;
+use super::graphql::{Plan, Query};
 use super::message::Request;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -297,11 +296,8 @@ pub fn graphql_faults(request: &Request) -> Vec<String> {
 
 /// The same for a query that nobody has sent.
 pub fn query_faults(query: &str, name: Option<&str>, variables: &Map<String, Value>) -> Vec<String> {
-    let document = match parse(query) {
-        Ok(document) => document,
-        Err(fault) => return vec![format!("{}: {query}", fault.message)],
-    };
-    let faults = Plan::new(github_schema(), &document, name, variables).err().unwrap_or_default();
+    let known = Query::of(github_schema(), query, name);
+    let faults = known.and_then(|query| Plan::new(&query, variables).map(drop)).err().unwrap_or_default();
     faults.iter().map(|fault| format!("{}: {query}", fault.message)).collect()
 }
 

@@ -10,9 +10,9 @@ use super::site::{error, Viewer, UNAUTHORISED};
 use super::state::State;
 use super::world::World;
 use crate::standin::fault::GraphqlFault;
-use crate::standin::graphql::parse::{parse, Place};
+use crate::standin::graphql::parse::Place;
 use crate::standin::graphql::schema::Schema;
-use crate::standin::graphql::{execute, GraphqlError, Plan};
+use crate::standin::graphql::{execute, GraphqlError, Plan, Query};
 use crate::standin::http::{lock, Response};
 use crate::standin::time::{self, epoch_seconds};
 use serde_json::{json, Map, Value};
@@ -117,14 +117,12 @@ pub(crate) fn answer(
         let words = "A query attribute must be specified and must be a string.";
         return error(400, words);
     };
-    let document = match parse(query) {
-        Ok(document) => document,
-        Err(fault) => return refused(&[GraphqlError::new(None, fault.message, fault.place)]),
+    let query = match Query::of(schema(), query, body["operationName"].as_str()) {
+        Ok(query) => query,
+        Err(errors) => return refused(&errors),
     };
     let none = Map::new();
-    let variables = body["variables"].as_object().unwrap_or(&none);
-    let name = body["operationName"].as_str();
-    let plan = match Plan::new(schema(), &document, name, variables) {
+    let plan = match Plan::new(&query, body["variables"].as_object().unwrap_or(&none)) {
         Ok(plan) => plan,
         Err(errors) => return refused(&errors),
     };

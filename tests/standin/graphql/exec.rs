@@ -2,6 +2,7 @@
 //! asked for.
 
 use super::parse::{constant, Document, Field, Operation, Place, Selection, Type};
+use super::query::Query;
 use super::schema::{FieldType, Schema};
 use super::validate::{coerce, validate};
 use super::GraphqlError;
@@ -43,42 +44,24 @@ pub trait Resolver {
     ) -> Result<Out<Self::Node>, Failure>;
 }
 
-/// A query that fits the schema, with its variables.
+/// A query with its variables.
 pub struct Plan<'a> {
-    schema: &'a Schema,
-    document: &'a Document,
-    operation: &'a Operation,
+    query: &'a Query,
     variables: Map<String, Value>,
 }
 
 impl<'a> Plan<'a> {
-    /// Checks a query against the schema and its variables against their types.
-    pub fn new(
-        schema: &'a Schema,
-        document: &'a Document,
-        operation_name: Option<&str>,
-        given: &Map<String, Value>,
-    ) -> Result<Plan<'a>, Vec<GraphqlError>> {
-        let wrong = |message: &str| vec![GraphqlError::new(None, message.to_owned(), Place::default())];
-        let operation = match (operation_name, &document.operations[..]) {
-            (Some(name), all) => all.iter().find(|operation| operation.name.as_deref() == Some(name)),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        };
-        let operation = operation.ok_or_else(|| wrong("An operation name is required"))?;
-        let errors = validate(schema, document, operation);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let variables = read_variables(schema, operation, given)?;
-        Ok(Plan { schema, document, operation, variables })
+    /// Checks the variables of a query against their types.
+    pub fn new(query: &'a Query, given: &Map<String, Value>) -> Result<Plan<'a>, Vec<GraphqlError>> {
+        let variables = read_variables(query.schema(), query.operation(), given)?;
+        Ok(Plan { query, variables })
     }
 
     /// How many list entries the query may return at most, and its cost in points: GitHub counts
     /// one request per connection and parent, divides by 100 and takes at least 1.
     pub fn nodes_and_cost(&self) -> (u64, u64) {
         let (mut nodes, mut requests) = (0, 0);
-        self.count("Query", &self.operation.selection, 1, &mut nodes, &mut requests);
+        self.count("Query", &self.query.operation().selection, 1, &mut nodes, &mut requests);
         (nodes, ((requests as f64 / 100.0).round() as u64).max(1))
     }
 
@@ -91,7 +74,7 @@ impl<'a> Plan<'a> {
         requests: &mut u64,
     ) {
         for field in self.fields(object, selection) {
-            let Some(kind) = self.schema.field(object, &field.name) else {
+            let Some(kind) = self.query.schema().field(object, &field.name) else {
                 continue;
             };
             let arguments = self.arguments(field, kind);
@@ -119,7 +102,8 @@ impl<'a> Plan<'a> {
                 }
                 Selection::Inline(..) => {}
                 Selection::Spread(name, _) => {
-                    let fragment = self.document.fragments.iter().find(|fragment| fragment.name == *name);
+                    let fragment =
+                        self.query.document().fragments.iter().find(|fragment| fragment.name == *name);
                     if let Some(fragment) = fragment.filter(|fragment| fits(&fragment.on)) {
                         found.extend(self.fields(object, &fragment.selection));
                     }
@@ -193,7 +177,7 @@ struct Asked<'a> {
 /// Runs a plan; gives `data` and `errors`.
 pub fn execute<R: Resolver>(plan: &Plan<'_>, root: &R::Node, resolver: &mut R) -> (Value, Vec<GraphqlError>) {
     let mut run = Run { plan, resolver, errors: Vec::new(), path: Vec::new() };
-    let data = run.object(root, &[&plan.operation.selection]).unwrap_or(Value::Null);
+    let data = run.object(root, &[&plan.query.operation().selection]).unwrap_or(Value::Null);
     (data, run.errors)
 }
 
@@ -227,7 +211,7 @@ impl<'a, R: Resolver> Run<'a, R> {
         if field.name == "__typename" {
             return Ok(json!(object));
         }
-        let Some(kind) = self.plan.schema.field(object, &field.name) else {
+        let Some(kind) = self.plan.query.schema().field(object, &field.name) else {
             return Ok(Value::Null);
         };
         let arguments = self.plan.arguments(field, kind);

@@ -9,11 +9,13 @@
 
 mod exec;
 pub mod parse;
+mod query;
 pub mod schema;
 mod tokens;
 mod validate;
 
 pub use exec::{execute, Arguments, Failure, Out, Plan, Resolver};
+pub use query::Query;
 
 use parse::Place;
 use serde_json::{json, Value};
