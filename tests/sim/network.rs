@@ -114,7 +114,9 @@ impl Transport for Way {
         self.baton.sleep(there);
         let late = Late { baton: &self.baton, spent: Mutex::default() };
         let reply = self.site.handle(&received(request), &late);
-        self.baton.sleep(back);
+        if !back.is_zero() {
+            self.baton.sleep(back);
+        }
         self.baton.seam("a call");
         if *late.spent.lock().unwrap_or_else(PoisonError::into_inner) > ANSWER {
             return Err(Unanswered::Late("receive response".into()));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ impl Process {
             let mirror = self.mirror().clone();
             stage.spawn(&format!("work-{n}"), move || work(&mirror));
         }
-        let (on_watch, rest_longer) = (self.clone(), stage.rest_longer);
-        stage.spawn("watch", move || on_watch.watch(rest_longer));
+        let (on_watch, least_rest) = (self.clone(), stage.least_rest.clone());
+        stage.spawn("watch", move || on_watch.watch(&least_rest));
         let on_keep = self.clone();
         let (baton, links) = (stage.baton.clone(), stage.links.clone());
         stage.spawn("journal", move || {
@@ -78,12 +78,13 @@ impl Process {
         });
     }
 
-    fn watch(&self, rest_longer: Duration) {
+    fn watch(&self, least_rest: &AtomicU64) {
         let observer = &self.core.observer;
         let mut schedule = Schedule::new(&observer.reconciler);
         let lanes = &observer.mirror().queue.lanes;
         while !lanes.is_stopping() {
-            lanes.rest(observer.step(&mut schedule).max(rest_longer));
+            let least = Duration::from_secs(least_rest.load(Ordering::Relaxed));
+            lanes.rest(observer.step(&mut schedule).max(least));
         }
     }
 
@@ -116,7 +117,7 @@ impl Process {
             settings: mirror.settings(),
             live: Some(Live { observer: &self.core.observer, around: &around }),
             out: &|_| Ok(()),
-            by: Actor::of_self(&Default::default()),
+            by: Actor { uid: Some(1000), user: Some("olive".into()), ..Actor::default() },
         };
         bench.run(command, &|_| {})
     }

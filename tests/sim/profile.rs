@@ -1,11 +1,14 @@
 //! What a sequence is played with: era, truth, settings, threads.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use super::draw::Draw;
 use super::sides::{Sides, Truth};
 use super::stage::Stage;
 use crate::standin::{mirror_permissions, Era, Events, GithubToken, Silo};
+
+/// How seldom the schedule looks where nothing is expected to happen, in seconds.
+pub const LONG_REST: u64 = 60;
 
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -23,6 +26,8 @@ pub struct Profile {
     pub has_scim: bool,
     /// Whether people of child teams count.
     pub child_members: bool,
+    /// A comparison comes by itself so often.
+    pub interval: &'static str,
     /// Whether limits are as they are without a word: a person has more to decide.
     pub is_tight: bool,
     draw: Draw,
@@ -44,14 +49,16 @@ impl Profile {
             may_list: draw.percent(50),
             recovers: truth == Truth::Deliveries && draw.percent(50),
             waits_to_begin: truth == Truth::Github && draw.percent(20),
+            interval: ["off", "off", "1m", "1h"][draw.below(4) as usize],
             draw,
         }
     }
 
     pub fn stage(&self) -> Stage {
         let mut draw = self.draw.clone();
-        let mut stage = Stage::new(self.era, self.silo.clone(), "acme", "acme-sentry");
-        stage.rest_longer = Duration::from_secs([0, 5, 5, 20, 20, 60][draw.below(6) as usize]);
+        let stage = Stage::new(self.era, self.silo.clone(), "acme", "acme-sentry");
+        let least_rest = [0, 5, 5, 20, 20, LONG_REST][draw.below(6) as usize];
+        stage.least_rest.store(least_rest, Ordering::Relaxed);
         stage
     }
 
@@ -75,7 +82,7 @@ impl Profile {
         }
         for (name, value) in [
             ("SYNC_FIRST", if self.waits_to_begin { "hold" } else { "apply" }),
-            ("SYNC_INTERVAL", ["off", "off", "1m", "1h"][draw.below(4) as usize]),
+            ("SYNC_INTERVAL", self.interval),
             ("SYNC_REMOVE_MEMBERS", ["left", "known"][draw.below(2) as usize]),
             ("SYNC_WORKERS", ["1", "2", "4"][draw.below(3) as usize]),
         ] {

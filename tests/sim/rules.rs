@@ -1,6 +1,7 @@
 //! What must hold after each step, and of both sides at the end; each rule has a name.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId, State};
@@ -8,6 +9,7 @@ use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId, State};
 use super::mail;
 use super::org::FOREIGN;
 use super::play::{Done, Sequence, LEGACY_NAME, STRANGER};
+use super::profile::LONG_REST;
 use super::sides::Truth;
 use crate::standin::{Call, Comparison, Delivery, GithubTeamView};
 
@@ -53,8 +55,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// So long nothing happens at the end.
+/// So long nothing happens at the end, but for comparisons.
 const REST: Duration = Duration::from_secs(1800);
+/// That is enough where they come each minute.
+const REST_OF_MINUTES: Duration = Duration::from_secs(240);
 /// So many calls are too many for that.
 const CALLS_AT_REST: u64 = 40;
 
@@ -170,14 +174,17 @@ impl Sequence {
     /// While nothing happens, nothing is written, and but for comparisons hardly anything is asked.
     fn check_rest(&mut self) -> Done {
         // What is on its way still comes to its end.
-        self.pass(REST);
+        self.stage.least_rest.store(LONG_REST, Ordering::Relaxed);
+        let rest = if self.profile.interval == "1m" { REST_OF_MINUTES } else { REST };
+        self.pass(rest);
         let (mark, calls) = (self.sides.sentry.wire.mark(), self.stage.links.calls());
-        self.pass(REST);
+        self.pass(rest);
         let written = self.sides.writes_since(mark);
         holds(written.is_empty(), "rest_is_rest", || format!("{written:?}"))?;
         let asked = self.stage.links.calls() - calls;
-        let compares = self.stage.env().get("SYNC_INTERVAL").is_some_and(|every| every != "off");
-        holds(compares || asked < CALLS_AT_REST, "rest_is_rest", || format!("{asked} calls"))
+        holds(self.profile.interval != "off" || asked < CALLS_AT_REST, "rest_is_rest", || {
+            format!("{asked} calls")
+        })
     }
 
     /// What differs, apart from what is nobody's business.

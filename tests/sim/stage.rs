@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use sentry_team_sync::parts::{conduct, Hand, Seat, Timestamp};
 
@@ -30,8 +30,8 @@ pub struct Stage {
     pub heard: Arc<Heard>,
     env: Mutex<BTreeMap<String, String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// The least rest of the schedule: what it looks at each second may be seldom of use.
-    pub rest_longer: Duration,
+    /// The least rest of the schedule, in seconds: what it looks at each second may be seldom of use.
+    pub least_rest: Arc<AtomicU64>,
 }
 
 impl Stage {
@@ -65,7 +65,7 @@ impl Stage {
             heard,
             env: Mutex::default(),
             threads: Mutex::default(),
-            rest_longer: Duration::ZERO,
+            least_rest: Arc::default(),
         }
     }
 

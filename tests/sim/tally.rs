@@ -72,10 +72,11 @@ impl fmt::Display for Tally {
         let mut calls = self.calls.clone();
         calls.sort_unstable();
         let median = calls.get(calls.len() / 2).copied().unwrap_or_default();
+        let mean = calls.iter().sum::<u64>() / calls.len().max(1) as u64;
         let most = calls.last().copied().unwrap_or_default();
         write!(
             f,
-            "calls: {median} in the middle one, {most} at most; faults {}, deaths {}, restarts {}, deliveries {}, lost {}, \
+            "calls: {mean} on average, {median} in the middle one, {most} at most; faults {}, deaths {}, restarts {}, deliveries {}, lost {}, \
              late {}, doubled {}, comparisons {}, approved {}, rejected {}, pauses {}, handed on {}",
             self.faults,
             self.deaths,
