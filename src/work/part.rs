@@ -107,7 +107,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
         Task::Add(addition) => add(job, hint, part, addition),
         Task::Remove(removal) => remove(job, hint, part, removal),
         // A team that was spoken of just now may be too new for a replica that lags.
-        Task::End if is_spoken_of(job, part) => Ok(Effect::Nothing),
+        Task::End if is_spoken_of(job, part, None) => Ok(Effect::Nothing),
         Task::End => match end::run(job, None, hint.event_name()) {
             // What is left alone in Sentry is no change there.
             end::End::Over(Outcome::Done(_)) => Ok(Effect::written(job.fate() == Some(Fate::Deleted))),
@@ -151,15 +151,30 @@ fn shape(
 
 /// Whether a delivery that came since the comparison began, or just before, says otherwise.
 fn is_overtaken(job: &TeamJob, part: &Part, user: GithubUserId, present: bool) -> bool {
-    let word = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
-    let word = word.filter(|(word, _)| *word != present).map(|(_, at)| at);
+    let word = word(job, user);
+    let contrary = word.filter(|(word, _)| *word != present).map(|(_, at)| at);
     let heard = job.mirror.queue.heard(|heard| heard.of_person(user));
-    is_newer(job, part, word) || is_newer(job, part, heard)
+    is_newer(job, part, contrary) || is_heard_of(job, part, heard, word)
 }
 
-/// Whether any delivery was about the team since the comparison began, or just before.
-fn is_spoken_of(job: &TeamJob, part: &Part) -> bool {
+/// The last word on whether somebody is in the team, and which delivery had it.
+fn word(job: &TeamJob, user: GithubUserId) -> Option<(bool, Seq)> {
+    job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)))
+}
+
+/// Whether any delivery was about the team since the comparison began, or just before. `word` is the last one on whomever
+/// the comparison is about to take out of it.
+fn is_spoken_of(job: &TeamJob, part: &Part, word: Option<(bool, Seq)>) -> bool {
     let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
+    is_heard_of(job, part, heard, word)
+}
+
+/// As [`is_newer`], for a delivery about the person or the team that may not have said whether this person is in this team:
+/// then its own job does not settle that, and another comparison has to.
+fn is_heard_of(job: &TeamJob, part: &Part, heard: Option<Seq>, word: Option<(bool, Seq)>) -> bool {
+    if heard.is_some_and(|at| at > part.read) && word.map(|(_, at)| at) != heard {
+        look_again(job, part);
+    }
     is_newer(job, part, heard)
 }
 
@@ -168,10 +183,14 @@ fn is_spoken_of(job: &TeamJob, part: &Part) -> bool {
 fn is_newer(job: &TeamJob, part: &Part, at: Option<Seq>) -> bool {
     let Some(at) = at.filter(|at| *at > part.seq) else { return false };
     if at <= part.read {
-        job.mirror.queue.look_again();
-        part.leave();
+        look_again(job, part);
     }
     true
+}
+
+fn look_again(job: &TeamJob, part: &Part) {
+    job.mirror.queue.look_again();
+    part.leave();
 }
 
 fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<Effect, Outcome> {
@@ -200,7 +219,8 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
 fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<Effect, Outcome> {
     let Removal { user, who, member, why, .. } = removal;
     // Nobody named them: where anybody was named just now, a replica that lags may not show them yet either.
-    let overtaken = user.is_some_and(|user| is_overtaken(job, part, user, false)) || is_spoken_of(job, part);
+    let overtaken = user.is_some_and(|user| is_overtaken(job, part, user, false))
+        || is_spoken_of(job, part, user.and_then(|user| word(job, user)));
     let Some(binding) = job.binding().filter(|_| !overtaken) else { return Ok(Effect::Nothing) };
     let entry = crate::store::audit::Entry {
         slug: Some(binding.slug.clone()),
