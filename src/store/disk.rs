@@ -26,6 +26,8 @@ pub struct Found {
     /// The fold of all that verified.
     pub state: State,
     pub segment: Segment,
+    /// Why that can not be appended to: what it holds may not be on disk.
+    pub broken: Option<io::Error>,
     /// What is to be told: torn tails, damaged files.
     pub remarks: Vec<String>,
 }
@@ -150,17 +152,17 @@ impl Disk {
             found.damaged = true;
             found.remarks.push(format!("files of the journal in `{}` are missing", at()));
         }
-        let Recovery { mut state, mut remarks, damaged, oldest_format, .. } = found;
+        let Recovery { mut state, mut remarks, damaged, oldest_format, last_flush, .. } = found;
+        let mut broken = None;
         let segment = match logs.last() {
             Some(number) if !damaged && oldest_format < FORMAT => {
                 remarks.push(upgraded(&self.dir, oldest_format));
                 self.upgrade(number + 1, &state).context("failed to write the state anew in", at())?
             }
             Some(number) if !damaged => {
-                if let Err(error) = self.write_again(&logs) {
-                    remarks.push(format!("the journal in `{}` could not be written again: {error}", at()));
-                }
-                self.reopen(*number)?
+                let segment = self.reopen(*number)?;
+                broken = self.write_again(&segment, &last_flush).err();
+                segment
             }
             // After damage the old files stay untouched; the next start begins at the new snapshot.
             last => {
@@ -172,7 +174,7 @@ impl Disk {
                 self.create(number, &state).context("failed to make a journal file in", at())?
             }
         };
-        Ok(Found { state, segment, remarks })
+        Ok(Found { state, segment, broken, remarks })
     }
 
     /// Folds what is there and leaves it as it is. What a process that writes meanwhile has not finished is not seen.
@@ -245,15 +247,11 @@ impl Disk {
         Ok(Segment { number, file, size })
     }
 
-    /// Writes once more what logs hold, the same bytes in the same place. A sync may have failed on a process that had no
-    /// time to begin another file: then the kernel shows what it will never write, and says so to nobody.
-    fn write_again(&self, logs: &[u64]) -> io::Result<()> {
-        for path in logs.iter().map(|number| self.log(*number)) {
-            let mut from = Stream::new(self.files.open(&path, Open::Read)?);
-            let to = self.files.open(&path, Open::Write)?;
-            io::copy(&mut from, &mut Stream::new(to.clone()))?;
-            to.sync()?;
-        }
+    /// Writes a log's last flush once more, the same bytes in the same place. Its sync may have failed on a process that
+    /// had no time to begin another file: then the kernel shows what it will never write, and says so to nobody.
+    fn write_again(&self, log: &Segment, last_flush: &[u8]) -> io::Result<()> {
+        log.file.write_at(last_flush, log.size - last_flush.len() as u64)?;
+        log.file.sync()?;
         self.sync_dir()
     }
 
@@ -301,6 +299,8 @@ struct Recovery<'a> {
     looks: bool,
     /// The oldest format that a file was written in.
     oldest_format: u32,
+    /// What of the last log may not have been synced.
+    last_flush: Vec<u8>,
 }
 
 impl<'a> Recovery<'a> {
@@ -312,6 +312,7 @@ impl<'a> Recovery<'a> {
             damaged: false,
             looks,
             oldest_format: FORMAT,
+            last_flush: Vec::new(),
         }
     }
 
@@ -326,7 +327,8 @@ impl<'a> Recovery<'a> {
 
     fn log(&mut self, number: u64, last: bool) -> Result<()> {
         let path = self.disk.log(number);
-        let Folded { scan, torn, .. } = self.fold(&path)?;
+        let Folded { scan, torn, last_flush, .. } = self.fold(&path)?;
+        self.last_flush = last_flush;
         if scan.damaged || (torn > 0 && !last) {
             self.keep_aside(&path)?;
         } else if torn > 0 && !self.looks {
@@ -359,7 +361,8 @@ impl<'a> Recovery<'a> {
                 }
             }
         })?;
-        Ok(Folded { torn: bytes.len() - scan.good_until, scan, complete })
+        let last_flush = bytes[scan.last_flush..scan.good_until].to_vec();
+        Ok(Folded { torn: bytes.len() - scan.good_until, scan, last_flush, complete })
     }
 
     fn keep_aside(&mut self, path: &Path) -> Result<()> {
@@ -383,6 +386,8 @@ struct Folded {
     scan: frame::Scan,
     /// Bytes behind the last good record.
     torn: usize,
+    /// What of the last flush is good.
+    last_flush: Vec<u8>,
     /// The last record closes a snapshot.
     complete: bool,
 }

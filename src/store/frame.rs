@@ -62,6 +62,8 @@ impl Frame {
 pub struct Scan {
     /// Where the bytes behind the last good record begin.
     pub good_until: usize,
+    /// Where the last flush begins: what is before it was synced before that was written.
+    pub last_flush: usize,
     /// Something that had been synced does not verify.
     pub damaged: bool,
 }
@@ -74,7 +76,8 @@ pub struct Scan {
 pub fn scan<E>(bytes: &[u8], mut sink: impl FnMut(Record) -> Result<(), E>) -> Result<Scan, E> {
     let frames = frames(bytes);
     let last_flush = frames.iter().rposition(|frame| frame.first).unwrap_or(0);
-    let mut scan = Scan { good_until: 0, damaged: false };
+    let begins = frames.get(last_flush).map_or(0, |frame| frame.start);
+    let mut scan = Scan { good_until: 0, last_flush: begins, damaged: false };
     for (n, frame) in frames.iter().enumerate() {
         if frame.start != scan.good_until {
             if n > last_flush {
@@ -140,9 +143,10 @@ mod tests {
     fn every_cut_of_the_last_record_gives_exactly_the_earlier_ones() {
         for flushes in [&[1, 1, 1][..], &[3], &[1, 2]] {
             let whole = bytes(flushes);
-            let two = bytes(&[2]).len();
+            let (one, two) = (bytes(&[1]).len(), bytes(&[2]).len());
+            let last_flush = if flushes == [3] { 0 } else { one };
             for cut in two..whole.len() {
-                let torn = Scan { good_until: two, damaged: false };
+                let torn = Scan { good_until: two, last_flush, damaged: false };
                 assert_eq!(scan(&whole[..cut]), (vec![1, 2], torn), "{flushes:?} cut at {cut}");
             }
         }
@@ -151,11 +155,12 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_the_last_record_gives_exactly_the_earlier_ones() {
         let whole = bytes(&[1, 1, 1]);
-        let two = bytes(&[2]).len();
+        let (one, two) = (bytes(&[1]).len(), bytes(&[2]).len());
+        let torn = Scan { good_until: two, last_flush: one, damaged: false };
         for bit in two * 8..whole.len() * 8 {
             let mut bad = whole.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(scan(&bad), (vec![1, 2], Scan { good_until: two, damaged: false }), "bit {bit}");
+            assert_eq!(scan(&bad), (vec![1, 2], torn), "bit {bit}");
         }
     }
 
@@ -167,7 +172,7 @@ mod tests {
             for at in one..two {
                 let mut bad = whole.clone();
                 bad[at] ^= 0x40;
-                let expected = Scan { good_until: whole.len(), damaged: true };
+                let expected = Scan { good_until: whole.len(), last_flush: two, damaged: true };
                 assert_eq!(scan(&bad), (vec![1, 3], expected), "{flushes:?} byte {at}");
             }
         }
@@ -178,7 +183,7 @@ mod tests {
         let mut whole = bytes(&[1, 3]);
         let (one, two) = (bytes(&[1]).len(), bytes(&[2]).len());
         whole[one..two].fill(0);
-        assert_eq!(scan(&whole), (vec![1], Scan { good_until: one, damaged: false }));
+        assert_eq!(scan(&whole), (vec![1], Scan { good_until: one, last_flush: 0, damaged: false }));
     }
 
     #[test]
@@ -186,11 +191,11 @@ mod tests {
         let mut whole = bytes(&[1]);
         let good = whole.len();
         whole.resize(good + 4096, 0);
-        assert_eq!(scan(&whole), (vec![1], Scan { good_until: good, damaged: false }));
+        assert_eq!(scan(&whole), (vec![1], Scan { good_until: good, last_flush: 0, damaged: false }));
     }
 
     #[test]
     fn an_empty_file_is_an_empty_list() {
-        assert_eq!(scan(&[]), (vec![], Scan { good_until: 0, damaged: false }));
+        assert_eq!(scan(&[]), (vec![], Scan { good_until: 0, last_flush: 0, damaged: false }));
     }
 }

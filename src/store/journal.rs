@@ -92,10 +92,10 @@ impl Journal {
     /// The second value is what should be told: unfinished records cut off, damage found.
     pub fn open(state_dir: StateDir, clock: Clock) -> Result<(Self, Vec<String>)> {
         let disk = Disk::open(&state_dir)?;
-        let disk::Found { mut state, segment, remarks } = disk.recover(clock.wall())?;
+        let disk::Found { mut state, segment, broken, remarks } = disk.recover(clock.wall())?;
         state.forget_old(clock.wall());
         let Segment { number, file, size } = segment;
-        let inner = Inner {
+        let mut inner = Inner {
             state,
             pending: Vec::new(),
             appended: 0,
@@ -110,6 +110,9 @@ impl Journal {
             trouble: Trouble::default(),
             ended: Vec::new(),
         };
+        if let Some(error) = broken {
+            inner.break_off(&error);
+        }
         let journal = Self {
             clock,
             disk,

@@ -27,8 +27,10 @@ pub enum Weather {
     /// No byte more fits.
     Full,
     ReadOnly,
-    /// The next sync fails.
-    FailsToSync,
+    /// The next sync fails; the process may die so many seams later.
+    FailsToSync {
+        dies_after: Option<u64>,
+    },
 }
 
 #[derive(Clone)]
@@ -103,16 +105,12 @@ impl Disk {
         }
         let named: Vec<u64> = inner.names.values().copied().collect();
         inner.nodes.retain(|id, _| named.contains(id));
-        if inner.weather == Weather::FailsToSync {
-            inner.weather = Weather::Well;
-        }
+        inner.sync_no_longer_fails();
     }
 
     /// The process ends and the machine goes on: nothing is lost.
     pub fn survive(&self) {
-        if self.inner().weather == Weather::FailsToSync {
-            self.set_weather(Weather::Well);
-        }
+        self.inner().sync_no_longer_fails();
     }
 
     /// All files, sorted by path.
@@ -198,6 +196,12 @@ fn put(bytes: &mut Vec<u8>, at: usize, new: &[u8]) {
 }
 
 impl Inner {
+    fn sync_no_longer_fails(&mut self) {
+        if matches!(self.weather, Weather::FailsToSync { .. }) {
+            self.weather = Weather::Well;
+        }
+    }
+
     fn make_node(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -368,8 +372,9 @@ impl OpenFile for Handle {
 
     fn sync(&self) -> io::Result<()> {
         let mut inner = self.disk.to_change("syncing a file")?;
-        if inner.weather == Weather::FailsToSync {
+        if let Weather::FailsToSync { dies_after } = inner.weather {
             inner.weather = Weather::Well;
+            dies_after.into_iter().for_each(|seams| self.disk.0.baton.die_after(seams));
             // What it was for is never written: a second sync would not even say so.
             inner.node(self.id)?.since.clear();
             return Err(io::Error::other("input/output error"));

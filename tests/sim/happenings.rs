@@ -132,7 +132,8 @@ impl Sequence {
     }
 
     pub fn change_disk(&mut self) {
-        let weather = [Weather::Well, Weather::Full, Weather::ReadOnly, Weather::FailsToSync];
+        let dies_after = self.draw.percent(60).then(|| self.draw.below(12));
+        let weather = [Weather::Well, Weather::Full, Weather::ReadOnly, Weather::FailsToSync { dies_after }];
         let weather = weather[self.draw.below(4) as usize];
         self.stage.disk.set_weather(weather);
         self.say(&format!("the disk: {weather:?}"));
