@@ -56,43 +56,51 @@ impl Reader<'_> {
     }
 }
 
-/// Asks for each of `items`, several at once, of whom the caller is one; the first trouble ends it. A panic of the caller's
-/// own goes on to whoever called.
+/// Asks for each of `items`, several at once, of whom the caller is one; the first trouble ends it.
 pub fn several_at_once<I: Sync, T: Send>(
     items: &[I],
     ask: impl Fn(&I) -> Result<T, Trouble> + Sync,
 ) -> Result<Vec<T>, Trouble> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(items.len()));
+    let results: Mutex<Vec<Option<T>>> = Mutex::new(items.iter().map(|_| None).collect());
     let trouble: Mutex<Option<Trouble>> = Mutex::new(None);
-    let work = || loop {
-        let n = next.fetch_add(1, Ordering::Relaxed);
-        let Some(item) = items.get(n) else { return };
-        match ask(item) {
-            Ok(value) => results.lock().push((n, value)),
+    spread(items.len(), &|n| {
+        let asked = items.get(n).map(&ask).transpose();
+        match asked {
+            Ok(value) => {
+                if let Some(to) = results.lock().get_mut(n) {
+                    *to = value;
+                }
+                true
+            }
             Err(error) => {
                 trouble.lock().get_or_insert(error);
-                next.store(items.len(), Ordering::Relaxed);
-                return;
+                false
             }
         }
-    };
-    thread::scope(|scope| {
-        // Where no thread begins, the caller asks for all.
-        let threads = (1..AT_ONCE.min(items.len())).filter_map(|_| begin(scope, Box::new(work)).ok());
-        let threads: Vec<_> = threads.collect();
-        work();
-        threads.into_iter().for_each(Reader::join);
     });
     if let Some(trouble) = trouble.into_inner() {
         return Err(trouble);
     }
-    let mut results = results.into_inner();
-    if results.len() != items.len() {
-        return Err(unread("a reader met an internal error, see the log".into()));
-    }
-    results.sort_unstable_by_key(|(n, _)| *n);
-    Ok(results.into_iter().map(|(_, value)| value).collect())
+    let results: Option<Vec<T>> = results.into_inner().into_iter().collect();
+    results.ok_or_else(|| unread("a reader met an internal error, see the log".into()))
+}
+
+/// Does each of so many things until one of them says that it is over. Not generic, so that it is in the program once.
+fn spread(n: usize, each: &(dyn Fn(usize) -> bool + Sync)) {
+    let next = AtomicUsize::new(0);
+    let work = || loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        if at >= n || !each(at) {
+            next.store(n, Ordering::Relaxed);
+            return;
+        }
+    };
+    thread::scope(|scope| {
+        let threads = (1..AT_ONCE.min(n)).filter_map(|_| begin(scope, Box::new(work)).ok());
+        let threads: Vec<_> = threads.collect();
+        work();
+        threads.into_iter().for_each(Reader::join);
+    });
 }
 
 fn unread(why: String) -> Trouble {
