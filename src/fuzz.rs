@@ -157,7 +157,7 @@ fn targets() -> Vec<Target> {
             read_signature,
             texts(&["sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"]),
         ),
-        target("journal", journal::read_anything, vec![journal::an_example()]),
+        target("journal", journal::tests::read_anything, vec![journal::tests::an_example()]),
         target("sentry rows", sentry::read_anything, texts(sentry::EXAMPLES)),
         target("github rows", github::read_anything, texts(github::EXAMPLES)),
         target(

@@ -340,3 +340,37 @@ fn nothing_is_taken_after_closing() {
     drop(journal);
     assert_eq!(queued(&dir.open().0), Vec::<u64>::new());
 }
+
+/// A journal with a record of every kind, for damaging it.
+pub(crate) fn an_example() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let record = |record: Record| -> io::Result<()> {
+        let first = bytes.len() % 3 == 0;
+        Ok(frame::encode(&record, first, &mut bytes)?)
+    };
+    crate::state::tests::full().each_record(&mut { record }).expect("memory suffices");
+    bytes
+}
+
+/// Reads any bytes as a journal: what verifies is a state, and that state written anew is the same state.
+pub(crate) fn read_anything(bytes: &[u8]) {
+    let mut state = State::new(Timestamp::from_secs(7));
+    let scan = frame::scan(bytes, |record| -> Result<(), ()> {
+        state.apply(record);
+        Ok(())
+    });
+    assert!(scan.is_ok_and(|scan| scan.good_until <= bytes.len()));
+    let written = |state: &State| {
+        let mut records = Vec::new();
+        let keep = |record| -> io::Result<()> {
+            records.push(record);
+            Ok(())
+        };
+        state.each_record(&mut { keep }).expect("memory suffices");
+        records
+    };
+    let first = written(&state);
+    let mut again = State::new(Timestamp::from_secs(7));
+    first.iter().cloned().for_each(|record| again.apply(record));
+    assert_eq!(written(&again), first);
+}
