@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::lock::Mutex;
-use crate::state::ids::{GithubTeamId, Seq};
+use crate::state::ids::{GithubTeamId, SentrySlug, Seq};
 use crate::state::values::Delivery;
 use crate::state::LAG;
 use crate::store::journal::Journal;
@@ -34,6 +34,8 @@ pub struct Queue {
     began: Instant,
     /// A full comparison is due.
     reconcile_due: AtomicBool,
+    /// Slugs that the last comparison wants for other teams, by the team that still has them.
+    wanted: Mutex<Vec<(GithubTeamId, SentrySlug)>>,
     /// Deliveries that a person wants to be looked at again.
     pub replays: Replays,
 }
@@ -48,6 +50,7 @@ impl Queue {
             heard: Mutex::new(RecentDeliveries::new(began)),
             began,
             reconcile_due: AtomicBool::new(false),
+            wanted: Mutex::default(),
             replays: Replays::default(),
         }
     }
@@ -148,6 +151,29 @@ impl Queue {
 
     pub fn take_second_look(&self) -> bool {
         self.heard.lock().take_second_look(self.clock.now())
+    }
+
+    /// A comparison leaves teams waiting for slugs that others have: a full one follows as soon as one of these is free.
+    pub fn wait_for_slugs(&self, wanted: Vec<(GithubTeamId, SentrySlug)>) {
+        *self.wanted.lock() = wanted;
+        self.look_for_free_slugs();
+    }
+
+    /// A team may have given up a slug, by a new name or for good: whoever waits for it looks again now.
+    pub fn moved(&self, team: GithubTeamId) {
+        self.lanes.moved(team);
+        self.look_for_free_slugs();
+    }
+
+    fn look_for_free_slugs(&self) {
+        let mut wanted = self.wanted.lock();
+        let is_free = |(owner, slug): &(GithubTeamId, SentrySlug)| {
+            self.journal.read(|state| state.teams.owner(slug) != Some(*owner))
+        };
+        if wanted.iter().any(is_free) {
+            wanted.clear();
+            self.ask_for_reconcile();
+        }
     }
 
     /// A full comparison is due now.

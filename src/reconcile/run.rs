@@ -211,6 +211,7 @@ impl Reconciler {
         if paused {
             return run;
         }
+        self.wait_for_slugs(plan, &run);
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
@@ -224,6 +225,22 @@ impl Reconciler {
         }
         self.forget_unmade(both, *seq, *read, &run);
         run
+    }
+
+    /// Teams that wait for a slug are not in this plan: where a team's end sets it free now, another comparison makes them.
+    fn wait_for_slugs(&self, plan: &Plan, run: &Run) {
+        let waiting = plan.teams.iter().filter_map(|team| match team.step {
+            Step::Wait { owner } => Some((owner, team.slug.clone())),
+            _ => None,
+        });
+        let wanted: Vec<_> = waiting.collect();
+        for team in &plan.teams {
+            let ends = team.held.is_none() && matches!(team.step, Step::Delete { .. });
+            if ends && wanted.iter().any(|(owner, _)| *owner == team.team) {
+                run.leave();
+            }
+        }
+        self.mirror.queue.wait_for_slugs(wanted);
     }
 
     /// Teams that are adopted by a first comparison may be our own, made before this state was.

@@ -79,7 +79,7 @@ pub fn give_up_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
     match job.mirror.state(|state| state.teams.intent(job.team).cloned()) {
         Some((Intent::Creating { slug, .. }, _)) if apply.look(&slug)?.is_none() => {
             apply.drop_intent()?;
-            job.mirror.queue.lanes.moved(job.team);
+            job.mirror.queue.moved(job.team);
             Ok(())
         }
         _ => Ok(()),
@@ -142,7 +142,7 @@ fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySl
         Some(team) if team.slug == *from => apply.drop_intent(),
         Some(team) if team.slug == *to => {
             apply.follow(&team, binding.origin, "a rename whose outcome was not known has taken place")?;
-            job.mirror.queue.lanes.moved(job.team);
+            job.mirror.queue.moved(job.team);
             Ok(())
         }
         Some(team) => apply.follow_to(&binding, &team).map(drop),
@@ -375,7 +375,7 @@ pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(),
             );
         }
     }
-    mirror.queue.lanes.moved(job.team);
+    mirror.queue.moved(job.team);
     Ok(())
 }
 

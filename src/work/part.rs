@@ -22,7 +22,7 @@ pub fn run(mirror: &Mirror, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mo
     if matches!(outcome, Outcome::Done(_)) {
         // Whoever of the same comparison waits for this team's slug looks whether that is still of use.
         part.close();
-        mirror.queue.lanes.moved(team);
+        mirror.queue.moved(team);
     }
     outcome
 }
@@ -162,15 +162,14 @@ fn word(job: &TeamJob, user: GithubUserId) -> Option<(bool, Seq)> {
     job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)))
 }
 
-/// Whether any delivery was about the team since the comparison began, or just before. `word` is the last one on whomever
-/// the comparison is about to take out of it.
+/// Whether any delivery was about the team since then; `word` is the last one on whomever the comparison takes out of it.
 fn is_spoken_of(job: &TeamJob, part: &Part, word: Option<(bool, Seq)>) -> bool {
     let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
     is_heard_of(job, part, heard, word)
 }
 
-/// As [`is_newer`], for a delivery about the person or the team that may not have said whether this person is in this team:
-/// then its own job does not settle that, and another comparison has to.
+/// As [`is_newer`], for a delivery that may not have had the last word on this person in this team: then its own job does not
+/// settle that, and another comparison has to.
 fn is_heard_of(job: &TeamJob, part: &Part, heard: Option<Seq>, word: Option<(bool, Seq)>) -> bool {
     if heard.is_some_and(|at| at > part.read) && word.map(|(_, at)| at) != heard {
         look_again(job, part);

@@ -64,7 +64,7 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
     let report = work.give_back(job, apply, &team)?;
     apply.drop_intent()?;
     // Whoever waits for the slug sees now that it is taken.
-    job.mirror.queue.lanes.moved(job.team);
+    job.mirror.queue.moved(job.team);
     Ok(report)
 }
 
