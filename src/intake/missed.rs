@@ -123,7 +123,10 @@ fn recover_from(
         let Some(payload) = mirror.github.delivery_payload(&org.login, hook, delivery.id)? else {
             continue;
         };
-        let is_newer = |seq| places.get(&seq).map_or(seq > before, |at| *at < place);
+        // What was heard and could not be kept is in the list too, and its place is there.
+        let is_kept = |state: &State, seq| seq > before && state.deliveries.has(seq);
+        let is_newer =
+            |state: &State, seq| places.get(&seq).map_or_else(|| is_kept(state, seq), |at| *at < place);
         match take_missed(mirror, hook, delivery, &payload, is_newer) {
             Some(Some(seq)) => {
                 places.insert(seq, place);
@@ -142,7 +145,7 @@ fn take_missed(
     hook: HookId,
     sent: &Sent,
     payload: &[u8],
-    is_newer: impl Fn(Seq) -> bool,
+    is_newer: impl Fn(&State, Seq) -> bool,
 ) -> Option<Option<Seq>> {
     let Ok(Parsed { org: Some(org), meaning: Meaning::Change(event) }) = event::parse(&sent.event, payload)
     else {
@@ -175,8 +178,9 @@ fn take_missed(
 }
 
 /// Whether a newer delivery has spoken on the same team and person.
-fn is_overtaken(state: &State, event: &Event, is_newer: &impl Fn(Seq) -> bool) -> bool {
+fn is_overtaken(state: &State, event: &Event, is_newer: &impl Fn(&State, Seq) -> bool) -> bool {
     let news = |team| state.teams.news(team);
+    let is_newer = |seq| is_newer(state, seq);
     match event {
         Event::Membership { team, person: Some(person), .. } => {
             news(team.id).and_then(|news| news.word(person.id)).is_some_and(|(_, seq)| is_newer(seq))
@@ -185,7 +189,7 @@ fn is_overtaken(state: &State, event: &Event, is_newer: &impl Fn(Seq) -> bool) -
             news(team.id).and_then(|news| news.named).is_some_and(is_newer)
         }
         // It would be the latest word in every team.
-        Event::MemberRemoved { person: Some(person) } => state.teams.words_on(person.id).any(&is_newer),
+        Event::MemberRemoved { person: Some(person) } => state.teams.words_on(person.id).any(is_newer),
         _ => false,
     }
 }

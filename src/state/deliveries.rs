@@ -60,6 +60,11 @@ impl Deliveries {
         self.keys.get(&key).copied()
     }
 
+    /// Whether the delivery that was taken there is known still, and was kept.
+    pub fn has(&self, seq: Seq) -> bool {
+        self.keys.values().any(|known| known.seq == seq)
+    }
+
     /// All that is not dealt with, in the order of arrival.
     pub fn queued(&self) -> impl DoubleEndedIterator<Item = &Arc<Delivery>> {
         self.queued.values()
