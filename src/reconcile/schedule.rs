@@ -204,7 +204,7 @@ impl Reconciler {
                     binding.slug,
                     now.slug
                 );
-                self.mirror.queue.lanes.moved(team);
+                self.mirror.queue.moved(team);
             }
         }
     }
@@ -226,7 +226,7 @@ impl Reconciler {
             match self.mirror.identify(&person, Effort::Directory) {
                 Ok(Identity::Matched { .. }) => self.try_wish(&person),
                 Ok(identity) => self.note_why_not(&person, &identity),
-                Err(_) => {}
+                Err(_) => self.try_wish(&person), // its job tries again until it is answered
             }
         }
     }
