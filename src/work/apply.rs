@@ -161,7 +161,8 @@ impl Apply<'_> {
     /// Closes the intent; its people are still to be looked at.
     pub fn come_back(&self, found: Option<(&Team, Origin)>) -> Result<(), Outcome> {
         const WHY: &str = "GitHub shows the team again";
-        let mut records = vec![Record::Returned { team: self.team, at: self.mirror.clock.wall() }];
+        let shown = Record::Shown { teams: vec![self.team] };
+        let mut records = vec![Record::Returned { team: self.team, at: self.mirror.clock.wall() }, shown];
         let binding = found.map(|(team, origin)| team.bound(origin));
         if let Some(binding) = binding.clone() {
             records.push(Record::Bound { team: self.team, binding });
@@ -255,7 +256,7 @@ impl Apply<'_> {
             return Ok(binding.clone());
         }
         let followed = self.follow(team, binding.origin, "it was renamed in Sentry")?;
-        self.mirror.queue.lanes.moved(self.team);
+        self.mirror.queue.moved(self.team);
         Ok(followed)
     }
 
@@ -296,7 +297,7 @@ impl Apply<'_> {
             Renamed::Done(team) if team.id == binding.sentry => {
                 log::info!("team {}: renamed Sentry team `{from}` to `{}`", self.team, team.slug);
                 let binding = self.bind(&team, binding.origin, false)?;
-                self.mirror.queue.lanes.moved(self.team);
+                self.mirror.queue.moved(self.team);
                 Ok(Moved::Done(binding))
             }
             Renamed::Done(other) => {
@@ -342,7 +343,7 @@ impl Apply<'_> {
         };
         self.mirror.audit.write(Entry { hold, ..entry }.because(why));
         self.mirror.team_moved(self.mirror.tree.forget(self.team));
-        self.mirror.queue.lanes.moved(self.team);
+        self.mirror.queue.moved(self.team);
         Ok(())
     }
 
