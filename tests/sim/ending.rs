@@ -13,17 +13,13 @@ const ROUNDS: usize = 8;
 
 impl Sequence {
     pub fn end(&mut self) -> Done {
-        self.tally.faults = [&self.sides.sentry.wire, &self.sides.github.wire]
-            .iter()
-            .map(|site| site.calls().iter().filter(|call| call.fault.is_some()).count() as u64)
-            .sum();
-        self.clear_the_sky();
-        self.stage.baton.live_on();
-        // A pause may have been kept whose command was not answered.
-        self.wait_until("writes go on", |seq| {
-            seq.paused_at = None;
-            Ok(seq.command(Command::Resume).is_some_and(|reply| reply.exit == 0))
-        })?;
+        for site in [&self.sides.sentry.wire, &self.sides.github.wire] {
+            site.calls()
+                .iter()
+                .filter_map(|call| call.fault.as_ref())
+                .for_each(|fault| self.tally.met(fault));
+        }
+        self.let_it_go_on()?;
         // Whoever refused a deletion sees to what stayed: it would keep its slug from others for ever.
         for (sentry, github) in self.refused.clone() {
             if self.org.deleted.contains(&github) {
@@ -62,8 +58,19 @@ impl Sequence {
         self.check()
     }
 
+    /// All is well outside, nobody dies any more, and nothing is paused.
+    pub fn let_it_go_on(&mut self) -> Done {
+        self.clear_the_sky();
+        self.stage.baton.live_on();
+        // A pause may have been kept whose command was not answered.
+        self.wait_until("writes go on", |seq| {
+            seq.paused_at = None;
+            Ok(seq.command(Command::Resume).is_some_and(|reply| reply.exit == 0))
+        })
+    }
+
     /// What was said just before a comparison is not contradicted by it: then another one follows by itself.
-    fn come_to_an_end(&mut self) -> Done {
+    pub fn come_to_an_end(&mut self) -> Done {
         if !self.compare_to_the_end()? {
             self.wait_until_equal()?;
             // Equal by name is not done: what has the name may be another team's.

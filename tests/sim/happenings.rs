@@ -67,23 +67,26 @@ impl Sequence {
         self.sides.github.wire.script(Rule::new("*", fault).times(times));
     }
 
-    /// Some calls are refused, by the site or by somebody on the way.
+    /// Some calls are refused or answered oddly, by the site or by somebody on the way.
     pub fn refuse(&mut self) {
-        let by_github = self.draw.percent(50);
-        let mut kinds = vec![Fault::Unauthorized];
-        kinds.extend(Fault::of_others());
-        if by_github {
-            kinds.extend(Fault::policies());
-        }
+        let by_github = self.draw.percent(65);
+        let kinds = match self.draw.below(if by_github { 7 } else { 3 }) {
+            0 => vec![Fault::Unauthorized, Fault::Stall(Duration::from_secs(30))],
+            1 => Fault::of_others().into(),
+            2 => Fault::odd_lists(),
+            3 => Fault::policies().into(),
+            _ => Fault::of_github(),
+        };
         let fault = kinds[self.draw.below(kinds.len() as u64) as usize].clone();
+        let calls = if matches!(fault, Fault::Graphql(_)) { "POST /graphql" } else { "*" };
         let times = 1 + self.draw.below(3) as usize;
         self.say(&format!(
-            "{} calls are refused by {}: {fault:?}",
+            "{} calls are answered otherwise by {}: {fault:?}",
             times,
             if by_github { "GitHub" } else { "Sentry" }
         ));
         let site = if by_github { &self.sides.github.wire } else { &self.sides.sentry.wire };
-        site.script(Rule::new("*", fault).times(times));
+        site.script(Rule::new(calls, fault).times(times));
     }
 
     /// The configuration is read again, mostly with other tokens of the same rights.

@@ -25,6 +25,9 @@ use sim::{Life, Played};
 const USAGE: &str =
     "usage: simulate --seeds N [--from SEED] [--jobs N] [--until RULE] | --seed SEED [--story] | --life FILE | --deaths; --debug";
 
+/// Of so many sequences, each kind of step and of fault must be in one of a hundred.
+const ENOUGH: u64 = 10_000;
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match run(&args) {
@@ -165,7 +168,11 @@ fn many(asked: &Asked) -> u64 {
         return failures;
     }
     println!("{tally}");
+    let rare = if asked.seeds >= ENOUGH { tally.rare() } else { Vec::new() };
+    if !rare.is_empty() {
+        println!("in less than one of a hundred sequences: {}", rare.join(", "));
+    }
     let rate = asked.seeds as f64 / began.elapsed().as_secs_f64();
     println!("{} sequences, {failures} failures, {rate:.0} a second", asked.seeds);
-    failures
+    failures + rare.len() as u64
 }

@@ -16,6 +16,8 @@ use crate::standin::http::{Handler, Pause, Reply, Request};
 /// The port in GitHub's address, and in Sentry's.
 pub const GITHUB: u16 = 11;
 pub const SENTRY: u16 = 12;
+/// No life makes so many calls, unless somebody asks the same for ever.
+pub const MOST_CALLS: u64 = 50_000;
 /// The client gives an answer up after this long.
 const ANSWER: Duration = Duration::from_secs(20);
 
@@ -110,6 +112,10 @@ impl Transport for Way {
         let Some([there, back]) = self.links.begin(self.port) else {
             return Err(Unanswered::Otherwise("connection refused".into()));
         };
+        if self.links.calls() > MOST_CALLS {
+            self.baton.fault(format!("calls without an end: {} {}", request.method.name(), request.uri));
+            self.baton.kill();
+        }
         self.baton.is_called();
         self.baton.sleep(there);
         let late = Late { baton: &self.baton, spent: Mutex::default() };

@@ -118,6 +118,9 @@ impl Sequence {
         life.dies_at.into_iter().for_each(|at| self.stage.baton.die_after(at));
         for (n, step) in life.steps.iter().enumerate() {
             self.turn_to(step.number);
+            if self.profile.grows_old && n == life.steps.len() / 2 {
+                self.grow_old(n)?;
+            }
             self.say(&format!("-- {step}"));
             self.step(n, step.kind)?;
             self.tally.saw(step.kind);
@@ -227,7 +230,7 @@ impl Sequence {
         Ok(())
     }
 
-    fn change(&mut self, n: usize) -> Done {
+    pub fn change(&mut self, n: usize) -> Done {
         let mut sent = self.org.change(&self.sides, self.draw.rng());
         self.tally.changes += 1;
         match self.profile.truth {

@@ -64,6 +64,7 @@ impl Process {
         stage.spawn("watch", move || on_watch.watch(&least_rest));
         let on_keep = self.clone();
         let (baton, links) = (stage.baton.clone(), stage.links.clone());
+        let least_rest = stage.least_rest.clone();
         stage.spawn("journal", move || {
             let mut keeper = Keeper::new(&on_keep.mirror().journal);
             while !on_keep.stop.load(Ordering::Relaxed) {
@@ -72,7 +73,7 @@ impl Process {
                 keeper.look();
                 // Nothing is noted without a call, so that a look every second would find nothing.
                 if calls == links.calls() {
-                    baton.wait_for_a_call(IDLE);
+                    baton.wait_for_a_call(IDLE.max(Duration::from_secs(least_rest.load(Ordering::Relaxed))));
                 }
             }
         });

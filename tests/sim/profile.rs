@@ -7,8 +7,9 @@ use super::sides::{Sides, Truth};
 use super::stage::Stage;
 use crate::standin::{mirror_permissions, Era, Events, GithubToken, Silo};
 
-/// How seldom the schedule looks where nothing is expected to happen, in seconds.
+/// How seldom the schedule looks where nothing is expected to happen, in seconds, and over the years.
 pub const LONG_REST: u64 = 60;
+pub const REST_OF_YEARS: u64 = 4 * 86_400;
 
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -26,6 +27,8 @@ pub struct Profile {
     pub has_scim: bool,
     /// Whether people of child teams count.
     pub child_members: bool,
+    /// Whether more than a year goes by in the middle.
+    pub grows_old: bool,
     /// A comparison comes by itself so often.
     pub interval: &'static str,
     /// Whether limits are as they are without a word: a person has more to decide.
@@ -49,6 +52,8 @@ impl Profile {
             may_list: draw.percent(50),
             recovers: truth == Truth::Deliveries && draw.percent(50),
             waits_to_begin: truth == Truth::Github && draw.percent(20),
+            // In payload mode, what is missed for three days is missed for ever.
+            grows_old: truth == Truth::Github && Draw::of(seed, 0, 8).below(350) == 0,
             interval: ["off", "off", "1m", "1h"][draw.below(4) as usize],
             draw,
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId, State};
 
 use super::mail;
+use super::network::MOST_CALLS;
 use super::org::FOREIGN;
 use super::play::{Done, Sequence, LEGACY_NAME, STRANGER};
 use super::profile::LONG_REST;
@@ -14,7 +15,7 @@ use super::sides::Truth;
 use crate::standin::{Call, Comparison, Delivery, GithubTeamView};
 
 /// All of them.
-pub const ALL: [&str; 19] = [
+pub const ALL: [&str; 21] = [
     "nothing_panics",
     "no_lock_is_held_across_a_seam",
     "only_what_is_described_is_asked",
@@ -34,6 +35,8 @@ pub const ALL: [&str; 19] = [
     "the_mode_is_what_github_says",
     "no_intent_is_left_open",
     "rest_is_rest",
+    "what_is_kept_stays_small",
+    "calls_stay_in_budget",
 ];
 
 /// A rule that was broken, and how.
@@ -59,6 +62,10 @@ impl fmt::Display for Failure {
 const REST: Duration = Duration::from_secs(1800);
 /// That is enough where they come each minute.
 const REST_OF_MINUTES: Duration = Duration::from_secs(240);
+/// So many bytes the journal may take after years of an organisation this small.
+const JOURNAL_OF_YEARS: usize = 64 << 10;
+/// `SYNC_AUDIT_KEEP` is 400 days: no more months than that touches.
+const MONTHS: usize = 15;
 /// So many calls are too many for that.
 const CALLS_AT_REST: u64 = 40;
 
@@ -76,6 +83,8 @@ impl Sequence {
         self.look_at_mail();
         let panics = self.stage.heard.panics();
         holds(panics.is_empty(), "nothing_panics", || panics.join("\n"))?;
+        let calls = self.stage.links.calls();
+        holds(calls <= MOST_CALLS, "calls_stay_in_budget", || format!("{calls} calls"))?;
         let faults = self.stage.baton.faults();
         holds(faults.is_empty(), "no_lock_is_held_across_a_seam", || faults.join("\n"))?;
         for wire in [&self.sides.github.wire, &self.sides.sentry.wire] {
@@ -184,6 +193,21 @@ impl Sequence {
         let asked = self.stage.links.calls() - calls;
         holds(self.profile.interval != "off" || asked < CALLS_AT_REST, "rest_is_rest", || {
             format!("{asked} calls")
+        })
+    }
+
+    /// Neither the journal nor the audit log grows with the years.
+    pub fn check_what_is_kept(&self) -> Done {
+        let files = self.stage.disk.all();
+        let of =
+            |part: &'static str| files.iter().filter(move |(path, _)| path.to_string_lossy().contains(part));
+        // The reserve is as large as the disk allows, always.
+        let journal = of("/journal/").filter(|(path, _)| !path.ends_with("reserve"));
+        let size: usize = journal.map(|(_, bytes)| bytes.len()).sum();
+        let months: Vec<_> = of("/audit/").collect();
+        let is_small = size <= JOURNAL_OF_YEARS && months.len() <= MONTHS;
+        holds(is_small, "what_is_kept_stays_small", || {
+            format!("journal {size} bytes, {} months of audit", months.len())
         })
     }
 

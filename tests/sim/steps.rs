@@ -80,9 +80,14 @@ const WEIGHTS: [(Kind, u64); 24] = [
     (Kind::Die, 90),
     (Kind::Restart, 20),
     (Kind::Reload, 15),
-    (Kind::Refusal, 30),
+    (Kind::Refusal, 130),
     (Kind::Wait, 60),
 ];
+
+/// All that may happen.
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    WEIGHTS.into_iter().map(|(kind, _)| kind)
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -100,6 +100,32 @@ impl Fault {
         .map(|message| Fault::Refusal { status: 403, message: message.into() })
     }
 
+    /// Lists that are cut, doubled, full of holes or without an end.
+    pub fn odd_lists() -> Vec<Fault> {
+        let links = LinkFault::readable().into_iter().chain(LinkFault::unreadable()).map(Fault::Link);
+        links.chain([Fault::SamePage, Fault::NullRows(1)]).collect()
+    }
+
+    /// GitHub's limits, by REST and by GraphQL, and what GraphQL leaves out.
+    pub fn of_github() -> Vec<Fault> {
+        let graphql = [
+            GraphqlFault::Forbidden { field: "email".into() },
+            GraphqlFault::RateLimited,
+            GraphqlFault::SecondaryLimit { retry_after: 20, typed: true },
+            GraphqlFault::SecondaryLimit { retry_after: 20, typed: false },
+            GraphqlFault::SamlEnforced { marked: true },
+            GraphqlFault::SamlEnforced { marked: false },
+            GraphqlFault::ResourceLimits { entries: 2 },
+        ];
+        let limits = [
+            Fault::PrimaryLimit { status: 403, reset_in: 30 },
+            Fault::PrimaryLimit { status: 429, reset_in: 30 },
+            Fault::SecondaryLimit { retry_after: 20 },
+            Fault::PartialResults,
+        ];
+        graphql.map(Fault::Graphql).into_iter().chain(limits).collect()
+    }
+
     /// 403s and 404s that say nothing of GitHub or Sentry: a firewall, a load balancer, a gateway.
     pub fn of_others() -> [Fault; 5] {
         [

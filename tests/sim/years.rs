@@ -1,0 +1,40 @@
+//! More than a year in the middle of a sequence: what is remembered for a time is forgotten, and nothing else is.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::play::{Done, Sequence};
+use super::profile::REST_OF_YEARS;
+
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
+/// More than the audit log is kept by default.
+const MONTHS: u64 = 17;
+
+impl Sequence {
+    /// Months go by, with a change in each that comes to its end. Nothing is out of order so long, and nothing waits so long
+    /// for a person: it would look again every few minutes.
+    pub fn grow_old(&mut self, step: usize) -> Done {
+        self.let_it_go_on()?;
+        let every_second = self.stage.least_rest.swap(REST_OF_YEARS, Ordering::Relaxed);
+        for month in 1..=MONTHS {
+            self.say(&format!("-- month {month}"));
+            self.revive();
+            self.change(step)?;
+            // GitHub sends nothing again that is older than three days, a server of its own than seven.
+            let fair = self.org.make_way(&self.sides, self.draw.rng());
+            let late = std::mem::take(&mut self.late).into_iter().map(|(_, late)| late);
+            for late in fair.into_iter().chain(late).collect::<Vec<_>>() {
+                self.send(late)?;
+            }
+            self.come_to_an_end()?;
+            self.pass(MONTH);
+            self.tally.months += 1;
+            self.taken.clear();
+            self.check_step()?;
+        }
+        self.stage.least_rest.store(every_second, Ordering::Relaxed);
+        // Whoever keeps the journal looks again now, and not in days.
+        self.stage.baton.is_called();
+        self.check_what_is_kept()
+    }
+}
