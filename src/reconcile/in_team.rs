@@ -16,6 +16,7 @@ use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::SentrySnapshot;
 use crate::reconcile::reconciler::Reconciler;
 use crate::state::ids::{MemberId, SentryTeamId};
+use crate::state::values::Binding;
 use crate::state::State;
 
 type InTeam = HashMap<SentryTeamId, Vec<MemberId>>;
@@ -69,9 +70,11 @@ impl Reconciler {
             if calls_for(team) == 0 {
                 return Ok(Some(Vec::new()));
             }
-            // What was renamed by the mirror meanwhile may have left its slug to another one.
             let members = self.mirror.sentry.team_member_ids(team.at())?;
-            if members.is_some() && !self.was_renamed(team) {
+            // What the mirror has renamed meanwhile may have left its slug to another one.
+            let has_slug = |binding: &Binding| binding.slug == team.slug;
+            let is_it = |state: &State| state.teams.binding_of_sentry(team.id).is_none_or(has_slug);
+            if members.is_some() && self.mirror.state(is_it) {
                 return Ok(members);
             }
             match self.mirror.sentry.find(team.at())? {
@@ -81,11 +84,6 @@ impl Reconciler {
         })?;
         let read = teams.iter().zip(read).filter_map(|(team, members)| Some((team.id, members?)));
         Ok(read.collect())
-    }
-
-    fn was_renamed(&self, team: &Team) -> bool {
-        let slug = |state: &State| Some(state.teams.binding(state.teams.of_sentry(team.id)?)?.slug.clone());
-        self.mirror.state(slug).is_some_and(|slug| slug != team.slug)
     }
 }
 

@@ -475,8 +475,7 @@ impl Reconciler {
 /// Whether Sentry has teams that the mirror has not made itself.
 fn has_teams(both: &Both, state: &State) -> bool {
     let is_ours = |team: &Team| {
-        let owner = state.teams.of_sentry(team.id).and_then(|owner| state.teams.binding(owner));
-        owner.is_some_and(|binding| binding.origin == Origin::Created)
+        state.teams.binding_of_sentry(team.id).is_some_and(|binding| binding.origin == Origin::Created)
     };
     !both.sentry.teams.iter().all(is_ours)
 }

@@ -169,6 +169,11 @@ impl Teams {
         self.by_sentry.get(&sentry).copied()
     }
 
+    /// The binding of the GitHub team that a Sentry team follows.
+    pub fn binding_of_sentry(&self, sentry: SentryTeamId) -> Option<&Binding> {
+        self.binding(self.of_sentry(sentry)?)
+    }
+
     /// Which GitHub team has this Sentry slug, or is about to get it.
     pub fn owner(&self, slug: &SentrySlug) -> Option<GithubTeamId> {
         let about_to = || self.intents.iter().find(|(_, (intent, _))| intent.slug() == Some(slug));
