@@ -156,21 +156,20 @@ impl Queue {
     /// A comparison leaves teams waiting for slugs that others have: a full one follows as soon as one of these is free.
     pub fn wait_for_slugs(&self, wanted: Vec<(GithubTeamId, SentrySlug)>) {
         *self.wanted.lock() = wanted;
-        self.look_for_free_slugs();
+        self.look_for_free_slugs(None);
     }
 
     /// A team may have given up a slug, by a new name or for good: whoever waits for it looks again now.
     pub fn moved(&self, team: GithubTeamId) {
         self.lanes.moved(team);
-        self.look_for_free_slugs();
+        self.look_for_free_slugs(Some(team));
     }
 
-    fn look_for_free_slugs(&self) {
+    /// Looks at those that one team had, or all.
+    fn look_for_free_slugs(&self, had_by: Option<GithubTeamId>) {
         let mut wanted = self.wanted.lock();
-        let is_free = |(owner, slug): &(GithubTeamId, SentrySlug)| {
-            self.journal.read(|state| state.teams.owner(slug) != Some(*owner))
-        };
-        if wanted.iter().any(is_free) {
+        let mut slugs = wanted.iter().filter(|(owner, _)| had_by.is_none_or(|team| team == *owner));
+        if slugs.any(|(owner, slug)| self.journal.read(|state| state.teams.owner(slug) != Some(*owner))) {
             wanted.clear();
             self.ask_for_reconcile();
         }
