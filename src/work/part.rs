@@ -162,10 +162,10 @@ fn word(job: &TeamJob, user: GithubUserId) -> Option<(bool, Seq)> {
     job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)))
 }
 
-/// Whether any delivery was about the team since then; `word` is the last one on whomever the comparison takes out of it.
-fn is_spoken_of(job: &TeamJob, part: &Part, word: Option<(bool, Seq)>) -> bool {
+/// Whether any delivery was about the team since then; `user` is whomever the comparison takes out of it.
+fn is_spoken_of(job: &TeamJob, part: &Part, user: Option<GithubUserId>) -> bool {
     let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
-    is_heard_of(job, part, heard, word)
+    is_heard_of(job, part, heard, user.and_then(|user| word(job, user)))
 }
 
 /// As [`is_newer`], for a delivery that may not have had the last word on this person in this team: then its own job does not
@@ -218,8 +218,8 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
 fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<Effect, Outcome> {
     let Removal { user, who, member, why, .. } = removal;
     // Nobody named them: where anybody was named just now, a replica that lags may not show them yet either.
-    let overtaken = user.is_some_and(|user| is_overtaken(job, part, user, false))
-        || is_spoken_of(job, part, user.and_then(|user| word(job, user)));
+    let overtaken =
+        user.is_some_and(|user| is_overtaken(job, part, user, false)) || is_spoken_of(job, part, *user);
     let Some(binding) = job.binding().filter(|_| !overtaken) else { return Ok(Effect::Nothing) };
     let entry = crate::store::audit::Entry {
         slug: Some(binding.slug.clone()),

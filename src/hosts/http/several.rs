@@ -63,19 +63,16 @@ pub fn several_at_once<I: Sync, T: Send>(
 ) -> Result<Vec<T>, Trouble> {
     let results: Mutex<Vec<Option<T>>> = Mutex::new(items.iter().map(|_| None).collect());
     let trouble: Mutex<Option<Trouble>> = Mutex::new(None);
-    spread(items.len(), &|n| {
-        let asked = items.get(n).map(&ask).transpose();
-        match asked {
-            Ok(value) => {
-                if let Some(to) = results.lock().get_mut(n) {
-                    *to = value;
-                }
-                true
+    spread(items.len(), &|n| match items.get(n).map(&ask).transpose() {
+        Ok(value) => {
+            if let Some(to) = results.lock().get_mut(n) {
+                *to = value;
             }
-            Err(error) => {
-                trouble.lock().get_or_insert(error);
-                false
-            }
+            true
+        }
+        Err(error) => {
+            trouble.lock().get_or_insert(error);
+            false
         }
     });
     if let Some(trouble) = trouble.into_inner() {
