@@ -28,17 +28,7 @@ impl Sequence {
                 self.legacy = self.legacy.filter(|(_, legacy)| *legacy != sentry);
             }
         }
-        let fair = self.org.make_way(&self.sides, self.draw.rng());
-        match self.profile.truth {
-            Truth::Deliveries => self.send_in_order(fair)?,
-            Truth::Github => {
-                let late = std::mem::take(&mut self.late).into_iter().map(|(_, delivery)| delivery);
-                let late: Vec<_> = fair.into_iter().chain(late).collect();
-                for delivery in late {
-                    self.send(delivery)?;
-                }
-            }
-        }
+        self.send_the_rest()?;
         self.has_new_people |= self.draw.percent(50) && self.org.appear(&self.sides);
         // Otherwise only time tells the service of new people in payload mode.
         let must = self.profile.recovers || self.has_new_people && self.profile.truth == Truth::Deliveries;

@@ -7,6 +7,7 @@ use sentry_team_sync::parts::IntakeAnswer;
 use super::mail::{self, Underway};
 use super::play::{Done, Sequence};
 use super::rules::Failure;
+use super::sides::Truth;
 use crate::standin::http::Response;
 use crate::standin::Delivery;
 
@@ -36,6 +37,19 @@ impl Sequence {
                 }
                 _ => self.send(delivery)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Whatever would wait for a person makes way, and all that is late arrives.
+    pub fn send_the_rest(&mut self) -> Done {
+        let fair = self.org.make_way(&self.sides, self.draw.rng());
+        if self.profile.truth == Truth::Deliveries {
+            return self.send_in_order(fair);
+        }
+        let late = std::mem::take(&mut self.late).into_iter().map(|(_, delivery)| delivery);
+        for delivery in fair.into_iter().chain(late) {
+            self.send(delivery)?;
         }
         Ok(())
     }

@@ -21,11 +21,7 @@ impl Sequence {
             self.revive();
             self.change(step)?;
             // GitHub sends nothing again that is older than three days, a server of its own than seven.
-            let fair = self.org.make_way(&self.sides, self.draw.rng());
-            let late = std::mem::take(&mut self.late).into_iter().map(|(_, late)| late);
-            for late in fair.into_iter().chain(late).collect::<Vec<_>>() {
-                self.send(late)?;
-            }
+            self.send_the_rest()?;
             self.come_to_an_end()?;
             self.pass(MONTH);
             self.tally.months += 1;
