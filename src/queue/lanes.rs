@@ -37,6 +37,10 @@ struct Inner {
     low: BTreeSet<(Instant, LaneKey)>,
     busy: usize,
     stopping: bool,
+    /// When a worker that waits for a job looks at the clock again; the others wait to be woken.
+    watched: Option<Instant>,
+    /// Whether somebody waits out a pause for all.
+    pause_is_watched: bool,
     /// Counts moments at which a team gave up a slug; a job that waits for one compares.
     moves: u64,
     moved: HashMap<GithubTeamId, u64>,
@@ -187,7 +191,16 @@ impl Lanes {
                 }
                 return job;
             }
+            let until = now + wait;
+            if inner.watched.is_some_and(|at| at <= until) {
+                inner = self.wake.wait(inner);
+                continue;
+            }
+            inner.watched = Some(until);
             inner = self.wake.wait_timeout(inner, wait);
+            if inner.watched == Some(until) {
+                inner.watched = None;
+            }
         }
     }
 
@@ -213,7 +226,7 @@ impl Lanes {
             inner.moved.clear();
         }
         drop(inner);
-        self.wake.notify_all();
+        self.wake.notify_one();
     }
 
     /// Notes that `team` waits for a slug of `on`. Returns whether that closes a circle of waiting teams; the one who
@@ -257,7 +270,7 @@ impl Lanes {
         inner.somebody_waits = inner.lanes.values().any(|lane| lane.waits_on.is_some());
         waiting.into_iter().for_each(|key| inner.wake_now(key, now));
         drop(inner);
-        self.wake.notify_all();
+        self.wake.notify_one();
     }
 
     /// A comparison has given a team the slug that it waits for: whatever waits in its lane looks again now.
@@ -272,6 +285,21 @@ impl Lanes {
     /// Sleeps, unless the process stops.
     pub fn rest(&self, wait: Duration) {
         drop(self.resting.wait_timeout_while(self.inner.lock(), wait, |inner| !inner.stopping));
+    }
+
+    /// Waits out a pause, of which `left` says how long to wait before the next look. One thread looks, for all that wait.
+    pub fn wait_out(&self, left: impl Fn() -> Option<Duration>) {
+        let mut inner = self.inner.lock();
+        if inner.pause_is_watched {
+            drop(self.resting.wait_while(inner, |inner| inner.pause_is_watched && !inner.stopping));
+            return;
+        }
+        inner.pause_is_watched = true;
+        drop(inner);
+        let _watch = PauseWatch(self);
+        while let Some(wait) = left().filter(|_| !self.is_stopping()) {
+            self.rest(wait);
+        }
     }
 
     /// No more jobs are given out.
@@ -328,6 +356,16 @@ impl Inner {
         self.busy += 1;
         self.schedule(key);
         Some(Job { key, hints, moves })
+    }
+}
+
+/// Whoever watches a pause tells the others of its end, whatever ends the watch.
+struct PauseWatch<'a>(&'a Lanes);
+
+impl Drop for PauseWatch<'_> {
+    fn drop(&mut self) {
+        self.0.inner.lock().pause_is_watched = false;
+        self.0.resting.notify_all();
     }
 }
 

@@ -43,6 +43,9 @@ use crate::work::mirror::Mirror;
 
 /// A hint whose job panicked so often is given up.
 const MOST_PANICS: u32 = 5;
+/// A pause is looked at so often: its end may come before its time.
+const LEAST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// How long a note in the journal may be, in characters.
 const NOTE: usize = 300;
 
@@ -63,9 +66,9 @@ pub fn run(mirror: &Mirror) {
 /// Waits for a job and does it, or rests while nothing can be done. `false` when the lanes are stopped.
 pub fn step(mirror: &Mirror) -> bool {
     let lanes = &mirror.queue.lanes;
-    if let Some((wait, _)) = mirror.paused_for() {
-        lanes.rest(wait.clamp(Duration::from_millis(100), Duration::from_secs(1)));
-        return !lanes.is_stopping();
+    let pause = || Some(mirror.paused_for()?.0.clamp(LEAST_REST, LONGEST_REST));
+    if pause().is_some() {
+        lanes.wait_out(pause);
     }
     let Some(job) = lanes.take() else { return false };
     let ticket = job.ticket();
