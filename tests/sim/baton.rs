@@ -43,6 +43,8 @@ pub struct Baton {
 struct Inner {
     actors: Vec<Arc<Actor>>,
     states: Vec<State>,
+    /// Those that are not over.
+    alive: Vec<usize>,
     draw: Draw,
     handed_on: u64,
     without_time: u64,
@@ -74,6 +76,7 @@ impl Baton {
         let inner = Inner {
             actors: vec![world],
             states: vec![State::Ready],
+            alive: vec![WORLD],
             draw: Draw::default(),
             handed_on: 0,
             without_time: 0,
@@ -155,6 +158,7 @@ impl Baton {
         let mut inner = self.inner();
         inner.actors.truncate(1);
         inner.states.truncate(1);
+        inner.alive.truncate(1);
         inner.actors[WORLD].goes.store(false, Ordering::SeqCst);
         self.live_on();
         self.dead.store(false, Ordering::SeqCst);
@@ -216,7 +220,7 @@ impl Baton {
             return;
         }
         let mut inner = self.inner();
-        inner.states[me] = state;
+        inner.put(me, state);
         let Some(next) = inner.choose([&self.hand, &self.sites]) else {
             drop(inner);
             self.fault("everybody waits for ever".into());
@@ -249,6 +253,13 @@ impl Baton {
 }
 
 impl Inner {
+    fn put(&mut self, number: usize, state: State) {
+        self.states[number] = state;
+        if state == State::Over {
+            self.alive.retain(|n| *n != number);
+        }
+    }
+
     /// Who goes on; if nobody can, time does.
     fn choose(&mut self, hands: [&Hand; 2]) -> Option<usize> {
         self.without_time += 1;
@@ -259,7 +270,7 @@ impl Inner {
             return None;
         }
         loop {
-            let ready = || (0..self.states.len()).filter(|n| self.states[*n] == State::Ready);
+            let ready = || self.alive.iter().copied().filter(|n| self.states[*n] == State::Ready);
             let n = ready().count() as u64;
             if n > 0 {
                 let nth = self.draw.below(n) as usize;
@@ -269,11 +280,12 @@ impl Inner {
                 State::Waiting { until, .. } => *until,
                 _ => None,
             };
-            let first = self.states.iter().filter_map(until).min()?;
+            let first = self.alive.iter().filter_map(|n| until(&self.states[*n])).min()?;
             let span = first.saturating_duration_since(hands[0].now());
             hands.into_iter().for_each(|hand| hand.pass(span));
             self.without_time = 0;
-            for state in &mut self.states {
+            for n in &self.alive {
+                let state = &mut self.states[*n];
                 if until(state).is_some_and(|at| at <= first) {
                     *state = State::Ready;
                 }
@@ -332,7 +344,7 @@ impl Conductor for Baton {
         let mut inner = self.inner();
         let inner = &mut *inner;
         let is_there = |state: &State| matches!(state, State::Waiting { place: at, .. } if *at == place);
-        let there: Vec<usize> = (0..inner.states.len()).filter(|n| is_there(&inner.states[*n])).collect();
+        let there: Vec<usize> = inner.alive.iter().copied().filter(|n| is_there(&inner.states[*n])).collect();
         if all {
             there.into_iter().for_each(|n| inner.states[n] = State::Ready);
         } else if !there.is_empty() {
@@ -345,7 +357,9 @@ impl Conductor for Baton {
         let mut inner = self.inner();
         inner.actors.push(Arc::new(Actor::new("reader")));
         inner.states.push(State::Ready);
-        inner.actors.len() - 1
+        let number = inner.actors.len() - 1;
+        inner.alive.push(number);
+        number
     }
 
     fn begin(&self, number: usize) {
@@ -362,7 +376,7 @@ impl Conductor for Baton {
         let place = usize::MAX - number;
         self.wake(place, true);
         if self.is_dead() {
-            self.inner().states[number] = State::Over;
+            self.inner().put(number, State::Over);
         } else {
             self.hand_on(State::Over);
         }

@@ -101,7 +101,7 @@ impl Sequence {
             self.stage.set("SENTRY_TOKEN", &token);
         }
         let env = self.stage.env();
-        self.stage.spawn("reload", move || process.reload(&env)).wait();
+        self.stage.spawn(move || process.reload(&env)).wait();
         self.say("the configuration is read again");
         self.look_at_mail();
     }
@@ -200,10 +200,12 @@ impl Sequence {
     }
 
     pub fn approve_by_chance(&mut self) -> Done {
-        let held = self.undecided();
-        let Some(hold) = self.draw.one_of(&held).cloned() else { return Ok(()) };
+        let held = self.held();
+        let Some((hold, changes)) = self.draw.one_of(&held).cloned() else { return Ok(()) };
         self.check_before_approval()?;
         self.tally.approved += 1;
+        let deletes = |change: &&String| change.starts_with("delete Sentry team ");
+        self.approved_deletions += changes.iter().filter(deletes).count();
         self.begin_command(Command::Approve { holds: vec![hold], all: false, reason: None });
         Ok(())
     }

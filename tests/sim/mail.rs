@@ -21,7 +21,7 @@ impl Underway {
         let headers: Vec<_> =
             headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
         let process = process.clone();
-        let answer = stage.spawn("delivery", move || process.take(&headers, &body));
+        let answer = stage.spawn(move || process.take(&headers, &body));
         Self { delivery, answer }
     }
 

@@ -25,6 +25,7 @@ pub mod sides;
 mod stage;
 mod steps;
 pub mod tally;
+mod threads;
 mod years;
 
 use std::hash::{DefaultHasher, Hash, Hasher};

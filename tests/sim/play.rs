@@ -49,6 +49,8 @@ pub struct Sequence {
     pub owners: BTreeSet<u64>,
     /// Sentry teams whose deletion somebody has refused, and the GitHub teams that they followed.
     pub refused: BTreeSet<(u64, u64)>,
+    /// Deletions that somebody has let happen at some time.
+    pub approved_deletions: usize,
     /// Sentry teams into which somebody has put the stranger by hand.
     pub visited: BTreeSet<u64>,
     /// Deliveries that arrive before the step of that number.
@@ -94,6 +96,7 @@ impl Sequence {
             begun_with: BTreeSet::new(),
             owners: BTreeSet::new(),
             refused: BTreeSet::new(),
+            approved_deletions: 0,
             visited: BTreeSet::new(),
             late: Vec::new(),
             underway: Vec::new(),
@@ -296,7 +299,7 @@ impl Sequence {
     pub fn open(&mut self) {
         self.has_new_people = false;
         let stage = self.stage.clone();
-        let opened = self.stage.spawn("start", move || Process::open(&stage)).wait();
+        let opened = self.stage.spawn(move || Process::open(&stage)).wait();
         match opened {
             Some(Ok(process)) => {
                 process.begin(&self.stage);
@@ -346,7 +349,7 @@ impl Sequence {
     fn restart(&mut self) -> Done {
         let Some(process) = self.process.clone() else { return Ok(()) };
         self.say("the process ends in order");
-        let ended = self.stage.spawn("stop", move || process.end());
+        let ended = self.stage.spawn(move || process.end());
         ended.wait();
         self.pass(Duration::from_secs(10));
         if self.process.is_none() {
@@ -368,7 +371,7 @@ impl Sequence {
     pub fn command(&mut self, command: Command) -> Option<Reply> {
         let process = self.process.clone()?;
         let told = format!("{command:?}");
-        let reply = self.stage.spawn("command", move || process.command(&command)).wait();
+        let reply = self.stage.spawn(move || process.command(&command)).wait();
         let said = reply.as_ref().map(|reply| format!("{} {}{}", reply.exit, reply.out, reply.err));
         let is_look = matches!(&*told, "Status { json: true }");
         if !is_look {
@@ -383,7 +386,7 @@ impl Sequence {
         let Some(process) = self.process.clone() else { return };
         let told = format!("{command:?}");
         self.say(&format!("begins: {told}"));
-        let begun = self.stage.spawn("command", move || process.command(&command));
+        let begun = self.stage.spawn(move || process.command(&command));
         self.commands.push((told, begun));
     }
 

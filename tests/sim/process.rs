@@ -56,16 +56,16 @@ impl Process {
 
     /// Its threads begin.
     pub fn begin(&self, stage: &Stage) {
-        for n in 0..self.mirror().settings().workers {
+        for _ in 0..self.mirror().settings().workers {
             let mirror = self.mirror().clone();
-            stage.spawn(&format!("work-{n}"), move || work(&mirror));
+            stage.spawn(move || work(&mirror));
         }
         let (on_watch, least_rest) = (self.clone(), stage.least_rest.clone());
-        stage.spawn("watch", move || on_watch.watch(&least_rest));
+        stage.spawn(move || on_watch.watch(&least_rest));
         let on_keep = self.clone();
         let (baton, links) = (stage.baton.clone(), stage.links.clone());
         let least_rest = stage.least_rest.clone();
-        stage.spawn("journal", move || {
+        stage.spawn(move || {
             let mut keeper = Keeper::new(&on_keep.mirror().journal);
             while !on_keep.stop.load(Ordering::Relaxed) {
                 let calls = links.calls();

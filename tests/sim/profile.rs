@@ -7,8 +7,9 @@ use super::sides::{Sides, Truth};
 use super::stage::Stage;
 use crate::standin::{mirror_permissions, Era, Events, GithubToken, Silo};
 
-/// How seldom the schedule looks where nothing is expected to happen, in seconds, and over the years.
+/// How seldom the schedule looks where nothing is expected to happen, in seconds; at the end; and over the years.
 pub const LONG_REST: u64 = 60;
+pub const REST_AT_REST: u64 = 300;
 pub const REST_OF_YEARS: u64 = 4 * 86_400;
 
 #[derive(Clone, Debug)]

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use sentry_team_sync::parts::{conduct, Hand, Seat, Timestamp};
 
@@ -14,6 +13,7 @@ use super::disk::Disk;
 use super::draw::Draw;
 use super::heard::{self, Heard};
 use super::network::{Links, Network, GITHUB, SENTRY};
+use super::threads::{self, Begun};
 use crate::standin::github::Flavour;
 use crate::standin::{Era, GithubStandin, SentryStandin, Silo};
 
@@ -29,7 +29,7 @@ pub struct Stage {
     pub sentry: SentryStandin,
     pub heard: Arc<Heard>,
     env: Mutex<BTreeMap<String, String>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<Begun>>,
     /// The least rest of the schedule, in seconds: what it looks at each second may be seldom of use.
     pub least_rest: Arc<AtomicU64>,
 }
@@ -78,11 +78,7 @@ impl Stage {
     }
 
     /// Begins a thread of the process. What it came to is there once it is over, unless its process has died.
-    pub fn spawn<T: Send + 'static>(
-        &self,
-        name: &str,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Spawned<T> {
+    pub fn spawn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Spawned<T> {
         let seat = Seat::take().expect("the world is conducted");
         let waits_on = seat.clone();
         let (heard, sites) = (self.heard.clone(), self.sites.clone());
@@ -97,15 +93,14 @@ impl Stage {
                 *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
             }));
         };
-        let thread = std::thread::Builder::new().name(name.into()).stack_size(1 << 20).spawn(run);
-        self.threads().push(thread.expect("a thread"));
+        self.threads().push(threads::begin(run));
         Spawned { came_to, seat: waits_on }
     }
 
     /// Waits until all threads are over. Those of a process that has died run out by themselves.
     pub fn join(&self) {
         let threads = std::mem::take(&mut *self.threads());
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        threads.into_iter().for_each(Begun::join);
     }
 
     /// The process dies; if its machine does too, what was not synced is lost.
@@ -119,7 +114,7 @@ impl Stage {
         self.baton.bury();
     }
 
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<Begun>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -59,7 +59,7 @@ pub enum Kind {
 /// How often each happens, beside the others.
 const WEIGHTS: [(Kind, u64); 24] = [
     (Kind::Change, 420),
-    (Kind::Appear, 20),
+    (Kind::Appear, 40),
     (Kind::Visit, 30),
     (Kind::OwnProject, 30),
     (Kind::RenameByHand, 40),
@@ -67,10 +67,10 @@ const WEIGHTS: [(Kind, u64); 24] = [
     (Kind::Lag, 40),
     (Kind::Gaps, 30),
     (Kind::FalseEnd, 12),
-    (Kind::Network, 30),
-    (Kind::Disk, 25),
+    (Kind::Network, 45),
+    (Kind::Disk, 45),
     (Kind::Clock, 20),
-    (Kind::Compare, 60),
+    (Kind::Compare, 75),
     (Kind::Ask, 30),
     (Kind::Approve, 30),
     (Kind::Reject, 12),
@@ -80,7 +80,7 @@ const WEIGHTS: [(Kind, u64); 24] = [
     (Kind::Die, 90),
     (Kind::Restart, 20),
     (Kind::Reload, 15),
-    (Kind::Refusal, 130),
+    (Kind::Refusal, 160),
     (Kind::Wait, 60),
 ];
 

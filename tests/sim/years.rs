@@ -15,6 +15,9 @@ impl Sequence {
     /// for a person: it would look again every few minutes.
     pub fn grow_old(&mut self, step: usize) -> Done {
         self.let_it_go_on()?;
+        self.wait_until("it knows the organisation and what its token may do", |seq| {
+            Ok(!seq.status()["mode"].is_null())
+        })?;
         let every_second = self.stage.least_rest.swap(REST_OF_YEARS, Ordering::Relaxed);
         for month in 1..=MONTHS {
             self.say(&format!("-- month {month}"));
