@@ -47,6 +47,7 @@ fn hand_over(world: &mut World, commands: &str) {
 
 /// What stands between `stop the service, then` and `, and start it again`.
 fn commands_of(world: &World) -> String {
+    world.wait_until("told", || world.service().text().contains("the state directory is new"));
     let text = world.service().text();
     let said: Vec<_> = text.lines().filter(|line| line.contains("the state directory is new")).collect();
     let [line] = said[..] else { panic!("it is told once: {text}") };
