@@ -286,9 +286,17 @@ impl<'a> Bench<'a> {
         self.audit(asked.about(&hold, if approved { "approve" } else { "reject" }));
         let record = Record::Decided { name: name.clone(), approved, at: self.journal.clock().wall() };
         if let Err(NotKept(why)) = self.journal.keep(record) {
-            let line = Entry { hold: Some(name), ..asked.entry("decision was not kept") };
+            let line = Entry { hold: Some(name.clone()), ..asked.entry("decision was not kept") };
             self.audit(vec![line.because(why.as_ref())]);
             reply.fail(&format!("failed to record the decision: {why}"));
+            // What was not written yet is written once that is mended.
+            let counts = |state: &State| state.holds.get(&name).is_some_and(|hold| hold.decision.is_some());
+            if let Some(mirror) = self.mirror().filter(|_| self.journal.read(counts)) {
+                reply.tell(
+                    "once the journal can be written it counts all the same, unless the service ends before",
+                );
+                mirror.look_at_hold(&hold, approved);
+            }
             return false;
         }
         let word = if approved { "approved" } else { "rejected" };
@@ -321,20 +329,22 @@ impl<'a> Bench<'a> {
             reply.tell(&format!("no service is running: {what} looked at when one starts"));
         }
         for (seq, guid) in chosen {
-            if let Err(NotKept(why)) = self.journal.keep(Record::Again { seq }) {
-                reply.fail(&format!("failed to record the replay: {why}"));
-                return reply;
-            }
-            reply.say(&format!("looking again at {guid}"));
+            let kept = self.journal.keep(Record::Again { seq });
+            // Queued by now, whether that could be written or will be later.
             let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));
             let team = delivery.as_ref().and_then(|delivery| delivery.event.team()).map(|team| team.id);
-            let line = Entry { delivery: Some(guid.as_str().into()), team, ..asked.entry("replay") };
-            self.audit(vec![line.because("it had failed")]);
             if let (Some(mirror), Some(delivery)) = (self.mirror(), delivery) {
                 mirror.queue.replays.note(seq);
                 let key = LaneKey::of(&delivery.event);
                 mirror.queue.lanes.add(key, Hint::of_delivery(delivery, mirror.clock.now()));
             }
+            if let Err(NotKept(why)) = kept {
+                reply.fail(&format!("failed to record the replay: {why}"));
+                return reply;
+            }
+            reply.say(&format!("looking again at {guid}"));
+            let line = Entry { delivery: Some(guid.as_str().into()), team, ..asked.entry("replay") };
+            self.audit(vec![line.because("it had failed")]);
         }
         reply
     }

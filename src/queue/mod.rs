@@ -94,6 +94,16 @@ impl Queue {
         self.heard.lock().hear_end(team, self.clock.now());
     }
 
+    /// A Sentry team was made for it.
+    pub fn hear_making(&self, team: GithubTeamId) {
+        self.heard.lock().hear_making(team, self.clock.now());
+    }
+
+    /// Whether a replica may not know the team yet.
+    pub fn is_new(&self, team: GithubTeamId) -> bool {
+        self.heard.lock().is_new(team, self.clock.now())
+    }
+
     /// A look at what deliveries have said lately.
     pub fn heard<R>(&self, look: impl FnOnce(&RecentDeliveries) -> R) -> R {
         look(&self.heard.lock())

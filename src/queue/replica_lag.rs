@@ -26,8 +26,15 @@ pub struct RecentDeliveries {
     arrivals: VecDeque<(Instant, Seq)>,
     /// Teams that this process has ended.
     ends: HashMap<GithubTeamId, Instant>,
+    /// Teams for which this process has made one in Sentry.
+    makings: HashMap<GithubTeamId, Instant>,
     again: Option<Instant>,
     began: Instant,
+}
+
+fn note_lately(all: &mut HashMap<GithubTeamId, Instant>, team: GithubTeamId, now: Instant) {
+    all.retain(|_, at| now.saturating_duration_since(*at) < LAG);
+    all.insert(team, now);
 }
 
 impl RecentDeliveries {
@@ -37,6 +44,7 @@ impl RecentDeliveries {
             teams: HashMap::new(),
             arrivals: VecDeque::new(),
             ends: HashMap::new(),
+            makings: HashMap::new(),
             again: None,
             began,
         }
@@ -44,8 +52,17 @@ impl RecentDeliveries {
 
     /// A team's end is written down.
     pub fn hear_end(&mut self, team: GithubTeamId, now: Instant) {
-        self.ends.retain(|_, at| now.saturating_duration_since(*at) < LAG);
-        self.ends.insert(team, now);
+        note_lately(&mut self.ends, team, now);
+    }
+
+    /// A Sentry team is made for it, because GitHub shows it.
+    pub fn hear_making(&mut self, team: GithubTeamId, now: Instant) {
+        note_lately(&mut self.makings, team, now);
+    }
+
+    /// Whether a replica may not know the team yet that another one has shown.
+    pub fn is_new(&self, team: GithubTeamId, now: Instant) -> bool {
+        self.makings.get(&team).is_some_and(|at| now.saturating_duration_since(*at) < LAG)
     }
 
     /// For how long a replica may still show a team whose end was written down at `at`, if it is asked at `now`. Spans are

@@ -317,14 +317,13 @@ impl<'a> Index<'a> {
             None => self.unmade.get(slug).map_or(Holder::Nobody, |owner| Holder::Team(*owner)),
         };
         let older = state.is_older_team(team.facts.id, team.facts.created_at);
-        let apart = state.teams.gone(team.facts.id).is_some_and(|gone| gone.apart);
-        let renamed = apart || state.teams.news(team.facts.id).is_some_and(|news| news.named.is_some());
+        let apart = state.teams.gone(team.facts.id).is_some_and(|gone| gone.apart)
+            || state.teams.news(team.facts.id).is_some_and(News::is_apart);
         let disputed = self.disputed.contains(&team.facts.id);
         let name = slug::display_name(&team.facts.name, slug);
         // A name is GitHub's where the team was made from it; one that was adopted keeps its own until it is renamed.
         let named = binding.is_some_and(|binding| binding.origin == Origin::Created).then_some(name);
-        let wanted =
-            WantedTeam { slug: slug.clone(), name: named, adoptable: older && !renamed && !disputed };
+        let wanted = WantedTeam { slug: slug.clone(), name: named, adoptable: older && !apart && !disputed };
         let step = step::team(&wanted, binding, &holder);
         if let Some(binding) = binding.filter(|binding| self.is_locked(binding.sentry)) {
             return match step {

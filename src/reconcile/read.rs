@@ -57,8 +57,9 @@ impl Reconciler {
         let (listed, members) = sentry?;
         self.mirror.matcher().learn_members(&members);
         let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
-        sentry.teams = match listed {
-            Some(teams) => teams,
+        let has_lost;
+        (sentry.teams, has_lost) = match listed {
+            Some(teams) => (teams, false),
             None => self.teams_by_slug(&settings, &github)?,
         };
         sentry.teams.sort_by(|a, b| a.slug.cmp(&b.slug));
@@ -66,7 +67,7 @@ impl Reconciler {
         let teams = self.teams_of_interest(&settings, &github, &sentry);
         let (in_team, by) = self.read_in_team(&teams, &sentry, progress)?;
         sentry.in_team = in_team;
-        let moved = sentry.in_team.len() < teams.len();
+        let moved = has_lost || sentry.in_team.len() < teams.len();
         let deleted = self.read_deleted(&github)?;
         progress("searching Sentry for people whom its list does not show");
         let (people, unread) = self.mirror.matcher().identify_all(&mut github, depth)?;
@@ -87,19 +88,36 @@ impl Reconciler {
         Ok((teams?, members))
     }
 
-    /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have.
-    fn teams_by_slug(&self, settings: &Settings, github: &GithubSnapshot) -> Result<Vec<Team>, Trouble> {
+    /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have. Whether one was not found
+    /// that has got another slug meanwhile.
+    fn teams_by_slug(
+        &self,
+        settings: &Settings,
+        github: &GithubSnapshot,
+    ) -> Result<(Vec<Team>, bool), Trouble> {
         let mut slugs = wanted_slugs(settings, github);
-        slugs.extend(self.mirror.state(|state| -> Vec<_> {
-            let bound = state.teams.bindings().map(|(_, binding)| binding);
-            bound.chain(returning(state, github)).map(|binding| binding.slug.clone()).collect()
-        }));
+        let bound: Vec<_> = self.mirror.state(|state| {
+            let bound = state.teams.bindings();
+            slugs.extend(
+                bound.map(|(_, binding)| binding).chain(returning(state, github)).map(|was| was.slug.clone()),
+            );
+            state.teams.bindings().map(|(team, was)| (team, was.sentry, was.slug.clone())).collect()
+        });
         let slugs: Vec<_> = slugs.into_iter().collect();
         let found = several_at_once(&slugs, |slug| self.mirror.sentry.team(slug))?;
         if found.iter().all(Option::is_none) && !slugs.is_empty() {
             self.mirror.sentry.confirm_organisation()?;
         }
-        Ok(found.into_iter().flatten().collect())
+        let found: Vec<Team> = found.into_iter().flatten().collect();
+        // Its new slug may be written down in a moment.
+        let has_lost = self.mirror.state(|state| {
+            bound.iter().any(|(team, sentry, slug)| {
+                let has_moved = state.teams.binding(*team).is_some_and(|now| now.slug != *slug);
+                (has_moved || state.teams.intent(*team).is_some())
+                    && found.iter().all(|team| team.id != *sentry)
+            })
+        });
+        Ok((found, has_lost))
     }
 
     /// The Sentry teams whose members matter: those that follow a GitHub team, and those that one may take over.

@@ -223,7 +223,7 @@ impl Reconciler {
             run.leave();
             self.mirror.queue.look_again();
         }
-        self.forget_unmade(both, *seq, *read, &run);
+        self.forget_what_is_gone(both, *seq, *read, &run);
         run
     }
 
@@ -239,6 +239,12 @@ impl Reconciler {
             if ends && wanted.iter().any(|(owner, _)| *owner == team.team) {
                 run.leave();
             }
+            // It was there when Sentry's teams were read, and an event has deleted it since.
+            let is_free_by_now = |sentry| self.mirror.state(|state| state.teams.is_deleted(sentry));
+            if matches!(team.step, Step::Conflict { sentry, .. } if is_free_by_now(sentry)) {
+                run.leave();
+                self.mirror.queue.look_again();
+            }
         }
         self.mirror.queue.wait_for_slugs(wanted);
     }
@@ -253,17 +259,23 @@ impl Reconciler {
         }
     }
 
-    /// A team that GitHub has deleted and that Sentry never got: the attempt to make it is over, and its slug free. Nothing
-    /// changes in Sentry, so that no plan shows it.
-    fn forget_unmade(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
-        let there: HashSet<_> = both.sentry.teams.iter().map(|team| &team.slug).collect();
-        let unmade: Vec<_> = self.mirror.state(|state| {
-            let being_made = state.teams.being_made();
-            let unmade =
-                being_made.filter(|(team, slug)| both.deleted.contains(team) && !there.contains(slug));
-            unmade.map(|(team, _)| team).collect()
+    /// A team that GitHub has deleted, and that Sentry never got or has no more: what is known of it is over, and its slug
+    /// free. Nothing changes in Sentry, so that no plan shows it.
+    fn forget_what_is_gone(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
+        let there = |is_it: &dyn Fn(&Team) -> bool| both.sentry.teams.iter().any(is_it);
+        let deleted = |team: &GithubTeamId| both.deleted.contains(team);
+        let gone: Vec<_> = self.mirror.state(|state| {
+            let unmade = state
+                .teams
+                .being_made()
+                .filter(|(team, slug)| deleted(team) && !there(&|team| team.slug == **slug));
+            // Where teams can not be listed, one that is not under its slug may be under another.
+            let lost = state.teams.bindings().filter(|(team, binding)| {
+                both.sentry.listed && deleted(team) && !there(&|team| team.id == binding.sentry)
+            });
+            unmade.map(|(team, _)| team).chain(lost.map(|(team, _)| team)).collect()
         });
-        unmade.into_iter().for_each(|team| self.hand_out(team, vec![Task::End], [seq, read], run));
+        gone.into_iter().for_each(|team| self.hand_out(team, vec![Task::End], [seq, read], run));
     }
 
     /// Has a team's share of a comparison worked on: nothing newer than what it has read gives way to it.
@@ -449,10 +461,13 @@ impl Reconciler {
             }
             Step::Adopt { .. } => tasks.push(shape(true, None)),
             Step::Return { .. } => tasks.push(shape(false, None)),
-            Step::Rename { .. } => {
-                let created = self.mirror.state(|state| {
-                    state.teams.binding(team.team).is_some_and(|binding| binding.origin == Origin::Created)
-                });
+            Step::Rename { from } => {
+                let binding = self.mirror.state(|state| state.teams.binding(team.team).cloned());
+                // Where Sentry has it could not be written down a moment ago.
+                if binding.as_ref().is_some_and(|binding| binding.slug != *from) {
+                    tasks.push(Task::FindAgain);
+                }
+                let created = binding.is_some_and(|binding| binding.origin == Origin::Created);
                 tasks.push(shape(false, created.then(|| team.name.clone())));
             }
             Step::Delete { .. } | Step::Empty { .. } | Step::Leave { .. } => tasks.push(Task::End),

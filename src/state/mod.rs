@@ -191,7 +191,7 @@ impl State {
             Record::Gone { team, fate, apart, was, at } => {
                 ended = self.end(team, Gone { fate, apart, was, at });
             }
-            Record::Returned { team, at } => self.teams_mut().come_back(team, at),
+            Record::Returned { team, at, apart } => self.teams_mut().come_back(team, at, apart),
             Record::Shown { teams } => self.teams_mut().shown.extend(teams),
             Record::Restored { deleted, now } => drop(self.teams_mut().restored.insert(deleted, now)),
             Record::Fill { team, open } => self.teams_mut().fill(team, open),
@@ -389,7 +389,7 @@ impl State {
     fn each_team_record(&self, out: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
         // Before the ends: one that came later must stand.
         for (&team, &at) in &self.teams.returned {
-            out(Record::Returned { team, at })?;
+            out(Record::Returned { team, at, apart: false })?;
         }
         for (&team, gone) in &self.teams.gone {
             let Gone { fate, apart, was, at } = gone.clone();

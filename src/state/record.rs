@@ -92,6 +92,9 @@ tagged! {
         "returned" => Returned {
             team: GithubTeamId,
             at: Timestamp,
+            /// It has another slug than its Sentry team had: what has that in Sentry is as likely somebody else's.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            apart: bool,
         },
         /// Teams that the token in use has shown itself. Only what it has shown can it tell to be gone.
         "shown" => Shown {

@@ -340,11 +340,17 @@ impl Teams {
     }
 
     /// GitHub shows the team: what was known of its end is history, but for whether a slug proves nothing.
-    pub(super) fn come_back(&mut self, team: GithubTeamId, at: Timestamp) {
-        if self.gone.remove(&team).is_some_and(|gone| gone.apart) {
+    pub(super) fn come_back(&mut self, team: GithubTeamId, at: Timestamp, apart: bool) {
+        if self.gone.remove(&team).is_some_and(|gone| gone.apart) || apart {
             self.news.entry(team).or_default().born = true;
         }
         self.returned.insert(team, at);
+    }
+
+    /// Whether a Sentry team was deleted because its GitHub team had ended.
+    pub fn is_deleted(&self, sentry: SentryTeamId) -> bool {
+        let was = |gone: &Gone| gone.was.as_ref().is_some_and(|was| was.sentry == sentry);
+        self.gone.values().any(|gone| gone.fate == Fate::Deleted && was(gone))
     }
 
     pub(super) fn forget_old(&mut self, now: Timestamp) {

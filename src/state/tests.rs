@@ -50,8 +50,12 @@ pub(crate) fn full() -> State {
         Hold::new(vec![change], "r".into(), Timestamp(5), Vec::new())
     };
     let intent = Intent::Creating { slug: SentrySlug::from("new"), name: "New".into() };
-    let restoring =
-        Intent::Restoring { sentry: SentryTeamId(3), slug: SentrySlug::from("back"), name: "Back".into() };
+    let restoring = Intent::Restoring {
+        sentry: SentryTeamId(3),
+        slug: SentrySlug::from("back"),
+        name: "Back".into(),
+        shown: true,
+    };
     let settled = |seq, how| Record::Settled {
         seqs: vec![Seq(seq)],
         how,

@@ -183,13 +183,16 @@ tagged! {
             sentry: SentryTeamId,
             slug: SentrySlug,
         },
-        /// A deleted team is made again, with its people and projects. Open until all of it is done: only the command that
-        /// asked for it goes on with it.
+        /// A deleted team is made again, with its people and projects. Open until all of it is done: only whoever began it
+        /// goes on with it.
         "restoring" => Restoring {
             sentry: SentryTeamId,
             /// Its slug, free when this was written.
             slug: SentrySlug,
             name: Box<str>,
+            /// Because GitHub showed the team again, and not because somebody asked for it.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            shown: bool,
         },
     }
 }

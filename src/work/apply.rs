@@ -158,11 +158,12 @@ impl Apply<'_> {
     }
 
     /// GitHub shows the team again: its end counts no more, and from now on it follows this Sentry team, if one is told.
-    /// Closes the intent; its people are still to be looked at.
-    pub fn come_back(&self, found: Option<(&Team, Origin)>) -> Result<(), Outcome> {
+    /// Closes the intent; its people are still to be looked at. `apart`: it has another slug than before.
+    pub fn come_back(&self, found: Option<(&Team, Origin)>, apart: bool) -> Result<(), Outcome> {
         const WHY: &str = "GitHub shows the team again";
         let shown = Record::Shown { teams: vec![self.team] };
-        let mut records = vec![Record::Returned { team: self.team, at: self.mirror.clock.wall() }, shown];
+        let mut records =
+            vec![Record::Returned { team: self.team, at: self.mirror.clock.wall(), apart }, shown];
         let binding = found.map(|(team, origin)| team.bound(origin));
         if let Some(binding) = binding.clone() {
             records.push(Record::Bound { team: self.team, binding });
@@ -217,6 +218,7 @@ impl Apply<'_> {
         match outcome {
             Created::New(team) => {
                 log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
+                self.mirror.queue.hear_making(self.team);
                 self.bind(&team, Origin::Created, true).map(Some)
             }
             Created::Taken => {

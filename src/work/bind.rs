@@ -8,6 +8,7 @@ use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, SentrySlug, SentryTeamId};
 use crate::state::record::Record;
 use crate::state::slug;
+use crate::state::teams::News;
 use crate::state::values::{Binding, Fate, Intent, Mode};
 use crate::work::apply::{Apply, Moved};
 use crate::work::hold::ask_approval;
@@ -45,15 +46,19 @@ fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
     let Some((intent, _)) = job.mirror.state(|state| state.teams.intent(job.team).cloned()) else {
         return Ok(How::Known);
     };
-    let Intent::Creating { slug, name } = intent else {
+    let Intent::Creating { slug, mut name } = intent else {
         return Ok(resolve_other(job, apply, intent).map(|()| How::Known)?);
     };
     if let Some(how) = find_made(job, apply, &slug)? {
         return Ok(how);
     }
-    // Its deletion may never have been told: nobody would take away again what was made for it.
-    if job.mode == Mode::Read && job.truth().facts()?.is_none() {
-        return Err(Stop::NotVisible);
+    if job.mode == Mode::Read {
+        // Its deletion may never have been told: nobody would take away again what was made for it.
+        let Some(facts) = job.truth().facts()? else { return Err(Stop::NotVisible) };
+        // It may have got another name by now, in other letters of the same slug.
+        if slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix) == slug {
+            name = facts.name.into();
+        }
     }
     match apply.create(&slug, &name, true)? {
         Some(_) => Ok(How::Created),
@@ -227,8 +232,8 @@ fn next(
 /// decide done meanwhile.
 fn may_adopt(job: &TeamJob, wish: &Wish) -> bool {
     let in_question = job.mirror.state(|state| {
-        let renamed = state.teams.news(job.team).is_some_and(|news| news.named.is_some());
-        renamed || state.holds.disputes_of(job.team).next().is_some()
+        let apart = state.teams.news(job.team).is_some_and(News::is_apart);
+        apart || state.holds.disputes_of(job.team).next().is_some()
     });
     wish.team.adoptable && wish.before.is_none() && !in_question
 }
@@ -276,9 +281,12 @@ fn adopt_by_old_slug(
     wish: &Wish,
     before: &SentrySlug,
 ) -> Result<bool, Outcome> {
-    // A later rename's old name may be one that the team was not let into.
+    // A later rename's old name may be one that the team was not let into; so may that of a team which was known before its
+    // end, and has come back.
+    let now = job.mirror.clock.wall();
     let trustworthy = job.mirror.state(|state| {
-        let once = state.teams.news(job.team).is_none_or(|news| news.first_named == news.named);
+        let once = state.teams.news(job.team).is_none_or(|news| news.first_named == news.named)
+            && state.teams.returned(job.team, now).is_none();
         let disputed = state.holds.disputes_of(job.team).next().is_some();
         once && !disputed && state.teams.owner(before).is_none()
     });

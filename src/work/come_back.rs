@@ -27,7 +27,7 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     if let Some(wait) = job.mirror.queue.end_settles_in(job.team, job.mirror.clock.now()) {
         return Err(Outcome::LookAgain("the team was deleted a moment ago".into(), wait));
     }
-    let Some(facts) = job.truth().facts()? else { return Ok(false) };
+    let Some(facts) = job.truth().facts()? else { return apply.settle_restoring() };
     if job.is_left_out(Some(&facts.slug), None) {
         return Err(Outcome::Done("the team is left out by SYNC_TEAMS".into()));
     }
@@ -37,8 +37,10 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         None => false,
     };
     if !follows {
-        // Whatever has its slug by now is for the rules that hold for every team.
-        apply.come_back(None)?;
+        // Whatever has its slug by now is for the rules that hold for every team; a new slug proves nothing.
+        let slug = slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix);
+        let apart = gone.was.as_ref().is_some_and(|was| was.slug != slug);
+        apply.come_back(None, apart)?;
     }
     note_seen(job, &put_in);
     Ok(true)
@@ -52,7 +54,7 @@ fn follow(
     facts: &TeamFacts,
     (team, origin): (&Team, Origin),
 ) -> Result<(), Outcome> {
-    apply.come_back(Some((team, origin)))?;
+    apply.come_back(Some((team, origin)), false)?;
     let slug = slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix);
     let named = origin != Origin::Created || team.name == slug::display_name(&facts.name, &slug);
     if team.slug != slug || !named {
@@ -112,7 +114,7 @@ fn make_again(
         return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
     };
     let members: BTreeSet<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
-    let Some(team) = apply.restore(deletion)? else { return Ok(false) };
+    let Some(team) = apply.restore(deletion, true)? else { return Ok(false) };
     // Before its people and projects: whatever fails of them, another end of the team is an end of this one.
     follow(job, apply, facts, (&team, Origin::Created))?;
     put_in.extend(&members);

@@ -161,7 +161,7 @@ mod tests {
             was: None,
             at: Timestamp(1),
         });
-        state.apply(Record::Returned { team: TEAM, at: came_back });
+        state.apply(Record::Returned { team: TEAM, at: came_back, apart: false });
         let settings = settings("5%,2");
         let after = |days: u64| Timestamp(came_back.0 + days * 24 * 3_600_000);
         let rule = deletion(&settings, &state, TEAM, after(7)).unwrap_err();

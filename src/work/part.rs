@@ -42,14 +42,19 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     let Some(task) = part.task() else { return Outcome::Done("done".into()) };
     let result = match one(job, hint, part, task) {
         Ok(effect) => Ok(effect),
-        Err(Outcome::Failed(why)) => Err(format!("team {team}: {why}")),
-        Err(Outcome::Held(name, why)) => Err(format!("held {name}: {why}")),
-        Err(Outcome::Waiting(why)) if waits_in_vain(job, part, task) => {
+        // The comparison saw it: another one tells whether it is gone.
+        Err(Stop::NotVisible) => {
+            look_again(job, part);
+            return Outcome::Done("GitHub does not show the team".into());
+        }
+        Err(Stop::With(Outcome::Failed(why))) => Err(format!("team {team}: {why}")),
+        Err(Stop::With(Outcome::Held(name, why))) => Err(format!("held {name}: {why}")),
+        Err(Stop::With(Outcome::Waiting(why))) if waits_in_vain(job, part, task) => {
             job.mirror.queue.ask_for_reconcile();
             Err(format!("team {team}: {why}, which was not so when both sides were compared"))
         }
-        Err(Outcome::Done(_) | Outcome::Superseded(_)) => Ok(Effect::Nothing),
-        Err(later) => {
+        Err(Stop::With(Outcome::Done(_) | Outcome::Superseded(_))) => Ok(Effect::Nothing),
+        Err(Stop::With(later)) => {
             if let Outcome::Later(why, _) | Outcome::Waiting(why) = &later {
                 part.put_off(why);
             }
@@ -71,7 +76,7 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
     !owner.is_some_and(|owner| part.may_wait_for(owner))
 }
 
-fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, Outcome> {
+fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, Stop> {
     let apply = job.apply(Some(hint));
     if matches!(task, Task::Return) {
         let is_back = come_back::run(job, &apply)?;
@@ -83,10 +88,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
     }
     // An end settles by itself what is open, and makes nothing for it.
     if !matches!(task, Task::End) {
-        bind::resolve_and_go_on(job, &apply).map_err(|stop| match stop {
-            Stop::With(outcome) => outcome,
-            Stop::NotVisible => Outcome::Later("GitHub does not show the team".into(), None),
-        })?;
+        bind::resolve_and_go_on(job, &apply)?;
     }
     match task {
         // Done above: what has ended is nothing to go on with.
@@ -102,16 +104,20 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, O
         }
         Task::Shape { wanted, full_name, shown } => {
             let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
-            shape(job, &apply, part, &wish, shown.as_ref())
+            Ok(shape(job, &apply, part, &wish, shown.as_ref())?)
         }
-        Task::Add(addition) => add(job, hint, part, addition),
-        Task::Remove(removal) => remove(job, hint, part, removal),
+        Task::Add(addition) => Ok(add(job, hint, part, addition)?),
+        Task::Remove(removal) => Ok(remove(job, hint, part, removal)?),
         // A team that was spoken of just now may be too new for a replica that lags.
         Task::End if is_spoken_of(job, part, None) => Ok(Effect::Nothing),
+        Task::End if job.mirror.queue.is_new(job.team) => {
+            look_again(job, part);
+            Ok(Effect::Nothing)
+        }
         Task::End => match end::run(job, None, hint.event_name()) {
             // What is left alone in Sentry is no change there.
             end::End::Over(Outcome::Done(_)) => Ok(Effect::written(job.fate() == Some(Fate::Deleted))),
-            end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome),
+            end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome.into()),
         },
         Task::Filled => {
             job.mirror.journal.note(Record::Fill { team: job.team, open: false });
@@ -132,7 +138,9 @@ fn shape(
     let is_in_shape = job.binding().is_some_and(|binding| {
         binding.slug == wanted.slug && wanted.name.as_deref().is_none_or(|name| name == &*binding.name)
     });
-    if !is_in_shape && is_newer(job, part, named) {
+    if !is_in_shape && named.is_some_and(|at| at > part.seq) {
+        // Its own job goes by where the team was last seen, and may have been done before the comparison saw it elsewhere.
+        look_again(job, part);
         return Ok(Effect::Nothing);
     }
     let shown = shown.filter(|shown| {
@@ -198,6 +206,8 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
         return Ok(Effect::Nothing);
     };
     let person = Person { id: *user, login: login.clone(), bot: false };
+    // An end of the team that was none may have come in between, and with it nobody was known to have been seen any more.
+    members::note_seen(job, &[*user]);
     let entry = members::entry(job, hint, &binding, &person, "add member");
     let entry = crate::store::audit::Entry { member: Some(*member), ..entry }
         .because(format!("matched by {}", source.name()));

@@ -55,7 +55,7 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
             return Ok(report);
         }
         Some(team) => team,
-        None => match apply.restore(deletion)? {
+        None => match apply.restore(deletion, false)? {
             Some(team) => team,
             None => return Err(taken(job, apply, deletion)?),
         },

@@ -126,7 +126,7 @@ impl World {
 
     fn one(&mut self, team: GithubTeamId, task: &Task) -> Came {
         if let Task::Back { sentry, made, slug } = task {
-            self.state.apply(Record::Returned { team, at: self.now });
+            self.state.apply(Record::Returned { team, at: self.now, apart: false });
             let sentry = match made {
                 true => self.new_sentry_team(slug.clone(), slug.to_string(), vec![]),
                 false => *sentry,

@@ -1,13 +1,15 @@
-//! Makes a deleted team again, because a person wants it back: the same order of intent, call, verdict, record and audit
+//! Makes a deleted team again, because a person wants it back or GitHub shows its team again: the same order of intent, call, verdict, record and audit
 //! line as every other write. It is bound to nobody.
 
 use super::Apply;
 use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::{Created, Linked, Team, Written};
 use crate::queue::job::Outcome;
+use crate::state::ids::SentryTeamId;
 use crate::state::record::Record;
 use crate::state::slug;
-use crate::state::values::Intent;
+use crate::state::values::{Intent, Origin};
 use crate::store::audit::deletions::Deletion;
 use crate::store::audit::Entry;
 
@@ -32,14 +34,14 @@ impl Apply<'_> {
 
     /// Makes a deleted team again, under its slug and name. The intent stays open until [`Apply::drop_intent`]: people
     /// and projects are part of it. After an attempt whose outcome is unknown, a newer team of this slug and name is
-    /// the one that it made. `None` if somebody else has the slug.
-    pub fn restore(&self, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
+    /// the one that it made. `None` if somebody else has the slug. `shown`: because GitHub shows the team again.
+    pub fn restore(&self, deletion: &Deletion, shown: bool) -> Result<Option<Team>, Outcome> {
         const WHAT: &str = "bring back team";
         let permit = self.mirror.may_write()?;
         let (at, name) = (&deletion.slug, slug::display_name(&deletion.name, &deletion.slug));
         let earlier = self.is_restoring(deletion);
         match self.look(at)? {
-            Some(team) if earlier && self.is_made_by_us(&team, deletion) => {
+            Some(team) if earlier && self.is_made_by_us(&team, deletion.sentry, &name) => {
                 return self.restored(team, deletion)
             }
             Some(_) if earlier => return self.drop_intent().map(|()| None),
@@ -47,8 +49,8 @@ impl Apply<'_> {
             None => {}
         }
         if !earlier {
-            let (sentry, slug) = (deletion.sentry, at.clone());
-            if !self.intend(at, Intent::Restoring { sentry, slug, name: name.as_str().into() })? {
+            let (sentry, slug, name) = (deletion.sentry, at.clone(), name.as_str().into());
+            if !self.intend(at, Intent::Restoring { sentry, slug, name, shown })? {
                 return Ok(None);
             }
         }
@@ -63,7 +65,8 @@ impl Apply<'_> {
             Created::New(team) => self.restored(team, deletion),
             // By the earlier attempt, whose team shows only now, or by somebody else.
             Created::Taken => {
-                match self.look(at)?.filter(|team| earlier && self.is_made_by_us(team, deletion)) {
+                let by_us = |team: &Team| earlier && self.is_made_by_us(team, deletion.sentry, &name);
+                match self.look(at)?.filter(by_us) {
                     Some(team) => self.restored(team, deletion),
                     None => self.drop_intent().map(|()| None),
                 }
@@ -71,16 +74,37 @@ impl Apply<'_> {
         }
     }
 
-    fn is_made_by_us(&self, team: &Team, deletion: &Deletion) -> bool {
+    /// GitHub no longer shows a team whose Sentry team was being made again because it did. What was made is followed, so that
+    /// its end is one like every other; what was not is not made any more. Whether the team has one again.
+    pub fn settle_restoring(&self) -> Result<bool, Outcome> {
+        let intent =
+            self.mirror.state(|state| state.teams.intent(self.team).map(|(intent, _)| intent.clone()));
+        let Some(Intent::Restoring { sentry, slug, name, shown: true }) = intent else { return Ok(false) };
+        let there = match self.mirror.state(|state| state.teams.restored(sentry)) {
+            Some(id) => self.look_for(TeamAt { id, slug: &slug })?,
+            None => self.look(&slug)?.filter(|team| self.is_made_by_us(team, sentry, &name)),
+        };
+        let Some(team) = there else {
+            self.drop_intent()?;
+            self.mirror.queue.moved(self.team);
+            return Ok(false);
+        };
+        self.come_back(Some((&team, Origin::Created)), false)?;
+        self.mirror.queue.ask_for_reconcile();
+        Ok(true)
+    }
+
+    /// Whether the team was made in the place of that one.
+    fn is_made_by_us(&self, team: &Team, deleted: SentryTeamId, name: &str) -> bool {
         let follows = self.mirror.state(|state| state.teams.of_sentry(team.id));
-        let name = slug::display_name(&deletion.name, &deletion.slug);
         // Ids grow: one that was there at the deletion is somebody else's.
-        follows.is_none() && team.id > deletion.sentry && team.name == name
+        follows.is_none() && team.id > deleted && team.name == name
     }
 
     fn restored(&self, team: Team, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
         self.mirror.keep(Record::Restored { deleted: deletion.sentry, now: team.id })?;
         log::info!("team {}: brought back Sentry team `{}` ({})", self.team, team.slug, team.id);
+        self.mirror.queue.hear_making(self.team);
         Ok(Some(team))
     }
 
