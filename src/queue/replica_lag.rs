@@ -55,6 +55,11 @@ impl RecentDeliveries {
         note_lately(&mut self.ends, team, now);
     }
 
+    /// Whether the team's end was written down after that, and not long ago.
+    pub fn has_ended_since(&self, team: GithubTeamId, then: Instant) -> bool {
+        self.ends.get(&team).is_some_and(|at| *at >= then)
+    }
+
     /// A Sentry team is made for it, because GitHub shows it.
     pub fn hear_making(&mut self, team: GithubTeamId, now: Instant) {
         note_lately(&mut self.makings, team, now);
@@ -223,5 +228,17 @@ mod tests {
         assert_eq!(settles(0, 996_400_000), 0);
         heard.hear_end(other, now + LAG);
         assert_eq!(heard.ends.len(), 1);
+        assert!(heard.has_ended_since(other, now) && !heard.has_ended_since(other, now + LAG + GRAIN));
+        assert!(!heard.has_ended_since(team, start));
+    }
+
+    #[test]
+    fn a_team_is_new_as_long_as_a_replica_may_not_know_it() {
+        let now = Instant::now();
+        let mut heard = RecentDeliveries::new(now);
+        let (team, other) = (GithubTeamId(5), GithubTeamId(6));
+        heard.hear_making(team, now);
+        assert!(heard.is_new(team, now) && heard.is_new(team, now + LAG - GRAIN));
+        assert!(!heard.is_new(team, now + LAG) && !heard.is_new(other, now));
     }
 }

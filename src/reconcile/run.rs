@@ -211,7 +211,7 @@ impl Reconciler {
         if paused {
             return run;
         }
-        self.wait_for_slugs(plan, &run);
+        self.wait_for_slugs(plan, comparison.began, &run);
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
@@ -228,7 +228,7 @@ impl Reconciler {
     }
 
     /// Teams that wait for a slug are not in this plan: where a team's end sets it free now, another comparison makes them.
-    fn wait_for_slugs(&self, plan: &Plan, run: &Run) {
+    fn wait_for_slugs(&self, plan: &Plan, began: Instant, run: &Run) {
         let waiting = plan.teams.iter().filter_map(|team| match team.step {
             Step::Wait { owner } => Some((owner, team.slug.clone())),
             _ => None,
@@ -240,8 +240,10 @@ impl Reconciler {
                 run.leave();
             }
             // It was there when Sentry's teams were read, and an event has deleted it since.
-            let is_free_by_now = |sentry| self.mirror.state(|state| state.teams.is_deleted(sentry));
-            if matches!(team.step, Step::Conflict { sentry, .. } if is_free_by_now(sentry)) {
+            let Step::Conflict { sentry, .. } = team.step else { continue };
+            let was_of = self.mirror.state(|state| state.teams.ended_with(sentry));
+            if was_of.is_some_and(|team| self.mirror.queue.heard(|heard| heard.has_ended_since(team, began)))
+            {
                 run.leave();
                 self.mirror.queue.look_again();
             }

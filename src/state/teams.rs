@@ -347,10 +347,10 @@ impl Teams {
         self.returned.insert(team, at);
     }
 
-    /// Whether a Sentry team was deleted because its GitHub team had ended.
-    pub fn is_deleted(&self, sentry: SentryTeamId) -> bool {
+    /// The GitHub team that this Sentry team followed until that ended.
+    pub fn ended_with(&self, sentry: SentryTeamId) -> Option<GithubTeamId> {
         let was = |gone: &Gone| gone.was.as_ref().is_some_and(|was| was.sentry == sentry);
-        self.gone.values().any(|gone| gone.fate == Fate::Deleted && was(gone))
+        self.gone.iter().find(|(_, gone)| was(gone)).map(|(team, _)| *team)
     }
 
     pub(super) fn forget_old(&mut self, now: Timestamp) {

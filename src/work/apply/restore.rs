@@ -1,5 +1,5 @@
-//! Makes a deleted team again, because a person wants it back or GitHub shows its team again: the same order of intent, call, verdict, record and audit
-//! line as every other write. It is bound to nobody.
+//! Makes a deleted team again, because a person wants it back or GitHub shows its team again: the same order of intent,
+//! call, verdict, record and audit line as every other write. It is bound to nobody.
 
 use super::Apply;
 use crate::hosts::http::{Trouble, TroubleKind};
