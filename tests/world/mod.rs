@@ -485,6 +485,8 @@ impl World {
         self.start();
         let (crew, created) = self.github.create_team("Crew", self.olive);
         self.settle(&created);
+        // The comparison at the start may have seen the team too.
+        self.wait_for_rest();
         (self, crew)
     }
 
