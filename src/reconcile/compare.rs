@@ -317,8 +317,7 @@ impl<'a> Index<'a> {
             None => self.unmade.get(slug).map_or(Holder::Nobody, |owner| Holder::Team(*owner)),
         };
         let older = state.is_older_team(team.facts.id, team.facts.created_at);
-        let apart = state.teams.gone(team.facts.id).is_some_and(|gone| gone.apart)
-            || state.teams.news(team.facts.id).is_some_and(News::is_apart);
+        let apart = state.teams.is_apart(team.facts.id);
         let disputed = self.disputed.contains(&team.facts.id);
         let name = slug::display_name(&team.facts.name, slug);
         // A name is GitHub's where the team was made from it; one that was adopted keeps its own until it is renamed.

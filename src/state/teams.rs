@@ -347,6 +347,13 @@ impl Teams {
         self.returned.insert(team, at);
     }
 
+    /// Whether a Sentry team of its slug is more likely somebody else's than its own, by what was said of it, now or before
+    /// its end.
+    pub fn is_apart(&self, team: GithubTeamId) -> bool {
+        let of_its_end = self.gone.get(&team).is_some_and(|gone| gone.apart);
+        of_its_end || self.news.get(&team).is_some_and(News::is_apart)
+    }
+
     /// The GitHub team that this Sentry team followed until that ended.
     pub fn ended_with(&self, sentry: SentryTeamId) -> Option<GithubTeamId> {
         let was = |gone: &Gone| gone.was.as_ref().is_some_and(|was| was.sentry == sentry);

@@ -8,7 +8,6 @@ use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, SentrySlug, SentryTeamId};
 use crate::state::record::Record;
 use crate::state::slug;
-use crate::state::teams::News;
 use crate::state::values::{Binding, Fate, Intent, Mode};
 use crate::work::apply::{Apply, Moved};
 use crate::work::hold::ask_approval;
@@ -56,7 +55,7 @@ fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
         // Its deletion may never have been told: nobody would take away again what was made for it.
         let Some(facts) = job.truth().facts()? else { return Err(Stop::NotVisible) };
         // It may have got another name by now, in other letters of the same slug.
-        if slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix) == slug {
+        if job.sentry_slug(&facts.slug) == slug {
             name = facts.name.into();
         }
     }
@@ -231,10 +230,9 @@ fn next(
 /// old slug only: by its new one, anybody could rename their way into an existing Sentry team. Nor is what a person has to
 /// decide done meanwhile.
 fn may_adopt(job: &TeamJob, wish: &Wish) -> bool {
-    let in_question = job.mirror.state(|state| {
-        let apart = state.teams.news(job.team).is_some_and(News::is_apart);
-        apart || state.holds.disputes_of(job.team).next().is_some()
-    });
+    let in_question = job
+        .mirror
+        .state(|state| state.teams.is_apart(job.team) || state.holds.disputes_of(job.team).next().is_some());
     wish.team.adoptable && wish.before.is_none() && !in_question
 }
 

@@ -38,7 +38,7 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     };
     if !follows {
         // Whatever has its slug by now is for the rules that hold for every team; a new slug proves nothing.
-        let slug = slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix);
+        let slug = job.sentry_slug(&facts.slug);
         let apart = gone.was.as_ref().is_some_and(|was| was.slug != slug);
         apply.come_back(None, apart)?;
     }
@@ -55,7 +55,7 @@ fn follow(
     (team, origin): (&Team, Origin),
 ) -> Result<(), Outcome> {
     apply.come_back(Some((team, origin)), false)?;
-    let slug = slug::for_team(&facts.slug, job.team, &job.mirror.settings().slug_prefix);
+    let slug = job.sentry_slug(&facts.slug);
     let named = origin != Origin::Created || team.name == slug::display_name(&facts.name, &slug);
     if team.slug != slug || !named {
         job.mirror.queue.ask_for_reconcile();

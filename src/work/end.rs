@@ -134,15 +134,13 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
     }
     let Some(slug) = slug.filter(|_| job.mode == Mode::Payload) else { return Ok(None) };
     let settings = &job.mirror.settings();
-    let apart = job.mirror.state(|state| {
-        let news = state.teams.news(job.team).is_some_and(|news| news.is_apart());
-        let gone = state.teams.gone(job.team).is_some_and(|gone| gone.apart);
-        news || gone || state.holds.disputes_of(job.team).next().is_some()
-    });
+    let apart = job
+        .mirror
+        .state(|state| state.teams.is_apart(job.team) || state.holds.disputes_of(job.team).next().is_some());
     if apart || !settings.teams.matches(slug) {
         return Ok(None);
     }
-    let slug = slug::for_team(slug, job.team, &settings.slug_prefix);
+    let slug = job.sentry_slug(slug);
     if job.mirror.state(|state| state.teams.owner(&slug)).is_some() {
         return Ok(None);
     }

@@ -153,7 +153,7 @@ impl TeamJob<'_> {
 
     fn wish(&self, folded: &TeamBatch, facts: TeamFacts) -> Wish {
         let renamed = folded.renamed();
-        let slug = slug::for_team(&facts.slug, self.team, &self.mirror.settings().slug_prefix);
+        let slug = self.sentry_slug(&facts.slug);
         let older = self.mirror.state(|state| state.is_older_team(self.team, facts.created_at));
         let name = renamed.is_some().then(|| slug::display_name(&facts.name, &slug));
         Wish {
@@ -200,10 +200,6 @@ impl TeamJob<'_> {
         })?;
         let full_name = slug.to_string();
         Some(Wish { team: WantedTeam { slug, name: None, adoptable: false }, full_name, before: None })
-    }
-
-    fn sentry_slug(&self, github: &GithubSlug) -> crate::state::ids::SentrySlug {
-        slug::for_team(github, self.team, &self.mirror.settings().slug_prefix)
     }
 
     fn wanted_by_filter(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> Result<(), Stop> {

@@ -2,7 +2,7 @@
 
 use crate::queue::job::{Hint, Outcome};
 use crate::state::holds::HeldChange;
-use crate::state::ids::{GithubSlug, GithubTeamId};
+use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug};
 use crate::state::record::Record;
 use crate::state::values::{Binding, Fate, Mode};
 use crate::state::{slug, Org};
@@ -38,6 +38,11 @@ impl TeamJob<'_> {
         let delivery = hint.and_then(Hint::delivery).map(|delivery| delivery.guid.clone());
         let cause = Cause { delivery, event: hint.map_or("", Hint::event_name) };
         Apply { mirror: self.mirror, team: self.team, cause }
+    }
+
+    /// The slug that a GitHub slug becomes in Sentry, for this team.
+    pub fn sentry_slug(&self, github: &GithubSlug) -> SentrySlug {
+        slug::for_team(github, self.team, &self.mirror.settings().slug_prefix)
     }
 
     /// What was held about the team, of this kind, is done or no longer due.
