@@ -228,10 +228,14 @@ impl Sequence {
         let kept = format!("named `{LEGACY_NAME}` in Sentry");
         // A team that waited for a person's word is called by its slug where its name was told by a delivery that is over.
         let is_nameless = !self.refused.is_empty() && self.profile.truth == Truth::Deliveries;
+        let is_named_by_slug = |line: &String| {
+            let told = line.strip_prefix("team ").and_then(|rest| rest.split_once(": "));
+            told.is_some_and(|(slug, what)| what.starts_with(&format!("named `{slug}` in Sentry")))
+        };
         let is_own = |line: &String| {
             line.contains(&kept)
                 || own_name.as_ref().is_some_and(|own| line.starts_with(own))
-                || is_nameless && line.contains(": named `")
+                || is_nameless && is_named_by_slug(line)
         };
         all.into_iter().filter(|line| !is_own(line)).collect()
     }
