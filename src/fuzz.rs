@@ -233,6 +233,7 @@ fn read_answer(bytes: &[u8]) {
     for asked in [
         Asked::Github,
         Asked::Graphql,
+        Asked::App,
         Asked::Sentry,
         Asked::Groups,
         Asked::CreateTeam,
@@ -242,7 +243,7 @@ fn read_answer(bytes: &[u8]) {
         Asked::RemoveMember,
         Asked::Invite,
     ] {
-        let _ = verdict::judge(asked, &answer, now);
+        let _ = verdict::judge(asked, &answer, asked.token(), now);
     }
 }
 

@@ -77,8 +77,10 @@ pub mod parts {
     pub use crate::commands::sync::Sync;
     pub use crate::commands::{Bench, Command, Live, Reply};
     pub use crate::config::secret::Secret;
+    pub use crate::config::sign_in::SignIn;
     pub use crate::config::values::{base_url, BaseUrl};
     pub use crate::config::{load, Need, Setting, SETTINGS};
+    pub use crate::hosts::github::app::Whose;
     pub use crate::hosts::github::facts::{Claims, Count, Wanted};
     pub use crate::hosts::github::Github;
     pub use crate::hosts::http::answer::{Answer, Headers};

@@ -38,7 +38,10 @@ pub fn run(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progre
     let mirror = &reconciler.mirror;
     if mirror.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         let fix = "give the token Members: read on the organisation";
-        return failed("GH_TOKEN may not read members, so that there is nothing to compare with", fix);
+        return failed(
+            "the GitHub token may not read members, so that there is nothing to compare with",
+            fix,
+        );
     }
     match (sync.apply, mirror.pause()) {
         (true, Some(pause)) => Reply::paused(&pause),

@@ -4,11 +4,13 @@
 //! have no flags, because a command line is visible to everybody on the machine; they come from `X`, from the file
 //! named by `X_FILE`, or from a systemd credential of the same name in lower case.
 
+pub mod app_key;
 mod fault;
 pub mod lists;
 pub mod live;
 pub mod secret;
 mod secrets;
+pub mod sign_in;
 pub mod values;
 mod vars;
 
@@ -24,12 +26,14 @@ use crate::state::values::Source;
 pub use fault::{refuse, Fault, Unknown, Wrong};
 use lists::{Protected, TeamFilter};
 use secrets::Secrets;
+use sign_in::{AppAccess, SignIn};
 use values::{BaseUrl, Limit, Listen};
 pub use vars::{Setting, SETTINGS};
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub github_token: Secret,
+    /// `GH_TOKEN`, or `GH_APP_ID` and `GH_APP_KEY`.
+    pub github: SignIn,
     /// `GH_WEBHOOK_TOKEN`, then `GH_WEBHOOK_TOKEN_PREVIOUS` if set.
     pub webhook_secrets: Vec<Secret>,
     pub sentry_token: Secret,
@@ -55,6 +59,8 @@ pub enum Origin {
 pub struct Settings {
     /// `SENTRY_ORG_SLUG`.
     pub sentry_org: String,
+    /// `GH_APP_ID`: a number or a client id.
+    pub app_id: Option<Box<str>>,
     /// `GH_ORG`.
     pub github_org: Option<Login>,
     /// `GH_API_URL`.
@@ -196,7 +202,7 @@ pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<
     let settings = read_settings(flags, env, &mut faults);
     let asks = need != Need::StateDir;
     let mut secrets = Secrets::new(flags, env, faults);
-    let github_token = secrets.token("GH_TOKEN", asks, "a GitHub token of the organisation");
+    let github = sign_in(&mut secrets, settings.app_id.as_deref(), asks);
     let serves = need == Need::Everything;
     let webhook = secrets.webhook("GH_WEBHOOK_TOKEN", serves, "the secret typed into GitHub's webhook form");
     let previous = secrets.webhook("GH_WEBHOOK_TOKEN_PREVIOUS", false, "");
@@ -219,7 +225,7 @@ pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<
     }
     let none = || Secret::new("");
     let config = Config {
-        github_token: github_token.unwrap_or_else(none),
+        github: github.unwrap_or_else(|| SignIn::Token(none())),
         webhook_secrets: webhook.into_iter().chain(previous).collect(),
         sentry_token: sentry_token.unwrap_or_else(none),
         settings,
@@ -228,6 +234,42 @@ pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<
         origins,
     };
     (config, faults)
+}
+
+/// How GitHub is signed in to: one of the two ways, whole.
+fn sign_in(secrets: &mut Secrets, app_id: Option<&str>, required: bool) -> Option<SignIn> {
+    let faults = secrets.faults.len();
+    let id_is_wrong = secrets.faults.iter().any(|fault| fault.var == "GH_APP_ID");
+    let key = secrets.app_key("GH_APP_KEY");
+    let is_app = app_id.is_some() || key.is_some() || id_is_wrong || secrets.faults.len() > faults;
+    let token = secrets.token(
+        "GH_TOKEN",
+        required && !is_app,
+        "a GitHub token of the organisation; or set GH_APP_ID and GH_APP_KEY of a GitHub App",
+    );
+    let is_told = secrets.faults.len() > faults;
+    let (var, what, fix) = match (app_id, key) {
+        (None, None) => return token.map(SignIn::Token),
+        _ if token.is_some() => (
+            "GH_APP_ID",
+            "GH_TOKEN is set, and so is a GitHub App (GH_APP_ID, GH_APP_KEY)",
+            "keep one of the two ways to sign in, and unset the other",
+        ),
+        (Some(id), Some(key)) => return Some(SignIn::App(AppAccess { id: id.into(), key })),
+        (Some(_), None) if !is_told => (
+            "GH_APP_KEY",
+            "GH_APP_ID is set, but GH_APP_KEY is not",
+            "set it, or GH_APP_KEY_FILE, or a systemd credential: a private key of the App, as GitHub hands it out",
+        ),
+        (None, Some(_)) if !id_is_wrong => (
+            "GH_APP_ID",
+            "GH_APP_KEY is set, but GH_APP_ID is not",
+            "set it to the App ID or the Client ID on the App's settings page",
+        ),
+        _ => return None,
+    };
+    secrets.faults.push(Fault::new(var, what, fix));
+    None
 }
 
 fn missing(var: &'static str, fix: &str, env: &Environment) -> Fault {
@@ -307,7 +349,7 @@ mod tests {
     #[test]
     fn four_variables_are_enough() {
         let config = load(&env(&[]), &env(&FOUR), Need::Everything).unwrap();
-        assert_eq!(config.github_token.expose(), "g");
+        assert_eq!(config.github, SignIn::Token(Secret::new("g")));
         assert_eq!(config.webhook_secrets.len(), 1);
         assert_eq!(config.settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.settings.state_dir, Path::new("state"));
@@ -448,8 +490,10 @@ mod tests {
             let mut all = env(&FOUR);
             all.remove("GH_TOKEN");
             all.insert("GH_TOKEN_FILE".into(), path.clone());
-            load(&BTreeMap::new(), &all, Need::Everything)
-                .map(|config| config.github_token.expose().to_string())
+            load(&BTreeMap::new(), &all, Need::Everything).map(|config| match config.github {
+                SignIn::Token(token) => token.expose().to_string(),
+                SignIn::App(_) => unreachable!(),
+            })
         };
         for fine in ["ghp_abc", "ghp_abc\n", "ghp_abc\r\n", "\u{feff}ghp_abc\r\n"] {
             assert_eq!(from_file(fine).unwrap(), "ghp_abc", "{fine:?}");

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use super::app_key::AppKey;
 use super::fault::Fault;
 use super::{missing, Environment, Origin};
 use crate::config::secret::Secret;
@@ -48,6 +49,21 @@ impl<'a> Secrets<'a> {
             self.warnings.push(Fault::new(var, &what, fix));
         }
         Some(Secret::new(value))
+    }
+
+    /// An App's private key: lines of PEM.
+    pub(super) fn app_key(&mut self, var: &'static str) -> Option<AppKey> {
+        let value = self.value(var, false, "")?;
+        match AppKey::read(&value) {
+            Ok(key) => Some(key),
+            Err(why) => {
+                let fix =
+                    "put the whole file there that GitHub gives under the App's settings → Private keys → \
+                           Generate a private key";
+                self.faults.push(Fault::new(var, &format!("{var} {why}"), fix));
+                None
+            }
+        }
     }
 
     fn value(&mut self, var: &'static str, required: bool, what: &str) -> Option<String> {

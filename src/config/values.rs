@@ -169,6 +169,15 @@ pub fn organisation(text: &str) -> Result<&str, String> {
     name(text, "write the organisation's login alone, as it stands behind github.com/")
 }
 
+/// A GitHub App: its number, or its client id, such as `Iv23liABCDEF`.
+pub fn app_id(text: &str) -> Result<Box<str>, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == '_';
+    if text.len() <= 64 && text.chars().all(fits) {
+        return Ok(text.into());
+    }
+    Err(refused(text, "give the App ID or the Client ID, as the App's settings page shows it"))
+}
+
 fn name<'a>(text: &'a str, fix: &str) -> Result<&'a str, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if text.chars().all(fits) {

@@ -62,7 +62,11 @@ const fn setting(var: &'static str, value: &'static str, default: &'static str) 
 
 /// All settings, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
-    secret("GH_TOKEN", "required", "GitHub token; with Members: read the truth is re-read, without any permission the deliveries are the truth"),
+    secret("GH_TOKEN", "required, or an App", "GitHub token; with Members: read the truth is re-read, without any permission the deliveries are the truth"),
+    setting("GH_APP_ID", "ID", "none")
+        .help("in place of GH_TOKEN: the App ID or Client ID of a GitHub App that is installed on the organisation")
+        .set(|s, v| put(&mut s.app_id, values::app_id(v).map(Some))),
+    secret("GH_APP_KEY", "none", "a private key of that App: PEM, as GitHub hands it out"),
     secret("GH_WEBHOOK_TOKEN", "required", "the webhook's secret"),
     secret("GH_WEBHOOK_TOKEN_PREVIOUS", "none", "the secret before it, accepted too while rotating"),
     secret("SENTRY_TOKEN", "required", "token of a Sentry internal integration with Team: Admin and Member: Read & Write"),
@@ -181,6 +185,7 @@ impl Settings {
         let local = |port| Listen::Tcp((std::net::Ipv4Addr::LOCALHOST, port).into());
         Self {
             sentry_org: String::new(),
+            app_id: None,
             github_org: None,
             github_url: values::base_url("https://api.github.com").expect("constant"),
             sentry_url: values::base_url("https://sentry.io").expect("constant"),
@@ -232,10 +237,7 @@ mod tests {
     #[test]
     fn every_setting_has_a_flag_of_its_own() {
         let mut flags: Vec<_> = SETTINGS.iter().map(Setting::flag).collect();
-        assert_eq!(
-            flags[..4],
-            ["gh-token-file", "gh-webhook-token-file", "gh-webhook-token-previous-file", "sentry-token-file"]
-        );
+        assert_eq!(flags[..4], ["gh-token-file", "gh-app-id", "gh-app-key-file", "gh-webhook-token-file"]);
         assert!(flags.contains(&"max-deletions".into()) && flags.contains(&"log".into()));
         flags.sort();
         flags.dedup();

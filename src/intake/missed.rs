@@ -48,7 +48,7 @@ impl Missed {
             Ok(None) => {
                 self.is_refused.store(true, Ordering::Relaxed);
                 log::info!(
-                    "recover: GH_TOKEN may not read the webhook's deliveries; missed ones can not be looked for"
+                    "recover: the GitHub token may not read the webhook's deliveries; missed ones can not be looked for"
                 );
             }
             Err(trouble) => log::warn!("recover: {trouble}"),

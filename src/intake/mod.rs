@@ -16,7 +16,7 @@ use serde_json::{json, Value};
 use crate::clock::Timestamp;
 use crate::config::secret::Secret;
 use crate::lock::RwLock;
-use crate::state::event::{self, Event, Meaning, OrgRef, Parsed};
+use crate::state::event::{self, Event, InstallationNews, Meaning, OrgRef, Parsed};
 use crate::state::ids::{HookId, Login, Seq};
 use crate::state::record::Record;
 use crate::state::values::{Delivery, DeliveryKey, Mode, Settled, Status};
@@ -170,6 +170,7 @@ impl Intake {
         match (meaning, org) {
             (Meaning::Change(event), Some(org)) => self.take(&headers, event, org),
             (Meaning::Ping(ping), _) => Ok(self.pong(&ping, &headers)),
+            (Meaning::Installation(news), _) => Ok(self.installation(&headers, news)),
             (Meaning::Ignored(reason), _) => Ok(self.ignored(headers.event, &reason)),
             // `parse` gives no change without an organisation.
             (Meaning::Change(_), None) => Err(malformed("the body has no `organization`".into())),
@@ -204,6 +205,18 @@ impl Intake {
             log::info!("delivery={guid} event=\"ping\" note=\"{note}\"");
         }
         Answer::json(200, &json!({ "status": "pong", "warnings": advice }))
+    }
+
+    /// Nothing of it is kept: after a restart, the App's key asks for the truth anyway.
+    fn installation(&self, headers: &DeliveryHeaders, news: InstallationNews) -> Answer {
+        match self.mirror.installation_changed(news) {
+            Ok(said) => {
+                log::info!("delivery={} event=\"installation\" note=\"{said}\"", headers.guid);
+                self.arrived.answer(headers.event, Said::Ignored);
+                Answer::json(200, &json!({ "status": "noted", "reason": said }))
+            }
+            Err(why) => self.ignored(headers.event, why),
+        }
     }
 
     fn ignored(&self, event: &str, reason: &str) -> Answer {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::hosts::github::permission::{Permission, PERMISSION_LOST};
+use crate::hosts::github::permission::Permission;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::Trouble;
 use crate::hosts::sentry::Team;
@@ -74,12 +74,16 @@ impl Reconciler {
         }
         let mode = match (known, told) {
             (Some(Mode::Read), Permission::Lacks(said)) => {
-                self.mirror.github.host().refuse(&format!("{PERMISSION_LOST} ({said})"));
+                self.mirror
+                    .github
+                    .host()
+                    .refuse(&format!("{} ({said})", self.mirror.github_token.permission_lost()));
                 return Ok(());
             }
             (Some(Mode::Payload), Permission::Untold(trouble)) => {
                 log::warn!(
-                    "mode: payload, as before; GitHub does not say what GH_TOKEN may do now: {trouble}"
+                    "mode: payload, as before; GitHub does not say what {} may do now: {trouble}",
+                    self.mirror.github_token.who()
                 );
                 return Ok(());
             }
@@ -309,7 +313,8 @@ impl Reconciler {
                 let level = if is_news { log::Level::Warn } else { log::Level::Debug };
                 log::log!(
                     level,
-                    "what the new GH_TOKEN may do is not known yet, deliveries are kept: {trouble}"
+                    "what the new {} may do is not known yet, deliveries are kept: {trouble}",
+                    self.mirror.github_token.who().trim_start_matches("the ")
                 );
             }
         }

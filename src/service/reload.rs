@@ -5,7 +5,9 @@
 //! with a fault changes nothing at all: what was in use stays, and log, metrics, status and readiness say so until a
 //! reload succeeds.
 
+use crate::config::sign_in::SignIn;
 use crate::config::{self, Config, Environment, Need};
+use crate::hosts::http::credential::Credential;
 use crate::intake::Intake;
 use crate::service::core::Core;
 
@@ -50,15 +52,16 @@ fn take_over(core: &Core, config: &Config) -> Vec<&'static str> {
     }
     mirror.settings.set(settings);
     core.set_around(core.around().after_reload(config));
-    if mirror.sentry.host().set_token(&config.sentry_token) {
+    let sentry = &config.sentry_token;
+    if mirror.sentry.host().sign_in(&SignIn::Token(sentry.clone()), || Credential::Standing(sentry.clone())) {
         mirror.scopes.forget();
         reconciler.scim.forget();
         changed.push("SENTRY_TOKEN");
     }
-    if mirror.github.host().set_token(&config.github_token) {
-        mirror.github_token.replace(config.github_token.fingerprint());
+    if mirror.sign_in_to_github(&config.github) {
+        mirror.github_token.replace(&config.github);
         reconciler.missed.ask_again();
-        changed.push("GH_TOKEN");
+        changed.push(if config.github.is_app() { "GH_APP_KEY" } else { "GH_TOKEN" });
     }
     if !changed.is_empty() {
         mirror.queue.ask_for_reconcile();

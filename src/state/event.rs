@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
+use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, InstallationId, Login};
 use crate::state::slug;
 use crate::state::tagged::tagged;
 
@@ -132,8 +132,18 @@ pub enum Meaning {
     Change(Event),
     /// The hook was made or tested.
     Ping(Ping),
+    /// The GitHub App that we sign in as can do less or more from now on.
+    Installation(InstallationNews),
     /// Nothing to mirror, and why.
     Ignored(String),
+}
+
+/// What GitHub tells an App of its being installed. It is a hint: what is true is asked for with the App's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstallationNews {
+    pub id: InstallationId,
+    /// It was deleted or suspended; else it was made, unsuspended, or given other permissions.
+    pub is_gone: bool,
 }
 
 /// Longer logins and slugs than this do not exist; a record must stay small.
@@ -148,9 +158,14 @@ pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, String> {
         "team" => body.team_event(&action)?,
         "membership" => body.membership_event(&action)?,
         "organization" => body.organization_event(&action)?,
+        "installation" => body.installation_event(&action)?,
+        "installation_target" => body.target_event(&action)?,
         _ => Meaning::Ignored(format!("`{}` events change no team", crate::text::plain(name, 60))),
     };
-    let org = body.organization.map(|org| OrgRef { id: org.id, login: Login::from(org.login) });
+    // An App is told of its installation without an `organization`.
+    let account = body.account.or(body.installation.and_then(|installation| installation.account));
+    let org = body.organization.or(account.and_then(AccountBody::into_org));
+    let org = org.map(|org| OrgRef { id: org.id, login: Login::from(org.login) });
     if org.is_none() && matches!(meaning, Meaning::Change(_)) {
         return Err(lacks(name, "organization"));
     }
@@ -179,6 +194,8 @@ struct Body {
     changes: Option<ChangesBody>,
     zen: Option<String>,
     hook: Option<HookBody>,
+    installation: Option<InstallationBody>,
+    account: Option<AccountBody>,
 }
 
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -189,6 +206,29 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Op
 struct OrgBody {
     id: GithubOrgId,
     login: String,
+}
+
+/// Every delivery to an App names its installation, most of them by the id alone.
+#[derive(Deserialize)]
+struct InstallationBody {
+    id: Option<InstallationId>,
+    account: Option<AccountBody>,
+}
+
+/// Whose an installation is: an organisation's, a person's or an enterprise's, which has no login.
+#[derive(Deserialize)]
+struct AccountBody {
+    id: GithubOrgId,
+    login: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+impl AccountBody {
+    fn into_org(self) -> Option<OrgBody> {
+        let is_orgs = self.kind.is_none_or(|kind| kind == "Organization");
+        Some(OrgBody { id: self.id, login: self.login? }).filter(|_| is_orgs)
+    }
 }
 
 #[derive(Deserialize)]
@@ -333,6 +373,36 @@ impl Body {
     }
 }
 
+impl Body {
+    fn installation_event(&self, action: &str) -> Result<Meaning, String> {
+        if self.team.is_some() || self.member.is_some() || self.membership.is_some() {
+            return Err(disagrees("installation"));
+        }
+        let is_gone = match action {
+            "deleted" | "suspend" => true,
+            "created" | "unsuspend" | "new_permissions_accepted" => false,
+            _ => return Ok(ignored("installation", action)),
+        };
+        let id = self.installation.as_ref().and_then(|installation| installation.id);
+        let id = id.ok_or_else(|| lacks("installation", "installation"))?;
+        Ok(Meaning::Installation(InstallationNews { id, is_gone }))
+    }
+
+    /// The account that an App is installed on has another name: what `organization.renamed` tells to others.
+    fn target_event(&self, action: &str) -> Result<Meaning, String> {
+        if self.team.is_some() || self.member.is_some() || self.membership.is_some() {
+            return Err(disagrees("installation_target"));
+        }
+        let account = self.account.as_ref().filter(|account| account.kind.as_deref() != Some("User"));
+        Ok(match account.and_then(|account| account.login.as_ref()) {
+            Some(login) if action == "renamed" => {
+                Meaning::Change(Event::OrgRenamed { login: Login::from(bounded(login, "account.login")?) })
+            }
+            _ => ignored("installation_target", action),
+        })
+    }
+}
+
 impl TeamBody {
     fn to_ref(&self) -> Result<TeamRef, String> {
         Ok(TeamRef {
@@ -423,114 +493,4 @@ impl Event {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ORG: &str = r#""organization":{"id":1,"login":"acme"}"#;
-
-    fn parse_text(name: &str, fields: &str) -> Result<Meaning, String> {
-        parse(name, format!("{{{fields},{ORG}}}").as_bytes()).map(|parsed| parsed.meaning)
-    }
-
-    fn team(id: u64, slug: Option<&str>) -> TeamRef {
-        TeamRef { id: GithubTeamId(id), name: "T".into(), slug: slug.map(GithubSlug::from), parent: None }
-    }
-
-    #[test]
-    fn fault_no_slug_on_a_deleted_team_is_a_deletion_by_id() {
-        let deleted =
-            r#""action":"removed","member":{"id":5,"login":"x"},"team":{"id":7,"name":"T","deleted":true}"#;
-        let expected = Meaning::Change(Event::TeamDeleted { team: team(7, None) });
-        assert_eq!(parse_text("membership", deleted), Ok(expected));
-    }
-
-    #[test]
-    fn a_rename_tells_the_slug_of_the_old_name() {
-        let renamed = r#""action":"edited","team":{"id":7,"name":"T","slug":"t"},"changes":{"name":{"from":"Old Näme"}}"#;
-        let slug_before = Some(GithubSlug::from("old-name"));
-        let expected = Meaning::Change(Event::TeamEdited { team: team(7, Some("t")), slug_before });
-        assert_eq!(parse_text("team", renamed), Ok(expected));
-        let edited = r#""action":"edited","team":{"id":7,"name":"T","slug":"t"},"changes":{}"#;
-        let expected = Meaning::Change(Event::TeamEdited { team: team(7, Some("t")), slug_before: None });
-        assert_eq!(parse_text("team", edited), Ok(expected));
-    }
-
-    #[test]
-    fn a_membership_may_name_nobody_and_a_bot() {
-        let nobody = r#""action":"added","member":null,"team":{"id":7,"name":"T"}"#;
-        let expected = Event::Membership { team: team(7, None), person: None, change: Change::Added };
-        assert_eq!(parse_text("membership", nobody), Ok(Meaning::Change(expected)));
-        let bot = r#""action":"added","member":{"id":5,"login":"b","type":"Bot"},"team":{"id":7,"name":"T"}"#;
-        let person = Some(Person { id: GithubUserId(5), login: Login::from("b"), bot: true });
-        let expected = Event::Membership { team: team(7, None), person, change: Change::Added };
-        assert_eq!(parse_text("membership", bot), Ok(Meaning::Change(expected)));
-    }
-
-    #[test]
-    fn a_ping_may_say_nothing_of_its_hook() {
-        for hook in [r#""hook":{"type":null,"events":null,"config":null}"#, r#""hook":null"#, r#""zen":"z""#]
-        {
-            assert_eq!(parse_text("ping", hook), Ok(Meaning::Ping(Ping::default())), "{hook}");
-        }
-    }
-
-    #[test]
-    fn fault_no_look_at_the_event_name_a_body_under_another_name_is_refused() {
-        let membership = r#""action":"added","member":{"id":5,"login":"x"},"team":{"id":7,"name":"T"}"#;
-        let team = r#""action":"deleted","team":{"id":7,"name":"T","slug":"t"}"#;
-        let organization = r#""action":"member_added","membership":{"user":{"id":5,"login":"x"}}"#;
-        for (name, body) in [
-            ("team", membership),
-            ("organization", membership),
-            ("membership", team),
-            ("organization", team),
-            ("membership", organization),
-            ("team", organization),
-            ("ping", team),
-            ("ping", membership),
-        ] {
-            assert!(parse_text(name, body).is_err(), "{name} {body}");
-        }
-    }
-
-    #[test]
-    fn what_changes_no_team_is_ignored() {
-        for (name, body) in [
-            ("push", r#""ref":"x""#),
-            ("team", r#""action":"added_to_repository","team":{"id":7,"name":"T"}"#),
-            ("team", r#""action":"new_in_2030","team":{"id":7,"name":"T"}"#),
-            ("organization", r#""action":"member_invited","invitation":{}"#),
-            ("membership", r#""action":"sighed","member":null,"team":{"id":7,"name":"T"}"#),
-        ] {
-            assert!(matches!(parse_text(name, body), Ok(Meaning::Ignored(_))), "{name} {body}");
-        }
-    }
-
-    #[test]
-    fn missing_parts_are_named() {
-        let error =
-            parse("team", br#"{"action":"created","organization":{"id":1,"login":"a"}}"#).unwrap_err();
-        assert_eq!(error.to_string(), "the body of this `team` event has no `team`");
-        let error = parse("team", br#"{"action":"created","team":{"id":1,"name":"a"}}"#).unwrap_err();
-        assert_eq!(error.to_string(), "the body of this `team` event has no `organization`");
-        for body in
-            ["", "[]", "{", "7", r#"{"team":{"id":"7","name":"x"}}"#, r#"{"team":{"id":-7,"name":"x"}}"#]
-        {
-            assert!(parse("team", body.as_bytes()).is_err(), "{body}");
-        }
-    }
-
-    #[test]
-    fn events_survive_the_journal_and_stay_small() {
-        let team = TeamRef {
-            id: GithubTeamId(u64::MAX),
-            name: "🦀".repeat(64).into(),
-            slug: Some(GithubSlug::from("s".repeat(255))),
-            parent: Some(GithubTeamId(u64::MAX)),
-        };
-        let event = Event::TeamEdited { team, slug_before: Some(GithubSlug::from("s".repeat(255))) };
-        let text = serde_json::to_string(&event).unwrap();
-        assert!(text.len() < 1024, "{}", text.len());
-        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
-    }
-}
+mod tests;

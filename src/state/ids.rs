@@ -47,6 +47,10 @@ number_id! {
     HookId
 }
 number_id! {
+    /// A GitHub App on one organisation; another one after it was taken off and installed again.
+    InstallationId
+}
+number_id! {
     SentryTeamId
 }
 number_id! {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::faults::Faults;
 use crate::clock::{Clock, Timestamp};
 use crate::config::live::{InForce, Reloads};
+use crate::config::sign_in::SignIn;
 use crate::config::{Config, Settings};
+use crate::hosts::github::app::Whose;
 use crate::hosts::github::permission::TokenInUse;
 use crate::hosts::github::tree::TeamTree;
 use crate::hosts::github::Github;
@@ -63,14 +65,15 @@ impl Mirror {
             carrier,
             &clock,
         );
+        let whose = journal.read(|state| whose(&settings, state));
         Self {
             clock: clock.clone(),
-            github: Github::new(&settings.github_url, &config.github_token, carrier, &clock),
+            github: Github::new(&settings.github_url, &config.github, whose, carrier, &clock),
             sentry,
             who: Who::new(&settings, journal.files()),
             audit: Audit::new(journal.files(), &settings.state_dir, settings.audit_keep, clock.clone()),
             reloads: Reloads::default(),
-            github_token: TokenInUse::new(config.github_token.fingerprint()),
+            github_token: TokenInUse::new(&config.github),
             queue: Queue::new(&clock, &journal),
             writes: Writes::default(),
             tree: TeamTree::default(),
@@ -82,6 +85,12 @@ impl Mirror {
             settings: InForce::new(settings),
             journal,
         }
+    }
+
+    /// Signs in to GitHub as this from now on; returns whether it is something else than before.
+    pub fn sign_in_to_github(&self, as_whom: &SignIn) -> bool {
+        let whose = self.state(|state| whose(&self.settings(), state));
+        self.github.sign_in(as_whom, whose, &self.clock)
     }
 
     /// The configuration without its secrets, as it is now.
@@ -112,4 +121,9 @@ impl Mirror {
             self.audit.write(decisions::ended(&hold));
         }
     }
+}
+
+/// Which organisation a GitHub App has to be installed on.
+fn whose(settings: &Settings, state: &State) -> Whose {
+    Whose { login: settings.github_org.clone(), pinned: state.org.as_ref().map(|org| org.id) }
 }

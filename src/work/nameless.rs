@@ -28,7 +28,7 @@ pub fn is_it(hint: &Hint) -> bool {
 pub fn look(mirror: &Mirror, hint: &Hint, mode: Mode) -> Outcome {
     match mode {
         Mode::Payload => Outcome::Done(
-            "the event names nobody, and GH_TOKEN cannot read members, so there is no way to tell who it was"
+            "the event names nobody, and the GitHub token cannot read members, so there is no way to tell who it was"
                 .into(),
         ),
         Mode::Read if hint.looks == 0 => Outcome::LookAgain("the event names nobody".into(), SETTLED),

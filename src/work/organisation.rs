@@ -1,9 +1,11 @@
 //! The organisation whose teams are mirrored, and what the GitHub token may do in it.
 
 use super::mirror::Mirror;
-use crate::hosts::github::permission::{Permission, PERMISSION_LOST};
+use crate::hosts::github::app::Installation;
+use crate::hosts::github::permission::Permission;
 use crate::hosts::github::Github;
 use crate::queue::job::Outcome;
+use crate::state::event::InstallationNews;
 use crate::state::ids::Login;
 use crate::state::record::Record;
 use crate::state::Org;
@@ -18,8 +20,9 @@ impl Mirror {
                 Ok(())
             }
             Permission::Lacks(said) => {
-                self.github.host().refuse(PERMISSION_LOST);
-                Err(Outcome::Later(format!("{PERMISSION_LOST} ({said})"), None))
+                let lost = self.github_token.permission_lost();
+                self.github.host().refuse(&lost);
+                Err(Outcome::Later(format!("{lost} ({said})"), None))
             }
             Permission::Untold(trouble) => {
                 self.github_token.learn_untold(Some(&trouble));
@@ -43,6 +46,30 @@ impl Mirror {
             // A server without that route, or nothing new.
             _ => told,
         }
+    }
+
+    /// GitHub has told that the App can do less or more from now on: what is true is found out by the next call, with
+    /// another token. The error says why that is nothing to us.
+    pub fn installation_changed(&self, news: InstallationNews) -> Result<&'static str, &'static str> {
+        let app = self.github.app().ok_or("GitHub is signed in to by GH_TOKEN, and not as an App")?;
+        // Another id than the known one is that of an App which was taken off and installed again.
+        let is_another = |known: Installation| known.id != news.id && news.is_gone;
+        if app.installation().is_some_and(is_another) {
+            return Err("it is another installation of the App");
+        }
+        app.forget();
+        let host = self.github.host();
+        if news.is_gone {
+            host.refuse(
+                "the installation of the GitHub App is suspended or was deleted: GitHub has sent word of it",
+            );
+            return Ok("nothing is changed until GitHub gives the App a token again");
+        }
+        host.forget_refusal();
+        self.github.forget_refusals();
+        self.github_token.doubt();
+        self.queue.ask_for_reconcile();
+        Ok("what the App may do is looked at again")
     }
 
     /// The pinned organisation has another login now.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::mirror::Mirror;
-use crate::hosts::github::permission::{Permission, PERMISSION_LOST};
+use crate::hosts::github::permission::Permission;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::scopes::{self, lacking, Known, Needed};
 use crate::queue::job::Outcome;
@@ -35,8 +35,9 @@ impl Mirror {
                 // that reads members.
                 let org = self.bearings().map(|(org, _)| org);
                 if org.is_some_and(|org| matches!(self.github.probe(&org.login), Permission::Lacks(_))) {
-                    self.github.host().refuse(PERMISSION_LOST);
-                    return Outcome::Later(format!("{PERMISSION_LOST} ({trouble})"), Some(REFUSED_PAUSE));
+                    let lost = self.github_token.permission_lost();
+                    self.github.host().refuse(&lost);
+                    return Outcome::Later(format!("{lost} ({trouble})"), Some(REFUSED_PAUSE));
                 }
                 Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE))
             }

@@ -18,10 +18,20 @@ import graphql
 HERE = Path(__file__).parent
 
 GITHUB = {
+    "/app": ["get"],
+    "/app-manifests/{code}/conversions": ["post"],
+    "/app/hook/config": ["get"],
+    "/app/hook/deliveries": ["get"],
+    "/app/hook/deliveries/{delivery_id}": ["get"],
+    "/app/hook/deliveries/{delivery_id}/attempts": ["post"],
+    "/app/installations": ["get"],
+    "/app/installations/{installation_id}/access_tokens": ["post"],
     "/orgs/{org}": ["get"],
     "/orgs/{org}/hooks": ["get"],
     "/orgs/{org}/hooks/{hook_id}/deliveries": ["get"],
     "/orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}": ["get"],
+    "/orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}/attempts": ["post"],
+    "/orgs/{org}/installation": ["get"],
     "/orgs/{org}/members": ["get"],
     "/orgs/{org}/memberships/{username}": ["get"],
     "/orgs/{org}/teams": ["get"],

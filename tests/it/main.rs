@@ -16,6 +16,7 @@ mod world;
 
 mod addresses;
 mod answers;
+mod app;
 mod audit;
 mod check;
 mod cli;

@@ -2,7 +2,7 @@
 
 use sentry_team_sync::parts::{
     base_url, Clock, Count, Github, GithubOrgId, GithubTeamId, Login, Secret, Sentry, SentrySlug,
-    SentryTeamId, TeamAt, TroubleKind, Wanted, Way,
+    SentryTeamId, SignIn, TeamAt, TroubleKind, Wanted, Way, Whose,
 };
 
 use crate::standin::{
@@ -23,8 +23,8 @@ fn acme(n: usize) -> (GithubStandin, u64, Github) {
         github.join(team, user);
     }
     let token = github.add_token(GithubToken::members_read(owner).without_graphql());
-    let client =
-        Github::new(&base_url(&github.url()).unwrap(), &Secret::new(token), &Way::local(), &Clock::System);
+    let (base, token) = (base_url(&github.url()).unwrap(), SignIn::Token(Secret::new(token)));
+    let client = Github::new(&base, &token, Whose::default(), &Way::local(), &Clock::System);
     (github, team, client)
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use sentry_team_sync::parts::{
     base_url, Claims, Clock, Github, GithubSnapshot, GithubTeam as Team, GithubTeamId, GithubUserId, Login,
-    Person, Secret, Trouble, TroubleKind, Wanted, Way,
+    Person, Secret, SignIn, Trouble, TroubleKind, Wanted, Way, Whose,
 };
 
 use crate::standin::{
@@ -53,7 +53,8 @@ impl Org {
 
     fn client(&self, token: GithubToken) -> Github {
         let base = base_url(&self.github.url()).expect("an address");
-        Github::new(&base, &Secret::new(self.github.add_token(token)), &Way::local(), &Clock::System)
+        let token = SignIn::Token(Secret::new(self.github.add_token(token)));
+        Github::new(&base, &token, Whose::default(), &Way::local(), &Clock::System)
     }
 
     fn by_owner(&self) -> Github {

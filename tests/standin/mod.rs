@@ -40,8 +40,8 @@ pub use compare::{differences, Comparison};
 pub use deliver::{deliver, Delivery, Sender};
 pub use fault::{Fault, GraphqlFault, LinkFault, RandomFaults, Rule};
 pub use github::{
-    Denial, Events, Flavour, GithubStandin, GithubTeam, GithubTeamView, GithubToken, GithubUser, Hook,
-    Limits, OrgRole,
+    Denial, Events, Flavour, GithubApp, GithubStandin, GithubTeam, GithubTeamView, GithubToken, GithubUser,
+    Hook, Limits, OrgRole, APP_KEY, APP_KEY_PKCS8, OTHER_KEY,
 };
 pub use sentry::{
     asking_permissions, mirror_permissions, original_permissions, Era, NewMember, NewToken, RateLimit,

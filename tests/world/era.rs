@@ -4,7 +4,7 @@
 //! `today/region` (a host of one of its regions) or `today/self-hosted`.
 
 use super::{Truth, World};
-use crate::standin::{mirror_permissions, Era, SentryStandin, Silo};
+use crate::standin::{mirror_permissions, Era, GithubApp, SentryStandin, Silo, APP_KEY};
 
 /// The pretend Sentry that worlds get.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,5 +65,14 @@ impl World {
         self.sentry_token = self.sentry.add_token(mirror_permissions());
         self.set("SENTRY_TOKEN", &self.sentry_token.clone());
         self
+    }
+
+    /// Signs in to GitHub as an App that is installed on the organisation, in place of the token.
+    pub fn as_app(&mut self) {
+        let app = GithubApp::default();
+        self.env.remove("GH_TOKEN");
+        self.set("GH_APP_ID", &app.id.to_string());
+        self.set("GH_APP_KEY", APP_KEY);
+        self.github.set_app(app);
     }
 }

@@ -10,7 +10,6 @@ use super::token::Kind;
 use crate::clock::{parse_spaced, short, Timestamp};
 use crate::config::values::BaseUrl;
 use crate::hosts::github::facts::Wanted;
-use crate::hosts::github::permission::PERMISSION_LOST;
 use crate::hosts::github::Github;
 use crate::hosts::http::answer::Headers;
 use crate::hosts::http::asked::Asked;
@@ -232,7 +231,7 @@ fn mode(
     };
     let fix = kind.members_read(&login, headers, reply.answer.status);
     let finding = if known_mode(patient) == Some(Mode::Read) {
-        AREA.failed(format!("{PERMISSION_LOST} ({lacking})"), fix)
+        AREA.failed(format!("{} has lost its permission ({lacking})", github.signed_as()), fix)
     } else {
         let what = "payload mode, the deliveries are the truth: the token may not read teams and members";
         AREA.warning(format!("{what} ({lacking})"), format!("for read mode, {fix}"))

@@ -24,6 +24,7 @@ use crate::commands::paste::Invocation;
 use crate::commands::{Live, Reply};
 use crate::config::{self, Environment, Need, Settings};
 use crate::error::Result;
+use crate::hosts::github::app::Whose;
 use crate::hosts::github::Github;
 use crate::hosts::http::tls::{self, Way};
 use crate::hosts::sentry::Sentry;
@@ -71,13 +72,16 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     let misconfigured = !faults.is_empty() || way.is_none();
     let is_whole = |vars: &[&str]| !faults.iter().any(|fault| vars.contains(&fault.var));
     let settings = &config.settings;
+    let known = if offline { None } else { known_of(settings, clock.wall(), &mut findings) };
+    let pinned = known.as_ref().and_then(|known| Some(known.state.org.as_ref()?.id));
+    let whose = Whose { login: settings.github_org.clone(), pinned };
     let (github, sentry) = match &way {
         Some(way) if !offline => {
-            let github = || Github::new(&settings.github_url, &config.github_token, way, &clock);
+            let github = || Github::new(&settings.github_url, &config.github, whose, way, &clock);
             let (org, token) = (&settings.sentry_org, &config.sentry_token);
             let sentry = || Sentry::new(&settings.sentry_url, org, token, &settings.github_url, way, &clock);
             (
-                is_whole(&["GH_TOKEN", "GH_API_URL", "GH_ORG"]).then(github),
+                is_whole(&["GH_TOKEN", "GH_APP_ID", "GH_APP_KEY", "GH_API_URL", "GH_ORG"]).then(github),
                 is_whole(&["SENTRY_TOKEN", "SENTRY_URL", "SENTRY_ORG_SLUG"]).then(sentry),
             )
         }
@@ -94,7 +98,6 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     let no_way = Way { roots: tls::Roots { from: String::new(), ..tls::Roots::none() }, ..Way::local() };
     let way = way.unwrap_or(no_way);
     let around = Surroundings::new(&config, env, &way, Invocation::of_reader(None, env));
-    let known = if offline { None } else { known_of(settings, clock.wall(), &mut findings) };
     let patient = Patient {
         clock,
         settings,
@@ -103,7 +106,7 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
         service: None,
         known,
         github,
-        github_fingerprint: config.github_token.fingerprint(),
+        github_fingerprint: config.github.fingerprint(),
         sentry,
     };
     if offline {

@@ -84,7 +84,9 @@ fn one_unfollowed(mirror: &Mirror, text: &str, json: bool) -> Option<Reply> {
     let team = mirror.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
     let on_github = match mirror.bearings() {
         Some((_, Mode::Read)) => "no team of this slug",
-        Some((_, Mode::Payload)) => "not asked: GH_TOKEN may not read members, and no delivery has named it",
+        Some((_, Mode::Payload)) => {
+            "not asked: the GitHub token may not read members, and no delivery has named it"
+        }
         None => "not asked yet: it is not known whose teams these are",
     };
     let out = if json {

@@ -11,7 +11,7 @@ use super::{wire, Github};
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::{Reply, Request};
 use crate::hosts::{unless_denied, Seen};
-use crate::lock::Mutex;
+use crate::lock::{Mutex, RwLock};
 use crate::state::event::{HookBody, HookConfigBody, Ping};
 use crate::state::ids::{HookId, Login};
 use crate::state::values::Source;
@@ -33,6 +33,7 @@ impl Github {
     pub fn afresh(&self) -> Self {
         Self {
             host: Arc::new(self.host.afresh()),
+            app: RwLock::new(self.app()),
             rest: self.rest.clone(),
             graphql: self.graphql.clone(),
             refused: Mutex::default(),

@@ -3,8 +3,10 @@
 //! Teams are asked for by id, which survives renames of team and organisation. GitHub answers 404 for a missing
 //! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
 
+pub mod app;
 pub mod facts;
 pub mod inspect;
+mod jwt;
 mod membership;
 mod outcome;
 mod pages;
@@ -25,9 +27,11 @@ use serde_json::{json, Value};
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
+use crate::config::sign_in::SignIn;
 use crate::config::values::BaseUrl;
 use crate::hosts::http::answer::Headers;
 use crate::hosts::http::asked::Asked;
+use crate::hosts::http::credential::Credential;
 use crate::hosts::http::pace::Method;
 use crate::hosts::http::refusal::Refusal;
 use crate::hosts::http::transport::Carrier;
@@ -35,10 +39,11 @@ use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble, TroubleKind, Upstream};
 use crate::hosts::snapshot::{Gap, List, Listed};
 use crate::hosts::{seen, Seen};
-use crate::lock::Mutex;
+use crate::lock::{Mutex, RwLock};
 use crate::state::event::{OrgRef, Person};
 use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
 use crate::text::path_part;
+use app::{App, Whose};
 use facts::{Claims, Count, Profile, TeamFacts, Wanted};
 use outcome::{outcome, Forbidden, Outcome, Sources};
 use pages::Connection;
@@ -52,9 +57,11 @@ const HEADERS: &[(&str, &str)] =
 /// A list is at most so many pages; more is an endless loop of a broken server.
 const MOST_PAGES: usize = 10_000;
 
-/// GitHub, with one token.
+/// GitHub, as one account or App sees it.
 pub struct Github {
     host: Arc<Upstream>,
+    /// The App that it is signed in to as, if it is one.
+    app: RwLock<Option<Arc<App>>>,
     /// The REST API's path: empty on github.com, `/api/v3` on Enterprise Server.
     rest: String,
     graphql: String,
@@ -63,15 +70,47 @@ pub struct Github {
 }
 
 impl Github {
-    pub fn new(base: &BaseUrl, token: &Secret, carrier: &dyn Carrier, clock: &Clock) -> Self {
+    /// `whose`: which of an App's installations is meant.
+    pub fn new(base: &BaseUrl, as_whom: &SignIn, whose: Whose, carrier: &dyn Carrier, clock: &Clock) -> Self {
         let rest = base.path().to_string();
         let graphql = match rest.strip_suffix("/v3") {
             Some(api) => format!("{api}/graphql"),
             None => format!("{rest}/graphql"),
         };
+        let app = made(as_whom, &rest, whose, clock);
+        let credential = credential(as_whom, &app);
         let host =
-            Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, token, HEADERS, carrier, clock));
-        Self { host, rest, graphql, refused: Mutex::default() }
+            Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, credential, HEADERS, carrier, clock));
+        Self { host, app: RwLock::new(app), rest, graphql, refused: Mutex::default() }
+    }
+
+    /// Signs in as this from now on. Returns whether it is somebody else, or with another key.
+    pub fn sign_in(&self, as_whom: &SignIn, whose: Whose, clock: &Clock) -> bool {
+        self.host.sign_in(as_whom, || {
+            let app = made(as_whom, &self.rest, whose, clock);
+            let credential = credential(as_whom, &app);
+            *self.app.write() = app;
+            credential
+        })
+    }
+
+    /// The App that it is signed in to as, if it is one.
+    pub fn app(&self) -> Option<Arc<App>> {
+        self.app.read().clone()
+    }
+
+    /// What is signed in with, as it is called where it is told of.
+    pub fn signed_as(&self) -> &'static str {
+        if self.app().is_some() {
+            "the GitHub App"
+        } else {
+            "GH_TOKEN"
+        }
+    }
+
+    /// One call that the App signs by its key.
+    pub fn ask_as(&self, app: &App, method: Method, path: &str) -> Reply {
+        app.ask(&self.host, method, path, None)
     }
 
     /// The host: its health, its pause, its end.
@@ -116,6 +155,9 @@ impl Github {
 
     /// Whose the token is; `None` for an App's, and where GitHub does not tell.
     pub fn viewer(&self) -> Option<GithubUserId> {
+        if self.app().is_some() {
+            return None;
+        }
         let row: Option<wire::UserRow> = self.get("/user".into()).ok()?;
         row.map(|row| row.into_person().id)
     }
@@ -135,6 +177,10 @@ impl Github {
     /// The token's only organisation; `None` if it has several, or none that it may tell. Of a list with rows left out,
     /// because organisations want single sign-on, the only row need not be the only one.
     pub fn only_org(&self) -> Seen<OrgRef> {
+        if let Some(app) = self.app() {
+            let found = app.find(&self.host).map_err(|reply| reply.into_trouble())?;
+            return Ok(Some(found.account));
+        }
         let path = format!("{}/user/orgs?per_page=2", self.rest);
         let rows = match self.ask::<Vec<wire::OrgRow>>(&path) {
             Ok(Some((rows, headers))) if headers.sso.is_none() => rows,
@@ -313,6 +359,21 @@ impl Github {
         let body = json!({ "query": query, "variables": variables });
         let request = Request { method: Method::Post, path: self.graphql.clone(), body: Some(body) };
         self.host.ask(Asked::Graphql, &request)
+    }
+}
+
+fn made(as_whom: &SignIn, rest: &str, whose: Whose, clock: &Clock) -> Option<Arc<App>> {
+    match as_whom {
+        SignIn::Token(_) => None,
+        SignIn::App(access) => Some(Arc::new(App::new(access, rest, whose, clock))),
+    }
+}
+
+fn credential(as_whom: &SignIn, app: &Option<Arc<App>>) -> Credential {
+    match (as_whom, app) {
+        (_, Some(app)) => Credential::Renewed(app.clone()),
+        (SignIn::Token(token), None) => Credential::Standing(token.clone()),
+        (SignIn::App(_), None) => Credential::Standing(Secret::new("")),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It must never hold the token itself, nor choose a mode: that takes GitHub's own word, see [`Permission`].
 
+use crate::config::sign_in::SignIn;
 use crate::hosts::http::Trouble;
 use crate::lock::Mutex;
 
@@ -16,9 +17,6 @@ pub enum Permission {
     Untold(Trouble),
 }
 
-/// What is said of a GitHub token that was able to read members and no longer is.
-pub const PERMISSION_LOST: &str = "GH_TOKEN has lost its permission: give it Members: read again";
-
 /// The token in use, by its fingerprint.
 #[derive(Debug)]
 pub struct TokenInUse(Mutex<Known>);
@@ -26,6 +24,8 @@ pub struct TokenInUse(Mutex<Known>);
 #[derive(Debug)]
 struct Known {
     fingerprint: String,
+    /// As it is called where it is told of.
+    who: &'static str,
     /// It took another one's place: nothing is worked on until it is known what it may do.
     is_new: bool,
     /// What was answered in place of that, when last.
@@ -34,8 +34,19 @@ struct Known {
 
 impl TokenInUse {
     /// The token that the process started with.
-    pub fn new(fingerprint: String) -> Self {
-        Self(Mutex::new(Known { fingerprint, is_new: false, untold: None }))
+    pub fn new(as_whom: &SignIn) -> Self {
+        let (fingerprint, who) = (as_whom.fingerprint(), as_whom.name());
+        Self(Mutex::new(Known { fingerprint, who, is_new: false, untold: None }))
+    }
+
+    /// What is said of one that was able to read members and no longer is.
+    pub fn permission_lost(&self) -> String {
+        format!("{} has lost its permission: give it Members: read again", self.0.lock().who)
+    }
+
+    /// As it is called where it is told of.
+    pub fn who(&self) -> &'static str {
+        self.0.lock().who
     }
 
     /// Names the token without telling it.
@@ -44,8 +55,15 @@ impl TokenInUse {
     }
 
     /// Another token is in use from now on.
-    pub fn replace(&self, fingerprint: String) {
-        *self.0.lock() = Known { fingerprint, is_new: true, untold: None };
+    pub fn replace(&self, as_whom: &SignIn) {
+        let (fingerprint, who) = (as_whom.fingerprint(), as_whom.name());
+        *self.0.lock() = Known { fingerprint, who, is_new: true, untold: None };
+    }
+
+    /// What it may do has changed: that is to be found out anew.
+    pub fn doubt(&self) {
+        let mut known = self.0.lock();
+        (known.is_new, known.untold) = (true, None);
     }
 
     /// Whether it is yet to be found out what a token may do that took another one's place.
@@ -73,11 +91,12 @@ impl TokenInUse {
 
     /// That it is not known what the token may do, and what was answered instead.
     pub fn why_no_mode(&self) -> String {
-        match self.0.lock().untold.as_deref() {
+        let Known { who, untold, .. } = &*self.0.lock();
+        match untold {
             Some(why) => format!(
-                "what GH_TOKEN may do is not known yet, deliveries are kept: {why}; `check` looks at the token"
+                "what {who} may do is not known yet, deliveries are kept: {why}; `check` looks at the token"
             ),
-            None => "what GH_TOKEN may do is not known yet: GitHub has not answered".into(),
+            None => format!("what {who} may do is not known yet: GitHub has not answered"),
         }
     }
 }

@@ -7,6 +7,8 @@ pub enum Asked {
     Github,
     /// A query of GitHub's GraphQL API.
     Graphql,
+    /// A call that a GitHub App signs by its key.
+    App,
     /// A GET of Sentry's API.
     Sentry,
     /// A GET of SCIM's groups, which Sentry's ordinary lists stand in for.
@@ -29,15 +31,15 @@ pub enum Asked {
 
 impl Asked {
     pub fn is_github(self) -> bool {
-        matches!(self, Asked::Github | Asked::Graphql)
+        matches!(self, Asked::Github | Asked::Graphql | Asked::App)
     }
 
-    /// The token that goes with it, by its setting.
-    pub(super) fn token(self) -> &'static str {
-        if self.is_github() {
-            "GH_TOKEN"
-        } else {
-            "SENTRY_TOKEN"
+    /// The token that goes with it, by its setting, where one was set.
+    pub(crate) fn token(self) -> &'static str {
+        match self {
+            Asked::App => "GH_APP_KEY",
+            Asked::Github | Asked::Graphql => "GH_TOKEN",
+            _ => "SENTRY_TOKEN",
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod asked;
 pub mod at_once;
+pub mod credential;
 pub mod first_answer;
 pub mod graphql;
 pub mod link;
@@ -30,12 +31,14 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
+use crate::config::sign_in::SignIn;
 use crate::config::values::BaseUrl;
 use crate::lock::{Condvar, Mutex, RwLock};
 use crate::state::exchange::Exchange;
 use answer::{Answer, Headers};
 use asked::Asked;
 use at_once::AtOnce;
+use credential::Credential;
 use first_answer::{FirstAnswer, Heard};
 use pace::{Health, Method, Pace};
 use refusal::{Policy, Refusal};
@@ -49,6 +52,8 @@ use verdict::Verdict;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many rate limits one call bears before its job is put aside.
 const TRIES: u32 = 10;
+/// How many 401 one call bears that tokens get which are fetched: one that has just been made may not be known yet.
+const MOST_REFUSALS: u32 = 8;
 /// When something is asked again that failed alone, while everything else goes on.
 pub const POSTPONED: Duration = Duration::from_secs(300);
 
@@ -61,8 +66,8 @@ pub struct Upstream {
     name: &'static str,
     base: BaseUrl,
     transport: Arc<dyn Transport>,
-    authorization: RwLock<Secret>,
-    /// How often the token was replaced.
+    credential: RwLock<Credential>,
+    /// How often the credential was replaced.
     replaced: AtomicU64,
     headers: &'static [(&'static str, &'static str)],
     pace: Mutex<Pace>,
@@ -110,13 +115,13 @@ pub struct Reply {
 }
 
 impl Upstream {
-    /// A client of one host. The token and `headers` go with every call. `classes`: how the host calls reads, and what it
+    /// A client of one host. The credential's token and `headers` go with every call. `classes`: how the host calls reads, and what it
     /// counts apart from them.
     pub fn new(
         name: &'static str,
         classes: [&'static str; tally::N_CLASSES],
         base: &BaseUrl,
-        token: &Secret,
+        credential: Credential,
         headers: &'static [(&'static str, &'static str)],
         carrier: &dyn Carrier,
         clock: &Clock,
@@ -126,7 +131,7 @@ impl Upstream {
             clock: clock.clone(),
             base: base.clone(),
             transport: carrier.to(base),
-            authorization: RwLock::new(bearer(token)),
+            credential: RwLock::new(credential),
             replaced: AtomicU64::new(0),
             headers,
             pace: Mutex::default(),
@@ -149,7 +154,7 @@ impl Upstream {
             clock: self.clock.clone(),
             base: self.base.clone(),
             transport: self.transport.clone(),
-            authorization: RwLock::new(self.authorization()),
+            credential: RwLock::new(self.credential()),
             headers: self.headers,
             pace: Mutex::default(),
             at_once: self.at_once.clone(),
@@ -166,24 +171,39 @@ impl Upstream {
 
     /// The same API at another address, asked by somebody without a token.
     pub fn without_token(&self, base: &BaseUrl) -> Self {
-        let authorization = RwLock::new(Secret::new(String::new()));
-        Self { base: base.clone(), authorization, first: Arc::default(), ..self.afresh() }
+        let credential = RwLock::new(Credential::Standing(Secret::new("")));
+        Self { base: base.clone(), credential, first: Arc::default(), ..self.afresh() }
     }
 
     /// Whether the token begins like this: its kind is told by its first letters.
     pub fn token_begins(&self, with: &str) -> bool {
-        self.authorization().expose().strip_prefix("Bearer ").is_some_and(|token| token.starts_with(with))
+        matches!(self.credential(), Credential::Standing(token) if token.expose().starts_with(with))
     }
 
-    fn authorization(&self) -> Secret {
-        self.authorization.read().clone()
+    fn credential(&self) -> Credential {
+        self.credential.read().clone()
     }
 
     /// Asks, waiting for the host's pace. Rate limits that name a short wait are waited for and asked again: they
     /// say that nothing was carried out.
     pub fn ask(&self, asked: Asked, request: &Request) -> Reply {
-        let (mut tries, mut line) = (0, Line::Any);
+        self.ask_by(&|| self.credential(), asked, request)
+    }
+
+    /// The same, signed in by this.
+    pub fn ask_signed(&self, asked: Asked, request: &Request, by: Credential) -> Reply {
+        self.ask_by(&|| by.clone(), asked, request)
+    }
+
+    fn ask_by(&self, credential: &dyn Fn() -> Credential, asked: Asked, request: &Request) -> Reply {
+        let (mut tries, mut refusals, mut line) = (0, 0, Line::Any);
         loop {
+            let replaced = self.replaced.load(Ordering::Acquire);
+            let credential = credential();
+            let token = match credential.token(self) {
+                Ok(token) => token,
+                Err(reply) => return *reply,
+            };
             let Some(place) = self.at_once.take() else { return self.not_asked(request, Duration::ZERO) };
             let wait = self.pace.lock().turn(request.method, self.clock.now());
             // Nobody keeps a place who only waits.
@@ -194,8 +214,7 @@ impl Upstream {
             if !wait.is_zero() {
                 continue;
             }
-            let replaced = self.replaced.load(Ordering::Acquire);
-            let (reply, was_closed) = self.call(asked, request, line);
+            let (reply, was_closed) = self.call(asked, request, line, (credential.name(asked), &token));
             drop(place);
             self.at_once.learn(reply.answer.headers.concurrent_remaining);
             // Whoever keeps connections closes them at some time, which may be this very moment: no sign of an outage.
@@ -206,10 +225,22 @@ impl Upstream {
                 continue;
             }
             self.keeps.store(reply.answer.status != 0, Ordering::Relaxed);
-            let is_of_old_token = replaced != self.replaced.load(Ordering::Acquire);
-            if is_of_old_token && matches!(reply.verdict, Verdict::Refused(_)) {
-                // It says nothing of the new one, and nothing was carried out.
-                continue;
+            let again = match &reply.verdict {
+                // It says nothing of the new token, and nothing was carried out.
+                Verdict::Refused(_) if replaced != self.replaced.load(Ordering::Acquire) => {
+                    Some(Duration::ZERO)
+                }
+                Verdict::Refused(_) if reply.answer.status == 401 && refusals < MOST_REFUSALS => {
+                    credential.refused(&token, reply.answer.headers.date)
+                }
+                _ => None,
+            };
+            if let Some(wait) = again {
+                refusals += 1;
+                self.pace.lock().came_back(request.method, None, None, self.clock.now());
+                if wait.is_zero() || self.sleep(wait) {
+                    continue;
+                }
             }
             self.learn(asked, request, &reply);
             tries += 1;
@@ -271,21 +302,23 @@ impl Upstream {
         self.retired.all()
     }
 
-    /// Calls go with this token from now on. Returns whether it is another one: what was said of the old one is
+    /// Calls are signed in with this from now on. Returns whether it is something else: what was said of the old one is
     /// forgotten then.
-    pub fn set_token(&self, token: &Secret) -> bool {
-        let fresh = bearer(token);
-        let mut authorization = self.authorization.write();
-        if *authorization == fresh {
+    pub fn sign_in(&self, as_whom: &SignIn, credential: impl FnOnce() -> Credential) -> bool {
+        if self.credential().is(as_whom) {
             return false;
         }
-        *authorization = fresh;
+        *self.credential.write() = credential();
         self.replaced.fetch_add(1, Ordering::Release);
-        drop(authorization);
         *self.token_expires.lock() = None;
-        self.pace.lock().forget_token();
+        self.forget_refusal();
         self.tally.lock().forget_budgets();
         true
+    }
+
+    /// That the token was refused says nothing any more: something about it has changed.
+    pub fn forget_refusal(&self) {
+        self.pace.lock().forget_token();
     }
 
     /// Wakes everybody who waits for the pace; no call is made from then on.
@@ -321,13 +354,19 @@ impl Upstream {
     }
 
     /// One call, and whether the other side closed the connection before its answer was whole.
-    fn call(&self, asked: Asked, request: &Request, line: Line) -> (Reply, bool) {
+    fn call(
+        &self,
+        asked: Asked,
+        request: &Request,
+        line: Line,
+        (name, token): (&str, &Secret),
+    ) -> (Reply, bool) {
         self.tally.lock().ask(asked);
         let began = self.clock.now();
         let mut was_closed = false;
-        let (verdict, answer, said) = match self.send(request, line) {
+        let (verdict, answer, said) = match self.send(request, line, token) {
             Ok(answer) => {
-                let verdict = verdict::judge(asked, &answer, self.clock.wall());
+                let verdict = verdict::judge(asked, &answer, name, self.clock.wall());
                 let said = if answer.status < 300 { answer.status.to_string() } else { answer.brief() };
                 (verdict, answer, said)
             }
@@ -343,11 +382,11 @@ impl Upstream {
         (Reply { verdict, answer, exchange }, was_closed)
     }
 
-    fn send(&self, request: &Request, line: Line) -> Result<Answer, Unanswered> {
+    fn send(&self, request: &Request, line: Line, token: &Secret) -> Result<Answer, Unanswered> {
         let body = request.body.as_ref().map(serde_json::to_vec).transpose();
         let body = body.map_err(|error| Unanswered::Otherwise(error.to_string()))?;
-        let authorization = self.authorization();
-        let token = Some(("authorization", authorization.expose())).filter(|(_, token)| !token.is_empty());
+        let bearer = bearer(token);
+        let token = bearer.as_ref().map(|bearer| ("authorization", bearer.expose()));
         let kind = body.is_some().then_some(("content-type", "application/json"));
         let headers = token.into_iter().chain(self.headers.iter().copied()).chain(kind).collect();
         let uri = format!("{}{}", self.base.origin(), request.path);
@@ -415,8 +454,10 @@ fn told_of_the_token(verdict: &Verdict, headers: &Headers) -> Option<window::Tol
     })
 }
 
-fn bearer(token: &Secret) -> Secret {
-    Secret::new(format!("Bearer {}", token.expose()))
+/// Whoever has no token says nothing of one.
+fn bearer(token: &Secret) -> Option<Secret> {
+    let token = Some(token.expose()).filter(|token| !token.is_empty())?;
+    Some(Secret::new(format!("Bearer {token}")))
 }
 
 impl Reply {

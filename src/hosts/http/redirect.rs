@@ -45,7 +45,7 @@ mod tests {
             let headers =
                 Headers { json: !body.is_empty(), location: Some(location.into()), ..Headers::default() };
             let answer = Answer { status: 302, headers, body: body.into() };
-            let verdict = judge(asked, &answer, Timestamp(0));
+            let verdict = judge(asked, &answer, asked.token(), Timestamp(0));
             let is_the_apis = is_of_the_api(asked, &verdict, &answer);
             match verdict {
                 Verdict::Refused(why) => (why, is_the_apis),

@@ -49,15 +49,16 @@ const SENTRY_DEFAULT_WAIT: Duration = Duration::from_secs(1);
 /// No wait is longer than this without another look.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-pub fn judge(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
-    match by_status(asked, answer, now) {
+/// `token`: what the call was signed in with, as it is called where it is refused.
+pub fn judge(asked: Asked, answer: &Answer, token: &str, now: Timestamp) -> Verdict {
+    match by_status(asked, answer, token, now) {
         // A way around is asked next. If token or address are wrong, that tells; if only this address is, nothing else waits.
         Verdict::Refused(why) if asked == Asked::Groups => Verdict::Unknown(why),
         verdict => verdict,
     }
 }
 
-fn by_status(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
+fn by_status(asked: Asked, answer: &Answer, token: &str, now: Timestamp) -> Verdict {
     use Verdict::*;
     let said = || answer.brief();
     match answer.status {
@@ -66,10 +67,10 @@ fn by_status(asked: Asked, answer: &Answer, now: Timestamp) -> Verdict {
         429 if asked == Asked::Invite && answer.said().contains("invitations") => Never(said()),
         429 => Wait(wait(asked, answer, now)),
         408 | 425 | 500..=599 => Unknown(said()),
-        200 if asked == Asked::Graphql && answer.headers.json => graphql(answer, now),
+        200 if asked == Asked::Graphql && answer.headers.json => graphql(answer, token, now),
         200..=299 => success(asked, answer),
-        _ if asked.is_github() => github_refusal(answer, now),
-        _ => sentry_refusal(asked, answer),
+        _ if asked.is_github() => github_refusal(answer, token, now),
+        _ => sentry_refusal(asked, answer, token),
     }
 }
 
@@ -113,6 +114,7 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
         (Asked::AddMember, 204) => Already,
         (Asked::RemoveMember | Asked::DeleteTeam, 204) => Done,
         // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
+        (Asked::App, 200..=202) if answer.headers.json => Done,
         (Asked::Github | Asked::Sentry | Asked::Groups | Asked::UpdateTeam | Asked::RemoveMember, 200)
         | (Asked::CreateTeam | Asked::AddMember | Asked::Invite | Asked::LinkProject, 200 | 201)
         | (Asked::DeleteTeam, 200 | 202)
@@ -125,44 +127,43 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
 }
 
 /// GraphQL tells limits and policies under status 200; every other error is for whoever asked.
-fn graphql(answer: &Answer, now: Timestamp) -> Verdict {
+fn graphql(answer: &Answer, token: &str, now: Timestamp) -> Verdict {
     match graphql::whole(answer) {
         None => Verdict::Done,
         Some(Whole::Limit) => Verdict::Wait(wait(Asked::Graphql, answer, now)),
-        Some(Whole::Policy(policy, said)) => blocked(policy, &Quoted(&said).to_string()),
+        Some(Whole::Policy(policy, said)) => blocked(token, policy, &Quoted(&said).to_string()),
     }
 }
 
-fn blocked(policy: Policy, said: &str) -> Verdict {
-    Verdict::Refused(format!("GH_TOKEN is blocked: {policy} ({said}): {}", policy.fix()))
+fn blocked(token: &str, policy: Policy, said: &str) -> Verdict {
+    Verdict::Refused(format!("{token} is blocked: {policy} ({said}): {}", policy.fix()))
 }
 
-fn github_refusal(answer: &Answer, now: Timestamp) -> Verdict {
+fn github_refusal(answer: &Answer, token: &str, now: Timestamp) -> Verdict {
     use Verdict::*;
     if is_rate_limit(answer) {
         return Wait(wait(Asked::Github, answer, now));
     }
     match (answer.status, Refusal::of(answer)) {
         (_, Some(Refusal::NotTheApi)) => not_the_api(answer),
-        (_, Some(Refusal::Policy(policy))) => blocked(policy, &answer.brief()),
+        (_, Some(Refusal::Policy(policy))) => blocked(token, policy, &answer.brief()),
         (404, _) => Missing,
         (403, _) => Denied(answer.brief()),
         _ if github_message(answer).is_none() => not_the_api(answer),
-        (401, _) => refused_token(Asked::Github, answer),
+        (401, _) => refused_token(token, answer),
         (410, _) => Refused(format!("no longer has this version of its API: {}", answer.brief())),
         _ => Never(answer.brief()),
     }
 }
 
-fn refused_token(asked: Asked, answer: &Answer) -> Verdict {
+fn refused_token(token: &str, answer: &Answer) -> Verdict {
     Verdict::Refused(match named_cause(answer) {
         Some((code, fix)) => format!(
-            "{} is refused for a cause of its own, `{}`: {}: {fix}",
-            asked.token(),
+            "{token} is refused for a cause of its own, `{}`: {}: {fix}",
             crate::text::plain(&code, 60),
             answer.brief()
         ),
-        None => format!("{} is not accepted: {}", asked.token(), answer.brief()),
+        None => format!("{token} is not accepted: {}", answer.brief()),
     })
 }
 
@@ -182,7 +183,7 @@ pub fn named_cause(answer: &Answer) -> Option<(String, &'static str)> {
     Some((code, fix))
 }
 
-fn sentry_refusal(asked: Asked, answer: &Answer) -> Verdict {
+fn sentry_refusal(asked: Asked, answer: &Answer, token: &str) -> Verdict {
     use Verdict::*;
     let Some(body) = answer.json() else {
         // sentry.io answers by nothing at all for an organisation that it doesn't have, and for a call that its region's
@@ -202,7 +203,7 @@ fn sentry_refusal(asked: Asked, answer: &Answer) -> Verdict {
         // In hours that were announced; then the call works again, until it is gone for good.
         (_, 410) => Postponed(retired(answer)),
         (_, 401 | 403) if !is_sentrys => not_the_api(answer),
-        (_, 401) => refused_token(asked, answer),
+        (_, 401) => refused_token(token, answer),
         (_, 403) if detail.contains("identity provider") => Locked,
         // Newer Sentry says so with 400, and with other words for the same lock.
         (Asked::RemoveMember, 400) if detail.contains("identity provider") => Locked,
@@ -259,7 +260,7 @@ mod tests {
 
     fn ask(asked: Asked, status: u16, body: &str) -> Verdict {
         let headers = Headers { json: body.starts_with(['{', '[']), ..Headers::default() };
-        judge(asked, &Answer { status, headers, body: body.into() }, Timestamp(0))
+        judge(asked, &Answer { status, headers, body: body.into() }, asked.token(), Timestamp(0))
     }
 
     const GONE: &str = r#"{"detail":"The requested resource does not exist"}"#;
@@ -324,7 +325,7 @@ mod tests {
         let is = |asked, status, body: &str, is_json| {
             let headers = Headers { json: is_json, ..Headers::default() };
             let answer = Answer { status, headers, body: body.into() };
-            is_of_the_api(asked, &judge(asked, &answer, Timestamp(0)), &answer)
+            is_of_the_api(asked, &judge(asked, &answer, asked.token(), Timestamp(0)), &answer)
         };
         const GITHUBS: &str = r#"{"message":"m","documentation_url":"https://docs.github.com/rest"}"#;
         assert!(is(Asked::Sentry, 200, "[]", true) && is(Asked::Github, 200, "{}", true));
@@ -504,7 +505,7 @@ mod tests {
     fn waits_are_the_named_ones() {
         let with = |asked, status, headers| {
             let answer = Answer { status, headers, body: Vec::new() };
-            judge(asked, &answer, Timestamp::from_secs(100))
+            judge(asked, &answer, asked.token(), Timestamp::from_secs(100))
         };
         let secs = |n| Verdict::Wait(Duration::from_secs(n));
         let retry = Headers { retry_after: Some(7), ..Headers::default() };
@@ -529,7 +530,12 @@ mod tests {
         let with = |error: &str, headers| {
             let headers = Headers { json: true, reset: Some(3100), ..headers };
             let body = format!(r#"{{"data":null,"errors":[{error}]}}"#).into();
-            judge(Asked::Graphql, &Answer { status: 200, headers, body }, Timestamp::from_secs(100))
+            judge(
+                Asked::Graphql,
+                &Answer { status: 200, headers, body },
+                "GH_TOKEN",
+                Timestamp::from_secs(100),
+            )
         };
         let typed = r#"{"type":"RATE_LIMITED","message":"m"}"#;
         let untyped = r#"{"message":"You have exceeded a secondary rate limit."}"#;

@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::secret::Secret;
 use crate::config::values::BaseUrl;
 use crate::hosts::http::asked::Asked;
+use crate::hosts::http::credential::Credential;
 use crate::hosts::http::first_answer::Heard;
 use crate::hosts::http::pace::Method;
 use crate::hosts::http::redirect::SENTRY_ADDRESS;
@@ -147,7 +148,7 @@ impl Sentry {
                 "Sentry",
                 ["read", "write"],
                 base,
-                token,
+                Credential::Standing(token.clone()),
                 &[("accept", "application/json")],
                 carrier,
                 clock,

@@ -192,6 +192,9 @@ pub struct GithubToken {
     /// A classic token's `user:email`; others see public addresses in any case.
     pub(crate) user_email: bool,
     pub(crate) other_orgs: Vec<(u64, String)>,
+    /// When an App fetched it, and when it ends without a word of that in any header.
+    pub(crate) made: Option<SystemTime>,
+    pub(crate) ends: Option<SystemTime>,
 }
 
 impl GithubToken {
@@ -208,6 +211,8 @@ impl GithubToken {
             unauthorised: false,
             user_email: false,
             other_orgs: Vec::new(),
+            made: None,
+            ends: None,
         }
     }
 

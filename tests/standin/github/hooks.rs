@@ -28,6 +28,9 @@ fn list(state: &State) -> Response {
     let (hook, world) = (&state.hook, state.history.now());
     let url = format!("{}/orgs/{}/hooks/{}", state.own_bases().api, world.org.login, hook.id);
     let at = iso_seconds(world.org.created);
+    if own(state, hook.id).is_err() {
+        return Response::json(200, &json!([]));
+    }
     Response::json(
         200,
         &json!([{
@@ -49,7 +52,7 @@ pub(crate) fn answer(
 ) -> Result<Response, Response> {
     match route {
         Route::Deliveries(_, hook) => deliveries(state, world, request, *hook),
-        Route::Delivery(_, hook, id) => delivery(state, *hook, *id),
+        Route::Delivery(_, hook, id) => own(state, *hook).and_then(|()| delivery_of(state, *id)),
         _ => Ok(list(state)),
     }
 }
@@ -65,18 +68,32 @@ fn passes(sent: &Sent, wanted: Option<&str>) -> bool {
     }
 }
 
+/// The hook of the organisation: an App's is not found here.
+fn own(state: &State, hook: u64) -> Result<(), Response> {
+    let is_apps = state.app.as_ref().is_some_and(|app| app.has_hook);
+    if hook == state.hook.id && !is_apps {
+        Ok(())
+    } else {
+        Err(not_found())
+    }
+}
+
 /// `GET …/deliveries`.
 fn deliveries(state: &State, world: &World, request: &Request, hook: u64) -> Result<Response, Response> {
-    if hook != state.hook.id {
-        return Err(not_found());
-    }
+    own(state, hook)?;
+    let path = format!("/organizations/{}/hooks/{hook}/deliveries", world.org.id);
+    Ok(deliveries_of(state, request, &path))
+}
+
+/// The list; `path` is where its next page is.
+pub(crate) fn deliveries_of(state: &State, request: &Request, path: &str) -> Response {
     let size = request.param("per_page").and_then(|text| text.parse().ok());
     let size = size.filter(|size| *size > 0).unwrap_or(30).min(100);
     let before = match request.param("cursor") {
         None => u64::MAX,
         Some(text) => match text.trim_start_matches("v1_").parse() {
             Ok(id) => id,
-            Err(_) => return Err(site::error(422, "Invalid cursor")),
+            Err(_) => return site::error(422, "Invalid cursor"),
         },
     };
     let wanted = request.param("status");
@@ -86,20 +103,17 @@ fn deliveries(state: &State, world: &World, request: &Request, hook: u64) -> Res
     let more = rows.next().is_some();
     let list: Vec<Value> = shown.iter().map(|sent| state.sent_item(sent)).collect();
     let response = Response::json(200, &list.into());
-    let Some(last) = shown.last().filter(|_| more) else {
-        return Ok(response);
-    };
-    let (base, org) = (state.own_bases().api, world.org.id);
-    let path = format!("{base}/organizations/{org}/hooks/{hook}/deliveries");
+    let Some(last) = shown.last().filter(|_| more) else { return response };
+    let base = state.own_bases().api;
     let mut query = format!("per_page={size}&cursor=v1_{}", last.id);
     if let Some(status) = wanted {
         query.push_str(&format!("&status={status}"));
     }
-    Ok(response.with("Link", format!("<{path}?{query}>; rel=\"next\"")))
+    response.with("Link", format!("<{base}{path}?{query}>; rel=\"next\""))
 }
 
 /// `GET …/deliveries/{delivery_id}`.
-fn delivery(state: &State, hook: u64, id: u64) -> Result<Response, Response> {
-    let known = state.sent.iter().find(|sent| sent.id == id && hook == state.hook.id);
+pub(crate) fn delivery_of(state: &State, id: u64) -> Result<Response, Response> {
+    let known = state.sent.iter().find(|sent| sent.id == id);
     known.map(|sent| Response::json(200, &state.sent_details(sent))).ok_or_else(not_found)
 }

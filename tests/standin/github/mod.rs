@@ -5,6 +5,7 @@
 //! [`Events`], [`Denial`]). It must never be kinder than what is written: 404 for what may not be
 //! seen, no event that is not promised, child teams' people in every team unless asked otherwise.
 
+mod app;
 mod build;
 mod change;
 mod connections;
@@ -23,6 +24,7 @@ mod state;
 mod teams;
 mod world;
 
+pub use app::{GithubApp, APP_KEY, APP_KEY_PKCS8, OTHER_KEY};
 pub use build::{Denial, Events, Flavour, GithubTeam, GithubToken, GithubUser, Hook, Limits, TokenKind};
 pub(crate) use gql::{schema, schema_problem};
 pub use slug::slug;
@@ -150,6 +152,31 @@ impl GithubStandin {
     /// The webhook's settings.
     pub fn hook(&self) -> Hook {
         lock(&self.state).hook.clone()
+    }
+
+    /// Plays an App on the organisation, or another one; its tokens of before stay.
+    pub fn set_app(&self, app: GithubApp) {
+        self.wire.set_clock_ahead(app.ahead);
+        let mut state = lock(&self.state);
+        state.events.installation = app.installation.filter(|_| app.has_hook);
+        state.app = Some(app);
+    }
+
+    /// Changes the App that is played.
+    pub fn change_app(&self, change: impl FnOnce(&mut GithubApp)) {
+        let mut app = lock(&self.state).app.clone().unwrap_or_default();
+        change(&mut app);
+        self.set_app(app);
+    }
+
+    /// What GitHub tells an App of its installation: `suspend`, `deleted` and so on.
+    pub fn installation_event(&self, action: &str) -> Delivery {
+        lock(&self.state).installation_event(action)
+    }
+
+    /// What was asked to be sent again since the last time.
+    pub fn take_asked_again(&self) -> Vec<Delivery> {
+        std::mem::take(&mut lock(&self.state).asked_again)
     }
 
     /// GraphQL fields of this name answer FORBIDDEN on every call, or no longer.

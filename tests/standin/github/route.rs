@@ -28,6 +28,21 @@ pub(crate) enum Part {
     Children,
 }
 
+/// What is asked by an App, or of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AppRoute {
+    Itself,
+    Installations,
+    OfOrg(String),
+    Token(u64),
+    HookConfig,
+    Deliveries,
+    Delivery(u64),
+    Attempt(u64),
+    /// Asked by somebody who has no token yet.
+    Conversion(String),
+}
+
 /// One known address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -47,6 +62,8 @@ pub(crate) enum Route {
     Hooks(OrgKey),
     Deliveries(OrgKey, u64),
     Delivery(OrgKey, u64, u64),
+    Attempt(OrgKey, u64, u64),
+    App(AppRoute),
 }
 
 impl Route {
@@ -68,6 +85,9 @@ impl Route {
             ["user", "orgs"] => Some(Route::UserOrgs),
             ["user", id] => id.parse().ok().map(Route::UserById),
             ["users", login] => Some(Route::UserByLogin(login.to_owned())),
+            ["orgs", login, "installation"] => Some(Route::App(AppRoute::OfOrg(login.to_owned()))),
+            ["app", ref more @ ..] => under_app(more).map(Route::App),
+            ["app-manifests", code, "conversions"] => Some(Route::App(AppRoute::Conversion(code.to_owned()))),
             ["orgs", login, ref more @ ..] => under_org(OrgKey::Login(login.to_owned()), more),
             ["organizations", id, ref more @ ..] => under_org(OrgKey::Id(id.parse().ok()?), more),
             _ => None,
@@ -99,8 +119,39 @@ impl Route {
             Route::Delivery(org, ..) => {
                 format!("{}/hooks/{{hook_id}}/deliveries/{{delivery_id}}", org_template(org))
             }
+            Route::Attempt(org, ..) => {
+                format!("{}/hooks/{{hook_id}}/deliveries/{{delivery_id}}/attempts", org_template(org))
+            }
+            Route::App(route) => app_template(route).to_owned(),
         }
     }
+}
+
+fn app_template(route: &AppRoute) -> &'static str {
+    match route {
+        AppRoute::Itself => "/app",
+        AppRoute::Installations => "/app/installations",
+        AppRoute::OfOrg(_) => "/orgs/{org}/installation",
+        AppRoute::Token(_) => "/app/installations/{installation_id}/access_tokens",
+        AppRoute::HookConfig => "/app/hook/config",
+        AppRoute::Deliveries => "/app/hook/deliveries",
+        AppRoute::Delivery(_) => "/app/hook/deliveries/{delivery_id}",
+        AppRoute::Attempt(_) => "/app/hook/deliveries/{delivery_id}/attempts",
+        AppRoute::Conversion(_) => "/app-manifests/{code}/conversions",
+    }
+}
+
+fn under_app(more: &[&str]) -> Option<AppRoute> {
+    Some(match *more {
+        [] => AppRoute::Itself,
+        ["installations"] => AppRoute::Installations,
+        ["installations", id, "access_tokens"] => AppRoute::Token(id.parse().ok()?),
+        ["hook", "config"] => AppRoute::HookConfig,
+        ["hook", "deliveries"] => AppRoute::Deliveries,
+        ["hook", "deliveries", id] => AppRoute::Delivery(id.parse().ok()?),
+        ["hook", "deliveries", id, "attempts"] => AppRoute::Attempt(id.parse().ok()?),
+        _ => return None,
+    })
 }
 
 fn org_template(org: &OrgKey) -> &'static str {
@@ -138,6 +189,9 @@ fn under_org(org: OrgKey, more: &[&str]) -> Option<Route> {
         ["memberships", login] => Route::Membership(org, own(login)),
         ["hooks"] => Route::Hooks(org),
         ["hooks", hook, "deliveries"] => Route::Deliveries(org, hook.parse().ok()?),
+        ["hooks", hook, "deliveries", id, "attempts"] => {
+            Route::Attempt(org, hook.parse().ok()?, id.parse().ok()?)
+        }
         ["hooks", hook, "deliveries", id] => Route::Delivery(org, hook.parse().ok()?, id.parse().ok()?),
         _ => return None,
     })

@@ -6,10 +6,10 @@
 
 use super::build::{Denial, Flavour, GithubToken, TokenKind};
 use super::limits::{primary, secondary, Resource};
-use super::route::{OrgKey, Part, Route, TeamKey};
+use super::route::{AppRoute, OrgKey, Part, Route, TeamKey};
 use super::state::State;
 use super::world::{Privacy, Team, World};
-use super::{gql, hooks, people, teams};
+use super::{app, gql, hooks, people, teams};
 use crate::standin::described;
 use crate::standin::fault::Fault;
 use crate::standin::http::{lock, Request, Response};
@@ -19,7 +19,7 @@ use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The words of single sign-on.
 pub(crate) const UNAUTHORISED: &str =
@@ -48,6 +48,8 @@ pub(crate) struct Viewer {
     pub token: Option<GithubToken>,
     /// Whose limit is used, in the words of the refusal.
     pub limit_owner: String,
+    /// The App itself, by its key.
+    pub as_app: bool,
 }
 
 impl Viewer {
@@ -190,18 +192,27 @@ impl GithubSite {
             return Err(error(400, "The given X-GitHub-Api-Version is not supported"));
         }
         let Some(header) = request.header("authorization") else {
-            return Ok(Viewer { token: None, limit_owner: "anonymous".to_owned() });
+            return Ok(Viewer { token: None, limit_owner: "anonymous".to_owned(), as_app: false });
         };
         let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
         let known = matches!(scheme.to_ascii_lowercase().as_str(), "bearer" | "token");
+        if let Some(app) = state.app.as_ref().filter(|_| known && value.starts_with("eyJ")) {
+            app.admits(value)?;
+            return Ok(Viewer { token: None, limit_owner: format!("app ID {}", app.id), as_app: true });
+        }
         let token = state.tokens.get(value.trim()).filter(|_| known);
-        let token = token.filter(|token| token.expires.is_none_or(|at| at > time::now()));
+        let good = |at: Option<SystemTime>| at.is_none_or(|at| at > time::now());
+        let token = token.filter(|token| good(token.expires) && good(token.ends));
+        let app = state.app.as_ref();
+        if let Some(refusal) = app.and_then(|app| token.and_then(|token| app.refusal_of(token))) {
+            return Err(refusal);
+        }
         let Some(token) = token.cloned() else {
             return Err(error(401, "Bad credentials"));
         };
         let limit_owner =
             token.viewer.map_or_else(|| "installation ID 1".to_owned(), |id| format!("user ID {id}"));
-        Ok(Viewer { token: Some(token), limit_owner })
+        Ok(Viewer { token: Some(token), limit_owner, as_app: false })
     }
 
     fn rest(&self, request: &Request, viewer: &Viewer) -> Response {
@@ -210,7 +221,19 @@ impl GithubSite {
         let Some(route) = request.path().strip_prefix(state.rest_prefix()).and_then(Route::find) else {
             return not_found();
         };
-        if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        if let Route::App(route) = &route {
+            let needs_key = !matches!(route, AppRoute::Conversion(_));
+            if needs_key && !viewer.as_app {
+                return error(401, "A JSON web token could not be decoded");
+            }
+            let world = state.history.seen();
+            return app::answer(&mut state, &world, request, route);
+        }
+        if viewer.as_app {
+            return error(403, "Resource not accessible by integration");
+        }
+        let is_read = matches!(request.method.as_str(), "GET" | "HEAD");
+        if is_read == matches!(route, Route::Attempt(..)) {
             return not_found();
         }
         if route == Route::RateLimit {
@@ -321,7 +344,7 @@ fn dispatch(state: &State, world: &World, request: &Request, viewer: &Viewer, ro
         Route::UserById(id) => (None, people::profile(state, world.users.get(id))),
         Route::UserByLogin(login) => (None, people::profile(state, world.user_by_login(login))),
         Route::Org(org) => (None, enter(world, org).map(|()| people::org(state, world))),
-        Route::RateLimit => (None, Err(not_found())),
+        Route::Attempt(..) | Route::App(_) | Route::RateLimit => (None, Err(not_found())),
     };
     let response = answer.unwrap_or_else(|refusal| refusal);
     let fine_grained = |token: &GithubToken| token.kind == TokenKind::FineGrained;

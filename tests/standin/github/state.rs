@@ -1,6 +1,7 @@
 //! Everything the pretend GitHub remembers beside its world: tokens, the hook and its deliveries,
 //! options, counters.
 
+use super::app::GithubApp;
 use super::build::{Events, Flavour, GithubToken, Hook, Limits};
 use super::payload::Bases;
 use super::world::{History, World};
@@ -38,6 +39,9 @@ pub(crate) struct State {
     pub tokens: BTreeMap<String, GithubToken>,
     pub hook: Hook,
     pub sent: Vec<Sent>,
+    pub app: Option<GithubApp>,
+    /// What was asked to be sent again, and was not yet.
+    pub asked_again: Vec<Delivery>,
     pub events: Events,
     pub limits: Limits,
     pub usage: BTreeMap<String, Usage>,
@@ -62,6 +66,8 @@ impl State {
             tokens: BTreeMap::new(),
             hook: Hook::default(),
             sent: Vec::new(),
+            app: None,
+            asked_again: Vec::new(),
             events: Events::default(),
             limits: Limits::default(),
             usage: BTreeMap::new(),

@@ -1,0 +1,418 @@
+//! A GitHub App: it signs in as itself by its key, and gets tokens for its installation, which live for an hour.
+//!
+//! Source: GitHub's documentation, "Authenticating as a GitHub App installation". One thread at a time fetches a token,
+//! early enough that nobody waits for it. What is known of the mirrored organisation must never hang on such a token: it
+//! belongs to the App.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::secret::Secret;
+use crate::config::sign_in::AppAccess;
+use crate::hosts::github::jwt;
+use crate::hosts::http::asked::Asked;
+use crate::hosts::http::credential::{Credential, Renewed};
+use crate::hosts::http::pace::Method;
+use crate::hosts::http::verdict::Verdict;
+use crate::hosts::http::{Reply, Request, Upstream};
+use crate::lock::{Condvar, Mutex};
+use crate::state::event::OrgRef;
+use crate::state::ids::{GithubOrgId, InstallationId, Login};
+use crate::text::{path_part, Quoted};
+
+/// Before its end, a token is renewed.
+const EARLY: Duration = Duration::from_secs(300);
+/// With less than this, a token is not used any more.
+const LAST: Duration = Duration::from_secs(60);
+/// How often a token is tried to be renewed that is still good.
+const RENEW_AGAIN: Duration = Duration::from_secs(30);
+/// As long as a new token may be unknown to some of GitHub's servers.
+const YOUNG: Duration = Duration::from_secs(5);
+/// How often a young one is tried.
+const YOUNG_AGAIN: Duration = Duration::from_secs(1);
+/// Our clock counts as wrong from here on.
+const CLOCK_IS_WRONG: Duration = Duration::from_secs(20);
+/// The life of a token whose answer does not tell it: shorter than GitHub's hour.
+const LIFE: Duration = Duration::from_secs(3000);
+
+/// Whose installation is meant, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub struct Whose {
+    /// `GH_ORG`.
+    pub login: Option<Login>,
+    /// The organisation that the state belongs to.
+    pub pinned: Option<GithubOrgId>,
+}
+
+/// The App on an organisation.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    pub id: InstallationId,
+    pub account: OrgRef,
+}
+
+/// A GitHub App with its tokens.
+pub struct App {
+    itself: Arc<Itself>,
+    /// The REST API's path.
+    rest: String,
+    whose: Whose,
+    known: Mutex<Known>,
+    fetched: Condvar,
+}
+
+#[derive(Default)]
+struct Known {
+    installation: Option<Installation>,
+    token: Option<Fresh>,
+    is_fetching: bool,
+    /// A token that is still good is not renewed before.
+    again: Option<Instant>,
+    /// The App lacks what a token is narrowed to.
+    is_wide: bool,
+}
+
+struct Fresh {
+    token: Secret,
+    made: Instant,
+    ends: Instant,
+}
+
+/// The App as itself: each call is signed by its key.
+struct Itself {
+    access: AppAccess,
+    clock: Clock,
+    /// GitHub's clock less ours, in milliseconds.
+    skew: Mutex<i64>,
+}
+
+impl App {
+    /// Nothing is asked of anybody yet.
+    pub fn new(access: &AppAccess, rest: &str, whose: Whose, clock: &Clock) -> Self {
+        let itself = Itself { access: access.clone(), clock: clock.clone(), skew: Mutex::new(0) };
+        let (known, fetched) = (Mutex::default(), Condvar::new());
+        Self { itself: Arc::new(itself), rest: rest.into(), whose, known, fetched }
+    }
+
+    /// Its number or client id.
+    pub fn id(&self) -> &str {
+        &self.itself.access.id
+    }
+
+    /// The installation that was found, if one was.
+    pub fn installation(&self) -> Option<Installation> {
+        self.known.lock().installation.clone()
+    }
+
+    /// The installation; it is looked for if it is not known.
+    pub fn find(&self, host: &Upstream) -> Result<Installation, Box<Reply>> {
+        match self.installation() {
+            Some(known) => Ok(known),
+            None => {
+                let found = self.look_for_installation(host)?;
+                self.known.lock().installation = Some(found.clone());
+                Ok(found)
+            }
+        }
+    }
+
+    /// Something about the installation has changed: it is looked for again, and another token fetched.
+    pub fn forget(&self) {
+        let mut known = self.known.lock();
+        *known = Known { is_fetching: known.is_fetching, ..Known::default() };
+    }
+
+    /// One call signed by the key, below the REST API's base.
+    pub fn ask(&self, host: &Upstream, method: Method, path: &str, body: Option<serde_json::Value>) -> Reply {
+        let request = Request { method, path: format!("{}{path}", self.rest), body };
+        host.ask_signed(Asked::App, &request, Credential::Renewed(self.itself.clone()))
+    }
+
+    fn look_for_installation(&self, host: &Upstream) -> Result<Installation, Box<Reply>> {
+        if let Some(login) = &self.whose.login {
+            let path = format!("/orgs/{}/installation", path_part(login.as_str()));
+            let reply = self.ask(host, Method::Get, &path, None);
+            match (&reply.verdict, row(&reply)) {
+                (Verdict::Done, Some(row)) => return Ok(row),
+                // Not there, or renamed: the list tells.
+                (Verdict::Missing, _) => {}
+                _ => return Err(unusable(host, reply)),
+            }
+        }
+        let reply = self.ask(host, Method::Get, "/app/installations?per_page=100", None);
+        let rows: Option<Vec<InstallationRow>> = serde_json::from_slice(&reply.answer.body).ok();
+        let (Verdict::Done, Some(rows)) = (&reply.verdict, rows) else { return Err(unusable(host, reply)) };
+        let all: Vec<_> = rows.into_iter().filter_map(InstallationRow::into_installation).collect();
+        match self.whose.choose(&all) {
+            Ok(chosen) => Ok(chosen.clone()),
+            Err(why) => Err(refused(host, reply, why)),
+        }
+    }
+
+    fn fetch(&self, host: &Upstream) -> Result<Fresh, Box<Reply>> {
+        let mut was_known = self.installation().is_some();
+        loop {
+            let Installation { id, account } = self.find(host)?;
+            let is_wide = self.known.lock().is_wide;
+            // No more than what is needed, whatever the App may do.
+            let body = (!is_wide).then(|| json!({ "permissions": { "members": "read" } }));
+            let path = format!("/app/installations/{id}/access_tokens");
+            let began = self.itself.clock.now();
+            let reply = self.ask(host, Method::Post, &path, body);
+            match (&reply.verdict, reply.answer.status) {
+                (Verdict::Done, _) => {
+                    let fresh = self.read_token(&reply, began);
+                    return fresh.ok_or_else(|| unusable(host, reply));
+                }
+                (Verdict::Never(_), 422) if !is_wide => self.known.lock().is_wide = true,
+                (Verdict::Missing, _) => {
+                    self.known.lock().installation = None;
+                    if !std::mem::take(&mut was_known) {
+                        let why = format!(
+                            "the GitHub App is no longer installed on {}",
+                            Quoted(account.login.as_str())
+                        );
+                        return Err(refused(host, reply, format!("{why}: {INSTALL}")));
+                    }
+                }
+                _ => return Err(unusable(host, reply)),
+            }
+        }
+    }
+
+    /// Its life is told by GitHub's own clock, and measured by the one of ours that nobody sets.
+    fn read_token(&self, reply: &Reply, began: Instant) -> Option<Fresh> {
+        let row: TokenRow = serde_json::from_slice(&reply.answer.body).ok()?;
+        if row.token.is_empty() || !row.token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        let there = reply.answer.headers.date.unwrap_or_else(|| self.itself.clock.wall());
+        let ends = row.expires_at.as_deref().and_then(Timestamp::parse);
+        let life = ends.map_or(LIFE, |at| at.since(there));
+        Some(Fresh { token: Secret::new(row.token), made: self.itself.clock.now(), ends: began + life })
+    }
+
+    /// The token in use, if it still is of use; `None` if this thread is to fetch one.
+    fn take_turn(&self) -> Option<Secret> {
+        let mut known = self.known.lock();
+        loop {
+            let now = self.itself.clock.now();
+            if let Some(fresh) = &known.token {
+                let left = fresh.ends.saturating_duration_since(now);
+                let may_stay = known.is_fetching || known.again.is_some_and(|again| now < again);
+                if left > EARLY || (left > LAST && may_stay) {
+                    return Some(fresh.token.clone());
+                }
+            }
+            if !known.is_fetching {
+                known.is_fetching = true;
+                return None;
+            }
+            known = self.fetched.wait_while(known, |known| known.is_fetching);
+        }
+    }
+}
+
+/// Ends a turn however it ends.
+struct Turn<'a>(&'a App);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.known.lock().is_fetching = false;
+        self.0.fetched.notify_all();
+    }
+}
+
+impl Renewed for App {
+    fn token(&self, host: &Upstream) -> Result<Secret, Box<Reply>> {
+        if let Some(token) = self.take_turn() {
+            return Ok(token);
+        }
+        let _turn = Turn(self);
+        let fetched = self.fetch(host);
+        let (mut known, now) = (self.known.lock(), self.itself.clock.now());
+        match (fetched, &known.token) {
+            (Ok(fresh), _) => {
+                let token = fresh.token.clone();
+                (known.token, known.again) = (Some(fresh), None);
+                Ok(token)
+            }
+            // The old one is good for a while.
+            (Err(_), Some(old)) if old.ends.saturating_duration_since(now) > LAST => {
+                let token = old.token.clone();
+                known.again = Some(now + RENEW_AGAIN);
+                Ok(token)
+            }
+            (Err(reply), _) => Err(reply),
+        }
+    }
+
+    fn refused(&self, token: &Secret, _: Option<Timestamp>) -> Option<Duration> {
+        let (mut known, now) = (self.known.lock(), self.itself.clock.now());
+        match &known.token {
+            Some(fresh) if fresh.token == *token => {
+                if now.saturating_duration_since(fresh.made) < YOUNG {
+                    return Some(YOUNG_AGAIN);
+                }
+                known.token = None;
+                Some(Duration::ZERO)
+            }
+            _ => Some(Duration::ZERO),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "the GitHub App's token"
+    }
+
+    fn is(&self, access: &AppAccess) -> bool {
+        self.itself.access == *access
+    }
+}
+
+impl Renewed for Itself {
+    fn token(&self, _: &Upstream) -> Result<Secret, Box<Reply>> {
+        let now = Timestamp(self.clock.wall().0.saturating_add_signed(*self.skew.lock()));
+        Ok(jwt::signed(&self.access, now))
+    }
+
+    /// A clock that is wrong shows as a refusal: by GitHub's own, the next one is not.
+    fn refused(&self, _: &Secret, there: Option<Timestamp>) -> Option<Duration> {
+        let there = there?;
+        let mut skew = self.skew.lock();
+        let seen = there.0 as i64 - self.clock.wall().0 as i64;
+        if (seen - *skew).unsigned_abs() < CLOCK_IS_WRONG.as_millis() as u64 {
+            return None;
+        }
+        *skew = seen;
+        log::warn!("this machine's clock is {} s off GitHub's: set it, as with NTP", seen / 1000);
+        Some(Duration::ZERO)
+    }
+
+    fn name(&self) -> &'static str {
+        "GH_APP_KEY"
+    }
+
+    fn is(&self, access: &AppAccess) -> bool {
+        self.access == *access
+    }
+}
+
+impl Whose {
+    /// The installation that is meant, or why there is none.
+    fn choose<'a>(&self, all: &'a [Installation]) -> Result<&'a Installation, String> {
+        let by_id = all.iter().find(|found| Some(found.account.id) == self.pinned);
+        let is_named = |found: &&Installation| {
+            self.login.as_ref().is_some_and(|login| login.is(found.account.login.as_str()))
+        };
+        if let Some(found) = by_id.or_else(|| all.iter().find(is_named)) {
+            return Ok(found);
+        }
+        match (&self.login, self.pinned, all) {
+            (Some(login), ..) => {
+                Err(format!("the GitHub App is not installed on {}: {INSTALL}", Quoted(login.as_str())))
+            }
+            (None, Some(id), _) => {
+                Err(format!("the GitHub App is not installed on the organisation {id}: {INSTALL}"))
+            }
+            (None, None, [only]) => Ok(only),
+            (None, None, []) => {
+                Err(format!("the GitHub App is not installed on any organisation: {INSTALL}"))
+            }
+            (None, None, _) => {
+                Err("the GitHub App is installed on several organisations: set GH_ORG to one of them".into())
+            }
+        }
+    }
+}
+
+const INSTALL: &str = "an owner of the organisation installs it: the App's settings → Install App";
+
+fn row(reply: &Reply) -> Option<Installation> {
+    serde_json::from_slice::<InstallationRow>(&reply.answer.body).ok()?.into_installation()
+}
+
+/// Without an installation's token nothing at all can be asked.
+fn refused(host: &Upstream, reply: Reply, why: String) -> Box<Reply> {
+    host.refuse(&why);
+    Box::new(Reply { verdict: Verdict::Refused(why), ..reply })
+}
+
+/// What stands in the way of a token is no answer to what was to be asked with it.
+fn unusable(host: &Upstream, reply: Reply) -> Box<Reply> {
+    match reply.verdict {
+        Verdict::Wait(_) | Verdict::Unknown(_) | Verdict::Refused(_) | Verdict::Postponed(_) => {
+            Box::new(reply)
+        }
+        Verdict::Done | Verdict::Nowhere => {
+            let why = format!("{} with a body that can not be read", reply.answer.status);
+            Box::new(Reply { verdict: Verdict::Unknown(why), ..reply })
+        }
+        _ => {
+            let why = format!("gives the GitHub App no token: {}", reply.answer.brief());
+            refused(host, reply, why)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct InstallationRow {
+    id: InstallationId,
+    account: Option<AccountRow>,
+    target_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AccountRow {
+    id: GithubOrgId,
+    login: String,
+}
+
+#[derive(Deserialize)]
+struct TokenRow {
+    token: String,
+    expires_at: Option<String>,
+}
+
+impl InstallationRow {
+    /// Those on people are not meant.
+    fn into_installation(self) -> Option<Installation> {
+        let AccountRow { id, login } = self.account?;
+        let is_orgs = self.target_type.is_none_or(|target| target == "Organization");
+        is_orgs.then(|| Installation { id: self.id, account: OrgRef { id, login: Login::from(login) } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn installed(id: u64, org: u64, login: &str) -> Installation {
+        let account = OrgRef { id: GithubOrgId(org), login: Login::from(login.to_string()) };
+        Installation { id: InstallationId(id), account }
+    }
+
+    #[test]
+    fn the_installation_is_that_of_the_pinned_then_of_the_named_organisation_then_the_only_one() {
+        let whose = |login: Option<&str>, pinned: Option<u64>| Whose {
+            login: login.map(|login| Login::from(login.to_string())),
+            pinned: pinned.map(GithubOrgId),
+        };
+        let two = [installed(1, 10, "acme"), installed(2, 20, "beta")];
+        let chosen = |whose: &Whose, all: &[Installation]| whose.choose(all).map(|found| found.id.0);
+        assert_eq!(chosen(&whose(Some("ACME"), None), &two), Ok(1));
+        assert_eq!(chosen(&whose(Some("acme"), Some(20)), &two), Ok(2), "renamed since");
+        assert_eq!(chosen(&whose(None, Some(20)), &two), Ok(2));
+        assert_eq!(chosen(&whose(None, None), &two[..1]), Ok(1));
+        assert!(chosen(&whose(None, None), &two).unwrap_err().contains("several"));
+        assert!(chosen(&whose(Some("x"), None), &two[..1]).unwrap_err().contains("not installed on \"x\""));
+        assert!(chosen(&whose(None, Some(9)), &two[..1])
+            .unwrap_err()
+            .contains("not installed on the organisation 9"));
+        assert!(chosen(&whose(None, None), &[]).unwrap_err().contains("not installed on any"));
+    }
+}
