@@ -155,6 +155,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             // Threads that wait for a connection of their own end with the process.
             Ok(ExitCode::SUCCESS)
         }
+        Action::App(asked) => cli::app::run(&asked, &flags),
         Action::Run(asked) => client::run(asked, &flags, &start_log),
     }
 }

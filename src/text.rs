@@ -198,6 +198,19 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// Base64 with padding (RFC 4648, section 4).
+pub fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let word = at(0) << 16 | at(1) << 8 | at(2);
+        let letter = |i: usize| char::from(LETTERS[(word >> (18 - 6 * i)) as usize & 63]);
+        out.extend((0..4).map(|i| if i <= chunk.len() { letter(i) } else { '=' }));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::app::{AppAsked, Step};
 use super::typed::Typed;
 use super::{complete, manual};
 use crate::clock::Timestamp;
@@ -18,6 +19,8 @@ use crate::text::revealed;
 pub enum Action {
     Serve,
     Run(Asked),
+    /// It runs by itself, whether a service does or not.
+    App(AppAsked),
     /// Print a text that needs nothing else: help, version, completions.
     Print(String),
 }
@@ -45,6 +48,7 @@ pub(super) fn of(command: &CommandHelp, mut typed: Typed) -> Result<Action> {
         "completions" => return completions(&typed.operand()?),
         "manual" => return Ok(Action::Print(manual::page())),
         "sync" => return sync(typed),
+        "app" => return app(&typed),
         "status" => Command::Status { json },
         "check" => check(typed)?,
         "approve" => {
@@ -56,8 +60,8 @@ pub(super) fn of(command: &CommandHelp, mut typed: Typed) -> Result<Action> {
         "whois" => Command::Whois { login: typed.operand()? },
         "explain" => Command::Explain { json, team: typed.operands.pop() },
         "replay" => {
-            let (failed, reason) = (typed.has("failed"), typed.text("reason")?);
-            Command::Replay { failed, reason, deliveries: typed.operands }
+            let (failed, github) = (typed.has("failed"), typed.has("github"));
+            Command::Replay { failed, github, reason: typed.text("reason")?, deliveries: typed.operands }
         }
         "undo" => Command::Undo { reason: typed.text("reason")?, id: typed.operands.pop() },
         "audit" => audit(&typed)?,
@@ -71,12 +75,38 @@ fn completions(shell: &str) -> Result<Action> {
     complete::script(shell).map(Action::Print).ok_or_else(unknown)
 }
 
-fn check(typed: Typed) -> Result<Command> {
-    let url = typed.texts("url")?.pop();
+fn app(typed: &Typed) -> Result<Action> {
+    let lacks = |what: &str| {
+        Error::usage(format!("`app` needs {what}")).fix(
+            "sentry-team-sync app --org ORG --url https://HOST/github; then, with what it says: --code -",
+        )
+    };
+    let org =
+        typed.text("org")?.ok_or_else(|| lacks("the organisation that is to own the App, --org ORG"))?;
+    values::organisation(&org).map_err(|why| Error::usage(revealed(&format!("--org {why}"))))?;
+    let step = match (url(typed)?, typed.text("code")?) {
+        (Some(url), None) => Step::Page { url },
+        (None, Some(code)) => Step::Fetch { code },
+        (Some(_), Some(_)) => {
+            return Err(Error::usage("`--url` and `--code` exclude each other").fix("leave one of them out"))
+        }
+        (None, None) => return Err(lacks("--url URL, or --code CODE")),
+    };
+    Ok(Action::App(AppAsked { org, step, into: typed.path("into").unwrap_or_else(|| ".".into()) }))
+}
+
+/// Where deliveries go.
+fn url(typed: &Typed) -> Result<Option<String>> {
+    let url = typed.text("url")?;
     if let Some(Err(why)) = url.as_deref().map(values::base_url) {
         let fix = "give the webhook's Payload URL: https://HOST/github";
         return Err(Error::usage(revealed(&format!("--url {why}"))).fix(fix));
     }
+    Ok(url)
+}
+
+fn check(typed: Typed) -> Result<Command> {
+    let url = url(&typed)?;
     let offline = typed.has("offline");
     if offline && url.is_some() {
         return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
@@ -105,9 +135,14 @@ mod tests {
     #[test]
     fn every_command_of_the_grammar_is_carried_out() {
         for command in COMMANDS {
-            let typed = Typed { operands: vec!["bash".into()], ..Typed::default() };
+            let mut typed = Typed { operands: vec!["bash".into()], ..Typed::default() };
+            if command.name == "app" {
+                let given = ["acme", "https://sync.example/github"].map(|value| Some(value.into()));
+                typed.flags = command.flags.iter().zip(given).collect();
+            }
             let name = match of(command, typed).unwrap() {
                 Action::Serve => "serve",
+                Action::App(_) => "app",
                 Action::Run(asked) => asked.command.name(),
                 Action::Print(text) if text.starts_with(".TH ") => "manual",
                 Action::Print(_) => "completions",

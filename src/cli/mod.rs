@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod alone;
+pub mod app;
 pub mod client;
 pub mod complete;
 pub mod help;
@@ -166,7 +167,9 @@ mod tests {
         );
         assert_eq!(
             command("replay --failed"),
-            Action::Run(Command::Replay { deliveries: vec![], failed: true, reason: None }.into())
+            Action::Run(
+                Command::Replay { deliveries: vec![], failed: true, github: false, reason: None }.into()
+            )
         );
         assert_eq!(command("status --help"), Action::Print(help::of(CommandHelp::named("status").unwrap())));
         let sync = Sync { apply: true, teams: vec!["a".into(), "b".into()], ..Sync::default() };

@@ -126,9 +126,13 @@ pub const COMMANDS: &[CommandHelp] = &[
     command("explain", "what is known of a team, what both sides show, what would be done and why not; without a team, list them")
         .operand(Operand::Perhaps(TEAM))
         .flags(&[JSON]),
-    command("replay", "look again at deliveries that failed")
+    command("replay", "look again at deliveries that failed; with --github, take in what GitHub could not deliver")
         .operand(Operand::Some(GUID))
-        .flags(&[REASON, instead("failed", "everything that failed")]),
+        .flags(&[
+            REASON,
+            instead("failed", "everything that failed"),
+            instead("github", "what GitHub could not hand over in the last three days, read from its list or sent again"),
+        ]),
     command("undo", "bring back a Sentry team that was deleted, with its people and projects; without an id, list them")
         .operand(Operand::Perhaps(DELETED))
         .flags(&[REASON]),
@@ -138,6 +142,13 @@ pub const COMMANDS: &[CommandHelp] = &[
             flag("person", Takes::One("PERSON"), "only lines about this person: a GitHub login, id:NUMBER, or an e-mail address"),
             flag("since", Takes::One("TIME"), "only lines from then on: 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 3d"),
             JSON,
+        ]),
+    command("app", "make a GitHub App for this service in a browser: writes the page for it; then fetches id, key and webhook secret into files")
+        .flags(&[
+            flag("org", Takes::One("ORG"), "the organisation that owns the App"),
+            flag("url", Takes::One("URL"), "where deliveries go: https://HOST/github"),
+            flag("code", Takes::One("CODE"), "what GitHub gave for the page; - reads it, or the address with it, from stdin"),
+            flag("into", Takes::One("DIR"), "the folder for page and files (default: this one)"),
         ]),
     command("completions", "print what completes commands and flags in bash, zsh or fish")
         .operand(Operand::One(SHELL)),
@@ -154,7 +165,7 @@ impl CommandHelp {
     }
 
     pub fn has_state(&self) -> bool {
-        !matches!(self.name, "completions" | "manual")
+        !matches!(self.name, "app" | "completions" | "manual")
     }
 
     pub fn named(name: &str) -> Option<&'static CommandHelp> {

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod check;
 pub mod explain;
 pub mod grammar;
+mod missed;
 pub mod paste;
 mod pause;
 pub mod sync;
@@ -68,6 +69,9 @@ tagged! {
         "replay" => Replay {
             deliveries: Vec<String>,
             failed: bool,
+            /// What GitHub could not hand over.
+            #[serde(default)]
+            github: bool,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
@@ -159,7 +163,10 @@ impl<'a> Bench<'a> {
             }
             Command::Approve { holds, all, reason } => self.decide((holds, *all), true, &asked(reason)),
             Command::Reject { holds, reason } => self.decide((holds, false), false, &asked(reason)),
-            Command::Replay { deliveries, failed, reason } => {
+            Command::Replay { github: true, reason, .. } => {
+                with_mirror(&|live| missed::run(live.mirror(), &asked(reason), progress))
+            }
+            Command::Replay { deliveries, failed, reason, .. } => {
                 self.replay(deliveries, *failed, &asked(reason))
             }
             Command::Whois { login } => with_mirror(&|live| whois::run(live.mirror(), login)),
@@ -415,7 +422,13 @@ impl Command {
 
     /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
     pub fn needs_tokens(&self) -> bool {
-        matches!(self, Command::Sync(_) | Command::Whois { .. } | Command::Undo { id: Some(_), .. })
+        matches!(
+            self,
+            Command::Sync(_)
+                | Command::Whois { .. }
+                | Command::Undo { id: Some(_), .. }
+                | Command::Replay { github: true, .. }
+        )
     }
 
     /// Whether it asks both sides where it can, and says what is known where it can not.
@@ -445,7 +458,7 @@ impl Command {
     }
 
     pub fn needs_state(&self) -> bool {
-        matches!(self, Command::Undo { .. })
+        matches!(self, Command::Undo { .. } | Command::Replay { .. })
     }
 
     pub fn makes_state(&self) -> bool {

@@ -38,10 +38,8 @@ pub fn run(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progre
     let mirror = &reconciler.mirror;
     if mirror.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
         let fix = "give the token Members: read on the organisation";
-        return failed(
-            "the GitHub token may not read members, so that there is nothing to compare with",
-            fix,
-        );
+        let who = mirror.github_token.who();
+        return failed(&format!("{who} may not read members, so that there is nothing to compare with"), fix);
     }
     match (sync.apply, mirror.pause()) {
         (true, Some(pause)) => Reply::paused(&pause),

@@ -21,18 +21,19 @@ use crate::work::mirror::Mirror;
 const SUSPENDED: &str = "suspended in Sentry; they stay matched, and in their teams";
 
 pub fn run(mirror: &Mirror, text: &str) -> Reply {
+    let who = mirror.github_token.who();
     let told = match PersonName::read(text) {
         PersonName::Mail(address) => of_address(mirror, &address),
         PersonName::Login(login) => of_account(mirror, mirror.github.account(&login)).unwrap_or_else(|| {
             let login = plain(login.as_str(), 60);
             Err(Outcome::Failed(format!(
-                "GitHub has no account `{login}`, or hides it from the GitHub token\n  fix: give the name as in github.com/LOGIN; \
+                "GitHub has no account `{login}`, or hides it from {who}\n  fix: give the name as in github.com/LOGIN; \
                  whoever has renamed their account is found by the new name only"
             )))
         }),
         PersonName::Id(user) => of_account(mirror, mirror.github.profile_by_id(user)).unwrap_or_else(|| {
             Err(Outcome::Failed(format!(
-                "GitHub has no account with the id {user}, or hides it from the GitHub token\n  fix: give the login instead"
+                "GitHub has no account with the id {user}, or hides it from {who}\n  fix: give the login instead"
             )))
         }),
     };

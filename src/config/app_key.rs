@@ -39,10 +39,20 @@ impl AppKey {
         Some(signature)
     }
 
-    /// The public half's SHA-256, as GitHub shows it beside each key of an App, in base64.
-    fn print(&self) -> [u8; 32] {
-        Sha256::digest(self.0.public().as_ref()).into()
+    /// The SHA-256 of the public half (its SubjectPublicKeyInfo, RFC 5280), which GitHub shows in base64 beside each of an
+    /// App's keys.
+    pub fn print(&self) -> [u8; 32] {
+        const RSA: [u8; 15] = [0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
+        let bits = [&[0], self.0.public().as_ref()].concat();
+        let inner = [RSA.to_vec(), der(0x03, &bits)].concat();
+        Sha256::digest(der(0x30, &inner)).into()
     }
+}
+
+/// A value with its tag and length, as DER has them; a key is shorter than 64 KiB.
+fn der(tag: u8, value: &[u8]) -> Vec<u8> {
+    let [.., high, low] = value.len().to_be_bytes();
+    [&[tag, 0x82, high, low], value].concat()
 }
 
 impl PartialEq for AppKey {
@@ -54,5 +64,49 @@ impl PartialEq for AppKey {
 impl fmt::Debug for AppKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = include_str!("../../tests/standin/github/keys/app.pem");
+    const PKCS8: &str = include_str!("../../tests/standin/github/keys/app.pkcs8.pem");
+    const OTHER: &str = include_str!("../../tests/standin/github/keys/other.pem");
+
+    /// By `openssl rsa -in app.pem -pubout -outform DER | openssl sha256`.
+    const PRINT: &str = "2bc6a9bf0cf457c32b6c87b83280569a7f7938f90872223bdaf987888ee70078";
+
+    #[test]
+    fn a_key_is_read_in_every_form_that_people_have_it_in() {
+        let print = |text: &str| hex::encode(AppKey::read(text).unwrap().print());
+        for text in [
+            KEY,
+            PKCS8,
+            &KEY.replace('\n', "\\n"),
+            &KEY.replace('\n', "\r\n"),
+            &format!("\"{}\"", KEY.trim()),
+        ] {
+            assert_eq!(print(text), PRINT, "{}", &text[..40]);
+        }
+        assert!(AppKey::read(KEY).unwrap() == AppKey::read(PKCS8).unwrap());
+        assert!(AppKey::read(KEY).unwrap() != AppKey::read(OTHER).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_without_its_content() {
+        let told = |text: &str| AppKey::read(text).unwrap_err();
+        assert!(told("").starts_with("is no PEM") && told("ghp_abc").starts_with("is no PEM"));
+        assert!(told(&KEY[..600]).starts_with("is no"));
+        assert_eq!(
+            told("-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----"),
+            "is not the private key"
+        );
+        assert!(told("-----BEGIN ENCRYPTED PRIVATE KEY-----").contains("passphrase"));
+        let cut: String =
+            KEY.lines().enumerate().filter(|(n, _)| *n != 3).map(|(_, line)| format!("{line}\n")).collect();
+        assert!(told(&cut).starts_with("is no RSA key"));
+        assert_eq!(format!("{:?}", AppKey::read(KEY)), "Ok(***)");
     }
 }

@@ -62,6 +62,14 @@ impl BaseUrl {
         &self.text
     }
 
+    /// Where GitHub shows its pages to people, by the address of its API.
+    pub fn pages(&self) -> String {
+        match self.host().strip_prefix("api.") {
+            Some(site) => format!("https://{site}"),
+            None => self.origin().to_string(),
+        }
+    }
+
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }

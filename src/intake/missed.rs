@@ -1,5 +1,6 @@
-//! Payload mode: takes the deliveries that GitHub could not hand over, from its own list of them, where the token may
-//! read that. In read mode a comparison heals whatever was missed.
+//! Takes the deliveries that GitHub could not hand over, from its own list of them: in payload mode, where the token may
+//! read that, and as a GitHub App. Else a comparison heals whatever was missed. An App's does not tell a team that was
+//! deleted from one that the App may not see; a delivery does.
 //!
 //! GitHub never sends a failed delivery again by itself, and forgets it after three days. Order is GitHub's: what is
 //! older than newer news on the same team and person is told and skipped, because the later word is the true one.
@@ -11,13 +12,14 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::hosts::github::facts::Sent;
+use crate::hosts::github::sent::SentBy;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::intake::ping::NEEDED;
 use crate::intake::{self, Kept};
 use crate::lock::Mutex;
 use crate::state::event::{self, Event, Meaning, Parsed};
 use crate::state::ids::{HookId, Seq};
-use crate::state::values::DeliveryKey;
+use crate::state::values::{DeliveryKey, Mode};
 use crate::state::State;
 use crate::store::audit;
 use crate::text::Quoted;
@@ -48,7 +50,8 @@ impl Missed {
             Ok(None) => {
                 self.is_refused.store(true, Ordering::Relaxed);
                 log::info!(
-                    "recover: the GitHub token may not read the webhook's deliveries; missed ones can not be looked for"
+                    "recover: {} may not read the webhook's deliveries; missed ones can not be looked for",
+                    mirror.github_token.who()
                 );
             }
             Err(trouble) => log::warn!("recover: {trouble}"),
@@ -66,21 +69,38 @@ impl Missed {
     }
 }
 
+/// The lists of what was sent here, as far as GitHub may be asked for them: an App's own, or those of the hooks that have
+/// sent something before.
+pub fn lists(mirror: &Mirror) -> Vec<SentBy> {
+    let Some((org, _)) = mirror.bearings() else { return Vec::new() };
+    if mirror.github.app().is_some() {
+        return vec![SentBy::App];
+    }
+    let hooks = mirror.state(|state| state.hooks.clone());
+    hooks.into_iter().map(|hook| SentBy::Organisation(org.login.clone(), hook)).collect()
+}
+
 /// Looks for missed deliveries of the hooks that have sent something before. `None` if the token may not read them.
 fn recover(mirror: &Mirror) -> Result<Option<Recovered>, Trouble> {
-    let Some((org, _)) = mirror.bearings() else { return Ok(None) };
-    let (hooks, since) = mirror.state(|state| (state.hooks.clone(), state.first_start));
+    let since = mirror.state(|state| state.first_start);
     let mut recovered = Recovered::default();
-    for hook in hooks {
+    for list in lists(mirror) {
         // What arrives while the list is read, or just before, may not be in it yet, and is newer than all that is.
         let before = mirror.queue.last_delivery_visible_everywhere();
-        let sent = match mirror.github.deliveries(&org.login, hook, since) {
+        let sent = match mirror.github.sent(&list, since) {
             Ok(Some(sent)) => sent,
             Ok(None) => continue,
             Err(Trouble { kind: TroubleKind::Denied, .. }) => return Ok(None),
             Err(trouble) => return Err(trouble),
         };
-        recover_from(mirror, hook, &sent, before, &mut recovered)?;
+        take_from(mirror, &list, &sent, before, &mut |_, fate| {
+            match fate {
+                Fate::Taken => recovered.taken += 1,
+                Fate::Overtaken => recovered.skipped += 1,
+                Fate::Unreadable | Fate::NothingToDo => {}
+            }
+            Ok(())
+        })?;
     }
     if recovered != Recovered::default() {
         let Recovered { taken, skipped } = recovered;
@@ -89,18 +109,28 @@ fn recover(mirror: &Mirror) -> Result<Option<Recovered>, Trouble> {
     Ok(Some(recovered))
 }
 
-/// `sent` is newest first, as GitHub lists it.
-fn recover_from(
+/// What became of a delivery that GitHub could not hand over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is kept now, and queued.
+    Taken,
+    /// Payload mode: newer news had come.
+    Overtaken,
+    /// GitHub does not tell what was in it.
+    Unreadable,
+    NothingToDo,
+}
+
+/// Takes what was never answered by a 2xx and is not here, oldest first; tells what became of each. `sent` is newest
+/// first, as GitHub lists it; `before`: whatever arrived later than this one is newer than all of it.
+pub fn take_from(
     mirror: &Mirror,
-    hook: HookId,
+    list: &SentBy,
     sent: &[Sent],
     before: Seq,
-    recovered: &mut Recovered,
+    tell: &mut dyn FnMut(&Sent, Fate) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
-    let Some((org, _)) = mirror.bearings() else { return Ok(()) };
-    let known = |guid: &str| {
-        mirror.state(|state| state.deliveries.known(DeliveryKey::new(hook, guid)).map(|known| known.seq))
-    };
+    let known = |guid: &str| mirror.state(|state| known(state, list.hook(), guid));
     let mut places: HashMap<Seq, usize> = HashMap::new();
     let mut answered: BTreeSet<&str> = BTreeSet::new();
     for (place, delivery) in sent.iter().enumerate() {
@@ -120,29 +150,40 @@ fn recover_from(
         if !seen.insert(&delivery.guid) {
             continue;
         }
-        let Some(payload) = mirror.github.delivery_payload(&org.login, hook, delivery.id)? else {
+        let Some(payload) = mirror.github.sent_payload(list, delivery.id)? else {
+            tell(delivery, Fate::Unreadable)?;
             continue;
         };
         // What was heard and could not be kept is in the list too, and its place is there.
         let is_kept = |state: &State, seq| seq > before && state.deliveries.has(seq);
         let is_newer =
             |state: &State, seq| places.get(&seq).map_or_else(|| is_kept(state, seq), |at| *at < place);
-        match take_missed(mirror, hook, delivery, &payload, is_newer) {
+        let fate = match take_missed(mirror, list.hook(), delivery, &payload, is_newer) {
             Some(Some(seq)) => {
                 places.insert(seq, place);
-                recovered.taken += 1;
+                Fate::Taken
             }
-            Some(None) => recovered.skipped += 1,
-            None => {}
-        }
+            Some(None) => Fate::Overtaken,
+            None => Fate::NothingToDo,
+        };
+        tell(delivery, fate)?;
     }
     Ok(())
+}
+
+/// The place of a delivery that is known, from this hook or, if the list does not name one, from any.
+pub fn known(state: &State, hook: Option<HookId>, guid: &str) -> Option<Seq> {
+    let from = |hook| state.deliveries.known(DeliveryKey::new(hook, guid)).map(|known| known.seq);
+    match hook {
+        Some(hook) => from(hook),
+        None => state.hooks.iter().copied().chain([HookId(0)]).find_map(from),
+    }
 }
 
 /// The place that it was taken at, or none if newer news had come; `None` if it changes nothing.
 fn take_missed(
     mirror: &Mirror,
-    hook: HookId,
+    hook: Option<HookId>,
     sent: &Sent,
     payload: &[u8],
     is_newer: impl Fn(&State, Seq) -> bool,
@@ -158,10 +199,13 @@ fn take_missed(
         decision,
         ..audit::Entry::default()
     };
-    if mirror.state(|state| is_overtaken(state, &event, &is_newer)) {
+    // In read mode GitHub itself has the last word.
+    let by_order = matches!(mirror.bearings(), Some((_, Mode::Payload)));
+    if by_order && mirror.state(|state| is_overtaken(state, &event, &is_newer)) {
         mirror.audit.write(entry("skip missed delivery").because("newer news had come"));
         return Some(None);
     }
+    let hook = hook.unwrap_or_else(|| mirror.state(|state| state.hooks.last().copied()).unwrap_or(HookId(0)));
     match intake::keep(mirror, hook, &sent.guid, event, &org) {
         Ok(Kept::Queued(seq)) => {
             log::info!("delivery={} event=\"{name}\" note=\"missed, taken from GitHub's list\"", sent.guid);

@@ -261,9 +261,25 @@ pub fn keep(mirror: &Mirror, hook: HookId, guid: &str, event: Event, org: &OrgRe
             return Entry::Nothing(Kept::OtherOrganisation(other));
         }
         let at = mirror.clock.wall();
-        match state.deliveries.known(DeliveryKey::new(hook, guid)) {
+        let by_key = |key| state.deliveries.known(key);
+        // Another hook's: under the same GUID, or what it has said a moment ago.
+        let twins = &mirror.queue.twins;
+        let others =
+            || state.hooks.iter().filter(|_| hook != HookId(0)).map(|other| DeliveryKey::new(*other, guid));
+        let elsewhere = || others().filter(|key| !twins.differs(*key, &event)).find_map(by_key);
+        let twin = || twins.first_of(hook, &event, at).and_then(by_key);
+        match by_key(DeliveryKey::new(hook, guid)).or_else(elsewhere).or_else(twin) {
             Some(known) => seen_before(state, known.seq, known.status, at),
-            None => first_seen(state, (hook, guid), event, org, configured.is_some(), at),
+            None => {
+                let entry = first_seen(state, (hook, guid), event, org, configured.is_some(), at);
+                if let Entry::Keep(records, _) = &entry {
+                    records.iter().for_each(|record| match record {
+                        Record::Received(delivery) => twins.heard(delivery),
+                        _ => {}
+                    });
+                }
+                entry
+            }
         }
     })
 }

@@ -7,6 +7,7 @@ pub mod part;
 pub mod replays;
 pub mod replica_lag;
 pub mod restore_request;
+pub mod twins;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use job::{Ask, Hint, LaneKey, Origin, Own};
 use lanes::Lanes;
 use replays::Replays;
 use replica_lag::RecentDeliveries;
+use twins::Twins;
 
 /// The lanes, with what the journal and deliveries of a moment ago say about their order.
 pub struct Queue {
@@ -38,6 +40,8 @@ pub struct Queue {
     wanted: Mutex<Vec<(GithubTeamId, SentrySlug)>>,
     /// Deliveries that a person wants to be looked at again.
     pub replays: Replays,
+    /// What two hooks have both said.
+    pub twins: Twins,
 }
 
 impl Queue {
@@ -52,6 +56,7 @@ impl Queue {
             reconcile_due: AtomicBool::new(false),
             wanted: Mutex::default(),
             replays: Replays::default(),
+            twins: Twins::default(),
         }
     }
 

@@ -156,5 +156,5 @@ impl Unknown {
 
     /// How the right slug is found.
     pub const FIX: &'static str = "take the slug from the end of the team's address on GitHub or in Sentry; `sync` \
-                                   without --team shows all teams that differ. the GitHub token may also not see the team";
+                                   without --team shows all teams that differ. GitHub may also not show the team";
 }

@@ -158,7 +158,12 @@ impl Reconciler {
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
         self.looks.lock().last = Some(self.mirror.clock.wall());
         let looked = match self.mirror.bearings() {
-            Some((_, Mode::Read)) => self.reconcile(true, &|_| (), &mut |_| true).map(drop),
+            Some((_, Mode::Read)) => {
+                if self.mirror.github.app().is_some() {
+                    self.missed.look(&self.mirror);
+                }
+                self.reconcile(true, &|_| (), &mut |_| true).map(drop)
+            }
             Some((_, Mode::Payload)) => self.look_at_sentry(first),
             None => Ok(()),
         };

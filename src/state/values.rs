@@ -52,7 +52,7 @@ pub struct Delivery {
     pub seq: Seq,
     /// When it arrived first.
     pub at: Timestamp,
-    /// Two hooks may send the same event under the same GUID: the key is both.
+    /// Two hooks may send different events under the same GUID: the key is both.
     pub hook: HookId,
     /// `X-GitHub-Delivery`.
     pub guid: Box<str>,

@@ -81,7 +81,7 @@ pub struct Status {
     pub incomplete: IncompleteView,
     /// Absent if both sides, or Sentry's people, could be read the last time.
     pub look_failed: Option<LookFailed>,
-    /// Payload mode: the last look for missed deliveries.
+    /// Payload mode, or as a GitHub App: the last look for missed deliveries.
     pub recovered: Option<RecoveredView>,
     pub reloads: ReloadsView,
     /// Whether the user map's file is refused: the last good one is in use, if there is one.

@@ -27,10 +27,10 @@ pub fn is_it(hint: &Hint) -> bool {
 /// that it comes to is one that nobody named, with all guards. Where GitHub can't be asked, nothing is known.
 pub fn look(mirror: &Mirror, hint: &Hint, mode: Mode) -> Outcome {
     match mode {
-        Mode::Payload => Outcome::Done(
-            "the event names nobody, and the GitHub token cannot read members, so there is no way to tell who it was"
-                .into(),
-        ),
+        Mode::Payload => Outcome::Done(format!(
+            "the event names nobody, and {} cannot read members, so there is no way to tell who it was",
+            mirror.github_token.who()
+        )),
         Mode::Read if hint.looks == 0 => Outcome::LookAgain("the event names nobody".into(), SETTLED),
         Mode::Read => {
             mirror.queue.ask_for_reconcile();

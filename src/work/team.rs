@@ -276,7 +276,11 @@ impl TeamJob<'_> {
         if let Err(outcome) = bind::give_up_making(self, &self.apply(Some(hint))) {
             return outcome;
         }
-        log::warn!("team {}: not visible to the GitHub token; nothing is removed", self.team);
+        log::warn!(
+            "team {}: not visible to {}; nothing is removed",
+            self.team,
+            self.mirror.github_token.who()
+        );
         Outcome::Done("not visible: GitHub does not show the team to this token; nothing was changed".into())
     }
 

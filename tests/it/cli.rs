@@ -81,7 +81,7 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() {
         (&["whois"], "error: `whois` needs one person: a GitHub login, id:NUMBER of GitHub, or an e-mail address\n  fix: give the name as in github.com/LOGIN\n"),
         (&["completions", "csh"], "error: there are no completions for `csh`\n  fix: bash, zsh and fish are known\n"),
         (&["reject"], "error: `reject` needs the name of a hold\n  fix: `{program} status` lists them\n"),
-        (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed\n  fix: `{program} status` lists them\n"),
+        (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed, or --github\n  fix: `{program} status` lists them\n"),
     ] {
         let said = said.replace("{program}", &shown::program());
         assert_eq!(program(args), (64, String::new(), said), "{args:?}");

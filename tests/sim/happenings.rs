@@ -268,7 +268,12 @@ impl Sequence {
     }
 
     pub fn replay(&mut self) {
-        self.begin_command(Command::Replay { deliveries: Vec::new(), failed: true, reason: None });
+        self.begin_command(Command::Replay {
+            deliveries: Vec::new(),
+            failed: true,
+            github: false,
+            reason: None,
+        });
     }
 
     pub fn undo(&mut self) {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::app;
 use super::clock::Moment;
 use super::finding::{unusable, Area, Finding};
 use super::incomplete;
@@ -10,6 +11,7 @@ use super::token::Kind;
 use crate::clock::{parse_spaced, short, Timestamp};
 use crate::config::values::BaseUrl;
 use crate::hosts::github::facts::Wanted;
+use crate::hosts::github::inspect::AppFacts;
 use crate::hosts::github::Github;
 use crate::hosts::http::answer::Headers;
 use crate::hosts::http::asked::Asked;
@@ -31,6 +33,8 @@ const SOON: std::time::Duration = std::time::Duration::from_secs(14 * 86_400);
 pub(super) struct Seen {
     pub findings: Vec<Finding>,
     pub moment: Option<Moment>,
+    /// The GitHub App that is signed in as.
+    pub app: Option<AppFacts>,
     pub org: Option<OrgRef>,
     pub mode: Option<Mode>,
     pub snapshot: Option<GithubSnapshot>,
@@ -44,15 +48,21 @@ pub(super) fn look(patient: &Patient) -> Seen {
         seen.findings.push(AREA.warning("GitHub is not asked", "mend the configuration first"));
         return seen;
     };
+    if let Some(app) = github.app() {
+        seen.app = app::look(patient, github, &app, &mut seen.findings);
+        if seen.app.is_none() {
+            return seen;
+        }
+    }
     let reply = github.look("/rate_limit");
     seen.moment = reply.answer.headers.date.map(|there| Moment { there, here: patient.clock.wall() });
     let kind = Kind::of(github, &reply.answer.headers);
-    if let Some(finding) = trouble_with_token(patient, &reply, kind) {
+    if let Some(finding) = trouble_with_token(patient, github, &reply, kind) {
         seen.findings.push(finding);
         return seen;
     }
     let scopes = reply.answer.headers.oauth_scopes.as_deref();
-    seen.findings.push(AREA.ok(format!("GH_TOKEN is valid: {}", kind.told(scopes))));
+    seen.findings.push(AREA.ok(format!("{} is valid: {}", github.signed_as(), kind.told(scopes))));
     seen.findings.extend(expiry(reply.answer.headers.token_expires.as_deref(), patient.clock.wall()));
     seen.findings.extend(budget(&reply));
     seen.org = organisation(patient, github, &mut seen.findings);
@@ -65,7 +75,8 @@ pub(super) fn look(patient: &Patient) -> Seen {
 }
 
 /// A host or a token that is of no use; everything else would only repeat it.
-fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Finding> {
+fn trouble_with_token(patient: &Patient, github: &Github, reply: &Reply, kind: Kind) -> Option<Finding> {
+    let who = github.signed_as();
     let url = &patient.settings.github_url;
     let said = reply.answer.brief();
     Some(match &reply.verdict {
@@ -74,11 +85,11 @@ fn trouble_with_token(patient: &Patient, reply: &Reply, kind: Kind) -> Option<Fi
         Verdict::Missing if said.contains("Rate limiting is not enabled") => return None,
         Verdict::Missing => no_api(url, &said),
         Verdict::Unknown(_) if reply.answer.status == 404 => no_api(url, &said),
-        Verdict::Refused(_) if reply.policy().is_some() => blocked(reply),
+        Verdict::Refused(_) if reply.policy().is_some() => blocked(who, reply),
         Verdict::Refused(_) if reply.answer.status == 401 => {
             let known = patient.service.and_then(|service| service.mirror().github.host().token_expires());
             let known = known.map(|at| format!("; GitHub had said that it expires on {at}")).unwrap_or_default();
-            let what = format!("GH_TOKEN is refused ({said}): revoked, expired, or pasted incompletely{known}");
+            let what = format!("{who} is refused ({said}): revoked, expired, or pasted incompletely{known}");
             AREA.failed(what, format!("{}, put it in place of the old one; a running service takes it over with a reload or a restart", kind.make()))
         }
         Verdict::Refused(_) if reply.answer.is_redirect() => AREA.failed(
@@ -112,10 +123,10 @@ fn no_api(url: &BaseUrl, said: &str) -> Finding {
 }
 
 /// A policy that refuses the token, whatever permissions it has.
-fn blocked(reply: &Reply) -> Finding {
+fn blocked(who: &str, reply: &Reply) -> Finding {
     let what = reply.policy().map(|policy| policy.to_string()).unwrap_or_default();
     let fix = reply.policy().map_or("", Policy::fix);
-    AREA.failed(format!("GH_TOKEN is blocked: {what} ({})", reply.answer.brief()), fix)
+    AREA.failed(format!("{who} is blocked: {what} ({})", reply.answer.brief()), fix)
 }
 
 /// When the token ends. GitHub writes `2026-11-30 21:55:14 UTC`, or an offset such as `+0200` in place of `UTC`.
@@ -223,7 +234,7 @@ fn mode(
             findings.push(match verdict {
                 Verdict::Missing | Verdict::Denied(_) => untold(patient, &reply, kind, &login),
                 Verdict::Refused(_) if headers.sso.is_some() => not_authorised(headers, &login),
-                Verdict::Refused(_) if reply.policy().is_some() => blocked(&reply),
+                Verdict::Refused(_) if reply.policy().is_some() => blocked(github.signed_as(), &reply),
                 _ => AREA.unread("the teams", &reply.into_trouble()),
             });
             return None;

@@ -9,20 +9,45 @@ use super::patient::Patient;
 use crate::config::values;
 use crate::hosts::github::facts::Sent;
 use crate::hosts::github::inspect::Hook;
+use crate::hosts::github::sent::SentBy;
 use crate::hosts::github::Github;
 use crate::intake::ping::{self, Weight};
-use crate::state::event::OrgRef;
 use crate::state::ids::HookId;
 use crate::text::Quoted;
 
 const AREA: Area = Area::Hook;
 const FORM: &str = "Organization settings → Webhooks → Edit";
+const APP_FORM: &str = "the App's settings → General → Webhook, and Permissions & events";
 
 pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
+    let twins = patient.service.map(|service| &service.mirror().queue.twins);
+    let both = twins.and_then(|twins| twins.both(patient.clock.wall())).map(|[one, other]| {
+        let what = format!("two webhooks send the same here, {one} and {other}: each change counts once");
+        let fix = "keep one of them, the App's or the organisation's: Edit → untick Active, or delete it";
+        AREA.warning(what, fix)
+    });
+    both.into_iter().chain(hooks(patient, seen, url)).collect()
+}
+
+fn hooks(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
     // A token that may not even be asked for the mode is told of once.
     let (Some(github), Some(org), Some(_)) = (&patient.github, &seen.org, seen.mode) else {
         return Vec::new();
     };
+    if let Some(app) = &seen.app {
+        match github.app_hook(&app.events) {
+            Ok(Some(hook)) => {
+                let name = format!("the App's webhook to {}", Quoted(&hook.url));
+                return judge(github, &SentBy::App, APP_FORM, &name, &hook);
+            }
+            // The organisation's own has to send here.
+            Ok(None) => {}
+            Err(trouble) => {
+                let what = format!("failed to read the App's webhook: {trouble}");
+                return vec![AREA.warning(what, "check again in a minute")];
+            }
+        }
+    }
     let hooks = match github.hooks(&org.login) {
         Ok(Some(hooks)) => hooks,
         Ok(None) => {
@@ -46,7 +71,11 @@ pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Fin
             "Organization settings → Webhooks → Add webhook: README, section Webhook, says what to fill in";
         return vec![AREA.failed(what, fix)];
     }
-    ours.into_iter().flat_map(|hook| judge(github, org, hook)).collect()
+    let judged = ours.into_iter().flat_map(|hook| {
+        let name = format!("webhook {} to {}", hook.id, Quoted(&hook.url));
+        judge(github, &SentBy::Organisation(org.login.clone(), hook.id), FORM, &name, hook)
+    });
+    judged.collect()
 }
 
 /// The hooks that have sent something here; else those at the given address; else those that send all that is needed,
@@ -63,21 +92,21 @@ fn ours<'a>(hooks: &'a [Hook], known: Option<&BTreeSet<HookId>>, url: Option<&st
     found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-fn judge(github: &Github, org: &OrgRef, hook: &Hook) -> Vec<Finding> {
-    let name = format!("webhook {} to {}", hook.id, Quoted(&hook.url));
+/// `form`: where its settings are.
+fn judge(github: &Github, list: &SentBy, form: &str, name: &str, hook: &Hook) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !hook.active {
-        findings.push(AREA.failed(format!("{name} is not active"), format!("{FORM}: tick Active")));
+        findings.push(AREA.failed(format!("{name} is not active"), format!("{form}: tick Active")));
     }
     if values::base_url(&hook.url).is_err() {
         let what = format!("{name} is not sent to by https: anybody on the way can read the deliveries");
-        findings.push(AREA.warning(what, format!("{FORM}: set the Payload URL to an https address")));
+        findings.push(AREA.warning(what, format!("{form}: set the Payload URL to an https address")));
     }
     for advice in ping::advice(&hook.settings) {
         let what = format!("{name}: {}", advice.text);
         findings.push(match advice.weight {
-            Weight::Missed => AREA.failed(what, FORM),
-            Weight::Unsafe => AREA.warning(what, FORM),
+            Weight::Missed => AREA.failed(what, form),
+            Weight::Unsafe => AREA.warning(what, form),
             Weight::Taste => AREA.note(what),
         });
     }
@@ -86,8 +115,8 @@ fn judge(github: &Github, org: &OrgRef, hook: &Hook) -> Vec<Finding> {
             format!("{name} sends Memberships, Organizations and Teams as JSON, certificates are checked");
         findings.push(AREA.ok(what));
     }
-    match github.last_deliveries(&org.login, hook.id) {
-        Ok(sent) => findings.extend(sent.map(|sent| deliveries(&name, &sent))),
+    match github.last_sent(list) {
+        Ok(sent) => findings.extend(sent.map(|sent| deliveries(name, form, &sent))),
         Err(trouble) => {
             let what = format!("failed to read the last deliveries of {name}: {trouble}");
             findings.push(AREA.warning(what, "check again in a minute"));
@@ -97,7 +126,7 @@ fn judge(github: &Github, org: &OrgRef, hook: &Hook) -> Vec<Finding> {
 }
 
 /// `sent` is newest first.
-fn deliveries(name: &str, sent: &[Sent]) -> Finding {
+fn deliveries(name: &str, form: &str, sent: &[Sent]) -> Finding {
     let Some(last) = sent.first() else {
         return AREA.note(format!("{name}: no delivery within the last days"));
     };
@@ -109,11 +138,14 @@ fn deliveries(name: &str, sent: &[Sent]) -> Finding {
     let what =
         format!("{name}: the last delivery{at} was answered: {answer}; {n_failed} of the last {n} failed");
     let fix = format!(
-        "{FORM} → Recent Deliveries shows each answer; `sentry-team-sync check --url` tries the way here"
+        "{form} → Recent Deliveries shows each answer; `sentry-team-sync check --url` tries the way here"
     );
     match (took(last), n_failed) {
         (true, 0) => AREA.ok(what),
-        (true, _) => AREA.warning(what, format!("{fix}; press Redeliver for those that are missed")),
+        (true, _) => AREA.warning(
+            what,
+            format!("{fix}; `sentry-team-sync replay --github` takes in what was missed, or press Redeliver"),
+        ),
         (false, _) => AREA.failed(what, fix),
     }
 }

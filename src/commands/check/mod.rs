@@ -4,6 +4,7 @@
 //! never changes: no write to Sentry or GitHub, no record, no state directory. A host that does not answer costs its own
 //! area and no other. The only thing it sends is a signed ping, to the address that `--url` names.
 
+mod app;
 mod clock;
 mod configuration;
 mod finding;

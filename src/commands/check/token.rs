@@ -24,7 +24,7 @@ impl Kind {
         match () {
             () if begins("github_pat_") => Kind::FineGrained,
             () if begins("ghp_") => Kind::Classic,
-            () if begins("ghs_") => Kind::Installation,
+            () if begins("ghs_") || github.app().is_some() => Kind::Installation,
             () if begins("gho_") || begins("ghu_") => Kind::Other,
             () if headers.oauth_scopes.is_some() => Kind::Classic,
             () => Kind::Other,

@@ -83,11 +83,12 @@ fn one_unfollowed(mirror: &Mirror, text: &str, json: bool) -> Option<Reply> {
     let slug = SentrySlug::from(text);
     let team = mirror.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
     let on_github = match mirror.bearings() {
-        Some((_, Mode::Read)) => "no team of this slug",
-        Some((_, Mode::Payload)) => {
-            "not asked: the GitHub token may not read members, and no delivery has named it"
-        }
-        None => "not asked yet: it is not known whose teams these are",
+        Some((_, Mode::Read)) => "no team of this slug".into(),
+        Some((_, Mode::Payload)) => format!(
+            "not asked: {} may not read members, and no delivery has named it",
+            mirror.github_token.who()
+        ),
+        None => "not asked yet: it is not known whose teams these are".to_string(),
     };
     let out = if json {
         text::pretty(&json!({ "team": null, "sentry": team.id, "slug": team.slug, "name": team.name }))

@@ -103,6 +103,11 @@ impl App {
         &self.itself.access.id
     }
 
+    /// What GitHub shows of the key's public half.
+    pub fn key_print(&self) -> [u8; 32] {
+        self.itself.access.key.print()
+    }
+
     /// The installation that was found, if one was.
     pub fn installation(&self) -> Option<Installation> {
         self.known.lock().installation.clone()
@@ -126,16 +131,20 @@ impl App {
         *known = Known { is_fetching: known.is_fetching, ..Known::default() };
     }
 
-    /// One call signed by the key, below the REST API's base.
-    pub fn ask(&self, host: &Upstream, method: Method, path: &str, body: Option<serde_json::Value>) -> Reply {
-        let request = Request { method, path: format!("{}{path}", self.rest), body };
-        host.ask_signed(Asked::App, &request, Credential::Renewed(self.itself.clone()))
+    /// One call, signed by the key.
+    pub fn ask(&self, host: &Upstream, request: &Request) -> Reply {
+        host.ask_signed(Asked::App, request, Credential::Renewed(self.itself.clone()))
+    }
+
+    /// A GET below the REST API's base.
+    fn get(&self, host: &Upstream, path: &str) -> Reply {
+        self.ask(host, &Request::get(format!("{}{path}", self.rest)))
     }
 
     fn look_for_installation(&self, host: &Upstream) -> Result<Installation, Box<Reply>> {
         if let Some(login) = &self.whose.login {
             let path = format!("/orgs/{}/installation", path_part(login.as_str()));
-            let reply = self.ask(host, Method::Get, &path, None);
+            let reply = self.get(host, &path);
             match (&reply.verdict, row(&reply)) {
                 (Verdict::Done, Some(row)) => return Ok(row),
                 // Not there, or renamed: the list tells.
@@ -143,7 +152,7 @@ impl App {
                 _ => return Err(unusable(host, reply)),
             }
         }
-        let reply = self.ask(host, Method::Get, "/app/installations?per_page=100", None);
+        let reply = self.get(host, "/app/installations?per_page=100");
         let rows: Option<Vec<InstallationRow>> = serde_json::from_slice(&reply.answer.body).ok();
         let (Verdict::Done, Some(rows)) = (&reply.verdict, rows) else { return Err(unusable(host, reply)) };
         let all: Vec<_> = rows.into_iter().filter_map(InstallationRow::into_installation).collect();
@@ -160,9 +169,9 @@ impl App {
             let is_wide = self.known.lock().is_wide;
             // No more than what is needed, whatever the App may do.
             let body = (!is_wide).then(|| json!({ "permissions": { "members": "read" } }));
-            let path = format!("/app/installations/{id}/access_tokens");
+            let path = format!("{}/app/installations/{id}/access_tokens", self.rest);
             let began = self.itself.clock.now();
-            let reply = self.ask(host, Method::Post, &path, body);
+            let reply = self.ask(host, &Request { method: Method::Post, path, body });
             match (&reply.verdict, reply.answer.status) {
                 (Verdict::Done, _) => {
                     let fresh = self.read_token(&reply, began);

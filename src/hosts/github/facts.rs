@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::state::event::Person;
-use crate::state::ids::{GithubSlug, GithubTeamId};
+use crate::state::ids::{GithubSlug, GithubTeamId, InstallationId};
 
 /// A team as GitHub shows it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Sent {
     /// What was answered; 0 if nothing was.
     pub status: u16,
     pub at: Option<Timestamp>,
+    /// Of an App's hook: to which of its installations it belongs.
+    pub installation: Option<InstallationId>,
 }
 
 /// Which of the sources beyond the profile are wanted.

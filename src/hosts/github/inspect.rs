@@ -1,14 +1,16 @@
 //! What the doctor asks of GitHub: answers as they are, headers included. Reads only.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
 
-use super::facts::Sent;
+use super::app::{App, Installation};
 use super::outcome::Sources;
-use super::{wire, Github};
+use super::Github;
 use crate::hosts::http::asked::Asked;
+use crate::hosts::http::pace::Method;
 use crate::hosts::http::{Reply, Request};
 use crate::hosts::{unless_denied, Seen};
 use crate::lock::{Mutex, RwLock};
@@ -42,7 +44,7 @@ impl Github {
 
     /// One GET below the REST API's base, answered as it is.
     pub fn look(&self, path: &str) -> Reply {
-        self.host.ask(Asked::Github, &Request::get(format!("{}{path}", self.rest)))
+        self.ask_rest(Asked::Github, &Request::get(format!("{}{path}", self.rest)))
     }
 
     /// The sources of addresses that turned out not to be open to the token.
@@ -57,16 +59,51 @@ impl Github {
         self.rows(format!("/orgs/{}/hooks?per_page=100", path_part(org.as_str())), HookRow::into_hook)
     }
 
-    /// The latest deliveries of a webhook, newest first, up to 20; `None` if the token may not see them.
-    pub fn last_deliveries(&self, org: &Login, hook: HookId) -> Seen<Vec<Sent>> {
-        let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page=20", path_part(org.as_str()));
-        self.rows(path, wire::SentRow::into_sent)
+    /// The App that is signed in as, as it sees itself; `None` if it is none, or its key is not accepted.
+    pub fn app_itself(&self) -> Seen<AppFacts> {
+        self.get("/app".into())
+    }
+
+    /// The webhook of the App itself, with what the App is told of; `None` if it has none.
+    pub fn app_hook(&self, events: &[String]) -> Seen<Hook> {
+        let config: Option<HookConfigBody> = self.get("/app/hook/config".into())?;
+        let hook = HookBody { kind: Some("App".into()), events: Some(events.to_vec()), config };
+        let is_there = !hook.url().is_empty();
+        Ok(is_there.then(|| Hook {
+            id: HookId(0),
+            active: true,
+            url: hook.url().into(),
+            settings: hook.settings(),
+        }))
+    }
+
+    /// The App's installation, looked for if it is not known; the error is what GitHub says instead.
+    pub fn app_installed(&self, app: &App) -> Result<Installation, Reply> {
+        app.find(&self.host).map_err(|reply| *reply)
+    }
+
+    /// Exchanges the code of an App's manifest for its key. Nobody needs to be signed in for that.
+    pub fn convert_manifest(&self, code: &str) -> Reply {
+        let path = format!("{}/app-manifests/{}/conversions", self.rest, path_part(code));
+        self.host.ask(Asked::App, &Request { method: Method::Post, path, body: None })
     }
 
     fn rows<R: DeserializeOwned, T>(&self, path: String, read: fn(R) -> T) -> Seen<Vec<T>> {
         let rows = unless_denied(self.get::<Vec<R>>(path))?;
         Ok(rows.map(|rows| rows.into_iter().map(read).collect()))
     }
+}
+
+/// What a GitHub App is and may do.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AppFacts {
+    pub id: u64,
+    pub slug: Option<String>,
+    #[serde(default)]
+    pub permissions: BTreeMap<String, String>,
+    /// What it is told of.
+    #[serde(default)]
+    pub events: Vec<String>,
 }
 
 #[derive(Deserialize)]

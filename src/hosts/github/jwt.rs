@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::clock::Timestamp;
 use crate::config::secret::Secret;
 use crate::config::sign_in::AppAccess;
+use crate::text::base64;
 
 /// It is dated back, for a clock that is somewhat ahead; GitHub's own advice.
 const BACK: u64 = 60;
@@ -25,16 +26,9 @@ pub fn signed(app: &AppAccess, now: Timestamp) -> Secret {
     }
 }
 
-/// Base64 with the letters for addresses, without padding (RFC 4648, section 5).
+/// Without padding, and with the letters for addresses (RFC 4648, section 5).
 fn base64url(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let word = at(0) << 16 | at(1) << 8 | at(2);
-        out.extend((0..=chunk.len()).map(|i| char::from(LETTERS[(word >> (18 - 6 * i)) as usize & 63])));
-    }
-    out
+    base64(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod pages;
 pub mod permission;
 mod queries;
 mod rest;
+pub mod sent;
 mod snapshot;
 pub mod tree;
 mod wire;
@@ -41,7 +42,7 @@ use crate::hosts::snapshot::{Gap, List, Listed};
 use crate::hosts::{seen, Seen};
 use crate::lock::{Mutex, RwLock};
 use crate::state::event::{OrgRef, Person};
-use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, HookId, Login};
+use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
 use crate::text::path_part;
 use app::{App, Whose};
 use facts::{Claims, Count, Profile, TeamFacts, Wanted};
@@ -108,18 +109,23 @@ impl Github {
         }
     }
 
-    /// One call that the App signs by its key.
-    pub fn ask_as(&self, app: &App, method: Method, path: &str) -> Reply {
-        app.ask(&self.host, method, path, None)
-    }
-
     /// The host: its health, its pause, its end.
     pub fn host(&self) -> &Arc<Upstream> {
         &self.host
     }
 
     fn shown(&self, path: &str) -> Seen<Reply> {
-        seen(self.host.ask(Asked::Github, &Request::get(path.into())))
+        seen(self.ask_rest(Asked::Github, &Request::get(path.into())))
+    }
+
+    /// What is below `/app` is asked by the App itself.
+    fn ask_rest(&self, asked: Asked, request: &Request) -> Reply {
+        let path = request.path.strip_prefix(&self.rest).unwrap_or_default();
+        let is_apps = path == "/app" || path.starts_with("/app/");
+        match self.app().filter(|_| is_apps) {
+            Some(app) => app.ask(&self.host, request),
+            None => self.host.ask(asked, request),
+        }
     }
 
     fn ask<T: DeserializeOwned>(&self, path: &str) -> Seen<(T, Headers)> {
@@ -253,13 +259,6 @@ impl Github {
             Some(profile) => Ok(Some(profile)),
             None => self.profile_by_id(person.id),
         }
-    }
-
-    /// The payload of one delivery; `None` if GitHub no longer has it.
-    pub fn delivery_payload(&self, org: &Login, hook: HookId, id: u64) -> Seen<Vec<u8>> {
-        let path = format!("/orgs/{}/hooks/{hook}/deliveries/{id}", path_part(org.as_str()));
-        let row: Option<Value> = self.get(path)?;
-        Ok(row.and_then(|row| serde_json::to_vec(row.pointer("/request/payload")?).ok()))
     }
 
     /// The account that has a login now; `None` if there is none, or it is hidden.

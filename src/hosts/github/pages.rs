@@ -6,17 +6,13 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::facts::Sent;
 use super::outcome::{outcome, Outcome};
 use super::{graphql_trouble, wire, Github, MOST_PAGES};
-use crate::clock::Timestamp;
 use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Listed};
 use crate::hosts::Seen;
-use crate::state::ids::{HookId, Login};
-use crate::text::path_part;
 
 /// Rows per page: the most that GitHub gives, and what every list is asked for with.
 pub(super) const FULL: usize = 100;
@@ -42,7 +38,7 @@ impl<T> RestPage<T> {
     }
 
     /// The linked one alone: where pages have no numbers.
-    fn linked(&self) -> Seen<String> {
+    pub(super) fn linked(&self) -> Seen<String> {
         let Behind::Page(link) = &self.behind else { return Ok(None) };
         match path_on_same_host(&link.target, &self.path) {
             Some(next) if next == self.path => Err(leads_to_itself(&self.path)),
@@ -115,32 +111,6 @@ impl Github {
         })?;
         let gap = Gap::by_nulls(rows.len(), nulls);
         Ok(seen.then_some(Listed { rows, gap }))
-    }
-
-    /// What a hook has sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
-    pub fn deliveries(&self, org: &Login, hook: HookId, since: Timestamp) -> Seen<Vec<Sent>> {
-        let path = format!("/orgs/{}/hooks/{hook}/deliveries?per_page={FULL}", path_part(org.as_str()));
-        let mut next = format!("{}{path}", self.rest);
-        let mut sent = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let Some(mut page) = self.page::<wire::SentRow>(&next)? else { return Ok(None) };
-            let rows: Vec<_> = page.rows.drain(..).map(wire::SentRow::into_sent).collect();
-            let is_old = |sent: &Sent| sent.at.is_some_and(|at| at < since);
-            let enough = rows.iter().any(is_old);
-            sent.extend(rows.into_iter().filter(|row| !is_old(row)));
-            if enough {
-                return Ok(Some(sent));
-            }
-            // This list goes by cursors that only GitHub knows.
-            let Some(path) = page.linked()? else {
-                if !page.is_last() {
-                    log::warn!("recover: GitHub's list of deliveries ends with a full page: older ones may be missing");
-                }
-                return Ok(Some(sent));
-            };
-            next = path;
-        }
-        Err(endless(&next))
     }
 
     /// All pages of a connection, each entry read by `read`; `None` if what holds it is not there, or is not what `is_it`

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::hosts::github::facts::{Claims, Profile, Sent, TeamFacts};
 use crate::hosts::http::graphql::{errors, Error};
 use crate::state::event::Person;
-use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, Login};
+use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, InstallationId, Login};
 
 #[derive(Deserialize)]
 pub(super) struct OrgRow {
@@ -100,12 +100,14 @@ pub(super) struct SentRow {
     #[serde(default)]
     status_code: u16,
     delivered_at: Option<String>,
+    installation_id: Option<InstallationId>,
 }
 
 impl SentRow {
     pub(super) fn into_sent(self) -> Sent {
         let at = self.delivered_at.as_deref().and_then(Timestamp::parse);
-        Sent { id: self.id, guid: self.guid, event: self.event, status: self.status_code, at }
+        let installation = self.installation_id;
+        Sent { id: self.id, guid: self.guid, event: self.event, status: self.status_code, at, installation }
     }
 }
 

@@ -9,6 +9,8 @@ pub enum Asked {
     Graphql,
     /// A call that a GitHub App signs by its key.
     App,
+    /// `POST …/deliveries/{id}/attempts` of a webhook.
+    SendAgain,
     /// A GET of Sentry's API.
     Sentry,
     /// A GET of SCIM's groups, which Sentry's ordinary lists stand in for.
@@ -31,14 +33,14 @@ pub enum Asked {
 
 impl Asked {
     pub fn is_github(self) -> bool {
-        matches!(self, Asked::Github | Asked::Graphql | Asked::App)
+        matches!(self, Asked::Github | Asked::Graphql | Asked::App | Asked::SendAgain)
     }
 
     /// The token that goes with it, by its setting, where one was set.
     pub(crate) fn token(self) -> &'static str {
         match self {
             Asked::App => "GH_APP_KEY",
-            Asked::Github | Asked::Graphql => "GH_TOKEN",
+            Asked::Github | Asked::Graphql | Asked::SendAgain => "GH_TOKEN",
             _ => "SENTRY_TOKEN",
         }
     }

@@ -144,7 +144,7 @@ impl State {
         json!({
             "id": sent.id, "guid": sent.delivery.guid, "delivered_at": crate::standin::time::iso_micros(sent.at),
             "redelivery": sent.redelivery, "duration": 0.05, "status": status, "status_code": code,
-            "event": sent.delivery.event, "action": sent.delivery.action, "installation_id": self.events.installation,
+            "event": sent.delivery.event, "action": sent.delivery.action, "installation_id": sent.delivery.payload()["installation"]["id"],
             "repository_id": null, "throttled_at": null,
         })
     }
