@@ -328,7 +328,9 @@ impl Sequence {
         self.tally.deaths += 1;
         self.stage.die(power_cut.then_some(&mut draw));
         self.process = None;
-        self.underway.clear();
+        for sent in std::mem::take(&mut self.underway) {
+            self.list_as_missed(&sent.delivery);
+        }
         self.commands.clear();
     }
 

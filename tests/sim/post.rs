@@ -22,6 +22,7 @@ impl Sequence {
             match self.draw.below(100) {
                 0..=14 => {
                     self.tally.lost += 1;
+                    self.list_as_missed(&delivery);
                     self.say(&format!("  lost: {}", mail::name(&delivery)));
                 }
                 15..=34 => {
@@ -72,7 +73,18 @@ impl Sequence {
                 self.sent.push(delivery);
                 self.say(&format!("  arrives: {name}"));
             }
-            None => self.say(&format!("  nobody is there: {name}")),
+            None => {
+                self.list_as_missed(&delivery);
+                self.say(&format!("  nobody is there: {name}"));
+            }
+        }
+    }
+
+    /// An App reads in its own list what never came.
+    pub fn list_as_missed(&mut self, delivery: &Delivery) {
+        if self.profile.is_app && self.profile.truth == Truth::Github {
+            self.sides.github.log_delivery(delivery, None);
+            self.missed.push(delivery.clone());
         }
     }
 

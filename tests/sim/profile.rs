@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::draw::Draw;
 use super::sides::{Sides, Truth};
 use super::stage::Stage;
-use crate::standin::{mirror_permissions, Era, Events, GithubToken, Silo};
+use crate::standin::{mirror_permissions, Era, Events, GithubApp, GithubToken, Silo, APP_KEY};
 
 /// How seldom the schedule looks where nothing is expected to happen, in seconds; at the end; and over the years.
 pub const LONG_REST: u64 = 60;
@@ -20,6 +20,8 @@ pub struct Profile {
     pub may_list: bool,
     /// Whether the GitHub token may read the list of deliveries.
     pub recovers: bool,
+    /// Whether GitHub is signed in to as an App.
+    pub is_app: bool,
     /// Whether everything waits for a person at first.
     pub waits_to_begin: bool,
     /// Which of Sentry's servers the program is told.
@@ -42,6 +44,8 @@ impl Profile {
         let mut draw = Draw::of(seed, 0, 7);
         let truth = if draw.percent(70) { Truth::Github } else { Truth::Deliveries };
         let era = if draw.percent(50) { Era::Today } else { Era::V23_7_1 };
+        // By this number, none of the lives is one that were kept before there were Apps.
+        let is_app = Draw::of(seed, 0, 46).percent(14);
         let in_region = era == Era::Today && draw.percent(30);
         Self {
             era,
@@ -51,10 +55,11 @@ impl Profile {
             child_members: truth == Truth::Github && draw.percent(12),
             is_tight: truth == Truth::Github && draw.percent(15),
             may_list: draw.percent(50),
-            recovers: truth == Truth::Deliveries && draw.percent(50),
+            is_app,
+            recovers: truth == Truth::Deliveries && draw.percent(50) || is_app,
             waits_to_begin: truth == Truth::Github && draw.percent(20),
             // In payload mode, what is missed for three days is missed for ever.
-            grows_old: truth == Truth::Github && Draw::of(seed, 0, 8).below(350) == 0,
+            grows_old: truth == Truth::Github && !is_app && Draw::of(seed, 0, 8).below(350) == 0,
             interval: ["off", "off", "1m", "1h"][draw.below(4) as usize],
             draw,
         }
@@ -73,7 +78,16 @@ impl Profile {
         if self.may_list {
             stage.set("SENTRY_TOKEN", &sides.sentry.add_token(mirror_permissions()));
         }
-        if self.recovers {
+        if self.is_app {
+            let mut app = GithubApp::default();
+            if self.truth == Truth::Deliveries {
+                app.permissions.remove("members");
+            }
+            for (name, value) in [("GH_TOKEN", ""), ("GH_APP_ID", &app.client_id), ("GH_APP_KEY", APP_KEY)] {
+                stage.set(name, value);
+            }
+            sides.github.set_app(app);
+        } else if self.recovers {
             let token = GithubToken::no_permission(sides.olive).webhooks();
             stage.set("GH_TOKEN", &sides.github.add_token(token));
         }
@@ -97,7 +111,8 @@ impl Profile {
         let told = self.truth == Truth::Deliveries;
         sides.github.set_events(Events {
             creator_membership: told || draw.percent(30),
-            deleted_children: told || draw.percent(30),
+            // By absence alone an App never knows that a team was deleted.
+            deleted_children: told || draw.percent(30) || self.is_app,
             members_of_deleted: draw.percent(50),
             // A departure that was missed is not taken once anything newer was said of the person.
             teams_of_leaver: self.recovers || draw.percent(50),

@@ -302,6 +302,6 @@ impl Sequence {
     /// How often somebody was told of an end that never was.
     fn announced_and_sent(&self) -> usize {
         let told = |sent: &&Delivery| self.announced.iter().any(|told| told.guid == sent.guid);
-        self.sent.iter().filter(told).count()
+        self.sent.iter().chain(&self.missed).filter(told).count()
     }
 }

@@ -34,6 +34,8 @@ const RENEW_AGAIN: Duration = Duration::from_secs(30);
 const YOUNG: Duration = Duration::from_secs(5);
 /// How often a young one is tried.
 const YOUNG_AGAIN: Duration = Duration::from_secs(1);
+/// What was signed is used for so long; it lasts for nine minutes.
+const SIGNED_AGAIN: Duration = Duration::from_secs(240);
 /// Our clock counts as wrong from here on.
 const CLOCK_IS_WRONG: Duration = Duration::from_secs(20);
 /// The life of a token whose answer does not tell it: shorter than GitHub's hour.
@@ -86,14 +88,21 @@ struct Fresh {
 struct Itself {
     access: AppAccess,
     clock: Clock,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct Said {
     /// GitHub's clock less ours, in milliseconds.
-    skew: Mutex<i64>,
+    skew: i64,
+    /// What was signed last, and when by GitHub's clock.
+    signed: Option<(Secret, Timestamp)>,
 }
 
 impl App {
     /// Nothing is asked of anybody yet.
     pub fn new(access: &AppAccess, rest: &str, whose: Whose, clock: &Clock) -> Self {
-        let itself = Itself { access: access.clone(), clock: clock.clone(), skew: Mutex::new(0) };
+        let itself = Itself { access: access.clone(), clock: clock.clone(), said: Mutex::default() };
         let (known, fetched) = (Mutex::default(), Condvar::new());
         Self { itself: Arc::new(itself), rest: rest.into(), whose, known, fetched }
     }
@@ -285,19 +294,27 @@ impl Renewed for App {
 
 impl Renewed for Itself {
     fn token(&self, _: &Upstream) -> Result<Secret, Box<Reply>> {
-        let now = Timestamp(self.clock.wall().0.saturating_add_signed(*self.skew.lock()));
-        Ok(jwt::signed(&self.access, now))
+        let mut said = self.said.lock();
+        let now = Timestamp(self.clock.wall().0.saturating_add_signed(said.skew));
+        match &said.signed {
+            Some((signed, at)) if *at <= now && now.since(*at) < SIGNED_AGAIN => Ok(signed.clone()),
+            _ => {
+                let signed = jwt::signed(&self.access, now);
+                said.signed = Some((signed.clone(), now));
+                Ok(signed)
+            }
+        }
     }
 
     /// A clock that is wrong shows as a refusal: by GitHub's own, the next one is not.
     fn refused(&self, _: &Secret, there: Option<Timestamp>) -> Option<Duration> {
-        let there = there?;
-        let mut skew = self.skew.lock();
-        let seen = there.0 as i64 - self.clock.wall().0 as i64;
-        if (seen - *skew).unsigned_abs() < CLOCK_IS_WRONG.as_millis() as u64 {
+        let mut said = self.said.lock();
+        said.signed = None;
+        let seen = there?.0 as i64 - self.clock.wall().0 as i64;
+        if (seen - said.skew).unsigned_abs() < CLOCK_IS_WRONG.as_millis() as u64 {
             return None;
         }
-        *skew = seen;
+        said.skew = seen;
         log::warn!("this machine's clock is {} s off GitHub's: set it, as with NTP", seen / 1000);
         Some(Duration::ZERO)
     }

@@ -4,7 +4,7 @@
 //! panics: that is a mistake of the test, not of the service. Where GitHub's documentation leaves
 //! open what is sent, [`Events`](super::Events) decides; the default sends the least.
 
-use super::build::{GithubTeam, GithubUser};
+use super::build::{Events, GithubTeam, GithubUser};
 use super::payload::{self, Bases};
 use super::slug::slug;
 use super::state::State;
@@ -27,10 +27,12 @@ impl State {
 
     fn delivery_in(&mut self, world: &World, event: &str, mut payload: Value) -> Delivery {
         let sender = self.actor.and_then(|id| world.users.get(&id)).cloned();
-        payload::envelope(&self.bases(), world, sender.as_deref(), &self.events, &mut payload);
+        let of_app = self.app.as_ref().filter(|app| app.has_hook).and_then(|app| app.installation);
+        let events = Events { installation: of_app.or(self.events.installation), ..self.events.clone() };
+        payload::envelope(&self.bases(), world, sender.as_deref(), &events, &mut payload);
         let guid = self.next_guid();
         let mut delivery = Delivery::new(&guid, self.hook.id, world.org.id, event, &payload);
-        if self.events.installation.is_some() {
+        if events.installation.is_some() {
             delivery.target_type = "integration".to_owned();
         }
         if self.hook.content_type == "form" {

@@ -157,9 +157,7 @@ impl GithubStandin {
     /// Plays an App on the organisation, or another one; its tokens of before stay.
     pub fn set_app(&self, app: GithubApp) {
         self.wire.set_clock_ahead(app.ahead);
-        let mut state = lock(&self.state);
-        state.events.installation = app.installation.filter(|_| app.has_hook);
-        state.app = Some(app);
+        lock(&self.state).app = Some(app);
     }
 
     /// Changes the App that is played.
