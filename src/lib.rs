@@ -46,6 +46,11 @@
 //! holds a mirror's parts together.
 //! Only `work::apply` writes to Sentry; only `store::journal` changes the state.
 
+/// Logs at a level that need not be known before, debug among them, which the build leaves out of all other crates.
+macro_rules! say {
+    ($level:expr, $($words:tt)+) => { crate::text::say($level, module_path!(), format_args!($($words)+)) };
+}
+
 mod cli;
 mod clock;
 mod commands;

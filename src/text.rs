@@ -198,6 +198,14 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// One line of the log, for `say!`.
+pub fn say(level: log::Level, from: &str, words: fmt::Arguments) {
+    if level <= log::max_level() {
+        let record = log::Record::builder().level(level).target(from).args(words).build();
+        log::logger().log(&record);
+    }
+}
+
 /// Base64 with padding (RFC 4648, section 4).
 pub fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

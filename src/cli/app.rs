@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{json, Value};
 
 use crate::clock::Clock;
 use crate::commands::paste::{absolute, quoted};
@@ -125,21 +124,6 @@ fn page(org: &str, url: &str, state: &str, settings: &Settings) -> String {
     )
 }
 
-/// What GitHub has made of a manifest.
-#[derive(Deserialize)]
-struct Made {
-    id: u64,
-    slug: Option<String>,
-    owner: Option<Owner>,
-    pem: String,
-    webhook_secret: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Owner {
-    login: Option<String>,
-}
-
 fn fetch(asked: &AppAsked, code: &str, settings: &Settings, env: &Environment) -> Result<String> {
     let code = match code {
         "-" => read_line()?,
@@ -149,30 +133,31 @@ fn fetch(asked: &AppAsked, code: &str, settings: &Settings, env: &Environment) -
     // Before the call: the code is good for one, and what it gives is shown once.
     let files = NewFiles::open(&asked.into)?;
     let made = convert(&code, settings, env)?;
-    let owner = made.owner.and_then(|owner| owner.login).unwrap_or_default();
+    let of = |place: &str| made.pointer(place).and_then(Value::as_str).unwrap_or_default();
+    let owner = of("/owner/login");
     let pages = settings.github_url.pages();
     if !owner.eq_ignore_ascii_case(&asked.org) {
         return Err(Error::failed(format!(
             "the App belongs to `{}`, and not to `{}`: nothing was written",
-            Safe(&owner),
+            Safe(owner),
             Safe(&asked.org)
         ))
         .fix("delete that App at GitHub, and press the button of the page in a browser of the organisation's owner"));
     }
-    let secret = made.webhook_secret.filter(|secret| !secret.is_empty());
-    let (Ok(_), Some(secret)) = (AppKey::read(&made.pem), secret) else {
+    let (id, pem, secret) = (made["id"].as_u64(), of("/pem"), of("/webhook_secret"));
+    let (Some(id), Ok(_), false) = (id, AppKey::read(pem), secret.is_empty()) else {
         let why = "GitHub has given no key that can be read, or no webhook secret: nothing was written";
         return Err(Error::failed(why)
             .fix("generate a key, and set a secret, on the App's settings page, and put both into files"));
     };
-    files.keep([&format!("{}\n", made.id), &made.pem, &format!("{secret}\n")])?;
-    let slug = made.slug.unwrap_or_default();
+    files.keep([&format!("{id}\n"), pem, &format!("{secret}\n")])?;
+    let slug = of("/slug");
     let install = format!(
         "{pages}/organizations/{}/settings/apps/{}/installations",
         path_part(&asked.org),
-        path_part(&slug)
+        path_part(slug)
     );
-    Ok(next_steps(&asked.into, made.id, &install))
+    Ok(next_steps(&asked.into, id, &install))
 }
 
 /// `systemd/github-app.conf` without its remarks: a credential whose file is missing would stop the start.
@@ -240,13 +225,12 @@ fn code_of(given: &str, into: &Path) -> Result<String> {
         .fix("paste the whole address that GitHub led the browser to: …?code=…&state=…"))
 }
 
-fn convert(code: &str, settings: &Settings, env: &Environment) -> Result<Made> {
+fn convert(code: &str, settings: &Settings, env: &Environment) -> Result<Value> {
     let way = tls::way(env, settings.is_all_local())?;
     let nobody = SignIn::Token(Secret::new(""));
     let github = Github::new(&settings.github_url, &nobody, Whose::default(), &way, &Clock::System);
     let reply = github.convert_manifest(code);
-    let made = serde_json::from_slice(&reply.answer.body).ok();
-    match (&reply.verdict, made) {
+    match (&reply.verdict, reply.answer.json()) {
         (Verdict::Done, Some(made)) => Ok(made),
         (Verdict::Missing, _) => Err(Error::failed("GitHub does not know this code")
             .fix("it is good for an hour, and once: write the page again, and press its button")),

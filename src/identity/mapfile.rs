@@ -161,7 +161,7 @@ fn since(files: &dyn Files, marker: &Path, now: Timestamp) -> Timestamp {
     told.unwrap_or_else(|| {
         let write = |text: &str| files.open(marker, Open::New)?.write_at(text.as_bytes(), 0);
         if let Err(why) = write(&format!("{now}\n")) {
-            log::debug!("user map: failed to write `{}`: {why}", marker.display());
+            say!(log::Level::Debug, "user map: failed to write `{}`: {why}", marker.display());
         }
         now
     })

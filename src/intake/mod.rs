@@ -130,7 +130,7 @@ impl Intake {
             self.arrived.refuse(refused.status);
             refused
         });
-        log::debug!("intake: {} {} -> {}", request.method, request.path, answer.status);
+        say!(log::Level::Debug, "intake: {} {} -> {}", request.method, request.path, answer.status);
         answer
     }
 
@@ -273,10 +273,11 @@ pub fn keep(mirror: &Mirror, hook: HookId, guid: &str, event: Event, org: &OrgRe
             None => {
                 let entry = first_seen(state, (hook, guid), event, org, configured.is_some(), at);
                 if let Entry::Keep(records, _) = &entry {
-                    records.iter().for_each(|record| match record {
-                        Record::Received(delivery) => twins.heard(delivery),
-                        _ => {}
-                    });
+                    for record in records {
+                        if let Record::Received(delivery) = record {
+                            twins.heard(delivery);
+                        }
+                    }
                 }
                 entry
             }
@@ -287,7 +288,7 @@ pub fn keep(mirror: &Mirror, hook: HookId, guid: &str, event: Event, org: &OrgRe
 /// Hands a kept delivery to its lane.
 pub fn enqueue(mirror: &Mirror, seq: Seq) {
     if let Some(delivery) = mirror.state(|state| state.deliveries.queued_at(seq)) {
-        log::debug!("delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
+        say!(log::Level::Debug, "delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
         mirror.hours.taken(mirror.clock.wall());
         mirror.queue.deliver(delivery);
     }

@@ -161,7 +161,7 @@ impl Reconciler {
         drop(comparing);
         let changed = !comparison.plan.is_in_sync();
         let level = if changed { log::Level::Info } else { log::Level::Debug };
-        log::log!(level, "reconcile: {}", done.summary);
+        say!(level, "reconcile: {}", done.summary);
         Ok(Some(done))
     }
 

@@ -316,7 +316,7 @@ impl Reconciler {
             if let Err(trouble) = self.find_bearings(true) {
                 let is_news = self.mirror.github_token.why_no_mode() != before;
                 let level = if is_news { log::Level::Warn } else { log::Level::Debug };
-                log::log!(
+                say!(
                     level,
                     "what the new {} may do is not known yet, deliveries are kept: {trouble}",
                     self.mirror.github_token.who().trim_start_matches("the ")
@@ -417,7 +417,7 @@ impl Start {
                 let why = trouble.to_string();
                 // An outage of hours is a warning for each thing that goes wrong, not for each try.
                 let level = if self.told.contains(&why) { log::Level::Debug } else { log::Level::Warn };
-                log::log!(level, "start: not all is known yet, deliveries are kept: {why}");
+                say!(level, "start: not all is known yet, deliveries are kept: {why}");
                 self.told.insert(why);
                 let pause = self.pause;
                 self.pause = (pause * 2).min(LONGEST_PAUSE);

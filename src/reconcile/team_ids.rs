@@ -40,7 +40,7 @@ impl Reconciler {
         // Where slugs may be all digits, an address of digits proves nothing.
         let is_plain = |binding: &&Binding| !binding.slug.as_str().bytes().all(|byte| byte.is_ascii_digit());
         if let Err(trouble) = self.try_one(&bound.filter(is_plain).collect::<Vec<_>>(), is_there) {
-            log::debug!("whether Sentry takes ids of teams is not known yet: {trouble}");
+            say!(log::Level::Debug, "whether Sentry takes ids of teams is not known yet: {trouble}");
         }
     }
 

@@ -83,7 +83,7 @@ impl Control {
                     let work = move || {
                         let _connection = connection;
                         if let Err(error) = serve(&stream, &core, &busy) {
-                            log::debug!("control: {error}");
+                            say!(log::Level::Debug, "control: {error}");
                         }
                     };
                     if let Err(error) = std::thread::Builder::new().name("command".into()).spawn(work) {

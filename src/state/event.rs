@@ -5,6 +5,7 @@
 //! and actions are normal: GitHub adds them at any time.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::state::ids::{GithubOrgId, GithubSlug, GithubTeamId, GithubUserId, InstallationId, Login};
 use crate::state::slug;
@@ -163,8 +164,8 @@ pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, String> {
         _ => Meaning::Ignored(format!("`{}` events change no team", crate::text::plain(name, 60))),
     };
     // An App is told of its installation without an `organization`.
-    let account = body.account.or(body.installation.and_then(|installation| installation.account));
-    let org = body.organization.or(account.and_then(AccountBody::into_org));
+    let given = body.account.as_ref().or_else(|| body.installation.as_ref()?.get("account"));
+    let org = body.organization.or_else(|| account(given?));
     let org = org.map(|org| OrgRef { id: org.id, login: Login::from(org.login) });
     if org.is_none() && matches!(meaning, Meaning::Change(_)) {
         return Err(lacks(name, "organization"));
@@ -194,8 +195,9 @@ struct Body {
     changes: Option<ChangesBody>,
     zen: Option<String>,
     hook: Option<HookBody>,
-    installation: Option<InstallationBody>,
-    account: Option<AccountBody>,
+    // Every delivery to an App names its installation, most of them by the id alone.
+    installation: Option<Value>,
+    account: Option<Value>,
 }
 
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -208,27 +210,11 @@ struct OrgBody {
     login: String,
 }
 
-/// Every delivery to an App names its installation, most of them by the id alone.
-#[derive(Deserialize)]
-struct InstallationBody {
-    id: Option<InstallationId>,
-    account: Option<AccountBody>,
-}
-
-/// Whose an installation is: an organisation's, a person's or an enterprise's, which has no login.
-#[derive(Deserialize)]
-struct AccountBody {
-    id: GithubOrgId,
-    login: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
-impl AccountBody {
-    fn into_org(self) -> Option<OrgBody> {
-        let is_orgs = self.kind.is_none_or(|kind| kind == "Organization");
-        Some(OrgBody { id: self.id, login: self.login? }).filter(|_| is_orgs)
-    }
+/// Whose an installation is, if it is an organisation's: a person's is not meant, and an enterprise's has no login.
+fn account(account: &Value) -> Option<OrgBody> {
+    let is_orgs = account.get("type").is_none_or(|kind| kind == "Organization");
+    let id = GithubOrgId(account.get("id")?.as_u64()?);
+    Some(OrgBody { id, login: account.get("login")?.as_str()?.into() }).filter(|_| is_orgs)
 }
 
 #[derive(Deserialize)]
@@ -383,9 +369,9 @@ impl Body {
             "created" | "unsuspend" | "new_permissions_accepted" => false,
             _ => return Ok(ignored("installation", action)),
         };
-        let id = self.installation.as_ref().and_then(|installation| installation.id);
+        let id = self.installation.as_ref().and_then(|installation| installation.get("id")?.as_u64());
         let id = id.ok_or_else(|| lacks("installation", "installation"))?;
-        Ok(Meaning::Installation(InstallationNews { id, is_gone }))
+        Ok(Meaning::Installation(InstallationNews { id: InstallationId(id), is_gone }))
     }
 
     /// The account that an App is installed on has another name: what `organization.renamed` tells to others.
@@ -393,10 +379,10 @@ impl Body {
         if self.team.is_some() || self.member.is_some() || self.membership.is_some() {
             return Err(disagrees("installation_target"));
         }
-        let account = self.account.as_ref().filter(|account| account.kind.as_deref() != Some("User"));
-        Ok(match account.and_then(|account| account.login.as_ref()) {
-            Some(login) if action == "renamed" => {
-                Meaning::Change(Event::OrgRenamed { login: Login::from(bounded(login, "account.login")?) })
+        Ok(match self.account.as_ref().and_then(account) {
+            Some(org) if action == "renamed" => {
+                let login = Login::from(bounded(&org.login, "account.login")?);
+                Meaning::Change(Event::OrgRenamed { login })
             }
             _ => ignored("installation_target", action),
         })

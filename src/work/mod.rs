@@ -255,7 +255,7 @@ fn tell(hint: &Hint, outcome: &Outcome) {
     };
     let delivery = hint.delivery().map_or("-", |delivery| &delivery.guid);
     let event = hint.event_name();
-    log::log!(level, "delivery={delivery} event=\"{event}\" outcome=\"{word}\" note={}", Quoted(text));
+    say!(level, "delivery={delivery} event=\"{event}\" outcome=\"{word}\" note={}", Quoted(text));
 }
 
 #[cfg(test)]

@@ -41,10 +41,9 @@ pub(super) fn look(
             return None;
         }
     };
-    let name = facts.slug.clone().unwrap_or_default();
     findings.push(AREA.ok(format!(
         "the GitHub App {} ({}) signs in, by the key {key}",
-        Quoted(&name),
+        Quoted(&facts.slug),
         facts.id
     )));
     let more: Vec<_> =
@@ -55,7 +54,7 @@ pub(super) fn look(
         let fix = "the App's settings → Permissions & events: leave Members: Read-only alone; tokens are narrowed to it anyway";
         findings.push(AREA.note(format!("{what}; {fix}")));
     }
-    if facts.permissions.get("members").is_some_and(|level| level == "write") {
+    if facts.permissions.iter().any(|(name, level)| name == "members" && level == "write") {
         let fix = "the App's settings → Permissions & events → Organization permissions → Members: Read-only";
         findings.push(AREA.warning("the App may change the organisation's members, and never does", fix));
     }

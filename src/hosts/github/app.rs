@@ -7,8 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{json, Value};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::secret::Secret;
@@ -154,7 +153,8 @@ impl App {
         if let Some(login) = &self.whose.login {
             let path = format!("/orgs/{}/installation", path_part(login.as_str()));
             let reply = self.get(host, &path);
-            match (&reply.verdict, row(&reply)) {
+            let found = reply.answer.json().as_ref().and_then(installation);
+            match (&reply.verdict, found) {
                 (Verdict::Done, Some(row)) => return Ok(row),
                 // Not there, or renamed: the list tells.
                 (Verdict::Missing, _) => {}
@@ -162,9 +162,10 @@ impl App {
             }
         }
         let reply = self.get(host, "/app/installations?per_page=100");
-        let rows: Option<Vec<InstallationRow>> = serde_json::from_slice(&reply.answer.body).ok();
-        let (Verdict::Done, Some(rows)) = (&reply.verdict, rows) else { return Err(unusable(host, reply)) };
-        let all: Vec<_> = rows.into_iter().filter_map(InstallationRow::into_installation).collect();
+        let Some(Value::Array(rows)) = reply.answer.json().filter(|_| reply.verdict == Verdict::Done) else {
+            return Err(unusable(host, reply));
+        };
+        let all: Vec<_> = rows.iter().filter_map(installation).collect();
         match self.whose.choose(&all) {
             Ok(chosen) => Ok(chosen.clone()),
             Err(why) => Err(refused(host, reply, why)),
@@ -204,14 +205,14 @@ impl App {
 
     /// Its life is told by GitHub's own clock, and measured by the one of ours that nobody sets.
     fn read_token(&self, reply: &Reply, began: Instant) -> Option<Fresh> {
-        let row: TokenRow = serde_json::from_slice(&reply.answer.body).ok()?;
-        if row.token.is_empty() || !row.token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return None;
-        }
+        let body = reply.answer.json()?;
+        let of = |name: &str| body.get(name).and_then(Value::as_str);
+        let token =
+            of("token").filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()))?;
         let there = reply.answer.headers.date.unwrap_or_else(|| self.itself.clock.wall());
-        let ends = row.expires_at.as_deref().and_then(Timestamp::parse);
+        let ends = of("expires_at").and_then(Timestamp::parse);
         let life = ends.map_or(LIFE, |at| at.since(there));
-        Some(Fresh { token: Secret::new(row.token), made: self.itself.clock.now(), ends: began + life })
+        Some(Fresh { token: Secret::new(token), made: self.itself.clock.now(), ends: began + life })
     }
 
     /// The token in use, if it still is of use; `None` if this thread is to fetch one.
@@ -358,10 +359,6 @@ impl Whose {
 
 const INSTALL: &str = "an owner of the organisation installs it: the App's settings → Install App";
 
-fn row(reply: &Reply) -> Option<Installation> {
-    serde_json::from_slice::<InstallationRow>(&reply.answer.body).ok()?.into_installation()
-}
-
 /// Without an installation's token nothing at all can be asked.
 fn refused(host: &Upstream, reply: Reply, why: String) -> Box<Reply> {
     host.refuse(&why);
@@ -385,32 +382,13 @@ fn unusable(host: &Upstream, reply: Reply) -> Box<Reply> {
     }
 }
 
-#[derive(Deserialize)]
-struct InstallationRow {
-    id: InstallationId,
-    account: Option<AccountRow>,
-    target_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct AccountRow {
-    id: GithubOrgId,
-    login: String,
-}
-
-#[derive(Deserialize)]
-struct TokenRow {
-    token: String,
-    expires_at: Option<String>,
-}
-
-impl InstallationRow {
-    /// Those on people are not meant.
-    fn into_installation(self) -> Option<Installation> {
-        let AccountRow { id, login } = self.account?;
-        let is_orgs = self.target_type.is_none_or(|target| target == "Organization");
-        is_orgs.then(|| Installation { id: self.id, account: OrgRef { id, login: Login::from(login) } })
-    }
+/// An installation on an organisation; those on people are not meant.
+fn installation(row: &Value) -> Option<Installation> {
+    let is_orgs = row.get("target_type").is_none_or(|target| target == "Organization");
+    let account = row.get("account")?;
+    let (id, org) = (row.get("id")?.as_u64()?, account.get("id")?.as_u64()?);
+    let account = OrgRef { id: GithubOrgId(org), login: Login::from(account.get("login")?.as_str()?) };
+    is_orgs.then_some(Installation { id: InstallationId(id), account })
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What the doctor asks of GitHub: answers as they are, headers included. Reads only.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::app::{App, Installation};
 use super::outcome::Sources;
@@ -61,7 +61,8 @@ impl Github {
 
     /// The App that is signed in as, as it sees itself; `None` if it is none, or its key is not accepted.
     pub fn app_itself(&self) -> Seen<AppFacts> {
-        self.get("/app".into())
+        let row: Option<Value> = self.get("/app".into())?;
+        Ok(row.as_ref().and_then(AppFacts::of))
     }
 
     /// The webhook of the App itself, with what the App is told of; `None` if it has none.
@@ -78,8 +79,8 @@ impl Github {
     }
 
     /// The App's installation, looked for if it is not known; the error is what GitHub says instead.
-    pub fn app_installed(&self, app: &App) -> Result<Installation, Reply> {
-        app.find(&self.host).map_err(|reply| *reply)
+    pub fn app_installed(&self, app: &App) -> Result<Installation, Box<Reply>> {
+        app.find(&self.host)
     }
 
     /// Exchanges the code of an App's manifest for its key. Nobody needs to be signed in for that.
@@ -95,15 +96,29 @@ impl Github {
 }
 
 /// What a GitHub App is and may do.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct AppFacts {
     pub id: u64,
-    pub slug: Option<String>,
-    #[serde(default)]
-    pub permissions: BTreeMap<String, String>,
+    pub slug: String,
+    /// Names and levels, sorted by name.
+    pub permissions: Vec<(String, String)>,
     /// What it is told of.
-    #[serde(default)]
     pub events: Vec<String>,
+}
+
+impl AppFacts {
+    fn of(row: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        let permissions = row.get("permissions").and_then(Value::as_object);
+        let permissions = permissions.into_iter().flatten().map(|(name, level)| (name.clone(), text(level)));
+        let events = row.get("events").and_then(Value::as_array).into_iter().flatten().map(text);
+        Some(Self {
+            id: row.get("id")?.as_u64()?,
+            slug: row.get("slug").map(text).unwrap_or_default(),
+            permissions: permissions.collect(),
+            events: events.collect(),
+        })
+    }
 }
 
 #[derive(Deserialize)]

@@ -378,7 +378,12 @@ impl Upstream {
         };
         let exchange = Exchange { call: request.to_string(), answer: said };
         let Exchange { call, answer: said } = &exchange;
-        log::debug!("{}: {call} -> {said} in {} ms", self.name, self.clock.since(began).as_millis());
+        say!(
+            log::Level::Debug,
+            "{}: {call} -> {said} in {} ms",
+            self.name,
+            self.clock.since(began).as_millis()
+        );
         (Reply { verdict, answer, exchange }, was_closed)
     }
 
