@@ -194,7 +194,7 @@ struct Body {
     membership: Option<MembershipBody>,
     changes: Option<ChangesBody>,
     zen: Option<String>,
-    hook: Option<HookBody>,
+    hook: Option<Value>,
     // Every delivery to an App names its installation, most of them by the id alone.
     installation: Option<Value>,
     account: Option<Value>,
@@ -254,37 +254,17 @@ struct FromBody {
     from: Option<String>,
 }
 
-/// A webhook, as a ping and the list of webhooks tell it.
-#[derive(Deserialize)]
-pub(crate) struct HookBody {
-    #[serde(rename = "type")]
-    pub(crate) kind: Option<String>,
-    pub(crate) events: Option<Vec<String>>,
-    pub(crate) config: Option<HookConfigBody>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct HookConfigBody {
-    url: Option<String>,
-    content_type: Option<String>,
-    // GitHub sends "0" or "1", its description also allows a number.
-    insecure_ssl: Option<serde_json::Value>,
-}
-
-impl HookBody {
-    pub(crate) fn settings(&self) -> Ping {
-        let config = self.config.as_ref();
-        let insecure = config.and_then(|c| c.insecure_ssl.as_ref()).is_some_and(|v| v == "1" || v == 1);
-        Ping {
-            hook_type: self.kind.clone().unwrap_or_default(),
-            events: self.events.clone(),
-            content_type: config.and_then(|c| c.content_type.clone()).unwrap_or_default(),
-            insecure,
-        }
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        self.config.as_ref().and_then(|config| config.url.as_deref()).unwrap_or_default()
+/// What a webhook, as a ping and the list of webhooks tell it, does.
+pub(crate) fn hook_settings(hook: &Value) -> Ping {
+    let of = |place: &str| hook.pointer(place);
+    let text = |place| of(place).and_then(Value::as_str).unwrap_or_default().to_string();
+    let names = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).map(String::from).collect();
+    Ping {
+        hook_type: text("/type"),
+        events: of("/events").and_then(Value::as_array).map(names),
+        content_type: text("/config/content_type"),
+        // GitHub sends "0" or "1", its description also allows a number.
+        insecure: of("/config/insecure_ssl").is_some_and(|ssl| ssl == "1" || ssl == 1),
     }
 }
 
@@ -294,7 +274,7 @@ impl Body {
         if is_another || self.team.is_some() || self.member.is_some() || self.membership.is_some() {
             return Err(disagrees("ping"));
         }
-        Ok(self.hook.as_ref().map(HookBody::settings).unwrap_or_default())
+        Ok(self.hook.as_ref().map(hook_settings).unwrap_or_default())
     }
 
     fn team_event(&self, action: &str) -> Result<Meaning, String> {

@@ -18,6 +18,8 @@ pub struct Host {
     pub failures: u64,
     pub rates: Vec<Rate>,
     pub token_expires: Option<String>,
+    /// The GitHub App that is signed in as, and its installation.
+    pub app: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -47,7 +49,7 @@ impl Host {
         let rates = tally.classes().filter_map(rate).collect();
         let readable = |text: String| clock::parse_spaced(&text).map_or(text, |at| at.to_string());
         let token_expires = host.token_expires().map(readable);
-        Self { health, why, calls, failures, rates, token_expires }
+        Self { health, why, calls, failures, rates, token_expires, app: None }
     }
 
     pub(super) fn is_well(&self) -> bool {
@@ -58,6 +60,7 @@ impl Host {
 /// A host of which nothing is known: no service runs.
 impl Default for Host {
     fn default() -> Self {
-        Self { health: "well", why: None, calls: 0, failures: 0, rates: Vec::new(), token_expires: None }
+        let (rates, token_expires) = (Vec::new(), None);
+        Self { health: "well", why: None, calls: 0, failures: 0, rates, token_expires, app: None }
     }
 }

@@ -214,6 +214,8 @@ fn hosts(text: &mut Text, mirror: &Mirror) {
         let at = host.token_expires().and_then(|at| crate::clock::parse_spaced(&at));
         at.map_or(f64::NAN, seconds)
     };
+    let help = "1 if GitHub is signed in to as an App, 0 if by a token.";
+    text.gauge("sync_github_app", help, flag(mirror.github.app().is_some()));
     let help = "When the token expires, since 1970; NaN if the host does not say.";
     let samples = hosts.iter().map(|(name, host)| ([*name], expiry(host)));
     text.metric(("sync_token_expires_timestamp_seconds", "gauge", help), ["host"], samples);

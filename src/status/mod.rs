@@ -248,7 +248,9 @@ impl Observer {
     pub fn status(&self) -> Status {
         let (mirror, settings) = (self.mirror(), self.mirror().settings());
         let now = mirror.clock.wall();
-        let (github, sentry) = (Host::of(mirror.github.host(), now), Host::of(mirror.sentry.host(), now));
+        let app = mirror.github.app().map(|app| app.told());
+        let github = Host { app, ..Host::of(mirror.github.host(), now) };
+        let sentry = Host::of(mirror.sentry.host(), now);
         let reasons = self.not_ready(&github, &sentry);
         let not_ready_since = self.conditions.not_ready_since(now, reasons.is_empty());
         let waits = mirror.queue.lanes.waits();

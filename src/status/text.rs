@@ -159,6 +159,9 @@ fn host(text: &mut String, name: &str, host: &Host) {
     for Rate { class, limit, remaining, reset } in &host.rates {
         let _ = writeln!(text, "  rate {class}: {remaining} of {limit} left, new at {reset}");
     }
+    if let Some(app) = &host.app {
+        let _ = writeln!(text, "  signed in as the GitHub App {app}");
+    }
     if let Some(at) = &host.token_expires {
         let _ = writeln!(text, "  its token expires: {at}");
     }

@@ -45,6 +45,10 @@ fn an_app_mirrors_as_a_token_does_with_one_token_an_hour_and_no_more_permissions
     mirror_a_team(&world, "Payments", "ada");
     world.wait_until("it is ready", || is_ready(&world));
     assert_eq!(world.status()["mode"], "read");
+    assert_eq!(world.status()["github"]["app"], "424242 (installation 7700001)");
+    assert_eq!(world.metric("sync_github_app"), 1);
+    assert!(world.get_admin("/").1.contains("GitHub App 424242 (installation 7700001)"));
+    assert!(world.command(&["status"]).1.contains("signed in as the GitHub App 424242"));
     assert_eq!(fetched(&world), 1);
     let calls = world.github.wire.calls();
     let asked = calls.iter().find(|call| call.path.ends_with("/access_tokens")).unwrap();

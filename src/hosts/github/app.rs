@@ -111,6 +111,14 @@ impl App {
         &self.itself.access.id
     }
 
+    /// The App and its installation, for people.
+    pub fn told(&self) -> String {
+        match self.installation() {
+            Some(found) => format!("{} (installation {})", self.id(), found.id),
+            None => self.id().into(),
+        }
+    }
+
     /// What GitHub shows of the key's public half.
     pub fn key_print(&self) -> [u8; 32] {
         self.itself.access.key.print()

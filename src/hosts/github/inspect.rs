@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{json, Value};
 
 use super::app::{App, Installation};
 use super::outcome::Sources;
@@ -14,7 +12,7 @@ use crate::hosts::http::pace::Method;
 use crate::hosts::http::{Reply, Request};
 use crate::hosts::{unless_denied, Seen};
 use crate::lock::{Mutex, RwLock};
-use crate::state::event::{HookBody, HookConfigBody, Ping};
+use crate::state::event::{hook_settings, Ping};
 use crate::state::ids::{HookId, Login};
 use crate::state::values::Source;
 use crate::text::path_part;
@@ -56,7 +54,9 @@ impl Github {
 
     /// The organisation's webhooks, up to 100; `None` if the token may not see them.
     pub fn hooks(&self, org: &Login) -> Seen<Vec<Hook>> {
-        self.rows(format!("/orgs/{}/hooks?per_page=100", path_part(org.as_str())), HookRow::into_hook)
+        let path = format!("/orgs/{}/hooks?per_page=100", path_part(org.as_str()));
+        let rows: Option<Vec<Value>> = unless_denied(self.get(path))?;
+        Ok(rows.map(|rows| rows.iter().filter_map(Hook::of).collect()))
     }
 
     /// The App that is signed in as, as it sees itself; `None` if it is none, or its key is not accepted.
@@ -67,15 +67,9 @@ impl Github {
 
     /// The webhook of the App itself, with what the App is told of; `None` if it has none.
     pub fn app_hook(&self, events: &[String]) -> Seen<Hook> {
-        let config: Option<HookConfigBody> = self.get("/app/hook/config".into())?;
-        let hook = HookBody { kind: Some("App".into()), events: Some(events.to_vec()), config };
-        let is_there = !hook.url().is_empty();
-        Ok(is_there.then(|| Hook {
-            id: HookId(0),
-            active: true,
-            url: hook.url().into(),
-            settings: hook.settings(),
-        }))
+        let config: Option<Value> = self.get("/app/hook/config".into())?;
+        let row = json!({ "id": 0, "type": "App", "active": true, "events": events, "config": config });
+        Ok(Hook::of(&row).filter(|hook| !hook.url.is_empty()))
     }
 
     /// The App's installation, looked for if it is not known; the error is what GitHub says instead.
@@ -87,11 +81,6 @@ impl Github {
     pub fn convert_manifest(&self, code: &str) -> Reply {
         let path = format!("{}/app-manifests/{}/conversions", self.rest, path_part(code));
         self.host.ask(Asked::App, &Request { method: Method::Post, path, body: None })
-    }
-
-    fn rows<R: DeserializeOwned, T>(&self, path: String, read: fn(R) -> T) -> Seen<Vec<T>> {
-        let rows = unless_denied(self.get::<Vec<R>>(path))?;
-        Ok(rows.map(|rows| rows.into_iter().map(read).collect()))
     }
 }
 
@@ -121,22 +110,11 @@ impl AppFacts {
     }
 }
 
-#[derive(Deserialize)]
-struct HookRow {
-    id: HookId,
-    #[serde(default)]
-    active: bool,
-    // Here and not flattened: for one place in the program serde's way is 10 KiB.
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    events: Option<Vec<String>>,
-    config: Option<HookConfigBody>,
-}
-
-impl HookRow {
-    fn into_hook(self) -> Hook {
-        let Self { id, active, kind, events, config } = self;
-        let hook = HookBody { kind, events, config };
-        Hook { id, active, url: hook.url().into(), settings: hook.settings() }
+impl Hook {
+    fn of(row: &Value) -> Option<Self> {
+        let url = row.pointer("/config/url").and_then(Value::as_str).unwrap_or_default();
+        let active = row.get("active").and_then(Value::as_bool).unwrap_or_default();
+        let id = HookId(row.get("id")?.as_u64()?);
+        Some(Self { id, active, url: url.into(), settings: hook_settings(row) })
     }
 }

@@ -129,9 +129,15 @@ impl Github {
     }
 
     fn ask<T: DeserializeOwned>(&self, path: &str) -> Seen<(T, Headers)> {
+        let Some((body, headers)) = self.body(path)? else { return Ok(None) };
+        serde_json::from_value(body).map(|row| Some((row, headers))).map_err(|_| unreadable(path))
+    }
+
+    /// Rows are read from this, and not from bytes: what reads them is compiled for one kind of source.
+    fn body(&self, path: &str) -> Seen<(Value, Headers)> {
         let Some(reply) = self.shown(path)? else { return Ok(None) };
         match serde_json::from_slice(&reply.answer.body) {
-            Ok(row) => Ok(Some((row, reply.answer.headers))),
+            Ok(body) => Ok(Some((body, reply.answer.headers))),
             Err(_) => Err(reply.into_trouble()),
         }
     }
@@ -399,6 +405,10 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
     let mut exchange = reply.exchange;
     exchange.answer = format!("{} with errors: {why}", reply.answer.status);
     Trouble::new(kind, why, exchange)
+}
+
+fn unreadable(path: &str) -> Trouble {
+    Trouble::broken(path, "an answer that can not be read")
 }
 
 /// An answer of GitHub's that is fine as such and says nothing of what was asked.

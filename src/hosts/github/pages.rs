@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::outcome::{outcome, Outcome};
-use super::{graphql_trouble, wire, Github, MOST_PAGES};
+use super::{graphql_trouble, unreadable, wire, Github, MOST_PAGES};
 use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Trouble, TroubleKind};
@@ -64,13 +64,22 @@ pub(super) struct Connection<T> {
 impl Github {
     /// One page of a REST list; `None` if the list is not to be seen.
     pub(super) fn page<T: DeserializeOwned>(&self, path: &str) -> Seen<RestPage<T>> {
+        let Some(RestPage { rows, nulls, behind, path, sum }) = self.page_of_values(path)? else {
+            return Ok(None);
+        };
+        let rows: Result<_, _> = rows.into_iter().map(serde_json::from_value).collect();
+        let rows = rows.map_err(|_| unreadable(&path))?;
+        Ok(Some(RestPage { rows, nulls, behind, path, sum }))
+    }
+
+    fn page_of_values(&self, path: &str) -> Seen<RestPage<Value>> {
         let Some(reply) = self.shown(path)? else { return Ok(None) };
         let sum = reply.answer.sum();
-        let Ok(rows) = serde_json::from_slice::<Vec<Option<T>>>(&reply.answer.body) else {
+        let Ok(Value::Array(mut rows)) = serde_json::from_slice(&reply.answer.body) else {
             return Err(reply.into_trouble());
         };
         let n = rows.len();
-        let rows: Vec<_> = rows.into_iter().flatten().collect();
+        rows.retain(|row| !row.is_null());
         let nulls = n - rows.len();
         let behind = behind(reply.answer.headers.link.as_deref(), n, FULL)
             .map_err(|why| Trouble::broken(path, format!("the Link header is no use: {why}")))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Sentry;
+use super::{row, Sentry};
 use crate::config::values::{base_url, BaseUrl};
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::verdict::Verdict;
@@ -86,7 +86,7 @@ impl Sentry {
     pub fn holder(&self) -> (Reply, Option<Holder>) {
         let reply = self.host.ask(Asked::Sentry, &Request::get(format!("{}/", self.api)));
         let row = match reply.verdict {
-            Verdict::Done => serde_json::from_slice::<IndexRow>(&reply.answer.body).ok(),
+            Verdict::Done => row::<IndexRow>(&reply),
             _ => None,
         };
         let holder = row.map(|row| Holder {

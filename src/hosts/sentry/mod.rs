@@ -328,21 +328,30 @@ impl Sentry {
     /// All pages of a list. A page that fails makes the whole list fail: never half a list.
     fn pages<R: DeserializeOwned, T>(&self, path: &str, read: impl Fn(R) -> Option<T>) -> Seen<Vec<T>> {
         let mut items = Vec::new();
+        let seen = self.each_page(path, &mut |rows| {
+            for row in rows {
+                let row = serde_json::from_value(row).ok();
+                items.push(row.and_then(&read).ok_or_else(|| unreadable(path))?);
+            }
+            Ok(())
+        })?;
+        Ok(seen.map(|()| items))
+    }
+
+    fn each_page(&self, path: &str, take: &mut dyn FnMut(Vec<Value>) -> Result<(), Trouble>) -> Seen<()> {
         let mut next = path.to_string();
         let mut last = None;
         for number in 0..MOST_PAGES {
             let Some(reply) = self.shown(next.clone())? else { return Ok(None) };
             let sum = reply.answer.sum();
-            let (rows, link): (Vec<R>, _) = parsed(reply)?;
+            let (rows, link): (Vec<Value>, _) = parsed(reply)?;
             let cursor = wire::next_cursor(link.as_deref(), rows.len(), number)
                 .map_err(|why| Trouble::broken(&next, format!("the Link header is no use: {why}")))?;
             if last.replace(sum) == Some(sum) && !rows.is_empty() {
                 return Err(Trouble::broken(&next, "the page is the same as the one before"));
             }
-            for row in rows {
-                items.push(read(row).ok_or_else(|| unreadable(path))?);
-            }
-            let Some(cursor) = cursor else { return Ok(Some(items)) };
+            take(rows)?;
+            let Some(cursor) = cursor else { return Ok(Some(())) };
             let after = format!("{path}&cursor={}", path_part(&cursor));
             if after == next {
                 return Err(Trouble::broken(&next, "the page leads to itself"));
@@ -438,7 +447,7 @@ impl Sentry {
         let said = reply.answer.said();
         match reply.verdict {
             Verdict::Done => {
-                let row = serde_json::from_slice::<wire::MemberRow>(&reply.answer.body).ok();
+                let row: Option<wire::MemberRow> = row(&reply);
                 match row.and_then(wire::MemberRow::into_member) {
                     Some(member) => Ok(written(reply, Invited::New(member))),
                     None => Err(reply.into_trouble()),
@@ -478,7 +487,7 @@ fn written<T>(reply: Reply, outcome: T) -> Written<T> {
 }
 
 fn written_team<T>(reply: Reply, outcome: impl FnOnce(Team) -> T) -> Answered<T> {
-    let row = serde_json::from_slice::<wire::TeamRow>(&reply.answer.body).ok();
+    let row: Option<wire::TeamRow> = row(&reply);
     match row.and_then(wire::TeamRow::into_team) {
         Some(team) => Ok(written(reply, outcome(team))),
         // It took place, but which team it was can not be read: that is for the next look to find out.
@@ -486,12 +495,16 @@ fn written_team<T>(reply: Reply, outcome: impl FnOnce(Team) -> T) -> Answered<T>
     }
 }
 
-/// The body as rows, and the page link.
+/// The body as rows, and the page link. Rows are read from values: what reads them is compiled for one kind of source.
 fn parsed<T: DeserializeOwned>(reply: Reply) -> Result<(T, Option<String>), Trouble> {
-    match serde_json::from_slice(&reply.answer.body) {
-        Ok(rows) => Ok((rows, reply.answer.headers.link)),
-        Err(_) => Err(reply.into_trouble()),
+    match row(&reply) {
+        Some(rows) => Ok((rows, reply.answer.headers.link)),
+        None => Err(reply.into_trouble()),
     }
+}
+
+fn row<T: DeserializeOwned>(reply: &Reply) -> Option<T> {
+    serde_json::from_value(serde_json::from_slice(&reply.answer.body).ok()?).ok()
 }
 
 fn unreadable(path: &str) -> Trouble {

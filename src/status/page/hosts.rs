@@ -40,6 +40,9 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
         page,
         "<dt>calls</dt><dd>{calls} <span class=\"quiet\">since the start, {failed} failed</span></dd>"
     );
+    if let Some(app) = &host.app {
+        let _ = writeln!(page, "<dt>signed in as</dt><dd>GitHub App {}</dd>", Html(app));
+    }
     if let Some(at) = &host.token_expires {
         // As the host wrote it, where that is no time.
         let _ = match Timestamp::parse(at) {
