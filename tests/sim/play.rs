@@ -198,18 +198,18 @@ impl Sequence {
         }
         match kind {
             Kind::Change => self.change(n)?,
-            Kind::Appear => self.has_new_people |= self.org.appear(&self.sides),
+            Kind::Appear => self.appear()?,
             Kind::Visit => self.visit(),
             Kind::OwnProject => self.own_a_project(),
             Kind::RenameByHand => self.rename_by_hand(),
             Kind::Faults => self.change_faults(),
-            Kind::Lag => self.change_lag(),
+            Kind::Lag => self.change_lag(n)?,
             Kind::Gaps => self.show_incompletely(),
             Kind::FalseEnd => self.announce_an_end(n)?,
             Kind::Network => self.change_network(),
             Kind::Disk => self.change_disk(),
             Kind::Clock => self.set_clock(),
-            Kind::Compare => self.compare_meanwhile(),
+            Kind::Compare => self.compare_or_swap(n)?,
             Kind::Ask => self.ask_something(),
             Kind::Approve => self.approve_by_chance()?,
             Kind::Reject => self.reject_by_chance(),
@@ -237,7 +237,11 @@ impl Sequence {
         let mut sent = self.org.change(&self.sides, self.draw.rng());
         self.tally.changes += 1;
         match self.profile.truth {
-            Truth::Deliveries => self.send_in_order(sent),
+            Truth::Deliveries => {
+                self.send_in_order(sent)?;
+                self.look_into_the_list_in_vain();
+                Ok(())
+            }
             Truth::Github => {
                 let (due, later): (Vec<_>, Vec<_>) =
                     std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= n);
