@@ -350,7 +350,7 @@ impl Sequence {
     }
 
     /// Whatever is under way comes to its end; then another process begins.
-    fn restart(&mut self) -> Done {
+    pub fn restart(&mut self) -> Done {
         let Some(process) = self.process.clone() else { return Ok(()) };
         self.say("the process ends in order");
         let ended = self.stage.spawn(move || process.end());

@@ -32,10 +32,10 @@ impl Sequence {
             self.check_step()?;
         }
         self.stage.least_rest.store(every_second, Ordering::Relaxed);
-        // Whoever looks without an event rests as long as before, until then.
-        self.pass(Duration::from_secs(REST_OF_YEARS));
         // Whoever keeps the journal looks again now, and not in days.
         self.stage.baton.is_called();
-        self.check_what_is_kept()
+        self.check_what_is_kept()?;
+        // So does whoever looks without an event: the process of before rests for days.
+        self.restart()
     }
 }
