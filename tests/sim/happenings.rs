@@ -37,7 +37,7 @@ impl Sequence {
 
     /// GitHub's replicas lag, or no longer.
     pub fn change_lag(&mut self, step: usize) -> Done {
-        if self.profile.truth == Truth::Github && self.draw.percent(30) {
+        if self.profile.truth == Truth::Github && self.rarely(30) {
             return self.compare_behind_an_end(step);
         }
         let lag = [0, 50, 200, 700, 3000][self.draw.below(5) as usize];
@@ -142,7 +142,7 @@ impl Sequence {
         self.tally.announced += told.len() as u64;
         self.announced.extend(told.iter().cloned());
         self.send_by_chance(step, told)?;
-        if self.draw.percent(40) {
+        if self.rarely(40) {
             let told = self.org.spell_otherwise(&self.sides, team);
             return self.send_by_chance(step, told);
         }
@@ -151,7 +151,7 @@ impl Sequence {
 
     /// Somebody whom Sentry did not know appears there, now and then just before a start at which GitHub can not be asked.
     pub fn appear(&mut self) -> Done {
-        let is_waited_for = self.profile.truth == Truth::Deliveries && self.draw.percent(40);
+        let is_waited_for = self.profile.truth == Truth::Deliveries && self.rarely(40);
         if is_waited_for {
             let told = self.org.add_late(&self.sides, self.draw.rng());
             self.send_in_order(told)?;
@@ -213,8 +213,8 @@ impl Sequence {
 
     /// The same, now and then while two teams take each other's name.
     pub fn compare_or_swap(&mut self, step: usize) -> Done {
-        let swaps = self.profile.truth == Truth::Github && self.draw.percent(35);
-        let is_first = self.draw.percent(50);
+        let swaps = self.profile.truth == Truth::Github && self.rarely(35);
+        let is_first = self.rarely(50);
         if !swaps || is_first {
             self.compare_meanwhile();
         }

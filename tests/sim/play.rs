@@ -32,6 +32,7 @@ const OF_STEP: u64 = 2;
 const OF_BATON: u64 = 3;
 const OF_LINKS: u64 = 4;
 const OF_CRASH: u64 = 5;
+const OF_RARITIES: u64 = 9;
 
 pub type Done = Result<(), Failure>;
 
@@ -72,6 +73,8 @@ pub struct Sequence {
     pub process: Option<Process>,
     pub tally: Tally,
     pub draw: Draw,
+    /// Whether something rare comes along with a step, if it may.
+    rarities: Option<Draw>,
     pub stage: Arc<Stage>,
 }
 
@@ -110,12 +113,14 @@ impl Sequence {
             process: None,
             tally: Tally::default(),
             draw: Draw::of(seed, 0, OF_STEP),
+            rarities: None,
             stage,
         }
     }
 
     /// Plays it to the end.
     pub fn play(&mut self, life: &Life) -> Done {
+        self.rarities = life.has_rarities.then(|| Draw::of(self.seed, 0, OF_RARITIES));
         self.turn_to(0);
         self.begin()?;
         life.dies_at.into_iter().for_each(|at| self.stage.baton.die_after(at));
@@ -137,8 +142,14 @@ impl Sequence {
     /// All draws from here on are that step's.
     fn turn_to(&mut self, number: u64) {
         self.draw = Draw::of(self.seed, number, OF_STEP);
+        self.rarities = self.rarities.as_ref().map(|_| Draw::of(self.seed, number, OF_RARITIES));
         self.stage.baton.draw_from(Draw::of(self.seed, number, OF_BATON));
         self.stage.links.draw_from(Draw::of(self.seed, number, OF_LINKS));
+    }
+
+    /// Whether something comes along that does in so many of a hundred cases.
+    pub fn rarely(&mut self, percent: u64) -> bool {
+        self.rarities.as_mut().is_some_and(|draw| draw.percent(percent))
     }
 
     pub fn say(&mut self, line: &str) {

@@ -106,7 +106,7 @@ impl Sequence {
 
     /// Now and then, what was missed is found in GitHub's list, and can not be kept.
     pub fn look_into_the_list_in_vain(&mut self) {
-        if !self.missed.is_empty() && self.process.is_some() && self.draw.percent(6) {
+        if !self.missed.is_empty() && self.process.is_some() && self.rarely(6) {
             self.bury();
             self.open();
             self.stage.disk.set_weather(Weather::Full);
