@@ -45,8 +45,9 @@ pub struct Comparison {
     /// Who was waited for, and where, when it began.
     wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
     /// The latest delivery that every replica of GitHub knew when it began, and the latest of all.
-    seq: Seq,
-    read: Seq,
+    seqs: [Seq; 2],
+    /// A process of before has worked a moment before.
+    is_close: bool,
 }
 
 impl Comparison {
@@ -80,15 +81,16 @@ impl Reconciler {
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.mirror.bearings() else { return Ok(None) };
         let began = self.mirror.clock.now();
-        let (seq, read) = (self.mirror.queue.last_delivery_visible_everywhere(), self.mirror.queue.now_seq());
-        self.mirror.queue.forget_heard(seq);
+        let seqs = [self.mirror.queue.last_delivery_visible_everywhere(), self.mirror.queue.now_seq()];
+        let is_close = self.follows_closely(serving);
+        self.mirror.queue.forget_heard(seqs[0]);
         let wishes = self.mirror.state(|state| state.people.wishes().collect());
         let bindings: Vec<_> = self
             .mirror
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
         // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
         let depth = if serving { Depth::Bounded } else { Depth::Whole };
-        let both = self.read_both(&org.login, depth, progress)?;
+        let mut both = self.read_both(&org.login, depth, progress)?;
         if serving {
             // One comparison alone would save nothing by it.
             self.ask_for_ids(bindings.iter().map(|(_, binding)| binding), &both.sentry.teams);
@@ -100,6 +102,7 @@ impl Reconciler {
         progress("comparing");
         // A copy: nobody else can do anything while the state is looked at.
         let state = self.mirror.state(State::without_deliveries);
+        self.forget_ended(&mut both, &state, began);
         let just_gone =
             self.mirror.queue.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
         if !just_gone.is_empty() {
@@ -124,7 +127,22 @@ impl Reconciler {
         // A person who refuses what is held has let nothing begin either.
         let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
-        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, wishes, seq, read }))
+        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, wishes, seqs, is_close }))
+    }
+
+    /// Whether a process of before may have written by what this comparison need not know. A command without a service compares
+    /// once, and a person looks at what comes of it.
+    fn follows_closely(&self, serving: bool) -> bool {
+        (serving || self.last_reconcile().is_some()) && self.mirror.queue.follows_closely()
+    }
+
+    /// A Sentry team that an event has ended since it was read is mostly deleted, and not there any more.
+    fn forget_ended(&self, both: &mut Both, state: &State, began: Instant) {
+        let has_ended = |team: &Team| {
+            let was_of = state.teams.ended_with(team.id);
+            was_of.is_some_and(|team| self.mirror.queue.heard(|heard| heard.has_ended_since(team, began)))
+        };
+        both.sentry.teams.retain(|team| !has_ended(team));
     }
 
     /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of
@@ -178,7 +196,7 @@ impl Reconciler {
 
     /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
     fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
-        let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
+        let Comparison { plan, due, waits_for_first, both, wishes, seqs, .. } = comparison;
         self.tell_of_strangers(plan);
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
@@ -199,7 +217,7 @@ impl Reconciler {
                 self.mirror.journal.note(Record::Rules { rules });
             }
         }
-        self.note_what_was_seen(both, wishes, *seq);
+        self.note_what_was_seen(both, wishes, seqs[0]);
         self.note_shown(both);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.mirror.state(|state| state.damaged.is_some()) && !distrusted {
@@ -211,11 +229,11 @@ impl Reconciler {
         if paused {
             return run;
         }
-        self.wait_for_slugs(plan, comparison.began, &run);
+        self.wait_for_slugs(plan, &run);
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
-                self.hand_out(team.team, tasks, [*seq, *read], &run);
+                self.hand_out(team.team, tasks, comparison, &run);
             }
         }
         if both.moved {
@@ -223,12 +241,12 @@ impl Reconciler {
             run.leave();
             self.mirror.queue.look_again();
         }
-        self.forget_what_is_gone(both, *seq, *read, &run);
+        self.forget_what_is_gone(comparison, &run);
         run
     }
 
     /// Teams that wait for a slug are not in this plan: where a team's end sets it free now, another comparison makes them.
-    fn wait_for_slugs(&self, plan: &Plan, began: Instant, run: &Run) {
+    fn wait_for_slugs(&self, plan: &Plan, run: &Run) {
         let waiting = plan.teams.iter().filter_map(|team| match team.step {
             Step::Wait { owner } => Some((owner, team.slug.clone())),
             _ => None,
@@ -238,14 +256,6 @@ impl Reconciler {
             let ends = team.held.is_none() && matches!(team.step, Step::Delete { .. });
             if ends && wanted.iter().any(|(owner, _)| *owner == team.team) {
                 run.leave();
-            }
-            // It was there when Sentry's teams were read, and an event has deleted it since.
-            let Step::Conflict { sentry, .. } = team.step else { continue };
-            let was_of = self.mirror.state(|state| state.teams.ended_with(sentry));
-            if was_of.is_some_and(|team| self.mirror.queue.heard(|heard| heard.has_ended_since(team, began)))
-            {
-                run.leave();
-                self.mirror.queue.look_again();
             }
         }
         self.mirror.queue.wait_for_slugs(wanted);
@@ -263,7 +273,8 @@ impl Reconciler {
 
     /// A team that GitHub has deleted, and that Sentry never got or has no more: what is known of it is over, and its slug
     /// free. Nothing changes in Sentry, so that no plan shows it.
-    fn forget_what_is_gone(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
+    fn forget_what_is_gone(&self, comparison: &Comparison, run: &Arc<Run>) {
+        let both = &comparison.both;
         let there = |is_it: &dyn Fn(&Team) -> bool| both.sentry.teams.iter().any(is_it);
         let deleted = |team: &GithubTeamId| both.deleted.contains(team);
         let gone: Vec<_> = self.mirror.state(|state| {
@@ -277,11 +288,25 @@ impl Reconciler {
             });
             unmade.map(|(team, _)| team).chain(lost.map(|(team, _)| team)).collect()
         });
-        gone.into_iter().for_each(|team| self.hand_out(team, vec![Task::End], [seq, read], run));
+        gone.into_iter().for_each(|team| self.hand_out(team, vec![Task::End], comparison, run));
     }
 
-    /// Has a team's share of a comparison worked on: nothing newer than what it has read gives way to it.
-    fn hand_out(&self, team: GithubTeamId, tasks: Vec<Task>, seqs: [Seq; 2], run: &Arc<Run>) {
+    /// Has a team's share of a comparison worked on: nothing newer than what it has read gives way to it. Where it may not know
+    /// what was done for the team a moment before, by what another replica showed, nothing is taken away.
+    fn hand_out(&self, team: GithubTeamId, mut tasks: Vec<Task>, comparison: &Comparison, run: &Arc<Run>) {
+        let Comparison { seqs, began, is_close, .. } = *comparison;
+        let n = tasks.len();
+        let is_sure =
+            |of| !is_close && !self.mirror.queue.heard(|heard| heard.may_be_behind((team, of), began));
+        tasks.retain(|task| match task {
+            Task::Remove(removal) => is_sure(Some(removal.member)),
+            Task::End => is_sure(None),
+            _ => true,
+        });
+        if tasks.len() < n {
+            run.leave();
+            self.mirror.queue.look_again();
+        }
         let part = Part::new(team, seqs, tasks, run.clone());
         let now = self.mirror.clock.now();
         let hint = Hint::new(seqs[1], From::Own(Own::Reconcile), Ask::Part(part), now);

@@ -334,7 +334,8 @@ impl Teams {
         self.shown.remove(&team);
         let before = self.gone.remove(&team);
         gone.apart |= before.as_ref().is_some_and(|before| before.apart);
-        gone.apart |= self.news.remove(&team).is_some_and(|news| news.is_apart());
+        // Who was in it stays known: an end may be none.
+        gone.apart |= self.news.get(&team).is_some_and(News::is_apart);
         gone.was = gone.was.or(bound).or(before.and_then(|before| before.was));
         self.gone.insert(team, gone);
     }
@@ -361,7 +362,10 @@ impl Teams {
     }
 
     pub(super) fn forget_old(&mut self, now: Timestamp) {
-        self.returned.retain(|_, at| *at >= now.before(RETURN_SPAN));
+        let since = now.before(RETURN_SPAN);
+        self.returned.retain(|_, at| *at >= since);
+        let Self { gone, news, .. } = self;
+        news.retain(|team, _| gone.get(team).is_none_or(|gone| gone.at >= since));
     }
 
     pub(super) fn fill(&mut self, team: GithubTeamId, open: bool) {

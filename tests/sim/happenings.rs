@@ -35,11 +35,32 @@ impl Sequence {
         })
     }
 
-    pub fn change_lag(&mut self) {
+    /// GitHub's replicas lag, or no longer.
+    pub fn change_lag(&mut self, step: usize) -> Done {
+        if self.profile.truth == Truth::Github && self.rarely(30) {
+            return self.compare_behind_an_end(step);
+        }
         let lag = [0, 50, 200, 700, 3000][self.draw.below(5) as usize];
         let percent = [50.0, 100.0][self.draw.below(2) as usize];
+        self.set_lag(lag, percent);
+        Ok(())
+    }
+
+    fn set_lag(&mut self, lag: u64, percent: f64) {
         self.sides.github.set_uneven_lag(Duration::from_millis(lag), percent);
         self.say(&format!("{percent} of a hundred replicas lag by {lag} ms"));
+    }
+
+    /// Comparisons meet replicas that do not know of a team's end yet.
+    fn compare_behind_an_end(&mut self, step: usize) -> Done {
+        self.set_lag(3000, 50.0);
+        let told = self.org.delete(&self.sides, self.draw.rng());
+        self.send_by_chance(step, told)?;
+        for _ in 0..3 {
+            self.pass(Duration::from_millis(700));
+            self.compare_meanwhile();
+        }
+        Ok(())
     }
 
     /// GitHub's lists have nulls in them, or counts that do not fit, until the weather changes: nobody is removed for that,
@@ -120,7 +141,30 @@ impl Sequence {
         let told = self.sides.github.announce_deletion(team);
         self.tally.announced += told.len() as u64;
         self.announced.extend(told.iter().cloned());
-        self.send_by_chance(step, told)
+        self.send_by_chance(step, told)?;
+        if self.rarely(40) {
+            let told = self.org.spell_otherwise(&self.sides, team);
+            return self.send_by_chance(step, told);
+        }
+        Ok(())
+    }
+
+    /// Somebody whom Sentry did not know appears there, now and then just before a start at which GitHub can not be asked.
+    pub fn appear(&mut self) -> Done {
+        let is_waited_for = self.profile.truth == Truth::Deliveries && self.rarely(40);
+        if is_waited_for {
+            let told = self.org.add_late(&self.sides, self.draw.rng());
+            self.send_in_order(told)?;
+            self.pass(Duration::from_secs(1));
+        }
+        self.has_new_people |= self.org.appear(&self.sides);
+        if is_waited_for {
+            self.stage.links.set_down(GITHUB, true);
+            self.say("GitHub is down");
+            self.bury();
+            self.open();
+        }
+        Ok(())
     }
 
     pub fn change_network(&mut self) {
@@ -165,6 +209,23 @@ impl Sequence {
     pub fn compare_meanwhile(&mut self) {
         self.tally.comparisons += 1;
         self.begin_command(Command::Sync(Sync { apply: true, ..Sync::default() }));
+    }
+
+    /// The same, now and then while two teams take each other's name.
+    pub fn compare_or_swap(&mut self, step: usize) -> Done {
+        let swaps = self.profile.truth == Truth::Github && self.rarely(35);
+        let is_first = self.rarely(50);
+        if !swaps || is_first {
+            self.compare_meanwhile();
+        }
+        if swaps {
+            let told = self.org.swap(&self.sides, self.draw.rng());
+            self.send_by_chance(step, told)?;
+            if !is_first {
+                self.compare_meanwhile();
+            }
+        }
+        Ok(())
     }
 
     pub fn ask_something(&mut self) {

@@ -219,7 +219,7 @@ impl Org {
         family
     }
 
-    fn delete(&mut self, sides: &Sides, rng: &mut Rng) -> Vec<Delivery> {
+    pub fn delete(&mut self, sides: &Sides, rng: &mut Rng) -> Vec<Delivery> {
         // A team's end takes steady people out too: nothing says so of them, and nothing is removed one by one.
         let Some(id) = self.some_team(rng) else { return self.create(sides, rng) };
         self.end(sides, id)
@@ -251,7 +251,7 @@ impl Org {
     }
 
     /// Two teams take each other's name.
-    fn swap(&mut self, sides: &Sides, rng: &mut Rng) -> Vec<Delivery> {
+    pub fn swap(&mut self, sides: &Sides, rng: &mut Rng) -> Vec<Delivery> {
         let (Some(one), Some(two)) = (self.some_team(rng), self.some_team(rng)) else {
             return self.create(sides, rng);
         };
@@ -267,6 +267,11 @@ impl Org {
 
     fn rename_by_case(&mut self, sides: &Sides, rng: &mut Rng) -> Vec<Delivery> {
         let Some(id) = self.some_team(rng) else { return self.create(sides, rng) };
+        self.spell_otherwise(sides, id)
+    }
+
+    /// The team gets its name in other letters, and keeps its slug.
+    pub fn spell_otherwise(&mut self, sides: &Sides, id: u64) -> Vec<Delivery> {
         let name = &self.teams[&id].name;
         let upper = name.to_uppercase();
         let other = if *name == upper { name.to_lowercase() } else { upper };
@@ -276,6 +281,11 @@ impl Org {
     /// Somebody whom Sentry knows joins a team.
     pub fn add_known(&mut self, sides: &Sides, rng: &mut Rng) -> Vec<Delivery> {
         self.add_one_of(|person| person.in_org && person.in_sentry, sides, rng)
+    }
+
+    /// Somebody whom Sentry does not know, and may get to know, joins a team.
+    pub fn add_late(&mut self, sides: &Sides, rng: &mut Rng) -> Vec<Delivery> {
+        self.add_one_of(|person| person.in_org && person.kind == Kind::Late, sides, rng)
     }
 
     fn add(&mut self, sides: &Sides, rng: &mut Rng) -> Vec<Delivery> {

@@ -32,6 +32,7 @@ const OF_STEP: u64 = 2;
 const OF_BATON: u64 = 3;
 const OF_LINKS: u64 = 4;
 const OF_CRASH: u64 = 5;
+const OF_RARITIES: u64 = 9;
 
 pub type Done = Result<(), Failure>;
 
@@ -72,6 +73,8 @@ pub struct Sequence {
     pub process: Option<Process>,
     pub tally: Tally,
     pub draw: Draw,
+    /// Whether something rare comes along with a step, if it may.
+    rarities: Option<Draw>,
     pub stage: Arc<Stage>,
 }
 
@@ -110,12 +113,14 @@ impl Sequence {
             process: None,
             tally: Tally::default(),
             draw: Draw::of(seed, 0, OF_STEP),
+            rarities: None,
             stage,
         }
     }
 
     /// Plays it to the end.
     pub fn play(&mut self, life: &Life) -> Done {
+        self.rarities = life.has_rarities.then(|| Draw::of(self.seed, 0, OF_RARITIES));
         self.turn_to(0);
         self.begin()?;
         life.dies_at.into_iter().for_each(|at| self.stage.baton.die_after(at));
@@ -137,8 +142,14 @@ impl Sequence {
     /// All draws from here on are that step's.
     fn turn_to(&mut self, number: u64) {
         self.draw = Draw::of(self.seed, number, OF_STEP);
+        self.rarities = self.rarities.as_ref().map(|_| Draw::of(self.seed, number, OF_RARITIES));
         self.stage.baton.draw_from(Draw::of(self.seed, number, OF_BATON));
         self.stage.links.draw_from(Draw::of(self.seed, number, OF_LINKS));
+    }
+
+    /// Whether something comes along that does in so many of a hundred cases.
+    pub fn rarely(&mut self, percent: u64) -> bool {
+        self.rarities.as_mut().is_some_and(|draw| draw.percent(percent))
     }
 
     pub fn say(&mut self, line: &str) {
@@ -198,18 +209,18 @@ impl Sequence {
         }
         match kind {
             Kind::Change => self.change(n)?,
-            Kind::Appear => self.has_new_people |= self.org.appear(&self.sides),
+            Kind::Appear => self.appear()?,
             Kind::Visit => self.visit(),
             Kind::OwnProject => self.own_a_project(),
             Kind::RenameByHand => self.rename_by_hand(),
             Kind::Faults => self.change_faults(),
-            Kind::Lag => self.change_lag(),
+            Kind::Lag => self.change_lag(n)?,
             Kind::Gaps => self.show_incompletely(),
             Kind::FalseEnd => self.announce_an_end(n)?,
             Kind::Network => self.change_network(),
             Kind::Disk => self.change_disk(),
             Kind::Clock => self.set_clock(),
-            Kind::Compare => self.compare_meanwhile(),
+            Kind::Compare => self.compare_or_swap(n)?,
             Kind::Ask => self.ask_something(),
             Kind::Approve => self.approve_by_chance()?,
             Kind::Reject => self.reject_by_chance(),
@@ -237,7 +248,11 @@ impl Sequence {
         let mut sent = self.org.change(&self.sides, self.draw.rng());
         self.tally.changes += 1;
         match self.profile.truth {
-            Truth::Deliveries => self.send_in_order(sent),
+            Truth::Deliveries => {
+                self.send_in_order(sent)?;
+                self.look_into_the_list_in_vain();
+                Ok(())
+            }
             Truth::Github => {
                 let (due, later): (Vec<_>, Vec<_>) =
                     std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= n);
@@ -348,7 +363,7 @@ impl Sequence {
     }
 
     /// Whatever is under way comes to its end; then another process begins.
-    fn restart(&mut self) -> Done {
+    pub fn restart(&mut self) -> Done {
         let Some(process) = self.process.clone() else { return Ok(()) };
         self.say("the process ends in order");
         let ended = self.stage.spawn(move || process.end());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sentry_team_sync::parts::IntakeAnswer;
 
+use super::disk::Weather;
 use super::mail::{self, Underway};
 use super::play::{Done, Sequence};
 use super::rules::Failure;
@@ -113,6 +114,16 @@ impl Sequence {
             }
         }
         Ok(())
+    }
+
+    /// Now and then, what was missed is found in GitHub's list, and can not be kept.
+    pub fn look_into_the_list_in_vain(&mut self) {
+        if !self.missed.is_empty() && self.process.is_some() && self.rarely(6) {
+            self.bury();
+            self.open();
+            self.stage.disk.set_weather(Weather::Full);
+            self.say("the disk is full");
+        }
     }
 
     /// Each until it is answered with a 2xx.

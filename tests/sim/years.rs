@@ -34,6 +34,8 @@ impl Sequence {
         self.stage.least_rest.store(every_second, Ordering::Relaxed);
         // Whoever keeps the journal looks again now, and not in days.
         self.stage.baton.is_called();
-        self.check_what_is_kept()
+        self.check_what_is_kept()?;
+        // So does whoever looks without an event: the process of before rests for days.
+        self.restart()
     }
 }
