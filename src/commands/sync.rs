@@ -196,7 +196,7 @@ fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
         let left = n_changes(tally.left);
         let _ = writeln!(
             reply.err,
-            "{left} left for a second look: news of the last 15 seconds say otherwise, a Sentry team was renamed \
+            "{left} left for a second look: a delivery of the last 15 seconds says otherwise, a Sentry team was renamed \
              meanwhile, or a slug is free only now"
         );
     }

@@ -18,12 +18,12 @@ use crate::clock::Clock;
 use crate::lock::Mutex;
 use crate::state::ids::{GithubTeamId, SentrySlug, Seq};
 use crate::state::values::Delivery;
-use crate::state::{State, LAG};
+use crate::state::LAG;
 use crate::store::journal::Journal;
 use job::{Ask, Hint, LaneKey, Origin, Own};
 use lanes::Lanes;
 use replays::Replays;
-use replica_lag::{RecentDeliveries, Write};
+use replica_lag::RecentDeliveries;
 use twins::Twins;
 
 /// The lanes, with what the journal and deliveries of a moment ago say about their order.
@@ -99,19 +99,14 @@ impl Queue {
         self.heard.lock().hear_end(team, self.clock.now());
     }
 
-    /// A Sentry team is about to be made for it, or somebody put into that.
-    pub fn hear_write(&self, write: Write) {
-        self.heard.lock().hear_write(write, self.clock.now());
+    /// A Sentry team was made for it.
+    pub fn hear_making(&self, team: GithubTeamId) {
+        self.heard.lock().hear_making(team, self.clock.now());
     }
 
-    /// Whether a process of before has worked so lately that a reading which begins now may know less than it did.
-    pub fn follows_closely(&self) -> bool {
-        let since = self.clock.wall().before(LAG);
-        let worked = |state: &State| {
-            state.last_read.is_some_and(|(_, at)| at >= since)
-                || state.deliveries.first_since(since).is_some()
-        };
-        self.clock.since(self.began) < LAG && self.journal.read(worked)
+    /// Whether a replica may not know the team yet.
+    pub fn is_new(&self, team: GithubTeamId) -> bool {
+        self.heard.lock().is_new(team, self.clock.now())
     }
 
     /// A look at what deliveries have said lately.
@@ -161,7 +156,7 @@ impl Queue {
 
     /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.
     pub fn forget_heard(&self, seq: Seq) {
-        self.heard.lock().forget(seq, self.clock.now());
+        self.heard.lock().forget(seq);
     }
 
     /// A comparison contradicts what a delivery said just before it: another one decides, a little later.

@@ -8,16 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::state::event::Event;
-use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, Seq};
+use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::state::LAG;
 
 /// Arrivals are told apart no finer than this, so that a flood of them costs nothing.
 const GRAIN: Duration = Duration::from_millis(100);
 /// An end further ahead than this tells of a clock that was wrong, and is an old one.
 const SURELY_OLD: Duration = Duration::from_secs(60 * 60);
-
-/// A team that is made, or into which that member is put.
-pub type Write = (GithubTeamId, Option<MemberId>);
 
 /// What was heard since the process began, as far as it matters.
 #[derive(Debug)]
@@ -29,10 +26,15 @@ pub struct RecentDeliveries {
     arrivals: VecDeque<(Instant, Seq)>,
     /// Teams that this process has ended.
     ends: HashMap<GithubTeamId, Instant>,
-    /// Teams for which this process makes one in Sentry, and whom it puts into one.
-    writes: HashMap<Write, Instant>,
+    /// Teams for which this process has made one in Sentry.
+    makings: HashMap<GithubTeamId, Instant>,
     again: Option<Instant>,
     began: Instant,
+}
+
+fn note_lately(all: &mut HashMap<GithubTeamId, Instant>, team: GithubTeamId, now: Instant) {
+    all.retain(|_, at| now.saturating_duration_since(*at) < LAG);
+    all.insert(team, now);
 }
 
 impl RecentDeliveries {
@@ -42,7 +44,7 @@ impl RecentDeliveries {
             teams: HashMap::new(),
             arrivals: VecDeque::new(),
             ends: HashMap::new(),
-            writes: HashMap::new(),
+            makings: HashMap::new(),
             again: None,
             began,
         }
@@ -50,7 +52,7 @@ impl RecentDeliveries {
 
     /// A team's end is written down.
     pub fn hear_end(&mut self, team: GithubTeamId, now: Instant) {
-        self.ends.insert(team, now);
+        note_lately(&mut self.ends, team, now);
     }
 
     /// Whether the team's end was written down after that, and not long ago.
@@ -58,14 +60,14 @@ impl RecentDeliveries {
         self.ends.get(&team).is_some_and(|at| *at >= then)
     }
 
-    /// A Sentry team is made for it, or somebody is put into that, because GitHub shows it so.
-    pub fn hear_write(&mut self, write: Write, now: Instant) {
-        self.writes.insert(write, now);
+    /// A Sentry team is made for it, because GitHub shows it.
+    pub fn hear_making(&mut self, team: GithubTeamId, now: Instant) {
+        note_lately(&mut self.makings, team, now);
     }
 
-    /// Whether a reading that began at `then` may not know yet what another replica has shown.
-    pub fn may_be_behind(&self, write: Write, then: Instant) -> bool {
-        self.writes.get(&write).is_some_and(|at| then.saturating_duration_since(*at) < LAG)
+    /// Whether a replica may not know the team yet that another one has shown.
+    pub fn is_new(&self, team: GithubTeamId, now: Instant) -> bool {
+        self.makings.get(&team).is_some_and(|at| now.saturating_duration_since(*at) < LAG)
     }
 
     /// For how long a replica may still show a team whose end was written down at `at`, if it is asked at `now`. Spans are
@@ -125,13 +127,10 @@ impl RecentDeliveries {
         self.teams.get(&team).copied()
     }
 
-    /// Forgets what was heard up to `seq`, and done so long ago that every reading from `now` on has seen it.
-    pub fn forget(&mut self, seq: Seq, now: Instant) {
+    /// Forgets what was heard up to `seq`: every reading from now on has seen it.
+    pub fn forget(&mut self, seq: Seq) {
         self.people.retain(|_, at| *at > seq);
         self.teams.retain(|_, at| *at > seq);
-        let is_late = |at: &Instant| now.saturating_duration_since(*at) < LAG;
-        self.ends.retain(|_, at| is_late(at));
-        self.writes.retain(|_, at| is_late(at));
     }
 
     /// A reading contradicts what was said just before: another one decides, when every replica knows that.
@@ -189,7 +188,7 @@ mod tests {
             (heard.of_person(GithubUserId(7)), heard.of_team(GithubTeamId(5))),
             (Some(Seq(1)), Some(Seq(2)))
         );
-        heard.forget(Seq(1), now);
+        heard.forget(Seq(1));
         assert_eq!((heard.of_person(GithubUserId(7)), heard.of_team(GithubTeamId(5))), (None, Some(Seq(2))));
     }
 
@@ -228,22 +227,18 @@ mod tests {
         assert_eq!([0, 4, 15].map(|secs| settles(secs, 996_400_001)), [15, 11, 0]);
         assert_eq!(settles(0, 996_400_000), 0);
         heard.hear_end(other, now + LAG);
-        heard.forget(Seq(0), now + LAG);
         assert_eq!(heard.ends.len(), 1);
         assert!(heard.has_ended_since(other, now) && !heard.has_ended_since(other, now + LAG + GRAIN));
         assert!(!heard.has_ended_since(team, start));
     }
 
     #[test]
-    fn a_reading_may_be_behind_as_long_as_a_replica_lags() {
+    fn a_team_is_new_as_long_as_a_replica_may_not_know_it() {
         let now = Instant::now();
         let mut heard = RecentDeliveries::new(now);
-        let (made, put_in) = ((GithubTeamId(5), None), (GithubTeamId(5), Some(MemberId(7))));
-        heard.hear_write(put_in, now);
-        assert!(!heard.may_be_behind(made, now) && !heard.may_be_behind(put_in, now + LAG));
-        heard.forget(Seq(0), now + LAG - GRAIN);
-        assert!(heard.may_be_behind(put_in, now) && heard.may_be_behind(put_in, now + LAG - GRAIN));
-        heard.forget(Seq(0), now + LAG);
-        assert!(!heard.may_be_behind(put_in, now));
+        let (team, other) = (GithubTeamId(5), GithubTeamId(6));
+        heard.hear_making(team, now);
+        assert!(heard.is_new(team, now) && heard.is_new(team, now + LAG - GRAIN));
+        assert!(!heard.is_new(team, now + LAG) && !heard.is_new(other, now));
     }
 }

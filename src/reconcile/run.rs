@@ -45,9 +45,8 @@ pub struct Comparison {
     /// Who was waited for, and where, when it began.
     wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
     /// The latest delivery that every replica of GitHub knew when it began, and the latest of all.
-    seqs: [Seq; 2],
-    /// A process of before has worked a moment before.
-    is_close: bool,
+    seq: Seq,
+    read: Seq,
 }
 
 impl Comparison {
@@ -81,9 +80,8 @@ impl Reconciler {
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.mirror.bearings() else { return Ok(None) };
         let began = self.mirror.clock.now();
-        let seqs = [self.mirror.queue.last_delivery_visible_everywhere(), self.mirror.queue.now_seq()];
-        let is_close = self.follows_closely(serving);
-        self.mirror.queue.forget_heard(seqs[0]);
+        let (seq, read) = (self.mirror.queue.last_delivery_visible_everywhere(), self.mirror.queue.now_seq());
+        self.mirror.queue.forget_heard(seq);
         let wishes = self.mirror.state(|state| state.people.wishes().collect());
         let bindings: Vec<_> = self
             .mirror
@@ -127,13 +125,7 @@ impl Reconciler {
         // A person who refuses what is held has let nothing begin either.
         let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
-        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, wishes, seqs, is_close }))
-    }
-
-    /// Whether a process of before may have written by what this comparison need not know. A command without a service compares
-    /// once, and a person looks at what comes of it.
-    fn follows_closely(&self, serving: bool) -> bool {
-        (serving || self.last_reconcile().is_some()) && self.mirror.queue.follows_closely()
+        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, wishes, seq, read }))
     }
 
     /// A Sentry team that an event has ended since it was read is mostly deleted, and not there any more.
@@ -196,7 +188,7 @@ impl Reconciler {
 
     /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
     fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
-        let Comparison { plan, due, waits_for_first, both, wishes, seqs, .. } = comparison;
+        let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
         self.tell_of_strangers(plan);
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
@@ -217,7 +209,7 @@ impl Reconciler {
                 self.mirror.journal.note(Record::Rules { rules });
             }
         }
-        self.note_what_was_seen(both, wishes, seqs[0]);
+        self.note_what_was_seen(both, wishes, *seq);
         self.note_shown(both);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.mirror.state(|state| state.damaged.is_some()) && !distrusted {
@@ -233,7 +225,7 @@ impl Reconciler {
         for team in &comparison.plan().teams {
             let tasks = self.tasks(team, comparison);
             if !tasks.is_empty() {
-                self.hand_out(team.team, tasks, comparison, &run);
+                self.hand_out(team.team, tasks, [*seq, *read], &run);
             }
         }
         if both.moved {
@@ -241,7 +233,7 @@ impl Reconciler {
             run.leave();
             self.mirror.queue.look_again();
         }
-        self.forget_what_is_gone(comparison, &run);
+        self.forget_what_is_gone(both, *seq, *read, &run);
         run
     }
 
@@ -273,8 +265,7 @@ impl Reconciler {
 
     /// A team that GitHub has deleted, and that Sentry never got or has no more: what is known of it is over, and its slug
     /// free. Nothing changes in Sentry, so that no plan shows it.
-    fn forget_what_is_gone(&self, comparison: &Comparison, run: &Arc<Run>) {
-        let both = &comparison.both;
+    fn forget_what_is_gone(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
         let there = |is_it: &dyn Fn(&Team) -> bool| both.sentry.teams.iter().any(is_it);
         let deleted = |team: &GithubTeamId| both.deleted.contains(team);
         let gone: Vec<_> = self.mirror.state(|state| {
@@ -288,25 +279,11 @@ impl Reconciler {
             });
             unmade.map(|(team, _)| team).chain(lost.map(|(team, _)| team)).collect()
         });
-        gone.into_iter().for_each(|team| self.hand_out(team, vec![Task::End], comparison, run));
+        gone.into_iter().for_each(|team| self.hand_out(team, vec![Task::End], [seq, read], run));
     }
 
-    /// Has a team's share of a comparison worked on: nothing newer than what it has read gives way to it. Where it may not know
-    /// what was done for the team a moment before, by what another replica showed, nothing is taken away.
-    fn hand_out(&self, team: GithubTeamId, mut tasks: Vec<Task>, comparison: &Comparison, run: &Arc<Run>) {
-        let Comparison { seqs, began, is_close, .. } = *comparison;
-        let n = tasks.len();
-        let is_sure =
-            |of| !is_close && !self.mirror.queue.heard(|heard| heard.may_be_behind((team, of), began));
-        tasks.retain(|task| match task {
-            Task::Remove(removal) => is_sure(Some(removal.member)),
-            Task::End => is_sure(None),
-            _ => true,
-        });
-        if tasks.len() < n {
-            run.leave();
-            self.mirror.queue.look_again();
-        }
+    /// Has a team's share of a comparison worked on: nothing newer than what it has read gives way to it.
+    fn hand_out(&self, team: GithubTeamId, tasks: Vec<Task>, seqs: [Seq; 2], run: &Arc<Run>) {
         let part = Part::new(team, seqs, tasks, run.clone());
         let now = self.mirror.clock.now();
         let hint = Hint::new(seqs[1], From::Own(Own::Reconcile), Ask::Part(part), now);

@@ -303,7 +303,9 @@ impl State {
     /// Forgets what is too old to matter.
     pub fn forget_old(&mut self, now: Timestamp) {
         self.deliveries.forget_old(now);
-        self.teams_mut().forget_old(now);
+        if self.teams.returned.keys().any(|team| self.teams.returned(*team, now).is_none()) {
+            self.teams_mut().forget_old(now);
+        }
     }
 
     /// Writes the whole state as records, one at a time, in an order whose fold is this state again.

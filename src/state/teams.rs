@@ -334,8 +334,7 @@ impl Teams {
         self.shown.remove(&team);
         let before = self.gone.remove(&team);
         gone.apart |= before.as_ref().is_some_and(|before| before.apart);
-        // Who was in it stays known: an end may be none.
-        gone.apart |= self.news.get(&team).is_some_and(News::is_apart);
+        gone.apart |= self.news.remove(&team).is_some_and(|news| news.is_apart());
         gone.was = gone.was.or(bound).or(before.and_then(|before| before.was));
         self.gone.insert(team, gone);
     }
@@ -362,10 +361,7 @@ impl Teams {
     }
 
     pub(super) fn forget_old(&mut self, now: Timestamp) {
-        let since = now.before(RETURN_SPAN);
-        self.returned.retain(|_, at| *at >= since);
-        let Self { gone, news, .. } = self;
-        news.retain(|team, _| gone.get(team).is_none_or(|gone| gone.at >= since));
+        self.returned.retain(|_, at| *at >= now.before(RETURN_SPAN));
     }
 
     pub(super) fn fill(&mut self, team: GithubTeamId, open: bool) {

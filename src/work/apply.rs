@@ -158,8 +158,7 @@ impl Apply<'_> {
     }
 
     /// GitHub shows the team again: its end counts no more, and from now on it follows this Sentry team, if one is told.
-    /// Closes the intent; its people are still to be looked at. What GitHub has changed meanwhile, slug, name or people, is for
-    /// another comparison. `apart`: it has another slug than before.
+    /// Closes the intent; its people are still to be looked at. `apart`: it has another slug than before.
     pub fn come_back(&self, found: Option<(&Team, Origin)>, apart: bool) -> Result<(), Outcome> {
         const WHY: &str = "GitHub shows the team again";
         let shown = Record::Shown { teams: vec![self.team] };
@@ -187,7 +186,6 @@ impl Apply<'_> {
         };
         self.mirror.audit.write(entry.because(WHY));
         log::info!("team {}: {WHY}: its end counts no more", self.team);
-        self.mirror.queue.ask_for_reconcile();
         Ok(())
     }
 
@@ -211,7 +209,6 @@ impl Apply<'_> {
             }
         }
         let name = slug::display_name(name, at);
-        self.mirror.queue.hear_write((self.team, None));
         let written = self.mirror.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
@@ -221,6 +218,7 @@ impl Apply<'_> {
         match outcome {
             Created::New(team) => {
                 log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
+                self.mirror.queue.hear_making(self.team);
                 self.bind(&team, Origin::Created, true).map(Some)
             }
             Created::Taken => {
@@ -415,7 +413,6 @@ impl Apply<'_> {
         self.mirror.journal.keep_people().map_err(not_kept)?;
         let permit = self.mirror.may_write()?;
         let sentry = &self.mirror.sentry;
-        self.mirror.queue.hear_write((self.team, Some(member)));
         let written = sentry.add_member(&permit, member, binding.at());
         let Written { outcome, exchange } = self.member_call(written, &entry)?;
         self.mirror.audit.write(entry.exchange(&exchange));

@@ -9,9 +9,12 @@ use std::collections::BTreeSet;
 use super::members::note_seen;
 use super::team_job::TeamJob;
 use super::undo::Work;
+use crate::hosts::github::facts::TeamFacts;
 use crate::hosts::sentry::ids::TeamAt;
+use crate::hosts::sentry::Team;
 use crate::queue::job::Outcome;
 use crate::state::ids::GithubUserId;
+use crate::state::slug;
 use crate::state::teams::Gone;
 use crate::state::values::{Binding, Fate, Origin};
 use crate::store::audit::deletions::{self, Deletion, Was};
@@ -30,7 +33,7 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     }
     let mut put_in = Vec::new();
     let follows = match &gone.was {
-        Some(was) => follow_again(job, apply, (&gone, was), &mut put_in)?,
+        Some(was) => follow_again(job, apply, &facts, (&gone, was), &mut put_in)?,
         None => false,
     };
     if !follows {
@@ -43,11 +46,29 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     Ok(true)
 }
 
+/// From now on it follows this Sentry team, which is as it was left: what GitHub has changed meanwhile, slug or name, is for
+/// another comparison.
+fn follow(
+    job: &TeamJob,
+    apply: &Apply,
+    facts: &TeamFacts,
+    (team, origin): (&Team, Origin),
+) -> Result<(), Outcome> {
+    apply.come_back(Some((team, origin)), false)?;
+    let slug = job.sentry_slug(&facts.slug);
+    let named = origin != Origin::Created || team.name == slug::display_name(&facts.name, &slug);
+    if team.slug != slug || !named {
+        job.mirror.queue.ask_for_reconcile();
+    }
+    Ok(())
+}
+
 /// Has it follow the Sentry team that it had followed, made again if need be. Whether there is one. `put_in`: whoever may
 /// have been put into that.
 fn follow_again(
     job: &TeamJob,
     apply: &Apply,
+    facts: &TeamFacts,
     (gone, was): (&Gone, &Binding),
     put_in: &mut Vec<GithubUserId>,
 ) -> Result<bool, Outcome> {
@@ -59,7 +80,7 @@ fn follow_again(
     if let Some(team) = there {
         let origin = if restored.is_some() { Origin::Created } else { was.origin };
         if !team.locked {
-            apply.come_back(Some((&team, origin)), false)?;
+            follow(job, apply, facts, (&team, origin))?;
         }
         return Ok(!team.locked);
     }
@@ -67,7 +88,7 @@ fn follow_again(
         return Ok(false);
     }
     match deletion_of(job, was)? {
-        Some(deletion) => make_again(job, apply, &deletion, put_in),
+        Some(deletion) => make_again(job, apply, facts, &deletion, put_in),
         None => Ok(false),
     }
 }
@@ -84,6 +105,7 @@ fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome
 fn make_again(
     job: &TeamJob,
     apply: &Apply,
+    facts: &TeamFacts,
     deletion: &Deletion,
     put_in: &mut Vec<GithubUserId>,
 ) -> Result<bool, Outcome> {
@@ -94,7 +116,7 @@ fn make_again(
     let members: BTreeSet<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
     let Some(team) = apply.restore(deletion, true)? else { return Ok(false) };
     // Before its people and projects: whatever fails of them, another end of the team is an end of this one.
-    apply.come_back(Some((&team, Origin::Created)), false)?;
+    follow(job, apply, facts, (&team, Origin::Created))?;
     put_in.extend(&members);
     let belongs = |was: &Was| {
         let user = job.mirror.state(|state| state.people.of_member(was.member));

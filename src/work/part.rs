@@ -110,6 +110,10 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, S
         Task::Remove(removal) => Ok(remove(job, hint, part, removal)?),
         // A team that was spoken of just now may be too new for a replica that lags.
         Task::End if is_spoken_of(job, part, None) => Ok(Effect::Nothing),
+        Task::End if job.mirror.queue.is_new(job.team) => {
+            look_again(job, part);
+            Ok(Effect::Nothing)
+        }
         Task::End => match end::run(job, None, hint.event_name()) {
             // What is left alone in Sentry is no change there.
             end::End::Over(Outcome::Done(_)) => Ok(Effect::written(job.fate() == Some(Fate::Deleted))),

@@ -54,7 +54,6 @@ impl Apply<'_> {
                 return Ok(None);
             }
         }
-        self.mirror.queue.hear_write((self.team, None));
         let written = self.mirror.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
             written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
@@ -91,6 +90,7 @@ impl Apply<'_> {
             return Ok(false);
         };
         self.come_back(Some((&team, Origin::Created)), false)?;
+        self.mirror.queue.ask_for_reconcile();
         Ok(true)
     }
 
@@ -104,6 +104,7 @@ impl Apply<'_> {
     fn restored(&self, team: Team, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
         self.mirror.keep(Record::Restored { deleted: deletion.sentry, now: team.id })?;
         log::info!("team {}: brought back Sentry team `{}` ({})", self.team, team.slug, team.id);
+        self.mirror.queue.hear_making(self.team);
         Ok(Some(team))
     }
 
