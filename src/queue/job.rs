@@ -62,6 +62,8 @@ pub enum Own {
     ChildTeam,
     /// An event gave another team the slug that this one has.
     SlugIsWanted,
+    /// It ended a moment ago, and may be there all the same.
+    Ended,
     /// An event ended the team above.
     ParentIsDeleted,
     /// The Sentry team that this one may not take over may be gone by now.
@@ -82,6 +84,7 @@ impl Own {
             Own::Decision => "decision",
             Own::ChildTeam => "child team",
             Own::SlugIsWanted => "its slug is wanted",
+            Own::Ended => "its end is new",
             Own::ParentIsDeleted => "its parent is deleted",
             Own::DisputedSlug => "disputed slug",
             Own::WantedPerson => "wanted person",

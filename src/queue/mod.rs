@@ -99,6 +99,12 @@ impl Queue {
         self.heard.lock().hear_end(team, self.clock.now());
     }
 
+    /// Teams whose end is to be looked at once more: GitHub may have shown them to nobody for a moment.
+    pub fn look_at_ended(&self) {
+        let doubted = self.heard.lock().take_doubted(self.clock.now());
+        doubted.into_iter().for_each(|team| self.look_at_team(team, Own::Ended));
+    }
+
     /// A Sentry team was made for it.
     pub fn hear_making(&self, team: GithubTeamId) {
         self.heard.lock().hear_making(team, self.clock.now());

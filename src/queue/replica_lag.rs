@@ -26,6 +26,8 @@ pub struct RecentDeliveries {
     arrivals: VecDeque<(Instant, Seq)>,
     /// Teams that this process has ended.
     ends: HashMap<GithubTeamId, Instant>,
+    /// When these are to be looked at once more, earliest first.
+    doubted: VecDeque<(Instant, GithubTeamId)>,
     /// Teams for which this process has made one in Sentry.
     makings: HashMap<GithubTeamId, Instant>,
     again: Option<Instant>,
@@ -44,6 +46,7 @@ impl RecentDeliveries {
             teams: HashMap::new(),
             arrivals: VecDeque::new(),
             ends: HashMap::new(),
+            doubted: VecDeque::new(),
             makings: HashMap::new(),
             again: None,
             began,
@@ -53,6 +56,13 @@ impl RecentDeliveries {
     /// A team's end is written down.
     pub fn hear_end(&mut self, team: GithubTeamId, now: Instant) {
         note_lately(&mut self.ends, team, now);
+        self.doubted.push_back((now + LAG + GRAIN, team));
+    }
+
+    /// The teams whose end every replica must know by now: it may have been none. Each is told once.
+    pub fn take_doubted(&mut self, now: Instant) -> Vec<GithubTeamId> {
+        let n = self.doubted.iter().take_while(|(due, _)| *due <= now).count();
+        self.doubted.drain(..n).map(|(_, team)| team).collect()
     }
 
     /// Whether the team's end was written down after that, and not long ago.

@@ -467,6 +467,9 @@ impl Round {
         reconciler.look_at_new_token(&mut self.asked_token);
         reconciler.look_for_github(&mut self.asked_github);
         reconciler.expire_holds();
+        if matches!(mirror.bearings(), Some((_, Mode::Read))) {
+            mirror.queue.look_at_ended();
+        }
         if mirror.clock.since(self.searched) >= DELETED_AGAIN {
             self.searched = mirror.clock.now();
             reconciler.look_for_deleted_organisation();

@@ -1,18 +1,19 @@
 //! A whole organisation as the library reads it from the pretend GitHub: complete, in few calls, or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use sentry_team_sync::parts::{
-    base_url, Claims, Clock, Github, GithubSnapshot, GithubTeam as Team, GithubTeamId, GithubUserId, Login,
-    Person, Secret, SignIn, Trouble, TroubleKind, Wanted, Way, Whose,
+    base_url, load, Claims, Clock, Github, GithubSnapshot, GithubTeam as Team, GithubTeamId, GithubUserId,
+    Login, Need, Person, Secret, SignIn, Trouble, TroubleKind, Wanted, Way, Whose,
 };
 
 use crate::standin::{
-    Denial, Fault, Flavour, GithubStandin, GithubTeam, GithubToken, GithubUser, GraphqlFault, Rule,
+    Denial, Fault, Flavour, GithubApp, GithubStandin, GithubTeam, GithubToken, GithubUser, GraphqlFault,
+    Rule, APP_KEY,
 };
 
 mod gaps;
@@ -55,6 +56,18 @@ impl Org {
         let base = base_url(&self.github.url()).expect("an address");
         let token = SignIn::Token(Secret::new(self.github.add_token(token)));
         Github::new(&base, &token, Whose::default(), &Way::local(), &Clock::System)
+    }
+
+    /// As an App that is installed here.
+    fn by_app(&self) -> Github {
+        let app = GithubApp::default();
+        self.github.set_app(app.clone());
+        let env = [("GH_APP_ID", app.client_id.as_str()), ("GH_APP_KEY", APP_KEY)];
+        let more = [("SENTRY_TOKEN", "s"), ("SENTRY_ORG_SLUG", "acme")];
+        let env = env.into_iter().chain(more).map(|(name, value)| (name.into(), value.into())).collect();
+        let config = load(&BTreeMap::new(), &env, Need::Tokens).expect("a configuration");
+        let base = base_url(&self.github.url()).expect("an address");
+        Github::new(&base, &config.github, Whose::default(), &Way::local(), &Clock::System)
     }
 
     fn by_owner(&self) -> Github {
@@ -216,6 +229,18 @@ fn a_large_team_costs_one_more_call_per_further_hundred() {
     assert_whole(&org, &snapshot);
     assert_eq!(members(&snapshot, everyone).len(), 250);
     assert_eq!(org.calls(), 1 + 3 + 2, "teams, people, two tails");
+}
+
+#[test]
+fn an_app_reads_a_whole_organisation_on_both_servers_and_is_not_known_to_see_all_of_it() {
+    for flavour in [Flavour::Dotcom, Flavour::EnterpriseServer] {
+        let org = Org::of(flavour);
+        let people = org.people(3);
+        org.team("Platform", &people);
+        let snapshot = read(&org.by_app(), NONE);
+        assert_whole(&org, &snapshot);
+        assert!(!snapshot.sees_secret);
+    }
 }
 
 #[test]

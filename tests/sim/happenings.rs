@@ -88,8 +88,21 @@ impl Sequence {
         self.sides.github.wire.script(Rule::new("*", fault).times(times));
     }
 
+    /// An owner suspends the App; mostly GitHub tells it. That it is over, nobody tells.
+    fn suspend(&mut self) {
+        self.sides.github.change_app(|app| app.suspended = true);
+        self.say("the App is suspended");
+        if self.draw.percent(60) {
+            let told = self.sides.github.installation_event("suspend");
+            self.put_underway(told);
+        }
+    }
+
     /// Some calls are refused or answered oddly, by the site or by somebody on the way.
     pub fn refuse(&mut self) {
+        if self.profile.is_app && self.draw.percent(30) {
+            return self.suspend();
+        }
         let by_github = self.draw.percent(65);
         let kinds = match self.draw.below(if by_github { 7 } else { 3 }) {
             0 => vec![Fault::Unauthorized, Fault::Stall(Duration::from_secs(30))],
@@ -200,6 +213,9 @@ impl Sequence {
             site.clear_faults();
         }
         self.sides.github.set_lag(Duration::ZERO);
+        if self.profile.is_app {
+            self.sides.github.change_app(|app| app.suspended = false);
+        }
         self.stage.links.set_slow(0);
         [GITHUB, SENTRY].into_iter().for_each(|port| self.stage.links.set_down(port, false));
         self.stage.disk.set_weather(Weather::Well);

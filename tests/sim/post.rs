@@ -66,7 +66,7 @@ impl Sequence {
         Ok(())
     }
 
-    fn put_underway(&mut self, delivery: Delivery) {
+    pub fn put_underway(&mut self, delivery: Delivery) {
         let name = mail::name(&delivery);
         match &self.process {
             Some(process) => {
@@ -194,7 +194,7 @@ impl Sequence {
             self.sides.github.log_delivery(&delivery, Some(&response));
         }
         // Whatever was taken: what is nobody's business is told with a 200 that keeps nothing.
-        if answer.status < 300 && !said.contains("\"ignored\"") {
+        if answer.status < 300 && !said.contains("\"ignored\"") && !said.contains("\"noted\"") {
             self.tally.deliveries += 1;
             self.taken.push(delivery);
         }

@@ -38,7 +38,13 @@ fn hooks(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
         match github.app_hook(&app.events) {
             Ok(Some(hook)) => {
                 let name = format!("the App's webhook to {}", Quoted(&hook.url));
-                return judge(github, &SentBy::App, APP_FORM, &name, &hook);
+                let mut findings = judge(github, &SentBy::App, APP_FORM, &name, &hook);
+                if !hook.has_secret {
+                    let what = format!("{name} has no secret: what it sends is not accepted");
+                    let fix = "the App's settings → General → Webhook secret: type the value of GH_WEBHOOK_TOKEN there";
+                    findings.push(AREA.failed(what, fix));
+                }
+                return findings;
             }
             // The organisation's own has to send here.
             Ok(None) => {}
@@ -161,7 +167,13 @@ mod tests {
             let events = Some(events.iter().map(|event| event.to_string()).collect());
             let content_type = "json".into();
             let settings = Ping { hook_type: "Organization".into(), events, content_type, insecure: false };
-            Hook { id: HookId(id), active: true, url: format!("https://{id}.test/"), settings }
+            Hook {
+                id: HookId(id),
+                active: true,
+                url: format!("https://{id}.test/"),
+                settings,
+                has_secret: true,
+            }
         };
         let hooks = [hook(1, &["push"]), hook(2, &["team"]), hook(3, &["*"])];
         let ids = |hooks: &[Hook], known: &[u64], url| -> Vec<u64> {

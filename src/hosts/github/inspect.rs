@@ -26,6 +26,8 @@ pub struct Hook {
     pub url: String,
     /// What a ping tells of it.
     pub settings: Ping,
+    /// Whether a secret is set, which GitHub shows as stars.
+    pub has_secret: bool,
 }
 
 impl Github {
@@ -115,6 +117,8 @@ impl Hook {
         let url = row.pointer("/config/url").and_then(Value::as_str).unwrap_or_default();
         let active = row.get("active").and_then(Value::as_bool).unwrap_or_default();
         let id = HookId(row.get("id")?.as_u64()?);
-        Some(Self { id, active, url: url.into(), settings: hook_settings(row) })
+        let has_secret =
+            row.pointer("/config/secret").and_then(Value::as_str).is_some_and(|stars| !stars.is_empty());
+        Some(Self { id, active, url: url.into(), settings: hook_settings(row), has_secret })
     }
 }
