@@ -384,6 +384,39 @@ fn replay_github_takes_in_what_failed_and_asks_only_for_what_can_not_be_read() {
 }
 
 #[test]
+fn what_can_not_be_read_is_asked_to_be_sent_again_one_after_the_other_and_waited_for() {
+    let mut world = world();
+    world.start();
+    mirror_a_team(&world, "Payments", "ada");
+    world.github.hide_payloads(true);
+    let missed: Vec<_> =
+        ["One", "Two"].map(|name| world.github.create_team(name, world.olive).1.remove(0)).into();
+    for delivery in &missed {
+        world.github.log_delivery(delivery, None);
+    }
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let (code, out, err) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                let asked = world.github.take_asked_again();
+                assert!(asked.len() <= 1, "each waits for the one before: {asked:?}");
+                world.send(&asked);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let told = world.command(&["replay", "--github"]);
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        told
+    });
+    assert_eq!(code, 0, "{out}{err}");
+    let places = missed.iter().map(|delivery| out.find(&delivery.guid).unwrap()).collect::<Vec<_>>();
+    assert!(places[0] < places[1] && out.matches("sent again, and here now").count() == 2, "{out}");
+    world.wait_until("both are made", || {
+        ["one", "two"].iter().all(|slug| world.sentry.teams().contains_key(*slug))
+    });
+}
+
+#[test]
 fn where_the_list_is_not_to_be_seen_replay_github_names_the_page() {
     let mut world = World::new(Truth::Github);
     world.start();

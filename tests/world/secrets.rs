@@ -119,8 +119,9 @@ pub fn written(calls: &[Call]) -> Vec<String> {
     let is_reading = |call: &&Call| {
         call.method == "GET" || call.route == "POST /graphql"
             || call.route.ends_with("/access_tokens")
-            // `app` alone does so, typed by a person.
+            // `app` and `replay --github` alone do so, typed by a person.
             || call.route.starts_with("POST /app-manifests/")
+            || call.route.ends_with("/attempts")
     };
     calls
         .iter()

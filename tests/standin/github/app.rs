@@ -4,11 +4,11 @@
 //! the future; a token of the installation lives for an hour and may be narrowed to less than was granted; suspended, it
 //! is refused by 403, taken off, by 401. The App's hook answers 404 on the organisation's routes.
 
-use super::build::{GithubToken, TokenKind};
+use super::build::GithubToken;
 use super::hooks;
 use super::route::{AppRoute, OrgKey};
 use super::site::{self, error, not_found};
-use super::state::{Sent, State};
+use super::state::State;
 use super::world::{node_id, World};
 use crate::standin::deliver::Delivery;
 use crate::standin::encode::base64_decode;
@@ -232,7 +232,6 @@ fn token(state: &mut State, app: &GithubApp, request: &Request, id: u64) -> Resp
         ends: Some(time::now() + app.life),
         ..GithubToken::app()
     };
-    debug_assert_eq!(token.kind, TokenKind::App);
     state.tokens.insert(text.clone(), token);
     Response::json(
         201,
@@ -242,8 +241,8 @@ fn token(state: &mut State, app: &GithubApp, request: &Request, id: u64) -> Resp
 
 fn attempt(state: &mut State, id: u64) -> Response {
     let Some(sent) = state.sent.iter().find(|sent| sent.id == id) else { return not_found() };
-    let again: Sent = sent.clone();
-    state.asked_again.push(again.delivery);
+    let again = sent.delivery.clone();
+    state.asked_again.push(again);
     Response::json(202, &json!({}))
 }
 

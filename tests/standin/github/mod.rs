@@ -172,6 +172,11 @@ impl GithubStandin {
         lock(&self.state).installation_event(action)
     }
 
+    /// Shows single deliveries without what was sent, or with it.
+    pub fn hide_payloads(&self, hides: bool) {
+        lock(&self.state).hides_payloads = hides;
+    }
+
     /// What was asked to be sent again since the last time.
     pub fn take_asked_again(&self) -> Vec<Delivery> {
         std::mem::take(&mut lock(&self.state).asked_again)

@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub hook: Hook,
     pub sent: Vec<Sent>,
     pub app: Option<GithubApp>,
+    /// Single deliveries are shown without what was sent.
+    pub hides_payloads: bool,
     /// What was asked to be sent again, and was not yet.
     pub asked_again: Vec<Delivery>,
     pub events: Events,
@@ -67,6 +69,7 @@ impl State {
             hook: Hook::default(),
             sent: Vec::new(),
             app: None,
+            hides_payloads: false,
             asked_again: Vec::new(),
             events: Events::default(),
             limits: Limits::default(),
@@ -159,7 +162,8 @@ impl State {
         };
         let mut value = self.sent_item(sent);
         value["url"] = json!(self.hook.url);
-        value["request"] = json!({"headers": map(&headers), "payload": sent.delivery.payload()});
+        let payload = if self.hides_payloads { Value::Null } else { sent.delivery.payload() };
+        value["request"] = json!({"headers": map(&headers), "payload": payload});
         value["response"] = match &sent.answer {
             Some(answer) => {
                 json!({"headers": map(&answer.headers), "payload": String::from_utf8_lossy(&answer.body)})
