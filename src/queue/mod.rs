@@ -99,10 +99,9 @@ impl Queue {
         self.heard.lock().hear_end(team, self.clock.now());
     }
 
-    /// Teams whose end is to be looked at once more: GitHub may have shown them to nobody for a moment.
-    pub fn look_at_ended(&self) {
-        let doubted = self.heard.lock().take_doubted(self.clock.now());
-        doubted.into_iter().for_each(|team| self.look_at_team(team, Own::Ended));
+    /// Teams whose end every replica must know by now: GitHub may have shown them to nobody for a moment.
+    pub fn take_doubted(&self) -> Vec<GithubTeamId> {
+        self.heard.lock().take_doubted(self.clock.now())
     }
 
     /// A Sentry team was made for it.

@@ -305,6 +305,14 @@ impl Reconciler {
         self.mirror.user_map().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
     }
 
+    /// Read mode: an end may have been none. Where the deliveries are the truth, there is nobody to ask.
+    fn look_at_ended(&self) {
+        let ended = self.mirror.queue.take_doubted();
+        if matches!(self.mirror.bearings(), Some((_, Mode::Read))) {
+            ended.into_iter().for_each(|team| self.mirror.queue.look_at_team(team, Own::Ended));
+        }
+    }
+
     /// After a reload: finds out what another GitHub token may do.
     fn look_at_new_token(&self, asked: &mut Option<Instant>) {
         let is_due = asked.is_none_or(|at| self.mirror.clock.since(at) >= TOKEN_AGAIN);
@@ -467,9 +475,7 @@ impl Round {
         reconciler.look_at_new_token(&mut self.asked_token);
         reconciler.look_for_github(&mut self.asked_github);
         reconciler.expire_holds();
-        if matches!(mirror.bearings(), Some((_, Mode::Read))) {
-            mirror.queue.look_at_ended();
-        }
+        reconciler.look_at_ended();
         if mirror.clock.since(self.searched) >= DELETED_AGAIN {
             self.searched = mirror.clock.now();
             reconciler.look_for_deleted_organisation();
