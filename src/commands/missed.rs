@@ -47,7 +47,7 @@ pub fn run(mirror: &Mirror, asked: &Asked, progress: Progress) -> Reply {
     if n_read == 0 && reply.exit == 0 {
         reply.fail(&format!(
             "{} may not read what the webhook has sent, or has no webhook\n  fix: press it by hand, at {by_hand}",
-            mirror.github.signed_as()
+            mirror.github_token.who()
         ));
     } else if n_failed == 0 && reply.exit == 0 {
         reply.say("nothing was missed in the last three days");

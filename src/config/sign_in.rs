@@ -3,6 +3,10 @@
 use super::app_key::AppKey;
 use super::secret::Secret;
 
+/// As the two ways are called where they are told of.
+pub const BY_TOKEN: &str = "GH_TOKEN";
+pub const BY_APP: &str = "the GitHub App";
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum SignIn {
     /// `GH_TOKEN`.
@@ -32,8 +36,8 @@ impl SignIn {
     /// As it is called where it is told of.
     pub fn name(&self) -> &'static str {
         match self {
-            SignIn::Token(_) => "GH_TOKEN",
-            SignIn::App(_) => "the GitHub App",
+            SignIn::Token(_) => BY_TOKEN,
+            SignIn::App(_) => BY_APP,
         }
     }
 

@@ -5,7 +5,6 @@
 //! with a fault changes nothing at all: what was in use stays, and log, metrics, status and readiness say so until a
 //! reload succeeds.
 
-use crate::config::sign_in::SignIn;
 use crate::config::{self, Config, Environment, Need};
 use crate::hosts::http::credential::Credential;
 use crate::intake::Intake;
@@ -52,8 +51,7 @@ fn take_over(core: &Core, config: &Config) -> Vec<&'static str> {
     }
     mirror.settings.set(settings);
     core.set_around(core.around().after_reload(config));
-    let sentry = &config.sentry_token;
-    if mirror.sentry.host().sign_in(&SignIn::Token(sentry.clone()), || Credential::Standing(sentry.clone())) {
+    if mirror.sentry.host().sign_in(Credential::Standing(config.sentry_token.clone())) {
         mirror.scopes.forget();
         reconciler.scim.forget();
         changed.push("SENTRY_TOKEN");

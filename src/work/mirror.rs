@@ -65,7 +65,7 @@ impl Mirror {
             carrier,
             &clock,
         );
-        let whose = journal.read(|state| whose(&settings, state));
+        let whose = journal.read(|state| Whose::of(&settings, state.org.as_ref()));
         Self {
             clock: clock.clone(),
             github: Github::new(&settings.github_url, &config.github, whose, carrier, &clock),
@@ -89,7 +89,7 @@ impl Mirror {
 
     /// Signs in to GitHub as this from now on; returns whether it is something else than before.
     pub fn sign_in_to_github(&self, as_whom: &SignIn) -> bool {
-        let whose = self.state(|state| whose(&self.settings(), state));
+        let whose = self.state(|state| Whose::of(&self.settings(), state.org.as_ref()));
         self.github.sign_in(as_whom, whose, &self.clock)
     }
 
@@ -121,9 +121,4 @@ impl Mirror {
             self.audit.write(decisions::ended(&hold));
         }
     }
-}
-
-/// Which organisation a GitHub App has to be installed on.
-fn whose(settings: &Settings, state: &State) -> Whose {
-    Whose { login: settings.github_org.clone(), pinned: state.org.as_ref().map(|org| org.id) }
 }

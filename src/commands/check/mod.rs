@@ -74,8 +74,7 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     let is_whole = |vars: &[&str]| !faults.iter().any(|fault| vars.contains(&fault.var));
     let settings = &config.settings;
     let known = if offline { None } else { known_of(settings, clock.wall(), &mut findings) };
-    let pinned = known.as_ref().and_then(|known| Some(known.state.org.as_ref()?.id));
-    let whose = Whose { login: settings.github_org.clone(), pinned };
+    let whose = Whose::of(settings, known.as_ref().and_then(|known| known.state.org.as_ref()));
     let (github, sentry) = match &way {
         Some(way) if !offline => {
             let github = || Github::new(&settings.github_url, &config.github, whose, way, &clock);

@@ -12,6 +12,7 @@ use serde_json::{json, Value};
 use crate::clock::{Clock, Timestamp};
 use crate::config::secret::Secret;
 use crate::config::sign_in::AppAccess;
+use crate::config::Settings;
 use crate::hosts::github::jwt;
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::credential::{Credential, Renewed};
@@ -21,6 +22,7 @@ use crate::hosts::http::{Reply, Request, Upstream};
 use crate::lock::{Condvar, Mutex};
 use crate::state::event::OrgRef;
 use crate::state::ids::{GithubOrgId, InstallationId, Login};
+use crate::state::Org;
 use crate::text::{path_part, Quoted};
 
 /// Before its end, a token is renewed.
@@ -296,8 +298,8 @@ impl Renewed for App {
         "the GitHub App's token"
     }
 
-    fn is(&self, access: &AppAccess) -> bool {
-        self.itself.access == *access
+    fn access(&self) -> &AppAccess {
+        &self.itself.access
     }
 }
 
@@ -332,12 +334,16 @@ impl Renewed for Itself {
         "GH_APP_KEY"
     }
 
-    fn is(&self, access: &AppAccess) -> bool {
-        self.access == *access
+    fn access(&self) -> &AppAccess {
+        &self.access
     }
 }
 
 impl Whose {
+    pub fn of(settings: &Settings, org: Option<&Org>) -> Self {
+        Self { login: settings.github_org.clone(), pinned: org.map(|org| org.id) }
+    }
+
     /// The installation that is meant, or why there is none.
     fn choose<'a>(&self, all: &'a [Installation]) -> Result<&'a Installation, String> {
         let by_id = all.iter().find(|found| Some(found.account.id) == self.pinned);

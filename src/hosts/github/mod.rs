@@ -27,8 +27,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
 
 use crate::clock::Clock;
-use crate::config::secret::Secret;
-use crate::config::sign_in::SignIn;
+use crate::config::sign_in::{self, SignIn};
 use crate::config::values::BaseUrl;
 use crate::hosts::http::answer::Headers;
 use crate::hosts::http::asked::Asked;
@@ -78,8 +77,7 @@ impl Github {
             Some(api) => format!("{api}/graphql"),
             None => format!("{rest}/graphql"),
         };
-        let app = made(as_whom, &rest, whose, clock);
-        let credential = credential(as_whom, &app);
+        let (app, credential) = signed_in(as_whom, &rest, whose, clock);
         let host =
             Arc::new(Upstream::new("GitHub", ["core", "graphql"], base, credential, HEADERS, carrier, clock));
         Self { host, app: RwLock::new(app), rest, graphql, refused: Mutex::default() }
@@ -87,12 +85,12 @@ impl Github {
 
     /// Signs in as this from now on. Returns whether it is somebody else, or with another key.
     pub fn sign_in(&self, as_whom: &SignIn, whose: Whose, clock: &Clock) -> bool {
-        self.host.sign_in(as_whom, || {
-            let app = made(as_whom, &self.rest, whose, clock);
-            let credential = credential(as_whom, &app);
+        let (app, credential) = signed_in(as_whom, &self.rest, whose, clock);
+        let is_another = self.host.sign_in(credential);
+        if is_another {
             *self.app.write() = app;
-            credential
-        })
+        }
+        is_another
     }
 
     /// The App that it is signed in to as, if it is one.
@@ -102,11 +100,7 @@ impl Github {
 
     /// What is signed in with, as it is called where it is told of.
     pub fn signed_as(&self) -> &'static str {
-        if self.app().is_some() {
-            "the GitHub App"
-        } else {
-            "GH_TOKEN"
-        }
+        self.app().map_or(sign_in::BY_TOKEN, |_| sign_in::BY_APP)
     }
 
     /// The host: its health, its pause, its end.
@@ -130,7 +124,7 @@ impl Github {
 
     fn ask<T: DeserializeOwned>(&self, path: &str) -> Seen<(T, Headers)> {
         let Some((body, headers)) = self.body(path)? else { return Ok(None) };
-        serde_json::from_value(body).map(|row| Some((row, headers))).map_err(|_| unreadable(path))
+        serde_json::from_value(body).map(|row| Some((row, headers))).map_err(|_| Trouble::unreadable(path))
     }
 
     /// Rows are read from this, and not from bytes: what reads them is compiled for one kind of source.
@@ -367,18 +361,14 @@ impl Github {
     }
 }
 
-fn made(as_whom: &SignIn, rest: &str, whose: Whose, clock: &Clock) -> Option<Arc<App>> {
+/// What calls are signed in with, and the App behind it, if it is one.
+fn signed_in(as_whom: &SignIn, rest: &str, whose: Whose, clock: &Clock) -> (Option<Arc<App>>, Credential) {
     match as_whom {
-        SignIn::Token(_) => None,
-        SignIn::App(access) => Some(Arc::new(App::new(access, rest, whose, clock))),
-    }
-}
-
-fn credential(as_whom: &SignIn, app: &Option<Arc<App>>) -> Credential {
-    match (as_whom, app) {
-        (_, Some(app)) => Credential::Renewed(app.clone()),
-        (SignIn::Token(token), None) => Credential::Standing(token.clone()),
-        (SignIn::App(_), None) => Credential::Standing(Secret::new("")),
+        SignIn::Token(token) => (None, Credential::Standing(token.clone())),
+        SignIn::App(access) => {
+            let app = Arc::new(App::new(access, rest, whose, clock));
+            (Some(app.clone()), Credential::Renewed(app))
+        }
     }
 }
 
@@ -405,10 +395,6 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
     let mut exchange = reply.exchange;
     exchange.answer = format!("{} with errors: {why}", reply.answer.status);
     Trouble::new(kind, why, exchange)
-}
-
-fn unreadable(path: &str) -> Trouble {
-    Trouble::broken(path, "an answer that can not be read")
 }
 
 /// An answer of GitHub's that is fine as such and says nothing of what was asked.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::outcome::{outcome, Outcome};
-use super::{graphql_trouble, unreadable, wire, Github, MOST_PAGES};
+use super::{graphql_trouble, wire, Github, MOST_PAGES};
 use crate::hosts::http::link::{behind, numbered, path_on_same_host, Behind};
 use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Trouble, TroubleKind};
@@ -68,7 +68,7 @@ impl Github {
             return Ok(None);
         };
         let rows: Result<_, _> = rows.into_iter().map(serde_json::from_value).collect();
-        let rows = rows.map_err(|_| unreadable(&path))?;
+        let rows = rows.map_err(|_| Trouble::unreadable(&path))?;
         Ok(Some(RestPage { rows, nulls, behind, path, sum }))
     }
 

@@ -379,8 +379,8 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     drop((super::outcome::outcome(bytes), is_null(bytes, "organization")));
     read_rows(bytes, TeamRow::into_facts);
     read_rows(bytes, UserRow::into_person);
-    drop(serde_json::from_slice::<OrgRow>(bytes));
-    drop(serde_json::from_slice::<MembershipRow>(bytes));
+    drop(serde_json::from_value::<OrgRow>(value.clone()));
+    drop(serde_json::from_value::<MembershipRow>(value));
     read_rows(bytes, SentRow::into_sent);
     // Whatever host a link names, the next page is asked of ours.
     if let Ok(Behind::Page(link)) = behind(Some(&String::from_utf8_lossy(bytes)), 0, 1) {

@@ -7,7 +7,7 @@ use super::asked::Asked;
 use super::{Reply, Upstream};
 use crate::clock::Timestamp;
 use crate::config::secret::Secret;
-use crate::config::sign_in::{AppAccess, SignIn};
+use crate::config::sign_in::AppAccess;
 
 /// A token, or where to get one.
 #[derive(Clone)]
@@ -28,8 +28,8 @@ pub trait Renewed: Send + Sync {
     /// What is signed in with, as it is called where it is refused.
     fn name(&self) -> &'static str;
 
-    /// Whether it signs in by this.
-    fn is(&self, access: &AppAccess) -> bool;
+    /// What it signs in by.
+    fn access(&self) -> &AppAccess;
 }
 
 impl Credential {
@@ -55,12 +55,14 @@ impl Credential {
             Credential::Renewed(app) => app.refused(token, there),
         }
     }
+}
 
-    /// Whether it signs in by this.
-    pub fn is(&self, sign_in: &SignIn) -> bool {
-        match (self, sign_in) {
-            (Credential::Standing(token), SignIn::Token(other)) => token == other,
-            (Credential::Renewed(app), SignIn::App(access)) => app.is(access),
+/// Whether both sign in by the same, whatever token is in use.
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Credential::Standing(token), Credential::Standing(other)) => token == other,
+            (Credential::Renewed(app), Credential::Renewed(other)) => app.access() == other.access(),
             _ => false,
         }
     }

@@ -31,7 +31,6 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
-use crate::config::sign_in::SignIn;
 use crate::config::values::BaseUrl;
 use crate::lock::{Condvar, Mutex, RwLock};
 use crate::state::exchange::Exchange;
@@ -304,11 +303,11 @@ impl Upstream {
 
     /// Calls are signed in with this from now on. Returns whether it is something else: what was said of the old one is
     /// forgotten then.
-    pub fn sign_in(&self, as_whom: &SignIn, credential: impl FnOnce() -> Credential) -> bool {
-        if self.credential().is(as_whom) {
+    pub fn sign_in(&self, fresh: Credential) -> bool {
+        if self.credential() == fresh {
             return false;
         }
-        *self.credential.write() = credential();
+        *self.credential.write() = fresh;
         self.replaced.fetch_add(1, Ordering::Release);
         *self.token_expires.lock() = None;
         self.forget_refusal();

@@ -68,6 +68,11 @@ impl Trouble {
         Self::new(kind, why.clone(), Exchange { call, answer: why })
     }
 
+    /// What was read at `path` is not what is read there.
+    pub(in crate::hosts) fn unreadable(path: &str) -> Self {
+        Self::broken(path, "the answer can not be read")
+    }
+
     /// What was read at `path` can not be relied on.
     pub(in crate::hosts) fn broken(path: &str, why: impl Into<String>) -> Self {
         Self::of_call(TroubleKind::Unknown, format!("GET {path}"), why.into())

@@ -225,7 +225,7 @@ impl Sentry {
     fn team_at(&self, slug_or_id: &str, query: &str) -> Seen<Team> {
         let path = self.team_path(slug_or_id) + query;
         let row: Option<wire::TeamRow> = self.get(path.clone())?;
-        row.map(|row| row.into_team().ok_or_else(|| unreadable(&path))).transpose()
+        row.map(|row| row.into_team().ok_or_else(|| Trouble::unreadable(&path))).transpose()
     }
 
     /// Asks whether the organisation itself answers: before a 404 of something in it is believed.
@@ -331,7 +331,7 @@ impl Sentry {
         let seen = self.each_page(path, &mut |rows| {
             for row in rows {
                 let row = serde_json::from_value(row).ok();
-                items.push(row.and_then(&read).ok_or_else(|| unreadable(path))?);
+                items.push(row.and_then(&read).ok_or_else(|| Trouble::unreadable(path))?);
             }
             Ok(())
         })?;
@@ -505,8 +505,4 @@ fn parsed<T: DeserializeOwned>(reply: Reply) -> Result<(T, Option<String>), Trou
 
 fn row<T: DeserializeOwned>(reply: &Reply) -> Option<T> {
     serde_json::from_value(serde_json::from_slice(&reply.answer.body).ok()?).ok()
-}
-
-fn unreadable(path: &str) -> Trouble {
-    Trouble::broken(path, "the answer can not be read")
 }
