@@ -41,9 +41,12 @@ struct Inner {
     watched: Option<Instant>,
     /// Whether somebody waits out a pause for all.
     pause_is_watched: bool,
-    /// Counts moments at which a team gave up a slug; a job that waits for one compares.
+    /// Counts moments at which a team gave up a slug, or a host got another token: what a job is put off for may be over
+    /// since it began.
     moves: u64,
     moved: HashMap<GithubTeamId, u64>,
+    /// The last of these moments that concerned all.
+    begun_anew: u64,
     /// Whether any lane may wait for another.
     somebody_waits: bool,
 }
@@ -218,8 +221,9 @@ impl Lanes {
             lane.hints.extend(left);
             let waits_on = lane.waits_on;
             inner.schedule(key);
-            // Whoever had the slug may have given it up between the look and this moment.
-            if waits_on.and_then(|team| inner.moved.get(&team)).is_some_and(|at| *at > moves) {
+            // Whoever had the slug may have given it up between the look and this moment, and a token may be another one.
+            let is_over = |at: &u64| *at > moves;
+            if is_over(&inner.begun_anew) || waits_on.and_then(|team| inner.moved.get(&team)).is_some_and(is_over) {
                 inner.wake_now(key, now);
             }
         }
@@ -281,6 +285,18 @@ impl Lanes {
             lane.waits_on = None;
             inner.wake_now(LaneKey::Team(team), self.clock.now());
         }
+    }
+
+    /// What is put off after a failure is tried now: a host that refused the token has another one.
+    pub fn begin_anew(&self) {
+        let now = self.clock.now();
+        let mut inner = self.inner.lock();
+        inner.moves += 1;
+        inner.begun_anew = inner.moves;
+        let put_off: Vec<_> = inner.lanes.iter().filter(|(_, lane)| !lane.busy).map(|(key, _)| *key).collect();
+        put_off.into_iter().for_each(|key| inner.wake_now(key, now));
+        drop(inner);
+        self.wake.notify_one();
     }
 
     /// Sleeps, unless the process stops.

@@ -200,6 +200,12 @@ impl Queue {
         self.reconcile_due.store(true, Ordering::Relaxed);
     }
 
+    /// A host has another token, or what it may read has changed: what failed is tried again, and all is compared.
+    pub fn begin_anew(&self) {
+        self.lanes.begin_anew();
+        self.ask_for_reconcile();
+    }
+
     /// Whether somebody has asked for a full comparison since the last time.
     pub fn take_reconcile_due(&self) -> bool {
         self.reconcile_due.swap(false, Ordering::Relaxed)

@@ -62,7 +62,7 @@ fn take_over(core: &Core, config: &Config) -> Vec<&'static str> {
         changed.push(if config.github.is_app() { "GH_APP_KEY" } else { "GH_TOKEN" });
     }
     if !changed.is_empty() {
-        mirror.queue.ask_for_reconcile();
+        mirror.queue.begin_anew();
     }
     changed
 }

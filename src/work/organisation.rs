@@ -68,7 +68,7 @@ impl Mirror {
         host.forget_refusal();
         self.github.forget_refusals();
         self.github_token.doubt();
-        self.queue.ask_for_reconcile();
+        self.queue.begin_anew();
         Ok("what the App may do is looked at again")
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::standin::{original_permissions, GithubToken, Sender};
-use crate::world::{Truth, World, SECRET};
+use crate::world::{Truth, World, PATIENCE, SECRET};
 
 /// A file below the world's folder that a variable names instead of a value.
 pub fn in_file(world: &mut World, var: &str, value: &str) -> PathBuf {
@@ -92,13 +92,15 @@ fn a_new_sentry_token_ends_the_pause_of_a_revoked_one() {
     let token = world.sentry_token.clone();
     let file = in_file(&mut world, "SENTRY_TOKEN", &token);
     world.start();
+    world.wait_until("it is ready", || world.get_admin("/readyz").0 == 200);
     world.sentry.revoke(&token);
     let (_, created) = world.github.create_team("Crew", world.olive);
     world.send(&created);
     world.wait_until("the token is refused", || world.get_admin("/readyz").0 == 503);
     fs::write(&file, world.sentry.add_token(original_permissions())).unwrap();
     reload(&world, "done");
-    world.wait_until("the team is made", || world.members("crew").is_some());
+    // The delivery has met the refusal itself, and by itself it would be tried after a minute.
+    world.wait_within(PATIENCE / 2, "the team is made", || world.members("crew").is_some());
     assert_eq!(world.get_admin("/readyz").0, 200);
     assert!(world.service().text().contains("reload: taken over: SENTRY_TOKEN"));
 }

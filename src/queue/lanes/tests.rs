@@ -243,3 +243,24 @@ fn all_workers_are_woken_for_as_many_jobs() {
         together.wait();
     });
 }
+
+#[test]
+fn what_failed_is_tried_again_when_all_begins_anew_although_it_was_still_at_work() {
+    let lanes = Lanes::default();
+    lanes.add(TEAM, later(hint(1, 1), false));
+    lanes.begin_anew();
+    let job = lanes.take().unwrap();
+    assert_eq!(seqs(&job), [1]);
+    // It meets the old token's refusal before, and is put off after.
+    lanes.begin_anew();
+    lanes.finish(job.ticket(), vec![later(hint(1, 1), false)], Some(Duration::from_secs(100)));
+    let job = lanes.take().unwrap();
+    assert_eq!(seqs(&job), [1]);
+    // What looks again on purpose, because the host's replicas lag, is not hurried.
+    lanes.add(OTHER, later(hint(2, 2), true));
+    lanes.begin_anew();
+    lanes.finish(job.ticket(), Vec::new(), None);
+    lanes.add(TEAM, hint(3, 3));
+    assert_eq!(seqs(&lanes.take().unwrap()), [3]);
+    assert_eq!(lanes.counts(), Counts { hints: 2, busy: 1 });
+}
