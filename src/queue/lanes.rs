@@ -223,7 +223,9 @@ impl Lanes {
             inner.schedule(key);
             // Whoever had the slug may have given it up between the look and this moment, and a token may be another one.
             let is_over = |at: &u64| *at > moves;
-            if is_over(&inner.begun_anew) || waits_on.and_then(|team| inner.moved.get(&team)).is_some_and(is_over) {
+            if is_over(&inner.begun_anew)
+                || waits_on.and_then(|team| inner.moved.get(&team)).is_some_and(is_over)
+            {
                 inner.wake_now(key, now);
             }
         }
@@ -293,7 +295,8 @@ impl Lanes {
         let mut inner = self.inner.lock();
         inner.moves += 1;
         inner.begun_anew = inner.moves;
-        let put_off: Vec<_> = inner.lanes.iter().filter(|(_, lane)| !lane.busy).map(|(key, _)| *key).collect();
+        let put_off: Vec<_> =
+            inner.lanes.iter().filter(|(_, lane)| !lane.busy).map(|(key, _)| *key).collect();
         put_off.into_iter().for_each(|key| inner.wake_now(key, now));
         drop(inner);
         self.wake.notify_one();
