@@ -164,11 +164,13 @@ fn told(deletion: &Deletion, report: &Report) -> Reply {
     ));
     tell_people(deletion, report, &mut reply);
     tell_projects(report, &mut reply);
+    tell_names(report, &mut reply);
     reply.say(&format!("it follows no GitHub team until GitHub has a team `{slug}` again"));
     let is_whole = report.left.is_empty()
         && report.failed.is_empty()
         && report.vanished.is_empty()
         && report.denied.is_empty()
+        && report.unnamed.is_empty()
         && !report.unknown_projects;
     reply.exit = if is_whole { 0 } else { 2 };
     reply
@@ -197,6 +199,16 @@ fn whom(was: &Was) -> String {
 /// All of them, however many: a person has to give them back.
 fn listed(projects: &[String]) -> String {
     projects.iter().map(|project| Safe(project).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// What CODEOWNERS calls the team.
+fn tell_names(report: &Report, reply: &mut Reply) {
+    if !report.named.is_empty() {
+        reply.say(&format!("in CODEOWNERS: {} again", listed(&report.named)));
+    }
+    for (name, why) in &report.unnamed {
+        reply.say(&format!("  not linked in CODEOWNERS: {}: {}", Safe(name), Safe(why)));
+    }
 }
 
 fn tell_projects(report: &Report, reply: &mut Reply) {

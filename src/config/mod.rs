@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::config::secret::Secret;
 use crate::error::Result;
-use crate::state::ids::Login;
+use crate::state::ids::{IntegrationId, Login};
 use crate::state::values::Source;
 pub use fault::{refuse, Fault, Unknown, Wrong};
 use lists::{Protected, TeamFilter};
@@ -88,6 +88,10 @@ pub struct Settings {
     pub hold_first: bool,
     /// `SYNC_CHILD_MEMBERS`: members of child teams count as members.
     pub child_members: bool,
+    /// `SYNC_CODEOWNERS`: names of CODEOWNERS are mapped to the Sentry teams.
+    pub links: bool,
+    /// `SYNC_CODEOWNERS_INTEGRATION`.
+    pub integration: Option<IntegrationId>,
     pub max_team_removals: Limit,
     pub max_removals: Limit,
     pub max_deletions: Limit,

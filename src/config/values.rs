@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fault::Wrong;
+use crate::state::ids::IntegrationId;
 use crate::text::is_hidden;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,6 +299,13 @@ pub(super) fn word_of<T: PartialEq>(value: T, words: &[(&'static str, T)]) -> &'
 
 pub fn count(text: &str) -> Result<usize, String> {
     text.parse::<u32>().map(|n| n as usize).map_err(|_| refused(text, "write a number"))
+}
+
+/// The number of an integration, as it stands at the end of its page's address in Sentry.
+pub fn integration(text: &str) -> Result<Option<IntegrationId>, String> {
+    let number = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let id = number.parse().map(Some);
+    id.map_err(|_| refused(text, "write its number, from the address of the integration's page in Sentry"))
 }
 
 pub fn workers(text: &str) -> Result<usize, String> {

@@ -140,6 +140,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("SYNC_DELETE_TEAMS", "delete|unless-projects|empty|keep", "unless-projects")
         .help("what becomes of a deleted team in Sentry: delete, unless-projects, empty or keep")
         .set(|s, v| put(&mut s.delete_teams, values::word(v, DELETE_TEAMS))),
+    setting("SYNC_CODEOWNERS", "link|never", "never")
+        .help("link: @org/team of each mirrored team, as CODEOWNERS writes it, means its Sentry team; never")
+        .set(|s, v| put(&mut s.links, values::word(v, &[("link", true), ("never", false)]))),
+    setting("SYNC_CODEOWNERS_INTEGRATION", "ID", "found by itself")
+        .help("the id of Sentry's integration with the GitHub organisation, where it can not be found")
+        .set(|s, v| put(&mut s.integration, values::integration(v))),
     setting("SYNC_MAX_TEAM_REMOVALS", "LIMIT", "25%,3")
         .help("people whom one comparison may take out of one team: the larger of a share and a number; more is held")
         .set(|s, v| put(&mut s.max_team_removals, values::limit(v))),
@@ -206,6 +212,8 @@ impl Settings {
             delete_teams: DeleteTeams::UnlessProjects,
             hold_first: true,
             child_members: false,
+            links: false,
+            integration: None,
             max_team_removals: values::limit("25%,3").expect("constant"),
             max_removals: values::limit("5%,10").expect("constant"),
             max_deletions: values::limit("5%,2").expect("constant"),

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::hosts::github::facts::{Claims, TeamFacts};
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::{Member, Team};
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentryTeamId};
 
@@ -216,6 +217,10 @@ pub struct SentrySnapshot {
     pub listed: bool,
     /// Everybody in the organisation: users and invites.
     pub members: Vec<Member>,
+    /// What CODEOWNERS calls the teams; `None` where that is nobody's business.
+    pub links: Option<Vec<ExternalTeam>>,
+    /// Why no link can be made, with its fix.
+    pub links_barred: Option<String>,
     /// Whom an address in `SYNC_PROTECT` protects that only a search shows.
     pub protected: BTreeSet<MemberId>,
     /// Who is in which team, sorted; only teams that were asked for.

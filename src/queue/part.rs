@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::clock::Clock;
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::Team;
 use crate::lock::{Condvar, Mutex};
 use crate::state::holds::HoldName;
-use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, Seq};
+use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, Seq};
 use crate::state::values::Source;
 
 /// A GitHub team as Sentry should show it.
@@ -83,6 +84,13 @@ pub enum Task {
         full_name: String,
         /// The Sentry team that is to be adopted, as it was read.
         shown: Option<Shown>,
+    },
+    /// CODEOWNERS' name of the team means its Sentry team.
+    Link {
+        /// Its slug on GitHub.
+        slug: GithubSlug,
+        /// The rows that are of that name, or the team's.
+        rows: Vec<ExternalTeam>,
     },
     Add(Addition),
     Remove(Removal),

@@ -43,6 +43,10 @@ pub struct Report {
     pub vanished: Vec<String>,
     /// Projects that the token may not give back.
     pub denied: Vec<String>,
+    /// Names in CODEOWNERS that mean the team again.
+    pub named: Vec<String>,
+    /// Names that could not be given back, and why.
+    pub unnamed: Vec<(String, String)>,
     /// Which projects it had was not known.
     pub unknown_projects: bool,
 }

@@ -4,17 +4,19 @@
 //! public profile names, or of somebody in conflict.
 
 mod absent;
+mod links;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{Incomplete, LeftIn, Plan, Skipped, Step, TeamPlan};
+use super::plan::{Incomplete, LeftIn, Links, Plan, Skipped, Step, TeamPlan};
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{GithubSnapshot, GithubTeam, List, SentrySnapshot};
 use crate::identity::{self, Identity};
 use crate::queue::part::{Addition, Removal, WantedTeam};
 use crate::state::holds::HeldChange;
-use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
 use crate::state::teams::News;
 use crate::state::values::{Binding, Fate, Origin};
 use crate::state::{slug, State};
@@ -22,6 +24,8 @@ use crate::work::step::{self, Holder, TeamStep};
 
 /// Everything that a comparison looks at.
 pub struct Sides<'a> {
+    /// The GitHub organisation.
+    pub org: &'a Login,
     pub github: &'a GithubSnapshot,
     pub sentry: &'a SentrySnapshot,
     /// Who everybody in a GitHub team is in Sentry.
@@ -46,6 +50,7 @@ struct Index<'a> {
     accounts: HashMap<MemberId, Vec<GithubUserId>>,
     shown: HashSet<GithubTeamId>,
     children: HashMap<GithubTeamId, Vec<&'a GithubTeam>>,
+    rows: links::Rows<'a>,
     /// The slugs of all mirrored teams in Sentry.
     slugs: HashMap<GithubTeamId, SentrySlug>,
     /// Which GitHub team gets which slug: of two, the one that has it, else the older one by id.
@@ -66,6 +71,7 @@ struct Aside {
     /// Whom nobody could match, and where they would be.
     skipped: BTreeMap<GithubUserId, Vec<SentrySlug>>,
     left_in: Vec<LeftIn>,
+    linked: Vec<(GithubTeamId, ExternalTeam)>,
 }
 
 /// The plan, before any guard.
@@ -94,6 +100,10 @@ pub fn compare(sides: &Sides) -> Plan {
     plan.skipped = index.skipped(aside.skipped);
     plan.left_in = aside.left_in;
     plan.left_in.sort_by(|a, b| (&a.slug, a.team, &a.removal.who).cmp(&(&b.slug, b.team, &b.removal.who)));
+    plan.links = sides.sentry.links.as_ref().map(|_| {
+        let barred = sides.sentry.links_barred.clone();
+        Links { linked: aside.linked.len(), barred, rows: aside.linked }
+    });
     plan.incomplete = index.incomplete();
     plan.unfollowed = index.unfollowed(&plan).len();
     plan
@@ -144,6 +154,7 @@ impl<'a> Index<'a> {
             accounts,
             shown: sides.github.teams.iter().map(|team| team.facts.id).collect(),
             children,
+            rows: links::Rows::new(sides),
             slugs,
             wanted: HashMap::new(),
             disputed: disputed(sides.state),
@@ -287,11 +298,14 @@ impl<'a> Index<'a> {
             (Vec::new(), Vec::new())
         };
         let name = slug::display_name(&team.facts.name, slug);
+        let (link, linked) = if goes_on { self.link(team, sentry) } else { (None, None) };
+        aside.linked.extend(linked);
         TeamPlan {
             team: team.facts.id,
             slug: slug.clone(),
             name,
             step,
+            link,
             add,
             remove,
             held: None,

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{LeftIn, Plan, PlannedHold, Rejected, Step, TeamPlan};
+use super::plan::{LeftIn, LinkPlan, LinkWay, Plan, PlannedHold, Rejected, Step, TeamPlan};
 use super::rules;
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::queue::part::Removal;
 use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
-use crate::state::ids::{GithubTeamId, MemberId, SentrySlug};
+use crate::state::ids::{GithubTeamId, MemberId, OwnerName, SentrySlug};
 use crate::state::values::Sizes;
 use crate::state::State;
 use crate::work::guard;
@@ -45,6 +45,8 @@ enum Item {
     Team(usize),
     /// The removal of that place in the team of that place.
     Removal(usize, usize),
+    /// The name in CODEOWNERS of the team of that place.
+    Link(usize),
 }
 
 /// Marks what is held, and drops what a person has refused.
@@ -61,6 +63,7 @@ pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
     judged.held_before();
     judged.deletions();
     judged.removals();
+    judged.relinks();
     judged.wait_for_what_stays(staying);
     judged.plan
 }
@@ -101,7 +104,7 @@ impl<'a> Opinions<'a> {
 pub fn changes(plan: &Plan) -> Vec<HeldChange> {
     let of = |team: &TeamPlan| -> Vec<_> {
         let removals = team.remove.iter().map(|removal| of_removal(team, removal));
-        of_team(team).into_iter().chain(removals).collect()
+        of_team(team).into_iter().chain(of_link(team)).chain(removals).collect()
     };
     let left_in = plan.left_in.iter().map(of_left_in);
     plan.teams.iter().flat_map(of).chain(left_in).collect()
@@ -124,6 +127,13 @@ fn of_team(team: &TeamPlan) -> Option<HeldChange> {
         }
         _ => None,
     }
+}
+
+/// Of names that go with their team, the team's end is what a person decides about.
+fn of_link(team: &TeamPlan) -> Option<HeldChange> {
+    let link =
+        team.link.as_ref().filter(|link| matches!(link.way, LinkWay::Link | LinkWay::Relink { .. }))?;
+    Some(HeldChange::Link { team: team.team, name: link.name.clone(), slug: team.slug.clone() })
 }
 
 fn of_removal(team: &TeamPlan, removal: &Removal) -> HeldChange {
@@ -149,6 +159,9 @@ fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, Githu
             .map(|removal| removal.member)
             .collect();
         team.remove.retain(|removal| !refused.contains(&removal.member));
+        if of_link(team).is_some_and(|change| rejected(&change)) {
+            team.link = None;
+        }
     }
     let mut staying = Vec::new();
     plan.teams.retain(|team| {
@@ -184,6 +197,7 @@ impl Judged<'_> {
                 let team = self.plan.teams.get(at)?;
                 Some(of_removal(team, team.remove.get(n)?))
             }
+            Item::Link(at) => of_link(self.plan.teams.get(at)?),
         }
     }
 
@@ -198,6 +212,10 @@ impl Judged<'_> {
             Item::Removal(at, n) => {
                 let removal = self.plan.teams.get(at).and_then(|team| team.remove.get(n));
                 removal.is_none_or(|removal| removal.held.is_some())
+            }
+            Item::Link(at) => {
+                let link = self.plan.teams.get(at).and_then(|team| team.link.as_ref());
+                link.is_none_or(|link| link.held.is_some())
             }
         };
         items.into_iter().filter(|item| !self.is_approved(*item) && !is_held(*item)).collect()
@@ -216,11 +234,12 @@ impl Judged<'_> {
     }
 
     fn mark(&mut self, item: Item, name: &HoldName) {
-        let (Item::Team(at) | Item::Removal(at, _)) = item;
+        let (Item::Team(at) | Item::Removal(at, _) | Item::Link(at)) = item;
         let Some(team) = self.plan.teams.get_mut(at) else { return };
         let held = match item {
             Item::Team(_) => Some(&mut team.held),
             Item::Removal(_, n) => team.remove.get_mut(n).map(|removal| &mut removal.held),
+            Item::Link(_) => team.link.as_mut().map(|link| &mut link.held),
         };
         held.into_iter().for_each(|held| *held = Some(name.clone()));
     }
@@ -239,6 +258,12 @@ impl Judged<'_> {
         (0..self.plan.teams.len()).flat_map(|at| self.removals_of(at)).collect()
     }
 
+    fn links(&self, is_it: impl Fn(&LinkPlan) -> bool) -> Vec<Item> {
+        let all = self.plan.teams.iter().enumerate();
+        let is_it = |team: &TeamPlan| team.link.as_ref().is_some_and(&is_it);
+        all.filter(|(_, team)| is_it(team)).map(|(at, _)| Item::Link(at)).collect()
+    }
+
     fn all_deletions(&self) -> Vec<Item> {
         self.teams(is_end)
     }
@@ -247,6 +272,7 @@ impl Judged<'_> {
     fn hold_everything(&mut self) {
         let mut items = self.teams(|team| of_team(team).is_some());
         items.extend(self.all_removals());
+        items.extend(self.links(|_| true));
         self.hold(items, format!("{FIRST}: the first comparison, and Sentry has teams already"));
         let Some(name) = self.plan.holds.first().map(|hold| hold.name.clone()) else { return };
         let moves =
@@ -267,7 +293,8 @@ impl Judged<'_> {
     /// was read as short again, or that an hour has passed, is nobody's word.
     fn held_before(&mut self) {
         let mut again: BTreeMap<HoldName, (String, Vec<Item>)> = BTreeMap::new();
-        let items = self.open(self.all_deletions().into_iter().chain(self.all_removals()));
+        let all = self.all_deletions().into_iter().chain(self.all_removals());
+        let items = self.open(all.chain(self.links(LinkPlan::is_relink)));
         for item in items {
             let Some(change) = self.change(item) else { continue };
             if let Some(hold) = self.opinions.open.get(&change.key()) {
@@ -385,7 +412,7 @@ impl Judged<'_> {
         let open = self.open(self.all_removals());
         let member = |item: &Item| match *item {
             Item::Removal(at, n) => self.plan.teams.get(at)?.remove.get(n).map(|removal| removal.member),
-            Item::Team(_) => None,
+            Item::Team(_) | Item::Link(_) => None,
         };
         let n = open.iter().filter_map(member).collect::<BTreeSet<_>>().len();
         let Measure { settings, people, .. } = *self.measure;
@@ -393,6 +420,34 @@ impl Judged<'_> {
         if n > limit {
             let rule = settings.max_removals;
             self.hold(open, format!("SYNC_MAX_REMOVALS {rule}: {n} of {people} people, {limit} may be"));
+        }
+    }
+
+    /// Names that are changed are those of people's files: an organisation's new login changes all of them at once.
+    fn relinks(&mut self) {
+        let moves = |link: &LinkPlan| match &link.way {
+            LinkWay::Relink { from } => {
+                let before = OwnerName::from(from.as_str());
+                !before.org().is_empty() && before.org() != link.name.org()
+            }
+            _ => false,
+        };
+        let moved = self.links(moves);
+        let n = moved.len();
+        self.hold(
+            moved,
+            format!("SYNC_CODEOWNERS: the organisation has another login, and {n} links would follow"),
+        );
+        let Measure { settings, state, .. } = *self.measure;
+        let open = self.open(self.links(LinkPlan::is_relink));
+        let (n, whole) = (open.len(), state.teams.n_bound());
+        let limit = settings.max_deletions.of(whole);
+        if n > limit {
+            let rule = settings.max_deletions;
+            self.hold(
+                open,
+                format!("SYNC_MAX_DELETIONS {rule}: {n} links of {whole} teams would change, {limit} may be"),
+            );
         }
     }
 

@@ -8,10 +8,11 @@ use std::fmt::{self, Write};
 use serde::Serialize;
 
 use super::choice::Choice;
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::snapshot::{Gap, List};
 use crate::queue::part::{Addition, Removal};
 use crate::state::holds::{HeldChange, HoldName};
-use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
+use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, Login, OwnerName, SentrySlug, SentryTeamId};
 use crate::text::{counted, plain, Quoted};
 use crate::work::step::LOCKED;
 
@@ -36,6 +37,9 @@ pub struct Plan {
     /// Lists that GitHub does not show completely: nothing is taken away because somebody or something is not on them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<Incomplete>,
+    /// Where `SYNC_CODEOWNERS` has them linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
     /// People who would be taken out if more could be read of GitHub.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_in: Vec<LeftIn>,
@@ -79,6 +83,9 @@ pub struct TeamPlan {
     pub slug: SentrySlug,
     pub name: String,
     pub step: Step,
+    /// What is to be done about its name in CODEOWNERS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkPlan>,
     /// Who is to be put in, by login.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub add: Vec<Addition>,
@@ -90,6 +97,56 @@ pub struct TeamPlan {
     /// How many are in the Sentry team now: what guards compare with.
     #[serde(skip)]
     pub there: usize,
+}
+
+/// What is to be done so that a name in CODEOWNERS means the team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LinkPlan {
+    pub name: OwnerName,
+    #[serde(flatten)]
+    pub way: LinkWay,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HoldName>,
+    /// The team's slug on GitHub.
+    #[serde(skip)]
+    pub slug: GithubSlug,
+    /// The rows of that name, and the team's.
+    #[serde(skip)]
+    pub rows: Vec<ExternalTeam>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum LinkWay {
+    Link,
+    /// The mirror's own row has another name, or is another team's.
+    Relink {
+        from: String,
+    },
+    /// The GitHub team is deleted, and its Sentry team stays.
+    Unlink,
+    /// Somebody has had it mean another Sentry team: left as it is.
+    Conflict {
+        sentry: SentryTeamId,
+    },
+}
+
+impl LinkPlan {
+    /// Whether it changes something that is there.
+    pub fn is_relink(&self) -> bool {
+        matches!(self.way, LinkWay::Relink { .. })
+    }
+}
+
+/// The names in CODEOWNERS that are as they should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Links {
+    pub linked: usize,
+    /// Why no others are made, with its fix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barred: Option<String>,
+    #[serde(skip)]
+    pub rows: Vec<(GithubTeamId, ExternalTeam)>,
 }
 
 /// What is to be done with a team.
@@ -184,7 +241,7 @@ fn is_none(n: &usize) -> bool {
 impl TeamPlan {
     /// Whether there is anything to do or to tell.
     pub fn is_empty(&self) -> bool {
-        self.step == Step::Keep && self.add.is_empty() && self.remove.is_empty()
+        self.step == Step::Keep && self.link.is_none() && self.add.is_empty() && self.remove.is_empty()
     }
 }
 
@@ -203,6 +260,10 @@ pub struct Counts {
     pub rename: usize,
     pub delete: usize,
     pub empty: usize,
+    /// Names in CODEOWNERS.
+    pub link: usize,
+    pub relink: usize,
+    pub unlink: usize,
     /// People to be put into teams.
     pub add: usize,
     /// People to be taken out of teams.
@@ -213,12 +274,15 @@ pub struct Counts {
     pub stuck: usize,
     /// Teams that GitHub does not show.
     pub unseen: usize,
+    /// Names in CODEOWNERS that somebody has linked to another Sentry team.
+    pub conflicts: usize,
 }
 
 impl Counts {
     /// All differences, held ones included.
     pub fn all(&self) -> usize {
-        self.create + self.adopt + self.back + self.rename + self.delete + self.empty + self.add + self.remove
+        let teams = self.create + self.adopt + self.back + self.rename + self.delete + self.empty;
+        teams + self.link + self.relink + self.unlink + self.add + self.remove
     }
 }
 
@@ -239,6 +303,13 @@ impl Plan {
                 Step::NotVisible => counts.unseen += 1,
                 Step::Keep | Step::Leave { .. } | Step::Conflict { .. } => {}
             }
+            match team.link.as_ref().map(|link| &link.way) {
+                Some(LinkWay::Link) => counts.link += 1,
+                Some(LinkWay::Relink { .. }) => counts.relink += 1,
+                Some(LinkWay::Unlink) => counts.unlink += 1,
+                Some(LinkWay::Conflict { .. }) => counts.conflicts += 1,
+                None => {}
+            }
             counts.add += team.add.len();
             counts.remove += team.remove.len();
         }
@@ -248,12 +319,14 @@ impl Plan {
 
     /// Whether there is nothing to do that could be done.
     pub fn is_in_sync(&self) -> bool {
-        self.holds.is_empty() && Counts { stuck: 0, unseen: 0, ..self.counts() } == Counts::default()
+        self.holds.is_empty()
+            && Counts { stuck: 0, unseen: 0, conflicts: 0, ..self.counts() } == Counts::default()
     }
 
     /// Whether Sentry is as GitHub is, apart from people whom nobody can match and what can not be seen.
     pub fn is_the_same(&self) -> bool {
-        self.is_in_sync() && self.left_in.is_empty() && self.counts().stuck == 0
+        let Counts { stuck, conflicts, .. } = self.counts();
+        self.is_in_sync() && self.left_in.is_empty() && stuck + conflicts == 0
     }
 
     /// What of it is about the chosen teams. A chosen team that takes the slug of one that was not chosen waits.
@@ -297,6 +370,7 @@ impl Plan {
             unfollowed: 0,
             rejected,
             incomplete,
+            links: self.links.clone().map(|links| links.only(choice)),
             left_in,
         };
         only.wait_for(staying.collect());
@@ -315,7 +389,10 @@ impl Plan {
             let Some(team) = taker else { continue };
             match std::mem::replace(&mut team.step, Step::Wait { owner }) {
                 Step::Rename { from } => staying.push((from, team.team)),
-                _ => team.add.clear(),
+                _ => {
+                    team.add.clear();
+                    team.link = None;
+                }
             }
         }
     }
@@ -352,6 +429,9 @@ impl fmt::Display for Plan {
         for LeftIn { slug, removal, because, .. } in &self.left_in {
             writeln!(f, "  {} in {slug}: {}; {because}", plain(&removal.who, 80), removal.why)?;
         }
+        if let Some(why) = self.links.as_ref().and_then(|links| links.barred.as_ref()) {
+            writeln!(f, "no more names of CODEOWNERS are linked: {why}")?;
+        }
         if !self.holds.is_empty() {
             writeln!(f, "held until a person decides:")?;
         }
@@ -372,8 +452,9 @@ impl fmt::Display for Plan {
 
 impl Plan {
     pub fn summary(&self) -> String {
-        let Counts { create, adopt, back, rename, delete, empty, add, remove, held, stuck, unseen } =
-            self.counts();
+        let counts = self.counts();
+        let Counts { create, adopt, back, rename, delete, empty, add, remove, held, stuck, unseen, .. } =
+            counts;
         let mut parts = Vec::new();
         for (n, what) in [
             (create, "to create"),
@@ -382,11 +463,15 @@ impl Plan {
             (rename, "to rename"),
             (delete, "to delete"),
             (empty, "to empty"),
+            (counts.link, "to link"),
+            (counts.relink, "to relink"),
+            (counts.unlink, "to unlink"),
             (add, "to add"),
             (remove, "to remove"),
             (held, "held of these"),
             (self.left_in.len(), "not removed"),
             (stuck, "waiting for a slug"),
+            (counts.conflicts, "linked elsewhere"),
             (self.skipped.len(), if self.skipped.len() == 1 { "person skipped" } else { "people skipped" }),
         ] {
             if n > 0 {
@@ -409,6 +494,29 @@ impl Plan {
             format!("in sync: {rest}")
         } else {
             format!("{}; {rest}", parts.join(", "))
+        }
+    }
+}
+
+impl Links {
+    fn only(mut self, choice: &Choice) -> Self {
+        self.rows.retain(|(team, _)| choice.teams.contains(team));
+        self.linked = self.rows.len();
+        self
+    }
+}
+
+impl fmt::Display for LinkPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = plain(self.name.as_str(), 120);
+        match &self.way {
+            LinkWay::Link => write!(f, "link {name}"),
+            LinkWay::Relink { from } => write!(f, "relink {name}  from {}", plain(from, 120)),
+            LinkWay::Unlink => write!(f, "unlink {name}"),
+            LinkWay::Conflict { sentry } => write!(
+                f,
+                "conflict {name}  linked to Sentry team {sentry} by hand: change or delete that mapping in Sentry"
+            ),
         }
     }
 }
@@ -448,6 +556,9 @@ impl fmt::Display for TeamPlan {
             Step::NotVisible => writeln!(f, "unseen   {slug}  GitHub does not show the team to this token")?,
         }
         let mut lines = String::new();
+        if let Some(link) = &self.link {
+            let _ = writeln!(lines, "         {link}{}", held(&link.held).unwrap_or_default());
+        }
         for Addition { login, source, .. } in &self.add {
             let _ = writeln!(lines, "         + {}  by {}", plain(login.as_str(), 60), source.name());
         }

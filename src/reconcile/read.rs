@@ -11,15 +11,19 @@ use crate::config::Settings;
 use crate::hosts::github::facts::Wanted;
 use crate::hosts::http::several::{both, several_at_once};
 use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::{Member, Team};
 use crate::hosts::snapshot::{Gap, GithubSnapshot, List, SentrySnapshot};
 use crate::identity::search::Depth;
 use crate::identity::Identity;
 use crate::reconcile::reconciler::Reconciler;
 use crate::state::holds::HeldChange;
-use crate::state::ids::{GithubTeamId, GithubUserId, Login, SentrySlug, SentryTeamId};
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, OwnerName, SentrySlug, SentryTeamId};
 use crate::state::values::{Binding, Sizes, Source};
 use crate::state::{slug, State};
+
+/// Teams, and what CODEOWNERS calls them.
+type Teams = (Vec<Team>, Vec<ExternalTeam>);
 
 /// Both sides, and who is who.
 pub struct Both {
@@ -57,11 +61,14 @@ impl Reconciler {
         let (listed, members) = sentry?;
         self.mirror.matcher().learn_members(&members);
         let mut sentry = SentrySnapshot { listed: listed.is_some(), members, ..SentrySnapshot::default() };
-        let has_lost;
-        (sentry.teams, has_lost) = match listed {
+        let (teams, has_lost) = match listed {
             Some(teams) => (teams, false),
             None => self.teams_by_slug(&settings, &github)?,
         };
+        let rows;
+        (sentry.teams, rows) = teams;
+        sentry.links = settings.links.then_some(rows);
+        sentry.links_barred = self.what_bars_links(&settings, org, &github, sentry.links.as_deref());
         sentry.teams.sort_by(|a, b| a.slug.cmp(&b.slug));
         progress("reading who is in Sentry's teams");
         let teams = self.teams_of_interest(&settings, &github, &sentry);
@@ -81,20 +88,45 @@ impl Reconciler {
     }
 
     /// All teams, where they may be listed, and everybody in the organisation.
-    fn read_sentry(&self) -> Result<(Option<Vec<Team>>, Vec<Member>), Trouble> {
-        let linked = self.mirror.settings().identity.contains(&Source::Sentry);
-        let (members, teams) = both(|| self.mirror.read_members(linked), || self.mirror.sentry.teams());
+    fn read_sentry(&self) -> Result<(Option<Teams>, Vec<Member>), Trouble> {
+        let settings = self.mirror.settings();
+        let linked = settings.identity.contains(&Source::Sentry);
+        let sentry = &self.mirror.sentry;
+        let teams = || {
+            if settings.links {
+                return sentry.teams_with_links();
+            }
+            Ok(sentry.teams()?.map(|teams| (teams, Vec::new())))
+        };
+        let (members, teams) = both(|| self.mirror.read_members(linked), teams);
         let members = members?;
         Ok((teams?, members))
     }
 
-    /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have. Whether one was not found
-    /// that has got another slug meanwhile.
-    fn teams_by_slug(
+    /// Why no name of CODEOWNERS can be linked that is not, if there is any. Whatever it is, it is no reason to compare nothing.
+    fn what_bars_links(
         &self,
         settings: &Settings,
+        org: &Login,
         github: &GithubSnapshot,
-    ) -> Result<(Vec<Team>, bool), Trouble> {
+        rows: Option<&[ExternalTeam]>,
+    ) -> Option<String> {
+        let rows = rows?;
+        let names: HashSet<_> = rows.iter().map(|row| &row.name).collect();
+        let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
+        let mut wanted = mirrored.filter_map(|team| OwnerName::of(org, &team.facts.slug));
+        if wanted.all(|name| names.contains(&name)) {
+            return None;
+        }
+        match self.mirror.integration(org, rows) {
+            Ok(_) => self.mirror.owners.barred(&self.mirror.clock),
+            Err(trouble) => Some(trouble.to_string()),
+        }
+    }
+
+    /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have. Whether one was not found
+    /// that has got another slug meanwhile.
+    fn teams_by_slug(&self, settings: &Settings, github: &GithubSnapshot) -> Result<(Teams, bool), Trouble> {
         let mut slugs = wanted_slugs(settings, github);
         let bound: Vec<_> = self.mirror.state(|state| {
             let bound = state.teams.bindings();
@@ -104,11 +136,17 @@ impl Reconciler {
             state.teams.bindings().map(|(team, was)| (team, was.sentry, was.slug.clone())).collect()
         });
         let slugs: Vec<_> = slugs.into_iter().collect();
-        let found = several_at_once(&slugs, |slug| self.mirror.sentry.team(slug))?;
+        let sentry = &self.mirror.sentry;
+        let found = several_at_once(&slugs, |slug| {
+            if settings.links {
+                return sentry.team_of_slug_with_links(slug);
+            }
+            Ok(sentry.team(slug)?.map(|team| (team, Vec::new())))
+        })?;
         if found.iter().all(Option::is_none) && !slugs.is_empty() {
             self.mirror.sentry.confirm_organisation()?;
         }
-        let found: Vec<Team> = found.into_iter().flatten().collect();
+        let (found, rows): (Vec<Team>, Vec<_>) = found.into_iter().flatten().unzip();
         // Its new slug may be written down in a moment.
         let has_lost = self.mirror.state(|state| {
             bound.iter().any(|(team, sentry, slug)| {
@@ -117,7 +155,7 @@ impl Reconciler {
                     && found.iter().all(|team| team.id != *sentry)
             })
         });
-        Ok((found, has_lost))
+        Ok(((found, rows.into_iter().flatten().collect()), has_lost))
     }
 
     /// The Sentry teams whose members matter: those that follow a GitHub team, and those that one may take over.

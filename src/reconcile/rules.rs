@@ -9,6 +9,8 @@ use crate::state::values::{Rules, Source};
 /// From nobody to everybody.
 const REMOVE: [&str; 4] = ["never", "left", "known", "all"];
 
+const LINK: &str = "link";
+
 /// Whether a rule's second value is wider than its first.
 type IsWider<'a> = &'a dyn Fn(&str, &str) -> bool;
 
@@ -20,6 +22,7 @@ pub fn of(settings: &Settings) -> Rules {
         teams: settings.teams.to_string().into(),
         children: if settings.child_members { "all" } else { "direct" }.into(),
         identity: sources.join(",").into(),
+        links: if settings.links { LINK } else { "never" }.into(),
     }
 }
 
@@ -31,13 +34,15 @@ pub fn widened(before: &Rules, now: &Rules) -> Option<String> {
     let has_new =
         |before: &str, now: &str| now.split(',').any(|source| !before.split(',').any(|b| b == source));
     let differs = |before: &str, now: &str| before != now;
-    let rules: [(_, _, _, IsWider); 5] = [
+    let links = |before: &str, now: &str| before != LINK && now == LINK;
+    let rules: [(_, _, _, IsWider); 6] = [
         ("SYNC_REMOVE_MEMBERS", &before.remove, &now.remove, &|b, n| is_higher(&REMOVE, b, n)),
         ("SYNC_TRUST_UNVERIFIED", &before.trust, &now.trust, &|b, n| is_higher(&trust, b, n)),
         ("SYNC_IDENTITY", &before.identity, &now.identity, &has_new),
         // Of these two, either way lets some team or other have its people looked at for the first time.
         ("SYNC_TEAMS", &before.teams, &now.teams, &differs),
         ("SYNC_CHILD_MEMBERS", &before.children, &now.children, &differs),
+        ("SYNC_CODEOWNERS", &before.links, &now.links, &links),
     ];
     let wider = rules.into_iter().filter(|(_, before, now, is_wider)| is_wider(before, now));
     let told: Vec<_> =
@@ -56,6 +61,7 @@ mod tests {
             teams: teams.into(),
             children: children.into(),
             identity: identity.into(),
+            links: "never".into(),
         }
     }
 
@@ -66,6 +72,10 @@ mod tests {
         assert_eq!(told(before.clone()), None);
         assert_eq!(told(rules("never", "never", "*", "direct", "map")), None);
         assert_eq!(told(rules("left", "primary", "*", "direct", "saml,map")), None, "another order");
+        let links = |links: &str| Rules { links: links.into(), ..before.clone() };
+        assert_eq!((told(links("never")), widened(&links("link"), &links("never"))), (None, None));
+        let told_of_links = widened(&links("never"), &links("link"));
+        assert_eq!(told_of_links.as_deref(), Some("SYNC_CODEOWNERS was never and is link"));
         for (now, expected) in [
             (rules("known", "primary", "*", "direct", "map"), "SYNC_REMOVE_MEMBERS was left and is known"),
             (rules("left", "any", "*", "direct", "map"), "SYNC_TRUST_UNVERIFIED was primary and is any"),

@@ -7,10 +7,11 @@ use std::time::Instant;
 use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
-use super::plan::{n_changes, Plan, PlannedHold, Step, TeamPlan};
+use super::plan::{n_changes, LinkWay, Plan, PlannedHold, Step, TeamPlan};
 use super::read::Both;
 use super::{rules, Progress};
 use crate::hosts::http::Trouble;
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::Team;
 use crate::hosts::snapshot::GithubTeam;
 use crate::identity::search::Depth;
@@ -19,7 +20,7 @@ use crate::queue::job::{Ask, Hint, LaneKey, Origin as From, Own};
 use crate::queue::part::{Part, Run, Shown, Task, WantedTeam};
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::state::holds::{HeldChange, Hold, FIRST};
-use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
+use crate::state::ids::{ExternalTeamId, GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::record::Record;
 use crate::state::values::Origin;
 use crate::state::{State, LAG};
@@ -42,11 +43,25 @@ pub struct Comparison {
     both: Both,
     /// When the reading began.
     began: Instant,
-    /// Who was waited for, and where, when it began.
-    wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
+    before: Before,
     /// The latest delivery that every replica of GitHub knew when it began, and the latest of all.
     seq: Seq,
     read: Seq,
+}
+
+/// What was known when a comparison began: whatever is younger is none of its business.
+struct Before {
+    /// Who was waited for, and where.
+    wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
+    /// The rows of CODEOWNERS' names that were the mirror's.
+    links: Vec<(GithubTeamId, ExternalTeamId)>,
+}
+
+impl Before {
+    fn of(state: &State) -> Self {
+        let links = state.teams.links.iter().map(|(team, row, _)| (team, row));
+        Self { wishes: state.people.wishes().collect(), links: links.collect() }
+    }
 }
 
 impl Comparison {
@@ -82,7 +97,7 @@ impl Reconciler {
         let began = self.mirror.clock.now();
         let (seq, read) = (self.mirror.queue.last_delivery_visible_everywhere(), self.mirror.queue.now_seq());
         self.mirror.queue.forget_heard(seq);
-        let wishes = self.mirror.state(|state| state.people.wishes().collect());
+        let before = self.mirror.state(Before::of);
         let bindings: Vec<_> = self
             .mirror
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
@@ -107,6 +122,7 @@ impl Reconciler {
             self.mirror.queue.look_again();
         }
         let sides = Sides {
+            org: &org.login,
             github: &both.github,
             sentry: &both.sentry,
             people: &both.people,
@@ -125,7 +141,7 @@ impl Reconciler {
         // A person who refuses what is held has let nothing begin either.
         let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
-        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, wishes, seq, read }))
+        Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, before, seq, read }))
     }
 
     /// A Sentry team that an event has ended since it was read is mostly deleted, and not there any more.
@@ -188,7 +204,7 @@ impl Reconciler {
 
     /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
     fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
-        let Comparison { plan, due, waits_for_first, both, wishes, seq, read, .. } = comparison;
+        let Comparison { plan, due, waits_for_first, both, before, seq, read, .. } = comparison;
         self.tell_of_strangers(plan);
         self.keep_holds(plan, due, both.github.gaps.lacks_teams());
         self.forget_disputes(&both.deleted);
@@ -209,8 +225,9 @@ impl Reconciler {
                 self.mirror.journal.note(Record::Rules { rules });
             }
         }
-        self.note_what_was_seen(both, wishes, *seq);
+        self.note_what_was_seen(both, &before.wishes, *seq);
         self.note_shown(both);
+        self.note_links(plan, both, &before.links);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.mirror.state(|state| state.damaged.is_some()) && !distrusted {
             log::info!(
@@ -368,6 +385,33 @@ impl Reconciler {
         }
     }
 
+    /// Rows that are as they should be are the mirror's from now on; those that are not there any more are not.
+    fn note_links(&self, plan: &Plan, both: &Both, known: &[(GithubTeamId, ExternalTeamId)]) {
+        let Some(links) = &plan.links else { return };
+        let is_news = |(team, row): &&(GithubTeamId, ExternalTeam)| {
+            let is_known = |state: &State| {
+                state.teams.links.of(*team).any(|(id, name)| id == row.id && *name == row.name)
+            };
+            !self.mirror.state(is_known)
+        };
+        for (team, row) in links.rows.iter().filter(is_news) {
+            let (team, row, name) = (*team, row.id, row.name.clone());
+            self.mirror.journal.note(Record::Linked { team, row, name });
+        }
+        // Of what was read: a row is with its team, or nowhere.
+        let there: HashSet<_> = both.sentry.links.iter().flatten().map(|row| row.id).collect();
+        let read: HashSet<_> = both.sentry.teams.iter().map(|team| team.id).collect();
+        let was_read = |team: GithubTeamId| {
+            let sentry = self.mirror.state(|state| state.teams.binding(team).map(|binding| binding.sentry));
+            sentry.is_some_and(|sentry| read.contains(&sentry))
+        };
+        for (team, row) in known.iter().copied().filter(|(team, row)| !there.contains(row) && was_read(*team))
+        {
+            log::info!("team {team}: a link of CODEOWNERS was taken away in Sentry");
+            self.mirror.journal.note(Record::Unlinked { row });
+        }
+    }
+
     fn note_what_was_seen(&self, both: &Both, wishes: &BTreeSet<(GithubTeamId, GithubUserId)>, seq: Seq) {
         let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.facts.slug);
         // Whoever was in a team through a child must be known to have been there when the child is gone.
@@ -487,6 +531,10 @@ impl Reconciler {
         if new {
             tasks.push(Task::Filled);
         }
+        // Last: of all this, it may have to wait for another team.
+        let link = team.link.as_ref().filter(|link| link.held.is_none());
+        let link = link.filter(|link| matches!(link.way, LinkWay::Link | LinkWay::Relink { .. }));
+        tasks.extend(link.map(|link| Task::Link { slug: link.slug.clone(), rows: link.rows.clone() }));
         tasks
     }
 }

@@ -53,6 +53,7 @@ fn take_over(core: &Core, config: &Config) -> Vec<&'static str> {
     core.set_around(core.around().after_reload(config));
     if mirror.sentry.host().sign_in(Credential::Standing(config.sentry_token.clone())) {
         mirror.scopes.forget();
+        mirror.owners.forget();
         reconciler.scim.forget();
         changed.push("SENTRY_TOKEN");
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
-use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, OwnerName, SentrySlug, SentryTeamId};
 use crate::state::tagged::tagged;
 use crate::state::values::DeliveryKey;
 
@@ -84,6 +84,12 @@ tagged! {
             team: GithubTeamId,
             slug: SentrySlug,
         },
+        /// A name of CODEOWNERS would mean a Sentry team from now on.
+        "link" => Link {
+            team: GithubTeamId,
+            name: OwnerName,
+            slug: SentrySlug,
+        },
         /// The user map's file has changed a lot.
         "user_map" => UserMap {
             fingerprint: Box<str>,
@@ -154,7 +160,8 @@ impl HeldChange {
             | HeldChange::Adopt { team, .. }
             | HeldChange::Remove { team, .. }
             | HeldChange::RemoveMember { team, .. }
-            | HeldChange::Create { team, .. } => Some(*team),
+            | HeldChange::Create { team, .. }
+            | HeldChange::Link { team, .. } => Some(*team),
             HeldChange::UserMap { .. } => None,
         }
     }
@@ -178,6 +185,7 @@ impl HeldChange {
             HeldChange::Remove { team, user, .. } => ChangeKey::Team(2, *team, user.0),
             HeldChange::RemoveMember { team, member, .. } => ChangeKey::Team(3, *team, member.0),
             HeldChange::Create { team, .. } => ChangeKey::Team(4, *team, 0),
+            HeldChange::Link { team, .. } => ChangeKey::Team(5, *team, 0),
             HeldChange::UserMap { fingerprint } => ChangeKey::UserMap(fingerprint.clone()),
         }
     }
@@ -207,6 +215,9 @@ impl HeldChange {
             }
             HeldChange::Create { team, slug } => {
                 format!("create Sentry team `{slug}` for GitHub team {team}")
+            }
+            HeldChange::Link { team, name, slug } => {
+                format!("link `{name}` in CODEOWNERS to Sentry team `{slug}` of GitHub team {team}")
             }
             HeldChange::UserMap { fingerprint } => {
                 format!("use the user map as the file has it now (content {fingerprint})")

@@ -58,6 +58,14 @@ number_id! {
     MemberId
 }
 number_id! {
+    /// A row of Sentry's external teams: one name of CODEOWNERS, and the Sentry team that it means.
+    ExternalTeamId
+}
+number_id! {
+    /// Sentry's installation of its integration with a GitHub organisation.
+    IntegrationId
+}
+number_id! {
     /// Where a delivery stands in the order of arrival: the journal's own count, from 1.
     Seq
 }
@@ -107,6 +115,26 @@ text_id! {
 text_id! {
     /// A GitHub account's name. Changes, and a free one can be taken by a stranger: never a key.
     Login
+}
+
+text_id! {
+    /// A team as CODEOWNERS names it: `@acme/crew`, in GitHub's own spelling. Sentry compares it letter by letter.
+    OwnerName
+}
+
+impl OwnerName {
+    /// The name of a team of this organisation. `None` if CODEOWNERS has no name for it: teams made at the enterprise
+    /// (`ent:…`) can own nothing.
+    pub fn of(org: &Login, team: &GithubSlug) -> Option<Self> {
+        let fits =
+            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_.-".contains(c));
+        (fits(org.as_str()) && fits(team.as_str())).then(|| Self(format!("@{org}/{team}").into()))
+    }
+
+    /// The organisation, without the `@`.
+    pub fn org(&self) -> &str {
+        self.0.strip_prefix('@').and_then(|name| name.split_once('/')).map_or("", |(org, _)| org)
+    }
 }
 
 impl Login {

@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod holds;
 pub mod hours;
 pub mod ids;
+pub mod links;
 pub mod meant;
 pub mod names;
 pub mod notes;
@@ -193,6 +194,8 @@ impl State {
             }
             Record::Returned { team, at, apart } => self.teams_mut().come_back(team, at, apart),
             Record::Shown { teams } => self.teams_mut().shown.extend(teams),
+            Record::Linked { team, row, name } => self.teams_mut().links.learn(team, row, name),
+            Record::Unlinked { row } => self.teams_mut().links.forget(row),
             Record::Restored { deleted, now } => drop(self.teams_mut().restored.insert(deleted, now)),
             Record::Fill { team, open } => self.teams_mut().fill(team, open),
             Record::Intends { team, intent, at } => drop(self.teams_mut().intents.insert(team, (intent, at))),
@@ -210,10 +213,7 @@ impl State {
                 let released = self.holds.release(&name);
                 ended = self.over(released.into_iter().collect());
             }
-            Record::NotDue { change } => {
-                let released = self.holds.not_due(&change);
-                ended = self.over(released);
-            }
+            Record::NotDue { change } => ended = self.not_due(&change),
             Record::Looked { team, seq, people } => self.teams_mut().looked(team, seq, &people),
             Record::Read { sizes, at } => self.last_read = Some((sizes, at)),
             Record::Rules { rules } => self.rules = Some(rules),
@@ -272,10 +272,14 @@ impl State {
         let changes: Vec<_> = self.holds.changes_of(team).filter(|change| is_it(change)).cloned().collect();
         let mut ended = Vec::new();
         for change in changes {
-            let released = self.holds.not_due(&change);
-            ended.extend(self.over(released));
+            ended.extend(self.not_due(&change));
         }
         ended
+    }
+
+    fn not_due(&mut self, change: &HeldChange) -> Vec<Hold> {
+        let released = self.holds.not_due(change);
+        self.over(released)
     }
 
     /// The deliveries that waited for these holds are dealt with.
@@ -406,6 +410,9 @@ impl State {
         }
         for (team, binding) in self.teams.bindings() {
             out(Record::Bound { team, binding: binding.clone() })?;
+        }
+        for (team, row, name) in self.teams.links.iter() {
+            out(Record::Linked { team, row, name: name.clone() })?;
         }
         for (&deleted, &now) in &self.teams.restored {
             out(Record::Restored { deleted, now })?;

@@ -71,7 +71,8 @@ pub fn slug_of(change: &HeldChange) -> Option<&str> {
         | HeldChange::Adopt { slug, .. }
         | HeldChange::Remove { slug, .. }
         | HeldChange::RemoveMember { slug, .. }
-        | HeldChange::Create { slug, .. } => Some(slug.as_str()),
+        | HeldChange::Create { slug, .. }
+        | HeldChange::Link { slug, .. } => Some(slug.as_str()),
         HeldChange::UserMap { .. } => None,
     }
 }

@@ -6,7 +6,9 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::state::deliveries::Recent;
 use crate::state::holds::{HeldChange, Hold, HoldName};
-use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, SentryTeamId, Seq};
+use crate::state::ids::{
+    ExternalTeamId, GithubOrgId, GithubTeamId, GithubUserId, HookId, Login, OwnerName, SentryTeamId, Seq,
+};
 use crate::state::tagged::tagged;
 use crate::state::values::{
     Binding, Delivery, DeliveryKey, Fate, Intent, Match, Mode, Rules, SentryPlace, Settled, Sizes, Status,
@@ -15,7 +17,7 @@ use crate::state::values::{
 /// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
 /// written anew at start. It is raised when kinds of records are added, or when a field may be absent that never was:
 /// an older program would take that for damage.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 tagged! {
     #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -106,6 +108,16 @@ tagged! {
             deleted: SentryTeamId,
             /// The one that took its place.
             now: SentryTeamId,
+        },
+        /// A row of Sentry's external teams is the mirror's: made by it, or found as it should be. Only such rows are changed.
+        "linked" => Linked {
+            team: GithubTeamId,
+            row: ExternalTeamId,
+            name: OwnerName,
+        },
+        /// That row is not there any more, or is somebody else's by now.
+        "unlinked" => Unlinked {
+            row: ExternalTeamId,
         },
         /// Everybody who is in the GitHub team is still to be looked at, because its Sentry team was just made or adopted; or
         /// has been.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::state::event::{Change, Event};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
+use crate::state::links::Links;
 use crate::state::values::{Binding, Delivery, Fate, Intent};
 
 /// The span of time that `SYNC_MAX_DELETIONS` speaks of.
@@ -25,6 +26,8 @@ pub struct Teams {
     /// Live teams that the GitHub token in use, or another one of the same account, has shown.
     pub(super) shown: BTreeSet<GithubTeamId>,
     unfilled: BTreeSet<GithubTeamId>,
+    /// The rows of Sentry's external teams that are the mirror's.
+    pub links: Links,
     /// By the deleted Sentry team: the one that a person has had made in its place.
     pub(super) restored: BTreeMap<SentryTeamId, SentryTeamId>,
     pub(super) news: BTreeMap<GithubTeamId, News>,
@@ -307,7 +310,11 @@ impl Teams {
     }
 
     pub(super) fn bind(&mut self, team: GithubTeamId, binding: Binding) {
-        self.unbind(team);
+        // Another Sentry team has rows of its own.
+        if self.bound.get(&team).is_some_and(|before| before.sentry != binding.sentry) {
+            self.links.forget_team(team);
+        }
+        self.take_apart(team);
         self.intents.remove(&team);
         self.by_slug.insert(binding.slug.clone(), team);
         self.by_sentry.insert(binding.sentry, team);
@@ -315,6 +322,11 @@ impl Teams {
     }
 
     pub(super) fn unbind(&mut self, team: GithubTeamId) {
+        self.links.forget_team(team);
+        self.take_apart(team);
+    }
+
+    fn take_apart(&mut self, team: GithubTeamId) {
         if let Some(binding) = self.bound.remove(&team) {
             // Somebody may have passed the slug on in Sentry: then it is another team's entry by now.
             if self.by_slug.get(&binding.slug) == Some(&team) {

@@ -88,6 +88,9 @@ pub(crate) fn full() -> State {
         },
         Record::Fill { team: GithubTeamId(1), open: true },
         Record::Intends { team: GithubTeamId(4), intent, at: Timestamp(8) },
+        Record::Linked { team: GithubTeamId(1), row: ExternalTeamId(3), name: OwnerName::from("@acme/crew") },
+        Record::Linked { team: GithubTeamId(1), row: ExternalTeamId(4), name: OwnerName::from("@acme/old") },
+        Record::Linked { team: GithubTeamId(2), row: ExternalTeamId(4), name: OwnerName::from("@acme/deck") },
         Record::Restored { deleted: SentryTeamId(3), now: SentryTeamId(7) },
         Record::Intends { team: GithubTeamId(3), intent: restoring, at: Timestamp(9) },
         Record::Matched { user: GithubUserId(5), found },
@@ -107,6 +110,7 @@ pub(crate) fn full() -> State {
                 teams: "*".into(),
                 children: "direct".into(),
                 identity: "map".into(),
+                links: "link".into(),
             },
         },
         Record::TeamIds {

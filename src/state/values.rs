@@ -25,6 +25,13 @@ pub struct Rules {
     pub children: Box<str>,
     /// `SYNC_IDENTITY`.
     pub identity: Box<str>,
+    /// `SYNC_CODEOWNERS`. Older versions had no links, and wrote nothing of them.
+    #[serde(default = "no_links")]
+    pub links: Box<str>,
+}
+
+fn no_links() -> Box<str> {
+    "never".into()
 }
 
 /// One Sentry organisation, as it is configured. Ids of teams mean nothing elsewhere.

@@ -330,6 +330,7 @@ mod tests {
             held: 0,
             stuck: 0,
             unseen: 0,
+            linked_elsewhere: 0,
             paused: false,
             members_by: "teams",
             members_read: String::new(),

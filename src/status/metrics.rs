@@ -137,6 +137,8 @@ fn work(text: &mut Text, status: &Status, now: Timestamp) {
         ("sync_wanted_people", "People in GitHub teams whom Sentry does not know.", status.wanted as f64),
         ("sync_matched_people", "People with a remembered match.", status.matched as f64),
         ("sync_bound_teams", "Sentry teams that follow a GitHub team.", status.teams as f64),
+        ("sync_links", "Names in CODEOWNERS that are linked to a Sentry team.", status.linked as f64),
+        ("sync_links_barred", "1 while no names of CODEOWNERS can be linked.", flag(status.links_barred)),
     ] {
         text.gauge(name, help, n);
     }
@@ -162,6 +164,8 @@ fn comparison(text: &mut Text, status: &Status) {
     );
     let help = "Teams that have something of it still to be done.";
     text.gauge("sync_reconcile_open_teams", help, of(|last| last.open as f64));
+    let help = "Names in CODEOWNERS that somebody has linked to another Sentry team.";
+    text.gauge("sync_links_elsewhere", help, of(|last| last.linked_elsewhere as f64));
     let help = "What of it could not be done, 100 at the most.";
     text.gauge("sync_reconcile_failures", help, of(|last| last.failed.len() as f64));
 }

@@ -90,6 +90,10 @@ pub struct Status {
     /// Entries of lists that name nothing; not known before both sides were read.
     pub unused: Option<Vec<Unused>>,
     pub teams: usize,
+    /// Names in CODEOWNERS that the mirror has linked to a Sentry team, or found linked.
+    pub linked: usize,
+    #[serde(skip)]
+    pub links_barred: bool,
     /// People with a remembered match.
     pub matched: usize,
     /// How many teams wait for another team's slug.
@@ -151,6 +155,8 @@ pub struct LastReconcile {
     pub stuck: usize,
     /// Teams that GitHub did not show.
     pub unseen: usize,
+    /// Names in CODEOWNERS that somebody has linked to another Sentry team.
+    pub linked_elsewhere: usize,
     /// Nothing of it was carried out, because of a pause.
     pub paused: bool,
     /// How it was read who is in Sentry's teams: `scim`, or `teams` one by one.
@@ -245,6 +251,12 @@ impl Observer {
         &self.reconciler.mirror
     }
 
+    /// Why names of CODEOWNERS can not be linked, with the fix, where they are to be.
+    pub fn what_bars_links(&self) -> Option<String> {
+        let mirror = self.mirror();
+        mirror.owners.barred(&mirror.clock).filter(|_| mirror.settings().links)
+    }
+
     pub fn status(&self) -> Status {
         let (mirror, settings) = (self.mirror(), self.mirror().settings());
         let now = mirror.clock.wall();
@@ -266,6 +278,9 @@ impl Observer {
         self.add_files(&mut status, now);
         let incomplete = self.reconciler.incomplete.known();
         status.warnings.extend(IncompleteView::warning(&incomplete, now));
+        let barred = self.what_bars_links();
+        status.links_barred = barred.is_some();
+        status.warnings.extend(barred.map(|why| format!("CODEOWNERS links are not made: {why}")));
         self.add_what_arrived(&mut status, now);
         let recovered = self.reconciler.missed.found();
         let space = mirror.journal.space().ok();
@@ -316,6 +331,7 @@ impl Status {
             oldest_queued: deliveries.queued().next().map(|delivery| delivery.at.into()),
             queue: deliveries.queued().take(SHOWN).map(|delivery| Queued::of(delivery)).collect(),
             teams: state.teams.n_bound(),
+            linked: state.teams.links.len(),
             matched: state.people.n_matched(),
             held: state.holds.iter().filter(|hold| hold.decision.is_none()).count(),
             holds: holds(state),
@@ -379,6 +395,7 @@ impl LastReconcile {
             held: last.counts.held,
             stuck: last.counts.stuck,
             unseen: last.counts.unseen,
+            linked_elsewhere: last.counts.conflicts,
             paused: last.paused,
             members_by: last.by.name(),
             members_read: last.by.to_string(),

@@ -67,7 +67,9 @@ impl Status {
         let _ = writeln!(text, "queue: {}, oldest: {oldest}", counted(self.queued, "delivery", "deliveries"));
         self.write_queue(text);
         let Self { teams, matched, wanted, .. } = self;
-        let _ = writeln!(text, "teams: {teams} bound; people: {matched} matched, {wanted} wanted");
+        let linked =
+            if self.linked == 0 { String::new() } else { format!(", {} linked in CODEOWNERS", self.linked) };
+        let _ = writeln!(text, "teams: {teams} bound{linked}; people: {matched} matched, {wanted} wanted");
     }
 
     fn write_queue(&self, text: &mut String) {

@@ -3,13 +3,15 @@
 //! A slug may be another team's by now, and an id answers for a team that is being deleted. Whatever has an id and a slug in
 //! its answer is compared with the bound ones; a call that hit another team is taken back.
 
+pub mod link;
 pub mod restore;
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{json, Value};
 
 use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::permit::Permit;
 use crate::hosts::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
@@ -34,6 +36,28 @@ pub struct Apply<'a> {
     pub team: GithubTeamId,
     /// The delivery and event that led here.
     pub cause: Cause,
+}
+
+/// What is there before a team is deleted, as far as it can be given back.
+pub struct Before<'a> {
+    pub team: &'a Team,
+    pub members: &'a [Member],
+    pub links: &'a [ExternalTeam],
+}
+
+impl Before<'_> {
+    /// For the audit log.
+    fn told(&self) -> Value {
+        let Self { team, members, links } = self;
+        let member = |member: &Member| json!({ "member": member.id, "email": member.primary });
+        let people: Vec<_> = members.iter().map(member).collect();
+        let mut told =
+            json!({ "name": team.name, "slug": team.slug, "members": people, "projects": team.projects });
+        if !links.is_empty() {
+            told["links"] = links.iter().map(link::told).collect();
+        }
+        told
+    }
 }
 
 /// What led to a write, for the audit log.
@@ -353,11 +377,11 @@ impl Apply<'_> {
     pub fn delete(
         &self,
         binding: &Binding,
-        team: &Team,
-        members: &[Member],
+        before: &Before,
         approved: bool,
     ) -> Result<Option<String>, Outcome> {
         const WHAT: &str = "delete team";
+        let team = before.team;
         if team.locked {
             return Err(locked(&binding.slug));
         }
@@ -374,13 +398,12 @@ impl Apply<'_> {
         if let Err(rule) = judged.map_err(not_kept)? {
             return Ok(Some(rule));
         }
-        let people: Vec<_> =
-            members.iter().map(|member| json!({ "member": member.id, "email": member.primary })).collect();
-        let before =
-            json!({ "name": team.name, "slug": team.slug, "members": people, "projects": team.projects });
         let hold = self.decided_end(binding);
-        let entry =
-            Entry { before: Some(before), hold: hold.clone(), ..self.about("will delete team", binding) };
+        let entry = Entry {
+            before: Some(before.told()),
+            hold: hold.clone(),
+            ..self.about("will delete team", binding)
+        };
         if let Err(error) = mirror.audit.write_synced(entry) {
             self.drop_intent()?;
             return Err(Outcome::Later(

@@ -5,7 +5,7 @@ use crate::hosts::sentry::Team;
 use crate::queue::job::{Outcome, Own};
 use crate::queue::part::WantedTeam;
 use crate::state::holds::HeldChange;
-use crate::state::ids::{GithubTeamId, SentrySlug, SentryTeamId};
+use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
 use crate::state::record::Record;
 use crate::state::slug;
 use crate::state::values::{Binding, Fate, Intent, Mode};
@@ -27,6 +27,8 @@ pub struct Wish {
     pub full_name: String,
     /// The slug before, if it is known from a rename.
     pub before: Option<SentrySlug>,
+    /// Its slug on GitHub, where that was told.
+    pub on_github: Option<GithubSlug>,
 }
 
 /// How a team came to be as it should be.

@@ -27,7 +27,7 @@ impl Mirror {
         let (team, user) = match change {
             HeldChange::Remove { team, user, .. } => (team, user),
             // These came from a comparison, and another one does them.
-            HeldChange::RemoveMember { .. } | HeldChange::Create { .. } => {
+            HeldChange::RemoveMember { .. } | HeldChange::Create { .. } | HeldChange::Link { .. } => {
                 return self.queue.ask_for_reconcile()
             }
             HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::batch::TeamBatch;
 use super::bind;
 use crate::config::DeleteTeams;
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::{Member, Removed, Team};
 use crate::queue::job::{Hint, Outcome, Own};
 use crate::state::holds::{Decision, HeldChange};
 use crate::state::ids::{GithubSlug, MemberId};
 use crate::state::slug;
 use crate::state::values::{Binding, Fate, Mode};
-use crate::work::apply::{Apply, Moved};
+use crate::work::apply::{Apply, Before, Moved};
 use crate::work::guard;
 use crate::work::hold::ask_approval;
 use crate::work::step::{self, EndFacts, EndStep, Next};
@@ -247,8 +248,10 @@ fn delete(
     if let (Err(rule), false) = (judge(job), approved) {
         return Ok(ask_approval(job, apply, change, rule));
     }
+    // Whatever it is called, `undo` is to give back.
+    let links = if job.mirror.settings().links { read_links(job, binding)? } else { Vec::new() };
     let binding = make_slug_deletable(job, apply, binding)?;
-    match apply.delete(&binding, team, &members, approved)? {
+    match apply.delete(&binding, &Before { team, members: &members, links: &links }, approved)? {
         None => Ok(Outcome::Done(format!(
             "deleted Sentry team `{}`; to have it back: sentry-team-sync undo {}",
             team.slug, team.id
@@ -301,6 +304,7 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
             return Ok(ask_approval(job, apply, change, rule));
         }
     }
+    unlink(job, apply, binding)?;
     let (mut out, mut left) = (0, 0);
     for member in read_members(job, binding)? {
         if may_be_taken_out(job, &member) && take_out(job, apply, binding, member.id)? {
@@ -315,6 +319,22 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
         Fate::Deleted,
     )?;
     Ok(Outcome::Done(format!("emptied Sentry team `{}`: {out} out, {left} left", binding.slug)))
+}
+
+/// The team goes, and with it what CODEOWNERS called it. Where the Sentry team is deleted, Sentry does that.
+fn unlink(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(), Outcome> {
+    let has_links = job.mirror.state(|state| state.teams.links.of(job.team).next().is_some());
+    if job.mirror.settings().links && has_links {
+        let rows = read_links(job, binding)?;
+        apply.unlink(binding, &rows)?;
+    }
+    Ok(())
+}
+
+fn read_links(job: &TeamJob, binding: &Binding) -> Result<Vec<ExternalTeam>, Outcome> {
+    let read = job.mirror.sentry.team_with_links(binding.at());
+    let (_, rows) = read.map_err(|trouble| job.mirror.sentry_trouble(trouble))?.ok_or_else(looked_for)?;
+    Ok(rows)
 }
 
 fn may_be_taken_out(job: &TeamJob, member: &Member) -> bool {

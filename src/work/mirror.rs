@@ -23,6 +23,7 @@ use crate::state::values::Mode;
 use crate::state::{Org, State};
 use crate::store::audit::{decisions, Audit};
 use crate::store::journal::Journal;
+use crate::work::owners::Owners;
 
 /// The parts of a mirror. Functions name those that they use.
 pub struct Mirror {
@@ -43,6 +44,8 @@ pub struct Mirror {
     pub sentry: Sentry,
     /// What is known of the Sentry token.
     pub scopes: scopes::InUse,
+    /// With what CODEOWNERS links are made.
+    pub owners: Owners,
     pub who: Who,
     pub faults: Faults,
     pub started: Timestamp,
@@ -79,6 +82,7 @@ impl Mirror {
             tree: TeamTree::default(),
             scopes: scopes::InUse::default(),
             faults: Faults::default(),
+            owners: Owners::default(),
             started: clock.wall(),
             outcomes: Outcomes::default(),
             hours: journal.read(|state| Hours::of(state, clock.wall())),

@@ -3,11 +3,12 @@
 use super::bind::{self, How, Wish};
 use super::team_job::{Stop, TeamJob};
 use super::{come_back, end, members};
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::{Added, Removed};
 use crate::queue::job::{Ask, Hint, Outcome};
 use crate::queue::part::{Addition, Effect, Part, Removal, Shown, Task};
 use crate::state::event::Person;
-use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
+use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
 use crate::state::record::Record;
 use crate::state::values::{Fate, Mode};
 use crate::state::Org;
@@ -103,9 +104,11 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, S
             Ok(Effect::Nothing)
         }
         Task::Shape { wanted, full_name, shown } => {
-            let wish = Wish { team: wanted.clone(), full_name: full_name.clone(), before: None };
+            let (team, full_name) = (wanted.clone(), full_name.clone());
+            let wish = Wish { team, full_name, before: None, on_github: None };
             Ok(shape(job, &apply, part, &wish, shown.as_ref())?)
         }
+        Task::Link { slug, rows } => Ok(link(job, &apply, hint, part, (slug, rows))?),
         Task::Add(addition) => Ok(add(job, hint, part, addition)?),
         Task::Remove(removal) => Ok(remove(job, hint, part, removal)?),
         // A team that was spoken of just now may be too new for a replica that lags.
@@ -155,6 +158,26 @@ fn shape(
         How::Adopted => Effect::Adopted,
         How::Created | How::Renamed => Effect::Written,
     })
+}
+
+fn link(
+    job: &TeamJob,
+    apply: &Apply,
+    hint: &Hint,
+    part: &Part,
+    (slug, rows): (&GithubSlug, &[ExternalTeam]),
+) -> Result<Effect, Outcome> {
+    // The team may have been given up, or renamed, since it was read: its own job has linked it.
+    let named = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.named));
+    match job.binding() {
+        Some(binding) if named.is_none_or(|at| at <= part.seq) => {
+            super::link::follow(job, apply, &binding, slug, hint.tries == 0, Some(rows))
+        }
+        _ => {
+            look_again(job, part);
+            Ok(Effect::Nothing)
+        }
+    }
 }
 
 /// Whether a delivery that came since the comparison began, or just before, says otherwise.

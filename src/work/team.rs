@@ -16,7 +16,7 @@ use crate::state::values::{Binding, Mode};
 use crate::state::{slug, Org};
 use crate::work::mirror::Mirror;
 use crate::work::team_job::{Stop, TeamJob};
-use crate::work::{come_back, end, members, nameless};
+use crate::work::{come_back, end, link, members, nameless};
 
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
 const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
@@ -30,6 +30,8 @@ struct Shape {
     how: How,
     /// What keeps it from being named as it should be.
     stuck: Option<Outcome>,
+    /// Its slug on GitHub, where that was told.
+    on_github: Option<GithubSlug>,
 }
 
 pub fn run(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
@@ -111,6 +113,7 @@ impl TeamJob<'_> {
             Mode::Read => self.wish_of_github(folded)?,
             Mode::Payload => self.wish_of_deliveries(folded)?,
         };
+        let on_github = wish.as_ref().and_then(|wish| wish.on_github.clone());
         let ensured = match wish {
             Some(wish) => bind::ensure(self, &apply, &wish, how, None),
             None => self
@@ -121,19 +124,22 @@ impl TeamJob<'_> {
         match ensured {
             Ok((binding, how)) => {
                 bind::release_adoptions(self);
-                Ok(Shape { binding, how, stuck: None })
+                // Nothing but a team's own name leads to where it is: what an old event calls it does not.
+                let told = || folded.slug().filter(|slug| self.sentry_slug(slug) == binding.slug).cloned();
+                let on_github = on_github.or_else(|| told().filter(|_| self.mode == Mode::Payload));
+                Ok(Shape { binding, how, stuck: None, on_github })
             }
-            Err(outcome) => self.stuck(outcome),
+            Err(outcome) => self.stuck(outcome, on_github),
         }
     }
 
     /// A team whose new name has to wait keeps its people up to date under the old one, unless it is not certain under
     /// which it is.
-    fn stuck(&self, outcome: Outcome) -> Result<Shape, Stop> {
+    fn stuck(&self, outcome: Outcome, on_github: Option<GithubSlug>) -> Result<Shape, Stop> {
         let certain = self.mirror.state(|state| state.teams.intent(self.team).is_none());
         match self.binding() {
             Some(binding) if certain && self.mirror.paused_for().is_none() => {
-                Ok(Shape { binding, how: How::Known, stuck: Some(outcome) })
+                Ok(Shape { binding, how: How::Known, stuck: Some(outcome), on_github })
             }
             _ => Err(outcome.into()),
         }
@@ -159,6 +165,7 @@ impl TeamJob<'_> {
         Wish {
             before: renamed.and_then(|named| named.before).map(|before| self.sentry_slug(&before)),
             full_name: facts.name,
+            on_github: Some(facts.slug),
             team: WantedTeam { slug, name, adoptable: older },
         }
     }
@@ -186,6 +193,7 @@ impl TeamJob<'_> {
         Ok(Some(Wish {
             before: named.before.map(|before| self.sentry_slug(&before)),
             full_name: named.name.into(),
+            on_github: Some(named.slug),
             team: WantedTeam { slug, name, adoptable: !born },
         }))
     }
@@ -199,7 +207,8 @@ impl TeamJob<'_> {
             })
         })?;
         let full_name = slug.to_string();
-        Some(Wish { team: WantedTeam { slug, name: None, adoptable: false }, full_name, before: None })
+        let team = WantedTeam { slug, name: None, adoptable: false };
+        Some(Wish { team, full_name, before: None, on_github: None })
     }
 
     fn wanted_by_filter(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> Result<(), Stop> {
@@ -211,7 +220,7 @@ impl TeamJob<'_> {
     }
 
     fn people(&self, folded: TeamBatch, shape: Shape, ended: &mut Ended) {
-        let Shape { binding, how, stuck } = shape;
+        let Shape { binding, how, stuck, on_github } = shape;
         let note = match how {
             How::Known => format!("team `{}` is as it should be", binding.slug),
             How::Created => format!("created team `{}`", binding.slug),
@@ -234,7 +243,11 @@ impl TeamJob<'_> {
                 outcome
             }
         };
-        let outcome = stuck.unwrap_or(outcome);
+        let linked = on_github.map(|slug| self.link(&binding, &slug, &folded));
+        let outcome = match (stuck.unwrap_or(outcome), linked) {
+            (Outcome::Done(_), Some(Err(later))) => later,
+            (outcome, _) => outcome,
+        };
         ended.results.extend(folded.team.into_iter().map(|hint| {
             let outcome = match &outcome {
                 // Everybody whom GitHub shows is in by now; whoever left is still to be found.
@@ -246,6 +259,12 @@ impl TeamJob<'_> {
             (hint, outcome)
         }));
         ended.results.extend(members::run(self, &binding, folded.members.into_values().collect()));
+    }
+
+    /// Has CODEOWNERS' name of the team mean its Sentry team.
+    fn link(&self, binding: &Binding, slug: &GithubSlug, folded: &TeamBatch) -> Result<(), Outcome> {
+        let patient = folded.team.iter().all(|hint| hint.tries == 0);
+        link::follow(self, &self.apply(folded.team.first()), binding, slug, patient, None).map(drop)
     }
 
     fn stopped(&self, folded: TeamBatch, stop: Stop, ended: &mut Ended) {

@@ -128,7 +128,21 @@ impl Work<'_> {
         let mut report = Report { now: Some(team.id), ..Report::default() };
         self.people(job, apply, team, &mut report)?;
         self.projects(apply, team, &mut report)?;
+        self.names(apply, team, &mut report)?;
         Ok(report)
+    }
+
+    /// What CODEOWNERS called it. Whoever has a name by now keeps it.
+    fn names(&self, apply: &Apply, team: &Team, report: &mut Report) -> Result<(), Outcome> {
+        let binding = team.bound(Origin::Created);
+        for was in &self.deletion.links {
+            (self.step)();
+            match apply.link_back(&binding, was, self.deletion.sentry)? {
+                None => report.named.push(was.name.to_string()),
+                Some(why) => report.unnamed.push((was.name.to_string(), why)),
+            }
+        }
+        Ok(())
     }
 
     fn people(&self, job: &TeamJob, apply: &Apply, team: &Team, report: &mut Report) -> Result<(), Outcome> {
@@ -183,8 +197,11 @@ impl Work<'_> {
         for project in projects.iter().filter(|project| !there.contains(project)) {
             (self.step)();
             // What the token may not do for one, it may not do for the others.
-            let linked =
-                if report.denied.is_empty() { apply.link_back(project, team)? } else { LinkedBack::Denied };
+            let linked = if report.denied.is_empty() {
+                apply.give_project_back(project, team)?
+            } else {
+                LinkedBack::Denied
+            };
             match linked {
                 LinkedBack::Done => report.linked.push(project.clone()),
                 LinkedBack::Missing => report.vanished.push(project.clone()),

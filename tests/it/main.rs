@@ -42,6 +42,7 @@ mod http;
 mod incomplete;
 mod invites;
 mod lifecycle;
+mod links;
 mod locked;
 mod logins;
 mod meant;

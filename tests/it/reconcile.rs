@@ -22,7 +22,7 @@ fn person(world: &World, login: &str) -> u64 {
 }
 
 /// Teams of a day ago, each with these people.
-fn teams(world: &World, names: &[&str], people: &[u64]) -> Vec<u64> {
+pub fn teams(world: &World, names: &[&str], people: &[u64]) -> Vec<u64> {
     let one = |name: &&str| {
         let team = world.old_team(name);
         people.iter().for_each(|person| world.github.join(team, *person));
@@ -37,7 +37,7 @@ fn people(world: &World, n: usize) -> Vec<u64> {
 
 /// Carries out the plan; nothing may be held or fail.
 #[track_caller]
-fn apply(world: &World) -> String {
+pub fn apply(world: &World) -> String {
     let (code, out, err) = world.alone(&["sync", "--apply"]);
     assert_eq!(code, 0, "{out}{err}");
     out

@@ -1,8 +1,8 @@
 //! From one version to the next: the state of before is read and written anew, and a state of the future is refused.
 //!
 //! `tests/states/format-1.log` is a journal as a program of format 1 left it when it was killed: two bound teams, one
-//! deleted, ana matched, zoe wanted, a failed delivery, and `team.created` of `Late` still queued. The files of format 2 are
-//! what a program of format 2 made of it.
+//! deleted, ana matched, zoe wanted, a failed delivery, and `team.created` of `Late` still queued. The files of the
+//! later formats are what programs of those formats made of it.
 
 use std::fs;
 use std::path::Path;
@@ -18,10 +18,11 @@ fn journal_files(world: &World) -> Vec<String> {
 }
 
 /// The files that a program of each older format left, by their endings, and the number of each journal's last log.
-const BEFORE: [(u32, &[&str], u32); 2] = [(1, &["log"], 1), (2, &["log", "snap"], 2)];
+const BEFORE: [(u32, &[&str], u32); 3] =
+    [(1, &["log"], 1), (2, &["log", "snap"], 2), (3, &["log", "snap"], 3)];
 
 /// What this program writes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 fn world_of_before((format, files, number): (u32, &[&str], u32)) -> World {
     let world = World::new(Truth::Deliveries);
@@ -88,7 +89,7 @@ fn with_format_9(log: &[u8]) -> Vec<u8> {
     use sha2::{Digest, Sha256};
     let n = (u32::from_le_bytes(log[..4].try_into().unwrap()) & !(1 << 31)) as usize;
     let payload =
-        String::from_utf8(log[12..12 + n].to_vec()).unwrap().replace("\"version\":3", "\"version\":9");
+        String::from_utf8(log[12..12 + n].to_vec()).unwrap().replace("\"version\":4", "\"version\":9");
     let sum = Sha256::new().chain_update(&log[..4]).chain_update(&payload).finalize();
     [&log[..4], &sum[..8], payload.as_bytes()].concat()
 }

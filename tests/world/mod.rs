@@ -240,7 +240,8 @@ impl World {
 
     fn around(truth: Truth, sentry: SentryStandin) -> Self {
         let github = GithubStandin::start("acme").expect("the stand-in starts");
-        sentry.add_integration("github", "github.com/acme");
+        let site = github.url().replace("http://", "");
+        sentry.add_integration("github", &format!("{site}/acme"));
         let olive = github.add_person(GithubUser::new("olive").owner().email("olive@acme.test"));
         sentry.add_member("olive@acme.test");
         let token = match truth {

@@ -6,6 +6,7 @@
 
 mod app;
 mod clock;
+mod codeowners;
 mod configuration;
 mod finding;
 mod github;
@@ -146,7 +147,10 @@ fn examine(patient: &Patient, url: Option<&str>, progress: Progress) -> Vec<Find
     let github = github::look(patient);
     findings.extend(hook::look(patient, &github, url));
     progress("asking Sentry");
-    let sentry = sentry::look(patient, &github);
+    let mut sentry = sentry::look(patient, &github);
+    if let Some(host) = patient.sentry.as_ref().filter(|_| sentry.members.is_some()) {
+        sentry.findings.extend(codeowners::look(patient, github.snapshot.as_ref(), host));
+    }
     findings.extend(identity::look(patient, &github, &sentry));
     findings.extend(configuration::unused(patient, &github, &sentry));
     findings.extend(clock::look("GitHub", github.moment));

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::clock::{Shown, Timestamp};
 use crate::config::{RemoveMembers, Settings};
 use crate::hosts::github::facts::{Claims, TeamFacts};
+use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::{Member, Standing, Team};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed, SentrySnapshot};
 use crate::identity::matcher::Effort;
@@ -18,7 +19,7 @@ use crate::reconcile::judge::{judge, Measure};
 use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::state::event::Person;
 use crate::state::holds::{HeldChange, Hold};
-use crate::state::ids::{GithubTeamId, GithubUserId, MemberId};
+use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId};
 use crate::state::values::{Binding, Mode, Source};
 use crate::state::{names, slug, Org, State};
 use crate::work::mirror::Mirror;
@@ -30,6 +31,9 @@ pub struct Look {
     /// The team on GitHub; `None` if it is not shown, or in payload mode.
     pub github: Option<GithubView>,
     pub sentry: Option<SentryView>,
+    /// What its name in CODEOWNERS means, or what would be done about that; `None` where nobody asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codeowners: Option<String>,
     pub people: Vec<PersonView>,
     /// What the next comparison would do with the team itself, or what keeps it from that; `None` if nothing is to be done,
     /// and in payload mode, where nothing is compared.
@@ -122,6 +126,9 @@ struct Read {
     members: Vec<Member>,
     /// Members who are never removed, by an address that only a search shows.
     protected: BTreeSet<MemberId>,
+    org: Login,
+    /// What CODEOWNERS calls Sentry's teams, or this one at least.
+    links: Option<Vec<ExternalTeam>>,
 }
 
 /// Looks at both sides. `facts` are those of GitHub, if they were read a moment ago.
@@ -153,7 +160,9 @@ fn by_github(
     let members = members_of(mirror, team.as_ref().or(other.as_ref()))?;
     let Listed { rows: people, gap } = people.unwrap_or(Listed { rows: Vec::new(), gap: None });
     let protected = mirror.matcher().protected_by_search();
-    let read = Read { facts, people, gap, team, other, members, protected };
+    let links = settings.links.then(|| links(mirror, team.as_ref())).transpose()?;
+    let org = org.login.clone();
+    let read = Read { facts, people, gap, team, other, members, protected, org, links };
     let persons = read.people.iter().filter(|person| !person.bot);
     let identities: BTreeMap<_, _> = persons
         .map(|person| Ok((person.id, mirror.identify(person, Effort::Look)?)))
@@ -179,6 +188,15 @@ fn teams(
     let wanted = wanted.filter(|slug| bound.as_ref().is_none_or(|team| team.slug != *slug));
     let other = wanted.map(|slug| mirror.sentry.team(&slug)).transpose().map_err(failed)?.flatten();
     Ok((bound, other))
+}
+
+fn links(mirror: &Mirror, team: Option<&Team>) -> Result<Vec<ExternalTeam>, Outcome> {
+    let failed = |trouble| mirror.sentry_trouble(trouble);
+    if let Some(all) = mirror.sentry.links().map_err(failed)? {
+        return Ok(all);
+    }
+    let own = team.map(|team| mirror.sentry.team_with_links(team.at())).transpose().map_err(failed)?;
+    Ok(own.flatten().map(|(_, rows)| rows).unwrap_or_default())
 }
 
 fn members_of(mirror: &Mirror, team: Option<&Team>) -> Result<Vec<Member>, Outcome> {
@@ -217,7 +235,9 @@ fn plan(
     }
     // Whoever could not be read has ended the look.
     let (deleted, unread) = (BTreeSet::new(), BTreeSet::new());
+    sentry.links = read.links.clone();
     let mut plan = compare(&Sides {
+        org: &read.org,
         github: &github,
         sentry: &sentry,
         people: identities,
@@ -261,12 +281,21 @@ fn told(
             incomplete: read.gap.map(|gap| gap.to_string()),
         }),
         sentry: read.team.map(|team| SentryView::of(team, n_members)),
+        codeowners: codeowners(&plan),
         people,
         step: planned.and_then(|planned| step(planned, state)),
         stopped_by,
         waits_for_first: state.holds.iter().find(is_first).map(|hold| hold.name.to_string()),
         differs,
     }
+}
+
+fn codeowners(plan: &Plan) -> Option<String> {
+    if let Some(link) = plan.teams.first().and_then(|team| team.link.as_ref()) {
+        return Some(link.to_string());
+    }
+    let (_, row) = plan.links.as_ref()?.rows.first()?;
+    Some(format!("{} is linked", row.name))
 }
 
 fn step(planned: &TeamPlan, state: &State) -> Option<String> {

@@ -22,6 +22,9 @@ impl Explanation {
         }
         self.write_github(text)?;
         self.write_sentry(text)?;
+        if let Some(codeowners) = self.look.as_ref().and_then(|look| look.codeowners.as_ref()) {
+            writeln!(text, "  in CODEOWNERS: {}", Safe(codeowners))?;
+        }
         self.write_the_end(text)?;
         self.write_what_waits(text)?;
         if let Some(look) = self.look.as_ref().filter(|look| !look.people.is_empty()) {
@@ -177,6 +180,9 @@ impl Explanation {
             ),
             _ if self.mode == Some(Mode::Payload) => writeln!(text, "in sync with what the deliveries said"),
             (None, false) => writeln!(text, "in sync"),
+            (None, true) if n("add") + n("remove") == 0 && look.codeowners.is_some() => {
+                writeln!(text, "to be done: its name in CODEOWNERS, see above")
+            }
             (None, true) => writeln!(text, "to be done: {people}"),
             (Some(step), false) => writeln!(text, "nothing is done: {}", Safe(step)),
             (Some(step), true) => writeln!(text, "to be done: {}; {people}", Safe(step)),

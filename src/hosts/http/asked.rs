@@ -29,6 +29,10 @@ pub enum Asked {
     Invite,
     /// `POST /projects/{org}/{project}/teams/{slug}/`.
     LinkProject,
+    /// `POST /teams/{org}/{slug}/external-teams/`, and `PUT` of one of these.
+    LinkOwner,
+    /// `DELETE /teams/{org}/{slug}/external-teams/{id}/`.
+    UnlinkOwner,
 }
 
 impl Asked {

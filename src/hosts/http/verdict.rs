@@ -112,11 +112,14 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
     match (asked, answer.status) {
         (Asked::AddMember, 202) => Requested,
         (Asked::AddMember, 204) => Already,
-        (Asked::RemoveMember | Asked::DeleteTeam, 204) => Done,
+        (Asked::RemoveMember | Asked::DeleteTeam | Asked::UnlinkOwner, 204) => Done,
         // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
         (Asked::App | Asked::SendAgain, 200..=202) if answer.headers.json => Done,
         (Asked::Github | Asked::Sentry | Asked::Groups | Asked::UpdateTeam | Asked::RemoveMember, 200)
-        | (Asked::CreateTeam | Asked::AddMember | Asked::Invite | Asked::LinkProject, 200 | 201)
+        | (
+            Asked::CreateTeam | Asked::AddMember | Asked::Invite | Asked::LinkProject | Asked::LinkOwner,
+            200 | 201,
+        )
         | (Asked::DeleteTeam, 200 | 202)
             if answer.headers.json =>
         {
@@ -214,7 +217,7 @@ fn sentry_refusal(asked: Asked, answer: &Answer, token: &str) -> Verdict {
         (Asked::CreateTeam, 404) => no_organisation(answer),
         (_, 404) => Missing,
         (Asked::CreateTeam, 409) => Taken,
-        (Asked::CreateTeam | Asked::UpdateTeam, 400 | 409) if slug_in_use(answer) => Taken,
+        (Asked::CreateTeam | Asked::UpdateTeam | Asked::LinkOwner, 400 | 409) if slug_in_use(answer) => Taken,
         (_, 409) => Unknown(answer.brief()),
         _ => Never(answer.brief()),
     }
@@ -236,7 +239,7 @@ fn no_organisation(answer: &Answer) -> Verdict {
     Verdict::Refused(format!("knows no such organisation: {}", answer.brief()))
 }
 
-/// `{"slug": ["The slug \"x\" is already in use."]}`, and the sentences of the create call.
+/// `{"slug": ["The slug \"x\" is already in use."]}`, and the sentences of the create call and of external teams.
 fn slug_in_use(answer: &Answer) -> bool {
     let said = answer.said().to_ascii_lowercase();
     said.contains("already in use") || said.contains("already exists")

@@ -3,8 +3,10 @@
 //! Sentry addresses a team by its slug, and newer ones by its id too ([`ids`]). What a caller needs to be sure of is the id,
 //! so every answer that has one hands it on.
 
+pub mod external;
 pub mod ids;
 pub mod inspect;
+pub mod links;
 mod outcome;
 pub mod permit;
 pub mod scim;

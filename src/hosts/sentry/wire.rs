@@ -1,9 +1,11 @@
 //! The few fields of Sentry's rows that are read, and its page links. Pure.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::config::values::BaseUrl;
 use crate::hosts::http::link::{behind, Behind};
+use crate::hosts::sentry::external::{ExternalTeam, Integration};
 use crate::hosts::sentry::{Hit, Link, Member, Standing, Team};
 use crate::state::ids::{GithubUserId, MemberId, SentrySlug, SentryTeamId};
 
@@ -15,9 +17,11 @@ pub(super) struct TeamRow {
     #[serde(rename = "memberCount")]
     member_count: Option<u64>,
     projects: Option<Vec<ProjectRow>>,
+    #[serde(rename = "externalTeams", default)]
+    external: Vec<Value>,
     // As it is: what else is in it does not matter, nor does a form of it that nobody knows.
     #[serde(default)]
-    flags: serde_json::Value,
+    flags: Value,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +30,14 @@ struct ProjectRow {
 }
 
 impl TeamRow {
+    /// The names that CODEOWNERS has for it, and the team itself.
+    pub(super) fn into_linked(mut self) -> Option<(Vec<ExternalTeam>, Team)> {
+        let rows = std::mem::take(&mut self.external);
+        let team = self.into_team()?;
+        let rows = rows.iter().filter_map(|row| external_team(row, Some(team.id)));
+        Some((rows.collect(), team))
+    }
+
     pub(super) fn into_team(self) -> Option<Team> {
         Some(Team {
             id: SentryTeamId(self.id.parse().ok()?),
@@ -38,6 +50,27 @@ impl TeamRow {
                 .map(|projects| projects.into_iter().map(|project| project.slug).collect()),
         })
     }
+}
+
+/// A row of external teams, if it is of a GitHub. Some answers leave its team out, which whoever asked knows.
+pub(super) fn external_team(row: &Value, of: Option<SentryTeamId>) -> Option<ExternalTeam> {
+    let text = |key: &str| row[key].as_str();
+    let provider = text("provider").filter(|provider| provider.starts_with("github"))?;
+    let team = text("teamId").and_then(|id| id.parse().ok()).or(of)?;
+    let name = text("externalName")?.into();
+    let integration = text("integrationId").and_then(|id| id.parse().ok());
+    Some(ExternalTeam { id: text("id")?.parse().ok()?, name, team, provider: provider.into(), integration })
+}
+
+/// One of the organisation's integrations, if it is with a GitHub.
+pub(super) fn integration(row: &Value) -> Option<Integration> {
+    let provider = row["provider"]["key"].as_str().filter(|key| key.starts_with("github"))?;
+    let domain = row["domainName"].as_str().unwrap_or_default();
+    Some(Integration {
+        id: row["id"].as_str()?.parse().ok()?,
+        domain: domain.into(),
+        provider: provider.into(),
+    })
 }
 
 /// The role whose people can be in no team.
@@ -181,6 +214,8 @@ pub(super) fn next_cursor(link: Option<&str>, rows: usize, number: usize) -> Res
 pub(crate) const EXAMPLES: &[&str] = &[
     r#"[{"id":"4","email":"A@x","user":{"id":"5","email":"A@x","emails":[{"id":"1","email":"A@x","is_verified":false}]},"pending":false,"expired":false,"externalUsers":[{"provider":"github","externalName":"@octo"}]}]"#,
     r#"[{"id":"7","slug":"crew","name":"Crew","memberCount":2,"flags":{"idp:provisioned":true},"projects":[{"id":"1","slug":"shop"}]}]"#,
+    r#"[{"id":"7","slug":"crew","externalTeams":[{"id":"3","provider":"github","externalName":"@acme/crew","integrationId":"1","teamId":"7"}]}]"#,
+    r#"[{"id":"1","domainName":"github.com/acme","provider":{"key":"github"}}]"#,
     r#"<http://x/?&cursor=100:1:0>; rel="next"; results="true"; cursor="100:1:0""#,
     super::scim::EXAMPLE,
 ];
@@ -189,6 +224,8 @@ pub(crate) const EXAMPLES: &[&str] = &[
 #[cfg(test)]
 pub(crate) fn read_anything(bytes: &[u8]) {
     crate::hosts::read_rows(bytes, TeamRow::into_team);
+    crate::hosts::read_rows(bytes, TeamRow::into_linked);
+    crate::hosts::read_rows(bytes, |row: Value| integration(&row));
     crate::hosts::read_rows(bytes, MemberRow::into_member);
     drop(serde_json::from_slice::<AuthRow>(bytes));
     super::scim::read_anything(bytes);

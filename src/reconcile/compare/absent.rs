@@ -16,11 +16,13 @@ impl Index<'_> {
                 let deleted = self.sides.deleted.contains(&team);
                 let step = if deleted { self.end(&binding) } else { Step::NotVisible };
                 let name = binding.name.to_string();
+                let link = self.unlink(team, &step);
                 Some(TeamPlan {
                     team,
                     slug: binding.slug,
                     name,
                     step,
+                    link,
                     add: Vec::new(),
                     remove: Vec::new(),
                     held: None,

@@ -127,6 +127,7 @@ fn counts_tell_what_is_to_be_done() {
         held: 6,
         stuck: 2,
         unseen: 1,
+        ..Counts::default()
     };
     assert_eq!(plan().counts(), counts);
     assert!(!plan().is_in_sync() && Plan::default().is_in_sync());

@@ -83,6 +83,8 @@ pub struct World {
     pub seed: u64,
     pub rng: Rng,
     pub settings: Settings,
+    /// The GitHub organisation's login.
+    pub org: Login,
     pub github: GithubSnapshot,
     pub sentry: SentrySnapshot,
     /// What the sources say of every account.
@@ -107,6 +109,7 @@ impl World {
         let sentry = SentrySnapshot { listed: true, ..SentrySnapshot::default() };
         Self {
             seed: 0,
+            org: Login::from("acme"),
             rng: Rng(0),
             settings,
             github: GithubSnapshot { sees_secret: true, ..GithubSnapshot::default() },
@@ -388,6 +391,7 @@ impl World {
         let teams = self.github.teams.iter().map(|team| team.facts.id);
         let just_gone = teams.filter(|team| self.state.teams.gone(*team).is_some_and(is_just_gone)).collect();
         compare(&Sides {
+            org: &self.org,
             github: &self.github,
             sentry: &self.sentry,
             unread: &self.unread,

@@ -43,7 +43,9 @@ fn with_change(entry: Entry, change: &HeldChange) -> Entry {
         HeldChange::RemoveMember { member, slug, .. } => {
             Entry { member: Some(*member), slug: Some(slug.clone()), ..entry }
         }
-        HeldChange::Create { slug, .. } => Entry { slug: Some(slug.clone()), ..entry },
+        HeldChange::Create { slug, .. } | HeldChange::Link { slug, .. } => {
+            Entry { slug: Some(slug.clone()), ..entry }
+        }
         HeldChange::UserMap { .. } => entry,
     }
 }

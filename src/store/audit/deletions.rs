@@ -6,7 +6,7 @@ use std::io;
 use serde::Deserialize;
 
 use super::read::{Line, Log};
-use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
+use crate::state::ids::{GithubTeamId, IntegrationId, MemberId, OwnerName, SentrySlug, SentryTeamId};
 use crate::state::slug;
 
 /// A deletion, and what was there before.
@@ -21,6 +21,8 @@ pub struct Deletion {
     pub members: Vec<Was>,
     /// Its projects; `None` if they could not be read.
     pub projects: Option<Vec<String>>,
+    /// What CODEOWNERS called it, where the mirror kept links.
+    pub links: Vec<WasLinked>,
     /// The log also tells that it took place. Otherwise the answer was lost, or it never did.
     pub is_certain: bool,
 }
@@ -33,12 +35,23 @@ pub struct Was {
     pub email: Option<String>,
 }
 
+/// A name that meant a team.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct WasLinked {
+    pub name: OwnerName,
+    /// `github` or `github_enterprise`.
+    pub provider: Box<str>,
+    pub integration: Option<IntegrationId>,
+}
+
 #[derive(Deserialize)]
 struct Before {
     name: String,
     slug: SentrySlug,
     members: Vec<Was>,
     projects: Option<Vec<String>>,
+    #[serde(default)]
+    links: Vec<WasLinked>,
 }
 
 /// All deletions that the log still knows, in the order of time; the last one of each Sentry team.
@@ -69,13 +82,14 @@ fn take(
         }
         "will delete team" => {
             let before = line.before.clone().and_then(|before| serde_json::from_value(before).ok());
-            let Some(Before { name, slug, members, projects }) = before else { return };
+            let Some(Before { name, slug, members, projects, links }) = before else { return };
             let slug = match slugs.get(&sentry) {
                 Some(known) if slug::is_temporary(&slug) => SentrySlug::from(known.as_str()),
                 _ => slug,
             };
             let at = line.at.clone();
-            let deletion = Deletion { at, team, sentry, slug, name, members, projects, is_certain: false };
+            let is_certain = false;
+            let deletion = Deletion { at, team, sentry, slug, name, members, projects, links, is_certain };
             found.insert(sentry, deletion);
         }
         "delete team" | "end team" => {

@@ -109,7 +109,7 @@ impl Apply<'_> {
     }
 
     /// Gives the team of this slug a project that the deleted one had.
-    pub fn link_back(&self, project: &str, team: &Team) -> Result<LinkedBack, Outcome> {
+    pub fn give_project_back(&self, project: &str, team: &Team) -> Result<LinkedBack, Outcome> {
         let permit = self.mirror.may_write()?;
         let (slug, sentry_team) = (Some(team.slug.clone()), Some(team.id));
         let entry = Entry { slug, sentry_team, ..self.entry("link project") };

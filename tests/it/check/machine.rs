@@ -50,7 +50,7 @@ fn a_state_directory_is_described_and_left_as_it_is() {
     checked.one("state", "no service runs on `").must("ok", &[]);
     checked.one("state", "its mode is 0700, its owner is user ").must("ok", &[]);
     checked.one("state", " MiB are free on its disk").must("ok", &[]);
-    checked.one("state", ", in format 3").must("ok", &[]);
+    checked.one("state", ", in format 4").must("ok", &[]);
     checked.one("state", "0 queued deliveries").must("ok", &[]);
     assert_eq!(files(), before);
 }

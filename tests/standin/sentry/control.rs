@@ -78,6 +78,19 @@ impl SentryStandin {
         lock(&self.world).add_integration(self.org, provider, domain)
     }
 
+    /// Removes all integrations with GitHub.
+    pub fn drop_integrations(&self) {
+        self.with_org(|org| org.integrations.retain(|_, own| own.provider != "github"));
+    }
+
+    /// Unlinks a team from a name, as a person does.
+    pub fn drop_external_team(&self, team: u64, name: &str) {
+        self.with_org(|org| {
+            let team = org.teams.get_mut(&team);
+            team.into_iter().for_each(|team| team.external.retain(|row| row.name != name));
+        });
+    }
+
     /// Suspends a member's user, or ends that.
     pub fn set_suspended(&self, member: u64, suspended: bool) {
         self.with_user(member, |user| user.suspended = suspended);

@@ -1,0 +1,126 @@
+//! Writes CODEOWNERS links: the same order of leave, call and audit line as every other write. None needs an intent: to make a
+//! row that is there is harmless, and to change one twice too.
+
+use super::Apply;
+use serde_json::{json, Value};
+
+use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::external::{ExternalTeam, Integration};
+use crate::hosts::sentry::links::OwnerLinked;
+use crate::hosts::sentry::Written;
+use crate::queue::job::Outcome;
+use crate::state::holds::HeldChange;
+use crate::state::ids::{OwnerName, SentryTeamId};
+use crate::state::record::Record;
+use crate::state::values::Binding;
+use crate::store::audit::deletions::WasLinked;
+use crate::store::audit::Entry;
+use crate::work::link_step::is_ours;
+
+/// Why a link was not written.
+pub enum Refused {
+    /// Nothing may be written now.
+    Outcome(Outcome),
+    Trouble(Trouble),
+}
+
+/// A row as the audit log keeps it.
+pub(super) fn told(row: &ExternalTeam) -> Value {
+    json!({ "name": row.name, "provider": row.provider, "integration": row.integration })
+}
+
+impl Apply<'_> {
+    /// Has a name mean the bound team.
+    pub fn link(
+        &self,
+        binding: &Binding,
+        name: &OwnerName,
+        with: &Integration,
+    ) -> Result<OwnerLinked, Refused> {
+        let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
+        let entry = self.about_link("link owner", binding, name).because(format!("`{name}`"));
+        self.tell_link(entry, self.mirror.sentry.link_owner(&permit, binding.at(), name, with))
+    }
+
+    /// Gives a row this name, and this team.
+    pub fn relink(
+        &self,
+        binding: &Binding,
+        row: &ExternalTeam,
+        name: &OwnerName,
+        why: String,
+    ) -> Result<OwnerLinked, Refused> {
+        let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
+        let entry = self.about_link("relink owner", binding, name).because(format!("`{name}`, {why}"));
+        self.tell_link(entry, self.mirror.sentry.relink_owner(&permit, binding.at(), row, name))
+    }
+
+    /// Takes the mirror's rows away from a team that stays without its GitHub team. How many.
+    pub fn unlink(&self, binding: &Binding, rows: &[ExternalTeam]) -> Result<usize, Outcome> {
+        let ours = |row: &&ExternalTeam| self.mirror.state(|state| is_ours(state, row));
+        let mut n = 0;
+        for row in rows.iter().filter(ours) {
+            let permit = self.mirror.may_write()?;
+            let entry = self.about("unlink owner", binding).because(format!("`{}`", row.name));
+            let written = self.mirror.sentry.unlink_owner(&permit, binding.at(), row.id);
+            if let Err(Refused::Trouble(trouble)) = self.tell_link(entry, written) {
+                return Err(self.mirror.sentry_trouble(trouble));
+            }
+            self.mirror.journal.note(Record::Unlinked { row: row.id });
+            n += 1;
+        }
+        Ok(n)
+    }
+
+    /// Has a name mean a team that was made again in the place of `before`; why not, if somebody else has it by now or Sentry
+    /// refuses.
+    pub fn link_back(
+        &self,
+        binding: &Binding,
+        was: &WasLinked,
+        before: SentryTeamId,
+    ) -> Result<Option<String>, Outcome> {
+        let told = |trouble: Trouble| match trouble.kind {
+            TroubleKind::Denied | TroubleKind::Never => Ok(Some(trouble.why)),
+            _ => Err(self.mirror.sentry_trouble(trouble)),
+        };
+        let WasLinked { name, provider, integration } = was;
+        let Some(id) = *integration else { return Ok(Some("its integration is not known".into())) };
+        let with = Integration { id, domain: "".into(), provider: provider.clone() };
+        let linked = match self.link(binding, name, &with) {
+            // Until Sentry has carried out the deletion, the row is still that of the deleted team.
+            Ok(OwnerLinked::Row(row)) if row.team == before => {
+                self.relink(binding, &row, name, "from it".into())
+            }
+            linked => linked,
+        };
+        match linked {
+            Ok(OwnerLinked::Row(row)) if row.team == binding.sentry => Ok(None),
+            Ok(OwnerLinked::Row(row)) => Ok(Some(format!("it means Sentry team {} by now", row.team))),
+            Ok(OwnerLinked::Taken | OwnerLinked::Missing) => {
+                Ok(Some("it means another Sentry team by now".into()))
+            }
+            Err(Refused::Outcome(outcome)) => Err(outcome),
+            Err(Refused::Trouble(trouble)) => told(trouble),
+        }
+    }
+
+    fn about_link(&self, decision: &'static str, binding: &Binding, name: &OwnerName) -> Entry {
+        let (slug, name) = (binding.slug.clone(), name.clone());
+        let hold = self.decided(&HeldChange::Link { team: self.team, name, slug });
+        Entry { hold, ..self.about(decision, binding) }
+    }
+
+    fn tell_link<T>(&self, entry: Entry, written: Result<Written<T>, Trouble>) -> Result<T, Refused> {
+        match written {
+            Ok(Written { outcome, exchange }) => {
+                self.mirror.audit.write(entry.exchange(&exchange));
+                Ok(outcome)
+            }
+            Err(trouble) => {
+                self.tell(entry, &trouble);
+                Err(Refused::Trouble(trouble))
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Has CODEOWNERS' name of a team mean its Sentry team. Trouble with that never keeps a team or its people from being as they
+//! should be.
+
+use std::time::Duration;
+
+use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::sentry::external::{ExternalTeam, Integration};
+use crate::hosts::sentry::links::OwnerLinked;
+use crate::queue::job::{Outcome, Own};
+use crate::queue::part::Effect;
+use crate::state::holds::HeldChange;
+use crate::state::ids::{GithubSlug, Login, OwnerName};
+use crate::state::record::Record;
+use crate::state::values::Binding;
+use crate::state::State;
+use crate::work::apply::link::Refused;
+use crate::work::apply::Apply;
+use crate::work::link_step::{may_take, step, LinkStep};
+use crate::work::mirror::Mirror;
+use crate::work::owners;
+use crate::work::team_job::TeamJob;
+
+/// How long a team waits for another one to give up the name.
+const GIVEN_UP: Duration = Duration::from_secs(2);
+
+/// What a comparison has read, so that it need not be read again.
+pub type Rows<'a> = Option<&'a [ExternalTeam]>;
+
+/// Has GitHub's name of the team mean its Sentry team, if that is wanted. `patient`: this is the first try.
+pub fn follow(
+    job: &TeamJob,
+    apply: &Apply,
+    binding: &Binding,
+    slug: &GithubSlug,
+    patient: bool,
+    seen: Rows,
+) -> Result<Effect, Outcome> {
+    let mirror = job.mirror;
+    let wanted = OwnerName::of(&job.org.login, slug).filter(|_| mirror.settings().links);
+    let Some(name) = wanted else { return Ok(Effect::Nothing) };
+    let is_known = mirror.state(|state| state.teams.links.of(job.team).any(|(_, known)| *known == name));
+    // An event need not ask again what was found a moment ago; a comparison has seen how it is.
+    let is_told = seen.is_none() && mirror.owners.was_elsewhere(&name, &mirror.clock);
+    if is_known || is_told || mirror.owners.barred(&mirror.clock).is_some() {
+        return Ok(Effect::Nothing);
+    }
+    let read;
+    let rows = match seen {
+        Some(rows) => rows,
+        None => {
+            read = read_rows(job, binding)?;
+            &read
+        }
+    };
+    let way = Way { job, apply, binding, name: &name, patient };
+    match mirror.state(|state| step(state, &name, binding.sentry, rows.iter())) {
+        LinkStep::Keep(row) => {
+            way.learn(row);
+            Ok(Effect::Nothing)
+        }
+        LinkStep::Rename(row) => way.rename(row, rows),
+        LinkStep::Take(row) => way.take(row),
+        LinkStep::Make => way.make(rows),
+        LinkStep::Conflict(row) => Ok(way.leave(row)),
+    }
+}
+
+impl Mirror {
+    /// The integration with this organisation; `rows`, those that are known, may tell it where Sentry does not. `None` if there
+    /// is none to be found, which is told.
+    ///
+    /// # Errors
+    /// Sentry could not be asked.
+    pub fn integration(&self, org: &Login, rows: &[ExternalTeam]) -> Result<Option<Integration>, Trouble> {
+        let (known, barred) = (self.owners.integration(), self.owners.barred(&self.clock));
+        if known.is_some() || barred.is_some() {
+            return Ok(known);
+        }
+        let settings = self.settings();
+        let found = match settings.integration {
+            Some(id) => Ok(owners::of_setting(id, &settings.github_url)),
+            None => {
+                let listed = self.sentry.integrations()?;
+                let ours =
+                    |row: &&ExternalTeam| self.state(|state| state.teams.links.owner(row.id).is_some());
+                let rows = owners::Rows { ours: rows.iter().filter(ours).collect(), all: rows };
+                owners::choose(listed.as_deref(), &rows, &owners::domain(&settings.github_url, org), org)
+            }
+        };
+        Ok(self.owners.learn(found, &self.clock))
+    }
+}
+
+/// The rows that decide. Where a name is taken once in the organisation, an answer tells of other teams' rows, and the team's
+/// own are read only if it may have one; older Sentry would give a name to two teams.
+fn read_rows(job: &TeamJob, binding: &Binding) -> Result<Vec<ExternalTeam>, Outcome> {
+    let mirror = job.mirror;
+    let told = |trouble| mirror.sentry_trouble(trouble);
+    if !mirror.sentry.ids().are_taken() {
+        if let Some(rows) = mirror.sentry.links().map_err(told)? {
+            return Ok(rows);
+        }
+    }
+    if mirror.state(|state| state.teams.links.of(job.team).next().is_none()) {
+        return Ok(Vec::new());
+    }
+    let found = mirror.sentry.team_with_links(binding.at()).map_err(told)?;
+    Ok(found.map_or_else(Vec::new, |(_, rows)| rows))
+}
+
+/// One name on its way to one team.
+struct Way<'a> {
+    job: &'a TeamJob<'a>,
+    apply: &'a Apply<'a>,
+    binding: &'a Binding,
+    name: &'a OwnerName,
+    patient: bool,
+}
+
+impl Way<'_> {
+    fn learn(&self, row: &ExternalTeam) {
+        let team = self.job.team;
+        let is_known =
+            |state: &State| state.teams.links.of(team).any(|(id, name)| id == row.id && *name == row.name);
+        if !self.job.mirror.state(is_known) {
+            let (row, name) = (row.id, row.name.clone());
+            self.job.mirror.journal.note(Record::Linked { team, row, name });
+        }
+    }
+
+    fn rename(&self, row: &ExternalTeam, rows: &[ExternalTeam]) -> Result<Effect, Outcome> {
+        let why = format!("from `{}`", row.name);
+        match self.written(self.apply.relink(self.binding, row, self.name, why))? {
+            Some(OwnerLinked::Row(row)) => self.took(&row),
+            // The answer to making it says whose it is.
+            Some(OwnerLinked::Taken | OwnerLinked::Missing) => self.make(rows),
+            None => Ok(Effect::Nothing),
+        }
+    }
+
+    fn make(&self, rows: &[ExternalTeam]) -> Result<Effect, Outcome> {
+        let mirror = self.job.mirror;
+        let with = mirror.integration(&self.job.org.login, rows);
+        let Some(with) = with.map_err(|trouble| mirror.sentry_trouble(trouble))? else {
+            return Ok(Effect::Nothing);
+        };
+        match self.written(self.apply.link(self.binding, self.name, &with))? {
+            Some(OwnerLinked::Row(row)) if row.team == self.binding.sentry => self.took(&row),
+            Some(OwnerLinked::Row(row)) if mirror.state(|state| may_take(state, &row)) => self.take(&row),
+            Some(OwnerLinked::Row(row)) => Ok(self.leave(&row)),
+            Some(OwnerLinked::Taken | OwnerLinked::Missing) | None => Ok(Effect::Nothing),
+        }
+    }
+
+    /// The other team mostly gives it up in a moment. In a circle nobody would, so that it is taken.
+    fn take(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
+        let mirror = self.job.mirror;
+        let owner = mirror.state(|state| state.teams.of_sentry(row.team));
+        if let Some(owner) = owner.filter(|owner| self.patient && *owner != self.job.team) {
+            mirror.queue.look_at_team(owner, Own::SlugIsWanted);
+            let why = format!("`{}` is still linked to the Sentry team of GitHub team {owner}", self.name);
+            return Err(Outcome::Later(why, Some(GIVEN_UP)));
+        }
+        let why = format!("from Sentry team {}", row.team);
+        match self.written(self.apply.relink(self.binding, row, self.name, why))? {
+            Some(OwnerLinked::Row(row)) => self.took(&row),
+            Some(OwnerLinked::Taken | OwnerLinked::Missing) | None => Ok(Effect::Nothing),
+        }
+    }
+
+    fn took(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
+        self.learn(row);
+        self.job.not_due(|change| matches!(change, HeldChange::Link { .. }));
+        Ok(Effect::Written)
+    }
+
+    fn leave(&self, row: &ExternalTeam) -> Effect {
+        let owners = &self.job.mirror.owners;
+        if !owners.is_elsewhere(self.name, &self.job.mirror.clock) {
+            return Effect::Nothing;
+        }
+        log::warn!(
+            "team {}: `{}` in CODEOWNERS is linked to Sentry team {}, which is none of the mirror's doing, and stays so: change \
+             or delete that mapping in Sentry",
+            self.job.team,
+            self.name,
+            row.team
+        );
+        Effect::Nothing
+    }
+
+    /// What a refusal of links means: for all of them, for this one, or for the token.
+    fn written<T>(&self, answer: Result<T, Refused>) -> Result<Option<T>, Outcome> {
+        let trouble = match answer {
+            Ok(written) => return Ok(Some(written)),
+            Err(Refused::Outcome(outcome)) => return Err(outcome),
+            Err(Refused::Trouble(trouble)) => trouble,
+        };
+        let mirror = self.job.mirror;
+        match trouble.kind {
+            TroubleKind::Denied if trouble.sufficient_scopes.is_empty() => mirror.owners.bar(
+                format!(
+                    "{trouble}: Sentry's plan has no code owners (they need the Business plan), or SENTRY_TOKEN lacks team:write \
+                     (Team: Admin); set SYNC_CODEOWNERS=never if there are to be none"
+                ),
+                &mirror.clock,
+            ),
+            TroubleKind::Never => mirror.owners.bar(format!("{trouble}: is SYNC_CODEOWNERS_INTEGRATION right?"), &mirror.clock),
+            _ => return Err(mirror.sentry_trouble(trouble)),
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,203 @@
+//! With which of Sentry's integrations CODEOWNERS links are made, and what stands in their way. Kept in memory: after a restart
+//! it is found out again.
+//!
+//! Nothing here may keep anything else from being done: what bars links is told once, with its fix.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::config::values::BaseUrl;
+use crate::hosts::sentry::external::{ExternalTeam, Integration};
+use crate::lock::Mutex;
+use crate::state::ids::{IntegrationId, Login, OwnerName};
+
+/// What bars all links is looked at again after this time: a plan may have changed, or an integration was installed.
+const AGAIN: Duration = Duration::from_secs(3600);
+
+/// What is known of the integration in use.
+#[derive(Debug, Default)]
+pub struct Owners(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    integration: Option<Integration>,
+    barred: Option<(String, Instant)>,
+    /// Names that mean other teams, and when that was told.
+    elsewhere: HashMap<OwnerName, Instant>,
+}
+
+impl Owners {
+    /// Why no link can be made, with its fix, as far as is known.
+    pub fn barred(&self, clock: &Clock) -> Option<String> {
+        let known = self.0.lock();
+        let barred = known.barred.as_ref().filter(|(_, at)| clock.since(*at) < AGAIN);
+        barred.map(|(why, _)| why.clone())
+    }
+
+    /// The integration that links are made with, if it is known.
+    pub fn integration(&self) -> Option<Integration> {
+        self.0.lock().integration.clone()
+    }
+
+    /// Notes which integration was found, or why none was.
+    pub fn learn(&self, found: Result<Integration, String>, clock: &Clock) -> Option<Integration> {
+        match found {
+            Ok(found) => {
+                self.0.lock().integration = Some(found.clone());
+                Some(found)
+            }
+            Err(why) => {
+                self.bar(why, clock);
+                None
+            }
+        }
+    }
+
+    /// No link can be made.
+    pub fn bar(&self, why: String, clock: &Clock) {
+        let mut known = self.0.lock();
+        let is_news = known.barred.as_ref().is_none_or(|(before, _)| *before != why);
+        if is_news {
+            log::warn!("CODEOWNERS links are not made: {why}");
+        }
+        known.barred = Some((why, clock.now()));
+        known.integration = None;
+    }
+
+    /// Notes that a name is linked to another team. Whether that is news.
+    pub fn is_elsewhere(&self, name: &OwnerName, clock: &Clock) -> bool {
+        let now = clock.now();
+        let mut known = self.0.lock();
+        known.elsewhere.retain(|_, at| now.saturating_duration_since(*at) < AGAIN);
+        known.elsewhere.insert(name.clone(), now).is_none()
+    }
+
+    /// Whether that was found a moment ago, so that an event need not ask again.
+    pub fn was_elsewhere(&self, name: &OwnerName, clock: &Clock) -> bool {
+        self.0.lock().elsewhere.get(name).is_some_and(|at| clock.since(*at) < AGAIN)
+    }
+
+    /// What was found says nothing any more: there is another token, or another setting.
+    pub fn forget(&self) {
+        *self.0.lock() = Known::default();
+    }
+}
+
+const GITHUB: &str = "github";
+const ENTERPRISE: &str = "github_enterprise";
+
+/// The integration of a number that somebody has looked up.
+pub fn of_setting(id: IntegrationId, github: &BaseUrl) -> Integration {
+    let provider = if github.host() == "api.github.com" { GITHUB } else { ENTERPRISE };
+    Integration { id, domain: "".into(), provider: provider.into() }
+}
+
+/// How Sentry calls the GitHub organisation that an integration is with.
+pub fn domain(github: &BaseUrl, org: &Login) -> String {
+    let pages = github.pages();
+    let site = pages.split_once("://").map_or(pages.as_str(), |(_, site)| site);
+    format!("{site}/{org}")
+}
+
+/// Rows that may tell an integration.
+pub struct Rows<'a> {
+    /// The mirror's own.
+    pub ours: Vec<&'a ExternalTeam>,
+    pub all: &'a [ExternalTeam],
+}
+
+/// The integration with the organisation, or what to do about there being none.
+pub fn choose(
+    listed: Option<&[Integration]>,
+    rows: &Rows,
+    domain: &str,
+    org: &Login,
+) -> Result<Integration, String> {
+    // Installed twice, the later one is the one in use.
+    let ours = listed.unwrap_or_default().iter().filter(|found| found.domain.eq_ignore_ascii_case(domain));
+    if let Some(found) = ours.max_by_key(|found| found.id) {
+        return Ok(found.clone());
+    }
+    // Sentry may know an organisation by its login of before.
+    let named = rows.all.iter().filter(|row| org.is(row.name.org()));
+    if let Some(found) = of_rows(rows.ours.iter().copied()).or_else(|| of_rows(named)) {
+        return Ok(found);
+    }
+    Err(match listed {
+        None => {
+            "SENTRY_TOKEN may not list the integrations in Sentry, or SENTRY_URL is a region's own address, which has no such \
+             list: give the token Organization: Read, or set SYNC_CODEOWNERS_INTEGRATION to the number at the end of the \
+             address of the integration's page in Sentry (Settings, Integrations, GitHub, Configure)"
+                .into()
+        }
+        Some(others) => {
+            let others: Vec<_> = others.iter().map(|other| &*other.domain).collect();
+            let has = if others.is_empty() { String::new() } else { format!(" (it has {})", others.join(", ")) };
+            format!(
+                "Sentry has no integration with {domain}{has}: install GitHub's for that organisation (Settings, Integrations, \
+                 GitHub), or set SYNC_CODEOWNERS_INTEGRATION"
+            )
+        }
+    })
+}
+
+/// The integration that rows belong to, if all of them belong to one.
+fn of_rows<'a>(rows: impl Iterator<Item = &'a ExternalTeam>) -> Option<Integration> {
+    let mut told = rows.filter_map(|row| {
+        Some(Integration { id: row.integration?, domain: "".into(), provider: row.provider.clone() })
+    });
+    let first = told.next()?;
+    told.all(|other| other.id == first.id).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::values::base_url;
+    use crate::state::ids::{ExternalTeamId, SentryTeamId};
+
+    fn found(id: u64, domain: &str) -> Integration {
+        Integration { id: IntegrationId(id), domain: domain.into(), provider: GITHUB.into() }
+    }
+
+    fn row(id: u64, name: &str, integration: Option<u64>) -> ExternalTeam {
+        ExternalTeam {
+            id: ExternalTeamId(id),
+            name: name.into(),
+            team: SentryTeamId(1),
+            provider: GITHUB.into(),
+            integration: integration.map(IntegrationId),
+        }
+    }
+
+    #[test]
+    fn an_integration_is_told_by_its_domain_or_by_rows_that_agree() {
+        let org = Login::from("Acme");
+        let ask = |listed: Option<&[Integration]>, rows: &[ExternalTeam]| {
+            let rows = Rows { ours: rows.iter().filter(|row| row.id.0 > 100).collect(), all: rows };
+            choose(listed, &rows, "github.com/Acme", &org).map(|found| found.id.0)
+        };
+        let all =
+            [found(1, "github.com/acme-labs"), found(2, "github.com/acme"), found(3, "github.com/acme")];
+        assert_eq!(ask(Some(&all), &[]), Ok(3));
+        let rows = [row(1, "@acme/a", Some(7)), row(2, "@other/a", Some(8)), row(3, "@Acme/b", Some(7))];
+        assert_eq!(ask(None, &rows), Ok(7));
+        assert_eq!(ask(Some(&all[..1]), &rows), Ok(7));
+        let before_a_rename = [row(1, "@acme/a", Some(7)), row(101, "@emca/b", Some(8))];
+        assert_eq!(ask(Some(&all[..1]), &before_a_rename), Ok(8));
+        let torn = [row(1, "@acme/a", Some(7)), row(2, "@acme/b", Some(8))];
+        assert!(ask(None, &torn).unwrap_err().contains("SYNC_CODEOWNERS_INTEGRATION"));
+        let told = ask(Some(&all[..1]), &[row(1, "@acme/a", None)]).unwrap_err();
+        assert!(told
+            .starts_with("Sentry has no integration with github.com/Acme (it has github.com/acme-labs): "));
+    }
+
+    #[test]
+    fn the_domain_is_where_people_go() {
+        let of = |api: &str| domain(&base_url(api).unwrap(), &Login::from("acme"));
+        assert_eq!(of("https://api.github.com"), "github.com/acme");
+        assert_eq!(of("https://ghes.example/api/v3"), "ghes.example/acme");
+        assert_eq!(of("https://api.acme.ghe.com"), "acme.ghe.com/acme");
+    }
+}
