@@ -65,8 +65,13 @@ impl Reconciler {
             Some(teams) => (teams, false),
             None => self.teams_by_slug(&settings, &github)?,
         };
-        let rows;
+        let mut rows;
         (sentry.teams, rows) = teams;
+        if !sentry.listed {
+            let mut others = self.mirror.owners.elsewhere(&self.mirror.clock);
+            others.retain(|other| rows.iter().all(|row| row.id != other.id));
+            rows.extend(others);
+        }
         sentry.links = settings.links.then_some(rows);
         sentry.links_barred = self.what_bars_links(&settings, org, &github, sentry.links.as_deref());
         sentry.teams.sort_by(|a, b| a.slug.cmp(&b.slug));

@@ -21,6 +21,7 @@ use crate::queue::part::{Part, Run, Shown, Task, WantedTeam};
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::{ExternalTeamId, GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
+use crate::state::links::Links;
 use crate::state::record::Record;
 use crate::state::values::Origin;
 use crate::state::{State, LAG};
@@ -54,13 +55,26 @@ struct Before {
     /// Who was waited for, and where.
     wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
     /// The rows of CODEOWNERS' names that were the mirror's.
-    links: Vec<(GithubTeamId, ExternalTeamId)>,
+    links: Links,
 }
 
 impl Before {
     fn of(state: &State) -> Self {
-        let links = state.teams.links.iter().map(|(team, row, _)| (team, row));
-        Self { wishes: state.people.wishes().collect(), links: links.collect() }
+        Self { wishes: state.people.wishes().collect(), links: state.teams.links.clone() }
+    }
+}
+
+impl Before {
+    /// What the mirror itself has linked since is newer than what was read.
+    fn follow_links(&self, both: &mut Both, state: &State) {
+        let Some(rows) = &mut both.sentry.links else { return };
+        for (team, id, name) in state.teams.links.iter().filter(|(_, row, _)| *row != ExternalTeamId::NONE) {
+            let is_known = self.links.of(team).any(|known| known == (id, name));
+            let Some(binding) = state.teams.binding(team).filter(|_| !is_known) else { continue };
+            rows.retain(|row| row.id != id);
+            let (name, team) = (name.clone(), binding.sentry);
+            rows.push(ExternalTeam { id, name, team, provider: "github".into(), integration: None });
+        }
     }
 }
 
@@ -116,6 +130,7 @@ impl Reconciler {
         // A copy: nobody else can do anything while the state is looked at.
         let state = self.mirror.state(State::without_deliveries);
         self.forget_ended(&mut both, &state, began);
+        before.follow_links(&mut both, &state);
         let just_gone =
             self.mirror.queue.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
         if !just_gone.is_empty() {
@@ -386,7 +401,7 @@ impl Reconciler {
     }
 
     /// Rows that are as they should be are the mirror's from now on; those that are not there any more are not.
-    fn note_links(&self, plan: &Plan, both: &Both, known: &[(GithubTeamId, ExternalTeamId)]) {
+    fn note_links(&self, plan: &Plan, both: &Both, known: &Links) {
         let Some(links) = &plan.links else { return };
         let is_news = |(team, row): &&(GithubTeamId, ExternalTeam)| {
             let is_known = |state: &State| {
@@ -405,8 +420,8 @@ impl Reconciler {
             let sentry = self.mirror.state(|state| state.teams.binding(team).map(|binding| binding.sentry));
             sentry.is_some_and(|sentry| read.contains(&sentry))
         };
-        for (team, row) in known.iter().copied().filter(|(team, row)| !there.contains(row) && was_read(*team))
-        {
+        let is_gone = |team, row| row != ExternalTeamId::NONE && !there.contains(&row) && was_read(team);
+        for (team, row, _) in known.iter().filter(|(team, row, _)| is_gone(*team, *row)) {
             log::info!("team {team}: a link of CODEOWNERS was taken away in Sentry");
             self.mirror.journal.note(Record::Unlinked { row });
         }

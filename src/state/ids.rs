@@ -122,6 +122,11 @@ text_id! {
     OwnerName
 }
 
+impl ExternalTeamId {
+    /// Of a row that is only about to be made, or changed.
+    pub const NONE: Self = Self(0);
+}
+
 impl OwnerName {
     /// The name of a team of this organisation. `None` if CODEOWNERS has no name for it: teams made at the enterprise
     /// (`ent:…`) can own nothing.

@@ -112,6 +112,7 @@ tagged! {
         /// A row of Sentry's external teams is the mirror's: made by it, or found as it should be. Only such rows are changed.
         "linked" => Linked {
             team: GithubTeamId,
+            /// 0: it is about to be made, or to be given this name. Synced before the call.
             row: ExternalTeamId,
             name: OwnerName,
         },

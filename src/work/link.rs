@@ -45,10 +45,11 @@ pub fn follow(
         return Ok(Effect::Nothing);
     }
     let read;
-    let rows = match seen {
+    // What was seen before a wait is not so any more.
+    let rows = match seen.filter(|_| patient) {
         Some(rows) => rows,
         None => {
-            read = read_rows(job, binding)?;
+            read = read_rows(job, binding, &name)?;
             &read
         }
     };
@@ -61,7 +62,7 @@ pub fn follow(
         LinkStep::Rename(row) => way.rename(row, rows),
         LinkStep::Take(row) => way.take(row),
         LinkStep::Make => way.make(rows),
-        LinkStep::Conflict(row) => Ok(way.leave(row)),
+        LinkStep::Conflict(row) => way.leave(row),
     }
 }
 
@@ -93,19 +94,29 @@ impl Mirror {
 
 /// The rows that decide. Where a name is taken once in the organisation, an answer tells of other teams' rows, and the team's
 /// own are read only if it may have one; older Sentry would give a name to two teams.
-fn read_rows(job: &TeamJob, binding: &Binding) -> Result<Vec<ExternalTeam>, Outcome> {
+fn read_rows(job: &TeamJob, binding: &Binding, name: &OwnerName) -> Result<Vec<ExternalTeam>, Outcome> {
     let mirror = job.mirror;
     let told = |trouble| mirror.sentry_trouble(trouble);
+    let of = |binding: &Binding| {
+        let found = mirror.sentry.team_with_links(binding.at()).map_err(told)?;
+        Ok::<_, Outcome>(found.map_or_else(Vec::new, |(_, rows)| rows))
+    };
     if !mirror.sentry.ids().are_taken() {
         if let Some(rows) = mirror.sentry.links().map_err(told)? {
             return Ok(rows);
         }
     }
-    if mirror.state(|state| state.teams.links.of(job.team).next().is_none()) {
-        return Ok(Vec::new());
+    let (has_row, other) = mirror.state(|state| {
+        let links = &state.teams.links;
+        let other = links.iter().find(|(team, _, known)| *known == name && *team != job.team);
+        let other = other.and_then(|(team, ..)| state.teams.binding(team).cloned());
+        (links.iter().any(|(team, ..)| team == job.team), other)
+    });
+    let mut rows = if has_row { of(binding)? } else { Vec::new() };
+    if let Some(other) = other {
+        rows.extend(of(&other)?);
     }
-    let found = mirror.sentry.team_with_links(binding.at()).map_err(told)?;
-    Ok(found.map_or_else(Vec::new, |(_, rows)| rows))
+    Ok(rows)
 }
 
 /// One name on its way to one team.
@@ -147,7 +158,7 @@ impl Way<'_> {
         match self.written(self.apply.link(self.binding, self.name, &with))? {
             Some(OwnerLinked::Row(row)) if row.team == self.binding.sentry => self.took(&row),
             Some(OwnerLinked::Row(row)) if mirror.state(|state| may_take(state, &row)) => self.take(&row),
-            Some(OwnerLinked::Row(row)) => Ok(self.leave(&row)),
+            Some(OwnerLinked::Row(row)) => self.leave(&row),
             Some(OwnerLinked::Taken | OwnerLinked::Missing) | None => Ok(Effect::Nothing),
         }
     }
@@ -174,10 +185,15 @@ impl Way<'_> {
         Ok(Effect::Written)
     }
 
-    fn leave(&self, row: &ExternalTeam) -> Effect {
-        let owners = &self.job.mirror.owners;
-        if !owners.is_elsewhere(self.name, &self.job.mirror.clock) {
-            return Effect::Nothing;
+    /// Somebody else's row, unless it is one of the mirror's that is being renamed in this moment.
+    fn leave(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
+        let mirror = self.job.mirror;
+        if self.patient && mirror.state(|state| state.teams.links.owner(row.id).is_some()) {
+            let why = format!("the link of `{}` is changing", self.name);
+            return Err(Outcome::Later(why, Some(GIVEN_UP)));
+        }
+        if !mirror.owners.is_elsewhere(row, &mirror.clock) {
+            return Ok(Effect::Nothing);
         }
         log::warn!(
             "team {}: `{}` in CODEOWNERS is linked to Sentry team {}, which is none of the mirror's doing, and stays so: change \
@@ -186,7 +202,7 @@ impl Way<'_> {
             self.name,
             row.team
         );
-        Effect::Nothing
+        Ok(Effect::Nothing)
     }
 
     /// What a refusal of links means: for all of them, for this one, or for the token.
@@ -198,6 +214,10 @@ impl Way<'_> {
         };
         let mirror = self.job.mirror;
         match trouble.kind {
+            // A single refusal may be anybody's on the way.
+            TroubleKind::Denied | TroubleKind::Never if self.patient => {
+                return Err(Outcome::Later(trouble.to_string(), Some(GIVEN_UP)))
+            }
             TroubleKind::Denied if trouble.sufficient_scopes.is_empty() => mirror.owners.bar(
                 format!(
                     "{trouble}: Sentry's plan has no code owners (they need the Business plan), or SENTRY_TOKEN lacks team:write \

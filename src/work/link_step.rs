@@ -47,6 +47,10 @@ pub fn step<'a>(
 /// Whether it is the mirror's, under the name that it has.
 pub fn is_ours(state: &State, row: &ExternalTeam) -> bool {
     let links = &state.teams.links;
+    let follows = state.teams.of_sentry(row.team);
+    if follows.is_some_and(|team| links.is_meant(team, &row.name)) {
+        return true;
+    }
     links.owner(row.id).is_some_and(|team| links.of(team).any(|(id, name)| id == row.id && *name == row.name))
 }
 

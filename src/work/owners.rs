@@ -15,6 +15,9 @@ use crate::state::ids::{IntegrationId, Login, OwnerName};
 /// What bars all links is looked at again after this time: a plan may have changed, or an integration was installed.
 const AGAIN: Duration = Duration::from_secs(3600);
 
+/// How long somebody else's row is taken to be as it was.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// What is known of the integration in use.
 #[derive(Debug, Default)]
 pub struct Owners(Mutex<Known>);
@@ -23,8 +26,8 @@ pub struct Owners(Mutex<Known>);
 struct Known {
     integration: Option<Integration>,
     barred: Option<(String, Instant)>,
-    /// Names that mean other teams, and when that was told.
-    elsewhere: HashMap<OwnerName, Instant>,
+    /// Rows of others that have a mirrored team's name, and when each was found.
+    elsewhere: HashMap<OwnerName, (ExternalTeam, Instant)>,
 }
 
 impl Owners {
@@ -66,16 +69,21 @@ impl Owners {
     }
 
     /// Notes that a name is linked to another team. Whether that is news.
-    pub fn is_elsewhere(&self, name: &OwnerName, clock: &Clock) -> bool {
-        let now = clock.now();
+    pub fn is_elsewhere(&self, row: &ExternalTeam, clock: &Clock) -> bool {
         let mut known = self.0.lock();
-        known.elsewhere.retain(|_, at| now.saturating_duration_since(*at) < AGAIN);
-        known.elsewhere.insert(name.clone(), now).is_none()
+        known.elsewhere.insert(row.name.clone(), (row.clone(), clock.now())).is_none()
     }
 
     /// Whether that was found a moment ago, so that an event need not ask again.
     pub fn was_elsewhere(&self, name: &OwnerName, clock: &Clock) -> bool {
-        self.0.lock().elsewhere.get(name).is_some_and(|at| clock.since(*at) < AGAIN)
+        self.0.lock().elsewhere.get(name).is_some_and(|(_, at)| clock.since(*at) < AGAIN)
+    }
+
+    /// The rows of others that were found within a day: where not all can be listed, only an answer tells of them.
+    pub fn elsewhere(&self, clock: &Clock) -> Vec<ExternalTeam> {
+        let mut known = self.0.lock();
+        known.elsewhere.retain(|_, (_, at)| clock.since(*at) < A_DAY);
+        known.elsewhere.values().map(|(row, _)| row.clone()).collect()
     }
 
     /// What was found says nothing any more: there is another token, or another setting.
@@ -89,7 +97,8 @@ const ENTERPRISE: &str = "github_enterprise";
 
 /// The integration of a number that somebody has looked up.
 pub fn of_setting(id: IntegrationId, github: &BaseUrl) -> Integration {
-    let provider = if github.host() == "api.github.com" { GITHUB } else { ENTERPRISE };
+    let is_enterprise = github.path() == "/api/v3" || github.host().ends_with(".ghe.com");
+    let provider = if is_enterprise { ENTERPRISE } else { GITHUB };
     Integration { id, domain: "".into(), provider: provider.into() }
 }
 

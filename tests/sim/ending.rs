@@ -39,6 +39,7 @@ impl Sequence {
             self.bury();
         }
         self.revive();
+        self.wait_out_what_bars_links();
         match self.profile.truth {
             Truth::Github => self.come_to_an_end()?,
             // Sentry's people, and GitHub's list, are read anew at every start, which nobody tells.

@@ -11,6 +11,7 @@ mod ending;
 mod happenings;
 mod heard;
 pub mod life;
+mod links;
 mod mail;
 mod network;
 pub mod org;

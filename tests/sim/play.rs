@@ -54,6 +54,8 @@ pub struct Sequence {
     pub approved_deletions: usize,
     /// Sentry teams into which somebody has put the stranger by hand.
     pub visited: BTreeSet<u64>,
+    /// Names of CODEOWNERS that somebody has linked to a Sentry team.
+    pub by_hand: BTreeSet<(u64, String)>,
     /// Deliveries that arrive before the step of that number.
     pub late: Vec<(usize, Delivery)>,
     pub underway: Vec<Underway>,
@@ -101,6 +103,7 @@ impl Sequence {
             refused: BTreeSet::new(),
             approved_deletions: 0,
             visited: BTreeSet::new(),
+            by_hand: BTreeSet::new(),
             late: Vec::new(),
             underway: Vec::new(),
             taken: Vec::new(),
@@ -167,6 +170,7 @@ impl Sequence {
     }
 
     fn begin(&mut self) -> Done {
+        self.link_by_hand();
         if self.draw.percent(40) {
             let people: &[usize] = if self.profile.truth == Truth::Github { &[0, 2] } else { &[] };
             let github = self.org.old_team(&self.sides, "Legacy", people);
@@ -269,6 +273,7 @@ impl Sequence {
         self.sides.sentry.join(team, self.stranger);
         self.visited.insert(team);
         self.say(&format!("the stranger is put into Sentry team {team}"));
+        self.visit_links(team);
     }
 
     /// A Sentry team that follows a GitHub team, or may.

@@ -12,6 +12,9 @@ pub const LONG_REST: u64 = 60;
 pub const REST_AT_REST: u64 = 300;
 pub const REST_OF_YEARS: u64 = 4 * 86_400;
 
+/// What tells the draw of links apart.
+const LINKS: u64 = 221;
+
 #[derive(Clone, Debug)]
 pub struct Profile {
     pub era: Era,
@@ -34,6 +37,8 @@ pub struct Profile {
     pub grows_old: bool,
     /// A comparison comes by itself so often.
     pub interval: &'static str,
+    /// Whether names of CODEOWNERS are linked.
+    pub links: bool,
     /// Whether limits are as they are without a word: a person has more to decide.
     pub is_tight: bool,
     draw: Draw,
@@ -46,6 +51,8 @@ impl Profile {
         let era = if draw.percent(50) { Era::Today } else { Era::V23_7_1 };
         // By this number, none of the lives is one that were kept before there were Apps.
         let is_app = Draw::of(seed, 0, 46).percent(14);
+        // Nor is any of them one from before there were links.
+        let links = Draw::of(seed, 0, LINKS).percent(15);
         let in_region = era == Era::Today && draw.percent(30);
         Self {
             era,
@@ -56,6 +63,7 @@ impl Profile {
             is_tight: truth == Truth::Github && draw.percent(15),
             may_list: draw.percent(50),
             is_app,
+            links,
             recovers: truth == Truth::Deliveries && draw.percent(50) || is_app,
             waits_to_begin: truth == Truth::Github && draw.percent(20),
             // In payload mode, what is missed for three days is missed for ever.
@@ -90,6 +98,12 @@ impl Profile {
         } else if self.recovers {
             let token = GithubToken::no_permission(sides.olive).webhooks();
             stage.set("GH_TOKEN", &sides.github.add_token(token));
+        }
+        if self.links {
+            stage.set("SYNC_CODEOWNERS", "link");
+            if !self.may_list || self.silo != self.era.usual_silo() {
+                stage.set("SYNC_CODEOWNERS_INTEGRATION", "1");
+            }
         }
         sides.sentry.set_scim(self.has_scim);
         if self.child_members {

@@ -15,7 +15,7 @@ use super::sides::Truth;
 use crate::standin::{Call, Comparison, Delivery, GithubTeamView};
 
 /// All of them.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     "nothing_panics",
     "no_lock_is_held_across_a_seam",
     "only_what_is_described_is_asked",
@@ -26,6 +26,7 @@ pub const ALL: [&str; 21] = [
     "a_hold_is_not_carried_out_unasked",
     "an_adopted_team_is_not_deleted_unasked",
     "an_unbound_team_is_never_touched",
+    "no_link_of_others_is_touched",
     "unknown_is_never_removed",
     "no_call_is_harmful",
     "nothing_is_made_twice",
@@ -92,6 +93,7 @@ impl Sequence {
             holds(asked.is_empty(), "only_what_is_described_is_asked", || asked.join("\n"))?;
         }
         self.check_foreign()?;
+        self.check_links_of_others()?;
         self.check_before_approval()?;
         if let Some(mark) = self.paused_at {
             let written = self.sides.writes_since(mark);
@@ -215,10 +217,7 @@ impl Sequence {
     pub fn differences(&self) -> Vec<String> {
         let adopted = self.legacy.and_then(|(_, sentry)| self.sides.sentry.team_of_id(sentry));
         let own_name = adopted.map(|(slug, _)| format!("team {slug}: named"));
-        let slug = |team: &GithubTeamView| {
-            let slug = for_team(&GithubSlug::from(team.slug.as_str()), GithubTeamId(team.id), "");
-            Some(slug.to_string())
-        };
+        let slug = |team: &GithubTeamView| Some(self.sentry_slug(team));
         let all = Comparison::new(&self.sides.github, &self.sides.sentry, |login| {
             self.org.address(&self.sides, login)
         });
@@ -237,7 +236,12 @@ impl Sequence {
                 || own_name.as_ref().is_some_and(|own| line.starts_with(own))
                 || is_nameless && is_named_by_slug(line)
         };
-        all.into_iter().filter(|line| !is_own(line)).collect()
+        all.into_iter().filter(|line| !is_own(line)).chain(self.unlinked()).collect()
+    }
+
+    /// The slug that a team of GitHub's has in Sentry.
+    pub fn sentry_slug(&self, team: &GithubTeamView) -> String {
+        for_team(&GithubSlug::from(team.slug.as_str()), GithubTeamId(team.id), "").to_string()
     }
 
     /// What is foreign is as it was.

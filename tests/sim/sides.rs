@@ -22,7 +22,8 @@ impl Sides {
     /// An organisation without teams. The process of that stage is told of both.
     pub fn new(stage: &Stage, truth: Truth) -> Self {
         let (github, sentry) = (stage.github.clone(), stage.sentry.clone());
-        sentry.add_integration("github", "github.com/acme");
+        let site = github.url().replace("http://", "");
+        sentry.add_integration("github", &format!("{site}/acme"));
         let olive = GithubUser::new("olive").owner();
         // A comparison takes nobody out by an address that anybody may set.
         let olive = github.add_person(match truth {

@@ -1,5 +1,5 @@
-//! Writes CODEOWNERS links: the same order of leave, call and audit line as every other write. None needs an intent: to make a
-//! row that is there is harmless, and to change one twice too.
+//! Writes CODEOWNERS links: the same order of leave, intent, call, record and audit line as every other write. To make a row
+//! that is there is harmless, and to change one twice too: an open intent tells no more than that the name is the mirror's.
 
 use super::Apply;
 use serde_json::{json, Value};
@@ -10,7 +10,7 @@ use crate::hosts::sentry::links::OwnerLinked;
 use crate::hosts::sentry::Written;
 use crate::queue::job::Outcome;
 use crate::state::holds::HeldChange;
-use crate::state::ids::{OwnerName, SentryTeamId};
+use crate::state::ids::{ExternalTeamId, OwnerName, SentryTeamId};
 use crate::state::record::Record;
 use crate::state::values::Binding;
 use crate::store::audit::deletions::WasLinked;
@@ -38,6 +38,7 @@ impl Apply<'_> {
         with: &Integration,
     ) -> Result<OwnerLinked, Refused> {
         let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
+        self.mean(name)?;
         let entry = self.about_link("link owner", binding, name).because(format!("`{name}`"));
         self.tell_link(entry, self.mirror.sentry.link_owner(&permit, binding.at(), name, with))
     }
@@ -51,8 +52,18 @@ impl Apply<'_> {
         why: String,
     ) -> Result<OwnerLinked, Refused> {
         let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
+        self.mean(name)?;
         let entry = self.about_link("relink owner", binding, name).because(format!("`{name}`, {why}"));
         self.tell_link(entry, self.mirror.sentry.relink_owner(&permit, binding.at(), row, name))
+    }
+
+    /// After a crash, a row of this name would else be taken for somebody else's, and kept for ever.
+    fn mean(&self, name: &OwnerName) -> Result<(), Refused> {
+        let (team, row, name) = (self.team, ExternalTeamId::NONE, name.clone());
+        if self.mirror.state(|state| state.teams.links.is_meant(team, &name)) {
+            return Ok(());
+        }
+        self.mirror.keep(Record::Linked { team, row, name }).map_err(Refused::Outcome)
     }
 
     /// Takes the mirror's rows away from a team that stays without its GitHub team. How many.
