@@ -20,7 +20,7 @@ use crate::queue::job::{Ask, Hint, LaneKey, Origin as From, Own};
 use crate::queue::part::{Part, Run, Shown, Task, WantedTeam};
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::state::holds::{HeldChange, Hold, FIRST};
-use crate::state::ids::{ExternalTeamId, GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
+use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::links::Links;
 use crate::state::record::Record;
 use crate::state::values::Origin;
@@ -68,8 +68,8 @@ impl Before {
     /// What the mirror itself has linked since is newer than what was read.
     fn follow_links(&self, both: &mut Both, state: &State) {
         let Some(rows) = &mut both.sentry.links else { return };
-        for (team, id, name) in state.teams.links.iter().filter(|(_, row, _)| *row != ExternalTeamId::NONE) {
-            let is_known = self.links.of(team).any(|known| known == (id, name));
+        for (team, id, name) in state.teams.links.rows() {
+            let is_known = self.links.has(team, id, name);
             let Some(binding) = state.teams.binding(team).filter(|_| !is_known) else { continue };
             rows.retain(|row| row.id != id);
             let (name, team) = (name.clone(), binding.sentry);
@@ -404,10 +404,7 @@ impl Reconciler {
     fn note_links(&self, plan: &Plan, both: &Both, known: &Links) {
         let Some(links) = &plan.links else { return };
         let is_news = |(team, row): &&(GithubTeamId, ExternalTeam)| {
-            let is_known = |state: &State| {
-                state.teams.links.of(*team).any(|(id, name)| id == row.id && *name == row.name)
-            };
-            !self.mirror.state(is_known)
+            !self.mirror.state(|state| state.teams.links.has(*team, row.id, &row.name))
         };
         for (team, row) in links.rows.iter().filter(is_news) {
             let (team, row, name) = (*team, row.id, row.name.clone());
@@ -420,8 +417,8 @@ impl Reconciler {
             let sentry = self.mirror.state(|state| state.teams.binding(team).map(|binding| binding.sentry));
             sentry.is_some_and(|sentry| read.contains(&sentry))
         };
-        let is_gone = |team, row| row != ExternalTeamId::NONE && !there.contains(&row) && was_read(team);
-        for (team, row, _) in known.iter().filter(|(team, row, _)| is_gone(*team, *row)) {
+        let is_gone = |team, row| !there.contains(&row) && was_read(team);
+        for (team, row, _) in known.rows().filter(|(team, row, _)| is_gone(*team, *row)) {
             log::info!("team {team}: a link of CODEOWNERS was taken away in Sentry");
             self.mirror.journal.note(Record::Unlinked { row });
         }

@@ -331,7 +331,7 @@ impl Status {
             oldest_queued: deliveries.queued().next().map(|delivery| delivery.at.into()),
             queue: deliveries.queued().take(SHOWN).map(|delivery| Queued::of(delivery)).collect(),
             teams: state.teams.n_bound(),
-            linked: state.teams.links.len(),
+            linked: state.teams.links.rows().count(),
             matched: state.people.n_matched(),
             held: state.holds.iter().filter(|hold| hold.decision.is_none()).count(),
             holds: holds(state),

@@ -12,7 +12,6 @@ use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, Login, OwnerName};
 use crate::state::record::Record;
 use crate::state::values::Binding;
-use crate::state::State;
 use crate::work::apply::link::Refused;
 use crate::work::apply::Apply;
 use crate::work::link_step::{may_take, step, LinkStep};
@@ -54,7 +53,8 @@ pub fn follow(
         }
     };
     let way = Way { job, apply, binding, name: &name, patient };
-    match mirror.state(|state| step(state, &name, binding.sentry, rows.iter())) {
+    let all: Vec<_> = rows.iter().collect();
+    match mirror.state(|state| step(state, &name, binding.sentry, &all)) {
         LinkStep::Keep(row) => {
             way.learn(row);
             Ok(Effect::Nothing)
@@ -131,15 +131,15 @@ struct Way<'a> {
 impl Way<'_> {
     fn learn(&self, row: &ExternalTeam) {
         let team = self.job.team;
-        let is_known =
-            |state: &State| state.teams.links.of(team).any(|(id, name)| id == row.id && *name == row.name);
-        if !self.job.mirror.state(is_known) {
+        if !self.job.mirror.state(|state| state.teams.links.has(team, row.id, &row.name)) {
             let (row, name) = (row.id, row.name.clone());
             self.job.mirror.journal.note(Record::Linked { team, row, name });
         }
     }
 
     fn rename(&self, row: &ExternalTeam, rows: &[ExternalTeam]) -> Result<Effect, Outcome> {
+        // Known by its name alone until now, it would not be any more.
+        self.learn(row);
         let why = format!("from `{}`", row.name);
         match self.written(self.apply.relink(self.binding, row, self.name, why))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),

@@ -27,21 +27,24 @@ pub fn step<'a>(
     state: &State,
     name: &OwnerName,
     sentry: SentryTeamId,
-    rows: impl Iterator<Item = &'a ExternalTeam> + Clone,
+    rows: &[&'a ExternalTeam],
 ) -> LinkStep<'a> {
-    let named = rows.clone().filter(|row| row.name == *name);
-    let mut others = named.clone().filter(|row| row.team != sentry);
-    if let Some(row) = others.clone().find(|row| !may_take(state, row)) {
-        return LinkStep::Conflict(row);
+    let (mut own, mut other, mut before) = (None, None, None);
+    for row in rows.iter().copied() {
+        match (row.name == *name, row.team == sentry) {
+            (true, true) => own = own.or(Some(row)),
+            (true, false) if may_take(state, row) => other = other.or(Some(row)),
+            (true, false) => return LinkStep::Conflict(row),
+            (false, true) if is_ours(state, row) => before = before.or(Some(row)),
+            (false, _) => {}
+        }
     }
-    if let Some(row) = named.clone().find(|row| row.team == sentry) {
-        return LinkStep::Keep(row);
+    match (own, other, before) {
+        (Some(row), ..) => LinkStep::Keep(row),
+        (None, Some(row), _) => LinkStep::Take(row),
+        (None, None, Some(row)) => LinkStep::Rename(row),
+        (None, None, None) => LinkStep::Make,
     }
-    if let Some(row) = others.next() {
-        return LinkStep::Take(row);
-    }
-    let is_own = |row: &&ExternalTeam| row.team == sentry && is_ours(state, row);
-    rows.clone().find(is_own).map_or(LinkStep::Make, LinkStep::Rename)
 }
 
 /// Whether it is the mirror's, under the name that it has.
@@ -51,7 +54,7 @@ pub fn is_ours(state: &State, row: &ExternalTeam) -> bool {
     if follows.is_some_and(|team| links.is_meant(team, &row.name)) {
         return true;
     }
-    links.owner(row.id).is_some_and(|team| links.of(team).any(|(id, name)| id == row.id && *name == row.name))
+    links.owner(row.id).is_some_and(|team| links.has(team, row.id, &row.name))
 }
 
 /// Whether a row may be moved to the team that has its name now: it is the mirror's, or goes with a team that the mirror has

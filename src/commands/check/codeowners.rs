@@ -1,14 +1,13 @@
 //! Whether CODEOWNERS finds the mirrored teams in Sentry: counted also while `SYNC_CODEOWNERS` is off, so that people learn of
 //! it. Nothing is said where the token may not list teams.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::finding::{some_of, Area, Finding};
 use super::patient::Patient;
 use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::Sentry;
 use crate::hosts::snapshot::GithubSnapshot;
-use crate::state::ids::{Login, OwnerName, SentryTeamId};
+use crate::state::ids::OwnerName;
+use crate::state::values::Binding;
 use crate::text::counted;
 
 const AREA: Area = Area::Sentry;
@@ -17,10 +16,10 @@ const AREA: Area = Area::Sentry;
 #[derive(Default)]
 struct Found<'a> {
     linked: usize,
-    missing: BTreeSet<&'a str>,
-    elsewhere: BTreeSet<&'a str>,
+    missing: Vec<&'a str>,
+    elsewhere: Vec<&'a str>,
     /// Names of teams that the organisation does not have.
-    stale: BTreeSet<&'a str>,
+    stale: Vec<&'a str>,
 }
 
 pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &Sentry) -> Vec<Finding> {
@@ -32,17 +31,22 @@ pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &
         Ok(None) => return Vec::new(),
         Err(trouble) => return vec![AREA.unread("what CODEOWNERS calls the teams", &trouble)],
     };
-    let mirrored = github.teams.iter().filter_map(|team| {
-        let binding = state.teams.binding(team.facts.id)?;
+    let named = github.teams.iter().filter_map(|team| Some((OwnerName::of(org, &team.facts.slug)?, team)));
+    let named: Vec<_> = named.collect();
+    let mut found = Found::default();
+    for (name, team) in &named {
+        let binding = state.teams.binding(team.facts.id);
         let is_wanted = patient.settings.teams.matches(&team.facts.slug);
-        let name = OwnerName::of(org, &team.facts.slug).filter(|_| is_wanted)?;
-        Some((name, (binding.sentry, binding.slug.as_str())))
-    });
-    let mirrored: BTreeMap<_, _> = mirrored.collect();
-    let all: BTreeSet<_> =
-        github.teams.iter().filter_map(|team| OwnerName::of(org, &team.facts.slug)).collect();
-    let found = Found::new(&mirrored, &rows, org, &all, !github.gaps.lacks_teams());
-    let mut findings = vec![found.told(mirrored.len(), patient.settings.links)];
+        if let Some(binding) = binding.filter(|_| is_wanted) {
+            found.look(name, binding, &rows);
+        }
+    }
+    let is_stale =
+        |row: &&ExternalTeam| org.is(row.name.org()) && named.iter().all(|(name, _)| *name != row.name);
+    if !github.gaps.lacks_teams() {
+        found.stale = rows.iter().filter(is_stale).map(|row| row.name.as_str()).collect();
+    }
+    let mut findings = vec![found.told(patient.settings.links)];
     if let Some(why) = patient.service.and_then(|service| service.what_bars_links()) {
         let (what, fix) = why.split_once(": ").unwrap_or((&why, "see the log"));
         findings.push(AREA.warning(format!("no more names of CODEOWNERS are linked: {what}"), fix));
@@ -51,32 +55,22 @@ pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &
 }
 
 impl<'a> Found<'a> {
-    fn new(
-        mirrored: &'a BTreeMap<OwnerName, (SentryTeamId, &'a str)>,
-        rows: &'a [ExternalTeam],
-        org: &Login,
-        all: &BTreeSet<OwnerName>,
-        whole: bool,
-    ) -> Self {
-        let mut found = Self::default();
-        for (name, (sentry, slug)) in mirrored {
-            let mut named = rows.iter().filter(|row| row.name == *name).peekable();
-            if named.peek().is_none() {
-                found.missing.insert(slug);
-            } else if named.all(|row| row.team == *sentry) {
-                found.linked += 1;
-            } else {
-                found.elsewhere.insert(slug);
-            }
+    fn look(&mut self, name: &OwnerName, binding: &'a Binding, rows: &[ExternalTeam]) {
+        let slug = binding.slug.as_str();
+        let named = || rows.iter().filter(|row| row.name == *name);
+        if named().next().is_none() {
+            self.missing.push(slug);
+        } else if named().all(|row| row.team == binding.sentry) {
+            self.linked += 1;
+        } else {
+            self.elsewhere.push(slug);
         }
-        let ours = rows.iter().filter(|row| whole && org.is(row.name.org()) && !all.contains(&row.name));
-        found.stale = ours.map(|row| row.name.as_str()).collect();
-        found
     }
 
-    fn told(&self, mirrored: usize, is_on: bool) -> Finding {
+    fn told(&self, is_on: bool) -> Finding {
         let Self { linked, missing, elsewhere, stale } = self;
-        let some = |of: &BTreeSet<&str>| match some_of(of.iter().copied()) {
+        let mirrored = linked + missing.len() + elsewhere.len();
+        let some = |of: &[&str]| match some_of(of.iter().copied()) {
             names if names.is_empty() => String::new(),
             names => format!(" ({names})"),
         };

@@ -83,8 +83,8 @@ impl Sentry {
         let reply = self.host.ask(Asked::Sentry, &Request::get(path));
         match reply.verdict {
             Verdict::Done => {
-                let (rows, _): (Vec<Value>, _) = parsed(reply)?;
-                Ok(Some(rows.iter().filter_map(wire::integration).collect()))
+                let (rows, _): (Value, _) = parsed(reply)?;
+                Ok(Some(rows.as_array().into_iter().flatten().filter_map(wire::integration).collect()))
             }
             Verdict::Missing | Verdict::Nowhere | Verdict::Denied(_) => Ok(None),
             _ => Err(reply.into_trouble()),

@@ -18,7 +18,7 @@ pub(super) struct TeamRow {
     member_count: Option<u64>,
     projects: Option<Vec<ProjectRow>>,
     #[serde(rename = "externalTeams", default)]
-    external: Vec<Value>,
+    external: Value,
     // As it is: what else is in it does not matter, nor does a form of it that nobody knows.
     #[serde(default)]
     flags: Value,
@@ -32,9 +32,9 @@ struct ProjectRow {
 impl TeamRow {
     /// The names that CODEOWNERS has for it, and the team itself.
     pub(super) fn into_linked(mut self) -> Option<(Vec<ExternalTeam>, Team)> {
-        let rows = std::mem::take(&mut self.external);
+        let rows = self.external.take();
         let team = self.into_team()?;
-        let rows = rows.iter().filter_map(|row| external_team(row, Some(team.id)));
+        let rows = rows.as_array().into_iter().flatten().filter_map(|row| external_team(row, Some(team.id)));
         Some((rows.collect(), team))
     }
 

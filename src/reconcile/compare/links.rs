@@ -1,7 +1,5 @@
 //! What CODEOWNERS calls a team, beside what it should.
 
-use std::collections::HashMap;
-
 use super::{Index, Sides};
 use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::snapshot::GithubTeam;
@@ -9,27 +7,28 @@ use crate::reconcile::plan::{LinkPlan, LinkWay, Step};
 use crate::state::ids::{GithubTeamId, OwnerName, SentryTeamId};
 use crate::work::link_step::{self, LinkStep};
 
-/// The rows by what they are looked up by.
+/// The rows, sorted by what they are looked up by.
 #[derive(Default)]
 pub(super) struct Rows<'a> {
-    by_name: HashMap<&'a OwnerName, Vec<&'a ExternalTeam>>,
-    by_team: HashMap<SentryTeamId, Vec<&'a ExternalTeam>>,
+    by_name: Vec<&'a ExternalTeam>,
+    by_team: Vec<&'a ExternalTeam>,
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(sides: &'a Sides) -> Self {
-        let mut rows = Self::default();
-        for row in sides.sentry.links.iter().flatten() {
-            rows.by_name.entry(&row.name).or_default().push(row);
-            rows.by_team.entry(row.team).or_default().push(row);
-        }
-        rows
+        let mut by_name: Vec<_> = sides.sentry.links.iter().flatten().collect();
+        let mut by_team = by_name.clone();
+        by_name.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        by_team.sort_by_key(|row| (row.team, row.id));
+        Self { by_name, by_team }
     }
 
     /// Those of this name, and those of this team.
-    fn about(&self, name: &OwnerName, team: Option<SentryTeamId>) -> Vec<&'a ExternalTeam> {
-        let named = self.by_name.get(name).into_iter().flatten();
-        let own = team.and_then(|team| self.by_team.get(&team)).into_iter().flatten();
+    fn about(&self, name: &OwnerName, team: SentryTeamId) -> Vec<&'a ExternalTeam> {
+        let first = self.by_name.partition_point(|row| row.name < *name);
+        let named = self.by_name.iter().skip(first).take_while(|row| row.name == *name);
+        let first = self.by_team.partition_point(|row| row.team < team);
+        let own = self.by_team.iter().skip(first).take_while(|row| row.team == team);
         named.chain(own.filter(|row| row.name != *name)).copied().collect()
     }
 }
@@ -43,10 +42,10 @@ impl Index<'_> {
     ) -> (Option<LinkPlan>, Option<(GithubTeamId, ExternalTeam)>) {
         let name = OwnerName::of(self.sides.org, &team.facts.slug);
         let Some(name) = name.filter(|_| self.sides.sentry.links.is_some()) else { return (None, None) };
-        let rows = self.rows.about(&name, sentry);
         // A team that is only to be made has no row yet.
         let place = sentry.unwrap_or(SentryTeamId(u64::MAX));
-        let way = match link_step::step(self.sides.state, &name, place, rows.iter().copied()) {
+        let rows = self.rows.about(&name, place);
+        let way = match link_step::step(self.sides.state, &name, place, &rows) {
             LinkStep::Keep(row) => return (None, Some((team.facts.id, row.clone()))),
             LinkStep::Conflict(row) => LinkWay::Conflict { sentry: row.team },
             LinkStep::Make => LinkWay::Link,
