@@ -13,6 +13,7 @@ use crate::hosts::github::facts::{Claims, TeamFacts};
 use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::{Member, Team};
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentryTeamId};
+use crate::state::sorted::Map;
 
 /// All teams of a GitHub organisation with their direct members, and everybody who is in one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl fmt::Display for List {
 /// somebody or something is not on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
-    pub lists: BTreeMap<List, Gap>,
+    pub lists: Map<List, Gap>,
     /// People in teams whom the list of people lacks, though they may be the ones that it shows as null.
     pub unlisted: BTreeSet<GithubUserId>,
 }

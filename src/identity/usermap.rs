@@ -11,11 +11,12 @@ use sha2::{Digest, Sha256};
 use crate::state::address::{Address, Folded};
 use crate::state::event::Person;
 use crate::state::ids::{GithubUserId, MemberId};
+use crate::state::sorted::Map;
 use crate::state::values::{Match, Source};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserMap {
-    entries: BTreeMap<Key, Address>,
+    entries: Map<Key, Address>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,6 +17,7 @@ use crate::identity::{self, Identity};
 use crate::queue::part::{Addition, Removal, WantedTeam};
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentrySlug, SentryTeamId};
+use crate::state::sorted::Map;
 use crate::state::teams::News;
 use crate::state::values::{Binding, Fate, Origin};
 use crate::state::{slug, State};
@@ -58,7 +59,7 @@ struct Index<'a> {
     /// Teams that would take over a Sentry team if a person let them.
     disputed: HashSet<GithubTeamId>,
     /// Sentry teams that an attempt of ours has made whose answer was lost, and for whom.
-    made: BTreeMap<SentryTeamId, GithubTeamId>,
+    made: Map<SentryTeamId, GithubTeamId>,
     /// Slugs that were to be those of teams which are neither on GitHub any more, as far as it shows them, nor in Sentry.
     unmade: HashMap<&'a SentrySlug, GithubTeamId>,
     /// Bound teams that give up their slug by this very plan.
@@ -69,7 +70,7 @@ struct Index<'a> {
 #[derive(Default)]
 struct Aside {
     /// Whom nobody could match, and where they would be.
-    skipped: BTreeMap<GithubUserId, Vec<SentrySlug>>,
+    skipped: Map<GithubUserId, Vec<SentrySlug>>,
     left_in: Vec<LeftIn>,
     linked: Vec<(GithubTeamId, ExternalTeam)>,
 }
@@ -158,7 +159,7 @@ impl<'a> Index<'a> {
             slugs,
             wanted: HashMap::new(),
             disputed: disputed(sides.state),
-            made: BTreeMap::new(),
+            made: Map::default(),
             unmade: HashMap::new(),
             giving_up: HashSet::new(),
             sides,
@@ -171,7 +172,7 @@ impl<'a> Index<'a> {
     }
 
     /// The slug was free when the attempt was recorded, so that whoever has it now was made by it.
-    fn made(&self) -> BTreeMap<SentryTeamId, GithubTeamId> {
+    fn made(&self) -> Map<SentryTeamId, GithubTeamId> {
         let teams = &self.sides.state.teams;
         let made = teams.being_made().filter_map(|(team, slug)| Some((self.by_slug.get(slug)?.id, team)));
         made.filter(|(sentry, _)| teams.of_sentry(*sentry).is_none() && !self.is_locked(*sentry)).collect()
@@ -277,7 +278,7 @@ impl<'a> Index<'a> {
         let members = self.members_of(&family);
         for user in &members {
             if !matches!(self.sides.people.get(user), Some(Identity::Matched { .. })) {
-                aside.skipped.entry(*user).or_default().push(slug.clone());
+                aside.skipped.or_default(*user).push(slug.clone());
             }
         }
         let (add, remove) = if goes_on {
@@ -530,7 +531,7 @@ impl<'a> Index<'a> {
         teams
     }
 
-    fn skipped(&self, teams: BTreeMap<GithubUserId, Vec<SentrySlug>>) -> Vec<Skipped> {
+    fn skipped(&self, teams: Map<GithubUserId, Vec<SentrySlug>>) -> Vec<Skipped> {
         let mut skipped: Vec<_> = teams
             .into_iter()
             .filter_map(|(user, mut teams)| {

@@ -1,7 +1,6 @@
 //! How long GitHub has not shown a list completely, and how long somebody has stayed in a team because of that. In
 //! memory: after a restart the time counts anew, from the next comparison.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::plan::{Incomplete, LeftIn, Plan};
@@ -9,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::hosts::snapshot::List;
 use crate::lock::Mutex;
 use crate::state::ids::{GithubTeamId, MemberId};
+use crate::state::sorted::Map;
 
 /// A list that stays incomplete for so long is nothing that passes.
 pub const LASTING: Duration = Duration::from_secs(24 * 3600);
@@ -21,9 +21,9 @@ pub struct Incompleteness(Mutex<Known>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The lists, as the last comparison found them.
-    pub lists: BTreeMap<List, (Incomplete, Timestamp)>,
+    pub lists: Map<List, (Incomplete, Timestamp)>,
     /// People who would have been taken out of teams.
-    pub left_in: BTreeMap<(GithubTeamId, MemberId), (LeftIn, Timestamp)>,
+    pub left_in: Map<(GithubTeamId, MemberId), (LeftIn, Timestamp)>,
 }
 
 impl Incompleteness {
@@ -98,7 +98,8 @@ mod tests {
         open.learn(&plan(&[List::People], &[5]), Timestamp(10));
         open.learn(&plan(&[List::People, crew], &[5, 6]), Timestamp(20));
         let known = open.known();
-        assert_eq!((known.lists[&List::People].1, known.lists[&crew].1), (Timestamp(10), Timestamp(20)));
+        let since = |list| known.lists.get(list).unwrap().1;
+        assert_eq!((since(&List::People), since(&crew)), (Timestamp(10), Timestamp(20)));
         assert_eq!((known.oldest_list(), known.oldest_left_in()), (Some(Timestamp(10)), Some(Timestamp(10))));
         open.learn(&plan(&[crew], &[6]), Timestamp(30));
         let known = open.known();

@@ -3,7 +3,7 @@
 //! Guards stop what nobody named: removals and deletions, and adoptions of what was there before. Additions are never
 //! held back by somebody else's removals; only the very first comparison is held as a whole.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::plan::{LeftIn, LinkPlan, LinkWay, Plan, PlannedHold, Rejected, Step, TeamPlan};
 use super::rules;
@@ -12,6 +12,7 @@ use crate::config::Settings;
 use crate::queue::part::Removal;
 use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
 use crate::state::ids::{GithubTeamId, MemberId, OwnerName, SentrySlug};
+use crate::state::sorted::Map;
 use crate::state::values::Sizes;
 use crate::state::State;
 use crate::work::guard;
@@ -292,14 +293,14 @@ impl Judged<'_> {
     /// What was stopped once stays stopped for as long as it is due: that more people were added since, that GitHub
     /// was read as short again, or that an hour has passed, is nobody's word.
     fn held_before(&mut self) {
-        let mut again: BTreeMap<HoldName, (String, Vec<Item>)> = BTreeMap::new();
+        let mut again: Map<HoldName, (String, Vec<Item>)> = Map::default();
         let all = self.all_deletions().into_iter().chain(self.all_removals());
         let items = self.open(all.chain(self.links(LinkPlan::is_relink)));
         for item in items {
             let Some(change) = self.change(item) else { continue };
             if let Some(hold) = self.opinions.open.get(&change.key()) {
-                let entry = again.entry(hold.name.clone());
-                entry.or_insert_with(|| (hold.rule.to_string(), Vec::new())).1.push(item);
+                let rule = || (hold.rule.to_string(), Vec::new());
+                again.or_insert_with(hold.name.clone(), rule).1.push(item);
             }
         }
         again.into_values().for_each(|(rule, items)| self.hold(items, rule));

@@ -1,6 +1,6 @@
 //! One comparison from end to end: read, compare, judge, and hand what may be done to the lanes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,6 +23,7 @@ use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::links::Links;
 use crate::state::record::Record;
+use crate::state::sorted::Map;
 use crate::state::values::Origin;
 use crate::state::{State, LAG};
 use crate::store::audit::Entry;
@@ -457,7 +458,7 @@ impl Reconciler {
     /// Whoever is in a mirrored team and not matched stays wanted; whoever left, or was matched, does not. A wish that is
     /// younger than the reading is none of its business.
     fn note_wishes(&self, both: &Both, before: &BTreeSet<(GithubTeamId, GithubUserId)>, seq: Seq) {
-        let mut wanted: BTreeMap<(GithubTeamId, GithubUserId), &str> = BTreeMap::new();
+        let mut wanted: Map<(GithubTeamId, GithubUserId), &str> = Map::default();
         let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.facts.slug));
         for team in mirrored {
             for user in &team.members {
@@ -471,7 +472,7 @@ impl Reconciler {
                 wanted.insert((team.facts.id, *user), why);
             }
         }
-        let known: BTreeMap<(GithubTeamId, GithubUserId), Box<str>> = self.mirror.state(|state| {
+        let known: Map<(GithubTeamId, GithubUserId), Box<str>> = self.mirror.state(|state| {
             let wishes = state.people.wanted();
             wishes
                 .flat_map(|(user, wish)| wish.teams.iter().map(move |team| ((*team, user), wish.why.clone())))
@@ -489,7 +490,7 @@ impl Reconciler {
             let word = self.mirror.state(|state| state.teams.news(wish.0).and_then(|news| news.word(wish.1)));
             before.contains(wish) && word.is_none_or(|(_, at)| at <= seq)
         };
-        for (team, user) in known.into_keys().filter(is_older) {
+        for (team, user) in known.into_iter().map(|(wish, _)| wish).filter(is_older) {
             // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
             let is_complete = both.github.gaps.of_team(team).is_none();
             if is_complete && shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {

@@ -1,7 +1,7 @@
 //! What happens without an event: finding out at start whose teams these are and what the token may do, and looking
 //! now and then at what nobody tells (new people in Sentry, moved teams, holds that expire).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::hosts::github::permission::Permission;
@@ -17,6 +17,7 @@ use crate::state::event::{OrgRef, Person};
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentryTeamId};
 use crate::state::record::Record;
+use crate::state::sorted::Map;
 use crate::state::values::{Binding, Mode};
 use crate::state::Org;
 use crate::store::audit::decisions::Asked;
@@ -192,7 +193,7 @@ impl Reconciler {
         if self.mirror.sentry.ids().are_of_another_host() {
             return;
         }
-        let by_id: BTreeMap<SentryTeamId, &Team> = teams.iter().map(|team| (team.id, team)).collect();
+        let by_id: Map<SentryTeamId, &Team> = teams.iter().map(|team| (team.id, team)).collect();
         for (team, binding) in bindings {
             let differs = |now: &&&Team| now.slug != binding.slug || *now.name != *binding.name;
             let Some(now) = by_id.get(&binding.sentry).filter(differs) else { continue };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::state::ids::Seq;
+use crate::state::sorted::Map;
 use crate::state::values::{Delivery, DeliveryKey, Settled, Status};
 
 /// How long a settled delivery's key is remembered. GitHub redelivers for 3 days, an Enterprise Server for 7.
@@ -19,7 +20,7 @@ const RECENT: usize = 50;
 pub struct Deliveries {
     keys: HashMap<DeliveryKey, Known>,
     queued: BTreeMap<Seq, Arc<Delivery>>,
-    failed: BTreeMap<Seq, Failure>,
+    failed: Map<Seq, Failure>,
     recent: VecDeque<Recent>,
 }
 

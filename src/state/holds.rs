@@ -2,7 +2,6 @@
 //!
 //! A hold is named by its content: the same change is the same hold, however often it comes up.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::state::ids::{GithubTeamId, GithubUserId, MemberId, OwnerName, SentrySlug, SentryTeamId};
+use crate::state::sorted::Map;
 use crate::state::tagged::tagged;
 use crate::state::values::DeliveryKey;
 
@@ -256,7 +256,7 @@ const PAST: usize = 100;
 /// All holds that are not history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
-    by_name: BTreeMap<HoldName, Hold>,
+    by_name: Map<HoldName, Hold>,
     /// The last ones that are, oldest first, and what a person decided.
     past: Vec<(HoldName, Option<Decision>)>,
 }

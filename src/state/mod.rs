@@ -18,6 +18,7 @@ pub mod outcomes;
 pub mod people;
 pub mod record;
 pub mod slug;
+pub mod sorted;
 pub mod tagged;
 pub mod teams;
 pub mod values;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId};
+use crate::state::sorted::Map;
 use crate::state::values::Match;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub struct People {
     wanted: BTreeMap<GithubUserId, Wanted>,
     /// Whose match was true once and is not any more: mostly people who left Sentry.
     pub(super) lost: BTreeSet<GithubUserId>,
-    pub(super) invited: BTreeMap<GithubUserId, Timestamp>,
+    pub(super) invited: Map<GithubUserId, Timestamp>,
 }
 
 /// Somebody whom GitHub has in teams and Sentry does not know yet.

@@ -1,12 +1,13 @@
 //! Teams: which Sentry team follows which GitHub team, what is under way, and the latest word on each.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::state::event::{Change, Event};
 use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, SentryTeamId, Seq};
 use crate::state::links::Links;
+use crate::state::sorted::Map;
 use crate::state::values::{Binding, Delivery, Fate, Intent};
 
 /// The span of time that `SYNC_MAX_DELETIONS` speaks of.
@@ -16,21 +17,21 @@ pub const RETURN_SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Teams {
-    bound: BTreeMap<GithubTeamId, Binding>,
+    bound: Map<GithubTeamId, Binding>,
     by_slug: HashMap<SentrySlug, GithubTeamId>,
     by_sentry: HashMap<SentryTeamId, GithubTeamId>,
-    pub(super) intents: BTreeMap<GithubTeamId, (Intent, Timestamp)>,
-    pub(super) gone: BTreeMap<GithubTeamId, Gone>,
+    pub(super) intents: Map<GithubTeamId, (Intent, Timestamp)>,
+    pub(super) gone: Map<GithubTeamId, Gone>,
     /// Teams that came back after their end, and when, for as long as another end of theirs is held.
-    pub(super) returned: BTreeMap<GithubTeamId, Timestamp>,
+    pub(super) returned: Map<GithubTeamId, Timestamp>,
     /// Live teams that the GitHub token in use, or another one of the same account, has shown.
     pub(super) shown: BTreeSet<GithubTeamId>,
     unfilled: BTreeSet<GithubTeamId>,
     /// The rows of Sentry's external teams that are the mirror's.
     pub links: Links,
     /// By the deleted Sentry team: the one that a person has had made in its place.
-    pub(super) restored: BTreeMap<SentryTeamId, SentryTeamId>,
-    pub(super) news: BTreeMap<GithubTeamId, News>,
+    pub(super) restored: Map<SentryTeamId, SentryTeamId>,
+    pub(super) news: Map<GithubTeamId, News>,
 }
 
 /// A GitHub team that is deleted, for as long as GitHub does not show it again.
@@ -289,15 +290,15 @@ impl Teams {
             return;
         }
         match &delivery.event {
-            Event::TeamCreated { .. } => self.news.entry(team).or_default().born = true,
+            Event::TeamCreated { .. } => self.news.or_default(team).born = true,
             Event::TeamEdited { slug_before: Some(_), .. } => {
-                let news = self.news.entry(team).or_default();
+                let news = self.news.or_default(team);
                 news.named = news.named.max(Some(delivery.seq));
                 news.first_named.get_or_insert(delivery.seq);
             }
             Event::Membership { person: Some(person), change, .. } => {
                 let present = *change == Change::Added;
-                self.news.entry(team).or_default().say(person.id, present, delivery.seq);
+                self.news.or_default(team).say(person.id, present, delivery.seq);
             }
             _ => {}
         }
@@ -305,7 +306,7 @@ impl Teams {
 
     pub(super) fn looked(&mut self, team: GithubTeamId, seq: Seq, people: &[GithubUserId]) {
         if !self.gone.contains_key(&team) {
-            self.news.entry(team).or_default().looked(seq, people);
+            self.news.or_default(team).looked(seq, people);
         }
     }
 
@@ -354,7 +355,7 @@ impl Teams {
     /// GitHub shows the team: what was known of its end is history, but for whether a slug proves nothing.
     pub(super) fn come_back(&mut self, team: GithubTeamId, at: Timestamp, apart: bool) {
         if self.gone.remove(&team).is_some_and(|gone| gone.apart) || apart {
-            self.news.entry(team).or_default().born = true;
+            self.news.or_default(team).born = true;
         }
         self.returned.insert(team, at);
     }

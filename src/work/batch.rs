@@ -1,11 +1,12 @@
 //! Hints of one team folded together: the latest word per person, the latest name, the end. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::queue::job::{Ask, Hint};
 use crate::state::event::Event;
 use crate::state::ids::{GithubSlug, GithubUserId, Seq};
 use crate::state::slug;
+use crate::state::sorted::Map;
 use crate::state::teams::News;
 
 /// One job's hints by what they ask for.
@@ -16,7 +17,7 @@ pub struct TeamBatch {
     /// The team exists, or is to be looked at; with its name if it was named.
     pub team: Vec<Hint>,
     /// The latest hint per person.
-    pub members: BTreeMap<GithubUserId, Hint>,
+    pub members: Map<GithubUserId, Hint>,
     /// Older than newer news on the same team and person; by which delivery.
     pub superseded: Vec<(Hint, Seq)>,
 }

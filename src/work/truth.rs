@@ -4,7 +4,7 @@
 //! members of child teams, so a team that has child teams is read by GraphQL. Every look is complete, or says what it
 //! lacks, or is an error; "not to be seen" is an answer of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::hosts::github::facts::{Count, TeamFacts};
 use crate::hosts::snapshot::Listed;
@@ -12,6 +12,7 @@ use crate::queue::job::Outcome;
 use crate::state::event::Person;
 use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId};
 use crate::state::record::Record;
+use crate::state::sorted::Map;
 use crate::state::State;
 use crate::work::mirror::Mirror;
 
@@ -34,7 +35,7 @@ pub struct Question<'a> {
 }
 
 /// Who of the people asked for is in the team.
-pub type Presence = BTreeMap<GithubUserId, bool>;
+pub type Presence = Map<GithubUserId, bool>;
 
 impl Truth<'_> {
     /// The team itself; `None` if it is not to be seen.
@@ -90,7 +91,7 @@ impl Truth<'_> {
     /// from a list that GitHub does not show completely is confirmed person by person.
     pub fn presence(&self, asked: &[Question], thorough: bool) -> Result<Option<Presence>, Outcome> {
         if asked.is_empty() {
-            return Ok(Some(Presence::new()));
+            return Ok(Some(Presence::default()));
         }
         let nested = self.count() == Count::Direct && self.mirror.tree.has_children(self.team) != Some(false);
         if thorough || nested || asked.len() > ONE_BY_ONE {
@@ -120,7 +121,7 @@ impl Truth<'_> {
     }
 
     fn one_by_one(&self, asked: &[Question]) -> Result<Presence, Outcome> {
-        let mut presence = Presence::new();
+        let mut presence = Presence::default();
         for Question { person, .. } in asked {
             let is_member = self.mirror.github.is_member(self.org, self.team, person);
             presence.insert(person.id, is_member.map_err(|trouble| self.mirror.github_trouble(trouble))?);

@@ -1,6 +1,6 @@
 //! How many people each source matches, who is left, and what a wider permission would add. Nothing is remembered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::finding::{some_of, Area, Finding};
 use super::patient::Patient;
@@ -15,6 +15,7 @@ use crate::identity::search::{self, Depth, Misses};
 use crate::identity::usermap::UserMap;
 use crate::identity::{self, mapgrammar, matcher, Evidence, Identity, Rules};
 use crate::state::event::Person;
+use crate::state::sorted::Map;
 use crate::state::values::{Mode, Source};
 use crate::text::counted;
 
@@ -140,7 +141,7 @@ fn told_by_deliveries(patient: &Patient) -> Finding {
 #[derive(Default)]
 struct Count {
     n_people: usize,
-    by_source: BTreeMap<Source, usize>,
+    by_source: Map<Source, usize>,
     /// Matched before, and no source speaks now.
     n_remembered: usize,
     absent: Vec<String>,
@@ -172,7 +173,7 @@ impl Count {
             let known = patient.known.as_ref().and_then(|known| known.state.people.matched(user));
             let remembered = known.is_some_and(|found| is_allowed(found, &rules, directory));
             match identity::resolve(&evidence, &rules, directory) {
-                Identity::Matched { source, .. } => *count.by_source.entry(source).or_default() += 1,
+                Identity::Matched { source, .. } => *count.by_source.or_default(source) += 1,
                 Identity::Unknown { .. } if remembered => count.n_remembered += 1,
                 Identity::Unknown { .. } => count.unknown.push(login),
                 Identity::Absent { second: Some(_), .. } => count.second.push(login),

@@ -20,6 +20,7 @@ use crate::reconcile::plan::{Plan, PlannedHold, Step, TeamPlan};
 use crate::state::event::Person;
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId};
+use crate::state::sorted::Map;
 use crate::state::values::{Binding, Mode, Source};
 use crate::state::{names, slug, Org, State};
 use crate::work::mirror::Mirror;
@@ -264,7 +265,7 @@ fn told(
     let differs = !(plan.is_in_sync() && plan.left_in.is_empty());
     let stopped_by = plan.holds.iter().map(|PlannedHold { rule, .. }| rule.clone()).collect();
     let planned = plan.teams.first();
-    let left: BTreeMap<_, _> = plan.left_in.iter().map(|left| (left.removal.member, left.because)).collect();
+    let left: Map<_, _> = plan.left_in.iter().map(|left| (left.removal.member, left.because)).collect();
     let (members, protected) = (&read.members, &read.protected);
     let formatter = PersonFormatter { settings, state, identities, planned, members, protected, left: &left };
     let is_bound = read.team.is_some();
@@ -345,7 +346,7 @@ struct PersonFormatter<'a> {
     planned: Option<&'a TeamPlan>,
     members: &'a [Member],
     /// Whom too little could be read of GitHub to take out, and what.
-    left: &'a BTreeMap<MemberId, &'static str>,
+    left: &'a Map<MemberId, &'static str>,
 }
 
 impl PersonFormatter<'_> {

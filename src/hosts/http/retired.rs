@@ -2,11 +2,10 @@
 //!
 //! Sentry announces that in two headers, long before the call is answered with 410 for hours, and then for good.
 
-use std::collections::BTreeMap;
-
 use super::answer::Headers;
 use super::Request;
 use crate::lock::Mutex;
+use crate::state::sorted::Map;
 use crate::text::Quoted;
 
 /// So many are kept; there are hardly more kinds of calls.
@@ -17,7 +16,7 @@ type Told = (&'static str, Option<String>, Option<String>);
 
 /// The calls that were told so.
 #[derive(Debug, Default)]
-pub struct RetiredCalls(Mutex<BTreeMap<Told, String>>);
+pub struct RetiredCalls(Mutex<Map<Told, String>>);
 
 impl RetiredCalls {
     /// Learns what an answer says; returns it if it is news.

@@ -1,6 +1,6 @@
 //! The Sentry teams that the mirror deleted, as the audit log tells them: what `undo` brings back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::read::{Line, Log};
 use crate::state::ids::{GithubTeamId, IntegrationId, MemberId, OwnerName, SentrySlug, SentryTeamId};
 use crate::state::slug;
+use crate::state::sorted::Map;
 
 /// A deletion, and what was there before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ struct Before {
 
 /// All deletions that the log still knows, in the order of time; the last one of each Sentry team.
 pub fn all(log: &Log) -> io::Result<Vec<Deletion>> {
-    let mut found: BTreeMap<SentryTeamId, Deletion> = BTreeMap::new();
+    let mut found: Map<SentryTeamId, Deletion> = Map::default();
     let mut slugs: HashMap<SentryTeamId, String> = HashMap::new();
     log.each(None, &mut |_, line| {
         take(line, &mut found, &mut slugs);
@@ -67,11 +68,7 @@ pub fn all(log: &Log) -> io::Result<Vec<Deletion>> {
     Ok(all)
 }
 
-fn take(
-    line: &Line,
-    found: &mut BTreeMap<SentryTeamId, Deletion>,
-    slugs: &mut HashMap<SentryTeamId, String>,
-) {
+fn take(line: &Line, found: &mut Map<SentryTeamId, Deletion>, slugs: &mut HashMap<SentryTeamId, String>) {
     let (Some(sentry), Some(team)) = (line.sentry_team, line.team) else { return };
     match line.decision.as_str() {
         // A team may have got a slug for its deletion alone: that is not the one to come back under.
@@ -114,7 +111,7 @@ mod tests {
     use serde_json::{json, Value};
 
     fn fold(lines: &[Value]) -> Vec<Deletion> {
-        let (mut found, mut slugs) = (BTreeMap::new(), HashMap::new());
+        let (mut found, mut slugs) = (Map::default(), HashMap::new());
         for line in lines {
             take(&serde_json::from_value(line.clone()).unwrap(), &mut found, &mut slugs);
         }

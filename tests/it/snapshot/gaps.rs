@@ -14,7 +14,7 @@ fn teams_that_do_not_come_to_rest_are_a_list_that_is_incomplete() {
         read(&github, NONE)
     });
     assert!(shifting.gaps.lacks_teams());
-    assert_eq!(shifting.gaps.lists[&List::Teams].to_string(), "GitHub counts 58 and shows 59");
+    assert_eq!(shifting.gaps.lists.get(&List::Teams).unwrap().to_string(), "GitHub counts 58 and shows 59");
     let after = read(&github, NONE);
     assert_eq!((after.teams.len(), after.gaps), (58, Gaps::default()));
 }
