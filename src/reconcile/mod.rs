@@ -6,6 +6,7 @@ pub mod in_team;
 pub mod incomplete;
 pub mod invite;
 pub mod judge;
+mod links;
 mod lists;
 pub mod plan;
 pub mod read;

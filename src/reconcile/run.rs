@@ -9,9 +9,8 @@ use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
 use super::plan::{n_changes, LinkWay, Plan, PlannedHold, Step, TeamPlan};
 use super::read::Both;
-use super::{rules, Progress};
+use super::{links, rules, Progress};
 use crate::hosts::http::Trouble;
-use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::Team;
 use crate::hosts::snapshot::GithubTeam;
 use crate::identity::search::Depth;
@@ -62,20 +61,6 @@ struct Before {
 impl Before {
     fn of(state: &State) -> Self {
         Self { wishes: state.people.wishes().collect(), links: state.teams.links.clone() }
-    }
-}
-
-impl Before {
-    /// What the mirror itself has linked since is newer than what was read.
-    fn follow_links(&self, both: &mut Both, state: &State) {
-        let Some(rows) = &mut both.sentry.links else { return };
-        for (team, id, name) in state.teams.links.rows() {
-            let is_known = self.links.has(team, id, name);
-            let Some(binding) = state.teams.binding(team).filter(|_| !is_known) else { continue };
-            rows.retain(|row| row.id != id);
-            let (name, team) = (name.clone(), binding.sentry);
-            rows.push(ExternalTeam { id, name, team, provider: "github".into(), integration: None });
-        }
     }
 }
 
@@ -131,7 +116,8 @@ impl Reconciler {
         // A copy: nobody else can do anything while the state is looked at.
         let state = self.mirror.state(State::without_deliveries);
         self.forget_ended(&mut both, &state, began);
-        before.follow_links(&mut both, &state);
+        let rows = both.sentry.links.as_mut();
+        rows.into_iter().for_each(|rows| links::follow_own(rows, &before.links, &state));
         let just_gone =
             self.mirror.queue.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
         if !just_gone.is_empty() {
@@ -398,30 +384,6 @@ impl Reconciler {
             self.mirror.state(|state| ids.filter(|team| !state.teams.was_shown(*team)).collect());
         for teams in new.chunks(SHOWN_PER_RECORD) {
             self.mirror.journal.note(Record::Shown { teams: teams.to_vec() });
-        }
-    }
-
-    /// Rows that are as they should be are the mirror's from now on; those that are not there any more are not.
-    fn note_links(&self, plan: &Plan, both: &Both, known: &Links) {
-        let Some(links) = &plan.links else { return };
-        let is_news = |(team, row): &&(GithubTeamId, ExternalTeam)| {
-            !self.mirror.state(|state| state.teams.links.has(*team, row.id, &row.name))
-        };
-        for (team, row) in links.rows.iter().filter(is_news) {
-            let (team, row, name) = (*team, row.id, row.name.clone());
-            self.mirror.journal.note(Record::Linked { team, row, name });
-        }
-        // Of what was read: a row is with its team, or nowhere.
-        let there: HashSet<_> = both.sentry.links.iter().flatten().map(|row| row.id).collect();
-        let read: HashSet<_> = both.sentry.teams.iter().map(|team| team.id).collect();
-        let was_read = |team: GithubTeamId| {
-            let sentry = self.mirror.state(|state| state.teams.binding(team).map(|binding| binding.sentry));
-            sentry.is_some_and(|sentry| read.contains(&sentry))
-        };
-        let is_gone = |team, row| !there.contains(&row) && was_read(team);
-        for (team, row, _) in known.rows().filter(|(team, row, _)| is_gone(*team, *row)) {
-            log::info!("team {team}: a link of CODEOWNERS was taken away in Sentry");
-            self.mirror.journal.note(Record::Unlinked { row });
         }
     }
 

@@ -14,7 +14,7 @@ use crate::state::record::Record;
 use crate::state::values::Binding;
 use crate::work::apply::link::Refused;
 use crate::work::apply::Apply;
-use crate::work::link_step::{may_take, step, LinkStep};
+use crate::work::link_step::{is_ours, may_take, step, LinkStep};
 use crate::work::mirror::Mirror;
 use crate::work::owners;
 use crate::work::team_job::TeamJob;
@@ -53,6 +53,10 @@ pub fn follow(
         }
     };
     let way = Way { job, apply, binding, name: &name, patient };
+    // Known by their names alone until now, they would not be any more.
+    let is_own =
+        |row: &&ExternalTeam| row.team == binding.sentry && mirror.state(|state| is_ours(state, row));
+    rows.iter().filter(is_own).for_each(|row| way.learn(row));
     let all: Vec<_> = rows.iter().collect();
     match mirror.state(|state| step(state, &name, binding.sentry, &all)) {
         LinkStep::Keep(row) => {
@@ -138,8 +142,6 @@ impl Way<'_> {
     }
 
     fn rename(&self, row: &ExternalTeam, rows: &[ExternalTeam]) -> Result<Effect, Outcome> {
-        // Known by its name alone until now, it would not be any more.
-        self.learn(row);
         let why = format!("from `{}`", row.name);
         match self.written(self.apply.relink(self.binding, row, self.name, why))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),
