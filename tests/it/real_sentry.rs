@@ -10,6 +10,7 @@
 mod compare;
 mod ends;
 mod field;
+mod links;
 mod people;
 mod scim;
 mod site;
@@ -106,6 +107,11 @@ const SCENARIOS: &[Scenario] = scenarios![
     ends::a_slug_that_sentry_does_not_set_free_is_waited_for in ONE;
     ends::empty_takes_out_whom_the_mirror_knows_and_keeps_the_team in ONE;
     ends::a_team_that_is_gone_in_sentry_is_not_deleted_again in ONE, not today: PENDING_IS_NO_RENAME;
+    links::a_name_comes_with_its_team_follows_its_rename_and_goes_with_it in &BOTH, by chance;
+    links::a_name_that_is_linked_elsewhere_is_told_and_left in &BOTH;
+    links::a_comparison_links_what_is_there_and_finds_it_so in READ;
+    links::names_passed_round_end_where_they_belong in &BOTH, by chance;
+    links::undo_gives_the_names_back in ONE;
     people::somebody_is_added_removed_and_added_again in &BOTH;
     people::somebody_unknown_is_added_when_they_join_sentry in &BOTH;
     people::somebody_who_joined_sentry_a_moment_ago_is_found_at_once in ONE;

@@ -87,14 +87,41 @@ def do_member(org, email, name, username, role, verified, more, joined, expired,
     return row.id
 
 
+def integration(org, domain="github.com/acme"):
+    row = Integration.objects.filter(provider="github", external_id=str(org.id)).first()
+    if row is None:
+        metadata = {"domain_name": domain}
+        row = Integration.objects.create(
+            provider="github", external_id=str(org.id), name=org.slug, metadata=metadata
+        )
+        row.add_organization(org)
+    return row
+
+
+def do_integration(org, domain):
+    return integration(organization(org), domain).id
+
+
+def do_link_team(team, name):
+    team = Team.objects.get(id=team)
+    ExternalActor.objects.create(
+        organization=team.organization,
+        integration_id=integration(team.organization).id,
+        provider=ExternalProviders.GITHUB.value,
+        external_name=name,
+        actor_id=team.actor_id,
+    )
+
+
+def do_external_teams(team):
+    rows = ExternalActor.objects.filter(actor_id=Team.objects.get(id=team).actor_id)
+    return sorted(row.external_name for row in rows)
+
+
 def link(org, user, login, external_id):
-    integration = Integration.objects.filter(provider="github", external_id=str(org.id)).first()
-    if integration is None:
-        integration = Integration.objects.create(provider="github", external_id=str(org.id), name=org.slug)
-        integration.add_organization(org)
     ExternalActor.objects.create(
         organization=org,
-        integration_id=integration.id,
+        integration_id=integration(org).id,
         provider=ExternalProviders.GITHUB.value,
         external_name=login,
         external_id=external_id,

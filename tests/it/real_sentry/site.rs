@@ -49,6 +49,12 @@ pub trait Site {
     fn set_scim(&self, on: bool);
     /// Whether everybody may join every team.
     fn set_open_membership(&self, on: bool);
+    /// An integration with the GitHub organisation of this domain, unless there is one.
+    fn add_integration(&self, domain: &str);
+    /// Somebody has a name of CODEOWNERS mean a team.
+    fn link_team(&self, team: u64, name: &str);
+    /// The names of CODEOWNERS that mean a team, sorted.
+    fn external_teams(&self, team: u64) -> Vec<String>;
     /// All teams by slug, without those that are being deleted.
     fn teams(&self) -> BTreeMap<String, TeamView>;
     /// The slugs of those that are being deleted.
@@ -131,6 +137,16 @@ impl Site for SentryStandin {
 
     fn set_open_membership(&self, on: bool) {
         SentryStandin::set_open_membership(self, on);
+    }
+
+    fn add_integration(&self, _: &str) {}
+
+    fn link_team(&self, team: u64, name: &str) {
+        SentryStandin::add_external_team(self, team, name);
+    }
+
+    fn external_teams(&self, team: u64) -> Vec<String> {
+        SentryStandin::external_teams(self, team).into_iter().map(|(_, name)| name).collect()
     }
 
     fn teams(&self) -> BTreeMap<String, TeamView> {
@@ -334,6 +350,18 @@ impl Site for Organization {
 
     fn set_open_membership(&self, on: bool) {
         self.server.ask("open_membership", json!({ "org": self.slug, "on": on }));
+    }
+
+    fn add_integration(&self, domain: &str) {
+        self.server.ask("integration", json!({ "org": self.slug, "domain": domain }));
+    }
+
+    fn link_team(&self, team: u64, name: &str) {
+        self.server.ask("link_team", json!({ "team": team, "name": name }));
+    }
+
+    fn external_teams(&self, team: u64) -> Vec<String> {
+        Self::slugs(self.server.ask("external_teams", json!({ "team": team })))
     }
 
     fn teams(&self) -> BTreeMap<String, TeamView> {

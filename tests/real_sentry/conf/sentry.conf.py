@@ -66,3 +66,6 @@ SENTRY_WEB_PORT = int(os.environ["REAL_SENTRY_PORT"])
 # The bare web server closes the connection after every answer and does not say so; the proxy that stands in front of
 # every true installation keeps that from clients, and so does this header.
 SENTRY_WEB_OPTIONS = {"workers": 2, "add-header": "Connection: close"}
+
+# A plan with code owners, as Business is.
+SENTRY_FEATURES["organizations:integrations-codeowners"] = True
