@@ -464,7 +464,8 @@ fn check_counts_names_while_links_are_off_and_on() {
     teams(&world, &["Crew", "Deck", "Bridge"], &[]);
     world.set("SYNC_CODEOWNERS", "never");
     apply(&world);
-    let id = |slug: &str| world.sentry.teams()[slug].id;
+    let ids: Vec<_> = world.sentry.teams().into_iter().map(|(slug, team)| (slug, team.id)).collect();
+    let id = |slug: &str| ids.iter().find(|(known, _)| known == slug).expect("a team").1;
     world.sentry.add_external_team(id("crew"), "@acme/crew");
     world.sentry.add_external_team(id("crew"), "@acme/gone");
     world.sentry.add_external_team(id("bridge"), "@acme/deck");
@@ -476,6 +477,21 @@ fn check_counts_names_while_links_are_off_and_on() {
     world.set("SYNC_CODEOWNERS", "link");
     let (_, out, _) = world.alone(&["check"]);
     assert!(out.contains(counted), "{out}");
+    assert!(!out.contains("CODEOWNERS files"), "there are none: {out}");
+    world.sentry.add_project(id("bridge"), "web");
+    world.sentry.set_codeowners_file("web", &["@acme/crew", "@acme/bridge", "@ACME/crew", "@other/crew"]);
+    let (_, out, _) = world.alone(&["check"]);
+    for told in [
+        "CODEOWNERS names teams that Sentry does not find: \"@acme/bridge in web\"",
+        "Sentry compares letter by letter: \"@ACME/crew for @acme/crew in web\"",
+        "Sentry assigns them nothing there: \"#crew in web\"",
+    ] {
+        assert!(out.contains(told), "{told}: {out}");
+    }
+    world.sentry.add_external_team(id("bridge"), "@acme/bridge");
+    world.sentry.set_codeowners_file("web", &["@acme/bridge"]);
+    let (_, out, _) = world.alone(&["check"]);
+    assert!(out.contains("Sentry finds every team of `acme` in the CODEOWNERS files of 1 project"), "{out}");
     world.sentry.set_scopes(&world.sentry_token, &ORIGINAL);
     let (_, out, _) = world.alone(&["check"]);
     assert!(!out.contains("CODEOWNERS finds"), "not told: {out}");

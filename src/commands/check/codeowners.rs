@@ -3,10 +3,10 @@
 
 use super::finding::{some_of, Area, Finding};
 use super::patient::Patient;
-use crate::hosts::sentry::external::ExternalTeam;
+use crate::hosts::sentry::external::{ExternalTeam, OwnersOf};
 use crate::hosts::sentry::Sentry;
 use crate::hosts::snapshot::GithubSnapshot;
-use crate::state::ids::OwnerName;
+use crate::state::ids::{Login, OwnerName};
 use crate::state::values::Binding;
 use crate::text::counted;
 
@@ -47,9 +47,61 @@ pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &
         found.stale = rows.iter().filter(is_stale).map(|row| row.name.as_str()).collect();
     }
     let mut findings = vec![found.told(patient.settings.links)];
+    match sentry.owners_of_projects() {
+        Ok(Some(files)) => {
+            let known: Vec<_> = named.iter().map(|(name, _)| name).collect();
+            findings.extend(of_files(&files, org, &known));
+        }
+        Ok(None) => {}
+        Err(trouble) => findings.push(AREA.unread("what Sentry makes of CODEOWNERS files", &trouble)),
+    }
     if let Some(why) = patient.service.and_then(|service| service.what_bars_links()) {
         let (what, fix) = why.split_once(": ").unwrap_or((&why, "see the log"));
         findings.push(AREA.warning(format!("no more names of CODEOWNERS are linked: {what}"), fix));
+    }
+    findings
+}
+
+/// Whether the links do what they are for, by Sentry's own word. `known`: the names of the organisation's teams.
+fn of_files(files: &[OwnersOf], org: &Login, known: &[&OwnerName]) -> Vec<Finding> {
+    let (mut unknown, mut misspelt, mut without) = (Vec::new(), Vec::new(), Vec::new());
+    for file in files {
+        for name in file.unknown.iter().filter(|name| org.is(name.org())) {
+            let is_meant = |known: &&&OwnerName| known.as_str().eq_ignore_ascii_case(name.as_str());
+            match known.iter().find(is_meant) {
+                Some(known) if *known != name => {
+                    misspelt.push(format!("{name} for {known} in {}", file.project))
+                }
+                _ => unknown.push(format!("{name} in {}", file.project)),
+            }
+        }
+        without.extend(file.without_access.iter().map(|team| format!("{team} in {}", file.project)));
+    }
+    let some = |of: &[String]| some_of(of.iter().map(String::as_str));
+    let mut findings = Vec::new();
+    if !unknown.is_empty() {
+        let what = format!("CODEOWNERS names teams that Sentry does not find: {}", some(&unknown));
+        findings.push(
+            AREA.warning(
+                what,
+                "link them (SYNC_CODEOWNERS=link), or take teams that are gone out of the file",
+            ),
+        );
+    }
+    if !misspelt.is_empty() {
+        let what = format!(
+            "CODEOWNERS spells teams otherwise than GitHub, and Sentry compares letter by letter: {}",
+            some(&misspelt)
+        );
+        findings.push(AREA.warning(what, "spell them in the file as GitHub does"));
+    }
+    if !without.is_empty() {
+        let what = format!("CODEOWNERS names teams to which the project does not belong, and Sentry assigns them nothing there: {}", some(&without));
+        findings.push(AREA.note(format!("{what}; add the team in the project's settings")));
+    }
+    if findings.is_empty() && !files.is_empty() {
+        let n = counted(files.len(), "project", "projects");
+        findings.push(AREA.ok(format!("Sentry finds every team of `{org}` in the CODEOWNERS files of {n}")));
     }
     findings
 }

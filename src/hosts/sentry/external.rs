@@ -13,6 +13,17 @@ pub struct ExternalTeam {
     pub integration: Option<IntegrationId>,
 }
 
+/// What Sentry makes of a project's CODEOWNERS file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnersOf {
+    /// The project's slug.
+    pub project: String,
+    /// Names of teams that mean none in Sentry.
+    pub unknown: Vec<OwnerName>,
+    /// Sentry teams, by slug, that a name means and whose project it is not.
+    pub without_access: Vec<String>,
+}
+
 /// An integration of the organisation with a GitHub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Integration {

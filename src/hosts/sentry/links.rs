@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use serde_json::{json, Value};
 
-use super::external::{ExternalTeam, Integration};
+use super::external::{ExternalTeam, Integration, OwnersOf};
 use super::ids::TeamAt;
 use super::permit::Permit;
 use super::{parsed, wire, written, Answered, Sentry, Team};
@@ -89,6 +89,25 @@ impl Sentry {
             Verdict::Missing | Verdict::Nowhere | Verdict::Denied(_) => Ok(None),
             _ => Err(reply.into_trouble()),
         }
+    }
+
+    /// What Sentry makes of each CODEOWNERS file; `None` where the token may not ask.
+    pub fn owners_of_projects(&self) -> Seen<Vec<OwnersOf>> {
+        let told: Option<Value> = unless_denied(self.get(self.org_path("codeowners-associations/")))?;
+        let Some(told) = told else { return Ok(None) };
+        let texts = |value: &Value| -> Vec<String> {
+            let all = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+            all.map(str::to_string).collect()
+        };
+        let of = |(project, told): (&String, &Value)| OwnersOf {
+            project: project.clone(),
+            unknown: texts(&told["errors"]["missing_external_teams"])
+                .into_iter()
+                .map(OwnerName::from)
+                .collect(),
+            without_access: texts(&told["errors"]["teams_without_access"]),
+        };
+        Ok(Some(told.as_object().into_iter().flatten().map(of).collect()))
     }
 
     /// Has a name mean a team; where it means one already, says which.

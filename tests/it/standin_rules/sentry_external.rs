@@ -129,6 +129,29 @@ fn names_and_providers_are_looked_at() {
     }
 }
 
+/// As observed on 23.7.1.
+#[test]
+fn what_sentry_makes_of_codeowners_files_is_told_by_project() {
+    for era in ERAS {
+        let site = site_of(era);
+        site.sentry.add_project(site.sentry.teams()["deck"].id, "web");
+        link(&site, "crew", "@acme/crew");
+        link(&site, "deck", "@acme/deck");
+        site.sentry.set_codeowners_file("web", &["@acme/crew", "@acme/missing", "@acme/deck", "@Acme/deck"]);
+        let told = site.get("/organizations/acme/codeowners-associations/");
+        let errors = json!({
+            "missing_user_emails": [], "missing_external_users": [],
+            "missing_external_teams": ["@acme/missing", "@Acme/deck"],
+            "teams_without_access": ["#crew"], "users_without_access": [],
+        });
+        let web = json!({ "associations": { "@acme/deck": "#deck" }, "errors": errors });
+        assert_eq!(told, json!({ "web": web }), "{era:?}");
+        let narrow = site.with(&["team:read"]);
+        let refused = site.ask_as(&narrow, "GET", "/organizations/acme/codeowners-associations/", None);
+        assert_eq!(refused.status, 403);
+    }
+}
+
 /// Rows: integration_filters.
 #[test]
 fn integrations_are_listed_with_their_domain() {

@@ -72,6 +72,12 @@ impl SentryStandin {
         self.with_org(|org| org.codeowners = on);
     }
 
+    /// A project has a CODEOWNERS file, with these names in it.
+    pub fn set_codeowners_file(&self, project: &str, names: &[&str]) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.with_org(|org| drop(org.codeowners_files.insert(project.to_owned(), names)));
+    }
+
     /// Installs an integration such as `github`, `github.com/acme`; gives its id. Links to GitHub names that are added from
     /// now on belong to the first one with `github`; where there is none, one is made.
     pub fn add_integration(&self, provider: &str, domain: &str) -> u64 {

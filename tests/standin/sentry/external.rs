@@ -238,6 +238,33 @@ pub(crate) fn integrations(
     listing(world, request, rows, |own| integration_row(own, org, whole))
 }
 
+/// `GET /organizations/{org}/codeowners-associations/`: each project's CODEOWNERS file, and what Sentry makes of its names. A
+/// team is found by its name, letter by letter, and owns nothing in a project that is not its own.
+pub(crate) fn associations(world: &World, org: u64) -> Result<Response, Response> {
+    let row = world.orgs.get(&org).ok_or_else(auth::missing)?;
+    let mut all = Map::new();
+    for (slug, names) in &row.codeowners_files {
+        let project = row.projects.values().find(|project| project.slug == *slug);
+        let (mut found, mut missing, mut denied) = (Map::new(), Vec::new(), Vec::new());
+        for name in names {
+            let is_it = |team: &&Team| team.external.iter().any(|known| known.name == *name);
+            match row.teams.values().find(is_it) {
+                None => missing.push(name.clone()),
+                Some(team) if project.is_some_and(|project| project.teams.contains(&team.id)) => {
+                    found.insert(name.clone(), format!("#{}", team.slug).into());
+                }
+                Some(team) => denied.push(format!("#{}", team.slug)),
+            }
+        }
+        let errors = json!({
+            "missing_user_emails": [], "missing_external_users": [], "missing_external_teams": missing,
+            "teams_without_access": denied, "users_without_access": [],
+        });
+        all.insert(slug.clone(), json!({ "associations": found, "errors": errors }));
+    }
+    Ok(Response::json(200, &Value::Object(all)))
+}
+
 fn integration_row(own: &Integration, org: u64, whole: bool) -> Value {
     let mut value = json!({
         "id": own.id.to_string(), "name": own.name, "icon": null, "domainName": own.domain,

@@ -172,6 +172,7 @@ impl SentryStandin {
             scim: false,
             invites: true,
             codeowners: true,
+            codeowners_files: BTreeMap::new(),
             integrations: BTreeMap::new(),
             teams: BTreeMap::new(),
             slugs: BTreeMap::new(),

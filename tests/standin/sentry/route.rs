@@ -23,6 +23,7 @@ pub(crate) enum Route {
     ExternalTeams { org: String, slug: String },
     ExternalTeam { org: String, slug: String, id: String },
     Integrations { org: String },
+    Associations { org: String },
     ScimGroups { org: String },
     ScimGroup { org: String, id: String },
 }
@@ -65,6 +66,7 @@ impl Route {
                 Route::MemberTeam { org: own(org), id: own(id), slug: own(slug) }
             }
             ["organizations", org, "integrations"] => Route::Integrations { org: own(org) },
+            ["organizations", org, "codeowners-associations"] => Route::Associations { org: own(org) },
             ["teams", org, slug, "external-teams"] => Route::ExternalTeams { org: own(org), slug: own(slug) },
             ["teams", org, slug, "external-teams", id] => {
                 Route::ExternalTeam { org: own(org), slug: own(slug), id: own(id) }
@@ -93,6 +95,7 @@ impl Route {
             | Route::ExternalTeams { org, .. }
             | Route::ExternalTeam { org, .. }
             | Route::Integrations { org }
+            | Route::Associations { org }
             | Route::ScimGroups { org }
             | Route::ScimGroup { org, .. } => Some(org),
         }
@@ -130,6 +133,7 @@ impl Route {
             Route::ExternalTeams { .. } => "/teams/{org}/{slug}/external-teams/",
             Route::ExternalTeam { .. } => "/teams/{org}/{slug}/external-teams/{id}/",
             Route::Integrations { .. } => "/organizations/{org}/integrations/",
+            Route::Associations { .. } => "/organizations/{org}/codeowners-associations/",
             Route::ScimGroups { .. } => "/organizations/{org}/scim/v2/Groups",
             Route::ScimGroup { .. } => "/organizations/{org}/scim/v2/Groups/{id}",
         }
@@ -138,7 +142,10 @@ impl Route {
     /// The methods that have code behind them.
     pub fn methods(&self) -> &'static [&'static str] {
         match self {
-            Route::Index | Route::TeamMembers { .. } | Route::Integrations { .. } => &["GET"],
+            Route::Index
+            | Route::TeamMembers { .. }
+            | Route::Integrations { .. }
+            | Route::Associations { .. } => &["GET"],
             // GET only is played; PUT, POST and DELETE exist on the true server.
             Route::Orgs => &["GET", "POST"],
             Route::Teams { .. } | Route::Members { .. } => &["GET", "POST"],
@@ -206,8 +213,8 @@ impl Route {
             Route::ProjectTeam { .. } if matches!(method, "POST" | "DELETE") => {
                 &["project:write", "project:admin"]
             }
-            Route::Integrations { .. } if method == "GET" => &INTEGRATIONS,
-            Route::ProjectTeam { .. } | Route::Integrations { .. } => &[],
+            Route::Integrations { .. } | Route::Associations { .. } if method == "GET" => &INTEGRATIONS,
+            Route::ProjectTeam { .. } | Route::Integrations { .. } | Route::Associations { .. } => &[],
         }
     }
 }

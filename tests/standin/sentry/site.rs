@@ -231,6 +231,7 @@ fn dispatch(
             teams::link_project(world, method, org, project, slug, &access)
         }
         (Route::Integrations { .. }, _) => external::integrations(world, request, org, &access),
+        (Route::Associations { .. }, _) => external::associations(world, org),
         (Route::ScimGroups { .. }, _) => scim::groups(world, request, org),
         (Route::ScimGroup { id, .. }, _) => scim::one(world, request, org, id),
         _ => org_details(world, request, org, &access),

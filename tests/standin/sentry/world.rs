@@ -138,6 +138,8 @@ pub(crate) struct Org {
     pub invites: bool,
     /// Whether the plan has code owners, and with them external teams.
     pub codeowners: bool,
+    /// The names in each project's CODEOWNERS file, by the project's slug.
+    pub codeowners_files: BTreeMap<String, Vec<String>>,
     pub integrations: BTreeMap<u64, Integration>,
     pub teams: BTreeMap<u64, Team>,
     /// Every row's slug, pending deletions included: that is what makes some slugs taken.
