@@ -11,12 +11,12 @@ use crate::queue::part::Effect;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, Login, OwnerName};
 use crate::state::record::Record;
-use crate::state::values::Binding;
+use crate::state::values::{Binding, Mode};
 use crate::work::apply::link::Refused;
 use crate::work::apply::Apply;
 use crate::work::link_step::{is_ours, may_take, step, LinkStep};
 use crate::work::mirror::Mirror;
-use crate::work::owners;
+use crate::work::owners::{self, Claim};
 use crate::work::team_job::TeamJob;
 
 /// How long a team waits for another one to give up the name.
@@ -37,10 +37,14 @@ pub fn follow(
     let mirror = job.mirror;
     let wanted = OwnerName::of(&job.org.login, slug).filter(|_| mirror.settings().links);
     let Some(name) = wanted else { return Ok(Effect::Nothing) };
-    let is_known = mirror.state(|state| state.teams.links.of(job.team).any(|(_, known)| *known == name));
-    // An event need not ask again what was found a moment ago; a comparison has seen how it is.
-    let is_told = seen.is_none() && mirror.owners.was_elsewhere(&name, &mirror.clock);
-    if is_known || is_told || mirror.owners.barred(&mirror.clock).is_some() {
+    let (is_known, has_moved) = mirror.state(|state| {
+        let known = || state.teams.links.of(job.team).map(|(_, known)| known);
+        (known().any(|known| *known == name), known().any(|known| known.org() != name.org()))
+    });
+    // An event need not ask again what was found a moment ago; a comparison has seen how it is. That all names change with the
+    // organisation's is for a person to let happen, where there are comparisons.
+    let is_told = mirror.owners.was_elsewhere(&name, &mirror.clock) || has_moved && job.mode == Mode::Read;
+    if is_known || seen.is_none() && is_told || mirror.owners.barred(&mirror.clock).is_some() {
         return Ok(Effect::Nothing);
     }
     let read;
@@ -142,6 +146,7 @@ impl Way<'_> {
     }
 
     fn rename(&self, row: &ExternalTeam, rows: &[ExternalTeam]) -> Result<Effect, Outcome> {
+        let Some(_claim) = self.claim(row) else { return Err(self.changing()) };
         let why = format!("from `{}`", row.name);
         match self.written(self.apply.relink(self.binding, row, self.name, why))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),
@@ -174,11 +179,22 @@ impl Way<'_> {
             let why = format!("`{}` is still linked to the Sentry team of GitHub team {owner}", self.name);
             return Err(Outcome::Later(why, Some(GIVEN_UP)));
         }
+        let Some(_claim) = self.claim(row) else { return Err(self.changing()) };
         let why = format!("from Sentry team {}", row.team);
         match self.written(self.apply.relink(self.binding, row, self.name, why))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),
             Some(OwnerLinked::Taken | OwnerLinked::Missing) | None => Ok(Effect::Nothing),
         }
+    }
+
+    /// The row, if nobody else is changing it, and nobody has since it was read.
+    fn claim(&self, row: &ExternalTeam) -> Option<Claim<'_>> {
+        let claim = self.job.mirror.owners.claim(row.id)?;
+        self.job.mirror.state(|state| may_take(state, row)).then_some(claim)
+    }
+
+    fn changing(&self) -> Outcome {
+        Outcome::Later(format!("the link of `{}` is changing", self.name), Some(GIVEN_UP))
     }
 
     fn took(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
@@ -191,8 +207,7 @@ impl Way<'_> {
     fn leave(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
         let mirror = self.job.mirror;
         if self.patient && mirror.state(|state| state.teams.links.owner(row.id).is_some()) {
-            let why = format!("the link of `{}` is changing", self.name);
-            return Err(Outcome::Later(why, Some(GIVEN_UP)));
+            return Err(self.changing());
         }
         if !mirror.owners.is_elsewhere(row, &mirror.clock) {
             return Ok(Effect::Nothing);

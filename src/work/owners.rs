@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::values::BaseUrl;
 use crate::hosts::sentry::external::{ExternalTeam, Integration};
 use crate::lock::Mutex;
-use crate::state::ids::{IntegrationId, Login, OwnerName};
+use crate::state::ids::{ExternalTeamId, IntegrationId, Login, OwnerName};
 
 /// What bars all links is looked at again after this time: a plan may have changed, or an integration was installed.
 const AGAIN: Duration = Duration::from_secs(3600);
@@ -28,6 +28,20 @@ struct Known {
     barred: Option<(String, Instant)>,
     /// Rows of others that have a mirrored team's name, and when each was found.
     elsewhere: HashMap<OwnerName, (ExternalTeam, Instant)>,
+    /// Rows that are being changed.
+    at_work: Vec<ExternalTeamId>,
+}
+
+/// A row that one team alone is changing.
+pub struct Claim<'a> {
+    owners: &'a Owners,
+    row: ExternalTeamId,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.owners.0.lock().at_work.retain(|row| *row != self.row);
+    }
 }
 
 impl Owners {
@@ -36,6 +50,16 @@ impl Owners {
         let known = self.0.lock();
         let barred = known.barred.as_ref().filter(|(_, at)| clock.since(*at) < AGAIN);
         barred.map(|(why, _)| why.clone())
+    }
+
+    /// Lets nobody else change a row meanwhile; `None` if somebody does. What was known of it before may not be so any more.
+    pub fn claim(&self, row: ExternalTeamId) -> Option<Claim<'_>> {
+        let mut known = self.0.lock();
+        let is_free = !known.at_work.contains(&row);
+        is_free.then(|| {
+            known.at_work.push(row);
+            Claim { owners: self, row }
+        })
     }
 
     /// The integration that links are made with, if it is known.
@@ -88,7 +112,9 @@ impl Owners {
 
     /// What was found says nothing any more: there is another token, or another setting.
     pub fn forget(&self) {
-        *self.0.lock() = Known::default();
+        let mut known = self.0.lock();
+        let at_work = std::mem::take(&mut known.at_work);
+        *known = Known { at_work, ..Known::default() };
     }
 }
 
@@ -164,7 +190,7 @@ fn of_rows<'a>(rows: impl Iterator<Item = &'a ExternalTeam>) -> Option<Integrati
 mod tests {
     use super::*;
     use crate::config::values::base_url;
-    use crate::state::ids::{ExternalTeamId, SentryTeamId};
+    use crate::state::ids::SentryTeamId;
 
     fn found(id: u64, domain: &str) -> Integration {
         Integration { id: IntegrationId(id), domain: domain.into(), provider: GITHUB.into() }

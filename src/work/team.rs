@@ -124,13 +124,23 @@ impl TeamJob<'_> {
         match ensured {
             Ok((binding, how)) => {
                 bind::release_adoptions(self);
-                // Nothing but a team's own name leads to where it is: what an old event calls it does not.
-                let told = || folded.slug().filter(|slug| self.sentry_slug(slug) == binding.slug).cloned();
-                let on_github = on_github.or_else(|| told().filter(|_| self.mode == Mode::Payload));
+                let on_github = on_github.or_else(|| self.slug_of_deliveries(folded, &binding, how));
                 Ok(Shape { binding, how, stuck: None, on_github })
             }
             Err(outcome) => self.stuck(outcome, on_github),
         }
+    }
+
+    /// Payload mode: the team's slug on GitHub, as far as an event tells it, or the Sentry team that it has just taken for its
+    /// slug. Nothing but its own name leads to where it is: what an old event calls it does not.
+    fn slug_of_deliveries(&self, folded: &TeamBatch, binding: &Binding, how: How) -> Option<GithubSlug> {
+        let is_its_own = |slug: &GithubSlug| self.sentry_slug(slug) == binding.slug;
+        let told = folded.slug().cloned().filter(is_its_own);
+        let taken = || {
+            let slug = slug::on_github(&binding.slug, &self.mirror.settings().slug_prefix);
+            (how == How::Adopted && is_its_own(&slug)).then_some(slug)
+        };
+        told.or_else(taken).filter(|_| self.mode == Mode::Payload)
     }
 
     /// A team whose new name has to wait keeps its people up to date under the old one, unless it is not certain under

@@ -323,7 +323,7 @@ fn of_several_integrations_the_organisations_own_is_taken_and_a_row_may_tell_it(
 fn a_new_login_of_the_organisation_is_one_hold() {
     for era in ERAS {
         let mut world = in_era(Truth::Github, era);
-        teams(&world, &["Crew", "Deck"], &[]);
+        let ids = teams(&world, &["Crew", "Deck"], &[]);
         apply(&world);
         world.start();
         world.wait_until("it was compared", || !world.status()["last_reconcile"].is_null());
@@ -331,7 +331,9 @@ fn a_new_login_of_the_organisation_is_one_hold() {
         let (code, out, err) = world.command(&["sync", "--apply"]);
         assert_eq!(code, 2, "{out}{err}");
         assert!(out.contains("relink @acme-inc/crew  from @acme/crew  [held "), "{out}");
-        assert_eq!(names(&world, "crew"), ["@acme/crew"]);
+        world.settle(&world.github.add_member(ids[0], world.olive));
+        world.settle(&world.github.rename_team(ids[0], "CREW"));
+        assert_eq!(names(&world, "crew"), ["@acme/crew"], "nor is it done by and by");
         let hold = world.only_hold();
         assert!(hold["rule"]
             .as_str()
@@ -407,6 +409,13 @@ fn undo_gives_the_names_back() {
             assert!(out.contains("in CODEOWNERS: @acme/crew, @acme/by-hand again\n"), "{era:?} {out}{err}");
             world.sentry.tick();
             assert_eq!(names(&world, "crew"), ["@acme/by-hand", "@acme/crew"], "{era:?}");
+            // A name of people's is theirs also when the team follows a GitHub team again.
+            let (crew, created) = world.github.create_team("Crew", world.olive);
+            world.settle(&created);
+            world.command(&["approve", world.only_hold()["name"].as_str().unwrap()]);
+            world.wait_for_rest();
+            world.settle(&world.github.rename_team(crew, "Deck"));
+            assert_eq!(names(&world, "deck"), ["@acme/by-hand", "@acme/deck"], "{era:?}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Writes CODEOWNERS links: the same order of leave, intent, call, record and audit line as every other write. To make a row
 //! that is there is harmless, and to change one twice too: an open intent tells no more than that the name is the mirror's.
 
-use super::Apply;
 use serde_json::{json, Value};
 
+use super::Apply;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::external::{ExternalTeam, Integration};
 use crate::hosts::sentry::links::OwnerLinked;
@@ -37,8 +37,17 @@ impl Apply<'_> {
         name: &OwnerName,
         with: &Integration,
     ) -> Result<OwnerLinked, Refused> {
-        let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
         self.mean(name)?;
+        self.link_once(binding, name, with)
+    }
+
+    fn link_once(
+        &self,
+        binding: &Binding,
+        name: &OwnerName,
+        with: &Integration,
+    ) -> Result<OwnerLinked, Refused> {
+        let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
         let entry = self.about_link("link owner", binding, name).because(format!("`{name}`"));
         self.tell_link(entry, self.mirror.sentry.link_owner(&permit, binding.at(), name, with))
     }
@@ -51,8 +60,18 @@ impl Apply<'_> {
         name: &OwnerName,
         why: String,
     ) -> Result<OwnerLinked, Refused> {
-        let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
         self.mean(name)?;
+        self.relink_once(binding, row, name, why)
+    }
+
+    fn relink_once(
+        &self,
+        binding: &Binding,
+        row: &ExternalTeam,
+        name: &OwnerName,
+        why: String,
+    ) -> Result<OwnerLinked, Refused> {
+        let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
         let entry = self.about_link("relink owner", binding, name).because(format!("`{name}`, {why}"));
         self.tell_link(entry, self.mirror.sentry.relink_owner(&permit, binding.at(), row, name))
     }
@@ -66,25 +85,27 @@ impl Apply<'_> {
         self.mirror.keep(Record::Linked { team, row, name }).map_err(Refused::Outcome)
     }
 
-    /// Takes the mirror's rows away from a team that stays without its GitHub team. How many.
-    pub fn unlink(&self, binding: &Binding, rows: &[ExternalTeam]) -> Result<usize, Outcome> {
+    /// Takes the mirror's rows away from a team that stays without its GitHub team. One that Sentry refuses to take away stays.
+    pub fn unlink(&self, binding: &Binding, rows: &[ExternalTeam]) -> Result<(), Outcome> {
         let ours = |row: &&ExternalTeam| self.mirror.state(|state| is_ours(state, row));
-        let mut n = 0;
         for row in rows.iter().filter(ours) {
             let permit = self.mirror.may_write()?;
             let entry = self.about("unlink owner", binding).because(format!("`{}`", row.name));
             let written = self.mirror.sentry.unlink_owner(&permit, binding.at(), row.id);
-            if let Err(Refused::Trouble(trouble)) = self.tell_link(entry, written) {
-                return Err(self.mirror.sentry_trouble(trouble));
+            match self.tell_link(entry, written) {
+                Err(Refused::Trouble(trouble))
+                    if !matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) =>
+                {
+                    return Err(self.mirror.sentry_trouble(trouble))
+                }
+                _ => self.mirror.journal.note(Record::Unlinked { row: row.id }),
             }
-            self.mirror.journal.note(Record::Unlinked { row: row.id });
-            n += 1;
         }
-        Ok(n)
+        Ok(())
     }
 
     /// Has a name mean a team that was made again in the place of `before`; why not, if somebody else has it by now or Sentry
-    /// refuses.
+    /// refuses. The name may be one of people's: it does not become the mirror's.
     pub fn link_back(
         &self,
         binding: &Binding,
@@ -98,10 +119,10 @@ impl Apply<'_> {
         let WasLinked { name, provider, integration } = was;
         let Some(id) = *integration else { return Ok(Some("its integration is not known".into())) };
         let with = Integration { id, domain: "".into(), provider: provider.clone() };
-        let linked = match self.link(binding, name, &with) {
+        let linked = match self.link_once(binding, name, &with) {
             // Until Sentry has carried out the deletion, the row is still that of the deleted team.
             Ok(OwnerLinked::Row(row)) if row.team == before => {
-                self.relink(binding, &row, name, "from it".into())
+                self.relink_once(binding, &row, name, "from it".into())
             }
             linked => linked,
         };
