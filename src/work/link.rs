@@ -237,12 +237,15 @@ impl Way<'_> {
             }
             TroubleKind::Denied if trouble.sufficient_scopes.is_empty() => mirror.owners.bar(
                 format!(
-                    "{trouble}: Sentry's plan has no code owners (they need the Business plan), or SENTRY_TOKEN lacks team:write \
-                     (Team: Admin); set SYNC_CODEOWNERS=never if there are to be none"
+                    "Sentry's plan has no code owners, or SENTRY_TOKEN lacks team:write: take the Business plan, set Team to Admin \
+                     in the integration's permissions, or set SYNC_CODEOWNERS=never ({trouble})"
                 ),
                 &mirror.clock,
             ),
-            TroubleKind::Never => mirror.owners.bar(format!("{trouble}: is SYNC_CODEOWNERS_INTEGRATION right?"), &mirror.clock),
+            TroubleKind::Never => mirror.owners.bar(
+                format!("Sentry refuses a link: see whether SYNC_CODEOWNERS_INTEGRATION is right ({trouble})"),
+                &mirror.clock,
+            ),
             _ => return Err(mirror.sentry_trouble(trouble)),
         }
         Ok(None)

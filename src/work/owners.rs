@@ -95,6 +95,7 @@ impl Owners {
     /// Notes that a name is linked to another team. Whether that is news.
     pub fn is_elsewhere(&self, row: &ExternalTeam, clock: &Clock) -> bool {
         let mut known = self.0.lock();
+        known.elsewhere.retain(|_, (_, at)| clock.since(*at) < A_DAY);
         known.elsewhere.insert(row.name.clone(), (row.clone(), clock.now())).is_none()
     }
 
@@ -105,9 +106,9 @@ impl Owners {
 
     /// The rows of others that were found within a day: where not all can be listed, only an answer tells of them.
     pub fn elsewhere(&self, clock: &Clock) -> Vec<ExternalTeam> {
-        let mut known = self.0.lock();
-        known.elsewhere.retain(|_, (_, at)| clock.since(*at) < A_DAY);
-        known.elsewhere.values().map(|(row, _)| row.clone()).collect()
+        let known = self.0.lock();
+        let known = known.elsewhere.values().filter(|(_, at)| clock.since(*at) < A_DAY);
+        known.map(|(row, _)| row.clone()).collect()
     }
 
     /// What was found says nothing any more: there is another token, or another setting.

@@ -256,7 +256,7 @@ fn what_bars_links_is_told_once_and_bars_nothing_else() {
         (
             "a wrong number",
             |world| world.set("SYNC_CODEOWNERS_INTEGRATION", "77"),
-            "is SYNC_CODEOWNERS_INTEGRATION right?",
+            "see whether SYNC_CODEOWNERS_INTEGRATION is right",
         ),
     ];
     for (what, prepare, told) in cases {

@@ -27,12 +27,16 @@ pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &
     let org = known.and_then(|state| state.org.as_ref()).map(|org| &org.login);
     let (Some(github), Some(state), Some(org)) = (github, known, org) else { return Vec::new() };
     let rows = match sentry.links() {
-        Ok(Some(rows)) => rows,
+        Ok(Some(mut rows)) => {
+            rows.sort_by(|a, b| a.name.cmp(&b.name));
+            rows
+        }
         Ok(None) => return Vec::new(),
         Err(trouble) => return vec![AREA.unread("what CODEOWNERS calls the teams", &trouble)],
     };
     let named = github.teams.iter().filter_map(|team| Some((OwnerName::of(org, &team.facts.slug)?, team)));
-    let named: Vec<_> = named.collect();
+    let mut named: Vec<_> = named.collect();
+    named.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut found = Found::default();
     for (name, team) in &named {
         let binding = state.teams.binding(team.facts.id);
@@ -41,8 +45,8 @@ pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &
             found.look(name, binding, &rows);
         }
     }
-    let is_stale =
-        |row: &&ExternalTeam| org.is(row.name.org()) && named.iter().all(|(name, _)| *name != row.name);
+    let is_a_teams = |name: &OwnerName| named.binary_search_by(|(known, _)| known.cmp(name)).is_ok();
+    let is_stale = |row: &&ExternalTeam| org.is(row.name.org()) && !is_a_teams(&row.name);
     if !github.gaps.lacks_teams() {
         found.stale = rows.iter().filter(is_stale).map(|row| row.name.as_str()).collect();
     }
@@ -109,10 +113,12 @@ fn of_files(files: &[OwnersOf], org: &Login, known: &[&OwnerName]) -> Vec<Findin
 impl<'a> Found<'a> {
     fn look(&mut self, name: &OwnerName, binding: &'a Binding, rows: &[ExternalTeam]) {
         let slug = binding.slug.as_str();
-        let named = || rows.iter().filter(|row| row.name == *name);
-        if named().next().is_none() {
+        // Sorted by their names.
+        let first = rows.partition_point(|row| row.name < *name);
+        let mut named = rows.iter().skip(first).take_while(|row| row.name == *name).peekable();
+        if named.peek().is_none() {
             self.missing.push(slug);
-        } else if named().all(|row| row.team == binding.sentry) {
+        } else if named.all(|row| row.team == binding.sentry) {
             self.linked += 1;
         } else {
             self.elsewhere.push(slug);
