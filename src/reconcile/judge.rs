@@ -132,8 +132,7 @@ fn of_team(team: &TeamPlan) -> Option<HeldChange> {
 
 /// Of names that go with their team, the team's end is what a person decides about.
 fn of_link(team: &TeamPlan) -> Option<HeldChange> {
-    let link =
-        team.link.as_ref().filter(|link| matches!(link.way, LinkWay::Link | LinkWay::Relink { .. }))?;
+    let link = team.link.as_ref().filter(|link| link.is_to_be_linked())?;
     Some(HeldChange::Link { team: team.team, name: link.name.clone(), slug: team.slug.clone() })
 }
 

@@ -1,6 +1,6 @@
 //! What a comparison learns of CODEOWNERS links: which rows are the mirror's, and which are not any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::plan::Plan;
 use super::read::Both;
@@ -34,14 +34,14 @@ impl Reconciler {
             self.mirror.journal.note(Record::Linked { team, row, name });
         }
         let rows: HashMap<_, _> = rows.iter().map(|row| (row.id, row)).collect();
+        let read: HashSet<_> = both.sentry.teams.iter().map(|team| team.id).collect();
         // What was said of a row since is newer.
         for (team, id, name) in before.rows().filter(|(team, id, name)| known.has(*team, *id, name)) {
             let record = self.mirror.state(|state| {
                 let binding = state.teams.binding(team)?;
                 let Some(row) = rows.get(&id) else {
                     // A row is with its team, or nowhere: if that was read.
-                    let was_read = both.sentry.teams.iter().any(|sentry| sentry.id == binding.sentry);
-                    return was_read.then_some(Record::Unlinked { row: id });
+                    return read.contains(&binding.sentry).then_some(Record::Unlinked { row: id });
                 };
                 let now = state.teams.of_sentry(row.team).filter(|_| is_ours(state, row));
                 (row.name != *name).then_some(match now {

@@ -132,6 +132,11 @@ pub enum LinkWay {
 }
 
 impl LinkPlan {
+    /// Whether the name comes to mean the team, for which a person may be asked.
+    pub fn is_to_be_linked(&self) -> bool {
+        matches!(self.way, LinkWay::Link | LinkWay::Relink { .. })
+    }
+
     /// Whether it changes something that is there.
     pub fn is_relink(&self) -> bool {
         matches!(self.way, LinkWay::Relink { .. })

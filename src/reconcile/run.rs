@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::choice::{Roster, Unknown};
 use super::compare::{compare, Sides};
 use super::judge::{self, judge, Measure};
-use super::plan::{n_changes, LinkWay, Plan, PlannedHold, Step, TeamPlan};
+use super::plan::{n_changes, Plan, PlannedHold, Step, TeamPlan};
 use super::read::Both;
 use super::{links, rules, Progress};
 use crate::hosts::http::Trouble;
@@ -507,8 +507,7 @@ impl Reconciler {
             tasks.push(Task::Filled);
         }
         // Last: of all this, it may have to wait for another team.
-        let link = team.link.as_ref().filter(|link| link.held.is_none());
-        let link = link.filter(|link| matches!(link.way, LinkWay::Link | LinkWay::Relink { .. }));
+        let link = team.link.as_ref().filter(|link| link.is_to_be_linked() && link.held.is_none());
         tasks.extend(link.map(|link| Task::Link { slug: link.slug.clone(), rows: link.rows.clone() }));
         tasks
     }

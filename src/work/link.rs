@@ -147,8 +147,7 @@ impl Way<'_> {
 
     fn rename(&self, row: &ExternalTeam, rows: &[ExternalTeam]) -> Result<Effect, Outcome> {
         let Some(_claim) = self.claim(row) else { return Err(self.changing()) };
-        let why = format!("from `{}`", row.name);
-        match self.written(self.apply.relink(self.binding, row, self.name, why))? {
+        match self.relink(row, format!("from `{}`", row.name))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),
             // The answer to making it says whose it is.
             Some(OwnerLinked::Taken | OwnerLinked::Missing) => self.make(rows),
@@ -162,7 +161,8 @@ impl Way<'_> {
         let Some(with) = with.map_err(|trouble| mirror.sentry_trouble(trouble))? else {
             return Ok(Effect::Nothing);
         };
-        match self.written(self.apply.link(self.binding, self.name, &with))? {
+        let meant = self.apply.mean(self.name);
+        match self.written(meant.and_then(|()| self.apply.link(self.binding, self.name, &with)))? {
             Some(OwnerLinked::Row(row)) if row.team == self.binding.sentry => self.took(&row),
             Some(OwnerLinked::Row(row)) if mirror.state(|state| may_take(state, &row)) => self.take(&row),
             Some(OwnerLinked::Row(row)) => self.leave(&row),
@@ -180,11 +180,15 @@ impl Way<'_> {
             return Err(Outcome::Later(why, Some(GIVEN_UP)));
         }
         let Some(_claim) = self.claim(row) else { return Err(self.changing()) };
-        let why = format!("from Sentry team {}", row.team);
-        match self.written(self.apply.relink(self.binding, row, self.name, why))? {
+        match self.relink(row, format!("from Sentry team {}", row.team))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),
             Some(OwnerLinked::Taken | OwnerLinked::Missing) | None => Ok(Effect::Nothing),
         }
+    }
+
+    fn relink(&self, row: &ExternalTeam, why: String) -> Result<Option<OwnerLinked>, Outcome> {
+        let meant = self.apply.mean(self.name);
+        self.written(meant.and_then(|()| self.apply.relink(self.binding, row, self.name, why)))
     }
 
     /// The row, if nobody else is changing it, and nobody has since it was read.

@@ -76,8 +76,8 @@ impl Sentry {
         rows
     }
 
-    /// The organisation's integrations with a GitHub, whatever else an older server lists; `None` where the token may not list them, or the host has no list, as a
-    /// region's own has not.
+    /// The organisation's integrations with a GitHub, whatever else an older server lists; `None` where the token may not list
+    /// them, or the host has no list, as a region's own has not.
     pub fn integrations(&self) -> Seen<Vec<Integration>> {
         let path = self.org_path("integrations/?providerKey=github&includeConfig=0");
         let reply = self.host.ask(Asked::Sentry, &Request::get(path));
@@ -119,7 +119,8 @@ impl Sentry {
         with: &Integration,
     ) -> Answered<OwnerLinked> {
         let path = self.team_path(&self.key(at)) + "external-teams/";
-        self.put_link(permit, Method::Post, path, at.id, &link_body(name, with))
+        let body = json!({ "external_name": name, "provider": with.provider, "integration_id": with.id.0 });
+        self.put_link(permit, Method::Post, path, at.id, body)
     }
 
     /// Gives a row this name, and this team.
@@ -135,7 +136,7 @@ impl Sentry {
         if let Some(id) = row.integration {
             body["integration_id"] = id.0.into();
         }
-        self.put_link(permit, Method::Put, path, at.id, &body)
+        self.put_link(permit, Method::Put, path, at.id, body)
     }
 
     fn put_link(
@@ -144,9 +145,9 @@ impl Sentry {
         method: Method,
         path: String,
         team: SentryTeamId,
-        body: &Value,
+        body: Value,
     ) -> Answered<OwnerLinked> {
-        let reply = self.write(permit, Asked::LinkOwner, method, path, Some(body.clone()));
+        let reply = self.write(permit, Asked::LinkOwner, method, path, Some(body));
         match reply.verdict {
             Verdict::Done => {
                 let row = reply.answer.json().and_then(|row| wire::external_team(&row, Some(team)));
@@ -170,8 +171,4 @@ impl Sentry {
             _ => Err(reply.into_trouble()),
         }
     }
-}
-
-fn link_body(name: &OwnerName, with: &Integration) -> Value {
-    json!({ "external_name": name, "provider": with.provider, "integration_id": with.id.0 })
 }

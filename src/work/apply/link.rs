@@ -30,18 +30,18 @@ pub(super) fn told(row: &ExternalTeam) -> Value {
 }
 
 impl Apply<'_> {
-    /// Has a name mean the bound team.
-    pub fn link(
-        &self,
-        binding: &Binding,
-        name: &OwnerName,
-        with: &Integration,
-    ) -> Result<OwnerLinked, Refused> {
-        self.mean(name)?;
-        self.link_once(binding, name, with)
+    /// Writes down that a name is about to be the mirror's, before [`Self::link`] or [`Self::relink`] makes it so. After a
+    /// crash, a row of this name would else be taken for somebody else's, and kept for ever.
+    pub fn mean(&self, name: &OwnerName) -> Result<(), Refused> {
+        let (team, row, name) = (self.team, ExternalTeamId::NONE, name.clone());
+        if self.mirror.state(|state| state.teams.links.is_meant(team, &name)) {
+            return Ok(());
+        }
+        self.mirror.keep(Record::Linked { team, row, name }).map_err(Refused::Outcome)
     }
 
-    fn link_once(
+    /// Has a name mean the bound team.
+    pub fn link(
         &self,
         binding: &Binding,
         name: &OwnerName,
@@ -60,29 +60,9 @@ impl Apply<'_> {
         name: &OwnerName,
         why: String,
     ) -> Result<OwnerLinked, Refused> {
-        self.mean(name)?;
-        self.relink_once(binding, row, name, why)
-    }
-
-    fn relink_once(
-        &self,
-        binding: &Binding,
-        row: &ExternalTeam,
-        name: &OwnerName,
-        why: String,
-    ) -> Result<OwnerLinked, Refused> {
         let permit = self.mirror.may_write().map_err(Refused::Outcome)?;
         let entry = self.about_link("relink owner", binding, name).because(format!("`{name}`, {why}"));
         self.tell_link(entry, self.mirror.sentry.relink_owner(&permit, binding.at(), row, name))
-    }
-
-    /// After a crash, a row of this name would else be taken for somebody else's, and kept for ever.
-    fn mean(&self, name: &OwnerName) -> Result<(), Refused> {
-        let (team, row, name) = (self.team, ExternalTeamId::NONE, name.clone());
-        if self.mirror.state(|state| state.teams.links.is_meant(team, &name)) {
-            return Ok(());
-        }
-        self.mirror.keep(Record::Linked { team, row, name }).map_err(Refused::Outcome)
     }
 
     /// Takes the mirror's rows away from a team that stays without its GitHub team. One that Sentry refuses to take away stays.
@@ -119,10 +99,10 @@ impl Apply<'_> {
         let WasLinked { name, provider, integration } = was;
         let Some(id) = *integration else { return Ok(Some("its integration is not known".into())) };
         let with = Integration { id, domain: "".into(), provider: provider.clone() };
-        let linked = match self.link_once(binding, name, &with) {
+        let linked = match self.link(binding, name, &with) {
             // Until Sentry has carried out the deletion, the row is still that of the deleted team.
             Ok(OwnerLinked::Row(row)) if row.team == before => {
-                self.relink_once(binding, &row, name, "from it".into())
+                self.relink(binding, &row, name, "from it".into())
             }
             linked => linked,
         };
