@@ -1,9 +1,11 @@
 //! CODEOWNERS links: `@org/team` of each mirrored team means its Sentry team, and nothing of anybody else's is changed.
 
+use std::time::{Duration, SystemTime};
+
 use serde_json::Value;
 
 use super::reconcile::{apply, teams};
-use crate::standin::{Call, Era, Fault, Rule, ERAS};
+use crate::standin::{Call, Era, Fault, GithubTeam, Rule, ERAS};
 use crate::world::{Played, Truth, World, BOTH};
 
 /// The permissions of the original.
@@ -23,6 +25,16 @@ fn linking(world: World) -> World {
 
 fn in_era(truth: Truth, era: Era) -> World {
     linking(World::with(truth, Played::usual(era)))
+}
+
+/// A world with a mirrored team `Crew`, and what happens to teams that GitHub deletes.
+fn with_crew(truth: Truth, era: Era, deleted: &str) -> (World, u64) {
+    let mut world = in_era(truth, era);
+    world.set("SYNC_DELETE_TEAMS", deleted);
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    (world, crew)
 }
 
 /// The names that mean the Sentry team of a slug.
@@ -49,11 +61,7 @@ fn link_calls(calls: &[Call]) -> [usize; 4] {
 #[test]
 fn a_name_comes_with_its_team_follows_its_rename_and_goes_with_it() {
     for (truth, era) in BOTH.into_iter().flat_map(|truth| ERAS.map(|era| (truth, era))) {
-        let mut world = in_era(truth, era);
-        world.set("SYNC_DELETE_TEAMS", "delete");
-        world.start();
-        let (crew, created) = world.github.create_team("Crew", world.olive);
-        world.settle(&created);
+        let (world, crew) = with_crew(truth, era, "delete");
         assert_eq!(names(&world, "crew"), ["@acme/crew"], "{truth:?} {era:?}: {}", world.service().text());
         let mark = world.sentry.wire.mark();
         world.settle(&world.github.rename_team(crew, "Night Crew"));
@@ -74,11 +82,7 @@ fn a_name_comes_with_its_team_follows_its_rename_and_goes_with_it() {
 #[test]
 fn a_deleted_team_whose_sentry_team_stays_keeps_its_name_only_if_that_is_left_as_it_is() {
     for (policy, left) in [("empty", vec![]), ("keep", vec!["@acme/crew".to_owned()])] {
-        let mut world = in_era(Truth::Deliveries, Era::Today);
-        world.set("SYNC_DELETE_TEAMS", policy);
-        world.start();
-        let (crew, created) = world.github.create_team("Crew", world.olive);
-        world.settle(&created);
+        let (world, crew) = with_crew(Truth::Deliveries, Era::Today, policy);
         // What a person has added is theirs.
         let team = world.sentry.teams()["crew"].id;
         world.sentry.add_external_team(team, "@acme/by-hand");
@@ -136,7 +140,7 @@ fn a_comparison_links_all_with_one_write_each_and_in_sync_costs_nothing() {
 }
 
 #[test]
-fn the_plan_is_json_too_and_a_link_is_undone_by_nobody() {
+fn the_plan_is_json_too_and_counts_what_is_linked() {
     let world = in_era(Truth::Github, Era::Today);
     teams(&world, &["Crew"], &[]);
     let (_, json, _) = world.alone(&["sync", "--json"]);
@@ -227,11 +231,7 @@ fn names_passed_round_end_where_they_belong() {
 
 #[test]
 fn a_team_made_again_right_after_its_end_gets_its_name_at_once() {
-    let mut world = in_era(Truth::Deliveries, Era::Today);
-    world.set("SYNC_DELETE_TEAMS", "delete");
-    world.start();
-    let (crew, created) = world.github.create_team("Crew", world.olive);
-    world.settle(&created);
+    let (world, crew) = with_crew(Truth::Deliveries, Era::Today, "delete");
     world.settle(&world.github.delete_team(crew));
     // Sentry has not carried the deletion out yet: the row is still the deleted team's.
     let (_, created) = world.github.create_team("Crew", world.olive);
@@ -394,11 +394,7 @@ fn the_first_comparison_links_nothing_before_it_is_approved() {
 fn undo_gives_the_names_back() {
     for era in ERAS {
         for ticks in [true, false] {
-            let mut world = in_era(Truth::Deliveries, era);
-            world.set("SYNC_DELETE_TEAMS", "delete");
-            world.start();
-            let (crew, created) = world.github.create_team("Crew", world.olive);
-            world.settle(&created);
+            let (world, crew) = with_crew(Truth::Deliveries, era, "delete");
             let team = world.sentry.teams()["crew"].id;
             world.sentry.add_external_team(team, "@acme/by-hand");
             world.settle(&world.github.delete_team(crew));
@@ -421,7 +417,7 @@ fn undo_gives_the_names_back() {
 }
 
 #[test]
-fn a_team_that_is_left_out_and_one_of_the_enterprise_get_no_name() {
+fn a_team_that_is_left_out_keeps_what_it_has_and_gets_no_name() {
     let mut world = in_era(Truth::Github, Era::Today);
     teams(&world, &["Crew", "Deck"], &[]);
     apply(&world);
@@ -430,7 +426,22 @@ fn a_team_that_is_left_out_and_one_of_the_enterprise_get_no_name() {
     world.set("SYNC_TEAMS", "*,!deck,!crew");
     let (code, out, _) = world.alone(&["sync"]);
     assert_eq!((code, out.as_str()), (0, "in sync: 0 teams in sync, 2 left out\n"));
+    apply(&world);
     assert_eq!(names(&world, "crew"), ["@acme/crew"], "what is left out keeps its row");
+    assert_eq!(names(&world, "deck"), [""; 0]);
+}
+
+/// GitHub lets no team of an enterprise own code.
+#[test]
+fn a_team_of_the_enterprise_gets_no_name() {
+    let world = in_era(Truth::Github, Era::Today);
+    let yesterday = SystemTime::now() - Duration::from_secs(24 * 3600);
+    world.github.add_team(GithubTeam::new("All Hands").enterprise().created(yesterday));
+    teams(&world, &["Crew"], &[]);
+    apply(&world);
+    let all = [("crew".into(), vec!["@acme/crew".into()]), ("ent-all-hands-00ffb4".into(), vec![])];
+    assert_eq!(all_names(&world), all);
+    assert_eq!(world.alone(&["sync"]).0, 0);
 }
 
 #[test]
