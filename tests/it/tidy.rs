@@ -1,4 +1,4 @@
-//! What keeps the repository in order: the README's tables are those of the program, the change log knows the version,
+//! What keeps the repository in order: the reference's tables are those of the program, the change log knows the version,
 //! and sources stay as they should be.
 //!
 //! Each check is a function that returns its complaints, and one test shows that each of them can complain.
@@ -165,19 +165,22 @@ fn unknown_variables(text: &str) -> Vec<String> {
     told.filter(|word| !is_known(word)).map(|word| format!("there is no variable `{word}`")).collect()
 }
 
-/// Messages in headings, `### `…``, that the program never says. An ellipsis stands for what differs.
+/// The messages that the README explains: first cells of the table of its troubleshooting.
+fn explained_messages(text: &str) -> Vec<String> {
+    let section = text.split_once("\n## Troubleshooting\n").map_or("", |(_, rest)| rest);
+    let section = section.split_once("\n## ").map_or(section, |(inside, _)| inside);
+    let message =
+        |line: &str| line.strip_prefix("| `")?.split_once("` |").map(|(message, _)| message.to_string());
+    section.lines().filter_map(message).collect()
+}
+
+/// Explained messages that the program never says. An ellipsis stands for what differs.
 fn unknown_messages(text: &str, program: &str) -> Vec<String> {
-    let heading =
-        |line: &'_ str| line.strip_prefix("### `").and_then(|rest| rest.strip_suffix('`')).map(String::from);
     let mut unknown = Vec::new();
-    for message in text.lines().filter_map(heading) {
-        let pieces =
-            message.split('…').map(|piece| piece.trim_matches([':', ' '])).filter(|piece| !piece.is_empty());
-        unknown.extend(
-            pieces
-                .filter(|piece| !program.contains(piece))
-                .map(|piece| format!("the program never says `{piece}`")),
-        );
+    for message in explained_messages(text) {
+        let pieces = message.split('…').map(|piece| piece.trim_matches([':', ' ']));
+        let unsaid = pieces.filter(|piece| !piece.is_empty() && !program.contains(piece));
+        unknown.extend(unsaid.map(|piece| format!("the program never says `{piece}`")));
     }
     unknown
 }
@@ -232,30 +235,38 @@ fn untidy(name: &str, text: &str) -> Vec<String> {
     complaints
 }
 
+/// What a user reads, in the repository.
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "REFERENCE.md", "SECURITY.md", "CHANGELOG.md", "systemd/README.md"];
+
 #[test]
-fn the_readme_has_every_setting_as_the_program_knows_it() {
-    let readme = read("README.md");
-    assert_none(differs(&readme, "settings", &settings_table()));
-    assert_none(unknown_variables(&readme));
+fn the_reference_has_every_setting_as_the_program_knows_it() {
+    assert_none(differs(&read("REFERENCE.md"), "settings", &settings_table()));
 }
 
 #[test]
-fn the_readme_has_every_command() {
-    let readme = read("README.md");
-    assert_none(differs(&readme, "commands", &commands_table()));
-    assert_none(differs(&readme, "exit codes", &exit_codes_table()));
+fn no_document_names_a_variable_that_does_not_exist() {
+    assert_none(DOCUMENTS.iter().flat_map(|name| unknown_variables(&read(name))).collect());
 }
 
 #[test]
-fn the_readme_has_every_metric_of_a_running_service_and_no_other() {
+fn the_reference_has_every_command() {
+    let reference = read("REFERENCE.md");
+    assert_none(differs(&reference, "commands", &commands_table()));
+    assert_none(differs(&reference, "exit codes", &exit_codes_table()));
+}
+
+#[test]
+fn the_reference_has_every_metric_of_a_running_service_and_no_other() {
     let mut world = World::new(Truth::Deliveries);
     world.start();
     let (status, metrics) = world.get_admin("/metrics");
     assert_eq!(status, 200);
     assert!(metric_names(&metrics).len() > 10, "{metrics}");
-    let readme = read("README.md");
-    assert_none(differs(&readme, "metrics", &metrics_table(&metrics)));
-    assert_none(unknown_metrics(&readme, &metrics));
+    assert_none(differs(&read("REFERENCE.md"), "metrics", &metrics_table(&metrics)));
+    for name in ["README.md", "REFERENCE.md", "systemd/README.md", "systemd/alerts.yml"] {
+        assert_none(unknown_metrics(&read(name), &metrics));
+    }
 }
 
 #[test]
@@ -263,38 +274,61 @@ fn the_readme_explains_messages_that_the_program_says() {
     let readme = read("README.md");
     let program: String =
         sources().into_iter().filter(|(name, _)| name.starts_with("src/")).map(|(_, t)| t).collect();
-    let n_messages = readme.lines().filter(|line| line.starts_with("### `")).count();
-    assert!(n_messages >= 8, "{n_messages} messages are explained");
+    let n_messages = explained_messages(&readme).len();
+    assert!(n_messages >= 12, "{n_messages} messages are explained");
     assert_none(unknown_messages(&readme, &program));
 }
 
 #[test]
-fn the_readme_begins_with_commands_that_work_and_names_no_machine() {
+fn the_readme_begins_with_commands_that_work_and_is_short() {
     let readme = read("README.md");
     for command in ["cargo run --release --example demo\n", "cargo test\n"] {
         assert!(readme.contains(&format!("\n{command}")), "{command}");
     }
-    assert_none(private_words(&readme));
-    assert_none(private_words(&read("CHANGELOG.md")));
+    let n_lines = readme.lines().count();
+    assert!(n_lines <= 500, "the README has {n_lines} lines: what few people need belongs into REFERENCE.md");
+}
+
+#[test]
+fn no_document_names_a_machine() {
+    assert_none(DOCUMENTS.iter().flat_map(|name| private_words(&read(name))).collect());
+}
+
+/// What a heading is called in an address.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || ['-', '_', ' '].contains(c);
+    heading
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(kept)
+        .collect::<String>()
+        .replace(' ', "-")
+}
+
+/// Links of a document to a file or heading that isn't there.
+fn broken_links(name: &str, text: &str) -> Vec<String> {
+    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let local = targets.filter(|target| !target.contains("://"));
+    let is_there = |target: &str| {
+        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+        let path = if file.is_empty() { root().join(name) } else { root().join(folder).join(file) };
+        let Ok(linked) = fs::read_to_string(path) else { return false };
+        heading.is_empty() || linked.lines().any(|line| line.starts_with('#') && anchor(line) == heading)
+    };
+    local.filter(|target| !is_there(target)).map(|target| format!("{name} links to {target}")).collect()
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    assert_none(DOCUMENTS.iter().flat_map(|name| broken_links(name, &read(name))).collect());
 }
 
 #[test]
 fn the_change_log_knows_this_version() {
     assert_none(knows_version(&read("CHANGELOG.md"), env!("CARGO_PKG_VERSION")));
-}
-
-/// The first block of a language in a Markdown text.
-fn block<'a>(text: &'a str, language: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(&format!("\n```{language}\n"))?;
-    rest.split_once("```\n").map(|(inside, _)| inside)
-}
-
-#[test]
-fn the_readme_shows_the_proxy_examples_that_are_tried() {
-    let readme = read("README.md");
-    for (language, file) in [("nginx", "systemd/nginx.conf"), ("caddyfile", "systemd/Caddyfile")] {
-        assert_eq!(block(&readme, language), Some(read(file).as_str()), "{file} and its block differ");
-    }
 }
 
 /// What a template unit says beyond the names of its instance: lines that only it has.
@@ -352,8 +386,6 @@ fn tests() -> BTreeSet<String> {
 fn every_claim_of_the_threat_model_names_a_test_that_exists() {
     let security = read("SECURITY.md");
     assert_none(unproven(&security, &tests()));
-    assert_none(private_words(&security));
-    assert_none(unknown_variables(&security));
     let n_claims = security.lines().filter(|line| line.starts_with("| c")).count();
     assert!(n_claims > 30, "{n_claims} claims");
 }
@@ -380,7 +412,7 @@ fn sources_are_tidy() {
     let sources = sources();
     assert!(sources.len() > 100, "{} files were found", sources.len());
     assert_none(sources.iter().flat_map(|(name, text)| untidy(name, text)).collect());
-    for name in ["README.md", "CHANGELOG.md", "SECURITY.md"] {
+    for name in DOCUMENTS {
         let complaints = untidy(name, &read(name));
         assert_none(
             complaints.into_iter().filter(|complaint| !complaint.contains("split it by idea")).collect(),
@@ -411,8 +443,16 @@ fn every_check_can_complain() {
     assert_eq!(unproven("| cannot | it |", &known).len(), 1);
 
     let program = "fail(\"failed to listen on `{addr}`\")";
-    assert_eq!(unknown_messages("### `failed to listen on …`", program), [""; 0]);
-    assert_eq!(unknown_messages("### `failed to hear …`", program).len(), 1);
+    let explains =
+        |message: &str| format!("\n## Troubleshooting\n\n| `{message}` | a fix |\n\n## Next\n| `x` | y |\n");
+    assert_eq!(unknown_messages(&explains("failed to listen on …"), program), [""; 0]);
+    assert_eq!(unknown_messages(&explains("failed to hear …"), program).len(), 1);
+
+    assert_eq!(broken_links("systemd/README.md", "[a](nginx.conf) [b](../README.md#day-two)"), [""; 0]);
+    assert_eq!(
+        broken_links("README.md", "[a](nginx.conf) [b](#day-too) [c](https://example.com/x)").len(),
+        2
+    );
 
     assert_eq!(private_words("Adjust it."), [""; 0]);
     assert_eq!(private_words("Just look at /home/me.").len(), 2);

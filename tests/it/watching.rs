@@ -123,10 +123,8 @@ fn metrics_are_read_by_parsers_that_others_wrote() {
 }
 
 #[test]
-fn the_alert_rules_of_the_readme_are_rules() {
-    let readme = include_str!("../../README.md");
-    let rules = readme.split("```yaml\n").find(|block| block.starts_with("groups:")).expect("rules");
-    let rules = rules.split("```").next().unwrap();
+fn the_alert_rules_are_rules() {
+    let rules = include_str!("../../systemd/alerts.yml");
     for alert in ["DoesNotWork", "HearsNothing", "TokenExpires"] {
         assert!(rules.contains(&format!("- alert: TeamSync{alert}\n")), "{rules}");
     }
@@ -448,12 +446,12 @@ fn the_status_is_the_same_value_on_the_page_in_json_and_on_a_terminal() {
 }
 
 #[test]
-fn the_readme_has_every_field_of_the_status_and_no_other() {
+fn the_reference_has_every_field_of_the_status_and_no_other() {
     let world = full_world();
     let status = world.status();
-    let readme = include_str!("../../README.md");
+    let reference = include_str!("../../REFERENCE.md");
     let table =
-        readme.split_once("<!-- begin status -->").unwrap().1.split_once("<!-- end status -->").unwrap().0;
+        reference.split_once("<!-- begin status -->").unwrap().1.split_once("<!-- end status -->").unwrap().0;
     let first = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let mut told: Vec<_> = first.flat_map(|cell| cell.trim_end_matches('`').split("`, `")).collect();
     told.sort();
