@@ -56,6 +56,7 @@ mod people;
 mod proxies;
 mod raw;
 mod real_sentry;
+mod recipes;
 mod reconcile;
 mod recover;
 mod refusals;
