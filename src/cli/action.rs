@@ -8,7 +8,7 @@ use super::typed::Typed;
 use super::{complete, manual};
 use crate::clock::Timestamp;
 use crate::commands::audit::{self, Query};
-use crate::commands::grammar::{CommandHelp, SHELL};
+use crate::commands::grammar::{CommandHelp, SHELL, VERBOSE};
 use crate::commands::sync::Sync;
 use crate::commands::Command;
 use crate::config::values;
@@ -42,14 +42,14 @@ impl From<Command> for Asked {
 
 /// What a command of the grammar does.
 pub(super) fn of(command: &CommandHelp, mut typed: Typed) -> Result<Action> {
-    let json = typed.has("json");
+    let (json, verbose) = (typed.has("json"), typed.has(VERBOSE.name));
     let command = match command.name {
         "serve" => return Ok(Action::Serve),
         "completions" => return completions(&typed.operand()?),
         "manual" => return Ok(Action::Print(manual::page())),
         "sync" => return sync(typed),
         "app" => return app(&typed),
-        "status" => Command::Status { json },
+        "status" => Command::Status { json, verbose },
         "check" => check(typed)?,
         "approve" => {
             Command::Approve { all: typed.has("all"), reason: typed.text("reason")?, holds: typed.operands }
@@ -111,7 +111,7 @@ fn check(typed: Typed) -> Result<Command> {
     if offline && url.is_some() {
         return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
     }
-    Ok(Command::Check { json: typed.has("json"), url, offline })
+    Ok(Command::Check { json: typed.has("json"), verbose: typed.has(VERBOSE.name), url, offline })
 }
 
 fn sync(typed: Typed) -> Result<Action> {
@@ -124,7 +124,8 @@ fn audit(typed: &Typed) -> Result<Command> {
     let since = typed.text("since")?.map(|text| audit::since(&text, Timestamp::now())).transpose();
     let since = since.map_err(|why| Error::usage(format!("--since: {why}")))?;
     let (teams, person) = (typed.texts("team")?, typed.text("person")?);
-    Ok(Command::Audit(Query { teams, person, since, json: typed.has("json") }))
+    let (json, verbose) = (typed.has("json"), typed.has(VERBOSE.name));
+    Ok(Command::Audit(Query { teams, person, since, json, verbose }))
 }
 
 #[cfg(test)]

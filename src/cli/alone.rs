@@ -52,7 +52,7 @@ pub fn run(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
 
 fn carry_out(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
     // It tells every fault of the configuration itself, and looks at the rest in spite of them.
-    if let Command::Check { json, url, offline } = call.command {
+    if let Command::Check { json, url, offline, .. } = call.command {
         let asked = check::Asked { json: *json, url: url.as_deref(), offline: *offline };
         return Ok(check::alone(call.flags, call.env, &asked, call.progress));
     }
@@ -111,12 +111,12 @@ fn told(reply: Reply, remarks: &[String]) -> Reply {
 /// Paths are told from the root on: the folder may have been looked for in the wrong place.
 fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
     let out = match command {
-        Command::Status { json: false } => format!(
+        Command::Status { json: false, .. } => format!(
             "no service has run yet: `{}` {}; one that runs elsewhere is named with --state-dir\n",
             absolute(dir).display(),
             if dir.is_dir() { "holds no state" } else { "is not there" }
         ),
-        Command::Status { json: true } => "null\n".into(),
+        Command::Status { json: true, .. } => "null\n".into(),
         _ => {
             return Err(Error::failed(format!("there is no state in `{}`", absolute(dir).display()))
                 .fix("name the service's folder with --state-dir"))

@@ -41,7 +41,7 @@ pub fn of(command: &CommandHelp) -> String {
     if !command.flags.is_empty() {
         text.push_str("\nflags:\n");
         for flag in command.flags {
-            line(&mut text, &flag.usage(), flag.help);
+            line(&mut text, &flag.names(), flag.help);
         }
     }
     let _ = write!(text, "\nsettings are flags too: sentry-team-sync --help lists them\n{}", exit_codes());
@@ -105,7 +105,7 @@ mod tests {
             assert!(command
                 .flags
                 .iter()
-                .all(|flag| help.contains(&flag.usage()) && help.contains(flag.help)));
+                .all(|flag| help.contains(&flag.names()) && help.contains(flag.help)));
         }
     }
 }

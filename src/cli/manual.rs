@@ -54,7 +54,7 @@ fn tell(page: &mut String, command: &CommandHelp) {
         return;
     }
     page.push_str(".RS\n");
-    command.flags.iter().for_each(|flag| item(page, &flag.usage(), flag.help));
+    command.flags.iter().for_each(|flag| item(page, &flag.names(), flag.help));
     page.push_str(".RE\n");
 }
 

@@ -61,8 +61,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
             }
             lexopt::Arg::Value(word) => typed.operands.push(text(word)?),
             lexopt::Arg::Short(letter) => {
-                let meant = (letter == 'v').then_some("--version");
-                return Err(no_such(&format!("flag `-{letter}`"), meant));
+                let mut own = COMMANDS.iter().flat_map(|command| command.flags);
+                let flag = own.find(|flag| flag.short == Some(letter));
+                typed.flags.push((flag.ok_or_else(|| no_such(&format!("flag `-{letter}`"), None))?, None));
             }
         }
     }
@@ -159,7 +160,12 @@ mod tests {
     fn commands_are_read() {
         assert_eq!(command(""), Action::Serve);
         assert_eq!(command("serve"), Action::Serve);
-        assert_eq!(command("status --json"), Action::Run(Command::Status { json: true }.into()));
+        let status = |json, verbose| Action::Run(Command::Status { json, verbose }.into());
+        assert_eq!(command("status --json"), status(true, false));
+        assert_eq!(
+            (command("status -v"), command("--verbose status")),
+            (status(false, true), status(false, true))
+        );
         let holds = vec!["a".to_string(), "b".to_string()];
         assert_eq!(
             command("approve a b"),
@@ -194,6 +200,7 @@ mod tests {
             "approve a --all",
             "reject",
             "serve now",
+            "sync -v",
             "status --all",
             "status --apply",
             "sync now",

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::commands::grammar::{CommandHelp, Flag, Operand, Takes, Word, COMMANDS};
+use crate::commands::grammar::{CommandHelp, Flag, Operand, Takes, Word, COMMANDS, VERBOSE};
 use crate::error::{Error, Result};
 
 #[derive(Default)]
@@ -38,6 +38,9 @@ impl Typed {
     fn whose(&self, flag: &Flag, name: &str) -> String {
         let owner = COMMANDS.iter().find(|command| command.flags.iter().any(|own| own.name == flag.name));
         match owner.filter(|_| name == "serve") {
+            Some(_) if flag.name == VERBOSE.name => {
+                "did you mean `--version`? `-v` belongs to `status`, `check` and `audit`".into()
+            }
             Some(owner) => format!("did you mean `{} --{}`?", owner.name, flag.name),
             None => format!("`sentry-team-sync {name} --help` lists its flags"),
         }
@@ -53,8 +56,8 @@ impl Typed {
         for (n, (flag, _)) in self.flags.iter().enumerate() {
             if command.flags.iter().all(|own| own.name != flag.name) {
                 return Err(Error::usage(format!(
-                    "`--{}` does not belong to the command `{name}`",
-                    flag.name
+                    "`{}` does not belong to the command `{name}`",
+                    flag.usage()
                 ))
                 .fix(self.whose(flag, name)));
             }

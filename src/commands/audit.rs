@@ -26,6 +26,9 @@ pub struct Query {
     pub since: Option<Timestamp>,
     /// As they are in the file.
     pub json: bool,
+    /// With call and answer.
+    #[serde(default)]
+    pub verbose: bool,
 }
 
 /// Reads `2026-11-01`, `2026-11-01T10:00:00Z`, or an age such as `3d`.

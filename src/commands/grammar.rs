@@ -37,6 +37,8 @@ pub struct Word {
 pub struct Flag {
     /// Its name without `--`.
     pub name: &'static str,
+    /// The letter that may be typed instead.
+    pub short: Option<char>,
     pub takes: Takes,
     /// It stands instead of the operands.
     pub is_instead: bool,
@@ -58,14 +60,19 @@ const fn command(name: &'static str, help: &'static str) -> CommandHelp {
 }
 
 const fn flag(name: &'static str, takes: Takes, help: &'static str) -> Flag {
-    Flag { name, takes, is_instead: false, help }
+    Flag { name, short: None, takes, is_instead: false, help }
 }
 
 const fn instead(name: &'static str, help: &'static str) -> Flag {
-    Flag { name, takes: Takes::Nothing, is_instead: true, help }
+    Flag { is_instead: true, ..flag(name, Takes::Nothing, help) }
 }
 
 const JSON: Flag = flag("json", Takes::Nothing, "print JSON, for programs");
+/// What people read is short; with this flag it is whole.
+pub const VERBOSE: Flag = Flag {
+    short: Some('v'),
+    ..flag("verbose", Takes::Nothing, "show everything: whole lists, full ids, details")
+};
 const REASON: Flag = flag("reason", Takes::One("TEXT"), "why, for the audit log");
 const LISTED: &str = "`sentry-team-sync status` lists them";
 const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
@@ -105,12 +112,13 @@ pub const COMMANDS: &[CommandHelp] = &[
             flag("save", Takes::One("FILE"), "keep the plan in a file"),
             flag("apply", Takes::Perhaps("FILE"), "carry the plan out; with a kept plan, only if a fresh one is the same"),
         ]),
-    command("status", "queue, holds, failures, unmatched people, hosts, last deliveries").flags(&[JSON]),
+    command("status", "queue, holds, failures, unmatched people, hosts, last deliveries").flags(&[JSON, VERBOSE]),
     command("check", "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing")
         .flags(&[
             JSON,
             flag("url", Takes::One("URL"), "send a signed ping to this public address too"),
             flag("offline", Takes::Nothing, "the configuration alone: nobody is asked, as before a restart with a new version"),
+            VERBOSE,
         ]),
     command("approve", "carry out what a guard has stopped, after a fresh look")
         .operand(Operand::Some(HOLD))
@@ -142,6 +150,7 @@ pub const COMMANDS: &[CommandHelp] = &[
             flag("person", Takes::One("PERSON"), "only lines about this person: a GitHub login, id:NUMBER, or an e-mail address"),
             flag("since", Takes::One("TIME"), "only lines from then on: 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 3d"),
             JSON,
+            VERBOSE,
         ]),
     command("app", "make a GitHub App for this service in a browser: writes the page for it; then fetches id, key and webhook secret into files")
         .flags(&[
@@ -193,7 +202,17 @@ impl CommandHelp {
 }
 
 impl Flag {
+    /// As the usage of its command shows it.
     pub fn usage(&self) -> String {
+        self.short.map_or_else(|| self.long(), |letter| format!("-{letter}"))
+    }
+
+    /// As the list of flags shows it: both names, if it has two.
+    pub fn names(&self) -> String {
+        self.short.map_or_else(String::new, |letter| format!("-{letter}, ")) + &self.long()
+    }
+
+    fn long(&self) -> String {
         match self.takes {
             Takes::Nothing => format!("--{}", self.name),
             Takes::One(sign) | Takes::Many(sign) => format!("--{} {sign}", self.name),
@@ -211,6 +230,8 @@ mod tests {
         let usage = |name: &str| CommandHelp::named(name).unwrap().usage();
         assert_eq!(usage("serve"), "serve");
         assert_eq!(usage("sync"), "sync [--json] [--team TEAM]… [--save FILE] [--apply[=FILE]]");
+        assert_eq!(usage("status"), "status [--json] [-v]");
+        assert_eq!(VERBOSE.names(), "-v, --verbose");
         assert_eq!(usage("approve"), "approve [--reason TEXT] HOLD…|--all");
         assert_eq!(usage("whois"), "whois PERSON");
         assert_eq!(usage("undo"), "undo [--reason TEXT] [ID]");

@@ -43,9 +43,15 @@ tagged! {
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     #[serde(tag = "command")]
     pub enum Command {
-        "status" => Status { json: bool },
+        "status" => Status {
+            json: bool,
+            #[serde(default)]
+            verbose: bool,
+        },
         "check" => Check {
             json: bool,
+            #[serde(default)]
+            verbose: bool,
             /// A public address to send a ping to.
             url: Option<String>,
             /// The configuration alone; no running service is asked.
@@ -157,7 +163,7 @@ impl<'a> Bench<'a> {
             Command::Sync(sync) => {
                 with_mirror(&|live| sync::run(&live.observer.reconciler, sync, &self.asked(None), progress))
             }
-            Command::Status { json } => self.status(*json),
+            Command::Status { json, .. } => self.status(*json),
             Command::Check { json, url, .. } => {
                 with_mirror(&|live| check::beside(&live, *json, url.as_deref(), progress))
             }

@@ -40,7 +40,7 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
     assert!(help.starts_with("Keeps Sentry's teams and memberships the same as GitHub's"), "{help}");
     for word in [
         "serve",
-        "status [--json]",
+        "status [--json] [-v]",
         "approve [--reason TEXT] HOLD",
         "reject [--reason",
         "replay [--reason",

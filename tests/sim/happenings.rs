@@ -247,10 +247,10 @@ impl Sequence {
     pub fn ask_something(&mut self) {
         let team = self.org.some_team(self.draw.rng()).map(|id| format!("id:{id}"));
         let command = match self.draw.below(5) {
-            0 => Command::Status { json: false },
+            0 => Command::Status { json: false, verbose: false },
             1 => Command::Sync(Sync { json: true, ..Sync::default() }),
             2 => Command::Whois { login: "person3".into() },
-            3 => Command::Check { json: true, url: None, offline: false },
+            3 => Command::Check { json: true, verbose: false, url: None, offline: false },
             _ => Command::Explain { team, json: true },
         };
         self.begin_command(command);

@@ -413,7 +413,7 @@ impl Sequence {
     }
 
     pub fn status(&mut self) -> Value {
-        let reply = self.command(Command::Status { json: true });
+        let reply = self.command(Command::Status { json: true, verbose: false });
         reply.and_then(|reply| serde_json::from_str(&reply.out).ok()).unwrap_or_default()
     }
 
