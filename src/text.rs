@@ -162,6 +162,34 @@ pub fn path_part(text: &str) -> String {
     })
 }
 
+/// `text`, which begins in column `indent`, broken at blanks so that no line is longer than `width`. What is in backquotes is
+/// to be copied and stays on one line.
+pub fn wrapped(text: &str, indent: usize, width: usize) -> String {
+    let (mut out, mut column, mut piece) = (String::new(), indent, String::new());
+    for word in text.split_inclusive(' ') {
+        piece.push_str(word);
+        if piece.matches('`').count() % 2 == 1 {
+            continue;
+        }
+        put(&mut out, &mut column, indent, width, &piece);
+        piece.clear();
+    }
+    // A backquote without its partner: the rest is ordinary text.
+    piece.split_inclusive(' ').for_each(|word| put(&mut out, &mut column, indent, width, word));
+    out
+}
+
+fn put(out: &mut String, column: &mut usize, indent: usize, width: usize, piece: &str) {
+    let n = piece.trim_end().chars().count();
+    if *column + n > width && *column > indent {
+        out.truncate(out.trim_end().len());
+        *out += &format!("\n{:indent$}", "");
+        *column = indent;
+    }
+    out.push_str(piece);
+    *column += piece.chars().count();
+}
+
 /// `1 delivery`, `3 deliveries`.
 pub fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
@@ -244,6 +272,15 @@ mod tests {
         let shown = Quoted(&"ä".repeat(2 * LIMIT)).to_string();
         assert_eq!(shown.chars().count(), LIMIT + 3);
         assert!(shown.ends_with("…\""));
+    }
+
+    #[test]
+    fn lines_break_at_blanks_and_commands_stay_whole() {
+        assert_eq!(wrapped("one two three four", 2, 10), "one two\n  three\n  four");
+        assert_eq!(wrapped("do `a b c d e f` now", 2, 10), "do\n  `a b c d e f`\n  now");
+        assert_eq!(wrapped("it`s one two three", 2, 10), "it`s one\n  two\n  three");
+        assert_eq!(wrapped("a-word-that-is-too-long x", 2, 10), "a-word-that-is-too-long\n  x");
+        assert_eq!(wrapped("", 2, 10), "");
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn zsh() -> String {
     for option in settings() {
         let _ = writeln!(text, "        {}", zsh_option(&option));
     }
-    text.push_str("        '(-h --help)'{-h,--help}'[tell how it is used]'\n        '(-V --version)'{-V,--version}'[tell the version]'\n    )\n    commands=(\n");
+    text.push_str("        '(-h --help)'{-h,--help}'[show help]'\n        '(-V --version)'{-V,--version}'[print the version]'\n    )\n    commands=(\n");
     for command in COMMANDS {
         let help = command.help.replace(':', "\\:");
         let _ = writeln!(text, "        {}", quoted(&format!("{}:{help}", command.name)));
@@ -232,8 +232,8 @@ fn fish() -> String {
     for option in settings() {
         let _ = writeln!(text, "{program} {}", fish_option(&option));
     }
-    let _ = writeln!(text, "{program} -s h -l help -d 'tell how it is used'");
-    let _ = writeln!(text, "{program} -s V -l version -d 'tell the version'");
+    let _ = writeln!(text, "{program} -s h -l help -d 'show help'");
+    let _ = writeln!(text, "{program} -s V -l version -d 'print the version'");
     text
 }
 

@@ -33,8 +33,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
     while let Some(arg) = parser.next().map_err(wrong)? {
         match arg {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
-                let command = typed.operands.first().and_then(|name| CommandHelp::named(name));
-                let help = command.map_or_else(help::all, help::of);
+                let help = match (typed.operands.first(), parser.next()) {
+                    (Some(name), _) => help::on(name).unwrap_or_else(help::first),
+                    (None, Ok(Some(lexopt::Arg::Value(word)))) => help_on(&text(word)?)?,
+                    (None, _) => help::first(),
+                };
                 return Ok(Cli { action: Action::Print(help), flags });
             }
             lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => {
@@ -88,12 +91,16 @@ fn read(mut typed: Typed) -> Result<Action> {
     let name = if typed.operands.is_empty() { "serve".into() } else { typed.operands.remove(0) };
     // Typed by habit.
     if name == "help" {
-        let asked = typed.operands.first().map(|name| named(name)).transpose()?;
-        return Ok(Action::Print(asked.map_or_else(help::all, help::of)));
+        let asked = typed.operands.first().map(|name| help_on(name)).transpose()?;
+        return Ok(Action::Print(asked.unwrap_or_else(help::first)));
     }
     let command = named(&name)?;
     typed.check(command)?;
     action::of(command, typed)
+}
+
+fn help_on(name: &str) -> Result<String> {
+    help::on(name).map_or_else(|| named(name).map(help::of), Ok)
 }
 
 fn named(name: &str) -> Result<&'static CommandHelp> {

@@ -8,7 +8,13 @@ pub struct CommandHelp {
     pub operand: Operand,
     /// Its own flags; those of the settings go with every command.
     pub flags: &'static [Flag],
+    /// What it does, in one line.
     pub help: &'static str,
+    /// What else its user should know, in sentences.
+    pub more: &'static str,
+    /// A command line to copy, without the program's name.
+    pub example: &'static str,
+    pub exit_codes: &'static [(u8, &'static str)],
 }
 
 /// What follows a command besides flags.
@@ -55,8 +61,19 @@ pub enum Takes {
     Perhaps(&'static str),
 }
 
+const FAILED: (u8, &str) = (1, "failed");
+const USAGE: (u8, &str) = (64, "wrong usage or configuration");
+
 const fn command(name: &'static str, help: &'static str) -> CommandHelp {
-    CommandHelp { name, operand: Operand::None, flags: &[], help }
+    CommandHelp {
+        name,
+        operand: Operand::None,
+        flags: &[],
+        help,
+        more: "",
+        example: name,
+        exit_codes: &[(0, "done"), FAILED, USAGE],
+    }
 }
 
 const fn flag(name: &'static str, takes: Takes, help: &'static str) -> Flag {
@@ -73,19 +90,19 @@ pub const VERBOSE: Flag = Flag {
     short: Some('v'),
     ..flag("verbose", Takes::Nothing, "show everything: whole lists, full ids, details")
 };
-const REASON: Flag = flag("reason", Takes::One("TEXT"), "why, for the audit log");
+const REASON: Flag = flag("reason", Takes::One("TEXT"), "your reason, for the audit log");
 const LISTED: &str = "`sentry-team-sync status` lists them";
 const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
 const GUID: Word = Word { sign: "GUID", what: "the GUID of a delivery", fix: LISTED, choices: &[] };
 const PERSON: Word = Word {
     sign: "PERSON",
-    what: "one person: a GitHub login, id:NUMBER of GitHub, or an e-mail address",
-    fix: "give the name as in github.com/LOGIN",
+    what: "one person: a GitHub login, GitHub's id:NUMBER, or an e-mail address",
+    fix: "give the login as in github.com/LOGIN",
     choices: &[],
 };
 const TEAM: Word = Word {
     sign: "TEAM",
-    what: "one team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub",
+    what: "one team: its slug on GitHub or in Sentry, or GitHub's id:NUMBER",
     fix: "`sentry-team-sync explain` lists them",
     choices: &[],
 };
@@ -98,68 +115,144 @@ const DELETED: Word = Word {
 pub const SHELL: Word = Word {
     sign: "SHELL",
     what: "the name of one shell",
-    fix: "bash, zsh and fish are known",
+    fix: "choose bash, zsh or fish",
     choices: &["bash", "zsh", "fish"],
 };
 
 /// All commands, in the order in which they are shown.
 pub const COMMANDS: &[CommandHelp] = &[
-    command("serve", "receive deliveries and keep Sentry's teams following GitHub's (default)"),
-    command("sync", "compare the whole organisation and show the plan; --apply carries it out, a kept one only if it still holds")
+    command("serve", "run the service: receive deliveries and update Sentry (the default)").exit_codes(&[
+        (0, "stopped by a signal"),
+        FAILED,
+        USAGE,
+    ]),
+    command("sync", "compare all teams and show the plan; --apply carries it out")
+        .more("Without --apply it changes nothing.")
+        .example("sync --team payments")
+        .exit_codes(&[
+            (0, "in sync, or everything was carried out"),
+            FAILED,
+            (2, "there are differences, or something is on hold"),
+            USAGE,
+        ])
         .flags(&[
             JSON,
-            flag("team", Takes::Many("TEAM"), "only this team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub; may be given several times"),
-            flag("save", Takes::One("FILE"), "keep the plan in a file"),
-            flag("apply", Takes::Perhaps("FILE"), "carry the plan out; with a kept plan, only if a fresh one is the same"),
+            flag(
+                "team",
+                Takes::Many("TEAM"),
+                "only this team: its slug on GitHub or in Sentry, or GitHub's id:NUMBER",
+            ),
+            flag("save", Takes::One("FILE"), "save the plan to a file"),
+            flag(
+                "apply",
+                Takes::Perhaps("FILE"),
+                "carry out the plan; with FILE, only if the saved plan is still the current one",
+            ),
         ]),
-    command("status", "queue, holds, failures, unmatched people, hosts, last deliveries").flags(&[JSON, VERBOSE]),
-    command("check", "look whether all is right: tokens and what they may do, webhook, people, clock, state; changes nothing")
+    command("status", "show holds, problems, the queue and recent deliveries")
+        .exit_codes(&[
+            (0, "nothing needs you"),
+            (1, "failed, or the service is not ready"),
+            (2, "a hold needs your decision"),
+            USAGE,
+        ])
+        .flags(&[JSON, VERBOSE]),
+    command("check", "find problems with settings, tokens, webhook, people and state")
+        .more("It asks GitHub and Sentry, and changes nothing. -v shows what is good, too.")
+        .example("check --url https://sync.example.com/github")
+        .exit_codes(&[(0, "no check failed; there may be warnings"), (1, "a check failed"), USAGE])
         .flags(&[
             JSON,
-            flag("url", Takes::One("URL"), "send a signed ping to this public address too"),
-            flag("offline", Takes::Nothing, "the configuration alone: nobody is asked, as before a restart with a new version"),
+            flag("url", Takes::One("URL"), "also send a signed ping to this public address"),
+            flag(
+                "offline",
+                Takes::Nothing,
+                "check the settings only and contact nobody: for use before you restart with a new version",
+            ),
             VERBOSE,
         ]),
-    command("approve", "carry out what a guard has stopped, after a fresh look")
+    command("approve", "carry out changes that are on hold")
+        .more("It looks at GitHub and Sentry again first, and carries out only what is still needed.")
+        .example("approve 1f2e3d4c --reason \"team was split\"")
         .operand(Operand::Some(HOLD))
-        .flags(&[REASON, instead("all", "everything that is not decided yet")]),
-    command("reject", "never carry out what a guard has stopped")
+        .flags(&[REASON, instead("all", "everything that has not been decided yet")]),
+    command("reject", "discard changes that are on hold")
+        .more("They stay rejected for as long as a comparison would make them again.")
+        .example("reject 1f2e3d4c --reason \"team is still needed\"")
         .operand(Operand::Some(HOLD))
         .flags(&[REASON]),
-    command("pause", "stop all writes to Sentry until `resume`; deliveries are still accepted, and both sides still compared")
-        .flags(&[flag("reason", Takes::One("TEXT"), "why, for whoever reads the status")]),
-    command("resume", "allow writes to Sentry again and work through what was queued, in order"),
-    command("whois", "who a GitHub account is in Sentry, step by step; of an e-mail address, whose it is on both sides")
+    command("pause", "stop all writes to Sentry")
+        .more("Deliveries are still accepted and queued, and comparisons still run. `resume` ends the pause.")
+        .example("pause --reason \"Sentry is being moved\"")
+        .flags(&[flag("reason", Takes::One("TEXT"), "your reason, for everyone who reads the status")]),
+    command("resume", "allow writes to Sentry again, and work through the queue"),
+    command("whois", "show which Sentry member a GitHub account matches, and why")
+        .more(
+            "For an e-mail address, it shows which Sentry member has it and which GitHub account they match.",
+        )
+        .example("whois octocat")
         .operand(Operand::One(PERSON)),
-    command("explain", "what is known of a team, what both sides show, what would be done and why not; without a team, list them")
+    command("explain", "show what is known about a team and what a sync would change")
+        .more("Without TEAM it lists all teams.")
+        .example("explain payments")
+        .exit_codes(&[(0, "done"), FAILED, (2, "there are differences, or something is on hold"), USAGE])
         .operand(Operand::Perhaps(TEAM))
         .flags(&[JSON]),
-    command("replay", "look again at deliveries that failed; with --github, take in what GitHub could not deliver")
+    command("replay", "retry failed deliveries; --github fetches those that GitHub could not deliver")
+        .example("replay --failed")
         .operand(Operand::Some(GUID))
         .flags(&[
             REASON,
-            instead("failed", "everything that failed"),
-            instead("github", "what GitHub could not hand over in the last three days, read from its list or sent again"),
+            instead("failed", "all failed deliveries"),
+            instead(
+                "github",
+                "all that GitHub could not deliver in the last three days: read from its list, or sent again",
+            ),
         ]),
-    command("undo", "bring back a Sentry team that was deleted, with its people and projects; without an id, list them")
+    command("undo", "restore a deleted Sentry team with its members and projects")
+        .more("Without ID it lists the teams that it can restore.")
+        .example("undo payments")
         .operand(Operand::Perhaps(DELETED))
         .flags(&[REASON]),
-    command("audit", "what was decided, why, with which call and answer, from the audit log")
+    command("audit", "show what was decided, when and why")
+        .example("audit --team payments --since 7d")
         .flags(&[
-            flag("team", Takes::Many("TEAM"), "only lines about this team: its slug on GitHub or in Sentry, or id:NUMBER of GitHub"),
-            flag("person", Takes::One("PERSON"), "only lines about this person: a GitHub login, id:NUMBER, or an e-mail address"),
-            flag("since", Takes::One("TIME"), "only lines from then on: 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 3d"),
+            flag(
+                "team",
+                Takes::Many("TEAM"),
+                "only this team: its slug on GitHub or in Sentry, or GitHub's id:NUMBER",
+            ),
+            flag(
+                "person",
+                Takes::One("PERSON"),
+                "only this person: a GitHub login, GitHub's id:NUMBER, or an e-mail address",
+            ),
+            flag(
+                "since",
+                Takes::One("TIME"),
+                "only from this time on: 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 36h or 7d",
+            ),
             JSON,
             VERBOSE,
         ]),
-    command("app", "make a GitHub App for this service in a browser: writes the page for it; then fetches id, key and webhook secret into files")
+    command("app", "create a GitHub App for this service in your browser")
+        .more(
+            "With --url it writes a page; open it, and create the App there. \
+             Then --code fetches the App's ID, private key and webhook secret into files.",
+        )
+        .example("app --org acme --url https://sync.example.com/github")
         .flags(&[
             flag("org", Takes::One("ORG"), "the organisation that owns the App"),
-            flag("url", Takes::One("URL"), "where deliveries go: https://HOST/github"),
-            flag("code", Takes::One("CODE"), "what GitHub gave for the page; - reads it, or the address with it, from stdin"),
-            flag("into", Takes::One("DIR"), "the folder for page and files (default: this one)"),
+            flag("url", Takes::One("URL"), "the webhook's address: https://HOST/github"),
+            flag(
+                "code",
+                Takes::One("CODE"),
+                "the code that GitHub showed; - reads it, or the address that contains it, from stdin",
+            ),
+            flag("into", Takes::One("DIR"), "the folder for the page and the files (default: this one)"),
         ]),
-    command("completions", "print what completes commands and flags in bash, zsh or fish")
+    command("completions", "print completions for bash, zsh or fish")
+        .example("completions bash")
         .operand(Operand::One(SHELL)),
     command("manual", "print the manual page, for man"),
 ];
@@ -171,6 +264,18 @@ impl CommandHelp {
 
     const fn flags(self, flags: &'static [Flag]) -> Self {
         Self { flags, ..self }
+    }
+
+    const fn more(self, more: &'static str) -> Self {
+        Self { more, ..self }
+    }
+
+    const fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    const fn exit_codes(self, exit_codes: &'static [(u8, &'static str)]) -> Self {
+        Self { exit_codes, ..self }
     }
 
     pub fn has_state(&self) -> bool {

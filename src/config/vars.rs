@@ -62,104 +62,104 @@ const fn setting(var: &'static str, value: &'static str, default: &'static str) 
 
 /// All settings, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
-    secret("GH_TOKEN", "required, or an App", "GitHub token; with Members: read the truth is re-read, without any permission the deliveries are the truth"),
+    secret("GH_TOKEN", "required without an App", "GitHub token, or use a GitHub App; with Members: read-only every event is verified with GitHub, without it webhook payloads are trusted as they are"),
     setting("GH_APP_ID", "ID", "none")
-        .help("in place of GH_TOKEN: the App ID or Client ID of a GitHub App that is installed on the organisation")
+        .help("instead of GH_TOKEN: the App ID or client ID of a GitHub App that is installed on the organisation")
         .set(|s, v| put(&mut s.app_id, values::app_id(v).map(Some))),
-    secret("GH_APP_KEY", "none", "a private key of that App: PEM, as GitHub hands it out"),
+    secret("GH_APP_KEY", "none", "a private key of that App: the PEM file from GitHub"),
     secret("GH_WEBHOOK_TOKEN", "required", "the webhook's secret"),
-    secret("GH_WEBHOOK_TOKEN_PREVIOUS", "none", "the secret before it, accepted too while rotating"),
+    secret("GH_WEBHOOK_TOKEN_PREVIOUS", "none", "the previous secret, also accepted while you rotate it"),
     secret("SENTRY_TOKEN", "required", "token of a Sentry internal integration with Team: Admin and Member: Read & Write"),
     setting("SENTRY_ORG_SLUG", "SLUG", "required")
-        .help("the Sentry organisation")
+        .help("slug of the Sentry organisation")
         .set(|s, v| put(&mut s.sentry_org, values::slug(v).map(String::from))),
     setting("GH_ORG", "LOGIN", "the token's only organisation, else that of the first signed team or membership event")
-        .help("the GitHub organisation")
+        .help("login of the GitHub organisation")
         .set(|s, v| put(&mut s.github_org, values::organisation(v).map(|org| Some(Login::from(org))))),
     setting("GH_API_URL", "URL", "https://api.github.com")
-        .help("GitHub's API: https://HOST/api/v3 on Enterprise Server, https://api.SUB.ghe.com with data residency")
+        .help("GitHub's API: https://HOST/api/v3 for Enterprise Server, https://api.SUB.ghe.com for data residency")
         .set(|s, v| put(&mut s.github_url, values::github_url(v))),
     setting("SENTRY_URL", "URL", "https://sentry.io")
-        .help("Sentry's region or self-hosted address, without /api")
+        .help("address of your Sentry region or self-hosted Sentry, without /api")
         .set(|s, v| put(&mut s.sentry_url, values::sentry_url(v))),
     setting("SYNC_LISTEN", "ADDR", "127.0.0.1:8080")
-        .help("where deliveries arrive: ADDR:PORT or unix:PATH; an inherited systemd socket wins")
+        .help("where to receive deliveries: ADDR:PORT or unix:PATH; a socket inherited from systemd takes precedence")
         .set(|s, v| put(&mut s.listen, values::listen(v))),
     setting("SYNC_ADMIN_LISTEN", "ADDR", "127.0.0.1:8081")
-        .help("status page, metrics and readiness: ADDR:PORT, unix:PATH or off; behind commas, names by which it may be opened too")
+        .help("where to serve the status page, metrics and readiness: ADDR:PORT, unix:PATH or off; after a comma, other host names for the page")
         .set(|s, v| {
             let mut parts = v.split(',').map(str::trim);
             put(&mut s.admin_listen, values::or_off(parts.next().unwrap_or_default(), values::listen))?;
             put(&mut s.admin_names, parts.map(values::host_name).collect())
         }),
     setting("SYNC_STATE_DIR", "DIR", "$STATE_DIRECTORY, else /var/lib/sentry-team-sync if it exists, else ./state")
-        .help("everything that must survive")
+        .help("where the queue, bindings, holds and audit log are kept")
         .set(|s, v| put(&mut s.state_dir, fine(v.into()))),
     setting("SYNC_INTERVAL", "TIME", "1h")
-        .help("how often everything is compared (read mode), or Sentry's people are read again (payload mode); off")
+        .help("how often to compare everything (read mode) or to read Sentry's members again (payload mode); or off")
         .set(|s, v| put(&mut s.interval, values::or_off(v, values::duration))),
     setting("SYNC_FIRST", "hold|apply", "hold")
-        .help("the first full comparison of a service, when Sentry has teams already: hold (a person approves it) or apply")
+        .help("the first comparison of a new service, if Sentry already has teams: hold it for your approval, or apply it")
         .set(|s, v| put(&mut s.hold_first, values::word(v, &[("hold", true), ("apply", false)]))),
     setting("SYNC_TEAMS", "GLOBS", "*")
-        .help("which GitHub teams are mirrored: comma list of slug globs, ! excludes")
+        .help("which GitHub teams to mirror: slug globs separated by commas; ! excludes")
         .set(|s, v| put(&mut s.teams, List::of(v).and_then(|list| TeamFilter::read(&list)))),
     setting("SYNC_TEAMS_FILE", "FILE", "none")
-        .help("the same from a file, one glob on a line, # at a word's beginning begins a remark; read again on SIGHUP")
+        .help("the same from a file: one glob per line, # starts a comment; read again on SIGHUP")
         .set(|s, v| put(&mut s.teams, List::of_file(v).and_then(|list| TeamFilter::read(&list)))),
     setting("SYNC_PROTECT", "LIST", "none")
-        .help("plain e-mail addresses and Sentry team slugs, with commas between, that are never removed or deleted")
+        .help("e-mail addresses and Sentry team slugs, separated by commas, that are never removed or deleted")
         .set(|s, v| put(&mut s.protect, List::of(v).and_then(|list| Protected::read(&list)))),
     setting("SYNC_PROTECT_FILE", "FILE", "none")
-        .help("the same from a file, one on a line, # at a word's beginning begins a remark; read again on SIGHUP")
+        .help("the same from a file: one per line, # starts a comment; read again on SIGHUP")
         .set(|s, v| put(&mut s.protect, List::of_file(v).and_then(|list| Protected::read(&list)))),
     setting("SYNC_SLUG_PREFIX", "TEXT", "none")
-        .help("put before every team slug in Sentry")
+        .help("put in front of every team slug in Sentry")
         .set(|s, v| put(&mut s.slug_prefix, values::slug_prefix(v))),
     setting("SYNC_CHILD_MEMBERS", "direct|all", "direct")
-        .help("direct, or all: members of child teams count too (read mode)")
+        .help("who counts as a member of a team: direct members, or all, including those of child teams (read mode only)")
         .set(|s, v| put(&mut s.child_members, values::word(v, &[("direct", false), ("all", true)]))),
     setting("SYNC_IDENTITY", "LIST", "map,sentry,saml,verified,public")
-        .help("how people are matched, the first source with an answer decides; one left out is off")
+        .help("how to match people: the first source that answers decides; a source that is not listed is off")
         .set(|s, v| put(&mut s.identity, List::of(v).and_then(|list| lists::sources(&list)))),
     setting("SYNC_USER_MAP", "FILE", "none")
-        .help("JSON or CSV: GitHub login or id:NUMBER to e-mail address")
+        .help("JSON or CSV file that maps GitHub logins, or id:NUMBER, to e-mail addresses")
         .set(|s, v| put(&mut s.user_map, fine(Some(v.into())))),
     setting("SYNC_TRUST_UNVERIFIED", "primary|any|never", "primary")
-        .help("which addresses count that Sentry does not show to be verified: primary: a user's primary one, if no other member has it; any: also a second one, if a search finds exactly one member with it; never")
+        .help("which addresses count although Sentry doesn't show them as verified: primary: a user's primary address, if no other member has it; any: also a secondary address, if a search finds exactly one member with it; never: none")
         .set(|s, v| put(&mut s.trust_unverified, values::word(v, &Trust::WORDS))),
     setting("SYNC_INVITE", "ROLE", "never")
-        .help("invite people whom Sentry does not know with this role (member, admin, …), by addresses from map, saml or verified; never")
+        .help("invite people who are missing in Sentry with this role (member, admin, …), if map, saml or verified knows their address; or never")
         .set(|s, v| put(&mut s.invite, values::role_or_never(v))),
     setting("SYNC_MAX_INVITES", "N", "20")
-        .help("people who are invited within a day")
+        .help("how many people to invite per day")
         .set(|s, v| put(&mut s.max_invites, values::count(v))),
     setting("SYNC_REMOVE_MEMBERS", "left|known|all|never", "left")
-        .help("left, known, all or never; a removal that an event names is carried out under all but never")
+        .help("whom a comparison removes from a team: people who left the GitHub team (left), everyone matched who is not in it (known), also people who match nobody (all), or no one (never); a person whom an event names is removed unless it is never")
         .set(|s, v| put(&mut s.remove_members, values::word(v, &RemoveMembers::WORDS))),
     setting("SYNC_DELETE_TEAMS", "delete|unless-projects|empty|keep", "unless-projects")
-        .help("what becomes of a deleted team in Sentry: delete, unless-projects, empty or keep")
+        .help("what happens in Sentry when GitHub deletes a team: delete it, hold it if it owns projects (unless-projects), remove its members (empty), or keep it")
         .set(|s, v| put(&mut s.delete_teams, values::word(v, DELETE_TEAMS))),
     setting("SYNC_CODEOWNERS", "link|never", "never")
-        .help("link: @org/team of each mirrored team, as CODEOWNERS writes it, means its Sentry team; never")
+        .help("link: @org/team in a CODEOWNERS file resolves to the Sentry team of that mirrored team; or never")
         .set(|s, v| put(&mut s.links, values::word(v, &[("link", true), ("never", false)]))),
-    setting("SYNC_CODEOWNERS_INTEGRATION", "ID", "found by itself")
-        .help("the id of Sentry's integration with the GitHub organisation, where it can not be found")
+    setting("SYNC_CODEOWNERS_INTEGRATION", "ID", "detected automatically")
+        .help("id of Sentry's GitHub integration, if it cannot be detected")
         .set(|s, v| put(&mut s.integration, values::integration(v))),
     setting("SYNC_MAX_TEAM_REMOVALS", "LIMIT", "25%,3")
-        .help("people whom one comparison may take out of one team: the larger of a share and a number; more is held")
+        .help("how many people a comparison may remove from one team: a share or a number, whichever is larger; more are put on hold")
         .set(|s, v| put(&mut s.max_team_removals, values::limit(v))),
     setting("SYNC_MAX_REMOVALS", "LIMIT", "5%,10")
-        .help("different people whom one comparison may take out of teams; more is held")
+        .help("how many different people a comparison may remove from teams; more are put on hold")
         .set(|s, v| put(&mut s.max_removals, values::limit(v))),
     setting("SYNC_MAX_DELETIONS", "LIMIT", "5%,2")
-        .help("teams that one comparison, or an hour of events, may delete: the larger of a share and a number; more is held")
+        .help("how many teams a comparison, or one hour of events, may delete: a share or a number, whichever is larger; more are put on hold")
         .set(|s, v| put(&mut s.max_deletions, values::limit(v))),
     setting("SYNC_WORKERS", "N", "4")
-        .help("teams worked on at once")
+        .help("how many teams to work on at the same time")
         .set(|s, v| put(&mut s.workers, values::workers(v))),
     setting("SYNC_AUDIT_KEEP", "TIME", "400d")
-        .help("how long the audit log is kept, in monthly files")
+        .help("how long to keep the audit log, which has one file per month")
         .set(|s, v| put(&mut s.audit_keep, values::duration(v))),
     setting("RUST_LOG", "FILTER", "info")
         .help("log filter: error, warn, info or debug")

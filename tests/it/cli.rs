@@ -37,33 +37,25 @@ fn world_with_failure() -> (World, Delivery, u64) {
 fn help_and_version_go_to_stdout_and_need_nothing() {
     let (code, help, talk) = program(&["--help"]);
     assert_eq!((code, talk.as_str()), (0, ""));
-    assert!(help.starts_with("Keeps Sentry's teams and memberships the same as GitHub's"), "{help}");
-    for word in [
-        "serve",
-        "status [--json] [-v]",
-        "approve [--reason TEXT] HOLD",
-        "reject [--reason",
-        "replay [--reason",
-        "--state-dir DIR",
-    ] {
-        assert!(help.contains(word), "{word} in {help}");
-    }
-    for name in ["GH_TOKEN", "GH_WEBHOOK_TOKEN", "SENTRY_TOKEN", "SENTRY_ORG_SLUG", "SYNC_LISTEN", "RUST_LOG"]
-    {
-        assert!(help.contains(name), "{name} in {help}");
-    }
+    assert!(help.starts_with("Keeps Sentry's teams and their members the same as GitHub's"), "{help}");
+    assert!(help.contains("\n  approve      carry out changes that are on hold\n"), "{help}");
     assert!(
-        help.contains(
-            "exit codes: 0 done or in sync, 1 failed, 2 differences shown, or something held, 64 wrong usage"
-        ),
+        help.contains("\n  GH_WEBHOOK_TOKEN  the webhook's secret\n") && !help.contains("SYNC_"),
         "{help}"
     );
     assert_eq!(program(&["-h"]), (0, help, String::new()));
-    for args in [&["sync", "--help"][..], &["sync", "--json", "-h"]] {
+    let (code, all, talk) = program(&["--help", "settings"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    assert!(all.contains("\n  --listen ADDR, SYNC_LISTEN\n      where to receive deliveries"), "{all}");
+    for args in [&["sync", "--help"][..], &["--help", "sync"], &["help", "sync"], &["sync", "--json", "-h"]] {
         let (code, help, talk) = program(args);
         assert_eq!((code, talk.as_str()), (0, ""), "{args:?}");
         assert!(help.starts_with("usage: sentry-team-sync sync [--json] [--team TEAM]…"), "{help}");
-        assert!(help.contains("--save FILE ") && help.contains("exit codes: 0 "), "{help}");
+        assert!(
+            help.contains("--save FILE ") && help.contains("\nexample: sentry-team-sync sync "),
+            "{help}"
+        );
+        assert!(help.contains("\nexit codes: 0 in sync"), "{help}");
     }
     let version = format!("sentry-team-sync {}\n", env!("CARGO_PKG_VERSION"));
     for flag in ["--version", "-V"] {
@@ -78,8 +70,8 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() {
         (&["--fly"], "error: there is no flag `--fly`\n  fix: `{program} --help` lists them\n"),
         (&["-x"], "error: there is no flag `-x`\n  fix: `{program} --help` lists them\n"),
         (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: `{program} status` lists them\n"),
-        (&["whois"], "error: `whois` needs one person: a GitHub login, id:NUMBER of GitHub, or an e-mail address\n  fix: give the name as in github.com/LOGIN\n"),
-        (&["completions", "csh"], "error: there are no completions for `csh`\n  fix: bash, zsh and fish are known\n"),
+        (&["whois"], "error: `whois` needs one person: a GitHub login, GitHub's id:NUMBER, or an e-mail address\n  fix: give the login as in github.com/LOGIN\n"),
+        (&["completions", "csh"], "error: there are no completions for `csh`\n  fix: choose bash, zsh or fish\n"),
         (&["reject"], "error: `reject` needs the name of a hold\n  fix: `{program} status` lists them\n"),
         (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed, or --github\n  fix: `{program} status` lists them\n"),
     ] {
@@ -206,8 +198,9 @@ fn a_slip_of_the_finger_is_told_what_was_meant() {
         assert!(talk.contains(&format!("did you mean `{meant}`?")), "{talk}");
     }
     assert_eq!(program(&["help"]), program(&["--help"]));
-    assert_eq!(program(&["help", "sync"]), program(&["sync", "--help"]));
-    assert_eq!(program(&["help", "stauts"]), program(&["stauts"]));
+    for help in ["help", "--help"] {
+        assert_eq!(program(&[help, "stauts"]), program(&["stauts"]));
+    }
     for (args, fix) in [
         (&["sync", "--apply", "plan.json"][..], "write `--apply=plan.json`"),
         (&["--apply"], "did you mean `sync --apply`?"),

@@ -94,7 +94,8 @@ fn settings_table() -> String {
 fn commands_table() -> String {
     let mut table = String::from("| command | does |\n|---|---|\n");
     for command in COMMANDS {
-        let _ = writeln!(table, "| `{}` | {} |", cell(&command.usage()), cell(command.help));
+        let more = if command.more.is_empty() { String::new() } else { format!(". {}", command.more) };
+        let _ = writeln!(table, "| `{}` | {}{} |", cell(&command.usage()), cell(command.help), cell(&more));
     }
     table
 }
