@@ -64,7 +64,7 @@ fn deliveries(play: &mut Play) -> Played {
 fn calls(play: &mut Play) -> Played {
     let tally = tally(&play.world);
     for (host, name) in HOSTS.iter().enumerate() {
-        play.stage.row("calls", &format!("{name:<7} {:>3}", tally[host]))?;
+        play.stage.row("API calls", &format!("{name:<7} {:>3}", tally[host]))?;
     }
     Ok(())
 }

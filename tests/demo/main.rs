@@ -38,13 +38,14 @@ const HELP: &str = "\
 Shows what sentry-team-sync does, without an account and without a network: stand-ins for GitHub and
 Sentry on this machine, the real service between them, signed deliveries, and what each one causes.
 
-usage: cargo run --release --example demo [-- --exit]
+usage: cargo run --release --example demo [-- [--exit] [--calls]]
 
-  --exit   end after the last scene: 0 if both sides agree, 1 if not;
-           without it, the status page stays up until Ctrl-C
-  --help   this text
+  --exit    end after the last scene: 0 if both sides agree, 1 if not;
+            without it, the status page stays up until Ctrl-C
+  --calls   show each API call, too
+  --help    show this help
 
-Colours and pauses only on a terminal, and not with NO_COLOR.
+Colours and pauses appear on a terminal only, and not with NO_COLOR.
 ";
 
 fn main() -> ExitCode {
@@ -55,27 +56,24 @@ fn main() -> ExitCode {
         (false, Some(_)) => return sentry_team_sync::main(args),
         (false, None) => {}
     }
-    let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-    match words.iter().map(AsRef::as_ref).collect::<Vec<&str>>()[..] {
-        [] => perform(false),
-        ["--exit"] => perform(true),
-        ["--help" | "-h"] => {
-            let _ = std::io::Write::write_all(&mut std::io::stdout(), HELP.as_bytes());
-            ExitCode::SUCCESS
-        }
-        _ => {
-            eprintln!(
-                "error: the demo takes --exit or nothing, not `{}`\n  fix: see --help",
-                words.join(" ")
-            );
-            ExitCode::from(64)
-        }
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    if has("--help") || has("-h") {
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), HELP.as_bytes());
+        return ExitCode::SUCCESS;
     }
+    if let Some(other) = args.iter().find(|arg| *arg != "--exit" && *arg != "--calls") {
+        eprintln!(
+            "error: the demo takes --exit and --calls, not `{}`\n  fix: --help explains both",
+            other.to_string_lossy()
+        );
+        return ExitCode::from(64);
+    }
+    perform(has("--exit"), has("--calls"))
 }
 
 /// Plays everything, cleans up, and says by the exit code whether both sides agreed.
-fn perform(exit: bool) -> ExitCode {
-    match prepare().and_then(|mut play| {
+fn perform(exit: bool, shows_calls: bool) -> ExitCode {
+    match prepare(shows_calls).and_then(|mut play| {
         let played =
             open(&mut play).and_then(|()| scenes::all(&mut play)).and_then(|()| ending::run(&mut play, exit));
         // Also after a failure: first the service, then its folder.
@@ -92,7 +90,7 @@ fn perform(exit: bool) -> ExitCode {
     }
 }
 
-fn prepare() -> Played<Play> {
+fn prepare(shows_calls: bool) -> Played<Play> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // The second one ends the process at once, should the first be of no avail.
@@ -100,7 +98,7 @@ fn prepare() -> Played<Play> {
         signal_hook::flag::register(signal, interrupted.clone())?;
     }
     let program = std::env::current_exe()?;
-    Ok(Play::new(Stage::new(interrupted), &program, AS_SERVICE))
+    Ok(Play::new(Stage::new(interrupted, shows_calls), &program, AS_SERVICE))
 }
 
 fn open(play: &mut Play) -> Played {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::cast::{before_the_play, Cast};
-use crate::stage::{Ink, Played, Stage, Stop};
+use crate::stage::{Ink, Played, Stage, Stop, CALLS};
 use crate::standin::client::{Connection, Place};
 use crate::standin::{Delivery, Sender};
 use crate::watch::{Change, Heard, Watch, Which, HOSTS};
@@ -87,7 +87,7 @@ impl Play {
     /// How much a comparison has read.
     pub fn reads(&mut self) -> Played {
         let [github, sentry] = self.watch.reads(&self.world);
-        self.stage.row("calls", &format!("{github} reads of GitHub, {sentry} of Sentry, side by side"))
+        self.stage.row(CALLS, &format!("{github} reads of GitHub, {sentry} of Sentry, side by side"))
     }
 
     /// Sends a delivery, and shows the answer.
@@ -161,7 +161,7 @@ impl Play {
     /// Shows calls to both sides.
     pub fn calls(&mut self, calls: &[Heard]) -> Played {
         if calls.is_empty() {
-            return self.stage.row("calls", "none");
+            return self.stage.row(CALLS, "none");
         }
         let room = self.stage.room() - HOST;
         let mut last = None;
@@ -170,7 +170,7 @@ impl Play {
             last = Some(heard.host);
             let text = format!("{host:<HOST$}{}", heard.text(room));
             let text = if heard.writes() { text } else { self.stage.paint(Ink::Dim, &text) };
-            self.stage.row("calls", &text)?;
+            self.stage.row(CALLS, &text)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::play::{millis, Play};
-use crate::stage::{Ink, Played, Stop};
+use crate::stage::{Ink, Played, Stop, CALLS};
 use crate::standin::{Delivery, NewMember, Reach};
 use crate::watch::{Heard, Which};
 
@@ -228,7 +228,7 @@ fn calls_of_outage(play: &mut Play) -> Played {
     calls.retain(Heard::writes);
     let n_reads = n_calls - n_failed - calls.len();
     play.stage.row(
-        "calls",
+        CALLS,
         &format!("{n_failed} answered 503 meanwhile, {n_reads} reads, and these writes, sorted:"),
     )?;
     play.calls(&calls)

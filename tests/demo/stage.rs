@@ -13,6 +13,8 @@ const WIDTH: usize = 98;
 /// Where labels begin, and what they label.
 const LABEL: usize = 4;
 const TEXT: usize = 16;
+/// The label of each API call, which are shown on request only.
+pub const CALLS: &str = "calls";
 
 /// Why the play ends before its end.
 pub enum Stop {
@@ -66,6 +68,7 @@ impl Ink {
 /// Where it is played.
 pub struct Stage {
     lively: bool,
+    shows_calls: bool,
     n_scenes: usize,
     last_label: String,
     interrupted: Arc<AtomicBool>,
@@ -73,9 +76,9 @@ pub struct Stage {
 
 impl Stage {
     /// On stdout. `interrupted` is set by Ctrl-C.
-    pub fn new(interrupted: Arc<AtomicBool>) -> Self {
+    pub fn new(interrupted: Arc<AtomicBool>, shows_calls: bool) -> Self {
         let lively = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        Self { lively, n_scenes: 0, last_label: String::new(), interrupted }
+        Self { lively, shows_calls, n_scenes: 0, last_label: String::new(), interrupted }
     }
 
     /// Coloured, where there is colour.
@@ -112,6 +115,9 @@ impl Stage {
 
     /// A labelled sentence; a label that was just printed is not repeated.
     pub fn row(&mut self, label: &str, text: &str) -> Played {
+        if label == CALLS && !self.shows_calls {
+            return Ok(());
+        }
         for (n, line) in wrap(text, WIDTH - TEXT).iter().enumerate() {
             let label = if n == 0 && label != self.last_label { label } else { "" };
             let label = self.paint(Ink::Dim, &format!("{label:<width$}", width = TEXT - LABEL));
