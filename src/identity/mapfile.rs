@@ -11,7 +11,7 @@ use super::mapgrammar::{self, parse};
 use super::usermap::UserMap;
 use crate::clock::Timestamp;
 use crate::config::live::GRACE;
-use crate::lock::Mutex;
+use crate::lock::{Mutex, Turns};
 use crate::store::files::{self, Files, Open, Stat};
 use crate::text::Safe;
 
@@ -25,6 +25,8 @@ pub struct MapFile {
     path: Option<PathBuf>,
     kept: PathBuf,
     refused: PathBuf,
+    /// Files are read and written by one at a time, without a lock: a disk may be slow.
+    turns: Turns,
     inner: Mutex<Inner>,
 }
 
@@ -63,29 +65,49 @@ impl MapFile {
             Some(_) => read_kept(&**files, &kept).map(Arc::new),
         };
         let inner = Mutex::new(Inner { good, ..Inner::default() });
-        Self { files: files.clone(), path, kept, refused, inner }
+        Self { files: files.clone(), path, kept, refused, turns: Turns::default(), inner }
     }
 
     /// What the file says, if that is a good map and another one than is in use; looks at the file.
     pub fn candidate(&self, now: Timestamp) -> Option<Arc<UserMap>> {
         let path = self.path.as_ref()?;
-        let mut inner = self.inner.lock();
+        let _turn = self.turns.take();
         let stamp = self.files.stat(path).ok();
-        let unread = inner.good.is_none() && inner.candidate.is_none();
-        if unread || stamp != inner.seen || inner.seen.is_none() {
-            inner.seen = stamp;
-            inner.read(&*self.files, path, &self.refused, now);
+        let is_seen = {
+            let inner = self.inner.lock();
+            let unread = inner.good.is_none() && inner.candidate.is_none();
+            !unread && stamp.is_some() && stamp == inner.seen
+        };
+        if !is_seen {
+            self.read(path, stamp, now);
         }
-        inner.candidate.clone()
+        self.inner.lock().candidate.clone()
+    }
+
+    fn read(&self, path: &Path, stamp: Option<Stat>, now: Timestamp) {
+        let text = files::read_text(&*self.files, path).map_err(|e| format!("cannot be read: {e}"));
+        let fault = match text.and_then(|text| parse(&text)) {
+            Ok(map) => {
+                if self.files.stat(&self.refused).is_ok() {
+                    let _ = self.files.remove(&self.refused);
+                }
+                return self.inner.lock().take_in(map, stamp);
+            }
+            Err(why) => format!("SYNC_USER_MAP `{}`: {why}", Safe(&path.display().to_string())),
+        };
+        let known = self.inner.lock().fault.as_ref().map(|fault| fault.since);
+        let since = known.unwrap_or_else(|| since(&*self.files, &self.refused, now));
+        self.inner.lock().refuse(fault, since, stamp);
     }
 
     pub fn admit(&self, map: Arc<UserMap>) {
-        let mut inner = self.inner.lock();
+        let _turn = self.turns.take();
         log::info!("user map: {} entries are in use", map.len());
         if let Err(why) = self.keep(&map) {
             let kept = self.kept.display();
             log::warn!("user map: failed to keep a copy in `{kept}`, a restart needs the file itself: {why}");
         }
+        let mut inner = self.inner.lock();
         inner.candidate = None;
         inner.good = Some(map);
     }
@@ -128,30 +150,24 @@ fn read_kept(files: &dyn Files, path: &Path) -> Option<UserMap> {
 }
 
 impl Inner {
-    fn read(&mut self, files: &dyn Files, path: &Path, refused: &Path, now: Timestamp) {
-        let read = files::read_text(files, path).map_err(|e| format!("cannot be read: {e}"));
-        match read.and_then(|text| parse(&text)) {
-            Ok(map) => {
-                if self.fault.take().is_some() || files.stat(refused).is_ok() {
-                    let _ = files.remove(refused);
-                }
-                let new = self.good.as_deref() != Some(&map);
-                self.candidate = new.then(|| Arc::new(map));
-            }
-            Err(why) => {
-                let why = format!("SYNC_USER_MAP `{}`: {why}", Safe(&path.display().to_string()));
-                if self.fault.as_ref().is_none_or(|fault| fault.why != why) {
-                    let kept = match self.good {
-                        Some(_) => "the last good one stays in use",
-                        None => "nobody is matched",
-                    };
-                    log::error!("user map: {why}; {kept}");
-                }
-                self.candidate = None;
-                let since = self.fault.take().map_or_else(|| since(files, refused, now), |fault| fault.since);
-                self.fault = Some(Refused { why, since, has_last_good: true });
-            }
+    fn take_in(&mut self, map: UserMap, stamp: Option<Stat>) {
+        self.seen = stamp;
+        self.fault = None;
+        let new = self.good.as_deref() != Some(&map);
+        self.candidate = new.then(|| Arc::new(map));
+    }
+
+    fn refuse(&mut self, why: String, since: Timestamp, stamp: Option<Stat>) {
+        if self.fault.as_ref().is_none_or(|fault| fault.why != why) {
+            let kept = match self.good {
+                Some(_) => "the last good one stays in use",
+                None => "nobody is matched",
+            };
+            log::error!("user map: {why}; {kept}");
         }
+        self.seen = stamp;
+        self.candidate = None;
+        self.fault = Some(Refused { why, since, has_last_good: true });
     }
 }
 
