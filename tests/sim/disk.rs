@@ -119,6 +119,17 @@ impl Disk {
         inner.names.iter().map(|(path, id)| (path.clone(), inner.nodes[id].now.clone())).collect()
     }
 
+    /// A person writes a file, which no crash takes away.
+    pub fn write_by_hand(&self, path: &Path, text: &[u8]) {
+        let modified = self.0.hand.wall().0;
+        let mut inner = self.inner();
+        let id = inner.found(path).unwrap_or_else(|_| inner.make_node());
+        let node = Node { now: text.into(), kept: text.into(), since: Vec::new(), modified };
+        inner.nodes.insert(id, node);
+        inner.names.insert(path.into(), id);
+        inner.kept_names.insert(path.into(), id);
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

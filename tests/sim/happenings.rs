@@ -219,6 +219,7 @@ impl Sequence {
         self.stage.links.set_slow(0);
         [GITHUB, SENTRY].into_iter().for_each(|port| self.stage.links.set_down(port, false));
         self.stage.disk.set_weather(Weather::Well);
+        self.mend_map();
     }
 
     /// A comparison that nobody waits for.

@@ -13,6 +13,7 @@ mod heard;
 pub mod life;
 mod links;
 mod mail;
+mod maps;
 mod network;
 pub mod org;
 mod play;

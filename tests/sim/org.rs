@@ -143,6 +143,18 @@ impl Org {
         }
     }
 
+    /// Whom no other source knows is known by the user map from now on, as that address: id and login.
+    pub fn name_by_map(&mut self, address: &str) -> Option<(u64, String)> {
+        let person = self.people.iter_mut().find(|person| person.kind == Kind::Unknown)?;
+        (person.address, person.in_sentry) = (address.into(), true);
+        Some((person.id, person.login.clone()))
+    }
+
+    /// The login of whom the map has named so.
+    pub fn named_by_map(&self, address: &str) -> Option<String> {
+        self.people.iter().find(|person| person.address == address).map(|person| person.login.clone())
+    }
+
     /// Somebody whom Sentry did not know appears there.
     pub fn appear(&mut self, sides: &Sides) -> bool {
         let Some(person) =

@@ -169,7 +169,13 @@ impl Sequence {
         self.look_at_mail();
     }
 
+    /// Whether anything rare may come along.
+    pub fn has_rarities(&self) -> bool {
+        self.rarities.is_some()
+    }
+
     fn begin(&mut self) -> Done {
+        self.begin_map();
         self.link_by_hand();
         if self.draw.percent(40) {
             let people: &[usize] = if self.profile.truth == Truth::Github { &[0, 2] } else { &[] };
@@ -213,7 +219,10 @@ impl Sequence {
         }
         match kind {
             Kind::Change => self.change(n)?,
-            Kind::Appear => self.appear()?,
+            Kind::Appear => {
+                self.change_map();
+                self.appear()?;
+            }
             Kind::Visit => self.visit(),
             Kind::OwnProject => self.own_a_project(),
             Kind::RenameByHand => self.rename_by_hand(),
@@ -233,7 +242,10 @@ impl Sequence {
             Kind::Undo => self.undo(),
             Kind::Die => self.die()?,
             Kind::Restart => self.restart()?,
-            Kind::Reload => self.reload(),
+            Kind::Reload => {
+                self.change_map();
+                self.reload();
+            }
             Kind::Refusal => self.refuse(),
             Kind::Wait => {
                 let span = [1, 5, 20, 61, 400, 4000][self.draw.below(6) as usize];

@@ -12,8 +12,9 @@ pub const LONG_REST: u64 = 60;
 pub const REST_AT_REST: u64 = 300;
 pub const REST_OF_YEARS: u64 = 4 * 86_400;
 
-/// What tells the draw of links apart.
+/// What tells the draws of links and of maps apart.
 const LINKS: u64 = 221;
+const MAPS: u64 = 501;
 
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -39,6 +40,8 @@ pub struct Profile {
     pub interval: &'static str,
     /// Whether names of CODEOWNERS are linked.
     pub links: bool,
+    /// Whether there is a user map.
+    pub has_map: bool,
     /// Whether limits are as they are without a word: a person has more to decide.
     pub is_tight: bool,
     draw: Draw,
@@ -53,6 +56,7 @@ impl Profile {
         let is_app = Draw::of(seed, 0, 46).percent(14);
         // Nor is any of them one from before there were links.
         let links = Draw::of(seed, 0, LINKS).percent(15);
+        let has_map = Draw::of(seed, 0, MAPS).percent(12);
         let in_region = era == Era::Today && draw.percent(30);
         Self {
             era,
@@ -64,6 +68,7 @@ impl Profile {
             may_list: draw.percent(50),
             is_app,
             links,
+            has_map,
             recovers: truth == Truth::Deliveries && draw.percent(50) || is_app,
             waits_to_begin: truth == Truth::Github && draw.percent(20),
             // In payload mode, what is missed for three days is missed for ever.
