@@ -17,7 +17,6 @@ use crate::hosts::http::verdict;
 use crate::hosts::{github, sentry};
 use crate::identity::mapgrammar;
 use crate::intake::{form, signature};
-use crate::reconcile::tests::world::Rng;
 use crate::service::gate::head;
 use crate::state::event::{self, Meaning};
 use crate::state::ids::{GithubSlug, GithubTeamId};
@@ -29,6 +28,23 @@ use crate::text;
 const INPUTS: u64 = 3_000;
 /// No damaged input is longer.
 const LONGEST: usize = 64 << 10;
+
+/// SplitMix64: the same numbers for the same seed.
+pub(crate) struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
 
 /// One reader of foreign bytes, with good examples.
 struct Target {

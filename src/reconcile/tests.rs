@@ -1,18 +1,12 @@
-//! The pure core of a comparison under thousands of seeded worlds, and its texts and guards one by one.
+//! The pure core of a comparison: both sides, what the mirror knows and the settings in, the plan out.
 //!
-//! `world` mirrors a GitHub organisation, `apart` lets both sides drift, `model` carries out plans call by call. A failure
-//! tells the seed of its world: `World::new(seed)`, or `World::generous(seed)` where limits hold nothing back, makes it
-//! again.
+//! `build` makes the two sides. What becomes of a plan, call by call, in any order and after any death, is the
+//! simulation's subject.
 
-mod apart;
 mod build;
 mod cases;
-mod converge;
 mod guards;
 mod incomplete;
-mod judged;
-mod model;
-mod rules;
+mod removals;
 mod text;
 mod word;
-pub(crate) mod world;

@@ -143,7 +143,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::reconcile::tests::world::Rng;
+    use crate::fuzz::Rng;
 
     #[test]
     fn it_does_what_a_tree_does() {

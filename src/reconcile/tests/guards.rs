@@ -1,15 +1,12 @@
 //! Each guard with its numbers.
 
-use super::build::{decide, n_removed, only, rules};
-use super::world::{World, NOW};
+use super::build::{n_removed, only, rules, World, NOW};
 use crate::clock::Timestamp;
 use crate::reconcile::plan::Step;
 use crate::state::holds::HeldChange;
 use crate::state::ids::*;
 use crate::state::record::Record;
 use crate::state::values::{Fate, Intent, Origin, Sizes};
-
-const ALL: usize = usize::MAX;
 
 #[test]
 fn more_than_a_share_of_a_team_is_held() {
@@ -49,7 +46,7 @@ fn what_was_approved_of_a_team_does_not_make_it_empty_unasked() {
     let change = HeldChange::Remove { team, user: GithubUserId(1), slug: SentrySlug::from("crew") };
     let hold = crate::state::holds::Hold::new(vec![change], "r".into(), NOW, vec![]);
     world.state.apply(Record::Held { hold: hold.clone() });
-    decide(&mut world, &hold.name, true);
+    world.decide(&hold.name, true);
     world.leave(team, 2..=4);
     let plan = world.plan();
     assert_eq!(rules(&plan), ["left empty: all 4 people of `crew`"]);
@@ -61,7 +58,7 @@ fn a_deletion_that_a_crash_has_interrupted_counts_once() {
     let mut world = World::of_people(1, &[("SYNC_DELETE_TEAMS", "delete")]);
     let teams: Vec<_> = (0..10).map(|n| world.mirrored_team(&format!("t{n}"), [1])).collect();
     world.delete(teams[0]);
-    world.state.apply(Record::Gone { team: teams[0], fate: Fate::Deleted, apart: false, was: None, at: NOW });
+    world.end(teams[0], NOW);
     world.delete(teams[1]);
     let intent = Intent::Deleting { sentry: world.sentry_of(teams[1]), slug: SentrySlug::from("t1") };
     world.state.apply(Record::Intends { team: teams[1], intent, at: NOW });
@@ -83,7 +80,7 @@ fn the_first_comparison_under_a_wider_rule_removes_nobody_unasked() {
     let rule = "wider rule: SYNC_REMOVE_MEMBERS was left and is known; the first comparison since";
     assert_eq!((rules(&plan), n_removed(&plan)), (vec![rule], 0));
     // What it stops stays stopped at the next ones, which are not the first any more; the rest goes on.
-    world.round(ALL);
+    world.held();
     world.state.apply(Record::Rules { rules: crate::reconcile::rules::of(&world.settings) });
     world.leave(team, 2..=2);
     let plan = world.plan();
@@ -115,7 +112,7 @@ fn more_than_a_few_deletions_are_held_and_the_hour_counts() {
     };
     let (mut world, teams) = deleted(2);
     assert_eq!(rules(&world.plan()), [] as [&str; 0]);
-    let (mut three, _) = deleted(3);
+    let (three, _) = deleted(3);
     let rule = "SYNC_MAX_DELETIONS 5%,2: 3 of 10 teams, 0 within the hour or approved, 2 may be";
     assert_eq!(rules(&three.plan()), [rule]);
     let gone = |at| Record::Gone { team: teams[9], fate: Fate::Deleted, apart: false, was: None, at };
@@ -132,11 +129,11 @@ fn approved_deletions_count_for_the_others() {
     let mut world = World::of_people(0, &[]);
     let teams: Vec<_> = (0..10).map(|n| world.mirrored_team(&format!("t{n}"), [])).collect();
     (0..3).for_each(|n| world.delete(teams[n]));
-    let (plan, _) = world.round(ALL);
-    decide(&mut world, &only(&plan).name.clone(), true);
+    let plan = world.held();
+    world.decide(&only(&plan).name, true);
     world.delete(teams[3]);
-    let (plan, done) = world.round(ALL);
-    assert_eq!(done.calls, 3);
+    let plan = world.plan();
+    assert_eq!(plan.teams.iter().filter(|team| team.held.is_none()).count(), 3, "{plan}");
     let rule = "SYNC_MAX_DELETIONS 5%,2: 1 of 10 teams, 3 within the hour or approved, 2 may be";
     assert_eq!(rules(&plan), [rule]);
 }
@@ -149,12 +146,12 @@ fn an_adopted_team_is_deleted_or_emptied_through_a_hold_only() {
         let sentry = world.sentry_of(team);
         world.bind(team, sentry, Origin::Adopted);
         world.delete(team);
-        let (plan, done) = world.round(ALL);
+        let plan = world.held();
         assert_eq!(rules(&plan), ["adopted: the Sentry team was there before the mirror"]);
-        assert_eq!(done.calls, 0);
-        decide(&mut world, &only(&plan).name.clone(), true);
-        assert_eq!(world.round(ALL).1.calls, 1, "{policy}");
-        assert!(world.state.teams.gone(team).is_some());
+        assert!(plan.teams[0].held.is_some(), "{plan}");
+        world.decide(&only(&plan).name, true);
+        let plan = world.plan();
+        assert!(plan.holds.is_empty() && plan.teams[0].held.is_none(), "{policy}: {plan}");
     }
 }
 
@@ -164,11 +161,10 @@ fn a_protected_or_kept_team_is_left_and_counts_for_nothing() {
         let mut world = World::of_people(2, &pairs);
         let teams: Vec<_> = (0..4).map(|n| world.mirrored_team(&format!("t{n}"), 1..=2)).collect();
         teams.iter().for_each(|team| world.delete(*team));
-        let (plan, _) = world.round(ALL);
+        let plan = world.plan();
         assert!(plan.teams.iter().all(|team| matches!(team.step, Step::Leave { .. })), "{plan}");
         assert!(plan.holds.is_empty() && plan.is_in_sync(), "{plan}");
-        assert_eq!(world.sentry.teams.len(), 4);
-        assert!(world.plan().teams.is_empty());
+        assert_eq!(plan.teams.len(), 4);
     }
 }
 
@@ -196,9 +192,11 @@ fn below_ninety_percent_of_the_last_reading_nothing_is_taken_away() {
         let mut world = World::of_people(20, &[]);
         let team = world.mirrored_team("crew", 1..=10);
         world.leave(team, 1..=1);
+        world.put_in(team, 501..=509);
         world.state.apply(Record::Read { sizes: last, at: NOW });
         let rule = format!("short reading: {what}; below 90 % nothing is taken away");
-        assert_eq!(rules(&world.plan()), [rule.as_str()]);
+        let plan = world.plan();
+        assert_eq!((rules(&plan), n_removed(&plan), plan.counts().add), (vec![rule.as_str()], 0, 1));
         // Exactly 90 % is enough.
         let sizes = Sizes { teams: 1, people: 10, memberships: 10 };
         world.state.apply(Record::Read { sizes, at: NOW });
@@ -207,16 +205,28 @@ fn below_ninety_percent_of_the_last_reading_nothing_is_taken_away() {
 }
 
 #[test]
+fn a_short_reading_ends_no_team_for_good() {
+    let mut world = World::of_people(10, &[("SYNC_PROTECT", "crew")]);
+    let (crew, other) = (world.mirrored_team("crew", 1..=10), world.mirrored_team("other", 1..=10));
+    let whole = world.sizes();
+    [crew, other].into_iter().for_each(|team| world.delete(team));
+    let steps = |world: &World| world.plan().teams.into_iter().map(|team| team.step).collect::<Vec<_>>();
+    assert!(matches!(steps(&world)[..], [Step::Leave { .. }, Step::Delete { .. }]));
+    world.state.apply(Record::Read { sizes: whole, at: NOW });
+    assert!(matches!(steps(&world)[..], [Step::NotVisible, Step::Delete { .. }]));
+    assert!(only(&world.plan()).rule.starts_with("short reading: 0 teams on GitHub, 2 the last time"));
+}
+
+#[test]
 fn people_whom_nobody_matches_are_held_under_all() {
     let mut world = World::of_people(5, &[("SYNC_REMOVE_MEMBERS", "all")]);
     let team = world.mirrored_team("crew", 1..=4);
     world.member(900);
-    let sentry = world.sentry_of(team);
-    world.sentry.in_team.get_mut(&sentry).unwrap().push(MemberId(900));
-    let (plan, done) = world.round(ALL);
+    world.put_in(team, [501, 502, 503, 504, 900]);
+    let plan = world.held();
     assert_eq!(rules(&plan), ["SYNC_REMOVE_MEMBERS all: no source matches these people"]);
-    assert_eq!(done.calls, 0);
-    decide(&mut world, &only(&plan).name.clone(), true);
-    assert_eq!(world.round(ALL).1.calls, 1);
-    assert!(!world.sentry.in_team[&sentry].contains(&MemberId(900)));
+    assert_eq!(n_removed(&plan), 0);
+    world.decide(&only(&plan).name, true);
+    let plan = world.plan();
+    assert_eq!((n_removed(&plan), plan.teams[0].remove[0].member), (1, MemberId(900)));
 }

@@ -1,36 +1,62 @@
 //! What a person's word does to what is held.
 
-use super::build::{decide, n_removed, only, rules};
-use super::world::{World, AFTER, NOW};
+use std::collections::BTreeSet;
+
+use super::build::{n_removed, only, rules, taken_away, World, AFTER, NOW};
+use super::text::everything;
 use crate::clock::Timestamp;
-use crate::reconcile::plan::Step;
-use crate::state::holds::{Hold, FIRST};
+use crate::reconcile::judge::changes;
+use crate::reconcile::plan::{Plan, Step, TeamPlan};
+use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::*;
 use crate::state::record::Record;
-use crate::state::values::Origin;
 
-const ALL: usize = usize::MAX;
+/// A mirror's first comparison, with teams in Sentry.
+fn first(mut world: World) -> World {
+    world.state.last_read = None;
+    world.first = true;
+    world
+}
+
+/// What the plan does to a team; `None` if it says nothing of it.
+fn step(plan: &Plan, team: GithubTeamId) -> Option<&Step> {
+    plan.teams.iter().find(|row| row.team == team).map(|row| &row.step)
+}
+
+/// Whether everything in the plan waits for a person.
+fn waits(plan: &Plan) -> bool {
+    let stays = |team: &TeamPlan| team.step == Step::Keep && team.add.is_empty();
+    plan.teams.iter().all(|team| team.held.is_some() || stays(team)) && n_removed(plan) == 0
+}
 
 #[test]
 fn the_first_comparison_is_one_hold_that_lets_the_mirror_begin() {
     let mut world = World::of_people(9, &[]);
-    let (old, _) = (world.github_team("old", 1..=3), world.github_team("new", 1..=3));
-    world.new_sentry_team(SentrySlug::from("old"), "Old".into(), vec![]);
-    world.first = true;
-    let (plan, done) = world.round(ALL);
+    let (old, new) = (world.github_team("old", 1..=3), world.github_team("new", 1..=3));
+    let sentry = world.sentry_team("old", "Old", vec![]);
+    let mut world = first(world);
+    let plan = world.held();
     assert_eq!(only(&plan).rule, format!("{FIRST}: the first comparison, and Sentry has teams already"));
-    assert_eq!((only(&plan).changes.len(), done.calls), (2, 0));
-    assert!(plan.teams.iter().all(|team| team.held.is_some()));
-    assert!(world.state.last_read.is_none());
+    assert_eq!((only(&plan).changes.len(), waits(&plan)), (2, true));
     // The same comparison is the same hold, and says the same.
-    let (again, done) = world.round(ALL);
-    assert_eq!((again.to_string(), done.calls), (plan.to_string(), 0));
-    decide(&mut world, &only(&plan).name.clone(), true);
-    let newcomer = world.github_team("later", 1..=1);
-    let (plan, _) = world.round(ALL);
-    assert!(plan.holds.is_empty(), "{plan}");
-    assert_eq!(world.state.teams.binding(old).unwrap().origin, Origin::Adopted);
-    assert!(world.state.teams.binding(newcomer).is_some());
+    assert_eq!(world.held().to_string(), plan.to_string());
+    world.decide(&only(&plan).name, true);
+    let later = world.github_team("later", 1..=1);
+    let plan = world.plan();
+    assert!(plan.holds.is_empty() && plan.teams.iter().all(|team| team.held.is_none()), "{plan}");
+    assert_eq!(step(&plan, old), Some(&Step::Adopt { sentry }));
+    assert_eq!([new, later].map(|team| step(&plan, team)), [Some(&Step::Create); 2]);
+}
+
+#[test]
+fn the_first_comparison_holds_all_that_a_person_may_have_an_opinion_on() {
+    let mut world = first(everything());
+    let all: BTreeSet<_> = changes(&world.compared()).into_iter().collect();
+    let plan = world.held();
+    assert_eq!(only(&plan).changes, all.into_iter().collect::<Vec<_>>());
+    assert_eq!(taken_away(&plan, false), BTreeSet::new());
+    world.decide(&only(&plan).name, true);
+    assert_eq!(taken_away(&world.plan(), false), taken_away(&plan, true));
 }
 
 #[test]
@@ -40,10 +66,8 @@ fn what_no_guard_ever_stops_waits_for_the_beginning_too() {
     world.github_team("new", 1..=3);
     world.team_mut(named).facts.slug = GithubSlug::from("bridge");
     world.team_mut(joined).members.push(GithubUserId(3));
-    world.state.last_read = None;
-    world.first = true;
-    let (plan, done) = world.round(ALL);
-    assert_eq!((only(&plan).changes.len(), done.calls), (1, 0));
+    let plan = first(world).plan();
+    assert_eq!((only(&plan).changes.len(), waits(&plan)), (1, true));
     let name = &only(&plan).name;
     let text = plan.to_string();
     for line in
@@ -59,13 +83,14 @@ fn what_only_waits_for_the_beginning_is_done_when_a_person_begins_otherwise() {
     let team = world.mirrored_team("crew", 1..=9);
     world.github_team("new", 1..=3);
     world.leave(team, 1..=1);
-    world.state.last_read = None;
-    world.first = true;
-    assert_eq!(world.round(ALL).1.calls, 0);
+    let mut world = first(world);
+    assert!(waits(&world.held()));
     // `sync --apply`, or SYNC_FIRST=apply.
     world.first = false;
-    let (plan, done) = world.round(ALL);
-    assert_eq!((plan.holds.len(), done.calls), (0, 5), "{plan}");
+    let plan = world.plan();
+    assert!(plan.holds.is_empty(), "{plan}");
+    let counts = plan.counts();
+    assert_eq!((counts.create, counts.add, n_removed(&plan)), (1, 3, 1));
 }
 
 #[test]
@@ -74,23 +99,19 @@ fn a_rename_to_a_slug_whose_deletion_waits_for_the_beginning_waits_too() {
     let (gone, renamed) = (world.mirrored_team("crew", 1..=2), world.mirrored_team("deck", 1..=2));
     world.delete(gone);
     world.team_mut(renamed).facts.slug = GithubSlug::from("crew");
-    world.state.last_read = None;
-    world.first = true;
-    let (plan, done) = world.round(ALL);
-    let step = plan.teams.iter().find(|team| team.team == renamed).map(|team| team.step.clone());
-    assert_eq!((step, done.calls), (Some(Step::Wait { owner: gone }), 0), "{plan}");
+    assert_eq!(step(&first(world).plan(), renamed), Some(&Step::Wait { owner: gone }));
 }
 
 #[test]
 fn what_was_refused_at_first_is_not_done() {
     let mut world = World::of_people(9, &[]);
     world.github_team("new", 1..=3);
-    world.new_sentry_team(SentrySlug::from("stranger"), "S".into(), vec![]);
-    world.first = true;
-    let (plan, _) = world.round(ALL);
-    decide(&mut world, &only(&plan).name.clone(), false);
-    let (plan, done) = world.round(ALL);
-    assert!(plan.teams.is_empty() && plan.holds.is_empty() && done.calls == 0, "{plan}");
+    world.sentry_team("stranger", "S", vec![]);
+    let mut world = first(world);
+    let plan = world.held();
+    world.decide(&only(&plan).name, false);
+    let plan = world.plan();
+    assert!(plan.teams.is_empty() && plan.holds.is_empty(), "{plan}");
 }
 
 #[test]
@@ -99,17 +120,41 @@ fn a_newer_team_adopts_with_a_persons_word_only() {
         let mut world = World::of_people(3, &[]);
         let team = world.github_team("crew", 1..=2);
         world.team_mut(team).facts.created_at = Some(AFTER);
-        let sentry = world.new_sentry_team(SentrySlug::from("crew"), "Crew".into(), vec![MemberId(503)]);
-        let (plan, done) = world.round(ALL);
-        assert_eq!((only(&plan).rule.as_str(), done.calls), (crate::work::step::ADOPTION_RULE, 0));
-        decide(&mut world, &only(&plan).name.clone(), approved);
-        let (plan, done) = world.round(ALL);
+        let sentry = world.sentry_team("crew", "Crew", vec![MemberId(503)]);
+        let plan = world.held();
+        assert_eq!(only(&plan).rule, crate::work::step::ADOPTION_RULE);
+        assert_eq!(step(&plan, team), Some(&Step::Conflict { sentry, bound: false }));
+        world.decide(&only(&plan).name, approved);
+        let plan = world.plan();
         assert!(plan.holds.is_empty(), "{plan}");
-        if approved {
-            assert_eq!(world.sentry_of(team), sentry);
-            assert_eq!(world.sentry.in_team[&sentry], [501, 502, 503].map(MemberId));
-        } else {
-            assert_eq!((plan.teams.len(), done.calls), (0, 0))
+        assert_eq!(step(&plan, team), approved.then_some(&Step::Adopt { sentry }));
+        // Whoever was in it stays.
+        let counts = plan.counts();
+        assert_eq!((counts.add, counts.remove), (if approved { 2 } else { 0 }, 0));
+    }
+}
+
+#[test]
+fn a_word_on_one_hold_is_no_word_on_others() {
+    let mut world = everything();
+    let before = world.held();
+    let passed = taken_away(&before, false);
+    for hold in before.holds.iter().filter(|hold| !matches!(hold.changes[0], HeldChange::Adopt { .. })) {
+        let chosen: BTreeSet<_> = hold.changes.iter().cloned().collect();
+        for approved in [true, false] {
+            let mut world = world.clone();
+            world.decide(&hold.name, approved);
+            let after = world.plan();
+            let passes = taken_away(&after, false);
+            if approved {
+                assert_eq!(passes, passed.union(&chosen).cloned().collect(), "{after}");
+            } else {
+                assert_eq!(passes, passed, "{after}");
+                assert!(changes(&after).iter().all(|change| !chosen.contains(change)), "{after}");
+            }
+            let others = |other: &&str| *other != hold.rule;
+            let rules_before: Vec<_> = rules(&before).into_iter().filter(others).collect();
+            assert_eq!(rules(&after), rules_before, "{after}");
         }
     }
 }
@@ -119,34 +164,24 @@ fn approving_lets_exactly_those_changes_pass() {
     let mut world = World::of_people(30, &[]);
     let team = world.mirrored_team("crew", 1..=20);
     world.leave(team, 1..=6);
-    let (plan, _) = world.round(ALL);
-    let hold = only(&plan).clone();
-    decide(&mut world, &hold.name, true);
+    let hold = only(&world.held()).clone();
+    world.decide(&hold.name, true);
     world.leave(team, 7..=12);
-    let (plan, done) = world.round(ALL);
-    assert_eq!(done.calls, 6);
+    let plan = world.plan();
+    assert_eq!(taken_away(&plan, false), hold.changes.into_iter().collect());
     assert_eq!(rules(&plan), ["SYNC_MAX_TEAM_REMOVALS 25%,3: 6 of 20 people of `crew`, 5 may be"]);
-    assert!(only(&plan).changes.iter().all(|change| !hold.changes.contains(change)));
 }
 
 #[test]
-fn rejecting_drops_the_changes_for_as_long_as_they_are_due() {
+fn rejecting_drops_those_changes_and_no_others() {
     let mut world = World::of_people(30, &[]);
     let team = world.mirrored_team("crew", 1..=20);
     world.leave(team, 1..=6);
-    let (plan, _) = world.round(ALL);
-    decide(&mut world, &only(&plan).name.clone(), false);
-    for _ in 0..2 {
-        let (plan, done) = world.round(ALL);
-        assert!(plan.teams.is_empty() && plan.holds.is_empty() && done.calls == 0, "{plan}");
-    }
+    let plan = world.held();
+    world.decide(&only(&plan).name, false);
+    let plan = world.plan();
+    assert!(plan.teams.is_empty() && plan.holds.is_empty(), "{plan}");
     world.leave(team, 7..=7);
-    assert_eq!(n_removed(&world.plan()), 1);
-    // They come back: what was refused is history, and the next time they leave is another time.
-    world.team_mut(team).members = (1..=20).map(GithubUserId).collect();
-    world.round(ALL);
-    assert_eq!(world.state.holds.iter().count(), 0);
-    world.leave(team, 1..=1);
     assert_eq!(n_removed(&world.plan()), 1);
 }
 
@@ -156,8 +191,7 @@ fn of_two_decisions_the_later_one_counts() {
         let mut world = World::of_people(30, &[]);
         let team = world.mirrored_team("crew", 1..=20);
         world.leave(team, 1..=6);
-        let (plan, _) = world.round(ALL);
-        let one = only(&plan).clone();
+        let one = only(&world.held()).clone();
         let change = one.changes[0].clone();
         let hold = Hold::new(vec![change.clone()], "r".into(), NOW, vec![]);
         world.state.apply(Record::Held { hold: hold.clone() });
@@ -174,12 +208,11 @@ fn the_same_changes_are_the_same_hold() {
     let mut world = World::of_people(30, &[]);
     let team = world.mirrored_team("crew", 1..=20);
     world.leave(team, 1..=6);
-    let (first, _) = world.round(ALL);
+    let first = world.held();
     world.now = Timestamp(NOW.0 + 3_600_000);
-    let (second, _) = world.round(ALL);
-    assert_eq!(first.to_string(), second.to_string());
+    assert_eq!(world.held().to_string(), first.to_string());
     assert_eq!(world.state.holds.iter().count(), 1);
-    world.rng.shuffle(&mut world.sentry.members);
+    world.sentry.members.reverse();
     assert_eq!(only(&world.plan()).name, only(&first).name);
 }
 
@@ -189,10 +222,11 @@ fn what_was_held_is_not_let_pass_by_additions_that_make_the_team_larger() {
     let team = world.mirrored_team("crew", 1..=20);
     world.leave(team, 1..=6);
     world.team_mut(team).members.extend((21..=30).map(GithubUserId));
-    let (first, done) = world.round(ALL);
-    assert_eq!((only(&first).changes.len(), done.calls), (6, 10));
-    let (second, done) = world.round(ALL);
-    assert_eq!((only(&second).name.clone(), done.calls), (only(&first).name.clone(), 0));
+    let first = world.held();
+    assert_eq!((only(&first).changes.len(), first.counts().add), (6, 10));
+    world.put_in(team, 501..=530);
+    let second = world.plan();
+    assert_eq!((&only(&second).name, n_removed(&second)), (&only(&first).name, 0));
 }
 
 #[test]
@@ -201,14 +235,14 @@ fn what_a_short_reading_stopped_stays_stopped_while_it_is_due() {
     let team = world.mirrored_team("crew", 1..=20);
     let full = world.team(team).members.clone();
     world.team_mut(team).members.drain(..3);
-    let (first, _) = world.round(ALL);
+    let first = world.held();
     assert!(only(&first).rule.starts_with("short reading: 17 people on GitHub, 20 the last time"));
     // As short again, and now the last reading was no longer one.
-    let (second, done) = world.round(ALL);
-    assert_eq!((only(&second).name.clone(), done.calls), (only(&first).name.clone(), 0));
+    world.note_what_was_seen();
+    let second = world.plan();
+    assert_eq!((&only(&second).name, n_removed(&second)), (&only(&first).name, 0));
     world.team_mut(team).members = full;
-    world.round(ALL);
-    assert_eq!(world.state.holds.iter().count(), 0);
+    assert!(world.plan().teams.is_empty());
 }
 
 #[test]
@@ -216,9 +250,9 @@ fn others_go_on_while_something_is_held() {
     let mut world = World::of_people(40, &[]);
     let (team, other) = (world.mirrored_team("crew", 1..=20), world.mirrored_team("other", 21..=30));
     world.leave(team, 1..=6);
-    world.round(ALL);
+    world.held();
     world.leave(team, 7..=7);
     world.leave(other, 21..=21);
-    let (plan, done) = world.round(ALL);
-    assert_eq!((only(&plan).changes.len(), done.calls), (6, 2));
+    let plan = world.plan();
+    assert_eq!((only(&plan).changes.len(), n_removed(&plan)), (6, 2));
 }
