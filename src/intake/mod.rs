@@ -275,7 +275,7 @@ pub fn keep(mirror: &Mirror, hook: HookId, guid: &str, event: Event, org: &OrgRe
                 if let Entry::Keep(records, _) = &entry {
                     for record in records {
                         if let Record::Received(delivery) = record {
-                            twins.heard(delivery);
+                            mirror.queue.arrive(delivery);
                         }
                     }
                 }

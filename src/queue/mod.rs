@@ -60,6 +60,13 @@ impl Queue {
         }
     }
 
+    /// A delivery is about to be kept: a reading that begins just after need not know what it says. To be told before
+    /// anybody can see its place among the deliveries.
+    pub fn arrive(&self, delivery: &Delivery) {
+        self.twins.heard(delivery);
+        self.heard.lock().arrive(delivery.seq, self.clock.now());
+    }
+
     /// A delivery is to be worked on: a reading that began before it, or just after, may not know what it says.
     pub fn deliver(&self, delivery: Arc<Delivery>) {
         let now = self.clock.now();

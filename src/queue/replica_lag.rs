@@ -99,18 +99,26 @@ impl RecentDeliveries {
         LAG.saturating_sub(ago)
     }
 
+    /// What is heard at the same moment need not be heard in the order of arrival.
     pub fn hear(&mut self, event: &Event, seq: Seq, now: Instant) {
+        let latest = |at: &mut Seq| *at = seq.max(*at);
         if let Event::MemberAdded { person: Some(person) } | Event::MemberRemoved { person: Some(person) } =
             event
         {
-            self.people.insert(person.id, seq);
+            self.people.entry(person.id).and_modify(latest).or_insert(seq);
         }
         if let Some(team) = event.team() {
-            self.teams.insert(team.id, seq);
+            self.teams.entry(team.id).and_modify(latest).or_insert(seq);
         }
+        self.arrive(seq, now);
+    }
+
+    /// A delivery has come, and is about to be kept. Nobody has heard it until it is.
+    pub fn arrive(&mut self, seq: Seq, now: Instant) {
         self.forget_arrivals(now);
-        if self.arrivals.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= GRAIN) {
-            self.arrivals.push_back((now, seq));
+        match self.arrivals.back_mut() {
+            Some((at, first)) if now.saturating_duration_since(*at) < GRAIN => *first = seq.min(*first),
+            _ => self.arrivals.push_back((now, seq)),
         }
     }
 
@@ -124,7 +132,7 @@ impl RecentDeliveries {
     /// The first delivery that arrived so lately that not every replica need know what it says.
     pub fn first_unsettled(&mut self, now: Instant) -> Option<Seq> {
         self.forget_arrivals(now);
-        self.arrivals.front().map(|(_, seq)| *seq)
+        self.arrivals.iter().map(|(_, seq)| *seq).min()
     }
 
     /// When a person was last said to have joined or left the organisation.
@@ -185,6 +193,24 @@ mod tests {
             [(9000, Some(1)), (15_099, Some(1)), (15_100, Some(4)), (15_200, Some(5)), (24_100, None)]
         {
             assert_eq!(heard.first_unsettled(at(ms)), first.map(Seq), "{ms}");
+        }
+    }
+
+    #[test]
+    fn what_is_heard_out_of_order_is_told_by_its_place_among_the_deliveries() {
+        let start = Instant::now();
+        let mut heard = RecentDeliveries::new(start);
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        for (ms, seq) in [(0, 3), (1, 2), (200, 5), (400, 4)] {
+            heard.hear(&made(7), Seq(seq), at(ms));
+            heard.hear(&joined(8), Seq(seq), at(ms));
+        }
+        assert_eq!(
+            (heard.of_team(GithubTeamId(7)), heard.of_person(GithubUserId(8))),
+            (Some(Seq(5)), Some(Seq(5)))
+        );
+        for (ms, first) in [(400, 2), (15_100, 4), (15_300, 4)] {
+            assert_eq!(heard.first_unsettled(at(ms)), Some(Seq(first)), "{ms}");
         }
     }
 
