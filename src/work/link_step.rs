@@ -58,11 +58,11 @@ pub fn is_ours(state: &State, row: &ExternalTeam) -> bool {
 }
 
 /// Whether a row may be moved to the team that has its name now: it is the mirror's, or goes with a team that the mirror has
-/// deleted.
+/// deleted, also where another one has been made in that one's place since.
 pub fn may_take(state: &State, row: &ExternalTeam) -> bool {
     let is_deleted = || {
         let ended = state.teams.ended_with(row.team).and_then(|team| state.teams.gone(team));
-        ended.is_some_and(|gone| gone.fate == Fate::Deleted)
+        ended.is_some_and(|gone| gone.fate == Fate::Deleted) || state.teams.restored(row.team).is_some()
     };
     is_ours(state, row) || is_deleted()
 }
