@@ -37,9 +37,15 @@ pub fn follow(
     let mirror = job.mirror;
     let wanted = OwnerName::of(&job.org.login, slug).filter(|_| mirror.settings().links);
     let Some(name) = wanted else { return Ok(Effect::Nothing) };
-    let (is_known, has_moved) = mirror.state(|state| {
+    // Not everything was seen, if a row of the mirror's is not among it.
+    let is_seen = |row| seen.is_some_and(|rows| rows.iter().any(|seen| seen.id == row));
+    let (is_known, has_moved, is_whole) = mirror.state(|state| {
         let known = || state.teams.links.of(job.team).map(|(_, known)| known);
-        (known().any(|known| *known == name), known().any(|known| known.org() != name.org()))
+        (
+            known().any(|known| *known == name),
+            known().any(|known| known.org() != name.org()),
+            state.teams.links.rows().all(|(_, row, known)| *known != name || is_seen(row)),
+        )
     });
     // An event need not ask again what was found a moment ago; a comparison has seen how it is. That all names change with the
     // organisation's is for a person to let happen, where there are comparisons.
@@ -49,7 +55,7 @@ pub fn follow(
     }
     let read;
     // What was seen before a wait is not so any more.
-    let rows = match seen.filter(|_| patient) {
+    let rows = match seen.filter(|_| patient && is_whole) {
         Some(rows) => rows,
         None => {
             read = read_rows(job, binding, &name)?;
