@@ -90,9 +90,10 @@ impl Queue {
         self.ask(LaneKey::Team(team), why, Ask::Team);
     }
 
-    /// After a start: every queued delivery, and every team for which something is open.
+    /// After a service's start: every queued delivery, and every team for which something is open.
     pub fn fill(&self) {
         let (queued, teams) = self.journal.read(|state| {
+            self.heard.lock().go_on();
             let queued: Vec<Arc<Delivery>> = state.deliveries.queued().cloned().collect();
             let teams: BTreeSet<_> = state.teams.open_intents().chain(state.teams.unfilled()).collect();
             (queued, teams)

@@ -32,6 +32,8 @@ pub struct RecentDeliveries {
     makings: HashMap<GithubTeamId, Instant>,
     again: Option<Instant>,
     began: Instant,
+    /// Whether the process goes on after its first comparison.
+    goes_on: bool,
 }
 
 fn note_lately(all: &mut HashMap<GithubTeamId, Instant>, team: GithubTeamId, now: Instant) {
@@ -50,7 +52,13 @@ impl RecentDeliveries {
             makings: HashMap::new(),
             again: None,
             began,
+            goes_on: false,
         }
+    }
+
+    /// A service begins, and not a single command: there will be time to look once more.
+    pub fn go_on(&mut self) {
+        self.goes_on = true;
     }
 
     /// A team's end is written down.
@@ -82,7 +90,8 @@ impl RecentDeliveries {
 
     /// For how long a replica may still show a team whose end was written down at `at`, if it is asked at `now`. Spans are
     /// told by the clock that only goes forward: by the one on the wall, an end of this very moment may look old. Of an end
-    /// before this process that clock is all that tells, unless it was set back since.
+    /// before this process, whoever goes on counts from its own beginning; a single command has nothing but that clock, unless
+    /// it was set back since.
     pub fn end_settles_in(
         &self,
         team: GithubTeamId,
@@ -92,6 +101,7 @@ impl RecentDeliveries {
     ) -> Duration {
         let ago = match self.ends.get(&team) {
             Some(heard) => now.saturating_duration_since(*heard),
+            None if self.goes_on => now.saturating_duration_since(self.began),
             None if at <= wall => wall.since(at),
             None if at.since(wall) < SURELY_OLD => now.saturating_duration_since(self.began),
             None => LAG,
@@ -262,6 +272,14 @@ mod tests {
         assert_eq!([1_000_000_000, 1_000_004_000, 1_000_015_000].map(|wall| settles(0, wall)), [15, 11, 0]);
         assert_eq!([0, 4, 15].map(|secs| settles(secs, 996_400_001)), [15, 11, 0]);
         assert_eq!(settles(0, 996_400_000), 0);
+        heard.go_on();
+        for wall in [0, 996_400_000, 1_000_000_000, 1_000_060_000, u64::MAX] {
+            let settles = |secs| {
+                let now = start + Duration::from_secs(secs);
+                heard.end_settles_in(other, ended, now, Timestamp(wall)).as_secs()
+            };
+            assert_eq!([settles(0), settles(4), settles(15)], [15, 11, 0], "{wall}");
+        }
         heard.hear_end(other, now + LAG);
         assert_eq!(heard.ends.len(), 1);
         assert!(heard.has_ended_since(other, now) && !heard.has_ended_since(other, now + LAG + GRAIN));
