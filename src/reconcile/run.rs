@@ -227,7 +227,7 @@ impl Reconciler {
                 self.mirror.journal.note(Record::Rules { rules });
             }
         }
-        self.note_what_was_seen(both, &before.wishes, *seq);
+        self.note_what_was_seen(both, &before.wishes, *seq, *read);
         self.note_shown(both);
         self.note_links(plan, both, &before.links);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
@@ -387,7 +387,13 @@ impl Reconciler {
         }
     }
 
-    fn note_what_was_seen(&self, both: &Both, wishes: &BTreeSet<(GithubTeamId, GithubUserId)>, seq: Seq) {
+    fn note_what_was_seen(
+        &self,
+        both: &Both,
+        wishes: &BTreeSet<(GithubTeamId, GithubUserId)>,
+        seq: Seq,
+        read: Seq,
+    ) {
         let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.facts.slug);
         // Whoever was in a team through a child must be known to have been there when the child is gone.
         let mut families = both.settings.child_members.then(|| both.github.with_children());
@@ -407,8 +413,15 @@ impl Reconciler {
                 continue;
             }
             let people = seen.as_ref().or(family.as_ref()).unwrap_or(&team.members);
-            let agrees =
-                self.mirror.state(|state| state.teams.news(id).is_some_and(|news| news.agrees(people)));
+            let (agrees, is_contradicted) = self.mirror.state(|state| {
+                let news = state.teams.news(id);
+                let agrees = news.is_some_and(|news| news.agrees(people));
+                (agrees, news.is_some_and(|news| news.says_otherwise(people, seq, read)))
+            });
+            if is_contradicted {
+                // Both sides may be equal because it is not carried out yet: nobody would look at that again.
+                self.mirror.queue.look_again();
+            }
             let unheard = people.is_empty() && self.mirror.state(|state| state.teams.news(id).is_none());
             if !(agrees || unheard) {
                 self.mirror.journal.note(Record::Looked { team: id, seq, people: people.clone() });

@@ -129,6 +129,13 @@ impl News {
         present.eq(people.iter())
     }
 
+    /// Whether one of the deliveries after `seq`, up to `read`, says otherwise than a look at exactly these people, sorted.
+    pub fn says_otherwise(&self, people: &[GithubUserId], seq: Seq, read: Seq) -> bool {
+        let is_between = |at| seq < at && at <= read;
+        self.people()
+            .any(|(user, present, at)| is_between(at) && present != people.binary_search(&user).is_ok())
+    }
+
     /// Everybody who is in the team by all that is known, with those who are seen in it now; nobody if none of them is new.
     /// Somebody of whom a delivery has said that they left is not.
     pub fn and_seen(&self, people: &[GithubUserId]) -> Vec<GithubUserId> {

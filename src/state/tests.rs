@@ -235,6 +235,13 @@ fn a_look_at_everybody_gives_way_to_newer_words() {
     let words: Vec<_> = news.people().map(|(user, present, seq)| (user.0, present, seq.0)).collect();
     assert_eq!(words, [(5, false, 1), (6, true, 2), (7, false, 9), (8, true, 0)]);
     assert!(news.agrees(&[GithubUserId(6), GithubUserId(8)]) && !news.agrees(&[GithubUserId(6)]));
+    // Only what was said in between counts, and not what a look alone has told.
+    let contrary = |people: &[u64], seq, read| {
+        let people: Vec<_> = people.iter().map(|user| GithubUserId(*user)).collect();
+        news.says_otherwise(&people, Seq(seq), Seq(read))
+    };
+    assert!(contrary(&[8], 1, 9) && contrary(&[6, 7, 8], 2, 9) && !contrary(&[6], 0, 9));
+    assert!(!contrary(&[8], 2, 9) && !contrary(&[6, 7, 8], 2, 8));
     // A look at one team alone adds whom no delivery has said to have left.
     let seen = |users: &[u64]| {
         let users: Vec<_> = users.iter().map(|user| GithubUserId(*user)).collect();
