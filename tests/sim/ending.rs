@@ -43,11 +43,9 @@ impl Sequence {
         match self.profile.truth {
             Truth::Github => self.come_to_an_end()?,
             // Sentry's people, and GitHub's list, are read anew at every start, which nobody tells.
-            Truth::Deliveries => {
-                self.wait_until_equal()?;
-                self.wait_for_rest()?;
-            }
+            Truth::Deliveries => self.wait_until_equal()?,
         }
+        self.wait_for_rest()?;
         self.check()
     }
 
