@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::commands::check::{self, Surroundings};
+use crate::commands::check::{self, Shape, Surroundings};
 use crate::commands::paste::{absolute, Invocation};
 use crate::commands::{Bench, Command, Live, Output, Reply, LOOK};
 use crate::config::{self, Config, Environment, Fault, Need};
@@ -52,8 +52,9 @@ pub fn run(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
 
 fn carry_out(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
     // It tells every fault of the configuration itself, and looks at the rest in spite of them.
-    if let Command::Check { json, url, offline, .. } = call.command {
-        let asked = check::Asked { json: *json, url: url.as_deref(), offline: *offline };
+    if let Command::Check { json, verbose, url, offline } = call.command {
+        let shape = Shape::of(*json, *verbose);
+        let asked = check::Asked { shape, url: url.as_deref(), offline: *offline };
         return Ok(check::alone(call.flags, call.env, &asked, call.progress));
     }
     config::refuse(faults.iter(), &config.unknown)?;

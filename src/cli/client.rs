@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use crate::cli::action::Asked;
 use crate::cli::alone;
+use crate::cli::layout::Layout;
 use crate::commands::paste::{absolute, quoted, Invocation};
 use crate::commands::{Command, Reply};
 use crate::config::{self, Config, Environment, Fault, Need, SETTINGS};
@@ -39,14 +40,20 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
         }
     };
     let reader = Invocation::of_reader(flags.get("SYNC_STATE_DIR").map(String::as_str), &env);
-    let shown =
-        |text: &str| if text.starts_with(['{', '[']) { reader.in_json(text) } else { reader.in_text(text) };
+    let layout = Layout::of(&command, &env);
+    let shown = |text: &str| {
+        if text.starts_with(['{', '[']) {
+            reader.in_json(text)
+        } else {
+            layout.put_on(reader.in_text(text))
+        }
+    };
     // Lines of JSON that are streamed are those of a file.
     let out = |text: &str| {
         if text.starts_with('{') {
             std::io::stdout().write_all(text.as_bytes())
         } else {
-            std::io::stdout().write_all(reader.in_text(text).as_bytes())
+            std::io::stdout().write_all(layout.put_on(reader.in_text(text)).as_bytes())
         }
     };
     let mut reply = match running {
@@ -66,7 +73,7 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
     if let (Some(path), Some(plan)) = (save, &reply.plan) {
         reply.err.push_str(&keep(&path, plan, command.makes_state())?);
     }
-    Ok(answer(&shown(&reply.out), &shown(&reply.err), reply.exit))
+    Ok(answer(&shown(&reply.out), &reader.in_text(&reply.err), reply.exit))
 }
 
 /// stdout is for the answer, stderr for talk. A pipe that was closed is nobody's fault.

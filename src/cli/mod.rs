@@ -6,6 +6,7 @@ pub mod app;
 pub mod client;
 pub mod complete;
 pub mod help;
+mod layout;
 pub mod manual;
 mod typed;
 

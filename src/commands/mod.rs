@@ -164,8 +164,10 @@ impl<'a> Bench<'a> {
                 with_mirror(&|live| sync::run(&live.observer.reconciler, sync, &self.asked(None), progress))
             }
             Command::Status { json, .. } => self.status(*json),
-            Command::Check { json, url, .. } => {
-                with_mirror(&|live| check::beside(&live, *json, url.as_deref(), progress))
+            Command::Check { json, verbose, url, offline } => {
+                let shape = check::Shape::of(*json, *verbose);
+                let asked = check::Asked { shape, url: url.as_deref(), offline: *offline };
+                with_mirror(&|live| check::beside(&live, &asked, progress))
             }
             Command::Approve { holds, all, reason } => self.decide((holds, *all), true, &asked(reason)),
             Command::Reject { holds, reason } => self.decide((holds, false), false, &asked(reason)),

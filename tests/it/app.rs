@@ -327,10 +327,10 @@ fn check_knows_an_app() {
     world
         .github
         .set_hook(crate::standin::Hook { url: "https://sync.example/github".into(), ..world.github.hook() });
-    let (code, out, err) = world.command(&["check"]);
+    let (code, out, err) = world.command(&["check", "-v"]);
     assert!(code == 0, "{out}{err}");
     for told in [
-        "the GitHub App \"team-sync\" (424242) signs in, by the key SHA256:",
+        "the GitHub App \"team-sync\" (424242) signs in with the key SHA256:",
         "the App is installed on \"acme\" (installation 7700001)",
         "an App's installation token",
         "read mode",
@@ -343,24 +343,24 @@ fn check_knows_an_app() {
         app.permissions.insert("members".into(), "write".into());
         app.permissions.insert("contents".into(), "read".into());
     });
-    let (code, out, _) = world.command(&["check"]);
+    let (code, out, _) = world.command(&["check", "-v"]);
     assert_eq!(code, 1, "{out}");
     for told in [
         "does not send membership",
-        "may do more than it needs: \"contents: read\"",
+        "has more permissions than it needs: \"contents: read\"",
         "may change the organisation's members",
     ] {
         assert!(out.contains(told), "{told} in {out}");
     }
     world.github.change_app(|app| app.suspended = true);
-    let (code, out, _) = world.command(&["check"]);
+    let (code, out, _) = world.command(&["check", "-v"]);
     assert!(code == 1 && out.contains("suspended"), "{out}");
     world.github.change_app(|app| app.installation = None);
-    let (code, out, _) = world.alone(&["check"]);
+    let (code, out, _) = world.alone(&["check", "-v"]);
     assert!(code == 1 && out.contains("not installed on"), "{out}");
     world.take_service().kill();
     world.set("GH_APP_KEY", OTHER_KEY);
-    let (code, out, _) = world.alone(&["check"]);
+    let (code, out, _) = world.alone(&["check", "-v"]);
     assert!(code == 1 && out.contains("GH_APP_KEY is not accepted"), "{out}");
     assert!(!out.contains("GH_TOKEN"), "{out}");
 }
@@ -525,7 +525,7 @@ fn what_two_hooks_say_counts_once_at_the_place_of_the_first() {
             "{truth:?}"
         );
         assert!(world.service().text().contains("two webhooks send here"));
-        let (_, out, _) = world.command(&["check"]);
-        assert!(out.contains("two webhooks send the same here"), "{out}");
+        let (_, out, _) = world.command(&["check", "-v"]);
+        assert!(out.contains("two webhooks send the same events here"), "{out}");
     }
 }

@@ -141,7 +141,7 @@ fn the_plan_names_list_and_number() {
         text.contains(": members of `crew`: 1 of 2 is null\n") && text.contains("not removed: ana in crew: "),
         "{text}"
     );
-    let (code, text, _) = world.command(&["check"]);
+    let (code, text, _) = world.command(&["check", "-v"]);
     assert!(
         code == 1
             && text.contains("GitHub does not show 1 list completely: \"members of crew: 1 of 2 is null\""),

@@ -46,7 +46,7 @@ fn no_mode_is_chosen_by_what_is_not_githubs_word_on_permissions() {
                 assert_eq!(code, 1, "{fault:?}: {out}");
                 assert!(world.status()["mode"].is_null(), "{fault:?}: {:#}", world.status());
                 assert_eq!(world.sentry.teams().len(), 0, "{fault:?}");
-                let (code, out, _) = world.command(&["check"]);
+                let (code, out, _) = world.command(&["check", "-v"]);
                 assert!(code == 1 && !out.contains("payload mode"), "{fault:?}: {out}");
                 world.github.wire.clear_faults();
                 // A refused host is asked once a minute; a restart is what an operator would do.

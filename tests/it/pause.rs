@@ -67,7 +67,7 @@ fn assert_shown(world: &World) {
     let (code, body) = world.get_admin("/readyz");
     assert!(code == 200 && body.contains(&format!("\"reason\":\"{WHY}\"")), "{code} {body}");
     assert_eq!(world.metric("sync_paused"), 1);
-    let check = world.command(&["check"]).1;
+    let check = world.command(&["check", "-v"]).1;
     assert!(check.contains(&sentence), "{check}");
     assert!(world.command(&["explain", "crew"]).2.contains(&sentence));
 }

@@ -49,9 +49,9 @@ fn check_ends_well_on_a_region_with_the_permissions_of_the_original() {
     assert_eq!(checked.exit, 0, "{:#}", checked.report);
     checked.one("sentry", "does not tell a token's scopes").must("note", &[]);
     checked.one("sentry", "the organisation `acme-sentry` is found").must("ok", &[]);
-    let finding = checked.one("sentry", "SENTRY_TOKEN lacks org:read, which is not required");
+    let finding = checked.one("sentry", "SENTRY_TOKEN lacks org:read, which is optional");
     finding.must("warning", &[FORM, "Organization: Read"]);
-    assert!(finding.what.contains("asks for 150 teams with 150 calls, not 2"), "{finding:?}");
+    assert!(finding.what.contains("reads 150 teams with 150 calls instead of 2"), "{finding:?}");
     assert!(!checked.says("sentry", "can not be asked"), "{:#}", checked.report);
     // The same from the service, which stays well.
     let (world, _) = World::with(Truth::Github, region()).with_crew();
@@ -67,7 +67,9 @@ fn a_region_refuses_a_token_and_names_what_it_lacks() {
     let world = World::with(Truth::Github, region());
     world.sentry.revoke(&world.sentry_token);
     let checked = alone(&world);
-    checked.one("sentry", "SENTRY_TOKEN is refused (401 \"Invalid token\")").must("failed", &["SENTRY_URL"]);
+    checked
+        .one("sentry", "Sentry rejected SENTRY_TOKEN (401 \"Invalid token\")")
+        .must("failed", &["SENTRY_URL"]);
     assert_eq!(checked.all("sentry").len(), 1, "{:#}", checked.report);
     let world = with_token(World::with(Truth::Github, region()), &["team:read", "team:write", "team:admin"]);
     let checked = alone(&world);
@@ -88,7 +90,7 @@ fn invites_are_no_failure_where_nobody_tells_the_scopes() {
 fn a_region_that_is_none_of_sentrys_is_still_told() {
     let world = World::with(Truth::Github, region());
     world.sentry.set_down(true).unwrap();
-    alone(&world).one("sentry", "can not be asked: no answer").must("failed", &["SENTRY_URL"]);
+    alone(&world).one("sentry", "failed to reach Sentry at ").must("failed", &["SENTRY_URL"]);
 }
 
 #[test]

@@ -330,7 +330,7 @@ fn scim_off_is_asked_for_once_and_check_finds_it_on_again() {
         let way = |world: &World| world.status()["last_reconcile"]["members_by"].clone();
         world.wait_until("SCIM is used", || way(&world) == "scim");
         let checked = super::check::beside(&world);
-        checked.one("sentry", "SCIM is switched on: ").must("ok", &[]);
+        checked.one("sentry", "SCIM is on: ").must("ok", &[]);
         world.sentry.set_scim(false);
         world.wait_until("it is read team by team", || way(&world) == "teams");
         let text = world.command(&["status"]).1;
@@ -346,9 +346,9 @@ fn scim_off_is_asked_for_once_and_check_finds_it_on_again() {
             compared() >= 15 && world.status()["last_reconcile"]["at"] != at
         });
         assert!(world.sentry.wire.calls_since(mark).iter().all(|call| call.route != GROUPS), "{era:?}");
-        super::check::beside(&world).one("sentry", "SCIM is not switched on in Sentry").must("note", &[]);
+        super::check::beside(&world).one("sentry", "SCIM is off in Sentry").must("note", &[]);
         world.sentry.set_scim(true);
-        super::check::beside(&world).one("sentry", "SCIM is switched on: ").must("ok", &[]);
+        super::check::beside(&world).one("sentry", "SCIM is on: ").must("ok", &[]);
         world.wait_until("SCIM is used again", || way(&world) == "scim");
     }
 }

@@ -330,8 +330,8 @@ fn a_match_counts_no_more_when_its_trust_is_withdrawn_and_check_counts_it() {
         assert_eq!(in_crew(&world), BTreeSet::from(["ana@acme.test".to_string()]));
         world.set("SYNC_TRUST_UNVERIFIED", "never");
         world.take_service().kill();
-        let (_, told, _) = world.alone(&["check"]);
-        assert!(told.contains(" no more: SYNC_IDENTITY or SYNC_TRUST_UNVERIFIED"), "{told}");
+        let (_, told, _) = world.alone(&["check", "-v"]);
+        assert!(told.contains(" no longer: SYNC_IDENTITY or SYNC_TRUST_UNVERIFIED"), "{told}");
         world.start();
         world.settle(&world.github.remove_member(crew, ana));
         assert_eq!(

@@ -68,7 +68,7 @@ fn a_state_directory_that_is_not_what_it_seems_is_never_taken_for_another_servic
         assert_eq!((code, said.as_str()), (64, ""), "{talk}");
         assert!(talk.contains("remove \\u{a0}"), "{talk}");
     }
-    let (code, said, _) = world.command(&["check"]);
+    let (code, said, _) = world.command(&["check", "-v"]);
     assert!(code == 64 && said.contains("remove \\u{a0}"), "{said}");
     world.set("SYNC_STATE_DIR", &good);
 }
@@ -109,7 +109,7 @@ fn entries_that_name_nobody_and_nothing_are_told_in_log_check_status_and_a_metri
             let count = |setting: &str| world.get_admin("/metrics").1.contains(setting);
             world.wait_until("counted", || count("\nsync_unused_entries{setting=\"SYNC_PROTECT\"} 2\n"));
             let (_, status, _) = world.command(&["status"]);
-            let (_, checked, _) = world.alone(&["check"]);
+            let (_, checked, _) = world.alone(&["check", "-v"]);
             for line in &told {
                 assert!(status.contains(&format!("\nwarning: {line}")), "{status}");
             }
@@ -120,7 +120,7 @@ fn entries_that_name_nobody_and_nothing_are_told_in_log_check_status_and_a_metri
                 world.wait_until("compared", || world.status()["last_reconcile"].is_object());
             }
             for line in &told {
-                assert!(checked.contains(&format!("warning  configuration {line}")), "{line}: {checked}");
+                assert!(checked.contains(&format!("warning  configuration  {line}")), "{line}: {checked}");
             }
             assert!(!checked.contains("SYNC_TEAMS: `crew`") && !checked.contains("`platform`"), "{checked}");
             let unused = world.status()["unused"].to_string();
@@ -187,8 +187,8 @@ fn a_webhooks_secret_that_is_most_likely_not_meant_is_taken_and_warned_of() {
         let url = format!("{}/github", world.service().url);
         let (_, created) = world.github.create_team("Crew", world.olive);
         assert_eq!(Sender::new(&url, secret).send(&created[0]).unwrap().status, 202, "{told}");
-        let (code, checked, _) = world.command(&["check", "--url", &url]);
-        assert!(checked.contains(&format!("warning  configuration {told}")), "{checked}");
+        let (code, checked, _) = world.command(&["check", "-v", "--url", &url]);
+        assert!(checked.contains(&format!("warning  configuration  {told}")), "{checked}");
         let line = checked.lines().find(|line| line.contains(" url ")).unwrap();
         assert!(line.starts_with("warning ") && line.contains("200 pong") && line.contains(&told), "{line}");
         assert!(code != 64 && !checked.contains("quite a l"), "{checked}");
@@ -209,7 +209,7 @@ fn a_token_with_something_odd_starts_no_service_and_is_not_shown() {
         let (code, talk) = refused(&world);
         assert!(code == 64 && talk.contains(told), "{talk}");
         assert!(!talk.contains("0123") && !talk.contains("56789"), "{talk}");
-        let (code, checked, _) = world.alone(&["check"]);
+        let (code, checked, _) = world.alone(&["check", "-v"]);
         assert!(code == 64 && checked.contains(told) && !checked.contains("56789"), "{checked}");
     }
 }

@@ -243,8 +243,11 @@ fn a_sentry_token_that_is_refused_for_a_cause_names_it() {
     let (_, told) = world.get_admin("/readyz");
     assert!(told.contains("2fa-required") && told.contains("requires two-factor authentication"), "{told}");
     assert!(!told.contains("is not accepted"), "{told}");
-    let (_, text, _) = world.command(&["check"]);
-    assert!(text.contains("SENTRY_TOKEN is refused: `2fa-required`") && !text.contains("revoked"), "{text}");
+    let (_, text, _) = world.command(&["check", "-v"]);
+    assert!(
+        text.contains("Sentry rejected SENTRY_TOKEN: `2fa-required`") && !text.contains("revoked"),
+        "{text}"
+    );
 }
 
 #[test]

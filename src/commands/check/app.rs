@@ -26,13 +26,13 @@ pub(super) fn look(
         Ok(None) => {
             let url = &patient.settings.github_url;
             let what = format!("there is no GitHub App {} at {url}", Quoted(app.id()));
-            findings.push(AREA.failed(what, "correct GH_APP_ID, or GH_API_URL"));
+            findings.push(AREA.failed(what, "correct GH_APP_ID or GH_API_URL"));
             return None;
         }
         Err(trouble) if trouble.kind == TroubleKind::Refused => {
             let what = format!("{} (GH_APP_ID {}, the key {key})", trouble.why, Quoted(app.id()));
-            let fix = "the App's settings → General → Private keys: if this key is not among them, generate one and put it \
-                       in place; GH_APP_ID stands on the same page";
+            let fix = "open the App's settings → General → Private keys; if this key is not listed, generate a new one and use it; \
+                       the same page shows the App ID";
             findings.push(AREA.failed(what, fix));
             return None;
         }
@@ -42,7 +42,7 @@ pub(super) fn look(
         }
     };
     findings.push(AREA.ok(format!(
-        "the GitHub App {} ({}) signs in, by the key {key}",
+        "the GitHub App {} ({}) signs in with the key {key}",
         Quoted(&facts.slug),
         facts.id
     )));
@@ -50,13 +50,15 @@ pub(super) fn look(
         facts.permissions.iter().filter(|(name, _)| !NEEDED.contains(&name.as_str())).collect();
     let more: Vec<_> = more.iter().map(|(name, level)| format!("{name}: {level}")).collect();
     if !more.is_empty() {
-        let what = format!("the App may do more than it needs: {}", Quoted(&more.join(", ")));
-        let fix = "the App's settings → Permissions & events: leave Members: Read-only alone; tokens are narrowed to it anyway";
+        let what = format!("the App has more permissions than it needs: {}", Quoted(&more.join(", ")));
+        let fix = "keep Members: Read-only alone in the App's settings → Permissions & events; tokens are limited to it anyway";
         findings.push(AREA.note(format!("{what}; {fix}")));
     }
     if facts.permissions.iter().any(|(name, level)| name == "members" && level == "write") {
-        let fix = "the App's settings → Permissions & events → Organization permissions → Members: Read-only";
-        findings.push(AREA.warning("the App may change the organisation's members, and never does", fix));
+        let fix =
+            "set Members: Read-only in the App's settings → Permissions & events → Organization permissions";
+        findings
+            .push(AREA.warning("the App may change the organisation's members, which it never needs", fix));
     }
     match github.app_installed(app) {
         Ok(found) => {
@@ -74,7 +76,8 @@ pub(super) fn look(
 fn not_installed(reply: &Reply) -> Finding {
     match &reply.verdict {
         Verdict::Refused(why) => {
-            let (what, fix) = why.split_once(": ").unwrap_or((why, "the App's settings → Install App"));
+            let (what, fix) =
+                why.split_once(": ").unwrap_or((why, "install it: the App's settings → Install App"));
             AREA.failed(what, fix)
         }
         _ => AREA.failed(

@@ -29,7 +29,7 @@ pub(super) fn look(host: &str, moment: Option<Moment>) -> Option<Finding> {
         return Some(Area::Clock.ok(format!("the local clock agrees with {host}'s")));
     }
     let what = format!("the local clock is {} {word} {host}'s", short(apart));
-    let fix = "have the clock set by the network: timedatectl set-ntp true, or chrony";
+    let fix = "synchronise the clock: run `timedatectl set-ntp true`, or install chrony";
     Some(match apart {
         _ if apart > FAIL => Area::Clock.failed(what, fix),
         _ if apart > WARN => Area::Clock.warning(what, fix),

@@ -32,7 +32,7 @@ pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &
             rows
         }
         Ok(None) => return Vec::new(),
-        Err(trouble) => return vec![AREA.unread("what CODEOWNERS calls the teams", &trouble)],
+        Err(trouble) => return vec![AREA.unread("the names that CODEOWNERS uses for teams", &trouble)],
     };
     let named = github.teams.iter().filter_map(|team| Some((OwnerName::of(org, &team.facts.slug)?, team)));
     let mut named: Vec<_> = named.collect();
@@ -57,7 +57,9 @@ pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &
             findings.extend(of_files(&files, org, &known));
         }
         Ok(None) => {}
-        Err(trouble) => findings.push(AREA.unread("what Sentry makes of CODEOWNERS files", &trouble)),
+        Err(trouble) => {
+            findings.push(AREA.unread("the errors that Sentry found in CODEOWNERS files", &trouble))
+        }
     }
     if let Some(why) = patient.service.and_then(|service| service.what_bars_links()) {
         let (what, fix) = why.split_once(": ").unwrap_or((&why, "see the log"));
@@ -86,21 +88,18 @@ fn of_files(files: &[OwnersOf], org: &Login, known: &[&OwnerName]) -> Vec<Findin
     if !unknown.is_empty() {
         let what = format!("CODEOWNERS names teams that Sentry does not find: {}", some(&unknown));
         findings.push(
-            AREA.warning(
-                what,
-                "link them (SYNC_CODEOWNERS=link), or take teams that are gone out of the file",
-            ),
+            AREA.warning(what, "link them with SYNC_CODEOWNERS=link, and remove deleted teams from the file"),
         );
     }
     if !misspelt.is_empty() {
         let what = format!(
-            "CODEOWNERS spells teams otherwise than GitHub, and Sentry compares letter by letter: {}",
+            "CODEOWNERS spells team names differently from GitHub, and Sentry is case-sensitive: {}",
             some(&misspelt)
         );
         findings.push(AREA.warning(what, "spell them in the file as GitHub does"));
     }
     if !without.is_empty() {
-        let what = format!("CODEOWNERS names teams to which the project does not belong, and Sentry assigns them nothing there: {}", some(&without));
+        let what = format!("CODEOWNERS names teams that the project does not belong to, so Sentry assigns them no issues there: {}", some(&without));
         findings.push(AREA.note(format!("{what}; add the team in the project's settings")));
     }
     if findings.is_empty() && !files.is_empty() {
@@ -133,7 +132,7 @@ impl<'a> Found<'a> {
             names => format!(" ({names})"),
         };
         let mut what = format!(
-            "of {}, CODEOWNERS finds {linked} by its name, {} not at all{}, {} as another Sentry team{}",
+            "of {}, CODEOWNERS finds {linked}, misses {}{}, and takes {} for another Sentry team{}",
             counted(mirrored, "mirrored team", "mirrored teams"),
             missing.len(),
             some(missing),
@@ -142,15 +141,15 @@ impl<'a> Found<'a> {
         );
         if !stale.is_empty() {
             what += &format!(
-                "; {} of no GitHub team{}",
-                counted(stale.len(), "name is", "names are"),
+                "; {} no GitHub team{}",
+                counted(stale.len(), "name fits", "names fit"),
                 some(stale)
             );
         }
         match (is_on, missing.is_empty(), elsewhere.is_empty() && stale.is_empty()) {
             (_, true, true) => AREA.ok(what),
-            (false, ..) => AREA.note(format!("{what}; SYNC_CODEOWNERS=link has the mirror link them, and follow renames")),
-            (true, false, _) => AREA.warning(what, "look at `sentry-team-sync sync`, which says what keeps them from being linked"),
+            (false, ..) => AREA.note(format!("{what}; with SYNC_CODEOWNERS=link the service links them and follows renames")),
+            (true, false, _) => AREA.warning(what, "run `sentry-team-sync sync`: it shows what prevents the links"),
             (true, true, false) => AREA.warning(
                 what,
                 "change or delete those mappings in Sentry (Settings, Integrations, GitHub, Configure, Team Mappings)",

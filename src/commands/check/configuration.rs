@@ -28,29 +28,32 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let mut findings: Vec<_> = faults.collect();
     if let Some(fault) = patient.service.and_then(|service| service.mirror().reloads.fault()) {
         let sudo = if patient.around.reader.needs_sudo() { "sudo " } else { "" };
-        let fix = format!("correct it and send SIGHUP again: {sudo}kill -HUP {}", std::process::id());
-        findings.push(AREA.warning(fault, fix));
+        let fix = format!("correct it, then reload: `{sudo}kill -HUP {}`", std::process::id());
+        findings.push(AREA.failed(fault, fix));
     }
     for (var, origin) in &patient.around.origins {
         findings.push(secret(patient, var, origin));
     }
     let is_short = |secret: &Secret| secret.expose().chars().count() < SHORT;
     if patient.around.webhook_secrets.first().is_some_and(is_short) {
-        let what = format!("the webhook's secret has fewer than {SHORT} characters: it can be guessed");
-        findings.push(AREA.warning(what, "make another and rotate to it: openssl rand -hex 32"));
+        let what = format!("the webhook's secret has fewer than {SHORT} characters and can be guessed");
+        findings.push(AREA.warning(what, "make a new one with `openssl rand -hex 32` and rotate to it"));
     }
     if !patient.settings.sentry_org.is_empty() {
         findings.push(AREA.ok(format!("SENTRY_ORG_SLUG is `{}`", patient.settings.sentry_org)));
     }
     for unknown in &patient.around.unknown {
-        let fix = "correct its name, or remove it: `sentry-team-sync --help` lists all";
+        let fix = "correct its name or remove it; `sentry-team-sync --help settings` lists all variables";
         findings.push(AREA.warning(unknown.told(), fix));
     }
     let warnings = patient.around.warnings.iter();
     findings.extend(warnings.map(|warning| AREA.warning(&warning.what, &warning.fix)));
     if matches!(&patient.settings.listen, Listen::Tcp(addr) if !addr.ip().is_loopback()) {
-        let what = format!("SYNC_LISTEN `{}` is open to other machines without TLS", patient.settings.listen);
-        findings.push(AREA.warning(what, "listen on 127.0.0.1 and put nginx or Caddy in front"));
+        let what = format!(
+            "SYNC_LISTEN `{}` can be reached from other machines without TLS",
+            patient.settings.listen
+        );
+        findings.push(AREA.warning(what, "listen on 127.0.0.1, with nginx or Caddy in front"));
     }
     findings
 }
@@ -73,13 +76,13 @@ pub(super) fn unused(patient: &Patient, github: &github::Seen, sentry: &sentry::
         let teams: Vec<_> = read.teams.iter().map(|team| &team.facts.slug).collect();
         all.extend(unused::of_teams(settings, &teams));
     }
-    let fix = "correct the entry, or remove it";
+    let fix = "correct the entry or remove it";
     all.iter().map(|one| AREA.warning(one.told(), fix)).collect()
 }
 
 fn secret(patient: &Patient, var: &str, origin: &Origin) -> Finding {
     match origin {
-        Origin::Variable => AREA.ok(format!("{var} is set, by its variable")),
+        Origin::Variable => AREA.ok(format!("{var} is set by its variable")),
         Origin::File(path) => file(patient, var, "file", path),
         Origin::Credential(path) => file(patient, var, "systemd credential", path),
     }
@@ -87,14 +90,14 @@ fn secret(patient: &Patient, var: &str, origin: &Origin) -> Finding {
 
 fn file(patient: &Patient, var: &str, kind: &str, path: &Path) -> Finding {
     let shown = path.display();
-    let what = format!("{var} is set, by the {kind} `{shown}`");
+    let what = format!("{var} is set by the {kind} `{shown}`");
     // It was read once; that it is gone meanwhile is no harm before the next start.
     let mode = path.metadata().map(|meta| meta.mode() & 0o777).unwrap_or(0);
     match mode & OTHERS {
         0 => AREA.ok(what),
         _ => AREA.warning(
-            format!("{what}, which everybody on this machine may open (mode {mode:04o})"),
-            patient.typed(false, "chmod 0600", path),
+            format!("{what}, which everyone on this machine can read (mode {mode:04o})"),
+            format!("run {}", patient.typed(false, "chmod 0600", path)),
         ),
     }
 }

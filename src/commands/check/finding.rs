@@ -16,9 +16,9 @@ const SENTENCE: usize = 1000;
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     Ok,
-    /// Nothing is known to be wrong: it was not looked at, or it is a matter of taste.
+    /// Neither good nor bad: it was not checked, or it is a matter of taste.
     Note,
-    /// It works, with a limit that somebody can lift, or a danger to come.
+    /// It works, but is limited or at risk.
     Warning,
     Failed,
 }
@@ -80,7 +80,7 @@ impl Area {
     }
 
     pub fn unread(self, what: &str, trouble: &Trouble) -> Finding {
-        let fix = "check again in a minute; the log says more";
+        let fix = "check again in a minute; the log has details";
         self.failed(format!("failed to read {what}: {trouble}"), fix)
     }
 
@@ -97,6 +97,26 @@ impl Level {
             Level::Note => "note",
             Level::Warning => "warning",
             Level::Failed => "failed",
+        }
+    }
+}
+
+/// How a report is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Json,
+    /// For people; whole, or without what is good.
+    Text {
+        is_whole: bool,
+    },
+}
+
+impl Shape {
+    pub fn of(json: bool, verbose: bool) -> Self {
+        if json {
+            Shape::Json
+        } else {
+            Shape::Text { is_whole: verbose }
         }
     }
 }
@@ -134,31 +154,39 @@ impl Report {
         Self { by_service, offline, findings, n_ok, n_notes, n_warnings, n_failed, exit }
     }
 
-    pub fn reply(&self, json: bool) -> Reply {
-        let out = if json { text::pretty(self) } else { self.to_text() };
+    pub fn reply(&self, shape: Shape) -> Reply {
+        let out = match shape {
+            Shape::Json => text::pretty(self),
+            Shape::Text { is_whole } => self.to_text(is_whole),
+        };
         Reply { out, exit: self.exit, ..Reply::default() }
     }
 
-    /// One line a finding, its fix on a line of its own, and a summary.
-    pub fn to_text(&self) -> String {
+    /// The worst first, a fix below what it is for, and a summary. What is good is counted, and shown if the text is to be
+    /// whole.
+    fn to_text(&self, is_whole: bool) -> String {
         let mut text = String::new();
-        for Finding { area, level, what, fix } in &self.findings {
-            let _ = writeln!(text, "{:<8} {:<13} {what}", level.name(), area.name());
-            if let Some(fix) = fix {
-                let _ = writeln!(text, "  fix: {fix}");
+        for level in [Level::Failed, Level::Warning, Level::Note, Level::Ok] {
+            let is_shown = |finding: &&Finding| finding.level == level && (is_whole || level != Level::Ok);
+            for Finding { area, what, fix, .. } in self.findings.iter().filter(is_shown) {
+                let _ = writeln!(text, "{:<7}  {:<13}  {what}", level.name(), area.name());
+                if let Some(fix) = fix {
+                    let _ = writeln!(text, "{:24}fix: {fix}", "");
+                }
             }
         }
+        let Self { n_ok, n_notes, n_warnings, n_failed, .. } = self;
+        if !is_whole {
+            let _ = writeln!(text, "{} passed; -v shows them", counted(*n_ok, "check", "checks"));
+        }
         let by = match (self.by_service, self.offline) {
-            (true, _) => "the running service",
-            (false, false) => "this command, no service runs",
-            (false, true) => "this command, the configuration alone",
+            (true, _) => "the running service checked this",
+            (false, false) => "no service is running, so this command checked its own settings",
+            (false, true) => "this command checked the settings only",
         };
-        let Self { n_ok, n_notes, n_warnings, n_failed, exit, .. } = self;
         let notes = counted(*n_notes, "note", "notes");
         let warnings = counted(*n_warnings, "warning", "warnings");
-        text + &format!(
-            "checked by {by}: {n_ok} ok, {notes}, {warnings}, {n_failed} failed; exit code {exit}\n"
-        )
+        text + &format!("{n_failed} failed, {warnings}, {notes}; {by}\n")
     }
 }
 
@@ -184,27 +212,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_sorted_by_area_and_ends_with_a_summary() {
+    fn a_text_begins_with_the_worst_counts_what_is_good_and_ends_with_a_summary() {
         let findings = vec![
             Area::Sentry.failed("b \u{1b}[31m\nx", "do\u{202e} this"),
             Area::Configuration.ok("a"),
-            Area::Sentry.ok("c"),
+            Area::Clock.note("d"),
+            Area::Sentry.warning("c", "e"),
         ];
         let report = Report::new(findings, By::Service, false);
-        assert_eq!(
-            report.to_text(),
-            "ok       configuration a\n\
-             failed   sentry        b \\u{1b}[31m\\u{a}x\n\
-             \x20 fix: do\\u{202e} this\n\
-             ok       sentry        c\n\
-             checked by the running service: 2 ok, 0 notes, 0 warnings, 1 failed; exit code 1\n"
-        );
+        let text = |verbose| report.reply(Shape::of(false, verbose)).out;
+        let bad = "failed   sentry         b \\u{1b}[31m\\u{a}x\n\
+                   \x20                       fix: do\\u{202e} this\n\
+                   warning  sentry         c\n\
+                   \x20                       fix: e\n\
+                   note     clock          d\n";
+        let end = "1 failed, 1 warning, 1 note; the running service checked this\n";
+        assert_eq!(text(false), format!("{bad}1 check passed; -v shows them\n{end}"));
+        assert_eq!(text(true), format!("{bad}ok       configuration  a\n{end}"));
     }
 
     #[test]
     fn warnings_are_no_failure_and_faults_of_the_configuration_are_64() {
-        let exit =
-            |findings, misconfigured| Report::new(findings, By::Command, misconfigured).reply(true).exit;
+        let exit = |findings, misconfigured| {
+            Report::new(findings, By::Command, misconfigured).reply(Shape::Json).exit
+        };
         assert_eq!(exit(vec![Area::Clock.warning("a", "b")], false), 0);
         assert_eq!(exit(vec![Area::Clock.failed("a", "b")], false), 1);
         assert_eq!(exit(vec![Area::Clock.failed("a", "b")], true), 64);

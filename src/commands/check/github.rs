@@ -45,7 +45,7 @@ pub(super) struct Seen {
 pub(super) fn look(patient: &Patient) -> Seen {
     let mut seen = Seen::default();
     let Some(github) = &patient.github else {
-        seen.findings.push(AREA.warning("GitHub is not asked", "mend the configuration first"));
+        seen.findings.push(AREA.warning("GitHub was not asked", "correct the settings first"));
         return seen;
     };
     if let Some(app) = github.app() {
@@ -88,9 +88,9 @@ fn trouble_with_token(patient: &Patient, github: &Github, reply: &Reply, kind: K
         Verdict::Refused(_) if reply.policy().is_some() => blocked(who, reply),
         Verdict::Refused(_) if reply.answer.status == 401 => {
             let known = patient.service.and_then(|service| service.mirror().github.host().token_expires());
-            let known = known.map(|at| format!("; GitHub had said that it expires on {at}")).unwrap_or_default();
-            let what = format!("{who} is refused ({said}): revoked, expired, or pasted incompletely{known}");
-            AREA.failed(what, format!("{}, put it in place of the old one; a running service takes it over with a reload or a restart", kind.make()))
+            let known = known.map(|at| format!("; GitHub said that it would expire on {at}")).unwrap_or_default();
+            let what = format!("GitHub rejected {who} ({said}): it was revoked, has expired, or was not copied completely{known}");
+            AREA.failed(what, format!("{} and replace the old one, then reload or restart the service", kind.make()))
         }
         Verdict::Refused(_) if reply.answer.is_redirect() => AREA.failed(
             format!("GitHub at {url} answered with a redirect to {}", reply.answer.redirects_to()),
@@ -101,16 +101,16 @@ fn trouble_with_token(patient: &Patient, github: &Github, reply: &Reply, kind: K
             AREA.failed(format!("GitHub at {url} {why}"), fix)
         }
         Verdict::Wait(wait) => AREA.warning(
-            format!("GitHub's rate limit is used up, so nothing more is asked: {said}"),
-            format!("check again in {}; other programs use the same account's budget", short(*wait)),
+            format!("GitHub's rate limit is used up, so the rest was not checked: {said}"),
+            format!("check again in {}; other programs share this account's rate limit", short(*wait)),
         ),
         Verdict::Denied(why) => AREA.failed(
             format!("GitHub at {url} refuses this machine or token: {why}"),
-            "look for a policy of the organisation or enterprise that blocks this token",
+            "check whether a policy of the organisation or enterprise blocks this token",
         ),
         verdict => AREA.failed(
-            format!("GitHub at {url} can not be asked: {}", unusable(verdict, reply)),
-            "look at the network, the proxy and GH_API_URL; githubstatus.com tells of outages; deliveries wait",
+            format!("failed to reach GitHub at {url}: {}", unusable(verdict, reply)),
+            "check the network, the proxy and GH_API_URL, and githubstatus.com for outages; deliveries are kept meanwhile",
         ),
     })
 }
@@ -133,12 +133,12 @@ fn blocked(who: &str, reply: &Reply) -> Finding {
 fn expiry(told: Option<&str>, now: Timestamp) -> Option<Finding> {
     let told = told?;
     let Some(at) = parse_spaced(told) else {
-        return Some(AREA.note(format!("not checked: the token expires: {}", Quoted(told))));
+        return Some(AREA.note(format!("not checked: when the token expires; GitHub says {}", Quoted(told))));
     };
     let fix =
-        "make a new token with the same permissions, put it in place of this one; a running service takes it over with a reload or a restart";
+        "make a new token with the same permissions and replace this one, then reload or restart the service";
     Some(match at.0.checked_sub(now.0).filter(|left| *left > 0) {
-        None => AREA.failed(format!("the token has expired, at {at}"), fix),
+        None => AREA.failed(format!("the token expired at {at}"), fix),
         Some(_) if at.since(now) < SOON => {
             AREA.warning(format!("the token expires in {}, at {at}", short(at.since(now))), fix)
         }
@@ -153,10 +153,12 @@ fn budget(reply: &Reply) -> Option<Finding> {
         Some((row.get("remaining")?.as_u64()?, row.get("limit")?.as_u64()?))
     };
     let (core, graphql) = (of("core")?, of("graphql")?);
-    let what =
-        format!("rate budget: REST {} of {} left, GraphQL {} of {}", core.0, core.1, graphql.0, graphql.1);
+    let what = format!(
+        "rate limit: {} of {} REST calls left, {} of {} for GraphQL",
+        core.0, core.1, graphql.0, graphql.1
+    );
     let is_low = |(left, limit): (u64, u64)| left < limit / 10;
-    let fix = "another program uses it: all tokens of an account share it; give this one an account";
+    let fix = "give this token an account of its own: all tokens of an account share the limit, and another program uses it up";
     Some(if is_low(core) || is_low(graphql) { AREA.warning(what, fix) } else { AREA.ok(what) })
 }
 
@@ -177,7 +179,7 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
             "correct GH_ORG: the name in github.com/NAME",
         ),
         (Ok(None), None, _) => AREA.warning(
-            "the organisation is not known: the token belongs to several, or may not tell",
+            "the organisation is not known: the token belongs to several or does not show any",
             "set GH_ORG to its name; otherwise the first signed team or membership event decides",
         ),
         (Ok(Some(OrgRef { id, login })), _, Some(pinned)) if *id != pinned.id => {
@@ -191,7 +193,7 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
             )
         }
         (Ok(Some(org)), _, Some(pinned)) if pinned.deleted => AREA.failed(
-            format!("GitHub has said that the organisation {} is deleted", Quoted(org.login.as_str())),
+            format!("GitHub reported that the organisation {} was deleted", Quoted(org.login.as_str())),
             "all writes have stopped; move the state directory away to mirror another one",
         ),
         (Ok(Some(org)), Some(login), _) if !login.is(org.login.as_str()) => AREA.warning(
@@ -200,11 +202,11 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
                 Quoted(login.as_str()),
                 Quoted(org.login.as_str())
             ),
-            "it was renamed, and is followed by its id: set GH_ORG to its name, if GH_ORG is set",
+            "it was renamed, and the service follows it by its id; set GH_ORG to the new name if you set GH_ORG at all",
         ),
         (Ok(Some(org)), _, pinned) => {
             let pinned =
-                if pinned.is_some() { ", and is the one that the state directory belongs to" } else { "" };
+                if pinned.is_some() { ", and the state directory belongs to it" } else { "" };
             AREA.ok(format!("the organisation {} ({}) is found{pinned}", Quoted(org.login.as_str()), org.id))
         }
     };
@@ -226,7 +228,7 @@ fn mode(
     let headers = &reply.answer.headers;
     let lacking = match &reply.verdict {
         Verdict::Done => {
-            findings.push(AREA.ok(format!("read mode: the token may read the teams of {login}")));
+            findings.push(AREA.ok(format!("read mode: the token can read the teams of {login}")));
             return Some(Mode::Read);
         }
         _ if reply.refusal() == Some(Refusal::Permission) => refusal(&reply, kind),
@@ -244,7 +246,7 @@ fn mode(
     let finding = if known_mode(patient) == Some(Mode::Read) {
         AREA.failed(format!("{} has lost its permission ({lacking})", github.signed_as()), fix)
     } else {
-        let what = "payload mode, the deliveries are the truth: the token may not read teams and members";
+        let what = "payload mode: the token cannot read teams and members, so webhook payloads are trusted as they are";
         AREA.warning(format!("{what} ({lacking})"), format!("for read mode, {fix}"))
     };
     findings.push(finding);
@@ -268,7 +270,7 @@ fn untold(patient: &Patient, reply: &Reply, kind: Kind, login: &str) -> Finding 
         ),
         _ => AREA.failed(
             format!(
-                "GitHub does not say what the token may do ({said}): deliveries are kept, and carried out once it does"
+                "GitHub does not say what the token may do ({said}); deliveries are queued until it does"
             ),
             fix,
         ),
@@ -291,7 +293,7 @@ fn not_authorised(headers: &Headers, login: &str) -> Finding {
     let at = at.map(|url| format!(", at {}", Quoted(url))).unwrap_or_default();
     AREA.failed(
         format!("the organisation {login} enforces single sign-on, and the token is not authorised for it"),
-        format!("Settings → Developer settings → Personal access tokens → the token → Configure SSO → Authorize{at}"),
+        format!("authorise it in Settings → Developer settings → Personal access tokens → the token → Configure SSO → Authorize{at}"),
     )
 }
 
@@ -302,7 +304,7 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
     let read = match github.snapshot(&org.login, wanted) {
         Ok(Some(read)) => read,
         Ok(None) => {
-            let fix = "the token's account has to be in the organisation";
+            let fix = "add the token's account to the organisation";
             seen.findings.push(AREA.failed("GitHub does not show the organisation's teams by GraphQL", fix));
             return;
         }
@@ -315,15 +317,15 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
     let n_teams = counted(read.teams.len(), "team is", "teams are");
     seen.findings.push(match (by_rest, read.sees_secret) {
         (true, _) => AREA.warning(
-            format!("GraphQL is refused: {n_teams} read with a call for each, and without anybody's addresses"),
-            "let the token use GraphQL: a firewall or proxy may block it",
+            format!("GraphQL is blocked: {n_teams} read with one call each, and without anyone's addresses"),
+            "allow GraphQL for this token; a firewall or proxy may block it",
         ),
-        (false, true) => AREA.ok(format!("{n_teams} shown, secret ones too: the token is an owner's")),
+        (false, true) => AREA.ok(format!("{n_teams} visible, including secret ones: the token belongs to an owner")),
         // An App's token sees them, but GitHub does not say so of it.
-        (false, false) if kind == Kind::Installation => AREA.ok(format!("{n_teams} shown")),
+        (false, false) if kind == Kind::Installation => AREA.ok(format!("{n_teams} visible")),
         (false, false) => AREA.warning(
-            format!("{n_teams} shown, of secret ones only those that the token's account is in; a team that is missing is not taken for deleted"),
-            "use the token of an organisation owner, if secret teams are to be mirrored or lost deletions to be found",
+            format!("{n_teams} visible; the token sees only those secret teams that its account is in, so a missing team is not taken for deleted"),
+            "use the token of an organisation owner to mirror secret teams and to notice missed deletions",
         ),
     });
     let slug =
@@ -347,16 +349,18 @@ fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Ki
         Source::Map | Source::Sentry | Source::SentryLogin => return None,
     };
     if refused.contains(&source) {
-        let what = format!("{name} (`{}`) may not be read by this token", source.name());
+        let what = format!("this token cannot read {name} (`{}`)", source.name());
         return Some(AREA.warning(what, kind.addresses(source)));
     }
     let people = read.people.values().filter(|person| !person.bot);
     let (n, all) = people.fold((0, 0), |(n, all), person| (n + usize::from(has(&person.claims)), all + 1));
-    let what = format!("{name} (`{}`) are told of {n} of {all} people", source.name());
+    let what = format!("{name} (`{}`) are known for {n} of {all} people", source.name());
     // It may be that there are none, and it may be that the token does not see them.
     let why = match (source, n) {
-        (Source::Saml, 0) => "none of this organisation's, or shown to owners and Apps only",
-        (Source::Verified, 0) => "the organisation has to verify a domain, and people an address on it",
+        (Source::Saml, 0) => "the organisation has none, or shows them only to owners and Apps",
+        (Source::Verified, 0) => {
+            "the organisation must verify a domain, and people must add an address on it"
+        }
         _ => return Some(AREA.ok(what)),
     };
     Some(AREA.note(format!("{what}; {why}")))

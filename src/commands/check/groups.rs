@@ -19,14 +19,14 @@ pub(super) fn look(patient: &Patient, mode: Option<Mode>, sentry: &Sentry) -> Op
     }
     Some(match is_on {
         Ok(true) => AREA.ok(
-            "SCIM is switched on: a comparison reads who is in Sentry's teams with one call for 100 teams, where that saves calls",
+            "SCIM is on: a comparison can read the members of 100 Sentry teams with one call",
         ),
         Ok(false) => AREA.note(
-            "SCIM is not switched on in Sentry, or not for this token: a comparison reads who is in Sentry's teams team by team",
+            "SCIM is off in Sentry, or not available to this token: a comparison reads the members of each Sentry team with a call",
         ),
         Err(trouble) => AREA.warning(
-            format!("what SCIM says can not be used: {trouble}; a comparison reads who is in Sentry's teams team by team"),
-            "check again in a minute; each comparison tries SCIM again by itself",
+            format!("failed to use SCIM: {trouble}; a comparison reads the members of each Sentry team with a call"),
+            "nothing needs to be done: each comparison tries SCIM again",
         ),
     })
 }

@@ -13,7 +13,7 @@ use crate::hosts::github::sent::SentBy;
 use crate::hosts::github::Github;
 use crate::intake::ping::{self, Weight};
 use crate::state::ids::HookId;
-use crate::text::Quoted;
+use crate::text::{counted, Quoted};
 
 const AREA: Area = Area::Hook;
 const FORM: &str = "Organization settings → Webhooks → Edit";
@@ -22,8 +22,8 @@ const APP_FORM: &str = "the App's settings → General → Webhook, and Permissi
 pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
     let twins = patient.service.map(|service| &service.mirror().queue.twins);
     let both = twins.and_then(|twins| twins.both(patient.clock.wall())).map(|[one, other]| {
-        let what = format!("two webhooks send the same here, {one} and {other}: each change counts once");
-        let fix = "keep one of them, the App's or the organisation's: Edit → untick Active, or delete it";
+        let what = format!("two webhooks send the same events here, {one} and {other}; each change is carried out once");
+        let fix = "keep one of them, the App's or the organisation's, and delete the other or untick its Active box";
         AREA.warning(what, fix)
     });
     both.into_iter().chain(hooks(patient, seen, url)).collect()
@@ -40,8 +40,8 @@ fn hooks(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
                 let name = format!("the App's webhook to {}", Quoted(&hook.url));
                 let mut findings = judge(github, &SentBy::App, APP_FORM, &name, &hook);
                 if !hook.has_secret {
-                    let what = format!("{name} has no secret: what it sends is not accepted");
-                    let fix = "the App's settings → General → Webhook secret: type the value of GH_WEBHOOK_TOKEN there";
+                    let what = format!("{name} has no secret, so its deliveries are refused");
+                    let fix = "enter the value of GH_WEBHOOK_TOKEN in the App's settings → General → Webhook secret";
                     findings.push(AREA.failed(what, fix));
                 }
                 return findings;
@@ -58,9 +58,9 @@ fn hooks(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
         Ok(Some(hooks)) => hooks,
         Ok(None) => {
             return vec![AREA.note(format!(
-                "not checked: the token may not see webhooks (an owner's may, with Webhooks: Read-only, classic admin:org_hook). \
-                 Compare by hand: {FORM}: application/json, SSL verification on, the events Memberships, Organizations \
-                 and Teams, Active; Recent Deliveries shows what was answered"
+                "not checked: the token cannot see webhooks (an owner's can, with Webhooks: Read-only or classic admin:org_hook). \
+                 Look yourself: {FORM}: application/json, SSL verification on, the events Memberships, Organizations \
+                 and Teams, Active; Recent Deliveries shows the answers"
             ))]
         }
         Err(trouble) => {
@@ -72,9 +72,10 @@ fn hooks(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
     let ours = ours(&hooks, known, url);
     if ours.is_empty() {
         let n = hooks.iter().filter(|hook| hook.active).count();
-        let what = format!("no webhook of the organisation sends here ({n} active ones are for others)");
+        let others = counted(n, "other active webhook", "other active webhooks");
+        let what = format!("no webhook of the organisation sends here (it has {others})");
         let fix =
-            "Organization settings → Webhooks → Add webhook: README, section Webhook, says what to fill in";
+            "add one in Organization settings → Webhooks → Add webhook; the README says what to fill in";
         return vec![AREA.failed(what, fix)];
     }
     let judged = ours.into_iter().flat_map(|hook| {
@@ -102,23 +103,23 @@ fn ours<'a>(hooks: &'a [Hook], known: Option<&BTreeSet<HookId>>, url: Option<&st
 fn judge(github: &Github, list: &SentBy, form: &str, name: &str, hook: &Hook) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !hook.active {
-        findings.push(AREA.failed(format!("{name} is not active"), format!("{form}: tick Active")));
+        findings.push(AREA.failed(format!("{name} is not active"), format!("tick Active in {form}")));
     }
     if values::base_url(&hook.url).is_err() {
-        let what = format!("{name} is not sent to by https: anybody on the way can read the deliveries");
-        findings.push(AREA.warning(what, format!("{form}: set the Payload URL to an https address")));
+        let what = format!("{name} does not use https: others on the network can read the deliveries");
+        findings.push(AREA.warning(what, format!("set the Payload URL to an https address in {form}")));
     }
     for advice in ping::advice(&hook.settings) {
         let what = format!("{name}: {}", advice.text);
         findings.push(match advice.weight {
-            Weight::Missed => AREA.failed(what, form),
-            Weight::Unsafe => AREA.warning(what, form),
+            Weight::Missed => AREA.failed(what, format!("change it in {form}")),
+            Weight::Unsafe => AREA.warning(what, format!("change it in {form}")),
             Weight::Taste => AREA.note(what),
         });
     }
     if findings.is_empty() {
         let what =
-            format!("{name} sends Memberships, Organizations and Teams as JSON, certificates are checked");
+            format!("{name} sends Memberships, Organizations and Teams as JSON and verifies certificates");
         findings.push(AREA.ok(what));
     }
     match github.last_sent(list) {
@@ -134,23 +135,22 @@ fn judge(github: &Github, list: &SentBy, form: &str, name: &str, hook: &Hook) ->
 /// `sent` is newest first.
 fn deliveries(name: &str, form: &str, sent: &[Sent]) -> Finding {
     let Some(last) = sent.first() else {
-        return AREA.note(format!("{name}: no delivery within the last days"));
+        return AREA.note(format!("{name}: no deliveries in the last few days"));
     };
     let took = |sent: &Sent| (200..300).contains(&sent.status);
     let code = |status| if status == 0 { "no answer".to_string() } else { format!("{status}") };
     let at = last.at.map(|at| format!(" at {at}")).unwrap_or_default();
     let n_failed = sent.iter().filter(|sent| !took(sent)).count();
     let (answer, n) = (code(last.status), sent.len());
-    let what =
-        format!("{name}: the last delivery{at} was answered: {answer}; {n_failed} of the last {n} failed");
+    let what = format!("{name}: the last delivery{at} got {answer}; {n_failed} of the last {n} failed");
     let fix = format!(
-        "{form} → Recent Deliveries shows each answer; `sentry-team-sync check --url` tries the way here"
+        "{form} → Recent Deliveries shows each answer; `sentry-team-sync check --url` tests the path to this service"
     );
     match (took(last), n_failed) {
         (true, 0) => AREA.ok(what),
         (true, _) => AREA.warning(
             what,
-            format!("{fix}; `sentry-team-sync replay --github` takes in what was missed, or press Redeliver"),
+            format!("{fix}; `sentry-team-sync replay --github` fetches what was missed, or press Redeliver"),
         ),
         (false, _) => AREA.failed(what, fix),
     }

@@ -32,7 +32,7 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
             let count = |trust| Count::of(patient, trust, read, &map, &directory);
             let counts = Trust::WORDS.map(|(word, trust)| format!("{word} {}", count(trust).n_matched()));
             let set = patient.settings.trust_unverified.name();
-            let by_trust = format!("people matched by each value: {}", counts.join(", "));
+            let by_trust = format!("each value would match: {}", counts.join(", "));
             findings.push(AREA.ok(format!("SYNC_TRUST_UNVERIFIED is {set}; {by_trust}")));
             findings.extend(count(patient.settings.trust_unverified).told(patient, &github.refused));
             findings.extend(no_longer_allowed(patient, &directory));
@@ -43,8 +43,8 @@ pub(super) fn look(patient: &Patient, github: &github::Seen, sentry: &sentry::Se
             findings.extend(directory.and_then(|directory| no_longer_allowed(patient, &directory)));
         }
         _ => findings.push(AREA.warning(
-            "who is matched can not be counted",
-            "it takes both tokens: mend what else is told here",
+            "how many people match was not counted",
+            "this needs both tokens; fix the problems above first",
         )),
     }
     findings
@@ -61,7 +61,7 @@ pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMa
             map
         }
         Err(why) => {
-            let fix = "correct the file; until then the last good one stays in use";
+            let fix = "correct the file; the last good one stays in use until then";
             findings.push(AREA.failed(format!("SYNC_USER_MAP `{shown}`: {why}"), fix));
             UserMap::default()
         }
@@ -72,7 +72,7 @@ pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMa
 fn kind(members: &[Member]) -> Finding {
     let shows_all = members.iter().any(|member| !member.verified.is_empty());
     let all = "this Sentry shows all addresses of its members, and which of them are verified";
-    let some = "this Sentry shows its members' primary addresses only, and not whether they are verified; others are searched for";
+    let some = "this Sentry shows only its members' primary addresses, and not whether they are verified; others are found by search";
     AREA.ok(if shows_all { all } else { some })
 }
 
@@ -102,8 +102,9 @@ fn search(
                 }
             }
             Err(trouble) => {
-                let what =
-                    format!("Sentry could not be searched for people whom its list does not show: {trouble}");
+                let what = format!(
+                    "failed to search Sentry for people who are not in its list of members: {trouble}"
+                );
                 return Some(AREA.warning(what, "check again in a minute"));
             }
         }
@@ -126,13 +127,13 @@ fn told_by_deliveries(patient: &Patient) -> Finding {
     let (matched, wanted) = people.map_or((0, 0), |people| (people.n_matched(), people.n_wanted()));
     let are = counted(matched, "person is", "people are");
     let what = format!(
-        "{are} matched whom deliveries have named, {wanted} not; in payload mode nobody else is known"
+        "of the people whom deliveries named, {are} matched and {wanted} not; payload mode knows nobody else"
     );
     match wanted {
         0 => AREA.ok(what),
         _ => AREA.warning(
             what,
-            "name them in SYNC_USER_MAP; Members: Read-only on GitHub adds `saml` and `verified` as sources, and everybody in teams",
+            "name them in SYNC_USER_MAP; with Members: Read-only on GitHub, `saml` and `verified` identify people too",
         ),
     }
 }
@@ -196,7 +197,7 @@ impl Count {
         }
         let (matched, sources) = (self.n_matched(), sources.join(", "));
         let all = counted(self.n_people, "person in teams is", "people in teams are");
-        let what = format!("{matched} of {all} matched, the first source with an answer decides: {sources}");
+        let what = format!("{matched} of {all} matched, by source: {sources}");
         let mut findings = vec![AREA.ok(what)];
         let whois = "`sentry-team-sync whois PERSON` shows why";
         let mut add = |people: &[String], one, many, fix: String| {
@@ -207,32 +208,32 @@ impl Count {
         };
         add(
             &self.absent,
-            "person has an address that nobody in Sentry bears",
-            "people have addresses that nobody in Sentry bears",
+            "person has an address that nobody in Sentry has",
+            "people have addresses that nobody in Sentry has",
             format!("invite them to Sentry, or name their address there in SYNC_USER_MAP; {whois}"),
         );
         add(
             &self.second,
-            "person has an address that Sentry knows only as somebody's second one",
-            "people have addresses that Sentry knows only as somebody's second one",
+            "person has an address that is only a secondary one in Sentry",
+            "people have addresses that are only secondary ones in Sentry",
             format!("{}; {whois}", identity::SECOND_FIX),
         );
         add(
             &self.barred,
-            "person has a role in Sentry that can be in no team",
-            "people have roles in Sentry that can be in no team",
-            "nothing needs to be done, or give them another role than billing in Sentry".into(),
+            "person has a Sentry role that cannot be in a team",
+            "people have Sentry roles that cannot be in a team",
+            "nothing, or give them another role than billing in Sentry".into(),
         );
         add(
             &self.unknown,
-            "person has no address that is known",
-            "people have no address that is known",
+            "person has no known address",
+            "people have no known address",
             format!("name them in SYNC_USER_MAP{}; {whois}", wider(refused)),
         );
         add(
             &self.conflicts,
-            "person is in conflict, and nothing is done about them",
-            "people are in conflict, and nothing is done about them",
+            "person has conflicting matches and is left alone",
+            "people have conflicting matches and are left alone",
             whois.into(),
         );
         findings
@@ -247,10 +248,10 @@ fn no_longer_allowed(patient: &Patient, directory: &Directory) -> Option<Finding
     (n > 0).then(|| {
         AREA.warning(
             format!(
-                "{} no more: SYNC_IDENTITY or SYNC_TRUST_UNVERIFIED does not allow what it was made by",
+                "{} no longer: SYNC_IDENTITY or SYNC_TRUST_UNVERIFIED excludes its source",
                 counted(n, "remembered match counts", "remembered matches count")
             ),
-            "nothing needs to be done if that is meant; else allow the source or the trust again, or name them in SYNC_USER_MAP",
+            "if you did not intend this, allow the source again, or name the people in SYNC_USER_MAP",
         )
     })
 }
@@ -259,6 +260,6 @@ fn wider(refused: &[Source]) -> String {
     let names: Vec<_> = refused.iter().map(|source| format!("`{}`", source.name())).collect();
     match names.as_slice() {
         [] => String::new(),
-        _ => format!(", or let the token read {}, which may tell their addresses", names.join(" and ")),
+        _ => format!(", or let the token read {}, which may have their addresses", names.join(" and ")),
     }
 }

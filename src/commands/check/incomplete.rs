@@ -8,8 +8,8 @@ use crate::state::ids::GithubTeamId;
 use crate::text::counted;
 
 const AREA: Area = Area::Github;
-const FIX: &str = "a deleted or suspended account shows as null: take it out of the team on GitHub, or report the list to \
-                   GitHub's support; until then nobody is removed and no team deleted because of it, while additions continue";
+const FIX: &str = "a deleted or suspended account appears as null: remove it from the team on GitHub, or report the list to GitHub \
+                   Support; until then this list removes nobody and deletes no team, while additions continue";
 
 /// Looks at what was read now, and at what a service has known for a while.
 pub(super) fn look(
@@ -38,7 +38,7 @@ pub(super) fn look(
     let mut findings = Vec::new();
     if !lasting.is_empty() {
         let oldest = lasting.iter().filter_map(|(list, _)| since(list)).min().unwrap_or(now);
-        let what = format!("{}; for {} by now", told(&lasting), short(now.since(oldest)));
+        let what = format!("{}; this has lasted for {}", told(&lasting), short(now.since(oldest)));
         findings.push(AREA.failed(what, FIX));
     }
     if !new.is_empty() {
@@ -52,8 +52,8 @@ fn not_removed(known: &Known, now: Timestamp) -> Option<Finding> {
     let age = short(now.since(known.oldest_left_in()?));
     let n = counted(known.left_in.len(), "person stays in a Sentry team", "people stay in Sentry teams");
     let what = format!("{n} though GitHub no longer shows them in the team, for up to {age}");
-    let fix = "too little could be read of GitHub to be sure: `sentry-team-sync status` names them and why; a removal on \
-               GitHub from now on is carried out by its event";
+    let fix = "GitHub did not show enough to be sure; `sentry-team-sync status` names them and why; if somebody removes them \
+               on GitHub again, that event is carried out";
     Some(AREA.failed(what, fix))
 }
 
@@ -89,7 +89,7 @@ mod tests {
         known.lists.insert(crew, (entry, now.before(LASTING)));
         let lasting = look(&gaps, Some(&known));
         assert_eq!((lasting.len(), lasting[0].level), (1, Level::Failed));
-        assert!(lasting[0].what.ends_with("; for 24h by now"), "{lasting:?}");
+        assert!(lasting[0].what.ends_with("; this has lasted for 24h"), "{lasting:?}");
         let removal = Removal { user: None, who: "ana".into(), member: MemberId(3), why: "left", held: None };
         let left = LeftIn { team: GithubTeamId(7), slug: "crew".into(), removal, because: "why" };
         let since = now.before(std::time::Duration::from_secs(7200));

@@ -38,7 +38,7 @@ fn proxies(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
     let mut findings: Vec<_> = hosts
         .map(|(name, base)| AREA.ok(format!("{name} ({}) {}", base.host(), proxies.route(base))))
         .collect();
-    let fix = "write names, addresses or networks, with commas between: .example.com,10.0.0.0/8";
+    let fix = "write names, addresses or networks, separated by commas: .example.com,10.0.0.0/8";
     findings.extend(proxies.odd().map(|odd| AREA.warning(odd, fix)));
     findings
 }
@@ -48,7 +48,7 @@ fn unit(patient: &Patient) -> Vec<Finding> {
     // A shell that some unit has started has an INVOCATION_ID too, and hands it on.
     let own = env.get("SYSTEMD_EXEC_PID").is_some_and(|pid| pid.parse() == Ok(std::process::id()));
     if !(env.contains_key("NOTIFY_SOCKET") || own && env.contains_key("INVOCATION_ID")) {
-        let what = "the service does not run under systemd: nobody starts it again when it ends";
+        let what = "the service does not run under systemd, so nothing restarts it if it stops";
         return vec![AREA.note(what), user()];
     }
     let credentials =
@@ -62,8 +62,8 @@ fn unit(patient: &Patient) -> Vec<Finding> {
 
 fn user() -> Finding {
     if rustix::process::geteuid().is_root() {
-        let fix = "give it a user of its own: the unit's DynamicUser=yes does";
-        return AREA.warning("the service runs as root, and needs nothing that root may do", fix);
+        let fix = "run it as its own user, as the unit does with DynamicUser=yes";
+        return AREA.warning("the service runs as root, which it does not need", fix);
     }
     AREA.ok(format!("the service runs as user {}", rustix::process::geteuid().as_raw()))
 }
@@ -75,10 +75,10 @@ fn sandbox() -> Finding {
         status.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.trim() == value))
     };
     match (has("NoNewPrivs:", "1"), has("Seccomp:", "2")) {
-        (true, true) => AREA.ok("the sandbox is on: no new privileges, system calls are filtered"),
+        (true, true) => AREA.ok("the sandbox is on: no new privileges, filtered system calls"),
         _ => AREA.warning(
             "the sandbox of the unit is off or incomplete",
-            "install systemd/sentry-team-sync.service as it is, and put changes into a drop-in",
+            "install systemd/sentry-team-sync.service unchanged, and put your changes into a drop-in",
         ),
     }
 }

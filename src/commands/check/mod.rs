@@ -36,10 +36,11 @@ use crate::text;
 use finding::{Area, By, Finding, Report};
 use patient::{Known, Patient};
 
+pub use finding::Shape;
 pub use patient::Surroundings;
 
 /// Examines the running service.
-pub fn beside(live: &Live, json: bool, url: Option<&str>, progress: Progress) -> Reply {
+pub fn beside(live: &Live, asked: &Asked, progress: Progress) -> Reply {
     let mirror = live.mirror();
     let settings = mirror.settings();
     let patient = Patient {
@@ -53,20 +54,20 @@ pub fn beside(live: &Live, json: bool, url: Option<&str>, progress: Progress) ->
         github_fingerprint: mirror.github_token.fingerprint(),
         sentry: Some(mirror.sentry.afresh()),
     };
-    Report::new(examine(&patient, url, progress), By::Service, false).reply(json)
+    Report::new(examine(&patient, asked.url, progress), By::Service, false).reply(asked.shape)
 }
 
 pub struct Asked<'a> {
-    pub json: bool,
+    pub shape: Shape,
     /// A public address to send a ping to.
     pub url: Option<&'a str>,
-    /// The configuration alone: nobody is asked, and no state is looked at.
+    /// The settings only: no host is contacted, and no state is read.
     pub offline: bool,
 }
 
 /// Examines what this command was given, where no service runs. Whatever has a fault is left out, the rest is looked at.
 pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Progress) -> Reply {
-    let &Asked { json, url, offline } = asked;
+    let &Asked { shape, url, offline } = asked;
     let clock = Clock::System;
     let (config, faults) = config::read(flags, env, Need::Everything);
     let mut findings = Vec::new();
@@ -91,7 +92,7 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
     let url = match (url, &way) {
         (Some(url), None) => {
             let what = format!("{} was not tried", text::Quoted(url));
-            findings.push(Area::Url.warning(what, "mend the proxy variable or SSL_CERT_FILE first"));
+            findings.push(Area::Url.warning(what, "correct the proxy variable or SSL_CERT_FILE first"));
             None
         }
         (url, _) => url,
@@ -114,10 +115,10 @@ pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Pr
         findings.extend(configuration::look(&patient));
         findings.extend(machine::look(&patient, None));
         identity::user_map(&patient, &mut findings);
-        return Report::new(findings, By::Offline, misconfigured).reply(json);
+        return Report::new(findings, By::Offline, misconfigured).reply(shape);
     }
     findings.extend(examine(&patient, url, progress));
-    Report::new(findings, By::Command, misconfigured).reply(json)
+    Report::new(findings, By::Command, misconfigured).reply(shape)
 }
 
 fn known_of(settings: &Settings, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Known> {
@@ -125,7 +126,7 @@ fn known_of(settings: &Settings, now: Timestamp, findings: &mut Vec<Finding>) ->
         return None;
     }
     let (state, remarks) = noted(Journal::look(&settings.state_dir, now), Area::State, findings)?;
-    let fix = "start the service: it keeps the file aside, takes what verifies, and holds removals until you approve";
+    let fix = "start the service: it keeps the file aside, uses the intact part, and puts removals on hold until you approve them";
     findings.extend(remarks.iter().map(|remark| Area::State.failed(remark, fix)));
     Some(Known::of(&state))
 }

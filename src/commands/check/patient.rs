@@ -106,6 +106,6 @@ impl Patient<'_> {
     /// A command about a file, as whoever reads the report types it from wherever they are. `root`: nobody else may.
     pub fn typed(&self, root: bool, command: &str, path: &Path) -> String {
         let sudo = if self.around.reader.needs_sudo() || root && !geteuid().is_root() { "sudo " } else { "" };
-        format!("{sudo}{command} {}", paste::quoted(&paste::absolute(path).to_string_lossy()))
+        format!("`{sudo}{command} {}`", paste::quoted(&paste::absolute(path).to_string_lossy()))
     }
 }

@@ -29,7 +29,7 @@ const BODY: u64 = 64 << 10;
 
 pub(super) fn look(patient: &Patient, url: &str) -> Finding {
     if let Err(why) = values::base_url(url) {
-        return AREA.failed(format!("--url {why}"), "give the Payload URL of the webhook's form");
+        return AREA.failed(format!("--url {why}"), "give the Payload URL from the webhook's form");
     }
     // The previous secret alone would tell nothing of what GitHub's form should have.
     let is_there = patient.around.origins.iter().any(|(var, _)| *var == "GH_WEBHOOK_TOKEN");
@@ -98,7 +98,7 @@ fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> 
     let status = response.status().as_u16();
     let mut body = Vec::new();
     let read = response.body_mut().as_reader().take(BODY).read_to_end(&mut body);
-    read.map_err(|why| (format!("the answer {status} broke off: {why}"), "look at the proxy's log"))?;
+    read.map_err(|why| (format!("the answer {status} was cut off: {why}"), "check the proxy's log"))?;
     Ok(Reply { answer: Answer { status, body, ..Answer::default() }, location })
 }
 
@@ -128,22 +128,23 @@ fn unsent(error: &ureq::Error) -> Unsent {
     match error {
         ureq::Error::Timeout(_) => (
             format!("no answer within {} s", PATIENCE.as_secs()),
-            "look whether the port is open to the internet, and whether the proxy reaches the service",
+            "check whether the port is open to the internet, and whether the proxy reaches the service",
         ),
-        ureq::Error::HostNotFound => ("the name is not known".into(), "correct the address, or its DNS record"),
+        ureq::Error::HostNotFound => {
+            ("the host name is unknown".into(), "correct the address or its DNS record")
+        }
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => (
             format!("TLS failed: {said}"),
-            "serve the full certificate chain of a public authority on that name and port: GitHub checks it too",
+            "serve the full certificate chain of a public authority for this name; GitHub checks it too",
         ),
         _ if said.contains("certificate") || said.contains("invalid peer") => (
             format!("its certificate is not trusted: {said}"),
-            "serve the full chain of a public authority, for this very name: GitHub checks it too",
+            "serve the full certificate chain of a public authority for this name; GitHub checks it too",
         ),
-        _ if said.contains("InvalidContentType") || said.contains("corrupt message") => (
-            format!("TLS failed: {said}"),
-            "the port does not speak TLS: let the proxy listen there with `ssl`",
-        ),
-        _ => (format!("no connection: {said}"), "start the proxy, and open the port to the internet"),
+        _ if said.contains("InvalidContentType") || said.contains("corrupt message") => {
+            (format!("TLS failed: {said}"), "enable TLS on this port of the proxy")
+        }
+        _ => (format!("no connection: {said}"), "start the proxy and open the port to the internet"),
     }
 }
 
@@ -156,33 +157,33 @@ fn judge(url: &str, Reply { answer, location }: &Reply) -> Finding {
     match (answer.status, status.as_str()) {
         (200, "pong") => AREA.ok(format!("{url} answers the signed ping: 200 pong")),
         (401, "refused") => AREA.failed(
-            format!("{url} reaches a service, which refuses the signature (401): it has another secret, or the proxy changes the body"),
-            "point the proxy at this service, and let the body through as it is; with two services, each has its own secret",
+            format!("{url} reaches a service that refuses the signature (401): it has another secret, or the proxy changes the body"),
+            "point the proxy at this service and pass the body through unchanged; if you run two services, each has its own secret",
         ),
         (_, "refused") => AREA.failed(
-            format!("{url} reaches the service, which refuses: {} {}", answer.status, text("error").unwrap_or_default()),
+            format!("{url} reaches the service, which refused the ping: {} {}", answer.status, text("error").unwrap_or_default()),
             text("fix").unwrap_or_default(),
         ),
         (300..=399, _) => {
             let to = location.as_deref().unwrap_or("nowhere");
             let what = format!("{url} answers with a redirect to {}, which GitHub does not follow", Quoted(to));
-            AREA.failed(what, "type the final address into the webhook's Payload URL, or remove the redirect")
+            AREA.failed(what, "use the final address as the webhook's Payload URL, or remove the redirect")
         }
         (404, _) => AREA.failed(
-            format!("{url} is not known to the proxy: {said}"),
-            "let the proxy pass this path on to SYNC_LISTEN: README, sections nginx and Caddy",
+            format!("{url}: the proxy does not know this path: {said}"),
+            "pass this path to SYNC_LISTEN in the proxy; the README has examples for nginx and Caddy",
         ),
         (502..=504, _) => AREA.failed(
             format!("{url}: the proxy does not reach the service: {said}"),
-            "start the service, and let the proxy pass to the address of SYNC_LISTEN",
+            "start the service, and point the proxy at the address of SYNC_LISTEN",
         ),
         (401 | 403, _) => AREA.failed(
-            format!("{url}: something in front of the service refuses: {said}"),
-            "let the path of the webhook through without login, address filter or challenge",
+            format!("{url}: something in front of the service refused the ping: {said}"),
+            "let the webhook's path through without login, address filter or challenge",
         ),
         _ => AREA.failed(
-            format!("{url} was answered by something else: {said}"),
-            "let the proxy pass this path on to SYNC_LISTEN: README, sections nginx and Caddy",
+            format!("{url}: something else answered: {said}"),
+            "pass this path to SYNC_LISTEN in the proxy; the README has examples for nginx and Caddy",
         ),
     }
 }

@@ -20,8 +20,8 @@ use crate::text::counted;
 
 const AREA: Area = Area::Sentry;
 /// A region's own host answers no `/api/0/`.
-const UNTOLD: &str = "not checked: whether SENTRY_TOKEN has Team: Admin. This host does not tell a token's scopes; with \
-                      SENTRY_URL=https://sentry.io they are checked, and a lacking one is named by the first call that is refused";
+const UNTOLD: &str = "not checked: whether SENTRY_TOKEN has Team: Admin. This host does not show a token's scopes. Set \
+                      SENTRY_URL=https://sentry.io to check them; otherwise the first refused call names a missing one";
 const FORM: &str = "Sentry: Settings → Custom Integrations → the integration → Permissions";
 
 /// What was seen of Sentry, for the other areas.
@@ -35,7 +35,7 @@ pub(super) struct Seen {
 pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
     let mut seen = Seen::default();
     let Some(sentry) = &patient.sentry else {
-        seen.findings.push(AREA.warning("Sentry is not asked", "mend the configuration first"));
+        seen.findings.push(AREA.warning("Sentry was not asked", "correct the settings first"));
         return seen;
     };
     let (mut reply, holder) = sentry.holder();
@@ -73,12 +73,12 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
 
 /// `is_index`: it is the answer to who the token's holder is, not to a call in the organisation.
 fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_index: bool) -> Option<Finding> {
-    let make = "Sentry: Settings → Custom Integrations → Internal Integration: make or copy a token, put it in place of \
-                the old one; a running service takes it over with a reload or a restart";
+    let make = "make or copy a token in Sentry: Settings → Custom Integrations → Internal Integration; replace the old one, then \
+                reload or restart the service";
     let said = reply.answer.brief();
     let url = &patient.settings.sentry_url;
     if sentry.host().token_begins("sntrys_") {
-        let what = "SENTRY_TOKEN is an organisation token (sntrys_…): those may upload releases, and nothing that is needed here";
+        let what = "SENTRY_TOKEN is an organisation token (sntrys_…), which can upload releases but not change teams";
         return Some(AREA.failed(what, make));
     }
     Some(match &reply.verdict {
@@ -88,11 +88,11 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_inde
         Verdict::Refused(_) if is_no_organisation(reply) => return None,
         Verdict::Refused(_) if verdict::named_cause(&reply.answer).is_some() => {
             let (code, fix) = verdict::named_cause(&reply.answer)?;
-            AREA.failed(format!("SENTRY_TOKEN is refused: `{}`: {said}", crate::text::plain(&code, 60)), fix)
+            AREA.failed(format!("Sentry rejected SENTRY_TOKEN: `{}`: {said}", crate::text::plain(&code, 60)), fix)
         }
         Verdict::Refused(_) if reply.answer.status == 401 => {
-            let what = format!("SENTRY_TOKEN is refused ({said}): revoked, expired, of another region, or pasted incompletely");
-            AREA.failed(what, format!("{make}; for another region or a server of your own, set SENTRY_URL"))
+            let what = format!("Sentry rejected SENTRY_TOKEN ({said}): it was revoked, has expired, belongs to another region, or was not copied completely");
+            AREA.failed(what, format!("{make}; for another region or your own server, set SENTRY_URL"))
         }
         Verdict::Refused(_) if reply.answer.is_redirect() => AREA.failed(
             format!("Sentry at {url} answered with a redirect to {}", reply.answer.redirects_to()),
@@ -103,16 +103,16 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_inde
             AREA.failed(format!("Sentry at {url} {why}"), fix)
         }
         Verdict::Wait(wait) => AREA.warning(
-            format!("Sentry's rate limit is used up, so nothing more is asked: {said}"),
+            format!("Sentry's rate limit is used up, so the rest was not checked: {said}"),
             format!("check again in {}", short(*wait)),
         ),
         verdict if (200..500).contains(&reply.answer.status) => AREA.failed(
-            format!("what answers at {url} is not Sentry's API: {}", unusable(verdict, reply)),
-            format!("correct SENTRY_URL: {SENTRY_ADDRESS}; if it is right, look for a proxy or firewall in between"),
+            format!("the answer at {url} is not from Sentry's API: {}", unusable(verdict, reply)),
+            format!("correct SENTRY_URL: {SENTRY_ADDRESS}; if it is right, check for a proxy or firewall in between"),
         ),
         verdict => AREA.failed(
-            format!("Sentry at {url} can not be asked: {}", unusable(verdict, reply)),
-            "look at the network, the proxy and SENTRY_URL; status.sentry.io tells of outages; deliveries wait",
+            format!("failed to reach Sentry at {url}: {}", unusable(verdict, reply)),
+            "check the network, the proxy and SENTRY_URL, and status.sentry.io for outages; deliveries are kept meanwhile",
         ),
     })
 }
@@ -120,7 +120,7 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_inde
 /// Each scope that is lacking, with what can not be done without it and where it is ticked.
 fn lacks(holder: &Holder, findings: &mut Vec<Finding>) -> Vec<Needed> {
     let Some(own) = &holder.scopes else {
-        findings.push(AREA.note("not checked: Sentry does not tell the token's scopes"));
+        findings.push(AREA.note("not checked: Sentry does not show the token's scopes"));
         return Vec::new();
     };
     let lacking = scopes::lacking(own);
@@ -128,7 +128,7 @@ fn lacks(holder: &Holder, findings: &mut Vec<Finding>) -> Vec<Needed> {
     if lacking.is_empty() {
         let mut own = own.clone();
         own.sort();
-        findings.push(AREA.ok(format!("it has every scope that is needed: {}", own.join(", "))));
+        findings.push(AREA.ok(format!("SENTRY_TOKEN has every scope that it needs: {}", own.join(", "))));
     }
     lacking
 }
@@ -144,7 +144,7 @@ fn not_here(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Finding {
     let region = inspect::gateway_of(url).and_then(|gateway| sentry.region_named_by(&gateway));
     match region.filter(|at| at != url.origin()) {
         Some(at) => AREA.failed(
-            format!("the organisation `{org}` lives at {at}, not at {url}"),
+            format!("the organisation `{org}` is at {at}, not at {url}"),
             format!("set SENTRY_URL to {at}"),
         ),
         // Nothing that the API alone would say has ever come from there.
@@ -160,9 +160,9 @@ fn not_here(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Finding {
 
 fn tick(holder: &Holder, permission: &str, scope: &str) -> String {
     if holder.is_integration || holder.scopes.is_none() {
-        format!("{FORM} → {permission}, then Save Changes")
+        format!("choose {permission} in {FORM}, then Save Changes")
     } else {
-        format!("make a token with {scope}, best that of an internal integration ({permission})")
+        format!("make a token with {scope}, best in an internal integration ({permission})")
     }
 }
 
@@ -185,7 +185,7 @@ fn organisation(
     let finding = match &reply.verdict {
         Verdict::Done => {
             let there = inspect::region(&reply).filter(|at| *at != patient.settings.sentry_url.origin());
-            let region = there.map_or(String::new(), |at| format!("; it lives at {at}"));
+            let region = there.map_or(String::new(), |at| format!("; its region is {at}"));
             AREA.ok(format!("the organisation `{org}` is found{region}"))
         }
         _ if is_no_organisation(&reply) => not_here(patient, sentry, &reply),
@@ -196,11 +196,11 @@ fn organisation(
             return false;
         }
         Verdict::Denied(_) if holder.scopes.is_none() => AREA.failed(
-            format!("SENTRY_TOKEN may not read the members of `{org}`: it lacks member:read, or belongs to another organisation ({said})"),
+            format!("SENTRY_TOKEN cannot read the members of `{org}`: it lacks member:read or belongs to another organisation ({said})"),
             format!("{}; or correct the token or SENTRY_ORG_SLUG", tick(holder, "Member: Read & Write", "member:read")),
         ),
         Verdict::Denied(_) => AREA.failed(
-            format!("SENTRY_TOKEN may do nothing in `{org}`: it belongs to another organisation ({said})"),
+            format!("SENTRY_TOKEN has no access to `{org}`: it belongs to another organisation ({said})"),
             "correct the token or SENTRY_ORG_SLUG",
         ),
         _ => AREA.unread("the organisation", &reply.into_trouble()),
@@ -236,12 +236,14 @@ fn no_listing(patient: &Patient, github: &github::Seen, holder: &Holder) -> Find
     let bound = patient.known.as_ref().map_or(0, |known| known.state.teams.n_bound());
     let n = shown.unwrap_or(bound).max(bound);
     let saved = match (github.mode, n) {
-        (Some(Mode::Payload), _) => "in read mode, a comparison asks for each team by itself".into(),
-        (_, 0) => "a comparison asks for each team by itself".into(),
-        (_, n) => format!("a comparison asks for {n} teams with {n} calls, not {}", n.div_ceil(100)),
+        (Some(Mode::Payload), _) => {
+            "in read mode, a comparison reads each team with a call of its own".into()
+        }
+        (_, 0) => "a comparison reads each team with a call of its own".into(),
+        (_, n) => format!("a comparison reads {n} teams with {n} calls instead of {}", n.div_ceil(100)),
     };
     AREA.warning(
-        format!("SENTRY_TOKEN lacks org:read, which is not required: {saved}; teams renamed by hand are not found again on older servers, Open Membership and locks are not told"),
+        format!("SENTRY_TOKEN lacks org:read, which is optional: {saved}; older servers do not find teams that were renamed by hand; Open Membership and locked teams are not checked"),
         tick(holder, "Organization: Read", "org:read"),
     )
 }
@@ -260,9 +262,10 @@ fn locks(patient: &Patient, github: &github::Seen, rows: &[TeamRow]) -> Option<F
         .map(|row| row.slug.as_str())
         .collect();
     let names = some_of(locked.iter().copied());
-    let what =
-        format!("managed by your identity provider, so that nobody else may change who is in them: {names}");
-    let fix = "change them in the identity provider, or leave them out: SYNC_TEAMS=*,!SLUG";
+    let what = format!(
+        "your identity provider manages these teams, so their members cannot be changed here: {names}"
+    );
+    let fix = "change them in the identity provider, or exclude them: SYNC_TEAMS=*,!SLUG";
     (!locked.is_empty()).then(|| AREA.warning(what, fix))
 }
 
@@ -271,11 +274,11 @@ fn open_membership(open: bool, holder: &Holder) -> Finding {
     let may_write = holder.scopes.as_ref().is_none_or(|own| own.iter().any(|scope| scope == "team:write"));
     match (open, may_write) {
         (true, _) => AREA.ok(
-            "Open Membership is on: people in Sentry may join teams by themselves; SYNC_REMOVE_MEMBERS says whether a comparison takes them out",
+            "Open Membership is on: people can join Sentry teams on their own; SYNC_REMOVE_MEMBERS decides whether a comparison removes them",
         ),
-        (false, true) => AREA.ok("Open Membership is off: people come into teams through the mirror or a manager"),
+        (false, true) => AREA.ok("Open Membership is off: only this service and managers add people to teams"),
         (false, false) => AREA.failed(
-            "Open Membership is off, and without team:write Sentry only files a request (202) for each person to be added",
+            "Open Membership is off, and without team:write Sentry only files a request (202) instead of adding a person",
             tick(holder, "Team: Admin", "team:write"),
         ),
     }
@@ -296,30 +299,30 @@ fn members(patient: &Patient, sentry: &Sentry, seen: &mut Seen) {
 fn invites(patient: &Patient, holder: &Holder) -> Option<Finding> {
     let role = patient.settings.invite.as_deref()?;
     if let Some(why) = patient.service.and_then(|service| service.reconciler.invite_trouble()) {
-        let what = format!("SYNC_INVITE is `{role}`, and nobody can be invited: {}", why.what);
+        let what = format!("SYNC_INVITE is `{role}`, but nobody can be invited: {}", why.what);
         return Some(AREA.warning(what, why.fix));
     }
     let Some(own) = &holder.scopes else {
         return Some(AREA.note(format!(
-            "not checked: whether SENTRY_TOKEN may invite, for SYNC_INVITE `{role}`; an integration's may with the role `member` alone"
+            "not checked: whether SENTRY_TOKEN can invite people (SYNC_INVITE is `{role}`); an integration's token can invite with the role `member` only"
         )));
     };
     let (older, newer) = scopes::may_invite(own);
     let fix = "use the user token of an owner or manager with member:admin, or set SYNC_INVITE=never";
     Some(match (older, newer, holder.is_integration) {
-        (_, false, _) => AREA.failed("SYNC_INVITE is set, and SENTRY_TOKEN lacks member:admin: nobody can be invited", fix),
+        (_, false, _) => AREA.failed("SYNC_INVITE is set, but nobody can be invited: SENTRY_TOKEN lacks member:admin", fix),
         (_, _, true) if role != "member" => AREA.failed(
-            format!("SYNC_INVITE is `{role}`, and an integration's token may invite with no role but `member`, on newer Sentry only"),
+            format!("SYNC_INVITE is `{role}`, but an integration's token can invite only with the role `member`, and only in newer Sentry versions"),
             fix,
         ),
-        (_, _, true) => AREA.warning("SYNC_INVITE is set: newer Sentry lets an integration invite, 23.7 does not", fix),
-        (false, ..) => AREA.warning("SYNC_INVITE is set: Sentry 23.7 wants member:admin for invites, and the token lacks it", fix),
-        (true, true, false) => AREA.ok(format!("SYNC_INVITE is `{role}`, and the token may invite")),
+        (_, _, true) => AREA.warning("SYNC_INVITE is set: newer Sentry versions let an integration invite people, 23.7 does not", fix),
+        (false, ..) => AREA.warning("SYNC_INVITE is set: Sentry 23.7 requires member:admin to invite people, and the token lacks it", fix),
+        (true, true, false) => AREA.ok(format!("SYNC_INVITE is `{role}`, and the token can invite people")),
     })
 }
 
 fn retired(sentry: &Sentry) -> Vec<Finding> {
-    let fix = "look for a newer version of sentry-team-sync; what meets such a call is tried again later, and not lost";
+    let fix = "look for a newer version of sentry-team-sync; work that needs such a call is tried again later, and not lost";
     let calls = sentry.host().retired().into_iter();
     calls.map(|call| AREA.warning(format!("Sentry says: {call}"), fix)).collect()
 }
@@ -327,5 +330,5 @@ fn retired(sentry: &Sentry) -> Vec<Finding> {
 fn budget(reply: &Reply) -> Option<Finding> {
     let headers = &reply.answer.headers;
     let (left, limit) = (headers.remaining?, headers.limit?);
-    Some(AREA.ok(format!("rate budget: {left} of {limit} calls left in this window")))
+    Some(AREA.ok(format!("rate limit: {left} of {limit} calls left in this window")))
 }

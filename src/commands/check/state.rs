@@ -42,10 +42,10 @@ fn not_there(dir: &Path) -> Finding {
     let there = dir.ancestors().skip(1).find(|path| path.as_os_str().is_empty() || path.exists());
     let there = there.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => AREA.ok(format!("no service has run yet: `{shown}` is not there, and `serve` makes it")),
+        Ok(()) => AREA.ok(format!("no service has run yet: `{shown}` does not exist; `serve` creates it")),
         Err(why) => AREA.failed(
-            format!("`{shown}` is not there, and this user may not make it in `{}`: {why}", there.display()),
-            "name a folder that this user may write to in SYNC_STATE_DIR, or check as the service's user",
+            format!("`{shown}` does not exist, and this user cannot create it in `{}`: {why}", there.display()),
+            "set SYNC_STATE_DIR to a folder that this user can write to, or run this check as the service's user",
         ),
     }
 }
@@ -53,8 +53,8 @@ fn not_there(dir: &Path) -> Finding {
 fn runs(patient: &Patient, dir: &Path) -> Finding {
     let shown = dir.display();
     AREA.ok(match patient.service {
-        Some(_) => format!("a service runs on `{shown}`"),
-        None => format!("no service runs on `{shown}`: this command's own variables are checked"),
+        Some(_) => format!("a service is running with `{shown}`"),
+        None => format!("no service is running with `{shown}`, so this command's own settings were checked"),
     })
 }
 
@@ -62,34 +62,34 @@ fn folder(patient: &Patient, dir: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     let shown = dir.display();
     if let Err(why) = rustix::fs::access(dir, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
-        let fix = "give the folder to the service's user, or check as that user or root";
-        findings.push(AREA.failed(format!("`{shown}` can not be written to by this user: {why}"), fix));
+        let fix = "give the folder to the service's user, or run this check as that user or root";
+        findings.push(AREA.failed(format!("this user cannot write to `{shown}`: {why}"), fix));
     }
     let Ok(meta) = dir.metadata() else { return findings };
     let (mode, own) = (meta.mode() & 0o777, meta.uid() == geteuid().as_raw());
     if mode & 0o077 != 0 {
-        let what = format!("`{shown}` is open to others than its owner (mode {mode:04o})");
-        findings.push(AREA.warning(what, patient.typed(false, "chmod 0700", dir)));
+        let what = format!("others than its owner can access `{shown}` (mode {mode:04o})");
+        findings.push(AREA.warning(what, format!("run {}", patient.typed(false, "chmod 0700", dir))));
     } else {
-        findings.push(AREA.ok(format!("its mode is {mode:04o}, its owner is user {}", meta.uid())));
+        findings.push(
+            AREA.ok(format!("the state directory has mode {mode:04o} and belongs to user {}", meta.uid())),
+        );
     }
     if patient.service.is_some() && !own {
-        let what = format!("`{shown}` belongs to user {}, and the service runs as another", meta.uid());
+        let what = format!("`{shown}` belongs to user {}, but the service runs as another user", meta.uid());
         let owner = format!("{}:{}", geteuid().as_raw(), getegid().as_raw());
         let fix = patient.typed(true, &format!("chown -R {owner}"), dir);
-        findings.push(
-            AREA.warning(what, format!("give the folder and what is in it to the service's user: {fix}")),
-        );
+        findings.push(AREA.warning(what, format!("give it to the service's user: {fix}")));
     }
     findings
 }
 
 fn space(dir: &Path) -> Option<Finding> {
     let free = Machine.space(dir).ok()?.free;
-    let what = format!("{} MiB are free on its disk", free >> 20);
-    let fix = "make room on the disk of the state directory";
+    let what = format!("{} MiB are free on the state directory's disk", free >> 20);
+    let fix = "free some space on that disk";
     Some(match free {
-        0..NONE => AREA.failed(format!("{what}: deliveries can not be stored"), fix),
+        0..NONE => AREA.failed(format!("{what}: deliveries cannot be stored"), fix),
         NONE..LITTLE => AREA.warning(what, fix),
         _ => AREA.ok(what),
     })
@@ -112,8 +112,8 @@ fn files(dir: &Path) -> Vec<Finding> {
     if !damaged.is_empty() {
         let names = super::finding::some_of(damaged.iter().map(String::as_str));
         let n = counted(damaged.len(), "damaged file", "damaged files");
-        let fix = "what verified was taken; look for a bad disk, then remove them";
-        findings.push(AREA.warning(format!("{n} kept aside in the journal: {names}"), fix));
+        let fix = "the intact part is in use; check the disk, then remove these files";
+        findings.push(AREA.warning(format!("the journal has {n}, kept aside: {names}"), fix));
     }
     findings
 }
@@ -123,28 +123,29 @@ fn waits(known: &Known, now: Timestamp) -> Vec<Finding> {
     let queued = counted(known.n_queued, "queued delivery", "queued deliveries");
     match known.oldest.map(|at| (at, now.since(at))) {
         Some((at, age)) if age > STUCK => findings.push(AREA.warning(
-            format!("{queued}, the oldest waits for {} (since {at})", short(age)),
-            "mend what else is told here: they go on by themselves; `sentry-team-sync status` says why they wait",
+            format!("{queued}, the oldest for {} (since {at})", short(age)),
+            "fix the problems above, then they continue; `sentry-team-sync status` shows why each is queued",
         )),
         _ => findings.push(AREA.ok(queued)),
     }
     if known.n_failed > 0 {
         let what = counted(known.n_failed, "delivery could not", "deliveries could not");
-        let fix = "`sentry-team-sync status` says why; mend it, then `sentry-team-sync replay --failed`";
+        let fix = "`sentry-team-sync status` shows why; fix it, then run `sentry-team-sync replay --failed`";
         findings.push(AREA.warning(format!("{what} be carried out"), fix));
     }
     let n_undecided = known.state.holds.iter().filter(|hold| hold.decision.is_none()).count();
     if n_undecided > 0 {
-        let what = format!("{} for a decision", counted(n_undecided, "hold waits", "holds wait"));
-        let fix = "`sentry-team-sync status` lists them, `approve` or `reject` decides";
+        let what = format!("{} your decision", counted(n_undecided, "hold needs", "holds need"));
+        let fix = "`sentry-team-sync status` lists them; decide with `approve` or `reject`";
         findings.push(AREA.warning(what, fix));
     }
     if let Some(pause) = &known.state.paused {
         findings.push(AREA.warning(pause.to_string(), "`sentry-team-sync resume` allows them again"));
     }
     if let Some(at) = known.state.damaged {
-        let what = format!("the journal was damaged at {at}: every removal and deletion is held");
-        findings.push(AREA.warning(what, "compare with `sentry-team-sync sync`, then approve what is right"));
+        let what = format!("the journal was damaged at {at}: all removals and deletions are on hold");
+        findings
+            .push(AREA.warning(what, "read the plan of `sentry-team-sync sync`, then approve what is right"));
     }
     findings
 }
@@ -155,7 +156,7 @@ fn ready(patient: &Patient) -> Vec<Finding> {
     if status.ready {
         return vec![AREA.ok("the service is ready")];
     }
-    let fix = "what is told here of its cause says what to do; the service tries again by itself";
+    let fix = "fix the cause, which is shown here too; the service then tries again";
     status.reasons.iter().map(|why| AREA.failed(format!("the service is not ready: {why}"), fix)).collect()
 }
 
@@ -175,7 +176,7 @@ mod tests {
             (finding.level, finding.what)
         };
         assert_eq!(level(60), (Level::Ok, "2 queued deliveries".into()));
-        let late = "2 queued deliveries, the oldest waits for 3h (since 2026-11-25T09:00:00Z)";
+        let late = "2 queued deliveries, the oldest for 3h (since 2026-11-25T09:00:00Z)";
         assert_eq!(level(180), (Level::Warning, late.into()));
     }
 }

@@ -40,15 +40,15 @@ impl Kind {
         match self {
             Kind::FineGrained => "a fine-grained personal token".into(),
             Kind::Classic => format!("a classic personal token{scopes}"),
-            Kind::Installation => "an App's installation token, which lives for an hour".into(),
-            Kind::Other => format!("an app's token for a person, or of a kind that is not known{scopes}"),
+            Kind::Installation => "an App's installation token, which is valid for an hour".into(),
+            Kind::Other => format!("an app's token for a person, or one of unknown kind{scopes}"),
         }
     }
 
     pub fn make(self) -> String {
         match self {
-            Kind::FineGrained => format!("{TOKENS} → Fine-grained tokens: make a new token"),
-            Kind::Classic => format!("{TOKENS} → Tokens (classic): make a new token"),
+            Kind::FineGrained => format!("make a new token in {TOKENS} → Fine-grained tokens"),
+            Kind::Classic => format!("make a new token in {TOKENS} → Tokens (classic)"),
             Kind::Installation | Kind::Other => "make a new token".into(),
         }
     }
@@ -58,20 +58,20 @@ impl Kind {
         let has_scope = headers.oauth_scopes.as_deref().is_some_and(reads_organisations);
         match self {
             Kind::FineGrained if status == 404 => format!(
-                "{TOKENS} → Fine-grained tokens: the token does not reach {org}. Make one whose Resource owner is {org}, \
-                 with Organization permissions → Members: Read-only; if the organisation approves tokens, have an owner approve it"
+                "the token does not cover {org}: make one in {TOKENS} → Fine-grained tokens with Resource owner {org} and \
+                 Organization permissions → Members: Read-only; if the organisation approves tokens, have an owner approve it"
             ),
             Kind::FineGrained => format!(
-                "{TOKENS} → Fine-grained tokens → the token → Organization permissions → Members: Read-only \
-                 (its Resource owner has to be {org})"
+                "open {TOKENS} → Fine-grained tokens → the token → Organization permissions → Members: Read-only \
+                 (its Resource owner must be {org})"
             ),
             Kind::Classic if has_scope => {
-                format!("let the token's account be a member of {org}: the scope is there, and the organisation is hidden from it")
+                format!("add the token's account to {org}: the token has the scope, but cannot see the organisation")
             }
-            Kind::Classic => format!("{TOKENS} → Tokens (classic) → the token → tick read:org (under admin:org)"),
+            Kind::Classic => format!("tick read:org (under admin:org) in {TOKENS} → Tokens (classic) → the token"),
             Kind::Installation | Kind::Other => format!(
-                "App settings → Permissions & events → Organization permissions → Members: Read-only, then accept it in {org}; \
-                 for an OAuth token, ask for the scope read:org"
+                "set Members: Read-only in the App's settings → Permissions & events → Organization permissions, then accept it in {org}; \
+                 for an OAuth token, request the scope read:org"
             ),
         }
     }
@@ -79,11 +79,11 @@ impl Kind {
     /// What to do so that a source of addresses may be read.
     pub fn addresses(self, source: Source) -> &'static str {
         match (source, self) {
-            (Source::Public, Kind::Classic) => "tick read:user in the classic token, or leave the source out: SYNC_IDENTITY",
+            (Source::Public, Kind::Classic) => "tick read:user in the classic token, or remove the source from SYNC_IDENTITY",
             (Source::Saml, _) => {
-                "use an organisation owner's classic token with read:org, or leave the source out: SYNC_IDENTITY"
+                "use an organisation owner's classic token with read:org, or remove the source from SYNC_IDENTITY"
             }
-            _ => "use an organisation owner's token with Members: Read-only, or leave the source out: SYNC_IDENTITY",
+            _ => "use an organisation owner's token with Members: Read-only, or remove the source from SYNC_IDENTITY",
         }
     }
 }

@@ -31,9 +31,9 @@ fn every_fault_is_told_at_once_and_what_does_not_need_it_is_still_checked() {
         .must("failed", &["GH_TOKEN_FILE", "systemd credential"]);
     checked.one("configuration", "GH_WEBHOOK_TOKEN is not set").must("failed", &["GitHub's webhook form"]);
     checked.one("configuration", "SYNC_WORKERS").must("failed", &["default: 4"]);
-    checked.one("github", "GitHub is not asked").must("warning", &["configuration"]);
+    checked.one("github", "GitHub was not asked").must("warning", &["settings"]);
     assert_eq!(world.github.wire.n_calls(), 0);
-    checked.one("sentry", "it has every scope").must("ok", &[]);
+    checked.one("sentry", "SENTRY_TOKEN has every scope").must("ok", &[]);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_token_never_goes_to_a_default_address_in_place_of_a_wrong_one() {
         let checked = alone(&world);
         assert_eq!(checked.exit, 64);
         checked.one("configuration", var).must("failed", &[]);
-        checked.one(area, "is not asked").must("warning", &[]);
+        checked.one(area, "was not asked").must("warning", &[]);
         let wires = [&world.github.wire, &world.sentry.wire];
         assert_eq!(wires[wire].n_calls(), 0, "{var}");
         assert!(wires[1 - wire].n_calls() > 0, "{var}: the other side is checked");
@@ -60,10 +60,10 @@ fn where_each_secret_comes_from_is_told_and_never_what_it_is() {
     world.set("CREDENTIALS_DIRECTORY", &world.dir.0.display().to_string());
     let checked = alone(&world);
     checked
-        .one("configuration", &format!("GH_TOKEN is set, by the file `{}`", file.display()))
+        .one("configuration", &format!("GH_TOKEN is set by the file `{}`", file.display()))
         .must("ok", &[]);
-    checked.one("configuration", "SENTRY_TOKEN is set, by the systemd credential `").must("ok", &[]);
-    checked.one("configuration", "GH_WEBHOOK_TOKEN is set, by its variable").must("ok", &[]);
+    checked.one("configuration", "SENTRY_TOKEN is set by the systemd credential `").must("ok", &[]);
+    checked.one("configuration", "GH_WEBHOOK_TOKEN is set by its variable").must("ok", &[]);
     assert_eq!(checked.exit, 0);
 }
 
@@ -74,7 +74,7 @@ fn a_file_that_others_may_read_is_warned_of() {
     world.set("SENTRY_TOKEN_FILE", file.to_str().unwrap());
     let checked = alone(&world);
     let fix = format!("chmod 0600 {}", file.display());
-    checked.one("configuration", "everybody on this machine may open (mode 0644)").must("warning", &[&fix]);
+    checked.one("configuration", "everyone on this machine can read (mode 0644)").must("warning", &[&fix]);
     assert_eq!(checked.exit, 0);
 }
 
@@ -86,7 +86,7 @@ fn unknown_variables_and_an_open_listener_are_warned_of() {
     let checked = alone(&world);
     checked.one("configuration", "the variable SYNC_INTERVALL is not known").must("warning", &["--help"]);
     checked
-        .one("configuration", "`0.0.0.0:8080` is open to other machines")
+        .one("configuration", "`0.0.0.0:8080` can be reached from other machines")
         .must("warning", &["nginx or Caddy"]);
 }
 
@@ -145,7 +145,7 @@ fn a_service_checks_with_what_a_reload_took_over_and_tells_one_that_failed() {
     fs::write(&secret, "").unwrap();
     reload(&world, "failed");
     let checked = check(&world);
-    checked.one("configuration", "was not taken over").must("warning", &["SIGHUP"]);
+    checked.one("configuration", "was not taken over").must("failed", &["kill -HUP"]);
     checked.one("url", "200 pong").must("ok", &[]);
 }
 

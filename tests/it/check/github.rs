@@ -25,10 +25,10 @@ fn a_refused_token_is_told_with_where_to_make_another_and_sentry_is_still_checke
     world.github.revoke(&world.github_token);
     let checked = alone(&world);
     checked
-        .one("github", "GH_TOKEN is refused (401 \"Bad credentials\")")
-        .must("failed", &["Fine-grained tokens: make a new token"]);
+        .one("github", "GitHub rejected GH_TOKEN (401 \"Bad credentials\")")
+        .must("failed", &["make a new token in GitHub: ", "→ Fine-grained tokens"]);
     assert_eq!((checked.all("github").len(), checked.exit), (1, 1));
-    checked.one("sentry", "it has every scope").must("ok", &[]);
+    checked.one("sentry", "SENTRY_TOKEN has every scope").must("ok", &[]);
     checked.one("clock", "agrees with GitHub's").must("ok", &[]);
 }
 
@@ -38,7 +38,7 @@ fn payload_mode(make: impl FnOnce(GithubToken) -> GithubToken) -> Finding {
     let token = make(GithubToken::no_permission(world.olive));
     let checked = alone(&with_token(world, token));
     assert_eq!(checked.exit, 0, "payload mode is a way to work");
-    let finding = checked.one("github", "payload mode, the deliveries are the truth");
+    let finding = checked.one("github", "payload mode: the token cannot read teams and members");
     assert!(finding.what.contains("GET /orgs/acme/teams?per_page=1: 40"), "{finding:?}");
     finding
 }
@@ -57,11 +57,11 @@ fn from_a_failing_token_to_the_exact_permission_with_check_alone() {
     let checked = alone(&with_token(world, of_another_owner));
     checked
         .one("github", "GitHub does not say what the token may do")
-        .must("failed", &[TOKENS, "Resource owner is \"acme\"", "Members: Read-only", "approve"]);
+        .must("failed", &[TOKENS, "Resource owner \"acme\"", "Members: Read-only", "approve"]);
     assert_eq!(checked.exit, 1);
 
     let classic = payload_mode(GithubToken::classic);
-    classic.must("warning", &[TOKENS, "Tokens (classic) → the token → tick read:org"]);
+    classic.must("warning", &["tick read:org (under admin:org)", TOKENS, "→ Tokens (classic) → the token"]);
     assert!(classic.what.contains("404") && classic.what.contains("it needs the scope read:org"));
 }
 
@@ -84,7 +84,7 @@ fn a_token_that_the_service_has_given_up_on_for_a_minute_is_asked_about_all_the_
     let (_, created) = world.github.create_team("Crew", world.olive);
     world.send(&created);
     world.wait_until("refused", || world.get_admin("/readyz").0 == 503);
-    beside(&world).one("github", "GH_TOKEN is refused").must("failed", &[]);
+    beside(&world).one("github", "GitHub rejected GH_TOKEN").must("failed", &[]);
     let token = GithubToken::members_read(world.olive);
     world.github.set_token(&old, token);
     let checked = beside(&world);
@@ -122,7 +122,7 @@ fn a_token_that_expires_soon_is_warned_of() {
     let world = healthy();
     let token = GithubToken::members_read(world.olive).expires(SystemTime::now() - Duration::from_secs(60));
     let checked = alone(&with_token(world, token));
-    checked.one("github", "GH_TOKEN is refused").must("failed", &["make a new token"]);
+    checked.one("github", "GitHub rejected GH_TOKEN").must("failed", &["make a new token"]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn what_is_left_of_the_rate_is_told() {
         let org = format!("{}/orgs/acme", world.github.url());
         ask(&world, &org);
     }
-    alone(&world).one("github", "rate budget: REST 5 of 100 left").must("warning", &["account"]);
+    alone(&world).one("github", "rate limit: 5 of 100 REST calls left").must("warning", &["account"]);
 }
 
 /// One call that counts against the token's account.
@@ -185,8 +185,8 @@ fn an_organisation_that_was_renamed_is_followed_and_told() {
     let checked = super::Checked::read(world.alone_as_set(&["check", "--json"]));
     checked
         .one("github", "GitHub has no organisation \"acme\"; ")
-        .must("warning", &["set GH_ORG to its name"]);
-    checked.one("github", "read mode: the token may read the teams of \"acme-inc\"").must("ok", &[]);
+        .must("warning", &["set GH_ORG to the new name"]);
+    checked.one("github", "read mode: the token can read the teams of \"acme-inc\"").must("ok", &[]);
 }
 
 #[test]
@@ -235,7 +235,9 @@ fn a_token_that_does_not_see_secret_teams_is_told() {
     world.github.add_team(GithubTeam::new("Hush").secret());
     world.old_team("Crew");
     let checked = alone(&with_token(world, GithubToken::members_read(ana)));
-    checked.one("github", "1 team is shown, of secret ones only those").must("warning", &["owner"]);
+    checked
+        .one("github", "1 team is visible; the token sees only those secret teams")
+        .must("warning", &["owner"]);
 }
 
 #[test]
@@ -243,20 +245,20 @@ fn sources_of_addresses_that_the_token_may_not_read_are_told_with_what_would_ope
     let world = healthy();
     world.github.add_person(GithubUser::new("ana").saml("ana@sso.test").verified("ana@acme.test"));
     let checked = alone(&world);
-    checked.one("github", "single sign-on identities (`saml`) are told of 1 of 2 people").must("ok", &[]);
+    checked.one("github", "single sign-on identities (`saml`) are known for 1 of 2 people").must("ok", &[]);
     checked
-        .one("github", "addresses on verified domains (`verified`) are told of 1 of 2 people")
+        .one("github", "addresses on verified domains (`verified`) are known for 1 of 2 people")
         .must("ok", &[]);
-    checked.one("github", "public addresses (`public`) are told of 1 of 2 people").must("ok", &[]);
+    checked.one("github", "public addresses (`public`) are known for 1 of 2 people").must("ok", &[]);
     for (field, says, fix) in [
         (
             "samlIdentityProvider",
-            "single sign-on identities (`saml`) may not be read",
+            "this token cannot read single sign-on identities (`saml`)",
             "owner's classic token with read:org",
         ),
         (
             "organizationVerifiedDomainEmails",
-            "addresses on verified domains (`verified`) may not",
+            "this token cannot read addresses on verified domains (`verified`)",
             "SYNC_IDENTITY",
         ),
     ] {
@@ -272,7 +274,7 @@ fn a_token_without_graphql_is_told() {
     world.old_team("Crew");
     let token = GithubToken::members_read(world.olive).without_graphql();
     let checked = alone(&with_token(world, token));
-    checked.one("github", "GraphQL is refused").must("warning", &["firewall or proxy"]);
+    checked.one("github", "GraphQL is blocked").must("warning", &["firewall or proxy"]);
 }
 
 #[test]
@@ -282,7 +284,7 @@ fn a_classic_token_whose_account_is_not_in_the_organisation_is_told_so() {
     let checked = alone(&with_token(world, GithubToken::members_read(stranger).classic()));
     checked
         .one("github", "GitHub does not say what the token may do")
-        .must("failed", &["let the token's account be a member of \"acme\""]);
+        .must("failed", &["add the token's account to \"acme\""]);
 }
 
 #[test]
@@ -305,7 +307,7 @@ fn an_enterprise_server_without_rate_limits_is_no_failure() {
     world.set("GH_API_URL", &url);
     let checked = alone(&with_token(world, token));
     checked.one("github", "GH_TOKEN is valid").must("ok", &[]);
-    assert!(!checked.says("github", "rate budget"));
+    assert!(!checked.says("github", "rate limit: "));
     assert_eq!((checked.bad(), checked.exit), (vec![], 0));
 }
 
@@ -314,7 +316,9 @@ fn a_github_that_is_down_costs_only_its_own_findings() {
     let world = healthy();
     world.github.set_down(true).unwrap();
     let checked = alone(&world);
-    checked.one("github", "can not be asked: no answer").must("failed", &["GH_API_URL"]);
+    let finding = checked.one("github", "failed to reach GitHub at ");
+    finding.must("failed", &["GH_API_URL"]);
+    assert!(finding.what.contains(": no answer"), "{finding:?}");
     checked.one("sentry", "1 member or invite can be read").must("ok", &[]);
     assert_eq!(checked.exit, 1);
 }

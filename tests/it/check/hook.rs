@@ -18,7 +18,7 @@ fn with_hook(change: impl FnOnce(&mut Hook)) -> World {
 #[test]
 fn where_webhooks_are_not_shown_it_is_told_how_to_compare_by_hand() {
     let checked = alone(&healthy());
-    let finding = checked.one("hook", "the token may not see webhooks");
+    let finding = checked.one("hook", "the token cannot see webhooks");
     finding.must("note", &[]);
     for part in [
         "Webhooks: Read-only",
@@ -36,7 +36,7 @@ fn a_webhook_that_is_set_well_is_ok() {
     checked
         .one("hook", "to \"https://hooks.example.com/github\" sends Memberships, Organizations and Teams")
         .must("ok", &[]);
-    checked.one("hook", "no delivery within the last days").must("note", &[]);
+    checked.one("hook", "no deliveries in the last few days").must("note", &[]);
     assert_eq!(checked.exit, 0);
 }
 
@@ -58,7 +58,7 @@ fn each_setting_that_is_wrong_is_told() {
     finding.must("warning", &[form]);
     assert_eq!(exit, 0);
     let plain = |hook: &mut Hook| hook.url = "http://hooks.example.com/github".into();
-    judged(plain, "is not sent to by https").0.must("warning", &[form]);
+    judged(plain, "does not use https").0.must("warning", &[form]);
     judged(|hook| hook.content_type = "form".into(), "urlencoded; it works").0.must("note", &[]);
 }
 
@@ -67,7 +67,7 @@ fn an_organisation_whose_webhooks_are_all_for_others_has_none() {
     let world = with_hook(|hook| hook.events = vec!["push".into()]);
     let checked = alone(&world);
     checked
-        .one("hook", "no webhook of the organisation sends here (1 active ones are for others)")
+        .one("hook", "no webhook of the organisation sends here (it has 1 other active webhook)")
         .must("failed", &["Add webhook"]);
     assert_eq!(checked.exit, 1);
 }
@@ -89,7 +89,7 @@ fn the_last_deliveries_and_what_they_were_answered_are_told() {
     let last = |checked: &Checked| checked.one("hook", "the last delivery at ");
     let checked = beside(&world);
     assert!(
-        last(&checked).what.ends_with("was answered: 202; 0 of the last 1 failed"),
+        last(&checked).what.ends_with("got 202; 0 of the last 1 failed"),
         "{checked:?}",
         checked = checked.report
     );
@@ -97,11 +97,11 @@ fn the_last_deliveries_and_what_they_were_answered_are_told() {
     let missed = world.github.ping();
     world.github.log_delivery(&missed, None);
     let checked = beside(&world);
-    assert!(last(&checked).what.ends_with("was answered: no answer; 1 of the last 2 failed"));
+    assert!(last(&checked).what.ends_with("got no answer; 1 of the last 2 failed"));
     last(&checked).must("failed", &["Recent Deliveries", "check", " --url`"]);
     assert_eq!(checked.exit, 1);
     world.github.send(&world.github.ping()).unwrap();
     let checked = beside(&world);
-    assert!(last(&checked).what.ends_with("was answered: 200; 1 of the last 3 failed"));
+    assert!(last(&checked).what.ends_with("got 200; 1 of the last 3 failed"));
     last(&checked).must("warning", &["Redeliver"]);
 }

@@ -47,9 +47,9 @@ fn a_state_directory_is_described_and_left_as_it_is() {
     };
     let before = files();
     let checked = alone(&world);
-    checked.one("state", "no service runs on `").must("ok", &[]);
-    checked.one("state", "its mode is 0700, its owner is user ").must("ok", &[]);
-    checked.one("state", " MiB are free on its disk").must("ok", &[]);
+    checked.one("state", "no service is running with `").must("ok", &[]);
+    checked.one("state", "the state directory has mode 0700 and belongs to user ").must("ok", &[]);
+    checked.one("state", " MiB are free on the state directory's disk").must("ok", &[]);
     checked.one("state", ", in format 4").must("ok", &[]);
     checked.one("state", "0 queued deliveries").must("ok", &[]);
     assert_eq!(files(), before);
@@ -63,13 +63,14 @@ fn a_folder_that_others_may_enter_is_warned_of() {
     world.set("SYNC_STATE_DIR", dir.to_str().unwrap());
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
     let checked = alone(&world);
-    let open = checked.one("state", "is open to others than its owner (mode 0755)");
+    let open = checked.one("state", "others than its owner can access `");
     let fix = format!("chmod 0700 '{}'", dir.display());
     open.must("warning", &[&fix]);
+    assert!(open.what.ends_with("(mode 0755)"), "{open:?}");
     // As it stands there, it works.
-    assert!(open.fix.ends_with(&fix), "{open:?}");
+    assert!(open.fix.ends_with(&format!("`{fix}`")), "{open:?}");
     assert!(Command::new("/bin/sh").args(["-c", &fix]).status().unwrap().success());
-    alone(&world).one("state", "its mode is 0700").must("ok", &[]);
+    alone(&world).one("state", "the state directory has mode 0700").must("ok", &[]);
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn a_folder_of_another_user_than_the_services_is_told_with_the_command() {
     std::os::unix::fs::chown(&dir, Some(61_184), Some(61_184)).unwrap();
     let fix = format!("chown -R 0:0 {}", dir.display());
     beside(&world)
-        .one("state", " belongs to user 61184, and the service runs as another")
+        .one("state", " belongs to user 61184, but the service runs as another")
         .must("warning", &[&fix]);
 }
 
@@ -95,7 +96,7 @@ fn a_folder_that_can_not_be_made_is_told() {
     fs::write(&file, "").unwrap();
     world.set("SYNC_STATE_DIR", file.join("state").to_str().unwrap());
     let checked = alone(&world);
-    checked.one("state", "this user may not make it").must("failed", &["SYNC_STATE_DIR"]);
+    checked.one("state", "this user cannot create it").must("failed", &["SYNC_STATE_DIR"]);
     assert_eq!(checked.exit, 1);
 }
 
@@ -113,8 +114,8 @@ fn damage_in_the_journal_is_told_without_touching_it() {
     assert_eq!((fs::read(&log).unwrap(), checked.exit), (bytes, 1));
     fs::write(journal.join("0.log.damaged"), "x").unwrap();
     alone(&world)
-        .one("state", "1 damaged file kept aside in the journal: \"0.log.damaged\"")
-        .must("warning", &["bad disk"]);
+        .one("state", "the journal has 1 damaged file, kept aside: \"0.log.damaged\"")
+        .must("warning", &["check the disk"]);
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn what_failed_and_what_is_held_is_told_with_the_command() {
     world.only_hold();
     let checked = beside(&world);
     checked.one("state", "1 delivery could not be carried out").must("warning", &["replay", " --failed`"]);
-    checked.one("state", "1 hold waits for a decision").must("warning", &["approve"]);
+    checked.one("state", "1 hold needs your decision").must("warning", &["approve"]);
     assert_eq!(checked.exit, 0);
 }
 

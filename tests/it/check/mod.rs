@@ -123,13 +123,13 @@ fn where_all_is_well_everything_is_ok_and_the_exit_code_0() {
         ("clock", "the local clock agrees with GitHub's"),
         ("clock", "the local clock agrees with Sentry's"),
         ("github", "GH_TOKEN is valid: a fine-grained personal token"),
-        ("github", "rate budget: REST "),
+        ("github", "rate limit: "),
         ("github", "the organisation \"acme\" ("),
-        ("github", "read mode: the token may read the teams of \"acme\""),
-        ("github", "1 team is shown, secret ones too"),
-        ("hook", "the token may not see webhooks"),
+        ("github", "read mode: the token can read the teams of \"acme\""),
+        ("github", "1 team is visible, including secret ones"),
+        ("hook", "the token cannot see webhooks"),
         ("sentry", "SENTRY_TOKEN is valid: an integration's"),
-        ("sentry", "it has every scope that is needed: member:read, member:write, org:read"),
+        ("sentry", "SENTRY_TOKEN has every scope that it needs: member:read, member:write, org:read"),
         ("sentry", "the organisation `acme-sentry` is found"),
         ("sentry", "0 teams can be listed"),
         ("sentry", "Open Membership is on"),
@@ -140,30 +140,47 @@ fn where_all_is_well_everything_is_ok_and_the_exit_code_0() {
 }
 
 #[test]
-fn the_text_has_a_line_a_finding_its_fix_below_and_a_summary() {
+fn the_text_shows_problems_first_with_their_fix_below_and_counts_what_is_good() {
     let mut world = healthy();
     world.set("SYNC_LISTN", "x");
     let (exit, text, talk) = world.alone(&["check"]);
     assert_eq!((exit, talk.as_str()), (0, ""), "{text}");
     let lines: Vec<_> = text.lines().collect();
-    let at = lines.iter().position(|line| line.contains("SYNC_LISTN")).expect("the warning");
-    assert!(lines[at].starts_with("warning  configuration the variable SYNC_LISTN is not known"), "{text}");
-    assert!(lines[at + 1].starts_with("  fix: correct its name"), "{text}");
-    let last = lines.last().unwrap();
-    assert!(
-        last.starts_with("checked by this command, no service runs: ") && last.ends_with("exit code 0"),
-        "{last}"
-    );
-    assert!(last.contains(" 1 warning, 0 failed"), "{last}");
+    assert!(lines[0].starts_with("warning  configuration  the variable SYNC_LISTN is not known"), "{text}");
+    let indent = " ".repeat(24);
+    assert!(lines[1].starts_with(&format!("{indent}fix: correct its name")), "{text}");
     // What was not looked at does not seem to be well.
-    let note = lines.iter().find(|line| line.contains("not checked")).expect("the webhook");
-    assert!(note.starts_with("note     hook "), "{note}");
+    assert!(lines.iter().any(|line| line.starts_with("note     hook           not checked: ")), "{text}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 120 && !line.starts_with("ok ")), "{text}");
     let n_notes = lines.iter().filter(|line| line.starts_with("note ")).count();
-    assert!(last.contains(&format!(" ok, {n_notes} notes, ")), "{last}");
-    let lasting = |text: &str| -> Vec<String> {
-        text.lines().filter(|line| !line.contains("rate budget")).map(String::from).collect()
-    };
-    assert_eq!(lasting(&world.alone(&["check"]).1), lasting(&text), "the same again");
+    let [.., passed, last] = lines[..] else { panic!("{text}") };
+    let by = "no service is running, so this command checked its own settings";
+    assert_eq!(last, format!("0 failed, 1 warning, {n_notes} notes; {by}"));
+    let (exit, whole, talk) = world.alone(&["check", "-v"]);
+    assert_eq!((exit, talk.as_str()), (0, ""), "{whole}");
+    let n_ok = whole.lines().filter(|line| line.starts_with("ok ")).count();
+    assert_eq!(passed, format!("{n_ok} checks passed; -v shows them"));
+    assert!(whole.ends_with(&format!("{last}\n")) && !whole.contains("-v shows"), "{whole}");
+    assert_eq!(world.alone(&["check"]).1, text, "the same again");
+}
+
+/// A bad file is as bad whichever setting names it: the last good one stays in use until the next start.
+#[test]
+fn a_bad_user_map_and_a_bad_list_of_teams_weigh_the_same() {
+    let mut world = healthy();
+    let files = ["map.csv", "teams"].map(|name| world.dir.0.join(name));
+    std::fs::write(&files[0], "ana,ana@acme.test\n").unwrap();
+    std::fs::write(&files[1], "*\n").unwrap();
+    world.set("SYNC_USER_MAP", files[0].to_str().unwrap());
+    world.set("SYNC_TEAMS_FILE", files[1].to_str().unwrap());
+    world.start();
+    std::fs::write(&files[0], "ana\n").unwrap();
+    std::fs::write(&files[1], "[a\n").unwrap();
+    crate::reload::reload(&world, "failed");
+    let checked = beside(&world);
+    assert_eq!(checked.exit, 1);
+    checked.one("identity", "SYNC_USER_MAP `").must("failed", &["correct the file"]);
+    checked.one("configuration", "SYNC_TEAMS_FILE").must("failed", &["correct it, then reload"]);
 }
 
 #[test]
@@ -193,9 +210,9 @@ fn beside_a_service_it_is_run_by_it_with_its_credentials_and_changes_nothing_of_
     let before = journal(&world);
     let checked = beside(&world);
     assert_eq!(checked.report["by_service"], true);
-    checked.one("state", "a service runs on").must("ok", &[]);
+    checked.one("state", "a service is running with").must("ok", &[]);
     checked.one("state", "the service is ready").must("ok", &[]);
-    checked.one("github", "and is the one that the state directory belongs to").must("ok", &[]);
+    checked.one("github", "and the state directory belongs to it").must("ok", &[]);
     assert_eq!(checked.exit, 0, "{:#}", checked.report);
     assert!(world.github.wire.mark() > marks.0 && world.sentry.wire.mark() > marks.1);
     assert_eq!(world.writes_since(marks.1), [""; 0]);
@@ -210,7 +227,7 @@ fn both_ways_of_looking_come_to_the_same() {
     let without = alone(&world);
     for area in ["github", "hook", "sentry", "identity", "clock"] {
         let texts = |checked: &Checked| -> Vec<_> {
-            checked.all(area).into_iter().filter(|f| !f.what.contains("rate budget")).collect()
+            checked.all(area).into_iter().filter(|f| !f.what.contains("rate limit: ")).collect()
         };
         assert_eq!(texts(&with_service), texts(&without), "{area}");
     }

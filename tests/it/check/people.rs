@@ -32,20 +32,20 @@ fn each_source_is_counted_and_everybody_left_is_named_by_what_would_help() {
     }
     let checked = alone(&world);
     checked.one("identity", "names 1 person").must("ok", &[]);
-    let matched = checked.one("identity", " matched, the first source");
+    let matched = checked.one("identity", " matched, by source");
     assert!(matched.what.starts_with("5 of 8 people in teams are matched"), "{matched:?}");
     assert!(
         matched.what.ends_with(": map 1, sentry 0, saml 1, verified 1, public 1, sentry-login 1"),
         "{matched:?}"
     );
     checked
-        .one("identity", "1 person has an address that nobody in Sentry bears: \"stranger\"")
+        .one("identity", "1 person has an address that nobody in Sentry has: \"stranger\"")
         .must("warning", &["invite them", "SYNC_USER_MAP", "whois", " PERSON` shows why"]);
     checked
-        .one("identity", "1 person has no address that is known: \"ghost\"")
+        .one("identity", "1 person has no known address: \"ghost\"")
         .must("warning", &["SYNC_USER_MAP", "whois", " PERSON` shows why"]);
     checked
-        .one("identity", "1 person is in conflict, and nothing is done about them: \"twin\"")
+        .one("identity", "1 person has conflicting matches and is left alone: \"twin\"")
         .must("warning", &["whois", " PERSON` shows why"]);
     assert_eq!(checked.exit, 0);
     assert!(!checked.report.to_string().contains("@corp.test"), "addresses are not shown");
@@ -56,7 +56,7 @@ fn check_says_what_kind_of_sentry_it_sees_and_what_each_trust_comes_to() {
     for (era, kind, counts) in [
         (
             Era::Today,
-            "primary addresses only, and not whether they are verified",
+            "only its members' primary addresses, and not whether they are verified",
             "never 0, primary 2, any 3",
         ),
         (
@@ -79,16 +79,13 @@ fn check_says_what_kind_of_sentry_it_sees_and_what_each_trust_comes_to() {
         let told = checked.one("identity", "SYNC_TRUST_UNVERIFIED is primary");
         assert!(told.what.ends_with(counts), "{told:?}");
         checked
-            .one(
-                "identity",
-                "1 person has an address that Sentry knows only as somebody's second one: \"second\"",
-            )
+            .one("identity", "1 person has an address that is only a secondary one in Sentry: \"second\"")
             .must(
                 "warning",
                 &["make it their primary address", "SYNC_USER_MAP", "SYNC_TRUST_UNVERIFIED=any"],
             );
-        checked.one("identity", "1 person has a role in Sentry that can be in no team: \"payer\"");
-        checked.one("identity", "1 person has an address that nobody in Sentry bears: \"nobody\"");
+        checked.one("identity", "1 person has a Sentry role that cannot be in a team: \"payer\"");
+        checked.one("identity", "1 person has an address that nobody in Sentry has: \"nobody\"");
         assert_eq!(checked.exit, 0);
     }
 }
@@ -101,21 +98,21 @@ fn what_a_wider_permission_may_add_is_told_where_a_source_is_closed() {
     world.github.join(crew, ghost);
     world.github.forbid_field("organizationVerifiedDomainEmails", true);
     alone(&world)
-        .one("identity", "1 person has no address that is known")
+        .one("identity", "1 person has no known address")
         .must("warning", &["let the token read `verified`"]);
 }
 
 #[test]
 fn in_payload_mode_those_whom_deliveries_have_named_are_counted() {
     let world = World::new(Truth::Deliveries).may_list_teams();
-    assert!(alone(&world).says("identity", "0 people are matched whom deliveries have named, 0 not"));
+    assert!(alone(&world).says("identity", "0 people are matched and 0 not"));
     let (ana, zoe) = (world.person("ana"), world.github_only("zoe"));
     let (world, crew) = world.with_crew();
     world.settle(&world.github.add_member(crew, ana));
     world.settle(&world.github.add_member(crew, zoe));
     let checked = beside(&world);
     checked
-        .one("identity", "1 person is matched whom deliveries have named, 1 not")
+        .one("identity", "1 person is matched and 1 not")
         .must("warning", &["SYNC_USER_MAP", "Members: Read-only"]);
 }
 
@@ -134,5 +131,5 @@ fn a_user_map_that_can_not_be_read_is_told() {
 fn without_either_token_people_are_not_counted() {
     let world = healthy();
     world.sentry.revoke(&world.sentry_token);
-    alone(&world).one("identity", "can not be counted").must("warning", &["both tokens"]);
+    alone(&world).one("identity", "was not counted").must("warning", &["both tokens"]);
 }

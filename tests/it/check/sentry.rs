@@ -18,13 +18,13 @@ fn a_refused_token_is_told_and_github_is_still_checked() {
     world.sentry.revoke(&world.sentry_token);
     let checked = alone(&world);
     checked
-        .one("sentry", "SENTRY_TOKEN is refused (401 \"Invalid token\")")
+        .one("sentry", "Sentry rejected SENTRY_TOKEN (401 \"Invalid token\")")
         .must("failed", &["Custom Integrations", "SENTRY_URL"]);
     assert_eq!((checked.all("sentry").len(), checked.exit), (1, 1));
     checked.one("github", "read mode").must("ok", &[]);
     let world = healthy();
     world.sentry.set_expired(&world.sentry_token, true);
-    alone(&world).one("sentry", "SENTRY_TOKEN is refused (401 \"Token expired\")").must("failed", &[]);
+    alone(&world).one("sentry", "Sentry rejected SENTRY_TOKEN (401 \"Token expired\")").must("failed", &[]);
 }
 
 #[test]
@@ -43,14 +43,14 @@ fn from_a_failing_token_to_the_exact_permission_with_check_alone() {
         (
             "team:write",
             &["team:write"],
-            "teams can not be created or renamed",
+            "teams cannot be created or renamed",
             "POST /organizations/{org}/teams/",
             "Team: Admin",
         ),
         (
             "team:admin",
             &["team:admin"],
-            "teams can not be deleted",
+            "teams cannot be deleted",
             "DELETE /teams/{org}/{slug}/",
             "Team: Admin",
         ),
@@ -80,9 +80,9 @@ fn without_organization_read_it_is_told_what_that_would_save() {
         world.old_team(&format!("Team {n}"));
     }
     let checked = alone(&world);
-    let finding = checked.one("sentry", "SENTRY_TOKEN lacks org:read, which is not required");
+    let finding = checked.one("sentry", "SENTRY_TOKEN lacks org:read, which is optional");
     finding.must("warning", &[FORM, "Organization: Read"]);
-    assert!(finding.what.contains("asks for 150 teams with 150 calls, not 2"), "{finding:?}");
+    assert!(finding.what.contains("reads 150 teams with 150 calls instead of 2"), "{finding:?}");
     assert_eq!(checked.exit, 0);
 }
 
@@ -101,17 +101,15 @@ fn an_organisation_that_is_not_found_or_of_another_token_is_told() {
     let mut world = world;
     world.set("SENTRY_TOKEN", &token);
     let checked = alone(&world);
-    checked
-        .one("sentry", "SENTRY_TOKEN may do nothing in `acme-sentry`")
-        .must("failed", &["SENTRY_ORG_SLUG"]);
+    checked.one("sentry", "SENTRY_TOKEN has no access to `acme-sentry`").must("failed", &["SENTRY_ORG_SLUG"]);
 }
 
 #[test]
 fn open_membership_is_told_with_its_consequence() {
     let world = healthy();
-    alone(&world).one("sentry", "Open Membership is on: people in Sentry may join").must("ok", &[]);
+    alone(&world).one("sentry", "Open Membership is on: people can join").must("ok", &[]);
     world.sentry.set_open_membership(false);
-    alone(&world).one("sentry", "Open Membership is off: people come into teams through").must("ok", &[]);
+    alone(&world).one("sentry", "Open Membership is off: only this service").must("ok", &[]);
     let world = with_token(world, asking_permissions());
     let checked = alone(&world);
     checked.one("sentry", "Sentry only files a request (202)").must("failed", &["Team: Admin"]);
@@ -126,7 +124,7 @@ fn teams_that_an_identity_provider_manages_are_told_if_the_mirror_would_change_t
         world.sentry.set_idp_provisioned(team, true);
     }
     let checked = alone(&world);
-    let finding = checked.one("sentry", "managed by your identity provider");
+    let finding = checked.one("sentry", "your identity provider manages these teams");
     finding.must("warning", &["SYNC_TEAMS=*,!SLUG"]);
     assert!(finding.what.ends_with(": \"crew\""), "{finding:?}");
 }
@@ -151,7 +149,7 @@ fn whether_the_token_can_invite_is_told_where_invites_are_on() {
     world = with_token(world, NewToken::user(owner, &[&scopes[..], &["member:admin"]].concat()));
     world.set("SYNC_INVITE", "manager");
     let checked = alone(&world);
-    checked.one("sentry", "SYNC_INVITE is `manager`, and the token may invite").must("ok", &[]);
+    checked.one("sentry", "SYNC_INVITE is `manager`, and the token can invite people").must("ok", &[]);
     checked.one("sentry", "SENTRY_TOKEN is valid: a person's").must("ok", &[]);
 }
 
@@ -159,7 +157,7 @@ fn whether_the_token_can_invite_is_told_where_invites_are_on() {
 fn what_is_left_of_the_rate_is_told() {
     let world = healthy();
     world.sentry.set_rate_limit(Some(RateLimit::per_second(40)));
-    let finding = alone(&world).one("sentry", "rate budget: ");
+    let finding = alone(&world).one("sentry", "rate limit: ");
     assert!(finding.what.contains(" of 40 calls left in this window"), "{finding:?}");
 }
 
@@ -168,7 +166,9 @@ fn a_sentry_that_is_down_or_that_is_none_costs_only_its_own_findings() {
     let world = healthy();
     world.sentry.set_down(true).unwrap();
     let checked = alone(&world);
-    checked.one("sentry", "can not be asked: no answer").must("failed", &["SENTRY_URL"]);
+    let finding = checked.one("sentry", "failed to reach Sentry at ");
+    finding.must("failed", &["SENTRY_URL"]);
+    assert!(finding.what.contains(": no answer"), "{finding:?}");
     checked.one("github", "read mode").must("ok", &[]);
     assert_eq!(checked.exit, 1);
     for (fault, says) in [

@@ -74,7 +74,7 @@ fn a_service_with_another_secret_is_told_from_a_proxy_that_refuses() {
     let (server, _) = proxy(Response::new(401, "text/html", "<h1>Log in</h1>"));
     let (finding, _) = check_url(&world, &address(&server));
     finding.must("failed", &["without login"]);
-    assert!(finding.what.contains("something in front of the service refuses"), "{finding:?}");
+    assert!(finding.what.contains("something in front of the service refused"), "{finding:?}");
 }
 
 #[test]
@@ -91,13 +91,13 @@ fn answers_of_something_else_are_told_apart() {
     let world = healthy();
     let page = |status, text: &str| Response::new(status, "text/html", text);
     for (answer, says, fix) in [
-        (page(404, "<h1>404 Not Found</h1>"), "is not known to the proxy: 404", "SYNC_LISTEN"),
+        (page(404, "<h1>404 Not Found</h1>"), "the proxy does not know this path: 404", "SYNC_LISTEN"),
         (
             page(502, "<h1>502 Bad Gateway</h1>"),
             "the proxy does not reach the service: 502",
             "start the service",
         ),
-        (page(200, "<h1>Welcome</h1>"), "was answered by something else: 200", "SYNC_LISTEN"),
+        (page(200, "<h1>Welcome</h1>"), "something else answered: 200", "SYNC_LISTEN"),
         (
             Response::empty(301).with("Location", "https://www.example.com/github"),
             "a redirect to \"https://www.example.com/github\", which GitHub does not follow",
@@ -166,6 +166,6 @@ fn without_the_secret_or_a_known_way_no_ping_is_sent() {
     let mut world = healthy();
     world.set("ALL_PROXY", "nonsense://a b");
     let (finding, exit) = check_url(&world, &address(&server));
-    finding.must("warning", &["mend the proxy variable"]);
+    finding.must("warning", &["correct the proxy variable"]);
     assert_eq!((exit, proxy.seen.lock().unwrap().len()), (64, 0));
 }

@@ -117,10 +117,10 @@ pub fn a_comparison_by_groups_says_the_same_as_one_team_by_team(field: &mut Fiel
     let by_scim = way(field, "scim");
     field.site.set_scim(false);
     assert_eq!(way(field, "teams"), by_scim);
-    let checked = field.command(&["check"]).1;
+    let checked = field.command(&["check", "-v"]).1;
     assert!(checked.contains("SCIM is not switched on in Sentry"), "{checked}");
     field.site.set_scim(true);
-    let checked = field.command(&["check"]).1;
+    let checked = field.command(&["check", "-v"]).1;
     assert!(checked.contains("SCIM is switched on: "), "{checked}");
     assert_eq!(way(field, "scim"), by_scim);
 }

@@ -1,0 +1,91 @@
+//! How an answer for people fills a terminal: lines that are not too long, and the words that matter in colour.
+//!
+//! It works on the finished text, because only here is it known how the reader types a command, and whether there is a
+//! terminal.
+
+use std::io::IsTerminal;
+
+use crate::commands::Command;
+use crate::config::Environment;
+use crate::text::wrapped;
+
+/// No line is longer, unless a word or a command to copy is.
+const WIDTH: usize = 120;
+/// The last column of a line begins before this one.
+const COLUMNS: usize = 80;
+
+/// What is done to an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    is_wrapped: bool,
+    is_coloured: bool,
+}
+
+impl Layout {
+    pub fn of(command: &Command, env: &Environment) -> Self {
+        let (is_report, is_wrapped) = match command {
+            Command::Check { json, verbose, .. } => (!json, !json && !verbose),
+            Command::Audit(query) => (false, !query.json && !query.verbose),
+            _ => (false, false),
+        };
+        let is_plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { is_wrapped, is_coloured: is_report && !is_plain && std::io::stdout().is_terminal() }
+    }
+
+    pub fn put_on(self, text: String) -> String {
+        if !self.is_wrapped && !self.is_coloured {
+            return text;
+        }
+        text.split_inclusive('\n').map(|line| self.line(line)).collect()
+    }
+
+    fn line(self, line: &str) -> String {
+        let line = if self.is_wrapped { broken(line) } else { line.into() };
+        let inks = [("failed ", 31), ("warning ", 33), ("ok ", 32)];
+        match inks.into_iter().find(|(word, _)| self.is_coloured && line.starts_with(word)) {
+            Some((word, ink)) => format!("\x1b[{ink}m{word}\x1b[0m{}", &line[word.len()..]),
+            None => line,
+        }
+    }
+}
+
+/// A line whose last column is continued below itself. Columns have at least two blanks between them.
+fn broken(line: &str) -> String {
+    let behind = |at: usize| line[..at].chars().count();
+    let columns = line.match_indices("  ").map(|(at, blanks)| at + blanks.len());
+    let at = columns.filter(|at| behind(*at) < COLUMNS).last().unwrap_or(0);
+    // A third blank belongs to the space between.
+    let at = at + usize::from(line[at..].starts_with(' '));
+    format!("{}{}", &line[..at], wrapped(&line[at..], behind(at), WIDTH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_column_of_a_long_line_goes_on_below_itself() {
+        let long = format!("warning  github   {}`a command` end\n", "word ".repeat(20));
+        let lines = |text: &str| text.lines().map(String::from).collect::<Vec<_>>();
+        assert_eq!(
+            lines(&broken(&long)),
+            [
+                format!("warning  github   {}", "word ".repeat(20).trim_end()),
+                format!("{:18}`a command` end", "")
+            ]
+        );
+        let fix = format!("{:24}fix: {}", "", "word ".repeat(30));
+        assert!(broken(&fix).lines().all(|line| line.starts_with(&" ".repeat(24))), "{}", broken(&fix));
+        assert_eq!(broken("short  line\n"), "short  line\n");
+        assert_eq!(broken("ä  ö\n"), "ä  ö\n");
+    }
+
+    #[test]
+    fn levels_are_coloured_at_the_beginning_of_a_line_only() {
+        let layout = Layout { is_wrapped: false, is_coloured: true };
+        let text = "failed   a failed \nnote     b\n".to_string();
+        assert_eq!(layout.put_on(text), "\x1b[31mfailed \x1b[0m  a failed \nnote     b\n");
+        let none = Layout { is_wrapped: false, is_coloured: false };
+        assert_eq!(none.put_on("failed x".into()), "failed x");
+    }
+}
