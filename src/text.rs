@@ -190,6 +190,13 @@ fn put(out: &mut String, column: &mut usize, indent: usize, width: usize, piece:
     *column += piece.chars().count();
 }
 
+/// With a capital letter at its beginning.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().map(|c| c.to_ascii_uppercase()).into_iter().collect();
+    first + chars.as_str()
+}
+
 /// `1 delivery`, `3 deliveries`.
 pub fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })

@@ -11,6 +11,7 @@ pub mod sync;
 mod undo;
 mod whois;
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::io;
 use std::path::Path;
@@ -27,7 +28,7 @@ use crate::state::meant::{PersonName, TeamName};
 use crate::state::record::Record;
 use crate::state::tagged::tagged;
 use crate::state::values::{DeliveryKey, Status};
-use crate::state::{Pause, State};
+use crate::state::{names, Pause, State};
 use crate::status::{self, Observer};
 use crate::store::actor::Actor;
 use crate::store::audit::decisions::Asked;
@@ -114,7 +115,7 @@ const MOST_SAID: usize = 500;
 
 /// What to do where one side does not answer as it should.
 pub const LOOK: &str =
-    "`sentry-team-sync check` looks at tokens, permissions and addresses, and says what to mend";
+    "`sentry-team-sync check` checks tokens, permissions and addresses, and shows how to fix them";
 
 /// Takes a piece of an answer that may be too long to be gathered first. An error says that nobody reads it any more.
 pub type Output<'a> = &'a (dyn Fn(&str) -> io::Result<()> + std::marker::Sync);
@@ -163,7 +164,7 @@ impl<'a> Bench<'a> {
             Command::Sync(sync) => {
                 with_mirror(&|live| sync::run(&live.observer.reconciler, sync, &self.asked(None), progress))
             }
-            Command::Status { json, .. } => self.status(*json),
+            Command::Status { json, verbose } => self.status(*json, *verbose),
             Command::Check { json, verbose, url, offline } => {
                 let shape = check::Shape::of(*json, *verbose);
                 let asked = check::Asked { shape, url: url.as_deref(), offline: *offline };
@@ -196,7 +197,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn status(&self, json: bool) -> Reply {
+    fn status(&self, json: bool, verbose: bool) -> Reply {
         let status = match self.live {
             Some(live) => live.observer.status(),
             None => {
@@ -205,7 +206,7 @@ impl<'a> Bench<'a> {
             }
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
-        let out = if json { text::pretty(&status) } else { status.to_text() };
+        let out = if json { text::pretty(&status) } else { status.to_text(verbose) };
         // Without a service there is nothing that could be ready.
         let broken = status.started.is_some() && !status.ready;
         let exit = match (broken, held) {
@@ -267,7 +268,7 @@ impl<'a> Bench<'a> {
         };
         let names = if all { self.journal.read(undecided) } else { names.to_vec() };
         if names.is_empty() {
-            reply.say("nothing is held");
+            reply.say("no hold needs a decision");
         }
         let mut n_decided = 0;
         for name in names {
@@ -275,7 +276,9 @@ impl<'a> Bench<'a> {
         }
         if n_decided > 0 && self.mirror().is_none() {
             let what = if n_decided == 1 { "the decision is" } else { "the decisions are" };
-            reply.tell(&format!("no service is running: {what} kept and carried out when one starts"));
+            reply.tell(&format!(
+                "no service is running: {what} saved and will be carried out when one starts"
+            ));
         }
         reply
     }
@@ -304,18 +307,19 @@ impl<'a> Bench<'a> {
             let line = Entry { hold: Some(name.clone()), ..asked.entry("decision was not kept") };
             self.audit(vec![line.because(why.as_ref())]);
             reply.fail(&format!("failed to record the decision: {why}"));
-            // What was not written yet is written once that is mended.
+            // What was not written yet is written once the disk is repaired.
             let counts = |state: &State| state.holds.get(&name).is_some_and(|hold| hold.decision.is_some());
             if let Some(mirror) = self.mirror().filter(|_| self.journal.read(counts)) {
                 reply.tell(
-                    "once the journal can be written it counts all the same, unless the service ends before",
+                    "the decision still counts once the journal can be written, unless the service stops before that",
                 );
                 mirror.look_at_hold(&hold, approved);
             }
             return false;
         }
         let word = if approved { "approved" } else { "rejected" };
-        hold.changes.iter().for_each(|change| reply.say(&format!("{word}: {change}")));
+        let asks = |change| self.journal.read(|state| names::change(state, change));
+        hold.changes.iter().for_each(|change| reply.say(&format!("{word}: {}", asks(change))));
         if let Some(mirror) = self.mirror() {
             mirror.look_at_hold(&hold, approved);
         }
@@ -328,20 +332,32 @@ impl<'a> Bench<'a> {
             let failed = state.deliveries.failed().map(|failure| &failure.delivery);
             failed.map(|delivery| (delivery.seq, delivery.guid.to_string())).collect()
         });
-        let guids: Vec<_> = guids.iter().map(|guid| guid.trim()).collect();
-        let is_one = |known: &str| guids.iter().any(|guid| guid.eq_ignore_ascii_case(known));
-        let has_failed = |guid: &str| failed.iter().any(|(_, known)| known.eq_ignore_ascii_case(guid));
-        for guid in guids.iter().filter(|guid| !has_failed(guid)) {
-            let why = self.journal.read(|state| why_not_replayed(state, &guid.to_ascii_lowercase()));
-            reply.fail(&format!("no failed delivery is called `{}`: {why}", Safe(guid)));
+        let meant = |guid: &str| {
+            failed.iter().filter(move |(_, known)| is_meant(guid, known)).map(|(seq, _)| *seq).collect()
+        };
+        let mut chosen = BTreeSet::new();
+        for guid in guids.iter().map(|guid| guid.trim()) {
+            let found: Vec<Seq> = meant(guid);
+            match found.as_slice() {
+                [one] => drop(chosen.insert(*one)),
+                [] => {
+                    let why = self.journal.read(|state| why_not_replayed(state, &guid.to_ascii_lowercase()));
+                    reply.fail(&format!("no failed delivery is called `{}`: {why}", Safe(guid)));
+                }
+                several => reply.fail(&format!(
+                    "{} failed deliveries begin with `{}`: give more of the GUID",
+                    several.len(),
+                    Safe(guid)
+                )),
+            }
         }
-        let chosen: Vec<_> = failed.into_iter().filter(|(_, guid)| all || is_one(guid)).collect();
+        let chosen: Vec<_> = failed.into_iter().filter(|(seq, _)| all || chosen.contains(seq)).collect();
         if chosen.is_empty() && reply.exit == 0 {
-            reply.say("nothing has failed");
+            reply.say("no delivery has failed");
         }
         if !chosen.is_empty() && self.mirror().is_none() {
-            let what = if chosen.len() == 1 { "it is" } else { "they are" };
-            reply.tell(&format!("no service is running: {what} looked at when one starts"));
+            let what = if chosen.len() == 1 { "it runs" } else { "they run" };
+            reply.tell(&format!("no service is running: {what} when one starts"));
         }
         for (seq, guid) in chosen {
             let kept = self.journal.keep(Record::Again { seq });
@@ -357,7 +373,7 @@ impl<'a> Bench<'a> {
                 reply.fail(&format!("failed to record the replay: {why}"));
                 return reply;
             }
-            reply.say(&format!("looking again at {guid}"));
+            reply.say(&format!("replaying {guid}"));
             let line = Entry { delivery: Some(guid.as_str().into()), team, ..asked.entry("replay") };
             self.audit(vec![line.because("it had failed")]);
         }
@@ -373,7 +389,7 @@ fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Res
         Some(hold) => hold.decision?,
         None => match state.holds.past(name)? {
             Some(decision) => decision,
-            None => return Some(Err(format!("hold `{name}` is over: its changes were no longer due"))),
+            None => return Some(Err(format!("hold `{name}` is over: its changes were no longer needed"))),
         },
     };
     let (word, at) = (decision.word(), decision.at);
@@ -385,15 +401,21 @@ fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Res
     }
 }
 
+/// Whether somebody has typed this GUID, or its first block or more of it.
+fn is_meant(typed: &str, guid: &str) -> bool {
+    let begins = guid.get(..typed.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(typed));
+    begins && (typed.len() == guid.len() || typed.len() >= status::BLOCK)
+}
+
 /// What became of a delivery that has not failed, as far as it is remembered.
 fn why_not_replayed(state: &State, guid: &str) -> &'static str {
     let mut hooks = state.hooks.iter().copied().chain([HookId(0)]);
     let known = hooks.find_map(|hook| state.deliveries.known(DeliveryKey::new(hook, guid)));
     match known.map(|known| known.status) {
-        Some(Status::Queued) => "it is queued, and will be looked at",
+        Some(Status::Queued) => "it is queued and will be done",
         Some(Status::Done) => "it is done",
-        Some(Status::Superseded) => "newer news decided",
-        Some(Status::Held) => "a guard stopped it: `sentry-team-sync status` names the hold to approve",
+        Some(Status::Superseded) => "a newer delivery superseded it",
+        Some(Status::Held) => "it is on hold: `sentry-team-sync status` shows the hold to approve",
         Some(Status::Failed) | None => "`sentry-team-sync status` lists them",
     }
 }

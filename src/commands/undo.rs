@@ -36,12 +36,12 @@ pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId
     let mut reply = Reply::default();
     found.retain(|deletion| deletion.is_certain);
     if found.is_empty() {
-        reply.say("the audit log knows of no team that was deleted");
+        reply.say("the audit log has no deleted team");
     }
     for deletion in &found {
         let Deletion { at, sentry, slug, name, members, projects, .. } = deletion;
         let projects = match projects.as_deref() {
-            None => "projects not known".into(),
+            None => "projects unknown".into(),
             Some([]) => "no projects".into(),
             Some(projects) => format!("projects {}", listed(projects)),
         };
@@ -89,7 +89,7 @@ pub fn run(mirror: &Mirror, id: &str, asked: &Asked, progress: Progress) -> Repl
 
 fn read(state_dir: &Path) -> Result<Vec<Deletion>, Reply> {
     deletions::all(&Log::of(state_dir)).map_err(|error| {
-        Reply::failed(format_args!("failed to read the audit log below `{}`: {error}", state_dir.display()))
+        Reply::failed(format_args!("failed to read the audit log in `{}`: {error}", state_dir.display()))
     })
 }
 
@@ -107,13 +107,13 @@ fn choose(found: Vec<Deletion>, id: &str, name: &TeamName) -> Result<Deletion, R
     match chosen.as_slice() {
         [only] => Ok((*only).clone()),
         [] => Err(Reply::failed(format_args!(
-            "the audit log knows of no deleted Sentry team `{}`\n  fix: `sentry-team-sync undo` lists them; they are kept for SYNC_AUDIT_KEEP",
+            "the audit log has no deleted Sentry team `{}`\n  fix: `sentry-team-sync undo` lists the teams deleted within SYNC_AUDIT_KEEP",
             Safe(id)
         ))),
         several => {
             let ids: Vec<_> = several.iter().map(|d| format!("{} ({})", d.sentry, Safe(&d.at))).collect();
             Err(Reply::failed(format_args!(
-                "several deleted teams were called `{}`\n  fix: name one by its id: {}",
+                "several deleted teams had the slug `{}`\n  fix: give the id of one: {}",
                 Safe(id),
                 ids.join(", ")
             )))
@@ -133,10 +133,10 @@ fn wait(mirror: &Mirror, undo: &Undo, progress: Progress) -> Result<Report, Stri
         n_steps = told.n_steps;
         let paused = mirror.paused_for().map(|(_, why)| why);
         let most = if paused.is_some() { MOST_WAITS_PAUSED } else { MOST_WAITS };
-        let why = paused.or(told.put_off).unwrap_or_else(|| format!("{n_steps} people and projects so far"));
+        let why = paused.or(told.put_off).unwrap_or_else(|| format!("{n_steps} members and projects so far"));
         if waits >= most {
             return Err(format!(
-                "it is not done yet: {why}\n  fix: repeat the command, which goes on from there"
+                "not done yet: {why}\n  fix: repeat the command; it continues where it stopped"
             ));
         }
         progress(&format!("bringing the team back: {why}"));
@@ -158,10 +158,7 @@ fn told(deletion: &Deletion, report: &Report) -> Reply {
         return reply;
     }
     let name = Quoted(&deletion.name);
-    reply.say(&format!(
-        "brought back Sentry team `{slug}` {name} as {now}, in the place of {}",
-        deletion.sentry
-    ));
+    reply.say(&format!("brought back Sentry team `{slug}` {name} as {now} (was {})", deletion.sentry));
     tell_people(deletion, report, &mut reply);
     tell_projects(report, &mut reply);
     tell_names(report, &mut reply);
@@ -177,15 +174,15 @@ fn told(deletion: &Deletion, report: &Report) -> Reply {
 }
 
 fn tell_people(deletion: &Deletion, report: &Report, reply: &mut Reply) {
-    reply.say(&format!("people: {} of {} are in it again", report.n_back, deletion.members.len()));
+    reply.say(&format!("members: {} of {} added again", report.n_back, deletion.members.len()));
     for (was, now) in &report.moved {
-        reply.say(&format!("  with a new membership: {}, now member {now}", whom(was)));
+        reply.say(&format!("  now under another membership: {}, member {now}", whom(was)));
     }
     for was in &report.left {
         reply.say(&format!("  not in Sentry any more: {}", whom(was)));
     }
     for (was, why) in &report.failed {
-        reply.say(&format!("  not put in: {}: {}", whom(was), Safe(why)));
+        reply.say(&format!("  could not add {}: {}", whom(was), Safe(why)));
     }
 }
 
@@ -207,28 +204,26 @@ fn tell_names(report: &Report, reply: &mut Reply) {
         reply.say(&format!("in CODEOWNERS: {} again", listed(&report.named)));
     }
     for (name, why) in &report.unnamed {
-        reply.say(&format!("  not linked in CODEOWNERS: {}: {}", Safe(name), Safe(why)));
+        reply.say(&format!("  could not link {} in CODEOWNERS: {}", Safe(name), Safe(why)));
     }
 }
 
 fn tell_projects(report: &Report, reply: &mut Reply) {
     if report.unknown_projects {
-        reply.say(
-            "projects: which it had was not known; give them back in Sentry, in each project's settings",
-        );
+        reply.say("projects: unknown which it had; add the team in each project's settings in Sentry");
         return;
     }
     reply.say(&match (report.linked.as_slice(), report.denied.is_empty() && report.vanished.is_empty()) {
         ([], true) => "projects: it had none".into(),
-        ([], false) => "projects: none is its own again".into(),
-        (linked, _) => format!("projects: {} again", listed(linked)),
+        ([], false) => "projects: none given back".into(),
+        (linked, _) => format!("projects given back: {}", listed(linked)),
     });
     if !report.vanished.is_empty() {
         reply.say(&format!("  not in Sentry any more: {}", listed(&report.vanished)));
     }
     if !report.denied.is_empty() {
         reply.say(&format!(
-            "  not given back: {}: SENTRY_TOKEN lacks project:write; in Sentry, add the team in each project's settings, or set Project to Read & Write in the integration's permissions before the next time",
+            "  could not give back {}: SENTRY_TOKEN lacks project:write; add the team in each project's settings in Sentry, or set Project to Read & Write in the integration's permissions and repeat the command",
             listed(&report.denied)
         ));
     }

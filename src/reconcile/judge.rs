@@ -318,7 +318,7 @@ impl Judged<'_> {
             matches!(team.step, Step::Delete { adopted: true, .. } | Step::Empty { adopted: true, .. })
         };
         for item in self.teams(adopted) {
-            self.hold([item], "adopted: the Sentry team was there before the mirror".into());
+            self.hold([item], "adopted: the Sentry team existed before this service".into());
         }
         for item in self.all_deletions() {
             let team = self.change(item).and_then(|change| change.team());
@@ -342,7 +342,7 @@ impl Judged<'_> {
             self.hold(
                 open,
                 format!(
-                    "SYNC_MAX_DELETIONS {}: {n} of {whole} teams, {done} within the hour or approved, {limit} may be",
+                    "SYNC_MAX_DELETIONS {}: {n} of {whole} teams would be deleted, after {done} within the last hour or approved; the limit is {limit}",
                     settings.max_deletions
                 ),
             );
@@ -353,7 +353,7 @@ impl Judged<'_> {
     fn distrust(&self) -> Option<String> {
         let Measure { state, sizes, .. } = *self.measure;
         if let Some(at) = state.damaged {
-            return Some(format!("{DAMAGED} at {at}; nothing is taken away on its word"));
+            return Some(format!("{DAMAGED} at {at}, so removals need approval"));
         }
         let (last, _) = state.last_read?;
         let short = |now: usize, before: usize| now.saturating_mul(100) < before.saturating_mul(SHORT);
@@ -365,7 +365,7 @@ impl Judged<'_> {
         .into_iter()
         .find(|(_, now, before)| short(*now, *before))
         .map(|(what, now, before)| {
-            format!("{SHORT_READING}: {now} {what} on GitHub, {before} the last time; below {SHORT} % nothing is taken away")
+            format!("{SHORT_READING}: {now} {what} on GitHub, {before} the last time; below {SHORT} % removals need approval")
         })
     }
 
@@ -376,7 +376,10 @@ impl Judged<'_> {
         }
         let is_unmatched = |item: &Item| matches!(self.change(*item), Some(HeldChange::RemoveMember { .. }));
         let unknown: Vec<_> = self.all_removals().into_iter().filter(is_unmatched).collect();
-        self.hold(unknown, "SYNC_REMOVE_MEMBERS all: no source matches these people".into());
+        self.hold(
+            unknown,
+            "SYNC_REMOVE_MEMBERS all: no source matches these people to a GitHub account".into(),
+        );
         let Measure { settings, state, .. } = *self.measure;
         let before = state.rules.as_ref();
         if let Some(wider) = before.and_then(|before| rules::widened(before, &rules::of(settings))) {
@@ -398,12 +401,12 @@ impl Judged<'_> {
         let settings = self.measure.settings;
         let (n, limit) = (open.len(), settings.max_team_removals.of(there));
         if there >= LARGE && left_empty {
-            self.hold(open, format!("left empty: all {there} people of `{slug}`"));
+            self.hold(open, format!("left empty: it would remove all {there} people of `{slug}`"));
         } else if n > limit {
             let rule = settings.max_team_removals;
             self.hold(
                 open,
-                format!("SYNC_MAX_TEAM_REMOVALS {rule}: {n} of {there} people of `{slug}`, {limit} may be"),
+                format!("SYNC_MAX_TEAM_REMOVALS {rule}: {n} of {there} people would leave `{slug}`; the limit is {limit}"),
             );
         }
     }
@@ -419,7 +422,12 @@ impl Judged<'_> {
         let limit = settings.max_removals.of(people);
         if n > limit {
             let rule = settings.max_removals;
-            self.hold(open, format!("SYNC_MAX_REMOVALS {rule}: {n} of {people} people, {limit} may be"));
+            self.hold(
+                open,
+                format!(
+                    "SYNC_MAX_REMOVALS {rule}: {n} of {people} people would be removed; the limit is {limit}"
+                ),
+            );
         }
     }
 
@@ -434,10 +442,7 @@ impl Judged<'_> {
         };
         let moved = self.links(moves);
         let n = moved.len();
-        self.hold(
-            moved,
-            format!("SYNC_CODEOWNERS: the organisation has another login, and {n} links would follow"),
-        );
+        self.hold(moved, format!("SYNC_CODEOWNERS: the organisation was renamed, so {n} links would change"));
         let Measure { settings, state, .. } = *self.measure;
         let open = self.open(self.links(LinkPlan::is_relink));
         let (n, whole) = (open.len(), state.teams.n_bound());
@@ -446,7 +451,7 @@ impl Judged<'_> {
             let rule = settings.max_deletions;
             self.hold(
                 open,
-                format!("SYNC_MAX_DELETIONS {rule}: {n} links of {whole} teams would change, {limit} may be"),
+                format!("SYNC_MAX_DELETIONS {rule}: {n} links of {whole} teams would change; the limit is {limit}"),
             );
         }
     }

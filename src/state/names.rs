@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::holds::HeldChange;
-use super::ids::{GithubSlug, GithubTeamId};
+use super::ids::{GithubSlug, GithubTeamId, GithubUserId};
 use super::{slug, State};
+use crate::text::plain;
 
 /// How many of the newest queued deliveries are looked through for the slug of a team.
 const LOOKED_THROUGH: usize = 1000;
@@ -50,8 +51,37 @@ pub fn told_slug(state: &State, team: GithubTeamId) -> Option<GithubSlug> {
 pub fn name_of(state: &State, team: GithubTeamId) -> String {
     let slug = state.teams.binding(team).map(|binding| binding.slug.to_string());
     match slug.or_else(|| told_slug(state, team).map(|slug| slug.to_string())) {
-        Some(slug) => format!("`{}` (GitHub team {team})", crate::text::plain(&slug, 100)),
+        Some(slug) => format!("GitHub team `{}` ({team})", plain(&slug, 100)),
         None => format!("GitHub team {team}"),
+    }
+}
+
+/// The same for a person, by the login that they were matched or wanted with.
+fn person(state: &State, user: GithubUserId) -> String {
+    let matched = state.people.matched(user).map(|found| &found.login);
+    match matched.or_else(|| state.people.wish(user).map(|wanted| &wanted.login)) {
+        Some(login) => format!("GitHub user `{}` ({user})", plain(login.as_str(), 60)),
+        None => format!("GitHub user {user}"),
+    }
+}
+
+/// A held change with names, for whoever decides about it.
+pub fn change(state: &State, change: &HeldChange) -> String {
+    match change {
+        HeldChange::Delete { sentry, slug, .. } => format!("delete Sentry team `{slug}` ({sentry})"),
+        HeldChange::Adopt { team, sentry, slug } => {
+            format!("let {} take over Sentry team `{slug}` ({sentry})", name_of(state, *team))
+        }
+        HeldChange::Remove { user, slug, .. } => {
+            format!("remove {} from Sentry team `{slug}`", person(state, *user))
+        }
+        HeldChange::RemoveMember { member, slug, .. } => {
+            format!("remove Sentry member {member} from Sentry team `{slug}`")
+        }
+        HeldChange::Link { name, slug, .. } => {
+            format!("link `{name}` in CODEOWNERS to Sentry team `{slug}`")
+        }
+        HeldChange::Create { .. } | HeldChange::UserMap { .. } => change.to_string(),
     }
 }
 

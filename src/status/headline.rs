@@ -8,7 +8,7 @@ use super::{HoldView, LastReconcile, Status};
 use crate::clock::{short, Timestamp};
 use crate::state::holds::FIRST;
 use crate::state::values::Mode;
-use crate::text::{counted, Safe};
+use crate::text::{capital, counted, Safe};
 
 /// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.
 const PASSING: Duration = Duration::from_secs(30);
@@ -51,21 +51,23 @@ impl Status {
             let also = if also.is_empty() { also } else { format!(" {}", sentence(&also)) };
             return say(Mood::Waits, "Paused", sentence(&pause.to_string()) + &also);
         }
-        if !for_you.is_empty() {
-            let why = sentence(&for_you.join(", ")) + &self.about_the_rest(now);
-            return say(Mood::Waits, "Something waits for you", why);
+        if let [first, also @ ..] = for_you.as_slice() {
+            let also = if also.is_empty() { String::new() } else { sentence(&also.join(", ")) };
+            let why = also + &self.about_the_rest(now);
+            let why = if why.is_empty() { "Details are below." } else { why.trim_start() };
+            return say(Mood::Waits, first, why.into());
         }
         let hosts = [("GitHub", &self.github), ("Sentry", &self.sentry)];
         if let Some((name, _)) = hosts.into_iter().find(|(_, host)| !host.is_well()) {
-            let waiting = self.queue(now).unwrap_or_else(|| "nothing waits for it".into());
+            let waiting = self.queue(now).unwrap_or_else(|| "nothing is waiting for it".into());
             return say(Mood::Waits, &format!("{name} does not answer"), sentence(&waiting));
         }
         if let Some(why) = self.not_compared(now) {
-            let title = if self.compares() { "Not compared" } else { "Sentry's people not read" };
+            let title = if self.compares() { "Comparison failing" } else { "Cannot read Sentry's members" };
             return say(Mood::Waits, title, why);
         }
         if let Some(why) = self.stalled(now) {
-            return say(Mood::Waits, "Not everything could be done yet", why);
+            return say(Mood::Waits, "Some changes are delayed", why);
         }
         if let Some(work) = self.under_way(now) {
             return say(Mood::Working, "Catching up", sentence(&work));
@@ -76,14 +78,14 @@ impl Status {
                 if last.is_mended() && self.incomplete.n_not_removed == 0 {
                     say(Mood::True, &self.in_step(), why)
                 } else {
-                    say(Mood::Waits, "Not all is in step", why)
+                    say(Mood::Waits, "Out of step", why)
                 }
             }
             (None, Some(Mode::Payload)) => {
-                let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
+                let why = "All deliveries are done. Payload mode does not compare.";
                 say(Mood::True, "In step", why.to_string() + &self.unmatched())
             }
-            (None, _) => say(Mood::Working, "Ready", "The first comparison is not over yet.".into()),
+            (None, _) => say(Mood::Working, "Ready", "The first comparison is still running.".into()),
         }
     }
 
@@ -96,7 +98,7 @@ impl Status {
         } else {
             "Deliveries cannot be stored and are refused: GitHub keeps them for three days, under Recent Deliveries."
         };
-        format!("{since}{stored} The reasons stand below; `sentry-team-sync check` says what to do.")
+        format!("{since}{stored} `sentry-team-sync check` shows how to fix it.")
     }
 
     /// A person may have wanted that it is not as GitHub has it.
@@ -153,9 +155,9 @@ impl Status {
 
     fn for_a_person(&self) -> Vec<String> {
         let all = [
-            (self.held, "hold to decide", "holds to decide"),
-            (self.failed, "failed delivery to look into", "failed deliveries to look into"),
-            (self.warnings.len(), "warning to read", "warnings to read"),
+            (self.held, "decision needs you", "decisions need you"),
+            (self.failed, "delivery failed", "deliveries failed"),
+            (self.warnings.len(), "warning", "warnings"),
         ];
         all.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, more)| counted(n, one, more)).collect()
     }
@@ -176,14 +178,14 @@ impl Status {
         let (ago, why) = (short(now.since(*failed.since)), Safe(&failed.why));
         if !self.compares() {
             return Some(format!(
-                "Whoever is new in Sentry is not found: since {ago} ago the look fails: {why}."
+                "New Sentry members cannot be found: reading Sentry's members has failed for {ago}: {why}."
             ));
         }
         let before = match last {
             Some(last) => format!("The last comparison was {} ago", short(now.since(*last))),
-            None => "Nothing was compared yet".into(),
+            None => "There was no comparison yet".into(),
         };
-        Some(format!("{before}; since {ago} ago it fails: {why}."))
+        Some(format!("{before}; comparing has failed for {ago}: {why}."))
     }
 
     /// What was put off for longer than a passing trouble takes.
@@ -200,7 +202,7 @@ impl Status {
         let n = (self.queued + self.n_delayed).saturating_sub(1);
         let more = match n {
             0 => String::new(),
-            n => format!(" {} not done either.", counted(n, "other thing is", "other things are")),
+            n => format!(" {} delayed too.", counted(n, "other change is", "other changes are")),
         };
         Some(format!("{}{attempt}.{more}", capital(&what)))
     }
@@ -212,10 +214,13 @@ impl Status {
             (Some(queue), ..) => Some(queue),
             (None, Some(last), ..) => {
                 let teams = counted(last.open, "team is", "teams are");
-                Some(format!("the last comparison found {}; {teams} still at work", differences(last)))
+                Some(format!(
+                    "the last comparison found {}; {teams} still being worked on",
+                    differences(last)
+                ))
             }
             (None, None, 0, 0) => None,
-            (None, None, 0, n) => Some(format!("{} being looked at", counted(n, "thing is", "things are"))),
+            (None, None, 0, n) => Some(format!("{} being made", counted(n, "change is", "changes are"))),
             (None, None, n, _) => {
                 Some(format!("{} being carried out", counted(n, "approved hold is", "approved holds are")))
             }
@@ -239,7 +244,7 @@ impl LastReconcile {
     fn account(&self, now: Timestamp) -> String {
         let found = format!("The last comparison, {} ago, found", short(now.since(*self.at)));
         let found = match self.differences {
-            0 => format!("{found} no difference"),
+            0 => format!("{found} no differences"),
             _ if self.paused => {
                 format!("{found} {}; writes were paused, so none was carried out", differences(self))
             }
@@ -250,7 +255,7 @@ impl LastReconcile {
             n => format!("; {}", counted(n, one, many)),
         };
         let stuck = told(self.stuck, "team waits for a slug", "teams wait for a slug");
-        let unseen = told(self.unseen, "team is not shown by GitHub", "teams are not shown by GitHub");
+        let unseen = told(self.unseen, "team is not visible on GitHub", "teams are not visible on GitHub");
         format!("{found}{stuck}{unseen}.")
     }
 
@@ -266,15 +271,15 @@ impl LastReconcile {
         made
     }
 
-    /// `2 mended, 1 left to a guard`; empty if it found nothing.
+    /// `2 fixed, 1 on hold`; empty if it found nothing.
     pub(crate) fn what_became_of_it(&self) -> String {
-        let unmended = self.failed.len() + self.left;
-        let mended = self.differences.saturating_sub(self.held + unmended);
+        let unfixed = self.failed.len() + self.left;
+        let fixed = self.differences.saturating_sub(self.held + unfixed);
         let parts = [
-            (mended, if self.open == 0 { "mended" } else { "mended or still being worked on" }),
-            (self.held, "held for a decision"),
-            (self.failed.len(), "not possible"),
-            (self.left, "left for a second look"),
+            (fixed, if self.open == 0 { "fixed" } else { "fixed or in progress" }),
+            (self.held, "on hold"),
+            (self.failed.len(), "failed"),
+            (self.left, "left for the next comparison"),
         ];
         let parts = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
         parts.collect::<Vec<_>>().join(", ")
@@ -288,12 +293,6 @@ fn differences(last: &LastReconcile) -> String {
 /// With a capital and a full stop.
 fn sentence(text: &str) -> String {
     capital(text) + "."
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars.next().map(|c| c.to_ascii_uppercase()).into_iter().collect();
-    first + chars.as_str()
 }
 
 #[cfg(test)]
@@ -345,41 +344,41 @@ mod tests {
     fn hold(decision: &'static str) -> HoldView {
         let (changes, text) = (Vec::new(), String::new);
         let (decision, since) = (Some(decision), NOW.into());
-        HoldView { name: text(), n_changes: 2, changes, rule: text(), since, decision }
+        HoldView { name: text(), n_changes: 2, changes, rule: text(), since, decision, ..HoldView::default() }
     }
 
     #[test]
     fn the_headline_is_the_worst_that_holds() {
-        assert_eq!(told(|_| ()), is(Mood::Working, "Ready", "The first comparison is not over yet."));
+        assert_eq!(told(|_| ()), is(Mood::Working, "Ready", "The first comparison is still running."));
         assert_eq!(
             told(|status| status.last_reconcile = last(0, 0, &[])),
-            is(Mood::True, "In step", "The last comparison, 10m ago, found no difference.")
+            is(Mood::True, "In step", "The last comparison, 10m ago, found no differences.")
         );
         assert_eq!(
             told(|status| status.last_reconcile = last(1, 0, &[])),
-            is(Mood::True, "In step", "The last comparison, 10m ago, found 1 difference: 1 mended.")
+            is(Mood::True, "In step", "The last comparison, 10m ago, found 1 difference: 1 fixed.")
         );
         assert_eq!(
             told(|status| status.last_reconcile = last(3, 2, &[])),
             is(
                 Mood::Working,
                 "Catching up",
-                "The last comparison found 3 differences; 2 teams are still at work."
+                "The last comparison found 3 differences; 2 teams are still being worked on."
             )
         );
         assert_eq!(
             told(|status| status.last_reconcile = last(3, 0, &["x"])),
             is(
                 Mood::Waits,
-                "Not all is in step",
-                "The last comparison, 10m ago, found 3 differences: 2 mended, 1 not possible."
+                "Out of step",
+                "The last comparison, 10m ago, found 3 differences: 2 fixed, 1 failed."
             )
         );
         let rejected = |status: &mut Status| {
             status.last_reconcile = last(2, 0, &[]).map(|last| LastReconcile { held: 2, ..last });
             status.holds = ["rejected", "approved"].map(hold).into();
         };
-        let why = "The last comparison, 10m ago, found 2 differences: 2 held for a decision.";
+        let why = "The last comparison, 10m ago, found 2 differences: 2 on hold.";
         assert_eq!(told(rejected), is(Mood::Working, "Catching up", "1 approved hold is being carried out."));
         let settled = |status: &mut Status| {
             rejected(status);
@@ -387,7 +386,7 @@ mod tests {
         };
         assert_eq!(told(settled), is(Mood::True, "In step but for 2 rejected changes", why));
         let looking = |status: &mut Status| (status.open_hints, status.last_reconcile) = (2, last(0, 0, &[]));
-        assert_eq!(told(looking), is(Mood::Working, "Catching up", "2 things are being looked at."));
+        assert_eq!(told(looking), is(Mood::Working, "Catching up", "2 changes are being made."));
         let busy = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
             status.queued = 2;
@@ -405,21 +404,21 @@ mod tests {
             (status.held, status.failed) = (1, 2);
         };
         let warned = |status: &mut Status| status.warnings = vec!["x".into()];
-        let warned_while_busy = "1 warning to read. 2 deliveries are queued, the oldest for 40s.";
+        let warned_while_busy = "2 deliveries are queued, the oldest for 40s.";
         let busy_too = |status: &mut Status| {
             busy(status);
             warned(status);
         };
-        assert_eq!(told(busy_too), is(Mood::Waits, "Something waits for you", warned_while_busy));
-        assert_eq!(told(warned), is(Mood::Waits, "Something waits for you", "1 warning to read."));
-        let both = "1 hold to decide, 2 failed deliveries to look into. 2 deliveries are queued, the oldest for 40s.";
-        assert_eq!(told(held), is(Mood::Waits, "Something waits for you", both));
+        assert_eq!(told(busy_too), is(Mood::Waits, "1 warning", warned_while_busy));
+        assert_eq!(told(warned), is(Mood::Waits, "1 warning", "Details are below."));
+        let both = "2 deliveries failed. 2 deliveries are queued, the oldest for 40s.";
+        assert_eq!(told(held), is(Mood::Waits, "1 decision needs you", both));
         let broken = |status: &mut Status| {
             held(status);
             status.reasons = vec!["Sentry: no".into()];
             status.not_ready_since = Some(Timestamp(NOW.0 - 600_000).into());
         };
-        let refusing = "Since 2026-11-23T21:43:48Z, 10m ago. Deliveries cannot be stored and are refused: GitHub keeps them for three days, under Recent Deliveries. The reasons stand below; `sentry-team-sync check` says what to do.";
+        let refusing = "Since 2026-11-23T21:43:48Z, 10m ago. Deliveries cannot be stored and are refused: GitHub keeps them for three days, under Recent Deliveries. `sentry-team-sync check` shows how to fix it.";
         assert_eq!(told(broken), is(Mood::Broken, "Not ready", refusing));
         let storing = |status: &mut Status| {
             broken(status);
@@ -443,51 +442,51 @@ mod tests {
             let rule = format!("{FIRST}: the first comparison, and Sentry has teams already");
             status.holds = vec![HoldView { decision: None, rule, ..hold("") }];
         };
-        let why = "1 hold to decide. Until you approve the first comparison, only deliveries change anything: no team is mirrored yet.";
-        assert_eq!(told(first), is(Mood::Waits, "Something waits for you", why));
+        let why = "Until you approve the first comparison, only deliveries change anything: no team is mirrored yet.";
+        assert_eq!(told(first), is(Mood::Waits, "1 decision needs you", why));
         // Not the first, and nothing mirrored.
         let adoptions = |status: &mut Status| {
             first(status);
             status.holds[0].rule = "the Sentry team was there before".into();
         };
-        let why =
-            "1 hold to decide. The last comparison, 10m ago, found 3 differences: 3 held for a decision.";
-        assert_eq!(told(adoptions), is(Mood::Waits, "Something waits for you", why));
+        let why = "The last comparison, 10m ago, found 3 differences: 3 on hold.";
+        assert_eq!(told(adoptions), is(Mood::Waits, "1 decision needs you", why));
         let mirrored = |status: &mut Status| {
             adoptions(status);
             status.teams = 4;
         };
-        let why = "1 hold to decide. Everything else was in step at the last comparison, 10m ago.";
-        assert_eq!(told(mirrored), is(Mood::Waits, "Something waits for you", why));
+        let why = "Everything else was in step at the last comparison, 10m ago.";
+        assert_eq!(told(mirrored), is(Mood::Waits, "1 decision needs you", why));
         let unmatched = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
             status.wanted = 2;
         };
-        let why = "The last comparison, 10m ago, found no difference. 2 people in GitHub's teams are not in Sentry yet.";
+        let why = "The last comparison, 10m ago, found no differences. 2 people in GitHub's teams are not in Sentry yet.";
         assert_eq!(told(unmatched), is(Mood::True, "In step", why));
         let left = |status: &mut Status| {
             status.last_reconcile = last(2, 0, &[]).map(|last| LastReconcile { left: 1, ..last });
         };
-        let why = "The last comparison, 10m ago, found 2 differences: 1 mended, 1 left for a second look.";
-        assert_eq!(told(left), is(Mood::Waits, "Not all is in step", why));
+        let why =
+            "The last comparison, 10m ago, found 2 differences: 1 fixed, 1 left for the next comparison.";
+        assert_eq!(told(left), is(Mood::Waits, "Out of step", why));
         let stuck = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]).map(|last| LastReconcile { stuck: 1, unseen: 2, ..last });
         };
-        let why = "The last comparison, 10m ago, found no difference; 1 team waits for a slug; 2 teams are not shown by GitHub.";
-        assert_eq!(told(stuck), is(Mood::Waits, "Not all is in step", why));
+        let why = "The last comparison, 10m ago, found no differences; 1 team waits for a slug; 2 teams are not visible on GitHub.";
+        assert_eq!(told(stuck), is(Mood::Waits, "Out of step", why));
         let staying = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
             status.incomplete.n_not_removed = 2;
         };
-        assert_eq!((told(staying).0, told(staying).1.as_str()), (Mood::Waits, "Not all is in step"));
+        assert_eq!((told(staying).0, told(staying).1.as_str()), (Mood::Waits, "Out of step"));
         assert!(told(staying).2.contains("2 people stay in teams because"), "{}", told(staying).2);
         let unread = |status: &mut Status| {
             status.last_reconcile = last(0, 0, &[]);
             let since = Timestamp(NOW.0 - 300_000).into();
             status.look_failed = Some(LookFailed { since, why: "GET /x: 502".into() });
         };
-        let why = "The last comparison was 10m ago; since 5m ago it fails: GET /x: 502.";
-        assert_eq!(told(unread), is(Mood::Waits, "Not compared", why));
+        let why = "The last comparison was 10m ago; comparing has failed for 5m: GET /x: 502.";
+        assert_eq!(told(unread), is(Mood::Waits, "Comparison failing", why));
         // Somebody has compared by hand meanwhile.
         let read = |status: &mut Status| {
             unread(status);
@@ -514,13 +513,13 @@ mod tests {
             }
         };
         assert_eq!(told(put_off(10)).1, "Catching up");
-        let why = "`crew` (GitHub team 7): slug `crew` is taken, since 2026-11-23T21:43:48Z; tried next 2026-11-23T21:54:48Z.";
-        assert_eq!(told(put_off(600)), is(Mood::Waits, "Not everything could be done yet", why));
+        let why = "`crew` (GitHub team 7): slug `crew` is taken, since 2026-11-23T21:43:48Z; next try 2026-11-23T21:54:48Z.";
+        assert_eq!(told(put_off(600)), is(Mood::Waits, "Some changes are delayed", why));
     }
 
     #[test]
     fn payload_mode_promises_no_more_than_it_knows() {
-        let why = "Every delivery is dealt with. Nothing is compared in payload mode.";
+        let why = "All deliveries are done. Payload mode does not compare.";
         assert_eq!(told(|status| status.mode = Some(Mode::Payload)), is(Mood::True, "In step", why));
     }
 }

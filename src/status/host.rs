@@ -32,6 +32,13 @@ pub struct Rate {
     pub reset: Shown,
 }
 
+impl Rate {
+    /// Less than a tenth of it is left.
+    pub fn is_low(&self) -> bool {
+        self.remaining.saturating_mul(10) < self.limit
+    }
+}
+
 impl Host {
     pub(super) fn of(host: &Upstream, now: Timestamp) -> Self {
         let (health, why) = match host.health() {

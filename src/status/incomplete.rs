@@ -1,10 +1,8 @@
 //! What GitHub does not show completely, and who stays in a team because of that.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 
-use super::text::more;
+use super::text::View;
 use super::{Status, SHOWN};
 use crate::clock::{short, Shown, Timestamp};
 use crate::reconcile::incomplete::{Known, LASTING};
@@ -56,10 +54,12 @@ impl IncompleteView {
         let lists = counted(self.n_lists, "list is incomplete", "lists are incomplete");
         match (self.n_lists, self.n_not_removed) {
             (0, 0) => String::new(),
-            (_, 0) => format!(" On GitHub {lists}, and nobody is removed because of that."),
+            (_, 0) => format!(" On GitHub {lists}, so nobody is removed because of that."),
             (_, n) => {
                 let people = counted(n, "person stays in a team", "people stay in teams");
-                format!(" {people} because too little could be read from GitHub; `sentry-team-sync status` names them.")
+                format!(
+                    " {people} because GitHub's lists were incomplete; `sentry-team-sync status` names them."
+                )
             }
         }
     }
@@ -70,22 +70,31 @@ impl IncompleteView {
         let lasting: Vec<_> = ages.filter(|age| *age >= LASTING).collect();
         let (lists, age) = (counted(lasting.len(), "list", "lists"), short(*lasting.iter().max()?));
         Some(format!(
-            "GitHub has not shown {lists} completely for {age}: nobody is removed because of that; see `sentry-team-sync check`"
+            "GitHub has not shown {lists} completely for {age}, so nobody is removed because of that; see `sentry-team-sync check`"
         ))
     }
 }
 
 impl Status {
-    pub(super) fn write_incomplete(&self, text: &mut String) {
+    pub(super) fn write_incomplete(&self, view: &mut View) {
         let incomplete = &self.incomplete;
-        for ListView { list, gap, since } in &incomplete.lists {
-            let _ = writeln!(text, "incomplete on GitHub since {since}: {list}: {gap}");
+        if incomplete.n_lists > 0 {
+            view.heading(&counted(
+                incomplete.n_lists,
+                "list on GitHub is incomplete: nobody is removed because of it",
+                "lists on GitHub are incomplete: nobody is removed because of them",
+            ));
         }
-        for who in &incomplete.not_removed {
-            let _ = writeln!(text, "not removed: {who}");
+        let shown = view.shown(incomplete.lists.len());
+        for ListView { list, gap, since } in incomplete.lists.iter().take(shown) {
+            view.line("  ", &format!("{list}: {gap}, since {since}"));
         }
-        more(text, "lists are incomplete", incomplete.lists.len(), incomplete.n_lists);
-        more(text, "people are not removed", incomplete.not_removed.len(), incomplete.n_not_removed);
+        view.more("  ", "lists", shown, incomplete.n_lists);
+        let shown = view.shown(incomplete.not_removed.len());
+        for who in incomplete.not_removed.iter().take(shown) {
+            view.line("  not removed: ", who);
+        }
+        view.more("  ", "people who were not removed", shown, incomplete.n_not_removed);
     }
 }
 
@@ -112,7 +121,7 @@ mod tests {
         assert_eq!(view.since, Some(at.into()));
         assert_eq!(
             view.sentence(),
-            " On GitHub 2 lists are incomplete, and nobody is removed because of that."
+            " On GitHub 2 lists are incomplete, so nobody is removed because of that."
         );
         let staying = IncompleteView { n_not_removed: 1, ..view };
         assert!(

@@ -3,6 +3,7 @@
 mod files;
 mod headline;
 pub mod help;
+mod hold;
 mod host;
 mod incomplete;
 pub mod metrics;
@@ -22,10 +23,12 @@ use serde::Serialize;
 
 pub use files::ReloadsView;
 pub use headline::{Headline, Mood};
+pub use hold::HoldView;
 pub use host::{Host, Rate};
 pub use incomplete::IncompleteView;
 pub use queue::{Attempt, Delayed, Queued, Wait};
 pub use recent::{RecentView, Tone};
+pub use text::BLOCK;
 
 use crate::clock::{Shown, Timestamp};
 use crate::intake::counts::Counts;
@@ -33,7 +36,6 @@ use crate::intake::missed::Recovered;
 use crate::reconcile::reconciler::{Reconciled, Reconciler};
 use crate::reconcile::schedule::Schedule;
 use crate::reconcile::unused::Unused;
-use crate::state::holds::{Decision, Hold};
 use crate::state::hours::Hour;
 use crate::state::ids::GithubUserId;
 use crate::state::people::Wanted;
@@ -103,6 +105,9 @@ pub struct Status {
     pub held: usize,
     /// What a guard stopped: what waits for a person first.
     pub holds: Vec<HoldView>,
+    /// Whether Sentry's token may give a restored team its projects, where that is known.
+    #[serde(skip)]
+    pub gives_projects_back: Option<bool>,
     pub failed: usize,
     /// The failed ones, oldest first.
     pub failures: Vec<Failure>,
@@ -185,20 +190,6 @@ pub struct SecretView {
 pub struct Disk {
     pub journal_bytes: u64,
     pub free_bytes: u64,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct HoldView {
-    /// What `approve` takes.
-    pub name: String,
-    pub n_changes: usize,
-    /// At most 100 of them.
-    pub changes: Vec<String>,
-    /// Why they are not made.
-    pub rule: String,
-    pub since: Shown,
-    /// `approved`, `rejected`, or not yet decided.
-    pub decision: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -297,6 +288,7 @@ impl Observer {
             look_failed: self.look_failed(),
             recovered: recovered.map(|(found, at)| RecoveredView { at: at.into(), found }),
             next_look: self.next_look().map(|at| at.max(now).into()),
+            gives_projects_back: mirror.scopes.give_projects_back(&mirror.clock),
             disk: space.map(|(journal_bytes, free_bytes)| Disk { journal_bytes, free_bytes }),
             audit_lost: mirror.audit.n_lost(),
             github,
@@ -350,15 +342,7 @@ impl Status {
 
 fn holds(state: &State) -> Vec<HoldView> {
     let waits = |undecided: bool| state.holds.iter().filter(move |hold| hold.decision.is_none() == undecided);
-    let view = |hold: &Hold| HoldView {
-        name: hold.name.to_string(),
-        n_changes: hold.changes.len(),
-        changes: hold.changes.iter().take(SHOWN).map(ToString::to_string).collect(),
-        rule: hold.rule.to_string(),
-        since: hold.at.into(),
-        decision: hold.decision.map(Decision::word),
-    };
-    waits(true).chain(waits(false)).take(SHOWN).map(view).collect()
+    waits(true).chain(waits(false)).take(SHOWN).map(|hold| HoldView::of(hold, state)).collect()
 }
 
 /// Whoever waits longest, first. There may be tens of thousands, and everybody waits for the state meanwhile.

@@ -89,6 +89,15 @@ impl Queued {
             attempt: Attempt::default(),
         }
     }
+
+    /// Behind what it is about: `, team `crew``.
+    pub(super) fn team_named(&self) -> String {
+        match (&self.slug, self.team) {
+            (Some(slug), Some(team)) => format!(", GitHub team `{slug}` ({team})"),
+            (None, Some(team)) => format!(", GitHub team {team}"),
+            (_, None) => String::new(),
+        }
+    }
 }
 
 impl Attempt {
@@ -167,7 +176,7 @@ fn name_of(state: &State, key: LaneKey) -> (String, Option<u64>) {
 }
 
 impl fmt::Display for Attempt {
-    /// Behind what it is about: `: no answer, since …; tried next …`.
+    /// Behind what it is about: `: no answer, since …; next try …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(why) = &self.why {
             write!(f, ": {}", Safe(why))?;
@@ -176,8 +185,8 @@ impl fmt::Display for Attempt {
             }
         }
         match (&self.next_try, self.at_work) {
-            (_, true) => f.write_str("; being worked on now"),
-            (Some(next), false) => write!(f, "; tried next {next}"),
+            (_, true) => f.write_str("; in progress"),
+            (Some(next), false) => write!(f, "; next try {next}"),
             (None, false) => Ok(()),
         }
     }
@@ -185,23 +194,20 @@ impl fmt::Display for Attempt {
 
 impl fmt::Display for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.event, Safe(&self.delivery))?;
-        match (&self.slug, self.team) {
-            (Some(slug), _) => write!(f, ", team `{slug}`"),
-            (None, Some(team)) => write!(f, ", GitHub team {team}"),
-            (None, None) => Ok(()),
-        }
+        write!(f, "{} {}{}", self.event, Safe(&self.delivery), self.team_named())
     }
 }
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.slug {
-            Some(slug) => write!(f, "`{slug}` (GitHub team {})", self.team)?,
+            Some(slug) => write!(f, "GitHub team `{slug}` ({})", self.team)?,
             None => write!(f, "GitHub team {}", self.team)?,
         }
         match &self.wants {
-            Some(slug) => write!(f, " waits for the slug `{slug}`, which GitHub team {} has", self.waits_for),
+            Some(slug) => {
+                write!(f, " waits for the slug `{slug}`, which GitHub team {} still has", self.waits_for)
+            }
             None => write!(f, " waits for the slug of GitHub team {}", self.waits_for),
         }
     }

@@ -35,6 +35,19 @@ pub enum Tone {
     Past,
 }
 
+impl Tone {
+    /// What became of the delivery, in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Tone::Done => "done",
+            Tone::Person => "no match",
+            Tone::Decision => "on hold",
+            Tone::Failed => "failed",
+            Tone::Past => "settled",
+        }
+    }
+}
+
 impl RecentView {
     fn of(recent: &Recent, notes: &mut notes::Reader, state: &State) -> Self {
         let Note { text: mut note, open } = notes.read(&recent.note);

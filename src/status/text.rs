@@ -1,170 +1,358 @@
-//! The status for a terminal: plain lines, foreign text escaped. Writing to memory can not fail.
+//! The status for a terminal: what is wrong first, then how things are, in columns. Foreign text is escaped. Writing to
+//! memory can not fail.
 
 use std::fmt::Write;
 
 use super::{Failure, Headline, HoldView, Host, LastReconcile, Rate, Status};
 use crate::clock::short;
 use crate::state::values::Mode;
-use crate::text::{counted, Quoted, Safe};
+use crate::text::{counted, Safe};
 
-/// How many of the last deliveries are shown.
+/// How long a line may be; a command that is to be pasted is never broken.
+const WIDTH: usize = 118;
+/// How many entries of a list are shown, unless all are asked for.
+const LISTED: usize = 5;
+/// How many of the last deliveries are.
 const RECENT: usize = 10;
-/// How many of the queued ones are.
-const QUEUED: usize = 10;
+/// From this column on a line says what its name means.
+const COLUMN: usize = 14;
+/// So many characters of a GUID are its first block.
+pub const BLOCK: usize = 8;
 
 impl Status {
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        self.write_head(&mut text);
-        if self.is_served() {
-            host(&mut text, "github", &self.github);
-            host(&mut text, "sentry", &self.sentry);
-        }
-        self.write_comparison(&mut text);
-        self.write_what_waits(&mut text);
-        for recent in self.recent.iter().take(RECENT) {
-            let _ =
-                writeln!(text, "{} {} {}: {}", recent.at, recent.event, recent.guid, Quoted(&recent.note));
-        }
-        text
+    /// `verbose`: whole lists, lines and GUIDs, and what helps to find a fault.
+    pub fn to_text(&self, verbose: bool) -> String {
+        let mut view = View { text: String::new(), verbose, guid: self.guid_length(verbose) };
+        self.write_head(&mut view);
+        self.write_holds(&mut view);
+        self.write_failures(&mut view);
+        self.write_what_waits(&mut view);
+        self.write_incomplete(&mut view);
+        self.write_unmatched(&mut view);
+        self.write_mirror(&mut view);
+        self.write_recent(&mut view);
+        view.text
     }
 
     fn is_served(&self) -> bool {
         self.ready || !self.reasons.is_empty()
     }
 
-    fn write_head(&self, text: &mut String) {
+    /// How much of a GUID tells it from all others that are shown.
+    fn guid_length(&self, verbose: bool) -> usize {
+        if verbose {
+            return usize::MAX;
+        }
+        let queued = self.queue.iter().map(|queued| &queued.delivery);
+        let failed = self.failures.iter().map(|failure| &failure.delivery);
+        let recent = self.recent.iter().map(|recent| &recent.guid);
+        let mut all: Vec<&str> = queued.chain(failed).chain(recent).map(String::as_str).collect();
+        all.sort_unstable();
+        all.dedup();
+        let same = |pair: &[&str]| pair[0].chars().zip(pair[1].chars()).take_while(|(a, b)| a == b).count();
+        all.windows(2).map(|pair| same(pair) + 1).max().unwrap_or(0).max(BLOCK)
+    }
+
+    fn write_head(&self, view: &mut View) {
         let Headline { title, why, .. } = &self.headline;
-        let _ = match (self.ready, self.is_served()) {
-            (true, _) => writeln!(text, "ready: the mirror works\n{title}: {why}"),
-            (false, false) => {
-                writeln!(text, "no service is running: this is what its state directory holds")
-            }
+        match (self.ready, self.is_served()) {
+            (true, _) => view.line("ready: ", &format!("{title}. {why}")),
+            (false, false) => view.line("", "no service is running: this is what its state directory holds"),
             (false, true) => {
-                let reasons = self.reasons.join("; ");
-                writeln!(text, "NOT READY: {reasons}\n  {why}\n  what to do: sentry-team-sync check")
+                view.line("NOT READY: ", &self.reasons.join("; "));
+                view.line("  ", why);
             }
-        };
+        }
         if let Some(pause) = &self.paused {
-            let _ = writeln!(text, "PAUSED: {pause}\n  to resume: sentry-team-sync resume");
+            view.line("PAUSED: ", &pause.to_string());
+            view.line("  ", "to resume: sentry-team-sync resume");
         }
         for warning in &self.warnings {
-            let _ = writeln!(text, "warning: {warning}");
+            view.line("warning: ", warning);
         }
         // Those of a protection are among the warnings.
         for unused in self.unused.iter().flatten().filter(|one| !one.is_of_protection()) {
-            let _ = writeln!(text, "note: {}", unused.told());
+            view.line("note: ", &unused.told());
         }
+    }
+
+    fn write_holds(&self, view: &mut View) {
+        let (open, decided): (Vec<_>, Vec<_>) = self.holds.iter().partition(|hold| hold.decision.is_none());
+        if self.held > 0 {
+            view.heading(&counted(self.held, "hold needs your decision", "holds need your decision"));
+        }
+        for hold in &open {
+            let HoldView { name, asks, .. } = hold;
+            view.line(&format!("  {name}  "), &hold.in_a_line());
+            const UNDER: &str = "            ";
+            let shown = if view.verbose { asks.len() } else { LISTED.min(asks.len()) };
+            for change in asks.iter().take(if hold.n_changes > 1 { shown } else { 0 }) {
+                view.line(&format!("{UNDER}- "), change);
+            }
+            if hold.n_changes > 1 {
+                view.more(UNDER, "changes", shown, hold.n_changes);
+            }
+            if let Some(undo) = hold.undo(self.gives_projects_back) {
+                view.line(UNDER, &undo);
+            }
+            view.line(UNDER, &format!("approve: sentry-team-sync approve {name}"));
+            view.line(UNDER, &format!("reject:  sentry-team-sync reject {name}"));
+        }
+        view.more("  ", "holds", open.len(), self.held);
+        if !decided.is_empty() {
+            view.heading("decided");
+        }
+        for hold in decided {
+            let decision = hold.decision.unwrap_or_default();
+            view.line(&format!("  {}  ", hold.name), &format!("{decision}: {}", hold.in_a_line()));
+        }
+    }
+
+    fn write_failures(&self, view: &mut View) {
+        if self.failed > 0 {
+            view.heading(&counted(self.failed, "delivery failed", "deliveries failed"));
+        }
+        let shown = view.shown(self.failures.len());
+        for Failure { delivery, event, why, at } in self.failures.iter().take(shown) {
+            let guid = view.guid(delivery);
+            let before = format!("  {guid}  ");
+            view.line(&before, &format!("{event}, {} ago: {why}", short(self.at.since(**at))));
+            view.line(&" ".repeat(before.len()), &format!("retry: sentry-team-sync replay {guid}"));
+        }
+        view.more("  ", "failed deliveries", shown, self.failed);
+    }
+
+    fn write_what_waits(&self, view: &mut View) {
+        if let Some(failed) = &self.look_failed {
+            let what = if self.compares() { "comparing" } else { "reading Sentry's members" };
+            view.heading(&format!("{what} has failed since {}", failed.since));
+            view.line("  ", &Safe(&failed.why).to_string());
+        }
+        if let Some(failed) =
+            self.last_reconcile.as_ref().map(|last| &last.failed).filter(|all| !all.is_empty())
+        {
+            view.heading("not done by the last comparison");
+            let shown = view.shown(failed.len());
+            failed.iter().take(shown).for_each(|why| view.line("  ", why));
+            view.more("  ", "changes", shown, failed.len());
+        }
+        if self.waiting > 0 {
+            view.heading(&counted(self.waiting, "team waits for a slug", "teams wait for a slug"));
+        }
+        let shown = view.shown(self.waits.len());
+        for wait in self.waits.iter().take(shown) {
+            let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
+            view.line("  ", &format!("{wait}{}{sooner}", wait.attempt));
+        }
+        view.more("  ", "teams", shown, self.waiting);
+        let queue: Vec<_> =
+            self.queue.iter().filter(|queued| view.verbose || queued.attempt.why.is_some()).collect();
+        if self.n_delayed + queue.len() > 0 {
+            view.heading("not done yet");
+        }
+        let shown = view.shown(queue.len());
+        for queued in queue.iter().take(shown) {
+            let team = queued.team_named();
+            let before = format!("  {}  ", view.guid(&queued.delivery));
+            view.line(
+                &before,
+                &format!("{}{team}, queued since {}{}", queued.event, queued.since, queued.attempt),
+            );
+        }
+        view.more("  ", "queued deliveries", shown, queue.len());
+        let shown = view.shown(self.delayed.len());
+        for delayed in self.delayed.iter().take(shown) {
+            let event = if view.verbose { format!(" ({})", delayed.event) } else { String::new() };
+            view.line("  ", &format!("{}{event}{}", delayed.what, delayed.attempt));
+        }
+        view.more("  ", "delayed changes", shown, self.n_delayed);
+    }
+
+    fn write_unmatched(&self, view: &mut View) {
+        if self.wanted > 0 {
+            view.heading(&counted(
+                self.wanted,
+                "person has no match in Sentry",
+                "people have no match in Sentry",
+            ));
+        }
+        let shown = view.shown(self.unmatched.len());
+        let people = || self.unmatched.iter().take(shown);
+        let width = people().map(|person| person.login.chars().count()).max().unwrap_or(0);
+        for person in people() {
+            let teams = counted(person.teams, "team", "teams");
+            view.line(&format!("  {:width$}  ", person.login), &format!("in {teams}: {}", person.why));
+            view.line(&" ".repeat(width + 4), &format!("fix: {}", person.help));
+        }
+        view.more("  ", "people", shown, self.wanted);
+        if let Some(next) = self.next_look.as_ref().filter(|_| self.wanted > 0) {
+            view.line("  ", &format!("next search: {next} at the latest"));
+        }
+    }
+
+    fn write_mirror(&self, view: &mut View) {
+        view.text.push('\n');
         let org = self.github_org.as_deref().unwrap_or("not known yet");
         let mode = match self.mode {
-            Some(Mode::Read) => "read",
-            Some(Mode::Payload) => "payload",
-            None => "not known yet",
+            Some(Mode::Read) => "read mode",
+            Some(Mode::Payload) => "payload mode",
+            None => "mode not known yet",
         };
         let to = if self.is_served() { format!(" -> {}", self.sentry_org) } else { String::new() };
-        let _ = writeln!(text, "organisation: {org}{to}, mode: {mode}");
-        let oldest = self.oldest_queued.map_or_else(|| "none".into(), |at| at.to_string());
-        let _ = writeln!(text, "queue: {}, oldest: {oldest}", counted(self.queued, "delivery", "deliveries"));
-        self.write_queue(text);
-        let Self { teams, matched, wanted, .. } = self;
+        view.row("organisation", &format!("{org}{to}, {mode}"));
+        let oldest = self.oldest_queued.map(|at| format!(", the oldest since {at}"));
+        let queued = counted(self.queued, "delivery", "deliveries");
+        view.row("queue", &format!("{queued}{}", oldest.unwrap_or_default()));
         let linked =
             if self.linked == 0 { String::new() } else { format!(", {} linked in CODEOWNERS", self.linked) };
-        let _ = writeln!(text, "teams: {teams} bound{linked}; people: {matched} matched, {wanted} wanted");
-    }
-
-    fn write_queue(&self, text: &mut String) {
-        for queued in self.queue.iter().take(QUEUED) {
-            let _ = writeln!(text, "  since {}: {queued}{}", queued.since, queued.attempt);
-        }
-        if self.queued > QUEUED {
-            let _ = writeln!(text, "  … and {} more", self.queued - QUEUED);
-        }
-    }
-
-    fn write_comparison(&self, text: &mut String) {
+        view.row("teams", &format!("{} mirrored{linked}", self.teams));
+        view.row("people", &format!("{} matched, {} not matched", self.matched, self.wanted));
         if let Some(last) = &self.last_reconcile {
-            let LastReconcile { at, summary, failed, differences, .. } = last;
-            let ago = short(self.at.since(**at));
-            let _ = writeln!(text, "last comparison: {at}, {ago} ago; it found: {summary}");
-            let _ = writeln!(text, "  who is in Sentry's teams was read {}", Safe(&last.members_read));
-            if *differences > 0 {
-                let became = last.what_became_of_it();
-                let _ = writeln!(text, "  since then: {became}; {}", last.what_was_made());
-            }
-            for why in failed {
-                let _ = writeln!(text, "not done: {why}");
-            }
+            self.write_comparison(last, view);
         }
-        if let Some(failed) = &self.look_failed {
-            let what = if self.compares() { "not compared" } else { "Sentry's people not read" };
-            let _ = writeln!(text, "{what} since {}: {}", failed.since, Safe(&failed.why));
+        if self.is_served() {
+            host(view, "GitHub", &self.github);
+            host(view, "Sentry", &self.sentry);
         }
     }
 
-    fn write_what_waits(&self, text: &mut String) {
-        self.write_incomplete(text);
-        for wait in &self.waits {
-            let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
-            let _ = writeln!(text, "waiting: {wait}{}{sooner}", wait.attempt);
+    fn write_comparison(&self, last: &LastReconcile, view: &mut View) {
+        let LastReconcile { at, summary, differences, .. } = last;
+        view.row("comparison", &format!("{at}, {} ago, found: {summary}", short(self.at.since(**at))));
+        if *differences > 0 {
+            view.row("", &format!("since then: {}; {}", last.what_became_of_it(), last.what_was_made()));
         }
-        for delayed in &self.delayed {
-            let _ = writeln!(text, "put off: {} of {}{}", delayed.event, delayed.what, delayed.attempt);
+        if view.verbose {
+            view.row("", &format!("Sentry's memberships were read {}", Safe(&last.members_read)));
         }
-        for hold in &self.holds {
-            let decision = hold.decision.unwrap_or("waits for you");
-            let more = hold.n_changes.saturating_sub(hold.changes.len());
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            let (changes, HoldView { name, rule, .. }) = (hold.changes.join(", "), hold);
-            let _ = writeln!(text, "hold {name}: {changes}{more} [{rule}], {decision}");
-            if hold.decision.is_none() {
-                let _ = writeln!(text, "  to carry it out: sentry-team-sync approve {name}");
-                let _ = writeln!(text, "  to leave it: sentry-team-sync reject {name}");
-            }
+    }
+
+    fn write_recent(&self, view: &mut View) {
+        let shown = if view.verbose { self.recent.len() } else { RECENT.min(self.recent.len()) };
+        if shown > 0 {
+            view.heading("last deliveries");
         }
-        for Failure { delivery, event, why, .. } in &self.failures {
-            let _ = writeln!(text, "failed {delivery}: {event}: {why}");
-            let _ = writeln!(text, "  to try again: sentry-team-sync replay {delivery}");
-        }
-        for person in &self.unmatched {
-            let _ = writeln!(text, "wanted {}: {} (in {} teams)", person.login, person.why, person.teams);
-            let _ = writeln!(text, "  to match them: {}", person.help);
-        }
-        if let Some(next) = self.next_look.as_ref().filter(|_| self.wanted > 0) {
-            let _ = writeln!(text, "whoever is wanted is looked for again at {next}, at the latest");
-        }
-        for (what, shown, all) in [
-            ("teams wait", self.waits.len(), self.waiting),
-            ("things are put off", self.delayed.len(), self.n_delayed),
-            ("deliveries failed", self.failures.len(), self.failed),
-            ("people are wanted", self.unmatched.len(), self.wanted),
-        ] {
-            more(text, what, shown, all);
+        let recent = || self.recent.iter().take(shown);
+        let width = recent().map(|recent| recent.event.chars().count()).max().unwrap_or(0);
+        for recent in recent() {
+            let at = match view.verbose {
+                true => recent.at.to_string(),
+                false => format!("{:>4} ago", short(self.at.since(*recent.at))),
+            };
+            let before = format!("  {at}  {:width$}  {}  ", recent.event, view.guid(&recent.guid));
+            view.line(&before, &format!("{}: {}", recent.tone.word(), Safe(&recent.note)));
         }
     }
 }
 
-/// A list is cut; the number is whole.
-pub(super) fn more(text: &mut String, what: &str, shown: usize, all: usize) {
-    if all > shown {
-        let _ = writeln!(text, "… and {} more {what}", all - shown);
+/// The text as it grows.
+pub(super) struct View {
+    text: String,
+    pub verbose: bool,
+    /// How many characters of a GUID are shown.
+    guid: usize,
+}
+
+impl View {
+    /// How many entries are shown of a list.
+    pub fn shown(&self, all: usize) -> usize {
+        if self.verbose {
+            all
+        } else {
+            all.min(LISTED)
+        }
+    }
+
+    pub fn heading(&mut self, title: &str) {
+        let _ = writeln!(self.text, "\n{title}");
+    }
+
+    /// `text` behind `before`, and below itself where it is too long for one line.
+    pub fn line(&mut self, before: &str, text: &str) {
+        /// A command begins with it, and has about so many more characters.
+        const NAME: (&str, usize) = ("sentry-team-sync", 18);
+        let indent = before.chars().count();
+        self.text += before;
+        let (mut column, mut of_command) = (indent, 0);
+        for (n, word) in text.split(' ').enumerate() {
+            let is_name = word.ends_with(NAME.0);
+            let len = word.chars().count();
+            let fits = column + 1 + len + if is_name { NAME.1 } else { 0 } <= WIDTH;
+            if n > 0 && (self.verbose || fits || of_command > 0 || column == indent) {
+                self.text.push(' ');
+                column += 1;
+            } else if n > 0 {
+                let _ = write!(self.text, "\n{:indent$}", "");
+                column = indent;
+            }
+            of_command = if is_name { 2_usize } else { of_command.saturating_sub(1) };
+            self.text += word;
+            column += len;
+        }
+        self.text.push('\n');
+    }
+
+    fn row(&mut self, name: &str, text: &str) {
+        self.line(&format!("{name:COLUMN$}"), text);
+    }
+
+    /// A list is cut; the number is whole.
+    pub fn more(&mut self, before: &str, what: &str, shown: usize, all: usize) {
+        if all > shown {
+            let whole = if self.verbose { "" } else { " (-v shows more)" };
+            let _ = writeln!(self.text, "{before}… and {} more {what}{whole}", all - shown);
+        }
+    }
+
+    fn guid(&self, guid: &str) -> String {
+        Safe(&guid.chars().take(self.guid).collect::<String>()).to_string()
     }
 }
 
-fn host(text: &mut String, name: &str, host: &Host) {
-    let why = host.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+fn host(view: &mut View, name: &str, host: &Host) {
+    let why = host.why.as_deref().map(|why| format!(": {}", Safe(why))).unwrap_or_default();
     let health = match (host.health, host.calls) {
         ("well", 0) => "not asked yet",
-        (health, _) => health,
+        ("well", _) => "OK",
+        ("down", _) => "NOT RESPONDING",
+        _ => "REFUSES US",
     };
     let calls = counted(usize::try_from(host.calls).unwrap_or(usize::MAX), "call", "calls");
-    let _ = writeln!(text, "{name}: {health}{why}, {calls}, {} failed", host.failures);
-    for Rate { class, limit, remaining, reset } in &host.rates {
-        let _ = writeln!(text, "  rate {class}: {remaining} of {limit} left, new at {reset}");
+    view.row(name, &format!("{health}{why} ({calls}, {} failed)", host.failures));
+    if let Some(at) = &host.token_expires {
+        view.row("", &format!("token expires {at}"));
     }
     if let Some(app) = &host.app {
-        let _ = writeln!(text, "  signed in as the GitHub App {app}");
+        view.row("", &format!("signed in as the GitHub App {app}"));
     }
-    if let Some(at) = &host.token_expires {
-        let _ = writeln!(text, "  its token expires: {at}");
+    let verbose = view.verbose;
+    for Rate { class, limit, remaining, reset } in host.rates.iter().filter(|rate| verbose || rate.is_low()) {
+        view.row("", &format!("rate limit {class}: {remaining} of {limit} left, resets at {reset}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_broken_between_words_and_commands_are_not() {
+        let mut view = View { text: String::new(), verbose: false, guid: BLOCK };
+        view.line(
+            "  name  ",
+            &format!("{} sentry-team-sync approve 0123abcd end", "word ".repeat(20).trim_end()),
+        );
+        let lines: Vec<_> = view.text.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                format!("  name  {}", "word ".repeat(20).trim_end()),
+                "        sentry-team-sync approve 0123abcd end".into()
+            ]
+        );
+        view.verbose = true;
+        view.text.clear();
+        view.line("", &"word ".repeat(50));
+        assert_eq!(view.text.lines().count(), 1);
     }
 }

@@ -45,7 +45,7 @@ pub fn deletion(
         return Ok(());
     }
     Err(format!(
-        "SYNC_MAX_DELETIONS {}: {done} of {whole} teams were deleted within the hour, {limit} may be",
+        "SYNC_MAX_DELETIONS {}: {done} of {whole} teams were deleted within the last hour; the limit is {limit}",
         settings.max_deletions
     ))
 }
@@ -53,7 +53,7 @@ pub fn deletion(
 /// The rule for a team that GitHub has shown again after an end: one that comes and goes is not deleted each time.
 pub fn deleted_again(state: &State, team: GithubTeamId, now: Timestamp) -> Option<String> {
     let at = state.teams.returned(team, now)?;
-    Some(format!("deleted again: GitHub had shown the team again on {at}, after its first deletion; a second one within 7 days waits"))
+    Some(format!("deleted again: the team came back on GitHub on {at} after its first deletion; a second deletion within 7 days needs approval"))
 }
 
 /// Whether a person may be taken out of a team because an event says so.
@@ -62,7 +62,7 @@ pub fn removal(state: &State) -> Result<(), String> {
 }
 
 fn damaged(at: Timestamp) -> String {
-    format!("the journal was found damaged at {at}; nothing is taken away on its word")
+    format!("the journal was found damaged at {at}, so removals need approval")
 }
 
 #[cfg(test)]
@@ -143,7 +143,8 @@ mod tests {
         assert_eq!(deletion(&settings, &state(10, 1), TEAM, Timestamp(9)), Ok(()));
         assert_eq!(
             deletion(&settings, &state(10, 2), TEAM, Timestamp(9)),
-            Err("SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams were deleted within the hour, 2 may be".into())
+            Err("SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams were deleted within the last hour; the limit is 2"
+                .into())
         );
         assert_eq!(deletion(&settings, &state(10, 2), TEAM, Timestamp(3_600_002)), Ok(()));
         assert_eq!(deletion(&settings, &state(100, 4), TEAM, Timestamp(9)), Ok(()));
@@ -165,7 +166,7 @@ mod tests {
         let settings = settings("5%,2");
         let after = |days: u64| Timestamp(came_back.0 + days * 24 * 3_600_000);
         let rule = deletion(&settings, &state, TEAM, after(7)).unwrap_err();
-        assert!(rule.starts_with("deleted again: GitHub had shown the team again on "), "{rule}");
+        assert!(rule.starts_with("deleted again: the team came back on GitHub on "), "{rule}");
         assert_eq!(deletion(&settings, &state, GithubTeamId(8), after(1)), Ok(()));
         assert_eq!(deletion(&settings, &state, TEAM, after(8)), Ok(()));
         // What is forgotten with time is what no longer counts.
@@ -183,7 +184,8 @@ mod tests {
         // It is one of the nine that are bound.
         assert_eq!(
             deletion(&settings("5%,2"), &state, TEAM, Timestamp(9)),
-            Err("SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams were deleted within the hour, 2 may be".into())
+            Err("SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams were deleted within the last hour; the limit is 2"
+                .into())
         );
     }
 

@@ -18,6 +18,7 @@ use crate::state::notes;
 use crate::state::record::Record;
 use crate::state::values::{Binding, Mode};
 use crate::store::audit::Entry;
+use crate::text::counted;
 use crate::work::guard;
 use crate::work::step::{self, PersonStep};
 use crate::work::team_job::TeamJob;
@@ -344,10 +345,12 @@ pub fn fill(
             _ => open += 1,
         }
     }
-    Ok(Some(format!(
-        "looked at {added} more of its people{}",
-        if open > 0 { format!(", {open} still open") } else { String::new() }
-    )))
+    let checked = counted(added, "other member", "other members");
+    Ok(match (added, open) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("also checked {checked}")),
+        _ => Some(format!("also checked {checked}, {open} still to be checked")),
+    })
 }
 
 /// Everybody who is in the team, by GitHub or by word.

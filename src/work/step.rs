@@ -13,7 +13,7 @@ use crate::text::counted;
 
 /// What is said of a GitHub team that may not take over the Sentry team of its slug.
 pub const ADOPTION_RULE: &str =
-    "adoption: the GitHub team is newer than this mirror, and a Sentry team of its slug was there before";
+    "adoption: the GitHub team is newer than this service, and the Sentry team with its slug existed before";
 
 /// Who has the wanted slug.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,12 +228,12 @@ pub fn end(settings: &Settings, slug: &SentrySlug, projects: Option<&[String]>, 
         (DeleteTeams::UnlessProjects, _) if approved => EndStep::Delete,
         (DeleteTeams::UnlessProjects, Some([])) => EndStep::Delete,
         (DeleteTeams::UnlessProjects, Some(projects)) => EndStep::Hold(format!(
-            "unless-projects: it owns {} ({})",
+            "unless-projects: the Sentry team still owns {} ({})",
             counted(projects.len(), "project", "projects"),
             projects.join(", ")
         )),
         (DeleteTeams::UnlessProjects, None) => {
-            EndStep::Hold("unless-projects: which projects it owns can not be read".into())
+            EndStep::Hold("unless-projects: the Sentry team's projects could not be read".into())
         }
     }
 }
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(step("unless-projects", "", Some(&[]), false), EndStep::Delete);
         assert_eq!(
             step("unless-projects", "", owns, false),
-            EndStep::Hold("unless-projects: it owns 2 projects (shop, web)".into())
+            EndStep::Hold("unless-projects: the Sentry team still owns 2 projects (shop, web)".into())
         );
         assert!(matches!(step("unless-projects", "", None, false), EndStep::Hold(_)));
         assert_eq!(step("unless-projects", "", owns, true), EndStep::Delete);

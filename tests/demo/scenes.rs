@@ -60,7 +60,7 @@ fn the_service_starts(play: &mut Play) -> Played {
     };
     play.stage.row("service", mode)?;
     play.reads()?;
-    play.command(&["status"], |line| line.starts_with("hold "))?;
+    play.command(&["status"], is_hold)?;
     play.effects(Which::Writes)
 }
 
@@ -173,7 +173,7 @@ fn an_approval(play: &mut Play) -> Played {
     play.step("dora creates the team Mobile for the Sentry team that she made by hand, and adds ben", &sent)?;
     play.stage.beat()?;
     let hold = hold_of(play, mobile)?;
-    play.command(&["status"], |line| line.starts_with("hold "))?;
+    play.command(&["status"], is_hold)?;
     play.command(&["approve", &hold], |_| true)?;
     play.wait_for_rest()?;
     play.effects(Which::All)
@@ -267,4 +267,11 @@ fn hold_of(play: &Play, team: u64) -> Played<String> {
 
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
+}
+
+/// A line of the status that begins with a hold's name.
+fn is_hold(line: &str) -> bool {
+    line.strip_prefix("  ")
+        .and_then(|line| line.get(..8))
+        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -150,7 +150,7 @@ fn commands_that_are_shown_name_the_state_directory_that_was_named() {
     let (world, failed, _) = world_with_failure();
     let dir = world.env["SYNC_STATE_DIR"].clone();
     let shown = |args: &[&str]| world.command(args).1;
-    let whole = world.shown(&format!("replay {}", failed.guid));
+    let whole = world.shown(&format!("replay {}", &failed.guid[..8]));
     // A variable may be gone when the command is pasted.
     assert!(shown(&["status"]).contains(&whole));
     assert!(shown(&["status", "--state-dir", &dir]).contains(&whole));
@@ -300,9 +300,9 @@ fn status_is_told_by_the_running_service_without_any_of_its_variables() {
     let calls = |status: &Value| status["sentry"]["calls"].as_u64().unwrap();
     let (code, text, talk) = world.command(&["status"]);
     assert_eq!((code, talk.as_str()), (0, ""));
-    assert!(text.starts_with("ready: the mirror works\n"), "{text}");
-    assert!(text.contains("organisation: acme -> acme-sentry, mode: payload\n"), "{text}");
-    assert!(text.contains(&format!("failed {}: membership.added: ", added.guid)), "{text}");
+    assert!(text.starts_with("ready: 1 delivery failed. "), "{text}");
+    assert!(text.contains("organisation  acme -> acme-sentry, payload mode\n"), "{text}");
+    assert!(text.contains(&format!("\n  {}  membership.added, ", &added.guid[..8])), "{text}");
     let (code, json, talk) = world.command(&["status", "--json"]);
     assert_eq!((code, talk.as_str()), (0, ""));
     let status: Value = serde_json::from_str(&json).unwrap();
@@ -336,7 +336,10 @@ fn unknown_names_are_refused_one_by_one_with_1() {
         assert_eq!(world.command(&["replay", "a", "b"]), (1, String::new(), delivery("a") + &delivery("b")));
         assert_eq!(world.command(&["approve", "a", "b"]), (1, String::new(), hold("a") + &hold("b")));
         assert_eq!(world.command(&["reject", "a"]), (1, String::new(), hold("a")));
-        assert_eq!(world.command(&["approve", "--all"]), (0, "nothing is held\n".into(), String::new()));
+        assert_eq!(
+            world.command(&["approve", "--all"]),
+            (0, "no hold needs a decision\n".into(), String::new())
+        );
     }
 }
 
@@ -351,8 +354,8 @@ fn a_replay_looks_again_at_what_failed() {
             }
             let args: Vec<_> =
                 args.iter().map(|arg| if *arg == "GUID" { added.guid.as_str() } else { arg }).collect();
-            let said = format!("looking again at {}\n", added.guid);
-            let alone = "no service is running: it is looked at when one starts\n";
+            let said = format!("replaying {}\n", added.guid);
+            let alone = "no service is running: it runs when one starts\n";
             let talk = if is_running { "" } else { alone };
             assert_eq!(world.command(&args), (0, said, talk.to_string()));
             if !is_running {
@@ -362,7 +365,7 @@ fn a_replay_looks_again_at_what_failed() {
             world.wait_for_rest();
             assert_eq!(
                 world.command(&["replay", "--failed"]),
-                (0, "nothing has failed\n".into(), String::new())
+                (0, "no delivery has failed\n".into(), String::new())
             );
             if !is_running {
                 break;
@@ -386,7 +389,7 @@ fn what_is_held_makes_status_end_with_2_until_it_is_decided() {
     let name = world.status()["holds"][0]["name"].as_str().unwrap().to_string();
     let (code, text, talk) = world.command(&["status"]);
     assert_eq!((code, talk.as_str()), (2, ""));
-    assert!(text.contains(&format!("hold {name}: ")), "{text}");
+    assert!(text.contains(&format!("\n  {name}  Delete Sentry team `")), "{text}");
     assert_eq!(world.command(&["status", "--json"]).0, 2);
     let (code, said, talk) = world.command(&["approve", &name]);
     assert_eq!((code, talk.as_str()), (0, ""));
@@ -422,21 +425,21 @@ fn a_delivery_that_has_not_failed_is_not_replayed_and_told_what_became_of_it() {
     let held = held.last().unwrap().guid.clone();
     for (guid, why) in [
         (&created[0].guid, "it is done"),
-        (&held, &format!("a guard stopped it: `{}` names the hold to approve", world.shown("status"))),
+        (&held, &format!("it is on hold: `{}` shows the hold to approve", world.shown("status"))),
     ] {
         let (code, said, talk) = world.command(&["replay", guid]);
         let told = format!("error: no failed delivery is called `{guid}`: {why}\n");
         assert_eq!((code, said.as_str(), talk), (1, "", told));
     }
     let said = world.command(&["status"]).1;
-    let replay = format!("  to try again: {}", world.shown(&format!("replay {}", failed.guid)));
+    let replay = format!("            retry: {}", world.shown(&format!("replay {}", &failed.guid[..8])));
     assert!(said.lines().any(|line| line == replay), "{said}");
     // Without a service, it is kept for the next one.
     world.take_service().stop("-TERM");
     world.sentry.set_idp_provisioned(sentry, false);
-    let (code, said, talk) = world.command(&["replay", &failed.guid]);
-    assert_eq!((code, said), (0, format!("looking again at {}\n", failed.guid)));
-    assert_eq!(talk, "no service is running: it is looked at when one starts\n");
+    let (code, said, talk) = world.command(&["replay", &failed.guid[..8]]);
+    assert_eq!((code, said), (0, format!("replaying {}\n", failed.guid)));
+    assert_eq!(talk, "no service is running: it runs when one starts\n");
     world.start();
     world.wait_until("it is done", || world.status()["failed"] == 0);
 }
@@ -455,8 +458,8 @@ fn a_hold_that_was_decided_is_not_asked_for_any_more() {
         // Decided, and not yet carried out: no service runs.
         world.take_service().stop("-TERM");
         assert_eq!(world.command(&[word, &name]).0, 0);
-        let told = |world: &World| world.command(&["status"]).1;
-        let rule = "unless-projects: it owns 1 project (shop)";
+        let told = |world: &World| world.command(&["status", "-v"]).1;
+        let rule = "unless-projects: the Sentry team still owns 1 project (shop)";
         assert!(told(&world).contains(&format!("{rule}{said}")), "{}", told(&world));
         world.start();
         world.wait_until("no hold is left", || world.status()["holds"] == serde_json::json!([]));

@@ -94,7 +94,7 @@ fn a_deleted_team_that_is_spoken_of_is_made_again_with_what_it_had() {
     assert_eq!(ended.world.sentry.project_teams("shop"), ["crew"]);
     // Another deletion waits for a person: a team that comes and goes is not deleted each time.
     let (_, note) = ended.world.settle(&ended.world.github.delete_team(ended.crew));
-    assert!(note.contains("deleted again: GitHub had shown the team again on"), "{note}");
+    assert!(note.contains("deleted again: the team came back on GitHub on"), "{note}");
     let hold = ended.world.only_hold();
     assert!(ended.world.members("crew").is_some());
     assert_eq!(ended.world.command(&["approve", hold["name"].as_str().expect("a name")]).0, 0);

@@ -135,7 +135,7 @@ fn what_is_held_tells_the_command_to_decide() {
         has(
             &said,
             &[
-                &format!("  held {name}: delete Sentry team `crew` ({sentry}) of GitHub team {crew} [unless-projects: it owns 1 project (shop)]"),
+                &format!("  held {name}: delete Sentry team `crew` ({sentry}) of GitHub team {crew} [unless-projects: the Sentry team still owns 1 project (shop)]"),
                 &format!("    to carry it out: {}", world.shown(&format!("approve {name}"))),
                 &format!("    to leave it: {}", world.shown(&format!("reject {name}"))),
             ],
@@ -288,7 +288,7 @@ fn who_waits_for_whom_is_told_by_slug() {
     world.wait_until("it waits", || world.status()["waits"].as_array().is_some_and(|waits| waits.len() == 1));
     let said = explain(&world, "crew", 2);
     let told = format!(
-        "  waiting: `crew` (GitHub team {crew}) waits for the slug `ops`, which GitHub team {ops} has"
+        "  waiting: GitHub team `crew` ({crew}) waits for the slug `ops`, which GitHub team {ops} still has"
     );
     let tells = |said: &str| said.lines().any(|line| line.starts_with(&told));
     assert!(tells(&said), "{said}");

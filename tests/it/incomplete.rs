@@ -136,9 +136,10 @@ fn the_plan_names_list_and_number() {
     let mark = world.sentry.wire.mark();
     let (code, text, err) = world.command(&["sync", "--apply"]);
     assert_eq!((code, world.writes_since(mark)), (2, Vec::<String>::new()), "{text}{err}");
-    let (_, text, _) = world.command(&["status"]);
+    let (_, text, _) = world.command(&["status", "-v"]);
     assert!(
-        text.contains(": members of `crew`: 1 of 2 is null\n") && text.contains("not removed: ana in crew: "),
+        text.contains("  members of `crew`: 1 of 2 is null, since 20")
+            && text.contains("not removed: ana in crew: "),
         "{text}"
     );
     let (code, text, _) = world.command(&["check", "-v"]);

@@ -156,7 +156,7 @@ fn holds_and_deliveries_are_meant_in_capitals_too() {
     world.sentry.set_idp_provisioned(team, false);
     let failed = world.status()["failures"][0]["delivery"].as_str().unwrap().to_string();
     let (code, said, talk) = world.command(&["replay", &failed.to_uppercase()]);
-    assert!(code == 0 && said == format!("looking again at {failed}\n"), "{said}{talk}");
+    assert!(code == 0 && said == format!("replaying {failed}\n"), "{said}{talk}");
     world.wait_until("it was done", || world.status()["failed"] == 0);
     world.sentry.add_project(team, "shop");
     world.send(&world.github.delete_team(crew));

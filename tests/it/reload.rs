@@ -76,7 +76,7 @@ fn a_reload_with_a_fault_changes_nothing_and_says_so_everywhere_until_one_succee
     assert_eq!(code, 200, "the mirror works: {ready}");
     assert!(ready.contains("was not taken over") && ready.contains("gh_webhook_token` is empty"), "{ready}");
     assert!(world.get_admin("/metrics").1.contains("\nsync_reload_failed 1\n"));
-    let (_, text, _) = world.command(&["status"]);
+    let (_, text, _) = world.command(&["status", "-v"]);
     assert!(text.contains("\nwarning: the reload of ") && text.contains("which holds no entry"), "{text}");
     fs::write(&secret, SECRET).unwrap();
     fs::write(&teams, "*\n").unwrap();

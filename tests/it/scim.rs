@@ -235,8 +235,8 @@ fn the_log_says_why_scim_is_no_use_and_the_next_comparison_tries_it_again() {
     world.service_mut().wait_for_line("is read team by team: what SCIM said can not be used: ");
     world.service_mut().wait_for_line("is read by SCIM, 100 teams a call");
     world.wait_until("it is shown", || world.status()["last_reconcile"]["members_by"] == "scim");
-    let text = world.command(&["status"]).1;
-    assert!(text.contains("  who is in Sentry's teams was read by SCIM, 100 teams a call\n"), "{text}");
+    let text = world.command(&["status", "-v"]).1;
+    assert!(text.contains("Sentry's memberships were read by SCIM, 100 teams a call\n"), "{text}");
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn scim_off_is_asked_for_once_and_check_finds_it_on_again() {
         checked.one("sentry", "SCIM is on: ").must("ok", &[]);
         world.sentry.set_scim(false);
         world.wait_until("it is read team by team", || way(&world) == "teams");
-        let text = world.command(&["status"]).1;
+        let text = world.command(&["status", "-v"]).1;
         assert!(
             text.contains("team by team: SCIM is not switched on in Sentry, or not for this token\n"),
             "{text}"

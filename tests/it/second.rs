@@ -112,7 +112,7 @@ fn an_interval_costs_a_call_for_twenty_of_them_and_one_for_each_new_one() {
                 second.count()
             };
             world.wait_until("all are named", || named() == SECOND);
-            let (_, text, _) = world.command(&["status"]);
+            let (_, text, _) = world.command(&["status", "-v"]);
             assert_eq!(text.matches("only as a second address of member ").count(), SECOND, "{text}");
             assert!(world.get_admin("/").1.contains("only as a second address of member "));
             world.wait_until("the others are in", || in_crew(&world) == expected(trust));

@@ -108,7 +108,7 @@ fn entries_that_name_nobody_and_nothing_are_told_in_log_check_status_and_a_metri
             }
             let count = |setting: &str| world.get_admin("/metrics").1.contains(setting);
             world.wait_until("counted", || count("\nsync_unused_entries{setting=\"SYNC_PROTECT\"} 2\n"));
-            let (_, status, _) = world.command(&["status"]);
+            let (_, status, _) = world.command(&["status", "-v"]);
             let (_, checked, _) = world.alone(&["check", "-v"]);
             for line in &told {
                 assert!(status.contains(&format!("\nwarning: {line}")), "{status}");
@@ -138,7 +138,7 @@ fn globs_that_fit_no_team_are_a_note_of_the_status_and_gone_after_a_reload() {
     world.start();
     let count = "\nsync_unused_entries{setting=\"SYNC_TEAMS\"} 1\n";
     world.wait_until("counted", || world.get_admin("/metrics").1.contains(count));
-    let (_, status, _) = world.command(&["status"]);
+    let (_, status, _) = world.command(&["status", "-v"]);
     assert!(
         status.contains("\nnote: SYNC_TEAMS: `crwe` fits no team: GitHub shows no team of such a slug"),
         "{status}"

@@ -79,7 +79,7 @@ fn fault_200_on_failure_a_team_that_the_identity_provider_manages_fails_by_name(
         assert_eq!(status, "failed");
         assert!(why.contains("managed by your identity provider"), "{why}");
         assert_eq!(world.writes_since(mark), [format!("{ADD} 403")], "not tried again");
-        let (code, out, _) = world.command(&["status"]);
+        let (code, out, _) = world.command(&["status", "-v"]);
         assert_eq!((code, out.contains("managed by your identity provider")), (0, true), "{out}");
     }
 }

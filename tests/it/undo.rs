@@ -45,9 +45,9 @@ fn a_deleted_team_comes_back_with_its_people_and_its_projects() {
         assert_eq!(
             said,
             format!(
-                "brought back Sentry team `crew` \"Crew\" as {now}, in the place of {sentry}\n\
-                 people: {n} of {n} are in it again\n\
-                 projects: shop, web again\n\
+                "brought back Sentry team `crew` \"Crew\" as {now} (was {sentry})\n\
+                 members: {n} of {n} added again\n\
+                 projects given back: shop, web\n\
                  it follows no GitHub team until GitHub has a team `crew` again\n"
             )
         );
@@ -78,7 +78,7 @@ fn somebody_who_only_claims_the_address_of_one_who_left_is_not_put_in() {
         // By Sentry's word alone, this may be anybody.
         world.sentry.add_member(NewMember::new("ana@acme.test").unverified());
         let (_, said, talk) = undo(&world, &sentry.to_string());
-        assert!(said.contains(&format!("people: {n_back} of 2 are in it again")), "{trusts}: {said}{talk}");
+        assert!(said.contains(&format!("members: {n_back} of 2 added again")), "{trusts}: {said}{talk}");
     }
 }
 
@@ -88,7 +88,7 @@ fn a_token_that_may_not_touch_projects_tells_which_and_what_it_lacks() {
     let mark = world.sentry.wire.mark();
     let (code, said, talk) = undo(&world, &sentry.to_string());
     assert_eq!((code, talk.as_str()), (2, ""), "{said}");
-    assert!(said.contains("projects: none is its own again\n  not given back: shop, web: SENTRY_TOKEN lacks project:write; in Sentry, add the team in each project's settings"), "{said}");
+    assert!(said.contains("projects: none given back\n  could not give back shop, web: SENTRY_TOKEN lacks project:write; add the team in each project's settings in Sentry"), "{said}");
     assert!(ana_is_back(&world));
     let links = world.writes_since(mark).into_iter().filter(|call| call.contains("/projects/")).count();
     assert_eq!(links, 1, "what is refused for one project is not asked for the next");
@@ -110,7 +110,10 @@ fn a_second_undo_says_that_it_is_back_and_tries_again_only_what_it_lacks_of_its_
             let (code, said, _) = undo(&world, &sentry.to_string());
             let back = format!("Sentry team `crew` is back already, as {now}: nothing was done\n");
             assert!(code == 2 && said.starts_with(&back), "{said}");
-            assert!(said.contains("not given back: shop, web: SENTRY_TOKEN lacks project:write"), "{said}");
+            assert!(
+                said.contains("could not give back shop, web: SENTRY_TOKEN lacks project:write"),
+                "{said}"
+            );
         }
         let tried = world.writes_since(mark);
         assert!(tried.iter().all(|call| call.contains("/projects/")), "{tried:?}");
@@ -180,9 +183,9 @@ fn who_left_sentry_meanwhile_is_named_and_who_came_back_is_found() {
     let again = world.sentry.add_member(NewMember::new("Ben@acme.test"));
     let (code, said, _) = undo(&world, &sentry.to_string());
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("people: 3 of 4 are in it again\n"), "{said}");
-    assert!(said.contains("  with a new membership: ben@acme.test (member "), "{said}");
-    assert!(said.contains(&format!("), now member {again}\n")), "{said}");
+    assert!(said.contains("members: 3 of 4 added again\n"), "{said}");
+    assert!(said.contains("  now under another membership: ben@acme.test (member "), "{said}");
+    assert!(said.contains(&format!("), member {again}\n")), "{said}");
     assert!(said.contains("  not in Sentry any more: chen@acme.test (member "), "{said}");
 }
 
@@ -224,7 +227,7 @@ fn an_answer_that_was_lost_makes_one_team_and_not_two() {
         world.sentry.wire.script(Rule::new(route, fault).after());
         let (code, said, talk) = undo(&world, &sentry.to_string());
         assert_eq!(code, 2, "{said}{talk}");
-        assert!(ana_is_back(&world) && said.contains("not given back: shop, web"), "{said}");
+        assert!(ana_is_back(&world) && said.contains("could not give back shop, web"), "{said}");
         assert_eq!(world.sentry.teams().len(), 1);
     }
 }
@@ -263,7 +266,7 @@ fn a_deletion_that_never_took_place_is_not_undone() {
     world.wait_until("it was tried", || {
         world.audit().iter().any(|line| line["decision"] == "will delete team")
     });
-    assert_eq!(world.command(&["undo"]).1, "the audit log knows of no team that was deleted\n");
+    assert_eq!(world.command(&["undo"]).1, "the audit log has no deleted team\n");
     let (code, _, talk) = undo(&world, &sentry.to_string());
     assert_eq!(code, 1);
     assert_eq!(talk, format!("error: Sentry team {sentry} was not deleted: it is there, as `crew`\n"));
@@ -307,7 +310,7 @@ fn without_an_id_what_can_be_brought_back_is_listed() {
     let (code, _, talk) = undo(&world, "999999");
     assert_eq!(code, 1);
     let list = world.shown("undo");
-    assert_eq!(talk, format!("error: the audit log knows of no deleted Sentry team `999999`\n  fix: `{list}` lists them; they are kept for SYNC_AUDIT_KEEP\n"));
+    assert_eq!(talk, format!("error: the audit log has no deleted Sentry team `999999`\n  fix: `{list}` lists the teams deleted within SYNC_AUDIT_KEEP\n"));
 }
 
 #[test]
@@ -347,8 +350,8 @@ fn a_host_that_can_not_be_used_ends_the_wait_and_a_second_undo_goes_on() {
     world.sentry.set_expired(&world.sentry_token, true);
     let (code, said, talk) = undo(&world, &id);
     assert_eq!((code, said.as_str()), (1, ""));
-    assert!(talk.starts_with("error: it is not done yet: "), "{talk}");
-    assert!(talk.ends_with("  fix: repeat the command, which goes on from there\n"), "{talk}");
+    assert!(talk.starts_with("error: not done yet: "), "{talk}");
+    assert!(talk.ends_with("  fix: repeat the command; it continues where it stopped\n"), "{talk}");
     world.sentry.set_expired(&world.sentry_token, false);
     // Sentry is asked again after a minute; a restart asks at once.
     let mut world = world;
@@ -374,7 +377,7 @@ fn a_team_comes_back_on_todays_sentry_too() {
     for _ in 0..2 {
         let (code, said, talk) = undo(&world, &sentry.to_string());
         assert_eq!((code, talk.as_str()), (0, ""), "{said}");
-        assert!(said.contains("projects: shop again\n") && ana_is_back(&world), "{said}");
+        assert!(said.contains("projects given back: shop\n") && ana_is_back(&world), "{said}");
         let (code, said, _) = undo(&world, &sentry.to_string());
         assert!(code == 0 && said.contains("is back already"), "{said}");
         world.sentry.tick();

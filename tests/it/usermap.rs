@@ -43,7 +43,7 @@ fn a_row_that_can_name_nobody_is_refused_by_its_line_and_displaces_no_good_match
     assert_eq!(world.metric("sync_user_map_refused"), 1);
     let (code, ready) = world.get_admin("/readyz");
     assert!(code == 200 && ready.contains("line 4 names"), "{ready}");
-    let (_, told, _) = world.command(&["status"]);
+    let (_, told, _) = world.command(&["status", "-v"]);
     assert!(told.contains("warning: SYNC_USER_MAP"), "{told}");
     let (code, told, _) = world.command(&["check", "-v"]);
     assert!(code == 1 && told.contains("line 4 names \"ana\" again"), "{told}");

@@ -39,9 +39,8 @@ fn a_slug_that_nobody_sees_is_told_wherever_one_looks() {
         );
         let (since, next) = (text(&entry, "why_since"), text(&entry, "next_try"));
         assert!(text(&entry, "since") <= since && since < next, "{entry:#}");
-        let told =
-            format!("team.created {}, team `crew`: {why}, since {since}; tried next {next}", created[0].guid);
-        let (_, status, _) = world.command(&["status"]);
+        let told = format!(": {why}, since {since}; next try {next}");
+        let (_, status, _) = world.command(&["status", "-v"]);
         assert!(status.contains(&told), "{told}\n{status}");
         let (_, json, _) = world.command(&["status", "--json"]);
         let json: Value = serde_json::from_str(&json).unwrap();
@@ -52,7 +51,7 @@ fn a_slug_that_nobody_sees_is_told_wherever_one_looks() {
         let shown =
             "<p>slug <code>crew</code> is taken, though no team shows it: Sentry may be deleting one</p>";
         assert!(page.contains("<h2>Not done yet</h2>") && page.contains(shown), "{page}");
-        assert!(page.contains("; tried next <time datetime="), "{page}");
+        assert!(page.contains("; next try <time datetime="), "{page}");
         // What comes for the same team waits with it, and says so.
         world.send(&world.github.add_member(crew, world.olive));
         world.wait_until("it says so too", || world.status()["queue"][1]["why"] == why);
@@ -116,8 +115,8 @@ fn a_team_that_waits_for_a_slug_says_since_when_and_when_it_is_tried_next() {
     let wait = world.status()["waits"][0].clone();
     assert_eq!(text(&wait, "why"), format!("slug `two` still belongs to GitHub team {two}"));
     let (since, next) = (text(&wait, "why_since"), text(&wait, "next_try"));
-    let end = format!(", since {since}; tried next {next}, or as soon as it is free\n");
-    for args in [&["status"][..], &["explain", &format!("id:{one}")]] {
+    let end = format!(", since {since}; next try {next}, or as soon as it is free\n");
+    for args in [&["status", "-v"][..], &["explain", &format!("id:{one}")]] {
         let (_, said, _) = world.command(args);
         assert!(said.contains(&end), "{end}{said}");
     }
@@ -135,8 +134,8 @@ fn what_the_mirror_does_by_itself_is_told_when_it_is_put_off() {
     let delayed = world.status()["delayed"][0].clone();
     assert_eq!((text(&delayed, "event"), &delayed["queue"]), ("reconcile", &Value::Null));
     assert!(text(&delayed, "why").starts_with("slug `crew` is taken"), "{delayed:#}");
-    let (_, said, _) = world.command(&["status"]);
-    assert!(said.contains("put off: reconcile of GitHub team "), "{said}");
+    let (_, said, _) = world.command(&["status", "-v"]);
+    assert!(said.contains("\n  GitHub team "), "{said}");
 }
 
 /// The page's row of a delivery: the tone of its dot, and its note.
@@ -166,8 +165,8 @@ fn whoever_was_wanted_and_is_in_by_now_is_not_shown_as_wanted() {
     let guid = &added.last().unwrap().guid;
     assert_eq!(row(&world, guid).0, "work");
     assert!(world.status()["next_look"].is_string());
-    let (_, said, _) = world.command(&["status"]);
-    assert!(said.contains("whoever is wanted is looked for again at 20"), "{said}");
+    let (_, said, _) = world.command(&["status", "-v"]);
+    assert!(said.contains("next search: 20"), "{said}");
     let why = world.status()["headline"]["why"].to_string();
     assert!(
         why.contains("1 person in GitHub's teams is not in Sentry yet.") || !why.contains("difference"),
@@ -249,12 +248,15 @@ fn on_the_first_day_nothing_is_said_to_be_in_step() {
     world.start();
     world.only_hold();
     let why = text(&world.status()["headline"], "why").to_string();
-    assert_eq!(why, "1 hold to decide. Until you approve the first comparison, only deliveries change anything: no team is mirrored yet.");
-    let (_, said, _) = world.command(&["status"]);
-    assert!(said.contains(&format!("\nSomething waits for you: {why}\n")), "{said}");
-    let last = said.lines().find(|line| line.starts_with("last comparison: ")).unwrap();
-    assert!(last.contains(" ago; it found: 3 to adopt, 3 held of these"), "{last}");
-    assert!(said.contains("\n  since then: 3 held for a decision; 0 changes made in Sentry\n"), "{said}");
+    assert_eq!(
+        why,
+        "Until you approve the first comparison, only deliveries change anything: no team is mirrored yet."
+    );
+    let (_, said, _) = world.command(&["status", "-v"]);
+    assert!(said.contains(&format!("ready: 1 decision needs you. {why}\n")), "{said}");
+    let last = said.lines().find(|line| line.starts_with("comparison  ")).unwrap();
+    assert!(last.contains(" ago, found: 3 to adopt, 3 held of these"), "{last}");
+    assert!(said.contains("since then: 3 on hold; 0 changes made in Sentry\n"), "{said}");
     assert!(!world.get_admin("/").1.contains("in step"), "{said}");
 }
 
@@ -267,12 +269,12 @@ fn what_a_comparison_found_says_what_became_of_it() {
     world.start();
     world.wait_for_members("crew", &["ana"]);
     world.wait_until("over", || world.status()["last_reconcile"]["open"] == 0);
-    let (_, said, _) = world.command(&["status"]);
-    assert!(said.contains("it found: 1 to create, 1 to add; 0 teams in sync"), "{said}");
-    assert!(said.contains("\n  since then: 2 mended; 2 changes made in Sentry\n"), "{said}");
+    let (_, said, _) = world.command(&["status", "-v"]);
+    assert!(said.contains("found: 1 to create, 1 to add; 0 teams in sync"), "{said}");
+    assert!(said.contains("since then: 2 fixed; 2 changes made in Sentry\n"), "{said}");
     let (_, page) = world.get_admin("/");
-    assert!(page.contains("it found: 1 to create, 1 to add;"), "{page}");
-    assert!(page.contains("<p>Since then: 2 mended; 2 changes made in Sentry</p>"), "{page}");
+    assert!(page.contains("found: 1 to create, 1 to add;"), "{page}");
+    assert!(page.contains("<p>Since then: 2 fixed; 2 changes made in Sentry</p>"), "{page}");
 }
 
 #[test]
@@ -298,7 +300,7 @@ fn not_ready_says_since_when_and_that_nothing_is_lost() {
     let (status, ready) = world.get_admin("/readyz");
     let ready: Value = serde_json::from_str(&ready).unwrap();
     assert_eq!((status, &ready["since"], &ready["deliveries"]), (503, &json!(since), &json!("stored")));
-    let (_, said, _) = world.command(&["status"]);
+    let (_, said, _) = world.command(&["status", "-v"]);
     assert!(said.contains("Deliveries are being stored; nothing is lost."), "{said}");
 }
 
@@ -311,12 +313,12 @@ fn a_look_at_sentrys_people_that_fails_is_told() {
     world.wait_until("it is calm", || world.status()["headline"]["mood"] == "true");
     world.sentry.wire.script(Rule::new("GET /organizations/{org}/members/", Fault::Status(400)).always());
     let title = || world.status()["headline"]["title"].as_str().unwrap_or_default().to_string();
-    world.wait_until("it is told", || title() == "Sentry's people not read");
+    world.wait_until("it is told", || title() == "Cannot read Sentry's members");
     let why = text(&world.status()["headline"], "why").to_string();
-    assert!(why.starts_with("Whoever is new in Sentry is not found: since ") && why.contains("400"), "{why}");
-    assert!(world.command(&["status"]).1.contains("Sentry's people not read since 20"));
+    assert!(why.starts_with("New Sentry members cannot be found: ") && why.contains("400"), "{why}");
+    assert!(world.command(&["status", "-v"]).1.contains("reading Sentry's members has failed since 20"));
     let (_, page) = world.get_admin("/");
-    assert!(page.contains("<h2>Sentry's people</h2>") && page.contains("It fails since"), "{page}");
+    assert!(page.contains("<h2>Sentry's members</h2>") && page.contains("Failing since"), "{page}");
     world.sentry.wire.clear_faults();
     world.wait_until("it is calm again", || world.status()["look_failed"].is_null());
 }
@@ -331,11 +333,11 @@ fn a_comparison_that_fails_is_told_instead_of_the_one_before() {
     world.wait_until("in step", || world.status()["headline"]["title"] == "In step");
     world.github.wire.script(Rule::new("GET /orgs/{org}/teams", Fault::Status(422)).always());
     world.github.wire.script(Rule::new("POST /graphql", Fault::Status(422)).always());
-    world.wait_until("it is told", || world.status()["headline"]["title"] == "Not compared");
+    world.wait_until("it is told", || world.status()["headline"]["title"] == "Comparison failing");
     let status = world.status();
     assert_eq!(status["headline"]["mood"], "waits");
     assert!(status["look_failed"]["why"].as_str().is_some_and(|why| why.contains("422")), "{status:#}");
-    assert!(world.command(&["status"]).1.contains("not compared since 20"));
+    assert!(world.command(&["status", "-v"]).1.contains("comparing has failed since 20"));
     world.github.wire.clear_faults();
     world.wait_until("in step again", || world.status()["headline"]["title"] == "In step");
 }

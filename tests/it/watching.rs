@@ -207,11 +207,11 @@ fn the_page_says_what_waits_for_whom_and_what_to_type() {
     let world = full_world();
     let status = world.status();
     let (_, page) = world.get_admin("/");
-    assert_eq!(status["headline"]["title"], "Something waits for you");
+    assert_eq!(status["headline"]["title"], "1 decision needs you");
     let why = status["headline"]["why"].as_str().unwrap();
-    let both = "1 hold to decide, 1 failed delivery to look into. 1 delivery is queued, the oldest for ";
+    let both = "1 delivery failed. 1 delivery is queued, the oldest for ";
     assert!(why.starts_with(both), "{why}");
-    assert!(page.contains("<h1>Something waits for you</h1>"), "{page}");
+    assert!(page.contains("<h1>1 decision needs you</h1>"), "{page}");
     let hold = world.only_hold();
     let name = hold["name"].as_str().unwrap();
     assert!(
@@ -222,9 +222,9 @@ fn the_page_says_what_waits_for_whom_and_what_to_type() {
     assert!(page.contains(&world.shown(&format!("replay {failed}"))), "{page}");
     let wait = status["waits"][0].clone();
     assert_eq!((&wait["slug"], &wait["wants"]), (&json!("payments"), &json!("mobile")));
-    assert!(page.contains("<p><code>payments</code> (GitHub team"), "{page}");
+    assert!(page.contains("<p>GitHub team <code>payments</code> ("), "{page}");
     assert!(page.contains("waits for the slug <code>mobile</code>, which GitHub team"), "{page}");
-    let (_, out, _) = world.command(&["status"]);
+    let (_, out, _) = world.command(&["status", "-v"]);
     assert!(out.contains("waits for the slug `mobile`, which GitHub team"), "the same on a terminal: {out}");
     // The commands on the page do what it says.
     assert_eq!(world.command(&["reject", name]).0, 0);
@@ -401,7 +401,7 @@ fn which_secret_fitted_last_and_what_became_of_deliveries_is_told() {
     Sender::new(&url, "the one before").send(&created[0]).unwrap();
     world.wait_for_rest();
     assert_eq!(world.status()["secret"]["which"], "previous");
-    assert!(world.get_admin("/").1.contains("type the new one into GitHub's form"));
+    assert!(world.get_admin("/").1.contains("enter the new one in GitHub's webhook settings"));
     Sender::new(&url, SECRET).send(&world.github.rename_team(crew, "Night")[0]).unwrap();
     world.wait_for_rest();
     assert_eq!(world.status()["secret"]["which"], "current");

@@ -35,21 +35,21 @@ const NEEDED: [Needed; 3] = [
     Needed {
         scope: "team:write",
         any: &["team:write"],
-        purpose: "teams cannot be created or renamed, and nobody can be added to one",
+        purpose: "it cannot create or rename teams, or add anybody to one",
         calls: "POST /organizations/{org}/teams/, POST /organizations/{org}/members/{id}/teams/{slug}/",
         tick: "Team: Admin",
     },
     Needed {
         scope: "team:admin",
         any: &["team:admin"],
-        purpose: "teams cannot be deleted, and newer Sentry versions refuse to remove people from one",
+        purpose: "it cannot delete teams or, on newer Sentry, remove anybody from one",
         calls: "DELETE /teams/{org}/{slug}/, DELETE /organizations/{org}/members/{id}/teams/{slug}/",
         tick: "Team: Admin",
     },
     Needed {
         scope: "member:read",
         any: &["member:read", "member:write", "member:admin"],
-        purpose: "the members of Sentry cannot be read, so nobody is matched",
+        purpose: "it cannot see who is in Sentry, so nobody is matched",
         calls: "GET /organizations/{org}/members/",
         tick: "Member: Read & Write",
     },
@@ -127,6 +127,14 @@ impl InUse {
         // What is being asked is asked with the token of before.
         let _turn = self.asking.take();
         *self.told.lock() = Told::default();
+    }
+
+    /// Whether the token may give projects to a team, if that is known without asking.
+    pub fn give_projects_back(&self, clock: &Clock) -> Option<bool> {
+        match self.told.lock().known(clock.now()) {
+            Known::Scopes(scopes) => Some(has(&scopes, &["project:write", "project:admin"])),
+            Known::Untold | Known::NotNow => None,
+        }
     }
 
     /// `ask`: asks Sentry, if that is due.

@@ -16,7 +16,10 @@ fn more_than_a_share_of_a_team_is_held() {
     assert_eq!((rules(&world.plan()), n_removed(&world.plan())), (vec![], 5));
     world.leave(team, 6..=6);
     let plan = world.plan();
-    assert_eq!(rules(&plan), ["SYNC_MAX_TEAM_REMOVALS 25%,3: 6 of 20 people of `crew`, 5 may be"]);
+    assert_eq!(
+        rules(&plan),
+        ["SYNC_MAX_TEAM_REMOVALS 25%,3: 6 of 20 people would leave `crew`; the limit is 5"]
+    );
     assert_eq!(n_removed(&plan), 0);
     // In a small team, so many go whatever their share is.
     let mut world = World::of_people(4, &[]);
@@ -31,7 +34,7 @@ fn a_team_of_three_or_more_is_not_left_empty() {
     let (two, three) = (world.mirrored_team("two", 1..=2), world.mirrored_team("three", 3..=5));
     world.leave(two, 1..=2);
     world.leave(three, 3..=5);
-    assert_eq!(rules(&world.plan()), ["left empty: all 3 people of `three`"]);
+    assert_eq!(rules(&world.plan()), ["left empty: it would remove all 3 people of `three`"]);
     assert_eq!(n_removed(&world.plan()), 2);
     // Whom others replace, leave no empty team.
     world.team_mut(three).members = vec![GithubUserId(6)];
@@ -49,7 +52,7 @@ fn what_was_approved_of_a_team_does_not_make_it_empty_unasked() {
     world.decide(&hold.name, true);
     world.leave(team, 2..=4);
     let plan = world.plan();
-    assert_eq!(rules(&plan), ["left empty: all 4 people of `crew`"]);
+    assert_eq!(rules(&plan), ["left empty: it would remove all 4 people of `crew`"]);
     assert_eq!((only(&plan).changes.len(), n_removed(&plan)), (3, 1));
 }
 
@@ -64,7 +67,7 @@ fn a_deletion_that_a_crash_has_interrupted_counts_once() {
     world.state.apply(Record::Intends { team: teams[1], intent, at: NOW });
     assert_eq!((rules(&world.plan()), world.plan().counts().delete), (vec![], 1));
     world.delete(teams[2]);
-    let rule = "SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams, 1 within the hour or approved, 2 may be";
+    let rule = "SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams would be deleted, after 1 within the last hour or approved; the limit is 2";
     assert_eq!(rules(&world.plan()), [rule]);
 }
 
@@ -98,7 +101,7 @@ fn more_than_a_share_of_all_people_is_held_and_people_count_once() {
     assert_eq!((rules(&world.plan()), n_removed(&world.plan())), (vec![], 5));
     world.leave(teams[2], 40..=40);
     let plan = world.plan();
-    assert_eq!(rules(&plan), ["SYNC_MAX_REMOVALS 5%,2: 4 of 60 people, 3 may be"]);
+    assert_eq!(rules(&plan), ["SYNC_MAX_REMOVALS 5%,2: 4 of 60 people would be removed; the limit is 3"]);
     assert_eq!((only(&plan).changes.len(), n_removed(&plan)), (6, 0));
 }
 
@@ -113,14 +116,14 @@ fn more_than_a_few_deletions_are_held_and_the_hour_counts() {
     let (mut world, teams) = deleted(2);
     assert_eq!(rules(&world.plan()), [] as [&str; 0]);
     let (three, _) = deleted(3);
-    let rule = "SYNC_MAX_DELETIONS 5%,2: 3 of 10 teams, 0 within the hour or approved, 2 may be";
+    let rule = "SYNC_MAX_DELETIONS 5%,2: 3 of 10 teams would be deleted, after 0 within the last hour or approved; the limit is 2";
     assert_eq!(rules(&three.plan()), [rule]);
     let gone = |at| Record::Gone { team: teams[9], fate: Fate::Deleted, apart: false, was: None, at };
     world.delete(teams[9]);
     world.state.apply(gone(Timestamp(NOW.0 - 3_600_001)));
     assert_eq!(rules(&world.plan()), [] as [&str; 0]);
     world.state.apply(gone(Timestamp(NOW.0 - 3_599_999)));
-    let rule = "SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams, 1 within the hour or approved, 2 may be";
+    let rule = "SYNC_MAX_DELETIONS 5%,2: 2 of 10 teams would be deleted, after 1 within the last hour or approved; the limit is 2";
     assert_eq!(rules(&world.plan()), [rule]);
 }
 
@@ -134,7 +137,7 @@ fn approved_deletions_count_for_the_others() {
     world.delete(teams[3]);
     let plan = world.plan();
     assert_eq!(plan.teams.iter().filter(|team| team.held.is_none()).count(), 3, "{plan}");
-    let rule = "SYNC_MAX_DELETIONS 5%,2: 1 of 10 teams, 3 within the hour or approved, 2 may be";
+    let rule = "SYNC_MAX_DELETIONS 5%,2: 1 of 10 teams would be deleted, after 3 within the last hour or approved; the limit is 2";
     assert_eq!(rules(&plan), [rule]);
 }
 
@@ -147,7 +150,7 @@ fn an_adopted_team_is_deleted_or_emptied_through_a_hold_only() {
         world.bind(team, sentry, Origin::Adopted);
         world.delete(team);
         let plan = world.held();
-        assert_eq!(rules(&plan), ["adopted: the Sentry team was there before the mirror"]);
+        assert_eq!(rules(&plan), ["adopted: the Sentry team existed before this service"]);
         assert!(plan.teams[0].held.is_some(), "{plan}");
         world.decide(&only(&plan).name, true);
         let plan = world.plan();
@@ -177,7 +180,7 @@ fn after_damage_every_removal_and_deletion_is_held() {
     world.delete(other);
     world.state.apply(Record::Damaged { at: NOW });
     let plan = world.plan();
-    let rule = format!("the journal was found damaged at {NOW}; nothing is taken away on its word");
+    let rule = format!("the journal was found damaged at {NOW}, so removals need approval");
     assert_eq!(rules(&plan), [rule.as_str(), rule.as_str()]);
     assert_eq!((n_removed(&plan), plan.counts().add, plan.counts().held), (0, 1, 2));
 }
@@ -194,7 +197,7 @@ fn below_ninety_percent_of_the_last_reading_nothing_is_taken_away() {
         world.leave(team, 1..=1);
         world.put_in(team, 501..=509);
         world.state.apply(Record::Read { sizes: last, at: NOW });
-        let rule = format!("short reading: {what}; below 90 % nothing is taken away");
+        let rule = format!("short reading: {what}; below 90 % removals need approval");
         let plan = world.plan();
         assert_eq!((rules(&plan), n_removed(&plan), plan.counts().add), (vec![rule.as_str()], 0, 1));
         // Exactly 90 % is enough.
@@ -224,7 +227,7 @@ fn people_whom_nobody_matches_are_held_under_all() {
     world.member(900);
     world.put_in(team, [501, 502, 503, 504, 900]);
     let plan = world.held();
-    assert_eq!(rules(&plan), ["SYNC_REMOVE_MEMBERS all: no source matches these people"]);
+    assert_eq!(rules(&plan), ["SYNC_REMOVE_MEMBERS all: no source matches these people to a GitHub account"]);
     assert_eq!(n_removed(&plan), 0);
     world.decide(&only(&plan).name, true);
     let plan = world.plan();

@@ -74,11 +74,11 @@ people whom Sentry does not know, left as they are:
   u10: no Sentry member bears the address from saml (in new)
   u11: in conflict: saml fits several Sentry members: 1, 2 (in new)
 held until a person decides:
-  fc9fd9c6: 1 change: adoption: the GitHub team is newer than this mirror, and a Sentry team of its slug was there before
+  fc9fd9c6: 1 change: adoption: the GitHub team is newer than this service, and the Sentry team with its slug existed before
     sentry-team-sync approve fc9fd9c6
-  8c44e767: 1 change: adopted: the Sentry team was there before the mirror
+  8c44e767: 1 change: adopted: the Sentry team existed before this service
     sentry-team-sync approve 8c44e767
-  6dc092fb: 4 changes: SYNC_MAX_TEAM_REMOVALS 25%,3: 4 of 9 people of `wide`, 3 may be
+  6dc092fb: 4 changes: SYNC_MAX_TEAM_REMOVALS 25%,3: 4 of 9 people would leave `wide`; the limit is 3
     sentry-team-sync approve 6dc092fb
 1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove, 6 held of these, 2 waiting for a slug, 2 people skipped; 1 team in sync, 1 left out, 1 not shown by GitHub
 "#;
@@ -178,7 +178,7 @@ people whom Sentry does not know, left as they are:
   u10: no Sentry member bears the address from saml (in new)
   u11: in conflict: saml fits several Sentry members: 1, 2 (in new)
 held until a person decides:
-  8c44e767: 1 change: adopted: the Sentry team was there before the mirror
+  8c44e767: 1 change: adopted: the Sentry team existed before this service
     sentry-team-sync approve 8c44e767
 1 to create, 1 to delete, 2 to add, 1 held of these, 2 people skipped; 0 teams in sync, 0 left out
 "#;

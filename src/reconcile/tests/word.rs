@@ -169,7 +169,10 @@ fn approving_lets_exactly_those_changes_pass() {
     world.leave(team, 7..=12);
     let plan = world.plan();
     assert_eq!(taken_away(&plan, false), hold.changes.into_iter().collect());
-    assert_eq!(rules(&plan), ["SYNC_MAX_TEAM_REMOVALS 25%,3: 6 of 20 people of `crew`, 5 may be"]);
+    assert_eq!(
+        rules(&plan),
+        ["SYNC_MAX_TEAM_REMOVALS 25%,3: 6 of 20 people would leave `crew`; the limit is 5"]
+    );
 }
 
 #[test]

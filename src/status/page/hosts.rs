@@ -23,7 +23,7 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
         "well" if host.calls == 0 => ("", "not asked yet"),
         "well" => ("good", "answers"),
         "down" => ("warn", "does not answer"),
-        _ => ("bad", "refuses to work with us"),
+        _ => ("bad", "refuses our calls"),
     };
     let why = host.why.as_ref().map(|why| format!(": {}", Prose(why))).unwrap_or_default();
     let _ =
@@ -33,7 +33,7 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
         budget(page, rate, now);
     }
     if host.rates.is_empty() {
-        page.push_str("<dt>rate</dt><dd class=\"quiet\">none announced yet</dd>\n");
+        page.push_str("<dt>rate limit</dt><dd class=\"quiet\">not known yet</dd>\n");
     }
     let (calls, failed) = (grouped(host.calls), grouped(host.failures));
     let _ = writeln!(
@@ -62,13 +62,13 @@ fn budget(page: &mut String, rate: &Rate, now: Timestamp) {
     let class = if percent < 10 { "bar low" } else { "bar" };
     let at = *rate.reset;
     let reset = if at > now {
-        format!(", new <time datetime=\"{at}\">in {}</time>", short(at.since(now)))
+        format!(", resets <time datetime=\"{at}\">in {}</time>", short(at.since(now)))
     } else {
         String::new()
     };
     let _ = writeln!(
         page,
-        "<dt>rate {}</dt><dd>{} <span class=\"quiet\">of {} left{reset}</span>\n<svg class=\"budget\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100\" height=\"4\"/><rect class=\"{class}\" width=\"{percent}\" height=\"4\"/></svg></dd>",
+        "<dt>rate limit {}</dt><dd>{} <span class=\"quiet\">of {} left{reset}</span>\n<svg class=\"budget\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100\" height=\"4\"/><rect class=\"{class}\" width=\"{percent}\" height=\"4\"/></svg></dd>",
         rate.class,
         grouped(rate.remaining),
         grouped(rate.limit)
@@ -78,10 +78,10 @@ fn budget(page: &mut String, rate: &Rate, now: Timestamp) {
 /// Which secret is in use: while rotating, this is what to look at.
 pub fn secret(page: &mut String, status: &Status, now: Timestamp) {
     let text = match &status.secret {
-        None => "none has fitted since the start".into(),
+        None => "no signed delivery since the start".into(),
         Some(secret) if secret.which == "current" => format!("current, {}", When { at: *secret.at, now }),
         Some(secret) => format!(
-            "<span class=\"warn\">previous</span>, {}: type the new one into GitHub's form",
+            "<span class=\"warn\">previous</span>, {}: enter the new one in GitHub's webhook settings",
             When { at: *secret.at, now }
         ),
     };

@@ -134,16 +134,9 @@ fn numbers(page: &mut String, status: &Status, now: Timestamp) {
 
 fn holds(page: &mut String, status: &Status, now: Timestamp) {
     if undecided(status).next().is_some() {
-        page.push_str("<section class=\"warn\">\n<h2>Held: you decide</h2>\n");
-        page.push_str("<p class=\"quiet\">A guard stopped these changes; everything else goes on. Approving takes a fresh look first. Without a decision they expire after 7 days.</p>\n");
-        for hold in undecided(status) {
-            let (name, rule, since) = (Html(&hold.name), Prose(&hold.rule), When { at: *hold.since, now });
-            let _ = writeln!(page, "<article>\n<h3>{rule}</h3>\n<p class=\"quiet\">since {since}</p>");
-            list(page, &hold.changes, SHOWN);
-            more(page, SHOWN.min(hold.changes.len()), hold.n_changes);
-            let _ = writeln!(page, "<pre>sentry-team-sync approve {name}");
-            let _ = writeln!(page, "sentry-team-sync reject {name}</pre>\n</article>");
-        }
+        page.push_str("<section class=\"warn\">\n<h2>Your decision</h2>\n");
+        page.push_str("<p class=\"quiet\">These changes wait for you; everything else continues. <code>approve</code> checks again first. A hold without a decision expires after 7 days.</p>\n");
+        undecided(status).for_each(|hold| question(page, hold, status.gives_projects_back, now));
         more(page, undecided(status).count(), status.held);
         page.push_str("</section>\n");
     }
@@ -152,17 +145,33 @@ fn holds(page: &mut String, status: &Status, now: Timestamp) {
     }
     page.push_str("<section>\n<h2>Decided</h2>\n<table>\n");
     for (hold, decision) in status.holds.iter().filter_map(|hold| Some((hold, hold.decision?))) {
-        let (name, first) = (Html(&hold.name), Prose(hold.changes.first().map_or("", String::as_str)));
-        let rest = match hold.n_changes {
-            0 | 1 => String::new(),
-            n => format!(" … and {} more", n - 1),
-        };
+        let (name, asked) = (Html(&hold.name), Prose(&hold.question));
         let _ = writeln!(
             page,
-            "<tr><td class=\"fixed\">{decision}</td><td class=\"fixed\">{name}</td><td>{first}{rest}</td></tr>"
+            "<tr><td class=\"fixed\">{decision}</td><td class=\"fixed\">{name}</td><td>{asked}</td></tr>"
         );
     }
     page.push_str("</table>\n</section>\n");
+}
+
+fn question(page: &mut String, hold: &HoldView, gives_projects_back: Option<bool>, now: Timestamp) {
+    let (asked, means, since) =
+        (Prose(&hold.question), Prose(&hold.consequence), When { at: *hold.since, now });
+    let _ = writeln!(page, "<article>\n<h3>{asked}</h3>\n<p>{means}</p>");
+    if hold.n_changes > 1 {
+        list(page, &hold.asks, SHOWN);
+        more(page, SHOWN.min(hold.asks.len()), hold.n_changes);
+    }
+    if let Some(undo) = hold.undo(gives_projects_back) {
+        let _ = writeln!(page, "<p class=\"help\">{}</p>", Prose(&undo));
+    }
+    let rule = Html(hold.rule_and_reason().0);
+    let _ = writeln!(page, "<p class=\"quiet\">{rule} since {since}</p>");
+    let name = Html(&hold.name);
+    let _ = writeln!(
+        page,
+        "<pre>sentry-team-sync approve {name}\nsentry-team-sync reject {name}</pre>\n</article>"
+    );
 }
 
 fn failures(page: &mut String, status: &Status, now: Timestamp) {
@@ -170,7 +179,7 @@ fn failures(page: &mut String, status: &Status, now: Timestamp) {
         return;
     }
     page.push_str("<section class=\"bad\">\n<h2>Failed</h2>\n");
-    page.push_str("<p class=\"quiet\">Trying again would not have helped. Mend the cause, then have it looked at again.</p>\n");
+    page.push_str("<p class=\"quiet\">A retry alone does not help. Fix the cause first, then replay the delivery.</p>\n");
     for failure in &status.failures {
         let (event, why, at) = (failure.event, Prose(&failure.why), When { at: *failure.at, now });
         let _ = writeln!(page, "<article>\n<h3>{event}</h3>\n<p>{why}</p>\n<p class=\"quiet\">{at}</p>");
@@ -184,12 +193,15 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
     if status.unmatched.is_empty() {
         return;
     }
-    page.push_str("<section>\n<h2>People Sentry does not know</h2>\n");
+    page.push_str("<section>\n<h2>People without a match in Sentry</h2>\n");
     let next = match status.next_look {
-        Some(at) => format!(" Sentry is looked at again {}, at the latest.", When { at: *at, now }),
+        Some(at) => format!(" Next search: {} at the latest.", When { at: *at, now }),
         None => String::new(),
     };
-    let _ = writeln!(page, "<p class=\"quiet\">Nothing is done about them until they can be matched; then they are added by themselves.{next}</p>");
+    let _ = writeln!(
+        page,
+        "<p class=\"quiet\">They are added to their teams as soon as they can be matched.{next}</p>"
+    );
     for person in &status.unmatched {
         let (login, teams) = (Html(&person.login), counted(person.teams, "team", "teams"));
         let since = When { at: *person.since, now };
@@ -206,11 +218,11 @@ fn unmatched(page: &mut String, status: &Status, now: Timestamp) {
 
 fn comparison(page: &mut String, status: &Status, now: Timestamp) {
     if status.last_reconcile.is_some() || status.look_failed.is_some() {
-        let title = if status.compares() { "Last comparison" } else { "Sentry's people" };
+        let title = if status.compares() { "Last comparison" } else { "Sentry's members" };
         let _ = writeln!(page, "<section>\n<h2>{title}</h2>");
         if let Some(failed) = &status.look_failed {
             let (since, why) = (When { at: *failed.since, now }, Prose(&failed.why));
-            let _ = writeln!(page, "<p><span class=\"dot warn\"></span>It fails since {since}: {why}</p>");
+            let _ = writeln!(page, "<p><span class=\"dot warn\"></span>Failing since {since}: {why}</p>");
         }
         if let Some(last) = &status.last_reconcile {
             last_good(page, last, now);
@@ -221,7 +233,7 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
         let (Recovered { taken, skipped }, at) = (found.found, When { at: *found.at, now });
         let _ = writeln!(
             page,
-            "<section>\n<h2>Missed deliveries</h2>\n<p>{taken} taken from GitHub's list, {skipped} overtaken by newer news</p>\n<p class=\"quiet\">{at}</p>\n</section>"
+            "<section>\n<h2>Missed deliveries</h2>\n<p>{taken} recovered from GitHub's list, {skipped} skipped because newer deliveries had arrived</p>\n<p class=\"quiet\">{at}</p>\n</section>"
         );
     }
 }
@@ -229,12 +241,12 @@ fn comparison(page: &mut String, status: &Status, now: Timestamp) {
 fn last_good(page: &mut String, last: &LastReconcile, now: Timestamp) {
     let LastReconcile { at, seconds, summary, differences, failed, .. } = last;
     let at = When { at: **at, now };
-    let _ = writeln!(page, "<p>{at}, it found: {}</p>", Prose(summary));
+    let _ = writeln!(page, "<p>{at}, found: {}</p>", Prose(summary));
     if *differences > 0 {
         let became = Prose(&last.what_became_of_it()).to_string();
         let _ = writeln!(page, "<p>Since then: {became}; {}</p>", last.what_was_made());
     }
-    let _ = writeln!(page, "<p class=\"quiet\">{seconds:.1} s for reading and comparing</p>");
+    let _ = writeln!(page, "<p class=\"quiet\">Took {seconds:.1} s</p>");
     if !failed.is_empty() {
         page.push_str("<h3>Not done</h3>\n");
         list(page, failed, failed.len());
@@ -256,9 +268,10 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
                 Tone::Past => "",
             };
             let (event, note, at) = (Html(&recent.event), Prose(&recent.note), When { at: *recent.at, now });
+            let word = recent.tone.word();
             let _ = writeln!(
                 page,
-                "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{event}</td><td>{note}</td><td class=\"fixed quiet\">{at}</td></tr>"
+                "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{event}</td><td><b>{word}</b> {note}</td><td class=\"fixed quiet\">{at}</td></tr>"
             );
         }
         page.push_str("</table>\n");
@@ -314,9 +327,13 @@ mod tests {
             name: name.into(),
             n_changes: changes.len(),
             changes: changes.iter().map(ToString::to_string).collect(),
-            rule: "SYNC_FIRST <hold>".into(),
+            rule: "SYNC_FIRST <hold>: why".into(),
             since: JANUARY.into(),
             decision,
+            asks: changes.iter().map(ToString::to_string).collect(),
+            question: format!("{}?", changes[0]),
+            consequence: "<Why>.".into(),
+            ..HoldView::default()
         }
     }
 
@@ -342,7 +359,7 @@ mod tests {
             holds: vec![
                 hold("aaaaaaaa", &many, None),
                 hold("bbbbbbbb", &[&bad], Some("rejected")),
-                hold("cccccccc", &["first", "second", "third"], Some("approved")),
+                hold("cccccccc", &["first", "second"], Some("approved")),
             ],
             failed: 7,
             failures: vec![failure],
@@ -368,7 +385,7 @@ mod tests {
         let page = render(&full());
         assert!(!page.contains("<script") && !page.contains('\u{202e}'), "{page}");
         assert!(page.contains("&lt;script&gt;alert(&#39;long-name"), "{page}");
-        assert!(page.contains("<h3>SYNC_FIRST &lt;hold&gt;</h3>"), "{page}");
+        assert!(page.contains("SYNC_FIRST &lt;hold&gt; since"), "{page}");
     }
 
     #[test]
@@ -376,7 +393,7 @@ mod tests {
         let page = render(&full());
         assert!(page.contains("approve aaaaaaaa\nsentry-team-sync reject aaaaaaaa</pre>"), "{page}");
         assert!(!page.contains("approve bbbbbbbb") && !page.contains("approve cccccccc"), "{page}");
-        assert!(page.contains(">cccccccc</td><td>first … and 2 more<"), "{page}");
+        assert!(page.contains(">cccccccc</td><td>first?<"), "{page}");
     }
 
     #[test]

@@ -14,14 +14,13 @@ const SHOWN: usize = 15;
 pub fn show(page: &mut String, status: &Status, now: Timestamp) {
     let queue = status.queue.iter().filter(|queued| queued.attempt.why.is_some());
     let queue = queue.map(|queued| (queued.to_string(), Some(queued.since), &queued.attempt));
-    let delayed =
-        status.delayed.iter().map(|one| (format!("{} of {}", one.event, one.what), None, &one.attempt));
+    let delayed = status.delayed.iter().map(|one| (one.what.clone(), None, &one.attempt));
     let all: Vec<_> = queue.chain(delayed).collect();
     if all.is_empty() {
         return;
     }
     page.push_str("<section>\n<h2>Not done yet</h2>\n");
-    page.push_str("<p class=\"quiet\">They are tried again by themselves.</p>\n");
+    page.push_str("<p class=\"quiet\">These are retried automatically.</p>\n");
     for (what, received, attempt) in all.iter().take(SHOWN) {
         let received = match received {
             Some(at) => format!(" <span class=\"quiet\">received {}</span>", When { at: **at, now }),
@@ -44,7 +43,9 @@ pub fn waits(page: &mut String, status: &Status, now: Timestamp) {
         return;
     }
     page.push_str("<section>\n<h2>Teams that wait for a slug</h2>\n");
-    page.push_str("<p class=\"quiet\">They go on by themselves when the other team gives it up.</p>\n");
+    page.push_str(
+        "<p class=\"quiet\">They continue automatically when the other team gives up the slug.</p>\n",
+    );
     for wait in &status.waits {
         let tried = Tried { attempt: &wait.attempt, now, or: ", or as soon as it is free" };
         let _ = writeln!(page, "<article>\n<p>{}</p>\n{tried}</article>", Prose(&wait.to_string()));
@@ -68,8 +69,8 @@ impl fmt::Display for Tried<'_> {
         }
         let since = why_since.map(|at| format!("since {}", When { at: *at, now }));
         let next = match (next_try, at_work) {
-            (_, true) => Some("being worked on now".to_string()),
-            (Some(at), false) => Some(format!("tried next {}{}", When { at: **at, now }, Html(self.or))),
+            (_, true) => Some("in progress".to_string()),
+            (Some(at), false) => Some(format!("next try {}{}", When { at: **at, now }, Html(self.or))),
             (None, false) => None,
         };
         let told: Vec<_> = since.into_iter().chain(next).collect();

@@ -43,14 +43,14 @@ fn from_a_failing_token_to_the_exact_permission_with_check_alone() {
         (
             "team:write",
             &["team:write"],
-            "teams cannot be created or renamed",
+            "it cannot create or rename teams",
             "POST /organizations/{org}/teams/",
             "Team: Admin",
         ),
         (
             "team:admin",
             &["team:admin"],
-            "teams cannot be deleted",
+            "it cannot delete teams",
             "DELETE /teams/{org}/{slug}/",
             "Team: Admin",
         ),

@@ -13,7 +13,7 @@ pub fn a_team_that_the_identity_provider_manages_fails_by_name(field: &mut Field
         assert_eq!(status, "failed", "{why}");
         assert!(why.contains("managed by your identity provider"), "{why}");
     }
-    let (code, out, _) = field.command(&["status"]);
+    let (code, out, _) = field.command(&["status", "-v"]);
     assert_eq!((code, out.matches("managed by your identity provider").count() >= 2), (0, true), "{out}");
     field.wait_for_people("crew", &["ben@acme.test"]);
     // Once it is not, a replay does both.

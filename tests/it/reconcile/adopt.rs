@@ -61,7 +61,10 @@ fn a_service_that_adopts_says_so_and_has_no_line_for_each_team() {
     let log = world.service().text();
     assert!(!log.contains("share of the comparison"), "{log}");
     assert!(log.contains("info reconcile: 30 to adopt; "), "{log}");
-    assert!(world.command(&["status"]).1.contains("30 mended; 0 changes made in Sentry, 30 teams bound"));
+    assert!(world
+        .command(&["status", "-v"])
+        .1
+        .contains("30 fixed; 0 changes made in Sentry, 30 teams bound"));
 }
 
 /// Approving the first comparison costs another comparison, not calls for each team.
@@ -121,5 +124,5 @@ fn decisions_without_a_service_are_told_once() {
     assert_eq!(world.alone(&["sync", "--apply"]).0, 2);
     let (code, out, err) = world.alone(&["approve", "--all"]);
     assert_eq!((code, out.lines().count()), (0, 16), "{out}");
-    assert_eq!(err, "no service is running: the decision is kept and carried out when one starts\n");
+    assert_eq!(err, "no service is running: the decision is saved and will be carried out when one starts\n");
 }

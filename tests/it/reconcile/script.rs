@@ -57,7 +57,7 @@ fn script_fault_deleting_teams_merely_adopted() {
     assert_eq!(code, 2, "{out}");
     assert!(world.members("adopted").is_some());
     assert!(
-        out.contains("short reading") || out.contains("adopted: the Sentry team was there before"),
+        out.contains("short reading") || out.contains("adopted: the Sentry team existed before"),
         "{out}"
     );
 }
