@@ -102,10 +102,12 @@ impl MapFile {
 
     pub fn admit(&self, map: Arc<UserMap>) {
         let _turn = self.turns.take();
-        log::info!("user map: {} entries are in use", map.len());
+        log::info!("user map: {} entries in use", map.len());
         if let Err(why) = self.keep(&map) {
             let kept = self.kept.display();
-            log::warn!("user map: failed to keep a copy in `{kept}`, a restart needs the file itself: {why}");
+            log::warn!(
+                "user map: failed to save a copy to `{kept}`, so a restart needs the file itself: {why}"
+            );
         }
         let mut inner = self.inner.lock();
         inner.candidate = None;
@@ -144,7 +146,7 @@ impl MapFile {
 fn read_kept(files: &dyn Files, path: &Path) -> Option<UserMap> {
     let (map, dropped) = mapgrammar::kept(&files::read_text(files, path).ok()?)?;
     for why in dropped {
-        log::warn!("user map: a row of the last good map is not taken any more and left out: it {why}");
+        log::warn!("user map: this version rejects a row of the saved map and skips it: it {why}");
     }
     Some(map)
 }

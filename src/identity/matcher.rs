@@ -329,7 +329,7 @@ impl Matcher<'_> {
     pub fn unmatch(&self, user: GithubUserId, member: MemberId) {
         let known = self.state(|state| state.people.matched(user).map(|found| found.member));
         if known == Some(member) {
-            log::info!("identity: Sentry member {member} of GitHub user {user} is gone");
+            log::info!("identity: Sentry member {member} of GitHub user {user} no longer exists");
             self.journal.note(Record::Unmatched { user });
         }
         self.who.directory.write().forget(member);

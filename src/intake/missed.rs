@@ -50,7 +50,7 @@ impl Missed {
             Ok(None) => {
                 self.is_refused.store(true, Ordering::Relaxed);
                 log::info!(
-                    "recover: {} may not read the webhook's deliveries; missed ones can not be looked for",
+                    "recover: {} cannot list webhook deliveries, so missed ones cannot be recovered",
                     mirror.github_token.who()
                 );
             }
@@ -104,7 +104,9 @@ fn recover(mirror: &Mirror) -> Result<Option<Recovered>, Trouble> {
     }
     if recovered != Recovered::default() {
         let Recovered { taken, skipped } = recovered;
-        log::info!("recover: {taken} missed deliveries taken, {skipped} skipped: newer news had come");
+        log::info!(
+            "recover: recovered {taken} missed deliveries, skipped {skipped} because newer ones had arrived"
+        );
     }
     Ok(Some(recovered))
 }
@@ -208,7 +210,10 @@ fn take_missed(
     let hook = hook.unwrap_or_else(|| mirror.state(|state| state.hooks.last().copied()).unwrap_or(HookId(0)));
     match intake::keep(mirror, hook, &sent.guid, event, &org) {
         Ok(Kept::Queued(seq)) => {
-            log::info!("delivery={} event=\"{name}\" note=\"missed, taken from GitHub's list\"", sent.guid);
+            log::info!(
+                "delivery={} event=\"{name}\" note=\"missed; recovered from GitHub's list\"",
+                sent.guid
+            );
             mirror.audit.write(entry("take missed delivery").because(format!("GitHub had: {}", sent.status)));
             intake::enqueue(mirror, seq);
             Some(Some(seq))

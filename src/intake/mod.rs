@@ -199,8 +199,8 @@ impl Intake {
         if advice.is_empty() {
             let note = match &ping.events {
                 _ if guid.starts_with(ping::OF_CHECK) => "sent by `check`",
-                Some(_) => "the hook is set well",
-                None => "the ping does not include the hook's settings",
+                Some(_) => "webhook is configured correctly",
+                None => "the ping did not include the webhook's settings",
             };
             log::info!("delivery={guid} event=\"ping\" note=\"{note}\"");
         }
@@ -230,7 +230,7 @@ impl Intake {
         let kept = keep(&self.mirror, headers.hook, guid, event, &org);
         let kept = kept.map_err(|NotKept(why)| {
             log::error!("delivery={guid} outcome=\"not kept\" note={}", Quoted(&why));
-            Answer::refused(503, format!("the delivery can not be stored: {why}"), "redeliver it later")
+            Answer::refused(503, format!("cannot store the delivery: {why}"), "redeliver it later")
                 .with("retry-after", "30")
         })?;
         let counted = |said, status, word: &str| {

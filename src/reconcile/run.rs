@@ -232,9 +232,7 @@ impl Reconciler {
         self.note_links(plan, both, &before.links);
         let distrusted = plan.holds.iter().any(|hold| hold.rule.starts_with(judge::DAMAGED));
         if self.mirror.state(|state| state.damaged.is_some()) && !distrusted {
-            log::info!(
-                "reconcile: nothing was lost to the damage of the journal that a comparison has not found"
-            );
+            log::info!("reconcile: this comparison found everything that the damaged journal may have lost");
             self.mirror.journal.note(Record::Mended);
         }
         if paused {

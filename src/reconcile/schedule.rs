@@ -83,7 +83,7 @@ impl Reconciler {
             }
             (Some(Mode::Payload), Permission::Untold(trouble)) => {
                 log::warn!(
-                    "mode: payload, as before; GitHub does not say what {} may do now: {trouble}",
+                    "mode: payload (unchanged); could not check what {} may do now: {trouble}",
                     self.mirror.github_token.who()
                 );
                 return Ok(());
@@ -97,8 +97,10 @@ impl Reconciler {
         };
         if known != Some(mode) {
             let means = match mode {
-                Mode::Read => "read: GitHub is asked for the truth",
-                Mode::Payload => "payload: the token may not read members, the deliveries are the truth",
+                Mode::Read => "read (every event is verified with GitHub)",
+                Mode::Payload => {
+                    "payload (the token cannot read members, so webhook payloads are trusted as they are)"
+                }
             };
             log::info!("mode: {means}");
             // Whose it is matters where GitHub is asked for the truth; an App's token is nobody's.
@@ -272,7 +274,7 @@ impl Reconciler {
             let is_first = hold.is_first();
             let lines = Asked::default().about(&hold, "expire hold");
             let Hold { name, changes, .. } = hold;
-            log::warn!("hold {name} has expired; nothing was done");
+            log::warn!("hold {name} expired; nothing was changed");
             lines.into_iter().for_each(|line| self.mirror.audit.write(line));
             // What stops the mirror's beginning comes up again; it was nobody's decision about a team.
             if !is_first && changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
@@ -327,7 +329,7 @@ impl Reconciler {
                 let level = if is_news { log::Level::Warn } else { log::Level::Debug };
                 say!(
                     level,
-                    "what the new {} may do is not known yet, deliveries are kept: {trouble}",
+                    "could not check yet what the new {} may do, deliveries are queued: {trouble}",
                     self.mirror.github_token.who().trim_start_matches("the ")
                 );
             }
@@ -356,7 +358,7 @@ impl Reconciler {
         };
         if let Ok(Some(shown)) = self.mirror.github.org(&org.login) {
             if shown.id == org.id {
-                log::info!("GitHub shows the organisation `{}` again: work goes on", org.login);
+                log::info!("GitHub shows the organisation `{}` again: continuing", org.login);
                 self.mirror.journal.note(Record::Org { id: org.id, login: shown.login, deleted: false });
             }
         }
@@ -426,7 +428,7 @@ impl Start {
                 let why = trouble.to_string();
                 // An outage of hours is a warning for each thing that goes wrong, not for each try.
                 let level = if self.told.contains(&why) { log::Level::Debug } else { log::Level::Warn };
-                say!(level, "start: not all is known yet, deliveries are kept: {why}");
+                say!(level, "start: not everything is known yet, deliveries are queued: {why}");
                 self.told.insert(why);
                 let pause = self.pause;
                 self.pause = (pause * 2).min(LONGEST_PAUSE);

@@ -99,7 +99,7 @@ impl Inner {
     pub fn complete(&mut self, answer: &Answer) {
         if self.workers.len() < WORKERS && self.may_try() {
             if let Err(error) = self.serve(answer) {
-                log::error!("http: {error}; it is tried again");
+                log::error!("http: {error}; retrying");
             }
         }
     }
@@ -109,7 +109,7 @@ impl Inner {
         if !self.may_try() {
             return;
         }
-        log::error!("http: the server within the process has died, as for want of descriptors or threads");
+        log::error!("http: the internal server died; the process may be out of file descriptors or threads");
         let replaced = listen(&self.socket.path).and_then(|server| {
             let old = std::mem::replace(&mut self.server, server);
             let workers: Vec<_> = self.workers.drain(..).collect();
@@ -120,8 +120,8 @@ impl Inner {
             self.serve(answer)
         });
         match replaced {
-            Ok(()) => log::info!("http: another one is in its place"),
-            Err(error) => log::error!("http: {error}; it is tried again"),
+            Ok(()) => log::info!("http: restarted the internal server"),
+            Err(error) => log::error!("http: {error}; retrying"),
         }
     }
 
@@ -195,6 +195,6 @@ fn work(server: &Server, answer: &Answer) {
 /// A panic costs one request its answer, not the service a worker.
 fn answer_one(request: Request, answer: &Answer) {
     if catch_unwind(AssertUnwindSafe(|| answer(request))).is_err() {
-        log::error!("http: a request met an internal error");
+        log::error!("http: internal error while handling a request");
     }
 }

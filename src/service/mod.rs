@@ -230,7 +230,7 @@ impl Service {
                 notify.send("WATCHDOG=1");
                 due = Instant::now() + period;
             } else {
-                log::error!("watchdog: a request of our own was not answered");
+                log::error!("watchdog: the service did not answer its own request");
             }
         }
     }
@@ -238,7 +238,7 @@ impl Service {
     fn end(self) {
         let (began, mirror) = (Instant::now(), self.core.mirror());
         log::info!(
-            "stopping: no new deliveries are taken; {} stay queued",
+            "stopping: no longer accepting deliveries; {} still queued",
             mirror.state(|s| s.deliveries.n_queued())
         );
         self.gates.all().for_each(Gate::stop);
@@ -247,7 +247,7 @@ impl Service {
         mirror.sentry.host().stop();
         for gate in self.gates.all() {
             if !gate.wait_until_idle(began + STOP) {
-                log::warn!("stopping: somebody was still being answered");
+                log::warn!("stopping: a request was still being answered");
             }
         }
         if !all_finished(&self.workers, began + STOP_CALLS) {
@@ -351,7 +351,9 @@ fn descriptors(wanted: usize) -> Result<usize> {
         return Err(Error::failed(format!("only {current} files may be open"))
             .fix(format!("allow {}: LimitNOFILE= in the unit, or ulimit -n", needed(wanted))));
     }
-    log::warn!("only {current} files may be open: {threads} connections at once instead of {wanted}");
+    log::warn!(
+        "the limit of open files is {current}: allowing {threads} connections at once instead of {wanted}"
+    );
     Ok(threads)
 }
 

@@ -44,7 +44,7 @@ impl Notify {
             retried(|| from.send_to_addr(message.as_bytes(), to))
         };
         if let Err(error) = sent() {
-            log::warn!("failed to tell systemd {message}: {error}");
+            log::warn!("failed to notify systemd of {message}: {error}");
         }
     }
 }

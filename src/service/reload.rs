@@ -20,15 +20,15 @@ pub fn reload(core: &Core, intake: &Intake, flags: &Environment, env: &Environme
                 changed.insert(0, "GH_WEBHOOK_TOKEN");
             }
             config.warnings.iter().for_each(|config::Fault { what, fix, .. }| log::warn!("{what}; {fix}"));
-            let what = if changed.is_empty() { "nothing has changed".into() } else { changed.join(", ") };
-            log::info!("reload: taken over: {what}");
+            let what = if changed.is_empty() { "no changes".into() } else { changed.join(", ") };
+            log::info!("reloaded: {what}");
             mirror.reloads.learn(None, mirror.clock.wall());
         }
         Err(error) => {
-            log::error!("reload: what was in use stays in use: {error}");
+            log::error!("reload failed, keeping the previous settings: {error}");
             let why = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             let at = mirror.clock.wall();
-            mirror.reloads.learn(Some(format!("the reload of {at} was not taken over: {why}")), at);
+            mirror.reloads.learn(Some(format!("the reload of {at} failed: {why}")), at);
         }
     }
 }

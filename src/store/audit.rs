@@ -128,7 +128,7 @@ impl Audit {
         entry.at = self.clock.wall().to_string();
         if let Err(error) = self.append(&entry, false) {
             let line = serde_json::to_string(&entry).unwrap_or_default();
-            log::error!("audit: a line could not be written: {error}: {}", crate::text::json(&line));
+            log::error!("audit: failed to write a line: {error}: {}", crate::text::json(&line));
             self.lost().lines += 1;
         }
     }
@@ -142,7 +142,7 @@ impl Audit {
     pub fn fault(&self) -> Option<String> {
         let why = self.lost().why.clone()?;
         Some(format!(
-            "the audit log can not be written: {why}; its lines go to the service's log, and no team is deleted: \
+            "cannot write the audit log: {why}; its lines go to the service's log, and no team is deleted: \
              make room in `{}`, or let the service's user write there",
             self.dir.display()
         ))
@@ -217,7 +217,7 @@ impl Audit {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.ends_with(".jsonl") && name < oldest.as_str() && name.strip_suffix(".jsonl") != last {
                 match self.files.remove(&path) {
-                    Ok(()) => log::info!("audit: removed `{}`, older than it is kept", path.display()),
+                    Ok(()) => log::info!("audit: removed `{}`, older than SYNC_AUDIT_KEEP", path.display()),
                     Err(error) => log::warn!("audit: failed to remove `{}`: {error}", path.display()),
                 }
             }

@@ -189,7 +189,7 @@ impl Journal {
     pub fn note(&self, record: Record) {
         let mut inner = self.inner.lock();
         if let Err(NotKept(why)) = inner.append(record) {
-            log::error!("journal: a record could not be written: {why}");
+            log::error!("journal: failed to write a record: {why}");
         }
     }
 
@@ -227,7 +227,7 @@ impl Journal {
         inner.trouble.closed = true;
         let upto = inner.appended;
         if let Err(NotKept(why)) = self.until_durable(inner, upto) {
-            log::error!("journal: the last records could not be written: {why}");
+            log::error!("journal: failed to write the last records: {why}");
         }
     }
 
@@ -367,8 +367,8 @@ impl Inner {
 
     /// Nothing more goes into this file. What was in line for it is in the state, and so in the next snapshot.
     fn break_off(&mut self, error: &io::Error) {
-        let why = format!("the journal can not be written: {error}");
-        log::error!("journal: {why}; deliveries are refused until it can be");
+        let why = format!("cannot write the journal: {error}");
+        log::error!("journal: {why}; refusing deliveries until it can be written");
         self.trouble.broken = Some(why.into());
     }
 

@@ -407,7 +407,7 @@ impl Apply<'_> {
         if let Err(error) = mirror.audit.write_synced(entry) {
             self.drop_intent()?;
             return Err(Outcome::Later(
-                format!("the audit log can not be written, nothing is deleted: {error}"),
+                format!("cannot write the audit log, so nothing is deleted: {error}"),
                 None,
             ));
         }

@@ -376,7 +376,7 @@ pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(),
             mirror.journal.keep(record).map_err(not_kept)?;
             mirror.audit.write(entry);
             log::warn!(
-                "team {}: Sentry team `{}` ({}) vanished; had it only been renamed there, a token with Organization: Read would find it",
+                "team {}: Sentry team `{}` ({}) disappeared; if it was only renamed there, a token with Organization: Read would find it",
                 job.team,
                 binding.slug,
                 binding.sentry

@@ -97,7 +97,7 @@ fn follow_again(
 fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome> {
     let log = job.mirror.audit.log();
     let all = deletions::all(&log)
-        .map_err(|error| Outcome::Later(format!("the audit log can not be read: {error}"), None))?;
+        .map_err(|error| Outcome::Later(format!("cannot read the audit log: {error}"), None))?;
     Ok(all.into_iter().find(|deletion| deletion.sentry == was.sentry))
 }
 
@@ -125,7 +125,7 @@ fn make_again(
     let report = Work { deletion, step: &|| (), belongs: &belongs }.give_back(job, apply, &team)?;
     for (what, lost) in [("denied to SENTRY_TOKEN", &report.denied), ("gone", &report.vanished)] {
         if !lost.is_empty() {
-            log::warn!("team {}: projects that it could not get back, {what}: {}", job.team, lost.join(", "));
+            log::warn!("team {}: could not give back projects, {what}: {}", job.team, lost.join(", "));
         }
     }
     Ok(true)

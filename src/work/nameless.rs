@@ -28,7 +28,7 @@ pub fn is_it(hint: &Hint) -> bool {
 pub fn look(mirror: &Mirror, hint: &Hint, mode: Mode) -> Outcome {
     match mode {
         Mode::Payload => Outcome::Done(format!(
-            "the event names nobody, and {} cannot read members, so there is no way to tell who it was",
+            "the event names nobody, and {} cannot read members, so it is unknown who it was",
             mirror.github_token.who()
         )),
         Mode::Read if hint.looks == 0 => Outcome::LookAgain("the event names nobody".into(), SETTLED),

@@ -39,6 +39,8 @@ fn deleted(mirror: &Mirror, hint: &Hint, org: &Org) -> Result<Outcome, Outcome> 
         });
     }
     mirror.keep(Record::Org { id: org.id, login: org.login.clone(), deleted: true })?;
-    log::error!("the GitHub organisation `{}` is deleted: nothing is written to Sentry any more", org.login);
-    Ok(Outcome::Done("the organisation is deleted: all writes stop, nothing was deleted in Sentry".into()))
+    log::error!("the GitHub organisation `{}` was deleted: writes to Sentry have stopped", org.login);
+    Ok(Outcome::Done(
+        "the organisation was deleted: writes have stopped, and nothing was deleted in Sentry".into(),
+    ))
 }

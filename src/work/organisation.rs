@@ -69,7 +69,7 @@ impl Mirror {
         self.github.forget_refusals();
         self.github_token.doubt();
         self.queue.begin_anew();
-        Ok("what the App may do is looked at again")
+        Ok("checking the App's permissions again")
     }
 
     /// The pinned organisation has another login now.

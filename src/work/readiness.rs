@@ -20,7 +20,7 @@ impl Mirror {
             (Some(told), ..) => told,
             (None, Health::Refused(why) | Health::Down(why), _) => format!("GitHub: {why}"),
             (None, Health::Well, Some(login)) => {
-                format!("GitHub has not told yet who the organisation `{login}` is")
+                format!("GitHub has not confirmed the organisation `{login}` yet")
             }
             (None, Health::Well, None) => NOT_PINNED.into(),
         }

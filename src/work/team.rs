@@ -193,7 +193,7 @@ impl TeamJob<'_> {
                     Err(Outcome::Done("nothing is known of the team".into()).into())
                 }
                 (None, None) => {
-                    Err(Outcome::Waiting("no event has told the slug of this team yet".into()).into())
+                    Err(Outcome::Waiting("no event has named the slug of this team yet".into()).into())
                 }
             };
         };

@@ -100,7 +100,7 @@ impl Mirror {
 
 /// A record could not be kept: nothing was done, and nothing may be done until it can.
 pub fn not_kept(NotKept(why): NotKept) -> Outcome {
-    Outcome::Later(format!("the journal can not be written: {why}"), None)
+    Outcome::Later(format!("cannot write the journal: {why}"), None)
 }
 
 fn later_or_never(trouble: Trouble) -> Outcome {

@@ -167,12 +167,12 @@ fn a_key_that_the_app_does_not_know_is_told_and_healed_by_a_reload() {
     let mut world = world();
     let path = in_file(&mut world, "GH_APP_KEY", OTHER_KEY);
     world.start();
-    world.service_mut().wait_for_line("GH_APP_KEY is not accepted");
+    world.service_mut().wait_for_line("GitHub rejected GH_APP_KEY");
     assert!(!is_ready(&world));
     std::fs::write(path, crate::standin::APP_KEY).unwrap();
     reload(&world, "done");
     world.wait_until("it is ready", || is_ready(&world));
-    assert!(world.service().text().contains("reload: taken over: GH_APP_KEY"));
+    assert!(world.service().text().contains("reloaded: GH_APP_KEY"));
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn check_knows_an_app() {
     world.take_service().kill();
     world.set("GH_APP_KEY", OTHER_KEY);
     let (code, out, _) = world.alone(&["check", "-v"]);
-    assert!(code == 1 && out.contains("GH_APP_KEY is not accepted"), "{out}");
+    assert!(code == 1 && out.contains("GitHub rejected GH_APP_KEY"), "{out}");
     assert!(!out.contains("GH_TOKEN"), "{out}");
 }
 

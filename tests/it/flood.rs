@@ -296,7 +296,7 @@ fn what_a_dead_tiny_http_still_reads_is_answered() {
     limit(&world, Resource::Nofile, 4096);
     let healthy = format!("{}/healthz", world.service().url);
     world.wait_until("another one is in its place", || get(&healthy).0 == 200);
-    world.service_mut().wait_for_line("http: another one is in its place");
+    world.service_mut().wait_for_line("http: restarted the internal server");
     begun.write_all(b"Connection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     begun.read_to_string(&mut answer).unwrap();
@@ -356,7 +356,7 @@ fn threads_that_run_out_cost_answers_for_as_long_and_nothing_that_was_taken() {
         });
         let n_taken = answers.iter().filter(|answer| **answer == Some(202)).count();
         let log = world.service().text();
-        let died = log.matches("the server within the process has died").count() - n_deaths;
+        let died = log.matches("the internal server died").count() - n_deaths;
         println!("{more} more threads: {n_taken} of 60 were taken, tiny_http died {died} times");
         n_deaths += died;
         assert_recovers(&world, &name, &answers);

@@ -184,8 +184,9 @@ fn what_arrives_while_missed_deliveries_are_looked_for_is_newer_than_all_of_them
     }
     world.settle(&world.github.rename_team(crew, "Gamma"));
     world.crash_and_restart();
-    world
-        .wait_until("it is told", || world.service().text().contains("0 missed deliveries taken, 1 skipped"));
+    world.wait_until("it is told", || {
+        world.service().text().contains("recovered 0 missed deliveries, skipped 1")
+    });
     world.wait_for_rest();
     assert_eq!(world.sentry.teams().into_keys().collect::<Vec<_>>(), ["gamma"]);
 }

@@ -81,15 +81,15 @@ fn an_audit_log_that_can_not_be_written_costs_no_line_in_silence_and_no_team() {
     world.wait_for_members("crew", &["ana"]);
     let log = world.service().text();
     let lines: Vec<_> =
-        log.lines().filter(|line| line.starts_with("error audit: a line could not be written: ")).collect();
+        log.lines().filter(|line| line.starts_with("error audit: failed to write a line: ")).collect();
     for decision in ["create team", "add member"] {
         let told = format!("\"decision\":\"{decision}\"");
         assert!(lines.iter().any(|line| line.contains(&told)), "{decision}:\n{log}");
     }
     assert_eq!(world.metric("sync_audit_lost_total"), lines.len() as u64);
     let warned =
-        |world: &World| world.status()["warnings"].to_string().contains("the audit log can not be written");
-    assert!(warned(&world) && world.get_admin("/").1.contains("the audit log can not be written"));
+        |world: &World| world.status()["warnings"].to_string().contains("cannot write the audit log");
+    assert!(warned(&world) && world.get_admin("/").1.contains("cannot write the audit log"));
     assert!(world.get_admin("/readyz").0 == 200);
     // What there was before is in no log then, so it is not done.
     world.send(&world.github.delete_team(crew));

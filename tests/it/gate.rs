@@ -392,7 +392,9 @@ fn with_few_descriptors_it_serves_fewer_at_once_or_says_what_it_needs() {
         let command = world.shell(&format!("ulimit -n {limit}; exec \"$0\""));
         world.start_with(command);
         let log = world.service().text();
-        let said = format!("only {limit} files may be open: {n_threads} connections at once instead of 64");
+        let said = format!(
+            "the limit of open files is {limit}: allowing {n_threads} connections at once instead of 64"
+        );
         assert!(log.contains(&said), "{log}");
         let address = world.service().url.strip_prefix("http://").unwrap().to_string();
         let silent: Vec<_> = (0..n_silent).map(|_| TcpStream::connect(&address).unwrap()).collect();

@@ -341,10 +341,10 @@ fn what_can_not_be_stored_is_answered_503_and_is_not_taken() {
     let lost = only(world.github.add_member(crew, ben));
     for delivery in [lost.clone(), lost.clone().form(), lost.clone()] {
         let answer = world.sender().send(&delivery).unwrap();
-        let why = "the journal can not be written: File too large (os error 27)";
+        let why = "cannot write the journal: File too large (os error 27)";
         let expected = json!({
             "status": "refused",
-            "error": format!("the delivery can not be stored: {why}"),
+            "error": format!("cannot store the delivery: {why}"),
             "fix": "redeliver it later",
         });
         assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), expected);

@@ -215,7 +215,7 @@ fn a_workers_panic_costs_its_request_and_nothing_else() {
             .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n")
             .unwrap();
         drop(stream);
-        world.service_mut().wait_for_lines("http: a request met an internal error", n);
+        world.service_mut().wait_for_lines("http: internal error while handling a request", n);
     }
     let (_, created) = world.github.create_team("Crew", world.olive);
     world.send(&created);

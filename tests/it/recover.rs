@@ -42,7 +42,9 @@ fn what_was_missed_while_down_is_taken_in_order_at_the_start() {
     miss(&world, &world.github.remove_member(crew, ana));
     world.start();
     world.wait_for_members("night-crew", &["ben"]);
-    world.wait_until("it is told", || world.service().text().contains("recover: 4 missed deliveries taken"));
+    world.wait_until("it is told", || {
+        world.service().text().contains("recover: recovered 4 missed deliveries")
+    });
     // They are taken once.
     world.crash_and_restart();
     world.wait_until("looked again", || world.status()["recovered"]["taken"] == 0);
@@ -62,8 +64,9 @@ fn a_missed_delivery_that_newer_news_has_overtaken_is_skipped() {
     world.github.add_to_org(ben);
     hand_over(&world, &world.github.add_member(crew, ben));
     world.crash_and_restart();
-    world
-        .wait_until("it is told", || world.service().text().contains("0 missed deliveries taken, 2 skipped"));
+    world.wait_until("it is told", || {
+        world.service().text().contains("recovered 0 missed deliveries, skipped 2")
+    });
     world.wait_for_rest();
     world.wait_for_members("crew", &["ben"]);
 }
@@ -75,7 +78,7 @@ fn a_token_that_may_not_read_the_list_is_told_once_and_asked_no_more() {
     world.start();
     let (_, created) = world.github.create_team("Crew", world.olive);
     world.settle(&created);
-    world.wait_until("told", || world.service().text().contains("may not read the webhook's deliveries"));
+    world.wait_until("told", || world.service().text().contains("cannot list webhook deliveries"));
     let asked = || {
         let calls = world.github.wire.calls();
         calls.iter().filter(|call| call.path.contains("/deliveries")).count()

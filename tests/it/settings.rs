@@ -162,7 +162,7 @@ fn a_reload_with_a_list_that_protects_nobody_keeps_the_protection() {
         fs::write(&file, bad).unwrap();
         reload(&world, "failed");
         let (_, ready) = world.get_admin("/readyz");
-        assert!(ready.contains("was not taken over") && ready.contains("SYNC_PROTECT_FILE"), "{ready}");
+        assert!(ready.contains("the reload of ") && ready.contains("SYNC_PROTECT_FILE"), "{ready}");
     }
     world.settle(&world.github.remove_member(crew, ana));
     assert!(world.members("crew").unwrap().contains(&"ana@acme.test".into()));

@@ -4,7 +4,7 @@
 use crate::standin::{Call, Delivery, Era, SentryStandin, Silo, ERAS};
 use crate::world::{Played, Truth, World, BOTH};
 
-const KNOWN: &str = "Sentry's teams are addressed by their ";
+const KNOWN: &str = "addressing Sentry's teams by ";
 
 /// A running world with the mirrored team `crew`, of which the program knows how it is addressed.
 fn with_crew(world: World) -> (World, u64) {
@@ -241,10 +241,7 @@ fn an_older_sentry_after_a_newer_one_goes_by_slug_at_the_first_contradiction() {
             }
             world.settle(&world.github.rename_team(crew, "Band"));
             world.settle(&world.github.add_member(crew, ana));
-            assert!(
-                world.service().text().contains("Sentry does not take ids of teams any more"),
-                "{truth:?}"
-            );
+            assert!(world.service().text().contains("Sentry no longer accepts team ids"), "{truth:?}");
             world.wait_for_members("band", &["ana"]);
             assert_eq!(id_of(&world, "band"), id);
             assert_eq!(world.sentry.team_of_id(other).unwrap().1.members, [""; 0]);

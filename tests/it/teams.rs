@@ -284,7 +284,7 @@ fn a_membership_event_without_a_slug_waits_for_one() {
     };
     let bare: Vec<_> = world.github.add_member(crew, ana).iter().map(without_slug).collect();
     world.send(&bare);
-    world.wait_until("it waits", || world.service().text().contains("no event has told the slug"));
+    world.wait_until("it waits", || world.service().text().contains("no event has named the slug"));
     assert_eq!(world.sentry.teams().len(), 0);
     let ben = world.person("ben");
     world.settle(&world.github.add_member(crew, ben));

@@ -124,7 +124,7 @@ fn a_start_while_github_is_down_warns_once_for_each_thing_that_goes_wrong() {
     world.github.set_reach(Reach::Unavailable).expect("down");
     world.start();
     let tries = |world: &World, level: &str| -> Vec<String> {
-        let start = format!("{level} start: not all is known yet");
+        let start = format!("{level} start: not everything is known yet");
         let text = world.service().text();
         text.lines().filter(|line| line.starts_with(&start)).map(String::from).collect()
     };
@@ -242,7 +242,7 @@ fn a_sentry_token_that_is_refused_for_a_cause_names_it() {
     world.wait_until("not ready", || world.get_admin("/readyz").0 == 503);
     let (_, told) = world.get_admin("/readyz");
     assert!(told.contains("2fa-required") && told.contains("requires two-factor authentication"), "{told}");
-    assert!(!told.contains("is not accepted"), "{told}");
+    assert!(!told.contains(" rejected "), "{told}");
     let (_, text, _) = world.command(&["check", "-v"]);
     assert!(
         text.contains("Sentry rejected SENTRY_TOKEN: `2fa-required`") && !text.contains("revoked"),
@@ -259,7 +259,7 @@ fn a_revoked_sentry_token_pauses_the_work_and_a_good_one_goes_on() {
         world.send(&world.github.add_member(crew, ana));
         world.wait_until("not ready", || world.get_admin("/readyz").0 == 503);
         let (_, body) = world.get_admin("/readyz");
-        assert!(body.contains("SENTRY_TOKEN is not accepted"), "{body}");
+        assert!(body.contains("Sentry rejected SENTRY_TOKEN"), "{body}");
         assert!(!body.contains(&token));
         let calls = world.sentry.wire.n_calls();
         world.send(&world.github.remove_member(crew, ana));

@@ -70,7 +70,7 @@ fn what_an_older_version_kept_goes_on_without_its_odd_rows_and_is_grave_after_a_
     let ana = world.github.add_person(GithubUser::new("ana"));
     let (mut world, crew) = world.with_crew();
     world.service_mut().wait_for_line(
-        "warn user map: a row of the last good map is not taken any more and left out: it gives \"ben\"",
+        "warn user map: this version rejects a row of the saved map and skips it: it gives \"ben\"",
     );
     world.settle(&world.github.add_member(crew, ana));
     assert!(world.members("crew").unwrap().contains(&"ana@corp.test".into()));

@@ -416,7 +416,7 @@ fn healthy_is_not_ready_and_the_page_says_why() {
     let mut world = World::new(Truth::Deliveries);
     world.sentry.revoke(&world.sentry_token);
     world.start();
-    world.wait_until("not ready", || world.get_admin("/readyz").1.contains("SENTRY_TOKEN is not accepted"));
+    world.wait_until("not ready", || world.get_admin("/readyz").1.contains("Sentry rejected SENTRY_TOKEN"));
     assert_eq!(world.get_admin("/readyz").0, 503);
     assert_eq!(world.get_admin("/healthz").0, 200);
     assert_eq!(world.command(&["status"]).0, 1, "a script that looks at the exit code alone is told too");
@@ -424,10 +424,10 @@ fn healthy_is_not_ready_and_the_page_says_why() {
     let (_, body) = world.get_admin("/readyz");
     let reasons: Value = serde_json::from_str(&body).unwrap();
     let reason = reasons["reasons"][0].as_str().unwrap();
-    assert!(reason.contains("SENTRY_TOKEN is not accepted"), "{body}");
+    assert!(reason.contains("Sentry rejected SENTRY_TOKEN"), "{body}");
     let (_, page) = world.get_admin("/");
     assert!(
-        page.contains("<h1>Not ready</h1>") && page.contains("<li>Sentry: SENTRY_TOKEN is not accepted"),
+        page.contains("<h1>Not ready</h1>") && page.contains("<li>Sentry: Sentry rejected SENTRY_TOKEN"),
         "{page}"
     );
 }

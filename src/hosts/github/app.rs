@@ -326,7 +326,10 @@ impl Renewed for Itself {
             return None;
         }
         said.skew = seen;
-        log::warn!("this machine's clock is {} s off GitHub's: set it, as with NTP", seen / 1000);
+        log::warn!(
+            "this machine's clock is {} s off GitHub's: synchronise it, for example with NTP",
+            seen / 1000
+        );
         Some(Duration::ZERO)
     }
 
@@ -386,7 +389,7 @@ fn unusable(host: &Upstream, reply: Reply) -> Box<Reply> {
             Box::new(reply)
         }
         Verdict::Done | Verdict::Nowhere => {
-            let why = format!("{} with a body that can not be read", reply.answer.status);
+            let why = format!("{} with an unreadable body", reply.answer.status);
             Box::new(Reply { verdict: Verdict::Unknown(why), ..reply })
         }
         _ => {

@@ -343,7 +343,7 @@ impl Github {
         let mut refused = self.refused.lock();
         *refused = refused.and(out);
         log::warn!(
-            "GitHub: a source of addresses is not open to this token and left out: {}",
+            "GitHub: this token cannot read a source of e-mail addresses, so it is skipped: {}",
             forbidden.what
         );
         true

@@ -154,7 +154,7 @@ impl Github {
                 return Ok(None);
             };
             let Ok(page) = serde_json::from_value::<wire::Page<T>>(page.clone()) else {
-                return Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())));
+                return Err(graphql_trouble(reply, Outcome::Failed("an unreadable page".into())));
             };
             let after = self.after(&page, vars["after"].as_str())?;
             all.counted = page.total_count;

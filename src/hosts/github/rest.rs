@@ -133,7 +133,9 @@ impl Github {
         teams: &mut Teams,
     ) -> Result<(), Trouble> {
         let Some(listed) = listed else {
-            log::info!("GitHub does not list the enterprise teams of `{org}`; no team counts as deleted");
+            log::info!(
+                "GitHub does not list the enterprise teams of `{org}`, so no team is treated as deleted"
+            );
             teams.sees_secret = false;
             return Ok(());
         };
@@ -145,7 +147,7 @@ impl Github {
             let Some(members) = self.enterprise_members(org, &facts)? else {
                 let slug = crate::text::Quoted(facts.slug.as_str());
                 log::info!(
-                    "GitHub does not tell who is in enterprise team {slug}; no team counts as deleted"
+                    "GitHub does not show the members of enterprise team {slug}, so no team is treated as deleted"
                 );
                 teams.sees_secret = false;
                 continue;

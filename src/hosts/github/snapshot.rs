@@ -73,7 +73,7 @@ impl Github {
     pub fn snapshot(&self, org: &Login, wanted: Wanted) -> Seen<GithubSnapshot> {
         match self.snapshot_by_queries(org, wanted) {
             Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
-                log::info!("GitHub: {trouble}; `{org}` is read by REST, without addresses");
+                log::info!("GitHub: {trouble}; reading `{org}` over REST, without e-mail addresses");
                 settled(|is_last| self.snapshot_by_rest(org, is_last))
             }
             read => read,
@@ -289,7 +289,7 @@ impl Github {
                 Told::TooMuch(trouble) if *size == 1 => return Err(trouble.into()),
                 Told::TooMuch(trouble) => {
                     *size /= 2;
-                    log::info!("{trouble}; asking for {size} at once");
+                    log::info!("{trouble}; retrying with {size} per page");
                 }
                 Told::Forbidden(forbidden, trouble) => {
                     if !self.leave_out(&forbidden, may_be_left_out) {
@@ -325,9 +325,7 @@ impl Github {
                 let trouble = graphql_trouble(reply, Outcome::Forbidden(forbidden.clone()));
                 Ok(Told::Forbidden(forbidden, trouble))
             }
-            Outcome::Data(_) => {
-                Err(graphql_trouble(reply, Outcome::Failed("a page that can not be read".into())))
-            }
+            Outcome::Data(_) => Err(graphql_trouble(reply, Outcome::Failed("an unreadable page".into()))),
             other => Err(graphql_trouble(reply, other)),
         }
     }

@@ -407,7 +407,7 @@ impl Upstream {
             *self.token_expires.lock() = Some(expires.clone());
         }
         if let Some(said) = self.retired.learn(request, headers) {
-            log::warn!("{}: {said}: look for a newer version of sentry-team-sync", self.name);
+            log::warn!("{}: {said}: a newer version of sentry-team-sync may be needed", self.name);
         }
         let (method, mut pace) = (request.method, self.pace.lock());
         pace.came_back(method, told, headers.date.map(|date| date.0 / 1000), now);
@@ -424,12 +424,12 @@ impl Upstream {
             }
             Verdict::Unknown(why) => {
                 if pace.failed(why, now) {
-                    log::warn!("{}: down, deliveries wait: {why}", self.name);
+                    log::warn!("{}: down, deliveries are waiting: {why}", self.name);
                 }
             }
             Verdict::Refused(why) => {
                 if pace.refused(why, now) {
-                    log::error!("{}: {why}; deliveries wait until this is mended", self.name);
+                    log::error!("{}: {why}; deliveries wait until this is fixed", self.name);
                 }
             }
             verdict => {
@@ -440,7 +440,7 @@ impl Upstream {
                     _ => pace.well(),
                 };
                 if is_over {
-                    log::info!("{}: answers again", self.name);
+                    log::info!("{}: responding again", self.name);
                 }
             }
         }

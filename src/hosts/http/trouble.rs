@@ -49,7 +49,7 @@ impl Reply {
                 (TroubleKind::Never, self.answer.brief())
             }
             Verdict::Done | Verdict::Already => {
-                (TroubleKind::Unknown, format!("{} with a body that can not be read", self.answer.status))
+                (TroubleKind::Unknown, format!("{} with an unreadable body", self.answer.status))
             }
         };
         let sufficient_scopes = self.answer.headers.sufficient_scopes;
@@ -70,7 +70,7 @@ impl Trouble {
 
     /// What was read at `path` is not what is read there.
     pub(in crate::hosts) fn unreadable(path: &str) -> Self {
-        Self::broken(path, "the answer can not be read")
+        Self::broken(path, "cannot read the answer")
     }
 
     /// What was read at `path` can not be relied on.

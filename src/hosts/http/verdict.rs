@@ -161,12 +161,13 @@ fn github_refusal(answer: &Answer, token: &str, now: Timestamp) -> Verdict {
 
 fn refused_token(token: &str, answer: &Answer) -> Verdict {
     Verdict::Refused(match named_cause(answer) {
-        Some((code, fix)) => format!(
-            "{token} is refused for a cause of its own, `{}`: {}: {fix}",
-            crate::text::plain(&code, 60),
-            answer.brief()
-        ),
-        None => format!("{token} is not accepted: {}", answer.brief()),
+        Some((code, fix)) => {
+            format!("{token} was refused with `{}`: {}: {fix}", crate::text::plain(&code, 60), answer.brief())
+        }
+        None => {
+            let host = if token.starts_with("SENTRY") { "Sentry" } else { "GitHub" };
+            format!("{host} rejected {token}: {}", answer.brief())
+        }
     })
 }
 
@@ -315,11 +316,11 @@ mod tests {
             let why =
                 told(&format!(r#"{{"detail":{{"code":"{code}","message":"{message}","extra":{{}}}}}}"#));
             assert!(why.contains(code) && why.contains(message) && why.contains(fix), "{why}");
-            assert!(!why.contains("is not accepted"), "{why}");
+            assert!(!why.contains("rejected"), "{why}");
         }
         assert_eq!(
             told(r#"{"detail":"Invalid token"}"#),
-            "SENTRY_TOKEN is not accepted: 401 \"Invalid token\""
+            "Sentry rejected SENTRY_TOKEN: 401 \"Invalid token\""
         );
     }
 

@@ -112,10 +112,10 @@ impl Ids {
         let moved = std::mem::take(&mut known.moved);
         drop(known);
         if before == Some(true) && !taken {
-            log::warn!("Sentry does not take ids of teams any more: they are addressed by their slugs");
+            log::warn!("Sentry no longer accepts team ids; addressing teams by slug");
         } else if before != Some(taken) || moved {
             let by = if taken { "ids" } else { "slugs" };
-            log::info!("Sentry's teams are addressed by their {by}");
+            log::info!("addressing Sentry's teams by {by}");
         }
         if let Some(keep) = self.keep.get() {
             keep(taken);

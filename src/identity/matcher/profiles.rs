@@ -104,7 +104,7 @@ impl Matcher<'_> {
                     // One refusal is one person's; a limit or an outage is everybody's until the next comparison.
                     let is_single = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
                     if !is_single && !is_over.swap(true, Ordering::Relaxed) {
-                        log::warn!("identity: public profiles can not be read, nobody is taken out for that: {trouble}");
+                        log::warn!("identity: failed to read public profiles, so nobody is removed because of them: {trouble}");
                     }
                 }
             }

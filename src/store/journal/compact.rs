@@ -90,7 +90,7 @@ impl<'a> Keeper<'a> {
         match self.journal.compact() {
             Ok(size) => self.last_snapshot = size,
             Err(error) => {
-                log::warn!("journal: failed to replace the log by a snapshot, the log goes on: {error}");
+                log::warn!("journal: failed to write a snapshot, continuing with the log: {error}");
                 self.compact_from = self.journal.clock.now() + COMPACT_AGAIN;
                 self.make_room(&error);
             }
@@ -118,7 +118,7 @@ impl<'a> Keeper<'a> {
                 inner.trouble.broken = None;
                 drop(inner);
                 self.journal.wake_all();
-                log::info!("journal: written again");
+                log::info!("journal: writable again");
             }
             Err(error) => self.make_room(&error),
         }
@@ -130,7 +130,7 @@ impl<'a> Keeper<'a> {
             return;
         }
         if self.journal.disk.give_up_reserve().is_ok() {
-            log::warn!("journal: the disk is full; the reserve is given up so that a snapshot fits");
+            log::warn!("journal: the disk is full; released the reserved space for a snapshot");
         }
         self.journal.inner.lock().trouble.full = Some(FULL.into());
     }
@@ -144,8 +144,8 @@ impl<'a> Keeper<'a> {
         };
         let before = std::mem::replace(&mut self.journal.inner.lock().trouble.full, full);
         match (held, before) {
-            (Ok(()), Some(_)) => log::info!("journal: there is space again; deliveries are taken"),
-            (Err(error), None) => log::error!("journal: {FULL}: {error}; deliveries are refused"),
+            (Ok(()), Some(_)) => log::info!("journal: disk space is available again; accepting deliveries"),
+            (Err(error), None) => log::error!("journal: {FULL}: {error}; refusing deliveries"),
             _ => {}
         }
     }

@@ -90,7 +90,7 @@ fn a_token_that_the_service_has_given_up_on_for_a_minute_is_asked_about_all_the_
     let checked = beside(&world);
     checked.one("github", "GH_TOKEN is valid").must("ok", &[]);
     checked
-        .one("state", "the service is not ready: GitHub: GH_TOKEN is not accepted")
+        .one("state", "the service is not ready: GitHub: GitHub rejected GH_TOKEN")
         .must("failed", &["tries again"]);
 }
 

@@ -51,7 +51,8 @@ fn a_ping_that_the_service_answers_is_ok() {
     assert_eq!(checked.exit, 0);
     let log = world.service().text();
     assert!(
-        log.contains("event=\"ping\" note=\"sent by `check`\"") && !log.contains("the hook is set well"),
+        log.contains("event=\"ping\" note=\"sent by `check`\"")
+            && !log.contains("webhook is configured correctly"),
         "{log}"
     );
     assert_eq!(world.status()["queued"], 0);

@@ -102,7 +102,7 @@ pub fn a_revoked_token_pauses_the_work_and_a_good_one_goes_on(field: &mut Field)
     field.send(&field.github.add_member(crew, ana));
     field.wait_until("not ready", || field.get_admin("/readyz").0 == 503);
     let (_, body) = field.get_admin("/readyz");
-    assert!(body.contains("SENTRY_TOKEN is not accepted") && !body.contains(&field.token), "{body}");
+    assert!(body.contains("Sentry rejected SENTRY_TOKEN") && !body.contains(&field.token), "{body}");
     assert_eq!(field.status()["failed"], 0);
     field.use_token(&ORIGINAL);
     field.take_service().stop("-TERM");
