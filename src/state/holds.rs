@@ -18,6 +18,8 @@ pub const FIRST: &str = "SYNC_FIRST hold";
 
 /// Stands in the note of a held delivery, between the rule and the hold's name.
 pub const APPROVE_WITH: &str = "; approve with: sentry-team-sync approve ";
+pub const APPROVED: &str = "approved";
+pub const REJECTED: &str = "rejected";
 /// How long a hold's name is.
 const NAME: usize = 8;
 
@@ -108,9 +110,9 @@ impl Decision {
     /// `approved` or `rejected`.
     pub fn word(self) -> &'static str {
         if self.approved {
-            "approved"
+            APPROVED
         } else {
-            "rejected"
+            REJECTED
         }
     }
 }
@@ -118,8 +120,7 @@ impl Decision {
 /// What became of a hold, behind its rule: how a person decided, or that it came to nothing by itself.
 pub(super) fn with_decision(decision: Option<Decision>) -> String {
     match decision {
-        Some(Decision { approved: true, at }) => format!("; approved {at}"),
-        Some(Decision { approved: false, at }) => format!("; rejected {at}"),
+        Some(decision) => format!("; {} {}", decision.word(), decision.at),
         None => "; no longer held".into(),
     }
 }

@@ -1,6 +1,8 @@
 //! A hold as a person is asked about it: the question, what led to it, what it would mean, and whether `undo` could
 //! bring it back.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::SHOWN;
@@ -102,7 +104,11 @@ fn question(hold: &Hold, asks: &[String]) -> String {
         [one] if n == 1 => format!("{}?", capital(one)),
         _ if all(|change| matches!(change, Delete { .. })) => format!("Delete {n} Sentry teams?"),
         _ if all(|change| matches!(change, Remove { .. } | RemoveMember { .. })) => {
-            format!("Remove people from teams, {n} times?")
+            let slugs: BTreeSet<_> = hold.changes.iter().filter_map(names::slug_of).collect();
+            match slugs.into_iter().collect::<Vec<_>>().as_slice() {
+                [slug] => format!("Remove {n} people from Sentry team `{slug}`?"),
+                slugs => format!("Make {n} removals from {} Sentry teams?", slugs.len()),
+            }
         }
         _ => format!("Make {n} changes in Sentry?"),
     }
@@ -169,6 +175,14 @@ mod tests {
         );
         let remove =
             HeldChange::Remove { team: GithubTeamId(1), user: GithubUserId(5), slug: SentrySlug::from("t1") };
+        let other = |user| match &remove {
+            HeldChange::Remove { team, slug, .. } => {
+                HeldChange::Remove { team: *team, user: GithubUserId(user), slug: slug.clone() }
+            }
+            other => other.clone(),
+        };
+        let both = view(vec![other(6), other(7)], "rule: why");
+        assert_eq!(both.question, "Remove 2 people from Sentry team `t1`?");
         let gone = view(vec![remove], "no rule");
         assert_eq!(gone.in_a_line(), "Remove GitHub user 5 from Sentry team `t1`? No rule.");
         assert!(gone.undo(None).unwrap().starts_with("`undo` could not reverse it"));

@@ -89,12 +89,12 @@ impl Status {
         for ListView { list, gap, since } in incomplete.lists.iter().take(shown) {
             view.line("  ", &format!("{list}: {gap}, since {since}"));
         }
-        view.more("  ", "lists", shown, incomplete.n_lists);
+        view.more("  ", shown, incomplete.n_lists);
         let shown = view.shown(incomplete.not_removed.len());
         for who in incomplete.not_removed.iter().take(shown) {
             view.line("  not removed: ", who);
         }
-        view.more("  ", "people who were not removed", shown, incomplete.n_not_removed);
+        view.more("  ", shown, incomplete.n_not_removed);
     }
 }
 

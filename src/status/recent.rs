@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::clock::Shown;
 use crate::state::deliveries::Recent;
+use crate::state::holds::{APPROVED, REJECTED};
 use crate::state::notes::{self, Note, Open};
 use crate::state::values::Status as Outcome;
 use crate::state::State;
@@ -35,20 +36,22 @@ pub enum Tone {
     Past,
 }
 
-impl Tone {
-    /// What became of the delivery, in a word.
-    pub fn word(self) -> &'static str {
-        match self {
+impl RecentView {
+    /// What became of it, in a word.
+    pub fn became(&self) -> &'static str {
+        match self.tone {
             Tone::Done => "done",
             Tone::Person => "no match",
             Tone::Decision => "on hold",
             Tone::Failed => "failed",
-            Tone::Past => "settled",
+            Tone::Past if self.status == Outcome::Failed => "replayed",
+            Tone::Past => [APPROVED, REJECTED]
+                .into_iter()
+                .find(|word| self.note.contains(&format!("; {word} ")))
+                .unwrap_or("settled"),
         }
     }
-}
 
-impl RecentView {
     fn of(recent: &Recent, notes: &mut notes::Reader, state: &State) -> Self {
         let Note { text: mut note, open } = notes.read(&recent.note);
         let has_failed = || state.deliveries.failed().any(|failure| failure.delivery.guid == recent.guid);

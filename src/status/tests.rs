@@ -20,5 +20,5 @@ fn lists_end_and_numbers_are_whole() {
     assert_eq!((status.wanted, status.unmatched.len()), (150, SHOWN));
     let first: Vec<_> = status.unmatched.iter().take(3).map(|person| person.id).collect();
     assert_eq!(first, [149, 148, 147], "whoever waits longest comes first");
-    assert!(status.to_text(true).contains("… and 50 more people\n"));
+    assert!(status.to_text(true).contains("… and 50 more\n"));
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::{Failure, Headline, HoldView, Host, LastReconcile, Rate, Status};
 use crate::clock::short;
+use crate::state::holds::APPROVE_WITH;
 use crate::state::values::Mode;
 use crate::text::{counted, Safe};
 
@@ -90,7 +91,7 @@ impl Status {
                 view.line(&format!("{UNDER}- "), change);
             }
             if hold.n_changes > 1 {
-                view.more(UNDER, "changes", shown, hold.n_changes);
+                view.more(UNDER, shown, hold.n_changes);
             }
             if let Some(undo) = hold.undo(self.gives_projects_back) {
                 view.line(UNDER, &undo);
@@ -98,7 +99,7 @@ impl Status {
             view.line(UNDER, &format!("approve: sentry-team-sync approve {name}"));
             view.line(UNDER, &format!("reject:  sentry-team-sync reject {name}"));
         }
-        view.more("  ", "holds", open.len(), self.held);
+        view.more("  ", open.len(), self.held);
         if !decided.is_empty() {
             view.heading("decided");
         }
@@ -119,7 +120,7 @@ impl Status {
             view.line(&before, &format!("{event}, {} ago: {why}", short(self.at.since(**at))));
             view.line(&" ".repeat(before.len()), &format!("retry: sentry-team-sync replay {guid}"));
         }
-        view.more("  ", "failed deliveries", shown, self.failed);
+        view.more("  ", shown, self.failed);
     }
 
     fn write_what_waits(&self, view: &mut View) {
@@ -134,7 +135,7 @@ impl Status {
             view.heading("not done by the last comparison");
             let shown = view.shown(failed.len());
             failed.iter().take(shown).for_each(|why| view.line("  ", why));
-            view.more("  ", "changes", shown, failed.len());
+            view.more("  ", shown, failed.len());
         }
         if self.waiting > 0 {
             view.heading(&counted(self.waiting, "team waits for a slug", "teams wait for a slug"));
@@ -144,7 +145,7 @@ impl Status {
             let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
             view.line("  ", &format!("{wait}{}{sooner}", wait.attempt));
         }
-        view.more("  ", "teams", shown, self.waiting);
+        view.more("  ", shown, self.waiting);
         let queue: Vec<_> =
             self.queue.iter().filter(|queued| view.verbose || queued.attempt.why.is_some()).collect();
         if self.n_delayed + queue.len() > 0 {
@@ -159,13 +160,13 @@ impl Status {
                 &format!("{}{team}, queued since {}{}", queued.event, queued.since, queued.attempt),
             );
         }
-        view.more("  ", "queued deliveries", shown, queue.len());
+        view.more("  ", shown, queue.len());
         let shown = view.shown(self.delayed.len());
         for delayed in self.delayed.iter().take(shown) {
             let event = if view.verbose { format!(" ({})", delayed.event) } else { String::new() };
             view.line("  ", &format!("{}{event}{}", delayed.what, delayed.attempt));
         }
-        view.more("  ", "delayed changes", shown, self.n_delayed);
+        view.more("  ", shown, self.n_delayed);
     }
 
     fn write_unmatched(&self, view: &mut View) {
@@ -184,7 +185,7 @@ impl Status {
             view.line(&format!("  {:width$}  ", person.login), &format!("in {teams}: {}", person.why));
             view.line(&" ".repeat(width + 4), &format!("fix: {}", person.help));
         }
-        view.more("  ", "people", shown, self.wanted);
+        view.more("  ", shown, self.wanted);
         if let Some(next) = self.next_look.as_ref().filter(|_| self.wanted > 0) {
             view.line("  ", &format!("next search: {next} at the latest"));
         }
@@ -240,7 +241,10 @@ impl Status {
                 false => format!("{:>4} ago", short(self.at.since(*recent.at))),
             };
             let before = format!("  {at}  {:width$}  {}  ", recent.event, view.guid(&recent.guid));
-            view.line(&before, &format!("{}: {}", recent.tone.word(), Safe(&recent.note)));
+            // The command to decide stands with the hold.
+            let note = if view.verbose { None } else { recent.note.split(APPROVE_WITH).next() };
+            let note = Safe(note.unwrap_or(&recent.note));
+            view.line(&before, &format!("{}: {note}", recent.became()));
         }
     }
 }
@@ -297,10 +301,10 @@ impl View {
     }
 
     /// A list is cut; the number is whole.
-    pub fn more(&mut self, before: &str, what: &str, shown: usize, all: usize) {
+    pub fn more(&mut self, before: &str, shown: usize, all: usize) {
         if all > shown {
             let whole = if self.verbose { "" } else { " (-v shows more)" };
-            let _ = writeln!(self.text, "{before}… and {} more {what}{whole}", all - shown);
+            let _ = writeln!(self.text, "{before}… and {} more{whole}", all - shown);
         }
     }
 

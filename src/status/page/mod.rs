@@ -268,7 +268,7 @@ fn recent(page: &mut String, status: &Status, now: Timestamp) {
                 Tone::Past => "",
             };
             let (event, note, at) = (Html(&recent.event), Prose(&recent.note), When { at: *recent.at, now });
-            let word = recent.tone.word();
+            let word = recent.became();
             let _ = writeln!(
                 page,
                 "<tr><td class=\"fixed\"><span class=\"dot {class}\"></span>{event}</td><td><b>{word}</b> {note}</td><td class=\"fixed quiet\">{at}</td></tr>"
