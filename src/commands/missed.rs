@@ -82,7 +82,7 @@ impl Task<'_> {
         self.n_failed += 1;
         let became = match fate {
             Fate::Taken => "taken from GitHub's list, and queued",
-            Fate::Overtaken => "left out: newer news on the same team and person had come",
+            Fate::Overtaken => "skipped: a newer delivery about the same team and person had arrived",
             Fate::NothingToDo => "left out: it changes nothing here",
             Fate::Unreadable => self.send_again(list, sent)?,
         };

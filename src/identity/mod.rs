@@ -23,7 +23,7 @@ use crate::text::mask;
 use directory::{Directory, Found, Instead};
 
 /// How the reason begins why a person with a known address is not matched.
-pub const NOBODY_BEARS: &str = "no Sentry member bears the address from";
+pub const NOBODY_BEARS: &str = "no Sentry member has the address from";
 
 /// How the reason begins where Sentry knows the address only as somebody's second one, and that does not count.
 pub const SECOND: &str = "Sentry has the address from";
@@ -388,8 +388,7 @@ mod tests {
         assert_eq!(
             resolve_with(&case, &ORDER),
             Identity::Absent {
-                why: "no Sentry member bears the address from map: n…@x".into(),
-                second: None
+                why: "no Sentry member has the address from map: n…@x".into(), second: None
             }
         );
     }
@@ -439,7 +438,7 @@ mod tests {
         };
         assert_eq!(
             why(case("ada+acme@x")),
-            "no Sentry member bears the address from public: a…@x (GitHub adds +acme to the addresses of managed users; \
+            "no Sentry member has the address from public: a…@x (GitHub adds +acme to the addresses of managed users; \
              Sentry most likely knows them by the address without it)"
         );
         // Member 1 has a@x.

@@ -204,7 +204,7 @@ fn take_missed(
     // In read mode GitHub itself has the last word.
     let by_order = matches!(mirror.bearings(), Some((_, Mode::Payload)));
     if by_order && mirror.state(|state| is_overtaken(state, &event, &is_newer)) {
-        mirror.audit.write(entry("skip missed delivery").because("newer news had come"));
+        mirror.audit.write(entry("skip missed delivery").because("a newer delivery had arrived"));
         return Some(None);
     }
     let hook = hook.unwrap_or_else(|| mirror.state(|state| state.hooks.last().copied()).unwrap_or(HookId(0)));

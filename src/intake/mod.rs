@@ -123,7 +123,7 @@ impl Intake {
                 Answer::json(200, &json!({ "status": "ok" }))
             } else {
                 let fix = "set the payload URL's path to /github";
-                Answer::refused(405, "this path is read with GET", fix).with("allow", "GET, HEAD")
+                Answer::refused(405, "only GET is accepted on this path", fix).with("allow", "GET, HEAD")
             };
         }
         let answer = self.delivery(request).unwrap_or_else(|refused| {
@@ -140,14 +140,16 @@ impl Intake {
             return Err(Answer::refused(404, "there is nothing at this path", fix));
         }
         if request.method != "POST" {
-            let error = "deliveries are sent with POST";
-            return Err(Answer::refused(405, error, "let GitHub's webhook send here").with("allow", "POST"));
+            let error = "only POST is accepted here";
+            return Err(
+                Answer::refused(405, error, "point GitHub's webhook at this address").with("allow", "POST")
+            );
         }
         let is_form = content_type(request)?;
         let signed_by = self.signature(request)?;
         let headers = DeliveryHeaders::read(request)?;
         let malformed = |why: String| {
-            let fix = "let GitHub send the delivery itself, with content type application/json";
+            let fix = "send deliveries from GitHub, with content type application/json";
             Answer::refused(400, why, fix)
         };
         let form = if is_form { Some(form::payload(request.body).map_err(malformed)?) } else { None };
@@ -183,8 +185,8 @@ impl Intake {
         signature::signed_by(&secrets, header, request.body).ok_or_else(|| {
             Answer::refused(
                 401,
-                "the signature in X-Hub-Signature-256 is missing or does not fit",
-                "type the value of GH_WEBHOOK_TOKEN into the field Secret of the webhook's form",
+                "the signature in X-Hub-Signature-256 is missing or wrong",
+                "enter the value of GH_WEBHOOK_TOKEN as the Secret in the webhook's settings",
             )
         })
     }
@@ -230,7 +232,7 @@ impl Intake {
         let kept = keep(&self.mirror, headers.hook, guid, event, &org);
         let kept = kept.map_err(|NotKept(why)| {
             log::error!("delivery={guid} outcome=\"not kept\" note={}", Quoted(&why));
-            Answer::refused(503, format!("cannot store the delivery: {why}"), "redeliver it later")
+            Answer::refused(503, format!("cannot store the delivery: {why}"), "redeliver it later in GitHub")
                 .with("retry-after", "30")
         })?;
         let counted = |said, status, word: &str| {
@@ -303,7 +305,7 @@ fn content_type(request: &Request) -> Result<bool, Answer> {
         _ => Err(Answer::refused(
             415,
             "the content type is neither application/json nor application/x-www-form-urlencoded",
-            "choose application/json in the webhook's form",
+            "choose application/json in the webhook's settings",
         )),
     }
 }
@@ -325,14 +327,14 @@ impl<'a> DeliveryHeaders<'a> {
         let guid = need("X-GitHub-Delivery")?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if guid.len() > 64 || !guid.chars().all(plain) {
-            return Err(Answer::refused(400, "the header X-GitHub-Delivery is no GUID", fix));
+            return Err(Answer::refused(400, "the header X-GitHub-Delivery is not a GUID", fix));
         }
         // Relays drop it now and then; without it, one hook is assumed.
         let hook = match request.header("x-github-hook-id") {
             None | Some("") => HookId(0),
             Some(id) => id
                 .parse()
-                .map_err(|_| Answer::refused(400, "the header X-GitHub-Hook-ID is no number", fix))?,
+                .map_err(|_| Answer::refused(400, "the header X-GitHub-Hook-ID is not a number", fix))?,
         };
         Ok(Self { event, guid, hook })
     }
@@ -367,7 +369,7 @@ fn seen_before(state: &State, seq: Seq, status: Status, at: Timestamp) -> Entry<
             let old = |delivery: &Delivery| payload_mode && state.is_superseded(delivery);
             match state.deliveries.failure(seq) {
                 Some(failure) if old(&failure.delivery) => {
-                    let note = "redelivered, but newer news had come".into();
+                    let note = "redelivered, but a newer delivery had arrived".into();
                     let how = Settled::Superseded;
                     Entry::Keep(
                         vec![Record::Settled { seqs: vec![seq], how, note, hold: None, at }],

@@ -32,20 +32,20 @@ pub fn advice(ping: &Ping) -> Vec<Advice> {
     if !ping.hook_type.is_empty() && !["Organization", "App"].contains(&ping.hook_type.as_str()) {
         let kind = crate::text::plain(&ping.hook_type, 40);
         add(Weight::Missed, format!(
-            "this is a hook of a {kind}: memberships are told to organisation hooks only; make one in the organisation's settings"
+            "this is a {kind} webhook, which receives no membership events; create a webhook in the organisation's settings"
         ));
     }
     let missing = missing_events(ping);
     if !missing.is_empty() {
-        add(Weight::Missed, format!("the hook does not send {}: choose \"Let me select individual events\" and tick Memberships, Organizations and Teams", missing.join(", ")));
+        add(Weight::Missed, format!("the webhook does not send {}: choose \"Let me select individual events\" and tick Memberships, Organizations and Teams", missing.join(", ")));
     }
     if ping.content_type == "form" {
         let text =
-            "the content type is application/x-www-form-urlencoded; it works, application/json is smaller";
+            "the content type is application/x-www-form-urlencoded; it works, but application/json is smaller";
         add(Weight::Taste, text.into());
     }
     if ping.insecure {
-        let text = "SSL verification is disabled: enable it, or anybody on the way can read the deliveries";
+        let text = "SSL verification is disabled: enable it, or anybody between GitHub and this service can read the deliveries";
         add(Weight::Unsafe, text.into());
     }
     advice
@@ -84,7 +84,7 @@ mod tests {
     fn each_wrong_setting_is_named() {
         let missing = advice(&ping(&["team"]));
         assert!(
-            missing[0].text.starts_with("the hook does not send membership, organization:"),
+            missing[0].text.starts_with("the webhook does not send membership, organization:"),
             "{missing:?}"
         );
         let bad = Ping {

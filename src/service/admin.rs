@@ -63,7 +63,7 @@ impl Admin<'_> {
         if !request.is_read() {
             return Answer::refused(
                 405,
-                "this listener is read with GET; nothing on it changes anything",
+                "this listener is read-only: use GET",
                 "send deliveries to the address of SYNC_LISTEN",
             )
             .with("allow", "GET, HEAD");
@@ -80,11 +80,9 @@ impl Admin<'_> {
             "/metrics" => {
                 text(METRICS, crate::status::metrics::render(observer, &observer.status(), &self.gates))
             }
-            "/" | "/status.json" if !self.local => Answer::refused(
-                403,
-                "names are shown on this machine only",
-                "ask the command `sentry-team-sync status`",
-            ),
+            "/" | "/status.json" if !self.local => {
+                Answer::refused(403, "names are only shown on this machine", "run `sentry-team-sync status`")
+            }
             "/" => text(HTML, crate::status::page::render(&self.core.observer.status())),
             "/status.json" => text("application/json", text::pretty(&self.core.observer.status())),
             _ => Answer::refused(

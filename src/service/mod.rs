@@ -211,7 +211,7 @@ impl Service {
         }
         let queued = mirror.state(|state| state.deliveries.n_queued());
         if queued > 0 {
-            log::info!("{queued} deliveries of before go on");
+            log::info!("resuming {}", crate::text::counted(queued, "queued delivery", "queued deliveries"));
         }
     }
 

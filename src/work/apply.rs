@@ -155,7 +155,7 @@ impl Apply<'_> {
         if free.map_err(not_kept)? {
             Ok(binding)
         } else {
-            Err(Outcome::Later("another GitHub team has just taken the Sentry team over".into(), None))
+            Err(Outcome::Later("another GitHub team has just taken over the Sentry team".into(), None))
         }
     }
 
@@ -201,7 +201,7 @@ impl Apply<'_> {
             }
         });
         if !free.map_err(not_kept)? {
-            let why = "another GitHub team has just taken the Sentry team over";
+            let why = "another GitHub team has just taken over the Sentry team";
             return Err(Outcome::Later(why.into(), None));
         }
         let entry = match &binding {
@@ -420,7 +420,10 @@ impl Apply<'_> {
             // Gone under this slug, not gone: somebody has just renamed it in Sentry.
             Deleted::Missing if self.find(binding.at())?.is_some() => {
                 self.drop_intent()?;
-                Err(Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN)))
+                Err(Outcome::Later(
+                    "looking for the Sentry team under another slug".into(),
+                    Some(FOUND_AGAIN),
+                ))
             }
             Deleted::Done | Deleted::Missing => {
                 log::info!("team {}: deleted Sentry team `{}` ({})", self.team, binding.slug, binding.sentry);

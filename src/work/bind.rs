@@ -340,7 +340,9 @@ fn wait_for(
             match apply.rename(binding, &slug::temporary(binding.sentry, attempt), None) {
                 Ok(Moved::Done(_)) => break,
                 Ok(Moved::Taken) => {}
-                Ok(Moved::Lost) => return Outcome::Later("the team was not where it should be".into(), None),
+                Ok(Moved::Lost) => {
+                    return Outcome::Later("the Sentry team was not found under its slug".into(), None)
+                }
                 Err(outcome) => return outcome,
             }
         }

@@ -253,7 +253,7 @@ fn delete(
     let binding = make_slug_deletable(job, apply, binding)?;
     match apply.delete(&binding, &Before { team, members: &members, links: &links }, approved)? {
         None => Ok(Outcome::Done(format!(
-            "deleted Sentry team `{}`; to have it back: sentry-team-sync undo {}",
+            "deleted Sentry team `{}`; to restore it: sentry-team-sync undo {}",
             team.slug, team.id
         ))),
         Some(rule) => Ok(ask_approval(job, apply, change, rule)),
@@ -274,7 +274,7 @@ fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome
 }
 
 fn looked_for() -> Outcome {
-    Outcome::Later("the Sentry team was looked for".into(), Some(FOUND_AGAIN))
+    Outcome::Later("looking for the Sentry team under another slug".into(), Some(FOUND_AGAIN))
 }
 
 /// Sentry keeps the slug of a deleted team of 50 characters taken, and fails to delete a second one of 49: such a team

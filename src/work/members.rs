@@ -80,12 +80,14 @@ fn is_present_by_word(hint: &Hint) -> bool {
 
 /// One person, whom the truth shows in the team or not.
 fn one(job: &TeamJob, binding: &Binding, hint: &Hint, present: bool) -> Outcome {
-    let Some((person, change, _)) = hint.member() else { return Outcome::Done("nobody is named".into()) };
+    let Some((person, change, _)) = hint.member() else {
+        return Outcome::Done("the event names nobody".into());
+    };
     if person.bot {
-        return Outcome::Done(format!("`{}` is a bot and skipped", person.login));
+        return Outcome::Done(format!("skipped `{}`, which is a bot", person.login));
     }
     if is_outdated(job, hint, person.id, present) {
-        return Outcome::Done(format!("newer news on `{}` came meanwhile", person.login));
+        return Outcome::Done(format!("a newer delivery about `{}` has arrived", person.login));
     }
     let decisive = hint.looks >= LOOKS;
     match (change, present) {
@@ -256,7 +258,12 @@ pub fn missing(
     member: MemberId,
 ) -> Option<Outcome> {
     let apply = job.apply(Some(hint));
-    let again = || Outcome::Later("the Sentry team was looked for".into(), Some(Duration::from_millis(200)));
+    let again = || {
+        Outcome::Later(
+            "looking for the Sentry team under another slug".into(),
+            Some(Duration::from_millis(200)),
+        )
+    };
     let by_id = job.mirror.sentry.ids().are_taken();
     match apply.look_bound(binding) {
         // It was asked for by an id that the host does not take any more.

@@ -38,7 +38,7 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
         return Outcome::Done("the team is deleted".into());
     }
     if part.is_superseded() {
-        return Outcome::Done("a newer comparison says what is to be done".into());
+        return Outcome::Done("a newer comparison decides".into());
     }
     let Some(task) = part.task() else { return Outcome::Done("done".into()) };
     let result = match one(job, hint, part, task) {
@@ -52,7 +52,7 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
         Err(Stop::With(Outcome::Held(name, why))) => Err(format!("held {name}: {why}")),
         Err(Stop::With(Outcome::Waiting(why))) if waits_in_vain(job, part, task) => {
             job.mirror.queue.ask_for_reconcile();
-            Err(format!("team {team}: {why}, which was not so when both sides were compared"))
+            Err(format!("team {team}: {why}, which has changed since the comparison"))
         }
         Err(Stop::With(Outcome::Done(_) | Outcome::Superseded(_))) => Ok(Effect::Nothing),
         Err(Stop::With(later)) => {

@@ -25,9 +25,7 @@ pub fn run(mirror: &Mirror, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcom
 
 fn joined(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
     if mode == Mode::Payload {
-        return Some(Outcome::Done(
-            "joined the organisation; team memberships have events of their own".into(),
-        ));
+        return Some(Outcome::Done("joined the organisation; each team membership has its own event".into()));
     }
     match mirror.github.teams_of(&org.login, person) {
         Ok(Some(teams)) => in_parts(mirror, hint, person, teams, None),

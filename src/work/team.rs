@@ -77,7 +77,7 @@ impl TeamJob<'_> {
         for (hint, by) in std::mem::take(&mut folded.superseded) {
             ended
                 .results
-                .push((hint, Outcome::Superseded(format!("newer news decided (delivery no. {by})"))));
+                .push((hint, Outcome::Superseded(format!("superseded by a newer delivery (no. {by})"))));
         }
         if end::is_due(self, &folded) {
             // A deletion that tells the slug says more than one that does not.
@@ -92,7 +92,7 @@ impl TeamJob<'_> {
             }
         }
         if self.mode == Mode::Payload && end::is_held(self) {
-            let over = Outcome::Done("the team is deleted; its deletion in Sentry is held".into());
+            let over = Outcome::Done("the team is deleted; its deletion in Sentry is on hold".into());
             let hints = folded.team.into_iter().chain(folded.members.into_values());
             ended.results.extend(all(hints.collect(), &over).results);
             return ended;
@@ -119,7 +119,7 @@ impl TeamJob<'_> {
             None => self
                 .binding()
                 .map(|binding| (binding, how))
-                .ok_or_else(|| Outcome::Later("the binding has just changed".into(), None)),
+                .ok_or_else(|| Outcome::Later("the team's match in Sentry has just changed".into(), None)),
         };
         match ensured {
             Ok((binding, how)) => {
@@ -190,7 +190,7 @@ impl TeamJob<'_> {
                 (Some(_), _) => Ok(None),
                 (None, Some(wish)) => Ok(Some(wish)),
                 (None, None) if folded.is_our_own() => {
-                    Err(Outcome::Done("nothing is known of the team".into()).into())
+                    Err(Outcome::Done("the team is unknown".into()).into())
                 }
                 (None, None) => {
                     Err(Outcome::Waiting("no event has named the slug of this team yet".into()).into())

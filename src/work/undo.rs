@@ -172,7 +172,7 @@ impl Work<'_> {
                     continue;
                 }
                 Ok(Added::Missing) => {
-                    return Err(Outcome::Later("the team was not where it should be".into(), None))
+                    return Err(Outcome::Later("the Sentry team was not found under its slug".into(), None))
                 }
                 Ok(Added::Requested) => {
                     "Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)".into()

@@ -24,7 +24,7 @@ fn a_deleted_team_is_deleted_with_its_past_in_the_audit_log() {
         let (world, crew, sentry) = with_crew(truth, "unless-projects");
         let (status, note) = world.settle(&world.github.delete_team(crew));
         let undo = world.shown(&format!("undo {sentry}"));
-        let said = format!("deleted Sentry team `crew`; to have it back: {undo}");
+        let said = format!("deleted Sentry team `crew`; to restore it: {undo}");
         assert_eq!((status.as_str(), note.as_str()), ("done", said.as_str()));
         assert!(world.sentry.teams().is_empty());
         let line = world.audit().into_iter().find(|line| line["decision"] == "will delete team");

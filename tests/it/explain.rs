@@ -86,7 +86,7 @@ fn differences_are_told_with_what_would_be_done_and_why_not() {
         ],
     );
     assert!(
-        said.contains("  ? zoe  on GitHub only: skipped, no Sentry member bears the address from public"),
+        said.contains("  ? zoe  on GitHub only: skipped, no Sentry member has the address from public"),
         "{said}"
     );
     assert_eq!(world.writes_since(writes), [""; 0]);
@@ -314,7 +314,7 @@ fn payload_mode_tells_what_the_deliveries_said() {
             "in sync with what the deliveries said",
         ],
     );
-    assert!(said.contains("  ? zoe  on GitHub only: skipped, no Sentry member bears"), "{said}");
+    assert!(said.contains("  ? zoe  on GitHub only: skipped, no Sentry member has"), "{said}");
     world.sentry.leave(sentry, ana);
     let said = explain(&world, "crew", 2);
     assert!(

@@ -169,10 +169,10 @@ fn a_ping_is_told_what_the_hooks_form_has_wrong() {
         payload["hook"]["type"] = json!("Repository");
     });
     let warnings = [
-        "this is a hook of a Repository: memberships are told to organisation hooks only; make one in the organisation's settings",
-        "the hook does not send membership, organization: choose \"Let me select individual events\" and tick Memberships, Organizations and Teams",
-        "the content type is application/x-www-form-urlencoded; it works, application/json is smaller",
-        "SSL verification is disabled: enable it, or anybody on the way can read the deliveries",
+        "this is a Repository webhook, which receives no membership events; create a webhook in the organisation's settings",
+        "the webhook does not send membership, organization: choose \"Let me select individual events\" and tick Memberships, Organizations and Teams",
+        "the content type is application/x-www-form-urlencoded; it works, but application/json is smaller",
+        "SSL verification is disabled: enable it, or anybody between GitHub and this service can read the deliveries",
     ];
     assert_eq!(world.ask(&bad.form()), pong(json!(warnings)));
     world.wait_until("the log says it too", || {
@@ -345,7 +345,7 @@ fn what_can_not_be_stored_is_answered_503_and_is_not_taken() {
         let expected = json!({
             "status": "refused",
             "error": format!("cannot store the delivery: {why}"),
-            "fix": "redeliver it later",
+            "fix": "redeliver it later in GitHub",
         });
         assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), expected);
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("30")));

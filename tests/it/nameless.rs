@@ -72,8 +72,7 @@ fn without_a_name_and_without_github_nothing_is_changed_and_the_reason_is_told()
     ];
     for delivery in silent {
         let (status, note) = world.settle(&[delivery]);
-        let why =
-            "the event names nobody, and GH_TOKEN cannot read members, so there is no way to tell who it was";
+        let why = "the event names nobody, and GH_TOKEN cannot read members, so it is unknown who it was";
         assert_eq!((status.as_str(), note.ends_with(why)), ("done", true), "{note}");
     }
     assert_eq!(world.writes_since(mark), [""; 0]);

@@ -41,7 +41,7 @@ fn public_addresses_that_graphql_does_not_tell_are_read_one_by_one_where_they_ar
     let (code, out, err) = world.alone(&["sync", "--apply"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("+ ana  by public") && out.contains("+ mia  by verified"), "{out}");
-    assert!(out.contains("ben: no Sentry member bears the address from public"), "{out}");
+    assert!(out.contains("ben: no Sentry member has the address from public"), "{out}");
     assert_eq!(
         profiles(),
         ["/users/ana", "/users/ben"],
@@ -342,7 +342,7 @@ fn somebody_unknown_stays_wanted_and_is_added_when_they_join_sentry() {
         let (mut world, crew) = world.with_crew();
         let (status, note) = world.settle(&world.github.add_member(crew, ana));
         assert_eq!(status, "done");
-        assert!(note.starts_with("`ana` is wanted in `crew`: no Sentry member bears the address"), "{note}");
+        assert!(note.starts_with("`ana` is wanted in `crew`: no Sentry member has the address"), "{note}");
         // The wish outlives a crash.
         world.crash_and_restart();
         world.wait_until("ana is wanted", || world.status()["wanted"] == 1);

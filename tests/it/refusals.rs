@@ -9,15 +9,15 @@ use crate::standin::{Delivery, Sender};
 use crate::world::{Truth, World, SECRET};
 
 const UNSIGNED: (&str, &str) = (
-    "the signature in X-Hub-Signature-256 is missing or does not fit",
-    "type the value of GH_WEBHOOK_TOKEN into the field Secret of the webhook's form",
+    "the signature in X-Hub-Signature-256 is missing or wrong",
+    "enter the value of GH_WEBHOOK_TOKEN as the Secret in the webhook's settings",
 );
 const CONTENT_TYPE: (&str, &str) = (
     "the content type is neither application/json nor application/x-www-form-urlencoded",
-    "choose application/json in the webhook's form",
+    "choose application/json in the webhook's settings",
 );
 const PROXY: &str = "let GitHub send the delivery itself; a proxy must hand on all X-GitHub headers";
-const ITSELF: &str = "let GitHub send the delivery itself, with content type application/json";
+const ITSELF: &str = "send deliveries from GitHub, with content type application/json";
 
 /// A running service, and a delivery that it would take.
 fn world_with_delivery() -> (World, Delivery) {
@@ -116,10 +116,10 @@ fn fault_502_on_a_missing_header() {
         }
     }
     for (header, value, error) in [
-        ("X-GitHub-Delivery", "no guid/../", "the header X-GitHub-Delivery is no GUID"),
-        ("X-GitHub-Delivery", &"0".repeat(65), "the header X-GitHub-Delivery is no GUID"),
-        ("X-GitHub-Hook-ID", "-1", "the header X-GitHub-Hook-ID is no number"),
-        ("X-GitHub-Hook-ID", "hook", "the header X-GitHub-Hook-ID is no number"),
+        ("X-GitHub-Delivery", "no guid/../", "the header X-GitHub-Delivery is not a GUID"),
+        ("X-GitHub-Delivery", &"0".repeat(65), "the header X-GitHub-Delivery is not a GUID"),
+        ("X-GitHub-Hook-ID", "-1", "the header X-GitHub-Hook-ID is not a number"),
+        ("X-GitHub-Hook-ID", "hook", "the header X-GitHub-Hook-ID is not a number"),
     ] {
         assert_eq!(world.ask(&delivery.clone().with_header(header, value)), (400, refused((error, PROXY))));
     }
@@ -223,7 +223,7 @@ fn other_paths_and_methods_are_refused() {
             let answer = ask(&format!("{}{path}", world.service().url), method, &[], b"").unwrap();
             assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "{method} {path}");
             if method == "GET" {
-                let expected = ("deliveries are sent with POST", "let GitHub's webhook send here");
+                let expected = ("only POST is accepted here", "point GitHub's webhook at this address");
                 assert_eq!(json_of(answer), refused(expected));
             }
         }
@@ -271,8 +271,8 @@ fn names_are_shown_on_this_machine_only() {
     let statuses = ["/", "/status.json", "/metrics", "/healthz"].map(|path| world.get_admin(path).0);
     assert_eq!(statuses, [403, 403, 200, 200]);
     let body: Value = serde_json::from_str(&world.get_admin("/status.json").1).unwrap();
-    let fix = "ask the command `sentry-team-sync status`";
-    assert_eq!(body, refused(("names are shown on this machine only", fix)));
+    let fix = "run `sentry-team-sync status`";
+    assert_eq!(body, refused(("names are only shown on this machine", fix)));
 }
 
 #[test]

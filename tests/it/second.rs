@@ -80,7 +80,7 @@ fn a_comparison_names_all_of_them_with_the_fix_or_puts_them_in_as_set() {
                 .count();
             assert_eq!(told, if trust == "any" { 0 } else { SECOND }, "{plan}");
             assert_eq!(plan.contains("or set SYNC_TRUST_UNVERIFIED=any\n"), trust != "any", "{plan}");
-            assert!(plan.contains("nobody: no Sentry member bears the address from public"), "{plan}");
+            assert!(plan.contains("nobody: no Sentry member has the address from public"), "{plan}");
             let (_, json, _) = world.alone(&["sync", "--json"]);
             let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
             let skipped = json["skipped"].as_array().expect("a list");
@@ -226,7 +226,7 @@ fn whoever_adds_the_address_in_sentry_later_is_found_at_the_next_interval() {
             let member = world.sentry.add_member("work@acme.test");
             let (world, crew) = world.with_crew();
             let (_, note) = world.settle(&world.github.add_member(crew, ana));
-            assert!(note.contains("no Sentry member bears"), "{note}");
+            assert!(note.contains("no Sentry member has"), "{note}");
             world.sentry.add_email(member, "ana@acme.test", true);
             match trust {
                 "any" => world.wait_for_members("crew", &["work"]),

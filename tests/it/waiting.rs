@@ -160,7 +160,7 @@ fn whoever_was_wanted_and_is_in_by_now_is_not_shown_as_wanted() {
     let zoe = world.github_only("zoe");
     let (world, crew) = world.with_crew();
     let added = world.github.add_member(crew, zoe);
-    let wanted = "`zoe` is wanted in `crew`: no Sentry member bears the address from public: z…@acme.test";
+    let wanted = "`zoe` is wanted in `crew`: no Sentry member has the address from public: z…@acme.test";
     assert_eq!(world.settle(&added).1, wanted);
     let guid = &added.last().unwrap().guid;
     assert_eq!(row(&world, guid).0, "work");

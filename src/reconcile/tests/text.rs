@@ -20,7 +20,7 @@ pub fn everything() -> World {
     let mut world = World::of_people(9, &pairs);
     world.person(
         10,
-        Identity::Absent { why: "no Sentry member bears the address from saml".into(), second: None },
+        Identity::Absent { why: "no Sentry member has the address from saml".into(), second: None },
         false,
     );
     world.person(11, Identity::Conflict { why: "saml fits several Sentry members: 1, 2".into() }, false);
@@ -71,7 +71,7 @@ keep     wide
          - u3  left the GitHub team  [held 6dc092fb]
          - u4  left the GitHub team  [held 6dc092fb]
 people whom Sentry does not know, left as they are:
-  u10: no Sentry member bears the address from saml (in new)
+  u10: no Sentry member has the address from saml (in new)
   u11: in conflict: saml fits several Sentry members: 1, 2 (in new)
 held until a person decides:
   fc9fd9c6: 1 change: adoption: the GitHub team is newer than this service, and the Sentry team with its slug existed before
@@ -175,7 +175,7 @@ fn only_the_teams_asked_for_are_shown_and_counted() {
          + u3  by saml
 delete   theirs  Sentry team 1006  [held 8c44e767]
 people whom Sentry does not know, left as they are:
-  u10: no Sentry member bears the address from saml (in new)
+  u10: no Sentry member has the address from saml (in new)
   u11: in conflict: saml fits several Sentry members: 1, 2 (in new)
 held until a person decides:
   8c44e767: 1 change: adopted: the Sentry team existed before this service

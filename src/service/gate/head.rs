@@ -60,13 +60,14 @@ pub struct Refusal {
 }
 
 /// The fix of whatever GitHub itself never sends.
-pub const ITSELF: &str = "let GitHub send the delivery itself, through a proxy that speaks plain HTTP/1.1";
+pub const ITSELF: &str = "send deliveries from GitHub, through a proxy that speaks plain HTTP/1.1";
 /// The fix of what is too large.
-const FEWER: &str = "choose only Memberships, Organizations and Teams in the webhook's form: they are small";
+const FEWER: &str =
+    "choose only Memberships, Organizations and Teams in the webhook's settings: those payloads are small";
 /// The fix of a body without a length, which GitHub always sends.
-const BUFFER: &str = "let the proxy in front read whole requests, so that it can tell their length";
+const BUFFER: &str = "make the proxy in front buffer whole requests, so that it can send their length";
 /// The fix of a head that a proxy has made too large.
-pub const SMALLER: &str = "let the proxy in front add fewer and shorter headers";
+pub const SMALLER: &str = "make the proxy in front add fewer and shorter headers";
 
 fn refuse<T>(status: u16, sentence: impl Into<String>, fix: &'static str) -> Result<T, Refusal> {
     Err(Refusal { status, sentence: sentence.into(), fix })
@@ -105,22 +106,22 @@ pub fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
         Err(httparse::Error::TooManyHeaders) => {
             return refuse(431, format!("more than {HEADERS} headers"), SMALLER)
         }
-        _ => return refuse(400, "this is no HTTP/1.1 request", ITSELF),
+        _ => return refuse(400, "this is not an HTTP/1.1 request", ITSELF),
     }
     let method = match request.method {
         Some("GET") => Method::Get,
         Some("HEAD") => Method::Head,
         Some("POST") => Method::Post,
         _ => {
-            let sentence = "deliveries are sent with POST; nothing here takes another method";
-            return refuse(405, sentence, "let GitHub's webhook send here");
+            let sentence = "only POST is accepted here";
+            return refuse(405, sentence, "point GitHub's webhook at this address");
         }
     };
     let target = request.path.unwrap_or_default().split('?').next().unwrap_or_default();
     let plain = target.bytes().all(|b| b.is_ascii_graphic());
     if !target.starts_with('/') || target.len() > TARGET_LIMIT || !plain {
         let fix = "set the payload URL's path to /github";
-        return refuse(400, "the request's target is no path, or too long", fix);
+        return refuse(400, "the request's target is not a path, or is too long", fix);
     }
     let is_old = request.version == Some(0);
     headers(method, target.into(), is_old, request.headers)
@@ -139,7 +140,7 @@ fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header
         let value = plain(&name, header.value)?;
         match name.as_str() {
             "transfer-encoding" => {
-                let sentence = "the body comes in a transfer coding instead of with a Content-Length";
+                let sentence = "the body has a transfer coding instead of a Content-Length";
                 return refuse(411, sentence, BUFFER);
             }
             "content-length" if length.is_some() => {
@@ -149,7 +150,7 @@ fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header
             "connection" => head.close |= has_token(value, "close"),
             "expect" if value.eq_ignore_ascii_case("100-continue") => head.expects_continue = true,
             "expect" if value.trim().is_empty() => {}
-            "expect" => return refuse(417, "the only expectation that can be met is 100-continue", ITSELF),
+            "expect" => return refuse(417, "the only supported expectation is 100-continue", ITSELF),
             "host" if host => return refuse(400, "more than one Host", ITSELF),
             _ => {}
         }
@@ -161,9 +162,9 @@ fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header
     head.length = match (method, length) {
         (Method::Post, None) => return refuse(411, "there is no Content-Length", BUFFER),
         (_, Some(n)) if n > BODY_LIMIT => {
-            return refuse(413, format!("the body has {n} bytes; {BODY_LIMIT} are accepted"), FEWER)
+            return refuse(413, format!("the body has {n} bytes; the limit is {BODY_LIMIT}"), FEWER)
         }
-        (Method::Get | Method::Head, Some(1..)) => return refuse(400, "a GET has no body", ITSELF),
+        (Method::Get | Method::Head, Some(1..)) => return refuse(400, "a GET must not have a body", ITSELF),
         (_, length) => length.unwrap_or(0),
     };
     Ok(head)
@@ -172,10 +173,10 @@ fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header
 /// The value of a header that is read.
 fn plain<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, Refusal> {
     let Some(value) = std::str::from_utf8(value).ok().filter(|value| value.is_ascii()) else {
-        return refuse(400, format!("the header {name} holds bytes that are not ASCII"), ITSELF);
+        return refuse(400, format!("the header {name} contains bytes that are not ASCII"), ITSELF);
     };
     if value.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
-        return refuse(400, format!("the header {name} holds control characters"), ITSELF);
+        return refuse(400, format!("the header {name} contains control characters"), ITSELF);
     }
     Ok(value)
 }
@@ -183,7 +184,7 @@ fn plain<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, Refusal> {
 fn read_length(value: &str) -> Result<usize, Refusal> {
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     if !digits {
-        return refuse(400, "Content-Length is no number", ITSELF);
+        return refuse(400, "Content-Length is not a number", ITSELF);
     }
     if value.trim_start_matches('0').len() > LENGTH_DIGITS {
         return refuse(413, "the body is too large", FEWER);

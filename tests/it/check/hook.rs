@@ -48,7 +48,7 @@ fn each_setting_that_is_wrong_is_told() {
     };
     let form = "Organization settings → Webhooks → Edit";
     let missing = |hook: &mut Hook| hook.events.retain(|event| event != "membership");
-    let (finding, exit) = judged(missing, "the hook does not send membership");
+    let (finding, exit) = judged(missing, "the webhook does not send membership");
     finding.must("failed", &[form]);
     assert_eq!(exit, 1);
     let (finding, exit) = judged(|hook| hook.active = false, "is not active");
