@@ -236,10 +236,8 @@ impl Status {
         let recent = || self.recent.iter().take(shown);
         let width = recent().map(|recent| recent.event.chars().count()).max().unwrap_or(0);
         for recent in recent() {
-            let at = match view.verbose {
-                true => recent.at.to_string(),
-                false => format!("{:>4} ago", short(self.at.since(*recent.at))),
-            };
+            let ago = || format!("{:>4} ago", short(self.at.since(*recent.at)));
+            let at = if view.verbose { recent.at.to_string() } else { ago() };
             let before = format!("  {at}  {:width$}  {}  ", recent.event, view.guid(&recent.guid));
             // The command to decide stands with the hold.
             let note = if view.verbose { None } else { recent.note.split(APPROVE_WITH).next() };

@@ -1,6 +1,6 @@
 //! What a comparison makes of single cases.
 
-use super::build::{matched, World, AFTER};
+use super::build::{matched, World};
 use crate::identity::Identity;
 use crate::reconcile::plan::{Step, TeamPlan};
 use crate::state::holds::{HeldChange, Hold};

@@ -145,7 +145,7 @@ fn a_service_checks_with_what_a_reload_took_over_and_tells_one_that_failed() {
     fs::write(&secret, "").unwrap();
     reload(&world, "failed");
     let checked = check(&world);
-    checked.one("configuration", "was not taken over").must("failed", &["kill -HUP"]);
+    checked.one("configuration", "the reload of").must("failed", &["kill -HUP"]);
     checked.one("url", "200 pong").must("ok", &[]);
 }
 
