@@ -68,7 +68,6 @@ mod second;
 mod secrecy;
 mod settings;
 mod snapshot;
-mod storm;
 mod systemd;
 mod team_ids;
 mod teams;

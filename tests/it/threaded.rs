@@ -1,6 +1,6 @@
 //! Random changes against the real program, with its real threads, sockets and files: what the simulation plays by the
-//! thousand, here as a process does it. Whatever happens on GitHub, to deliveries and to the process, the last comparison
-//! leaves Sentry as GitHub is.
+//! thousand, here as a process does it. Whatever happens on GitHub, to deliveries and to the process, and however often
+//! Sentry fails, the last comparison leaves Sentry as GitHub is.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use sentry_team_sync::parts::{for_team, GithubSlug, GithubTeamId};
 use crate::sim::org::Org;
 use crate::sim::sides::Sides;
 use crate::standin::rng::Rng;
-use crate::standin::{Comparison, Delivery, Events, GithubTeamView};
+use crate::standin::{Comparison, Delivery, Events, GithubTeamView, RandomFaults};
 use crate::world::{number, Truth, World, PATIENCE};
 
 /// So many worlds are played at once: each of them waits most of the time.
@@ -19,6 +19,7 @@ const WORLDS: u64 = 8;
 const CHANGES: u64 = 30;
 
 struct Play {
+    seed: u64,
     world: World,
     sides: Sides,
     org: Org,
@@ -51,8 +52,15 @@ impl Play {
         let (github, sentry, olive) = (world.github.clone(), world.sentry.clone(), world.olive);
         let sides = Sides { github, sentry, olive };
         let org = Org::new(&sides, truth);
+        world.sentry.wire.set_random(Some(RandomFaults {
+            seed,
+            errors_percent: 10.0,
+            after_percent: 50.0,
+            limited_percent: 10.0,
+            ..RandomFaults::default()
+        }));
         world.start();
-        Self { world, sides, org, rng, truth, late: Vec::new() }
+        Self { seed, world, sides, org, rng, truth, late: Vec::new() }
     }
 
     fn play(mut self) {
@@ -65,13 +73,18 @@ impl Play {
                 self.world.crash_and_restart();
             }
         }
-        for delivery in std::mem::take(&mut self.late) {
-            self.send(&delivery);
-        }
+        // All at once.
+        std::thread::scope(|scope| {
+            for delivery in &self.late {
+                scope.spawn(|| self.send(delivery));
+            }
+        });
+        self.world.sentry.wire.set_random(None);
         if self.truth == Truth::Github {
             self.compare();
         }
-        self.world.wait_within(PATIENCE * 2, "both sides are equal", || self.differences().is_empty());
+        let what = format!("both sides are equal, seed {}", self.seed);
+        self.world.wait_within(PATIENCE * 2, &what, || self.differences().is_empty());
     }
 
     /// In payload mode, each arrives in its order; in read mode any may be lost or late.
@@ -99,7 +112,8 @@ impl Play {
                 Some(2) => drop(self.command(&["approve", "--all"])),
                 _ => {}
             }
-            assert!(Instant::now() < until, "it does not come to an end:\n{}", self.world.service().text());
+            let text = || self.world.service().text();
+            assert!(Instant::now() < until, "seed {} does not come to an end:\n{}", self.seed, text());
             std::thread::sleep(Duration::from_millis(300));
         }
     }
