@@ -1,6 +1,8 @@
 //! Answers that are not what they look like: a firewall's 403, a balancer's 404, a policy's refusal.
 
-use crate::standin::{Fault, OrgRole, Rule};
+use std::time::Duration;
+
+use crate::standin::{Era, Fault, OrgRole, Rule};
 use crate::world::{Truth, World};
 
 /// A 404 of GitHub's own says that somebody is not in the organisation. A gateway's says nothing.
@@ -73,4 +75,19 @@ fn a_policys_refusal_is_quoted_and_is_no_lost_permission() {
     assert!(!body.contains("has lost its permission"), "{body}");
     assert_eq!((world.writes_since(mark).len(), world.status()["failed"].as_u64()), (0, Some(0)));
     assert_eq!(world.status()["mode"], "read");
+}
+
+#[test]
+fn a_sentry_organisation_that_answers_404_as_a_whole_unbinds_nothing() {
+    // A server that says so is asked again after a minute; a gateway that says nothing, after five.
+    let world = World::in_era(Truth::Deliveries, Era::V23_7_1);
+    let ana = world.person("ana");
+    let (world, crew) = world.with_crew();
+    world.sentry.set_org_slug("renamed");
+    world.send(&world.github.add_member(crew, ana));
+    world.send(&world.github.delete_team(crew));
+    world.wait_until("not ready", || world.get_admin("/readyz").1.contains("correct SENTRY_ORG_SLUG"));
+    assert_eq!(world.status()["teams"], 1, "the binding is kept");
+    world.sentry.set_org_slug("acme-sentry");
+    world.wait_within(Duration::from_secs(100), "deleted", || world.sentry.teams().is_empty());
 }

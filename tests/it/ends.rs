@@ -1,6 +1,8 @@
 //! The end of a GitHub team: deleted, emptied, kept or held in Sentry, and never without a signed word.
 
-use crate::standin::{Events, Fault, Rule};
+use std::time::Duration;
+
+use crate::standin::{Events, Fault, GithubToken, GithubUser, Rule};
 use crate::world::{Truth, World, BOTH};
 
 const DELETE: &str = "DELETE /teams/{org}/{slug}/";
@@ -340,4 +342,26 @@ fn a_deletion_that_told_no_slug_at_first_is_held_and_approved_like_any_other() {
     let hold = world.only_hold();
     assert_eq!(world.command(&["approve", hold["name"].as_str().expect("a name")]).0, 0);
     world.wait_until("deleted", || world.sentry.teams().is_empty());
+}
+
+#[test]
+fn a_team_made_secret_is_not_taken_for_deleted() {
+    let mut world = World::new(Truth::Github);
+    let viewer = world.github.add_person(GithubUser::new("viewer"));
+    let token = world.github.add_token(GithubToken::members_read(viewer));
+    world.set("GH_TOKEN", &token);
+    let ana = world.person("ana");
+    let (world, crew) = world.with_crew();
+    world.settle(&world.github.add_member(crew, ana));
+    world.send(&world.github.make_secret(crew));
+    // Looked at after 2, 15 and 60 seconds; meanwhile nothing is done.
+    world.wait_until("it is looked at again", || {
+        world.service().text().contains("GitHub does not show the team")
+    });
+    world.wait_for_members("crew", &["ana"]);
+    world.wait_within(Duration::from_secs(110), "it is told", || {
+        world.service().text().contains("not visible")
+    });
+    world.wait_for_members("crew", &["ana"]);
+    assert_eq!(world.status()["failed"], 0);
 }

@@ -217,7 +217,7 @@ fn every_scenario_ends_well_on_the_stand_in() {
             failed.lock().expect("none").push(format!("{} ({truth:?}, {played:?}): {why}", scenario.name));
         }
     };
-    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+    std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(work))));
     let failed = failed.into_inner().expect("no thread panicked");
     assert!(failed.is_empty(), "{failed:#?}");
 }

@@ -76,16 +76,16 @@ fn a_hundred_teams_in_sync_cost_ten_calls_of_each_side() {
     }
 }
 
-/// `SYNC_TEST_SCALE=10` counts the calls for 10,000 teams of 50 of 50,000 people: at most 704 and 703.
+/// `SYNC_TEST_SCALE=50` counts the calls for 10,000 teams of 50 of 50,000 people: at most 704 and 703.
 #[test]
 fn large_organisations_cost_pages_and_not_teams() {
     let scale = usize::try_from(number("SYNC_TEST_SCALE", 1)).expect("a small number");
-    let (n_teams, n_people) = (1_000 * scale, 5_000 * scale);
+    let (n_teams, n_people) = (200 * scale, 1_000 * scale);
     for era in ERAS {
         let (world, people) = world(era, n_people - 1);
         world.github.wire.keep_calls(false);
         world.sentry.wire.keep_calls(false);
-        teams(&world, &people, n_teams, 5 * scale);
+        teams(&world, &people, n_teams, scale);
         apply(&world);
         let (code, out, ..) = compare(&world);
         assert_eq!((code, out), (0, format!("in sync: {n_teams} teams in sync, 0 left out\n")));
@@ -210,17 +210,22 @@ fn odd_pages() -> Vec<(usize, Fault, &'static str)> {
 #[test]
 fn odd_pages_of_every_kind_are_no_reading_and_never_an_absence() {
     let (world, people) = world(Era::Today, 30);
-    teams(&world, &people, 130, 3);
+    // Two pages, of which few teams are mirrored: these are read by themselves where SCIM is no use.
+    for n in 0..120 {
+        world.sentry.add_team(&format!("foreign-{n:03}"), "Foreign");
+    }
+    teams(&world, &people, 10, 3);
     apply(&world);
     let (_, in_sync, by_scim, singly) = compare(&world);
-    assert_eq!((in_sync.as_str(), by_scim, singly), ("in sync: 130 teams in sync, 0 left out\n", 2, 0));
+    assert!(in_sync.starts_with("in sync: 10 teams in sync, 0 left out"), "{in_sync}");
+    assert_eq!((by_scim, singly), (2, 0));
     for (nth, fault, why) in odd_pages() {
         // Twice: what met a connection at its end is asked once more.
         world.sentry.wire.script(Rule::new(GROUPS, fault.clone()).nth(nth).times(2));
         let (code, plan, _, singly) = compare(&world);
         world.sentry.wire.clear_faults();
         assert_eq!((code, plan.as_str()), (0, in_sync.as_str()), "{fault:?}, {why}");
-        assert_eq!(singly, 130, "{fault:?} in place of page {nth} is no reading: {why}");
+        assert_eq!(singly, 10, "{fault:?} in place of page {nth} is no reading: {why}");
     }
 }
 
@@ -259,10 +264,11 @@ fn groups_that_are_cut_or_not_told_are_read_by_themselves() {
         world.sentry.join(team, member);
         world.sentry.join(team, people[0].1);
     }
+    // Both are taken over with their people: whoever was cut off is not put in again.
     apply(&world);
-    assert_eq!(world.audit().iter().filter(|line| line["decision"] == "add member").count(), 0);
-    let (code, plan, by_scim, _) = compare(&world);
-    assert_eq!((code, plan.as_str(), by_scim), (0, "in sync: 2 teams in sync, 0 left out\n", 1));
+    assert_eq!(asked(&world, GROUPS), 1);
+    let decisions: Vec<_> = world.audit().iter().map(|line| line["decision"].clone()).collect();
+    assert_eq!(decisions, ["carry out plan", "adopt team", "adopt team"]);
 }
 
 #[test]

@@ -29,11 +29,14 @@ fn restart(world: &mut World) {
     world.wait_for_rest();
 }
 
-/// Each pair of a truth and an era.
-fn everywhere(play: impl Fn(Truth, Era)) {
-    for truth in BOTH {
-        ERAS.into_iter().for_each(|era| play(truth, era));
-    }
+/// Each pair of a truth and an era, all at once: each of them waits most of the time.
+fn everywhere(play: impl Fn(Truth, Era) + Sync) {
+    let play = &play;
+    std::thread::scope(|scope| {
+        for truth in BOTH {
+            ERAS.into_iter().for_each(|era| drop(scope.spawn(move || play(truth, era))));
+        }
+    });
 }
 
 /// What a delivery has asked of Sentry: methods, and what of the address comes after `/teams/`.
