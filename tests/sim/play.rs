@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sentry_team_sync::parts::{Command, Reply};
 use serde_json::Value;
@@ -26,6 +26,8 @@ use crate::standin::{Call, Delivery, NewMember};
 pub const STRANGER: &str = "stranger@elsewhere.test";
 /// What the Sentry team that was there before is called.
 pub const LEGACY_NAME: &str = "Legacy of old";
+/// So often Sentry carries out the deletions that it has promised.
+const SWEEP: Duration = Duration::from_secs(900);
 
 /// What a draw is for.
 const OF_STEP: u64 = 2;
@@ -56,6 +58,8 @@ pub struct Sequence {
     pub visited: BTreeSet<u64>,
     /// Names of CODEOWNERS that somebody has linked to a Sentry team.
     pub by_hand: BTreeSet<(u64, String)>,
+    /// When Sentry has last carried out deletions.
+    swept: Instant,
     /// Deliveries that arrive before the step of that number.
     pub late: Vec<(usize, Delivery)>,
     pub underway: Vec<Underway>,
@@ -104,6 +108,7 @@ impl Sequence {
             approved_deletions: 0,
             visited: BTreeSet::new(),
             by_hand: BTreeSet::new(),
+            swept: stage.hand.now(),
             late: Vec::new(),
             underway: Vec::new(),
             taken: Vec::new(),
@@ -166,6 +171,11 @@ impl Sequence {
     /// Time passes, and the process goes on.
     pub fn pass(&mut self, span: Duration) {
         self.stage.baton.sleep(span);
+        let now = self.stage.hand.now();
+        if now.duration_since(self.swept) >= SWEEP {
+            self.swept = now;
+            self.sides.sentry.tick();
+        }
         self.look_at_mail();
     }
 
