@@ -112,9 +112,13 @@ impl Queue {
         self.heard.lock().take_doubted(self.clock.now())
     }
 
-    /// A Sentry team was made for it.
-    pub fn hear_making(&self, team: GithubTeamId) {
-        self.heard.lock().hear_making(team, self.clock.now());
+    /// A Sentry team was made for it; `compared`: because a comparison has seen it.
+    pub fn hear_making(&self, team: GithubTeamId, compared: bool) {
+        let (mut heard, now) = (self.heard.lock(), self.clock.now());
+        heard.hear_making(team, now);
+        if !compared {
+            heard.doubt_making(now);
+        }
     }
 
     /// Whether a replica may not know the team yet.
@@ -169,7 +173,7 @@ impl Queue {
 
     /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.
     pub fn forget_heard(&self, seq: Seq) {
-        self.heard.lock().forget(seq);
+        self.heard.lock().forget(seq, self.clock.now());
     }
 
     /// A comparison contradicts what a delivery said just before it: another one decides, a little later.

@@ -30,6 +30,8 @@ pub struct RecentDeliveries {
     doubted: VecDeque<(Instant, GithubTeamId)>,
     /// Teams for which this process has made one in Sentry.
     makings: HashMap<GithubTeamId, Instant>,
+    /// When the last comparison began to read.
+    compared: Option<Instant>,
     again: Option<Instant>,
     began: Instant,
     /// Whether the process goes on after its first comparison.
@@ -50,6 +52,7 @@ impl RecentDeliveries {
             ends: HashMap::new(),
             doubted: VecDeque::new(),
             makings: HashMap::new(),
+            compared: None,
             again: None,
             began,
             goes_on: false,
@@ -81,6 +84,14 @@ impl RecentDeliveries {
     /// A Sentry team is made for it, because GitHub shows it.
     pub fn hear_making(&mut self, team: GithubTeamId, now: Instant) {
         note_lately(&mut self.makings, team, now);
+    }
+
+    /// That was so for an event's sake. If a comparison has read just before, the team may have been gone for it already, and
+    /// shown to the event by a replica that lags: another comparison decides.
+    pub fn doubt_making(&mut self, now: Instant) {
+        if self.compared.is_some_and(|at| now.saturating_duration_since(at) < LAG) {
+            self.look_again(now);
+        }
     }
 
     /// Whether a replica may not know the team yet that another one has shown.
@@ -155,8 +166,9 @@ impl RecentDeliveries {
         self.teams.get(&team).copied()
     }
 
-    /// Forgets what was heard up to `seq`: every reading from now on has seen it.
-    pub fn forget(&mut self, seq: Seq) {
+    /// A comparison begins to read. Forgets what was heard up to `seq`: every reading from now on has seen it.
+    pub fn forget(&mut self, seq: Seq, now: Instant) {
+        self.compared = Some(now);
         self.people.retain(|_, at| *at > seq);
         self.teams.retain(|_, at| *at > seq);
     }
@@ -234,7 +246,7 @@ mod tests {
             (heard.of_person(GithubUserId(7)), heard.of_team(GithubTeamId(5))),
             (Some(Seq(1)), Some(Seq(2)))
         );
-        heard.forget(Seq(1));
+        heard.forget(Seq(1), now);
         assert_eq!((heard.of_person(GithubUserId(7)), heard.of_team(GithubTeamId(5))), (None, Some(Seq(2))));
     }
 
@@ -248,6 +260,18 @@ mod tests {
         assert!(!heard.take_second_look(now + LAG));
         assert!(heard.take_second_look(now + LAG + GRAIN));
         assert!(!heard.take_second_look(now + LAG * 9));
+    }
+
+    #[test]
+    fn what_is_made_just_after_a_comparison_began_is_looked_at_again() {
+        let now = Instant::now();
+        let mut heard = RecentDeliveries::new(now);
+        heard.doubt_making(now);
+        heard.forget(Seq(1), now);
+        heard.doubt_making(now + LAG);
+        assert!(!heard.take_second_look(now + LAG * 9));
+        heard.doubt_making(now + LAG - GRAIN);
+        assert!(!heard.take_second_look(now + LAG) && heard.take_second_look(now + LAG * 2));
     }
 
     #[test]

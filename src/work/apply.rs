@@ -15,7 +15,7 @@ use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::permit::Permit;
 use crate::hosts::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
-use crate::queue::job::Outcome;
+use crate::queue::job::{Outcome, Own};
 use crate::state::holds::{HeldChange, HoldName};
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::Record;
@@ -66,6 +66,12 @@ pub struct Cause {
     pub delivery: Option<Box<str>>,
     /// `event.action`, or what else.
     pub event: &'static str,
+}
+
+impl Cause {
+    fn is_comparison(&self) -> bool {
+        self.event == Own::Reconcile.name()
+    }
 }
 
 /// What came of a rename.
@@ -242,7 +248,7 @@ impl Apply<'_> {
         match outcome {
             Created::New(team) => {
                 log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
-                self.mirror.queue.hear_making(self.team);
+                self.mirror.queue.hear_making(self.team, self.cause.is_comparison());
                 self.bind(&team, Origin::Created, true).map(Some)
             }
             Created::Taken => {

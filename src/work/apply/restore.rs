@@ -104,7 +104,7 @@ impl Apply<'_> {
     fn restored(&self, team: Team, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
         self.mirror.keep(Record::Restored { deleted: deletion.sentry, now: team.id })?;
         log::info!("team {}: brought back Sentry team `{}` ({})", self.team, team.slug, team.id);
-        self.mirror.queue.hear_making(self.team);
+        self.mirror.queue.hear_making(self.team, self.cause.is_comparison());
         Ok(Some(team))
     }
 
