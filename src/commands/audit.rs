@@ -31,12 +31,19 @@ pub struct Query {
     pub verbose: bool,
 }
 
-/// Reads `2026-11-01`, `2026-11-01T10:00:00Z`, or an age such as `3d`.
+/// Reads a time as people write it: a date, a moment, `yesterday`, or an age.
 pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    const DAY: u64 = 86_400_000;
+    let midnight = now.0 / DAY * DAY;
     let date = || Timestamp::parse(&format!("{text}T00:00:00Z"));
     let age = || values::duration(text).ok().map(|age| now.before(age));
-    Timestamp::parse(text).or_else(date).or_else(age).ok_or_else(|| {
-        format!("`{text}` is no time: write 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 12h or 3d")
+    let found = match text {
+        "today" => Some(Timestamp(midnight)),
+        "yesterday" => Some(Timestamp(midnight.saturating_sub(DAY))),
+        _ => Timestamp::parse(text).or_else(date).or_else(age),
+    };
+    found.ok_or_else(|| {
+        format!("`{text}` is not a time: write for example 2026-11-01, 2026-11-01T10:00:00Z, yesterday, 36h or 7d")
     })
 }
 
@@ -65,21 +72,22 @@ pub fn run(state_dir: &Path, query: &Query, known: Known, out: Output) -> Reply 
     let told = wanted.and_then(|wanted| {
         let unread = log.each(query.since, &mut |text, line| match wanted.is(line) {
             true if query.json => pieces.put(format_args!("{}", text::json(text))),
-            true => pieces.put(format_args!("{line}")),
+            true if query.verbose => pieces.put(format_args!("{line}")),
+            true => pieces.put(format_args!("{}", Columns(line))),
             false => Ok(()),
         })?;
         pieces.send()?;
         Ok(unread)
     });
     let err = match told {
-        Ok(0) if pieces.n == 0 => "the audit log has no line about that\n".into(),
+        Ok(0) if pieces.n == 0 => "the audit log has no matching lines\n".into(),
         Ok(0) => String::new(),
-        Ok(1) => "warning: 1 line of the log can not be read and was left out\n".into(),
-        Ok(n) => format!("warning: {n} lines of the log can not be read and were left out\n"),
+        Ok(1) => "warning: 1 line of the log is damaged and was left out\n".into(),
+        Ok(n) => format!("warning: {n} lines of the log are damaged and were left out\n"),
         Err(_) if pieces.is_closed => String::new(),
         Err(error) => {
             let dir = state_dir.display();
-            return Reply::failed(format_args!("failed to read the audit log below `{dir}`: {error}"));
+            return Reply::failed(format_args!("failed to read the audit log in `{dir}`: {error}"));
         }
     };
     Reply { err, ..Reply::default() }
@@ -172,8 +180,7 @@ impl Wanted {
 
     /// What is to be said of the names that nobody knows, and how the right ones are found.
     fn unknown(&self) -> Option<String> {
-        let said =
-            if self.state_was_asked { "nothing is known of" } else { "no line of the audit log is about" };
+        let said = if self.state_was_asked { "there is no trace of" } else { "the audit log never mentions" };
         let team = |team: &Team| match &team.name {
             TeamName::Id(id) => format!("{said} a team with GitHub's id {id}"),
             TeamName::Slug(slug, _) => format!("{said} a team `{}`", Safe(slug)),
@@ -216,6 +223,51 @@ impl Team {
     }
 }
 
+/// A line without what only matters to whoever looks for a fault: time, what was done, to which team, who and why.
+pub struct Columns<'a>(pub &'a Line);
+
+impl fmt::Display for Columns<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.0;
+        let team = match (&line.slug, line.team) {
+            (Some(slug), _) => Safe(slug).to_string(),
+            (None, Some(team)) => format!("GitHub team {team}"),
+            (None, None) => "-".into(),
+        };
+        let who = match (&line.login, line.person, line.member) {
+            (Some(login), ..) if !login.is_empty() => Safe(login).to_string(),
+            (_, Some(user), _) => format!("GitHub user {user}"),
+            (_, None, Some(member)) => format!("Sentry member {member}"),
+            (_, None, None) => String::new(),
+        };
+        let why = if line.reason.is_empty() { &line.event } else { &line.reason };
+        let between = if who.is_empty() || why.is_empty() { "" } else { ": " };
+        let (at, what) = (Safe(&line.at), Safe(&line.decision).to_string());
+        write!(f, "{at}  {what:<16}  {team:<16}  {who}{between}{}", Safe(why))?;
+        line.people(f)?;
+        match &line.hold {
+            // Whoever reads it while it is undecided can do so at once.
+            Some(hold) if line.decision == "hold" => {
+                write!(f, "; approve it with `sentry-team-sync approve {}`", Safe(hold))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Line {
+    /// Who has asked for it, and why.
+    fn people(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(by) = &self.by {
+            write!(f, "; by {by}")?;
+        }
+        if let Some(said) = &self.said {
+            write!(f, ", who said {}", Quoted(said))?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", Safe(&self.at), Safe(&self.event), Safe(&self.decision))?;
@@ -244,12 +296,7 @@ impl fmt::Display for Line {
         if let Some(call) = &self.call {
             write!(f, "; {} -> {}", Safe(call), Safe(self.answer.as_deref().unwrap_or("no answer")))?;
         }
-        if let Some(by) = &self.by {
-            write!(f, "; by {by}")?;
-        }
-        if let Some(said) = &self.said {
-            write!(f, ", who said {}", Quoted(said))?;
-        }
+        self.people(f)?;
         match &self.hold {
             // Whoever reads it while it is undecided can do so at once.
             Some(hold) if self.decision == "hold" => {
@@ -277,12 +324,37 @@ mod tests {
             ("2026-11-01T10:00:00Z", "2026-11-01T10:00:00Z"),
             ("3d", "2026-11-22T12:00:00Z"),
             ("12h", "2026-11-25T00:00:00Z"),
+            ("today", "2026-11-25T00:00:00Z"),
+            ("yesterday", "2026-11-24T00:00:00Z"),
         ] {
             assert_eq!(since(text, now).unwrap().to_string(), at);
         }
-        for text in ["", "yesterday", "2026-13-01", "3 days", "-1d"] {
-            assert!(since(text, now).unwrap_err().contains("such as 12h or 3d"), "{text}");
+        for text in ["", "last week", "2026-13-01", "3 days", "-1d"] {
+            assert!(since(text, now).unwrap_err().ends_with("yesterday, 36h or 7d"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_short_line_has_columns_without_call_and_answer() {
+        let line = |json: &str| Columns(&serde_json::from_str(json).unwrap()).to_string();
+        assert_eq!(
+            line(
+                r#"{"at":"2026-11-25T12:00:00Z","delivery":"g-1","event":"membership.added","decision":"add member",
+                "reason":"matched by public","team":7,"slug":"crew","person":5,"login":"ana","member":3,"call":"POST /x",
+                "answer":"201"}"#
+            ),
+            "2026-11-25T12:00:00Z  add member        crew              ana: matched by public"
+        );
+        assert_eq!(
+            line(r#"{"at":"t","event":"reconcile","decision":"hold","reason":"r","hold":"1f2e3d4c"}"#),
+            "t  hold              -                 r; approve it with `sentry-team-sync approve 1f2e3d4c`"
+        );
+        assert_eq!(
+            line(
+                r#"{"at":"t","event":"e","decision":"reject","team":7,"by":{"uid":0,"user":"root"},"said":"no"}"#
+            ),
+            r#"t  reject            GitHub team 7     e; by root (uid 0), who said "no""#
+        );
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::standin::GithubUser;
 use crate::world::{bounds, Truth, World, BOTH};
 
 fn ask(world: &World, args: &[&str]) -> String {
-    let (code, said, talk) = world.command(&[&["audit"], args].concat());
-    let none = if said.is_empty() { "the audit log has no line about that\n" } else { "" };
+    let (code, said, talk) = world.command(&[&["audit", "-v"], args].concat());
+    let none = if said.is_empty() { "the audit log has no matching lines\n" } else { "" };
     assert_eq!((code, talk.as_str()), (0, none), "{args:?}");
     said
 }
@@ -46,6 +46,10 @@ fn every_decision_is_a_line_with_event_reason_call_and_answer() {
             "{ana}"
         );
         assert!(ana.contains("/teams/crew/ -> 201 ["), "{ana}");
+        let (_, short, _) = world.command(&["audit"]);
+        let ana = short.lines().find(|line| line.contains("ana")).unwrap();
+        assert!(ana.ends_with("Z  add member        crew              ana: matched by public"), "{ana}");
+        assert!(short.lines().all(|line| line.chars().count() <= 120) && !short.contains("POST"), "{short}");
         // A deletion tells the id that brings the team back.
         let id = world.github.team_id("crew").unwrap();
         world.settle(&world.github.delete_team(id));
@@ -84,9 +88,10 @@ fn lines_are_chosen_by_team_person_and_time() {
     assert_eq!(ask(&world, &["--person", "ben", "--team", "crew"]), "");
     assert_eq!(ask(&world, &["--since", "1h"]), ask(&world, &[]));
     assert_eq!(ask(&world, &["--since", "2999-01-01"]), "");
-    let (code, said, talk) = world.command(&["audit", "--since", "yesterday"]);
+    assert_eq!(ask(&world, &["--since", "yesterday"]), ask(&world, &[]));
+    let (code, said, talk) = world.command(&["audit", "--since", "last week"]);
     assert_eq!((code, said.as_str()), (64, ""));
-    assert_eq!(talk, "error: --since: `yesterday` is no time: write 2026-11-01, 2026-11-01T10:00:00Z, or an age such as 12h or 3d\n");
+    assert_eq!(talk, "error: --since: `last week` is not a time: write for example 2026-11-01, 2026-11-01T10:00:00Z, yesterday, 36h or 7d\n");
 }
 
 #[test]
@@ -114,8 +119,8 @@ fn what_can_not_be_read_is_counted_and_the_next_line_is_not_lost_with_it() {
     file.write_all(b"\xff\xfe\0\n{}\n{\"at\":\"2026-11-25T00:").unwrap();
     world.start();
     world.settle(&world.github.rename_team(crew, "Night Crew"));
-    let (code, said, talk) = world.command(&["audit"]);
-    assert_eq!((code, talk.as_str()), (0, "warning: 3 lines of the log can not be read and were left out\n"));
+    let (code, said, talk) = world.command(&["audit", "-v"]);
+    assert_eq!((code, talk.as_str()), (0, "warning: 3 lines of the log are damaged and were left out\n"));
     assert!(said.starts_with(&before) && said.contains("rename team crew"), "{said}");
 }
 
@@ -207,7 +212,7 @@ fn a_long_log_is_streamed_and_a_reader_may_stop() {
     assert!(grown < 12, "{grown} MiB more for a log of 17 MiB");
     // As `head -1` does.
     let mut child = Command::new(World::program())
-        .arg("audit")
+        .args(["audit", "-v"])
         .env_clear()
         .env("SYNC_STATE_DIR", &world.env["SYNC_STATE_DIR"])
         .stdout(Stdio::piped())

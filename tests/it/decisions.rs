@@ -85,7 +85,7 @@ fn an_approval_is_told_with_who_and_why_and_what_was_done_for_it() {
         assert_eq!(end["hold"], name.as_str());
         assert!(end["reason"].as_str().unwrap().starts_with("approved 20"), "{end:#}");
         // It is found by the team, and reads as a sentence.
-        let (_, said, _) = world.command(&["audit", "--team", "crew"]);
+        let (_, said, _) = world.command(&["audit", "-v", "--team", "crew"]);
         let line = said.lines().find(|line| line.contains(" command: approve crew (Sentry team ")).unwrap();
         let (uid, user) = own_user();
         let who = if user.is_empty() { format!("by uid {uid}") } else { format!("by {user} (uid {uid})") };

@@ -219,7 +219,7 @@ fn a_rename_that_sentry_answers_with_500_is_told_as_that() {
     world.sentry.wire.script(Rule::new("PUT *", Fault::Status(500)).times(2));
     let (_, note) = world.settle(&world.github.rename_team(crew, "Deck"));
     assert!(world.sentry.teams().contains_key("deck"), "{note}");
-    let (_, audit, _) = world.command(&["audit"]);
+    let (_, audit, _) = world.command(&["audit", "-v"]);
     let renames: Vec<_> = audit.lines().filter(|line| line.contains("rename team")).collect();
     assert_eq!(renames.len(), 3, "{audit}");
     assert!(renames[..2].iter().all(|line| line.contains("-> 500 \"Internal Error\"")), "{audit}");
@@ -227,7 +227,7 @@ fn a_rename_that_sentry_answers_with_500_is_told_as_that() {
     // Done all the same: that is another thing.
     world.sentry.wire.script(Rule::new("PUT *", Fault::Status(500)).after());
     world.settle(&world.github.rename_team(crew, "Crew"));
-    let (_, audit, _) = world.command(&["audit"]);
+    let (_, audit, _) = world.command(&["audit", "-v"]);
     assert!(audit.contains("a rename whose outcome was not known has taken place"), "{audit}");
 }
 
