@@ -152,6 +152,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
     let Cli { action, flags } = cli::parse(args)?;
     match action {
         Action::Print(text) => Ok(client::answer(&text, "", 0)),
+        Action::Holds => Ok(client::answer(&client::undecided_holds(&flags), "", 0)),
         Action::Serve => {
             let env = config::environment();
             let config = config::load(&flags, &env, Need::Everything)?;

@@ -23,6 +23,8 @@ pub enum Action {
     App(AppAsked),
     /// Print a text that needs nothing else: help, version, completions.
     Print(String),
+    /// Print the names of holds that nobody has decided, for completions.
+    Holds,
 }
 
 /// A command, and the files that it reads and writes on this side.
@@ -71,24 +73,27 @@ pub(super) fn of(command: &CommandHelp, mut typed: Typed) -> Result<Action> {
 }
 
 fn completions(shell: &str) -> Result<Action> {
-    let unknown = || Error::usage(format!("there are no completions for `{shell}`")).fix(SHELL.fix);
+    if shell == complete::HOLDS {
+        return Ok(Action::Holds);
+    }
+    let unknown = || Error::usage(format!("there are no completions for the shell `{shell}`")).fix(SHELL.fix);
     complete::script(shell).map(Action::Print).ok_or_else(unknown)
 }
 
 fn app(typed: &Typed) -> Result<Action> {
     let lacks = |what: &str| {
-        Error::usage(format!("`app` needs {what}")).fix(
-            "sentry-team-sync app --org ORG --url https://HOST/github; then, with what it says: --code -",
-        )
+        Error::usage(format!("`app` needs {what}"))
+            .fix("run `sentry-team-sync app --org ORG --url https://HOST/github`, then follow what it says")
     };
-    let org =
-        typed.text("org")?.ok_or_else(|| lacks("the organisation that is to own the App, --org ORG"))?;
+    let org = typed.text("org")?.ok_or_else(|| lacks("the organisation that will own the App: --org ORG"))?;
     values::organisation(&org).map_err(|why| Error::usage(revealed(&format!("--org {why}"))))?;
     let step = match (url(typed)?, typed.text("code")?) {
         (Some(url), None) => Step::Page { url },
         (None, Some(code)) => Step::Fetch { code },
         (Some(_), Some(_)) => {
-            return Err(Error::usage("`--url` and `--code` exclude each other").fix("leave one of them out"))
+            return Err(
+                Error::usage("`--url` and `--code` cannot be used together").fix("leave one of them out")
+            )
         }
         (None, None) => return Err(lacks("--url URL, or --code CODE")),
     };
@@ -109,7 +114,9 @@ fn check(typed: Typed) -> Result<Command> {
     let url = url(&typed)?;
     let offline = typed.has("offline");
     if offline && url.is_some() {
-        return Err(Error::usage("`--offline` and `--url` exclude each other").fix("leave one of them out"));
+        return Err(
+            Error::usage("`--offline` and `--url` cannot be used together").fix("leave one of them out")
+        );
     }
     Ok(Command::Check { json: typed.has("json"), verbose: typed.has(VERBOSE.name), url, offline })
 }
@@ -146,7 +153,7 @@ mod tests {
                 Action::App(_) => "app",
                 Action::Run(asked) => asked.command.name(),
                 Action::Print(text) if text.starts_with(".TH ") => "manual",
-                Action::Print(_) => "completions",
+                Action::Print(_) | Action::Holds => "completions",
             };
             assert_eq!(name, command.name);
         }

@@ -10,12 +10,14 @@ use std::process::ExitCode;
 use crate::cli::action::Asked;
 use crate::cli::alone;
 use crate::cli::layout::Layout;
+use crate::clock::Timestamp;
 use crate::commands::paste::{absolute, quoted, Invocation};
 use crate::commands::{Command, Reply};
 use crate::config::{self, Config, Environment, Fault, Need, SETTINGS};
 use crate::error::{Context, Error, Result};
 use crate::service::control::Running;
 use crate::store::actor::Claims;
+use crate::store::journal::Journal;
 
 /// Carries out a command. `log` starts the log, which is shown only where it was asked for and no service runs.
 pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation)) -> Result<ExitCode> {
@@ -74,6 +76,15 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
         reply.err.push_str(&keep(&path, plan, command.makes_state())?);
     }
     Ok(answer(&shown(&reply.out), &reader.in_text(&reply.err), reply.exit))
+}
+
+/// The names of the holds that nobody has decided, a line each: by what is on disk, which anybody may read while a service
+/// writes. Nothing where that is not possible.
+pub fn undecided_holds(flags: &Environment) -> String {
+    let (config, _) = config::read(flags, &config::environment(), Need::StateDir);
+    let state = Journal::look(&config.settings.state_dir, Timestamp::now());
+    let holds = state.iter().flat_map(|(state, _)| state.holds.iter());
+    holds.filter(|hold| hold.decision.is_none()).map(|hold| format!("{}\n", hold.name)).collect()
 }
 
 /// stdout is for the answer, stderr for talk. A pipe that was closed is nobody's fault.

@@ -1,9 +1,13 @@
-//! Completions for shells, from the tables of commands and settings. The scripts run nothing: not even this program.
+//! Completions for shells, from the tables of commands and settings. The scripts run nothing but this program, for the names
+//! of holds, and nobody hears of it where that fails.
 
 use std::fmt::Write;
 
-use crate::commands::grammar::{CommandHelp, Flag, Operand, Takes, COMMANDS};
+use crate::commands::grammar::{CommandHelp, Flag, Operand, Takes, Word, COMMANDS, HOLD};
 use crate::config::SETTINGS;
+
+/// What the scripts ask the program for, in place of a shell's name.
+pub const HOLDS: &str = "holds";
 
 /// The script for a shell; `None` for one that is not known.
 pub fn script(shell: &str) -> Option<String> {
@@ -86,11 +90,19 @@ fn all() -> Vec<Choosable> {
     all
 }
 
-fn choices(command: &CommandHelp) -> Vec<&'static str> {
+fn word(command: &CommandHelp) -> Option<Word> {
     match command.operand {
-        Operand::None => Vec::new(),
-        Operand::Perhaps(word) | Operand::One(word) | Operand::Some(word) => word.choices.to_vec(),
+        Operand::None => None,
+        Operand::Perhaps(word) | Operand::One(word) | Operand::Some(word) => Some(word),
     }
+}
+
+fn choices(command: &CommandHelp) -> Vec<&'static str> {
+    word(command).map(|word| word.choices.to_vec()).unwrap_or_default()
+}
+
+fn takes_holds(command: &CommandHelp) -> bool {
+    word(command) == Some(HOLD)
 }
 
 fn dashed(options: &[Choosable]) -> String {
@@ -121,7 +133,8 @@ fn bash() -> String {
     let mut own = String::new();
     for command in COMMANDS {
         let words = format!("{} {}", dashed(&options(command)), choices(command).join(" "));
-        let _ = writeln!(own, "        {}) own='{}' ;;", command.name, words.trim());
+        let holds = if takes_holds(command) { "; holds=1" } else { "" };
+        let _ = writeln!(own, "        {}) own='{}'{holds} ;;", command.name, words.trim());
     }
     let commands: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
     format!(
@@ -130,7 +143,7 @@ _sentry_team_sync_words() {{
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
 }}
 _sentry_team_sync() {{
-    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} command='' own='' behind='' i
+    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} command='' own='' behind='' holds='' flag='' dir=() i
     # bash takes `=` for a word of its own.
     if [[ $cur == '=' ]]; then cur='' behind='='; elif [[ $prev == '=' ]]; then prev=${{COMP_WORDS[COMP_CWORD-2]}} behind='='; fi
     case $prev in
@@ -144,14 +157,17 @@ _sentry_team_sync() {{
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${{COMP_WORDS[i]}} in
-            {takes_next}) ((i++)); [[ ${{COMP_WORDS[i]}} == '=' ]] && ((i++)) ;;
+            {takes_next})
+                flag=${{COMP_WORDS[i]}}; ((i++)); [[ ${{COMP_WORDS[i]}} == '=' ]] && ((i++))
+                if [[ $flag == --state-dir ]]; then dir=(--state-dir "${{COMP_WORDS[i]}}"); fi ;;
             -*|=) ;;
-            *) command=${{COMP_WORDS[i]}}; break ;;
+            *) [[ $command ]] || command=${{COMP_WORDS[i]}} ;;
         esac
     done
     case $command in
         '') own='{commands}' ;;
 {own}    esac
+    if [[ $holds && $cur != -* ]]; then own+=" $("${{COMP_WORDS[0]}}" completions {HOLDS} "${{dir[@]}}" 2>/dev/null)"; fi
     _sentry_team_sync_words "$own --help --version {settings}"
 }}
 complete -F _sentry_team_sync sentry-team-sync
@@ -166,8 +182,11 @@ complete -F _sentry_team_sync sentry-team-sync
 }
 
 fn zsh() -> String {
-    let mut text = String::from(
-        "#compdef sentry-team-sync\n_sentry_team_sync() {\n    local curcontext=$curcontext state\n    typeset -A opt_args\n    local -a settings commands\n    settings=(\n",
+    let mut text = format!(
+        "#compdef sentry-team-sync\n_sentry_team_sync_holds() {{\n    compadd -- ${{(f)\"$(_call_program holds sentry-team-sync completions {HOLDS} 2>/dev/null)\"}}\n}}\n",
+    );
+    text.push_str(
+        "_sentry_team_sync() {\n    local curcontext=$curcontext state\n    typeset -A opt_args\n    local -a settings commands\n    settings=(\n",
     );
     for option in settings() {
         let _ = writeln!(text, "        {}", zsh_option(&option));
@@ -185,6 +204,9 @@ fn zsh() -> String {
         let words = choices(command);
         if !words.is_empty() {
             all.push(quoted(&format!("1:word:({})", words.join(" "))));
+        }
+        if takes_holds(command) {
+            all.push("'*:hold:_sentry_team_sync_holds'".into());
         }
         let _ = writeln!(text, "                {}) _arguments $settings {} ;;", command.name, all.join(" "));
     }
@@ -227,6 +249,10 @@ fn fish() -> String {
         }
         for word in choices(command) {
             let _ = writeln!(text, "{program} {here} -a {word}");
+        }
+        if takes_holds(command) {
+            let ask = format!("(set -l words (commandline -opc); $words[1] completions {HOLDS} 2>/dev/null)");
+            let _ = writeln!(text, "{program} {here} -a {}", fish_quoted(&ask));
         }
     }
     for option in settings() {

@@ -92,7 +92,7 @@ pub const VERBOSE: Flag = Flag {
 };
 const REASON: Flag = flag("reason", Takes::One("TEXT"), "your reason, for the audit log");
 const LISTED: &str = "`sentry-team-sync status` lists them";
-const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
+pub const HOLD: Word = Word { sign: "HOLD", what: "the name of a hold", fix: LISTED, choices: &[] };
 const GUID: Word = Word { sign: "GUID", what: "the GUID of a delivery", fix: LISTED, choices: &[] };
 const PERSON: Word = Word {
     sign: "PERSON",

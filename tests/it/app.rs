@@ -485,7 +485,7 @@ fn what_the_app_command_lacks_is_told() {
         (&["app", "--org", "acme"], "--url URL, or --code CODE"),
         (&["app", "--org", "a/b", "--url", "https://x.example"], "--org"),
         (&["app", "--org", "acme", "--url", "nonsense"], "--url"),
-        (&["app", "--org", "acme", "--url", "https://x.example", "--code", "x"], "exclude each other"),
+        (&["app", "--org", "acme", "--url", "https://x.example", "--code", "x"], "cannot be used together"),
     ] {
         let (code, _, err) = world.alone(args);
         assert!(code == 64 && err.contains(told), "{args:?}: {err}");

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::world::{bounds, World};
+use crate::world::{bounds, Truth, World};
 
 fn printed(args: &[&str]) -> String {
     let output = bounds::output(Command::new(World::program()).args(args).env_clear()).unwrap();
@@ -49,6 +49,35 @@ fn bash_completes_commands_their_flags_and_what_these_take() {
     assert_eq!(tried(&["--listen", ""]), "");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sr");
     assert_eq!(tried(&["--state-dir", folder]), format!("{folder}c"));
+}
+
+/// The names that somebody decides by, whether a service runs or not; where they cannot be read, nothing is said.
+#[test]
+fn bash_completes_the_names_of_holds_that_nobody_has_decided() {
+    let mut world = World::new(Truth::Deliveries);
+    world.start();
+    let (crew, created) = world.github.create_team("Crew", world.olive);
+    world.settle(&created);
+    world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
+    world.settle(&world.github.delete_team(crew));
+    let name = world.only_hold()["name"].as_str().unwrap().to_string();
+    let script = printed(&["completions", "bash"]);
+    let tried = |dir: &str, command: &str| {
+        let words = format!("'{}' --state-dir {dir} {command} {}", World::program().display(), &name[..2]);
+        let ask = format!(
+            "{script}\nCOMP_WORDS=({words})\nCOMP_CWORD=4\n_sentry_team_sync\necho \"${{COMPREPLY[@]}}\"\n"
+        );
+        said_by("bash", &["--norc"], &ask).unwrap().trim().to_string()
+    };
+    let dir = world.env["SYNC_STATE_DIR"].clone();
+    for command in ["approve", "reject"] {
+        assert_eq!(tried(&dir, command), name, "{command}");
+    }
+    assert_eq!((tried(&dir, "whois"), tried("/nowhere", "approve")), (String::new(), String::new()));
+    world.take_service().stop("-TERM");
+    assert_eq!(tried(&dir, "approve"), name);
+    assert_eq!(world.command(&["reject", &name]).0, 0);
+    assert_eq!(tried(&dir, "approve"), "");
 }
 
 #[test]
