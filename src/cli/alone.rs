@@ -77,7 +77,9 @@ fn alone(config: &Config, call: &Call) -> Result<Reply> {
     if command.uses_tokens() {
         let config = config::load(call.flags, call.env, Need::Tokens);
         match config.and_then(|config| with_tokens(&config, has_state, call)) {
-            Err(error) if has_state => warning = format!("warning: neither side was looked at: {error}\n"),
+            Err(error) if has_state => {
+                warning = format!("warning: GitHub and Sentry were not asked: {error}\n")
+            }
             asked => return asked,
         }
     }
@@ -113,14 +115,14 @@ fn told(reply: Reply, remarks: &[String]) -> Reply {
 fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
     let out = match command {
         Command::Status { json: false, .. } => format!(
-            "no service has run yet: `{}` {}; one that runs elsewhere is named with --state-dir\n",
+            "no service has run yet: `{}` {}; for a service with another folder, use --state-dir\n",
             absolute(dir).display(),
-            if dir.is_dir() { "holds no state" } else { "is not there" }
+            if dir.is_dir() { "holds no state" } else { "does not exist" }
         ),
         Command::Status { json: true, .. } => "null\n".into(),
         _ => {
             return Err(Error::failed(format!("there is no state in `{}`", absolute(dir).display()))
-                .fix("name the service's folder with --state-dir"))
+                .fix("give the service's folder with --state-dir"))
         }
     };
     Ok(Reply { out, ..Reply::default() })
@@ -137,13 +139,13 @@ fn with_engine(config: &Config, dir: &Path, call: &Call) -> Result<Reply> {
     let observer = Observer::new(reconciler.clone(), Arc::default());
     let around = Surroundings::new(config, env, &way, Invocation::of_reader(None, env));
     let mirror = &reconciler.mirror;
-    let found = reconciler.find_bearings(true).map_err(|trouble| {
-        Error::failed("failed to ask GitHub whose teams these are").why(trouble).fix(LOOK)
-    })?;
+    let found = reconciler
+        .find_bearings(true)
+        .map_err(|trouble| Error::failed("failed to find the GitHub organisation").why(trouble).fix(LOOK))?;
     if !found {
         return Err(Error::failed(mirror.why_no_organisation())
-            .why("the token belongs to several, or to none that it may tell")
-            .fix("set GH_ORG to its login, or run the service: the first signed event tells it"));
+            .why("the token belongs to several organisations, or does not show any")
+            .fix("set GH_ORG to its login, or run the service: the first signed event names it"));
     }
     let reply = std::thread::scope(|scope| {
         for _ in 0..config.settings.workers {

@@ -42,7 +42,7 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
         }
     };
     let reader = Invocation::of_reader(flags.get("SYNC_STATE_DIR").map(String::as_str), &env);
-    let layout = Layout::of(&command, &env);
+    let layout = Layout::of(&command, &env, &reader);
     let shown = |text: &str| {
         if text.starts_with(['{', '[']) {
             reader.in_json(text)
@@ -97,10 +97,10 @@ pub fn answer(out: &str, err: &str, exit: u8) -> ExitCode {
 fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
     let (Some(path), Command::Sync(sync)) = (kept, &command) else { return Ok(command) };
     let read = || -> Result<_> {
-        let text = std::fs::read(&path).context("failed to read the kept plan", path.display())?;
-        serde_json::from_slice(&text).context("failed to read the kept plan", path.display())
+        let text = std::fs::read(&path).context("failed to read the saved plan", path.display())?;
+        serde_json::from_slice(&text).context("failed to read the saved plan", path.display())
     };
-    let plan = read().map_err(|error| error.fix("name a file that `sync --save FILE` has written"))?;
+    let plan = read().map_err(|error| error.fix("name a file that `sync --save FILE` wrote"))?;
     Ok(Command::Sync(crate::commands::sync::Sync { kept: Some(plan), ..sync.clone() }))
 }
 
@@ -108,7 +108,7 @@ fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
 fn keep(path: &Path, plan: &serde_json::Value, is_carried_out: bool) -> Result<String> {
     let text = serde_json::to_string_pretty(plan).context("failed to write", path.display())?;
     std::fs::write(path, text + "\n").context("failed to write", path.display())?;
-    let kept = format!("the plan is kept in `{}`", path.display());
+    let kept = format!("the plan is saved in `{}`", path.display());
     Ok(if is_carried_out {
         format!("{kept}\n")
     } else {
@@ -127,11 +127,10 @@ fn beside_a_service(command: &Command, flags: &Environment) -> Result<String> {
     }
     let names: Vec<_> = given.iter().map(|setting| format!("--{}", setting.flag())).collect();
     let names = names.join(", ");
-    let says = |how: &str| format!("the running service has its own settings: {names} {how} not count");
+    let says = |how: &str| format!("the running service has its own settings: {names} {how} ignored");
     if command.makes_state() && given.iter().any(|setting| !setting.secret) {
-        return Err(
-            Error::usage(says("would")).fix("leave it out, or change the service's settings and restart it")
-        );
+        return Err(Error::usage(says("would be"))
+            .fix("leave it out, or change the service's settings and restart it"));
     }
-    Ok(format!("warning: {}\n", says("does")))
+    Ok(format!("warning: {}\n", says(if given.len() == 1 { "is" } else { "are" })))
 }

@@ -5,6 +5,7 @@
 
 use std::io::IsTerminal;
 
+use crate::commands::paste::Invocation;
 use crate::commands::Command;
 use crate::config::Environment;
 use crate::text::wrapped;
@@ -15,37 +16,49 @@ const WIDTH: usize = 120;
 const COLUMNS: usize = 80;
 
 /// What is done to an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     is_wrapped: bool,
     is_coloured: bool,
+    /// What the reader types for the program.
+    program: String,
 }
 
 impl Layout {
-    pub fn of(command: &Command, env: &Environment) -> Self {
+    pub fn of(command: &Command, env: &Environment, reader: &Invocation) -> Self {
         let (is_report, is_wrapped) = match command {
             Command::Check { json, verbose, .. } => (!json, !json && !verbose),
             Command::Audit(query) => (false, !query.json && !query.verbose),
+            Command::Explain { json, .. } => (false, !json),
+            Command::Sync(sync) => (false, !sync.json),
+            Command::Whois { .. } => (false, true),
             _ => (false, false),
         };
         let is_plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { is_wrapped, is_coloured: is_report && !is_plain && std::io::stdout().is_terminal() }
+        let is_coloured = is_report && !is_plain && std::io::stdout().is_terminal();
+        Self { is_wrapped, is_coloured, program: reader.bare().into() }
     }
 
-    pub fn put_on(self, text: String) -> String {
+    pub fn put_on(&self, text: String) -> String {
         if !self.is_wrapped && !self.is_coloured {
             return text;
         }
         text.split_inclusive('\n').map(|line| self.line(line)).collect()
     }
 
-    fn line(self, line: &str) -> String {
-        let line = if self.is_wrapped { broken(line) } else { line.into() };
+    fn line(&self, line: &str) -> String {
+        let line = if self.is_wrapped && !self.has_a_command(line) { broken(line) } else { line.into() };
         let inks = [("failed ", 31), ("warning ", 33), ("ok ", 32)];
         match inks.into_iter().find(|(word, _)| self.is_coloured && line.starts_with(word)) {
             Some((word, ink)) => format!("\x1b[{ink}m{word}\x1b[0m{}", &line[word.len()..]),
             None => line,
         }
+    }
+
+    /// Whether a line ends with a command to copy, which has to stay on it. One in backquotes stays whole anyway.
+    fn has_a_command(&self, line: &str) -> bool {
+        let mut found = line.match_indices(&self.program);
+        found.any(|(at, _)| line[..at].matches('`').count().is_multiple_of(2))
     }
 }
 
@@ -82,10 +95,19 @@ mod tests {
 
     #[test]
     fn levels_are_coloured_at_the_beginning_of_a_line_only() {
-        let layout = Layout { is_wrapped: false, is_coloured: true };
+        let layout = Layout { is_wrapped: false, is_coloured: true, program: "sync".into() };
         let text = "failed   a failed \nnote     b\n".to_string();
         assert_eq!(layout.put_on(text), "\x1b[31mfailed \x1b[0m  a failed \nnote     b\n");
-        let none = Layout { is_wrapped: false, is_coloured: false };
+        let none = Layout { is_coloured: false, ..layout };
         assert_eq!(none.put_on("failed x".into()), "failed x");
+    }
+
+    #[test]
+    fn a_command_to_copy_is_never_broken() {
+        let layout = Layout { is_wrapped: true, is_coloured: false, program: "/x/sync".into() };
+        let long = format!("{}: /x/sync approve 1f2e3d4c\n", "word ".repeat(30));
+        assert_eq!(layout.put_on(long.clone()), long);
+        let quoted = format!("{}`/x/sync approve 1f2e3d4c`\n", "word ".repeat(22));
+        assert!(layout.put_on(quoted).ends_with("\n`/x/sync approve 1f2e3d4c`\n"));
     }
 }

@@ -136,7 +136,7 @@ fn no_secret(name: &str, meant: &[&str]) -> Error {
     let way = |flag: &&str| format!("{}, or --{flag}-file FILE", flag.to_ascii_uppercase().replace('-', "_"));
     let ways: Vec<_> = meant.iter().map(way).collect();
     Error::usage(format!("there is no flag `--{name}`"))
-        .why("everybody on this machine can read a command line, so secrets have no flags")
+        .why("everyone on this machine can read a command line, so secrets have no flags")
         .fix(format!("set {}", ways.join("; ")))
 }
 

@@ -69,9 +69,9 @@ impl Typed {
         let instead = self.flags.iter().any(|(flag, _)| is_instead(command, flag));
         match (command.operand, self.operands.as_slice()) {
             (Operand::Some(_), []) if instead => Ok(()),
-            (Operand::Some(_), [_, ..]) if instead => {
-                Err(Error::usage(format!("`{name}` takes either names or all")))
-            }
+            (Operand::Some(_), [_, ..]) if instead => Err(Error::usage(format!(
+                "`{name}` takes either names or a flag that stands for all of them"
+            ))),
             (Operand::One(word) | Operand::Some(word), []) => Err(lacks(command, word)),
             (Operand::None, [word, ..]) => {
                 let wrong = Error::usage(format!("`{name}` takes no argument, but `{word}` was given"));

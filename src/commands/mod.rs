@@ -268,7 +268,7 @@ impl<'a> Bench<'a> {
         };
         let names = if all { self.journal.read(undecided) } else { names.to_vec() };
         if names.is_empty() {
-            reply.say("no hold needs a decision");
+            reply.say("nothing is on hold");
         }
         let mut n_decided = 0;
         for name in names {
@@ -356,8 +356,8 @@ impl<'a> Bench<'a> {
             reply.say("no delivery has failed");
         }
         if !chosen.is_empty() && self.mirror().is_none() {
-            let what = if chosen.len() == 1 { "it runs" } else { "they run" };
-            reply.tell(&format!("no service is running: {what} when one starts"));
+            let what = if chosen.len() == 1 { "it is" } else { "they are" };
+            reply.tell(&format!("no service is running: {what} retried when one starts"));
         }
         for (seq, guid) in chosen {
             let kept = self.journal.keep(Record::Again { seq });

@@ -60,6 +60,11 @@ impl Invocation {
         self.in_text(&format!("{NAME} {rest}"))
     }
 
+    /// What they type for the program, without sudo.
+    pub fn bare(&self) -> &str {
+        &self.bare
+    }
+
     pub fn needs_sudo(&self) -> bool {
         self.program != self.bare
     }

@@ -19,7 +19,7 @@ use crate::store::audit::decisions::Asked;
 use crate::text::counted;
 use crate::work::mirror::Mirror;
 
-/// How often whoever waits is told how far it is.
+/// How often the progress is shown.
 const TELL: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +37,9 @@ pub struct Sync {
 pub fn run(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
     let mirror = &reconciler.mirror;
     if mirror.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
-        let fix = "give the token Members: read on the organisation";
+        let fix = "give the token Members: Read-only on the organisation";
         let who = mirror.github_token.who();
-        return failed(&format!("{who} may not read members, so that there is nothing to compare with"), fix);
+        return failed(&format!("{who} cannot read members, so there is nothing to compare"), fix);
     }
     match (sync.apply, mirror.pause()) {
         (true, Some(pause)) => Reply::paused(&pause),
@@ -63,20 +63,27 @@ fn carry_out(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Prog
     loop {
         let mut shown = None;
         let mut agrees = |comparison: &mut Comparison| {
-            let answered = answer(mirror, comparison, sync);
+            let mut answered = answer(mirror, comparison, sync);
             let agreed = answered.is_ok();
             let plan = comparison.plan();
-            if agreed {
+            if let Ok(reply) = &mut answered {
                 let line = asked.entry("carry out plan");
                 mirror.audit.write(line.because(plan.summary()));
+                if !sync.json {
+                    reply.out = plan.on_hold();
+                }
             }
-            shown = Some((answered, !(plan.holds.is_empty() && plan.left_in.is_empty())));
+            let held = !(plan.holds.is_empty() && plan.left_in.is_empty());
+            let is_idle = plan.counts().all() == 0;
+            let end = if is_idle { plan.summary() } else { plan.remaining() };
+            shown = Some((answered, Ending { is_idle, held, end }));
             agreed
         };
         let done = reconciler.reconcile(false, progress, &mut agrees);
         match (done, shown) {
-            (Ok(Some(done)), Some((Ok(reply), held))) => {
-                let reply = applied(reply, sync, &wait(mirror, &done.run, progress), held);
+            (Ok(Some(done)), Some((Ok(reply), ending))) => {
+                let tally = wait(mirror, &done.run, progress);
+                let reply = applied(reply, sync, &tally, &ending);
                 return with_pause(mirror, reply);
             }
             (Ok(None), Some((Err(refused), _))) => return refused,
@@ -97,14 +104,14 @@ fn answer(mirror: &Mirror, comparison: &mut Comparison, sync: &Sync) -> Result<R
     let dormant = chosen.map_err(|unknown| failed(&unknown.what(), Unknown::FIX))?;
     let plan = comparison.plan();
     if sync.kept.as_ref().is_some_and(|kept| kept["format"] != FORMAT) {
-        let fix = "keep a new one: sentry-team-sync sync --save FILE";
-        return Err(failed("the kept plan is of another version of the program; nothing was done", fix));
+        let fix = "save a new one: sentry-team-sync sync --save FILE";
+        return Err(failed("another version of the program saved this plan; nothing was done", fix));
     }
     let kept = (sync.save || sync.kept.is_some()).then(|| keepable(plan));
     // The text is for people: another version may say the same in other words.
     let is_another = |expected: &&Value| kept.as_ref().is_none_or(|kept| kept["plan"] != expected["plan"]);
     if let Some(expected) = sync.kept.as_ref().filter(is_another) {
-        let err = "error: the plan has changed since it was kept; nothing was done\n".into();
+        let err = "error: the plan has changed since it was saved; nothing was done\n".into();
         return Err(Reply { out: differences(expected, plan), err, exit: 2, plan: None });
     }
     let left_out = |slug: &String| format!("`{}` is left out by SYNC_TEAMS\n", crate::text::plain(slug, 60));
@@ -159,7 +166,7 @@ fn wait(mirror: &Mirror, run: &crate::queue::part::Run, progress: Progress) -> T
         }
         let put_off = tally.put_off.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         let done = what_was_done(&tally);
-        progress(&format!("{done}, {} of {total} teams to go{put_off}", tally.open));
+        progress(&format!("{done}, {} of {total} teams left{put_off}", tally.open));
     }
 }
 
@@ -169,8 +176,8 @@ fn what_was_done(tally: &Tally) -> String {
     match tally.adopted {
         0 => written,
         n => {
-            let one = "team was bound to a Sentry team that was there";
-            let many = "teams were bound to Sentry teams that were there";
+            let one = "team was bound to an existing Sentry team";
+            let many = "teams were bound to existing Sentry teams";
             format!("{written}; {}", counted(n, one, many))
         }
     }
@@ -185,10 +192,22 @@ fn with_pause(mirror: &Mirror, mut reply: Reply) -> Reply {
     reply
 }
 
-fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
+/// What is said when a plan has been carried out.
+struct Ending {
+    /// There was nothing to carry out.
+    is_idle: bool,
+    /// Something needs a person, or could not be judged.
+    held: bool,
+    /// The summary, or its part about what was not carried out.
+    end: String,
+}
+
+fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, ending: &Ending) -> Reply {
+    let Ending { is_idle, held, end } = ending;
     // What a program reads is the plan and nothing else.
     let to = if sync.json { &mut reply.err } else { &mut reply.out };
-    let _ = writeln!(to, "done: {}", what_was_done(tally));
+    let _ =
+        if *is_idle { writeln!(to, "{end}") } else { writeln!(to, "done: {}; {end}", what_was_done(tally)) };
     for why in &tally.failed {
         let _ = writeln!(reply.err, "error: {why}");
     }
@@ -196,11 +215,11 @@ fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, held: bool) -> Reply {
         let left = n_changes(tally.left);
         let _ = writeln!(
             reply.err,
-            "{left} left for a second look: a delivery of the last 15 seconds says otherwise, a Sentry team was renamed \
-             meanwhile, or a slug is free only now"
+            "{left} left for the next comparison: a delivery of the last 15 seconds says otherwise, a Sentry team was \
+             renamed meanwhile, or a slug has only now become free"
         );
     }
-    reply.exit = match (tally.failed.is_empty(), held || tally.left > 0) {
+    reply.exit = match (tally.failed.is_empty(), *held || tally.left > 0) {
         (false, _) => 1,
         (true, true) => 2,
         (true, false) => 0,

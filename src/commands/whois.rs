@@ -18,7 +18,7 @@ use crate::state::values::Match;
 use crate::text::plain;
 use crate::work::mirror::Mirror;
 
-const SUSPENDED: &str = "suspended in Sentry; they stay matched, and in their teams";
+const SUSPENDED: &str = "suspended in Sentry; they stay matched and in their teams";
 
 pub fn run(mirror: &Mirror, text: &str) -> Reply {
     let who = mirror.github_token.who();
@@ -27,8 +27,8 @@ pub fn run(mirror: &Mirror, text: &str) -> Reply {
         PersonName::Login(login) => of_account(mirror, mirror.github.account(&login)).unwrap_or_else(|| {
             let login = plain(login.as_str(), 60);
             Err(Outcome::Failed(format!(
-                "GitHub has no account `{login}`, or hides it from {who}\n  fix: give the name as in github.com/LOGIN; \
-                 whoever has renamed their account is found by the new name only"
+                "GitHub has no account `{login}`, or hides it from {who}\n  fix: give the login as in github.com/LOGIN; \
+                 a renamed account is found only by its new login"
             )))
         }),
         PersonName::Id(user) => of_account(mirror, mirror.github.profile_by_id(user)).unwrap_or_else(|| {
@@ -87,26 +87,29 @@ fn chain(mirror: &Mirror, person: &Person) -> Result<String, Outcome> {
     let _ = match identity {
         Identity::Matched { member, source, by_search: true, .. } => writeln!(
             text,
-            "matched: Sentry member {member}, by a second address that {} tells; this is not remembered",
+            "matched: Sentry member {member}, by a secondary address from {}; this match is not remembered",
             source.name()
         ),
         Identity::Barred { member, source } => {
             let by = source.name();
-            writeln!(text, "matched: Sentry member {member}, by {by}; put into no team: {}", identity::BARRED)
+            writeln!(
+                text,
+                "matched: Sentry member {member}, by {by}; not added to any team: {}",
+                identity::BARRED
+            )
         }
         Identity::Matched { member, source, .. } => {
             writeln!(text, "matched: Sentry member {member}, by {}", source.name())
         }
-        Identity::Absent { why, .. } | Identity::Unknown { why } if is_remembered => writeln!(
-            text,
-            "not matched by anything now: {why}; what is remembered counts when they are to be taken out of a team"
-        ),
+        Identity::Absent { why, .. } | Identity::Unknown { why } if is_remembered => {
+            writeln!(text, "no current match: {why}; the remembered match counts only for removals")
+        }
         Identity::Absent { why, .. } | Identity::Unknown { why } => writeln!(text, "not matched: {why}"),
-        Identity::Conflict { why } => writeln!(text, "in conflict, nothing is done: {why}"),
+        Identity::Conflict { why } => writeln!(text, "conflicting matches, so nothing is done: {why}"),
     };
     text.push_str(&remark);
     if wanted > 0 {
-        let _ = writeln!(text, "wanted in {wanted} teams, and added as soon as Sentry knows them");
+        let _ = writeln!(text, "wanted in {wanted} teams; they are added as soon as they are in Sentry");
     }
     Ok(text)
 }
@@ -138,8 +141,8 @@ fn of_address(mirror: &Mirror, address: &Address) -> Result<String, Outcome> {
     }
     if found.is_empty() {
         return Err(Outcome::Failed(format!(
-            "no Sentry member has the address `{}`\n  fix: ask for the GitHub login; Sentry's list of members shows \
-             everybody's address",
+            "no Sentry member has the address `{}`\n  fix: ask by GitHub login; Sentry's list of members shows \
+             everyone's address",
             plain(address.as_str(), 100)
         )));
     }
@@ -168,10 +171,10 @@ fn account(mirror: &Mirror, member: MemberId, text: &mut String) {
             let (login, source) = (plain(login.as_str(), 60), source.name());
             writeln!(
                 text,
-                "    matched with `{login}` (GitHub user {user}) by {source} since {at}; its steps: sentry-team-sync whois id:{user}"
+                "    matches `{login}` (GitHub user {user}) by {source} since {at}; details: sentry-team-sync whois id:{user}"
             )
         }
-        None => writeln!(text, "    no GitHub account is matched with this member"),
+        None => writeln!(text, "    no GitHub account matches this member"),
     };
 }
 
@@ -179,7 +182,7 @@ fn whom(found: Option<Found>) -> String {
     match found {
         None => "no answer".into(),
         Some(Found::One(member)) => format!("Sentry member {member}"),
-        Some(Found::BySearch(member)) => format!("Sentry member {member}, whose second address it is"),
+        Some(Found::BySearch(member)) => format!("Sentry member {member}, as a secondary address"),
         Some(Found::Nobody(None)) => "nobody in Sentry".into(),
         Some(Found::Nobody(Some(instead))) => format!("nobody in Sentry; there is {instead}"),
         Some(Found::Several(members)) => {

@@ -52,7 +52,7 @@ pub struct Unknown {
 impl Unknown {
     pub fn told(&self) -> String {
         let meant = self.meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
-        revealed(&format!("the variable {} is not known to this version and ignored{meant}", self.name))
+        revealed(&format!("the variable {} is not known to this version and is ignored{meant}", self.name))
     }
 }
 
@@ -111,9 +111,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                "the variable SYNC_FLYING is not known to this version and ignored",
-                "the variable SYNC_LISTN is not known to this version and ignored; did you mean SYNC_LISTEN?",
-                "the variable SYNC_PROTCET is not known to this version and ignored; did you mean SYNC_PROTECT?",
+                "the variable SYNC_FLYING is not known to this version and is ignored",
+                "the variable SYNC_LISTN is not known to this version and is ignored; did you mean SYNC_LISTEN?",
+                "the variable SYNC_PROTCET is not known to this version and is ignored; did you mean SYNC_PROTECT?",
             ]
         );
     }
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(
             told,
             "the configuration has a fault:\n  SYNC_WORKERS is `ma\\u{200b}ny`\n    fix: write a number\n  also: the variable \
-             SYNC_LISTN is not known to this version and ignored; did you mean SYNC_LISTEN?"
+             SYNC_LISTN is not known to this version and is ignored; did you mean SYNC_LISTEN?"
         );
     }
 }

@@ -23,7 +23,7 @@ use crate::text::mask;
 use directory::{Directory, Found, Instead};
 
 /// How the reason begins why a person with a known address is not matched.
-pub const NOBODY_BEARS: &str = "no Sentry member has the address from";
+pub const NOBODY_BEARS: &str = "no Sentry member has the";
 
 /// How the reason begins where Sentry knows the address only as somebody's second one, and that does not count.
 pub const SECOND: &str = "Sentry has the address from";
@@ -206,6 +206,17 @@ fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Director
     })
 }
 
+/// What people call the address that a source knows.
+fn kind_of_address(source: Source) -> &'static str {
+    match source {
+        Source::Map => "address from SYNC_USER_MAP",
+        Source::Sentry | Source::SentryLogin => "address of the linked account",
+        Source::Saml => "single sign-on address",
+        Source::Verified => "verified GitHub address",
+        Source::Public => "public GitHub address",
+    }
+}
+
 pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Identity {
     let mut answers = rules
         .asked()
@@ -235,7 +246,7 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
             let told = masked(&evidence.addresses(source));
             let managed = managed(source, evidence, rules, directory).unwrap_or_default();
-            let why = format!("{NOBODY_BEARS} {}: {told}{instead}{managed}", source.name());
+            let why = format!("{NOBODY_BEARS} {}: {told}{instead}{managed}", kind_of_address(source));
             return Identity::Absent { why, second: None };
         }
     };
@@ -388,7 +399,8 @@ mod tests {
         assert_eq!(
             resolve_with(&case, &ORDER),
             Identity::Absent {
-                why: "no Sentry member has the address from map: n…@x".into(), second: None
+                why: "no Sentry member has the address from SYNC_USER_MAP: n…@x".into(),
+                second: None
             }
         );
     }
@@ -438,7 +450,7 @@ mod tests {
         };
         assert_eq!(
             why(case("ada+acme@x")),
-            "no Sentry member has the address from public: a…@x (GitHub adds +acme to the addresses of managed users; \
+            "no Sentry member has the public GitHub address: a…@x (GitHub adds +acme to the addresses of managed users; \
              Sentry most likely knows them by the address without it)"
         );
         // Member 1 has a@x.

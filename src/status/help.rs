@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_help_fits_the_reason_and_the_sources() {
-        let nobody = format!("{NOBODY_BEARS} public: z…@acme.test");
+        let nobody = format!("{NOBODY_BEARS} public GitHub address: z…@acme.test");
         for (why, order, expected) in [
             (
                 nobody.as_str(),

@@ -71,7 +71,7 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() {
         (&["-x"], "error: there is no flag `-x`\n  fix: `{program} --help` lists them\n"),
         (&["approve"], "error: `approve` needs the name of a hold, or --all\n  fix: `{program} status` lists them\n"),
         (&["whois"], "error: `whois` needs one person: a GitHub login, GitHub's id:NUMBER, or an e-mail address\n  fix: give the login as in github.com/LOGIN\n"),
-        (&["completions", "csh"], "error: there are no completions for `csh`\n  fix: choose bash, zsh or fish\n"),
+        (&["completions", "csh"], "error: there are no completions for the shell `csh`\n  fix: choose bash, zsh or fish\n"),
         (&["reject"], "error: `reject` needs the name of a hold\n  fix: `{program} status` lists them\n"),
         (&["replay"], "error: `replay` needs the GUID of a delivery, or --failed, or --github\n  fix: `{program} status` lists them\n"),
     ] {
@@ -99,7 +99,7 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() {
 
 fn nothing_there(dir: &Path, how: &str) -> String {
     let dir = dir.display();
-    format!("no service has run yet: `{dir}` {how}; one that runs elsewhere is named with --state-dir\n")
+    format!("no service has run yet: `{dir}` {how}; for a service with another folder, use --state-dir\n")
 }
 
 /// Whoever asks may have half of a configuration, or one of yesterday: it is not theirs that counts.
@@ -138,11 +138,11 @@ fn a_setting_on_the_command_line_never_seems_to_count_for_a_running_service() {
     let (world, _) = World::new(Truth::Github).with_crew();
     let (code, said, talk) = world.command(&["sync", "--teams", "nothing"]);
     assert_eq!((code, said.as_str()), (0, "in sync: 1 team in sync, 0 left out\n"));
-    assert_eq!(talk, "warning: the running service has its own settings: --teams does not count\n");
+    assert_eq!(talk, "warning: the running service has its own settings: --teams is ignored\n");
     // Whoever limits what is about to be done is not overheard.
     let (code, said, talk) = world.command(&["sync", "--apply", "--delete-teams", "keep"]);
     assert_eq!((code, said.as_str()), (64, ""));
-    assert!(talk.contains("--delete-teams would not count\n  fix: "), "{talk}");
+    assert!(talk.contains("--delete-teams would be ignored\n  fix: "), "{talk}");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn without_a_service_every_fault_and_every_unknown_variable_is_told() {
     assert!(talk.contains("SYNC_WORKERS is `many`") && talk.contains("did you mean SYNC_PROTECT?"), "{talk}");
     let (ended, _, talk) = world.command_with(&["status"], &[("SYNC_LISTN", "127.0.0.1:1")]);
     let said =
-        "warning: the variable SYNC_LISTN is not known to this version and ignored; did you mean SYNC_LISTEN?\n";
+        "warning: the variable SYNC_LISTN is not known to this version and is ignored; did you mean SYNC_LISTEN?\n";
     assert_eq!((ended, talk.as_str()), (0, said));
 }
 
@@ -222,7 +222,7 @@ fn whoever_tries_a_secret_on_the_command_line_is_told_why_not_and_how_else() {
     ] {
         let (code, _, talk) = program(&["serve", flag, "ghp_0123456789"]);
         assert_eq!(code, 64, "{talk}");
-        assert!(talk.contains("everybody on this machine can read a command line"), "{talk}");
+        assert!(talk.contains("everyone on this machine can read a command line"), "{talk}");
         assert!(fixes.iter().all(|fix| talk.contains(fix)), "{talk}");
         assert!(!talk.contains("ghp_0123456789"), "{talk}");
     }
@@ -267,7 +267,7 @@ fn flags_win_over_the_environment_in_the_real_program() {
         .env_clear()
         .env("SYNC_STATE_DIR", "/nowhere");
     let output = bounds::output(&mut command).unwrap();
-    let said = nothing_there(&dir, "is not there");
+    let said = nothing_there(&dir, "does not exist");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), said);
 }
 
@@ -280,11 +280,11 @@ fn looking_where_no_service_has_run_says_so_and_makes_nothing() {
         if exists {
             fs::create_dir(&dir).unwrap();
         }
-        let said = nothing_there(&dir, if exists { "holds no state" } else { "is not there" });
+        let said = nothing_there(&dir, if exists { "holds no state" } else { "does not exist" });
         assert_eq!(world.command(&["status"]), (0, said, String::new()));
         assert_eq!(world.command(&["status", "--json"]), (0, "null\n".into(), String::new()));
         let lacking = format!(
-            "error: there is no state in `{}`\n  fix: name the service's folder with --state-dir\n",
+            "error: there is no state in `{}`\n  fix: give the service's folder with --state-dir\n",
             dir.display()
         );
         for args in [&["replay", "--failed"][..], &["replay", "a"], &["approve", "--all"], &["reject", "a"]] {
@@ -336,10 +336,7 @@ fn unknown_names_are_refused_one_by_one_with_1() {
         assert_eq!(world.command(&["replay", "a", "b"]), (1, String::new(), delivery("a") + &delivery("b")));
         assert_eq!(world.command(&["approve", "a", "b"]), (1, String::new(), hold("a") + &hold("b")));
         assert_eq!(world.command(&["reject", "a"]), (1, String::new(), hold("a")));
-        assert_eq!(
-            world.command(&["approve", "--all"]),
-            (0, "no hold needs a decision\n".into(), String::new())
-        );
+        assert_eq!(world.command(&["approve", "--all"]), (0, "nothing is on hold\n".into(), String::new()));
     }
 }
 
@@ -355,7 +352,7 @@ fn a_replay_looks_again_at_what_failed() {
             let args: Vec<_> =
                 args.iter().map(|arg| if *arg == "GUID" { added.guid.as_str() } else { arg }).collect();
             let said = format!("replaying {}\n", added.guid);
-            let alone = "no service is running: it runs when one starts\n";
+            let alone = "no service is running: it is retried when one starts\n";
             let talk = if is_running { "" } else { alone };
             assert_eq!(world.command(&args), (0, said, talk.to_string()));
             if !is_running {
@@ -439,7 +436,7 @@ fn a_delivery_that_has_not_failed_is_not_replayed_and_told_what_became_of_it() {
     world.sentry.set_idp_provisioned(sentry, false);
     let (code, said, talk) = world.command(&["replay", &failed.guid[..8]]);
     assert_eq!((code, said), (0, format!("replaying {}\n", failed.guid)));
-    assert_eq!(talk, "no service is running: it runs when one starts\n");
+    assert_eq!(talk, "no service is running: it is retried when one starts\n");
     world.start();
     world.wait_until("it is done", || world.status()["failed"] == 0);
 }

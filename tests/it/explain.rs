@@ -35,10 +35,10 @@ fn a_team_in_sync_is_told_whole_and_ends_with_0() {
     let said = explain(&world, "crew", 0);
     let mut lines = said.lines();
     assert_eq!(lines.next(), Some(format!("crew (GitHub team {crew})").as_str()));
-    assert!(lines.next().unwrap().starts_with("  on GitHub: \"Crew\", made 20"), "{said}");
+    assert!(lines.next().unwrap().starts_with("  on GitHub: \"Crew\", created 20"), "{said}");
     let bound = lines.next().unwrap();
     let begin = format!(
-        "  in Sentry: crew (Sentry team {sentry}) \"Crew\", created by the mirror, followed since 20"
+        "  in Sentry: crew (Sentry team {sentry}) \"Crew\", created by this service, followed since 20"
     );
     assert!(bound.starts_with(&begin), "{said}");
     let (ana, olive) = (world.sentry.member_id("ana@acme.test"), world.sentry.member_id("olive@acme.test"));
@@ -53,7 +53,7 @@ fn a_team_in_sync_is_told_whole_and_ends_with_0() {
             "in sync",
         ],
     );
-    assert!(said.contains(": add member ana, team crew: matched by public; POST "), "{said}");
+    assert!(said.contains("Z  add member        crew              ana: matched by public\n"), "{said}");
 }
 
 #[test]
@@ -80,13 +80,13 @@ fn differences_are_told_with_what_would_be_done_and_why_not() {
             &format!("  + ana  on GitHub only, member {ana} by public: to be added"),
             &format!("  - chen  in Sentry only, member {chen_member}: to be removed, left the GitHub team"),
             &format!(
-                "    stranger@acme.test  in Sentry only, member {stranger}: stays, no GitHub account is matched with them"
+                "    stranger@acme.test  in Sentry only, member {stranger}: stays, no GitHub account matches them"
             ),
-            "to be done: 1 to add, 1 to remove",
+            "to do: 1 to add, 1 to remove",
         ],
     );
     assert!(
-        said.contains("  ? zoe  on GitHub only: skipped, no Sentry member has the address from public"),
+        said.contains("  ? zoe  on GitHub only: skipped, no Sentry member has the public GitHub address"),
         "{said}"
     );
     assert_eq!(world.writes_since(writes), [""; 0]);
@@ -121,7 +121,7 @@ fn a_guard_that_would_stop_something_is_named() {
     people.iter().for_each(|person| drop(world.settle(&world.github.add_member(crew, *person))));
     people.iter().for_each(|person| world.github.leave(crew, *person));
     let said = explain(&world, "crew", 2);
-    assert!(said.contains("a guard stops some of it: SYNC_MAX_TEAM_REMOVALS 1%,1"), "{said}");
+    assert!(said.contains("a guard puts some of it on hold: SYNC_MAX_TEAM_REMOVALS 1%,1"), "{said}");
 }
 
 #[test]
@@ -135,9 +135,9 @@ fn what_is_held_tells_the_command_to_decide() {
         has(
             &said,
             &[
-                &format!("  held {name}: delete Sentry team `crew` ({sentry}) of GitHub team {crew} [unless-projects: the Sentry team still owns 1 project (shop)]"),
+                &format!("  on hold {name}: delete Sentry team `crew` ({sentry}) of GitHub team {crew} [unless-projects: the Sentry team still owns 1 project (shop)]"),
                 &format!("    to carry it out: {}", world.shown(&format!("approve {name}"))),
-                &format!("    to leave it: {}", world.shown(&format!("reject {name}"))),
+                &format!("    to discard it: {}", world.shown(&format!("reject {name}"))),
             ],
         );
         assert!(!said.contains("not show the team to this token"), "GitHub has said why: {said}");
@@ -201,8 +201,8 @@ fn a_team_left_out_tells_which_pattern_does_it() {
         has(
             &said,
             &[
-                &format!("  left out by SYNC_TEAMS: {why}: nothing is written"),
-                "nothing is done: it is left out",
+                &format!("  left out by SYNC_TEAMS: {why}; nothing is written"),
+                "nothing to do: it is left out",
             ],
         );
         // Also where only its id is told.
@@ -222,15 +222,15 @@ fn a_deleted_team_tells_the_command_to_have_it_back() {
             &[
                 "  on GitHub: deleted",
                 "  in Sentry: no team follows it",
-                &format!("    to have it back: {}", world.shown(&format!("undo {sentry}"))),
+                &format!("    to restore it: {}", world.shown(&format!("undo {sentry}"))),
             ],
         );
         assert!(said.contains(": its Sentry team was deleted or emptied"), "{said}");
         assert!(said.starts_with(&format!("crew (GitHub team {crew})\n")), "{said}");
-        assert!(said.ends_with("GitHub has deleted it: nothing more is done about it\n"), "{said}");
+        assert!(said.ends_with("GitHub deleted it; nothing is left to do\n"), "{said}");
         world.command(&["undo", "crew"]);
         let back = world.sentry.teams()["crew"].id;
-        let told = format!("    brought back as Sentry team {back}, which follows nobody");
+        let told = format!("    restored as Sentry team {back}, which follows no GitHub team");
         has(&explain(&world, &format!("id:{crew}"), 0), &[&told]);
     }
 }
@@ -243,7 +243,7 @@ fn where_github_is_not_asked_for_a_team_it_is_not_said_to_have_none() {
     world.github.add_team(GithubTeam::new("Billing"));
     has(
         &explain(&world, "billing", 0),
-        &["  on GitHub: not asked: GH_TOKEN may not read members, and no delivery has named it"],
+        &["  on GitHub: not asked: GH_TOKEN cannot read members, and no delivery has named it"],
     );
 }
 
@@ -258,7 +258,7 @@ fn a_sentry_team_that_follows_nobody_is_told_as_what_it_is() {
         &[
             &first,
             "  on GitHub: no team of this slug",
-            "  in Sentry: it follows no GitHub team: the mirror leaves it alone",
+            "  in Sentry: it follows no GitHub team, so this service leaves it alone",
         ],
     );
     let told = json(&world, "billing");
@@ -309,9 +309,9 @@ fn payload_mode_tells_what_the_deliveries_said() {
     has(
         &said,
         &[
-            "  on GitHub: not asked, the deliveries are the truth",
+            "  on GitHub: not asked; payload mode trusts the deliveries",
             &format!("    ana  on both sides, member {ana} by public"),
-            "in sync with what the deliveries said",
+            "in sync with the deliveries",
         ],
     );
     assert!(said.contains("  ? zoe  on GitHub only: skipped, no Sentry member has"), "{said}");
@@ -349,7 +349,7 @@ fn an_unknown_team_ends_with_1_and_says_what_was_looked_for() {
             let (code, said, talk) = world.command(&["explain", name]);
             assert_eq!((code, said.as_str()), (1, ""));
             let list = world.shown("explain");
-            assert_eq!(talk, format!("error: no team `{name}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `{list}` lists the teams that are mirrored\n"));
+            assert_eq!(talk, format!("error: there is no team `{name}`: not as a slug on GitHub or in Sentry, and not as GitHub's id:NUMBER\n  fix: `{list}` lists the teams that are mirrored\n"));
         }
     }
 }
@@ -379,8 +379,8 @@ fn without_a_service_both_sides_are_looked_at_if_there_are_tokens() {
         assert_eq!(lines(said), beside);
         // Without tokens: what is known.
         let (code, said, talk) = world.command(&["explain", "crew"]);
-        assert!(talk.starts_with("warning: neither side was looked at: "), "{talk}");
-        assert!(code == 0 && said.ends_with("neither side was looked at\n"), "{said}");
+        assert!(talk.starts_with("warning: GitHub and Sentry were not asked: "), "{talk}");
+        assert!(code == 0 && said.ends_with("GitHub and Sentry were not asked\n"), "{said}");
         assert!(said.contains("  in Sentry: crew (Sentry team "), "{said}");
     }
     // Nor is a state directory needed.
@@ -388,7 +388,7 @@ fn without_a_service_both_sides_are_looked_at_if_there_are_tokens() {
     world.old_team("Crew");
     let (code, said, _) = world.alone(&["explain", "crew"]);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("to be done: create Sentry team `crew`"), "{said}");
+    assert!(said.contains("to do: create Sentry team `crew`"), "{said}");
     assert!(!world.dir.0.join("state").exists());
 }
 
@@ -404,7 +404,7 @@ fn a_host_that_does_not_answer_leaves_what_is_known() {
             assert!(talk.starts_with("error: failed to "), "{talk}");
             assert_eq!(talk.lines().count(), 1, "{talk}");
             assert!(said.contains("  in Sentry: crew (Sentry team "), "{said}");
-            assert!(said.ends_with("neither side was looked at\n"), "{said}");
+            assert!(said.ends_with("GitHub and Sentry were not asked\n"), "{said}");
         }
         // What GitHub alone could tell is not unknown because GitHub does not answer.
         let (code, said, talk) = world.command(&["explain", "other"]);

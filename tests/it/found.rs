@@ -88,7 +88,7 @@ fn a_team_that_vanishes_while_both_sides_are_read_is_looked_at_again() {
     world.sentry.wire.script(by_id);
     world.sentry.wire.script(Rule::new("GET /organizations/{org}/teams/", Fault::Status(403)).nth(2));
     let (code, out, err) = world.command(&["sync", "--apply"]);
-    assert!(code == 2 && err.contains("1 change left for a second look"), "{code} {out}{err}");
+    assert!(code == 2 && err.contains("1 change left for the next comparison"), "{code} {out}{err}");
     world.wait_for_members("crew", &[]);
 }
 
@@ -166,7 +166,7 @@ fn a_comparison_takes_out_nobody_whom_an_event_has_just_put_in_and_a_second_one_
     let mark = world.sentry.wire.mark();
     let (code, out, err) = world.command(&["sync", "--apply"]);
     assert_eq!(world.writes_since(mark), [""; 0], "{out}{err}");
-    assert!(code == 2 && err.contains("1 change left for a second look"), "{code} {out}{err}");
+    assert!(code == 2 && err.contains("1 change left for the next comparison"), "{code} {out}{err}");
     // That she has left since, nobody tells.
     world.github.leave(crew, ana);
     world.wait_for_members("crew", &[]);

@@ -105,7 +105,7 @@ fn additions_go_on_and_nobody_is_removed_and_no_team_deleted_while_a_list_is_inc
     assert!(!summary().contains("to delete"), "neither the one that is gone nor the hidden: {}", summary());
     world.github.wire.clear_faults();
     // One of three teams: a person decides.
-    world.wait_until("due", || summary().contains("1 to delete, 1 held of these"));
+    world.wait_until("due", || summary().contains("1 to delete (on hold)"));
     assert!(world.sentry.teams().contains_key("a-crew"));
 }
 

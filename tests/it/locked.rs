@@ -87,7 +87,8 @@ fn a_comparison_adopts_renames_and_deletes_no_such_team() {
         lock(true);
         let compared = |line: &str| {
             let (mark, before) = (world.sentry.wire.mark(), world.sentry.teams()["crew"].clone());
-            let (code, out, _) = world.alone(&["sync", "--apply"]);
+            let (_, out, _) = world.alone(&["sync"]);
+            let (code, ..) = world.alone(&["sync", "--apply"]);
             assert!(out.contains(line), "{line:?} in {out}");
             assert_untouched(&world, mark, &before);
             code

@@ -29,7 +29,7 @@ fn a_team_is_meant_however_it_is_written_by_every_command() {
     assert_eq!((explained.0, audited.0), (0, 0));
     assert!(
         explained.1.starts_with(&format!("crew (GitHub team {crew})\n"))
-            && audited.1.contains("add member ana")
+            && audited.1.contains("add member        crew              ana: ")
     );
     for name in &names {
         assert_eq!(world.command(&["explain", name]), explained, "{name}");
@@ -73,7 +73,7 @@ fn a_team_or_a_person_that_nobody_knows_is_an_error_by_every_command() {
         if !is_running {
             world.take_service().stop("-TERM");
         }
-        let who = if is_running { "nothing is known of" } else { "no line of the audit log is about" };
+        let who = if is_running { "there is no trace of" } else { "the audit log never mentions" };
         for args in [
             &["audit", "--team", "crow"][..],
             &["audit", "--team", "id:1"],
@@ -93,7 +93,7 @@ fn a_team_or_a_person_that_nobody_knows_is_an_error_by_every_command() {
         }
         // Known, and nothing to tell: no error.
         let (code, said, talk) = world.command(&["audit", "--team", "crew", "--since", "2999-01-01"]);
-        assert_eq!((code, said.as_str(), talk.as_str()), (0, "", "the audit log has no line about that\n"));
+        assert_eq!((code, said.as_str(), talk.as_str()), (0, "", "the audit log has no matching lines\n"));
     }
     let (code, _, talk) = world.alone(&["sync", "--team", "id:1"]);
     assert!(code == 1 && talk.starts_with("error: GitHub shows no team with the id 1\n"), "{talk}");
@@ -106,7 +106,10 @@ fn a_person_is_meant_however_they_are_written() {
         let told = world.command(&["whois", "ana"]);
         assert!(told.0 == 0 && told.1.starts_with(&format!("ana (GitHub user {ana})\n")), "{told:?}");
         let audited = world.command(&["audit", "--person", "ana"]);
-        assert!(audited.0 == 0 && audited.1.contains("add member ana"), "{audited:?}");
+        assert!(
+            audited.0 == 0 && audited.1.contains("add member        crew              ana: "),
+            "{audited:?}"
+        );
         for name in ["@ana", "ANA", &format!("id:{ana}"), "https://github.com/ana"] {
             assert_eq!(world.command(&["whois", name]), told, "{name}");
             assert_eq!(world.command(&["audit", "--person", name]), audited, "{name}");
@@ -125,12 +128,12 @@ fn an_address_is_told_with_its_member_and_the_account_that_is_matched_with_them(
     assert_eq!((code, talk.as_str()), (0, ""));
     let begin = format!("ana@acme.test\n  Sentry member {member}: ");
     assert!(said.starts_with(&begin), "{said}");
-    let matched = format!("    matched with `ana` (GitHub user {ana}) by public since 20");
+    let matched = format!("    matches `ana` (GitHub user {ana}) by public since 20");
     assert!(said.contains(&matched) && said.contains(&world.shown(&format!("whois id:{ana}"))), "{said}");
     // A member whom nobody on GitHub is, and an address that nobody has.
     world.sentry.add_member(NewMember::new("bob@acme.test"));
     let (code, said, _) = world.command(&["whois", "bob@acme.test"]);
-    assert!(code == 0 && said.ends_with("    no GitHub account is matched with this member\n"), "{said}");
+    assert!(code == 0 && said.ends_with("    no GitHub account matches this member\n"), "{said}");
     let (code, _, talk) = world.command(&["whois", "eve@acme.test"]);
     assert!(
         code == 1 && talk.starts_with("error: no Sentry member has the address `eve@acme.test`\n"),

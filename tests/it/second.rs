@@ -72,15 +72,18 @@ fn a_comparison_names_all_of_them_with_the_fix_or_puts_them_in_as_set() {
             let (world, people) = crowd(Truth::Github, era, trust);
             let crew = world.old_team("Crew");
             people.iter().for_each(|person| world.github.join(crew, *person));
-            let (code, plan, err) = world.alone(&["sync", "--apply"]);
-            assert_eq!(code, 0, "{plan}{err}");
+            let (_, plan, _) = world.alone(&["sync"]);
+            // Long lines are broken.
+            let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (code, done, err) = world.alone(&["sync", "--apply"]);
+            assert_eq!(code, 0, "{done}{err}");
             assert_eq!(in_crew(&world), expected(trust), "{era:?} {trust}");
             let told = plan
                 .matches("Sentry has the address from public only as a second address of member ")
                 .count();
             assert_eq!(told, if trust == "any" { 0 } else { SECOND }, "{plan}");
-            assert_eq!(plan.contains("or set SYNC_TRUST_UNVERIFIED=any\n"), trust != "any", "{plan}");
-            assert!(plan.contains("nobody: no Sentry member has the address from public"), "{plan}");
+            assert_eq!(plan.contains("or set SYNC_TRUST_UNVERIFIED=any"), trust != "any", "{plan}");
+            assert!(plan.contains("nobody: no Sentry member has the public GitHub address"), "{plan}");
             let (_, json, _) = world.alone(&["sync", "--json"]);
             let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
             let skipped = json["skipped"].as_array().expect("a list");
@@ -177,7 +180,7 @@ fn deliveries_find_them_at_once_in_both_modes() {
                 trust != "any",
                 "{told}"
             );
-            assert_eq!(told.contains("by a second address that public tells"), trust == "any", "{told}");
+            assert_eq!(told.contains("by a secondary address from public"), trust == "any", "{told}");
             // An event that names them takes them out again.
             let (_, note) = world.settle(&world.github.remove_member(crew, people[0]));
             assert_eq!(note.starts_with("removed "), trust == "any", "{note}");

@@ -46,7 +46,9 @@ fn a_slug_that_nobody_sees_is_told_wherever_one_looks() {
         let json: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["queue"][0]["why"], why);
         let (code, explained, _) = world.command(&["explain", "crew"]);
-        assert!(code == 2 && explained.contains(&told), "{told}\n{explained}");
+        // Long lines are broken.
+        let explained: Vec<_> = explained.split_whitespace().collect();
+        assert!(code == 2 && explained.join(" ").contains(&told), "{told}\n{explained:?}");
         let (_, page) = world.get_admin("/");
         let shown =
             "<p>slug <code>crew</code> is taken, though no team shows it: Sentry may be deleting one</p>";
@@ -160,7 +162,7 @@ fn whoever_was_wanted_and_is_in_by_now_is_not_shown_as_wanted() {
     let zoe = world.github_only("zoe");
     let (world, crew) = world.with_crew();
     let added = world.github.add_member(crew, zoe);
-    let wanted = "`zoe` is wanted in `crew`: no Sentry member has the address from public: z…@acme.test";
+    let wanted = "`zoe` is wanted in `crew`: no Sentry member has the public GitHub address: z…@acme.test";
     assert_eq!(world.settle(&added).1, wanted);
     let guid = &added.last().unwrap().guid;
     assert_eq!(row(&world, guid).0, "work");
@@ -255,7 +257,7 @@ fn on_the_first_day_nothing_is_said_to_be_in_step() {
     let (_, said, _) = world.command(&["status", "-v"]);
     assert!(said.contains(&format!("ready: 1 decision needs you. {why}\n")), "{said}");
     let last = said.lines().find(|line| line.starts_with("comparison  ")).unwrap();
-    assert!(last.contains(" ago, found: 3 to adopt, 3 held of these"), "{last}");
+    assert!(last.contains(" ago, found: 3 to adopt (on hold)"), "{last}");
     assert!(said.contains("since then: 3 on hold; 0 changes made in Sentry\n"), "{said}");
     assert!(!world.get_admin("/").1.contains("in step"), "{said}");
 }

@@ -253,7 +253,7 @@ fn somebody_unmatched_is_shown_with_what_would_match_them_and_a_masked_address()
                 .unwrap_or_else(|| panic!("{status:#}"))
                 .clone()
         };
-        assert_eq!(person("zoe")["why"], "no Sentry member has the address from public: z…@acme.test");
+        assert_eq!(person("zoe")["why"], "no Sentry member has the public GitHub address: z…@acme.test");
         let help = "invite that address to Sentry, or have it added to their account there; or add `zoe` with their Sentry address to SYNC_USER_MAP; or link the GitHub account in Sentry";
         assert_eq!(person("zoe")["help"], help);
         let help = person("nobody")["help"].as_str().unwrap().to_string();

@@ -42,7 +42,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
         Ok(None) => {
             let found = bench.mirror().and_then(|mirror| one_unfollowed(mirror, name.slug()?, json));
             return found.unwrap_or_else(|| Reply::failed(format_args!(
-                "no team `{}` is known: neither as a slug on GitHub or in Sentry, nor as id:NUMBER of GitHub\n  fix: `sentry-team-sync explain` lists the teams that are mirrored",
+                "there is no team `{}`: not as a slug on GitHub or in Sentry, and not as GitHub's id:NUMBER\n  fix: `sentry-team-sync explain` lists the teams that are mirrored",
                 Safe(text)
             )));
         }
@@ -50,7 +50,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     };
     let mut told = bench.journal.read(|state| Explanation::of_state(state, &bench.settings, team));
     if let Err(error) = told.add_audit(&bench.settings.state_dir) {
-        reply.tell(&format!("warning: the audit log can not be read: {error}"));
+        reply.tell(&format!("warning: failed to read the audit log: {error}"));
     }
     if let Some(gone) = told.gone.as_mut() {
         gone.back = gone.undo.and_then(|deleted| bench.journal.read(|state| state.teams.restored(deleted)));
@@ -72,9 +72,9 @@ fn look_at_both(mirror: &Mirror, facts: Option<TeamFacts>, told: &mut Explanatio
     match live::look(mirror, told.team, facts) {
         Ok(look) => told.add_look(look, &mirror.settings()),
         Err(Outcome::Later(why, _) | Outcome::Failed(why)) => {
-            reply.fail(&format!("failed to look at both sides: {why}"));
+            reply.fail(&format!("failed to read both sides: {why}"));
         }
-        Err(_) => reply.fail("failed to look at both sides"),
+        Err(_) => reply.fail("failed to read both sides"),
     }
 }
 
@@ -85,16 +85,16 @@ fn one_unfollowed(mirror: &Mirror, text: &str, json: bool) -> Option<Reply> {
     let on_github = match mirror.bearings() {
         Some((_, Mode::Read)) => "no team of this slug".into(),
         Some((_, Mode::Payload)) => format!(
-            "not asked: {} may not read members, and no delivery has named it",
+            "not asked: {} cannot read members, and no delivery has named it",
             mirror.github_token.who()
         ),
-        None => "not asked yet: it is not known whose teams these are".to_string(),
+        None => "not asked yet: the GitHub organisation is not known".to_string(),
     };
     let out = if json {
         text::pretty(&json!({ "team": null, "sentry": team.id, "slug": team.slug, "name": team.name }))
     } else {
         format!(
-        "{} (Sentry team {}) {}\n  on GitHub: {on_github}\n  in Sentry: it follows no GitHub team: the mirror \
+        "{} (Sentry team {}) {}\n  on GitHub: {on_github}\n  in Sentry: it follows no GitHub team, so this service \
          leaves it alone\n",
         Safe(text),
         team.id,
@@ -144,7 +144,7 @@ fn all_unfollowed(mirror: &Mirror, reply: &mut Reply) -> Vec<Listed> {
         Ok(Some(teams)) => SentrySnapshot { teams, listed: true, ..SentrySnapshot::default() },
         Ok(None) => {
             reply.tell(
-                "Sentry teams that follow no GitHub team are not listed: that takes Organization: Read",
+                "Sentry teams that follow no GitHub team are not listed, because that needs Organization: Read",
             );
             return Vec::new();
         }

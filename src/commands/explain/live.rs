@@ -311,14 +311,14 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
         }
         Step::Rename { from } => format!("rename Sentry team `{from}` to `{slug}`"),
         Step::Delete { sentry, .. } => format!("delete Sentry team `{slug}` ({sentry})"),
-        Step::Empty { sentry, .. } => format!("take everybody out of Sentry team `{slug}` ({sentry})"),
+        Step::Empty { sentry, .. } => format!("remove everyone from Sentry team `{slug}` ({sentry})"),
         Step::Leave { sentry, why } => format!("leave Sentry team `{slug}` ({sentry}) alone: {why}"),
         Step::Conflict { sentry, bound: false } => {
-            format!("conflict: Sentry team {sentry} of the slug `{slug}` was there before; a person decides")
+            format!("conflict: Sentry team `{slug}` ({sentry}) existed before; you decide")
         }
         Step::Conflict { sentry, bound: true } => {
             format!(
-                "conflict: Sentry team {sentry} has the slug `{slug}`: rename or delete that one in Sentry"
+                "conflict: Sentry team {sentry} already has the slug `{slug}`; rename or delete it in Sentry"
             )
         }
         Step::Locked { sentry } => format!("leave Sentry team {sentry} alone: {}", locked(slug)),
@@ -328,9 +328,9 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
         Step::NotVisible => {
             let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
             if state.holds.changes_of(planned.team).any(is_deletion) {
-                "GitHub has deleted it; a person decides what becomes of its Sentry team".into()
+                "GitHub deleted it; you decide what happens to its Sentry team".into()
             } else {
-                "GitHub does not show the team to this token: nothing is removed".into()
+                "GitHub does not show the team to this token, so nothing is removed".into()
             }
         }
     })
@@ -360,9 +360,9 @@ impl PersonFormatter<'_> {
         };
         match self.identities.get(&person.id) {
             None if person.bot => view.why = "a bot".into(),
-            None => view.why = "nobody was asked".into(),
+            None => view.why = "not checked".into(),
             Some(Identity::Absent { why, .. } | Identity::Unknown { why }) => view.why = why.clone(),
-            Some(Identity::Conflict { why }) => view.why = format!("in conflict: {why}"),
+            Some(Identity::Conflict { why }) => view.why = format!("conflicting matches: {why}"),
             Some(Identity::Barred { .. }) => view.why = BARRED.into(),
             Some(Identity::Matched { member, source, .. }) => {
                 view.member = Some(*member);
@@ -395,7 +395,7 @@ impl PersonFormatter<'_> {
     fn why_not_removed(&self, member: &Member, source: Option<Source>, is_bound: bool) -> &'static str {
         let addresses = member.primary.iter().chain(&member.verified).map(String::as_str);
         if !is_bound {
-            return "the team is not the mirror's own";
+            return "this service does not manage the team";
         }
         if self.settings.protect.covers_any(addresses) || self.protected.contains(&member.id) {
             return "protected by SYNC_PROTECT";
@@ -405,20 +405,18 @@ impl PersonFormatter<'_> {
         }
         match (self.settings.remove_members, source) {
             (RemoveMembers::Never, _) => "SYNC_REMOVE_MEMBERS is never",
-            (_, None) if member.standing != Standing::Member => {
-                "an invite that no GitHub account is matched with"
-            }
+            (_, None) if member.standing != Standing::Member => "an invite that no GitHub account matches",
             (policy, None) if policy.is_about_everybody() => {
-                "no GitHub account is matched with them; a comparison looks at everybody in the organisation"
+                "no GitHub account matches them; a comparison looks at everyone in the organisation"
             }
-            (_, None) => "no GitHub account is matched with them",
+            (_, None) => "no GitHub account matches them",
             (_, Some(Source::Public)) => {
-                "known by a public address alone, by which a comparison removes nobody"
+                "matched only by a public address, which is not enough to remove somebody"
             }
             (RemoveMembers::Left, _) => {
                 "SYNC_REMOVE_MEMBERS is left, and they were never seen in the GitHub team"
             }
-            _ => "who they are is in dispute, or a person refused to remove them",
+            _ => "their matches conflict, or somebody rejected their removal",
         }
     }
 }
@@ -448,7 +446,7 @@ fn by_word(state: &State, user: GithubUserId, present: bool, members: &[Member])
     let in_sentry = found.is_some_and(|found| members.iter().any(|row| row.id == found.member));
     let (does, why) = match (present, in_sentry, found) {
         (true, _, None) => ("skipped", wish.map_or("not matched", |wish| &wish.why)),
-        (true, false, Some(_)) => ("add", "a delivery said so, and Sentry does not have it"),
+        (true, false, Some(_)) => ("add", "a delivery added them, and they are missing in Sentry"),
         (false, true, Some(_)) => ("remove", "a delivery said that they left"),
         _ => ("stays", ""),
     };

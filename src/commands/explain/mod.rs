@@ -221,7 +221,7 @@ fn what_is_begun(intent: &Intent) -> String {
         Intent::Renaming { from, to, .. } => format!("renaming Sentry team `{from}` to `{to}`"),
         Intent::Deleting { sentry, slug } => format!("deleting Sentry team `{slug}` ({sentry})"),
         Intent::Restoring { sentry, slug, .. } => {
-            format!("bringing back Sentry team `{slug}`: to go on, sentry-team-sync undo {sentry}")
+            format!("restoring Sentry team `{slug}`; to continue: sentry-team-sync undo {sentry}")
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::live::{Look, PersonView};
 use super::{BindingView, Explanation, GoneView};
+use crate::commands::audit::Columns;
 use crate::state::values::{Binding, Fate, Mode, Origin};
 use crate::text::{Quoted, Safe};
 
@@ -37,11 +38,11 @@ impl Explanation {
             writeln!(text, "last lines of the audit log:")?;
         }
         for line in &self.lines {
-            writeln!(text, "  {line}")?;
+            writeln!(text, "  {}", Columns(line))?;
         }
         match &self.look {
             Some(look) => self.write_end(look, text),
-            None => writeln!(text, "neither side was looked at"),
+            None => writeln!(text, "GitHub and Sentry were not asked"),
         }
     }
 
@@ -51,21 +52,21 @@ impl Explanation {
             Some(Some(team)) => {
                 write!(text, "  on GitHub: {}", Quoted(&team.name))?;
                 if let Some(at) = &team.created_at {
-                    write!(text, ", made {at}")?;
+                    write!(text, ", created {at}")?;
                 }
                 if let Some(parent) = team.parent {
                     write!(text, ", child of GitHub team {parent}")?;
                 }
                 writeln!(text)?;
                 if let Some(gap) = &team.incomplete {
-                    writeln!(text, "    its list of members is incomplete ({gap}): nobody is removed")?;
+                    writeln!(text, "    its list of members is incomplete ({gap}), so nobody is removed")?;
                 }
                 Ok(())
             }
             Some(None) if self.mode == Some(Mode::Read) => {
                 writeln!(text, "  on GitHub: not shown to this token")
             }
-            Some(None) => writeln!(text, "  on GitHub: not asked, the deliveries are the truth"),
+            Some(None) => writeln!(text, "  on GitHub: not asked; payload mode trusts the deliveries"),
             None => Ok(()),
         }
     }
@@ -75,7 +76,7 @@ impl Explanation {
             return writeln!(text, "  in Sentry: no team follows it");
         };
         let origin = match origin {
-            Origin::Created => "created by the mirror",
+            Origin::Created => "created by this service",
             Origin::Adopted => "adopted",
         };
         let since = since.as_ref().map(|at| format!(", followed since {at}")).unwrap_or_default();
@@ -86,9 +87,9 @@ impl Explanation {
             Safe(slug.as_str())
         )?;
         match self.look.as_ref().map(|look| &look.sentry) {
-            Some(None) => writeln!(text, "    it is not there any more, or has another slug by now"),
+            Some(None) => writeln!(text, "    it no longer exists, or now has another slug"),
             Some(Some(now)) if now.slug != slug.as_str() => {
-                writeln!(text, "    Sentry has it as {} now", Safe(&now.slug))
+                writeln!(text, "    in Sentry it is now called {}", Safe(&now.slug))
             }
             _ => Ok(()),
         }
@@ -101,23 +102,25 @@ impl Explanation {
             Fate::Left => "its Sentry team was left alone, or there was none",
             Fate::NotFound => "no Sentry team was found for it",
         };
-        writeln!(text, "  deleted on GitHub, dealt with {at}: {fate}")?;
+        writeln!(text, "  deleted on GitHub (handled {at}): {fate}")?;
         match (back, undo) {
-            (Some(back), _) => writeln!(text, "    brought back as Sentry team {back}, which follows nobody"),
-            (None, Some(sentry)) => writeln!(text, "    to have it back: sentry-team-sync undo {sentry}"),
+            (Some(back), _) => {
+                writeln!(text, "    restored as Sentry team {back}, which follows no GitHub team")
+            }
+            (None, Some(sentry)) => writeln!(text, "    to restore it: sentry-team-sync undo {sentry}"),
             (None, None) => Ok(()),
         }
     }
 
     fn write_what_waits(&self, text: &mut String) -> fmt::Result {
         if let Some(why) = &self.left_out {
-            writeln!(text, "  left out by SYNC_TEAMS: {}: nothing is written", Safe(why))?;
+            writeln!(text, "  left out by SYNC_TEAMS: {}; nothing is written", Safe(why))?;
         }
         if let Some(under_way) = &self.under_way {
             writeln!(text, "  under way since {}: {}", under_way.since, Safe(&under_way.what))?;
         }
         if self.is_unfilled {
-            writeln!(text, "  everybody in it is still to be looked at")?;
+            writeln!(text, "  its members have not been looked at yet")?;
         }
         for wait in &self.waits {
             let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
@@ -127,12 +130,12 @@ impl Explanation {
             let more = hold.n_changes - hold.changes.len();
             let more = if more > 0 { format!(" and {more} of other teams") } else { String::new() };
             let changes = hold.changes.join(", ");
-            writeln!(text, "  held {}: {}{more} [{}]", hold.name, Safe(&changes), Safe(&hold.rule))?;
+            writeln!(text, "  on hold {}: {}{more} [{}]", hold.name, Safe(&changes), Safe(&hold.rule))?;
             match hold.decision {
                 Some(decision) => writeln!(text, "    {decision}")?,
                 None => {
                     writeln!(text, "    to carry it out: sentry-team-sync approve {}", hold.name)?;
-                    writeln!(text, "    to leave it: sentry-team-sync reject {}", hold.name)?;
+                    writeln!(text, "    to discard it: sentry-team-sync reject {}", hold.name)?;
                 }
             }
         }
@@ -140,7 +143,7 @@ impl Explanation {
             writeln!(text, "  queued since {}: {queued}{}", queued.since, queued.attempt)?;
         }
         for delayed in &self.delayed {
-            writeln!(text, "  put off: {}{}", delayed.event, delayed.attempt)?;
+            writeln!(text, "  postponed: {}{}", delayed.event, delayed.attempt)?;
         }
         for failed in &self.failed {
             writeln!(text, "  failed {}: {}: {}", failed.at, failed.event, Safe(&failed.why))?;
@@ -158,34 +161,34 @@ impl Explanation {
         if let Some(name) = &look.waits_for_first {
             writeln!(
                 text,
-                "no comparison is carried out before the first is approved: sentry-team-sync approve {name}"
+                "the first comparison needs your approval before any other is carried out: sentry-team-sync approve {name}"
             )?;
         }
         for rule in &look.stopped_by {
-            writeln!(text, "a guard stops some of it: {}", Safe(rule))?;
+            writeln!(text, "a guard puts some of it on hold: {}", Safe(rule))?;
         }
         let n = |does| look.people.iter().filter(|person| person.does == does).count();
         let people = format!("{} to add, {} to remove", n("add"), n("remove"));
         match (&look.step, look.differs) {
             _ if self.gone.is_some() => {
-                writeln!(text, "GitHub has deleted it: nothing more is done about it")
+                writeln!(text, "GitHub deleted it; nothing is left to do")
             }
-            _ if self.left_out.is_some() => writeln!(text, "nothing is done: it is left out"),
+            _ if self.left_out.is_some() => writeln!(text, "nothing to do: it is left out"),
             _ if !self.queued.is_empty() => {
-                writeln!(text, "something is queued for it, and done in its turn")
+                writeln!(text, "queued work for it comes first")
             }
             _ if self.mode == Some(Mode::Payload) && look.differs => writeln!(
                 text,
-                "differs from what the deliveries said; in payload mode nothing is compared: redeliver the event on GitHub"
+                "differs from the deliveries, and payload mode compares nothing: redeliver the event on GitHub"
             ),
-            _ if self.mode == Some(Mode::Payload) => writeln!(text, "in sync with what the deliveries said"),
+            _ if self.mode == Some(Mode::Payload) => writeln!(text, "in sync with the deliveries"),
             (None, false) => writeln!(text, "in sync"),
             (None, true) if n("add") + n("remove") == 0 && look.codeowners.is_some() => {
-                writeln!(text, "to be done: its name in CODEOWNERS, see above")
+                writeln!(text, "to do: its name in CODEOWNERS, see above")
             }
-            (None, true) => writeln!(text, "to be done: {people}"),
-            (Some(step), false) => writeln!(text, "nothing is done: {}", Safe(step)),
-            (Some(step), true) => writeln!(text, "to be done: {}; {people}", Safe(step)),
+            (None, true) => writeln!(text, "to do: {people}"),
+            (Some(step), false) => writeln!(text, "nothing to do: {}", Safe(step)),
+            (Some(step), true) => writeln!(text, "to do: {}; {people}", Safe(step)),
         }
     }
 }

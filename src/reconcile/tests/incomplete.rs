@@ -44,7 +44,7 @@ fn a_team_whose_list_has_a_hole_loses_nobody_and_gains_everybody() {
     let text = plan.to_string();
     for line in [
         "incomplete on GitHub; nobody is removed and no team deleted because of these lists:\n  members of `crew`: 1 of 5 is null\n",
-        "not removed, because too little could be read of GitHub:\n  u1 in crew: left the GitHub team; GitHub does not show all of the team's members\n",
+        "not removed, because GitHub did not show enough:\n  u1 in crew: left the GitHub team; GitHub does not show all of the team's members\n",
         "1 to add, 1 to remove, 1 not removed; 0 teams in sync, 0 left out, 1 incomplete list\n",
     ] {
         assert!(text.contains(line), "{text}");

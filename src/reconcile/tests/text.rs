@@ -20,7 +20,7 @@ pub fn everything() -> World {
     let mut world = World::of_people(9, &pairs);
     world.person(
         10,
-        Identity::Absent { why: "no Sentry member has the address from saml".into(), second: None },
+        Identity::Absent { why: "no Sentry member has the single sign-on address".into(), second: None },
         false,
     );
     world.person(11, Identity::Conflict { why: "saml fits several Sentry members: 1, 2".into() }, false);
@@ -54,7 +54,7 @@ pub fn everything() -> World {
 
 const TEXT: &str = r#"adopt    early  Sentry team 1008
          + u2  by saml
-conflict late  Sentry team 1007 was there before  [held fc9fd9c6]
+conflict late  Sentry team 1007 was there before  [on hold: fc9fd9c6]
 rename   moving -> moved  "Moved\u{202e} \"here\""
 create   new  "NEW"
          + u2  by saml
@@ -64,23 +64,23 @@ leave    old-left  Sentry team 1005: protected by SYNC_PROTECT
 unseen   shy  GitHub does not show the team to this token
 wait     stuck  GitHub team 12 still has the slug
 conflict taken  Sentry team 1009 has the slug: rename or delete it in Sentry
-delete   theirs  Sentry team 1006  [held 8c44e767]
+delete   theirs  Sentry team 1006  [on hold: 8c44e767]
 keep     wide
-         - u1  left the GitHub team  [held 6dc092fb]
-         - u2  left the GitHub team  [held 6dc092fb]
-         - u3  left the GitHub team  [held 6dc092fb]
-         - u4  left the GitHub team  [held 6dc092fb]
-people whom Sentry does not know, left as they are:
-  u10: no Sentry member has the address from saml (in new)
+         - u1  left the GitHub team  [on hold: 6dc092fb]
+         - u2  left the GitHub team  [on hold: 6dc092fb]
+         - u3  left the GitHub team  [on hold: 6dc092fb]
+         - u4  left the GitHub team  [on hold: 6dc092fb]
+people who match no Sentry member, left as they are:
+  u10: no Sentry member has the single sign-on address (in new)
   u11: in conflict: saml fits several Sentry members: 1, 2 (in new)
-held until a person decides:
+on hold until you decide:
   fc9fd9c6: 1 change: adoption: the GitHub team is newer than this service, and the Sentry team with its slug existed before
     sentry-team-sync approve fc9fd9c6
   8c44e767: 1 change: adopted: the Sentry team existed before this service
     sentry-team-sync approve 8c44e767
   6dc092fb: 4 changes: SYNC_MAX_TEAM_REMOVALS 25%,3: 4 of 9 people would leave `wide`; the limit is 3
     sentry-team-sync approve 6dc092fb
-1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove, 6 held of these, 2 waiting for a slug, 2 people skipped; 1 team in sync, 1 left out, 1 not shown by GitHub
+1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove (6 of these on hold), 2 waiting for a slug, 2 people skipped; 1 team in sync, 1 left out, 1 not shown by GitHub
 "#;
 
 #[test]
@@ -173,14 +173,14 @@ fn only_the_teams_asked_for_are_shown_and_counted() {
     let text = r#"create   new  "NEW"
          + u2  by saml
          + u3  by saml
-delete   theirs  Sentry team 1006  [held 8c44e767]
-people whom Sentry does not know, left as they are:
-  u10: no Sentry member has the address from saml (in new)
+delete   theirs  Sentry team 1006  [on hold: 8c44e767]
+people who match no Sentry member, left as they are:
+  u10: no Sentry member has the single sign-on address (in new)
   u11: in conflict: saml fits several Sentry members: 1, 2 (in new)
-held until a person decides:
+on hold until you decide:
   8c44e767: 1 change: adopted: the Sentry team existed before this service
     sentry-team-sync approve 8c44e767
-1 to create, 1 to delete, 2 to add, 1 held of these, 2 people skipped; 0 teams in sync, 0 left out
+1 to create, 1 to delete, 2 to add (1 of these on hold), 2 people skipped; 0 teams in sync, 0 left out
 "#;
     let world = &everything();
     assert_eq!(only(world, &["theirs", "new"]), text);
@@ -222,7 +222,7 @@ fn a_decision_about_more_than_the_chosen_teams_says_so() {
     world.leave(b, [2, 3]);
     let text = only(&world, &["aa"]);
     assert!(text.contains(": 1 of 3 changes: SYNC_MAX_REMOVALS"), "{text}");
-    assert!(text.ends_with("\n1 to remove, 1 held of these; 0 teams in sync, 0 left out\n"), "{text}");
+    assert!(text.ends_with("\n1 to remove (on hold); 0 teams in sync, 0 left out\n"), "{text}");
 }
 
 #[test]

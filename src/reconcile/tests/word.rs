@@ -70,9 +70,10 @@ fn what_no_guard_ever_stops_waits_for_the_beginning_too() {
     assert_eq!((only(&plan).changes.len(), waits(&plan)), (1, true));
     let name = &only(&plan).name;
     let text = plan.to_string();
-    for line in
-        [format!("rename   deck -> bridge  \"DECK\"  [held {name}]"), format!("keep     crew  [held {name}]")]
-    {
+    for line in [
+        format!("rename   deck -> bridge  \"DECK\"  [on hold: {name}]"),
+        format!("keep     crew  [on hold: {name}]"),
+    ] {
         assert!(text.contains(&line), "{line} in {text}");
     }
 }
