@@ -8,6 +8,7 @@ use crate::state::record::Record;
 
 pub fn ask_approval(job: &TeamJob, apply: &Apply, change: HeldChange, rule: String) -> Outcome {
     let (text, now) = (change.to_string(), job.mirror.clock.wall());
+    let is_end = matches!(change, HeldChange::Delete { .. });
     let hold = Hold::new(vec![change], rule.clone(), now, Vec::new());
     let name = hold.name.clone();
     let is_news =
@@ -18,6 +19,10 @@ pub fn ask_approval(job: &TeamJob, apply: &Apply, change: HeldChange, rule: Stri
         }
         let entry = crate::store::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
         job.mirror.audit.write(entry.because(format!("{rule}; it would {text}")));
+        if is_end {
+            // Whoever decides is told whether `undo` could give the projects back.
+            job.mirror.scopes.known(|| job.mirror.sentry.scopes(), &job.mirror.clock);
+        }
     }
     let note = format!("{rule}{APPROVE_WITH}{name}");
     Outcome::Held(name, note)

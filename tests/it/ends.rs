@@ -50,6 +50,16 @@ fn a_team_that_owns_projects_is_held_until_a_person_approves() {
             "{note}"
         );
         assert_eq!(world.writes_since(mark), [""; 0]);
+        let told = world.command(&["status"]).1;
+        let asked = format!(
+            "  Delete Sentry team `crew` ({sentry})? GitHub deleted its team ({crew}). The Sentry team"
+        );
+        let undo = "`undo` could bring it back with its members, but not projects: SENTRY_TOKEN lacks project:write\n";
+        assert!(told.contains(&asked) && told.contains(undo), "{told}");
+        assert!(
+            told.lines().all(|line| line.contains("--state-dir") || line.chars().count() <= 120),
+            "{told}"
+        );
         // The hold outlives a restart; the decision is carried out by the service.
         let mut world = world;
         world.crash_and_restart();
