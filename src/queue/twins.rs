@@ -69,7 +69,7 @@ impl Twins {
         let (key, hooks) = (first.key, [first.hook, hook]);
         if heard.both.replace((hooks, at)).is_none() {
             log::warn!(
-                "two webhooks send here ({} and {}), as a GitHub App's and the organisation's do: what both say counts \
+                "two webhooks send here ({} and {}), for example a GitHub App's and the organisation's: an event sent by both counts \
                  once; remove one of them",
                 hooks[0],
                 hooks[1]

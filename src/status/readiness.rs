@@ -21,11 +21,11 @@ fn unheard(host: &Upstream, shown: &Host, is_told: bool) -> Option<String> {
         Heard::TheApi => None,
         _ if shown.health == "refused" => None,
         Heard::Another(why) => Some(format!(
-            "{name}'s API has not answered yet, deliveries are kept: {base} says {why}; if this lasts, correct {setting}: {address}"
+            "{name}'s API has not answered yet; deliveries are queued: {base} answers {why}; if this lasts, correct {setting}: {address}"
         )),
         _ if is_told => None,
-        Heard::Silence(why) => Some(format!("{name} has not answered yet, deliveries are kept: {why}")),
-        Heard::Nothing => Some(format!("{name} has not answered yet, deliveries are kept")),
+        Heard::Silence(why) => Some(format!("{name} has not answered yet; deliveries are queued: {why}")),
+        Heard::Nothing => Some(format!("{name} has not answered yet; deliveries are queued")),
     }
 }
 
@@ -53,7 +53,7 @@ impl Observer {
             }
         }
         reasons.extend(org.filter(|org| org.deleted).map(|Org { login, .. }| {
-            format!("GitHub says that the organisation {login} is deleted: all writes have stopped")
+            format!("GitHub reports that the organisation {login} was deleted: writes have stopped")
         }));
         let is_told = !reasons.is_empty();
         reasons.extend(unheard(mirror.github.host(), github, is_told));
@@ -68,11 +68,9 @@ impl Observer {
         let well = github.is_well() && sentry.is_well();
         let is_stuck =
             |at: &Timestamp| well && now.since(*at) > STUCK && mirror.queue.lanes.waits().is_empty();
-        reasons.extend(
-            oldest
-                .filter(is_stuck)
-                .map(|at| format!("a delivery of {at} is still queued: `sentry-team-sync status` says why")),
-        );
+        reasons.extend(oldest.filter(is_stuck).map(|at| {
+            format!("a delivery received at {at} is still queued: `sentry-team-sync status` shows why")
+        }));
         reasons
     }
 }

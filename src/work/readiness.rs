@@ -56,7 +56,10 @@ impl Mirror {
             return Some((a_moment, self.github_token.why_no_mode()));
         }
         if org.deleted {
-            return Some((a_moment, format!("GitHub says that the organisation `{}` is deleted", org.login)));
+            return Some((
+                a_moment,
+                format!("GitHub reports that the organisation `{}` was deleted", org.login),
+            ));
         }
         if let Some(why) = self.journal.trouble().filter(|_| self.journal.is_broken()) {
             return Some((a_moment, why.to_string()));
@@ -66,7 +69,7 @@ impl Mirror {
                 Health::Well => String::new(),
                 Health::Down(why) | Health::Refused(why) => format!(": {why}"),
             };
-            host.paused_for().map(|wait| (wait, format!("{} can not be used{why}", host.name())))
+            host.paused_for().map(|wait| (wait, format!("{} cannot be used{why}", host.name())))
         };
         let github = if mode == Mode::Read { host(self.github.host()) } else { None };
         github.into_iter().chain(host(self.sentry.host())).max()

@@ -413,7 +413,7 @@ fn the_organisations_rename_is_followed_and_its_deletion_stops_all_writes() {
         assert_eq!(world.status()["github_org"], "acme-inc");
         world.send(&world.github.delete_org());
         world.wait_until("not ready", || {
-            world.get_admin("/readyz").1.contains("is deleted: all writes have stopped")
+            world.get_admin("/readyz").1.contains("was deleted: writes have stopped")
         });
         assert!(world.members("crew").is_some(), "nothing is deleted on the other side");
     }
