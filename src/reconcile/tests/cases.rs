@@ -6,6 +6,7 @@ use crate::reconcile::plan::{Step, TeamPlan};
 use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::*;
 use crate::state::record::Record;
+use crate::state::slug;
 use crate::state::values::{Binding, Origin, Source};
 
 fn row(world: &World, team: GithubTeamId) -> TeamPlan {
@@ -243,6 +244,28 @@ fn an_enterprise_team_gets_a_slug_that_fits() {
     let mut world = World::of_people(1, &[("SYNC_SLUG_PREFIX", "acme-")]);
     let team = world.github_team("ent:platform", [1]);
     assert_eq!(row(&world, team).slug.as_str(), "acme-ent-platform-2faf7e");
+}
+
+/// Names and slugs that Sentry does not take as they are, too.
+#[test]
+fn a_team_that_was_made_as_planned_leaves_no_difference() {
+    let long = "a-very-long-slug-that-github-allows-and-sentry-does-not-take";
+    let odd = [("2024", "2024"), ("Ops", "ent:ops"), ("\u{1f980}", ""), ("Long", long), ("", "nameless")];
+    let repeated = "very long ".repeat(9);
+    for (name, slug) in odd.into_iter().chain([(repeated.as_str(), "long"), (" Spaced  out ", "spaced-out")])
+    {
+        for prefix in ["", "acme-"] {
+            let mut world = World::of_people(1, &[("SYNC_SLUG_PREFIX", prefix)]);
+            let team = world.github_team(slug, [1]);
+            world.team_mut(team).facts.name = name.into();
+            let made = row(&world, team);
+            assert_eq!(made.step, Step::Create);
+            assert!(slug::fits(made.slug.as_str()) && made.slug.as_str().starts_with(prefix), "{made}");
+            let sentry = world.sentry_team(made.slug.as_str(), &made.name, vec![MemberId(501)]);
+            world.bind(team, sentry, Origin::Created);
+            assert!(world.plan().teams.is_empty(), "{name:?}, {slug:?}: {}", world.plan());
+        }
+    }
 }
 
 #[test]
