@@ -79,7 +79,7 @@ fn deliveries_behind_a_host_that_is_down_say_so_and_when_it_is_asked_again() {
         let status = world.status();
         let queue = status["queue"].as_array().unwrap();
         let says = |entry: &Value| {
-            entry["why"].as_str().is_some_and(|why| why.starts_with("Sentry can not be used: "))
+            entry["why"].as_str().is_some_and(|why| why.starts_with("Sentry cannot be used: "))
                 && entry["why_since"].is_string()
         };
         queue.len() == 2 && queue.iter().all(says)
