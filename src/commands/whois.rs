@@ -15,7 +15,7 @@ use crate::state::event::Person;
 use crate::state::ids::MemberId;
 use crate::state::meant::PersonName;
 use crate::state::values::Match;
-use crate::text::plain;
+use crate::text::{counted, plain};
 use crate::work::mirror::Mirror;
 
 const SUSPENDED: &str = "suspended in Sentry; they stay matched and in their teams";
@@ -109,7 +109,8 @@ fn chain(mirror: &Mirror, person: &Person) -> Result<String, Outcome> {
     };
     text.push_str(&remark);
     if wanted > 0 {
-        let _ = writeln!(text, "wanted in {wanted} teams; they are added as soon as they are in Sentry");
+        let wanted = counted(wanted, "team", "teams");
+        let _ = writeln!(text, "wanted in {wanted}; they are added as soon as they are in Sentry");
     }
     Ok(text)
 }

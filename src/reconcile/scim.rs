@@ -48,7 +48,7 @@ impl fmt::Display for By {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Why::Off => f.write_str("SCIM is not switched on in Sentry, or not for this token"),
+            Why::Off => f.write_str("SCIM is off in Sentry, or not available to this token"),
             Why::Few => f.write_str("SCIM would not save a call"),
             Why::Failed(why) => write!(f, "what SCIM said can not be used: {why}"),
         }

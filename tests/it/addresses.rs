@@ -44,6 +44,7 @@ fn a_managed_users_address_with_githubs_tag_is_told_with_its_likely_cause() {
     world.settle(&world.github.add_member(crew, ada));
     let cause = "(GitHub adds +acme to the addresses of managed users; Sentry member ";
     let (_, told, _) = world.command(&["whois", "ada_acme"]);
+    let told = told.replace('\n', " ");
     assert!(told.contains(cause) && told.contains("has it without"), "{told}");
     let unmatched = &world.status()["unmatched"][0];
     assert!(unmatched["why"].to_string().contains(cause), "{unmatched}");

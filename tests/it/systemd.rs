@@ -80,5 +80,5 @@ fn a_socket_that_nobody_reads_is_no_reason_not_to_work() {
     world.set("NOTIFY_SOCKET", world.dir.0.join("nobody").to_str().unwrap().to_string().as_str());
     world.start();
     assert_eq!(get(&format!("{}/healthz", world.service().url)).0, 200);
-    world.service_mut().wait_for_line("failed to tell systemd READY=1");
+    world.service_mut().wait_for_line("failed to notify systemd of READY=1");
 }

@@ -163,21 +163,24 @@ impl Report {
     }
 
     /// The worst first, a fix below what it is for, and a summary. What is good is counted, and shown if the text is to be
-    /// whole.
+    /// whole, or if somebody asked for it by name: `--url`.
     fn to_text(&self, is_whole: bool) -> String {
         let mut text = String::new();
+        let is_shown =
+            |finding: &Finding| is_whole || finding.level != Level::Ok || finding.area == Area::Url;
         for level in [Level::Failed, Level::Warning, Level::Note, Level::Ok] {
-            let is_shown = |finding: &&Finding| finding.level == level && (is_whole || level != Level::Ok);
-            for Finding { area, what, fix, .. } in self.findings.iter().filter(is_shown) {
+            let is_of_level = |finding: &&Finding| finding.level == level && is_shown(finding);
+            for Finding { area, what, fix, .. } in self.findings.iter().filter(is_of_level) {
                 let _ = writeln!(text, "{:<7}  {:<13}  {what}", level.name(), area.name());
                 if let Some(fix) = fix {
                     let _ = writeln!(text, "{:24}fix: {fix}", "");
                 }
             }
         }
-        let Self { n_ok, n_notes, n_warnings, n_failed, .. } = self;
+        let Self { n_notes, n_warnings, n_failed, .. } = self;
         if !is_whole {
-            let _ = writeln!(text, "{} passed; -v shows them", counted(*n_ok, "check", "checks"));
+            let n_hidden = self.findings.iter().filter(|finding| !is_shown(finding)).count();
+            let _ = writeln!(text, "{} passed; -v shows them", counted(n_hidden, "check", "checks"));
         }
         let by = match (self.by_service, self.offline) {
             (true, _) => "the running service checked this",
@@ -218,6 +221,7 @@ mod tests {
             Area::Configuration.ok("a"),
             Area::Clock.note("d"),
             Area::Sentry.warning("c", "e"),
+            Area::Url.ok("f"),
         ];
         let report = Report::new(findings, By::Service, false);
         let text = |verbose| report.reply(Shape::of(false, verbose)).out;
@@ -227,8 +231,9 @@ mod tests {
                    \x20                       fix: e\n\
                    note     clock          d\n";
         let end = "1 failed, 1 warning, 1 note; the running service checked this\n";
-        assert_eq!(text(false), format!("{bad}1 check passed; -v shows them\n{end}"));
-        assert_eq!(text(true), format!("{bad}ok       configuration  a\n{end}"));
+        let asked = "ok       url            f\n";
+        assert_eq!(text(false), format!("{bad}{asked}1 check passed; -v shows them\n{end}"));
+        assert_eq!(text(true), format!("{bad}ok       configuration  a\n{asked}{end}"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn bring_back(field: &mut Field) -> (i32, String) {
 pub fn a_deleted_team_comes_back_with_its_people_and_projects(field: &mut Field) {
     field.use_token(&[&ORIGINAL[..], &["project:write"]].concat());
     let (code, said) = bring_back(field);
-    assert!(code == 0 && said.contains("projects: shop again\n"), "{said}");
+    assert!(code == 0 && said.contains("projects given back: shop\n"), "{said}");
 }
 
 pub fn a_deleted_team_comes_back_without_projects_where_the_token_may_not(field: &mut Field) {

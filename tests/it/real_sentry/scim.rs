@@ -112,15 +112,17 @@ pub fn a_comparison_by_groups_says_the_same_as_one_team_by_team(field: &mut Fiel
     field.github.join(field.github.team_id("beta").expect("beta"), verified(field, "dan"));
     let beta = field.id("beta");
     field.site.join(beta, field.site.add_member("stranger@acme.test".into()));
-    let (code, plan) = way(field, "scim");
-    assert!(code == 0 && plan.contains(" - ana ") && plan.contains(" + dan "), "{plan}");
+    let (code, plan, _) = field.command(&["sync"]);
+    assert!(code == 2 && plan.contains(" - ana ") && plan.contains(" + dan "), "{plan}");
+    let (code, done) = way(field, "scim");
+    assert_eq!(code, 0, "{done}");
     let by_scim = way(field, "scim");
     field.site.set_scim(false);
     assert_eq!(way(field, "teams"), by_scim);
     let checked = field.command(&["check", "-v"]).1;
-    assert!(checked.contains("SCIM is not switched on in Sentry"), "{checked}");
+    assert!(checked.contains("SCIM is off in Sentry"), "{checked}");
     field.site.set_scim(true);
     let checked = field.command(&["check", "-v"]).1;
-    assert!(checked.contains("SCIM is switched on: "), "{checked}");
+    assert!(checked.contains("SCIM is on: "), "{checked}");
     assert_eq!(way(field, "scim"), by_scim);
 }
