@@ -58,7 +58,7 @@ impl Machine {
         for folder in ["etc/caddy", "usr/local/bin", "var/lib", "clone/.ci"] {
             fs::create_dir_all(root.0.join(folder)).unwrap();
         }
-        for name in ["sudo", "apt", "systemctl"] {
+        for name in ["sudo", "systemctl"] {
             let from = crate::tidy::root().join("tests/it/recipes").join(name);
             fs::copy(from, root.0.join("bin").join(name)).unwrap();
         }
@@ -297,7 +297,7 @@ fn paste_all(world: &World, machine: &mut Machine, crew: u64, recipes: &[Recipe]
 
 /// The recipes of the README that put a service there, up to the one that asks it.
 fn installation() -> Vec<Recipe> {
-    let begin = |recipe: &Recipe| recipe.text.starts_with("sudo apt install");
+    let begin = |recipe: &Recipe| recipe.text.starts_with(".ci/build-static");
     let end = |recipe: &Recipe| recipe.text.starts_with("sudo sentry-team-sync status");
     document("README.md")
         .into_iter()
@@ -369,7 +369,7 @@ fn teams_with_people(world: &World) -> BTreeMap<String, (u64, Vec<String>)> {
 fn steps_one_and_two() -> Vec<Recipe> {
     let recipes = installation().into_iter().take_while(|recipe| !recipe.text.contains("systemctl enable"));
     let is_needed = |text: &str| {
-        text.starts_with("sudo apt install")
+        text.starts_with(".ci/build-static")
             || text.contains("/etc/systemd/system")
             || text.contains("/dev/stdin /etc")
     };
