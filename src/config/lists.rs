@@ -35,7 +35,7 @@ impl List {
     /// entry is taken for one that was cut short: it would lift a filter or a protection.
     pub fn of_file(path: &str) -> Result<Self, Wrong> {
         let text = std::fs::read_to_string(path)
-            .map_err(|why| Wrong::from(format!("names `{path}`, which can not be read: {why}")))?;
+            .map_err(|why| Wrong::from(format!("names `{path}`, which cannot be read: {why}")))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut entries = Vec::new();
         for (n, line) in text.lines().enumerate() {
@@ -89,7 +89,7 @@ impl TeamFilter {
             let fits = |c: char| c.is_alphanumeric() || "-_:.*?".contains(c);
             if glob.is_empty() || !glob.chars().all(fits) {
                 let fix = slug_advice(glob).unwrap_or_else(|| {
-                    "write a slug, in which * stands for any characters and ? for one; ! before it excludes".into()
+                    "write a slug; * matches any characters, ? matches one, and ! in front excludes".into()
                 });
                 return Err(entry.wrong("no glob", fix));
             }

@@ -506,7 +506,7 @@ mod tests {
             ("\u{feff}\u{feff}ghp_abc", "begins with \\u{feff}"),
             ("ghp_abc\n\n", "ends with \\u{a}"),
             ("ghp_abc \n", "ends with a blank"),
-            ("\"ghp_abc\"\n", "stands in quotes"),
+            ("\"ghp_abc\"\n", "is in quotes"),
             ("gh\u{200b}p_abc", "has \\u{200b}"),
         ] {
             let error = from_file(odd).unwrap_err().to_string();

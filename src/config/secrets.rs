@@ -94,7 +94,7 @@ fn oddities(value: &str, is_token: bool) -> Vec<String> {
     let mut odd = Vec::new();
     let quotes = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}'];
     match (value.starts_with(quotes), value.ends_with(quotes)) {
-        (true, true) => odd.push("stands in quotes, which are part of it then".to_string()),
+        (true, true) => odd.push("is in quotes, which become part of it".to_string()),
         (true, false) | (false, true) if is_token => odd.push("has a quote at one end".into()),
         _ => {}
     }
@@ -200,9 +200,9 @@ mod tests {
             ("ghp_abc\r", "ends with \\u{d}, which cannot be seen"),
             ("ghp_abc\n", "ends with \\u{a}, which cannot be seen"),
             ("\u{a0}ghp_abc", "begins with \\u{a0}, which cannot be seen"),
-            ("\"ghp_abc\"", "stands in quotes, which are part of it then"),
-            ("'ghp_abc'", "stands in quotes, which are part of it then"),
-            ("\u{201c}ghp_abc\u{201d}", "stands in quotes, which are part of it then"),
+            ("\"ghp_abc\"", "is in quotes, which become part of it"),
+            ("'ghp_abc'", "is in quotes, which become part of it"),
+            ("\u{201c}ghp_abc\u{201d}", "is in quotes, which become part of it"),
             ("\"ghp_abc", "has a quote at one end"),
             (" ghp_abc", "begins with a blank"),
             ("ghp_abc ", "ends with a blank"),
@@ -221,7 +221,7 @@ mod tests {
             ("\u{feff}abc", "begins with \\u{feff}, which cannot be seen"),
             ("abc\r", "ends with \\u{d}, which cannot be seen"),
             ("abc ", "ends with a blank"),
-            ("\"abc\"", "stands in quotes, which are part of it then"),
+            ("\"abc\"", "is in quotes, which become part of it"),
             ("grüße", "has 2 characters beyond ASCII"),
         ] {
             assert_eq!(oddities(value, false), [told], "{value:?}");

@@ -175,7 +175,7 @@ pub fn slug(text: &str) -> Result<&str, String> {
 }
 
 pub fn organisation(text: &str) -> Result<&str, String> {
-    name(text, "write the organisation's login alone, as it stands behind github.com/")
+    name(text, "write only the organisation's login, the part after github.com/")
 }
 
 /// A GitHub App: its number, or its client id, such as `Iv23liABCDEF`.

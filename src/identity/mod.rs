@@ -23,7 +23,7 @@ use crate::text::mask;
 use directory::{Directory, Found, Instead};
 
 /// How the reason begins why a person with a known address is not matched.
-pub const NOBODY_BEARS: &str = "no Sentry member has the";
+pub const NO_MEMBER_HAS: &str = "no Sentry member has the";
 
 /// How the reason begins where Sentry knows the address only as somebody's second one, and that does not count.
 pub const SECOND: &str = "Sentry has the address from";
@@ -246,7 +246,7 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
             let instead = instead.map(|what| format!(" (there is {what})")).unwrap_or_default();
             let told = masked(&evidence.addresses(source));
             let managed = managed(source, evidence, rules, directory).unwrap_or_default();
-            let why = format!("{NOBODY_BEARS} {}: {told}{instead}{managed}", kind_of_address(source));
+            let why = format!("{NO_MEMBER_HAS} {}: {told}{instead}{managed}", kind_of_address(source));
             return Identity::Absent { why, second: None };
         }
     };

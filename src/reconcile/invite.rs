@@ -75,7 +75,7 @@ impl Turn {
 /// Those for whom some address is known, and who have no past in Sentry.
 fn candidates(state: &State) -> Vec<Person> {
     let wanted = state.people.wanted().filter(|(user, wanted)| {
-        wanted.why.starts_with(identity::NOBODY_BEARS) && !state.people.has_a_past(*user)
+        wanted.why.starts_with(identity::NO_MEMBER_HAS) && !state.people.has_a_past(*user)
     });
     wanted.map(|(id, wanted)| Person { id, login: wanted.login.clone(), bot: false }).collect()
 }

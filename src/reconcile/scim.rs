@@ -50,7 +50,7 @@ impl fmt::Display for Why {
         match self {
             Why::Off => f.write_str("SCIM is off in Sentry, or not available to this token"),
             Why::Few => f.write_str("SCIM would not save a call"),
-            Why::Failed(why) => write!(f, "what SCIM said can not be used: {why}"),
+            Why::Failed(why) => write!(f, "SCIM's answer cannot be used: {why}"),
         }
     }
 }

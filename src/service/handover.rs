@@ -71,7 +71,7 @@ impl Heir {
     pub fn at_start(&self) -> Option<String> {
         let left = self.left.as_ref()?;
         let said = format!(
-            "the state directory is new, and `{}`, where commands leave it, holds a state",
+            "the state directory is new, and there is a state in `{}`, where commands leave it",
             left.display()
         );
         self.once(&said)
@@ -85,15 +85,16 @@ impl Heir {
             "Sentry teams have the names of GitHub teams",
         );
         self.once(&format!(
-            "the state directory is new, and {has}: if `sync --apply` has made them, what it knows of them lies in the \
-             folder that it named, `./state` of where it was typed"
+            "the state directory is new, and {has}: if `sync --apply` created them, its state is in the folder that it \
+             named, `./state` where it was run"
         ))
     }
 
     fn once(&self, said: &str) -> Option<String> {
         let is_first = !self.was_told.swap(true, Ordering::Relaxed);
-        is_first
-            .then(|| format!("{said}; to go on with that, before anything is approved: {}", self.commands()))
+        is_first.then(|| {
+            format!("{said}; to continue with that state, before you approve anything: {}", self.commands())
+        })
     }
 
     /// What puts the other state in the place of this service's.

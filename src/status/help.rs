@@ -1,6 +1,6 @@
 //! What would match somebody whom Sentry does not know. Pure.
 
-use crate::identity::{BARRED, MANAGED, NOBODY_BEARS, SECOND};
+use crate::identity::{BARRED, MANAGED, NO_MEMBER_HAS, SECOND};
 use crate::state::values::Source;
 use crate::text::plain;
 
@@ -16,7 +16,7 @@ pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
     let login = plain(login, 60);
     let mut ways: Vec<String> = Vec::new();
     let is_second = why.starts_with(SECOND);
-    let knows_address = is_second || why.starts_with(NOBODY_BEARS);
+    let knows_address = is_second || why.starts_with(NO_MEMBER_HAS);
     let is_conflict = !knows_address && !why.starts_with("no address is known");
     // An invite at the address with GitHub's tag would make a second account.
     if knows_address && !why.contains(MANAGED) {
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_help_fits_the_reason_and_the_sources() {
-        let nobody = format!("{NOBODY_BEARS} public GitHub address: z…@acme.test");
+        let nobody = format!("{NO_MEMBER_HAS} public GitHub address: z…@acme.test");
         for (why, order, expected) in [
             (
                 nobody.as_str(),

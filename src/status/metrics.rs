@@ -78,21 +78,25 @@ fn age(since: Option<Shown>, now: Timestamp) -> f64 {
 }
 
 fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
-    let build = ("sync_build_info", "gauge", "Always 1; the label tells the version.");
+    let build = ("sync_build_info", "gauge", "Always 1; the label is the version.");
     text.metric(build, ["version"], [([status.version], 1.0)]);
-    text.gauge("process_start_time_seconds", "When the process began, since 1970.", seconds(mirror.started));
+    text.gauge(
+        "process_start_time_seconds",
+        "When the process started, in seconds since 1970.",
+        seconds(mirror.started),
+    );
     let memory = process::resident_bytes().map_or(f64::NAN, |bytes| bytes as f64);
     text.gauge("process_resident_memory_bytes", "Resident memory.", memory);
     let Reloads { done, failed, fault } = &status.reloads;
     let help = "Reloads on SIGHUP; a failed one changes nothing.";
     let samples = [(["done"], *done as f64), (["failed"], *failed as f64)];
     text.metric(("sync_reloads_total", "counter", help), ["result"], samples);
-    text.gauge("sync_reload_failed", "1 while the last reload was not taken over.", flag(fault.is_some()));
+    text.gauge("sync_reload_failed", "1 while the last reload has failed.", flag(fault.is_some()));
     let unused = |setting| {
         let of = |all: &Vec<Unused>| all.iter().filter(|one| one.setting == setting).count() as f64;
         status.unused.as_ref().map_or(f64::NAN, of)
     };
-    let help = "Entries of lists that name nobody and nothing. NaN before both sides were read.";
+    let help = "List entries that match nobody and nothing; NaN until both sides have been read.";
     let samples = ["SYNC_PROTECT", "SYNC_TEAMS"].map(|setting| ([setting], unused(setting)));
     text.metric(("sync_unused_entries", "gauge", help), ["setting"], samples);
     let help = "1 while the user map's file is refused; the last good one stays in use.";
@@ -103,38 +107,38 @@ fn process_itself(text: &mut Text, mirror: &Mirror, status: &Status) {
 
 fn arrived(text: &mut Text, observer: &Observer, status: &Status) {
     let (mirror, counts) = (&observer.reconciler.mirror, &observer.arrived);
-    let help = "Signed deliveries by event and by what was answered.";
+    let help = "Signed deliveries, by event and answer.";
     let samples = counts.answered().map(|(event, answer, n)| ([event, answer], n as f64));
     text.metric(("sync_deliveries_total", "counter", help), ["event", "answer"], samples);
-    let help = "Requests that were refused, by what was wrong.";
+    let help = "Refused requests, by reason.";
     let samples = counts.refused().map(|(reason, n)| ([reason], n as f64));
     text.metric(("sync_refused_total", "counter", help), ["reason"], samples);
-    let help = "Signed deliveries by the secret that fitted.";
+    let help = "Signed deliveries, by the secret that matched.";
     let samples = counts.signed().map(|(secret, n, _)| ([secret], n as f64));
     text.metric(("sync_signed_total", "counter", help), ["secret"], samples);
-    let help = "When each secret fitted last, since 1970; 0 if never since the start.";
+    let help = "When each secret last matched, in seconds since 1970; 0 if never since the start.";
     let samples = counts.signed().map(|(secret, _, at)| ([secret], at.map_or(0.0, seconds)));
     text.metric(("sync_signed_timestamp_seconds", "gauge", help), ["secret"], samples);
     let last = status.last_delivery.map_or(0.0, |at| seconds(*at));
     let help =
-        "When the last signed delivery arrived, since 1970, a ping of GitHub included; 0 if none is known.";
+        "When the last signed delivery arrived, pings included, in seconds since 1970; 0 if none is known.";
     text.gauge("sync_last_delivery_timestamp_seconds", help, last);
-    let help = "Deliveries by what became of them.";
+    let help = "Deliveries, by outcome.";
     let samples = mirror.outcomes.all().map(|(event, outcome, n)| ([event, outcome], n as f64));
     text.metric(("sync_outcomes_total", "counter", help), ["event", "outcome"], samples);
 }
 
 fn work(text: &mut Text, status: &Status, now: Timestamp) {
-    const HINTS: &str = "Things to look at that are being worked on or wait for their turn.";
+    const HINTS: &str = "Pieces of work that are under way or queued.";
     let age = age(status.oldest_queued, now);
     for (name, help, n) in [
-        ("sync_queue_deliveries", "Deliveries that are not dealt with.", status.queued as f64),
+        ("sync_queue_deliveries", "Deliveries in the queue.", status.queued as f64),
         ("sync_queue_oldest_seconds", "Age of the oldest delivery in the queue.", age),
         ("sync_open_hints", HINTS, status.open_hints as f64),
-        ("sync_failed_deliveries", "Deliveries that could not be carried out.", status.failed as f64),
-        ("sync_holds", "Holds that wait for a person.", status.held as f64),
+        ("sync_failed_deliveries", "Deliveries that failed.", status.failed as f64),
+        ("sync_holds", "Holds that need a decision.", status.held as f64),
         ("sync_waiting_teams", "Teams that wait for another team's slug.", status.waiting as f64),
-        ("sync_wanted_people", "People in GitHub teams whom Sentry does not know.", status.wanted as f64),
+        ("sync_wanted_people", "People in GitHub teams who are not in Sentry.", status.wanted as f64),
         ("sync_matched_people", "People with a remembered match.", status.matched as f64),
         ("sync_bound_teams", "Sentry teams that follow a GitHub team.", status.teams as f64),
         ("sync_links", "Names in CODEOWNERS that are linked to a Sentry team.", status.linked as f64),
@@ -149,36 +153,36 @@ fn comparison(text: &mut Text, status: &Status) {
     let of = |number: fn(&crate::status::LastReconcile) -> f64| last.map_or(f64::NAN, number);
     text.gauge(
         "sync_reconcile_timestamp_seconds",
-        "When the last full comparison was over, since 1970. These are NaN before the first one, and in payload mode.",
+        "When the last full comparison ended, in seconds since 1970. NaN before the first one, and in payload mode.",
         of(|last| seconds(*last.at)),
     );
-    let help = "How long its reading and comparing took.";
+    let help = "How long it took to read and compare both sides.";
     text.gauge("sync_reconcile_duration_seconds", help, of(|last| last.seconds));
     text.metric(
-        ("sync_reconcile_differences", "gauge", "What it found: to be mended, or held by a guard."),
+        ("sync_reconcile_differences", "gauge", "Differences that it found, by whether they are on hold."),
         ["held"],
         [
             (["false"], of(|last| last.differences.saturating_sub(last.held) as f64)),
             (["true"], of(|last| last.held as f64)),
         ],
     );
-    let help = "Teams that have something of it still to be done.";
+    let help = "Teams with unfinished changes from it.";
     text.gauge("sync_reconcile_open_teams", help, of(|last| last.open as f64));
-    let help = "Names in CODEOWNERS that somebody has linked to another Sentry team.";
+    let help = "Names in CODEOWNERS that are linked to another Sentry team.";
     text.gauge("sync_links_elsewhere", help, of(|last| last.linked_elsewhere as f64));
-    let help = "What of it could not be done, 100 at the most.";
+    let help = "Changes from it that failed, at most 100.";
     text.gauge("sync_reconcile_failures", help, of(|last| last.failed.len() as f64));
 }
 
 fn incomplete(text: &mut Text, status: &Status, now: Timestamp) {
     let IncompleteView { n_lists, since, n_not_removed, not_removed_since, .. } = &status.incomplete;
-    let help = "Lists that GitHub did not show completely at the last comparison; nobody is removed because of them.";
+    let help = "Lists that GitHub did not show completely in the last comparison; nobody is removed because of them.";
     text.gauge("sync_incomplete_lists", help, *n_lists as f64);
-    let help = "For how long one of them has been incomplete, since the start.";
+    let help = "For how long the oldest of them has been incomplete, since the start.";
     text.gauge("sync_incomplete_oldest_seconds", help, age(*since, now));
-    let help = "People who stay in teams because too little could be read of GitHub to remove them.";
+    let help = "People who stay in teams because GitHub did not show enough to remove them.";
     text.gauge("sync_not_removed_people", help, *n_not_removed as f64);
-    let help = "For how long one of them has stayed, since the start.";
+    let help = "For how long the first of them has stayed, since the start.";
     text.gauge("sync_not_removed_oldest_seconds", help, age(*not_removed_since, now));
 }
 
@@ -209,18 +213,18 @@ fn hosts(text: &mut Text, mirror: &Mirror) {
             .flat_map(|(host, tally)| tally.classes().map(|(class, _, budget)| ([*host, class], of(budget))));
         text.metric((name, "gauge", help), ["host", "class"], samples);
     };
-    let help = "Calls in a window of the host's rate. These are NaN until it has told one.";
+    let help = "Calls allowed per rate-limit window; NaN until the host reports it.";
     rate("sync_rate_limit", help, &|budget| budget.limit as f64);
-    rate("sync_rate_remaining", "Calls left of them.", &|budget| budget.left(now) as f64);
-    let help = "When the next window begins, since 1970.";
+    rate("sync_rate_remaining", "Calls left in this window.", &|budget| budget.left(now) as f64);
+    let help = "When the next window begins, in seconds since 1970.";
     rate("sync_rate_reset_timestamp_seconds", help, &|budget| seconds(budget.reset));
     let expiry = |host: &Upstream| {
         let at = host.token_expires().and_then(|at| crate::clock::parse_spaced(&at));
         at.map_or(f64::NAN, seconds)
     };
-    let help = "1 if GitHub is signed in to as an App, 0 if by a token.";
+    let help = "1 if the service signs in to GitHub as an App, 0 with a token.";
     text.gauge("sync_github_app", help, flag(mirror.github.app().is_some()));
-    let help = "When the token expires, since 1970; NaN if the host does not say.";
+    let help = "When the token expires, in seconds since 1970; NaN if the host does not say.";
     let samples = hosts.iter().map(|(name, host)| ([*name], expiry(host)));
     text.metric(("sync_token_expires_timestamp_seconds", "gauge", help), ["host"], samples);
 }
@@ -229,8 +233,8 @@ fn room(text: &mut Text, status: &Status) {
     let of =
         |number: fn(crate::status::Disk) -> u64| status.disk.map_or(f64::NAN, |disk| number(disk) as f64);
     text.gauge("sync_journal_bytes", "Size of the journal.", of(|disk| disk.journal_bytes));
-    text.gauge("sync_state_free_bytes", "Free space where it lies.", of(|disk| disk.free_bytes));
-    let help = "Audit lines that could not be written; the service's log has them.";
+    text.gauge("sync_state_free_bytes", "Free disk space for the state.", of(|disk| disk.free_bytes));
+    let help = "Audit lines that could not be written; the log has them.";
     text.metric(("sync_audit_lost_total", "counter", help), [], [([], status.audit_lost as f64)]);
 }
 
@@ -239,6 +243,6 @@ fn at_the_gates(text: &mut Text, gates: &[(&str, AtGate)]) {
         let results = [("passed", counts.passed), ("refused", counts.refused), ("shed", counts.shed)];
         results.map(|(result, n)| ([*name, result], n as f64))
     });
-    let gate = ("sync_gate_requests_total", "counter", "Requests at the gates by what became of them.");
+    let gate = ("sync_gate_requests_total", "counter", "Requests, by gate and result.");
     text.metric(gate, ["gate", "result"], samples);
 }

@@ -70,7 +70,7 @@ fn a_service_that_is_started_where_a_state_was_left_says_so_at_once() {
     let (mut world, home, left) = created_by_a_command();
     let script = format!("cd {} && exec \"$0\"", home.display());
     world.start_with(world.shell(&script));
-    world.service_mut().wait_for_line("where commands leave it, holds a state");
+    world.service_mut().wait_for_line(", where commands leave it");
     world.only_hold();
     let commands = commands_of(&world);
     assert!(commands.contains(left.to_str().unwrap()), "{commands}");

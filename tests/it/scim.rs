@@ -237,7 +237,7 @@ fn the_log_says_why_scim_is_no_use_and_the_next_comparison_tries_it_again() {
     world.set("SYNC_INTERVAL", "1s");
     world.sentry.wire.script(Rule::new(GROUPS, Fault::StatusHtml(502)));
     world.start();
-    world.service_mut().wait_for_line("is read team by team: what SCIM said can not be used: ");
+    world.service_mut().wait_for_line("is read team by team: SCIM's answer cannot be used: ");
     world.service_mut().wait_for_line("is read by SCIM, 100 teams a call");
     world.wait_until("it is shown", || world.status()["last_reconcile"]["members_by"] == "scim");
     let text = world.command(&["status", "-v"]).1;

@@ -173,7 +173,7 @@ fn a_webhooks_secret_that_is_most_likely_not_meant_is_taken_and_warned_of() {
     for (secret, told) in [
         ("\u{feff}quite a long secret", "begins with \\u{feff}, which cannot be seen"),
         ("quite a long\u{200b} secret", "has \\u{200b}, which cannot be seen"),
-        ("\"quite a long secret\"", "stands in quotes"),
+        ("\"quite a long secret\"", "is in quotes"),
         ("quite a long secret\r", "ends with \\u{d}, which cannot be seen"),
         (" quite a long secret", "begins with a blank"),
         ("quite a lông secret", "has 1 character beyond ASCII"),
@@ -199,7 +199,7 @@ fn a_webhooks_secret_that_is_most_likely_not_meant_is_taken_and_warned_of() {
 fn a_token_with_something_odd_starts_no_service_and_is_not_shown() {
     for (token, told) in [
         ("\u{feff}ghp_0123456789", "GH_TOKEN begins with \\u{feff}"),
-        ("\"ghp_0123456789\"", "GH_TOKEN stands in quotes"),
+        ("\"ghp_0123456789\"", "GH_TOKEN is in quotes"),
         ("ghp_0123456789\r", "GH_TOKEN ends with \\u{d}"),
         ("Bearer ghp_0123456789", "GH_TOKEN has a blank in it"),
         ("ghp_01234\u{430}56789", "GH_TOKEN has \\u{430}, which no token has"),

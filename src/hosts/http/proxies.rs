@@ -63,7 +63,7 @@ impl Proxies {
         for var in PROXIES {
             let Some(value) = env.get(var).filter(|value| !value.is_empty()) else { continue };
             let proxy = Proxy::new(value.trim()).map_err(|_| {
-                Error::usage(format!("the proxy variable {var} can not be read")).fix(
+                Error::usage(format!("the proxy variable {var} cannot be read")).fix(
                     "write http://HOST:PORT (or with a user: http://USER:PASSWORD@HOST:PORT), or unset it",
                 )
             })?;
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_proxy_that_can_not_be_used_is_refused_not_ignored() {
         let error = of(&[("HTTPS_PROXY", "nonsense://a b")]).unwrap_err().to_string();
-        assert!(error.starts_with("the proxy variable HTTPS_PROXY can not be read\n  fix: "), "{error}");
+        assert!(error.starts_with("the proxy variable HTTPS_PROXY cannot be read\n  fix: "), "{error}");
         let socks = ("ALL_PROXY", "socks5://proxy.example:1080");
         let error = of(&[socks]).unwrap_err().to_string();
         assert!(error.starts_with("the proxy variable ALL_PROXY names a SOCKS proxy"), "{error}");
