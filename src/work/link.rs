@@ -62,22 +62,7 @@ pub fn follow(
             &read
         }
     };
-    let way = Way { job, apply, binding, name: &name, patient };
-    // Known by their names alone until now, they would not be any more.
-    let is_own =
-        |row: &&ExternalTeam| row.team == binding.sentry && mirror.state(|state| is_ours(state, row));
-    rows.iter().filter(is_own).for_each(|row| way.learn(row));
-    let all: Vec<_> = rows.iter().collect();
-    match mirror.state(|state| step(state, &name, binding.sentry, &all)) {
-        LinkStep::Keep(row) => {
-            way.learn(row);
-            Ok(Effect::Nothing)
-        }
-        LinkStep::Rename(row) => way.rename(row, rows),
-        LinkStep::Take(row) => way.take(row),
-        LinkStep::Make => way.make(rows),
-        LinkStep::Conflict(row) => way.leave(row),
-    }
+    Way { job, apply, binding, name: &name, patient }.walk(rows, !patient)
 }
 
 impl Mirror {
@@ -143,6 +128,33 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
+    /// Does what the rows ask for. Those that were read while another team's row got its new name show it under the one of
+    /// before, as if somebody had given it that name by hand: if `again`, they are read once more.
+    fn walk(&self, rows: &[ExternalTeam], again: bool) -> Result<Effect, Outcome> {
+        let mirror = self.job.mirror;
+        // Known by their names alone until now, they would not be any more.
+        let is_own = |row: &&ExternalTeam| {
+            row.team == self.binding.sentry && mirror.state(|state| is_ours(state, row))
+        };
+        rows.iter().filter(is_own).for_each(|row| self.learn(row));
+        let is_the_mirrors =
+            |row: &ExternalTeam| mirror.state(|state| state.teams.links.owner(row.id).is_some());
+        let all: Vec<_> = rows.iter().collect();
+        match mirror.state(|state| step(state, self.name, self.binding.sentry, &all)) {
+            LinkStep::Keep(row) => {
+                self.learn(row);
+                Ok(Effect::Nothing)
+            }
+            LinkStep::Rename(row) => self.rename(row, rows),
+            LinkStep::Take(row) => self.take(row),
+            LinkStep::Make => self.make(rows),
+            LinkStep::Conflict(row) if again && is_the_mirrors(row) => {
+                self.walk(&read_rows(self.job, self.binding, self.name)?, false)
+            }
+            LinkStep::Conflict(row) => self.leave(row),
+        }
+    }
+
     fn learn(&self, row: &ExternalTeam) {
         let team = self.job.team;
         if !self.job.mirror.state(|state| state.teams.links.has(team, row.id, &row.name)) {
