@@ -230,13 +230,7 @@ fn whoever_tries_a_secret_on_the_command_line_is_told_why_not_and_how_else() {
 
 #[test]
 fn a_hold_that_was_decided_is_told_so_whether_it_is_over_or_not() {
-    let mut world = World::new(Truth::Deliveries);
-    world.start();
-    let (crew, created) = world.github.create_team("Crew", world.olive);
-    world.settle(&created);
-    world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
-    world.settle(&world.github.delete_team(crew));
-    let name = world.only_hold()["name"].as_str().unwrap().to_string();
+    let (mut world, name) = World::new(Truth::Deliveries).with_held_deletion();
     world.take_service().stop("-TERM");
     assert!(world.command(&["reject", &name]).1.starts_with("rejected: delete Sentry team"));
     let again = |world: &World, word: &str| world.command(&[word, &name]);

@@ -54,13 +54,7 @@ fn bash_completes_commands_their_flags_and_what_these_take() {
 /// The names that somebody decides by, whether a service runs or not; where they cannot be read, nothing is said.
 #[test]
 fn bash_completes_the_names_of_holds_that_nobody_has_decided() {
-    let mut world = World::new(Truth::Deliveries);
-    world.start();
-    let (crew, created) = world.github.create_team("Crew", world.olive);
-    world.settle(&created);
-    world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
-    world.settle(&world.github.delete_team(crew));
-    let name = world.only_hold()["name"].as_str().unwrap().to_string();
+    let (mut world, name) = World::new(Truth::Deliveries).with_held_deletion();
     let script = printed(&["completions", "bash"]);
     let tried = |dir: &str, command: &str| {
         let words = format!("'{}' --state-dir {dir} {command} {}", World::program().display(), &name[..2]);

@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Compiled as a module of several binaries, none of which uses all of it.
 
 pub mod bounds;
+mod dir;
 mod era;
 mod process;
 mod secrets;
@@ -17,10 +18,10 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use dir::TempDir;
 #[allow(unused_imports)] // As above.
 pub use era::Played;
 #[allow(unused_imports)] // As above.
@@ -41,26 +42,6 @@ pub const SECRET: &str = "a secret of the tests, 2026";
 
 /// How long something that should happen may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A folder that goes away with its owner.
-pub struct TempDir(pub PathBuf);
-
-impl TempDir {
-    /// A fresh one.
-    pub fn new(name: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("sts-{name}-{}-{n}", std::process::id()));
-        fs::create_dir_all(&dir).expect("a temporary folder");
-        Self(dir)
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A running program.
 pub struct Service {
@@ -494,6 +475,15 @@ impl World {
         // The comparison at the start may have seen the team too.
         self.wait_for_rest();
         (self, crew)
+    }
+
+    /// Starts the service, and has the deletion of a team that owns a project held; the hold's name.
+    pub fn with_held_deletion(self) -> (Self, String) {
+        let (world, crew) = self.with_crew();
+        world.sentry.add_project(world.sentry.teams()["crew"].id, "shop");
+        world.settle(&world.github.delete_team(crew));
+        let name = world.only_hold()["name"].as_str().expect("a name").to_string();
+        (world, name)
     }
 
     /// Waits until a Sentry team has exactly these members besides the owner of the organisation.
