@@ -85,16 +85,12 @@ impl Status {
                 "lists on GitHub are incomplete: nobody is removed because of them",
             ));
         }
-        let shown = view.shown(incomplete.lists.len());
-        for ListView { list, gap, since } in incomplete.lists.iter().take(shown) {
+        view.list(&incomplete.lists, incomplete.n_lists, |view, ListView { list, gap, since }| {
             view.line("  ", &format!("{list}: {gap}, since {since}"));
-        }
-        view.more("  ", shown, incomplete.n_lists);
-        let shown = view.shown(incomplete.not_removed.len());
-        for who in incomplete.not_removed.iter().take(shown) {
+        });
+        view.list(&incomplete.not_removed, incomplete.n_not_removed, |view, who| {
             view.line("  not removed: ", who);
-        }
-        view.more("  ", shown, incomplete.n_not_removed);
+        });
     }
 }
 

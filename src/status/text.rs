@@ -113,14 +113,12 @@ impl Status {
         if self.failed > 0 {
             view.heading(&counted(self.failed, "delivery failed", "deliveries failed"));
         }
-        let shown = view.shown(self.failures.len());
-        for Failure { delivery, event, why, at } in self.failures.iter().take(shown) {
+        view.list(&self.failures, self.failed, |view, Failure { delivery, event, why, at }| {
             let guid = view.guid(delivery);
             let before = format!("  {guid}  ");
             view.line(&before, &format!("{event}, {} ago: {why}", short(self.at.since(**at))));
             view.line(&" ".repeat(before.len()), &format!("retry: sentry-team-sync replay {guid}"));
-        }
-        view.more("  ", shown, self.failed);
+        });
     }
 
     fn write_what_waits(&self, view: &mut View) {
@@ -133,40 +131,32 @@ impl Status {
             self.last_reconcile.as_ref().map(|last| &last.failed).filter(|all| !all.is_empty())
         {
             view.heading("not done by the last comparison");
-            let shown = view.shown(failed.len());
-            failed.iter().take(shown).for_each(|why| view.line("  ", why));
-            view.more("  ", shown, failed.len());
+            view.list(failed, failed.len(), |view, why| view.line("  ", why));
         }
         if self.waiting > 0 {
             view.heading(&counted(self.waiting, "team waits for a slug", "teams wait for a slug"));
         }
-        let shown = view.shown(self.waits.len());
-        for wait in self.waits.iter().take(shown) {
+        view.list(&self.waits, self.waiting, |view, wait| {
             let sooner = if wait.attempt.next_try.is_some() { ", or as soon as it is free" } else { "" };
             view.line("  ", &format!("{wait}{}{sooner}", wait.attempt));
-        }
-        view.more("  ", shown, self.waiting);
+        });
         let queue: Vec<_> =
             self.queue.iter().filter(|queued| view.verbose || queued.attempt.why.is_some()).collect();
         if self.n_delayed + queue.len() > 0 {
             view.heading("not done yet");
         }
-        let shown = view.shown(queue.len());
-        for queued in queue.iter().take(shown) {
+        view.list(&queue, queue.len(), |view, queued| {
             let team = queued.team_named();
             let before = format!("  {}  ", view.guid(&queued.delivery));
             view.line(
                 &before,
                 &format!("{}{team}, queued since {}{}", queued.event, queued.since, queued.attempt),
             );
-        }
-        view.more("  ", shown, queue.len());
-        let shown = view.shown(self.delayed.len());
-        for delayed in self.delayed.iter().take(shown) {
+        });
+        view.list(&self.delayed, self.n_delayed, |view, delayed| {
             let event = if view.verbose { format!(" ({})", delayed.event) } else { String::new() };
             view.line("  ", &format!("{}{event}{}", delayed.what, delayed.attempt));
-        }
-        view.more("  ", shown, self.n_delayed);
+        });
     }
 
     fn write_unmatched(&self, view: &mut View) {
@@ -178,14 +168,13 @@ impl Status {
             ));
         }
         let shown = view.shown(self.unmatched.len());
-        let people = || self.unmatched.iter().take(shown);
-        let width = people().map(|person| person.login.chars().count()).max().unwrap_or(0);
-        for person in people() {
+        let logins = self.unmatched.iter().take(shown).map(|person| person.login.chars().count());
+        let width = logins.max().unwrap_or(0);
+        view.list(&self.unmatched, self.wanted, |view, person| {
             let teams = counted(person.teams, "team", "teams");
             view.line(&format!("  {:width$}  ", person.login), &format!("in {teams}: {}", person.why));
             view.line(&" ".repeat(width + 4), &format!("fix: {}", person.help));
-        }
-        view.more("  ", shown, self.wanted);
+        });
         if let Some(next) = self.next_look.as_ref().filter(|_| self.wanted > 0) {
             view.line("  ", &format!("next search: {next} at the latest"));
         }
@@ -257,7 +246,7 @@ pub(super) struct View {
 
 impl View {
     /// How many entries are shown of a list.
-    pub fn shown(&self, all: usize) -> usize {
+    fn shown(&self, all: usize) -> usize {
         if self.verbose {
             all
         } else {
@@ -298,8 +287,14 @@ impl View {
         self.line(&format!("{name:COLUMN$}"), text);
     }
 
-    /// A list is cut; the number is whole.
-    pub fn more(&mut self, before: &str, shown: usize, all: usize) {
+    /// A list, which is cut; the number of all is whole.
+    pub fn list<T>(&mut self, entries: &[T], all: usize, mut write: impl FnMut(&mut Self, &T)) {
+        let shown = self.shown(entries.len());
+        entries.iter().take(shown).for_each(|entry| write(self, entry));
+        self.more("  ", shown, all);
+    }
+
+    fn more(&mut self, before: &str, shown: usize, all: usize) {
         if all > shown {
             let whole = if self.verbose { "" } else { " (-v shows more)" };
             let _ = writeln!(self.text, "{before}… and {} more{whole}", all - shown);
