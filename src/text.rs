@@ -179,7 +179,9 @@ pub fn wrapped(text: &str, indent: usize, width: usize) -> String {
     out
 }
 
-fn put(out: &mut String, column: &mut usize, indent: usize, width: usize, piece: &str) {
+/// Puts a piece that is not to be broken behind what is on the line, or on a line of its own below column `indent`, where it
+/// would be too long. `column` is that at which the line ends.
+pub fn put(out: &mut String, column: &mut usize, indent: usize, width: usize, piece: &str) {
     let n = piece.trim_end().chars().count();
     if *column + n > width && *column > indent {
         out.truncate(out.trim_end().len());

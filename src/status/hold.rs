@@ -66,7 +66,7 @@ impl HoldView {
 
     /// The setting or guard whose rule stopped it, and its reason.
     pub fn rule_and_reason(&self) -> (&str, &str) {
-        self.rule.split_once(": ").unwrap_or(("", &self.rule))
+        rule_and_reason(&self.rule)
     }
 
     /// Question, consequence and rule.
@@ -93,6 +93,10 @@ impl HoldView {
     }
 }
 
+fn rule_and_reason(rule: &str) -> (&str, &str) {
+    rule.split_once(": ").unwrap_or(("", rule))
+}
+
 fn question(hold: &Hold, asks: &[String]) -> String {
     use HeldChange::{Delete, Remove, RemoveMember};
     let n = hold.changes.len();
@@ -115,7 +119,7 @@ fn question(hold: &Hold, asks: &[String]) -> String {
 }
 
 fn consequence(hold: &Hold) -> String {
-    let why = hold.rule.split_once(": ").map_or(&*hold.rule, |(_, why)| why);
+    let (_, why) = rule_and_reason(&hold.rule);
     let event = match hold.changes.as_slice() {
         [HeldChange::Delete { team, .. }] => format!("GitHub deleted its team ({team}). "),
         [HeldChange::Delete { .. }, ..] if ends(&hold.changes) == Ends::Teams => {

@@ -7,7 +7,7 @@ use super::{Failure, Headline, HoldView, Host, LastReconcile, Rate, Status};
 use crate::clock::short;
 use crate::state::holds::APPROVE_WITH;
 use crate::state::values::Mode;
-use crate::text::{counted, Safe};
+use crate::text::{counted, put, Safe};
 
 /// How long a line may be; a command that is to be pasted is never broken.
 const WIDTH: usize = 118;
@@ -260,25 +260,21 @@ impl View {
 
     /// `text` behind `before`, and below itself where it is too long for one line.
     pub fn line(&mut self, before: &str, text: &str) {
-        /// A command begins with it, and has about so many more characters.
+        /// A command begins with it, has two more words, and is about so much longer where it is pasted.
         const NAME: (&str, usize) = ("sentry-team-sync", 18);
         let indent = before.chars().count();
+        let mut column = indent;
         self.text += before;
-        let (mut column, mut of_command) = (indent, 0);
-        for (n, word) in text.split(' ').enumerate() {
-            let is_name = word.ends_with(NAME.0);
-            let len = word.chars().count();
-            let fits = column + 1 + len + if is_name { NAME.1 } else { 0 } <= WIDTH;
-            if n > 0 && (self.verbose || fits || of_command > 0 || column == indent) {
-                self.text.push(' ');
-                column += 1;
-            } else if n > 0 {
-                let _ = write!(self.text, "\n{:indent$}", "");
-                column = indent;
+        let mut words = text.split_inclusive(' ');
+        while let Some(word) = words.next() {
+            if self.verbose {
+                self.text += word;
+            } else if word.trim_end().ends_with(NAME.0) {
+                let command: String = std::iter::once(word).chain(words.by_ref().take(2)).collect();
+                put(&mut self.text, &mut column, indent, WIDTH - NAME.1, &command);
+            } else {
+                put(&mut self.text, &mut column, indent, WIDTH, word);
             }
-            of_command = if is_name { 2_usize } else { of_command.saturating_sub(1) };
-            self.text += word;
-            column += len;
         }
         self.text.push('\n');
     }
