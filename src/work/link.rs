@@ -9,7 +9,7 @@ use crate::hosts::sentry::links::OwnerLinked;
 use crate::queue::job::{Outcome, Own};
 use crate::queue::part::Effect;
 use crate::state::holds::HeldChange;
-use crate::state::ids::{GithubSlug, Login, OwnerName};
+use crate::state::ids::{GithubSlug, GithubTeamId, Login, OwnerName};
 use crate::state::record::Record;
 use crate::state::values::{Binding, Mode};
 use crate::work::apply::link::Refused;
@@ -58,7 +58,7 @@ pub fn follow(
     let rows = match seen.filter(|_| patient && is_whole) {
         Some(rows) => rows,
         None => {
-            read = read_rows(job, binding, &name)?;
+            read = read_rows(job, binding, &name, patient)?;
             &read
         }
     };
@@ -93,29 +93,55 @@ impl Mirror {
 
 /// The rows that decide. Where a name is taken once in the organisation, an answer tells of other teams' rows, and the team's
 /// own are read only if it may have one; older Sentry would give a name to two teams.
-fn read_rows(job: &TeamJob, binding: &Binding, name: &OwnerName) -> Result<Vec<ExternalTeam>, Outcome> {
+fn read_rows(
+    job: &TeamJob,
+    binding: &Binding,
+    name: &OwnerName,
+    patient: bool,
+) -> Result<Vec<ExternalTeam>, Outcome> {
     let mirror = job.mirror;
-    let told = |trouble| mirror.sentry_trouble(trouble);
-    let of = |binding: &Binding| {
-        let found = mirror.sentry.team_with_links(binding.at()).map_err(told)?;
-        Ok::<_, Outcome>(found.map_or_else(Vec::new, |(_, rows)| rows))
-    };
     if !mirror.sentry.ids().are_taken() {
-        if let Some(rows) = mirror.sentry.links().map_err(told)? {
+        if let Some(rows) = mirror.sentry.links().map_err(|trouble| mirror.sentry_trouble(trouble))? {
             return Ok(rows);
         }
     }
     let (has_row, other) = mirror.state(|state| {
         let links = &state.teams.links;
         let other = links.iter().find(|(team, _, known)| *known == name && *team != job.team);
-        let other = other.and_then(|(team, ..)| state.teams.binding(team).cloned());
-        (links.iter().any(|(team, ..)| team == job.team), other)
+        (links.iter().any(|(team, ..)| team == job.team), other.map(|(team, ..)| team))
     });
-    let mut rows = if has_row { of(binding)? } else { Vec::new() };
+    let mut rows = if has_row { rows_at(mirror, binding)?.unwrap_or_default() } else { Vec::new() };
     if let Some(other) = other {
-        rows.extend(of(&other)?);
+        rows.extend(rows_of_other(mirror, other, name, patient)?);
     }
     Ok(rows)
+}
+
+/// The rows of another team that the name may still belong to. Addressed by slug, a team that is renamed in this moment looks
+/// like one without any, and older Sentry would then give the name to both.
+fn rows_of_other(
+    mirror: &Mirror,
+    other: GithubTeamId,
+    name: &OwnerName,
+    patient: bool,
+) -> Result<Vec<ExternalTeam>, Outcome> {
+    let bound = || mirror.state(|state| state.teams.binding(other).cloned());
+    let Some(binding) = bound() else { return Ok(Vec::new()) };
+    match rows_at(mirror, &binding)? {
+        Some(rows) => Ok(rows),
+        None if patient || bound().is_some_and(|now| now.slug != binding.slug) => Err(changing(name)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// A team's rows; `None` if it is not where it was known to be.
+fn rows_at(mirror: &Mirror, binding: &Binding) -> Result<Option<Vec<ExternalTeam>>, Outcome> {
+    let found = mirror.sentry.team_with_links(binding.at());
+    Ok(found.map_err(|trouble| mirror.sentry_trouble(trouble))?.map(|(_, rows)| rows))
+}
+
+fn changing(name: &OwnerName) -> Outcome {
+    Outcome::Later(format!("the link of `{name}` is changing"), Some(GIVEN_UP))
 }
 
 /// One name on its way to one team.
@@ -149,7 +175,7 @@ impl Way<'_> {
             LinkStep::Take(row) => self.take(row),
             LinkStep::Make => self.make(rows),
             LinkStep::Conflict(row) if again && is_the_mirrors(row) => {
-                self.walk(&read_rows(self.job, self.binding, self.name)?, false)
+                self.walk(&read_rows(self.job, self.binding, self.name, false)?, false)
             }
             LinkStep::Conflict(row) => self.leave(row),
         }
@@ -164,7 +190,7 @@ impl Way<'_> {
     }
 
     fn rename(&self, row: &ExternalTeam, rows: &[ExternalTeam]) -> Result<Effect, Outcome> {
-        let Some(_claim) = self.claim(row) else { return Err(self.changing()) };
+        let Some(_claim) = self.claim(row) else { return Err(changing(self.name)) };
         match self.relink(row, format!("from `{}`", row.name))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),
             // The answer to making it says whose it is.
@@ -197,7 +223,7 @@ impl Way<'_> {
             let why = format!("`{}` is still linked to the Sentry team of GitHub team {owner}", self.name);
             return Err(Outcome::Later(why, Some(GIVEN_UP)));
         }
-        let Some(_claim) = self.claim(row) else { return Err(self.changing()) };
+        let Some(_claim) = self.claim(row) else { return Err(changing(self.name)) };
         match self.relink(row, format!("from Sentry team {}", row.team))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),
             Some(OwnerLinked::Taken | OwnerLinked::Missing) | None => Ok(Effect::Nothing),
@@ -215,10 +241,6 @@ impl Way<'_> {
         self.job.mirror.state(|state| may_take(state, row)).then_some(claim)
     }
 
-    fn changing(&self) -> Outcome {
-        Outcome::Later(format!("the link of `{}` is changing", self.name), Some(GIVEN_UP))
-    }
-
     fn took(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
         self.learn(row);
         self.job.not_due(|change| matches!(change, HeldChange::Link { .. }));
@@ -229,7 +251,7 @@ impl Way<'_> {
     fn leave(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
         let mirror = self.job.mirror;
         if self.patient && mirror.state(|state| state.teams.links.owner(row.id).is_some()) {
-            return Err(self.changing());
+            return Err(changing(self.name));
         }
         if !mirror.owners.is_elsewhere(row, &mirror.clock) {
             return Ok(Effect::Nothing);
