@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::plan::Plan;
 use super::read::Both;
-use crate::hosts::sentry::external::ExternalTeam;
+use crate::hosts::sentry::external::{ExternalTeam, Integration};
 use crate::reconcile::reconciler::Reconciler;
 use crate::state::links::Links;
 use crate::state::record::Record;
@@ -12,14 +12,25 @@ use crate::state::State;
 use crate::work::link_step::is_ours;
 
 /// What the mirror itself has linked since it began to read is newer than what it has read. `before`: the rows that were its
-/// own when it began.
-pub(super) fn follow_own(rows: &mut Vec<ExternalTeam>, before: &Links, state: &State) {
+/// own when it began; `with`: what those that were made since were made with.
+pub(super) fn follow_own(
+    rows: &mut Vec<ExternalTeam>,
+    before: &Links,
+    state: &State,
+    with: Option<&Integration>,
+) {
     for (team, id, name) in state.teams.links.rows().filter(|(team, id, name)| !before.has(*team, *id, name))
     {
         let Some(binding) = state.teams.binding(team) else { continue };
-        rows.retain(|row| row.id != id);
         let (name, team) = (name.clone(), binding.sentry);
-        rows.push(ExternalTeam { id, name, team, provider: "github".into(), integration: None });
+        match (rows.iter_mut().find(|row| row.id == id), with) {
+            (Some(row), _) => (row.name, row.team) = (name, team),
+            (None, Some(with)) => {
+                let (provider, integration) = (with.provider.clone(), Some(with.id));
+                rows.push(ExternalTeam { id, name, team, provider, integration });
+            }
+            (None, None) => {}
+        }
     }
 }
 
@@ -44,7 +55,7 @@ impl Reconciler {
                     return read.contains(&binding.sentry).then_some(Record::Unlinked { row: id });
                 };
                 let now = state.teams.of_sentry(row.team).filter(|_| is_ours(state, row));
-                (row.name != *name).then_some(match now {
+                (row.name != *name || row.team != binding.sentry).then_some(match now {
                     Some(team) => Record::Linked { team, row: id, name: row.name.clone() },
                     None => Record::Unlinked { row: id },
                 })

@@ -116,8 +116,9 @@ impl Reconciler {
         // A copy: nobody else can do anything while the state is looked at.
         let state = self.mirror.state(State::without_deliveries);
         self.forget_ended(&mut both, &state, began);
-        let rows = both.sentry.links.as_mut();
-        rows.into_iter().for_each(|rows| links::follow_own(rows, &before.links, &state));
+        if let Some(rows) = &mut both.sentry.links {
+            links::follow_own(rows, &before.links, &state, self.mirror.owners.integration().as_ref());
+        }
         let just_gone =
             self.mirror.queue.just_gone(both.github.teams.iter().map(|team| team.facts.id), began);
         if !just_gone.is_empty() {

@@ -10,7 +10,7 @@ use crate::queue::part::{Addition, Effect, Part, Removal, Shown, Task};
 use crate::state::event::Person;
 use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, Seq};
 use crate::state::record::Record;
-use crate::state::values::{Fate, Mode};
+use crate::state::values::{Binding, Fate, Mode};
 use crate::state::Org;
 use crate::work::apply::Apply;
 use crate::work::mirror::Mirror;
@@ -170,7 +170,9 @@ fn link(
     // The team may have been given up, or renamed, since it was read: its own job has linked it.
     let named = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.named));
     match job.binding() {
-        Some(binding) if named.is_none_or(|at| at <= part.seq) => {
+        Some(binding)
+            if named.is_none_or(|at| at <= part.seq) && is_still_called(job, hint, &binding, slug)? =>
+        {
             super::link::follow(job, apply, &binding, slug, hint.tries == 0, Some(rows))
         }
         _ => {
@@ -178,6 +180,20 @@ fn link(
             Ok(Effect::Nothing)
         }
     }
+}
+
+/// Whether the team has the slug on GitHub by which the comparison saw it. Where it has waited, or its Sentry team is called
+/// otherwise, GitHub is asked: another team may have had it renamed that wants its slug, and no delivery told of that.
+fn is_still_called(
+    job: &TeamJob,
+    hint: &Hint,
+    binding: &Binding,
+    slug: &GithubSlug,
+) -> Result<bool, Outcome> {
+    if hint.tries == 0 && binding.slug == job.sentry_slug(slug) {
+        return Ok(true);
+    }
+    Ok(job.truth().facts()?.is_some_and(|facts| facts.slug == *slug))
 }
 
 /// Whether a delivery that came since the comparison began, or just before, says otherwise.
