@@ -277,7 +277,7 @@ impl Holds {
         self.past.iter().find(|(known, _)| known == name).map(|(_, decision)| *decision)
     }
 
-    /// The holds that are over, as ones without a change: released again, they are what is remembered.
+    /// The holds that are over, as ones without a change.
     pub(super) fn all_past(&self) -> impl Iterator<Item = Hold> + '_ {
         self.past.iter().map(|(name, decision)| {
             let at = decision.map_or(Timestamp(0), |decision| decision.at);
@@ -291,21 +291,32 @@ impl Holds {
 
     fn end(&mut self, name: &HoldName) -> Option<Hold> {
         let over = self.by_name.remove(name)?;
-        self.past.push((name.clone(), over.decision));
+        self.remember(name.clone(), over.decision);
+        Some(over)
+    }
+
+    fn remember(&mut self, name: HoldName, decision: Option<Decision>) {
+        self.past.retain(|(known, _)| *known != name);
+        self.past.push((name, decision));
         let too_many = self.past.len().saturating_sub(PAST);
         self.past.drain(..too_many);
-        Some(over)
     }
 
     pub fn of_team(&self, team: GithubTeamId) -> impl Iterator<Item = &Hold> {
         self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == Some(team)))
     }
 
-    /// What a GitHub team would take over if a person let it. Not what only waits for the mirror to begin: that much an
-    /// event may ask for by name.
-    pub fn disputes_of(&self, team: GithubTeamId) -> impl Iterator<Item = &HeldChange> {
-        let is_it = move |change: &&HeldChange| matches!(change, HeldChange::Adopt { team: theirs, .. } if *theirs == team);
-        self.iter().filter(|hold| !hold.is_first()).flat_map(|hold| &hold.changes).filter(is_it)
+    /// The slug of the Sentry team that a GitHub team would take over if a person let it. Not what only waits for the mirror to
+    /// begin: that much an event may ask for by name. Of several, the one that was met last: the team has been renamed since,
+    /// and what its names of before would have led to is over once it has a Sentry team.
+    pub fn disputed_slug(&self, team: GithubTeamId) -> Option<&SentrySlug> {
+        let disputes = self.iter().filter(|hold| !hold.is_first());
+        let changes = disputes.flat_map(|hold| hold.changes.iter().map(|change| (hold.at, change)));
+        let of_team = changes.filter_map(|(at, change)| match change {
+            HeldChange::Adopt { team: theirs, slug, .. } if *theirs == team => Some((at, slug)),
+            _ => None,
+        });
+        of_team.max_by_key(|(at, _)| *at).map(|(_, slug)| slug)
     }
 
     /// Whether anybody would take over this Sentry team, if a person let them.
@@ -348,6 +359,8 @@ impl Holds {
                 known.compared &= hold.compared;
                 self.wait_for(&hold.name, hold.deliveries);
             }
+            // One that is remembered is over, also where its end did not reach the disk.
+            None if hold.changes.is_empty() => self.remember(hold.name, hold.decision),
             None => {
                 self.past.retain(|(name, _)| *name != hold.name);
                 self.by_name.insert(hold.name.clone(), hold);
@@ -358,6 +371,8 @@ impl Holds {
     pub(super) fn decide(&mut self, name: &HoldName, decision: Decision) {
         if let Some(hold) = self.by_name.get_mut(name) {
             hold.decision = Some(decision);
+        } else if let Some((_, past)) = self.past.iter_mut().find(|(known, _)| known == name) {
+            *past = Some(decision);
         }
     }
 
@@ -460,5 +475,33 @@ mod tests {
         };
         assert_eq!(holds.decision(&other), None);
         assert!(holds.decision(&change("renamed-meanwhile")).is_some());
+    }
+
+    /// A disk may have lost that it is over: nobody is asked about nothing, and what was decided is still told.
+    #[test]
+    fn a_hold_without_changes_is_over() {
+        let past = Hold::new(Vec::new(), String::new(), Timestamp(3), Vec::new());
+        let decision = Decision { approved: true, at: Timestamp(3) };
+        let mut holds = Holds::default();
+        holds.hold(past.clone());
+        holds.decide(&past.name, decision);
+        assert_eq!((holds.iter().count(), holds.past(&past.name)), (0, Some(Some(decision))));
+    }
+
+    #[test]
+    fn a_team_that_was_renamed_asks_for_what_it_met_last() {
+        let met = |slug: &str, at| {
+            let sentry = SentryTeamId(at);
+            let change = HeldChange::Adopt { team: GithubTeamId(1), sentry, slug: SentrySlug::from(slug) };
+            Hold::new(vec![change], "r".into(), Timestamp(at), Vec::new())
+        };
+        let last = SentrySlug::from("last");
+        for (first, second) in [(met("first", 1), met("last", 2)), (met("last", 2), met("first", 1))] {
+            let mut holds = Holds::default();
+            holds.hold(first);
+            holds.hold(second);
+            assert_eq!(holds.disputed_slug(GithubTeamId(1)), Some(&last));
+            assert_eq!(holds.disputed_slug(GithubTeamId(2)), None);
+        }
     }
 }

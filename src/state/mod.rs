@@ -251,7 +251,7 @@ impl State {
     }
 
     fn end(&mut self, team: GithubTeamId, gone: Gone) -> Vec<Hold> {
-        let apart = gone.apart || self.holds.disputes_of(team).next().is_some();
+        let apart = gone.apart || self.holds.disputed_slug(team).is_some();
         self.teams_mut().end(team, Gone { apart, ..gone });
         self.people_mut().unwant_team(team);
         self.no_longer_due(team, |_| true)

@@ -234,7 +234,7 @@ fn next(
 fn may_adopt(job: &TeamJob, wish: &Wish) -> bool {
     let in_question = job
         .mirror
-        .state(|state| state.teams.is_apart(job.team) || state.holds.disputes_of(job.team).next().is_some());
+        .state(|state| state.teams.is_apart(job.team) || state.holds.disputed_slug(job.team).is_some());
     wish.team.adoptable && wish.before.is_none() && !in_question
 }
 
@@ -287,7 +287,7 @@ fn adopt_by_old_slug(
     let trustworthy = job.mirror.state(|state| {
         let once = state.teams.news(job.team).is_none_or(|news| news.first_named == news.named)
             && state.teams.returned(job.team, now).is_none();
-        let disputed = state.holds.disputes_of(job.team).next().is_some();
+        let disputed = state.holds.disputed_slug(job.team).is_some();
         once && !disputed && state.teams.owner(before).is_none()
     });
     if !wish.team.adoptable || !trustworthy {

@@ -137,7 +137,7 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
     let settings = &job.mirror.settings();
     let apart = job
         .mirror
-        .state(|state| state.teams.is_apart(job.team) || state.holds.disputes_of(job.team).next().is_some());
+        .state(|state| state.teams.is_apart(job.team) || state.holds.disputed_slug(job.team).is_some());
     if apart || !settings.teams.matches(slug) {
         return Ok(None);
     }

@@ -9,11 +9,11 @@ use crate::hosts::github::facts::TeamFacts;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::queue::part::WantedTeam;
 use crate::state::event::Event;
-use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, GithubTeamId};
 use crate::state::record::Record;
 use crate::state::values::{Binding, Mode};
 use crate::state::{slug, Org};
+use crate::work::apply::Apply;
 use crate::work::mirror::Mirror;
 use crate::work::team_job::{Stop, TeamJob};
 use crate::work::{come_back, end, link, members, nameless};
@@ -210,12 +210,7 @@ impl TeamJob<'_> {
 
     /// The slug of a Sentry team that a person may let this one take over, or has let: no event need tell it again.
     fn disputed_adoption(&self) -> Option<Wish> {
-        let slug = self.mirror.state(|state| {
-            state.holds.disputes_of(self.team).find_map(|change| match change {
-                HeldChange::Adopt { slug, .. } => Some(slug.clone()),
-                _ => None,
-            })
-        })?;
+        let slug = self.mirror.state(|state| state.holds.disputed_slug(self.team).cloned())?;
         let full_name = slug.to_string();
         let team = WantedTeam { slug, name: None, adoptable: false };
         Some(Wish { team, full_name, before: None, on_github: None })
@@ -302,7 +297,9 @@ impl TeamJob<'_> {
         if let Some(wait) = NOT_VISIBLE.get(usize::from(hint.looks)) {
             return Outcome::LookAgain("GitHub does not show the team".into(), *wait);
         }
-        if let Err(outcome) = bind::give_up_making(self, &self.apply(Some(hint))) {
+        let apply = self.apply(Some(hint));
+        let given_up = bind::give_up_making(self, &apply).and_then(|()| self.give_up_slug(&apply, hint));
+        if let Err(outcome) = given_up {
             return outcome;
         }
         log::warn!(
@@ -311,6 +308,16 @@ impl TeamJob<'_> {
             self.mirror.github_token.who()
         );
         Outcome::Done("not visible: GitHub does not show the team to this token; nothing was changed".into())
+    }
+
+    /// Another team wants the slug of one that GitHub does not show. If it is not in Sentry either, as after a person has
+    /// kept it from being deleted and deleted it there later, nothing stands in the way.
+    fn give_up_slug(&self, apply: &Apply, hint: &Hint) -> Result<(), Outcome> {
+        let binding = self.binding().filter(|_| matches!(hint.origin, Origin::Own(Own::SlugIsWanted)));
+        match binding {
+            Some(binding) if apply.look_bound(&binding)?.is_none() => bind::find_again(self, apply, &binding),
+            _ => Ok(()),
+        }
     }
 
     /// The team's end is known. A deletion that tells a slug may still have to be carried out by it. In read mode, whatever
