@@ -30,21 +30,31 @@ impl fmt::Display for Safe<'_> {
 }
 
 fn escaped(text: &str, marks: &[char], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for (n, c) in text.chars().enumerate() {
-        if n == LIMIT {
-            return f.write_str("…");
-        }
-        match c {
-            c if marks.contains(&c) => write!(f, "\\{c}")?,
-            c if is_harmful(c) => write!(f, "\\u{{{:x}}}", c as u32)?,
-            c => write!(f, "{c}")?,
+    let shown = text.char_indices().nth(LIMIT).map_or(text, |(at, _)| &text[..at]);
+    for (part, odd) in parts(shown, |c| marks.contains(&c) || is_harmful(c)) {
+        f.write_str(part)?;
+        match odd {
+            Some(c) if marks.contains(&c) => write!(f, "\\{c}")?,
+            Some(c) => write!(f, "\\u{{{:x}}}", c as u32)?,
+            None => {}
         }
     }
-    Ok(())
+    f.write_str(if shown.len() < text.len() { "…" } else { "" })
+}
+
+/// A text in parts, each with the odd character that follows it.
+fn parts(text: &str, is_odd: impl Fn(char) -> bool + Copy) -> impl Iterator<Item = (&str, Option<char>)> {
+    text.split_inclusive(is_odd).map(move |part| match part.chars().next_back() {
+        Some(c) if is_odd(c) => (part.strip_suffix(c).unwrap_or_default(), Some(c)),
+        _ => (part, None),
+    })
 }
 
 /// Control characters, and the invisible marks that reorder, join or hide text.
 fn is_harmful(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c,
             '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -118,12 +128,11 @@ impl fmt::Display for Prose<'_> {
 /// JSON whose strings steer no terminal and turn no line around: the value is the same, written with `\\u`.
 pub fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        // Line ends between values stay; within strings, the writer has escaped them already.
-        if is_harmful(c) && c != '\n' {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            out.push(c);
+    // Line ends between values stay; within strings, the writer has escaped them already.
+    for (part, odd) in parts(text, |c| is_harmful(c) && c != '\n') {
+        out.push_str(part);
+        for unit in odd.iter().flat_map(|c| c.encode_utf16(&mut [0; 2]).to_vec()) {
+            out.push_str(&format!("\\u{unit:04x}"));
         }
     }
     out
