@@ -113,6 +113,21 @@ impl Disk {
         self.inner().sync_no_longer_fails();
     }
 
+    /// One bit of the newest snapshot is another one than was written; of which file, if there is any.
+    pub fn rot(&self, draw: &mut Draw) -> Option<PathBuf> {
+        let mut inner = self.inner();
+        let snapshots =
+            inner.names.iter().filter(|(path, _)| path.extension().is_some_and(|kind| kind == "snap"));
+        // Their numbers have no zeros in front.
+        let newest = snapshots.max_by_key(|(path, _)| (path.as_os_str().len(), *path));
+        let (path, id) = newest.map(|(path, id)| (path.clone(), *id))?;
+        let node = inner.node(id).ok()?;
+        let bit = draw.below(node.now.len() as u64 * 8) as usize;
+        *node.now.get_mut(bit / 8)? ^= 1 << (bit % 8);
+        node.kept = node.now.clone();
+        Some(path)
+    }
+
     /// All files, sorted by path.
     pub fn all(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let inner = self.inner();

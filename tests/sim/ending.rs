@@ -12,6 +12,8 @@ use super::sides::Truth;
 const ROUNDS: usize = 8;
 /// Of so many of a hundred sequences, nobody asks for more than one.
 const ONE_IS_ENOUGH: u64 = 50;
+/// In so many of a hundred, a person says no to one of the deletions that wait at the end.
+const REFUSES_AN_END: u64 = 40;
 
 impl Sequence {
     pub fn end(&mut self) -> Done {
@@ -22,6 +24,9 @@ impl Sequence {
                 .for_each(|fault| self.tally.met(fault));
         }
         self.let_it_go_on()?;
+        if self.rarely(REFUSES_AN_END) {
+            self.reject_by_chance();
+        }
         // Whoever refused a deletion sees to what stayed: it would keep its slug from others for ever.
         for (sentry, github) in self.refused.clone() {
             if self.org.deleted.contains(&github) {
@@ -46,6 +51,11 @@ impl Sequence {
             Truth::Deliveries => self.wait_until_equal()?,
         }
         self.wait_for_rest()?;
+        // Both sides were equal before what was queued was done; then a second look is due.
+        if !self.differences().is_empty() {
+            self.wait_until_equal()?;
+            self.wait_for_rest()?;
+        }
         self.check()
     }
 
@@ -84,7 +94,7 @@ impl Sequence {
         // An approved deletion of a team that GitHub shows takes a second look to be over.
         self.wait_until("nothing is held", |seq| {
             seq.approve()?;
-            Ok(seq.status()["holds"].as_array().is_some_and(Vec::is_empty))
+            Ok(seq.status().is_some_and(|shown| shown.holds.is_empty()))
         })
     }
 
@@ -129,12 +139,11 @@ impl Sequence {
     fn wait_for_rest(&mut self) -> Done {
         self.wait_until("nothing is queued", |seq| {
             // What was missed is queued by the time at which it is told that GitHub's list was read.
-            let status = seq.status();
-            let is_read = seq.missed.is_empty() || !status["recovered"].is_null();
+            let Some(shown) = seq.status() else { return Ok(false) };
+            let is_read = seq.missed.is_empty() || shown.recovered.is_some();
             // A deletion that is held keeps a slug from the team that waits for it, although all looks equal.
             seq.approve()?;
-            let is_decided = status["holds"].as_array().is_some_and(Vec::is_empty);
-            Ok(is_read && is_decided && status["queued"] == 0 && status["open_hints"] == 0)
+            Ok(is_read && shown.is_at_rest())
         })
     }
 }

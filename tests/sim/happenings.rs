@@ -8,6 +8,7 @@ use super::disk::Weather;
 use super::network::{GITHUB, SENTRY};
 use super::play::{Done, Sequence};
 use super::rules::Failure;
+use super::shown::ShownHold;
 use super::sides::Truth;
 use crate::standin::{mirror_permissions, original_permissions, Fault, GraphqlFault, RandomFaults, Rule};
 
@@ -259,18 +260,10 @@ impl Sequence {
 
     /// What is held and nobody has decided: name and changes.
     fn held(&mut self) -> Vec<(String, Vec<String>)> {
-        let status = self.status();
-        let holds = status["holds"].as_array().into_iter().flatten();
-        let undecided = holds.filter(|hold| hold["decision"].is_null());
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_string);
-        let held = undecided.filter_map(|hold| {
-            let changes = hold["changes"].as_array()?.iter().filter_map(text).collect();
-            Some((text(&hold["name"])?, changes))
-        });
-        held.filter(|(_, changes): &(_, Vec<String>)| {
-            !changes.iter().any(|change| change.contains("`foreign`"))
-        })
-        .collect()
+        let holds = self.status().map(|shown| shown.holds).into_iter().flatten();
+        let is_ours = |hold: &ShownHold| !hold.changes.iter().any(|change| change.contains("`foreign`"));
+        let undecided = holds.filter(|hold| hold.decision.is_none() && is_ours(hold));
+        undecided.map(|hold| (hold.name, hold.changes)).collect()
     }
 
     fn undecided(&mut self) -> Vec<String> {

@@ -69,7 +69,9 @@ impl Sequence {
     pub fn unlinked(&self) -> Vec<String> {
         // In payload mode nothing is compared: what was refused is tried again with the team's next event.
         let is_told_only = self.profile.truth == Truth::Deliveries;
-        if !self.profile.links || is_told_only && self.has_said("CODEOWNERS links are not made") {
+        // Nor is the name of a team that a person has kept from its end, whose row is no longer the mirror's.
+        let is_left = self.has_said("CODEOWNERS links are not made") || !self.refused.is_empty();
+        if !self.profile.links || is_told_only && is_left {
             return Vec::new();
         }
         let teams = self.sides.sentry.teams();

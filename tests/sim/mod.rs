@@ -20,8 +20,10 @@ mod play;
 mod post;
 mod process;
 mod profile;
+mod rot;
 pub mod rules;
 pub mod seeded;
+mod shown;
 mod shrink;
 pub mod sides;
 mod stage;
@@ -32,6 +34,8 @@ mod years;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use sentry_team_sync::parts::Command;
 
 pub use life::Life;
 use play::Sequence;
@@ -50,12 +54,22 @@ pub struct Played {
     pub tally: Tally,
     /// All that was said, by the world and by the processes.
     pub story: Vec<String>,
-    /// Of every call to both sites, of all that was said, and of what lies on the disk in the end.
-    pub hash: u64,
 }
 
 /// Plays a life.
 pub fn play(life: &Life) -> Played {
+    play_to_the_end(life).0
+}
+
+/// Plays a life; of every call to both sites, of all that was said, and of what lies on the disk in the end.
+pub fn hash(life: &Life) -> u64 {
+    let (played, sequence) = play_to_the_end(life);
+    let mut hash = DefaultHasher::new();
+    (&played.story, sequence.trace()).hash(&mut hash);
+    hash.finish()
+}
+
+fn play_to_the_end(life: &Life) -> (Played, Sequence) {
     let mut sequence = Sequence::new(life.seed);
     let ended = catch_unwind(AssertUnwindSafe(|| sequence.play(life)));
     let failure = match ended {
@@ -63,9 +77,7 @@ pub fn play(life: &Life) -> Played {
         Err(_) => Some(Failure::new("nothing_panics", sequence.stage.heard.panics().join("\n"))),
     };
     if failure.is_some() {
-        let mut status = sequence.status();
-        status["hours"].take();
-        sequence.say(&format!("{status:#}"));
+        sequence.command(Command::Status { json: false, verbose: true });
     }
     sequence.say(&failure.as_ref().map_or("well".into(), ToString::to_string));
     let mut tally = std::mem::take(&mut sequence.tally);
@@ -74,12 +86,10 @@ pub fn play(life: &Life) -> Played {
     tally.died_at_its_seam = sequence.stage.baton.died_at_its_seam();
     tally.handed_on = sequence.stage.baton.handed_on();
     let story = sequence.stage.heard.lines();
-    let mut hash = DefaultHasher::new();
-    (&story, sequence.trace()).hash(&mut hash);
     for wire in [&sequence.sides.github.wire, &sequence.sides.sentry.wire] {
         wire.take_undescribed();
     }
-    Played { failure, tally, story, hash: hash.finish() }
+    (Played { failure, tally, story }, sequence)
 }
 
 /// Two stories of changes, in either mode, with a death at each `stride`th seam: how many there were, and what failed.

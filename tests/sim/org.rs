@@ -101,6 +101,15 @@ impl Org {
         }
     }
 
+    /// People of both organisations to whom nothing ever happens.
+    pub fn crowd_in(sides: &Sides, n: usize) {
+        for n in 0..n {
+            let (login, address) = (format!("crowd{n}"), format!("crowd{n}@acme.test"));
+            sides.sentry.add_member(NewMember::new(&address));
+            sides.github.add_person(GithubUser::new(&login).verified(&address));
+        }
+    }
+
     /// A team that was there before everything else, with some people; nothing is sent of it.
     pub fn old_team(&mut self, sides: &Sides, name: &str, people: &[usize]) -> u64 {
         let id = sides.old_team(name);

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sentry_team_sync::parts::{Command, Reply};
-use serde_json::Value;
 
 use super::draw::Draw;
 use super::life::Life;
@@ -15,7 +14,9 @@ use super::mail::Underway;
 use super::org::{Org, FOREIGN};
 use super::process::Process;
 use super::profile::Profile;
+use super::rot::Rotten;
 use super::rules::Failure;
+use super::shown::Shown;
 use super::sides::{Sides, Truth};
 use super::stage::{Spawned, Stage};
 use super::steps::Kind;
@@ -28,6 +29,12 @@ pub const STRANGER: &str = "stranger@elsewhere.test";
 pub const LEGACY_NAME: &str = "Legacy of old";
 /// So often Sentry carries out the deletions that it has promised.
 const SWEEP: Duration = Duration::from_secs(900);
+
+/// What tells how things are, and is no news.
+const STATUS: Command = Command::Status { json: true, verbose: false };
+
+/// At so many of a hundred deaths.
+const A_BIT_FALLS_OVER: u64 = 25;
 
 /// What a draw is for.
 const OF_STEP: u64 = 2;
@@ -74,6 +81,8 @@ pub struct Sequence {
     /// Whether Sentry has somebody new since the process has begun.
     pub has_new_people: bool,
     pub commands: Vec<(String, Spawned<Reply>)>,
+    /// How it was when a bit of the journal fell over, if one has.
+    pub rotten: Option<Rotten>,
     /// The place of the first call of Sentry's that came after a pause began.
     pub paused_at: Option<usize>,
     pub process: Option<Process>,
@@ -94,6 +103,7 @@ impl Sequence {
         let stranger = sides.sentry.add_member(NewMember::new(STRANGER));
         sides.sentry.join(foreign, stranger);
         let org = Org::new(&sides, profile.truth);
+        Org::crowd_in(&sides, profile.crowd);
         Self {
             seed,
             profile,
@@ -117,6 +127,7 @@ impl Sequence {
             missed: Vec::new(),
             has_new_people: false,
             commands: Vec::new(),
+            rotten: None,
             paused_at: None,
             process: None,
             tally: Tally::default(),
@@ -258,7 +269,9 @@ impl Sequence {
             }
             Kind::Refusal => self.refuse(),
             Kind::Wait => {
-                let span = [1, 5, 20, 61, 400, 4000][self.draw.below(6) as usize];
+                // Sixty comparisons of what has not changed tell no more than six.
+                let longest = if self.profile.interval == "1m" { 400 } else { 4000 };
+                let span = [1, 5, 20, 61, 400, longest][self.draw.below(6) as usize];
                 self.say(&format!("{span} seconds pass"));
                 self.pass(Duration::from_secs(span));
             }
@@ -383,6 +396,9 @@ impl Sequence {
             return Ok(());
         }
         self.bury();
+        if self.rarely(A_BIT_FALLS_OVER) {
+            self.rot();
+        }
         if self.profile.truth == Truth::Deliveries || self.draw.percent(70) {
             self.open();
         }
@@ -414,12 +430,11 @@ impl Sequence {
     /// Has the process carry out a command, and waits for it.
     pub fn command(&mut self, command: Command) -> Option<Reply> {
         let process = self.process.clone()?;
-        let told = format!("{command:?}");
-        let reply = self.stage.spawn(move || process.command(&command)).wait();
-        let said = reply.as_ref().map(|reply| format!("{} {}{}", reply.exit, reply.out, reply.err));
-        let is_look = matches!(&*told, "Status { json: true }");
-        if !is_look {
-            self.say(&format!("{told}: {}", said.as_deref().unwrap_or("no answer")));
+        let asked = command.clone();
+        let reply = self.stage.spawn(move || process.command(&asked)).wait();
+        if command != STATUS {
+            let said = reply.as_ref().map(|reply| format!("{} {}{}", reply.exit, reply.out, reply.err));
+            self.say(&format!("{command:?}: {}", said.as_deref().unwrap_or("no answer")));
         }
         self.look_at_mail();
         reply
@@ -434,9 +449,10 @@ impl Sequence {
         self.commands.push((told, begun));
     }
 
-    pub fn status(&mut self) -> Value {
-        let reply = self.command(Command::Status { json: true, verbose: false });
-        reply.and_then(|reply| serde_json::from_str(&reply.out).ok()).unwrap_or_default()
+    /// What the process tells of itself, if it lives and answers.
+    pub fn status(&mut self) -> Option<Shown> {
+        let reply = self.command(STATUS)?;
+        serde_json::from_str(&reply.out).ok()
     }
 
     /// Waits until `is_so`, with somebody who sees to what is held.

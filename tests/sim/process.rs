@@ -37,7 +37,7 @@ impl Process {
         let state_dir = StateDir::on(Arc::new(stage.disk.clone()), Path::new(STATE));
         let opened = Journal::open(state_dir, Clock::Hand(stage.hand.clone()));
         let (journal, remarks) = opened.map_err(|error| error.to_string())?;
-        remarks.iter().for_each(|remark| log::warn!("journal: {remark}"));
+        remarks.iter().for_each(|remark| stage.heard.say(format!("journal: {remark}")));
         let journal = journal.compacting_at(COMPACT_AT);
         let mirror = Arc::new(Mirror::new(&config, &stage.network, Arc::new(journal)));
         let reader = Invocation::of_service(Path::new(STATE), &env);

@@ -15,6 +15,11 @@ pub const REST_OF_YEARS: u64 = 4 * 86_400;
 /// What tells the draws of links and of maps apart.
 const LINKS: u64 = 221;
 const MAPS: u64 = 501;
+const CROWDS: u64 = 602;
+
+/// More than a page of any list has; one life in so many.
+const CROWD: usize = 110;
+const ONE_HAS_A_CROWD: u64 = 300;
 
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -42,6 +47,8 @@ pub struct Profile {
     pub links: bool,
     /// Whether there is a user map.
     pub has_map: bool,
+    /// How many people are in both organisations who are in no team and never get into one: lists have several pages then.
+    pub crowd: usize,
     /// Whether limits are as they are without a word: a person has more to decide.
     pub is_tight: bool,
     draw: Draw,
@@ -69,6 +76,7 @@ impl Profile {
             is_app,
             links,
             has_map,
+            crowd: if Draw::of(seed, 0, CROWDS).below(ONE_HAS_A_CROWD) == 0 { CROWD } else { 0 },
             recovers: truth == Truth::Deliveries && draw.percent(50) || is_app,
             waits_to_begin: truth == Truth::Github && draw.percent(20),
             // In payload mode, what is missed for three days is missed for ever.

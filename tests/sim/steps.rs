@@ -80,7 +80,7 @@ const WEIGHTS: [(Kind, u64); 24] = [
     (Kind::Die, 90),
     (Kind::Restart, 20),
     (Kind::Reload, 15),
-    (Kind::Refusal, 160),
+    (Kind::Refusal, 190),
     (Kind::Wait, 60),
 ];
 
@@ -113,7 +113,7 @@ impl Step {
 /// The steps of a seed.
 pub fn of_seed(seed: u64) -> Vec<Step> {
     let mut draw = Draw::of(seed, 0, 1);
-    let n = 8 + draw.below(18);
+    let n = 6 + draw.below(13);
     (1..=n).map(|number| Step { kind: kind(&mut draw), number }).collect()
 }
 

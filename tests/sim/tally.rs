@@ -26,6 +26,7 @@ pub struct Tally {
     pub rejected: u64,
     pub pauses: u64,
     pub months: u64,
+    pub rotten: u64,
     pub first_holds: u64,
     pub announced: u64,
     /// Calls to both hosts, of each sequence.
@@ -86,6 +87,7 @@ impl Tally {
             (&mut self.rejected, other.rejected),
             (&mut self.pauses, other.pauses),
             (&mut self.months, other.months),
+            (&mut self.rotten, other.rotten),
             (&mut self.first_holds, other.first_holds),
             (&mut self.announced, other.announced),
             (&mut self.handed_on, other.handed_on),
@@ -111,7 +113,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "calls: {mean} on average, {median} in the middle one, {most} at most; faults {}, deaths {}, restarts {}, deliveries {}, lost {}, \
-             late {}, doubled {}, comparisons {}, approved {}, rejected {}, pauses {}, months {}, handed on {}",
+             late {}, doubled {}, comparisons {}, approved {}, rejected {}, pauses {}, months {}, bits {}, handed on {}",
             self.faults,
             self.deaths,
             self.restarts,
@@ -124,6 +126,7 @@ impl fmt::Display for Tally {
             self.rejected,
             self.pauses,
             self.months,
+            self.rotten,
             self.handed_on
         )
     }

@@ -16,7 +16,7 @@ impl Sequence {
     pub fn grow_old(&mut self, step: usize) -> Done {
         self.let_it_go_on()?;
         self.wait_until("it knows the organisation and what its token may do", |seq| {
-            Ok(!seq.status()["mode"].is_null())
+            Ok(seq.status().is_some_and(|shown| shown.mode.is_some()))
         })?;
         let every_second = self.stage.least_rest.swap(REST_OF_YEARS, Ordering::Relaxed);
         for month in 1..=MONTHS {

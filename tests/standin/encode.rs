@@ -158,6 +158,9 @@ pub fn latin_base(letter: char) -> Option<&'static str> {
         ("2", "²"),
         ("3", "³"),
     ];
+    if letter.is_ascii() {
+        return None;
+    }
     let (base, _) = GROUPS.iter().find(|(_, letters)| letters.contains(letter))?;
     Some(base)
 }

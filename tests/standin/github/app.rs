@@ -17,6 +17,7 @@ use crate::standin::time::{self, epoch_seconds, iso_seconds};
 use ring::signature::{KeyPair, RsaKeyPair, UnparsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 /// The private key of the pretend App, made for the tests alone.
@@ -100,7 +101,7 @@ impl GithubApp {
             return refused(undecoded);
         };
         let signed = &token.as_bytes()[..token.len() - signature.len() - 1];
-        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public_key());
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, PUBLIC_KEY.as_slice());
         if head["alg"] != "RS256" || public.verify(signed, &sum).is_err() {
             return refused(undecoded);
         }
@@ -277,8 +278,8 @@ fn base64url(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Of the key above.
-fn public_key() -> Vec<u8> {
+static PUBLIC_KEY: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let lines: String = APP_KEY.lines().filter(|line| !line.starts_with('-')).collect();
     let der = base64_decode(&lines).expect("base64");
     RsaKeyPair::from_der(&der).expect("a key").public_key().as_ref().to_vec()
-}
+});

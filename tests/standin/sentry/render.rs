@@ -132,11 +132,12 @@ pub(crate) fn user(user: &User, rules: &Rules, own: bool) -> Value {
         |email| json!({"id": email.id.to_string(), "email": email.address, "is_verified": email.verified}),
     );
     let told = own || rules.addresses_told;
+    let created = iso_micros(user.created);
     let mut value = json!({
         "id": user.id.to_string(), "name": display_name(user), "username": user.username, "email": user.email,
         "avatarUrl": avatar_url(&user.email), "isActive": user.active, "hasPasswordAuth": !user.app,
-        "isManaged": false, "dateJoined": iso_micros(user.created), "lastLogin": null, "has2fa": false,
-        "lastActive": iso_micros(user.created), "isSuperuser": false, "isStaff": false, "experiments": {},
+        "isManaged": false, "dateJoined": created, "lastLogin": null, "has2fa": false,
+        "lastActive": created, "isSuperuser": false, "isStaff": false, "experiments": {},
         "emails": emails.filter(|_| told).collect::<Value>(), "avatar": letter(),
     });
     if rules.identities_told {

@@ -1,0 +1,31 @@
+//! What the process tells of itself, as far as a sequence goes by it.
+
+use serde::de::IgnoredAny;
+use serde::Deserialize;
+
+/// What `status --json` shows.
+#[derive(Deserialize)]
+pub struct Shown {
+    pub mode: Option<String>,
+    pub queued: usize,
+    pub open_hints: usize,
+    pub failed: usize,
+    /// There once GitHub's list of deliveries was read.
+    pub recovered: Option<IgnoredAny>,
+    pub holds: Vec<ShownHold>,
+}
+
+#[derive(Deserialize)]
+pub struct ShownHold {
+    pub name: String,
+    pub changes: Vec<String>,
+    /// There once somebody has decided.
+    pub decision: Option<IgnoredAny>,
+}
+
+impl Shown {
+    /// Nothing waits, neither for its time nor for a person.
+    pub fn is_at_rest(&self) -> bool {
+        self.holds.is_empty() && self.queued == 0 && self.open_hints == 0
+    }
+}
