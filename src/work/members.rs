@@ -142,6 +142,10 @@ pub fn entry(
 
 fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Outcome {
     release_removals(job, person.id);
+    let person = &match with_login(job, person) {
+        Ok(person) => person,
+        Err(outcome) => return outcome,
+    };
     let identity = match job.mirror.identify(person, Effort::Fresh) {
         Ok(identity) => identity,
         Err(outcome) => return outcome,
@@ -173,6 +177,17 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
         }),
         Err(outcome) => outcome,
     }
+}
+
+/// The account with its login, which is not known any more of somebody who was spoken of long ago: the user map and links may
+/// go by it, and whoever reads of a person without a match needs it.
+fn with_login(job: &TeamJob, person: &Person) -> Result<Person, Outcome> {
+    if !person.login.as_str().is_empty() {
+        return Ok(person.clone());
+    }
+    let profile =
+        job.mirror.github.profile_by_id(person.id).map_err(|told| job.mirror.github_trouble(told))?;
+    Ok(profile.map_or_else(|| person.clone(), |profile| profile.person))
 }
 
 /// Sentry has only filed a request.
@@ -411,7 +426,7 @@ fn by_word(job: &TeamJob) -> Vec<Person> {
             let matched = state.people.matched(user).map(|found| found.login.clone());
             let wanted =
                 || state.people.wanted().find(|(id, _)| *id == user).map(|(_, wanted)| wanted.login.clone());
-            // Without a login, the account is looked up by its id.
+            // Whoever is put in without one is looked up by their id.
             matched.or_else(wanted).unwrap_or_else(|| Login::from(""))
         };
         present.map(|(user, ..)| Person { id: user, login: login(user), bot: false }).collect()
