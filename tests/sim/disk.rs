@@ -128,6 +128,23 @@ impl Disk {
         Some(path)
     }
 
+    /// Changes each file of the journal, as something before the process has; what it says of each, where it is one.
+    pub fn change_journal<T>(&self, change: &dyn Fn(&mut [u8]) -> Option<T>) -> Vec<(PathBuf, T)> {
+        let mut inner = self.inner();
+        let is_one = |path: &Path| path.extension().is_some_and(|kind| kind == "log" || kind == "snap");
+        let files: Vec<_> = inner.names.iter().filter(|(path, _)| is_one(path)).collect();
+        let files: Vec<_> = files.into_iter().map(|(path, id)| (path.clone(), *id)).collect();
+        let mut said = Vec::new();
+        for (path, id) in files {
+            let Some(node) = inner.nodes.get_mut(&id) else { continue };
+            if let Some(of_file) = change(&mut node.now) {
+                node.kept = node.now.clone();
+                said.push((path, of_file));
+            }
+        }
+        said
+    }
+
     /// All files, sorted by path.
     pub fn all(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let inner = self.inner();

@@ -12,6 +12,8 @@ use super::sides::Truth;
 const ROUNDS: usize = 8;
 /// Of so many of a hundred sequences, nobody asks for more than one.
 const ONE_IS_ENOUGH: u64 = 50;
+/// So many may follow each other by themselves.
+const SECOND_LOOKS: usize = 3;
 /// In so many of a hundred, a person says no to one of the deletions that wait at the end.
 const REFUSES_AN_END: u64 = 40;
 
@@ -52,8 +54,12 @@ impl Sequence {
         }
         self.wait_for_rest()?;
         // Both sides were equal before what was queued was done; then a second look is due.
-        if !self.differences().is_empty() {
-            self.wait_until_equal()?;
+        for _ in 0..SECOND_LOOKS {
+            if self.differences().is_empty() {
+                break;
+            }
+            self.pass(Duration::from_secs(20));
+            self.approve()?;
             self.wait_for_rest()?;
         }
         self.check()
@@ -93,8 +99,9 @@ impl Sequence {
         self.wait_until_equal()?;
         // An approved deletion of a team that GitHub shows takes a second look to be over.
         self.wait_until("nothing is held", |seq| {
-            seq.approve()?;
-            Ok(seq.status().is_some_and(|shown| shown.holds.is_empty()))
+            let Some(shown) = seq.status() else { return Ok(false) };
+            seq.approve_of(&shown)?;
+            Ok(shown.holds.is_empty())
         })
     }
 
@@ -142,7 +149,7 @@ impl Sequence {
             let Some(shown) = seq.status() else { return Ok(false) };
             let is_read = seq.missed.is_empty() || shown.recovered.is_some();
             // A deletion that is held keeps a slug from the team that waits for it, although all looks equal.
-            seq.approve()?;
+            seq.approve_of(&shown)?;
             Ok(is_read && shown.is_at_rest())
         })
     }

@@ -8,7 +8,7 @@ use super::disk::Weather;
 use super::network::{GITHUB, SENTRY};
 use super::play::{Done, Sequence};
 use super::rules::Failure;
-use super::shown::ShownHold;
+use super::shown::Shown;
 use super::sides::Truth;
 use crate::standin::{mirror_permissions, original_permissions, Fault, GraphqlFault, RandomFaults, Rule};
 
@@ -105,7 +105,7 @@ impl Sequence {
             return self.suspend();
         }
         let by_github = self.draw.percent(65);
-        let kinds = match self.draw.below(if by_github { 7 } else { 3 }) {
+        let kinds = match self.draw.below(if by_github { 8 } else { 3 }) {
             0 => vec![Fault::Unauthorized, Fault::Stall(Duration::from_secs(30))],
             1 => Fault::of_others().into(),
             2 => Fault::odd_lists(),
@@ -260,14 +260,9 @@ impl Sequence {
 
     /// What is held and nobody has decided: name and changes.
     fn held(&mut self) -> Vec<(String, Vec<String>)> {
-        let holds = self.status().map(|shown| shown.holds).into_iter().flatten();
-        let is_ours = |hold: &ShownHold| !hold.changes.iter().any(|change| change.contains("`foreign`"));
-        let undecided = holds.filter(|hold| hold.decision.is_none() && is_ours(hold));
-        undecided.map(|hold| (hold.name, hold.changes)).collect()
-    }
-
-    fn undecided(&mut self) -> Vec<String> {
-        self.held().into_iter().map(|(name, _)| name).collect()
+        let shown = self.status();
+        let undecided = shown.iter().flat_map(Shown::undecided);
+        undecided.map(|hold| (hold.name.clone(), hold.changes.clone())).collect()
     }
 
     pub fn approve_by_chance(&mut self) -> Done {
@@ -302,7 +297,13 @@ impl Sequence {
 
     /// A person lets everything through but what would take over the foreign team. Whether there was anything.
     pub fn approve(&mut self) -> Result<bool, Failure> {
-        let holds = self.undecided();
+        let shown = self.status();
+        shown.map_or(Ok(false), |shown| self.approve_of(&shown))
+    }
+
+    /// The same by what was just shown.
+    pub fn approve_of(&mut self, shown: &Shown) -> Result<bool, Failure> {
+        let holds: Vec<_> = shown.undecided().map(|hold| hold.name.clone()).collect();
         if holds.is_empty() {
             return Ok(false);
         }
@@ -354,10 +355,10 @@ impl Sequence {
     /// The first comparison waits for a person; nothing is written before.
     pub fn wait_for_approval(&mut self) -> Done {
         let mark = self.sides.sentry.wire.mark();
-        let is_held = self.wait_until("the first comparison is held", |seq| Ok(seq.undecided().len() == 1));
+        let is_held = self.wait_until("the first comparison is held", |seq| Ok(seq.held().len() == 1));
         self.check_nothing_written(mark)?;
         is_held?;
-        let held = self.undecided();
+        let held = self.held();
         for _ in 0..1 + self.draw.below(4) {
             match self.draw.below(4) {
                 0 => drop(self.command(Command::Sync(Sync::default()))),
@@ -370,9 +371,10 @@ impl Sequence {
             }
             self.check_nothing_written(mark)?;
         }
-        self.wait_until("the same is held", |seq| Ok(seq.undecided() == held))?;
+        self.wait_until("the same is held", |seq| Ok(seq.held() == held))?;
         self.tally.first_holds += 1;
-        self.command(Command::Approve { holds: held, all: false, reason: None });
+        let holds = held.into_iter().map(|(name, _)| name).collect();
+        self.command(Command::Approve { holds, all: false, reason: None });
         Ok(())
     }
 

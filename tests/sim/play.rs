@@ -35,6 +35,7 @@ const STATUS: Command = Command::Status { json: true, verbose: false };
 
 /// At so many of a hundred deaths.
 const A_BIT_FALLS_OVER: u64 = 25;
+const ANOTHER_VERSION: u64 = 15;
 
 /// What a draw is for.
 const OF_STEP: u64 = 2;
@@ -398,6 +399,8 @@ impl Sequence {
         self.bury();
         if self.rarely(A_BIT_FALLS_OVER) {
             self.rot();
+        } else if self.rarely(ANOTHER_VERSION) {
+            self.change_version()?;
         }
         if self.profile.truth == Truth::Deliveries || self.draw.percent(70) {
             self.open();

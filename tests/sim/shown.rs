@@ -24,6 +24,12 @@ pub struct ShownHold {
 }
 
 impl Shown {
+    /// What nobody has decided yet, but for what would take over the foreign team.
+    pub fn undecided(&self) -> impl Iterator<Item = &ShownHold> {
+        let is_foreign = |hold: &ShownHold| hold.changes.iter().any(|change| change.contains("`foreign`"));
+        self.holds.iter().filter(move |hold| hold.decision.is_none() && !is_foreign(hold))
+    }
+
     /// Nothing waits, neither for its time nor for a person.
     pub fn is_at_rest(&self) -> bool {
         self.holds.is_empty() && self.queued == 0 && self.open_hints == 0

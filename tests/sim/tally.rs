@@ -27,6 +27,7 @@ pub struct Tally {
     pub pauses: u64,
     pub months: u64,
     pub rotten: u64,
+    pub versions: u64,
     pub first_holds: u64,
     pub announced: u64,
     /// Calls to both hosts, of each sequence.
@@ -88,6 +89,7 @@ impl Tally {
             (&mut self.pauses, other.pauses),
             (&mut self.months, other.months),
             (&mut self.rotten, other.rotten),
+            (&mut self.versions, other.versions),
             (&mut self.first_holds, other.first_holds),
             (&mut self.announced, other.announced),
             (&mut self.handed_on, other.handed_on),
@@ -113,7 +115,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "calls: {mean} on average, {median} in the middle one, {most} at most; faults {}, deaths {}, restarts {}, deliveries {}, lost {}, \
-             late {}, doubled {}, comparisons {}, approved {}, rejected {}, pauses {}, months {}, bits {}, handed on {}",
+             late {}, doubled {}, comparisons {}, approved {}, rejected {}, pauses {}, months {}, bits {}, versions {}, handed on {}",
             self.faults,
             self.deaths,
             self.restarts,
@@ -127,6 +129,7 @@ impl fmt::Display for Tally {
             self.pauses,
             self.months,
             self.rotten,
+            self.versions,
             self.handed_on
         )
     }
