@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::lock::Mutex;
-use crate::state::ids::{GithubTeamId, GithubUserId, SentrySlug, Seq};
+use crate::state::ids::{GithubTeamId, SentrySlug, Seq};
 use crate::state::values::Delivery;
 use crate::state::LAG;
 use crate::store::journal::Journal;
@@ -124,16 +124,6 @@ impl Queue {
     /// Whether a replica may not know the team yet.
     pub fn is_new(&self, team: GithubTeamId) -> bool {
         self.heard.lock().is_new(team, self.clock.now())
-    }
-
-    /// A comparison has put somebody into a team.
-    pub fn hear_addition(&self, team: GithubTeamId, user: GithubUserId) {
-        self.heard.lock().hear_addition(team, user, self.clock.now());
-    }
-
-    /// Whether a replica may not know yet that somebody is in the team, although a comparison has put them in.
-    pub fn is_just_added(&self, team: GithubTeamId, user: GithubUserId) -> bool {
-        self.heard.lock().is_just_added(team, user, self.clock.now())
     }
 
     /// A look at what deliveries have said lately.

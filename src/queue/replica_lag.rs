@@ -4,7 +4,6 @@
 //! within [`LAG`] before a reading began is not contradicted by it; another reading decides, later than that.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
@@ -31,8 +30,6 @@ pub struct RecentDeliveries {
     doubted: VecDeque<(Instant, GithubTeamId)>,
     /// Teams for which this process has made one in Sentry.
     makings: HashMap<GithubTeamId, Instant>,
-    /// Whom comparisons have put into a team.
-    additions: HashMap<(GithubTeamId, GithubUserId), Instant>,
     /// When the last comparison began to read.
     compared: Option<Instant>,
     again: Option<Instant>,
@@ -41,9 +38,9 @@ pub struct RecentDeliveries {
     goes_on: bool,
 }
 
-fn note_lately<K: Eq + Hash>(all: &mut HashMap<K, Instant>, what: K, now: Instant) {
+fn note_lately(all: &mut HashMap<GithubTeamId, Instant>, team: GithubTeamId, now: Instant) {
     all.retain(|_, at| now.saturating_duration_since(*at) < LAG);
-    all.insert(what, now);
+    all.insert(team, now);
 }
 
 impl RecentDeliveries {
@@ -55,7 +52,6 @@ impl RecentDeliveries {
             ends: HashMap::new(),
             doubted: VecDeque::new(),
             makings: HashMap::new(),
-            additions: HashMap::new(),
             compared: None,
             again: None,
             began,
@@ -101,16 +97,6 @@ impl RecentDeliveries {
     /// Whether a replica may not know the team yet that another one has shown.
     pub fn is_new(&self, team: GithubTeamId, now: Instant) -> bool {
         self.makings.get(&team).is_some_and(|at| now.saturating_duration_since(*at) < LAG)
-    }
-
-    /// A comparison has put somebody into a team.
-    pub fn hear_addition(&mut self, team: GithubTeamId, user: GithubUserId, now: Instant) {
-        note_lately(&mut self.additions, (team, user), now);
-    }
-
-    /// Whether a replica may not know yet that they are in the team, as another one has shown to a comparison.
-    pub fn is_just_added(&self, team: GithubTeamId, user: GithubUserId, now: Instant) -> bool {
-        self.additions.get(&(team, user)).is_some_and(|at| now.saturating_duration_since(*at) < LAG)
     }
 
     /// For how long a replica may still show a team whose end was written down at `at`, if it is asked at `now`. Spans are
@@ -332,17 +318,5 @@ mod tests {
         heard.hear_making(team, now);
         assert!(heard.is_new(team, now) && heard.is_new(team, now + LAG - GRAIN));
         assert!(!heard.is_new(team, now + LAG) && !heard.is_new(other, now));
-    }
-
-    #[test]
-    fn whom_a_comparison_has_put_in_a_replica_may_not_know_yet() {
-        let now = Instant::now();
-        let mut heard = RecentDeliveries::new(now);
-        let (team, user) = (GithubTeamId(5), GithubUserId(7));
-        heard.hear_addition(team, user, now);
-        assert!(heard.is_just_added(team, user, now + LAG - GRAIN));
-        assert!(
-            !heard.is_just_added(team, user, now + LAG) && !heard.is_just_added(team, GithubUserId(8), now)
-        );
     }
 }

@@ -253,9 +253,6 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
     match job.apply(Some(hint)).add(&binding, *member, entry)? {
         added @ (Added::New(_) | Added::Already) => {
             members::forget_wish(job, *user);
-            if matches!(added, Added::New(_)) {
-                job.mirror.queue.hear_addition(job.team, *user);
-            }
             Ok(Effect::written(matches!(added, Added::New(_))))
         }
         Added::Requested => Err(members::only_requested(&person, &binding)),
@@ -269,11 +266,6 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
 
 fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<Effect, Outcome> {
     let Removal { user, who, member, why, .. } = removal;
-    if user.is_some_and(|user| job.mirror.queue.is_just_added(job.team, user)) {
-        // By another comparison, which may have asked a replica that knows more.
-        look_again(job, part);
-        return Ok(Effect::Nothing);
-    }
     // Nobody named them: where anybody was named just now, a replica that lags may not show them yet either.
     let overtaken =
         user.is_some_and(|user| is_overtaken(job, part, user, false)) || is_spoken_of(job, part, *user);
