@@ -318,8 +318,9 @@ impl<'a> Recovery<'a> {
 
     fn snapshot(&mut self, number: u64) -> Result<()> {
         let path = self.disk.snap(number);
-        let Folded { scan, complete, .. } = self.fold(&path)?;
-        if scan.damaged || !complete {
+        let Folded { scan, torn, complete, .. } = self.fold(&path)?;
+        // It got its name when it was whole: what does not verify at its end is no write that a crash has torn.
+        if scan.damaged || torn > 0 || !complete {
             self.keep_aside(&path)?;
         }
         Ok(())
