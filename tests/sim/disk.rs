@@ -125,6 +125,8 @@ impl Disk {
         let bit = draw.below(node.now.len() as u64 * 8) as usize;
         *node.now.get_mut(bit / 8)? ^= 1 << (bit % 8);
         node.kept = node.now.clone();
+        // Another death does not bring the one of before back.
+        inner.kept_names.insert(path.clone(), id);
         Some(path)
     }
 

@@ -71,7 +71,8 @@ impl Sequence {
         let is_told_only = self.profile.truth == Truth::Deliveries;
         // Nor is the name of a team that a person has kept from its end, whose row is no longer the mirror's.
         let is_left = self.has_said("CODEOWNERS links are not made") || !self.refused.is_empty();
-        if !self.profile.links || is_told_only && is_left {
+        // A link of which the disk has forgotten that it is the mirror's is somebody else's, and stays.
+        if !self.profile.links || is_told_only && is_left || self.rotten.is_some() {
             return Vec::new();
         }
         let teams = self.sides.sentry.teams();
