@@ -18,7 +18,6 @@ const IS_WHOLE: &str = "found everything that the damaged journal may have lost"
 pub struct Rotten {
     /// The place of the first call of Sentry's that came after it.
     mark: usize,
-    approved: u64,
 }
 
 impl Sequence {
@@ -32,14 +31,15 @@ impl Sequence {
         let mut draw = Draw::of(self.seed, number, OF_ROT);
         let Some(path) = self.stage.disk.rot(&mut draw) else { return };
         self.say(&format!("a bit of {} falls over", path.display()));
-        self.rotten = Some(Rotten { mark: self.sides.sentry.wire.mark(), approved: self.tally.approved });
+        self.rotten = Some(Rotten { mark: self.sides.sentry.wire.mark() });
         self.tally.rotten += 1;
     }
 
     /// Nobody and nothing is taken away by a process that knows that it has lost something.
     pub fn check_what_is_rotten(&self) -> Done {
-        let Some(Rotten { mark, approved }) = self.rotten else { return Ok(()) };
-        if approved < self.tally.approved || self.has_said(IS_WHOLE) {
+        let Some(Rotten { mark }) = self.rotten else { return Ok(()) };
+        // What was approved before it is carried out behind it.
+        if self.tally.approved > 0 || self.has_said(IS_WHOLE) {
             return Ok(());
         }
         if !self.has_said(IS_DAMAGED) && self.process.is_some() {
