@@ -161,6 +161,12 @@ impl State {
         }
     }
 
+    /// Whether a Sentry team of its slug may not be taken for the GitHub team's own: it is more likely somebody else's, or a
+    /// person is to decide about one.
+    pub fn is_in_question(&self, team: GithubTeamId) -> bool {
+        self.teams.is_apart(team) || self.holds.disputed_slug(team).is_some()
+    }
+
     /// Whether a GitHub team is older than this mirror. GitHub tells whole seconds: within the second of the start, a team
     /// counts as newer.
     pub fn is_older_team(&self, team: GithubTeamId, created_at: Option<Timestamp>) -> bool {

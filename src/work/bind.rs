@@ -232,9 +232,7 @@ fn next(
 /// old slug only: by its new one, anybody could rename their way into an existing Sentry team. Nor is what a person has to
 /// decide done meanwhile.
 fn may_adopt(job: &TeamJob, wish: &Wish) -> bool {
-    let in_question = job
-        .mirror
-        .state(|state| state.teams.is_apart(job.team) || state.holds.disputed_slug(job.team).is_some());
+    let in_question = job.mirror.state(|state| state.is_in_question(job.team));
     wish.team.adoptable && wish.before.is_none() && !in_question
 }
 
@@ -361,6 +359,14 @@ fn conflict(job: &TeamJob, apply: &Apply, slug: &SentrySlug, sentry: SentryTeamI
 fn still_taken(slug: &SentrySlug) -> Outcome {
     let why = format!("slug `{slug}` is taken, though no team shows it: Sentry may be deleting one");
     Outcome::Later(why, Some(SLUG_FREED))
+}
+
+/// Looks whether the bound team, if there is one, is still where it was; what is to be done if not.
+pub fn look_for_it(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
+    match job.binding() {
+        Some(binding) if apply.look_bound(&binding)?.is_none() => find_again(job, apply, &binding),
+        _ => Ok(()),
+    }
 }
 
 /// The bound team is not under its slug. Found by its id, it is followed; not to be found, it is no longer bound, and

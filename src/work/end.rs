@@ -135,9 +135,7 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
     }
     let Some(slug) = slug.filter(|_| job.mode == Mode::Payload) else { return Ok(None) };
     let settings = &job.mirror.settings();
-    let apart = job
-        .mirror
-        .state(|state| state.teams.is_apart(job.team) || state.holds.disputed_slug(job.team).is_some());
+    let apart = job.mirror.state(|state| state.is_in_question(job.team));
     if apart || !settings.teams.matches(slug) {
         return Ok(None);
     }

@@ -96,11 +96,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, S
         Task::Return => Ok(Effect::Nothing),
         Task::FindAgain => {
             // The comparison read Sentry before it looked at the bindings: the team may have been made in between.
-            if let Some(binding) = job.binding() {
-                if apply.look_bound(&binding)?.is_none() {
-                    bind::find_again(job, &apply, &binding)?;
-                }
-            }
+            bind::look_for_it(job, &apply)?;
             Ok(Effect::Nothing)
         }
         Task::Shape { wanted, full_name, shown } => {

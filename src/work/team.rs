@@ -313,9 +313,8 @@ impl TeamJob<'_> {
     /// Another team wants the slug of one that GitHub does not show. If it is not in Sentry either, as after a person has
     /// kept it from being deleted and deleted it there later, nothing stands in the way.
     fn give_up_slug(&self, apply: &Apply, hint: &Hint) -> Result<(), Outcome> {
-        let binding = self.binding().filter(|_| matches!(hint.origin, Origin::Own(Own::SlugIsWanted)));
-        match binding {
-            Some(binding) if apply.look_bound(&binding)?.is_none() => bind::find_again(self, apply, &binding),
+        match hint.origin {
+            Origin::Own(Own::SlugIsWanted) => bind::look_for_it(self, apply),
             _ => Ok(()),
         }
     }
