@@ -131,20 +131,18 @@ impl Disk {
     }
 
     /// Changes each file of the journal, as something before the process has; what it says of each, where it is one.
-    pub fn change_journal<T>(&self, change: &dyn Fn(&mut [u8]) -> Option<T>) -> Vec<(PathBuf, T)> {
+    pub fn change_journal<T>(&self, change: &dyn Fn(&mut [u8]) -> Option<T>) -> Vec<T> {
         let mut inner = self.inner();
+        let Inner { names, nodes, .. } = &mut *inner;
         let is_one = |path: &Path| path.extension().is_some_and(|kind| kind == "log" || kind == "snap");
-        let files: Vec<_> = inner.names.iter().filter(|(path, _)| is_one(path)).collect();
-        let files: Vec<_> = files.into_iter().map(|(path, id)| (path.clone(), *id)).collect();
-        let mut said = Vec::new();
-        for (path, id) in files {
-            let Some(node) = inner.nodes.get_mut(&id) else { continue };
-            if let Some(of_file) = change(&mut node.now) {
-                node.kept = node.now.clone();
-                said.push((path, of_file));
-            }
-        }
-        said
+        let files = names.iter().filter(|(path, _)| is_one(path));
+        let said = files.filter_map(|(_, id)| {
+            let node = nodes.get_mut(id)?;
+            let of_file = change(&mut node.now)?;
+            node.kept = node.now.clone();
+            Some(of_file)
+        });
+        said.collect()
     }
 
     /// All files, sorted by path.

@@ -55,7 +55,7 @@ impl Sequence {
         if let Err(why) = self.wait_for_rest() {
             // Whose Sentry team it is, the disk has forgotten: a person has to say so.
             let waits_for_a_person = self.has_said("rename or delete that one in Sentry");
-            return if self.rotten.is_some() && waits_for_a_person { Ok(()) } else { Err(why) };
+            return if self.rotten.is_some() && waits_for_a_person { self.check_step() } else { Err(why) };
         }
         // Both sides were equal before what was queued was done; then a second look is due.
         for _ in 0..SECOND_LOOKS {

@@ -8,7 +8,7 @@ mod baton;
 mod disk;
 mod draw;
 mod ending;
-mod formats;
+pub mod formats;
 mod happenings;
 mod heard;
 pub mod life;

@@ -14,7 +14,6 @@ use super::mail::Underway;
 use super::org::{Org, FOREIGN};
 use super::process::Process;
 use super::profile::Profile;
-use super::rot::Rotten;
 use super::rules::Failure;
 use super::shown::Shown;
 use super::sides::{Sides, Truth};
@@ -82,8 +81,8 @@ pub struct Sequence {
     /// Whether Sentry has somebody new since the process has begun.
     pub has_new_people: bool,
     pub commands: Vec<(String, Spawned<Reply>)>,
-    /// How it was when a bit of the journal fell over, if one has.
-    pub rotten: Option<Rotten>,
+    /// The place of the first call of Sentry's that came after a bit of the journal fell over, if one has.
+    pub rotten: Option<usize>,
     /// The place of the first call of Sentry's that came after a pause began.
     pub paused_at: Option<usize>,
     pub process: Option<Process>,

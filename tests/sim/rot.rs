@@ -13,13 +13,6 @@ const OF_ROT: u64 = 10;
 const IS_DAMAGED: &str = "is damaged; it is kept as";
 const IS_WHOLE: &str = "found everything that the damaged journal may have lost";
 
-/// How things were when a bit fell over.
-#[derive(Clone, Copy)]
-pub struct Rotten {
-    /// The place of the first call of Sentry's that came after it.
-    mark: usize,
-}
-
 impl Sequence {
     /// A bit of a snapshot falls over, once; in a log that has only begun it would pass for a write that a crash has torn. In
     /// payload mode, what is lost by it is lost.
@@ -31,13 +24,13 @@ impl Sequence {
         let mut draw = Draw::of(self.seed, number, OF_ROT);
         let Some(path) = self.stage.disk.rot(&mut draw) else { return };
         self.say(&format!("a bit of {} falls over", path.display()));
-        self.rotten = Some(Rotten { mark: self.sides.sentry.wire.mark() });
+        self.rotten = Some(self.sides.sentry.wire.mark());
         self.tally.rotten += 1;
     }
 
     /// Nobody and nothing is taken away by a process that knows that it has lost something.
     pub fn check_what_is_rotten(&self) -> Done {
-        let Some(Rotten { mark }) = self.rotten else { return Ok(()) };
+        let Some(mark) = self.rotten else { return Ok(()) };
         // What was approved before it is carried out behind it.
         if self.tally.approved > 0 || self.has_said(IS_WHOLE) {
             return Ok(());
