@@ -156,6 +156,7 @@ fn examine(patient: &Patient, url: Option<&str>, progress: Progress) -> Vec<Find
     findings.extend(configuration::unused(patient, &github, &sentry));
     findings.extend(clock::look("GitHub", github.moment));
     findings.extend(clock::look("Sentry", sentry.moment));
+    findings.extend(state::ready(patient));
     if let Some(url) = url {
         progress("sending a ping");
         findings.push(ping::look(patient, url));

@@ -33,7 +33,6 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     if let Some(known) = &patient.known {
         findings.extend(waits(known, patient.clock.wall()));
     }
-    findings.extend(ready(patient));
     findings
 }
 
@@ -150,8 +149,9 @@ fn waits(known: &Known, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-/// What the service itself says of its readiness; the cause of most is told in its own area.
-fn ready(patient: &Patient) -> Vec<Finding> {
+/// What the service itself says of its readiness; the cause of most is told in its own area. To be asked last: once both
+/// hosts have answered this look, one that has begun a moment ago does not lack their first answers any more.
+pub(super) fn ready(patient: &Patient) -> Vec<Finding> {
     let Some(status) = patient.service.map(Observer::status) else { return Vec::new() };
     if status.ready {
         return vec![AREA.ok("the service is ready")];

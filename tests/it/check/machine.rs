@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use super::{alone, beside, healthy};
+use crate::standin::{Fault, Rule};
 use crate::world::World;
 
 fn state_dir(world: &World) -> PathBuf {
@@ -87,6 +89,16 @@ fn a_folder_of_another_user_than_the_services_is_told_with_the_command() {
     beside(&world)
         .one("state", " belongs to user 61184, but the service runs as another")
         .must("warning", &[&fix]);
+}
+
+/// As after `systemctl restart`: what the service has asked a moment ago is still to be answered.
+#[test]
+fn a_service_that_has_just_begun_is_given_time_for_its_first_answers() {
+    let (mut world, _) = healthy().with_crew();
+    world.take_service().stop("-TERM");
+    world.sentry.wire.script(Rule::new("*", Fault::Stall(Duration::from_secs(2))).times(4));
+    world.start();
+    beside(&world).one("state", "the service is ready").must("ok", &[]);
 }
 
 #[test]
