@@ -236,8 +236,9 @@ impl Sequence {
             line.contains(&kept)
                 || own_name.as_ref().is_some_and(|own| line.starts_with(own))
                 || is_nameless && is_named_by_slug(line)
-                // Of whom the disk has forgotten that GitHub once showed them nothing can be said.
-                || self.rotten.is_some() && line.ends_with("in Sentry only")
+                // Of whom the disk has forgotten that GitHub once showed them nothing can be said, and a team that it has
+                // forgotten and that is adopted keeps its name.
+                || self.rotten.is_some() && (line.ends_with("in Sentry only") || line.contains(": named `"))
         };
         all.into_iter().filter(|line| !is_own(line)).chain(self.unlinked()).collect()
     }
