@@ -21,7 +21,7 @@ pub fn both<A, B: Send>(
     let read = Mutex::new(None);
     let (one, begun) = thread::scope(|scope| {
         let begun = begin(scope, Box::new(|| *read.lock() = Some(other())));
-        (one(), begun.map(Reader::join))
+        (one(), begun.map(drop))
     });
     let unread = || match begun {
         Ok(_) => unread("a reader met an internal error, see the log".into()),
@@ -40,19 +40,20 @@ fn begin<'scope>(scope: &'scope Scope<'scope, '_>, work: Work<'scope>) -> io::Re
         let _over = of_thread.as_ref().map(Seat::sit);
         work();
     };
-    Ok(Reader { thread: Builder::new().name("read".into()).spawn_scoped(scope, work)?, seat })
+    Ok(Reader { thread: Some(Builder::new().name("read".into()).spawn_scoped(scope, work)?), seat })
 }
 
+/// To be dropped once there is nothing else to do, which waits for its end; so does whoever panics before. A panic of its
+/// own is in the log, and what it kept from being read is missed by whoever asked for it.
 struct Reader<'a> {
-    thread: ScopedJoinHandle<'a, ()>,
+    thread: Option<ScopedJoinHandle<'a, ()>>,
     seat: Option<Seat>,
 }
 
-impl Reader<'_> {
-    /// Waits for its end. A panic is in the log, and what it kept from being read is missed by whoever asked for it.
-    fn join(self) {
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
         self.seat.iter().for_each(Seat::join);
-        drop(self.thread.join());
+        drop(self.thread.take().map(ScopedJoinHandle::join));
     }
 }
 
@@ -96,7 +97,7 @@ fn spread(n: usize, each: &(dyn Fn(usize) -> bool + Sync)) {
         let threads = (1..AT_ONCE.min(n)).filter_map(|_| begin(scope, Box::new(work)).ok());
         let threads: Vec<_> = threads.collect();
         work();
-        threads.into_iter().for_each(Reader::join);
+        drop(threads);
     });
 }
 
