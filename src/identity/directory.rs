@@ -372,6 +372,22 @@ mod tests {
     }
 
     #[test]
+    fn what_an_address_fits_instead_is_told() {
+        assert_eq!(Instead::Unverified.to_string(), "an address that Sentry has not verified");
+        assert_eq!(Instead::ExpiredInvite.to_string(), "an invite that has expired");
+        let bearer = Bearer::of(&member(1, "x@x", &[], Standing::Member));
+        let told = Instead::Second(bearer).to_string();
+        assert!(told.starts_with("a second address of member 1"), "{told}");
+    }
+
+    #[test]
+    fn whose_role_has_no_teams_is_known() {
+        let of = |id, no_teams| Member { no_teams, ..member(id, "x@x", &[], Standing::Member) };
+        let directory = Directory::new(&[of(1, true), of(2, false)]);
+        assert!(directory.has_no_teams(MemberId(1)) && !directory.has_no_teams(MemberId(2)));
+    }
+
+    #[test]
     fn the_user_of_an_integration_is_nobody() {
         let proxy = "app-0b5@proxy-user.sentry.io";
         let directory = Directory::new(&[member(1, proxy, &[proxy], Standing::Member)]);

@@ -287,6 +287,13 @@ mod tests {
     }
 
     #[test]
+    fn what_two_addresses_have_in_common_counts_whatever_their_domains() {
+        let hit = Hit { member: member(1, "annalee@work.test"), name: String::new() };
+        assert!(likeness(&hit, &at("annal33@home.test")) > likeness(&hit, &at("bob@home.test")));
+        assert!(likeness(&hit, &at("bob@work.test")) > likeness(&hit, &at("bob@home.test")));
+    }
+
+    #[test]
     fn only_what_sentry_takes_for_an_address_is_asked_for_and_an_apostrophe_stands_alone() {
         let all: BTreeSet<_> =
             twenty().into_iter().chain([at("z@x"), at("o'neill@x"), at("a#b@x")]).collect();

@@ -342,6 +342,25 @@ fn failed_deliveries_come_back_in_their_old_place() {
 }
 
 #[test]
+fn the_last_fifty_deliveries_are_shown_newest_first() {
+    let taken = (1..=60).flat_map(|n| {
+        let settled = Record::Settled {
+            seqs: vec![Seq(n)],
+            how: Settled::Done,
+            note: "n".into(),
+            hold: None,
+            at: Timestamp(2),
+        };
+        [Record::Received(delivery(n, Event::OrgDeleted)), settled]
+    });
+    let state = fold(taken);
+    let shown: Vec<_> = state.deliveries.recent().map(|recent| recent.guid.to_string()).collect();
+    let expected: Vec<_> = (11..=60).rev().map(|n| format!("g{n}")).collect();
+    assert_eq!(shown, expected);
+    assert!(state.deliveries.has(Seq(1)) && !state.deliveries.has(Seq(61)));
+}
+
+#[test]
 fn old_keys_are_forgotten_but_nothing_that_is_open() {
     let mut state = full();
     state.forget_old(Timestamp(9 * 24 * 3_600_000));

@@ -7,7 +7,7 @@ use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::*;
 use crate::state::record::Record;
 use crate::state::slug;
-use crate::state::values::{Binding, Origin, Source};
+use crate::state::values::{Binding, Fate, Origin, Source};
 
 fn row(world: &World, team: GithubTeamId) -> TeamPlan {
     let plan = world.plan();
@@ -111,6 +111,40 @@ fn members_of_child_teams_count_when_they_should_and_leave_the_parent_too() {
     // A circle of parents, which GitHub does not make, is no endless loop.
     world.team_mut(parent).facts.parent = Some(child);
     world.plan();
+}
+
+/// Whether the Sentry team of before follows a team again that GitHub shows after its end, and whether it has to be made.
+fn back(fate: Fate, is_there: bool) -> Option<bool> {
+    let mut world = World::of_people(1, &[]);
+    let team = world.mirrored_team("crew", [1]);
+    let was = world.state.teams.binding(team).cloned();
+    let at = world.now;
+    world.state.apply(Record::Gone { team, fate, apart: false, was: was.clone(), at });
+    if !is_there {
+        world.sentry.teams.retain(|row| Some(row.id) != was.as_ref().map(|was| was.sentry));
+    }
+    match row(&world, team).step {
+        Step::Return { made, .. } => Some(made),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_team_that_comes_back_gets_the_sentry_team_that_is_there_or_one_in_place_of_what_was_deleted() {
+    assert_eq!(back(Fate::Left, true), Some(false));
+    assert_eq!(back(Fate::Deleted, true), Some(false), "a person has brought it back");
+    assert_eq!(back(Fate::Deleted, false), Some(true));
+    assert_eq!(back(Fate::Left, false), None, "somebody else has deleted it");
+}
+
+#[test]
+fn a_sentry_team_that_follows_none_is_counted_where_it_can_be_listed() {
+    let mut world = World::of_people(1, &[]);
+    world.mirrored_team("crew", [1]);
+    world.sentry_team("apart", "Apart", vec![]);
+    assert_eq!(world.plan().unfollowed, 1);
+    world.sentry.listed = false;
+    assert_eq!(world.plan().unfollowed, 0);
 }
 
 #[test]

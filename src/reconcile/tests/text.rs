@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::build::{World, AFTER};
 use crate::identity::Identity;
-use crate::reconcile::plan::{Counts, Plan, Step};
+use crate::reconcile::plan::{Counts, LinkPlan, LinkWay, Plan, Step};
 use crate::state::ids::*;
 use crate::state::values::Origin;
 
@@ -148,6 +148,48 @@ fn counts_tell_what_is_to_be_done() {
     assert_eq!(plan().counts(), counts);
     assert!(!plan().is_in_sync() && Plan::default().is_in_sync());
     assert_eq!(Plan::default().to_string(), "in sync: 0 teams in sync, 0 left out\n");
+}
+
+#[test]
+fn each_difference_counts_once_and_what_can_not_be_done_does_not() {
+    let counts = Counts {
+        create: 1,
+        adopt: 2,
+        back: 4,
+        rename: 8,
+        delete: 16,
+        empty: 32,
+        link: 64,
+        relink: 128,
+        unlink: 256,
+        add: 512,
+        remove: 1024,
+        held: 5000,
+        stuck: 5000,
+        unseen: 5000,
+        conflicts: 5000,
+    };
+    assert_eq!(counts.all(), 2047);
+}
+
+#[test]
+fn names_in_codeowners_are_counted_by_what_becomes_of_them() {
+    let mut plan = plan();
+    let ways = [
+        (LinkWay::Link, 1),
+        (LinkWay::Relink { from: "acme/old".into() }, 2),
+        (LinkWay::Unlink, 3),
+        (LinkWay::Conflict { sentry: SentryTeamId(9) }, 4),
+    ];
+    let all = ways.iter().flat_map(|(way, n)| std::iter::repeat_n(way.clone(), *n));
+    let name = || OwnerName::from("acme/crew");
+    assert!(plan.teams.len() >= 10);
+    for (team, way) in plan.teams.iter_mut().zip(all) {
+        team.link =
+            Some(LinkPlan { name: name(), way, held: None, slug: GithubSlug::from("crew"), rows: vec![] });
+    }
+    let counts = plan.counts();
+    assert_eq!((counts.link, counts.relink, counts.unlink, counts.conflicts), (1, 2, 3, 4));
 }
 
 #[test]

@@ -19,6 +19,13 @@ fn fault_no_slug_on_a_deleted_team_is_a_deletion_by_id() {
 }
 
 #[test]
+fn what_can_not_be_read_is_told_apart() {
+    let told = |body: &str| parse("team", body.as_bytes()).unwrap_err();
+    assert!(told("{").starts_with("the body is not JSON: "), "{}", told("{"));
+    assert!(told("[]").starts_with("the body is not an event of GitHub: "), "{}", told("[]"));
+}
+
+#[test]
 fn a_rename_tells_the_slug_of_the_old_name() {
     let renamed =
         r#""action":"edited","team":{"id":7,"name":"T","slug":"t"},"changes":{"name":{"from":"Old Näme"}}"#;
