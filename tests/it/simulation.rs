@@ -4,6 +4,7 @@
 //! `SYNC_TEST_SEQUENCES` says how many, `SYNC_TEST_SEED` with which to begin. A failure is told by
 //! `cargo run --release --example simulate -- --seed SEED`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,21 +106,18 @@ fn what_was_found_once_is_well() {
 }
 
 #[test]
-fn each_seeded_fault_is_still_one_of_this_program() {
-    let all = files("faults");
-    assert!(all.len() >= 20, "only {}", all.len());
-    for (path, text) in all {
+fn each_seeded_fault_is_still_one_of_this_program_and_each_rule_has_one() {
+    let mut unbroken: BTreeSet<_> = sim::rules::ALL.into_iter().collect();
+    for (path, text) in files("faults") {
         let fault = Fault::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
         let at = Path::new(env!("CARGO_MANIFEST_DIR")).join(&fault.file);
         let source = std::fs::read_to_string(&at).unwrap_or_else(|error| panic!("{}: {error}", at.display()));
         let n = source.matches(&fault.old).count();
         assert_eq!(n, 1, "{} is outdated: its text stands {n} times in {}", path.display(), fault.file);
         assert_ne!(fault.old, fault.new);
-        assert!(
-            sim::rules::ALL.contains(&fault.breaks.as_str()),
-            "{}: no rule {}",
-            path.display(),
-            fault.breaks
-        );
+        let rule = fault.breaks.as_str();
+        assert!(sim::rules::ALL.contains(&rule), "{}: no rule {rule}", path.display());
+        unbroken.remove(rule);
     }
+    assert!(unbroken.is_empty(), "no fault shows that these can fail: {unbroken:?}");
 }

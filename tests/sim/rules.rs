@@ -16,7 +16,7 @@ use super::sides::Truth;
 use crate::standin::{Call, Comparison, Delivery, GithubTeamView};
 
 /// All of them.
-pub const ALL: [&str; 22] = [
+pub const ALL: [&str; 24] = [
     "nothing_panics",
     "no_lock_is_held_across_a_seam",
     "only_what_is_described_is_asked",
@@ -30,8 +30,7 @@ pub const ALL: [&str; 22] = [
     "no_link_of_others_is_touched",
     "unknown_is_never_removed",
     "no_call_is_harmful",
-    "nothing_is_made_twice",
-    "nothing_is_deleted_twice",
+    "nothing_is_written_twice_that_harms",
     "at_rest_both_sides_agree",
     "nothing_is_left",
     "the_mode_is_what_github_says",
@@ -39,6 +38,9 @@ pub const ALL: [&str; 22] = [
     "rest_is_rest",
     "what_is_kept_stays_small",
     "calls_stay_in_budget",
+    "damage_is_told",
+    "damage_removes_nothing_unasked",
+    "a_state_of_the_future_is_left_alone",
 ];
 
 /// A rule that was broken, and how.
@@ -50,6 +52,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(rule: &'static str, what: String) -> Self {
+        assert!(ALL.contains(&rule), "`{rule}` is none of the rules");
         Self { rule, what }
     }
 }
@@ -300,14 +303,16 @@ impl Sequence {
         let announced = self.announced_and_sent() + self.approved_deletions;
         let most = self.org.ever.len() + announced + self.refused.len();
         // Of a team that the disk has forgotten, and a person renamed, nobody knows any more whose it is.
-        holds(made <= most || self.rotten.is_some(), "nothing_is_made_twice", || {
+        holds(made <= most || self.rotten.is_some(), "nothing_is_written_twice_that_harms", || {
             format!("{made} teams were made for {most}")
         })?;
         let ends =
             |call: &&Call| call.route == "DELETE /teams/{org}/{slug}/" && (200..300).contains(&call.status);
         let ended = calls.iter().filter(ends).count();
         let most = self.org.deleted.len() + announced;
-        holds(ended <= most, "nothing_is_deleted_twice", || format!("{ended} teams were deleted for {most}"))
+        holds(ended <= most, "nothing_is_written_twice_that_harms", || {
+            format!("{ended} teams were deleted for {most}")
+        })
     }
 
     /// How often somebody was told of an end that never was.
