@@ -128,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_state_remembers_is_counted_by_its_hour() {
+        let state = crate::state::tests::full();
+        let n = state.deliveries.seen().count() as u64;
+        let hours = Hours::of(&state, at(0).max(state.deliveries.seen().map(|(at, _)| at).max().unwrap()));
+        assert!(n > 2);
+        let shown = seen(&hours, 0);
+        assert_eq!(shown, [(0, n, state.deliveries.n_failed() as u64)]);
+        assert!(hours.until(at(5)).iter().map(|hour| hour.hour).eq(0..=5), "empty hours tell when they were");
+    }
+
+    #[test]
     fn a_clock_that_was_set_back_wipes_nothing_out() {
         let hours = Hours::default();
         hours.taken(at(1024));

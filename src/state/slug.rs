@@ -148,6 +148,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_accents_has_the_slug_of_its_base_letters() {
+        for (name, slug) in [
+            ("Ærø Äpfel", "aero-apfel"),
+            ("Çelik Ďábel Đuro", "celik-dabel-duro"),
+            ("Élan Ěst Ĝis Ħal", "elan-est-gis-hal"),
+            ("Îles Ĵak Ķers", "iles-jak-kers"),
+            ("Łódź Ñandú Œuvre Ő", "lodz-nandu-oeuvre-o"),
+            ("Řeka Škoda Ştiri Straße Ţara", "reka-skoda-stiri-strasse-tara"),
+            ("Über Ŵal Ýr Ÿ Żaba", "uber-wal-yr-y-zaba"),
+        ] {
+            assert_eq!(from_name(name).as_str(), slug, "{name}");
+        }
+    }
+
+    #[test]
     fn a_slug_that_fits_is_taken_as_it_is() {
         for slug in ["backend", "a", "--", "-x-", "_x_", "team-2024", &"a".repeat(50)] {
             assert_eq!(sentry(slug, ""), slug);

@@ -342,6 +342,76 @@ fn failed_deliveries_come_back_in_their_old_place() {
 }
 
 #[test]
+fn a_row_is_its_teams_until_it_is_forgotten() {
+    let (team, other) = (GithubTeamId(5), GithubTeamId(6));
+    let linked = |team, row, name: &str| Record::Linked {
+        team,
+        row: ExternalTeamId(row),
+        name: OwnerName::from(name),
+    };
+    let mut state = fold([linked(other, 8, "acme/other"), linked(team, 7, "acme/crew")]);
+    let rows = |state: &State, team| state.teams.links.of(team).map(|(row, _)| row.0).collect::<Vec<_>>();
+    assert_eq!((rows(&state, team), rows(&state, other)), (vec![7], vec![8]));
+    assert_eq!(rows(&state, GithubTeamId(7)), [0; 0]);
+    state.apply(Record::Unlinked { row: ExternalTeamId(7) });
+    assert_eq!((rows(&state, team), rows(&state, other)), (vec![], vec![8]));
+}
+
+#[test]
+fn nobody_is_waited_for_in_a_team_that_has_ended() {
+    let wanted = |team, user| Record::Wanted {
+        team: GithubTeamId(team),
+        user: GithubUserId(user),
+        login: Login::from("p"),
+        why: "w".into(),
+        at: Timestamp(1),
+    };
+    let mut state = fold([wanted(1, 5), wanted(2, 5), wanted(1, 6)]);
+    let gone = |team| Record::Gone {
+        team: GithubTeamId(team),
+        fate: Fate::Left,
+        apart: false,
+        was: None,
+        at: Timestamp(2),
+    };
+    state.apply(gone(1));
+    let wishes: Vec<_> = state.people.wishes().map(|(team, user)| (team.0, user.0)).collect();
+    assert_eq!(wishes, [(2, 5)]);
+}
+
+#[test]
+fn a_team_is_found_and_called_by_the_slug_that_is_known_of_it() {
+    let binding = Binding {
+        sentry: SentryTeamId(9),
+        slug: SentrySlug::from("x-crew"),
+        name: "Crew".into(),
+        origin: Origin::Created,
+    };
+    let held = HeldChange::Create { team: GithubTeamId(6), slug: SentrySlug::from("x-new") };
+    let hold = Hold::new(vec![held], "r".into(), Timestamp(1), vec![]);
+    let state = fold([
+        Record::Bound { team: GithubTeamId(5), binding },
+        Record::Held { hold },
+        Record::Received(delivery(1, Event::TeamDeleted { team: team(7) })),
+    ]);
+    let known = |text: &str| {
+        let teams = names::by_slug(&state, "x-", text).into_iter();
+        teams.map(|team| team.0).collect::<Vec<_>>()
+    };
+    let expected: [(&str, &[u64]); 5] =
+        [("x-crew", &[5]), ("crew", &[5]), ("new", &[6]), ("T", &[7]), ("other", &[])];
+    for (text, teams) in expected {
+        assert_eq!(known(text), teams, "{text}");
+    }
+    let called = |team| names::name_of(&state, GithubTeamId(team));
+    assert_eq!(called(5), "GitHub team `x-crew` (5)");
+    assert_eq!(called(7), "GitHub team `t` (7)");
+    assert_eq!(called(8), "GitHub team 8");
+    assert!(state.holds.of_team(GithubTeamId(6)).count() == 1 && names::is_known(&state, GithubTeamId(6)));
+    assert_eq!(state.holds.of_team(GithubTeamId(5)).count(), 0);
+}
+
+#[test]
 fn the_last_fifty_deliveries_are_shown_newest_first() {
     let taken = (1..=60).flat_map(|n| {
         let settled = Record::Settled {

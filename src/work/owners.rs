@@ -189,7 +189,10 @@ fn of_rows<'a>(rows: impl Iterator<Item = &'a ExternalTeam>) -> Option<Integrati
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::clock::{Hand, Timestamp};
     use crate::config::values::base_url;
     use crate::state::ids::SentryTeamId;
 
@@ -227,6 +230,31 @@ mod tests {
         let told = ask(Some(&all[..1]), &[row(1, "@acme/a", None)]).unwrap_err();
         assert!(told
             .starts_with("Sentry has no integration with github.com/Acme (it has github.com/acme-labs): "));
+    }
+
+    #[test]
+    fn the_provider_of_an_integration_is_told_by_the_apis_address() {
+        let of = |api: &str| of_setting(IntegrationId(7), &base_url(api).unwrap()).provider.to_string();
+        assert_eq!(of("https://api.github.com"), GITHUB);
+        assert_eq!(of("https://ghes.example/api/v3"), ENTERPRISE);
+        assert_eq!(of("https://api.acme.ghe.com"), ENTERPRISE);
+    }
+
+    #[test]
+    fn what_bars_links_or_belongs_to_others_is_news_once_and_known_for_a_while() {
+        let hand = Arc::new(Hand::at(Timestamp(0)));
+        let (owners, clock) = (Owners::default(), Clock::Hand(hand.clone()));
+        assert_eq!(owners.barred(&clock), None);
+        owners.bar("no integration".into(), &clock);
+        assert_eq!(owners.barred(&clock).as_deref(), Some("no integration"));
+        let theirs = row(5, "@acme/theirs", None);
+        assert!(owners.is_elsewhere(&theirs, &clock), "it is news");
+        hand.pass(AGAIN);
+        assert_eq!(owners.barred(&clock), None);
+        assert!(!owners.was_elsewhere(&theirs.name, &clock) && owners.elsewhere(&clock).len() == 1);
+        assert!(!owners.is_elsewhere(&theirs, &clock), "it is none within a day");
+        hand.pass(A_DAY);
+        assert!(owners.elsewhere(&clock).is_empty() && owners.is_elsewhere(&theirs, &clock));
     }
 
     #[test]

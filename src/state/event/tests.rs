@@ -19,6 +19,27 @@ fn fault_no_slug_on_a_deleted_team_is_a_deletion_by_id() {
 }
 
 #[test]
+fn whoever_joins_or_leaves_the_organisation_is_told() {
+    let person = Some(Person { id: GithubUserId(5), login: Login::from("x"), bot: false });
+    let told = |action: &str| {
+        let user = r#""membership":{"user":{"id":5,"login":"x"}}"#;
+        parse_text("organization", &format!(r#""action":"{action}",{user}"#))
+    };
+    assert_eq!(told("member_added"), Ok(Meaning::Change(Event::MemberAdded { person: person.clone() })));
+    assert_eq!(told("member_removed"), Ok(Meaning::Change(Event::MemberRemoved { person })));
+}
+
+/// GitHub's own ping tells a sentence and the hook; what has an action and lacks either is another event.
+#[test]
+fn a_ping_is_no_other_event() {
+    let is_ping = |fields: &str| matches!(parse_text("ping", fields), Ok(Meaning::Ping(_)));
+    assert!(is_ping(r#""zen":"z","hook":{}"#) && is_ping(r#""zen":"z""#));
+    assert!(is_ping(r#""action":"a","zen":"z","hook":{}"#));
+    assert!(!is_ping(r#""action":"a","zen":"z""#) && !is_ping(r#""action":"a","hook":{}"#));
+    assert!(!is_ping(r#""zen":"z","team":{"id":1,"name":"T"}"#));
+}
+
+#[test]
 fn what_can_not_be_read_is_told_apart() {
     let told = |body: &str| parse("team", body.as_bytes()).unwrap_err();
     assert!(told("{").starts_with("the body is not JSON: "), "{}", told("{"));
