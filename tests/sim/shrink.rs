@@ -43,7 +43,7 @@ mod tests {
         let needed = [steps[1], steps[steps.len() - 2]];
         let fails = |some: &[Step]| {
             let all = needed.iter().all(|step| some.contains(step));
-            all.then(|| Failure::new("a_rule", String::new()))
+            all.then(|| Failure::new("at_rest_both_sides_agree", String::new()))
         };
         let failure = fails(&steps).unwrap();
         assert_eq!(shrink(&steps, &failure, fails).0, needed);
