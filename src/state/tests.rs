@@ -366,15 +366,9 @@ fn nobody_is_waited_for_in_a_team_that_has_ended() {
         why: "w".into(),
         at: Timestamp(1),
     };
-    let mut state = fold([wanted(1, 5), wanted(2, 5), wanted(1, 6)]);
-    let gone = |team| Record::Gone {
-        team: GithubTeamId(team),
-        fate: Fate::Left,
-        apart: false,
-        was: None,
-        at: Timestamp(2),
-    };
-    state.apply(gone(1));
+    let (team, fate, at) = (GithubTeamId(1), Fate::Left, Timestamp(2));
+    let gone = Record::Gone { team, fate, apart: false, was: None, at };
+    let state = fold([wanted(1, 5), wanted(2, 5), wanted(1, 6), gone]);
     let wishes: Vec<_> = state.people.wishes().map(|(team, user)| (team.0, user.0)).collect();
     assert_eq!(wishes, [(2, 5)]);
 }

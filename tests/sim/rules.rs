@@ -303,16 +303,14 @@ impl Sequence {
         let announced = self.announced_and_sent() + self.approved_deletions;
         let most = self.org.ever.len() + announced + self.refused.len();
         // Of a team that the disk has forgotten, and a person renamed, nobody knows any more whose it is.
-        holds(made <= most || self.rotten.is_some(), "nothing_is_written_twice_that_harms", || {
-            format!("{made} teams were made for {most}")
-        })?;
+        let rule = "nothing_is_written_twice_that_harms";
+        let told = || format!("{made} teams were made for {most}");
+        holds(made <= most || self.rotten.is_some(), rule, told)?;
         let ends =
             |call: &&Call| call.route == "DELETE /teams/{org}/{slug}/" && (200..300).contains(&call.status);
         let ended = calls.iter().filter(ends).count();
         let most = self.org.deleted.len() + announced;
-        holds(ended <= most, "nothing_is_written_twice_that_harms", || {
-            format!("{ended} teams were deleted for {most}")
-        })
+        holds(ended <= most, rule, || format!("{ended} teams were deleted for {most}"))
     }
 
     /// How often somebody was told of an end that never was.

@@ -182,11 +182,10 @@ fn names_in_codeowners_are_counted_by_what_becomes_of_them() {
         (LinkWay::Conflict { sentry: SentryTeamId(9) }, 4),
     ];
     let all = ways.iter().flat_map(|(way, n)| std::iter::repeat_n(way.clone(), *n));
-    let name = || OwnerName::from("acme/crew");
     assert!(plan.teams.len() >= 10);
     for (team, way) in plan.teams.iter_mut().zip(all) {
-        team.link =
-            Some(LinkPlan { name: name(), way, held: None, slug: GithubSlug::from("crew"), rows: vec![] });
+        let (name, slug) = (OwnerName::from("acme/crew"), GithubSlug::from("crew"));
+        team.link = Some(LinkPlan { name, way, held: None, slug, rows: vec![] });
     }
     let counts = plan.counts();
     assert_eq!((counts.link, counts.relink, counts.unlink, counts.conflicts), (1, 2, 3, 4));
