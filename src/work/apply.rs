@@ -15,7 +15,7 @@ use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::permit::Permit;
 use crate::hosts::sentry::{Added, Created, Deleted, Member, Removed, Renamed, Team, Written};
-use crate::queue::job::{Outcome, Own};
+use crate::queue::job::{Hint, Outcome, Own};
 use crate::state::holds::{HeldChange, HoldName};
 use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::record::Record;
@@ -61,7 +61,7 @@ impl Before<'_> {
 }
 
 /// What led to a write, for the audit log.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Cause {
     pub delivery: Option<Box<str>>,
     /// `event.action`, or what else.
@@ -69,6 +69,15 @@ pub struct Cause {
 }
 
 impl Cause {
+    pub fn of(hint: &Hint) -> Self {
+        Self { delivery: hint.delivery().map(|delivery| delivery.guid.clone()), event: hint.event_name() }
+    }
+
+    /// No delivery.
+    pub fn own(event: &'static str) -> Self {
+        Self { delivery: None, event }
+    }
+
     fn is_comparison(&self) -> bool {
         self.event == Own::Reconcile.name()
     }
@@ -128,14 +137,14 @@ impl Apply<'_> {
     }
 
     /// A write that was not carried out leaves no open intent; one whose outcome is unknown does, to be resolved by a
-    /// look at both slugs. So does one that repeats an `earlier` attempt whose outcome is unknown.
-    fn trouble(&self, decision: &'static str, trouble: Trouble, earlier: bool) -> Outcome {
+    /// look at both slugs. So does one that repeats an `earlier` attempt whose outcome is unknown. `entry`: its audit line.
+    fn trouble(&self, entry: Entry, trouble: Trouble, earlier: bool) -> Outcome {
         if trouble.kind != TroubleKind::Unknown && !earlier {
             if let Err(outcome) = self.drop_intent() {
                 return outcome;
             }
         }
-        self.tell(self.entry(decision), &trouble);
+        self.tell(entry, &trouble);
         self.mirror.sentry_trouble(trouble)
     }
 
@@ -230,7 +239,6 @@ impl Apply<'_> {
     /// Makes a team; `None` if somebody else has the slug. With `earlier`, an attempt whose outcome is unknown was recorded
     /// before: a team that has the slug is then the one that attempt made.
     pub fn create(&self, at: &SentrySlug, name: &str, earlier: bool) -> Result<Option<Binding>, Outcome> {
-        const WHAT: &str = "create team";
         let permit = self.mirror.may_write()?;
         if !earlier {
             let intent = Intent::Creating { slug: at.clone(), name: name.into() };
@@ -239,12 +247,12 @@ impl Apply<'_> {
             }
         }
         let name = slug::display_name(name, at);
+        let entry = Entry { slug: Some(at.clone()), ..self.entry("create team") };
         let written = self.mirror.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
-            written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
+            written.map_err(|trouble| self.trouble(entry.clone(), trouble, earlier))?;
         let sentry_team = if let Created::New(team) = &outcome { Some(team.id) } else { None };
-        let entry = Entry { slug: Some(at.clone()), sentry_team, ..self.entry(WHAT) };
-        self.mirror.audit.write(entry.exchange(&exchange));
+        self.mirror.audit.write(Entry { sentry_team, ..entry }.exchange(&exchange));
         match outcome {
             Created::New(team) => {
                 log::info!("team {}: created Sentry team `{}` ({})", self.team, team.slug, team.id);
@@ -302,7 +310,6 @@ impl Apply<'_> {
 
     /// Gives the bound team another slug, and another name if one is given.
     pub fn rename(&self, binding: &Binding, to: &SentrySlug, name: Option<&str>) -> Result<Moved, Outcome> {
-        const WHAT: &str = "rename team";
         let permit = self.mirror.may_write()?;
         let name = slug::display_name(name.unwrap_or(&binding.name), to);
         // A rename that hits another team can be taken back, but not the name it had, and one that hits a team whose deletion
@@ -318,13 +325,12 @@ impl Apply<'_> {
         if !self.intend(to, intent)? {
             return Ok(Moved::Taken);
         }
-        let Written { outcome, exchange } = self
-            .mirror
-            .sentry
-            .rename_team(&permit, binding.at(), to, Some(&name))
-            .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
-        let entry = self.about(WHAT, binding).because(format!("to `{to}`")).exchange(&exchange);
-        self.mirror.audit.write(Entry { to: Some(to.clone()), ..entry });
+        let entry = Entry { to: Some(to.clone()), ..self.about("rename team", binding) };
+        let entry = entry.because(format!("to `{to}`"));
+        let written = self.mirror.sentry.rename_team(&permit, binding.at(), to, Some(&name));
+        let Written { outcome, exchange } =
+            written.map_err(|trouble| self.trouble(entry.clone(), trouble, false))?;
+        self.mirror.audit.write(entry.exchange(&exchange));
         match outcome {
             Renamed::Done(team) if team.id == binding.sentry => {
                 log::info!("team {}: renamed Sentry team `{from}` to `{}`", self.team, team.slug);
@@ -345,14 +351,13 @@ impl Apply<'_> {
     /// Somebody gave our slug to another team between our last look and the call: that team gets it back.
     fn take_back_rename(&self, permit: &Permit, other: &Team, from: &SentrySlug) -> Result<(), Outcome> {
         log::error!("team {}: `{from}` was Sentry team {}, not ours; renaming it back", self.team, other.id);
-        let written = self.mirror.sentry.rename_team(permit, other.at(), from, None);
-        let Written { exchange, .. } =
-            written.map_err(|trouble| self.trouble("take back rename", trouble, false))?;
         let entry =
             Entry { slug: Some(from.clone()), sentry_team: Some(other.id), ..self.entry("take back rename") };
-        self.mirror
-            .audit
-            .write(entry.because("the slug belonged to another Sentry team").exchange(&exchange));
+        let entry = entry.because("the slug belonged to another Sentry team");
+        let written = self.mirror.sentry.rename_team(permit, other.at(), from, None);
+        let Written { exchange, .. } =
+            written.map_err(|trouble| self.trouble(entry.clone(), trouble, false))?;
+        self.mirror.audit.write(entry.exchange(&exchange));
         self.drop_intent()
     }
 
@@ -386,7 +391,6 @@ impl Apply<'_> {
         before: &Before,
         approved: bool,
     ) -> Result<Option<String>, Outcome> {
-        const WHAT: &str = "delete team";
         let team = before.team;
         if team.locked {
             return Err(locked(&binding.slug));
@@ -417,11 +421,12 @@ impl Apply<'_> {
                 None,
             ));
         }
+        let entry = Entry { hold, ..self.about("delete team", binding) };
         let written = mirror
             .sentry
             .delete_team(&permit, binding.at())
-            .map_err(|trouble| self.trouble(WHAT, trouble, false))?;
-        mirror.audit.write(Entry { hold, ..self.about(WHAT, binding) }.exchange(&written.exchange));
+            .map_err(|trouble| self.trouble(entry.clone(), trouble, false))?;
+        mirror.audit.write(entry.exchange(&written.exchange));
         match written.outcome {
             // Gone under this slug, not gone: somebody has just renamed it in Sentry.
             Deleted::Missing if self.find(binding.at())?.is_some() => {

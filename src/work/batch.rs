@@ -79,6 +79,12 @@ impl TeamBatch {
         }
     }
 
+    /// What is written about the team itself is put down to this hint; all of them have led to it.
+    pub fn cause(&self) -> Option<&Hint> {
+        let of_people = self.members.values().chain(&self.ended);
+        self.team.iter().chain(of_people).next().or_else(|| self.superseded.first().map(|(hint, _)| hint))
+    }
+
     /// The name that the latest naming event gave.
     pub fn renamed(&self) -> Option<Named> {
         let renames = self.team.iter().filter_map(|hint| match hint.event() {
@@ -205,6 +211,21 @@ mod tests {
         let folded = TeamBatch::new(vec![member(1, 7, Change::Added)], state.teams.news(GithubTeamId(1)));
         assert!(folded.members.is_empty());
         assert_eq!(folded.superseded[0].1, Seq(9));
+    }
+
+    #[test]
+    fn whatever_is_written_about_the_team_has_something_that_led_to_it() {
+        let edited = || hint(4, Event::TeamEdited { team: team(Some("t")), slug_before: None });
+        let deleted = || hint(5, Event::TeamDeleted { team: team(Some("t")) });
+        let cause = |hints| TeamBatch::new(hints, None).cause().map(|hint| hint.seq.0);
+        assert_eq!(cause(vec![member(1, 7, Change::Added), edited()]), Some(4));
+        assert_eq!(cause(vec![deleted(), member(1, 7, Change::Added)]), Some(1));
+        assert_eq!(cause(vec![deleted()]), Some(5));
+        let mut state = State::default();
+        state.apply(Record::Received(delivery(9, member(9, 7, Change::Removed).event().unwrap().clone())));
+        let folded = TeamBatch::new(vec![member(1, 7, Change::Added)], state.teams.news(GithubTeamId(1)));
+        assert_eq!(folded.cause().map(|hint| hint.seq.0), Some(1));
+        assert!(TeamBatch::default().cause().is_none());
     }
 
     #[test]

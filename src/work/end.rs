@@ -12,7 +12,7 @@ use crate::state::holds::{Decision, HeldChange};
 use crate::state::ids::{GithubSlug, MemberId};
 use crate::state::slug;
 use crate::state::values::{Binding, Fate, Mode};
-use crate::work::apply::{Apply, Before, Moved};
+use crate::work::apply::{Apply, Before, Cause, Moved};
 use crate::work::guard;
 use crate::work::hold::ask_approval;
 use crate::work::step::{self, EndFacts, EndStep, Next};
@@ -77,10 +77,7 @@ pub fn run(job: &TeamJob, hint: Option<&Hint>, otherwise: &'static str) -> End {
     if let Err(outcome) = github_agrees(job, hint) {
         return End::NotYet(outcome);
     }
-    let mut apply = job.apply(hint);
-    if hint.is_none() {
-        apply.cause.event = otherwise;
-    }
+    let apply = job.apply_for(hint.map_or_else(|| Cause::own(otherwise), Cause::of));
     let slug = hint.and_then(Hint::slug);
     End::Over(end(job, &apply, slug).unwrap_or_else(|outcome| outcome))
 }
@@ -359,5 +356,5 @@ pub fn by_slug(job: &TeamJob, hint: &Hint, slug: Option<&GithubSlug>) -> Outcome
     if job.fate() != Some(Fate::NotFound) || slug.is_none() || job.mode == Mode::Read {
         return Outcome::Done("the team is deleted".into());
     }
-    end(job, &job.apply(Some(hint)), slug).unwrap_or_else(|outcome| outcome)
+    end(job, &job.apply(hint), slug).unwrap_or_else(|outcome| outcome)
 }

@@ -136,7 +136,7 @@ pub fn entry(
         login: Some(person.login.clone()),
         slug: Some(binding.slug.clone()),
         sentry_team: Some(binding.sentry),
-        ..job.apply(Some(hint)).entry(decision)
+        ..job.apply(hint).entry(decision)
     }
 }
 
@@ -159,7 +159,7 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
     note_seen(job, &[person.id]);
     let source = source_of(&identity);
     let entry = Entry { member: Some(member), ..entry(job, hint, binding, person, "add member") };
-    match job.apply(Some(hint)).add(binding, member, entry.because(format!("matched by {source}"))) {
+    match job.apply(hint).add(binding, member, entry.because(format!("matched by {source}"))) {
         Ok(added @ (Added::New(_) | Added::Already)) => {
             forget_wish(job, person.id);
             let (login, slug) = (&person.login, &binding.slug);
@@ -236,7 +236,7 @@ fn take_out_once(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person)
     }
     let entry = Entry { member: Some(member), ..entry(job, hint, binding, person, "remove member") };
     let entry = entry.because(format!("matched by {}", source_of(&identity)));
-    match job.apply(Some(hint)).remove(binding, member, entry) {
+    match job.apply(hint).remove(binding, member, entry) {
         Ok(Removed::Done(_)) => {
             release_removals(job, person.id);
             Some(Outcome::Done(format!("removed `{}` from `{}`", person.login, binding.slug)))
@@ -259,7 +259,7 @@ fn held_back(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> 
     match job.mirror.state(|state| state.holds.decision(&change)) {
         Some(decision) if decision.approved => None,
         Some(_) => Some(Outcome::Done(format!("removing `{}` was rejected", person.login))),
-        None => Some(hold::ask_approval(job, &job.apply(Some(hint)), change, rule)),
+        None => Some(hold::ask_approval(job, &job.apply(hint), change, rule)),
     }
 }
 
@@ -272,7 +272,7 @@ pub fn missing(
     person: &Person,
     member: MemberId,
 ) -> Option<Outcome> {
-    let apply = job.apply(Some(hint));
+    let apply = job.apply(hint);
     let again = || {
         Outcome::Later(
             "looking for the Sentry team under another slug".into(),

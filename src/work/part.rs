@@ -78,7 +78,7 @@ fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
 }
 
 fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, Stop> {
-    let apply = job.apply(Some(hint));
+    let apply = job.apply(hint);
     if matches!(task, Task::Return) {
         let is_back = come_back::run(job, &apply)?;
         if is_back {
@@ -246,7 +246,7 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
     let entry = members::entry(job, hint, &binding, &person, "add member");
     let entry = crate::store::audit::Entry { member: Some(*member), ..entry }
         .because(format!("matched by {}", source.name()));
-    match job.apply(Some(hint)).add(&binding, *member, entry)? {
+    match job.apply(hint).add(&binding, *member, entry)? {
         added @ (Added::New(_) | Added::Already) => {
             members::forget_wish(job, *user);
             Ok(Effect::written(matches!(added, Added::New(_))))
@@ -272,9 +272,9 @@ fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<
         member: Some(*member),
         person: *user,
         login: user.map(|_| who.as_str().into()),
-        ..job.apply(Some(hint)).entry("remove member")
+        ..job.apply(hint).entry("remove member")
     };
-    match job.apply(Some(hint)).remove(&binding, *member, entry.because(*why))? {
+    match job.apply(hint).remove(&binding, *member, entry.because(*why))? {
         Removed::Done(_) => {
             if let Some(user) = user {
                 members::release_removals(job, *user);

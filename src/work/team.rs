@@ -74,6 +74,7 @@ impl TeamJob<'_> {
 
     fn work(&self, mut folded: TeamBatch) -> Ended {
         let mut ended = Ended::default();
+        let Some(apply) = folded.cause().map(|cause| self.apply(cause)) else { return ended };
         for (hint, by) in std::mem::take(&mut folded.superseded) {
             ended
                 .results
@@ -97,25 +98,23 @@ impl TeamJob<'_> {
             ended.results.extend(all(hints.collect(), &over).results);
             return ended;
         }
-        match self.bring(&folded) {
-            Ok(shape) => self.people(folded, shape, &mut ended),
+        match self.bring(&folded, &apply) {
+            Ok(shape) => self.people(folded, shape, &apply, &mut ended),
             Err(stop) => self.stopped(folded, stop, &mut ended),
         }
         ended
     }
 
     /// The team exists and is bound, and named as it should be or stuck on the way there.
-    fn bring(&self, folded: &TeamBatch) -> Result<Shape, Stop> {
-        let cause = folded.team.first().or_else(|| folded.members.values().next());
-        let apply = self.apply(cause);
-        let how = bind::resolve_and_go_on(self, &apply)?;
+    fn bring(&self, folded: &TeamBatch, apply: &Apply) -> Result<Shape, Stop> {
+        let how = bind::resolve_and_go_on(self, apply)?;
         let wish = match self.mode {
             Mode::Read => self.wish_of_github(folded)?,
             Mode::Payload => self.wish_of_deliveries(folded)?,
         };
         let on_github = wish.as_ref().and_then(|wish| wish.on_github.clone());
         let ensured = match wish {
-            Some(wish) => bind::ensure(self, &apply, &wish, how, None),
+            Some(wish) => bind::ensure(self, apply, &wish, how, None),
             None => self
                 .binding()
                 .map(|binding| (binding, how))
@@ -224,7 +223,7 @@ impl TeamJob<'_> {
         }
     }
 
-    fn people(&self, folded: TeamBatch, shape: Shape, ended: &mut Ended) {
+    fn people(&self, folded: TeamBatch, shape: Shape, apply: &Apply, ended: &mut Ended) {
         let Shape { binding, how, stuck, on_github } = shape;
         let note = match how {
             How::Known => format!("team `{}` is as it should be", binding.slug),
@@ -248,7 +247,10 @@ impl TeamJob<'_> {
                 outcome
             }
         };
-        let linked = on_github.map(|slug| self.link(&binding, &slug, &folded));
+        // Nobody waits for what has failed before.
+        let patient = folded.team.iter().all(|hint| hint.tries == 0);
+        let linked =
+            on_github.map(|slug| link::follow(self, apply, &binding, &slug, patient, None).map(drop));
         let outcome = match (stuck.unwrap_or(outcome), linked) {
             (Outcome::Done(_), Some(Err(later))) => later,
             (outcome, _) => outcome,
@@ -264,12 +266,6 @@ impl TeamJob<'_> {
             (hint, outcome)
         }));
         ended.results.extend(members::run(self, &binding, folded.members.into_values().collect()));
-    }
-
-    /// Has CODEOWNERS' name of the team mean its Sentry team.
-    fn link(&self, binding: &Binding, slug: &GithubSlug, folded: &TeamBatch) -> Result<(), Outcome> {
-        let patient = folded.team.iter().all(|hint| hint.tries == 0);
-        link::follow(self, &self.apply(folded.team.first()), binding, slug, patient, None).map(drop)
     }
 
     fn stopped(&self, folded: TeamBatch, stop: Stop, ended: &mut Ended) {
@@ -297,7 +293,7 @@ impl TeamJob<'_> {
         if let Some(wait) = NOT_VISIBLE.get(usize::from(hint.looks)) {
             return Outcome::LookAgain("GitHub does not show the team".into(), *wait);
         }
-        let apply = self.apply(Some(hint));
+        let apply = self.apply(hint);
         let given_up = bind::give_up_making(self, &apply).and_then(|()| self.give_up_slug(&apply, hint));
         if let Err(outcome) = given_up {
             return outcome;
@@ -331,7 +327,7 @@ impl TeamJob<'_> {
         }
         let is_over = Outcome::Done("the team is deleted".into());
         let outcome = match others.first().filter(|_| self.mode == Mode::Read) {
-            Some(cause) => match come_back::run(self, &self.apply(Some(cause))) {
+            Some(cause) => match come_back::run(self, &self.apply(cause)) {
                 Ok(true) => return (ended, others),
                 Ok(false) => is_over,
                 Err(outcome) => outcome,

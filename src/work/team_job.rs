@@ -34,9 +34,12 @@ impl From<Outcome> for Stop {
 
 impl TeamJob<'_> {
     /// The writer, on behalf of a hint.
-    pub fn apply(&self, hint: Option<&Hint>) -> Apply<'_> {
-        let delivery = hint.and_then(Hint::delivery).map(|delivery| delivery.guid.clone());
-        let cause = Cause { delivery, event: hint.map_or("", Hint::event_name) };
+    pub fn apply(&self, hint: &Hint) -> Apply<'_> {
+        self.apply_for(Cause::of(hint))
+    }
+
+    /// The writer, for a cause: a write without one would be in the audit log unexplained.
+    pub fn apply_for(&self, cause: Cause) -> Apply<'_> {
         Apply { mirror: self.mirror, team: self.team, cause }
     }
 

@@ -22,7 +22,7 @@ use crate::work::mirror::Mirror;
 /// Carries it out, or goes on with it.
 pub fn run(mirror: &Mirror, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &Org, mode: Mode) -> Outcome {
     let job = TeamJob { mirror, team, org: org.clone(), mode };
-    let apply = job.apply(Some(hint));
+    let apply = job.apply(hint);
     match bring_back(&job, &apply, undo) {
         Ok(report) => {
             undo.end(Ok(report));

@@ -8,6 +8,7 @@ mod baton;
 mod disk;
 mod draw;
 mod ending;
+mod explained;
 pub mod formats;
 mod happenings;
 mod heard;

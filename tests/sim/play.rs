@@ -86,6 +86,8 @@ pub struct Sequence {
     /// The place of the first call of Sentry's that came after a pause began.
     pub paused_at: Option<usize>,
     pub process: Option<Process>,
+    /// The place of the first call of Sentry's that came after the process began.
+    pub opened_at: usize,
     pub tally: Tally,
     pub draw: Draw,
     /// Whether something rare comes along with a step, if it may.
@@ -130,6 +132,7 @@ impl Sequence {
             rotten: None,
             paused_at: None,
             process: None,
+            opened_at: 0,
             tally: Tally::default(),
             draw: Draw::of(seed, 0, OF_STEP),
             rarities: None,
@@ -354,6 +357,7 @@ impl Sequence {
     /// A process begins; one that cannot is not there.
     pub fn open(&mut self) {
         self.has_new_people = false;
+        self.opened_at = self.sides.sentry.wire.mark();
         let stage = self.stage.clone();
         let opened = self.stage.spawn(move || Process::open(&stage)).wait();
         match opened {

@@ -16,7 +16,7 @@ use super::sides::Truth;
 use crate::standin::{Call, Comparison, Delivery, GithubTeamView};
 
 /// All of them.
-pub const ALL: [&str; 24] = [
+pub const ALL: [&str; 25] = [
     "nothing_panics",
     "no_lock_is_held_across_a_seam",
     "only_what_is_described_is_asked",
@@ -41,6 +41,7 @@ pub const ALL: [&str; 24] = [
     "damage_is_told",
     "damage_removes_nothing_unasked",
     "a_state_of_the_future_is_left_alone",
+    "each_write_is_explained",
 ];
 
 /// A rule that was broken, and how.
@@ -156,6 +157,7 @@ impl Sequence {
         self.check_nothing_is_lost()?;
         self.check_visitors()?;
         self.check_calls()?;
+        self.check_log()?;
         let (mode, other) = match self.profile.truth {
             Truth::Github => ("read", "mode: payload"),
             Truth::Deliveries => ("payload", "mode: read"),

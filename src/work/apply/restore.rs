@@ -36,7 +36,6 @@ impl Apply<'_> {
     /// and projects are part of it. After an attempt whose outcome is unknown, a newer team of this slug and name is
     /// the one that it made. `None` if somebody else has the slug. `shown`: because GitHub shows the team again.
     pub fn restore(&self, deletion: &Deletion, shown: bool) -> Result<Option<Team>, Outcome> {
-        const WHAT: &str = "bring back team";
         let permit = self.mirror.may_write()?;
         let (at, name) = (&deletion.slug, slug::display_name(&deletion.name, &deletion.slug));
         let earlier = self.is_restoring(deletion);
@@ -54,11 +53,11 @@ impl Apply<'_> {
                 return Ok(None);
             }
         }
+        let entry = Entry { slug: Some(at.clone()), ..self.entry("bring back team") };
+        let entry = entry.because(format!("in the place of Sentry team {}", deletion.sentry));
         let written = self.mirror.sentry.create_team(&permit, at, &name);
         let Written { outcome, exchange } =
-            written.map_err(|trouble| self.trouble(WHAT, trouble, earlier))?;
-        let entry = Entry { slug: Some(at.clone()), ..self.entry(WHAT) };
-        let entry = entry.because(format!("in the place of Sentry team {}", deletion.sentry));
+            written.map_err(|trouble| self.trouble(entry.clone(), trouble, earlier))?;
         let now = if let Created::New(team) = &outcome { Some(team.id) } else { None };
         self.mirror.audit.write(Entry { sentry_team: now, ..entry }.exchange(&exchange));
         match outcome {
