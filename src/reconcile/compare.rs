@@ -323,7 +323,6 @@ impl<'a> Index<'a> {
             return Step::Wait { owner: *winner };
         }
         let holder = match self.by_slug.get(slug) {
-            Some(found) if binding.is_some_and(|binding| binding.sentry == found.id) => Holder::Nobody,
             Some(found) => match self.owner(found.id) {
                 Some(owner) if owner != team.facts.id => Holder::Team(owner),
                 _ if found.locked => Holder::Locked(found.id),

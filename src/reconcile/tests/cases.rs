@@ -318,6 +318,16 @@ fn a_bound_team_is_never_renamed_into_a_stranger() {
 }
 
 #[test]
+fn a_slug_that_its_own_sentry_team_has_by_now_is_nobody_elses() {
+    let mut world = World::of_people(1, &[]);
+    let team = world.mirrored_team("crew", [1]);
+    let sentry = world.sentry_of(team);
+    world.team_mut(team).facts.slug = GithubSlug::from("band");
+    world.team_row(sentry).slug = SentrySlug::from("band");
+    assert!(world.plan().teams.is_empty(), "{}", world.plan());
+}
+
+#[test]
 fn a_large_organisation_is_compared_and_judged_in_one_go() {
     // 2,000 teams with a chain of 500 renames and 20,000 removals to be judged: quadratic work would take minutes.
     let mut world = World::of_people(2000, &[("SYNC_CHILD_MEMBERS", "all")]);
