@@ -67,3 +67,47 @@ impl Reconciler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::ids::{
+        ExternalTeamId, GithubTeamId, IntegrationId, OwnerName, SentrySlug, SentryTeamId,
+    };
+    use crate::state::values::{Binding, Origin};
+
+    #[test]
+    fn what_the_mirror_has_linked_meanwhile_is_newer_than_what_was_read() {
+        let (team, crew) = (GithubTeamId(1), SentryTeamId(11));
+        let mut state = State::default();
+        let (slug, name) = (SentrySlug::from("crew"), "Crew".into());
+        let binding = Binding { sentry: crew, slug, name, origin: Origin::Created };
+        state.apply(Record::Bound { team, binding });
+        let linked =
+            |row, name: &str| Record::Linked { team, row: ExternalTeamId(row), name: OwnerName::from(name) };
+        state.apply(linked(5, "@acme/kept"));
+        let before = state.teams.links.clone();
+        state.apply(linked(6, "@acme/renamed"));
+        state.apply(linked(7, "@acme/made"));
+        let row = |id, name: &str, team| ExternalTeam {
+            id: ExternalTeamId(id),
+            name: OwnerName::from(name),
+            team: SentryTeamId(team),
+            provider: "github".into(),
+            integration: Some(IntegrationId(3)),
+        };
+        // What was its own already is as it was read, also where somebody has changed it since.
+        let read = [row(5, "@acme/by-hand", 12), row(6, "@acme/old", 12), row(8, "@acme/other", 13)];
+        let with =
+            Integration { id: IntegrationId(3), domain: "github.com/acme".into(), provider: "github".into() };
+        let mut rows = read.to_vec();
+        follow_own(&mut rows, &before, &state, Some(&with));
+        let renamed = row(6, "@acme/renamed", 11);
+        let made = row(7, "@acme/made", 11);
+        assert_eq!(rows, [read[0].clone(), renamed.clone(), read[2].clone(), made]);
+        // Where no integration is known, nothing that was not read is made up.
+        let mut rows = read.to_vec();
+        follow_own(&mut rows, &before, &state, None);
+        assert_eq!(rows, [read[0].clone(), renamed, read[2].clone()]);
+    }
+}

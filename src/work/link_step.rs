@@ -66,3 +66,83 @@ pub fn may_take(state: &State, row: &ExternalTeam) -> bool {
     };
     is_ours(state, row) || is_deleted()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::state::ids::{ExternalTeamId, GithubTeamId, SentrySlug};
+    use crate::state::record::Record;
+    use crate::state::values::{Binding, Origin};
+
+    const TEAM: GithubTeamId = GithubTeamId(1);
+    const CREW: SentryTeamId = SentryTeamId(11);
+    const OTHER: SentryTeamId = SentryTeamId(12);
+
+    fn row(id: u64, name: &str, team: SentryTeamId) -> ExternalTeam {
+        let (id, name) = (ExternalTeamId(id), OwnerName::from(name));
+        ExternalTeam { id, name, team, provider: "github".into(), integration: None }
+    }
+
+    fn linked(row: u64, name: &str) -> Record {
+        Record::Linked { team: TEAM, row: ExternalTeamId(row), name: OwnerName::from(name) }
+    }
+
+    /// The team follows `crew`, and has these rows.
+    fn state(records: impl IntoIterator<Item = Record>) -> State {
+        let mut state = State::default();
+        let (slug, name) = (SentrySlug::from("crew"), "Crew".into());
+        let binding = Binding { sentry: CREW, slug, name, origin: Origin::Created };
+        state.apply(Record::Bound { team: TEAM, binding });
+        records.into_iter().for_each(|record| state.apply(record));
+        state
+    }
+
+    fn by(state: &State, rows: &[ExternalTeam]) -> String {
+        let name = OwnerName::from("@acme/crew");
+        match step(state, &name, CREW, &rows.iter().collect::<Vec<_>>()) {
+            LinkStep::Keep(row) => format!("keep {}", row.id),
+            LinkStep::Rename(row) => format!("rename {}", row.id),
+            LinkStep::Take(row) => format!("take {}", row.id),
+            LinkStep::Make => "make".into(),
+            LinkStep::Conflict(row) => format!("conflict {}", row.id),
+        }
+    }
+
+    #[test]
+    fn a_name_is_made_kept_or_renamed_from_the_one_before() {
+        let before = [row(6, "@acme/old", CREW)];
+        let both = [before[0].clone(), row(5, "@acme/crew", CREW)];
+        let known = state([linked(6, "@acme/old")]);
+        assert_eq!(by(&known, &[]), "make");
+        assert_eq!(by(&known, &before), "rename 6");
+        assert_eq!(by(&known, &both), "keep 5");
+        // It is not the mirror's: nobody but who has made it may rename it.
+        assert_eq!(by(&state([]), &before), "make");
+        assert_eq!(by(&state([linked(6, "@acme/older")]), &before), "make");
+    }
+
+    #[test]
+    fn a_row_that_is_meant_to_have_its_name_is_the_mirrors_before_it_is_seen() {
+        let meant = state([linked(0, "@acme/old")]);
+        assert_eq!(by(&meant, &[row(6, "@acme/old", CREW)]), "rename 6");
+        assert_eq!(by(&meant, &[row(6, "@acme/older", CREW)]), "make");
+    }
+
+    #[test]
+    fn the_name_of_others_is_left_unless_it_is_the_mirrors_or_goes_with_a_team_that_it_has_deleted() {
+        let theirs = [row(7, "@acme/crew", OTHER)];
+        assert_eq!(by(&state([]), &theirs), "conflict 7");
+        assert_eq!(by(&state([linked(7, "@acme/crew")]), &theirs), "take 7");
+        let ended = |fate| {
+            let team = GithubTeamId(2);
+            let (slug, name) = (SentrySlug::from("other"), "Other".into());
+            let binding = Binding { sentry: OTHER, slug, name, origin: Origin::Created };
+            let gone =
+                Record::Gone { team, fate, apart: false, was: Some(binding.clone()), at: Timestamp(1) };
+            state([Record::Bound { team, binding }, gone])
+        };
+        assert_eq!(by(&ended(Fate::Deleted), &theirs), "take 7");
+        assert_eq!(by(&ended(Fate::Left), &theirs), "conflict 7");
+    }
+}

@@ -286,6 +286,17 @@ mod tests {
     }
 
     #[test]
+    fn a_locked_team_is_told_by_its_slug() {
+        let slug = SentrySlug::from("crew");
+        let said = locked(&slug);
+        assert!(said.contains("`crew`") && said.contains(LOCKED), "{said}");
+        let facts =
+            Facts { wanted: &wanted("crew", true), binding: None, holder: Some(Holder::Locked(OTHER)) };
+        let Next::End(Outcome::Failed(told)) = next(&facts) else { panic!("it is left alone") };
+        assert_eq!(told, said);
+    }
+
+    #[test]
     fn a_bound_team_is_renamed_when_slug_or_name_differ() {
         let step = |wanted, holder| team(&wanted, Some(&bound("a")), &holder);
         assert_eq!(step(wanted("a", false), Holder::Nobody), TeamStep::Keep);
