@@ -14,6 +14,8 @@ const ROUNDS: usize = 8;
 const ONE_IS_ENOUGH: u64 = 50;
 /// So many may follow each other by themselves.
 const SECOND_LOOKS: usize = 3;
+/// In so many of a hundred, nobody decides about what waits at the end for more than a week.
+const DECIDES_NOTHING: u64 = 40;
 /// In so many of a hundred, a person says no to one of the deletions that wait at the end.
 const REFUSES_AN_END: u64 = 40;
 
@@ -26,6 +28,9 @@ impl Sequence {
                 .for_each(|fault| self.tally.met(fault));
         }
         self.let_it_go_on()?;
+        if self.rarely(DECIDES_NOTHING) {
+            self.decide_nothing()?;
+        }
         if self.rarely(REFUSES_AN_END) {
             self.reject_by_chance();
         }

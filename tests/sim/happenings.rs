@@ -259,7 +259,7 @@ impl Sequence {
     }
 
     /// What is held and nobody has decided: name and changes.
-    fn held(&mut self) -> Vec<(String, Vec<String>)> {
+    pub fn held(&mut self) -> Vec<(String, Vec<String>)> {
         let shown = self.status();
         let undecided = shown.iter().flat_map(Shown::undecided);
         undecided.map(|hold| (hold.name.clone(), hold.changes.clone())).collect()
@@ -278,16 +278,7 @@ impl Sequence {
 
     /// Sentry teams stay whose end somebody refuses.
     pub fn reject_by_chance(&mut self) {
-        // The Sentry team, and the GitHub team that it followed.
-        let ids = |change: &String| {
-            let (_, behind) = change.strip_prefix("delete Sentry team `")?.split_once("` (")?;
-            let (sentry, github) = behind.split_once(") of GitHub team ")?;
-            Some((sentry.parse::<u64>().ok()?, github.parse::<u64>().ok()?))
-        };
-        let held = self.held().into_iter().filter_map(|(name, changes)| {
-            let teams: Option<Vec<_>> = changes.iter().map(ids).collect();
-            Some((name, teams?))
-        });
+        let held = self.held().into_iter().filter_map(|(name, changes)| Some((name, only_ends(&changes)?)));
         let held: Vec<_> = held.collect();
         let Some((hold, teams)) = self.draw.one_of(&held).cloned() else { return };
         self.tally.rejected += 1;
@@ -387,4 +378,14 @@ impl Sequence {
             }
         }
     }
+}
+
+/// The Sentry teams that a hold would delete and the GitHub teams that they followed, if it would do nothing else.
+pub fn only_ends(changes: &[String]) -> Option<Vec<(u64, u64)>> {
+    let ids = |change: &String| {
+        let (_, behind) = change.strip_prefix("delete Sentry team `")?.split_once("` (")?;
+        let (sentry, github) = behind.split_once(") of GitHub team ")?;
+        Some((sentry.parse().ok()?, github.parse().ok()?))
+    };
+    changes.iter().map(ids).collect()
 }

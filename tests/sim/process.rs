@@ -18,7 +18,7 @@ use super::stage::Stage;
 /// Where the state lies.
 pub const STATE: &str = "/state";
 /// How often the journal's keeper looks, at least where nothing happens.
-const IDLE: Duration = Duration::from_secs(60);
+pub const IDLE: Duration = Duration::from_secs(60);
 /// A log is replaced by a snapshot when it is so long.
 const COMPACT_AT: u64 = 2 << 10;
 

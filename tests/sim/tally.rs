@@ -24,6 +24,8 @@ pub struct Tally {
     pub comparisons: u64,
     pub approved: u64,
     pub rejected: u64,
+    /// Holds that nobody decided for more than a week.
+    pub expired: u64,
     pub pauses: u64,
     pub months: u64,
     pub rotten: u64,
@@ -86,6 +88,7 @@ impl Tally {
             (&mut self.comparisons, other.comparisons),
             (&mut self.approved, other.approved),
             (&mut self.rejected, other.rejected),
+            (&mut self.expired, other.expired),
             (&mut self.pauses, other.pauses),
             (&mut self.months, other.months),
             (&mut self.rotten, other.rotten),
@@ -115,7 +118,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "calls: {mean} on average, {median} in the middle one, {most} at most; faults {}, deaths {}, restarts {}, deliveries {}, lost {}, \
-             late {}, doubled {}, comparisons {}, approved {}, rejected {}, pauses {}, months {}, bits {}, versions {}, handed on {}",
+             late {}, doubled {}, comparisons {}, approved {}, rejected {}, expired {}, pauses {}, months {}, bits {}, versions {}, handed on {}",
             self.faults,
             self.deaths,
             self.restarts,
@@ -126,6 +129,7 @@ impl fmt::Display for Tally {
             self.comparisons,
             self.approved,
             self.rejected,
+            self.expired,
             self.pauses,
             self.months,
             self.rotten,

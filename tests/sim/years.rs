@@ -1,14 +1,19 @@
-//! More than a year in the middle of a sequence: what is remembered for a time is forgotten, and nothing else is.
+//! Long times: what is remembered for a time is forgotten, and nothing else is.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::happenings::only_ends;
 use super::play::{Done, Sequence};
+use super::process::IDLE;
 use super::profile::REST_OF_YEARS;
+use super::sides::Truth;
 
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 /// More than the audit log is kept by default.
 const MONTHS: u64 = 17;
+/// More than a hold waits for a person.
+const WEEK: Duration = Duration::from_secs(8 * 86_400);
 
 impl Sequence {
     /// Months go by, with a change in each that comes to its end. Nothing is out of order so long, and nothing waits so long
@@ -37,5 +42,43 @@ impl Sequence {
         self.check_what_is_kept()?;
         // So does whoever looks without an event: the process of before rests for days.
         self.restart()
+    }
+
+    /// Nobody decides for more than a week: whatever was held is over, and nothing of it was done.
+    pub fn decide_nothing(&mut self) -> Done {
+        // What is missed for three days is missed for ever, where GitHub can not be asked.
+        if self.profile.truth == Truth::Deliveries || self.profile.is_app {
+            return Ok(());
+        }
+        self.revive();
+        self.send_the_rest()?;
+        let held = self.held();
+        // What waits for what is held is looked at every few minutes.
+        let waits = self.status().is_none_or(|shown| shown.queued + shown.open_hints > 0);
+        if held.is_empty() || waits {
+            return Ok(());
+        }
+        self.say("nobody decides for more than a week");
+        self.tally.expired += held.len() as u64;
+        let every_second = self.stage.least_rest.swap(REST_OF_YEARS, Ordering::Relaxed);
+        self.pass(WEEK);
+        // Deliveries are remembered for a week.
+        self.taken.clear();
+        self.stage.least_rest.store(every_second, Ordering::Relaxed);
+        self.restart()?;
+        self.wait_until("what nobody has decided about is over", |seq| {
+            let still = seq.held();
+            // What is due again has the same name.
+            Ok(held.iter().all(|(name, changes)| {
+                seq.has_said(&format!("hold {name} expired"))
+                    || !still.contains(&(name.clone(), changes.clone()))
+            }))
+        })?;
+        // Until the journal's keeper has looked, a crash has it be over once more, perhaps after the last comparison.
+        self.pass(IDLE);
+        // A deletion that nobody wanted is one that was refused.
+        let ends = held.iter().filter_map(|(_, changes)| only_ends(changes)).flatten();
+        self.refused.extend(ends);
+        Ok(())
     }
 }
