@@ -76,6 +76,7 @@ impl Sequence {
 
     /// All is well outside, nobody dies any more, and nothing is paused.
     pub fn let_it_go_on(&mut self) -> Done {
+        self.check_what_is_unseen()?;
         self.clear_the_sky();
         self.stage.baton.live_on();
         // A pause may have been kept whose command was not answered.

@@ -12,6 +12,9 @@ use super::shown::Shown;
 use super::sides::Truth;
 use crate::standin::{mirror_permissions, original_permissions, Fault, GraphqlFault, RandomFaults, Rule};
 
+/// Of so many of a hundred refusals, the reason is what GitHub's token may do.
+const LOSES_PERMISSION: u64 = 10;
+
 impl Sequence {
     pub fn change_faults(&mut self) {
         if self.draw.percent(60) {
@@ -103,6 +106,9 @@ impl Sequence {
     pub fn refuse(&mut self) {
         if self.profile.is_app && self.draw.percent(30) {
             return self.suspend();
+        }
+        if self.rarely(LOSES_PERMISSION) && self.lose_permission() {
+            return;
         }
         let by_github = self.draw.percent(65);
         let kinds = match self.draw.below(if by_github { 8 } else { 3 }) {
@@ -214,6 +220,7 @@ impl Sequence {
             site.clear_faults();
         }
         self.sides.github.set_lag(Duration::ZERO);
+        self.regain_permission();
         if self.profile.is_app {
             self.sides.github.change_app(|app| app.suspended = false);
         }

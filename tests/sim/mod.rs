@@ -22,6 +22,7 @@ mod play;
 mod post;
 mod process;
 mod profile;
+mod rights;
 mod rot;
 pub mod rules;
 pub mod seeded;

@@ -83,6 +83,8 @@ pub struct Sequence {
     pub commands: Vec<(String, Spawned<Reply>)>,
     /// The place of the first call of Sentry's that came after a bit of the journal fell over, if one has.
     pub rotten: Option<usize>,
+    /// The place of the first call of Sentry's that came after GitHub's token lost its permission.
+    pub blind_since: Option<usize>,
     /// The place of the first call of Sentry's that came after a pause began.
     pub paused_at: Option<usize>,
     pub process: Option<Process>,
@@ -130,6 +132,7 @@ impl Sequence {
             has_new_people: false,
             commands: Vec::new(),
             rotten: None,
+            blind_since: None,
             paused_at: None,
             process: None,
             opened_at: 0,

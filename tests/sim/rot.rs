@@ -24,6 +24,7 @@ impl Sequence {
         let mut draw = Draw::of(self.seed, number, OF_ROT);
         let Some(path) = self.stage.disk.rot(&mut draw) else { return };
         self.say(&format!("a bit of {} falls over", path.display()));
+        self.regain_permission();
         self.rotten = Some(self.sides.sentry.wire.mark());
         self.tally.rotten += 1;
     }

@@ -101,6 +101,7 @@ impl Sequence {
         self.check_links_of_others()?;
         self.check_before_approval()?;
         self.check_what_is_rotten()?;
+        self.check_what_is_unseen()?;
         if let Some(mark) = self.paused_at {
             let written = self.sides.writes_since(mark);
             holds(written.is_empty(), "a_pause_writes_nothing", || format!("{written:?}"))?;
