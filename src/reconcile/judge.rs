@@ -9,12 +9,13 @@ use super::plan::{LeftIn, LinkPlan, LinkWay, Plan, PlannedHold, Rejected, Step, 
 use super::rules;
 use crate::clock::Timestamp;
 use crate::config::Settings;
+use crate::hosts::snapshot::GithubTeam;
 use crate::queue::part::Removal;
 use crate::state::holds::{ChangeKey, Decision, HeldChange, Hold, HoldName, FIRST};
 use crate::state::ids::{GithubTeamId, MemberId, OwnerName, SentrySlug};
 use crate::state::sorted::Map;
 use crate::state::values::Sizes;
-use crate::state::State;
+use crate::state::{State, LAG};
 use crate::work::guard;
 
 /// How the rule begins that holds everything after damage.
@@ -48,6 +49,21 @@ enum Item {
     Removal(usize, usize),
     /// The name in CODEOWNERS of the team of that place.
     Link(usize),
+}
+
+/// What an event's guard has stopped, and GitHub does not confirm: a team that is listed is not deleted, and whoever is
+/// listed in it is not taken out. Replicas know of a change by the time that is looked at here.
+pub fn denied(state: &State, listed: &[GithubTeam], now: Timestamp) -> Vec<HeldChange> {
+    let listed: HashMap<_, _> = listed.iter().map(|team| (team.facts.id, &team.members)).collect();
+    let is_denied = |change: &&HeldChange| match change {
+        HeldChange::Delete { team, .. } => listed.contains_key(team),
+        HeldChange::Remove { team, user, .. } => {
+            listed.get(team).is_some_and(|members| members.contains(user))
+        }
+        _ => false,
+    };
+    let old = state.holds.iter().filter(|hold| !hold.compared && now.since(hold.at) > LAG);
+    old.flat_map(|hold| &hold.changes).filter(is_denied).cloned().collect()
 }
 
 /// Marks what is held, and drops what a person has refused.

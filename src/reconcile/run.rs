@@ -24,7 +24,7 @@ use crate::state::links::Links;
 use crate::state::record::Record;
 use crate::state::sorted::Map;
 use crate::state::values::Origin;
-use crate::state::{State, LAG};
+use crate::state::State;
 use crate::store::audit::Entry;
 use crate::work::guard;
 
@@ -357,22 +357,9 @@ impl Reconciler {
         }
     }
 
-    /// What an event's guard has stopped, and GitHub does not confirm: a team that is listed is not deleted, and whoever is
-    /// listed in it is not taken out. Replicas know of a change by the time that is looked at here.
     fn forget_denied(&self, listed: &[GithubTeam]) {
-        let listed: HashMap<_, _> = listed.iter().map(|team| (team.facts.id, &team.members)).collect();
-        let is_denied = |change: &HeldChange| match change {
-            HeldChange::Delete { team, .. } => listed.contains_key(team),
-            HeldChange::Remove { team, user, .. } => {
-                listed.get(team).is_some_and(|members| members.contains(user))
-            }
-            _ => false,
-        };
         let now = self.mirror.clock.wall();
-        let denied: Vec<_> = self.mirror.state(|state| {
-            let old = state.holds.iter().filter(|hold| !hold.compared && now.since(hold.at) > LAG);
-            old.flat_map(|hold| &hold.changes).filter(|change| is_denied(change)).cloned().collect()
-        });
+        let denied = self.mirror.state(|state| judge::denied(state, listed, now));
         denied.into_iter().for_each(|change| self.mirror.journal.note(Record::NotDue { change }));
     }
 

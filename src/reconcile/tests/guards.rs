@@ -2,11 +2,13 @@
 
 use super::build::{n_removed, only, rules, World, NOW};
 use crate::clock::Timestamp;
+use crate::reconcile::judge::denied;
 use crate::reconcile::plan::Step;
-use crate::state::holds::HeldChange;
+use crate::state::holds::{HeldChange, Hold};
 use crate::state::ids::*;
 use crate::state::record::Record;
 use crate::state::values::{Fate, Intent, Origin, Sizes};
+use crate::state::LAG;
 
 #[test]
 fn more_than_a_share_of_a_team_is_held() {
@@ -47,13 +49,40 @@ fn what_was_approved_of_a_team_does_not_make_it_empty_unasked() {
     let team = world.mirrored_team("crew", 1..=4);
     world.leave(team, 1..=1);
     let change = HeldChange::Remove { team, user: GithubUserId(1), slug: SentrySlug::from("crew") };
-    let hold = crate::state::holds::Hold::new(vec![change], "r".into(), NOW, vec![]);
+    let hold = Hold::new(vec![change], "r".into(), NOW, vec![]);
     world.state.apply(Record::Held { hold: hold.clone() });
     world.decide(&hold.name, true);
     world.leave(team, 2..=4);
     let plan = world.plan();
     assert_eq!(rules(&plan), ["left empty: it would remove all 4 people of `crew`"]);
     assert_eq!((only(&plan).changes.len(), n_removed(&plan)), (3, 1));
+}
+
+#[test]
+fn what_an_event_said_and_github_denies_is_held_no_longer_than_replicas_lag() {
+    let mut world = World::of_people(3, &[]);
+    let (crew, band) = (world.mirrored_team("crew", [1]), world.mirrored_team("band", [3]));
+    let deleted = |team| HeldChange::Delete {
+        team,
+        sentry: world.sentry_of(team),
+        slug: world.team(team).facts.slug.to_string().as_str().into(),
+    };
+    let removed = |user| HeldChange::Remove { team: crew, user: GithubUserId(user), slug: "crew".into() };
+    let held = [deleted(crew), deleted(band), removed(1), removed(2)];
+    let hold = |changes: &[HeldChange], compared| {
+        let hold = Hold::new(changes.to_vec(), "r".into(), NOW, vec![]);
+        Record::Held { hold: Hold { compared, ..hold } }
+    };
+    let listed: Vec<_> = world.github.teams.iter().filter(|team| team.facts.id == crew).cloned().collect();
+    let later = Timestamp(NOW.0 + LAG.as_millis() as u64 + 1);
+    let mut of_events = world.state.clone();
+    of_events.apply(hold(&held, false));
+    assert_eq!(denied(&of_events, &listed, later), [held[0].clone(), held[2].clone()]);
+    assert!(denied(&of_events, &listed, Timestamp(later.0 - 1)).is_empty());
+    // A comparison's own holds, it judges anew each time.
+    let mut of_comparisons = world.state.clone();
+    of_comparisons.apply(hold(&held, true));
+    assert!(denied(&of_comparisons, &listed, later).is_empty());
 }
 
 #[test]
