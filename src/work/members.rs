@@ -333,20 +333,15 @@ pub fn fill(
 ) -> Result<Option<String>, Outcome> {
     let people: Vec<_> =
         who_is_in(job)?.into_iter().filter(|person| !folded.members.contains_key(&person.id)).collect();
-    if people.is_empty() {
-        return Ok(None);
-    }
+    let Some(cause) = folded.cause().filter(|_| !people.is_empty()) else { return Ok(None) };
     let there = if how == How::Created { BTreeSet::new() } else { members_there(job, binding)? };
     let (mut added, mut open) = (0, 0);
-    let cause = folded.team.first().or_else(|| folded.members.values().next());
     for person in people {
         let known = job.mirror.state(|state| state.people.matched(person.id).map(|found| found.member));
         if known.is_some_and(|member| there.contains(&member)) {
             continue;
         }
-        let Some(hint) = cause.map(|cause| look_hint(cause, &person, job.mirror.clock.now())) else {
-            continue;
-        };
+        let hint = look_hint(cause, &person, job.mirror.clock.now());
         match one(job, binding, &hint, true) {
             Outcome::Done(_) => added += 1,
             outcome @ Outcome::Later(..) if job.mirror.paused_for().is_some() => return Err(outcome),

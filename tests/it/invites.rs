@@ -42,6 +42,7 @@ fn whoever_the_map_names_is_invited_and_joins_the_team_with_the_invite() {
         let audit = world.audit();
         let line = audit.iter().find(|line| line["decision"] == "invite person").expect("an audit line");
         assert_eq!((&line["login"], &line["reason"]), (&"ana".into(), &"address from map".into()));
+        assert_eq!(line["person"], ana);
     }
 }
 

@@ -459,12 +459,14 @@ fn leaving_the_organisation_is_leaving_every_mirrored_team_and_no_other() {
         world.settle(&created);
         world.settle(&world.github.add_member(crew, ana));
         world.settle(&world.github.add_member(other, ana));
-        let foreign = world.sentry.add_team("foreign", "Foreign");
-        world.sentry.join(foreign, world.sentry.member_id("ana@acme.test").expect("ana"));
+        let member = world.sentry.member_id("ana@acme.test").expect("ana");
+        world.sentry.join(world.sentry.add_team("foreign", "Foreign"), member);
+        // Of this one, nobody but Sentry knows.
+        world.settle(&world.github.create_team("By hand", world.olive).1);
+        world.sentry.join(world.sentry.teams()["by-hand"].id, member);
         let (status, _) = world.settle(&world.github.remove_from_org(ana));
         assert_eq!(status, "done");
-        world.wait_for_members("crew", &[]);
-        world.wait_for_members("other", &[]);
+        ["crew", "other", "by-hand"].into_iter().for_each(|team| world.wait_for_members(team, &[]));
         assert!(is_in(&world, "foreign", "ana@acme.test"), "other teams are nobody's business");
     }
 }
