@@ -21,6 +21,9 @@ use crate::work::{come_back, end, link, members, nameless};
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
 const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
 
+/// A team that GitHub shows as it was before an event is looked at again after this time.
+const SECOND_LOOK: Duration = Duration::from_secs(15);
+
 /// When the people of a team that was just made or adopted are read again after that failed.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,8 @@ struct Shape {
     stuck: Option<Outcome>,
     /// Its slug on GitHub, where that was told.
     on_github: Option<GithubSlug>,
+    /// GitHub shows the name that an event has just said to be of before: one of its replicas lags.
+    is_behind: bool,
 }
 
 pub fn run(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode: Mode) -> Ended {
@@ -113,6 +118,7 @@ impl TeamJob<'_> {
             Mode::Payload => self.wish_of_deliveries(folded)?,
         };
         let on_github = wish.as_ref().and_then(|wish| wish.on_github.clone());
+        let is_behind = wish.as_ref().is_some_and(|wish| shows_the_name_before(folded, wish));
         let ensured = match wish {
             Some(wish) => bind::ensure(self, apply, &wish, how, None),
             None => self
@@ -124,7 +130,7 @@ impl TeamJob<'_> {
             Ok((binding, how)) => {
                 bind::release_adoptions(self);
                 let on_github = on_github.or_else(|| self.slug_of_deliveries(folded, &binding, how));
-                Ok(Shape { binding, how, stuck: None, on_github })
+                Ok(Shape { binding, how, stuck: None, on_github, is_behind })
             }
             Err(outcome) => self.stuck(outcome, on_github),
         }
@@ -148,7 +154,8 @@ impl TeamJob<'_> {
         let certain = self.mirror.state(|state| state.teams.intent(self.team).is_none());
         match self.binding() {
             Some(binding) if certain && self.mirror.paused_for().is_none() => {
-                Ok(Shape { binding, how: How::Known, stuck: Some(outcome), on_github })
+                let (how, stuck) = (How::Known, Some(outcome));
+                Ok(Shape { binding, how, stuck, on_github, is_behind: false })
             }
             _ => Err(outcome.into()),
         }
@@ -224,7 +231,7 @@ impl TeamJob<'_> {
     }
 
     fn people(&self, folded: TeamBatch, shape: Shape, apply: &Apply, ended: &mut Ended) {
-        let Shape { binding, how, stuck, on_github } = shape;
+        let Shape { binding, how, stuck, on_github, is_behind } = shape;
         let note = match how {
             How::Known => format!("team `{}` is as it should be", binding.slug),
             How::Created => format!("created team `{}`", binding.slug),
@@ -257,6 +264,9 @@ impl TeamJob<'_> {
         };
         ended.results.extend(folded.team.into_iter().map(|hint| {
             let outcome = match &outcome {
+                Outcome::Done(_) if is_behind && hint.looks == 0 && is_rename(&hint) => {
+                    Outcome::LookAgain("GitHub still shows the name of before".into(), SECOND_LOOK)
+                }
                 // Everybody whom GitHub shows is in by now; whoever left is still to be found.
                 Outcome::Done(note) if nameless::is_it(&hint) => {
                     nameless::look(self.mirror, &hint, self.mode).after(note)
@@ -337,4 +347,14 @@ impl TeamJob<'_> {
         ended.results.extend(all(others, &outcome).results);
         (ended, Vec::new())
     }
+}
+
+fn is_rename(hint: &Hint) -> bool {
+    matches!(hint.event(), Some(Event::TeamEdited { slug_before: Some(_), .. }))
+}
+
+/// Whether what GitHub shows is what the latest rename says to be over.
+fn shows_the_name_before(folded: &TeamBatch, wish: &Wish) -> bool {
+    let Some(named) = folded.renamed() else { return false };
+    named.before.is_some() && named.before == wish.on_github && *named.name != *wish.full_name
 }
