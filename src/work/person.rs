@@ -28,7 +28,7 @@ fn joined(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) 
         return Some(Outcome::Done("joined the organisation; each team membership has its own event".into()));
     }
     match mirror.github.teams_of(&org.login, person) {
-        Ok(Some(teams)) => in_parts(mirror, hint, person, teams, None),
+        Ok(Some(teams)) => in_parts(mirror, hint, person, teams, (None, false)),
         // The organisation itself is not to be seen: that says nothing about teams.
         Ok(None) => {
             Some(mirror.check_permission(org).err().unwrap_or_else(|| {
@@ -53,11 +53,7 @@ fn left(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) ->
                     SECOND_LOOK,
                 ));
             }
-            Ok(true) => {
-                let still =
-                    format!("GitHub shows `{}` in the organisation; nothing was removed", person.login);
-                return Some(Outcome::Done(still));
-            }
+            Ok(true) => return back(mirror, hint, person, org).unwrap_or_else(Some),
             Err(trouble) => return Some(mirror.github_trouble(trouble)),
         }
     }
@@ -65,7 +61,24 @@ fn left(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) ->
         Ok(teams) => teams,
         Err(outcome) => return Some(outcome),
     };
-    in_parts(mirror, hint, person, teams, Some(Change::Removed))
+    in_parts(mirror, hint, person, teams, (Some(Change::Removed), true))
+}
+
+/// Whoever has left may be back by the time that GitHub is asked, but not in all their teams: an event about one of these
+/// gives way to that of the departure. So whichever GitHub does not show them in is looked at.
+fn back(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org) -> Result<Option<Outcome>, Outcome> {
+    let mut teams = mirrored_teams(mirror, person, hint)?;
+    if !teams.is_empty() {
+        let shown = mirror.github.teams_of(&org.login, person);
+        let shown = shown.map_err(|trouble| mirror.github_trouble(trouble))?;
+        // What GitHub does not tell at all says nothing of any.
+        teams.retain(|team| shown.as_ref().is_some_and(|shown| !shown.contains(team)));
+    }
+    if teams.is_empty() {
+        let still = format!("GitHub shows `{}` in the organisation; nothing was removed", person.login);
+        return Ok(Some(Outcome::Done(still)));
+    }
+    Ok(in_parts(mirror, hint, person, teams, (Some(Change::Removed), false)))
 }
 
 /// The bound teams that the person is in: by Sentry's word and, because an addition may be under way, by ours. Other
@@ -104,13 +117,14 @@ fn teams_in_sentry(mirror: &Mirror, person: &Person) -> Result<Option<Vec<Github
     }
 }
 
-/// Hands the person to the lanes of their teams. The delivery is settled when all of them are done.
+/// Hands the person to the lanes of their teams, with what is said of them and whether that is certain. The delivery is
+/// settled when all of them are done.
 fn in_parts(
     mirror: &Mirror,
     hint: &Hint,
     person: &Person,
     teams: Vec<GithubTeamId>,
-    change: Option<Change>,
+    (change, sure): (Option<Change>, bool),
 ) -> Option<Outcome> {
     let delivery = hint.delivery()?;
     if teams.is_empty() {
@@ -118,7 +132,7 @@ fn in_parts(
     }
     let whole = Whole::new(delivery.clone(), teams.len());
     for team in teams {
-        let ask = Ask::Member { person: person.clone(), change, sure: change.is_some() };
+        let ask = Ask::Member { person: person.clone(), change, sure };
         let part = Hint::new(hint.seq, Origin::Part(whole.clone()), ask, mirror.clock.now());
         mirror.queue.lanes.add(LaneKey::Team(team), part);
     }

@@ -41,7 +41,7 @@ impl Github {
     pub fn teams_of(&self, org: &Login, person: &Person) -> Seen<Vec<GithubTeamId>> {
         let by_login = |login: &Login| -> Seen<Vec<GithubTeamId>> {
             let vars = json!({ "org": org, "login": login });
-            // Only additions come of it: what is null is left to the comparison.
+            // Nobody is taken out for it alone: what is null is left to the comparison, or asked for by itself.
             let id = |team: wire::TeamIdNode| team.database_id;
             let teams = self.connection(queries::TEAMS_OF, vars, "/organization/teams", |_| true, id)?;
             Ok(teams.map(|teams| teams.rows))
