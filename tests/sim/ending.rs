@@ -43,6 +43,9 @@ impl Sequence {
             }
         }
         self.send_the_rest()?;
+        if self.profile.is_heard {
+            self.check_what_was_heard()?;
+        }
         self.has_new_people |= self.draw.percent(50) && self.org.appear(&self.sides);
         // Otherwise only time tells the service of new people in payload mode.
         let must = self.profile.recovers || self.has_new_people && self.profile.truth == Truth::Deliveries;
@@ -72,6 +75,17 @@ impl Sequence {
             self.wait_for_rest()?;
         }
         self.check()
+    }
+
+    /// Of whatever has arrived, nothing waits for a comparison to be seen to.
+    fn check_what_was_heard(&mut self) -> Done {
+        self.wait_for_rest()?;
+        let differences = self.differences();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let what = format!("without a comparison: {}", differences.join("\n"));
+        Err(Failure::new("at_rest_both_sides_agree", what))
     }
 
     /// All is well outside, nobody dies any more, and nothing is paused.

@@ -245,6 +245,7 @@ impl Sequence {
             self.revive();
         }
         match kind {
+            _ if self.profile.is_heard && !kind.leaves_what_is_heard() => {}
             Kind::Change => self.change(n)?,
             Kind::Appear => {
                 self.change_map();

@@ -16,6 +16,7 @@ pub const REST_OF_YEARS: u64 = 4 * 86_400;
 const LINKS: u64 = 221;
 const MAPS: u64 = 501;
 const CROWDS: u64 = 602;
+const HEARD: u64 = 731;
 
 /// More than a page of any list has; one life in so many.
 const CROWD: usize = 110;
@@ -51,6 +52,8 @@ pub struct Profile {
     pub crowd: usize,
     /// Whether limits are as they are without a word: a person has more to decide.
     pub is_tight: bool,
+    /// Whether all that GitHub tells arrives, so that nothing needs a comparison.
+    pub is_heard: bool,
     draw: Draw,
 }
 
@@ -64,24 +67,26 @@ impl Profile {
         // Nor is any of them one from before there were links.
         let links = Draw::of(seed, 0, LINKS).percent(15);
         let has_map = Draw::of(seed, 0, MAPS).percent(12);
+        let is_heard = truth == Truth::Github && !has_map && !links && Draw::of(seed, 0, HEARD).percent(8);
         let in_region = era == Era::Today && draw.percent(30);
         Self {
             era,
             truth,
             silo: if in_region { Silo::Region("de".into()) } else { era.usual_silo() },
             has_scim: draw.percent(25),
-            child_members: truth == Truth::Github && draw.percent(12),
+            child_members: truth == Truth::Github && draw.percent(12) && !is_heard,
             is_tight: truth == Truth::Github && draw.percent(15),
             may_list: draw.percent(50),
             is_app,
             links,
             has_map,
+            is_heard,
             crowd: if Draw::of(seed, 0, CROWDS).below(ONE_HAS_A_CROWD) == 0 { CROWD } else { 0 },
             recovers: truth == Truth::Deliveries && draw.percent(50) || is_app,
             waits_to_begin: truth == Truth::Github && draw.percent(20),
             // In payload mode, what is missed for three days is missed for ever.
             grows_old: truth == Truth::Github && !is_app && Draw::of(seed, 0, 8).below(350) == 0,
-            interval: ["off", "off", "1m", "1h"][draw.below(4) as usize],
+            interval: ["off", "off", "1m", "1h"][if is_heard { 0 } else { draw.below(4) as usize }],
             draw,
         }
     }
@@ -135,15 +140,15 @@ impl Profile {
         ] {
             stage.set(name, value);
         }
-        let told = self.truth == Truth::Deliveries;
+        let told = self.truth == Truth::Deliveries || self.is_heard;
         sides.github.set_events(Events {
             creator_membership: told || draw.percent(30),
             // By absence alone an App never knows that a team was deleted.
             deleted_children: told || draw.percent(30) || self.is_app,
             members_of_deleted: draw.percent(50),
             // A departure that was missed is not taken once anything newer was said of the person.
-            teams_of_leaver: self.recovers || draw.percent(50),
-            reparent: draw.percent(30),
+            teams_of_leaver: self.recovers || self.is_heard || draw.percent(50),
+            reparent: self.is_heard || draw.percent(30),
             ..Events::default()
         });
     }

@@ -296,8 +296,9 @@ impl Sequence {
             let foreign = call.path.contains("/foreign/");
             let removal = call.method == "DELETE" && never.iter().any(|part| call.path.contains(part));
             // Where people of child teams count, whoever never leaves a team leaves those above it as that is moved.
-            // Where a team was kept that another one then took over, a person has let its people go.
-            let removal = removal && !self.profile.child_members && self.refused.is_empty();
+            // Where a team was kept, or held for a week, that another one then took over, a person has let its people go.
+            let taken_over = !self.refused.is_empty() || self.tally.expired > 0;
+            let removal = removal && !self.profile.child_members && !taken_over;
             holds(!foreign && !removal, "no_call_is_harmful", || format!("{} {}", call.method, call.path))?;
         }
         let before = 1 + usize::from(self.legacy.is_some());

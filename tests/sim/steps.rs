@@ -56,6 +56,14 @@ pub enum Kind {
     Wait,
 }
 
+impl Kind {
+    /// Whether both sides are equal after it without a comparison, if all that GitHub tells arrives.
+    pub fn leaves_what_is_heard(self) -> bool {
+        let outside = matches!(self, Self::Faults | Self::Lag | Self::Network | Self::Clock | Self::Refusal);
+        outside || matches!(self, Self::Change | Self::Ask | Self::Wait)
+    }
+}
+
 /// How often each happens, beside the others.
 const WEIGHTS: [(Kind, u64); 24] = [
     (Kind::Change, 420),
