@@ -94,6 +94,8 @@ impl Reconciler {
     /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.mirror.bearings() else { return Ok(None) };
+        // A source that was refused while the token could do less may be read again.
+        self.mirror.github.forget_refusals();
         let began = self.mirror.clock.now();
         let (seq, read) = (self.mirror.queue.last_delivery_visible_everywhere(), self.mirror.queue.now_seq());
         self.mirror.queue.forget_heard(seq);
