@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::batch::TeamBatch;
-use super::bind;
+use super::{bind, SECOND_LOOK};
 use crate::config::DeleteTeams;
 use crate::hosts::sentry::external::ExternalTeam;
 use crate::hosts::sentry::{Member, Removed, Team};
@@ -18,8 +18,6 @@ use crate::work::hold::ask_approval;
 use crate::work::step::{self, EndFacts, EndStep, Next};
 use crate::work::team_job::TeamJob;
 
-/// A team that GitHub still shows is looked at again after this time.
-const SECOND_LOOK: Duration = Duration::from_secs(15);
 /// When a team that was not under its slug is looked for again.
 const FOUND_AGAIN: Duration = Duration::from_millis(200);
 

@@ -324,16 +324,20 @@ pub fn forget_wish(job: &TeamJob, user: GithubUserId) {
 }
 
 /// Everybody who should be in the team and is not: after it was made, and when an event names nobody in particular.
-/// Only additions; whoever can not be added now stays wanted. A few words on it, if there was anything to do.
+/// Only additions; whoever can not be added now stays wanted. `cause`: the hint on whose behalf they are looked for. A few
+/// words on it, if there was anything to do.
 pub fn fill(
     job: &TeamJob,
     binding: &Binding,
     how: How,
     folded: &TeamBatch,
+    cause: &Hint,
 ) -> Result<Option<String>, Outcome> {
     let people: Vec<_> =
         who_is_in(job)?.into_iter().filter(|person| !folded.members.contains_key(&person.id)).collect();
-    let Some(cause) = folded.cause().filter(|_| !people.is_empty()) else { return Ok(None) };
+    if people.is_empty() {
+        return Ok(None);
+    }
     let there = if how == How::Created { BTreeSet::new() } else { members_there(job, binding)? };
     let (mut added, mut open) = (0, 0);
     for person in people {

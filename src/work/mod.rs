@@ -44,6 +44,8 @@ use crate::store::audit::Entry;
 use crate::text::Quoted;
 use crate::work::mirror::Mirror;
 
+/// What GitHub shows as it was before an event is looked at again after this time: one of its replicas may lag.
+const SECOND_LOOK: Duration = Duration::from_secs(15);
 /// A hint whose job panicked so often is given up.
 const MOST_PANICS: u32 = 5;
 /// A pause is looked at so often: its end may come before its time.

@@ -1,17 +1,12 @@
 //! The organisation itself: renamed or deleted, or joined or left by somebody whom the event does not name.
 
-use std::time::Duration;
-
-use super::nameless;
+use super::{nameless, SECOND_LOOK};
 use crate::queue::job::{Hint, Outcome};
 use crate::state::event::Event;
 use crate::state::record::Record;
 use crate::state::values::Mode;
 use crate::state::Org;
 use crate::work::mirror::Mirror;
-
-/// An organisation that GitHub still shows is looked at again after this time.
-const SECOND_LOOK: Duration = Duration::from_secs(15);
 
 pub fn run(mirror: &Mirror, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
     Some(match hint.event() {

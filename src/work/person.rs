@@ -1,8 +1,8 @@
 //! A person across teams: somebody joined or left the organisation.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
+use super::SECOND_LOOK;
 use crate::identity::Identity;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Whole};
 use crate::state::event::{Change, Event, Person};
@@ -10,9 +10,6 @@ use crate::state::ids::GithubTeamId;
 use crate::state::values::Mode;
 use crate::state::{Org, State};
 use crate::work::mirror::Mirror;
-
-/// A person whom GitHub still shows in the organisation is looked at again after this time.
-const SECOND_LOOK: Duration = Duration::from_secs(15);
 
 /// Works on one hint. `None` if it lives on in its parts.
 pub fn run(mirror: &Mirror, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcome> {
@@ -28,7 +25,7 @@ fn joined(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) 
         return Some(Outcome::Done("joined the organisation; each team membership has its own event".into()));
     }
     match mirror.github.teams_of(&org.login, person) {
-        Ok(Some(teams)) => in_parts(mirror, hint, person, teams, (None, false)),
+        Ok(Some(teams)) => in_parts(mirror, hint, person, teams, None, false),
         // The organisation itself is not to be seen: that says nothing about teams.
         Ok(None) => {
             Some(mirror.check_permission(org).err().unwrap_or_else(|| {
@@ -61,7 +58,7 @@ fn left(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) ->
         Ok(teams) => teams,
         Err(outcome) => return Some(outcome),
     };
-    in_parts(mirror, hint, person, teams, (Some(Change::Removed), true))
+    in_parts(mirror, hint, person, teams, Some(Change::Removed), true)
 }
 
 /// Whoever has left may be back by the time that GitHub is asked, but not in all their teams: an event about one of these
@@ -78,7 +75,7 @@ fn back(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org) -> Result<Opti
         let still = format!("GitHub shows `{}` in the organisation; nothing was removed", person.login);
         return Ok(Some(Outcome::Done(still)));
     }
-    Ok(in_parts(mirror, hint, person, teams, (Some(Change::Removed), false)))
+    Ok(in_parts(mirror, hint, person, teams, Some(Change::Removed), false))
 }
 
 /// The bound teams that the person is in: by Sentry's word and, because an addition may be under way, by ours. Other
@@ -124,7 +121,8 @@ fn in_parts(
     hint: &Hint,
     person: &Person,
     teams: Vec<GithubTeamId>,
-    (change, sure): (Option<Change>, bool),
+    change: Option<Change>,
+    sure: bool,
 ) -> Option<Outcome> {
     let delivery = hint.delivery()?;
     if teams.is_empty() {

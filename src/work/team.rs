@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::batch::TeamBatch;
 use super::bind::{self, How, Wish};
-use super::{all, each, Ended};
+use super::{all, each, Ended, SECOND_LOOK};
 use crate::hosts::github::facts::TeamFacts;
 use crate::queue::job::{Ask, Hint, LaneKey, Origin, Outcome, Own};
 use crate::queue::part::WantedTeam;
@@ -20,9 +20,6 @@ use crate::work::{come_back, end, link, members, nameless};
 
 /// After the first look at a team that GitHub does not show, it is looked at again after these times.
 const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
-
-/// A team that GitHub shows as it was before an event is looked at again after this time.
-const SECOND_LOOK: Duration = Duration::from_secs(15);
 
 /// When the people of a team that was just made or adopted are read again after that failed.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
@@ -79,7 +76,7 @@ impl TeamJob<'_> {
 
     fn work(&self, mut folded: TeamBatch) -> Ended {
         let mut ended = Ended::default();
-        let Some(apply) = folded.cause().map(|cause| self.apply(cause)) else { return ended };
+        let Some(cause) = folded.cause().cloned() else { return ended };
         for (hint, by) in std::mem::take(&mut folded.superseded) {
             ended
                 .results
@@ -103,16 +100,17 @@ impl TeamJob<'_> {
             ended.results.extend(all(hints.collect(), &over).results);
             return ended;
         }
-        match self.bring(&folded, &apply) {
-            Ok(shape) => self.people(folded, shape, &apply, &mut ended),
+        match self.bring(&folded, &cause) {
+            Ok(shape) => self.people(folded, shape, &cause, &mut ended),
             Err(stop) => self.stopped(folded, stop, &mut ended),
         }
         ended
     }
 
     /// The team exists and is bound, and named as it should be or stuck on the way there.
-    fn bring(&self, folded: &TeamBatch, apply: &Apply) -> Result<Shape, Stop> {
-        let how = bind::resolve_and_go_on(self, apply)?;
+    fn bring(&self, folded: &TeamBatch, cause: &Hint) -> Result<Shape, Stop> {
+        let apply = self.apply(cause);
+        let how = bind::resolve_and_go_on(self, &apply)?;
         let wish = match self.mode {
             Mode::Read => self.wish_of_github(folded)?,
             Mode::Payload => self.wish_of_deliveries(folded)?,
@@ -120,7 +118,7 @@ impl TeamJob<'_> {
         let on_github = wish.as_ref().and_then(|wish| wish.on_github.clone());
         let is_behind = wish.as_ref().is_some_and(|wish| shows_the_name_before(folded, wish));
         let ensured = match wish {
-            Some(wish) => bind::ensure(self, apply, &wish, how, None),
+            Some(wish) => bind::ensure(self, &apply, &wish, how, None),
             None => self
                 .binding()
                 .map(|binding| (binding, how))
@@ -230,7 +228,7 @@ impl TeamJob<'_> {
         }
     }
 
-    fn people(&self, folded: TeamBatch, shape: Shape, apply: &Apply, ended: &mut Ended) {
+    fn people(&self, folded: TeamBatch, shape: Shape, cause: &Hint, ended: &mut Ended) {
         let Shape { binding, how, stuck, on_github, is_behind } = shape;
         let note = match how {
             How::Known => format!("team `{}` is as it should be", binding.slug),
@@ -240,7 +238,7 @@ impl TeamJob<'_> {
         };
         let unfilled = self.mirror.state(|state| state.teams.is_unfilled(self.team));
         let everybody = unfilled || folded.asks_for_everybody();
-        let outcome = match everybody.then(|| members::fill(self, &binding, how, &folded)) {
+        let outcome = match everybody.then(|| members::fill(self, &binding, how, &folded, cause)) {
             Some(Ok(filled)) => {
                 if unfilled {
                     self.mirror.journal.note(Record::Fill { team: self.team, open: false });
@@ -256,8 +254,8 @@ impl TeamJob<'_> {
         };
         // Nobody waits for what has failed before.
         let patient = folded.team.iter().all(|hint| hint.tries == 0);
-        let linked =
-            on_github.map(|slug| link::follow(self, apply, &binding, &slug, patient, None).map(drop));
+        let linked = on_github
+            .map(|slug| link::follow(self, &self.apply(cause), &binding, &slug, patient, None).map(drop));
         let outcome = match (stuck.unwrap_or(outcome), linked) {
             (Outcome::Done(_), Some(Err(later))) => later,
             (outcome, _) => outcome,
