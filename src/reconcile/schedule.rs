@@ -175,6 +175,7 @@ impl Reconciler {
     }
 
     fn look_at_sentry(&self, first: bool) -> Result<(), Trouble> {
+        self.mirror.github.forget_refusals();
         self.missed.look(&self.mirror);
         let changed = self.mirror.read_directory()?;
         self.ask_for_ids_of_bound();
@@ -508,7 +509,6 @@ impl Round {
             return false;
         }
         let before = std::mem::replace(&mut self.looked, mirror.clock.now());
-        mirror.github.forget_refusals();
         if !self.was_paused {
             reconciler.look_at_disputes();
         }
