@@ -5,7 +5,7 @@ use std::time::Duration;
 use sentry_team_sync::parts::{Command, Reply, Sync};
 
 use super::play::{Done, Sequence};
-use super::rules::Failure;
+use super::rules::{holds, Failure};
 use super::sides::Truth;
 
 /// So many comparisons, each with a person's word on what was held, are enough for anything.
@@ -81,16 +81,12 @@ impl Sequence {
     fn check_what_was_heard(&mut self) -> Done {
         self.wait_for_rest()?;
         let differences = self.differences();
-        if differences.is_empty() {
-            return Ok(());
-        }
-        let what = format!("without a comparison: {}", differences.join("\n"));
-        Err(Failure::new("at_rest_both_sides_agree", what))
+        let what = || format!("without a comparison: {}", differences.join("\n"));
+        holds(differences.is_empty(), "at_rest_both_sides_agree", what)
     }
 
     /// All is well outside, nobody dies any more, and nothing is paused.
     pub fn let_it_go_on(&mut self) -> Done {
-        self.check_what_is_unseen()?;
         self.clear_the_sky();
         self.stage.baton.live_on();
         // A pause may have been kept whose command was not answered.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::play::{Done, Sequence};
-use super::rules::Failure;
+use super::rules::{holds, Failure};
 use crate::standin::Call;
 
 /// What a line is called that could only be written into the service's log.
@@ -21,10 +21,10 @@ impl Sequence {
             let Some(line) = found.map(|at| lines.swap_remove(at)) else {
                 return Err(Failure::new("each_write_is_explained", told));
             };
-            if let Some(missing) = missing(call, &line) {
-                let what = format!("{told}: no {missing} in {line}");
-                return Err(Failure::new("each_write_is_explained", what));
-            }
+            let missing = missing(call, &line);
+            holds(missing.is_none(), "each_write_is_explained", || {
+                format!("{told}: no {} in {line}", missing.unwrap_or_default())
+            })?;
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ impl Profile {
             waits_to_begin: truth == Truth::Github && draw.percent(20),
             // In payload mode, what is missed for three days is missed for ever.
             grows_old: truth == Truth::Github && !is_app && Draw::of(seed, 0, 8).below(350) == 0,
-            interval: ["off", "off", "1m", "1h"][if is_heard { 0 } else { draw.below(4) as usize }],
+            interval: if is_heard { "off" } else { ["off", "off", "1m", "1h"][draw.below(4) as usize] },
             draw,
         }
     }

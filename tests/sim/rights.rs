@@ -2,7 +2,7 @@
 
 use super::play::{Done, Sequence};
 use super::process::IDLE;
-use super::rules::Failure;
+use super::rules::holds;
 use super::sides::Truth;
 use super::steps::Kind;
 use crate::standin::github::Denial;
@@ -37,12 +37,9 @@ impl Sequence {
 
     /// A team or a person that is not to be seen may be there all the same.
     pub fn check_what_is_unseen(&self) -> Done {
-        let mut writes = self.blind_since.map_or_else(Vec::new, |mark| self.sides.writes_since(mark));
-        writes.retain(|write| write.starts_with("DELETE "));
-        if writes.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::new("unknown_is_never_removed", format!("{writes:?} by a token that sees nobody")))
+        let removals = self.blind_since.map_or_else(Vec::new, |mark| self.sides.removals_since(mark));
+        let what = || format!("{removals:?} by a token that sees nobody");
+        holds(removals.is_empty(), "unknown_is_never_removed", what)
     }
 
     fn set_rights(&self, rights: GithubToken) {

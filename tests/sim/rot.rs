@@ -4,7 +4,7 @@
 
 use super::draw::Draw;
 use super::play::{Done, Sequence};
-use super::rules::Failure;
+use super::rules::{holds, Failure};
 use super::sides::Truth;
 
 /// What tells its draws apart.
@@ -39,11 +39,7 @@ impl Sequence {
         if !self.has_said(IS_DAMAGED) && self.process.is_some() {
             return Err(Failure::new("damage_is_told", "nothing was said of it".into()));
         }
-        let mut writes = self.sides.writes_since(mark);
-        writes.retain(|write| write.starts_with("DELETE "));
-        if writes.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::new("damage_removes_nothing_unasked", format!("{writes:?}")))
+        let removals = self.sides.removals_since(mark);
+        holds(removals.is_empty(), "damage_removes_nothing_unasked", || format!("{removals:?}"))
     }
 }

@@ -75,7 +75,7 @@ const MONTHS: usize = 15;
 /// So many calls are too many for that.
 const CALLS_AT_REST: u64 = 40;
 
-fn holds(is_so: bool, rule: &'static str, what: impl FnOnce() -> String) -> Done {
+pub fn holds(is_so: bool, rule: &'static str, what: impl FnOnce() -> String) -> Done {
     if is_so {
         Ok(())
     } else {

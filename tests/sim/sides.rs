@@ -55,6 +55,13 @@ impl Sides {
         self.github.add_team(GithubTeam::new(name).created(yesterday))
     }
 
+    /// What of it takes somebody or something away.
+    pub fn removals_since(&self, mark: usize) -> Vec<String> {
+        let mut writes = self.writes_since(mark);
+        writes.retain(|write| write.starts_with("DELETE "));
+        writes
+    }
+
     /// What was written to Sentry since, whatever came of it.
     pub fn writes_since(&self, mark: usize) -> Vec<String> {
         let calls = self.sentry.wire.calls_since(mark).into_iter();
