@@ -116,7 +116,7 @@ impl TeamJob<'_> {
             Mode::Payload => self.wish_of_deliveries(folded)?,
         };
         let on_github = wish.as_ref().and_then(|wish| wish.on_github.clone());
-        let is_behind = wish.as_ref().is_some_and(|wish| shows_the_name_before(folded, wish));
+        let is_behind = wish.as_ref().is_some_and(|wish| shows_another_name(folded, wish));
         let ensured = match wish {
             Some(wish) => bind::ensure(self, &apply, &wish, how, None),
             None => self
@@ -263,7 +263,7 @@ impl TeamJob<'_> {
         ended.results.extend(folded.team.into_iter().map(|hint| {
             let outcome = match &outcome {
                 Outcome::Done(_) if is_behind && hint.looks == 0 && is_rename(&hint) => {
-                    Outcome::LookAgain("GitHub still shows the name of before".into(), SECOND_LOOK)
+                    Outcome::LookAgain("GitHub shows another name".into(), SECOND_LOOK)
                 }
                 // Everybody whom GitHub shows is in by now; whoever left is still to be found.
                 Outcome::Done(note) if nameless::is_it(&hint) => {
@@ -351,8 +351,7 @@ fn is_rename(hint: &Hint) -> bool {
     matches!(hint.event(), Some(Event::TeamEdited { slug_before: Some(_), .. }))
 }
 
-/// Whether what GitHub shows is what the latest rename says to be over.
-fn shows_the_name_before(folded: &TeamBatch, wish: &Wish) -> bool {
-    let Some(named) = folded.renamed() else { return false };
-    named.before.is_some() && named.before == wish.on_github && *named.name != *wish.full_name
+/// Whether GitHub shows another name than the latest rename told: it may lag by one rename, or by several.
+fn shows_another_name(folded: &TeamBatch, wish: &Wish) -> bool {
+    folded.renamed().is_some_and(|named| wish.on_github.is_some() && *named.name != *wish.full_name)
 }
