@@ -60,11 +60,13 @@ impl Sequence {
             // Sentry's people, and GitHub's list, are read anew at every start, which nobody tells.
             Truth::Deliveries => self.wait_until_equal()?,
         }
-        if let Err(why) = self.wait_for_rest() {
-            // Whose Sentry team it is, the disk has forgotten: a person has to say so.
-            let waits_for_a_person = self.has_said("rename or delete that one in Sentry");
-            return if self.rotten.is_some() && waits_for_a_person { self.check_step() } else { Err(why) };
+        let rests = self.wait_for_rest();
+        // Whose Sentry team it is that has a slug which another one wants, the disk has forgotten: a person has to say so.
+        let is_said = rests.is_err() && self.has_said("rename or delete that one in Sentry");
+        if self.rotten.is_some() && (is_said || self.status().is_some_and(|shown| shown.waits_for_slugs())) {
+            return self.check_step();
         }
+        rests?;
         // Both sides were equal before what was queued was done; then a second look is due.
         for _ in 0..SECOND_LOOKS {
             if self.differences().is_empty() {

@@ -15,10 +15,14 @@ impl Sequence {
         if self.profile.truth != Truth::Github || self.profile.is_app || forgets {
             return false;
         }
-        if self.status().is_none_or(|shown| shown.mode.is_none()) {
+        if !self.knows_the_mode() {
             return false;
         }
         self.pass(IDLE);
+        // The process may have died meanwhile, before that was on disk.
+        if !self.knows_the_mode() {
+            return false;
+        }
         let denial = [Denial::Forbidden, Denial::NotFound][self.draw.below(2) as usize];
         self.say(&format!("GitHub's token may no longer read members: {denial:?}"));
         self.set_rights(GithubToken::no_permission(self.sides.olive).denial(denial));
@@ -26,6 +30,10 @@ impl Sequence {
         self.pass(IDLE);
         self.blind_since.get_or_insert(self.sides.sentry.wire.mark());
         true
+    }
+
+    fn knows_the_mode(&mut self) -> bool {
+        self.status().is_some_and(|shown| shown.mode.is_some())
     }
 
     pub fn regain_permission(&mut self) {

@@ -13,6 +13,14 @@ pub struct Shown {
     /// There once GitHub's list of deliveries was read.
     pub recovered: Option<IgnoredAny>,
     pub holds: Vec<ShownHold>,
+    last_reconcile: Option<ShownComparison>,
+}
+
+/// What the last comparison found.
+#[derive(Deserialize)]
+struct ShownComparison {
+    /// Teams that wait for a slug which another one has.
+    stuck: usize,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +36,10 @@ impl Shown {
     pub fn undecided(&self) -> impl Iterator<Item = &ShownHold> {
         let is_foreign = |hold: &ShownHold| hold.changes.iter().any(|change| change.contains("`foreign`"));
         self.holds.iter().filter(move |hold| hold.decision.is_none() && !is_foreign(hold))
+    }
+
+    pub fn waits_for_slugs(&self) -> bool {
+        self.last_reconcile.as_ref().is_some_and(|last| last.stuck > 0)
     }
 
     /// Nothing waits, neither for its time nor for a person.

@@ -52,7 +52,7 @@ impl Sequence {
         }
         self.revive();
         self.send_the_rest()?;
-        let held = self.held();
+        let mut held = self.held();
         // What waits for what is held is looked at every few minutes.
         let waits = self.status().is_none_or(|shown| shown.queued + shown.open_hints > 0);
         if held.is_empty() || waits {
@@ -66,22 +66,31 @@ impl Sequence {
         // Deliveries are remembered for a week.
         self.taken.clear();
         self.stage.least_rest.store(every_second, Ordering::Relaxed);
+        // What a comparison holds on the first of these days is over at their end, too.
+        let since = self.held().into_iter().filter(|hold| !held.contains(hold));
+        held.extend(since.collect::<Vec<_>>());
         self.restart()?;
         self.wait_until("what nobody has decided about is over", |seq| {
             let still = seq.held();
-            let lines = seq.stage.heard.lines();
-            let said = |what: String| lines.iter().skip(before).any(|line| line.contains(&what));
             // What is due again has the same name.
-            Ok(held.iter().all(|(name, changes)| {
-                let is_held = still.contains(&(name.clone(), changes.clone()));
-                !is_held || said(format!("hold {name} expired")) || said(format!("held {name}: "))
+            Ok(held.iter().all(|hold| {
+                let (name, _) = hold;
+                let is_said = |what: String| seq.has_said_since(before, &what);
+                !still.contains(hold)
+                    || is_said(format!("hold {name} expired"))
+                    || is_said(format!("held {name}: "))
             }))
         })?;
         // Until the journal's keeper has looked, a crash has it be over once more, perhaps after the last comparison.
         self.pass(IDLE);
         // A deletion that nobody wanted is one that was refused.
-        let ends = held.iter().filter_map(|(_, changes)| only_ends(changes)).flatten();
-        self.refused.extend(ends);
+        held.retain(|(name, _)| self.has_said_since(before, &format!("hold {name} expired")));
+        self.refused.extend(held.iter().filter_map(|(_, changes)| only_ends(changes)).flatten());
         Ok(())
+    }
+
+    /// What the process has told of itself since it had told so many lines.
+    fn has_said_since(&self, n_lines: usize, part: &str) -> bool {
+        self.stage.heard.lines().iter().skip(n_lines).any(|line| line.contains(part))
     }
 }
