@@ -240,3 +240,36 @@ fn whoever_leaves_a_team_that_came_back_unheard_is_taken_out_by_the_next_compari
     let (_, out, _) = world.command(&["sync"]);
     assert!(out.contains("- vera  left the GitHub team"), "{out}");
 }
+
+/// Its own Sentry team is gone. Another one that has its slug is taken for it, unless it came back under another name.
+#[test]
+fn a_team_that_came_back_takes_another_sentry_team_over_only_under_its_slug_of_before() {
+    for (name, slug, is_taken) in [("Crew", "crew", true), ("Squad", "squad", false)] {
+        let mut world = World::new(Truth::Github).may_list_teams();
+        world.set("SYNC_DELETE_TEAMS", "keep");
+        world.set("SYNC_INTERVAL", "off");
+        let (ana, zed) = (world.person("ana"), world.person("zed"));
+        let crew = world.old_team("Crew");
+        world.github.join(crew, ana);
+        world.start();
+        world.wait_for_members("crew", &["ana"]);
+        world.wait_for_rest();
+        world.github.wire.script(Rule::new(BY_ID, not_found()).times(2));
+        world.settle(&world.github.announce_deletion(crew));
+        world.github.wire.clear_faults();
+        world.sentry.purge_team(world.sentry.teams()["crew"].id);
+        let other = world.sentry.add_team(slug, name);
+        if !is_taken {
+            world.github.rename_team(crew, name);
+        }
+        world.send(&world.github.add_member(crew, zed));
+        if is_taken {
+            world.wait_for_members(slug, &["ana", "zed"]);
+            assert_eq!(world.sentry.teams()[slug].id, other);
+        } else {
+            let hold = world.only_hold();
+            assert!(hold.to_string().contains("take over Sentry team `squad`"), "{hold:#}");
+            assert_eq!(world.members(slug), Some(Vec::new()));
+        }
+    }
+}

@@ -239,6 +239,24 @@ fn an_unbound_team_of_the_payloads_slug_is_deleted_in_payload_mode_only() {
     }
 }
 
+/// The end is known from whoever was in it, without a slug.
+#[test]
+fn a_deletion_that_tells_the_slug_after_others_that_do_not_is_still_carried_out() {
+    let mut world = World::new(Truth::Deliveries);
+    world.github.set_events(Events { members_of_deleted: true, ..Events::default() });
+    let crew = world.old_team("Crew");
+    world.github.join(crew, world.olive);
+    world.sentry.add_team("crew", "Crew");
+    world.start();
+    let (own, others): (Vec<_>, Vec<_>) =
+        world.github.delete_team(crew).into_iter().partition(|delivery| delivery.event == "team");
+    assert!(!own.is_empty() && !others.is_empty());
+    world.settle(&others);
+    assert!(world.members("crew").is_some(), "nobody has told whose slug it is");
+    world.settle(&own);
+    assert!(world.sentry.teams().is_empty());
+}
+
 #[test]
 fn a_deletion_that_github_denies_deletes_nothing() {
     let (world, crew, _) = with_crew(Truth::Github, "delete");

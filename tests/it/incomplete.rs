@@ -223,3 +223,17 @@ fn rests_lists_may_have_holes_and_be_cut_too() {
     world.github.join(crew, zoe);
     world.wait_until("zoe is added", || there(&world, "crew", "zoe"));
 }
+
+/// What GitHub refuses to tell of one person keeps nobody else from being matched: more people than are asked for at once.
+#[test]
+fn a_profile_that_github_refuses_is_one_persons() {
+    let world = crate::people::classic();
+    let crew = world.old_team("Crew");
+    let logins: Vec<_> = (10..40).map(|n| format!("u{n}")).collect();
+    logins.iter().for_each(|login| world.github.join(crew, world.person(login)));
+    let refused = Fault::Refusal { status: 403, message: "Resource not accessible".into() };
+    world.github.wire.script(Rule::new("GET /users/{username}", refused).times(1));
+    let (code, out, err) = world.alone(&["sync", "--apply"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(world.members("crew").map(|members| members.len()), Some(logins.len() - 1), "{out}");
+}

@@ -14,7 +14,7 @@ fn is_in(world: &World, slug: &str, address: &str) -> bool {
 const PROFILE: &str = "GET /users/{username}";
 
 /// A world whose GitHub token is a classic one, which learns no public address from GraphQL.
-fn classic() -> World {
+pub(crate) fn classic() -> World {
     let mut world = World::new(Truth::Github).may_list_teams();
     let token = world.github.add_token(GithubToken::members_read(world.olive).classic());
     world.set("GH_TOKEN", &token);
