@@ -25,6 +25,8 @@ impl Sequence {
         let Some(path) = self.stage.disk.rot(&mut draw) else { return };
         self.say(&format!("a bit of {} falls over", path.display()));
         self.regain_permission();
+        // A pause that it has lost is over.
+        self.paused_at = None;
         self.rotten = Some(self.sides.sentry.wire.mark());
         self.tally.rotten += 1;
     }
