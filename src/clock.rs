@@ -1,5 +1,5 @@
-//! Points in time as they are stored and shown, and the clock that tells them. Rules that depend on time take a
-//! [`Timestamp`] or an `Instant` as an argument; whoever asks what time it is asks the [`Clock`] that the process has.
+//! Points in time as they are stored and shown, and the clock that they come from. Rules that depend on time take a
+//! [`Timestamp`] or an `Instant` as an argument. Everything else asks the [`Clock`] of the process.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,18 +7,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// What tells the time: the machine, or the hand of whoever tries the program.
+/// Where the time comes from: the machine, or a test.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
-    /// The machine's two clocks.
+    /// The machine's monotonic clock and its wall clock.
     #[default]
     System,
-    /// Two hands that move when they are moved.
+    /// Two clocks that move only when a test moves them.
     Hand(Arc<Hand>),
 }
 
 impl Clock {
-    /// The clock that only goes forward, for spans.
+    /// The monotonic clock, for measuring time spans.
     pub fn now(&self) -> Instant {
         match self {
             Self::System => Instant::now(),
@@ -26,7 +26,7 @@ impl Clock {
         }
     }
 
-    /// The clock on the wall, for people and for records: it may be set to any time at any moment.
+    /// The wall clock, for people and for records. It may be set to any time at any moment.
     pub fn wall(&self) -> Timestamp {
         match self {
             Self::System => Timestamp::now(),
@@ -34,13 +34,13 @@ impl Clock {
         }
     }
 
-    /// How long ago that was; zero if it is still to come.
+    /// The time since `earlier`; zero if `earlier` is in the future.
     pub fn since(&self, earlier: Instant) -> Duration {
         self.now().saturating_duration_since(earlier)
     }
 }
 
-/// A clock that is moved by hand, by whoever says which thread goes on: to look at it is no reason to wait.
+/// A clock that a test moves by hand. Its lock is the standard one, so reading the clock never switches threads.
 #[derive(Debug)]
 pub struct Hand(Mutex<Hands>);
 
@@ -51,7 +51,7 @@ struct Hands {
 }
 
 impl Hand {
-    /// Shows `wall`, and an instant from which one can count back years: nothing before the machine's start could be told.
+    /// Starts at `wall`, and at an instant from which years can be subtracted. One before boot may not exist.
     pub fn at(wall: Timestamp) -> Self {
         const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
         let now = Instant::now();
@@ -66,14 +66,14 @@ impl Hand {
         self.hands().wall
     }
 
-    /// Time passes, on both.
+    /// Moves both clocks forward.
     pub fn pass(&self, span: Duration) {
         let mut hands = self.hands();
         hands.now = hands.now.checked_add(span).unwrap_or(hands.now);
         hands.wall = hands.wall.after(span);
     }
 
-    /// The clock on the wall is set.
+    /// Sets the wall clock alone.
     pub fn set_wall(&self, wall: Timestamp) {
         self.hands().wall = wall;
     }
@@ -102,7 +102,7 @@ impl Timestamp {
         Self(secs.saturating_mul(1000))
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time from `earlier` to this; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -112,7 +112,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(span.as_millis() as u64))
     }
 
-    /// This point moved on by `span`.
+    /// This point moved forward by `span`.
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span.as_millis() as u64))
     }
@@ -140,7 +140,7 @@ impl Timestamp {
         (year, month, day)
     }
 
-    /// Reads `2026-11-23T21:53:48Z` and the same with a fraction: what both APIs send. Anything else is `None`.
+    /// Reads `2026-11-23T21:53:48Z`, with or without a fraction, as both APIs send it. Other forms are `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
         let mut date = date.splitn(3, '-').map(|part| part.parse::<u64>().ok());
@@ -223,8 +223,8 @@ pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     Timestamp::parse(&format!("{year}-{month:02}-{day}T{time}Z"))
 }
 
-/// Reads `2026-12-25 11:00:00 UTC` and the same with an offset, `… -0700`: how GitHub writes the day on which a token
-/// expires. Anything else is `None`.
+/// Reads `2026-12-25 11:00:00 UTC` and the same with an offset, `… -0700`: the format of a token's expiry date on
+/// GitHub. Anything else is `None`.
 pub fn parse_spaced(text: &str) -> Option<Timestamp> {
     let (date, rest) = text.split_once(' ')?;
     let (time, zone) = rest.split_once(' ')?;
@@ -242,7 +242,7 @@ pub fn parse_spaced(text: &str) -> Option<Timestamp> {
     }
 }
 
-/// `90s`, `15m`, `2h`, `3d` for people: the largest unit that leaves a whole number of at least 2, or seconds.
+/// `90s`, `15m`, `2h`, `3d` for people: rounded down to the largest unit that it has at least 2 of, or to seconds.
 pub fn short(span: Duration) -> String {
     let secs = span.as_secs();
     match secs {

@@ -1,11 +1,11 @@
-//! One error type for what a person reads: what happened, why, and what to do.
+//! The error type for everything that a person reads: what happened, why, and what to do.
 //!
-//! What the other side answered to a single call is not an error of this type; see [`crate::hosts::http::verdict`].
+//! A host's answer to a single call is not an error of this type; see [`crate::hosts::http::verdict`].
 
 use std::fmt;
 use std::process::ExitCode;
 
-/// Which exit code an error ends the process with.
+/// The exit code with which an error ends the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Something went wrong while doing the work: exit code 1.
@@ -23,16 +23,15 @@ pub struct Error {
     fix: Option<String>,
 }
 
-/// The result of everything that a person waits for.
+/// The result of everything whose errors a person reads.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Something went wrong: `failed to` and the rest of the sentence.
+    /// The work failed. `what` begins with `failed to`, as a rule.
     pub fn failed(what: impl Into<String>) -> Self {
         Self { kind: Kind::Failed, what: what.into(), why: None, fix: None }
     }
 
-    /// The command line or the configuration is wrong.
     pub fn usage(what: impl Into<String>) -> Self {
         Self { kind: Kind::Usage, ..Self::failed(what) }
     }
@@ -48,7 +47,7 @@ impl Error {
         self
     }
 
-    /// What happened and why, and what to do about it.
+    /// The message (what happened and why), and the fix.
     pub fn parts(&self) -> (String, &str) {
         let what = match &self.why {
             Some(why) => format!("{}: {why}", self.what),
@@ -80,7 +79,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Attaches a sentence to an I/O error: `context("failed to read", &path)`.
+/// Adds a sentence to an I/O error: `context("failed to read", &path)`.
 pub trait Context<T> {
     /// Puts `what` in front of the cause, with the thing in backticks.
     fn context(self, what: &str, thing: impl fmt::Display) -> Result<T>;

@@ -1,7 +1,7 @@
-//! Locks as the program uses them: whoever panics with one in hand leaves it to the others as it is.
+//! Locks that survive a panic: if a thread panics while it holds one, other threads can still take it.
 //!
-//! Every change under a lock is small and whole at each step, and a panic ends one job and not the process: a lock that
-//! nobody could take any more would end everything else with it.
+//! Each change under a lock is small and leaves the data whole at every step, and a panic ends one job, not the
+//! process. A lock that nobody could take any more would end everything else with it.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{self, Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::time::Duration;
 
-/// One at a time.
+/// A [`std::sync::Mutex`] that ignores poisoning.
 #[derive(Default)]
 pub struct Mutex<T>(sync::Mutex<T>);
 
@@ -43,7 +43,7 @@ impl<T> fmt::Debug for Mutex<T> {
     }
 }
 
-/// What is behind a [`Mutex`], for as long as this is kept.
+/// Access to the value of a [`Mutex`]. Dropping it releases the lock.
 pub struct MutexGuard<'a, T> {
     value: sync::MutexGuard<'a, T>,
     of: &'a Mutex<T>,
@@ -64,7 +64,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// Many that look, or one that changes.
+/// A [`std::sync::RwLock`] that ignores poisoning: many readers, or one writer.
 #[derive(Default)]
 pub struct RwLock<T>(sync::RwLock<T>);
 
@@ -90,7 +90,7 @@ impl<T> fmt::Debug for RwLock<T> {
     }
 }
 
-/// What is behind an [`RwLock`], for as long as this is kept.
+/// Access to the value of an [`RwLock`]. Dropping it releases the lock.
 pub struct Guard<G>(G, Held);
 
 impl<G: Deref> Deref for Guard<G> {
@@ -107,7 +107,7 @@ impl<G: DerefMut> DerefMut for Guard<G> {
     }
 }
 
-/// Wakes those that wait for a change under a [`Mutex`].
+/// Wakes threads that wait for a change under a [`Mutex`].
 #[derive(Debug, Default)]
 pub struct Condvar(sync::Condvar);
 
@@ -145,7 +145,7 @@ impl Condvar {
         }
     }
 
-    /// Waits as long as `goes_on` says so.
+    /// Waits as long as `goes_on` returns true.
     pub fn wait_while<'a, T>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -162,7 +162,7 @@ impl Condvar {
         self.wait_timeout_while(guard, most, |_| std::mem::take(&mut first))
     }
 
-    /// Waits as long as `goes_on` says so, but not longer than `most`.
+    /// Waits as long as `goes_on` returns true, but not longer than `most`.
     pub fn wait_timeout_while<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -183,30 +183,30 @@ impl Condvar {
         guard
     }
 
-    /// Its place in memory: only ever compared with another's.
+    /// Its address in memory, used only to compare it with others.
     fn name(&self) -> usize {
         std::ptr::from_ref(self) as usize
     }
 }
 
-/// Says which of several threads goes on, where exactly one of them runs at a time: for whoever tries the program. The
-/// threads of a service know none.
+/// Decides which of several threads runs next, where exactly one of them runs at a time. Only tests that simulate the
+/// program use one; the threads of a service have none.
 pub trait Conductor: Send + Sync {
-    /// This thread is about to take a lock and has none: another one may go on first.
+    /// This thread is about to take a lock and holds none. Another thread may run first.
     fn pass(&self);
-    /// This thread can not go on: somebody has the lock who does not run.
+    /// This thread cannot continue, because a thread that isn't running holds the lock.
     fn is_blocked(&self);
-    /// This thread waits until it is woken at `place`, or for `most`. Returns what is left of that.
+    /// Waits until this thread is woken at `place`, or for `most`. Returns the part of `most` that is left.
     fn rest(&self, place: usize, most: Option<Duration>) -> Duration;
-    /// All who wait at `place` may go on, or one of them.
+    /// Lets all threads that wait at `place` continue, or one of them.
     fn wake(&self, place: usize, all: bool);
-    /// A thread will begin that belongs to them; its number.
+    /// Announces a thread that will start under this conductor. Returns its number.
     fn expect(&self) -> usize;
-    /// This thread is that one, and waits until it may go on.
+    /// This thread is the one with that number. Waits until it may run.
     fn begin(&self, number: usize);
-    /// This thread is over. Whoever waits for its end is woken at `number`.
+    /// This thread has ended. Wakes the threads that wait in [`Conductor::join`] for its number.
     fn end(&self, number: usize);
-    /// Waits until the thread of that number is over.
+    /// Waits until the thread with that number has ended.
     fn join(&self, number: usize);
 }
 
@@ -214,39 +214,39 @@ static IS_CONDUCTED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static CONDUCTOR: RefCell<Option<Arc<dyn Conductor>>> = const { RefCell::new(None) };
-    /// How many locks this thread has.
+    /// How many locks this thread holds.
     static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
-/// From now on, somebody says when this thread goes on, or nobody.
+/// Sets the conductor of this thread, or removes it.
 pub fn conduct(by: Option<Arc<dyn Conductor>>) {
     IS_CONDUCTED.fetch_or(by.is_some(), Ordering::Relaxed);
     CONDUCTOR.set(by);
 }
 
-/// Who says when this thread goes on.
+/// The conductor of this thread, if it has one.
 pub fn conductor() -> Option<Arc<dyn Conductor>> {
     IS_CONDUCTED.load(Ordering::Relaxed).then(|| CONDUCTOR.with_borrow(Clone::clone)).flatten()
 }
 
-/// A place among the threads of one conductor, for one that is about to begin.
+/// A place under a conductor, reserved for a thread that is about to start.
 #[derive(Clone)]
 pub struct Seat(Arc<dyn Conductor>, usize);
 
 impl Seat {
-    /// Where this thread has a conductor, the one that it begins will have it too.
+    /// If this thread has a conductor, reserves a place under it for a new thread.
     pub fn take() -> Option<Self> {
         conductor().map(|conductor| Self(conductor.clone(), conductor.expect()))
     }
 
-    /// To be called on the thread that begins; until what it returns is dropped, that is one of the conducted.
+    /// Call this on the new thread. The conductor schedules that thread until the returned value is dropped.
     pub fn sit(&self) -> Sitting<'_> {
         conduct(Some(self.0.clone()));
         self.0.begin(self.1);
         Sitting(self)
     }
 
-    /// Waits until the thread that has it is over.
+    /// Waits until the thread that took this place has ended.
     pub fn join(&self) {
         self.0.join(self.1);
     }
@@ -261,7 +261,7 @@ impl Drop for Sitting<'_> {
     }
 }
 
-/// Whether this thread has a lock at this moment. Nobody may who asks a host.
+/// Whether this thread holds a lock right now. It must not while it calls GitHub or Sentry.
 pub fn holds_any() -> bool {
     HELD.get() > 0
 }
@@ -272,7 +272,7 @@ fn pass() {
     }
 }
 
-/// Counts a lock that this thread has.
+/// Counts one lock that this thread holds.
 struct Held;
 
 fn held() -> Held {
@@ -286,18 +286,18 @@ impl Drop for Held {
     }
 }
 
-/// One at a time, and nothing is locked meanwhile: for whoever asks a host.
+/// Admits one thread at a time without holding a lock meanwhile, so that the thread may call GitHub or Sentry.
 #[derive(Debug, Default)]
 pub struct Turns {
     is_taken: Mutex<bool>,
     over: Condvar,
 }
 
-/// Somebody's turn, until it is dropped.
+/// One thread's turn, until it is dropped.
 pub struct Turn<'a>(&'a Turns);
 
 impl Turns {
-    /// Waits for one's turn.
+    /// Waits until the previous turn is over.
     pub fn take(&self) -> Turn<'_> {
         *self.over.wait_while(self.is_taken.lock(), |is_taken| *is_taken) = true;
         Turn(self)

@@ -1,13 +1,13 @@
 //! Text for people. Pure.
 //!
-//! Foreign text is made safe to show: names of teams and people may hold markup, control characters and marks that turn a
-//! line around. Whatever a log line, a terminal or an answer shows of them passes through here. Beside it stand numbers with
-//! their noun, and what somebody may have meant who mistyped a name.
+//! Names of teams and people come from outside: they may hold markup, control characters and marks that reorder a line.
+//! Everything that a log line, a terminal or an answer shows of them is made safe here. The module also formats numbers
+//! with their noun, and suggests the name that somebody meant who mistyped it.
 
 use std::fmt;
 
-/// Shows `text` in double quotes on one line, with at most `LIMIT` characters; what could steer a terminal or
-/// forge a second line is written as `\u{..}`.
+/// Shows `text` in double quotes on one line, cut after `LIMIT` characters. Characters that could steer a terminal or
+/// forge a second line are written as `\u{..}`.
 pub struct Quoted<'a>(pub &'a str);
 
 const LIMIT: usize = 300;
@@ -20,7 +20,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// The same without the quotes, where a name or a sentence stands by itself.
+/// The same without the quotes, for a name or a sentence on its own.
 pub struct Safe<'a>(pub &'a str);
 
 impl fmt::Display for Safe<'_> {
@@ -42,7 +42,7 @@ fn escaped(text: &str, marks: &[char], f: &mut fmt::Formatter<'_>) -> fmt::Resul
     f.write_str(if shown.len() < text.len() { "…" } else { "" })
 }
 
-/// A text in parts, each with the odd character that follows it.
+/// Splits a text after each odd character. Yields each part with the odd character that follows it.
 fn parts(text: &str, is_odd: impl Fn(char) -> bool + Copy) -> impl Iterator<Item = (&str, Option<char>)> {
     text.split_inclusive(is_odd).map(move |part| match part.chars().next_back() {
         Some(c) if is_odd(c) => (part.strip_suffix(c).unwrap_or_default(), Some(c)),
@@ -62,8 +62,8 @@ fn is_harmful(c: char) -> bool {
 }
 
 /// Whether a person who looks at a setting or a secret cannot see this character: everything that is escaped in foreign
-/// names, blanks other than the space, and letters without a shape. Names may well have some of these; a setting that
-/// has one says something else than it seems to.
+/// names, whitespace other than the space, and letters without a shape. Names may well contain some of these, but a
+/// setting that contains one says something other than it seems to.
 pub fn is_hidden(c: char) -> bool {
     is_harmful(c)
         || (c.is_whitespace() && c != ' ')
@@ -72,7 +72,7 @@ pub fn is_hidden(c: char) -> bool {
             | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// A text of the operator's own, whole, with everything in it that cannot be seen written as `\u{..}`.
+/// The operator's own text in full, with every invisible character written as `\u{..}`.
 pub fn revealed(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         if is_hidden(c) {
@@ -84,12 +84,12 @@ pub fn revealed(text: &str) -> String {
     })
 }
 
-/// `text` without the characters of [`Quoted`] that would have to be escaped, at most `limit` characters.
+/// `text` without the characters that [`Quoted`] writes as `\u{..}`, cut after `limit` characters.
 pub fn plain(text: &str, limit: usize) -> String {
     text.chars().filter(|c| !is_harmful(*c)).take(limit).collect()
 }
 
-/// Text for HTML, in content and in quoted attributes.
+/// Escapes text for HTML, in content and in quoted attributes.
 pub struct Html<'a>(pub &'a str);
 
 impl fmt::Display for Html<'_> {
@@ -109,7 +109,7 @@ impl fmt::Display for Html<'_> {
     }
 }
 
-/// Text for HTML whose words in backquotes become `<code>`; a backquote without a partner stays what it is.
+/// Escapes text for HTML, with words in backquotes as `<code>`. A backquote without a partner stays as it is.
 pub struct Prose<'a>(pub &'a str);
 
 impl fmt::Display for Prose<'_> {
@@ -125,10 +125,10 @@ impl fmt::Display for Prose<'_> {
     }
 }
 
-/// JSON whose strings steer no terminal and turn no line around: the value is the same, written with `\\u`.
+/// Makes JSON safe to show: harmful characters in its strings become `\u` escapes. Its value stays the same.
 pub fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    // Line ends between values stay; within strings, the writer has escaped them already.
+    // Line ends between values stay. Inside strings, the JSON writer has already escaped them.
     for (part, odd) in parts(text, |c| is_harmful(c) && c != '\n') {
         out.push_str(part);
         for unit in odd.iter().flat_map(|c| c.encode_utf16(&mut [0; 2]).to_vec()) {
@@ -138,13 +138,13 @@ pub fn json(text: &str) -> String {
     out
 }
 
-/// A value as JSON for programs: pretty, harmless on a terminal, with a line end.
+/// A value as JSON for programs: indented, harmless on a terminal, with a line end.
 pub fn pretty(value: &impl serde::Serialize) -> String {
-    // Text and numbers in structures can not fail to be written.
+    // Writing structures of text and numbers cannot fail.
     json(&serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
 }
 
-/// An address that a page may show: `a…@example.com`.
+/// An address in a form that a page may show: `a…@example.com`.
 pub fn mask(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((name, domain)) => {
@@ -155,8 +155,8 @@ pub fn mask(address: &str) -> String {
     }
 }
 
-/// A path part, percent-encoded: everything but letters, digits, `-`, `_`, `.` and `~`.
-/// `.` and `..` as a whole are encoded too, so that no client or server takes them for a step.
+/// A path segment, percent-encoded except for letters, digits, `-`, `_`, `.` and `~`. A segment that is just `.` or
+/// `..` is encoded too, so that no client or server takes it for a step.
 pub fn path_part(text: &str) -> String {
     if text == "." || text == ".." {
         return text.replace('.', "%2E");
@@ -171,8 +171,8 @@ pub fn path_part(text: &str) -> String {
     })
 }
 
-/// `text`, which begins in column `indent`, broken at blanks so that no line is longer than `width`. What is in backquotes is
-/// to be copied and stays on one line.
+/// Breaks `text`, which begins in column `indent`, at spaces so that lines are no longer than `width`. Text in
+/// backquotes is there to be copied, so it stays on one line.
 pub fn wrapped(text: &str, indent: usize, width: usize) -> String {
     let (mut out, mut column, mut piece) = (String::new(), indent, String::new());
     for word in text.split_inclusive(' ') {
@@ -183,13 +183,13 @@ pub fn wrapped(text: &str, indent: usize, width: usize) -> String {
         put(&mut out, &mut column, indent, width, &piece);
         piece.clear();
     }
-    // A backquote without its partner: the rest is ordinary text.
+    // A backquote has no partner, so the rest is ordinary text.
     piece.split_inclusive(' ').for_each(|word| put(&mut out, &mut column, indent, width, word));
     out
 }
 
-/// Puts a piece that is not to be broken behind what is on the line, or on a line of its own below column `indent`, where it
-/// would be too long. `column` is that at which the line ends.
+/// Appends a piece that must not be broken to the line, or to a new line at column `indent` if the line would get too
+/// long. `column` is where the line ends.
 pub fn put(out: &mut String, column: &mut usize, indent: usize, width: usize, piece: &str) {
     let n = piece.trim_end().chars().count();
     if *column + n > width && *column > indent {
@@ -201,7 +201,7 @@ pub fn put(out: &mut String, column: &mut usize, indent: usize, width: usize, pi
     *column += piece.chars().count();
 }
 
-/// With a capital letter at its beginning.
+/// `text` with a capital letter at its beginning.
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     let first: String = chars.next().map(|c| c.to_ascii_uppercase()).into_iter().collect();
@@ -213,18 +213,18 @@ pub fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
-/// So many slips may have been made: a letter that is wrong, missing, too many, or has changed places with the next.
+/// How many slips a mistyped name may have. A slip is a letter that is wrong, missing, extra, or swapped with the next.
 const SLIPS: usize = 2;
 
-/// The name that is nearest to what was typed, if one is near; of several, one that begins like it.
+/// The name nearest to the typed text, if any is near. Of several, one with the same first letter wins.
 pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.map(|name| (distance(typed, name), name.chars().next() != typed.chars().next(), name));
-    // Half of a name is no slip.
+    // If half of the name differs, it's another name.
     let near = near.filter(|(distance, _, name)| *distance <= SLIPS && 2 * distance < name.chars().count());
     near.min().map(|(.., name)| name)
 }
 
-/// How many slips lead from one to the other (Damerau and Levenshtein; no letter is part of two of them).
+/// The number of slips between two words (Damerau-Levenshtein distance in which no letter is part of two slips).
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut above: Vec<usize> = Vec::new();
@@ -244,7 +244,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// One line of the log, for `say!`.
+/// Writes one line to the log, for `say!`.
 pub fn say(level: log::Level, from: &str, words: fmt::Arguments) {
     if level <= log::max_level() {
         let record = log::Record::builder().level(level).target(from).args(words).build();

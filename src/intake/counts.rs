@@ -1,14 +1,14 @@
-//! What arrived since the start, as numbers. Labels come from fixed sets: what a sender names appears nowhere.
+//! Counts what arrived since the start. Labels come from fixed sets, so no text from a sender ends up in them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Timestamp;
 
-/// The events that are told apart; whatever else is sent is `other`.
+/// The events that are counted separately. All others count as `other`.
 pub const EVENTS: [&str; 5] = ["team", "membership", "organization", "ping", "other"];
 /// The answers to signed deliveries, in the order of [`Said`].
 pub const ANSWERS: [&str; 4] = ["queued", "duplicate", "superseded", "ignored"];
-/// Why requests are refused, by the status that they get.
+/// Why requests are refused, by the status of the answer.
 pub const REFUSALS: [(u16, &str); 7] = [
     (400, "malformed"),
     (401, "signature"),
@@ -21,20 +21,20 @@ pub const REFUSALS: [(u16, &str); 7] = [
 /// The secrets, current first.
 pub const SECRETS: [&str; 2] = ["current", "previous"];
 
-/// What was answered to a signed delivery.
+/// The answer to a signed delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// It is taken, and on disk.
+    /// It is accepted, and on disk.
     Queued,
     /// It was seen before.
     Duplicate,
-    /// Newer news was dealt with instead.
+    /// A newer delivery was carried out instead.
     Superseded,
-    /// It changes nothing; pings are among these.
+    /// It changes nothing. Pings count here.
     Ignored,
 }
 
-/// What arrived, since start.
+/// The counters since the start.
 #[derive(Debug, Default)]
 pub struct Counts {
     answered: [[AtomicU64; ANSWERS.len()]; EVENTS.len()],
@@ -55,7 +55,7 @@ impl Counts {
         }
     }
 
-    /// A delivery's signature fitted the secret of that place: 0 the current one, 1 the previous.
+    /// Counts a delivery whose signature matched this secret: 0 is the current one, 1 the previous.
     pub fn sign(&self, secret: usize, at: Timestamp) {
         if let (Some(count), Some(last)) = (self.signed.get(secret), self.signed_at.get(secret)) {
             add(count);
@@ -63,13 +63,13 @@ impl Counts {
         }
     }
 
-    /// How many deliveries of an event got an answer: event, answer, number.
+    /// Event, answer, and how many deliveries of the event got that answer.
     pub fn answered(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
         let rows = EVENTS.iter().zip(&self.answered);
         rows.flat_map(|(event, row)| ANSWERS.iter().zip(row).map(|(answer, n)| (*event, *answer, get(n))))
     }
 
-    /// How many requests were refused: reason, number.
+    /// Reason, and how many requests were refused for it.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         REFUSALS.iter().zip(&self.refused).map(|((_, reason), n)| (*reason, get(n)))
     }
@@ -80,7 +80,7 @@ impl Counts {
         all.map(|(secret, (n, at))| (*secret, get(n), Some(Timestamp(get(at))).filter(|at| at.0 > 0)))
     }
 
-    /// The secret that fitted last, and when.
+    /// The secret that matched last, and when.
     pub fn last_secret(&self) -> Option<(&'static str, Timestamp)> {
         self.signed().filter_map(|(secret, _, at)| Some((secret, at?))).max_by_key(|(_, at)| *at)
     }

@@ -1,6 +1,6 @@
-//! `payload=%7B…`: what a hook sends whose content type is the form's default. Pure.
+//! Decodes `payload=%7B…`, the body that a webhook sends with GitHub's default content type (a form). Pure.
 
-/// The value of the field `payload`. The error is the second half of a sentence.
+/// The value of the field `payload`. The error starts in lower case, for use within a sentence.
 pub fn payload(body: &[u8]) -> Result<Vec<u8>, String> {
     let fields = body.split(|b| *b == b'&');
     let mut values = fields.filter_map(|field| field.strip_prefix(b"payload="));
@@ -20,7 +20,7 @@ fn decode(value: &[u8]) -> Result<Vec<u8>, String> {
             b'+' => out.push(b' '),
             b'%' => {
                 let digits = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-                // `from_str_radix` would take a sign.
+                // `from_str_radix` would accept a sign.
                 let digits = digits.filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
                 let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
                 out.push(byte.ok_or("the form has a % without two hex digits behind it")?);

@@ -1,9 +1,9 @@
-//! Takes the deliveries that GitHub could not hand over, from its own list of them: in payload mode, where the token may
-//! read that, and as a GitHub App. Else a comparison heals whatever was missed. An App's does not tell a team that was
-//! deleted from one that the App may not see; a delivery does.
+//! Recovers deliveries that GitHub failed to deliver, from GitHub's own list: in payload mode, if the token may read
+//! the list, and for a GitHub App. In all other cases a comparison makes up for them. An App needs the list too: its
+//! comparison cannot distinguish a deleted team from one that the App may not see, but a delivery can.
 //!
-//! GitHub never sends a failed delivery again by itself, and forgets it after three days. Order is GitHub's: what is
-//! older than newer news on the same team and person is told and skipped, because the later word is the true one.
+//! GitHub never resends a failed delivery unasked, and forgets it after three days. Deliveries count in GitHub's order.
+//! In payload mode, one that is older than news on the same team and person is skipped, and audited.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,19 +28,19 @@ use crate::work::mirror::Mirror;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Recovered {
     pub taken: usize,
-    /// Missed deliveries that newer news had overtaken.
+    /// Missed deliveries that newer ones had overtaken.
     pub skipped: usize,
 }
 
 #[derive(Default)]
 pub struct Missed {
-    /// The token may not read the list of deliveries.
+    /// The token may not list deliveries.
     is_refused: AtomicBool,
     last: Mutex<Option<(Recovered, Timestamp)>>,
 }
 
 impl Missed {
-    /// Looks once, and tells what went wrong; a token that may not read the list is asked no more.
+    /// Looks once, and logs problems. Does nothing once GitHub has refused the list to this token.
     pub fn look(&self, mirror: &Mirror) {
         if self.is_refused.load(Ordering::Relaxed) {
             return;
@@ -58,19 +58,18 @@ impl Missed {
         }
     }
 
-    /// There is another token, which may be allowed to.
+    /// Looks again from now on, because a new token may be allowed to list deliveries.
     pub fn ask_again(&self) {
         self.is_refused.store(false, Ordering::Relaxed);
     }
 
-    /// What the last look has found, and when.
+    /// The result of the last look, and its time.
     pub fn found(&self) -> Option<(Recovered, Timestamp)> {
         *self.last.lock()
     }
 }
 
-/// The lists of what was sent here, as far as GitHub may be asked for them: an App's own, or those of the hooks that have
-/// sent something before.
+/// The lists that GitHub can be asked for: an App's own, or those of all webhooks that have sent something.
 pub fn lists(mirror: &Mirror) -> Vec<SentBy> {
     let Some((org, _)) = mirror.bearings() else { return Vec::new() };
     if mirror.github.app().is_some() {
@@ -80,12 +79,12 @@ pub fn lists(mirror: &Mirror) -> Vec<SentBy> {
     hooks.into_iter().map(|hook| SentBy::Organisation(org.login.clone(), hook)).collect()
 }
 
-/// Looks for missed deliveries of the hooks that have sent something before. `None` if the token may not read them.
+/// Looks for missed deliveries in all of these lists. `None` if the token may not read them.
 fn recover(mirror: &Mirror) -> Result<Option<Recovered>, Trouble> {
     let since = mirror.state(|state| state.first_start);
     let mut recovered = Recovered::default();
     for list in lists(mirror) {
-        // What arrives while the list is read, or just before, may not be in it yet, and is newer than all that is.
+        // Deliveries that arrive meanwhile, or just before, may be missing from the list, and are newer than all of it.
         let before = mirror.queue.last_delivery_visible_everywhere();
         let sent = match mirror.github.sent(&list, since) {
             Ok(Some(sent)) => sent,
@@ -111,20 +110,20 @@ fn recover(mirror: &Mirror) -> Result<Option<Recovered>, Trouble> {
     Ok(Some(recovered))
 }
 
-/// What became of a delivery that GitHub could not hand over.
+/// The outcome for a delivery that GitHub failed to deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is kept now, and queued.
+    /// It is saved now, and queued.
     Taken,
-    /// Payload mode: newer news had come.
+    /// Payload mode: a newer delivery had arrived.
     Overtaken,
-    /// GitHub does not tell what was in it.
+    /// GitHub doesn't show its payload.
     Unreadable,
     NothingToDo,
 }
 
-/// Takes what was never answered by a 2xx and is not here, oldest first; tells what became of each. `sent` is newest
-/// first, as GitHub lists it; `before`: whatever arrived later than this one is newer than all of it.
+/// Takes every delivery that never got a 2xx and is not here, oldest first, and reports what became of each. `sent` is
+/// newest first, as GitHub lists it. `before`: whatever arrived after this one is newer than all of `sent`.
 pub fn take_from(
     mirror: &Mirror,
     list: &SentBy,
@@ -137,7 +136,7 @@ pub fn take_from(
     let mut answered: BTreeSet<&str> = BTreeSet::new();
     for (place, delivery) in sent.iter().enumerate() {
         if let Some(seq) = known(&delivery.guid) {
-            // A delivery stands where it was sent first: a redelivery says nothing newer.
+            // A delivery's place is that of its first attempt, because a redelivery says nothing newer.
             places.insert(seq, place);
             answered.insert(&delivery.guid);
         } else if (200..300).contains(&delivery.status) {
@@ -156,7 +155,7 @@ pub fn take_from(
             tell(delivery, Fate::Unreadable)?;
             continue;
         };
-        // What was heard and could not be kept is in the list too, and its place is there.
+        // A delivery that could not be saved is no newer news: the list has it too, in its own place.
         let is_kept = |state: &State, seq| seq > before && state.deliveries.has(seq);
         let is_newer =
             |state: &State, seq| places.get(&seq).map_or_else(|| is_kept(state, seq), |at| *at < place);
@@ -173,7 +172,7 @@ pub fn take_from(
     Ok(())
 }
 
-/// The place of a delivery that is known, from this hook or, if the list does not name one, from any.
+/// The place of a known delivery: from this webhook or, if the list does not name one, from any.
 pub fn known(state: &State, hook: Option<HookId>, guid: &str) -> Option<Seq> {
     let from = |hook| state.deliveries.known(DeliveryKey::new(hook, guid)).map(|known| known.seq);
     match hook {
@@ -182,7 +181,7 @@ pub fn known(state: &State, hook: Option<HookId>, guid: &str) -> Option<Seq> {
     }
 }
 
-/// The place that it was taken at, or none if newer news had come; `None` if it changes nothing.
+/// `Some(Some(place))` if it was taken, `Some(None)` if a newer delivery had arrived, `None` if it changes nothing.
 fn take_missed(
     mirror: &Mirror,
     hook: Option<HookId>,
@@ -201,7 +200,7 @@ fn take_missed(
         decision,
         ..audit::Entry::default()
     };
-    // In read mode GitHub itself has the last word.
+    // In read mode GitHub is asked anyway, so the order doesn't matter.
     let by_order = matches!(mirror.bearings(), Some((_, Mode::Payload)));
     if by_order && mirror.state(|state| is_overtaken(state, &event, &is_newer)) {
         mirror.audit.write(entry("skip missed delivery").because("a newer delivery had arrived"));
@@ -226,7 +225,7 @@ fn take_missed(
     }
 }
 
-/// Whether a newer delivery has spoken on the same team and person.
+/// Whether a newer delivery has reported on the same team and person.
 fn is_overtaken(state: &State, event: &Event, is_newer: &impl Fn(&State, Seq) -> bool) -> bool {
     let news = |team| state.teams.news(team);
     let is_newer = |seq| is_newer(state, seq);
@@ -237,7 +236,7 @@ fn is_overtaken(state: &State, event: &Event, is_newer: &impl Fn(&State, Seq) ->
         Event::TeamEdited { team, slug_before: Some(_) } => {
             news(team.id).and_then(|news| news.named).is_some_and(is_newer)
         }
-        // It would be the latest word in every team.
+        // If it were taken now, it would be the latest news in every team.
         Event::MemberRemoved { person: Some(person) } => state.teams.words_on(person.id).any(is_newer),
         _ => false,
     }

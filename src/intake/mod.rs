@@ -1,7 +1,7 @@
-//! From a complete request to a durable delivery and an answer.
+//! Turns a complete request into a saved delivery and an answer.
 //!
-//! The checks come in one order: method, content type, signature, other headers, body, organisation (sizes are the
-//! gate's). Nothing unsigned is looked into. A 2xx leaves only after the record is on disk.
+//! The order of the checks is fixed: path, method, content type, signature, other headers, body, organisation. (The
+//! gate checks sizes.) An unsigned body is never parsed. A change gets its 2xx only after its record is on disk.
 
 pub mod counts;
 pub mod form;
@@ -26,17 +26,17 @@ use crate::text::Quoted;
 use crate::work::mirror::Mirror;
 use counts::{Counts, Said};
 
-/// The paths that deliveries may be sent to; `/github` is the original's.
+/// The paths that accept deliveries. `/github` is the path of the original handler.
 const PATHS: [&str; 3] = ["/", "/github", "/webhook"];
-/// The paths that tell whether the process works; `/health` is the original's.
+/// The paths that answer whether the process works. `/health` is the path of the original handler.
 const HEALTH: [&str; 2] = ["/healthz", "/health"];
 
-/// A complete request, as the gate let it through.
+/// A complete request, as the gate passed it on.
 pub struct Request<'a> {
     pub method: &'a str,
     /// The path, without a query.
     pub path: &'a str,
-    /// The headers, names in lower case.
+    /// The headers, with names in lower case.
     pub headers: &'a [(String, String)],
     pub body: &'a [u8],
 }
@@ -60,18 +60,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// JSON, on a line.
+    /// JSON on one line.
     pub fn json(status: u16, body: &Value) -> Self {
         let body = format!("{body}\n").into_bytes();
         Self { status, content_type: "application/json", headers: Vec::new(), body }
     }
 
-    /// What is wrong, and what to set in GitHub's form: its owner sees this body there.
+    /// The problem, and what to set in the webhook's settings. GitHub shows this body to the webhook's owner.
     pub fn refused(status: u16, error: impl Into<String>, fix: &str) -> Self {
         Self::json(status, &json!({ "status": "refused", "error": error.into(), "fix": fix }))
     }
 
-    /// With one more header.
+    /// Adds a header.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -84,31 +84,31 @@ pub struct Intake {
     secrets: RwLock<Vec<Secret>>,
 }
 
-/// What the state says about a delivery.
+/// Whether a delivery is new, and if not, what is known about it.
 pub enum Kept {
     /// It is new, and on disk.
     Queued(Seq),
-    /// It was taken before and is still queued or held.
+    /// It arrived before, and is still queued or held.
     AlreadyQueued,
-    /// It had failed, and is looked at again.
+    /// It had failed before, and is tried again.
     Again(Seq),
-    /// It was dealt with.
+    /// It was dealt with before.
     Duplicate,
-    /// Newer news was dealt with instead.
+    /// A newer delivery was carried out instead.
     Superseded,
     /// It belongs to another organisation.
     OtherOrganisation(String),
-    /// Nothing is mirrored yet that it could change.
+    /// No organisation is pinned yet, so there is nothing that it could change.
     NotPinned,
 }
 
 impl Intake {
-    /// The intake in front of an mirror; the first secret is the current one.
+    /// The first secret is the current one.
     pub fn new(mirror: Arc<Mirror>, secrets: Vec<Secret>) -> Self {
         Self { mirror, arrived: Arc::default(), secrets: RwLock::new(secrets) }
     }
 
-    /// Other secrets from now on; returns whether they differ.
+    /// Replaces the secrets. Returns whether they differ.
     pub fn take_over(&self, secrets: &[Secret]) -> bool {
         let mut known = self.secrets.write();
         let differ = *known != secrets;
@@ -116,7 +116,7 @@ impl Intake {
         differ
     }
 
-    /// Answers a request of the public listener.
+    /// Answers a request to the public listener.
     pub fn answer(&self, request: &Request) -> Answer {
         if HEALTH.contains(&request.path) {
             return if request.is_read() {
@@ -155,11 +155,11 @@ impl Intake {
         let form = if is_form { Some(form::payload(request.body).map_err(malformed)?) } else { None };
         let body = form.as_deref().unwrap_or(request.body);
         let Parsed { org, meaning } = event::parse(headers.event, body).map_err(malformed)?;
-        // A ping of `check` says nothing of what GitHub sends, nor of the secret in its form.
+        // A ping from `check` says nothing about the secret that GitHub's webhook has.
         if !headers.guid.starts_with(ping::OF_CHECK) {
             self.arrived.sign(signed_by, self.mirror.clock.wall());
         }
-        // That of a change is looked at in one step with its record.
+        // For a change, `keep` checks the organisation in one step with saving the record.
         let of_change = matches!(meaning, Meaning::Change(_));
         let looked_at = org.as_ref().filter(|_| !of_change);
         let refused = |org| {
@@ -174,7 +174,7 @@ impl Intake {
             (Meaning::Ping(ping), _) => Ok(self.pong(&ping, &headers)),
             (Meaning::Installation(news), _) => Ok(self.installation(&headers, news)),
             (Meaning::Ignored(reason), _) => Ok(self.ignored(headers.event, &reason)),
-            // `parse` gives no change without an organisation.
+            // `parse` never returns a change without an organisation.
             (Meaning::Change(_), None) => Err(malformed("the body has no `organization`".into())),
         }
     }
@@ -209,7 +209,7 @@ impl Intake {
         Answer::json(200, &json!({ "status": "pong", "warnings": advice }))
     }
 
-    /// Nothing of it is kept: after a restart, the App's key asks for the truth anyway.
+    /// Nothing is saved: after a restart, the service asks GitHub about the App's installation anyway.
     fn installation(&self, headers: &DeliveryHeaders, news: InstallationNews) -> Answer {
         match self.mirror.installation_changed(news) {
             Ok(said) => {
@@ -226,7 +226,7 @@ impl Intake {
         Answer::json(200, &json!({ "status": "ignored", "reason": reason }))
     }
 
-    /// Keeps a change: the look for duplicates and the record are one step, the answer waits for the disk.
+    /// Saves a change: the check for duplicates and the record are one step, and the answer waits for the disk.
     fn take(&self, headers: &DeliveryHeaders, event: Event, org: OrgRef) -> Result<Answer, Answer> {
         let guid = headers.guid;
         let kept = keep(&self.mirror, headers.hook, guid, event, &org);
@@ -254,7 +254,7 @@ impl Intake {
     }
 }
 
-/// Keeps a change, unless it was seen before: the look and the record are one step, and the answer waits for the disk.
+/// Saves a change, unless it was seen before. The check and the record are one step, and the answer waits for the disk.
 pub fn keep(mirror: &Mirror, hook: HookId, guid: &str, event: Event, org: &OrgRef) -> Result<Kept, NotKept> {
     let settings = mirror.settings();
     let configured = settings.github_org.as_ref();
@@ -264,7 +264,7 @@ pub fn keep(mirror: &Mirror, hook: HookId, guid: &str, event: Event, org: &OrgRe
         }
         let at = mirror.clock.wall();
         let by_key = |key| state.deliveries.known(key);
-        // Another hook's: under the same GUID, or what it has said a moment ago.
+        // The same event from another webhook: with the same GUID, or with the same content a moment ago.
         let twins = &mirror.queue.twins;
         let others =
             || state.hooks.iter().filter(|_| hook != HookId(0)).map(|other| DeliveryKey::new(*other, guid));
@@ -287,7 +287,7 @@ pub fn keep(mirror: &Mirror, hook: HookId, guid: &str, event: Event, org: &OrgRe
     })
 }
 
-/// Hands a kept delivery to its lane.
+/// Queues a saved delivery in its lane.
 pub fn enqueue(mirror: &Mirror, seq: Seq) {
     if let Some(delivery) = mirror.state(|state| state.deliveries.queued_at(seq)) {
         say!(log::Level::Debug, "delivery={} event=\"{}\" queued", delivery.guid, delivery.event.name());
@@ -296,7 +296,7 @@ pub fn enqueue(mirror: &Mirror, seq: Seq) {
     }
 }
 
-/// Whether the body is a form; other types than the two that GitHub sends are refused.
+/// Whether the body is a form. Content types other than the two that GitHub sends are refused.
 fn content_type(request: &Request) -> Result<bool, Answer> {
     let value = request.header("content-type").unwrap_or_default();
     match value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
@@ -329,7 +329,7 @@ impl<'a> DeliveryHeaders<'a> {
         if guid.len() > 64 || !guid.chars().all(plain) {
             return Err(Answer::refused(400, "the header X-GitHub-Delivery is not a GUID", fix));
         }
-        // Relays drop it now and then; without it, one hook is assumed.
+        // Some relays drop this header. Deliveries without it count as from one webhook.
         let hook = match request.header("x-github-hook-id") {
             None | Some("") => HookId(0),
             Some(id) => id
@@ -340,7 +340,7 @@ impl<'a> DeliveryHeaders<'a> {
     }
 }
 
-/// The organisation that this one is not, by the pinned id or, before anything is pinned, by the configured login.
+/// The login of an organisation that this service doesn't mirror: by the pinned id, or else the configured login.
 fn refused_organisation(state: &State, configured: Option<&Login>, org: &OrgRef) -> Option<String> {
     match (&state.org, configured) {
         (Some(pinned), _) => (pinned.id != org.id).then(|| org.login.to_string()),
@@ -360,7 +360,7 @@ fn other_organisation(login: &str) -> Answer {
 
 fn seen_before(state: &State, seq: Seq, status: Status, at: Timestamp) -> Entry<Kept> {
     match status {
-        // Not before the first one's sync: this answer is a promise too.
+        // This answer is a promise too, so it waits until the first delivery is synced to disk.
         Status::Queued | Status::Held => Entry::Await(Kept::AlreadyQueued),
         Status::Done => Entry::Nothing(Kept::Duplicate),
         Status::Superseded => Entry::Nothing(Kept::Superseded),
@@ -393,7 +393,7 @@ fn first_seen(
 ) -> Entry<Kept> {
     let mut records = Vec::new();
     if state.org.is_none() {
-        // Only an event about a team pins; before that, nothing is mirrored that others could change.
+        // Without `GH_ORG`, only an event about a team pins. Before that, others have nothing to change.
         if event.team().is_none() && !configured {
             return Entry::Nothing(Kept::NotPinned);
         }

@@ -1,17 +1,17 @@
-//! What `ping` tells about the hook, and what should be set otherwise. Pure.
+//! Checks the webhook's settings as its `ping` shows them, and advises what to change. Pure.
 
 use crate::state::event::Ping;
 
-/// The events that a hook has to send.
+/// The events that a webhook has to send.
 pub(super) const NEEDED: [&str; 3] = ["membership", "organization", "team"];
 
-/// How the GUID of a ping begins that `check --url` sends: it says nothing of the hook at GitHub.
+/// How the GUID starts in a ping from `check --url`. Such a ping says nothing about the webhook on GitHub.
 pub const OF_CHECK: &str = "check-";
 
-/// One thing that should be set otherwise.
+/// A setting that should be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice {
-    /// A sentence for GitHub's form.
+    /// The problem, and what to change in the webhook's settings.
     pub text: String,
     pub weight: Weight,
 }
@@ -25,7 +25,7 @@ pub enum Weight {
     Taste,
 }
 
-/// What should be set otherwise. Empty if all is well.
+/// The settings of the webhook that should be changed. Empty if there are none.
 pub fn advice(ping: &Ping) -> Vec<Advice> {
     let mut advice = Vec::new();
     let mut add = |weight, text: String| advice.push(Advice { text, weight });
@@ -51,7 +51,7 @@ pub fn advice(ping: &Ping) -> Vec<Advice> {
     advice
 }
 
-/// Which of the needed events a hook does not send, if it says what it sends.
+/// The needed events that a webhook does not send. Empty if the ping doesn't say which events it sends.
 pub fn missing_events(ping: &Ping) -> Vec<&'static str> {
     let sends = |event: &str| {
         let Some(events) = &ping.events else { return true };

@@ -5,8 +5,8 @@ use sha2::Sha256;
 
 use crate::config::secret::Secret;
 
-/// Which of `secrets` signed the body; `None` if none did, or the header is not of the form `sha256=` and 64 hex
-/// digits. How close it came is told to nobody.
+/// The index of the secret that signed the body. `None` if none did, or if the header is not `sha256=` and 64 hex
+/// digits. Nobody learns how close a wrong signature came.
 pub fn signed_by(secrets: &[Secret], header: &str, body: &[u8]) -> Option<usize> {
     let given = hex::decode(header.strip_prefix("sha256=")?).ok().filter(|sum| sum.len() == 32)?;
     // `verify_slice` compares in constant time.
@@ -19,7 +19,7 @@ pub fn sign(secret: &Secret, body: &[u8]) -> String {
     format!("sha256={}", sum.unwrap_or_default())
 }
 
-/// A key of any length is taken: there is always one.
+/// HMAC accepts keys of any length, so this is always `Some`.
 fn mac(secret: &Secret, body: &[u8]) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
     mac.update(body);

@@ -1,7 +1,7 @@
-//! Which teams of a comparison somebody has chosen (`sync --team`). Pure.
+//! Which teams a person has chosen with `sync --team`. Pure.
 //!
-//! A name that no team has is an error that tells it. It must never be an empty choice: "in sync" is no answer to a
-//! typing mistake.
+//! A name that no team has is an error that shows the name. It must never count as an empty choice: "in sync" is no
+//! answer to a typing mistake.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::state::meant::TeamName;
 use crate::state::{slug, State};
 use crate::text::{nearest, plain};
 
-/// How every known team is called on both sides.
+/// All known teams, with their names on both sides.
 #[derive(Debug)]
 pub struct Roster {
     teams: Vec<Entry>,
@@ -22,9 +22,9 @@ pub struct Roster {
 #[derive(Debug)]
 struct Entry {
     team: GithubTeamId,
-    /// What GitHub calls it; `None` if GitHub does not show it.
+    /// GitHub's slug; `None` if GitHub doesn't show the team.
     github: Option<GithubSlug>,
-    /// What it is, and is to be, called in Sentry.
+    /// The slugs that it has, and should have, in Sentry.
     sentry: Vec<SentrySlug>,
     dormant: bool,
 }
@@ -32,9 +32,9 @@ struct Entry {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     pub teams: HashSet<GithubTeamId>,
-    /// Those that GitHub shows and that are mirrored.
+    /// The chosen teams that GitHub shows and that are mirrored.
     pub mirrored: HashSet<GithubTeamId>,
-    /// The names, as they were asked for, of teams that `SYNC_TEAMS` leaves out.
+    /// The names, as they were typed, of teams that `SYNC_TEAMS` leaves out.
     pub dormant: Vec<String>,
 }
 
@@ -44,15 +44,15 @@ pub struct Unknown(Vec<Nobody>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Nobody {
-    /// A slug, and the most similar one that a team has.
+    /// A slug, and the most similar slug that a team has.
     Slug(String, Option<String>),
     Id(GithubTeamId),
-    /// A team of another organisation; what is to be said of it.
+    /// A team of another organisation; the message about it.
     Elsewhere(String),
 }
 
 impl Roster {
-    /// The teams that GitHub shows, dormant ones too, and the bound ones that it does not show.
+    /// The teams that GitHub shows, including those that `SYNC_TEAMS` leaves out, and bound ones that it doesn't show.
     pub fn new(github: &GithubSnapshot, state: &State, settings: &Settings) -> Self {
         let bound = |team| state.teams.binding(team).map(|binding| binding.slug.clone());
         let shown = github.teams.iter().map(|team| &team.facts);
@@ -78,7 +78,7 @@ impl Roster {
         Self { teams, org: state.org.as_ref().map(|org| org.login.clone()) }
     }
 
-    /// The teams of these names. Sentry's slugs come first, because plans show those; GitHub's own are accepted too.
+    /// The teams with these names. Sentry's slugs are tried first, because plans show those. GitHub's are accepted too.
     pub fn choose(&self, names: &[String]) -> Result<Choice, Unknown> {
         let (mut choice, mut unknown) = (Choice::default(), Vec::new());
         for text in names {
@@ -126,7 +126,7 @@ impl Roster {
         }
     }
 
-    /// The known slug that is most like this one, if it may be what was meant.
+    /// The known slug that is most similar, if it's close enough to be the intended one.
     fn nearest(&self, slug: &str) -> Option<String> {
         let all = self.teams.iter().flat_map(|entry| {
             let github = entry.github.iter().map(GithubSlug::as_str);
@@ -137,7 +137,7 @@ impl Roster {
 }
 
 impl Unknown {
-    /// What is wrong, on one line.
+    /// The problem, on one line.
     pub fn what(&self) -> String {
         let (mut slugs, mut others) = (Vec::new(), Vec::new());
         for nobody in &self.0 {
@@ -154,7 +154,7 @@ impl Unknown {
         slugs.into_iter().chain(others).collect::<Vec<_>>().join("; ")
     }
 
-    /// How the right slug is found.
+    /// How to find the right slug.
     pub const FIX: &'static str = "take the slug from the end of the team's address on GitHub or in Sentry; `sync` \
                                    without --team shows all teams that differ. GitHub may also not show the team";
 }

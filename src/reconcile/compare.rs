@@ -1,7 +1,7 @@
-//! Compares both sides as they were read, and says what is to be done. Pure: no clock, file or socket, no guard.
+//! Compares both sides as they were read, and plans the changes. Pure: no clock, file or socket, and no guard.
 //!
-//! Never planned: anything about a Sentry team that follows no GitHub team, the removal of somebody whom nothing but a
-//! public profile names, or of somebody in conflict.
+//! It never plans a change to a Sentry team that follows no GitHub team, other than adopting it. It never removes
+//! somebody in conflict, or somebody identified only by a weak source or a search.
 
 mod absent;
 mod links;
@@ -31,45 +31,45 @@ pub struct Sides<'a> {
     pub sentry: &'a SentrySnapshot,
     /// Who everybody in a GitHub team is in Sentry.
     pub people: &'a BTreeMap<GithubUserId, Identity>,
-    /// Of these the public profile could not be read: they may be anybody.
+    /// People in GitHub teams of whom too little could be read, so that they may be anybody.
     pub unread: &'a BTreeSet<GithubUserId>,
-    /// Teams that are bound, or being made, and that GitHub has deleted, for certain.
+    /// Teams that GitHub has certainly deleted, and that are bound, being created, or waiting for approval to be bound.
     pub deleted: &'a BTreeSet<GithubTeamId>,
     pub state: &'a State,
     pub settings: &'a Settings,
-    /// Teams that are known to be deleted, and so lately that a replica may show them still.
+    /// Teams that are known to be deleted, but so recently that a replica may still show them.
     pub just_gone: &'a BTreeSet<GithubTeamId>,
 }
 
-/// What is looked up again and again.
+/// Tables for everything that is looked up repeatedly.
 struct Index<'a> {
     sides: &'a Sides<'a>,
     by_slug: HashMap<&'a SentrySlug, &'a Team>,
     by_id: HashMap<SentryTeamId, &'a Team>,
     members: HashMap<MemberId, &'a Member>,
-    /// Which accounts a member is: several may be one person.
+    /// The GitHub accounts of each member. One person may have several.
     accounts: HashMap<MemberId, Vec<GithubUserId>>,
     shown: HashSet<GithubTeamId>,
     children: HashMap<GithubTeamId, Vec<&'a GithubTeam>>,
     rows: links::Rows<'a>,
-    /// The slugs of all mirrored teams in Sentry.
+    /// The slug that each mirrored team should have in Sentry.
     slugs: HashMap<GithubTeamId, SentrySlug>,
-    /// Which GitHub team gets which slug: of two, the one that has it, else the older one by id.
+    /// The GitHub team that gets each slug. If two want it: the one that has it, else the older one by id.
     wanted: HashMap<SentrySlug, GithubTeamId>,
-    /// Teams that would take over a Sentry team if a person let them.
+    /// Teams that would take over a Sentry team if a person approved.
     disputed: HashSet<GithubTeamId>,
-    /// Sentry teams that an attempt of ours has made whose answer was lost, and for whom.
+    /// Sentry teams that the service has created without getting the answer, each with its GitHub team.
     made: Map<SentryTeamId, GithubTeamId>,
-    /// Slugs that were to be those of teams which are neither on GitHub any more, as far as it shows them, nor in Sentry.
+    /// Slugs of teams that were being created, and that neither GitHub nor Sentry shows now.
     unmade: HashMap<&'a SentrySlug, GithubTeamId>,
-    /// Bound teams that give up their slug by this very plan.
+    /// Teams that give up their slug in this very plan.
     giving_up: HashSet<GithubTeamId>,
 }
 
-/// What is noted on the way.
+/// Results that are collected besides the team plans.
 #[derive(Default)]
 struct Aside {
-    /// Whom nobody could match, and where they would be.
+    /// People without a match, and the teams that they would be in.
     skipped: Map<GithubUserId, Vec<SentrySlug>>,
     left_in: Vec<LeftIn>,
     linked: Vec<(GithubTeamId, ExternalTeam)>,
@@ -110,8 +110,7 @@ pub fn compare(sides: &Sides) -> Plan {
     plan
 }
 
-/// The Sentry teams that follow no GitHub team, sorted by slug: bound to none, and in no comparison's way. Nothing where
-/// the token may not list them.
+/// The Sentry teams that are bound to no GitHub team, sorted by slug. Empty if the token may not list teams.
 pub fn unfollowed<'a>(sentry: &'a SentrySnapshot, state: &State) -> Vec<&'a Team> {
     let teams = sentry.teams.iter().filter(|team| sentry.listed && state.teams.of_sentry(team.id).is_none());
     teams.collect()
@@ -124,7 +123,7 @@ impl<'a> Index<'a> {
             accounts.entry(found.member).or_default().push(user);
         }
         for (user, identity) in sides.people {
-            // Also whom a second address shows: they may be who they seem to be.
+            // A member found only by a second address counts too: they may be this person.
             if let Identity::Matched { member, .. }
             | Identity::Barred { member, .. }
             | Identity::Absent { second: Some(member), .. } = identity
@@ -171,7 +170,7 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// The slug was free when the attempt was recorded, so that whoever has it now was made by it.
+    /// The slug was free when the attempt was recorded, so a team that has it now was created by that attempt.
     fn made(&self) -> Map<SentryTeamId, GithubTeamId> {
         let teams = &self.sides.state.teams;
         let made = teams.being_made().filter_map(|(team, slug)| Some((self.by_slug.get(slug)?.id, team)));
@@ -204,8 +203,8 @@ impl<'a> Index<'a> {
         wanted.into_iter().map(|(slug, (_, team))| (slug, team)).collect()
     }
 
-    /// Follows every bound team to the slug that it wants, to whoever has that, and so on: whether all of them can move
-    /// is told by the last one. A circle is broken through a temporary slug.
+    /// Follows every bound team to the slug that it wants, then to the team that has that slug, and so on. The last one
+    /// in the chain decides whether all of them can move. A circle is broken with a temporary slug.
     fn giving_up(&self) -> HashSet<GithubTeamId> {
         let mut known: HashMap<GithubTeamId, bool> = HashMap::new();
         let bound = self.sides.state.teams.bindings().map(|(team, _)| team);
@@ -214,7 +213,7 @@ impl<'a> Index<'a> {
             let moves = loop {
                 match known.get(&at) {
                     Some(moves) => break *moves,
-                    // Until it is known better, whoever comes back to the path has closed a circle.
+                    // Provisional: a chain that comes back to this team is a circle, so its teams can move.
                     None => known.insert(at, true),
                 };
                 path.push(at);
@@ -229,12 +228,13 @@ impl<'a> Index<'a> {
         known.into_iter().filter(|(_, moves)| *moves).map(|(team, _)| team).chain(deleted).collect()
     }
 
-    /// The mirrored team that has the slug that a bound team wants, or whether the team gives up its own without that.
+    /// `Ok`: the team that has the slug this bound team wants. `Err`: no other team is in the way, and whether this
+    /// team gives up its own slug.
     fn way_out(&self, team: GithubTeamId) -> Result<GithubTeamId, bool> {
         let Some(binding) = self.binding(team) else { return Err(false) };
         let Some(slug) = self.slugs.get(&team) else {
             let is_deleted = self.sides.deleted.contains(&team) && !self.shown.contains(&team);
-            // A team that may own projects may be held when its turn comes, and nobody is to wait for that.
+            // A team that may own projects may be held when its turn comes. No other team may depend on that.
             let is_sure = self.sides.settings.delete_teams == DeleteTeams::Delete;
             return Err(is_deleted && is_sure && matches!(self.end(&binding), Step::Delete { .. }));
         };
@@ -247,7 +247,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The binding as Sentry shows the team now; `None` if it follows nothing, or that is gone.
+    /// The binding, with slug and name as Sentry shows them now. `None` if there is no Sentry team (any more).
     fn binding(&self, team: GithubTeamId) -> Option<Binding> {
         let Some(binding) = self.sides.state.teams.binding(team).cloned() else { return self.made_for(team) };
         match self.by_id.get(&binding.sentry) {
@@ -283,7 +283,7 @@ impl<'a> Index<'a> {
         }
         let (add, remove) = if goes_on {
             let add = self.additions(&members, there);
-            // A team that is only about to be adopted has people of its own.
+            // A Sentry team that is only about to be adopted has members of its own, who stay.
             let bound = binding.is_some();
             let due = if bound { self.removals(&family, &members, there) } else { Vec::new() };
             let (left, remove): (Vec<_>, Vec<_>) = due
@@ -334,7 +334,7 @@ impl<'a> Index<'a> {
         let apart = state.teams.is_apart(team.facts.id);
         let disputed = self.disputed.contains(&team.facts.id);
         let name = slug::display_name(&team.facts.name, slug);
-        // A name is GitHub's where the team was made from it; one that was adopted keeps its own until it is renamed.
+        // A Sentry team that the service created has GitHub's name. An adopted one keeps its own until it is renamed.
         let named = binding.is_some_and(|binding| binding.origin == Origin::Created).then_some(name);
         let wanted = WantedTeam { slug: slug.clone(), name: named, adoptable: older && !apart && !disputed };
         let step = step::team(&wanted, binding, &holder);
@@ -357,14 +357,14 @@ impl<'a> Index<'a> {
                 (false, _) => Step::Wait { owner },
             },
             TeamStep::Locked(sentry) => Step::Locked { sentry },
-            // What a person has refused is due all the same: whoever judges the plan knows of it.
+            // A rejected adoption is planned too: the guards know about the rejection and drop it.
             TeamStep::Conflict(sentry) | TeamStep::Rejected(sentry) => {
                 Step::Conflict { sentry, bound: binding.is_some() }
             }
         }
     }
 
-    /// A team whose end is known, and whose Sentry team is to follow it again; of others, the rules for every team hold.
+    /// The step for a team that had ended and that its Sentry team should follow again. Others get the usual steps.
     fn comes_back(&self, team: GithubTeamId) -> Option<Step> {
         let teams = &self.sides.state.teams;
         let gone = teams.gone(team)?;
@@ -383,7 +383,7 @@ impl<'a> Index<'a> {
         self.sides.state.holds.decision(&change).map(|decision| decision.approved)
     }
 
-    /// The teams whose direct members count: the team itself, or all below it too.
+    /// The teams whose direct members count: the team itself and, with `SYNC_CHILD_MEMBERS`, all teams below it.
     fn family(&self, team: &'a GithubTeam) -> Vec<&'a GithubTeam> {
         let mut family = vec![team];
         let mut seen = HashSet::from([team.facts.id]);
@@ -436,7 +436,7 @@ impl<'a> Index<'a> {
         remove
     }
 
-    /// What could not be read of GitHub, so that somebody who seems to have left stays.
+    /// Why somebody who seems to have left stays, if GitHub did not show enough.
     fn why_left(
         &self,
         family: &[&GithubTeam],
@@ -453,7 +453,7 @@ impl<'a> Index<'a> {
         if removal.user.is_none() && gaps.lacks_people() {
             return Some("GitHub does not show everybody in the organisation");
         }
-        // Whoever seems to be nobody, or to have left, may be somebody in the team of whom too little could be read.
+        // Somebody who seems to have left may be the person in the team of whom too little could be read.
         let is_unread = !members.is_disjoint(self.sides.unread);
         is_unread.then_some("somebody in the team could not be identified")
     }
@@ -482,13 +482,13 @@ impl<'a> Index<'a> {
         if accounts.iter().any(|user| members.contains(user)) {
             return None;
         }
-        // Somebody whom several sources, or several accounts, make of: nobody acts on a conflict.
+        // Sources or members contradict each other about this person. Nobody acts on a conflict.
         let in_conflict =
             |user: &GithubUserId| matches!(self.sides.people.get(user), Some(Identity::Conflict { .. }));
         if accounts.iter().any(in_conflict) {
             return None;
         }
-        // What only a public profile or a search says takes nobody out; of somebody with several accounts, the others may.
+        // A weak source or a search alone removes nobody. If the person has several accounts, another one may.
         let is_solid = |user: &&GithubUserId| match self.sides.people.get(*user) {
             Some(Identity::Matched { by_search: true, .. }) => false,
             Some(Identity::Matched { source, .. } | Identity::Barred { source, .. }) => !source.is_weak(),
@@ -553,7 +553,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Not what only waits for the mirror to begin.
+/// Teams whose adoption is in a hold. Not the first comparison's hold: it covers every adoption, disputed or not.
 fn disputed(state: &State) -> HashSet<GithubTeamId> {
     let holds = state.holds.iter().filter(|hold| !hold.is_first());
     let adoptions = holds.flat_map(|hold| &hold.changes).filter_map(|change| match change {

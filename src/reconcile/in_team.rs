@@ -1,8 +1,8 @@
-//! Who is in Sentry's teams, for a comparison: a hundred teams a call by SCIM's groups where they can be read, else a call
-//! or more for each team that somebody is in.
+//! Reads who is in Sentry's teams, for a comparison: through SCIM groups where they can be read, a hundred teams per
+//! call; otherwise with one call or more for each team that has members.
 //!
-//! Groups tell people whom Sentry's lists do not show, deactivated ones say: of a group, those count who are in the list of
-//! the organisation's members. Whatever the groups do not tell is read team by team; they never prove an absence.
+//! Groups also contain people whom Sentry's lists don't show, such as deactivated ones. Only people in the
+//! organisation's member list count. Teams missing from the groups are read one by one; groups never prove an absence.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ use crate::state::State;
 type InTeam = HashMap<SentryTeamId, Vec<MemberId>>;
 
 impl Reconciler {
-    /// Who is in each of the teams. One that is not to be found at all is left out: a 404 is no empty team.
+    /// Who is in each of the teams. A team that can't be found is left out: a 404 doesn't mean an empty team.
     pub(super) fn read_in_team(
         &self,
         teams: &[Team],
@@ -39,7 +39,7 @@ impl Reconciler {
         Ok((in_team, by))
     }
 
-    /// All groups, where they can be read and that saves calls. Whatever is wrong with them, there is another way.
+    /// All groups, if they can be read and that saves calls. On any error, the caller reads team by team.
     fn read_groups(&self, teams: &[Team], sentry: &SentrySnapshot) -> Result<Groups, Why> {
         let most = teams.iter().map(calls_for).sum::<usize>().saturating_sub(1);
         let pages = if sentry.listed { sentry.teams.len().div_ceil(A_PAGE).max(1) } else { 1 };
@@ -59,7 +59,7 @@ impl Reconciler {
         }
     }
 
-    /// One that was renamed since they were listed is read under its new slug.
+    /// A team that was renamed after the listing is read under its new slug.
     fn read_team_by_team(&self, teams: &[&Team], progress: Progress) -> Result<InTeam, Trouble> {
         let n_read = AtomicUsize::new(0);
         let read = several_at_once(teams, |team| {
@@ -71,7 +71,7 @@ impl Reconciler {
                 return Ok(Some(Vec::new()));
             }
             let members = self.mirror.sentry.team_member_ids(team.at())?;
-            // What the mirror has renamed meanwhile may have left its slug to another one.
+            // If the service has renamed this team meanwhile, the old slug may belong to another team now.
             let has_slug = |binding: &Binding| binding.slug == team.slug;
             let is_it = |state: &State| state.teams.binding_of_sentry(team.id).is_none_or(has_slug);
             if members.is_some() && self.mirror.state(is_it) {
@@ -87,14 +87,14 @@ impl Reconciler {
     }
 }
 
-/// How many calls it takes to read who is in the team, by itself. Sentry counts deactivated people too, so that nobody at
-/// all is all that its count can tell for certain.
+/// How many calls it takes to read the team's members without SCIM. Sentry's count includes deactivated people, so only
+/// a count of zero is certain.
 fn calls_for(team: &Team) -> usize {
     let n = team.member_count.map_or(1, |n| usize::try_from(n).unwrap_or(usize::MAX));
     n.div_ceil(A_PAGE)
 }
 
-/// What the groups say of these teams, in no more room than it needs.
+/// The members of these teams by their groups, limited to the member list, in no more memory than needed.
 fn of_members(teams: &[Team], mut groups: Groups, members: &[Member]) -> InTeam {
     let members: HashSet<_> = members.iter().map(|member| member.id).collect();
     let one = |team: &Team| {

@@ -1,5 +1,5 @@
-//! How long GitHub has not shown a list completely, and how long somebody has stayed in a team because of that. In
-//! memory: after a restart the time counts anew, from the next comparison.
+//! How long GitHub has shown a list incompletely, and how long somebody has stayed in a team because of it. Kept in
+//! memory: after a restart, the time is counted from the next comparison.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use crate::lock::Mutex;
 use crate::state::ids::{GithubTeamId, MemberId};
 use crate::state::sorted::Map;
 
-/// A list that stays incomplete for so long is nothing that passes.
+/// A list that has been incomplete for this long is reported as a lasting problem.
 pub const LASTING: Duration = Duration::from_secs(24 * 3600);
 
-/// What the comparisons since the start have found.
+/// Everything that comparisons have found incomplete since the start.
 #[derive(Debug, Default)]
 pub struct Incompleteness(Mutex<Known>);
 
-/// What is incomplete now, each with since when.
+/// Everything that is incomplete now, each entry with the time when that began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The lists, as the last comparison found them.
     pub lists: Map<List, (Incomplete, Timestamp)>,
-    /// People who would have been taken out of teams.
+    /// People who stay in a team only because a list is incomplete.
     pub left_in: Map<(GithubTeamId, MemberId), (LeftIn, Timestamp)>,
 }
 
 impl Incompleteness {
-    /// Takes over what a comparison has found.
+    /// Records what a comparison has found.
     pub fn learn(&self, plan: &Plan, now: Timestamp) {
         self.0.lock().learn(plan, now);
     }
@@ -52,12 +52,12 @@ impl Known {
         *self = Self { left_in: left_in.collect(), lists };
     }
 
-    /// Since when the list that has been incomplete the longest is.
+    /// Since when the oldest incomplete list has been incomplete.
     pub fn oldest_list(&self) -> Option<Timestamp> {
         self.lists.values().map(|(_, since)| *since).min()
     }
 
-    /// Since when somebody stays who would have been taken out.
+    /// Since when somebody has stayed in a team who would otherwise have been removed.
     pub fn oldest_left_in(&self) -> Option<Timestamp> {
         self.left_in.values().map(|(_, since)| *since).min()
     }

@@ -1,7 +1,7 @@
-//! Invites to Sentry for people whom GitHub has in teams and Sentry does not know: only where `SYNC_INVITE` names a role.
+//! Invites people who are in GitHub teams and unknown to Sentry. Only if `SYNC_INVITE` names a role.
 //!
-//! One thread does all the inviting, so that the day's number is exact. It must never invite on an address that anybody
-//! can write (`sentry`, `public`), nor anybody who was invited before, or was known to Sentry and is not any more.
+//! A single thread sends all invites, so that the daily count is exact. It must never use an address that anybody could
+//! have written (sources `sentry` and `public`), nor invite anyone who was invited before or who used to be in Sentry.
 
 use std::time::{Duration, Instant};
 
@@ -20,23 +20,23 @@ use crate::state::values::Source;
 use crate::state::State;
 use crate::store::audit::Entry;
 
-/// How long no invite is tried after one that Sentry refused as such.
+/// How long no invite is tried after one that failed, or after the daily limit was reached.
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(3600);
-/// What `SYNC_MAX_INVITES` counts.
+/// The period that `SYNC_MAX_INVITES` limits.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// What to do about a trouble that may pass.
+/// The fix that is shown for a problem that may be temporary.
 const LATER: &str = "it is tried again in an hour; the log says more";
 
-/// When invites are looked at.
+/// Decides when invites are tried again.
 #[derive(Debug, Default)]
 pub struct Turn {
     not_before: Option<Instant>,
-    /// Who is waited for, when last looked at: nobody is asked about again before that changes.
+    /// The people waiting at the last look. Nobody is checked again until this list changes or `anew` is set.
     looked_at: Vec<GithubUserId>,
 }
 
 impl Turn {
-    /// Invites whoever is waited for and may be invited. `anew`: sources may say otherwise than at the last look.
+    /// Invites everybody who is waiting and may be. `anew`: sources may give other answers than at the last look.
     pub fn take(&mut self, reconciler: &Reconciler, anew: bool) {
         let mirror = &reconciler.mirror;
         let settings = mirror.settings();
@@ -53,7 +53,7 @@ impl Turn {
             return;
         }
         for person in people {
-            // Whoever is left comes after the pause.
+            // A pause has begun: the others are invited after it.
             let Ok(permit) = mirror.may_write() else { return };
             if mirror.queue.lanes.is_stopping() {
                 return;
@@ -72,7 +72,7 @@ impl Turn {
     }
 }
 
-/// Those for whom some address is known, and who have no past in Sentry.
+/// People with a known address who were never matched with a Sentry member, nor invited.
 fn candidates(state: &State) -> Vec<Person> {
     let wanted = state.people.wanted().filter(|(user, wanted)| {
         wanted.why.starts_with(identity::NO_MEMBER_HAS) && !state.people.has_a_past(*user)
@@ -87,8 +87,8 @@ impl InviteTrouble {
 }
 
 impl Reconciler {
-    /// Invites one person, if a source that counts names an address that nobody in Sentry bears; says whether it did. An
-    /// error ends the round: nobody else would fare better.
+    /// Invites one person, if a trusted source names an address that nobody in Sentry has. Returns whether it did. An
+    /// error ends the round, because other invites would fail too.
     fn invite(&self, permit: &Permit, person: &Person, role: &str) -> Result<bool, InviteTrouble> {
         let (source, address) = match self.address_to_invite(person) {
             Ok(Some(found)) => found,
@@ -138,12 +138,12 @@ impl Reconciler {
         Ok(true)
     }
 
-    /// Why nobody can be invited, as far as it was tried.
+    /// Why nobody can be invited, if the last attempt failed.
     pub fn invite_trouble(&self) -> Option<InviteTrouble> {
         self.invite_trouble.lock().clone()
     }
 
-    /// Told once, and not at each try, as long as it is the same.
+    /// Logs a problem once, not at every attempt, for as long as it stays the same.
     fn learn_invite_trouble(&self, trouble: Option<InviteTrouble>) {
         let mut known = self.invite_trouble.lock();
         if let Some(InviteTrouble { what, fix }) = trouble.as_ref().filter(|_| *known != trouble) {
@@ -157,7 +157,7 @@ impl Reconciler {
         self.mirror.need_directory()?;
         let claims = self.mirror.claims(person)?;
         let evidence = Evidence::new(person, map.address(person), &claims);
-        // Rows of any kind for one of these addresses: an expired invite, a deactivated user, an unverified address.
+        // True if Sentry has any row for one of these addresses: expired invite, deactivated user, unverified address.
         if self.mirror.matcher().ask_for_fresh_rows(&evidence).map_err(|why| self.mirror.untold(why))? {
             return Ok(None);
         }

@@ -1,7 +1,7 @@
-//! What of a plan may be done, and what waits for a person. Pure.
+//! Decides which planned changes may be made and which wait for approval. Pure.
 //!
-//! Guards stop what nobody named: removals and deletions, and adoptions of what was there before. Additions are never
-//! held back by somebody else's removals; only the very first comparison is held as a whole.
+//! Guards stop changes that no event asked for: removals, deletions, changed links, and adoptions of existing teams.
+//! Additions are never held because of removals; only the first comparison is held as a whole.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -18,41 +18,41 @@ use crate::state::values::Sizes;
 use crate::state::{State, LAG};
 use crate::work::guard;
 
-/// How the rule begins that holds everything after damage.
+/// How the rule starts that holds all removals and deletions after damage to the journal.
 pub const DAMAGED: &str = "the journal was found damaged";
-/// How the rule begins that holds everything of a reading that is too small.
+/// How the rule starts that holds all removals and deletions of a reading that is too small.
 pub const SHORT_READING: &str = "short reading";
-/// A team at least this large is never left empty without a person's word.
+/// A team with at least this many people is never emptied without approval.
 const LARGE: usize = 3;
-/// A reading below this share of the last complete one is short.
+/// A reading below this percentage of the last complete one is short.
 const SHORT: usize = 90;
 
-/// What the guards compare with.
+/// The figures that the guards compare with.
 pub struct Measure<'a> {
     pub settings: &'a Settings,
     pub state: &'a State,
-    /// How much was read of GitHub.
+    /// How much GitHub has, by the reading.
     pub sizes: Sizes,
-    /// Different people in mirrored Sentry teams.
+    /// How many people are in mirrored Sentry teams, each counted once.
     pub people: usize,
-    /// A service's first comparison, with teams in Sentry.
+    /// This is a service's first comparison, and Sentry has teams already.
     pub first: bool,
     pub now: Timestamp,
 }
 
-/// One thing that may be held.
+/// A change that may be held, by its place in the plan.
 #[derive(Clone, Copy)]
 enum Item {
-    /// The team of that place.
+    /// The step of the team at this index.
     Team(usize),
-    /// The removal of that place in the team of that place.
+    /// In the team at the first index, the removal at the second.
     Removal(usize, usize),
-    /// The name in CODEOWNERS of the team of that place.
+    /// The CODEOWNERS name of the team at this index.
     Link(usize),
 }
 
-/// What an event's guard has stopped, and GitHub does not confirm: a team that is listed is not deleted, and whoever is
-/// listed in it is not taken out. Replicas know of a change by the time that is looked at here.
+/// Changes that an event's guard has stopped, and that GitHub doesn't confirm: a listed team isn't deleted, and a
+/// listed member isn't removed. Holds younger than the replica lag are skipped.
 pub fn denied(state: &State, listed: &[GithubTeam], now: Timestamp) -> Vec<HeldChange> {
     let listed: HashMap<_, _> = listed.iter().map(|team| (team.facts.id, &team.members)).collect();
     let is_denied = |change: &&HeldChange| match change {
@@ -66,7 +66,7 @@ pub fn denied(state: &State, listed: &[GithubTeam], now: Timestamp) -> Vec<HeldC
     old.flat_map(|hold| &hold.changes).filter(is_denied).cloned().collect()
 }
 
-/// Marks what is held, and drops what a person has refused.
+/// Marks what is held, and drops what a person has rejected.
 pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
     let opinions = Opinions::new(measure.state);
     let staying = drop_rejected(&mut plan, &opinions);
@@ -85,10 +85,10 @@ pub fn judge(mut plan: Plan, measure: &Measure) -> Plan {
     judged.plan
 }
 
-/// What is known of the changes in holds, so that a plan as large as an organisation is judged in one go.
+/// The decisions and open holds by change, so that the plan of a large organisation is judged quickly.
 struct Opinions<'a> {
     decided: HashMap<ChangeKey, Decision>,
-    /// The hold in which nobody has decided. Not the first comparison's, which ends when the mirror begins.
+    /// The undecided hold of each change. Not the first comparison's, which ends when the service begins.
     open: HashMap<ChangeKey, &'a Hold>,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Opinions<'a> {
     }
 }
 
-/// Everything in a plan that a person may have an opinion on.
+/// All changes in a plan that a person can decide about.
 pub fn changes(plan: &Plan) -> Vec<HeldChange> {
     let of = |team: &TeamPlan| -> Vec<_> {
         let removals = team.remove.iter().map(|removal| of_removal(team, removal));
@@ -127,7 +127,7 @@ pub fn changes(plan: &Plan) -> Vec<HeldChange> {
     plan.teams.iter().flat_map(of).chain(left_in).collect()
 }
 
-/// What would be held, or has been decided, of somebody who stays because too little could be read.
+/// The change that would be held, or was decided, for somebody who stays because too little could be read.
 pub fn of_left_in(left: &LeftIn) -> HeldChange {
     removal_from(left.team, left.slug.clone(), &left.removal)
 }
@@ -146,7 +146,7 @@ fn of_team(team: &TeamPlan) -> Option<HeldChange> {
     }
 }
 
-/// Of names that go with their team, the team's end is what a person decides about.
+/// Unlinking isn't a change of its own here: a person decides about the end of the team.
 fn of_link(team: &TeamPlan) -> Option<HeldChange> {
     let link = team.link.as_ref().filter(|link| link.is_to_be_linked())?;
     Some(HeldChange::Link { team: team.team, name: link.name.clone(), slug: team.slug.clone() })
@@ -163,7 +163,7 @@ fn removal_from(team: GithubTeamId, slug: SentrySlug, removal: &Removal) -> Held
     }
 }
 
-/// Returns the Sentry teams whose deletion was refused: their slugs are not given up.
+/// Returns the Sentry teams whose deletion was rejected. They keep their slugs.
 fn drop_rejected(plan: &mut Plan, opinions: &Opinions) -> Vec<(SentrySlug, GithubTeamId)> {
     let rejected = |change: &HeldChange| opinions.is(change, false);
     plan.left_in.retain(|left| !rejected(&of_left_in(left)));
@@ -221,7 +221,7 @@ impl Judged<'_> {
         self.change(item).is_some_and(|change| self.opinions.is(&change, true))
     }
 
-    /// Those that no person has approved and no guard has stopped yet.
+    /// Those that nobody has approved and no guard has stopped yet.
     fn open(&self, items: impl IntoIterator<Item = Item>) -> Vec<Item> {
         let is_held = |item: Item| match item {
             Item::Team(at) => self.plan.teams.get(at).is_none_or(|team| team.held.is_some()),
@@ -237,7 +237,7 @@ impl Judged<'_> {
         items.into_iter().filter(|item| !self.is_approved(*item) && !is_held(*item)).collect()
     }
 
-    /// Makes one hold of what is open of `items`.
+    /// Makes one hold of all `items` that are open.
     fn hold(&mut self, items: impl IntoIterator<Item = Item>, rule: String) {
         let items = self.open(items);
         let changes: Vec<_> = items.iter().filter_map(|item| self.change(*item)).collect();
@@ -284,7 +284,7 @@ impl Judged<'_> {
         self.teams(is_end)
     }
 
-    /// Also what no guard would ever stop, new names and people put in, waits with the rest.
+    /// If anything is held, changes that no guard would stop are held with it, such as renames and added people.
     fn hold_everything(&mut self) {
         let mut items = self.teams(|team| of_team(team).is_some());
         items.extend(self.all_removals());
@@ -305,8 +305,8 @@ impl Judged<'_> {
         }
     }
 
-    /// What was stopped once stays stopped for as long as it is due: that more people were added since, that GitHub
-    /// was read as short again, or that an hour has passed, is nobody's word.
+    /// A held change stays held for as long as it's planned. It isn't released because people were added, because
+    /// GitHub was read as short again, or because an hour has passed.
     fn held_before(&mut self) {
         let mut again: Map<HoldName, (String, Vec<Item>)> = Map::default();
         let all = self.all_deletions().into_iter().chain(self.all_removals());
@@ -324,7 +324,7 @@ impl Judged<'_> {
     fn deletions(&mut self) {
         let Measure { settings, state, now, .. } = *self.measure;
         if let Some(rule) = self.distrust() {
-            // Nor is a team's end taken for certain, which would be for good.
+            // A team's end isn't accepted either, because that would be final.
             let left = self.plan.teams.iter_mut().filter(|team| matches!(team.step, Step::Leave { .. }));
             left.for_each(|team| team.step = Step::NotVisible);
             let items = self.all_deletions();
@@ -343,14 +343,14 @@ impl Judged<'_> {
             }
         }
         let open = self.open(self.all_deletions());
-        // One that a crash has interrupted is in the plan again, and counts there.
+        // A deletion that a crash has interrupted is in the plan again, and counts there.
         let planned: HashSet<_> =
             self.plan.teams.iter().filter(|team| is_end(team)).map(|team| team.team).collect();
         let under_way = state.teams.being_deleted().filter(|team| !planned.contains(team)).count();
         let deleted = state.teams.deleted_within_hour(now);
         let (done, whole) = (deleted + under_way, state.teams.n_bound() + deleted);
         let limit = settings.max_deletions.of(whole);
-        // What was approved is done whatever the limit says, and counts when it is.
+        // Approved deletions are made whatever the limit is, and count towards it.
         let approved = self.all_deletions().into_iter().filter(|item| self.is_approved(*item)).count();
         let done = done + approved;
         if done + open.len() > limit {
@@ -365,7 +365,7 @@ impl Judged<'_> {
         }
     }
 
-    /// Why nothing at all is taken away on this reading's word.
+    /// Why this reading may not lead to any removal or deletion.
     fn distrust(&self) -> Option<String> {
         let Measure { state, sizes, .. } = *self.measure;
         if let Some(at) = state.damaged {
@@ -447,7 +447,7 @@ impl Judged<'_> {
         }
     }
 
-    /// Names that are changed are those of people's files: an organisation's new login changes all of them at once.
+    /// The names are in people's CODEOWNERS files. A new login of the organisation would change all of them at once.
     fn relinks(&mut self) {
         let moves = |link: &LinkPlan| match &link.way {
             LinkWay::Relink { from } => {
@@ -472,7 +472,7 @@ impl Judged<'_> {
         }
     }
 
-    /// A slug that was to be given up by a deletion that is held, or was refused, stays taken.
+    /// A slug stays taken if the deletion that would free it is held, or was rejected.
     fn wait_for_what_stays(&mut self, mut staying: Vec<(SentrySlug, GithubTeamId)>) {
         let held = self.plan.teams.iter().filter(|team| is_end(team) && team.held.is_some());
         staying.extend(held.map(|team| (team.slug.clone(), team.team)));

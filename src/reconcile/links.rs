@@ -1,4 +1,5 @@
-//! What a comparison learns of CODEOWNERS links: which rows are the mirror's, and which are not any more.
+//! Records what a comparison learns about CODEOWNERS links: which rows in Sentry belong to the service, or no longer
+//! do.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +12,8 @@ use crate::state::record::Record;
 use crate::state::State;
 use crate::work::link_step::is_ours;
 
-/// What the mirror itself has linked since it began to read is newer than what it has read. `before`: the rows that were its
-/// own when it began; `with`: what those that were made since were made with.
+/// Links that the service has made since the reading began are newer than what was read. `before`: its own rows when
+/// the reading began; `with`: the integration that newer rows were made with.
 pub(super) fn follow_own(
     rows: &mut Vec<ExternalTeam>,
     before: &Links,
@@ -35,8 +36,8 @@ pub(super) fn follow_own(
 }
 
 impl Reconciler {
-    /// Rows that are as they should be are the mirror's from now on. Those that are gone are not, nor are those that are
-    /// otherwise than when they were last seen, unless the mirror itself has begun that.
+    /// Rows that are as they should be belong to the service from now on. Rows that are gone no longer do, nor do rows
+    /// that have changed since they were last seen, unless the service made the change.
     pub(super) fn note_links(&self, plan: &Plan, both: &Both, before: &Links) {
         let (Some(links), Some(rows)) = (&plan.links, &both.sentry.links) else { return };
         let known = self.mirror.state(|state| state.teams.links.clone());
@@ -46,12 +47,12 @@ impl Reconciler {
         }
         let rows: HashMap<_, _> = rows.iter().map(|row| (row.id, row)).collect();
         let read: HashSet<_> = both.sentry.teams.iter().map(|team| team.id).collect();
-        // What was said of a row since is newer.
+        // A record that was written since the reading began is newer than the reading, so it's left alone.
         for (team, id, name) in before.rows().filter(|(team, id, name)| known.has(*team, *id, name)) {
             let record = self.mirror.state(|state| {
                 let binding = state.teams.binding(team)?;
                 let Some(row) = rows.get(&id) else {
-                    // A row is with its team, or nowhere: if that was read.
+                    // Sentry lists a row with its team, so the row is gone only if that team was read.
                     return read.contains(&binding.sentry).then_some(Record::Unlinked { row: id });
                 };
                 let now = state.teams.of_sentry(row.team).filter(|_| is_ours(state, row));
@@ -96,7 +97,7 @@ mod tests {
             provider: "github".into(),
             integration: Some(IntegrationId(3)),
         };
-        // What was its own already is as it was read, also where somebody has changed it since.
+        // A row that was the service's before the reading counts as read, even if somebody has changed it since.
         let read = [row(5, "@acme/by-hand", 12), row(6, "@acme/old", 12), row(8, "@acme/other", 13)];
         let with =
             Integration { id: IntegrationId(3), domain: "github.com/acme".into(), provider: "github".into() };
@@ -105,7 +106,7 @@ mod tests {
         let renamed = row(6, "@acme/renamed", 11);
         let made = row(7, "@acme/made", 11);
         assert_eq!(rows, [read[0].clone(), renamed.clone(), read[2].clone(), made]);
-        // Where no integration is known, nothing that was not read is made up.
+        // Without a known integration, rows that were not read can't be filled in.
         let mut rows = read.to_vec();
         follow_own(&mut rows, &before, &state, None);
         assert_eq!(rows, [read[0].clone(), renamed, read[2].clone()]);

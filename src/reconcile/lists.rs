@@ -1,4 +1,4 @@
-//! Which entries of lists name nothing, as both sides were read last; told once each.
+//! Entries of `SYNC_PROTECT` and `SYNC_TEAMS` that matched nothing at the last reading. Each is logged once.
 
 use super::read::Both;
 use super::reconciler::Reconciler;
@@ -7,17 +7,17 @@ use crate::state::address::Address;
 use crate::state::ids::SentrySlug;
 
 impl Reconciler {
-    /// The entries that named nothing when both sides were read last; `None` before that.
+    /// The entries that matched nothing at the last reading; `None` if nothing was read since the lists changed.
     pub fn unused(&self) -> Option<Vec<Unused>> {
         self.unused.lock().clone()
     }
 
-    /// Other lists are in use: nothing is known of them yet.
+    /// Forgets the result, because other lists are in use now.
     pub fn forget_unused(&self) {
         *self.unused.lock() = None;
     }
 
-    /// Read mode: both sides have been read.
+    /// Read mode, after both sides were read.
     pub fn learn_unused(&self, both: &Both) {
         let teams: Vec<_> = both.github.teams.iter().map(|team| &team.facts.slug).collect();
         let listed = |slug: &SentrySlug| both.sentry.teams.iter().any(|team| team.slug == *slug);
@@ -29,7 +29,7 @@ impl Reconciler {
         self.tell_unused(unused);
     }
 
-    /// Payload mode: Sentry's people have been read. Which teams GitHub has is not known.
+    /// Payload mode, after Sentry's people were read. `SYNC_TEAMS` isn't checked: nobody knows which teams GitHub has.
     pub fn learn_unused_of_sentry(&self) {
         let settings = self.mirror.settings();
         if settings.protect.is_empty() {
@@ -40,7 +40,7 @@ impl Reconciler {
         self.tell_unused(of_protect(&settings, has_member, |slug| self.may_exist(slug)));
     }
 
-    /// Whether Sentry has a team of a slug; where that cannot be found out now, it may.
+    /// Whether Sentry has a team with this slug. If that can't be found out now, the answer is yes.
     fn may_exist(&self, slug: &SentrySlug) -> bool {
         self.mirror.state(|state| state.teams.bindings().any(|(_, bound)| bound.slug == *slug))
             || !matches!(self.mirror.sentry.team(slug), Ok(None))

@@ -1,4 +1,4 @@
-//! The whole organisation: read both sides, compare, show the plan, hand what may be done to the lanes.
+//! Comparison of the whole organisation: read both sides, compare them, show the plan, queue the allowed changes.
 
 pub mod choice;
 pub mod compare;
@@ -18,7 +18,7 @@ pub mod scim;
 pub mod team_ids;
 pub mod unused;
 
-/// Tells how far a reading is, for people who wait.
+/// Shows people who wait how far a reading has got.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 #[cfg(test)]

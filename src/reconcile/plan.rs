@@ -1,6 +1,6 @@
-//! What is to be done to make Sentry like GitHub, as a value that a person can read. Pure.
+//! The changes that would make Sentry match GitHub, as a value that can be printed. Pure.
 //!
-//! Sorted and stable: the same two sides give the same text and the same JSON. What is in sync is not in it.
+//! Sorted and stable: the same two sides give the same text and the same JSON. Teams in sync are only counted.
 
 mod text;
 
@@ -16,31 +16,31 @@ use crate::state::holds::{HeldChange, HoldName};
 use crate::state::ids::{GithubSlug, GithubTeamId, GithubUserId, Login, OwnerName, SentrySlug, SentryTeamId};
 use crate::text::counted;
 
-/// Everything that is to be done, and what is not and why.
+/// Everything to do, and everything that isn't done, with the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// Teams with something to do or to tell, by slug.
+    /// Teams with something to do or to report, by slug.
     pub teams: Vec<TeamPlan>,
-    /// People in GitHub teams whom nobody could match, by login.
+    /// People in GitHub teams who could not be matched, by login.
     pub skipped: Vec<Skipped>,
     pub holds: Vec<PlannedHold>,
     /// Mirrored teams that need nothing.
     pub in_sync: usize,
     /// Teams that `SYNC_TEAMS` leaves out.
     pub dormant: usize,
-    /// Sentry teams that follow no GitHub team, and will not by this plan: what another tool has left, or a person has made.
+    /// Sentry teams that follow no GitHub team, even after this plan: from another tool, or made by a person.
     #[serde(skip_serializing_if = "is_none")]
     pub unfollowed: usize,
-    /// Teams that stay as they are because a person has rejected all that was due, by slug.
+    /// Teams that stay as they are because a person has rejected everything planned for them, by slug.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
-    /// Lists that GitHub does not show completely: nothing is taken away because somebody or something is not on them.
+    /// Lists that GitHub doesn't show completely. Absence from them never leads to a removal or deletion.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<Incomplete>,
-    /// Where `SYNC_CODEOWNERS` has them linked.
+    /// The names in CODEOWNERS, if `SYNC_CODEOWNERS` is `link`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Links>,
-    /// People who would be taken out if more could be read of GitHub.
+    /// People who would be removed if GitHub showed enough.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_in: Vec<LeftIn>,
 }
@@ -56,19 +56,18 @@ pub struct Incomplete {
     pub gap: Gap,
 }
 
-/// Somebody who stays in a team because too little could be read of GitHub.
+/// Somebody who stays in a team because GitHub didn't show enough.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftIn {
-    /// GitHub's key of the team.
     pub team: GithubTeamId,
     pub slug: SentrySlug,
     #[serde(flatten)]
     pub removal: Removal,
-    /// What could not be read.
+    /// The part that GitHub didn't show.
     pub because: &'static str,
 }
 
-/// A team of which nothing is done, by a person's word.
+/// A team that is left as it is because a person rejected everything planned for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rejected {
     pub team: GithubTeamId,
@@ -83,23 +82,23 @@ pub struct TeamPlan {
     pub slug: SentrySlug,
     pub name: String,
     pub step: Step,
-    /// What is to be done about its name in CODEOWNERS.
+    /// The change to its name in CODEOWNERS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkPlan>,
-    /// Who is to be put in, by login.
+    /// The people to add, by login.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub add: Vec<Addition>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<Removal>,
-    /// The team itself is held.
+    /// The hold that stops the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<HoldName>,
-    /// How many are in the Sentry team now: what guards compare with.
+    /// How many people are in the Sentry team now. Guards compare removals with this.
     #[serde(skip)]
     pub there: usize,
 }
 
-/// What is to be done so that a name in CODEOWNERS means the team.
+/// The change to a team's name in CODEOWNERS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LinkPlan {
     pub name: OwnerName,
@@ -110,7 +109,7 @@ pub struct LinkPlan {
     /// The team's slug on GitHub.
     #[serde(skip)]
     pub slug: GithubSlug,
-    /// The rows of that name, and the team's.
+    /// Sentry's rows with that name, and the rows of the team.
     #[serde(skip)]
     pub rows: Vec<ExternalTeam>,
 }
@@ -119,94 +118,94 @@ pub struct LinkPlan {
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum LinkWay {
     Link,
-    /// The mirror's own row has another name, or is another team's.
+    /// The service's own row has another name, or belongs to another team.
     Relink {
         from: String,
     },
     /// The GitHub team is deleted, and its Sentry team stays.
     Unlink,
-    /// Somebody has had it mean another Sentry team: left as it is.
+    /// Somebody has linked the name to another Sentry team. It is left as it is.
     Conflict {
         sentry: SentryTeamId,
     },
 }
 
 impl LinkPlan {
-    /// Whether the name comes to mean the team, for which a person may be asked.
+    /// Whether the name would be linked to the team, which may need approval.
     pub fn is_to_be_linked(&self) -> bool {
         matches!(self.way, LinkWay::Link | LinkWay::Relink { .. })
     }
 
-    /// Whether it changes something that is there.
+    /// Whether it changes an existing link.
     pub fn is_relink(&self) -> bool {
         matches!(self.way, LinkWay::Relink { .. })
     }
 }
 
-/// The names in CODEOWNERS that are as they should be.
+/// The names in CODEOWNERS that are linked as they should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Links {
     pub linked: usize,
-    /// Why no others are made, with its fix.
+    /// Why no other links are made, with the fix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barred: Option<String>,
     #[serde(skip)]
     pub rows: Vec<(GithubTeamId, ExternalTeam)>,
 }
 
-/// What is to be done with a team.
+/// The change to a team itself, apart from its people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Step {
     Keep,
     Create,
-    /// A Sentry team that was there before becomes its own.
+    /// An existing Sentry team becomes the team's own.
     Adopt {
         sentry: SentryTeamId,
     },
-    /// GitHub shows the team again, whose end was known: its Sentry team follows it again.
+    /// The team had ended and GitHub shows it again: its Sentry team follows it again.
     Return {
-        /// Which had followed it.
+        /// The Sentry team that had followed it, or the one that a person has had made in its place.
         sentry: SentryTeamId,
-        /// It is not there any more, and is made again with what it had.
+        /// That Sentry team is gone, and is created again with everything it had.
         made: bool,
     },
     /// Another slug, another name, or both.
     Rename {
-        /// The slug until now.
+        /// The slug so far.
         from: SentrySlug,
     },
     /// GitHub has deleted the team.
     Delete {
         sentry: SentryTeamId,
-        /// It was there before the mirror.
+        /// The Sentry team existed before the service.
         adopted: bool,
     },
-    /// GitHub has deleted the team; its Sentry team stays without its people.
+    /// GitHub has deleted the team. Its Sentry team stays, without its people.
     Empty {
         sentry: SentryTeamId,
-        /// It was there before the mirror.
+        /// The Sentry team existed before the service.
         adopted: bool,
     },
-    /// GitHub has deleted the team; its Sentry team is left alone from now on.
+    /// GitHub has deleted the team. Its Sentry team is left alone from now on.
     Leave {
         sentry: SentryTeamId,
         why: String,
     },
-    /// Its slug belongs to a Sentry team that it may not take over without a person's word.
+    /// Its slug belongs to a Sentry team that it may not take over without approval.
     Conflict {
-        /// Whose the slug is.
+        /// The team that has the slug.
         sentry: SentryTeamId,
-        /// The GitHub team has a Sentry team already, and would be renamed into the other one.
+        /// The GitHub team has a Sentry team already, and wants the slug for a rename.
         bound: bool,
     },
-    /// An identity provider manages its Sentry team, or the one that has its slug: that is not adopted, nor renamed.
+    /// An identity provider manages its Sentry team, or the one that has its slug: that is not adopted or renamed.
     Locked {
         sentry: SentryTeamId,
     },
-    /// Its slug belongs to another mirrored team that gives it up only later.
+    /// Its slug belongs to another mirrored team, and is not free yet.
     Wait {
-        /// Whose the slug is.
+        /// The team that has the slug.
         owner: GithubTeamId,
     },
     /// GitHub does not show the team to this token: nothing is done.
@@ -219,22 +218,22 @@ pub struct Skipped {
     pub user: GithubUserId,
     pub login: Login,
     pub why: String,
-    /// What to do about it, where Sentry knows them by another address of theirs.
+    /// The fix, if Sentry knows them by another of their addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<&'static str>,
-    /// In which teams they would be, by slug.
+    /// The teams that they would be in, by slug.
     pub teams: Vec<SentrySlug>,
 }
 
-/// Changes that wait for a person.
+/// Changes that wait for approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedHold {
-    /// What `approve` takes.
+    /// The name for the `approve` command.
     pub name: HoldName,
     /// The rule that stops them, with its numbers.
     pub rule: String,
     pub changes: Vec<HeldChange>,
-    /// How many more the same decision is about, of teams that were not chosen.
+    /// How many more changes the same decision covers, in teams that were not chosen.
     #[serde(skip_serializing_if = "is_none")]
     pub others: usize,
 }
@@ -244,7 +243,7 @@ fn is_none(n: &usize) -> bool {
 }
 
 impl TeamPlan {
-    /// Whether there is anything to do or to tell.
+    /// Whether there is nothing to do and nothing to report.
     pub fn is_empty(&self) -> bool {
         self.step == Step::Keep && self.link.is_none() && self.add.is_empty() && self.remove.is_empty()
     }
@@ -254,28 +253,28 @@ pub fn n_changes(n: usize) -> String {
     counted(n, "change", "changes")
 }
 
-/// How much of each kind there is.
+/// How many of each kind there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub create: usize,
     pub adopt: usize,
-    /// Teams that come back after their end.
+    /// Teams that GitHub shows again after their end.
     #[serde(rename = "return")]
     pub back: usize,
     pub rename: usize,
     pub delete: usize,
     pub empty: usize,
-    /// Names in CODEOWNERS.
+    /// Names in CODEOWNERS, like the next two.
     pub link: usize,
     pub relink: usize,
     pub unlink: usize,
-    /// People to be put into teams.
+    /// People to add. Somebody counts once for each team.
     pub add: usize,
-    /// People to be taken out of teams.
+    /// People to remove. Somebody counts once for each team.
     pub remove: usize,
-    /// Changes that are held; they are counted above too.
+    /// Changes on hold. They are counted above too, except adoptions in conflict.
     pub held: usize,
-    /// Teams that can not have their slug, because another team has it.
+    /// Teams that cannot get their slug: another team has it, or an identity provider manages the Sentry team.
     pub stuck: usize,
     /// Teams that GitHub does not show.
     pub unseen: usize,
@@ -284,7 +283,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// All differences, held ones included.
+    /// All of the changes above, including those on hold.
     pub fn all(&self) -> usize {
         let teams = self.create + self.adopt + self.back + self.rename + self.delete + self.empty;
         teams + self.link + self.relink + self.unlink + self.add + self.remove
@@ -322,19 +321,19 @@ impl Plan {
         counts
     }
 
-    /// Whether there is nothing to do that could be done.
+    /// Whether no change is planned or held. Teams that are stuck, unseen or in conflict don't count.
     pub fn is_in_sync(&self) -> bool {
         self.holds.is_empty()
             && Counts { stuck: 0, unseen: 0, conflicts: 0, ..self.counts() } == Counts::default()
     }
 
-    /// Whether Sentry is as GitHub is, apart from people whom nobody can match and what can not be seen.
+    /// Whether Sentry matches GitHub, apart from people without a match and teams that GitHub doesn't show.
     pub fn is_the_same(&self) -> bool {
         let Counts { stuck, conflicts, .. } = self.counts();
         self.is_in_sync() && self.left_in.is_empty() && stuck + conflicts == 0
     }
 
-    /// What of it is about the chosen teams. A chosen team that takes the slug of one that was not chosen waits.
+    /// The part about the chosen teams. A chosen team that takes the slug of a team that was not chosen waits.
     pub fn only(&self, choice: &Choice) -> Self {
         let (chosen, others): (Vec<_>, Vec<_>) =
             self.teams.iter().partition(|team| choice.teams.contains(&team.team));
@@ -371,7 +370,7 @@ impl Plan {
             in_sync: choice.mirrored.difference(&told).count(),
             dormant: choice.teams.len() - choice.mirrored.union(&told).count(),
             teams: chosen.into_iter().cloned().collect(),
-            // Of them no chosen team is one.
+            // These teams follow no GitHub team, so nobody can have chosen them.
             unfollowed: 0,
             rejected,
             incomplete,
@@ -382,7 +381,7 @@ impl Plan {
         only
     }
 
-    /// These slugs, each of a team, stay taken: whoever would have one waits, and so does whoever would have theirs.
+    /// These slugs stay taken by their teams. A team that would get one waits, and so do those that want its slug.
     pub fn wait_for(&mut self, mut staying: Vec<(SentrySlug, GithubTeamId)>) {
         let takes =
             |team: &TeamPlan| team.held.is_none() && matches!(team.step, Step::Create | Step::Rename { .. });

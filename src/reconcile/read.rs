@@ -1,6 +1,7 @@
 //! Reads both sides, completely or not at all.
 //!
-//! GitHub and Sentry are read at the same time; the members of Sentry's teams, which no listing tells, several at once.
+//! GitHub and Sentry are read at the same time. Sentry's lists don't show who is in a team, so members are read with
+//! several calls at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -22,35 +23,34 @@ use crate::state::ids::{GithubTeamId, GithubUserId, Login, OwnerName, SentrySlug
 use crate::state::values::{Binding, Sizes, Source};
 use crate::state::{slug, State};
 
-/// Teams, and what CODEOWNERS calls them.
+/// Sentry's teams, and the rows that link CODEOWNERS names to them.
 type Teams = (Vec<Team>, Vec<ExternalTeam>);
 
 /// Both sides, and who is who.
 pub struct Both {
-    /// By which they were read: a reload in between is the next comparison's.
+    /// The settings that the reading used. A reload in between takes effect at the next comparison.
     pub settings: Arc<Settings>,
     pub github: GithubSnapshot,
     pub sentry: SentrySnapshot,
-    /// How it was read who is in Sentry's teams.
+    /// How the members of Sentry's teams were read.
     pub by: By,
     /// Who everybody in a GitHub team is in Sentry.
     pub people: BTreeMap<GithubUserId, Identity>,
-    /// Of these too little could be read: the public profile, or the list that would tell their addresses.
+    /// People of whom too little could be read: their public profile, or the list with their addresses.
     pub unread: BTreeSet<GithubUserId>,
-    /// Teams that are bound, or being made, or would be bound if a person let them, and that GitHub has deleted, for
-    /// certain.
+    /// Teams that GitHub has certainly deleted, and that are bound, being created, or waiting for approval to be bound.
     pub deleted: BTreeSet<GithubTeamId>,
-    /// A Sentry team was not to be found any more when its people were read: who is in it is not known.
+    /// A Sentry team could not be found when its members were read, so its members aren't known.
     pub moved: bool,
-    /// How much there is on GitHub, for this comparison's guards.
+    /// How much GitHub has, for the guards of this comparison.
     pub sizes: Sizes,
-    /// The same as the measure for the next reading.
+    /// The sizes that the next comparison's reading is checked against.
     pub measure: Sizes,
 }
 
 impl Reconciler {
-    /// Reads both sides. An organisation that GitHub does not show is an error, never an empty one. `depth`: how far people whom
-    /// only a search finds are looked for.
+    /// Reads both sides. An organisation that GitHub doesn't show is an error, never an empty one. `depth`: how far to
+    /// search for people whom only a search in Sentry finds.
     pub fn read_both(&self, org: &Login, depth: Depth, progress: Progress) -> Result<Both, Trouble> {
         let settings = self.mirror.settings();
         let is_on = |source| settings.identity.contains(&source);
@@ -87,12 +87,12 @@ impl Reconciler {
         let shown = shown(&github);
         let last = self.mirror.state(|state| state.last_read.map(|(sizes, _)| sizes));
         let sizes = whole(&github, shown, last);
-        // What is incomplete is no measure for what comes after it.
+        // An incomplete reading must not be the measure for the next one.
         let measure = if github.gaps.lists.is_empty() { shown } else { last.unwrap_or(shown) };
         Ok(Both { settings, github, sentry, by, people, unread, deleted, moved, sizes, measure })
     }
 
-    /// All teams, where they may be listed, and everybody in the organisation.
+    /// All teams, if the token may list them, and everybody in the organisation.
     fn read_sentry(&self) -> Result<(Option<Teams>, Vec<Member>), Trouble> {
         let settings = self.mirror.settings();
         let linked = settings.identity.contains(&Source::Sentry);
@@ -108,7 +108,7 @@ impl Reconciler {
         Ok((teams?, members))
     }
 
-    /// Why no name of CODEOWNERS can be linked that is not, if there is any. Whatever it is, it is no reason to compare nothing.
+    /// Why missing CODEOWNERS links can't be made, if there is a reason. The reason never stops the comparison.
     fn what_bars_links(
         &self,
         settings: &Settings,
@@ -129,8 +129,8 @@ impl Reconciler {
         }
     }
 
-    /// Without *Organization: Read*, teams are asked for by the slugs that they have or should have. Whether one was not found
-    /// that has got another slug meanwhile.
+    /// Without *Organization: Read*, the service asks for teams by the slugs that they have or should have. The flag
+    /// says that a bound team wasn't found because its slug is changing.
     fn teams_by_slug(&self, settings: &Settings, github: &GithubSnapshot) -> Result<(Teams, bool), Trouble> {
         let mut slugs = wanted_slugs(settings, github);
         let bound: Vec<_> = self.mirror.state(|state| {
@@ -152,7 +152,7 @@ impl Reconciler {
             self.mirror.sentry.confirm_organisation()?;
         }
         let (found, rows): (Vec<Team>, Vec<_>) = found.into_iter().flatten().unzip();
-        // Its new slug may be written down in a moment.
+        // The service is renaming it: the new slug is recorded by now, or will be in a moment.
         let has_lost = self.mirror.state(|state| {
             bound.iter().any(|(team, sentry, slug)| {
                 let has_moved = state.teams.binding(*team).is_some_and(|now| now.slug != *slug);
@@ -163,7 +163,7 @@ impl Reconciler {
         Ok(((found, rows.into_iter().flatten().collect()), has_lost))
     }
 
-    /// The Sentry teams whose members matter: those that follow a GitHub team, and those that one may take over.
+    /// The Sentry teams whose members matter: those that follow a GitHub team, or may be taken over by one.
     fn teams_of_interest(
         &self,
         settings: &Settings,
@@ -179,8 +179,8 @@ impl Reconciler {
         sentry.teams.iter().filter(matters).cloned().collect()
     }
 
-    /// Teams that are bound, or being made, or would be bound if a person let them, that the snapshot does not show, and that
-    /// GitHub no longer has under their id. Only a token that sees secret teams can tell that from a team that it may not see.
+    /// Bound teams, teams being created and teams that wait for approval to be bound, if the snapshot doesn't show them
+    /// and GitHub no longer has their id. Only a token that sees secret teams can distinguish deleted from invisible.
     fn read_deleted(&self, github: &GithubSnapshot) -> Result<BTreeSet<GithubTeamId>, Trouble> {
         let shown: BTreeSet<_> = github.teams.iter().map(|team| team.facts.id).collect();
         let Some((org, _)) = self.mirror.bearings() else { return Ok(BTreeSet::new()) };
@@ -192,7 +192,7 @@ impl Reconciler {
             let bound = bound.chain(state.teams.being_made().map(|(team, _)| team));
             let disputing = state.holds.iter().flat_map(|hold| &hold.changes).filter_map(HeldChange::team);
             let absent = bound.chain(disputing).filter(|team| !shown.contains(team));
-            // Another account's token may have shown it, and this one may not see it.
+            // A team that only another account's token has shown may be invisible to this one.
             absent.filter(|team| state.teams.was_shown(*team)).collect()
         });
         let absent: Vec<_> = absent.into_iter().collect();
@@ -201,19 +201,19 @@ impl Reconciler {
     }
 }
 
-/// What had followed teams whose end is known, and that GitHub shows all the same.
+/// The former bindings of teams that were recorded as ended, but that GitHub shows.
 fn returning<'a>(state: &'a State, github: &'a GithubSnapshot) -> impl Iterator<Item = &'a Binding> {
     github.teams.iter().filter_map(|team| state.teams.gone(team.facts.id)?.was.as_ref())
 }
 
-/// The slugs that the mirrored teams have in Sentry, or should have.
+/// The slugs that the mirrored teams should have in Sentry.
 pub fn wanted_slugs(settings: &Settings, github: &GithubSnapshot) -> BTreeSet<SentrySlug> {
     let mirrored = github.teams.iter().filter(|team| settings.teams.matches(&team.facts.slug));
     mirrored.map(|team| slug::for_team(&team.facts.slug, team.facts.id, &settings.slug_prefix)).collect()
 }
 
 fn shown(github: &GithubSnapshot) -> Sizes {
-    // Hashed: a sorted set would first make a list of all memberships.
+    // A hash set, because a sorted set would first build a list of all memberships.
     let people: HashSet<_> = github.teams.iter().flat_map(|team| &team.members).collect();
     Sizes {
         teams: github.teams.len(),
@@ -222,8 +222,8 @@ fn shown(github: &GithubSnapshot) -> Sizes {
     }
 }
 
-/// How much there is: an incomplete list counts for what GitHub says is on it, and what nobody can count for as much as the
-/// last time, so that it does not look like a short reading.
+/// How much GitHub has. An incomplete list counts with the number that GitHub gives for it. Anything uncounted is taken
+/// to be as large as the last time, so that it doesn't look like a short reading.
 fn whole(github: &GithubSnapshot, shown: Sizes, last: Option<Sizes>) -> Sizes {
     let gaps = &github.gaps;
     if gaps.lists.is_empty() {

@@ -1,5 +1,5 @@
-//! Whoever compares both sides: what it works with, and what it remembers from one comparison to the next. What it does
-//! stands in the files beside this one, and must never be called by what works on single teams.
+//! The `Reconciler`: what it works with, and what it remembers between comparisons. Its methods are in the other files
+//! of this folder. Code that works on single teams must never call them.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,43 +20,43 @@ use crate::state::values::SentryPlace;
 use crate::store::journal::Journal;
 use crate::work::mirror::Mirror;
 
-/// Says to an operator that a first comparison adopts so many teams, if there is anything to say.
+/// Takes the number of teams that a first comparison adopts. Returns a warning for the operator, if one is needed.
 pub type AtAdoptions = Box<dyn Fn(usize) -> Option<String> + Send + Sync>;
 
 pub struct Reconciler {
     pub mirror: Arc<Mirror>,
-    /// Taken while a comparison is made: one at a time.
+    /// Locked while a comparison is made, so that only one runs at a time.
     pub(super) comparing: Turns,
     /// The last comparison that was carried out.
     pub(super) last_run: Mutex<Option<Reconciled>>,
     /// Whether Sentry's SCIM can be read.
     pub scim: Scim,
-    /// What GitHub does not show completely.
+    /// The lists that GitHub doesn't show completely.
     pub incomplete: Incompleteness,
     pub(super) invite_trouble: Mutex<Option<InviteTrouble>>,
-    /// Entries of lists that name nothing.
+    /// Entries of `SYNC_PROTECT` and `SYNC_TEAMS` that match nothing.
     pub(super) unused: Mutex<Option<Vec<Unused>>>,
-    /// Deliveries that GitHub could not hand over.
+    /// Recovers deliveries that GitHub failed to deliver.
     pub missed: Missed,
-    /// What a service says that begins without the state of before; a command says nothing of the kind.
+    /// The warning of a service that starts without its previous state. Commands don't set it.
     pub at_adoptions: OnceLock<AtAdoptions>,
     pub(super) looks: Mutex<Looks>,
 }
 
-/// A comparison that was carried out, or is being.
+/// A comparison that was carried out, or is being carried out.
 #[derive(Clone, Debug)]
 pub struct Reconciled {
-    /// When its parts were handed out.
+    /// When its parts were queued.
     pub at: Timestamp,
     /// How long reading and comparing took.
     pub took: Duration,
-    /// What it found, on one line.
+    /// The result, on one line.
     pub summary: String,
-    /// The same as numbers.
+    /// The same in numbers.
     pub counts: Counts,
-    /// Nothing of it was carried out, because of a pause.
+    /// Nothing was carried out, because the service is paused.
     pub paused: bool,
-    /// How it was read who is in Sentry's teams.
+    /// How the members of Sentry's teams were read.
     pub by: By,
     pub run: Arc<Run>,
 }
@@ -64,22 +64,22 @@ pub struct Reconciled {
 /// Why nobody can be invited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InviteTrouble {
-    /// What Sentry said, or which limit is reached.
+    /// Sentry's answer, or the limit that was reached.
     pub what: String,
     pub fix: String,
 }
 
-/// When both sides, or Sentry's people, were looked at without an event, and what came of it.
+/// When the service last looked at both sides (in payload mode, at Sentry's people) without an event, and the result.
 #[derive(Clone, Debug, Default)]
 pub struct Looks {
-    /// The last one began then.
+    /// When the last look began.
     pub last: Option<Timestamp>,
-    /// Since when they fail, and why the last one did.
+    /// Since when looks have failed, and why the last one did.
     pub failed: Option<(Timestamp, String)>,
 }
 
 impl Reconciler {
-    /// Nothing is asked of anybody yet.
+    /// Makes no call to GitHub or Sentry.
     pub fn new(mirror: Arc<Mirror>) -> Self {
         remember(&mirror.sentry, &mirror.settings(), &mirror.journal, mirror.clock.clone());
         Self {
@@ -109,7 +109,7 @@ impl Reconciler {
     }
 }
 
-/// Tells a new client what was known before, and has whatever it finds out kept.
+/// Gives a new client what is known about team ids, and has the journal keep what it finds out.
 fn remember(sentry: &Sentry, settings: &Settings, journal: &Arc<Journal>, clock: Clock) {
     let host = settings.sentry_url.to_string();
     let place = SentryPlace { host: host.into(), org: settings.sentry_org.as_str().into() };

@@ -1,12 +1,12 @@
-//! Which rules say whom a comparison may take out, and which of them are wider than at the comparison before. Pure.
+//! Which settings decide whom a comparison may remove, and which are wider than at the previous comparison. Pure.
 //!
-//! A wider rule may make many people due at once whom nobody has thought of: the first comparison under it waits for a
-//! person. It must never take a narrower rule for a wider one, or every change of a setting would hold something.
+//! A wider rule may suddenly affect many people whom nobody had in mind, so its first removals wait for approval. A
+//! narrower rule must never count as wider, or every change of a setting would put something on hold.
 
 use crate::config::{Settings, Trust};
 use crate::state::values::{Rules, Source};
 
-/// From nobody to everybody.
+/// The values of `SYNC_REMOVE_MEMBERS`, from nobody to everybody.
 const REMOVE: [&str; 4] = ["never", "left", "known", "all"];
 
 const LINK: &str = "link";
@@ -26,7 +26,7 @@ pub fn of(settings: &Settings) -> Rules {
     }
 }
 
-/// The settings that are wider than they were, each with both values; on one line. `None` if none is.
+/// The settings that are wider than before, each with both values, on one line. `None` if there are none.
 pub fn widened(before: &Rules, now: &Rules) -> Option<String> {
     let rank = |order: &[&str], word: &str| order.iter().position(|known| *known == word);
     let is_higher = |order: &[&str], before: &str, now: &str| rank(order, now) > rank(order, before);
@@ -39,7 +39,7 @@ pub fn widened(before: &Rules, now: &Rules) -> Option<String> {
         ("SYNC_REMOVE_MEMBERS", &before.remove, &now.remove, &|b, n| is_higher(&REMOVE, b, n)),
         ("SYNC_TRUST_UNVERIFIED", &before.trust, &now.trust, &|b, n| is_higher(&trust, b, n)),
         ("SYNC_IDENTITY", &before.identity, &now.identity, &has_new),
-        // Of these two, either way lets some team or other have its people looked at for the first time.
+        // Any change of these two can bring the members of some team into the comparison for the first time.
         ("SYNC_TEAMS", &before.teams, &now.teams, &differs),
         ("SYNC_CHILD_MEMBERS", &before.children, &now.children, &differs),
         ("SYNC_CODEOWNERS", &before.links, &now.links, &links),

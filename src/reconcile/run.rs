@@ -1,4 +1,4 @@
-//! One comparison from end to end: read, compare, judge, and hand what may be done to the lanes.
+//! One comparison from end to end: read, compare, judge, and queue the allowed changes in the lanes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -28,33 +28,33 @@ use crate::state::State;
 use crate::store::audit::Entry;
 use crate::work::guard;
 
-/// A record stays far below the journal's limit.
+/// Keeps a record far below the journal's size limit.
 const SHOWN_PER_RECORD: usize = 1000;
 
-/// What was found, before anything is done about it.
+/// The result of a comparison, before anything is done about it.
 pub struct Comparison {
-    /// The plan, with what guards stop of it.
+    /// The whole plan, with the holds that the guards have made.
     plan: Plan,
-    /// What of it is shown and carried out, if somebody has chosen some teams.
+    /// The part that is shown and carried out, if a person has chosen teams.
     part: Option<Plan>,
-    /// Everything that is due, whatever guards and people say about it.
+    /// Every planned change, whatever guards and people say about it.
     due: Vec<HeldChange>,
-    /// A person has to let the mirror begin: nothing of it is carried out.
+    /// The first comparison needs approval, so nothing of this is carried out.
     waits_for_first: bool,
     both: Both,
     /// When the reading began.
     began: Instant,
     before: Before,
-    /// The latest delivery that every replica of GitHub knew when it began, and the latest of all.
+    /// The latest delivery that every replica of GitHub knew when the reading began, and the latest of all.
     seq: Seq,
     read: Seq,
 }
 
-/// What was known when a comparison began: whatever is younger is none of its business.
+/// The state when a comparison began. Anything newer must be left alone.
 struct Before {
-    /// Who was waited for, and where.
+    /// The people who were waiting for a match, and in which team.
     wishes: BTreeSet<(GithubTeamId, GithubUserId)>,
-    /// The rows of CODEOWNERS' names that were the mirror's.
+    /// The rows of CODEOWNERS names that belonged to the service.
     links: Links,
 }
 
@@ -65,20 +65,20 @@ impl Before {
 }
 
 impl Comparison {
-    /// What is shown, and carried out.
+    /// The plan that is shown and carried out.
     pub fn plan(&self) -> &Plan {
         self.part.as_ref().unwrap_or(&self.plan)
     }
 
-    /// The Sentry team of a slug as it was read.
+    /// The Sentry team with this slug, as it was read.
     fn shown(&self, slug: &SentrySlug) -> Option<Shown> {
         let teams = &self.both.sentry.teams;
         let at = teams.binary_search_by(|team| team.slug.cmp(slug)).ok()?;
         Some(Shown { team: teams.get(at)?.clone(), at: self.began })
     }
 
-    /// From now on only the teams of these slugs are shown and carried out; all if there are none. Gives the slugs of
-    /// those that `SYNC_TEAMS` leaves out.
+    /// Shows and carries out only the teams with these slugs from now on; all teams if there are no slugs. Returns the
+    /// names of those that `SYNC_TEAMS` leaves out.
     pub fn choose(&mut self, state: &State, slugs: &[String]) -> Result<Vec<String>, Unknown> {
         if slugs.is_empty() {
             return Ok(Vec::new());
@@ -91,10 +91,10 @@ impl Comparison {
 }
 
 impl Reconciler {
-    /// Reads both sides and says what is to be done. `serving`: a service's own, so that the first one is held.
+    /// Reads both sides and makes the plan. `serving`: for a running service, whose first comparison is held.
     pub fn compare(&self, serving: bool, progress: Progress) -> Result<Option<Comparison>, Trouble> {
         let Some((org, _)) = self.mirror.bearings() else { return Ok(None) };
-        // A source that was refused while the token could do less may be read again.
+        // The token may be able to do more by now, so sources that GitHub has refused are tried again.
         self.mirror.github.forget_refusals();
         let began = self.mirror.clock.now();
         let (seq, read) = (self.mirror.queue.last_delivery_visible_everywhere(), self.mirror.queue.now_seq());
@@ -103,11 +103,11 @@ impl Reconciler {
         let bindings: Vec<_> = self
             .mirror
             .state(|state| state.teams.bindings().map(|(team, binding)| (team, binding.clone())).collect());
-        // Whoever waits for this one comparison gets all of it; a service goes on with the next one.
+        // A command gets a complete search. A service continues at its next comparison.
         let depth = if serving { Depth::Bounded } else { Depth::Whole };
         let mut both = self.read_both(&org.login, depth, progress)?;
         if serving {
-            // One comparison alone would save nothing by it.
+            // A command makes one comparison only, and would save nothing with the answer.
             self.ask_for_ids(bindings.iter().map(|(_, binding)| binding), &both.sentry.teams);
         }
         self.learn_unused(&both);
@@ -115,7 +115,7 @@ impl Reconciler {
             self.follow_renames(bindings, &both.sentry.teams);
         }
         progress("comparing");
-        // A copy: nobody else can do anything while the state is looked at.
+        // A copy, because everybody else is blocked while the state is looked at.
         let state = self.mirror.state(State::without_deliveries);
         self.forget_ended(&mut both, &state, began);
         if let Some(rows) = &mut both.sentry.links {
@@ -143,13 +143,13 @@ impl Reconciler {
         let (people, now) = (people_in_teams(&state, &both), self.mirror.clock.wall());
         let (settings, sizes) = (&both.settings, both.sizes);
         let plan = judge(plan, &Measure { settings, state: &state, sizes, people, first, now });
-        // A person who refuses what is held has let nothing begin either.
+        // Rejecting the first comparison's hold doesn't let the service begin either.
         let is_held = plan.holds.iter().any(|hold| hold.rule.starts_with(FIRST));
         let waits_for_first = first && (is_held || state.holds.iter().any(Hold::is_first));
         Ok(Some(Comparison { plan, part: None, due, waits_for_first, both, began, before, seq, read }))
     }
 
-    /// A Sentry team that an event has ended since it was read is mostly deleted, and not there any more.
+    /// Drops Sentry teams whose GitHub team was ended by an event since the reading: most are deleted by now.
     fn forget_ended(&self, both: &mut Both, state: &State, began: Instant) {
         let has_ended = |team: &Team| {
             let was_of = state.teams.ended_with(team.id);
@@ -158,8 +158,9 @@ impl Reconciler {
         both.sentry.teams.retain(|team| !has_ended(team));
     }
 
-    /// Compares and carries out what may be done, one such run at a time, if the caller agrees to the plan, and as much of
-    /// it as they choose. `None` if not, while another one is not over, or while it is not known whose teams these are.
+    /// Makes a comparison, and carries out the allowed changes if the caller agrees to the plan, which it may also
+    /// limit to some teams. Only one such run at a time. `None` if the caller doesn't agree, while a previous run isn't
+    /// over, or while organisation or mode isn't known.
     pub fn reconcile(
         &self,
         serving: bool,
@@ -196,7 +197,7 @@ impl Reconciler {
         Ok(Some(done))
     }
 
-    /// Whether a comparison is being carried out: another one has to wait. Nothing is during a pause.
+    /// Whether a comparison is being carried out, so that another one has to wait. Never during a pause.
     pub fn is_reconciling(&self) -> bool {
         let last = self.last_reconcile();
         last.is_some_and(|last| last.run.tally().is_under_way(self.mirror.clock.now()))
@@ -207,7 +208,7 @@ impl Reconciler {
         self.last_run.lock().clone()
     }
 
-    /// Records what was seen, and hands what may be done to the lanes, unless it is `paused`.
+    /// Records what was seen, and queues the allowed changes in the lanes unless `paused`.
     fn carry_out(&self, comparison: &Comparison, paused: bool) -> Arc<Run> {
         let Comparison { plan, due, waits_for_first, both, before, seq, read, .. } = comparison;
         self.tell_of_strangers(plan);
@@ -222,7 +223,7 @@ impl Reconciler {
         if *waits_for_first {
             return run;
         }
-        // What is held because too little was read is no measure for the next reading.
+        // A short reading must not be the measure for the next one.
         if !plan.holds.iter().any(|hold| hold.rule.starts_with(judge::SHORT_READING)) {
             self.mirror.journal.note(Record::Read { sizes: both.measure, at: self.mirror.clock.wall() });
             let rules = rules::of(&both.settings);
@@ -249,7 +250,7 @@ impl Reconciler {
             }
         }
         if both.moved {
-            // Nobody is taken out of it now; another comparison sees who is in it.
+            // Nobody is removed from that team in this run. Another comparison reads who is in it.
             run.leave();
             self.mirror.queue.look_again();
         }
@@ -257,7 +258,7 @@ impl Reconciler {
         run
     }
 
-    /// Teams that wait for a slug are not in this plan: where a team's end sets it free now, another comparison makes them.
+    /// Teams that wait for a slug are not made in this run. If a deletion frees it, another comparison makes them.
     fn wait_for_slugs(&self, plan: &Plan, run: &Run) {
         let waiting = plan.teams.iter().filter_map(|team| match team.step {
             Step::Wait { owner } => Some((owner, team.slug.clone())),
@@ -273,7 +274,7 @@ impl Reconciler {
         self.mirror.queue.wait_for_slugs(wanted);
     }
 
-    /// Teams that are adopted by a first comparison may be our own, made before this state was.
+    /// Warns if a first comparison adopts teams: the service itself may have created them, before this state existed.
     fn tell_of_strangers(&self, plan: &Plan) {
         let n = plan.counts().adopt;
         let is_first = n > 0 && self.mirror.state(|state| state.last_read.is_none());
@@ -283,8 +284,8 @@ impl Reconciler {
         }
     }
 
-    /// A team that GitHub has deleted, and that Sentry never got or has no more: what is known of it is over, and its slug
-    /// free. Nothing changes in Sentry, so that no plan shows it.
+    /// Forgets teams that GitHub has deleted and that Sentry never got or no longer has, so that their slugs are free.
+    /// Nothing changes in Sentry, so no plan shows it.
     fn forget_what_is_gone(&self, both: &Both, seq: Seq, read: Seq, run: &Arc<Run>) {
         let there = |is_it: &dyn Fn(&Team) -> bool| both.sentry.teams.iter().any(is_it);
         let deleted = |team: &GithubTeamId| both.deleted.contains(team);
@@ -293,7 +294,7 @@ impl Reconciler {
                 .teams
                 .being_made()
                 .filter(|(team, slug)| deleted(team) && !there(&|team| team.slug == **slug));
-            // Where teams can not be listed, one that is not under its slug may be under another.
+            // If teams can't be listed, a team that isn't found under its slug may have another one.
             let lost = state.teams.bindings().filter(|(team, binding)| {
                 both.sentry.listed && deleted(team) && !there(&|team| team.id == binding.sentry)
             });
@@ -302,7 +303,7 @@ impl Reconciler {
         gone.into_iter().for_each(|team| self.hand_out(team, vec![Task::End], [seq, read], run));
     }
 
-    /// Has a team's share of a comparison worked on: nothing newer than what it has read gives way to it.
+    /// Queues a team's share of a comparison. Newer events take precedence over it.
     fn hand_out(&self, team: GithubTeamId, tasks: Vec<Task>, seqs: [Seq; 2], run: &Arc<Run>) {
         let part = Part::new(team, seqs, tasks, run.clone());
         let now = self.mirror.clock.now();
@@ -310,8 +311,8 @@ impl Reconciler {
         self.mirror.queue.lanes.add(LaneKey::Team(team), hint);
     }
 
-    /// New holds are written down; those that are no longer due are history. Of what could not be seen completely this time,
-    /// nobody knows whether it is still due: that stays as it was held, or decided.
+    /// Records new holds, and ends those whose changes are no longer planned. If GitHub didn't show enough this time,
+    /// nobody knows whether a change is still needed: its hold or decision stays.
     fn keep_holds(&self, plan: &Plan, due: &[HeldChange], lacks_teams: bool) {
         let now = self.mirror.clock.wall();
         for PlannedHold { rule, changes, .. } in &plan.holds {
@@ -338,7 +339,7 @@ impl Reconciler {
         let is_planned = |hold: &Hold| planned.contains(&hold.name);
         let history: Vec<_> = self.mirror.state(|state| {
             let compared = state.holds.iter().filter(|hold| hold.compared && !is_planned(hold));
-            // What is undecided and comes up in another hold now, is that one's.
+            // An undecided change that is in another hold now belongs to that hold.
             let over = |hold: &&Hold| match hold.decision {
                 None => !hold.changes.iter().any(is_unseen),
                 Some(_) => !hold.changes.iter().any(is_due),
@@ -348,7 +349,7 @@ impl Reconciler {
         history.into_iter().for_each(|name| self.mirror.journal.note(Record::Released { name }));
     }
 
-    /// A team that was never bound, and is no more, takes nothing over: nobody need decide about that.
+    /// A deleted team that was never bound can't take anything over, so nobody needs to decide about it.
     fn forget_disputes(&self, deleted: &BTreeSet<GithubTeamId>) {
         for team in deleted {
             let over: Vec<_> = self.mirror.state(|state| {
@@ -365,7 +366,7 @@ impl Reconciler {
         denied.into_iter().for_each(|change| self.mirror.journal.note(Record::NotDue { change }));
     }
 
-    /// What this token has shown itself, it can tell to be gone.
+    /// Records the teams that this token has shown. Only for those can absence mean deletion later.
     fn note_shown(&self, both: &Both) {
         let ids = both.github.teams.iter().map(|team| team.facts.id);
         let new: Vec<_> =
@@ -383,14 +384,14 @@ impl Reconciler {
         read: Seq,
     ) {
         let mirrored = |team: &&GithubTeam| both.settings.teams.matches(&team.facts.slug);
-        // Whoever was in a team through a child must be known to have been there when the child is gone.
+        // Members through a child team have to be on record, so that they count as having left when the child is gone.
         let mut families = both.settings.child_members.then(|| both.github.with_children());
         let with_gaps = both.github.with_gaps(both.settings.child_members);
         for team in both.github.teams.iter().filter(mirrored) {
             let id = team.facts.id;
             let family = families.as_mut().and_then(|families| families.remove(&id));
             let family: Option<Vec<_>> = family.map(|people| people.into_iter().collect());
-            // Whoever is not on an incomplete list has not left.
+            // Absence from an incomplete list doesn't mean that somebody has left.
             let seen = with_gaps.contains(&id).then(|| {
                 let people = family.as_ref().unwrap_or(&team.members);
                 let mut seen = self.mirror.state(|state| state.teams.and_seen(id, people));
@@ -407,7 +408,7 @@ impl Reconciler {
                 (agrees, news.is_some_and(|news| news.says_otherwise(people, seq, read)))
             });
             if is_contradicted {
-                // Both sides may be equal because it is not carried out yet: nobody would look at that again.
+                // The delivery may not be carried out yet, so that both sides look equal. Nobody else would look again.
                 self.mirror.queue.look_again();
             }
             let unheard = people.is_empty() && self.mirror.state(|state| state.teams.news(id).is_none());
@@ -418,8 +419,8 @@ impl Reconciler {
         self.note_wishes(both, wishes, seq);
     }
 
-    /// Whoever is in a mirrored team and not matched stays wanted; whoever left, or was matched, does not. A wish that is
-    /// younger than the reading is none of its business.
+    /// Keeps people without a match on record as wanted in their mirrored teams, and drops those who left. Records
+    /// newer than the reading are left alone.
     fn note_wishes(&self, both: &Both, before: &BTreeSet<(GithubTeamId, GithubUserId)>, seq: Seq) {
         let mut wanted: Map<(GithubTeamId, GithubUserId), &str> = Map::default();
         let mirrored = both.github.teams.iter().filter(|team| both.settings.teams.matches(&team.facts.slug));
@@ -454,7 +455,7 @@ impl Reconciler {
             before.contains(wish) && word.is_none_or(|(_, at)| at <= seq)
         };
         for (team, user) in known.into_iter().map(|(wish, _)| wish).filter(is_older) {
-            // Somebody who was matched is no longer waited for once they are in, which is their addition's business.
+            // A matched person stays on record until they are added to the team.
             let is_complete = both.github.gaps.of_team(team).is_none();
             if is_complete && shown.get(&team).is_some_and(|members| members.binary_search(&user).is_err()) {
                 self.mirror.journal.note(Record::Unwanted { team, user });
@@ -477,7 +478,7 @@ impl Reconciler {
             _ if team.held.is_some() && new => return Vec::new(),
             _ if team.held.is_some() => {}
             Step::Create => {
-                // Bound, and to be made: its Sentry team was not there any more.
+                // The team is bound, and yet has to be created: Sentry no longer had its team.
                 if self.mirror.state(|state| state.teams.binding(team.team).is_some()) {
                     tasks.push(Task::FindAgain);
                 }
@@ -487,7 +488,7 @@ impl Reconciler {
             Step::Return { .. } => tasks.push(shape(false, None)),
             Step::Rename { from } => {
                 let binding = self.mirror.state(|state| state.teams.binding(team.team).cloned());
-                // Where Sentry has it could not be written down a moment ago.
+                // The recorded slug isn't Sentry's: a rename in Sentry could not be recorded a moment ago.
                 if binding.as_ref().is_some_and(|binding| binding.slug != *from) {
                     tasks.push(Task::FindAgain);
                 }
@@ -507,14 +508,14 @@ impl Reconciler {
         if new {
             tasks.push(Task::Filled);
         }
-        // Last: of all this, it may have to wait for another team.
+        // The link comes last, because it may have to wait for another team.
         let link = team.link.as_ref().filter(|link| link.is_to_be_linked() && link.held.is_none());
         tasks.extend(link.map(|link| Task::Link { slug: link.slug.clone(), rows: link.rows.clone() }));
         tasks
     }
 }
 
-/// Whether Sentry has teams that the mirror has not made itself.
+/// Whether Sentry has teams that the service did not create.
 fn has_teams(both: &Both, state: &State) -> bool {
     let is_ours = |team: &Team| {
         state.teams.binding_of_sentry(team.id).is_some_and(|binding| binding.origin == Origin::Created)

@@ -1,5 +1,5 @@
-//! What happens without an event: finding out at start whose teams these are and what the token may do, and looking
-//! now and then at what nobody tells (new people in Sentry, moved teams, holds that expire).
+//! Work that no event starts. At the start: finding out which organisation this is and what the token may do. Later:
+//! looking now and then for changes that nobody reports (new people in Sentry, renamed teams, holds that expire).
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -24,26 +24,26 @@ use crate::store::audit::decisions::Asked;
 use crate::store::journal::Entry;
 use crate::work::step::{self, PersonStep};
 
-/// Holds that nobody decides about are history after this time.
+/// Holds that nobody decides about expire after this time.
 const HOLDS_EXPIRE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Everybody who is waited for is tried again after this time, even if nothing in Sentry changed.
+/// Everybody who waits for a match is tried again after this time, even if nothing in Sentry changed.
 const WANTED_AGAIN: Duration = Duration::from_secs(24 * 3600);
-/// How often GitHub is asked which organisation the token belongs to, while no event has told.
+/// How often GitHub is asked which organisation the token belongs to, until an event shows it.
 const ORGANISATION_AGAIN: Duration = Duration::from_secs(300);
-/// How often an organisation that was deleted is looked for.
+/// How often the service checks whether a deleted organisation is back.
 const DELETED_AGAIN: Duration = Duration::from_secs(300);
-/// How often GitHub is asked what another token may do.
+/// How often GitHub is asked what a new token may do.
 const TOKEN_AGAIN: Duration = Duration::from_secs(10);
-/// How often a host is asked that has not answered since the start.
+/// How often GitHub is asked while it has not answered as the API since the start.
 const UNHEARD_AGAIN: Duration = Duration::from_secs(10);
-/// Nothing is looked at more often.
+/// The pause between two steps once the service has started.
 const EVERY: Duration = Duration::from_secs(1);
-/// The longest pause between two tries to get started.
+/// The longest pause between two attempts to start.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Reconciler {
-    /// Whose teams, and by which truth. `false` if the organisation is not known yet. `ask`: GitHub is asked for it;
-    /// otherwise only a signed event can have told it meanwhile.
+    /// Finds out the organisation and the mode. `false` if the organisation isn't known yet. `ask`: ask GitHub for it;
+    /// otherwise only a signed event can have supplied it meanwhile.
     pub fn find_bearings(&self, ask: bool) -> Result<bool, Trouble> {
         if self.mirror.state(|state| state.org.is_none()) {
             if !ask {
@@ -62,11 +62,11 @@ impl Reconciler {
         Ok(true)
     }
 
-    /// Which mode the token allows; `known` is what is known of this very token. Only GitHub's own word that the token
-    /// may not read members chooses the weaker mode.
+    /// Chooses the mode that the token allows. `known`: the mode that was found for this very token before. Payload
+    /// mode is chosen only if GitHub itself says that the token may not read members.
     fn find_mode(&self, org: &Org, known: Option<Mode>, token: &str) -> Result<(), Trouble> {
         let told = match known {
-            // What is chosen goes on: a policy that refuses this look must not pause what the token is still good for.
+            // Payload mode continues: a policy that refuses this check must not pause what the token is still good for.
             Some(Mode::Payload) => self.mirror.probe(&self.mirror.github.afresh(), org),
             _ => self.mirror.probe(&self.mirror.github, org),
         };
@@ -103,7 +103,7 @@ impl Reconciler {
                 }
             };
             log::info!("mode: {means}");
-            // Whose it is matters where GitHub is asked for the truth; an App's token is nobody's.
+            // The token's owner matters only in read mode. An App's token has no owner.
             let by = if mode == Mode::Read { self.mirror.github.viewer() } else { None };
             self.mirror.journal.note(Record::Mode { mode, fingerprint: token.into(), by });
         }
@@ -125,7 +125,7 @@ impl Reconciler {
         };
         if let Some(OrgRef { id, login }) = found {
             let named = login.clone();
-            // The first signed event may have been quicker.
+            // A signed event may have pinned the organisation first.
             let pinned = self.mirror.journal.decide(|state| match state.org {
                 None => Entry::Keep(vec![Record::Org { id, login, deleted: false }], true),
                 Some(_) => Entry::Nothing(false),
@@ -137,8 +137,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// A state directory belongs to one organisation: another one in `GH_ORG` is a mistake, unless it is the new name
-    /// of the same.
+    /// A state directory belongs to one organisation. Another one in `GH_ORG` is a mistake, unless it is the new login
+    /// of the same organisation.
     fn check_organisation(&self) -> Result<(), Trouble> {
         let Some(pinned) = self.mirror.state(|state| state.org.clone()) else { return Ok(()) };
         let settings = self.mirror.settings();
@@ -157,7 +157,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Looks at what no event tells: in read mode at everything, in payload mode at Sentry's people. `first`: at start.
+    /// Looks for changes without an event: in read mode on both sides, in payload mode in Sentry. `first`: at the
+    /// start.
     pub fn look_round(&self, first: bool) -> Result<(), Trouble> {
         self.looks.lock().last = Some(self.mirror.clock.wall());
         let looked = match self.mirror.bearings() {
@@ -190,8 +191,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Follows bound teams that were renamed in Sentry, by a list of all that was read after `bindings` were looked at:
-    /// the workers go on meanwhile.
+    /// Follows bound teams that were renamed in Sentry. `teams`: the complete list, read after `bindings` was copied.
+    /// Workers may have changed bindings since.
     pub fn follow_renames(&self, bindings: Vec<(GithubTeamId, Binding)>, teams: &[Team]) {
         if self.mirror.sentry.ids().are_of_another_host() {
             return;
@@ -222,7 +223,7 @@ impl Reconciler {
         }
     }
 
-    /// Tries everybody who is waited for and `may` be tried; whoever Sentry knows by now is handed to the lanes.
+    /// Tries everybody who waits for a match and `may` be tried. Those whom Sentry knows by now go to the lanes.
     pub fn try_wanted(&self, may: impl Fn(&GithubUserId) -> bool) {
         if self.mirror.waits_to_begin() {
             return;
@@ -244,7 +245,7 @@ impl Reconciler {
         }
     }
 
-    /// Somebody stays wanted for another reason than before.
+    /// Records why somebody still has no match, if the reason has changed.
     fn note_why_not(&self, person: &Person, identity: &Identity) {
         let PersonStep::Want(why) = step::present(identity) else { return };
         let teams = self.mirror.state(|state| {
@@ -254,7 +255,7 @@ impl Reconciler {
         teams.into_iter().for_each(|team| self.mirror.note_wanted(team, person.id, &person.login, &why));
     }
 
-    /// Has a person looked at in every team in which they are waited for.
+    /// Queues a look at a person in every team where they wait for a match.
     pub fn try_wish(&self, person: &Person) {
         let sure = self.mirror.bearings().is_some_and(|(_, mode)| mode == Mode::Payload);
         for team in self.mirror.state(|state| state.people.wanted_in(person.id).to_vec()) {
@@ -263,8 +264,8 @@ impl Reconciler {
         }
     }
 
-    /// What nobody decides about is not done. A deletion that expires is a deletion rejected: its GitHub team is gone,
-    /// and its Sentry team is left alone from then on.
+    /// Undecided holds expire without any change. If all changes of a hold are deletions, expiry counts as rejection:
+    /// the GitHub teams are gone, and their Sentry teams are left alone from then on.
     fn expire_holds(&self) {
         let now = self.mirror.clock.wall();
         let old: Vec<_> = self.mirror.state(|state| {
@@ -277,7 +278,7 @@ impl Reconciler {
             let Hold { name, changes, .. } = hold;
             log::warn!("hold {name} expired; nothing was changed");
             lines.into_iter().for_each(|line| self.mirror.audit.write(line));
-            // What stops the mirror's beginning comes up again; it was nobody's decision about a team.
+            // The first comparison's hold comes up again. Its expiry is not a decision about any team.
             if !is_first && changes.iter().all(|change| matches!(change, HeldChange::Delete { .. })) {
                 self.mirror.journal.note(Record::Decided { name, approved: false, at: now });
                 changes.iter().for_each(|change| self.mirror.look_at_decision(change));
@@ -287,13 +288,13 @@ impl Reconciler {
         }
     }
 
-    /// Whoever may not take over a Sentry team can do without, once that one is gone or renamed.
+    /// Looks again at teams that may not take over a Sentry team: that one may be gone or renamed by now.
     fn look_at_disputes(&self) {
         if self.mirror.waits_to_begin() {
             return;
         }
         let teams: BTreeSet<_> = self.mirror.state(|state| {
-            // What only waits for the mirror to begin is in dispute with nobody.
+            // The first comparison's hold covers every adoption, disputed or not.
             let holds = state.holds.iter().filter(|hold| !hold.is_first());
             let adoptions = holds.flat_map(|hold| &hold.changes);
             adoptions
@@ -304,12 +305,12 @@ impl Reconciler {
         teams.into_iter().for_each(|team| self.mirror.queue.look_at_team(team, Own::DisputedSlug));
     }
 
-    /// Changes whenever another user map is in use; looks at the file.
+    /// A number that changes with the user map in use. Checks the file.
     fn map_version(&self) -> usize {
         self.mirror.user_map().map_or(0, |map| std::sync::Arc::as_ptr(&map) as usize)
     }
 
-    /// Read mode: an end may have been none. Where the deliveries are the truth, there is nobody to ask.
+    /// Read mode: checks whether teams recorded as ended are gone. In payload mode, payloads are trusted as they are.
     fn look_at_ended(&self) {
         let ended = self.mirror.queue.take_doubted();
         if matches!(self.mirror.bearings(), Some((_, Mode::Read))) {
@@ -317,7 +318,7 @@ impl Reconciler {
         }
     }
 
-    /// After a reload: finds out what another GitHub token may do.
+    /// After a reload: finds out what a new GitHub token may do.
     fn look_at_new_token(&self, asked: &mut Option<Instant>) {
         let is_due = asked.is_none_or(|at| self.mirror.clock.since(at) >= TOKEN_AGAIN);
         if !self.mirror.github_token.is_new() {
@@ -337,7 +338,7 @@ impl Reconciler {
         }
     }
 
-    /// In payload mode nothing needs GitHub, and nothing would ask again whether it is there.
+    /// In payload mode nothing depends on GitHub, so nothing else would ask again whether it answers.
     fn look_for_github(&self, asked: &mut Instant) {
         let host = self.mirror.github.host();
         if host.heard() == Heard::TheApi
@@ -352,7 +353,7 @@ impl Reconciler {
         }
     }
 
-    /// An organisation that GitHub shows is not deleted, whatever was said.
+    /// If GitHub shows the organisation, it isn't deleted, whatever an event said.
     fn look_for_deleted_organisation(&self) {
         let Some(org) = self.mirror.state(|state| state.org.clone()).filter(|org| org.deleted) else {
             return;
@@ -366,16 +367,16 @@ impl Reconciler {
     }
 }
 
-/// What is due without an event, a step at a time.
+/// Runs the work that no event starts, one step at a time.
 pub struct Schedule<'a> {
     reconciler: &'a Reconciler,
     stage: Stage,
 }
 
 enum Stage {
-    /// Organisation and mode are to be found, and both sides to be read once. Workers wait for the first half only.
+    /// Organisation and mode have to be found, and both sides read once. Workers wait only for the first of these.
     Starting(Start),
-    /// Both sides are looked at at every interval.
+    /// Both sides are looked at in every interval.
     Running(Box<Round>),
 }
 
@@ -385,7 +386,7 @@ impl<'a> Schedule<'a> {
         Self { reconciler, stage: Stage::Starting(start) }
     }
 
-    /// Does what is due; how long to rest before the next step.
+    /// Does the work that is pending. Returns how long to rest before the next step.
     pub fn step(&mut self) -> Duration {
         match &mut self.stage {
             Stage::Starting(start) => start.step(self.reconciler).unwrap_or_else(|| {
@@ -400,17 +401,17 @@ impl<'a> Schedule<'a> {
     }
 }
 
-/// Tries until it succeeds.
+/// Tries to start until that succeeds.
 struct Start {
     pause: Duration,
     /// When GitHub was last asked for the organisation.
     asked: Option<Instant>,
-    /// The troubles that were told.
+    /// The problems that were logged as warnings.
     told: BTreeSet<String>,
 }
 
 impl Start {
-    /// How long to rest before the next try; `None` if everything is known.
+    /// Returns how long to rest before the next attempt, or `None` once everything is known.
     fn step(&mut self, reconciler: &Reconciler) -> Option<Duration> {
         let clock = &reconciler.mirror.clock;
         let ask = self.asked.is_none_or(|at| clock.since(at) >= ORGANISATION_AGAIN);
@@ -423,11 +424,11 @@ impl Start {
                 .and_then(|found| if found { reconciler.look_round(true).map(|()| true) } else { Ok(false) });
         match looked {
             Ok(true) => None,
-            // Without a configured organisation, the first signed event tells it.
+            // The organisation isn't known yet. A signed event may supply it at any moment.
             Ok(false) => Some(Duration::from_millis(50)),
             Err(trouble) => {
                 let why = trouble.to_string();
-                // An outage of hours is a warning for each thing that goes wrong, not for each try.
+                // In a long outage, each different problem is logged as a warning once, not at every attempt.
                 let level = if self.told.contains(&why) { log::Level::Debug } else { log::Level::Warn };
                 say!(level, "start: not everything is known yet, deliveries are queued: {why}");
                 self.told.insert(why);
@@ -439,11 +440,11 @@ impl Start {
     }
 }
 
-/// When what was done last, and how things were then.
+/// When each kind of work was last done, and what was seen then.
 struct Round {
     looked: Instant,
     tried: Instant,
-    /// A deleted organisation was looked for.
+    /// When a deleted organisation was last looked for.
     searched: Instant,
     asked_token: Option<Instant>,
     asked_github: Instant,
@@ -470,7 +471,7 @@ impl Round {
     fn step(&mut self, reconciler: &Reconciler) {
         let mirror = &reconciler.mirror;
         mirror.tell_ended_holds();
-        // What a pause has kept back is looked for at once.
+        // After a pause, a comparison catches up at once.
         let is_resumed =
             std::mem::replace(&mut self.was_paused, mirror.pause().is_some()) && !self.was_paused;
         if is_resumed {
@@ -494,7 +495,7 @@ impl Round {
         }
     }
 
-    /// Compares, or looks at Sentry's people, if that is due. Whether it was.
+    /// Compares, or looks at Sentry's people, if the interval or a request says so. Returns whether it did.
     fn look_round(&mut self, reconciler: &Reconciler) -> bool {
         let mirror = &reconciler.mirror;
         let by_interval =
@@ -504,7 +505,7 @@ impl Round {
             let queue = &mirror.queue;
             queue.take_reconcile_due() || has_new_map || queue.take_second_look() || by_interval
         };
-        // What is asked for while another comparison is carried out is still due after it.
+        // A request that comes while another comparison is carried out stays pending until that is over.
         if mirror.blind_for().is_some() || reconciler.is_reconciling() || !is_due() {
             return false;
         }

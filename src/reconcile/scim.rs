@@ -1,29 +1,29 @@
-//! Whether comparisons read Sentry's teams by SCIM, and what is told of that.
+//! Whether comparisons read Sentry's teams over SCIM, and how that is reported.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::lock::Mutex;
 
-/// How long nobody asks for groups again where there are none.
+/// How long SCIM isn't tried again after Sentry has refused it.
 const OFF_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// How it was read who is in Sentry's teams.
+/// How the members of Sentry's teams were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum By {
-    /// By SCIM's groups, a hundred teams a call.
+    /// Through SCIM groups, a hundred teams per call.
     Groups,
     Teams(Why),
 }
 
-/// Why groups were no use.
+/// Why SCIM groups were not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// SCIM is not switched on, or not for this token.
+    /// SCIM is switched off, or not available to this token.
     Off,
-    /// It would take as many calls or more.
+    /// SCIM would take as many calls or more.
     Few,
-    /// What they said can not be used.
+    /// Sentry's answer could not be used.
     Failed(String),
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for Why {
     }
 }
 
-/// What is known of SCIM between two comparisons.
+/// Facts about SCIM that are kept between two comparisons.
 #[derive(Debug, Default)]
 pub struct Scim {
     off_since: Mutex<Option<Instant>>,
@@ -67,17 +67,17 @@ impl Scim {
         self.off_since.lock().is_some_and(|since| now.saturating_duration_since(since) < OFF_FOR)
     }
 
-    /// Somebody has asked for groups: there are some, or there are none.
+    /// Records whether SCIM is on, after Sentry was asked.
     pub fn learn(&self, is_on: bool, now: Instant) {
         *self.off_since.lock() = (!is_on).then_some(now);
     }
 
-    /// There is another token.
+    /// Forgets that SCIM was off, because there is a new token.
     pub fn forget(&self) {
         *self.off_since.lock() = None;
     }
 
-    /// Tells people, if it is another way than the last time.
+    /// Logs how members are read, if that has changed since the last time.
     pub(super) fn tell(&self, by: &By) {
         if self.last.lock().replace(by.clone()).as_ref() == Some(by) {
             return;

@@ -1,7 +1,7 @@
-//! The pure core of a comparison: both sides, what the mirror knows and the settings in, the plan out.
+//! Tests the pure core of a comparison: both sides, the saved state and the settings go in, the plan comes out.
 //!
-//! `build` makes the two sides. What becomes of a plan, call by call, in any order and after any death, is the
-//! simulation's subject.
+//! `build` makes the two sides. The simulation tests how a plan is carried out: call by call, in any order, with
+//! crashes.
 
 mod build;
 mod cases;

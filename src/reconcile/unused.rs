@@ -1,5 +1,5 @@
-//! Entries of `SYNC_PROTECT` and `SYNC_TEAMS` that name nothing. A safety list must not fail in silence: each such entry
-//! is in the log, in `check`, in the status and in a metric. They are found whenever both sides have been read.
+//! Finds entries of `SYNC_PROTECT` and `SYNC_TEAMS` that match nothing. A safety list must not fail silently: each such
+//! entry is in the log, in `check`, in the status and in a metric. They are found at every reading of both sides.
 
 use serde::Serialize;
 
@@ -12,15 +12,15 @@ use crate::text::{plain, Safe};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unused {
     pub setting: &'static str,
-    /// The entry, as it is in use.
+    /// The entry, as it is in force.
     pub entry: String,
-    /// What was looked for.
+    /// Why it matches nothing.
     pub why: String,
 }
 
 impl Unused {
     fn new(setting: &'static str, entry: &str, why: &str) -> Self {
-        // A letter of another script may look like one of these.
+        // A letter of another script may look like an ASCII one.
         let odd: Vec<_> =
             entry.chars().filter(|c| !c.is_ascii()).map(|c| format!("U+{:04X}", c as u32)).collect();
         let odd = match odd.as_slice() {
@@ -30,19 +30,19 @@ impl Unused {
         Self { setting, entry: plain(entry, 100), why: format!("{why}{odd}") }
     }
 
-    /// Whether somebody or something may be without protection because of it.
+    /// Whether somebody or something may be unprotected because of it.
     pub fn is_of_protection(&self) -> bool {
         self.setting == "SYNC_PROTECT"
     }
 
-    /// All of it, in a sentence.
+    /// The setting, the entry, its effect and the reason, in one sentence.
     pub fn told(&self) -> String {
         let effect = if self.is_of_protection() { "protects nobody and nothing" } else { "fits no team" };
         format!("{}: `{}` {effect}: {}", self.setting, Safe(&self.entry), self.why)
     }
 }
 
-/// The entries of `SYNC_PROTECT` that nobody has as an address and nothing as a slug.
+/// The entries of `SYNC_PROTECT` that are no member's address and no team's slug.
 pub fn of_protect(
     settings: &Settings,
     has_member: impl Fn(&Address) -> bool,
@@ -60,13 +60,13 @@ pub fn of_protect(
     unused.into_iter().map(one).collect()
 }
 
-/// The globs of `SYNC_TEAMS` that fit none of the teams that GitHub shows.
+/// The globs of `SYNC_TEAMS` that match none of the teams that GitHub shows.
 pub fn of_teams(settings: &Settings, teams: &[&GithubSlug]) -> Vec<Unused> {
     let why = "GitHub shows no team of such a slug";
     settings.teams.unused(teams).iter().map(|glob| Unused::new("SYNC_TEAMS", glob, why)).collect()
 }
 
-/// Whether one of Sentry's members shows an address.
+/// Whether one of these Sentry members shows the address.
 pub fn is_shown(members: &[Member], address: &Address) -> bool {
     members.iter().any(|member| member.shows(address))
 }

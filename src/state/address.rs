@@ -1,15 +1,15 @@
 //! E-mail addresses: which strings are one, how they compare, and which of GitHub's belong to nobody. Pure.
 //!
-//! Case is folded for ASCII letters only, here and for logins. Unicode's own folding turns U+212A (KELVIN SIGN) into a
-//! `k`, so whoever can write one address would be found as the owner of another. The type makes sure that nothing
-//! compares addresses in any other way.
+//! Case is ignored for ASCII letters only, here and for logins. Unicode's case folding turns U+212A (KELVIN SIGN) into
+//! a `k`, so a person who can write one address would be found as the owner of another. The type ensures that addresses
+//! are compared in no other way.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use crate::text::is_hidden;
 
-/// A text that finds others regardless of case: its ASCII letters are lower case, everything else is as it came.
+/// A text that is compared regardless of case: its ASCII letters are lower case, everything else is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Folded(Box<str>);
 
@@ -27,14 +27,14 @@ impl Folded {
 #[derive(Clone, Debug)]
 pub struct Address(Box<str>);
 
-/// What may stand before the `@` beside letters and digits.
+/// The characters allowed before the `@`, besides letters and digits.
 const LOCAL: &str = "!#$%&'*+-/=?^_`{|}~.";
-/// The longest address that mail knows.
+/// The longest address that mail allows.
 const LONGEST: usize = 254;
 
 impl Address {
-    /// Reads one plain address: no name, brackets, quotes or scheme around it, and no second one. The error says what to
-    /// do about it.
+    /// Reads one plain address: no name, brackets, quotes or scheme around it, and no second one. The error says what
+    /// to change.
     pub fn read(text: &str) -> Result<Self, &'static str> {
         match text.split_once('@') {
             Some((local, domain)) if text.len() <= LONGEST && is_local(local) && is_domain(domain) => {
@@ -49,7 +49,7 @@ impl Address {
         &self.0
     }
 
-    /// What it is found by.
+    /// The key by which it is found.
     pub fn folded(&self) -> Folded {
         Folded::of(&self.0)
     }
@@ -59,15 +59,15 @@ impl Address {
         self.0.eq_ignore_ascii_case(other)
     }
 
-    /// Whether it is one of those that GitHub puts in place of an address that somebody keeps private. They belong to
-    /// no mailbox, so they identify nobody: `users.noreply.github.com`, and `users.noreply.HOST` on other servers.
+    /// Whether GitHub put it in place of an address that somebody keeps private. Such addresses have no mailbox, so
+    /// they identify nobody: `users.noreply.github.com`, and `users.noreply.HOST` on other servers.
     pub fn is_no_reply(&self) -> bool {
         let (_, domain) = self.parts();
         domain.to_ascii_lowercase().starts_with("users.noreply.")
     }
 
-    /// For the account of a managed user, whose login ends with `_SHORT`: GitHub writes their address as
-    /// `name+SHORT@…`. The tag, and the address without it, which is most likely the real one.
+    /// For managed users, whose logins end with `_SHORT`, GitHub writes addresses as `name+SHORT@…`. Returns the tag,
+    /// and the address without it, which is most likely the real one.
     pub fn without_tag_of(&self, login: &str) -> Option<(&str, Address)> {
         let (_, short) = login.rsplit_once('_')?;
         let (local, domain) = self.parts();
@@ -117,7 +117,7 @@ fn is_domain(text: &str) -> bool {
     text.split('.').all(is_label)
 }
 
-/// What to change about a string that is no address.
+/// How to correct a string that is no address.
 fn advice(text: &str) -> &'static str {
     match text {
         text if text.chars().any(is_hidden) => "remove the invisible character",
@@ -131,7 +131,7 @@ fn advice(text: &str) -> &'static str {
     }
 }
 
-/// Whether an address is one that Sentry makes for the user of an integration: nobody's.
+/// Whether Sentry made this address for the user of an integration. It belongs to nobody.
 pub fn is_proxy(address: &str) -> bool {
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     domain.eq_ignore_ascii_case("proxy-user.sentry.io")
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn only_ascii_letters_are_folded() {
         assert_eq!(address("Ada@Example.COM"), address("ada@example.com"));
-        // U+212A is a K to the eye and to Unicode's folding; U+0130 and U+017F fold to ASCII letters too.
+        // U+212A looks like a K, and Unicode folds it to one. U+0130 and U+017F fold to ASCII letters too.
         for lookalike in ["\u{212a}ai@x", "\u{130}van@x", "\u{17f}am@x"] {
             for plain in ["kai@x", "ivan@x", "sam@x"] {
                 assert_ne!(address(lookalike), address(plain));

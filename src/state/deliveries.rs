@@ -1,4 +1,4 @@
-//! Deliveries: queued, failed, and which keys were seen lately.
+//! Deliveries: those queued, those failed, and the keys that were seen lately.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use crate::state::ids::Seq;
 use crate::state::sorted::Map;
 use crate::state::values::{Delivery, DeliveryKey, Settled, Status};
 
-/// How long a settled delivery's key is remembered. GitHub redelivers for 3 days, an Enterprise Server for 7.
+/// How long a settled delivery's key is remembered. GitHub redelivers for 3 days, GitHub Enterprise Server for 7.
 pub const REMEMBERED: Duration = Duration::from_secs(8 * 24 * 3600);
-/// How many settled deliveries are shown.
+/// How many settled or failed deliveries are shown.
 const RECENT: usize = 50;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Deliveries {
     recent: VecDeque<Recent>,
 }
 
-/// What is remembered of a key.
+/// The facts that are remembered under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Its place in the order of arrival.
@@ -36,7 +36,7 @@ pub struct Known {
 /// A delivery that could not be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The delivery, to be replayed.
+    /// Kept so that it can be replayed.
     pub delivery: Arc<Delivery>,
     /// Why, and what to do.
     pub why: Box<str>,
@@ -52,7 +52,7 @@ pub struct Recent {
     pub note: Box<str>,
     pub status: Status,
     pub received: Timestamp,
-    /// When it was dealt with.
+    /// When it was settled or failed.
     pub at: Timestamp,
 }
 
@@ -61,12 +61,12 @@ impl Deliveries {
         self.keys.get(&key).copied()
     }
 
-    /// Whether the delivery that was taken there is known still, and was kept.
+    /// Whether the delivery with this place was kept and is still remembered.
     pub fn has(&self, seq: Seq) -> bool {
         self.keys.values().any(|known| known.seq == seq)
     }
 
-    /// All that is not dealt with, in the order of arrival.
+    /// All queued deliveries, in the order of arrival.
     pub fn queued(&self) -> impl DoubleEndedIterator<Item = &Arc<Delivery>> {
         self.queued.values()
     }
@@ -79,7 +79,7 @@ impl Deliveries {
         self.queued.len()
     }
 
-    /// What failed, oldest first.
+    /// The failed deliveries, oldest first.
     pub fn failed(&self) -> impl Iterator<Item = &Failure> {
         self.failed.values()
     }
@@ -92,17 +92,17 @@ impl Deliveries {
         self.failed.len()
     }
 
-    /// What was dealt with last, newest first.
+    /// The deliveries that were settled or failed last, newest first.
     pub fn recent(&self) -> impl Iterator<Item = &Recent> {
         self.recent.iter().rev()
     }
 
-    /// Everything that is remembered, in no order: since when, and what became of it.
+    /// All remembered deliveries, in no order: when each was received or dealt with, and its status.
     pub fn seen(&self) -> impl Iterator<Item = (Timestamp, Status)> + '_ {
         self.keys.values().map(|known| (known.at, known.status))
     }
 
-    /// The first in the order of arrival that was taken, or dealt with, since then.
+    /// The first, in the order of arrival, of the deliveries received or dealt with at `since` or later.
     pub fn first_since(&self, since: Timestamp) -> Option<Seq> {
         self.keys.values().filter(|known| known.at >= since).map(|known| known.seq).min()
     }
@@ -113,7 +113,7 @@ impl Deliveries {
         self.queued.insert(delivery.seq, Arc::new(delivery));
     }
 
-    /// Takes back a delivery whose record could not be synced: it was never taken.
+    /// Takes back a delivery whose record could not be synced, as if it had never arrived.
     pub(super) fn forget(&mut self, seq: Seq) {
         if let Some(delivery) = self.queued.remove(&seq) {
             self.keys.remove(&delivery.key());
@@ -160,7 +160,7 @@ impl Deliveries {
         }
     }
 
-    /// All that a snapshot has kept.
+    /// Restores the keys that a snapshot has kept.
     pub fn remember_all(&mut self, keys: Vec<(DeliveryKey, Seq, Status, Timestamp)>) {
         for (key, seq, status, at) in keys {
             self.keys.entry(key).or_insert(Known { seq, status, at });
@@ -172,7 +172,7 @@ impl Deliveries {
         list.into_iter().for_each(|recent| self.show(recent));
     }
 
-    /// Other words for what some of the last deliveries have caused.
+    /// Changes the notes of recent deliveries. `anew` returns the new note, or `None` to keep the old one.
     pub(super) fn say_anew(&mut self, anew: impl Fn(&str) -> Option<String>) {
         for recent in &mut self.recent {
             if let Some(note) = anew(&recent.note) {
@@ -200,7 +200,7 @@ impl Deliveries {
         });
     }
 
-    /// Forgets settled keys older than [`REMEMBERED`]. What is queued, held or failed is never forgotten.
+    /// Forgets settled keys older than [`REMEMBERED`]. Queued, held and failed deliveries are never forgotten.
     pub(super) fn forget_old(&mut self, now: Timestamp) {
         let oldest = now.before(REMEMBERED);
         self.keys.retain(|_, known| {
@@ -209,7 +209,7 @@ impl Deliveries {
         self.keys.shrink_to_fit();
     }
 
-    /// The keys of what is neither queued nor failed, in the order of arrival.
+    /// The keys of deliveries that are neither queued nor failed, in the order of arrival.
     pub(super) fn settled_keys(&self) -> Vec<(DeliveryKey, Known)> {
         let settled = |status| !matches!(status, Status::Queued | Status::Failed);
         let mut keys: Vec<_> =

@@ -1,8 +1,8 @@
-//! What a payload means: the few fields that matter, checked against the event name. Pure.
+//! The meaning of a payload: the few fields that matter, checked against the event name. Pure.
 //!
-//! The signature covers the body, not the headers, so the body must confirm what `X-GitHub-Event` claims: a
-//! `team.deleted` sent under the name `organization` would otherwise stop the whole mirror. Unknown fields, events
-//! and actions are normal: GitHub adds them at any time.
+//! The signature covers the body but not the headers, so the body must confirm what `X-GitHub-Event` claims: a
+//! `team.deleted` sent under the name `organization` would otherwise stop the whole mirror. Unknown fields, events and
+//! actions are normal: GitHub adds them at any time.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::state::slug;
 use crate::state::tagged::tagged;
 
 tagged! {
-    /// A change that GitHub tells, reduced to what the mirror needs; at most 1 KiB in the journal.
+    /// A change that GitHub reports, reduced to what the mirror needs; at most 1 KiB in the journal.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     #[serde(tag = "is")]
     pub enum Event {
@@ -24,19 +24,18 @@ tagged! {
         "team_edited" => TeamEdited {
             /// The team as it is now.
             team: TeamRef,
-            /// The slug that the old name stands for; `None` if the name did not change.
+            /// The slug that belonged to the old name; `None` if the name did not change.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             slug_before: Option<GithubSlug>,
         },
         /// `team.deleted`, or another event whose team is marked `deleted: true`.
         "team_deleted" => TeamDeleted {
-            /// The team that is no more.
             team: TeamRef,
         },
         /// `membership.added` or `.removed`.
         "membership" => Membership {
             team: TeamRef,
-            /// Who; GitHub may send `null`.
+            /// GitHub may send `null`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             person: Option<Person>,
             change: Change,
@@ -53,9 +52,9 @@ tagged! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             person: Option<Person>,
         },
-        /// `organization.renamed`; the new login stands in the organisation of the same body.
+        /// `organization.renamed`, or `installation_target.renamed` for an App.
         "org_renamed" => OrgRenamed {
-            /// The login from now on.
+            /// The new login, from the same body.
             login: Login,
         },
         /// `organization.deleted`.
@@ -63,7 +62,7 @@ tagged! {
     }
 }
 
-/// Into a team or out of it.
+/// Whether somebody joined or left a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -71,17 +70,17 @@ pub enum Change {
     Removed,
 }
 
-/// A team as an event shows it. Only `id` and `name` are sure to be there.
+/// A team as an event shows it. Only `id` and `name` are always there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TeamRef {
     /// The only stable key.
     pub id: GithubTeamId,
-    /// Free text, cut to 64 characters, which is all that Sentry takes.
+    /// Free text, cut to 64 characters, the most that Sentry accepts.
     pub name: Box<str>,
     /// The slug at the time of the event; absent on deleted teams and in minimal payloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slug: Option<GithubSlug>,
-    /// The parent team, where the event tells it.
+    /// The parent team, if the event shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<GithubTeamId>,
 }
@@ -89,11 +88,11 @@ pub struct TeamRef {
 /// An account as an event shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// The key: logins change hands.
+    /// The key, because logins change hands.
     pub id: GithubUserId,
     /// The login at the time of the event.
     pub login: Login,
-    /// GitHub says that this is no person.
+    /// GitHub says that this account is not a person.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bot: bool,
 }
@@ -106,48 +105,48 @@ pub struct OrgRef {
     pub login: Login,
 }
 
-/// What `ping` tells about the hook itself.
+/// A webhook's settings, as `ping` or the list of webhooks shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ping {
     /// `Organization`, `Repository`, `App`, …
     pub hook_type: String,
-    /// The events that the hook sends; `None` if it does not say.
+    /// The events that the webhook sends; `None` if the body does not say.
     pub events: Option<Vec<String>>,
     /// `json` or `form`.
     pub content_type: String,
-    /// The hook does not check our certificate.
+    /// The webhook does not check the service's certificate.
     pub insecure: bool,
 }
 
 /// A body that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
-    /// Absent only in `ping` and in events that are ignored.
+    /// Absent only in `ping`, in `installation`, and in events that are ignored.
     pub org: Option<OrgRef>,
     pub meaning: Meaning,
 }
 
-/// What a body is good for.
+/// How the service uses a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
     Change(Event),
-    /// The hook was made or tested.
+    /// The webhook was created or tested.
     Ping(Ping),
-    /// The GitHub App that we sign in as can do less or more from now on.
+    /// The GitHub App that the service signs in as has lost or gained access.
     Installation(InstallationNews),
-    /// Nothing to mirror, and why.
+    /// There is nothing to mirror; the text says why.
     Ignored(String),
 }
 
-/// What GitHub tells an App of its being installed. It is a hint: what is true is asked for with the App's key.
+/// GitHub's news on an App's installation. It is a hint: the service asks GitHub for the facts with the App's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstallationNews {
     pub id: InstallationId,
-    /// It was deleted or suspended; else it was made, unsuspended, or given other permissions.
+    /// It was deleted or suspended. Otherwise it was created, unsuspended, or given other permissions.
     pub is_gone: bool,
 }
 
-/// Longer logins and slugs than this do not exist; a record must stay small.
+/// Longer logins and slugs do not exist, and a record must stay small. In bytes.
 const TEXT_LIMIT: usize = 255;
 
 /// Reads the body of a delivery whose `X-GitHub-Event` is `name`. The error is the second half of a sentence.
@@ -163,7 +162,7 @@ pub fn parse(name: &str, body: &[u8]) -> Result<Parsed, String> {
         "installation_target" => body.target_event(&action)?,
         _ => Meaning::Ignored(format!("`{}` events change no team", crate::text::plain(name, 60))),
     };
-    // An App is told of its installation without an `organization`.
+    // For an App, events about its installation come without an `organization`.
     let given = body.account.as_ref().or_else(|| body.installation.as_ref()?.get("account"));
     let org = body.organization.or_else(|| account(given?));
     let org = org.map(|org| OrgRef { id: org.id, login: Login::from(org.login) });
@@ -180,10 +179,10 @@ fn unreadable(error: &serde_json::Error) -> String {
     }
 }
 
-/// The one shape that all bodies are read into. `member` keeps apart "absent" and "null".
+/// The one shape that all bodies are read into. `member` distinguishes "absent" from "null".
 ///
-/// GitHub's own description allows `null` or nothing at all for most fields. Only ids and names that nothing can be done
-/// without are insisted on; everything else is an `Option` here, so that no delivery is lost for want of it.
+/// GitHub's own schema allows `null` or nothing at all for most fields. Only ids and names that the mirror cannot work
+/// without are required. Everything else is an `Option`, so that no delivery is lost because it lacks a field.
 #[derive(Deserialize)]
 struct Body {
     action: Option<String>,
@@ -195,7 +194,7 @@ struct Body {
     changes: Option<ChangesBody>,
     zen: Option<String>,
     hook: Option<Value>,
-    // Every delivery to an App names its installation, most of them by the id alone.
+    // Every delivery to an App names its installation, mostly by its id alone.
     installation: Option<Value>,
     account: Option<Value>,
 }
@@ -210,7 +209,7 @@ struct OrgBody {
     login: String,
 }
 
-/// Whose an installation is, if it is an organisation's: a person's is not meant, and an enterprise's has no login.
+/// The organisation that owns an installation. `None` for a person's, and for an enterprise's, which has no login.
 fn account(account: &Value) -> Option<OrgBody> {
     let is_orgs = account.get("type").is_none_or(|kind| kind == "Organization");
     let id = GithubOrgId(account.get("id")?.as_u64()?);
@@ -254,7 +253,7 @@ struct FromBody {
     from: Option<String>,
 }
 
-/// What a webhook, as a ping and the list of webhooks tell it, does.
+/// The settings of a webhook, as a ping or the list of webhooks shows it.
 pub(crate) fn hook_settings(hook: &Value) -> Ping {
     let of = |place: &str| hook.pointer(place);
     let text = |place| of(place).and_then(Value::as_str).unwrap_or_default().to_string();
@@ -263,7 +262,7 @@ pub(crate) fn hook_settings(hook: &Value) -> Ping {
         hook_type: text("/type"),
         events: of("/events").and_then(Value::as_array).map(names),
         content_type: text("/config/content_type"),
-        // GitHub sends "0" or "1", its description also allows a number.
+        // GitHub sends "0" or "1"; its schema also allows a number.
         insecure: of("/config/insecure_ssl").is_some_and(|ssl| ssl == "1" || ssl == 1),
     }
 }
@@ -293,7 +292,7 @@ impl Body {
                 let from = self.changes.as_ref().and_then(|c| c.name.as_ref()).and_then(|n| n.from.as_ref());
                 Meaning::Change(Event::TeamEdited {
                     team: team_ref,
-                    // Names are far shorter; a record must stay small whatever is sent.
+                    // Real names are far shorter, but a record must stay small whatever is sent.
                     slug_before: from
                         .map(|name| slug::from_name(&name.chars().take(TEXT_LIMIT).collect::<String>())),
                 })
@@ -354,7 +353,7 @@ impl Body {
         Ok(Meaning::Installation(InstallationNews { id: InstallationId(id), is_gone }))
     }
 
-    /// The account that an App is installed on has another name: what `organization.renamed` tells to others.
+    /// The account that an App is installed on was renamed. For an App, this replaces `organization.renamed`.
     fn target_event(&self, action: &str) -> Result<Meaning, String> {
         if self.team.is_some() || self.member.is_some() || self.membership.is_some() {
             return Err(disagrees("installation_target"));

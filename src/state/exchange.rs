@@ -1,4 +1,4 @@
-//! A call of a host, for the audit log.
+//! A call to a host, for the audit log.
 
 /// A call and its answer in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
-//! What a guard stopped, and what people decided about it.
+//! Changes that a guard stopped, and people's decisions about them.
 //!
-//! A hold is named by its content: the same change is the same hold, however often it comes up.
+//! A hold's name is a hash of its content, so the same change is the same hold every time.
 
 use std::fmt;
 
@@ -13,17 +13,17 @@ use crate::state::sorted::Map;
 use crate::state::tagged::tagged;
 use crate::state::values::DeliveryKey;
 
-/// How the rule of a hold begins that stops a service's first comparison: approving it lets the mirror begin.
+/// The start of the rule that holds a service's first comparison. Approving that hold lets the mirror begin.
 pub const FIRST: &str = "SYNC_FIRST hold";
 
-/// Stands in the note of a held delivery, between the rule and the hold's name.
+/// Separates the rule and the hold's name in the note of a held delivery.
 pub const APPROVE_WITH: &str = "; approve with: sentry-team-sync approve ";
 pub const APPROVED: &str = "approved";
 pub const REJECTED: &str = "rejected";
-/// How long a hold's name is.
+/// The length of a hold's name.
 const NAME: usize = 8;
 
-/// 8 hex digits: what a person types behind `approve`.
+/// 8 hex digits, which a person types after `approve`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HoldName(pub Box<str>);
@@ -34,12 +34,12 @@ impl fmt::Display for HoldName {
     }
 }
 
-/// Changes that wait for a person.
+/// Changes that wait for a person's decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// The hash of `changes`.
+    /// The hash of the changes that it was made with.
     pub name: HoldName,
-    /// What would be done, sorted.
+    /// The changes that would be made, sorted.
     pub changes: Vec<HeldChange>,
     /// The rule that stopped it, with its numbers.
     pub rule: Box<str>,
@@ -47,7 +47,7 @@ pub struct Hold {
     /// The deliveries that asked for it.
     pub deliveries: Vec<DeliveryKey>,
     pub decision: Option<Decision>,
-    /// A comparison found it, not an event: it is history as soon as no comparison finds it any more.
+    /// A comparison found it, not an event. It is over as soon as no comparison finds it any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compared: bool,
 }
@@ -57,13 +57,13 @@ tagged! {
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
     #[serde(tag = "is")]
     pub enum HeldChange {
-        /// A GitHub team was deleted; its Sentry team would be.
+        /// A GitHub team was deleted, so its Sentry team would be too.
         "delete" => Delete {
             team: GithubTeamId,
             sentry: SentryTeamId,
             slug: SentrySlug,
         },
-        /// A GitHub team would take over a Sentry team that was there before it.
+        /// A GitHub team would take over an existing Sentry team.
         "adopt" => Adopt {
             team: GithubTeamId,
             sentry: SentryTeamId,
@@ -75,18 +75,18 @@ tagged! {
             user: GithubUserId,
             slug: SentrySlug,
         },
-        /// Somebody whom no source matched would be taken out of a Sentry team.
+        /// A Sentry member whom no source matched would be taken out of a Sentry team.
         "remove_member" => RemoveMember {
             team: GithubTeamId,
             member: MemberId,
             slug: SentrySlug,
         },
-        /// A Sentry team would be made.
+        /// A Sentry team would be created.
         "create" => Create {
             team: GithubTeamId,
             slug: SentrySlug,
         },
-        /// A name of CODEOWNERS would mean a Sentry team from now on.
+        /// A team name in CODEOWNERS would refer to a Sentry team from now on.
         "link" => Link {
             team: GithubTeamId,
             name: OwnerName,
@@ -101,7 +101,7 @@ tagged! {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// To be carried out; otherwise remembered as refused for as long as it would be due.
+    /// Carry it out. Otherwise it stays rejected for as long as it would be needed.
     pub approved: bool,
     pub at: Timestamp,
 }
@@ -117,7 +117,7 @@ impl Decision {
     }
 }
 
-/// What became of a hold, behind its rule: how a person decided, or that it came to nothing by itself.
+/// The text after a hold's rule: the person's decision, or that the hold ended without one.
 pub(super) fn with_decision(decision: Option<Decision>) -> String {
     match decision {
         Some(decision) => format!("; {} {}", decision.word(), decision.at),
@@ -125,7 +125,7 @@ pub(super) fn with_decision(decision: Option<Decision>) -> String {
     }
 }
 
-/// Replaces what is said of some holds. `anew` has other words, or leaves it as it is.
+/// Replaces the text about some holds in a note. `anew` returns the new text, or `None` to keep the old one.
 pub(super) fn about_holds(note: &str, mut anew: impl FnMut(&HoldName) -> Option<String>) -> String {
     let mut parts = note.split(APPROVE_WITH);
     let mut text = String::from(parts.next().unwrap_or_default());
@@ -141,12 +141,12 @@ pub(super) fn about_holds(note: &str, mut anew: impl FnMut(&HoldName) -> Option<
 }
 
 impl Hold {
-    /// Whether it stops the first comparison of all.
+    /// Whether it stops the service's first comparison.
     pub fn is_first(&self) -> bool {
         self.rule.starts_with(FIRST)
     }
 
-    /// The note of a delivery that waited for this hold, now that it is over.
+    /// The final note of a delivery that waited for this hold; `None` if the note does not change.
     pub fn last_note(&self, note: &str) -> Option<String> {
         let anew = about_holds(note, |name| (*name == self.name).then(|| with_decision(self.decision)));
         (anew != note).then_some(anew)
@@ -154,7 +154,7 @@ impl Hold {
 }
 
 impl HeldChange {
-    /// GitHub's team, if it is about one.
+    /// The GitHub team, if it is about one.
     pub fn team(&self) -> Option<GithubTeamId> {
         match self {
             HeldChange::Delete { team, .. }
@@ -168,17 +168,17 @@ impl HeldChange {
     }
 }
 
-/// What makes a change the same for whoever decided: ids count, a slug may have changed meanwhile.
+/// The identity of a change for the person who decided: ids count, while a slug may have changed meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ChangeKey {
-    /// Of a team: the kind of change, the team, and what or who.
+    /// Of a team: the kind of change, the team, and the other id.
     Team(u8, GithubTeamId, u64),
     /// Of the user map, by its content.
     UserMap(Box<str>),
 }
 
 impl HeldChange {
-    /// What it is, whatever its team is called now.
+    /// Its identity, whatever its team is called now.
     pub fn key(&self) -> ChangeKey {
         match self {
             HeldChange::Delete { team, sentry, .. } => ChangeKey::Team(0, *team, sentry.0),
@@ -191,15 +191,15 @@ impl HeldChange {
         }
     }
 
-    /// Whether two changes are the same for whoever decided.
+    /// Whether a decision about one change also applies to the other.
     pub fn is_same(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
 impl HeldChange {
-    /// What a hold's name is made of. Frozen: names stand in journals, logs and mails, and are those of the same changes in
-    /// every version.
+    /// The text that a hold's name is made of. Never change it: names are in journals, logs and mails, and must be the
+    /// same for the same changes in every version.
     fn code(&self) -> String {
         match self {
             HeldChange::Delete { team, sentry, slug } => {
@@ -251,14 +251,14 @@ impl Hold {
     }
 }
 
-/// How many holds that are over are remembered, so that whoever decides a second time is told what was decided.
+/// How many holds that are over are remembered, so that a second decision can be answered with the first.
 const PAST: usize = 100;
 
-/// All holds that are not history.
+/// All holds that are not over, and the last ones that are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
     by_name: Map<HoldName, Hold>,
-    /// The last ones that are, oldest first, and what a person decided.
+    /// The last ones that are over, oldest first, each with the person's decision.
     past: Vec<(HoldName, Option<Decision>)>,
 }
 
@@ -272,12 +272,12 @@ impl Holds {
         self.by_name.get(name)
     }
 
-    /// What a person decided about a hold that is over, if anything; `None` if nothing is known of such a hold.
+    /// The decision about a hold that is over, if there was one; `None` if no such hold is remembered.
     pub fn past(&self, name: &HoldName) -> Option<Option<Decision>> {
         self.past.iter().find(|(known, _)| known == name).map(|(_, decision)| *decision)
     }
 
-    /// The holds that are over, as ones without a change.
+    /// The holds that are over, as holds without changes.
     pub(super) fn all_past(&self) -> impl Iterator<Item = Hold> + '_ {
         self.past.iter().map(|(name, decision)| {
             let at = decision.map_or(Timestamp(0), |decision| decision.at);
@@ -306,9 +306,9 @@ impl Holds {
         self.iter().filter(move |hold| hold.changes.iter().any(|change| change.team() == Some(team)))
     }
 
-    /// The slug of the Sentry team that a GitHub team would take over if a person let it. Not what only waits for the mirror to
-    /// begin: that much an event may ask for by name. Of several, the one that was met last: the team has been renamed since,
-    /// and what its names of before would have led to is over once it has a Sentry team.
+    /// The slug of the Sentry team that a GitHub team would take over if a person approved it. A first comparison's
+    /// hold doesn't count: an event may ask for that much by name. Of several slugs, the latest counts: the team was
+    /// renamed since, and its older names no longer matter once it has a Sentry team.
     pub fn disputed_slug(&self, team: GithubTeamId) -> Option<&SentrySlug> {
         let disputes = self.iter().filter(|hold| !hold.is_first());
         let changes = disputes.flat_map(|hold| hold.changes.iter().map(|change| (hold.at, change)));
@@ -319,31 +319,31 @@ impl Holds {
         of_team.max_by_key(|(at, _)| *at).map(|(_, slug)| slug)
     }
 
-    /// Whether anybody would take over this Sentry team, if a person let them.
+    /// Whether any GitHub team would take over this Sentry team if a person approved it.
     pub fn is_disputed(&self, wanted: SentryTeamId) -> bool {
         let is_it =
             |change: &HeldChange| matches!(change, HeldChange::Adopt { sentry, .. } if *sentry == wanted);
         self.iter().any(|hold| hold.changes.iter().any(is_it))
     }
 
-    /// All changes that wait for a person, or were decided, and concern a team.
+    /// All changes of a team in holds, decided or not.
     pub fn changes_of(&self, team: GithubTeamId) -> impl Iterator<Item = &HeldChange> {
         self.iter().flat_map(|hold| &hold.changes).filter(move |change| change.team() == Some(team))
     }
 
-    /// What a person has decided about this change; of several decisions, the latest.
+    /// The person's decision about this change; of several, the latest.
     pub fn decision(&self, change: &HeldChange) -> Option<Decision> {
         self.decided_by(change).map(|(_, decision)| decision)
     }
 
-    /// The same with the hold that it was about.
+    /// The same, with the name of the hold.
     pub fn decided_by(&self, change: &HeldChange) -> Option<(&HoldName, Decision)> {
         let same = |hold: &&Hold| hold.changes.iter().any(|known| known.is_same(change));
         let decided = self.iter().filter(same).filter_map(|hold| Some((&hold.name, hold.decision?)));
         decided.max_by_key(|(_, decision)| decision.at)
     }
 
-    /// Deliveries that wait for the hold's end.
+    /// Adds deliveries that wait for the hold's end.
     pub(super) fn wait_for(&mut self, name: &HoldName, keys: Vec<DeliveryKey>) {
         if let Some(hold) = self.by_name.get_mut(name) {
             let new: Vec<_> = keys.into_iter().filter(|key| !hold.deliveries.contains(key)).collect();
@@ -353,13 +353,13 @@ impl Holds {
 
     pub(super) fn hold(&mut self, hold: Hold) {
         match self.by_name.get_mut(&hold.name) {
-            // The same change came up again: keep what was decided and since when, learn the newest rule.
+            // The same changes are held again: keep the decision and the time, take the newest rule.
             Some(known) => {
                 known.rule = hold.rule;
                 known.compared &= hold.compared;
                 self.wait_for(&hold.name, hold.deliveries);
             }
-            // One that is remembered is over, also where its end did not reach the disk.
+            // A hold without changes is over, even if the record of its end did not reach the disk.
             None if hold.changes.is_empty() => self.remember(hold.name, hold.decision),
             None => {
                 self.past.retain(|(name, _)| *name != hold.name);
@@ -376,7 +376,7 @@ impl Holds {
         }
     }
 
-    /// A change is done, or no longer due: the holds that have nothing else left are history.
+    /// A change was made or is no longer needed. Returns the holds that have no change left, which are over.
     pub(super) fn not_due(&mut self, change: &HeldChange) -> Vec<Hold> {
         let mut over = Vec::new();
         for hold in self.by_name.values_mut() {
@@ -447,7 +447,7 @@ mod tests {
         assert_eq!(holds.past(&decided.name), Some(Some(decision)));
         assert_eq!(holds.past(&undecided.name), Some(None));
         assert_eq!(holds.past(&HoldName("0".into())), None);
-        // It comes up again, and is no longer over.
+        // It is held again, so it is no longer over.
         holds.hold(decided.clone());
         assert_eq!((holds.past(&decided.name), holds.get(&decided.name).is_some()), (None, true));
         for n in 0..2 * PAST {
@@ -477,7 +477,7 @@ mod tests {
         assert!(holds.decision(&change("renamed-meanwhile")).is_some());
     }
 
-    /// A disk may have lost that it is over: nobody is asked about nothing, and what was decided is still told.
+    /// The disk may have lost the record of its end. Nobody is asked again, and the decision is still known.
     #[test]
     fn a_hold_without_changes_is_over() {
         let past = Hold::new(Vec::new(), String::new(), Timestamp(3), Vec::new());

@@ -1,7 +1,7 @@
-//! What arrived and what failed in each of the last hours, for people: the chart of the status page.
+//! Counts deliveries and failures in each of the last hours, for the chart of the status page.
 //!
-//! A ring of fixed size. It decides nothing and survives nothing: a start fills it again from the deliveries that the
-//! state remembers, by the time at which they were dealt with, because that is all that is remembered of them.
+//! A ring of fixed size. Nothing depends on it, and it is not stored. At start it is refilled from the deliveries that
+//! the state remembers, by the time when they were dealt with, because no other time is kept.
 
 use serde::{Serialize, Serializer};
 
@@ -10,19 +10,19 @@ use crate::lock::Mutex;
 use crate::state::values::Status;
 use crate::state::State;
 
-/// How many hours are kept: a day, the hour that has begun included.
+/// How many hours are kept: a day, including the current hour.
 pub const HOURS: usize = 24;
 
 const HOUR_MS: u64 = 3_600_000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Hour {
-    /// Its number since 1970; in JSON, when it begins.
+    /// Hours since 1970; in JSON, the time at which it begins.
     #[serde(rename = "start", serialize_with = "begin")]
     pub hour: u64,
-    /// Deliveries that were taken in it.
+    /// Deliveries that were accepted in this hour.
     pub deliveries: u64,
-    /// Deliveries that were given up in it.
+    /// Deliveries that failed in this hour.
     pub failed: u64,
 }
 
@@ -40,7 +40,7 @@ fn begin<S: Serializer>(hour: &u64, to: S) -> Result<S::Ok, S::Error> {
 pub struct Hours(Mutex<[Hour; HOURS]>);
 
 impl Hours {
-    /// From what the state remembers.
+    /// Counts what the state remembers.
     pub fn of(state: &State, now: Timestamp) -> Self {
         let hours = Self::default();
         let oldest = hour_of(now).saturating_sub(HOURS as u64 - 1);
@@ -61,7 +61,7 @@ impl Hours {
         self.count(at, |hour| hour.failed += 1);
     }
 
-    /// The last hours, oldest first; hours without anything are there too.
+    /// The last hours, oldest first, including empty ones.
     pub fn until(&self, now: Timestamp) -> Vec<Hour> {
         let ring = self.0.lock();
         let last = hour_of(now);
@@ -80,7 +80,7 @@ impl Hours {
     fn count(&self, at: Timestamp, add: impl FnOnce(&mut Hour)) {
         let hour = hour_of(at);
         let slot = &mut self.0.lock()[place(hour)];
-        // A clock that was set back does not wipe out what is newer.
+        // If the clock was set back, the slot may hold a newer hour, which stays.
         if slot.hour < hour {
             *slot = Hour { hour, ..Hour::default() };
         }

@@ -1,7 +1,7 @@
 //! Ids and names of both sides as types, so that mixing two of them does not compile.
 //!
-//! GitHub's ids are the keys of everything: slugs, logins and names change, ids do not.
-//! Sentry sends its ids as JSON strings of digits; they are numbers here.
+//! GitHub's ids are the keys of everything, because slugs, logins and names change. Sentry sends its ids as JSON
+//! strings of digits; here they are numbers.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ number_id! {
     GithubOrgId
 }
 number_id! {
-    /// A GitHub team. Survives rename, re-parenting and slug change; never used twice.
+    /// A GitHub team. Survives a rename, a new parent and a new slug; never reused.
     GithubTeamId
 }
 number_id! {
@@ -43,22 +43,22 @@ number_id! {
     GithubUserId
 }
 number_id! {
-    /// A GitHub webhook, from `X-GitHub-Hook-ID`. 0 where a relay has dropped the header.
+    /// A GitHub webhook, from `X-GitHub-Hook-ID`. 0 if a relay has dropped the header.
     HookId
 }
 number_id! {
-    /// A GitHub App on one organisation; another one after it was taken off and installed again.
+    /// A GitHub App's installation on one organisation. Installing it again gives a new id.
     InstallationId
 }
 number_id! {
     SentryTeamId
 }
 number_id! {
-    /// A membership row of a Sentry organisation: not the user's id, and a new one after leaving and coming back.
+    /// A membership row of a Sentry organisation. Not the user's id; a person who leaves and returns gets a new one.
     MemberId
 }
 number_id! {
-    /// A row of Sentry's external teams: one name of CODEOWNERS, and the Sentry team that it means.
+    /// A row of Sentry's external teams: one team name in CODEOWNERS, and the Sentry team that it refers to.
     ExternalTeamId
 }
 number_id! {
@@ -66,7 +66,7 @@ number_id! {
     IntegrationId
 }
 number_id! {
-    /// Where a delivery stands in the order of arrival: the journal's own count, from 1.
+    /// A delivery's place in the order of arrival: the journal's own count, from 1.
     Seq
 }
 
@@ -109,11 +109,11 @@ text_id! {
     GithubSlug
 }
 text_id! {
-    /// A team's slug in Sentry: how its API addresses a team. Made from a [`GithubSlug`] by [`crate::state::slug`].
+    /// A team's slug in Sentry, by which its API addresses it. Made from a [`GithubSlug`] by [`crate::state::slug`].
     SentrySlug
 }
 text_id! {
-    /// A GitHub account's name. Changes, and a free one can be taken by a stranger: never a key.
+    /// A GitHub account's name. It can change, and a stranger can take a free one, so it is never a key.
     Login
 }
 
@@ -123,13 +123,13 @@ text_id! {
 }
 
 impl ExternalTeamId {
-    /// Of a row that is only about to be made, or changed.
+    /// The id of a row that is only about to be made or changed.
     pub const NONE: Self = Self(0);
 }
 
 impl OwnerName {
-    /// The name of a team of this organisation. `None` if CODEOWNERS has no name for it: teams made at the enterprise
-    /// (`ent:…`) can own nothing.
+    /// The name of a team of this organisation. `None` if CODEOWNERS cannot name it: enterprise teams (`ent:…`) cannot
+    /// own anything.
     pub fn of(org: &Login, team: &GithubSlug) -> Option<Self> {
         let fits =
             |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_.-".contains(c));
@@ -143,7 +143,7 @@ impl OwnerName {
 }
 
 impl Login {
-    /// GitHub compares logins without case.
+    /// GitHub ignores case in logins.
     pub fn is(&self, other: &str) -> bool {
         self.0.eq_ignore_ascii_case(other)
     }

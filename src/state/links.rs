@@ -1,16 +1,16 @@
-//! Which rows of Sentry's external teams are the mirror's: what CODEOWNERS calls its teams.
+//! Which rows of Sentry's external teams are the mirror's. Each row maps a CODEOWNERS team name to a Sentry team.
 //!
-//! A row is the mirror's if it was made by it, or was found as it should be. Nothing else may ever be changed or taken away,
-//! whatever its name is.
+//! A row is the mirror's if the mirror made it, or found it correct. No other row may ever be changed or removed,
+//! whatever its name.
 
 use crate::state::ids::{ExternalTeamId, GithubTeamId, OwnerName};
 
-/// The rows, sorted by team; of each, the name that it had when last seen.
+/// The rows, sorted by team, each with the name that it had when last seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links(Vec<(GithubTeamId, ExternalTeamId, OwnerName)>);
 
 impl Links {
-    /// The rows of a team. More than one for a moment only, when teams take over each other's names.
+    /// The rows of a team. There is more than one only briefly, while teams take over each other's names.
     pub fn of(&self, team: GithubTeamId) -> impl Iterator<Item = (ExternalTeamId, &OwnerName)> {
         self.all_of(team).filter(|(row, _)| *row != ExternalTeamId::NONE)
     }
@@ -26,13 +26,13 @@ impl Links {
         self.all_of(team).any(|(known, called)| known == row && called == name)
     }
 
-    /// Whether a team was about to be given this name when that was last known: a row of its own that has the name by now was
-    /// made so by the mirror.
+    /// Whether the mirror was about to give the team this name. If it was, a row of this team that has the name by now
+    /// got it from the mirror.
     pub fn is_meant(&self, team: GithubTeamId, name: &OwnerName) -> bool {
         self.has(team, ExternalTeamId::NONE, name)
     }
 
-    /// The team that a row was made for; `None` if it is not the mirror's.
+    /// The team that a row was made for; `None` if the row is not the mirror's.
     pub fn owner(&self, row: ExternalTeamId) -> Option<GithubTeamId> {
         self.rows().find(|(_, known, _)| *known == row).map(|(team, ..)| team)
     }
@@ -42,13 +42,13 @@ impl Links {
         self.iter().filter(|(_, row, _)| *row != ExternalTeamId::NONE)
     }
 
-    /// The same, and what is meant to be one.
+    /// The same, with the names that are only about to be given.
     pub fn iter(&self) -> impl Iterator<Item = (GithubTeamId, ExternalTeamId, &OwnerName)> {
         self.0.iter().map(|(team, row, name)| (*team, *row, name))
     }
 
     pub(super) fn learn(&mut self, team: GithubTeamId, row: ExternalTeamId, name: OwnerName) {
-        // With the row itself, what was meant has come true; a team is given one name at a time.
+        // A known row replaces the intention to make it. A team is given one name at a time.
         let is_new = row == ExternalTeamId::NONE;
         self.0.retain(|(of, known, called)| {
             let was_meant = *of == team && *known == ExternalTeamId::NONE && (is_new || *called == name);

@@ -1,7 +1,7 @@
-//! Which team or which person is meant by what somebody has typed: the same for every command. Pure.
+//! Finds the team or person that somebody meant by what they typed, in the same way for every command. Pure.
 //!
-//! People paste what they see: a slug in capitals, `@acme/crew` as in a CODEOWNERS file, Sentry's `#crew`, an address of the
-//! team's page, `id:` and GitHub's number.
+//! People paste what they see: a slug in capitals, `@acme/crew` from a CODEOWNERS file, Sentry's `#crew`, the address
+//! of a team's page, or `id:` with GitHub's number.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::state::{names, State};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TeamName {
     Id(GithubTeamId),
-    /// A slug on GitHub or in Sentry, in lower case, and the organisation if one was named.
+    /// A slug on GitHub or in Sentry, in lower case, and the organisation if the text names one.
     Slug(String, Option<Login>),
 }
 
@@ -44,7 +44,7 @@ impl TeamName {
         }
     }
 
-    /// The slug, if that is what was typed.
+    /// The slug, if one was typed.
     pub fn slug(&self) -> Option<&str> {
         match self {
             TeamName::Slug(slug, _) => Some(slug),
@@ -52,7 +52,7 @@ impl TeamName {
         }
     }
 
-    /// What is wrong with a team that was named with another organisation than the mirrored one.
+    /// The error text if the team was named with another organisation than the mirrored one.
     pub fn stranger(&self, org: Option<&Login>) -> Option<String> {
         match (self, org) {
             (TeamName::Slug(_, Some(named)), Some(org)) if !named.is(org.as_str()) => Some(format!(
@@ -64,7 +64,7 @@ impl TeamName {
         }
     }
 
-    /// The teams that the state knows by this name; `prefix` is what all slugs in Sentry begin with.
+    /// The teams that the state knows by this name. All slugs in Sentry begin with `prefix`.
     pub fn in_state(&self, state: &State, prefix: &str) -> BTreeSet<GithubTeamId> {
         match self {
             TeamName::Id(team) => names::is_known(state, *team).then_some(*team).into_iter().collect(),
@@ -91,7 +91,7 @@ impl PersonName {
         }
     }
 
-    /// The accounts that the state knows by this name. Whose an address is, Sentry tells.
+    /// The accounts that the state knows by this name. It knows nobody by address; only Sentry does.
     pub fn in_state(&self, state: &State) -> BTreeSet<GithubUserId> {
         match self {
             PersonName::Id(user) => {
@@ -109,12 +109,12 @@ impl PersonName {
     }
 }
 
-/// Without what pasting brings along.
+/// `text` without the quotes and punctuation that pasting adds.
 fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || "`'\",".contains(c))
 }
 
-/// The number of `id:NUMBER`.
+/// The number in `id:NUMBER`.
 fn number(text: &str) -> Option<u64> {
     let (word, number) = text.split_once(':')?;
     word.eq_ignore_ascii_case("id").then(|| number.trim().parse().ok())?
@@ -143,7 +143,7 @@ mod tests {
         for text in ["id:7", "ID:7", "id: 7"] {
             assert_eq!(TeamName::read(text), TeamName::Id(GithubTeamId(7)), "{text}");
         }
-        // Slugs of enterprise teams have a colon, and nothing else is a number.
+        // Slugs of enterprise teams contain a colon, and only `id:` introduces a number.
         for text in ["ent:hands", "id:", "id:x", "7", ""] {
             assert_eq!(TeamName::read(text), TeamName::Slug(text.into(), None), "{text}");
         }

@@ -1,7 +1,7 @@
-//! What the mirror knows: the fold of all records of the journal. Pure.
+//! Everything that the mirror knows: the fold of all records of the journal. Pure.
 //!
-//! Only the journal changes it, through [`State::apply`]; everybody else looks. Applying is total: a record that does
-//! not fit (a delivery settled twice, say) changes nothing, so that any prefix of the log is a state.
+//! Only the journal changes it, through [`State::apply`]; everybody else only reads. Applying never fails: a record
+//! that does not fit (a delivery settled twice, say) changes nothing, so any prefix of the log is a valid state.
 
 pub mod address;
 pub mod deliveries;
@@ -40,10 +40,10 @@ use record::{Record, FORMAT};
 use teams::{Gone, News, Teams};
 use values::{Binding, Delivery, Mode, Rules, SentryPlace, Sizes, Status};
 
-/// How far a replica of GitHub may lag behind.
+/// How far one of GitHub's replicas may lag behind.
 pub const LAG: Duration = Duration::from_secs(15);
 
-/// How many keys a snapshot's record holds: a record stays far below the journal's limit.
+/// How many keys one record of a snapshot holds, so that it stays far below the journal's limit.
 const KEYS_PER_RECORD: usize = 1000;
 
 /// The fold of the journal.
@@ -52,24 +52,24 @@ pub struct State {
     /// When the state directory was made.
     pub first_start: Timestamp,
     pub org: Option<Org>,
-    /// What the GitHub token may do, and that token's fingerprint.
+    /// The mode that the GitHub token's permissions allow, and that token's fingerprint.
     pub mode: Option<(Mode, Box<str>)>,
-    /// Whose that token is, where GitHub told it.
+    /// The account that owns the token, if GitHub showed it.
     pub token_of: Option<GithubUserId>,
-    /// The last complete reading of GitHub.
+    /// The last complete read of GitHub: its sizes and its time.
     pub last_read: Option<(Sizes, Timestamp)>,
-    /// The rules under which a comparison was last carried out.
+    /// The rules of the last comparison that was carried out.
     pub rules: Option<Rules>,
-    /// Whether Sentry takes ids of teams: where, whether, since when that is known.
+    /// Whether Sentry accepts team ids in place of slugs: in which organisation, whether, and when that was found out.
     pub team_ids: Option<(SentryPlace, bool, Timestamp)>,
-    /// When records were found to be lost to damage.
+    /// When damage to the journal was found that lost records.
     pub damaged: Option<Timestamp>,
-    /// An operator wants nothing to be written to Sentry.
+    /// Set while an operator has paused writes to Sentry.
     pub paused: Option<Pause>,
-    /// The hooks that have sent something.
+    /// The webhooks that have sent a delivery.
     pub hooks: BTreeSet<HookId>,
     pub deliveries: Deliveries,
-    /// Teams. Shared with the copies that comparisons look at; who changes them meanwhile makes them their own.
+    /// Shared with the copies that comparisons work on. A change copies them first.
     pub teams: Arc<Teams>,
     /// People, shared like the teams.
     pub people: Arc<People>,
@@ -82,16 +82,16 @@ pub struct State {
 pub struct Org {
     pub id: GithubOrgId,
     pub login: Login,
-    /// GitHub told that it is deleted.
+    /// GitHub reported that it was deleted.
     pub deleted: bool,
 }
 
-/// An operator wants nothing to be written to Sentry.
+/// An operator's pause of all writes to Sentry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pause {
     #[serde(rename = "since", serialize_with = "as_text")]
     pub at: Timestamp,
-    /// Why, in their words; empty if they gave none.
+    /// The operator's reason; empty if none was given.
     pub reason: Box<str>,
 }
 
@@ -115,13 +115,13 @@ impl State {
         Some((self.org.clone()?, self.mode.as_ref()?.0))
     }
 
-    /// A state without a past.
+    /// A state without a history.
     pub fn new(first_start: Timestamp) -> Self {
         Self { first_start, ..Self::default() }
     }
 
-    /// Everything but the deliveries: what a comparison looks at. Teams and people are not copied, as long as nothing of
-    /// them changes: half a million memberships would weigh as much again.
+    /// Everything but the deliveries, for a comparison to work on. Teams and people are shared, not copied, until one
+    /// of them changes: half a million memberships would take as much memory again.
     pub fn without_deliveries(&self) -> Self {
         Self {
             first_start: self.first_start,
@@ -142,12 +142,12 @@ impl State {
         }
     }
 
-    /// The place that the next delivery gets, from 1.
+    /// The next delivery's place in the order of arrival, counted from 1.
     pub fn next_seq(&self) -> Seq {
         Seq(self.next + 1)
     }
 
-    /// Whether news on the same team and person is newer than this delivery. A rename counts as news on the name.
+    /// Whether a newer delivery covers the same team and person or, for a rename, has renamed the same team.
     pub fn is_superseded(&self, delivery: &Delivery) -> bool {
         let news = |team| self.teams.news(team);
         match &delivery.event {
@@ -161,14 +161,14 @@ impl State {
         }
     }
 
-    /// Whether a Sentry team of its slug may not be taken for the GitHub team's own: it is more likely somebody else's, or a
-    /// person is to decide about one.
+    /// Whether a Sentry team with its slug may not be taken for the GitHub team's own: it is more likely somebody
+    /// else's, or there is a hold on this team taking one over.
     pub fn is_in_question(&self, team: GithubTeamId) -> bool {
         self.teams.is_apart(team) || self.holds.disputed_slug(team).is_some()
     }
 
-    /// Whether a GitHub team is older than this mirror. GitHub tells whole seconds: within the second of the start, a team
-    /// counts as newer.
+    /// Whether a GitHub team is older than this mirror. GitHub gives whole seconds, so a team created in the second of
+    /// the first start counts as newer. Without a creation time, a `created` event makes a team newer.
     pub fn is_older_team(&self, team: GithubTeamId, created_at: Option<Timestamp>) -> bool {
         match created_at {
             Some(at) => at.after(Duration::from_secs(1)) <= self.first_start,
@@ -180,7 +180,7 @@ impl State {
         self.take(record);
     }
 
-    /// The same; which holds are over with it.
+    /// Applies a record and returns the holds that it ended.
     pub fn take(&mut self, record: Record) -> Vec<Hold> {
         let mut ended = Vec::new();
         match record {
@@ -263,7 +263,7 @@ impl State {
         self.no_longer_due(team, |_| true)
     }
 
-    /// What another account's token has shown, this one has not.
+    /// Forgets which teams were shown if the token is another account's: this one may not see them.
     fn learn_mode(&mut self, mode: Mode, fingerprint: Box<str>, by: Option<GithubUserId>) {
         let same_token = self.mode.as_ref().is_some_and(|(_, known)| *known == fingerprint);
         let same_account = by.is_some() && by == self.token_of;
@@ -273,8 +273,8 @@ impl State {
         (self.mode, self.token_of) = (Some((mode, fingerprint)), by);
     }
 
-    /// What was held about a team is done, or pointless: known with the very record that made it so, which a crash can
-    /// not come between.
+    /// Ends what was held about a team and is now done or pointless. The record that made it so does this itself, so no
+    /// crash can separate the two.
     fn no_longer_due(&mut self, team: GithubTeamId, is_it: impl Fn(&HeldChange) -> bool) -> Vec<Hold> {
         let changes: Vec<_> = self.holds.changes_of(team).filter(|change| is_it(change)).cloned().collect();
         let mut ended = Vec::new();
@@ -289,7 +289,7 @@ impl State {
         self.over(released)
     }
 
-    /// The deliveries that waited for these holds are dealt with.
+    /// Settles the deliveries that waited for these holds, and updates notes that name them.
     fn over(&mut self, released: Vec<Hold>) -> Vec<Hold> {
         for hold in &released {
             hold.deliveries.iter().for_each(|key| self.deliveries.mark(*key, Status::Done));
@@ -306,7 +306,7 @@ impl State {
         Arc::make_mut(&mut self.people)
     }
 
-    /// Takes back a delivery whose record could not be synced. Its word on team and person stays: it was signed.
+    /// Takes back a delivery whose record could not be synced. What it said about team and person stays: it was signed.
     pub fn forget_delivery(&mut self, seq: Seq) {
         self.deliveries.forget(seq);
     }
@@ -319,7 +319,7 @@ impl State {
         }
     }
 
-    /// Writes the whole state as records, one at a time, in an order whose fold is this state again.
+    /// Writes the whole state as records, one at a time. Folding them in this order gives the same state.
     pub fn each_record(&self, out: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
         out(Record::Format { version: FORMAT, first_start: self.first_start })?;
         if let Some(Org { id, login, deleted }) = self.org.clone() {
@@ -348,7 +348,7 @@ impl State {
         }
         self.each_delivery_record(out)?;
         self.each_team_record(out)?;
-        // Before the matches, which they would take away.
+        // Before the matches, because `Unmatched` removes them.
         for user in self.people.lost.iter().copied() {
             out(Record::Unmatched { user })?;
         }
@@ -375,8 +375,8 @@ impl State {
         Ok(())
     }
 
-    // A delivery leaves its word on its team when it is read, so deliveries come before `Gone` and `News`,
-    // which say the last word.
+    // Folding a delivery changes what is known of its team, so deliveries come before `Gone` and `News`, which have the
+    // final say.
     fn each_delivery_record(&self, out: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
         for failure in self.deliveries.failed() {
             let (delivery, why) = (Delivery::clone(&failure.delivery), failure.why.clone());
@@ -398,7 +398,7 @@ impl State {
     }
 
     fn each_team_record(&self, out: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
-        // Before the ends: one that came later must stand.
+        // Before the ends: `Returned` removes an end, and one that is still known came later.
         for (&team, &at) in &self.teams.returned {
             out(Record::Returned { team, at, apart: false })?;
         }

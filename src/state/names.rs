@@ -1,4 +1,4 @@
-//! What a team is called, by what is known here. Pure.
+//! Names for teams, people and changes, from what the state knows. Pure.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use super::ids::{GithubSlug, GithubTeamId, GithubUserId};
 use super::{slug, State};
 use crate::text::plain;
 
-/// How many of the newest queued deliveries are looked through for the slug of a team.
+/// How many of the newest queued deliveries are searched for the slug of a team.
 const LOOKED_THROUGH: usize = 1000;
 
-/// The teams that the state knows under a slug.
+/// The teams that the state knows by a slug.
 pub fn by_slug(state: &State, prefix: &str, text: &str) -> BTreeSet<GithubTeamId> {
     let is_it = |team, slug: &str| {
         slug == text || slug == slug::for_team(&GithubSlug::from(text), team, prefix).as_str()
@@ -38,8 +38,8 @@ pub fn is_known(state: &State, team: GithubTeamId) -> bool {
         || deliveries(state).any(|(known, _)| known == team)
 }
 
-/// The slug that the latest delivery told, of those that are not dealt with; of a long queue, the newest are looked
-/// through.
+/// The slug that a queued delivery gives, the newest first, or else a failed one. Only the newest of a long queue are
+/// searched.
 pub fn told_slug(state: &State, team: GithubTeamId) -> Option<GithubSlug> {
     let newest = state.deliveries.queued().rev().take(LOOKED_THROUGH);
     let failed = state.deliveries.failed().map(|failure| &failure.delivery);
@@ -47,7 +47,7 @@ pub fn told_slug(state: &State, team: GithubTeamId) -> Option<GithubSlug> {
     teams.find_map(|known| known.slug.clone().filter(|_| known.id == team))
 }
 
-/// A team as people know it: its slug in Sentry, or the last one that a delivery told, and its id.
+/// A team as people know it: its slug in Sentry, or the last one from a delivery, and its id.
 pub fn name_of(state: &State, team: GithubTeamId) -> String {
     let slug = state.teams.binding(team).map(|binding| binding.slug.to_string());
     match slug.or_else(|| told_slug(state, team).map(|slug| slug.to_string())) {
@@ -56,7 +56,7 @@ pub fn name_of(state: &State, team: GithubTeamId) -> String {
     }
 }
 
-/// The same for a person, by the login that they were matched or wanted with.
+/// The same for a person, by the login with which they were matched or wanted.
 fn person(state: &State, user: GithubUserId) -> String {
     let matched = state.people.matched(user).map(|found| &found.login);
     match matched.or_else(|| state.people.wish(user).map(|wanted| &wanted.login)) {
@@ -65,7 +65,7 @@ fn person(state: &State, user: GithubUserId) -> String {
     }
 }
 
-/// A held change with names, for whoever decides about it.
+/// A held change, described with names for the person who decides.
 pub fn change(state: &State, change: &HeldChange) -> String {
     match change {
         HeldChange::Delete { sentry, slug, .. } => format!("delete Sentry team `{slug}` ({sentry})"),
@@ -85,7 +85,7 @@ pub fn change(state: &State, change: &HeldChange) -> String {
     }
 }
 
-/// Every delivery that is not dealt with and tells a team with its slug.
+/// All queued and failed deliveries that name a team with its slug.
 pub fn deliveries(state: &State) -> impl Iterator<Item = (GithubTeamId, &GithubSlug)> {
     let failed = state.deliveries.failed().map(|failure| &failure.delivery);
     failed.chain(state.deliveries.queued()).filter_map(|delivery| {
@@ -94,7 +94,7 @@ pub fn deliveries(state: &State) -> impl Iterator<Item = (GithubTeamId, &GithubS
     })
 }
 
-/// The slug in Sentry that a held change is about.
+/// The Sentry slug that a held change is about.
 pub fn slug_of(change: &HeldChange) -> Option<&str> {
     match change {
         HeldChange::Delete { slug, .. }

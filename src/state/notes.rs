@@ -1,6 +1,6 @@
-//! What the notes of settled deliveries say, and what of it is true by now. Pure.
+//! Reads the notes of settled deliveries, and adds what has changed since. Pure.
 //!
-//! A note is written once, and read for weeks: whoever was wanted is in by then, and a hold is decided.
+//! A note is written once and read for weeks. By then, a wanted person may have been added, or a hold decided.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::state::ids::{GithubUserId, SentrySlug};
 use crate::state::people::Wanted;
 use crate::state::State;
 
-/// Stands between the login and the slug of somebody whom Sentry does not know.
+/// Separates login and slug in the note about a person whom Sentry does not know.
 const WANTED_IN: &str = "` is wanted in `";
-/// The note of somebody whom Sentry does not know.
+/// The note about a person whom Sentry does not know.
 pub fn wanted(login: &str, slug: &SentrySlug, why: &str) -> String {
     format!("`{login}{WANTED_IN}{slug}`: {why}")
 }
 
-/// A note that is not too long, and still tells what to type.
+/// Shortens a note to `limit` characters, but keeps the command to type.
 pub fn short(note: &str, limit: usize) -> String {
     if note.chars().count() <= limit {
         return note.into();
@@ -26,27 +26,26 @@ pub fn short(note: &str, limit: usize) -> String {
     said.chars().take(room).chain(['…']).collect::<String>() + to_type
 }
 
-/// A note as it is true now.
+/// A note with what is true now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     pub text: String,
-    /// What of it is still open.
     pub open: Option<Open>,
 }
 
-/// What a note still waits for.
+/// The reason why a note is still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
-    /// Somebody has to decide about a hold.
+    /// A person has to decide about a hold.
     Decision,
-    /// Somebody is still unknown to Sentry.
+    /// A person is still unknown to Sentry.
     Person,
 }
 
-/// What notes are held against, looked up once for many of them.
+/// Checks notes against the state. Looks wanted people up once for many notes.
 pub struct Reader<'a> {
     state: &'a State,
-    /// Who is waited for, by login in lower case. Made when it is asked for first.
+    /// The wanted people, by login in lower case. Made on first use.
     wanted: Option<HashMap<String, (GithubUserId, &'a Wanted)>>,
 }
 
@@ -82,12 +81,12 @@ impl<'a> Reader<'a> {
         };
         let all = self.wanted.get_or_insert_with(|| people.wanted().map(by_login).collect());
         let Some((_, wish)) = all.get(&login.to_ascii_lowercase()) else { return false };
-        // A team that is called otherwise by now may be any of those in which they are wanted.
+        // If the team has another slug by now, any team in which the person is wanted may be the one.
         let owner = self.state.teams.owner(&SentrySlug::from(slug));
         owner.is_none_or(|team| wish.teams.contains(&team))
     }
 
-    /// Whether somebody who is not wanted any more is in the team, by the latest word, and known.
+    /// Whether somebody who is no longer wanted was matched, and is in the team by the latest news.
     fn was_added(&self, login: &str, slug: &str) -> bool {
         let mut matches = self.state.people.matches();
         let Some((user, _)) = matches.find(|(_, found)| found.login.is(login)) else { return false };
@@ -97,7 +96,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// With what was decided about the holds that it names, and whether one of them still waits.
+/// The note with the decisions about the holds that it names, and whether one of these is still undecided.
 fn decided(holds: &Holds, note: &str) -> (String, bool) {
     let mut is_undecided = false;
     let text = about_holds(note, |name| match holds.get(name).map(|hold| hold.decision) {
@@ -110,7 +109,7 @@ fn decided(holds: &Holds, note: &str) -> (String, bool) {
     (text, is_undecided)
 }
 
-/// Who is wanted where, by the words of a note.
+/// The people whom a note calls wanted: login and slug of the team.
 fn wishes(note: &str) -> Vec<(&str, &str)> {
     let wish = |(at, _): (usize, &str)| {
         let login = note[..at].rsplit('`').next()?;
@@ -162,7 +161,7 @@ mod tests {
         state.apply(decide(&two, false));
         let whole = "r1; approved 1970-01-01T00:00:01Z; and r2; rejected 1970-01-01T00:00:01Z";
         assert_eq!(read(&state, &note), (whole.into(), None));
-        // Nobody has to decide about what is history, whoever has written the note anew meanwhile.
+        // A hold that is over needs no decision, whether or not the note was rewritten since.
         state.apply(Record::Released { name: one.name.clone() });
         assert_eq!(read(&state, whole), (whole.into(), None));
         assert_eq!(read(&state, &format!("r1{APPROVE_WITH}{}", one.name)).0, "r1; no longer held");
@@ -187,7 +186,7 @@ mod tests {
         let found = Match { member: MemberId(3), login, source: Source::Public, at };
         left.apply(Record::Matched { user: ZOE, found });
         assert_eq!(read(&left, &note), (format!("{note}; added since then"), None));
-        // Somebody who has left the team meanwhile is not said to have been added.
+        // A person who has left the team since must not be reported as added.
         left.apply(Record::Looked { team: TEAM, seq: Seq(9), people: vec![] });
         left.apply(Record::News {
             team: TEAM,

@@ -1,4 +1,4 @@
-//! What became of deliveries since the start, as numbers.
+//! Counts how deliveries ended since the start.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +12,7 @@ pub const OUTCOMES: [&str; 4] = ["done", "superseded", "held", "failed"];
 pub struct Outcomes([[AtomicU64; OUTCOMES.len()]; Event::NAMES.len()]);
 
 impl Outcomes {
-    /// A delivery is dealt with, or given up.
+    /// Counts a delivery that was settled or failed.
     pub fn count(&self, event: &str, outcome: Result<Settled, ()>) {
         let place = match outcome {
             Ok(Settled::Done) => 0,

@@ -1,4 +1,4 @@
-//! People: remembered matches, and who is waited for.
+//! People: remembered matches, and those who wait to be matched.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,17 @@ use crate::state::values::Match;
 pub struct People {
     pub(super) matched: BTreeMap<GithubUserId, Match>,
     wanted: BTreeMap<GithubUserId, Wanted>,
-    /// Whose match was true once and is not any more: mostly people who left Sentry.
+    /// People whose match was true once but no longer is, mostly because they left Sentry.
     pub(super) lost: BTreeSet<GithubUserId>,
     pub(super) invited: Map<GithubUserId, Timestamp>,
 }
 
-/// Somebody whom GitHub has in teams and Sentry does not know yet.
+/// A person whom GitHub has in teams and Sentry does not know yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The login when last seen.
     pub login: Login,
-    /// Why nobody was matched, when last tried.
+    /// Why nobody was matched at the last attempt.
     pub why: Box<str>,
     pub since: Timestamp,
     /// The teams, sorted.
@@ -38,17 +38,17 @@ impl People {
         self.matched.iter().map(|(user, found)| (*user, found))
     }
 
-    /// Which account a member was matched with.
+    /// The account that a member was matched with.
     pub fn of_member(&self, member: MemberId) -> Option<GithubUserId> {
         self.matches().find(|(_, found)| found.member == member).map(|(user, _)| user)
     }
 
-    /// Everybody who is waited for, in the order of GitHub's ids.
+    /// All wanted people, in the order of GitHub's ids.
     pub fn wanted(&self) -> impl Iterator<Item = (GithubUserId, &Wanted)> {
         self.wanted.iter().map(|(user, wanted)| (*user, wanted))
     }
 
-    /// Who is waited for in which team, in the order of GitHub's user ids.
+    /// Teams and the people wanted in them, in the order of GitHub's user ids.
     pub fn wishes(&self) -> impl Iterator<Item = (GithubTeamId, GithubUserId)> + '_ {
         self.wanted().flat_map(|(user, wanted)| wanted.teams.iter().map(move |team| (*team, user)))
     }
@@ -73,7 +73,7 @@ impl People {
         self.wanted.get(&user).map_or(&[], |wanted| &wanted.teams)
     }
 
-    /// Whether somebody was matched or invited before: nobody who left is invited again.
+    /// Whether somebody was ever matched or invited. The mirror never invites again somebody who left.
     pub fn has_a_past(&self, user: GithubUserId) -> bool {
         self.matched.contains_key(&user) || self.lost.contains(&user) || self.invited.contains_key(&user)
     }

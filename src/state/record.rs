@@ -1,5 +1,5 @@
-//! The vocabulary of the journal: every change of state is one of these records, written before or right after it
-//! is true. A snapshot is a list of the same records, so there is one way to read either.
+//! The vocabulary of the journal. Every change of state is one of these records, written before the change or right
+//! after it. A snapshot is a list of the same records, so both are read in the same way.
 
 use serde::Serialize;
 
@@ -14,42 +14,42 @@ use crate::state::values::{
     Binding, Delivery, DeliveryKey, Fate, Intent, Match, Mode, Rules, SentryPlace, Settled, Sizes, Status,
 };
 
-/// The version of the format that this program writes, and the newest that it reads. All older ones are read too, and
-/// written anew at start. It is raised when kinds of records are added, or when a field may be absent that never was:
-/// an older program would take that for damage.
+/// The version of the format that this program writes, and the newest that it reads. It reads all older ones, and
+/// rewrites them at start. Raise it for a new kind of record, or if a field may be absent that never was before: an
+/// older program would take either for damage.
 pub const FORMAT: u32 = 4;
 
 tagged! {
     #[derive(Clone, Debug, PartialEq, Serialize)]
     #[serde(tag = "t")]
     pub enum Record {
-        /// First of every file.
+        /// The first record of every file.
         "format" => Format {
             /// See [`FORMAT`].
             version: u32,
-            /// When the state directory was made: what "older than the first start" compares with.
+            /// When the state directory was made, which is the mirror's first start.
             first_start: Timestamp,
         },
-        /// A signed delivery was taken. Synced before the 2xx.
+        /// A signed delivery was accepted. Synced before the 2xx.
         "received" => Received(Delivery),
         "settled" => Settled {
             seqs: Vec<Seq>,
             how: Settled,
-            /// What they caused, for people.
+            /// Their effect, in words for people.
             note: Box<str>,
             /// The hold that they wait for.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             hold: Option<HoldName>,
             at: Timestamp,
         },
-        /// A delivery that can not be carried out; kept, with its event, until somebody replays it.
+        /// A delivery could not be carried out. It is kept, with its event, until it is replayed or redelivered.
         "failed" => Failed {
             seq: Seq,
             /// Why, and what to do.
             why: Box<str>,
             at: Timestamp,
         },
-        /// A failed delivery is looked at again: redelivered or replayed.
+        /// A failed delivery is processed again, because it was redelivered or replayed.
         "again" => Again {
             seq: Seq,
         },
@@ -57,76 +57,76 @@ tagged! {
         "org" => Org {
             id: GithubOrgId,
             login: Login,
-            /// GitHub told that it is deleted: nothing is written any more.
+            /// GitHub reported that it was deleted. Nothing is written any more.
             deleted: bool,
         },
-        /// What the GitHub token may do, found by asking.
+        /// The token's permissions, found by asking GitHub.
         "mode" => Mode {
             mode: Mode,
             fingerprint: Box<str>,
-            /// Whose token it is, where GitHub tells: another token of the same account has shown what the first one has.
+            /// The token's account, if GitHub shows it. All its tokens count as having shown the same teams.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             by: Option<GithubUserId>,
         },
-        /// GitHub team and Sentry team belong together. Closes the team's intent.
+        /// A GitHub team and a Sentry team belong together. Closes the team's intent.
         "bound" => Bound {
             team: GithubTeamId,
             binding: Binding,
         },
-        /// They no longer do: the Sentry team vanished without us.
+        /// They no longer belong together: somebody else removed the Sentry team.
         "unbound" => Unbound {
             team: GithubTeamId,
         },
-        /// The GitHub team is deleted, for good. Closes its intent and its binding.
+        /// The GitHub team was deleted. Closes its intent and its binding.
         "gone" => Gone {
             team: GithubTeamId,
-            /// What became of its Sentry team.
+            /// How its Sentry team ended.
             fate: Fate,
-            /// Its slug proves nothing; what the state itself knows of that is added to it.
+            /// Its slug proves nothing. Also set if the state itself knows a reason.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             apart: bool,
-            /// The Sentry team that had followed it, where a snapshot tells it; otherwise the state knows that itself.
+            /// The Sentry team that followed it. Only in snapshots; otherwise the state takes it from the binding.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             was: Option<Binding>,
             at: Timestamp,
         },
-        /// GitHub shows a team again whose end was known: that end counts no more.
+        /// GitHub shows a team again that had ended. The end no longer counts.
         "returned" => Returned {
             team: GithubTeamId,
             at: Timestamp,
-            /// It has another slug than its Sentry team had: what has that in Sentry is as likely somebody else's.
+            /// Its slug has changed. A Sentry team that has the new one may as well be somebody else's.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             apart: bool,
         },
-        /// Teams that the token in use has shown itself. Only what it has shown can it tell to be gone.
+        /// Teams that the token in use has shown. Only of these does its 404 mean that the team is gone.
         "shown" => Shown {
-            /// GitHub's teams, those that were not known to be shown.
+            /// GitHub's teams, without those that were known already.
             teams: Vec<GithubTeamId>,
         },
-        /// A Sentry team that the mirror deleted was made again because a person wanted it back. It follows nobody.
+        /// A deleted Sentry team was made again, because a person asked for it or GitHub showed its team again.
         "restored" => Restored {
             deleted: SentryTeamId,
-            /// The one that took its place.
+            /// The one that took its place. Only [`Record::Bound`] makes it follow a team.
             now: SentryTeamId,
         },
-        /// A row of Sentry's external teams is the mirror's: made by it, or found as it should be. Only such rows are changed.
+        /// A row of Sentry's external teams is the mirror's: made by it, or found correct. Only such rows are changed.
         "linked" => Linked {
             team: GithubTeamId,
-            /// 0: it is about to be made, or to be given this name. Synced before the call.
+            /// 0 while it is about to be made, or to get this name. Synced before the call.
             row: ExternalTeamId,
             name: OwnerName,
         },
-        /// That row is not there any more, or is somebody else's by now.
+        /// The row no longer exists, or is somebody else's by now.
         "unlinked" => Unlinked {
             row: ExternalTeamId,
         },
-        /// Everybody who is in the GitHub team is still to be looked at, because its Sentry team was just made or adopted; or
-        /// has been.
+        /// Whether everybody in the GitHub team is still to be checked. That is needed after its Sentry team was made
+        /// or adopted.
         "fill" => Fill {
             team: GithubTeamId,
             open: bool,
         },
-        /// About to change a team in Sentry. Synced before the call.
+        /// A team in Sentry is about to be changed. Synced before the call.
         "intends" => Intends {
             team: GithubTeamId,
             intent: Intent,
@@ -139,10 +139,10 @@ tagged! {
         /// A GitHub account is this Sentry member.
         "matched" => Matched {
             user: GithubUserId,
-            /// Sentry's side and how it was found.
+            /// The Sentry member, and how it was found.
             found: Match,
         },
-        /// The match is no longer true: the member left Sentry, or a source says otherwise.
+        /// The match no longer holds: the member left Sentry, or a source contradicts it.
         "unmatched" => Unmatched {
             user: GithubUserId,
         },
@@ -150,17 +150,17 @@ tagged! {
             user: GithubUserId,
             at: Timestamp,
         },
-        /// GitHub has this person in the team, Sentry does not know them yet.
+        /// GitHub has this person in the team, but Sentry does not know them yet.
         "wanted" => Wanted {
             team: GithubTeamId,
             user: GithubUserId,
             /// The login at that time.
             login: Login,
-            /// Why nobody was matched.
+            /// Why no member was matched.
             why: Box<str>,
             at: Timestamp,
         },
-        /// Not waited for any more: added, removed, or the team is gone.
+        /// The person is no longer waited for: added, removed, or the team is gone.
         "unwanted" => Unwanted {
             team: GithubTeamId,
             user: GithubUserId,
@@ -171,78 +171,76 @@ tagged! {
         },
         "decided" => Decided {
             name: HoldName,
-            /// Carried out, or remembered as refused.
+            /// Carry it out; otherwise remember it as rejected.
             approved: bool,
             at: Timestamp,
         },
-        /// The hold is history: carried out, expired, or no longer due.
+        /// The hold is over: carried out, expired, or no longer needed.
         "released" => Released {
             name: HoldName,
         },
-        /// A held change is done, or no longer due: whatever else its hold has stays.
+        /// A held change was carried out or is no longer needed. The other changes of its hold stay.
         "not_due" => NotDue {
             change: HeldChange,
         },
-        /// The journal was damaged and some records are lost: removals and deletions are held.
+        /// The journal was damaged and some records were lost. Removals and deletions are held.
         "damaged" => Damaged {
             at: Timestamp,
         },
-        /// GitHub was looked at as a whole: who is in the team. Older words of deliveries give way to it.
+        /// The members of the team were read from GitHub. This overrides older deliveries.
         "looked" => Looked {
             team: GithubTeamId,
-            /// The place of the latest delivery when the reading began.
+            /// The place of the latest delivery when the read began.
             seq: Seq,
             people: Vec<GithubUserId>,
         },
-        /// GitHub was read completely: what a later, much shorter reading is compared with.
+        /// GitHub was read completely. A later, much shorter read is compared with this one.
         "read" => Read {
             sizes: Sizes,
             at: Timestamp,
         },
-        /// Other rules than at the comparison before say whom a comparison may take out.
+        /// A comparison was carried out under other rules than the previous one. They decide whom it may remove.
         "rules" => Rules {
-            /// Those of the comparison that was carried out now.
             rules: Rules,
         },
-        /// An operator wants nothing to be written to Sentry any more.
+        /// An operator paused writes to Sentry.
         "paused" => Paused {
-            /// Why, in their words.
             #[serde(default, skip_serializing_if = "str::is_empty")]
             reason: Box<str>,
             at: Timestamp,
         },
         /// Writing is allowed again.
         "resumed" => Resumed,
-        /// A complete comparison found nothing to take away, or a person approved it: the damage is healed.
+        /// A complete comparison found nothing to remove, or a person approved it. The damage no longer matters.
         "mended" => Mended,
-        /// Whether Sentry takes a team's id in the place of its slug, found by asking.
+        /// Whether Sentry accepts a team's id in place of its slug, found by asking.
         "team_ids" => TeamIds {
-            /// Which host was asked, and about which organisation.
+            /// The host and the organisation for which it was asked.
             place: SentryPlace,
             taken: bool,
             at: Timestamp,
         },
-        /// Snapshots only: what is remembered of deliveries that are no longer queued.
+        /// Snapshots only: the remembered deliveries that are neither queued nor failed.
         "keys" => Keys {
-            /// Key, place in the order, status, when.
+            /// Key, place in the order, status, time.
             keys: Vec<(DeliveryKey, Seq, Status, Timestamp)>,
         },
-        /// Snapshots only: the latest word on a team and its people.
+        /// Snapshots only: the latest news on a team and its people.
         "news" => News {
             team: GithubTeamId,
-            /// A `created` was received for it.
+            /// A `created` event arrived for it.
             born: bool,
             named: Option<Seq>,
             /// The first rename.
             first_named: Option<Seq>,
-            /// Person, in the team or not, by which delivery.
+            /// Person, whether they are in the team, and the delivery that said so.
             people: Vec<(GithubUserId, bool, Seq)>,
         },
-        /// Snapshots only: what was dealt with last, for people, oldest first.
+        /// Snapshots only: the last settled or failed deliveries, for people, oldest first.
         "recent" => Recent {
             list: Vec<Recent>,
         },
-        /// Snapshots only: a hook that has sent something.
+        /// Snapshots only: a webhook that has sent a delivery.
         "hook" => Hook {
             id: HookId,
         },

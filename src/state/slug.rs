@@ -1,21 +1,21 @@
-//! From GitHub's slugs to Sentry's. Pure.
+//! Turns GitHub's slugs into Sentry's. Pure.
 //!
-//! Sentry wants `^(?![0-9]+$)[a-z0-9_\-]+$`, at most 50 characters. Most GitHub slugs fit and are taken as they
-//! are, behind `SYNC_SLUG_PREFIX`. One that does not (longer, digits only, `ent:` of an enterprise team, another
-//! script) becomes readable again by one rule: lower case, everything else `-`, cut so that the whole has at most
-//! 48 characters, then `-` and 6 hex digits of the original's SHA-256. The digits keep two slugs apart that look
-//! alike once cut, and a slug made this way never has the 49 or 50 characters that Sentry deletes badly.
-//! A team without a usable slug (its name is only emoji, say) is `team-` and its GitHub id.
+//! Sentry requires `^(?![0-9]+$)[a-z0-9_\-]+$` and at most 50 characters. Most GitHub slugs fit and are used unchanged,
+//! after `SYNC_SLUG_PREFIX`. One that does not (longer, digits only, `ent:` of an enterprise team, another script) is
+//! made readable by one rule: lower case, everything else becomes `-`, then `-` and 6 hex digits of the original's
+//! SHA-256, cut before these so that the whole has at most 48 characters. The digits distinguish slugs that look alike
+//! after the cut. Slugs of 49 or 50 characters, which Sentry deletes badly, never result. A team without a usable slug
+//! (its name is only emoji, say) gets `team-` and its GitHub id.
 
 use sha2::{Digest, Sha256};
 
 use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
 
-/// The longest slug that Sentry takes.
+/// The longest slug that Sentry accepts.
 const SENTRY_LIMIT: usize = 50;
 /// The longest slug that this module makes.
 const OWN_LIMIT: usize = 48;
-/// The longest name that Sentry takes, in characters.
+/// The longest name that Sentry accepts, in characters.
 const NAME_LIMIT: usize = 64;
 
 /// The slug that a GitHub team has in Sentry. The same input always gives the same slug.
@@ -34,12 +34,12 @@ pub fn for_team(github: &GithubSlug, team: GithubTeamId, prefix: &str) -> Sentry
     SentrySlug::from(format!("{prefix}{cut}-{sum}"))
 }
 
-/// GitHub's slug by that of the team's Sentry team, as far as that was not made to fit.
+/// GitHub's slug, derived from that of the team's Sentry team. Not exact if that was changed to fit.
 pub fn on_github(sentry: &SentrySlug, prefix: &str) -> GithubSlug {
     GithubSlug::from(sentry.as_str().strip_prefix(prefix).unwrap_or(sentry.as_str()))
 }
 
-/// Whether Sentry, old or new, takes this slug.
+/// Whether all versions of Sentry accept this slug.
 pub fn fits(slug: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
     !slug.is_empty()
@@ -48,8 +48,8 @@ pub fn fits(slug: &str) -> bool {
         && !slug.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A slug for a team that must make way for a moment: while a swap is under way, or before the deletion of a team
-/// whose slug Sentry would not set free (49 and 50 characters). Sentry's id makes it nobody else's.
+/// A slug for a team that must give up its own for a moment: during a swap, or before the deletion of a team whose slug
+/// Sentry would not set free (49 and 50 characters). Sentry's team id makes it unique.
 pub fn temporary(team: SentryTeamId, attempt: u32) -> SentrySlug {
     match attempt {
         0 => SentrySlug::from(format!("moving-{team}")),
@@ -65,19 +65,19 @@ pub fn is_temporary(slug: &SentrySlug) -> bool {
     })
 }
 
-/// Whether Sentry would keep this slug taken, or fail, after the team's deletion.
+/// Whether Sentry would keep this slug taken after the team's deletion, or fail.
 pub fn is_kept_after_deletion(slug: &SentrySlug) -> bool {
     slug.as_str().len() >= SENTRY_LIMIT - 1
 }
 
-/// The slug that GitHub gave to a team of this name: how a team is found whose old name is all that a rename
-/// tells (`changes.name.from`). GitHub's rule as documented and observed: accents are dropped, the part up to the
-/// last slash too, the rest is lower case with `-` for everything else.
+/// The slug that GitHub gives to a team with this name. A rename event has only the old name (`changes.name.from`), so
+/// the old slug is found with this. GitHub's rule, as documented and observed: it drops accents and everything up to
+/// the last slash; the rest becomes lower case, with `-` for everything else.
 pub fn from_name(name: &str) -> GithubSlug {
     GithubSlug::from(words(name.rsplit('/').next().unwrap_or_default()))
 }
 
-/// A team's name as Sentry takes it: one line, trimmed, at most 64 characters, never empty.
+/// A team's name as Sentry accepts it: one line, trimmed, at most 64 characters, never empty.
 pub fn display_name(name: &str, slug: &SentrySlug) -> String {
     let visible: String = name.chars().filter(|c| !c.is_control()).collect();
     let cut: String = visible.trim().chars().take(NAME_LIMIT).collect();

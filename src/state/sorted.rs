@@ -1,5 +1,5 @@
-//! A map that is a sorted list. Std's, a tree, is compiled anew for each type, at some 5 KiB of the program each; this one at a
-//! tenth. It is for what is small, or grows at its end: what is put into its middle moves all that is behind it.
+//! A map that is a sorted list. Std's tree is compiled for each type, at some 5 KiB of the program each; this map takes
+//! a tenth of that. It is for maps that are small or grow at the end: an insertion moves everything behind it.
 
 /// Keys with their values, in the order of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl<K: Ord, V> Map<K, V> {
         self.find(key).is_ok()
     }
 
-    /// The value of before, if there was one.
+    /// Returns the previous value, if there was one.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(&key) {
             Ok(at) => self.0.get_mut(at).map(|(_, known)| std::mem::replace(known, value)),
@@ -46,7 +46,7 @@ impl<K: Ord, V> Map<K, V> {
         Some(self.0.remove(at).1)
     }
 
-    /// The value of a key, made if it is not there.
+    /// The value of a key, which is made if it is missing.
     pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let at = self.find(&key).unwrap_or_else(|at| {
             self.0.insert(at, (key, make()));
@@ -116,7 +116,7 @@ impl<'a, K, V> IntoIterator for &'a Map<K, V> {
     }
 }
 
-/// Of several values of one key, the last counts.
+/// If a key has several values, the last one counts.
 impl<K: Ord, V> FromIterator<(K, V)> for Map<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(all: I) -> Self {
         let mut all: Vec<_> = all.into_iter().collect();

@@ -1,14 +1,14 @@
 //! Enums whose JSON is an object with a tag beside the fields, `{"t":"again","seq":7}`.
 //!
-//! serde writes them, and they are read here: its derived readers buffer the object, and each variant is compiled for lists
-//! and for several kinds of source. That was 250 KiB of the program, for what is read once at start and once a command. For
-//! the same reason text is read by `from_slice` everywhere: what reads a kind of source is compiled once for each.
+//! serde writes them, but they are read here: its derived readers buffer the object, and each variant is compiled for
+//! lists and several kinds of source. That took 250 KiB of the program, for data read once at start and once per
+//! command. For the same reason `from_slice` reads text everywhere: each kind of source adds a compiled reader.
 
 use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The fields of one object, taken one by one; those that nobody takes are of a newer program.
+/// The fields of one object, taken one by one. Fields that nobody takes are from a newer program.
 pub struct Fields {
     is: String,
     rest: Map<String, Value>,
@@ -18,7 +18,7 @@ impl Fields {
     /// Reads the object whose variant is named by the field `tag`.
     ///
     /// # Errors
-    /// It is no object, or no text is its tag.
+    /// It is not an object, or its tag is not text.
     pub fn read<'de, D: Deserializer<'de>>(from: D, tag: &'static str) -> Result<Self, D::Error> {
         let mut rest = Map::deserialize(from)?;
         match rest.remove(tag) {
@@ -28,37 +28,37 @@ impl Fields {
         }
     }
 
-    /// Which variant it is.
+    /// The name of the variant.
     pub fn is(&self) -> &str {
         &self.is
     }
 
-    /// The field `name`. One that is not there is as good as `null`.
+    /// Takes the field `name`. A missing field counts as `null`.
     ///
     /// # Errors
-    /// It is no `T`.
+    /// The field is not a `T`.
     pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> serde_json::Result<T> {
         serde_json::from_value(self.rest.remove(name).unwrap_or_default())
     }
 
-    /// The same for a field that may not be there.
+    /// The same for a field that may be missing.
     ///
     /// # Errors
-    /// It is there, and no `T`.
+    /// The field is there, but is not a `T`.
     pub fn take_or_default<T: DeserializeOwned + Default>(&mut self, name: &str) -> serde_json::Result<T> {
         self.rest.remove(name).map_or_else(|| Ok(T::default()), serde_json::from_value)
     }
 
-    /// All other fields as one value.
+    /// Takes all other fields as one value.
     ///
     /// # Errors
-    /// They are no `T`.
+    /// They are not a `T`.
     pub fn take_rest<T: DeserializeOwned>(&mut self) -> serde_json::Result<T> {
         serde_json::from_value(Value::Object(std::mem::take(&mut self.rest)))
     }
 }
 
-/// Defines an enum that is read and written as an object with a tag. The name of each variant in JSON stands before it.
+/// Defines an enum that is read and written as an object with a tag. Each variant follows its name in JSON.
 macro_rules! tagged {
     (
         $(#[doc = $doc:literal])*

@@ -1,4 +1,4 @@
-//! Teams: which Sentry team follows which GitHub team, what is under way, and the latest word on each.
+//! Teams: which Sentry team follows which GitHub team, which changes are under way, and the latest news on each.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::state::links::Links;
 use crate::state::sorted::Map;
 use crate::state::values::{Binding, Delivery, Fate, Intent};
 
-/// The span of time that `SYNC_MAX_DELETIONS` speaks of.
+/// The span in which `SYNC_MAX_DELETIONS` counts deletions.
 pub const DELETION_SPAN: Duration = Duration::from_secs(3600);
-/// How long the end of a team is held that has come back from one before.
+/// If a team came back after its end, another end within this time is held.
 pub const RETURN_SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,45 +22,45 @@ pub struct Teams {
     by_sentry: HashMap<SentryTeamId, GithubTeamId>,
     pub(super) intents: Map<GithubTeamId, (Intent, Timestamp)>,
     pub(super) gone: Map<GithubTeamId, Gone>,
-    /// Teams that came back after their end, and when, for as long as another end of theirs is held.
+    /// When teams came back after their end. For [`RETURN_SPAN`] after that, another end of theirs is held.
     pub(super) returned: Map<GithubTeamId, Timestamp>,
-    /// Live teams that the GitHub token in use, or another one of the same account, has shown.
+    /// Existing teams that the GitHub token in use, or another token of the same account, has shown.
     pub(super) shown: BTreeSet<GithubTeamId>,
     unfilled: BTreeSet<GithubTeamId>,
     /// The rows of Sentry's external teams that are the mirror's.
     pub links: Links,
-    /// By the deleted Sentry team: the one that a person has had made in its place.
+    /// For each deleted Sentry team, the one that was made in its place.
     pub(super) restored: Map<SentryTeamId, SentryTeamId>,
     pub(super) news: Map<GithubTeamId, News>,
 }
 
-/// A GitHub team that is deleted, for as long as GitHub does not show it again.
+/// A deleted GitHub team, until GitHub shows it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
-    /// What became of its Sentry team.
+    /// How its Sentry team ended.
     pub fate: Fate,
-    /// A Sentry team of its slug is somebody else's: the GitHub team was newer than this mirror, was renamed under its
-    /// eyes, or was in conflict with that very team.
+    /// A Sentry team with its slug is taken to be somebody else's: the GitHub team was newer than this mirror, was
+    /// renamed while the mirror ran, or was in conflict with that very team.
     pub apart: bool,
-    /// The Sentry team that had followed it. Not known of ends that older versions have written down.
+    /// The Sentry team that followed it. Missing from ends that older versions recorded.
     pub was: Option<Binding>,
     pub at: Timestamp,
 }
 
-/// The latest word of the deliveries on one team. In payload mode it is the truth.
+/// The latest that deliveries said about one team. In payload mode this is trusted as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
-    /// A `created` was received: the team is newer than this mirror.
+    /// A `created` event arrived, so the team is newer than this mirror.
     pub born: bool,
-    /// The latest delivery that named it.
+    /// The latest delivery that renamed it.
     pub named: Option<Seq>,
-    /// The first one: only that told the name under which the team was before the mirror.
+    /// The first delivery that renamed it. Only that one has the name that the team had before the mirror started.
     pub first_named: Option<Seq>,
-    /// The latest word per person, sorted by person.
+    /// The latest news on each person, sorted by person.
     people: Vec<(GithubUserId, Word)>,
 }
 
-/// In the team or not, and by which delivery: packed, because there may be half a million of them.
+/// Whether a person is in the team, and which delivery said so. Packed, because there may be half a million of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Word(u64);
 
@@ -79,7 +79,7 @@ impl Word {
 }
 
 impl News {
-    /// From a snapshot; people in any order.
+    /// Restores it from a snapshot; people may come in any order.
     pub(super) fn told(born: bool, named: [Option<Seq>; 2], people: Vec<(GithubUserId, bool, Seq)>) -> Self {
         let [first_named, named] = named;
         let word = |(user, present, seq)| (user, Word::new(seq, present));
@@ -89,24 +89,24 @@ impl News {
         Self { born, named, first_named, people }
     }
 
-    /// Whether a Sentry team of its slug is more likely somebody else's than its own.
+    /// Whether a Sentry team with its slug is more likely somebody else's than its own.
     pub fn is_apart(&self) -> bool {
         self.born || self.named.is_some()
     }
 
-    /// The latest word on a person.
+    /// Whether a person is in the team by the latest news, and which delivery said so (0 if only a read showed them).
     pub fn word(&self, user: GithubUserId) -> Option<(bool, Seq)> {
         let at = self.people.binary_search_by_key(&user, |(id, _)| *id).ok()?;
         self.people.get(at).map(|(_, word)| (word.present(), word.seq()))
     }
 
-    /// Everybody on whom there was a word.
+    /// The same for everybody on whom there is any news.
     pub fn people(&self) -> impl Iterator<Item = (GithubUserId, bool, Seq)> + '_ {
         self.people.iter().map(|(user, word)| (*user, word.present(), word.seq()))
     }
 
-    /// Who is in the team, by a look that began at `seq`: newer words stay. A changed word keeps its place, so that no
-    /// delivery counts as overtaken by a look, which may have met a replica that lags behind it.
+    /// Takes over a read of the team's members that began at `seq`; newer deliveries win. A changed entry keeps its
+    /// delivery's place: a read may have met a lagging replica, so it must not make a delivery count as superseded.
     fn looked(&mut self, seq: Seq, people: &[GithubUserId]) {
         let mut present = people.to_vec();
         present.sort_unstable();
@@ -123,21 +123,21 @@ impl News {
         self.people.shrink_to_fit();
     }
 
-    /// Whether a look at exactly these people, sorted, would change nothing.
+    /// Whether a read that shows exactly these people, sorted, would change nothing.
     pub fn agrees(&self, people: &[GithubUserId]) -> bool {
         let present = self.people.iter().filter(|(_, word)| word.present()).map(|(user, _)| user);
         present.eq(people.iter())
     }
 
-    /// Whether one of the deliveries after `seq`, up to `read`, says otherwise than a look at exactly these people, sorted.
+    /// Whether a delivery after `seq`, up to `read`, contradicts a read that shows exactly these people, sorted.
     pub fn says_otherwise(&self, people: &[GithubUserId], seq: Seq, read: Seq) -> bool {
         let is_between = |at| seq < at && at <= read;
         self.people()
             .any(|(user, present, at)| is_between(at) && present != people.binary_search(&user).is_ok())
     }
 
-    /// Everybody who is in the team by all that is known, with those who are seen in it now; nobody if none of them is new.
-    /// Somebody of whom a delivery has said that they left is not.
+    /// Everybody known to be in the team, and the people who were seen in it now; empty if none of these is new. People
+    /// who left according to a delivery are not added.
     pub fn and_seen(&self, people: &[GithubUserId]) -> Vec<GithubUserId> {
         let word = |user: &GithubUserId| self.word(*user);
         let is_new = |user: &GithubUserId| word(user).is_none_or(|(present, seq)| !present && seq == Seq(0));
@@ -175,7 +175,7 @@ impl Teams {
         self.bound.len()
     }
 
-    /// Which GitHub team a Sentry team follows.
+    /// The GitHub team that a Sentry team follows.
     pub fn of_sentry(&self, sentry: SentryTeamId) -> Option<GithubTeamId> {
         self.by_sentry.get(&sentry).copied()
     }
@@ -185,24 +185,24 @@ impl Teams {
         self.binding(self.of_sentry(sentry)?)
     }
 
-    /// Which GitHub team has this Sentry slug, or is about to get it.
+    /// The GitHub team that has this Sentry slug, or is about to get it.
     pub fn owner(&self, slug: &SentrySlug) -> Option<GithubTeamId> {
         let about_to = || self.intents.iter().find(|(_, (intent, _))| intent.slug() == Some(slug));
         self.by_slug.get(slug).or_else(|| about_to().map(|(team, _)| team)).copied()
     }
 
-    /// What is under way for a team, and since when.
+    /// The change that is under way for a team, and since when.
     pub fn intent(&self, team: GithubTeamId) -> Option<&(Intent, Timestamp)> {
         self.intents.get(&team)
     }
 
-    /// The teams that something is under way for.
+    /// The teams for which a change is under way.
     pub fn open_intents(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
         self.intents.keys().copied()
     }
 
-    /// The teams that are being made, and the slug that each is to get: whether Sentry has made one is known with its
-    /// binding, also across a crash.
+    /// The teams that are being made, and the slug that each is to get. Only the binding shows that Sentry has made
+    /// one, also across a crash.
     pub fn being_made(&self) -> impl Iterator<Item = (GithubTeamId, &SentrySlug)> {
         self.intents.iter().filter_map(|(team, (intent, _))| match intent {
             Intent::Creating { slug, .. } if !self.bound.contains_key(team) => Some((*team, slug)),
@@ -210,12 +210,12 @@ impl Teams {
         })
     }
 
-    /// Whether everybody in the team is still to be looked at.
+    /// Whether the team's members are still to be checked.
     pub fn is_unfilled(&self, team: GithubTeamId) -> bool {
         self.unfilled.contains(&team)
     }
 
-    /// The teams whose people are still to be looked at.
+    /// The teams whose members are still to be checked.
     pub fn unfilled(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
         self.unfilled.iter().copied()
     }
@@ -224,22 +224,22 @@ impl Teams {
         self.gone.get(&team)
     }
 
-    /// When a team came back after its end, if that was not long before `now`.
+    /// When a team came back after its end, if that is at most [`RETURN_SPAN`] before `now`.
     pub fn returned(&self, team: GithubTeamId, now: Timestamp) -> Option<Timestamp> {
         self.returned.get(&team).copied().filter(|at| *at >= now.before(RETURN_SPAN))
     }
 
-    /// Whether the GitHub token in use has shown a team.
+    /// Whether the GitHub token in use, or another token of the same account, has shown a team.
     pub fn was_shown(&self, team: GithubTeamId) -> bool {
         self.shown.contains(&team)
     }
 
-    /// The Sentry team that took the place of a deleted one, if a person wanted that back.
+    /// The Sentry team that was made in the place of a deleted one.
     pub fn restored(&self, deleted: SentryTeamId) -> Option<SentryTeamId> {
         self.restored.get(&deleted).copied()
     }
 
-    /// Whether a person has had this Sentry team made in the place of a deleted one.
+    /// Whether this Sentry team was made in the place of a deleted one.
     pub fn was_brought_back(&self, sentry: SentryTeamId) -> bool {
         self.restored.values().any(|now| *now == sentry)
     }
@@ -248,36 +248,36 @@ impl Teams {
         self.news.get(&team)
     }
 
-    /// The same as [`News::and_seen`]; of a team that nothing is known of, whoever is seen.
+    /// The same as [`News::and_seen`]. Of a team without news, everybody who was seen.
     pub fn and_seen(&self, team: GithubTeamId, people: &[GithubUserId]) -> Vec<GithubUserId> {
         self.news(team).map_or_else(|| people.to_vec(), |news| news.and_seen(people))
     }
 
-    /// The teams that a person is in, by the latest word before `seq`.
+    /// The teams that a person is in by the latest news, where that is older than `seq`.
     pub fn teams_of(&self, user: GithubUserId, seq: Seq) -> Vec<GithubTeamId> {
         let in_it = |news: &News| news.word(user).is_some_and(|(present, at)| present && at < seq);
         self.news.iter().filter(|(_, news)| in_it(news)).map(|(team, _)| *team).collect()
     }
 
-    /// The teams in which the latest word on a person is that of `seq`: those that a departure from the organisation
-    /// spoke of.
+    /// The teams in which the latest news on a person is from delivery `seq`. If the person left the organisation with
+    /// it, these are the teams that they left.
     pub fn heard_of(&self, user: GithubUserId, seq: Seq) -> Vec<GithubTeamId> {
         let in_it = |news: &News| news.word(user).is_some_and(|(_, at)| at == seq);
         self.news.iter().filter(|(_, news)| in_it(news)).map(|(team, _)| *team).collect()
     }
 
-    /// The deliveries that had the latest word on a person in each team.
+    /// For each team with news on a person, the delivery that it is from.
     pub fn words_on(&self, user: GithubUserId) -> impl Iterator<Item = Seq> + '_ {
         self.news.values().filter_map(move |news| news.word(user)).map(|(_, seq)| seq)
     }
 
-    /// How many teams were deleted within the hour before `now`.
+    /// How many Sentry teams were deleted or emptied within the hour before `now`.
     pub fn deleted_within_hour(&self, now: Timestamp) -> usize {
         let since = now.before(DELETION_SPAN);
         self.gone.values().filter(|gone| gone.fate == Fate::Deleted && gone.at >= since).count()
     }
 
-    /// The teams that are being deleted. They are bound until that is over, also across a crash.
+    /// The teams that are being deleted. They stay bound until that is over, also across a crash.
     pub fn being_deleted(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
         let deleting =
             self.intents.iter().filter(|(_, (intent, _))| matches!(intent, Intent::Deleting { .. }));
@@ -318,7 +318,7 @@ impl Teams {
     }
 
     pub(super) fn bind(&mut self, team: GithubTeamId, binding: Binding) {
-        // Another Sentry team has rows of its own.
+        // The rows belong to the old Sentry team.
         if self.bound.get(&team).is_some_and(|before| before.sentry != binding.sentry) {
             self.links.forget_team(team);
         }
@@ -336,7 +336,7 @@ impl Teams {
 
     fn take_apart(&mut self, team: GithubTeamId) {
         if let Some(binding) = self.bound.remove(&team) {
-            // Somebody may have passed the slug on in Sentry: then it is another team's entry by now.
+            // Somebody may have given the slug to another team in Sentry. The entry is that team's by now.
             if self.by_slug.get(&binding.slug) == Some(&team) {
                 self.by_slug.remove(&binding.slug);
             }
@@ -359,7 +359,7 @@ impl Teams {
         self.gone.insert(team, gone);
     }
 
-    /// GitHub shows the team: what was known of its end is history, but for whether a slug proves nothing.
+    /// GitHub shows the team again, so its end is history. Only the doubt about its slug (`apart`) stays.
     pub(super) fn come_back(&mut self, team: GithubTeamId, at: Timestamp, apart: bool) {
         if self.gone.remove(&team).is_some_and(|gone| gone.apart) || apart {
             self.news.or_default(team).born = true;
@@ -367,14 +367,14 @@ impl Teams {
         self.returned.insert(team, at);
     }
 
-    /// Whether a Sentry team of its slug is more likely somebody else's than its own, by what was said of it, now or before
-    /// its end.
+    /// Whether a Sentry team with its slug is more likely somebody else's than its own, by the latest news or by what
+    /// was known at its end.
     pub fn is_apart(&self, team: GithubTeamId) -> bool {
         let of_its_end = self.gone.get(&team).is_some_and(|gone| gone.apart);
         of_its_end || self.news.get(&team).is_some_and(News::is_apart)
     }
 
-    /// The GitHub team that this Sentry team followed until that ended.
+    /// The ended GitHub team that this Sentry team followed.
     pub fn ended_with(&self, sentry: SentryTeamId) -> Option<GithubTeamId> {
         let was = |gone: &Gone| gone.was.as_ref().is_some_and(|was| was.sentry == sentry);
         self.gone.iter().find(|(_, gone)| was(gone)).map(|(team, _)| *team)
@@ -392,7 +392,7 @@ impl Teams {
         }
     }
 
-    /// The teams that the GitHub token in use has shown, by id.
+    /// The teams that the GitHub token in use, or another of its account, has shown, by id.
     pub fn shown(&self) -> impl Iterator<Item = GithubTeamId> + '_ {
         self.shown.iter().copied()
     }

@@ -32,7 +32,7 @@ fn fold(records: impl IntoIterator<Item = Record>) -> State {
     state
 }
 
-/// A state with something in every corner.
+/// A state with something in every field.
 pub(crate) fn full() -> State {
     let binding = |n: u64| Binding {
         sentry: SentryTeamId(n),
@@ -235,14 +235,14 @@ fn a_look_at_everybody_gives_way_to_newer_words() {
     let words: Vec<_> = news.people().map(|(user, present, seq)| (user.0, present, seq.0)).collect();
     assert_eq!(words, [(5, false, 1), (6, true, 2), (7, false, 9), (8, true, 0)]);
     assert!(news.agrees(&[GithubUserId(6), GithubUserId(8)]) && !news.agrees(&[GithubUserId(6)]));
-    // Only what was said in between counts, and not what a look alone has told.
+    // Only deliveries in between count, not people whom only a read has shown.
     let contrary = |people: &[u64], seq, read| {
         let people: Vec<_> = people.iter().map(|user| GithubUserId(*user)).collect();
         news.says_otherwise(&people, Seq(seq), Seq(read))
     };
     assert!(contrary(&[8], 1, 9) && contrary(&[6, 7, 8], 2, 9) && !contrary(&[6], 0, 9));
     assert!(!contrary(&[8], 2, 9) && !contrary(&[6, 7, 8], 2, 8));
-    // A look at one team alone adds whom no delivery has said to have left.
+    // A read of one team alone adds people, unless a delivery reported that they left.
     let seen = |users: &[u64]| {
         let users: Vec<_> = users.iter().map(|user| GithubUserId(*user)).collect();
         news.and_seen(&users).into_iter().map(|user| user.0).collect::<Vec<_>>()
@@ -278,7 +278,7 @@ fn a_slug_passed_on_in_sentry_stays_its_new_owners() {
     let state = fold([
         bound(1, binding(1, "a")),
         bound(2, binding(2, "b")),
-        // Somebody renamed a to x and b to a; the second is followed first.
+        // Somebody renamed a to x, and b to a. The mirror sees the second rename first.
         bound(2, binding(2, "a")),
         bound(1, binding(1, "x")),
     ]);
@@ -308,8 +308,8 @@ fn deletions_count_for_an_hour_whether_done_or_under_way() {
     assert_eq!(state.teams.being_deleted().collect::<Vec<_>>(), [GithubTeamId(1)]);
 }
 
-/// A clock that is set back by years, and one that was ahead for a while: guards count more rather than less, and nothing
-/// that is open goes.
+/// The clock is set back by years, or was ahead for a while. Guards then count more rather than less, and nothing open
+/// is lost.
 #[test]
 fn a_clock_that_jumps_loosens_no_guard_and_loses_nothing_that_is_open() {
     const YEAR: u64 = 365 * 24 * 3_600_000;

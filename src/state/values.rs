@@ -1,4 +1,4 @@
-//! The values that records carry: deliveries, modes, bindings, intents, matches.
+//! The values in records: deliveries, modes, bindings, intents, matches.
 //!
 //! Their JSON is on disk, so it must never change without a new version of the journal's format. Nothing here may use a
 //! record or the fold over records.
@@ -11,8 +11,8 @@ use crate::state::event::Event;
 use crate::state::ids::{HookId, Login, MemberId, SentrySlug, SentryTeamId, Seq};
 use crate::state::tagged::tagged;
 
-/// The settings that say whom a comparison may take out, in the words in which they are set: what is wider at the next
-/// comparison is told by comparing them.
+/// The settings that decide whom a comparison may remove, as the operator wrote them. The next comparison compares them
+/// with its own, to see what has become wider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// `SYNC_REMOVE_MEMBERS`.
@@ -25,7 +25,7 @@ pub struct Rules {
     pub children: Box<str>,
     /// `SYNC_IDENTITY`.
     pub identity: Box<str>,
-    /// `SYNC_CODEOWNERS`. Older versions had no links, and wrote nothing of them.
+    /// `SYNC_CODEOWNERS`. Older versions had no links and did not write it.
     #[serde(default = "no_links")]
     pub links: Box<str>,
 }
@@ -34,7 +34,7 @@ fn no_links() -> Box<str> {
     "never".into()
 }
 
-/// One Sentry organisation, as it is configured. Ids of teams mean nothing elsewhere.
+/// A configured Sentry organisation. Team ids are valid only within one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentryPlace {
     /// `SENTRY_URL`.
@@ -43,23 +43,23 @@ pub struct SentryPlace {
     pub org: Box<str>,
 }
 
-/// How much a complete reading of GitHub was.
+/// The size of a complete read of GitHub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
     pub teams: usize,
-    /// People in teams, each once.
+    /// People in teams, each counted once.
     pub people: usize,
     pub memberships: usize,
 }
 
-/// A delivery as it is kept: what it says, not its body.
+/// A delivery as it is stored: its meaning, not its body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Its place in the order of arrival.
     pub seq: Seq,
-    /// When it arrived first.
+    /// When it first arrived.
     pub at: Timestamp,
-    /// Two hooks may send different events under the same GUID: the key is both.
+    /// Part of the key, because two webhooks may send different events under the same GUID.
     pub hook: HookId,
     /// `X-GitHub-Delivery`.
     pub guid: Box<str>,
@@ -78,7 +78,7 @@ impl Delivery {
 pub struct DeliveryKey(pub u128);
 
 impl DeliveryKey {
-    /// GUIDs are compared without case: they are hexadecimal.
+    /// GUIDs are hexadecimal, so case is ignored.
     pub fn new(hook: HookId, guid: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(hook.0.to_be_bytes());
@@ -89,7 +89,7 @@ impl DeliveryKey {
     }
 }
 
-// JSON has no 128-bit numbers that every reader keeps; the key is written as 32 hex digits.
+// Not every JSON reader keeps 128-bit numbers, so the key is written as 32 hex digits.
 impl Serialize for DeliveryKey {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&format!("{:032x}", self.0))
@@ -103,19 +103,18 @@ impl<'de> Deserialize<'de> for DeliveryKey {
     }
 }
 
-/// How a delivery was dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settled {
-    /// Sentry is as the delivery (or GitHub, looked at again) says, or there was nothing to do.
+    /// Sentry is as the delivery (or a new read of GitHub) says, or there was nothing to do.
     Done,
-    /// Newer news on the same team and person had been received.
+    /// A newer delivery on the same team and person had arrived.
     Superseded,
     /// A guard stopped it; see the holds.
     Held,
 }
 
-/// What is remembered of a delivery.
+/// The remembered status of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -123,50 +122,50 @@ pub enum Status {
     Done,
     Superseded,
     Held,
-    /// It cannot be carried out, until somebody replays it.
+    /// It could not be carried out, and stays failed until it is replayed or redelivered.
     Failed,
 }
 
-/// What the GitHub token allows, and with it where the truth comes from.
+/// Whose data the mirror trusts. The GitHub token's permissions determine it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// The deliveries are the truth, in the order they arrived.
+    /// Webhook payloads are trusted as they are, in the order in which they arrived.
     Payload,
-    /// GitHub is the truth, read again by id.
+    /// Every event is verified with GitHub, which is read again by id.
     Read,
 }
 
 /// A Sentry team that follows a GitHub team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
-    /// Sentry's key of the team.
+    /// The team's key in Sentry.
     pub sentry: SentryTeamId,
-    /// Its slug when last seen: how Sentry's API addresses it.
+    /// Its slug when last seen, by which Sentry's API addresses it.
     pub slug: SentrySlug,
     /// Its name when last seen.
     pub name: Box<str>,
     pub origin: Origin,
 }
 
-/// Who made a bound Sentry team.
+/// Whether the mirror made a bound Sentry team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     Created,
-    /// It was there before.
+    /// The team existed already.
     Adopted,
 }
 
-/// What became of the Sentry team of a deleted GitHub team.
+/// How the Sentry team of a deleted GitHub team ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// It was deleted or emptied, by us: counts against the hour's limit.
+    /// The mirror deleted or emptied it. This counts against the hour's limit.
     Deleted,
     /// It was left alone, or there was none.
     Left,
-    /// None followed it, and no event had told its slug: a later deletion that tells one may still find it.
+    /// There was none, and no event had named the slug. A later deletion that names one may still find a team.
     NotFound,
 }
 
@@ -175,12 +174,12 @@ tagged! {
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     #[serde(tag = "is")]
     pub enum Intent {
-        /// A team is made. The slug was free when this was written.
+        /// A team is being made. Its slug was free when this was written.
         "creating" => Creating {
             slug: SentrySlug,
             name: Box<str>,
         },
-        /// A bound team gets another slug and name.
+        /// A bound team is getting another slug and name.
         "renaming" => Renaming {
             from: SentrySlug,
             to: SentrySlug,
@@ -190,14 +189,14 @@ tagged! {
             sentry: SentryTeamId,
             slug: SentrySlug,
         },
-        /// A deleted team is made again, with its people and projects. Open until all of it is done: only whoever began it
-        /// goes on with it.
+        /// A deleted team is being made again, with its people and projects. Open until all of that is done; only the
+        /// operation that began it continues it.
         "restoring" => Restoring {
             sentry: SentryTeamId,
             /// Its slug, free when this was written.
             slug: SentrySlug,
             name: Box<str>,
-            /// Because GitHub showed the team again, and not because somebody asked for it.
+            /// GitHub showed the team again. Otherwise, a person asked for it.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             shown: bool,
         },
@@ -205,7 +204,7 @@ tagged! {
 }
 
 impl Intent {
-    /// The slug that the team is about to get, or to get again.
+    /// The slug that the team is about to get.
     pub fn slug(&self) -> Option<&SentrySlug> {
         match self {
             Intent::Creating { slug, .. }
@@ -216,7 +215,7 @@ impl Intent {
     }
 }
 
-/// A GitHub account's Sentry member, remembered because GitHub stops telling addresses the moment somebody leaves.
+/// A GitHub account's Sentry member. Remembered, because GitHub stops showing addresses the moment somebody leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
     pub member: MemberId,
@@ -226,7 +225,7 @@ pub struct Match {
     pub at: Timestamp,
 }
 
-/// Where an answer to "who is this in Sentry?" comes from.
+/// Where the answer to "who is this in Sentry?" comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -234,7 +233,7 @@ pub enum Source {
     Map,
     /// External users of Sentry's GitHub integration, by the GitHub user's id.
     Sentry,
-    /// The same by login alone: made by hand, or guessed by Sentry. Asked just before [`Source::Public`], and as weak.
+    /// The same by login alone: set by hand, or guessed by Sentry. Asked before [`Source::Public`], and just as weak.
     SentryLogin,
     /// The organisation's single sign-on.
     Saml,
@@ -245,7 +244,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// Whether anybody could have written what it says: nobody is taken out of a team by a comparison for it.
+    /// Whether anybody could have written what it says. No comparison removes a person because of such a match.
     pub fn is_weak(self) -> bool {
         matches!(self, Source::SentryLogin | Source::Public)
     }

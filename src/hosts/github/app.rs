@@ -1,8 +1,8 @@
-//! A GitHub App: it signs in as itself by its key, and gets tokens for its installation, which live for an hour.
+//! A GitHub App. It signs in as itself with its key, and gets tokens for its installation, which last for an hour.
 //!
 //! Source: GitHub's documentation, "Authenticating as a GitHub App installation". One thread at a time fetches a token,
-//! early enough that nobody waits for it. What is known of the mirrored organisation must never hang on such a token: it
-//! belongs to the App.
+//! early enough that no call has to wait for it. Knowledge about the mirrored organisation belongs to the App, and must
+//! never be tied to one of these tokens.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,24 +25,24 @@ use crate::state::ids::{GithubOrgId, InstallationId, Login};
 use crate::state::Org;
 use crate::text::{path_part, Quoted};
 
-/// Before its end, a token is renewed.
+/// A token is renewed this long before it expires.
 const EARLY: Duration = Duration::from_secs(300);
-/// With less than this, a token is not used any more.
+/// A token with less time left than this is not used any more.
 const LAST: Duration = Duration::from_secs(60);
-/// How often a token is tried to be renewed that is still good.
+/// If a renewal fails while the old token is still valid, the next attempt waits this long.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
-/// As long as a new token may be unknown to some of GitHub's servers.
+/// Some of GitHub's servers may not know a new token for this long.
 const YOUNG: Duration = Duration::from_secs(5);
-/// How often a young one is tried.
+/// How long to wait before trying a refused new token again.
 const YOUNG_AGAIN: Duration = Duration::from_secs(1);
-/// What was signed is used for so long; it lasts for nine minutes.
+/// A signed JWT is reused for this long; it is valid for nine minutes.
 const SIGNED_AGAIN: Duration = Duration::from_secs(240);
-/// Our clock counts as wrong from here on.
+/// A difference from GitHub's clock from which ours counts as wrong.
 const CLOCK_IS_WRONG: Duration = Duration::from_secs(20);
-/// The life of a token whose answer does not tell it: shorter than GitHub's hour.
+/// The assumed life of a token if GitHub's answer does not say when it expires: shorter than the usual hour.
 const LIFE: Duration = Duration::from_secs(3000);
 
-/// Whose installation is meant, as far as it is known.
+/// Which installation to use, as far as that is known.
 #[derive(Clone, Debug, Default)]
 pub struct Whose {
     /// `GH_ORG`.
@@ -51,14 +51,13 @@ pub struct Whose {
     pub pinned: Option<GithubOrgId>,
 }
 
-/// The App on an organisation.
+/// The App's installation on an organisation.
 #[derive(Clone, Debug)]
 pub struct Installation {
     pub id: InstallationId,
     pub account: OrgRef,
 }
 
-/// A GitHub App with its tokens.
 pub struct App {
     itself: Arc<Itself>,
     /// The REST API's path.
@@ -73,9 +72,9 @@ struct Known {
     installation: Option<Installation>,
     token: Option<Fresh>,
     is_fetching: bool,
-    /// A token that is still good is not renewed before.
+    /// A token that is still valid is not renewed before this moment, because a renewal has just failed.
     again: Option<Instant>,
-    /// The App lacks what a token is narrowed to.
+    /// The App lacks the permission that tokens are limited to, so they are requested without a limit.
     is_wide: bool,
 }
 
@@ -85,7 +84,7 @@ struct Fresh {
     ends: Instant,
 }
 
-/// The App as itself: each call is signed by its key.
+/// Makes calls as the App itself, each signed with its key.
 struct Itself {
     access: AppAccess,
     clock: Clock,
@@ -94,14 +93,14 @@ struct Itself {
 
 #[derive(Default)]
 struct Said {
-    /// GitHub's clock less ours, in milliseconds.
+    /// GitHub's clock minus ours, in milliseconds.
     skew: i64,
-    /// What was signed last, and when by GitHub's clock.
+    /// The last signed JWT, and when it was signed by GitHub's clock.
     signed: Option<(Secret, Timestamp)>,
 }
 
 impl App {
-    /// Nothing is asked of anybody yet.
+    /// Makes no call yet.
     pub fn new(access: &AppAccess, rest: &str, whose: Whose, clock: &Clock) -> Self {
         let itself = Itself { access: access.clone(), clock: clock.clone(), said: Mutex::default() };
         let (known, fetched) = (Mutex::default(), Condvar::new());
@@ -113,7 +112,7 @@ impl App {
         &self.itself.access.id
     }
 
-    /// The App and its installation, for people.
+    /// The App and its installation, for messages.
     pub fn told(&self) -> String {
         match self.installation() {
             Some(found) => format!("{} (installation {})", self.id(), found.id),
@@ -121,17 +120,17 @@ impl App {
         }
     }
 
-    /// What GitHub shows of the key's public half.
+    /// The SHA-256 of the public key, which GitHub shows beside each of the App's keys.
     pub fn key_print(&self) -> [u8; 32] {
         self.itself.access.key.print()
     }
 
-    /// The installation that was found, if one was.
+    /// The installation, if it has been found.
     pub fn installation(&self) -> Option<Installation> {
         self.known.lock().installation.clone()
     }
 
-    /// The installation; it is looked for if it is not known.
+    /// The installation; looks it up if it is not known.
     pub fn find(&self, host: &Upstream) -> Result<Installation, Box<Reply>> {
         match self.installation() {
             Some(known) => Ok(known),
@@ -143,13 +142,13 @@ impl App {
         }
     }
 
-    /// Something about the installation has changed: it is looked for again, and another token fetched.
+    /// Forgets the installation and its token, because something about them has changed. Both are fetched again.
     pub fn forget(&self) {
         let mut known = self.known.lock();
         *known = Known { is_fetching: known.is_fetching, ..Known::default() };
     }
 
-    /// One call, signed by the key.
+    /// Makes one call, signed with the key.
     pub fn ask(&self, host: &Upstream, request: &Request) -> Reply {
         host.ask_signed(Asked::App, request, Credential::Renewed(self.itself.clone()))
     }
@@ -166,7 +165,7 @@ impl App {
             let found = reply.answer.json().as_ref().and_then(installation);
             match (&reply.verdict, found) {
                 (Verdict::Done, Some(row)) => return Ok(row),
-                // Not there, or renamed: the list tells.
+                // Not there, or the organisation was renamed: the list of installations shows which.
                 (Verdict::Missing, _) => {}
                 _ => return Err(unusable(host, reply)),
             }
@@ -187,7 +186,7 @@ impl App {
         loop {
             let Installation { id, account } = self.find(host)?;
             let is_wide = self.known.lock().is_wide;
-            // No more than what is needed, whatever the App may do.
+            // Requests no more than the service needs, whatever the App may do.
             let body = (!is_wide).then(|| json!({ "permissions": { "members": "read" } }));
             let path = format!("{}/app/installations/{id}/access_tokens", self.rest);
             let began = self.itself.clock.now();
@@ -213,7 +212,7 @@ impl App {
         }
     }
 
-    /// Its life is told by GitHub's own clock, and measured by the one of ours that nobody sets.
+    /// GitHub's clock determines how long the token lives; our monotonic clock, which nobody can set, measures that.
     fn read_token(&self, reply: &Reply, began: Instant) -> Option<Fresh> {
         let body = reply.answer.json()?;
         let of = |name: &str| body.get(name).and_then(Value::as_str);
@@ -225,7 +224,7 @@ impl App {
         Some(Fresh { token: Secret::new(token), made: self.itself.clock.now(), ends: began + life })
     }
 
-    /// The token in use, if it still is of use; `None` if this thread is to fetch one.
+    /// The current token, if it can still be used; `None` if this thread has to fetch one.
     fn take_turn(&self) -> Option<Secret> {
         let mut known = self.known.lock();
         loop {
@@ -246,7 +245,7 @@ impl App {
     }
 }
 
-/// Ends a turn however it ends.
+/// Ends the turn to fetch a token when dropped, even after an error or a panic.
 struct Turn<'a>(&'a App);
 
 impl Drop for Turn<'_> {
@@ -270,7 +269,7 @@ impl Renewed for App {
                 (known.token, known.again) = (Some(fresh), None);
                 Ok(token)
             }
-            // The old one is good for a while.
+            // The old token is valid for a while yet.
             (Err(_), Some(old)) if old.ends.saturating_duration_since(now) > LAST => {
                 let token = old.token.clone();
                 known.again = Some(now + RENEW_AGAIN);
@@ -317,7 +316,7 @@ impl Renewed for Itself {
         }
     }
 
-    /// A clock that is wrong shows as a refusal: by GitHub's own, the next one is not.
+    /// A wrong clock makes GitHub refuse the JWT. The next one goes by GitHub's clock, and is accepted.
     fn refused(&self, _: &Secret, there: Option<Timestamp>) -> Option<Duration> {
         let mut said = self.said.lock();
         said.signed = None;
@@ -347,7 +346,7 @@ impl Whose {
         Self { login: settings.github_org.clone(), pinned: org.map(|org| org.id) }
     }
 
-    /// The installation that is meant, or why there is none.
+    /// The installation to use, or why there is none.
     fn choose<'a>(&self, all: &'a [Installation]) -> Result<&'a Installation, String> {
         let by_id = all.iter().find(|found| Some(found.account.id) == self.pinned);
         let is_named = |found: &&Installation| {
@@ -376,13 +375,13 @@ impl Whose {
 
 const INSTALL: &str = "an owner of the organisation installs it: the App's settings → Install App";
 
-/// Without an installation's token nothing at all can be asked.
+/// Pauses the whole host: without an installation's token, nothing can be asked.
 fn refused(host: &Upstream, reply: Reply, why: String) -> Box<Reply> {
     host.refuse(&why);
     Box::new(Reply { verdict: Verdict::Refused(why), ..reply })
 }
 
-/// What stands in the way of a token is no answer to what was to be asked with it.
+/// What a failure to get a token means for the call that needed one: never an answer to that call.
 fn unusable(host: &Upstream, reply: Reply) -> Box<Reply> {
     match reply.verdict {
         Verdict::Wait(_) | Verdict::Unknown(_) | Verdict::Refused(_) | Verdict::Postponed(_) => {
@@ -399,7 +398,7 @@ fn unusable(host: &Upstream, reply: Reply) -> Box<Reply> {
     }
 }
 
-/// An installation on an organisation; those on people are not meant.
+/// An installation on an organisation; installations on user accounts are ignored.
 fn installation(row: &Value) -> Option<Installation> {
     let is_orgs = row.get("target_type").is_none_or(|target| target == "Organization");
     let account = row.get("account")?;

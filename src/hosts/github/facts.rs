@@ -1,4 +1,4 @@
-//! What GitHub shows of teams, people and deliveries, and what can be asked about them: values, nothing here makes a call.
+//! What GitHub shows of teams, people and deliveries, and options for reading them: values that make no call.
 
 use crate::clock::Timestamp;
 use crate::state::event::Person;
@@ -8,25 +8,25 @@ use crate::state::ids::{GithubSlug, GithubTeamId, InstallationId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TeamFacts {
     pub id: GithubTeamId,
-    /// The key for GraphQL; empty where GraphQL does not know the team or is refused.
+    /// The key for GraphQL; empty if GraphQL does not know the team, or is refused.
     pub node_id: String,
     pub name: String,
-    /// Its slug; may be empty.
+    /// May be empty.
     pub slug: GithubSlug,
-    /// When it was made; REST's list does not tell.
+    /// When it was created; REST's list of teams does not say.
     pub created_at: Option<Timestamp>,
     pub parent: Option<GithubTeamId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// Id and login as they belong together now.
+    /// The id, and the login that the account has now.
     pub person: Person,
-    /// The public address; mostly there is none.
+    /// The public address; most accounts have none.
     pub email: Option<String>,
 }
 
-/// What GitHub says of a person's addresses, by source.
+/// A person's addresses as GitHub gives them, by source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
     pub saml: Vec<String>,
@@ -38,16 +38,16 @@ pub struct Claims {
 /// A delivery as GitHub lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Its place in GitHub's list; a redelivery has another.
+    /// The entry's id in GitHub's list; a redelivery has another one.
     pub id: u64,
     /// `X-GitHub-Delivery`.
     pub guid: String,
     /// `X-GitHub-Event`.
     pub event: String,
-    /// What was answered; 0 if nothing was.
+    /// The status of our answer; 0 if GitHub got none.
     pub status: u16,
     pub at: Option<Timestamp>,
-    /// Of an App's hook: to which of its installations it belongs.
+    /// In an App's list: the installation that the delivery belongs to.
     pub installation: Option<InstallationId>,
 }
 
@@ -58,10 +58,10 @@ pub struct Wanted {
     pub verified: bool,
 }
 
-/// Who counts as being in a team, of those whom REST lists.
+/// Which of the people that REST lists for a team count as its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     Direct,
-    /// The people of its child teams too.
+    /// The members of its child teams too.
     WithChildren,
 }

@@ -1,4 +1,4 @@
-//! What the doctor asks of GitHub: answers as they are, headers included. Reads only.
+//! What the `check` command asks of GitHub: raw answers with headers. Reads only, apart from `convert_manifest`.
 
 use std::sync::Arc;
 
@@ -21,17 +21,17 @@ use crate::text::path_part;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     pub id: HookId,
-    /// Whether it sends at all.
+    /// Whether it sends deliveries.
     pub active: bool,
     pub url: String,
-    /// What a ping tells of it.
+    /// Its settings, as a ping shows them.
     pub settings: Ping,
-    /// Whether a secret is set, which GitHub shows as stars.
+    /// Whether a secret is set; GitHub shows it as asterisks.
     pub has_secret: bool,
 }
 
 impl Github {
-    /// The same, knowing nothing of what was refused before.
+    /// A copy that has forgotten earlier refusals.
     pub fn afresh(&self) -> Self {
         Self {
             host: Arc::new(self.host.afresh()),
@@ -42,12 +42,12 @@ impl Github {
         }
     }
 
-    /// One GET below the REST API's base, answered as it is.
+    /// Makes one GET below the REST API's base and returns the reply as it is.
     pub fn look(&self, path: &str) -> Reply {
         self.ask_rest(Asked::Github, &Request::get(format!("{}{path}", self.rest)))
     }
 
-    /// The sources of addresses that turned out not to be open to the token.
+    /// The address sources that GitHub has refused to this token.
     pub fn refused_sources(&self) -> Vec<Source> {
         let Sources { saml, verified, public } = *self.refused.lock();
         let all = [(Source::Saml, saml), (Source::Verified, verified), (Source::Public, public)];
@@ -61,39 +61,39 @@ impl Github {
         Ok(rows.map(|rows| rows.iter().filter_map(Hook::of).collect()))
     }
 
-    /// The App that is signed in as, as it sees itself; `None` if it is none, or its key is not accepted.
+    /// The App that the service signs in as, as GitHub shows it; `None` if GitHub knows no such App.
     pub fn app_itself(&self) -> Seen<AppFacts> {
         let row: Option<Value> = self.get("/app".into())?;
         Ok(row.as_ref().and_then(AppFacts::of))
     }
 
-    /// The webhook of the App itself, with what the App is told of; `None` if it has none.
+    /// The App's own webhook, with the App's `events`, which its configuration lacks; `None` if there is none.
     pub fn app_hook(&self, events: &[String]) -> Seen<Hook> {
         let config: Option<Value> = self.get("/app/hook/config".into())?;
         let row = json!({ "id": 0, "type": "App", "active": true, "events": events, "config": config });
         Ok(Hook::of(&row).filter(|hook| !hook.url.is_empty()))
     }
 
-    /// The App's installation, looked for if it is not known; the error is what GitHub says instead.
+    /// The App's installation, looked up if it is not known. The error is GitHub's reply.
     pub fn app_installed(&self, app: &App) -> Result<Installation, Box<Reply>> {
         app.find(&self.host)
     }
 
-    /// Exchanges the code of an App's manifest for its key. Nobody needs to be signed in for that.
+    /// Exchanges the code from an App's manifest for the App's key. This needs no sign-in.
     pub fn convert_manifest(&self, code: &str) -> Reply {
         let path = format!("{}/app-manifests/{}/conversions", self.rest, path_part(code));
         self.host.ask(Asked::App, &Request { method: Method::Post, path, body: None })
     }
 }
 
-/// What a GitHub App is and may do.
+/// What a GitHub App is, may do and receives.
 #[derive(Clone, Debug)]
 pub struct AppFacts {
     pub id: u64,
     pub slug: String,
     /// Names and levels, sorted by name.
     pub permissions: Vec<(String, String)>,
-    /// What it is told of.
+    /// The events that it receives.
     pub events: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! What a GitHub App says of itself with each call: a JSON Web Token, signed by RS256 (RFC 7515 and 7519). Pure but for
-//! the blinding of the key.
+//! The JSON Web Token that a GitHub App identifies itself with (RFC 7515 and 7519), signed with RS256. Pure, except
+//! that signing blinds the key with random numbers.
 
 use serde_json::json;
 
@@ -8,13 +8,13 @@ use crate::config::secret::Secret;
 use crate::config::sign_in::AppAccess;
 use crate::text::base64;
 
-/// It is dated back, for a clock that is somewhat ahead; GitHub's own advice.
+/// How many seconds the token is backdated, in case our clock is ahead; GitHub advises this.
 const BACK: u64 = 60;
-/// GitHub takes none that ends more than 10 minutes ahead.
+/// The token expires this many seconds from now. GitHub refuses tokens that expire more than 10 minutes ahead.
 const AHEAD: u64 = 540;
 
-/// One that begins a minute before `now` and lasts nine more. Empty if the machine has no randomness to give: GitHub
-/// refuses that.
+/// A token that is valid from a minute before `now` until nine minutes after. Empty if the machine has no randomness to
+/// give; GitHub refuses an empty token.
 pub fn signed(app: &AppAccess, now: Timestamp) -> Secret {
     let now = now.0 / 1000;
     let claims = json!({ "iat": now.saturating_sub(BACK), "exp": now + AHEAD, "iss": app.id });
@@ -26,7 +26,7 @@ pub fn signed(app: &AppAccess, now: Timestamp) -> Secret {
     }
 }
 
-/// Without padding, and with the letters for addresses (RFC 4648, section 5).
+/// Base64 without padding, in the URL-safe alphabet (RFC 4648, section 5).
 fn base64url(bytes: &[u8]) -> String {
     base64(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
@@ -35,7 +35,7 @@ fn base64url(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// RFC 4648, section 10, and RFC 7515, appendix A.2: the header of a token by RS256.
+    /// RFC 4648, section 10, and RFC 7515, appendix A.2: the header of an RS256 token.
     #[test]
     fn base64url_is_that_of_the_standard() {
         let of = |text: &str| base64url(text.as_bytes());

@@ -1,6 +1,6 @@
-//! Whether one account is in a team or in the organisation. GitHub asks for the login here, and a login is not the
-//! account: people rename themselves, a suspended account's login becomes a hash, and a login that was given up is
-//! somebody else's next. So a "no" counts only for the login that the account's id has now.
+//! Whether an account is in a team or in the organisation. GitHub takes a login here, but a login is not the account:
+//! people rename themselves, a suspended account's login becomes a hash, and somebody else may take a login that was
+//! given up. So a "no" counts only for the login that the account's id has now.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::state::ids::{GithubOrgId, GithubTeamId, Login};
 use crate::text::path_part;
 
 impl Github {
-    /// Whether a person is in a team or in one of its child teams. An invitation that is not accepted yet is no.
+    /// Whether a person is in a team or in one of its child teams. A pending invitation is a no.
     pub fn is_member(&self, org: GithubOrgId, team: GithubTeamId, person: &Person) -> Result<bool, Trouble> {
         self.is_active(person, |login| format!("/organizations/{org}/team/{team}/memberships/{login}"))
     }
@@ -37,11 +37,11 @@ impl Github {
         }
     }
 
-    /// The teams that a person is in; `None` if the organisation is not to be seen.
+    /// The teams that a person is in; `None` if the organisation is not visible.
     pub fn teams_of(&self, org: &Login, person: &Person) -> Seen<Vec<GithubTeamId>> {
         let by_login = |login: &Login| -> Seen<Vec<GithubTeamId>> {
             let vars = json!({ "org": org, "login": login });
-            // Nobody is taken out for it alone: what is null is left to the comparison, or asked for by itself.
+            // Nobody is removed by this list alone, so nulls are dropped: a comparison or a single look covers them.
             let id = |team: wire::TeamIdNode| team.database_id;
             let teams = self.connection(queries::TEAMS_OF, vars, "/organization/teams", |_| true, id)?;
             Ok(teams.map(|teams| teams.rows))
@@ -53,7 +53,7 @@ impl Github {
         }
     }
 
-    /// The login that an account has now, if it is another one than was told; `None` also if the account is gone.
+    /// The account's login now, if it differs from the given one; `None` also if the account is gone.
     fn login_now(&self, person: &Person) -> Seen<Login> {
         let profile = self.profile_by_id(person.id)?;
         let now = profile.map(|profile| profile.person.login);

@@ -1,7 +1,7 @@
-//! GitHub's API as typed reads. Nothing here writes to GitHub, ever.
+//! Typed calls to GitHub's API, which never change teams or people. The only action that they request is a redelivery.
 //!
-//! Teams are asked for by id, which survives renames of team and organisation. GitHub answers 404 for a missing
-//! permission as well as for a missing thing, so `None` means "not to be seen", never "deleted".
+//! Teams are read by id, which survives renames of the team and of the organisation. GitHub answers 404 for a missing
+//! permission as well as for a missing thing, so `None` means "not visible", never "deleted".
 
 pub mod app;
 pub mod facts;
@@ -50,27 +50,27 @@ use pages::Connection;
 use permission::Permission;
 use snapshot::settled;
 
-/// 2022-11-28 is the version that every server knows, Enterprise Servers before 3.21 know no other.
+/// Every server knows version 2022-11-28. Enterprise Servers before 3.21 know no other.
 const HEADERS: &[(&str, &str)] =
     &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
 
-/// A list is at most so many pages; more is an endless loop of a broken server.
+/// The most pages that a list may have; more means that a broken server repeats them endlessly.
 const MOST_PAGES: usize = 10_000;
 
 /// GitHub, as one account or App sees it.
 pub struct Github {
     host: Arc<Upstream>,
-    /// The App that it is signed in to as, if it is one.
+    /// The App that the service signs in as; `None` with a token.
     app: RwLock<Option<Arc<App>>>,
     /// The REST API's path: empty on github.com, `/api/v3` on Enterprise Server.
     rest: String,
     graphql: String,
-    /// Sources of addresses that the token turned out not to see.
+    /// Address sources that GitHub has refused to this token.
     refused: Mutex<Sources>,
 }
 
 impl Github {
-    /// `whose`: which of an App's installations is meant.
+    /// `whose` says which of the App's installations to use.
     pub fn new(base: &BaseUrl, as_whom: &SignIn, whose: Whose, carrier: &dyn Carrier, clock: &Clock) -> Self {
         let rest = base.path().to_string();
         let graphql = match rest.strip_suffix("/v3") {
@@ -83,7 +83,7 @@ impl Github {
         Self { host, app: RwLock::new(app), rest, graphql, refused: Mutex::default() }
     }
 
-    /// Signs in as this from now on. Returns whether it is somebody else, or with another key.
+    /// Replaces the credential. Returns whether it is another one: another token, App or key.
     pub fn sign_in(&self, as_whom: &SignIn, whose: Whose, clock: &Clock) -> bool {
         let (app, credential) = signed_in(as_whom, &self.rest, whose, clock);
         let is_another = self.host.sign_in(credential);
@@ -93,17 +93,17 @@ impl Github {
         is_another
     }
 
-    /// The App that it is signed in to as, if it is one.
+    /// The App that the service signs in as; `None` with a token.
     pub fn app(&self) -> Option<Arc<App>> {
         self.app.read().clone()
     }
 
-    /// What is signed in with, as it is called where it is told of.
+    /// The name for the credential in messages.
     pub fn signed_as(&self) -> &'static str {
         self.app().map_or(sign_in::BY_TOKEN, |_| sign_in::BY_APP)
     }
 
-    /// The host: its health, its pause, its end.
+    /// The HTTP client, which knows the host's health and pauses, and can be stopped.
     pub fn host(&self) -> &Arc<Upstream> {
         &self.host
     }
@@ -112,7 +112,7 @@ impl Github {
         seen(self.ask_rest(Asked::Github, &Request::get(path.into())))
     }
 
-    /// What is below `/app` is asked by the App itself.
+    /// Calls below `/app` are signed with the App's key, not with an installation's token.
     fn ask_rest(&self, asked: Asked, request: &Request) -> Reply {
         let path = request.path.strip_prefix(&self.rest).unwrap_or_default();
         let is_apps = path == "/app" || path.starts_with("/app/");
@@ -127,7 +127,7 @@ impl Github {
         serde_json::from_value(body).map(|row| Some((row, headers))).map_err(|_| Trouble::unreadable(path))
     }
 
-    /// Rows are read from this, and not from bytes: what reads them is compiled for one kind of source.
+    /// Returns a `Value`: rows are parsed from it, not from bytes, so that each row's parser is compiled only once.
     fn body(&self, path: &str) -> Seen<(Value, Headers)> {
         let Some(reply) = self.shown(path)? else { return Ok(None) };
         match serde_json::from_slice(&reply.answer.body) {
@@ -140,8 +140,8 @@ impl Github {
         Ok(self.ask(&format!("{}{path}", self.rest))?.map(|(row, _)| row))
     }
 
-    /// What this token may do in an organisation, by a list that a token sees which may read members. Only GitHub's own
-    /// word on permissions says no: a 404, a policy or a proxy say nothing about what the token may do.
+    /// Whether the token may read members, found out with a list that needs this permission. Only GitHub's own
+    /// permission error counts as a no: a 404, a policy or a proxy says nothing about what the token may do.
     pub fn probe(&self, org: &Login) -> Permission {
         let path = format!("{}/orgs/{}/teams?per_page=1", self.rest, path_part(org.as_str()));
         let reply = self.host.ask(Asked::Github, &Request::get(path));
@@ -159,7 +159,7 @@ impl Github {
         }
     }
 
-    /// Whose the token is; `None` for an App's, and where GitHub does not tell.
+    /// The account that owns the token; `None` for an App's token, and if the call fails.
     pub fn viewer(&self) -> Option<GithubUserId> {
         if self.app().is_some() {
             return None;
@@ -168,20 +168,20 @@ impl Github {
         row.map(|row| row.into_person().id)
     }
 
-    /// The organisation of that login. Public: every token sees it.
+    /// The organisation with this login. It is public, so every token can read it.
     pub fn org(&self, login: &Login) -> Seen<OrgRef> {
         let row: Option<wire::OrgRow> = self.get(format!("/orgs/{}", path_part(login.as_str())))?;
         Ok(row.map(|row| OrgRef { id: row.id, login: row.login }))
     }
 
-    /// The organisation of that id, whatever its login is now; `None` if this server has no such route.
+    /// The organisation with this id, whatever its login is now; `None` also if this server lacks the route.
     pub fn org_by_id(&self, id: GithubOrgId) -> Seen<OrgRef> {
         let row: Option<wire::OrgRow> = self.get(format!("/organizations/{id}"))?;
         Ok(row.map(|row| OrgRef { id: row.id, login: row.login }).filter(|org| org.id == id))
     }
 
-    /// The token's only organisation; `None` if it has several, or none that it may tell. Of a list with rows left out,
-    /// because organisations want single sign-on, the only row need not be the only one.
+    /// The token's only organisation; `None` if it has several, or may show none. If single sign-on hides rows of the
+    /// list, its only row may not be the only organisation.
     pub fn only_org(&self) -> Seen<OrgRef> {
         if let Some(app) = self.app() {
             let found = app.find(&self.host).map_err(|reply| reply.into_trouble())?;
@@ -204,22 +204,22 @@ impl Github {
         Ok(row.map(wire::TeamRow::into_facts).filter(|facts| facts.id == team))
     }
 
-    /// The team that has a slug now; `None` if there is none, or it is not to be seen.
+    /// The team that has this slug now; `None` if there is none, or it is not visible.
     pub fn team_of_slug(&self, org: &Login, slug: &GithubSlug) -> Seen<TeamFacts> {
         let (org, slug) = (path_part(org.as_str()), path_part(slug.as_str()));
         let row: Option<wire::TeamRow> = self.get(format!("/orgs/{org}/teams/{slug}"))?;
         Ok(row.map(wire::TeamRow::into_facts))
     }
 
-    /// Everybody in a team that has no child teams; `None` if the team is not to be seen.
+    /// All members of a team; `None` if it is not visible. [`Count::Direct`] is only for teams without child teams.
     pub fn members(&self, org: GithubOrgId, team: GithubTeamId, count: Count) -> Seen<Listed<Person>> {
         let path = format!("/organizations/{org}/team/{team}/members?per_page=100");
         let listed: Option<Listed<wire::UserRow>> = self.pages(&path)?;
         Ok(listed.map(|listed| listed.map(|rows| count.people(rows))))
     }
 
-    /// Up to 100 people of a team that has no child teams, and whether that is everybody; `None` if the team is not to
-    /// be seen. One call.
+    /// Up to 100 members of a team in one call, and whether these are all; `None` if the team is not visible.
+    /// [`Count::Direct`] is only for teams without child teams.
     pub fn first_members(
         &self,
         org: GithubOrgId,
@@ -232,7 +232,7 @@ impl Github {
         Ok(Some((count.people(page.rows), is_all)))
     }
 
-    /// The direct members of a team that has child teams, by its node id; `None` if the team is not to be seen.
+    /// The direct members of a team that may have child teams, by its node id; `None` if the team is not visible.
     pub fn direct_members(&self, team: GithubTeamId, node_id: &str) -> Seen<Listed<Person>> {
         let is_it = |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.0);
         settled(|is_last| {
@@ -247,7 +247,7 @@ impl Github {
         })
     }
 
-    /// The profile of an account: by login, and by id if the login is somebody else's by now.
+    /// The profile of an account: by login, or by id if the login is not this account's any more.
     pub fn profile(&self, person: &Person) -> Seen<Profile> {
         if person.login.as_str().is_empty() {
             return self.profile_by_id(person.id);
@@ -273,8 +273,8 @@ impl Github {
         Ok(row.map(wire::UserRow::into_profile).filter(|profile| profile.person.id == id))
     }
 
-    /// A person's addresses by every wanted source, in one query; sources that the token may not see are left out
-    /// from then on. Where GraphQL is refused altogether, the profile is all there is.
+    /// A person's addresses from all wanted sources, in one query. A source that the token may not read is skipped from
+    /// then on. If GraphQL is refused altogether, only the profile's address is returned.
     pub fn claims(&self, org: &Login, person: &Person, wanted: Wanted) -> Result<Claims, Trouble> {
         let asked = self.claims_by_query(org, &person.login, wanted)?;
         match asked {
@@ -291,8 +291,8 @@ impl Github {
         }
     }
 
-    /// The login is nobody's, or GraphQL is refused: the profile is asked for, by id if need be. An account that has
-    /// another login by now is asked for under that one.
+    /// Reads the profile, by id if necessary, because nobody or somebody else has the login, or GraphQL is refused. If
+    /// the account has another login now, its addresses are queried under that one.
     fn claims_by_profile(&self, org: &Login, person: &Person, wanted: Wanted) -> Result<Claims, Trouble> {
         let Some(profile) = self.profile(person)? else { return Ok(Claims::default()) };
         let now = &profile.person.login;
@@ -306,7 +306,7 @@ impl Github {
         Ok(Claims { public: profile.email, ..Claims::default() })
     }
 
-    /// `None` if GraphQL is refused or knows nobody of that login.
+    /// `None` if GraphQL is refused or knows no such login, or if there is no wanted source to ask for.
     fn claims_by_query(&self, org: &Login, login: &Login, wanted: Wanted) -> Seen<(GithubUserId, Claims)> {
         loop {
             let refused = *self.refused.lock();
@@ -327,14 +327,14 @@ impl Github {
                 Outcome::Data(data) => return Ok(wire::claims(&data)),
                 Outcome::NotFound => return Ok(None),
                 Outcome::Forbidden(forbidden) if self.leave_out(&forbidden, asked) => {}
-                // More than a source may not be seen, so that GraphQL is of no use for this person.
+                // GitHub refuses more than address sources, so GraphQL is of no use for this person.
                 Outcome::Forbidden(_) => return Ok(None),
                 other => return Err(graphql_trouble(reply, other)),
             }
         }
     }
 
-    /// Does without the sources that may not be seen, from now on; `false` if that would not help.
+    /// Skips the refused sources from now on. Returns `false` if the query would be refused without them too.
     fn leave_out(&self, forbidden: &Forbidden, asked: Sources) -> bool {
         let out = forbidden.sources.common(asked);
         if forbidden.elsewhere || out.is_none() {
@@ -361,7 +361,7 @@ impl Github {
     }
 }
 
-/// What calls are signed in with, and the App behind it, if it is one.
+/// The credential for calls, and the App behind it, if there is one.
 fn signed_in(as_whom: &SignIn, rest: &str, whose: Whose, clock: &Clock) -> (Option<Arc<App>>, Credential) {
     match as_whom {
         SignIn::Token(token) => (None, Credential::Standing(token.clone())),
@@ -372,7 +372,7 @@ fn signed_in(as_whom: &SignIn, rest: &str, whose: Whose, clock: &Clock) -> (Opti
     }
 }
 
-/// Without those who are in the team through a child team only, where GitHub tells it.
+/// `Direct` drops people who are in the team only through a child team, where GitHub marks them.
 impl Count {
     fn people(self, rows: Vec<wire::UserRow>) -> Vec<Person> {
         match self {
@@ -397,7 +397,7 @@ fn graphql_trouble(reply: Reply, outcome: Outcome) -> Trouble {
     Trouble::new(kind, why, exchange)
 }
 
-/// An answer of GitHub's that is fine as such and says nothing of what was asked.
+/// For a valid answer that does not say what the token may do.
 fn untold(reply: Reply, why: String) -> Trouble {
     Trouble::new(TroubleKind::Unknown, why, reply.exchange)
 }

@@ -1,7 +1,7 @@
-//! What a GraphQL answer with status 200 is: its data, or what the errors in it mean. Pure.
+//! What a GraphQL answer with status 200 contains: data, or what its errors mean. Pure.
 //!
-//! Rate limits and policies have been told before, by the verdict. An answer that has errors is never taken for data,
-//! however much data it has.
+//! The verdict has dealt with rate limits and policies already. An answer with errors never counts as data here,
+//! however much data it contains; only `wire::data_with_holes` reads one.
 
 use serde_json::Value;
 
@@ -10,26 +10,26 @@ use crate::hosts::http::graphql::{errors, lacks_scopes, Error};
 #[derive(Debug, PartialEq)]
 pub(super) enum Outcome {
     Data(Value),
-    /// Something asked for by name is not there.
+    /// The object requested by name is not there.
     NotFound,
-    /// A field may not be seen, or this server does not know it.
+    /// The token may not read a field, or this server does not know it.
     Forbidden(Forbidden),
     /// The query asks for more than GitHub can or will answer at once.
     TooMuch(String),
     Failed(String),
 }
 
-/// Which fields may not be seen.
+/// Which fields GitHub refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Forbidden {
     pub(super) what: String,
-    /// Those that are sources of addresses.
+    /// The refused address sources.
     pub(super) sources: Sources,
-    /// Something else may not be seen: leaving out sources does not help.
+    /// Something else is refused too, so leaving out sources does not help.
     pub(super) elsewhere: bool,
 }
 
-/// Sources of addresses, each by a field of its own.
+/// Address sources, each with its own field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sources {
     pub(super) saml: bool,
@@ -41,8 +41,8 @@ pub(super) struct Sources {
 impl Sources {
     pub(super) const NONE: Self = Self { saml: false, verified: false, public: false };
 
-    /// The source whose field an error is about. Only the field's place says so: GitHub's sentences speak of SAML where
-    /// the token has to be authorised for it, too.
+    /// The source that an error is about, judged by the field that it names, never by its wording: GitHub's messages
+    /// also mention SAML if the token has to be authorised for it.
     fn of(error: &Error) -> Self {
         let is = |name: &str| error.field.as_deref() == Some(name);
         let within = |name: &str| is(name) || error.path.iter().any(|part| part == name);
@@ -83,7 +83,7 @@ pub(super) fn outcome(body: &[u8]) -> Outcome {
             _ => Outcome::Failed("an answer without data".into()),
         };
     }
-    // The worst first.
+    // The most serious error first.
     let is_too_much = |error: &&Error| {
         matches!(error.kind.as_str(), "RESOURCE_LIMITS_EXCEEDED" | "MAX_NODE_LIMIT_EXCEEDED")
             || is_timeout(&error.message)
@@ -111,7 +111,7 @@ fn forbidden(errors: &[Error]) -> Option<Forbidden> {
     Some(Forbidden { what: all.first()?.text(), sources, elsewhere })
 }
 
-/// GitHub's words for its own time limit, which come without a type.
+/// GitHub's messages about its own time limit, which have no type.
 fn is_timeout(message: &str) -> bool {
     let said = message.to_ascii_lowercase();
     ["timeout", "timed out", "respond to your request in time"].iter().any(|words| said.contains(words))

@@ -1,7 +1,7 @@
-//! Lists, page by page. A page that fails makes the whole list fail: never half a list.
+//! Reads lists page by page. If a page fails, the whole list fails: half a list is never returned.
 //!
-//! REST says in `Link` which page is behind, GraphQL in `pageInfo`. Where either can't be relied on, the list was not
-//! read to its end, and that is an error.
+//! REST names the next page in `Link`, GraphQL in `pageInfo`. If that cannot be relied on, the end of the list is not
+//! known, and that is an error.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, Listed};
 use crate::hosts::Seen;
 
-/// Rows per page: the most that GitHub gives, and what every list is asked for with.
+/// Rows per page: GitHub's maximum, which every list that is read to its end asks for.
 pub(super) const FULL: usize = 100;
 
 /// One page of a REST list.
@@ -23,12 +23,12 @@ pub(super) struct RestPage<T> {
     pub(super) nulls: usize,
     behind: Behind,
     path: String,
-    /// Tells a page from the one before.
+    /// A checksum that distinguishes a page from the previous one.
     sum: u64,
 }
 
 impl<T> RestPage<T> {
-    /// Path and query of the page behind: the linked one, or the next number after a page that is full and has no link.
+    /// Path and query of the next page: the linked one, or the next number after a full page without a link.
     pub(super) fn next(&self) -> Seen<String> {
         match &self.behind {
             Behind::Nothing => Ok(None),
@@ -37,7 +37,7 @@ impl<T> RestPage<T> {
         }
     }
 
-    /// The linked one alone: where pages have no numbers.
+    /// The linked page only, for lists without page numbers.
     pub(super) fn linked(&self) -> Seen<String> {
         let Behind::Page(link) = &self.behind else { return Ok(None) };
         match path_on_same_host(&link.target, &self.path) {
@@ -47,22 +47,22 @@ impl<T> RestPage<T> {
         }
     }
 
-    /// Whether these are all rows that there are.
+    /// Whether no page follows.
     pub(super) fn is_last(&self) -> bool {
         self.behind == Behind::Nothing
     }
 }
 
-/// All entries of a connection.
+/// All entries of a GraphQL connection.
 pub(super) struct Connection<T> {
     pub(super) rows: Vec<T>,
     pub(super) nulls: usize,
-    /// GitHub's count at the last page, where it was asked for.
+    /// GitHub's count on the last page, if the query asked for it.
     pub(super) counted: Option<u64>,
 }
 
 impl Github {
-    /// One page of a REST list; `None` if the list is not to be seen.
+    /// One page of a REST list; `None` if the list is not visible.
     pub(super) fn page<T: DeserializeOwned>(&self, path: &str) -> Seen<RestPage<T>> {
         let Some(RestPage { rows, nulls, behind, path, sum }) = self.page_of_values(path)? else {
             return Ok(None);
@@ -86,8 +86,7 @@ impl Github {
         Ok(Some(RestPage { rows, nulls, behind, path: path.into(), sum }))
     }
 
-    /// All pages of a REST list, each handed to `take`, which says whether to go on; `false` if the list is not to be
-    /// seen.
+    /// Passes each page of a REST list to `take`, which says whether to continue; `false` if it is not visible.
     pub(super) fn each_page<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -97,7 +96,7 @@ impl Github {
         let mut before = None;
         for _ in 0..MOST_PAGES {
             let Some(mut page) = self.page::<T>(&next)? else { return Ok(false) };
-            // A server that knows no numbers gives the same page for every number.
+            // A server that ignores page numbers sends the same page for every number.
             if before.replace(page.sum) == Some(page.sum) && !page.rows.is_empty() {
                 return Err(Trouble::broken(&next, "the page is the same as the one before"));
             }
@@ -110,7 +109,7 @@ impl Github {
         Err(endless(&next))
     }
 
-    /// All rows of a REST list; `None` if the list is not to be seen.
+    /// All rows of a REST list; `None` if the list is not visible.
     pub(super) fn pages<T: DeserializeOwned>(&self, path: &str) -> Seen<Listed<T>> {
         let (mut rows, mut nulls) = (Vec::new(), 0);
         let seen = self.each_page(path, |page| {
@@ -122,8 +121,8 @@ impl Github {
         Ok(seen.then_some(Listed { rows, gap }))
     }
 
-    /// All pages of a connection, each entry read by `read`; `None` if what holds it is not there, or is not what `is_it`
-    /// expects. It is not held against its count.
+    /// All entries of a connection, each parsed by `read`; `None` if the object that holds it is missing or fails
+    /// `is_it`. The number of entries is not compared with GitHub's count.
     pub(super) fn connection<T: DeserializeOwned, U>(
         &self,
         query: &str,
@@ -169,7 +168,7 @@ impl Github {
         Err(endless(&self.graphql))
     }
 
-    /// The cursor behind a page of a connection, which was asked for by the cursor `before`; `None` if it is the last.
+    /// The cursor for the page after this one, which was requested with the cursor `before`; `None` if it is the last.
     pub(super) fn after<T>(&self, page: &wire::Page<T>, before: Option<&str>) -> Seen<String> {
         match page.next() {
             Ok(Some(after)) if Some(after.as_str()) == before => Err(leads_to_itself(&self.graphql)),

@@ -1,6 +1,6 @@
-//! What is known of the token in use: which one it is, and whether GitHub has said what it may do.
+//! What is known about the token in use: which one it is, and whether GitHub has said what it may do.
 //!
-//! It must never hold the token itself, nor choose a mode: that takes GitHub's own word, see [`Permission`].
+//! It must never hold the token itself, nor choose a mode: only GitHub's own answer decides that, see [`Permission`].
 
 use crate::config::sign_in::SignIn;
 use crate::hosts::http::Trouble;
@@ -9,26 +9,26 @@ use crate::lock::Mutex;
 /// What a token may do in an organisation, as far as GitHub says so.
 #[derive(Clone, Debug)]
 pub enum Permission {
-    /// It reads teams and members.
+    /// It may read teams and members.
     Reads,
-    /// It may not, in GitHub's words.
+    /// It may not; what GitHub said.
     Lacks(String),
-    /// Nothing was said about that, and what was said instead.
+    /// GitHub did not say; what was answered instead.
     Untold(Trouble),
 }
 
-/// The token in use, by its fingerprint.
+/// The token in use, identified by its fingerprint.
 #[derive(Debug)]
 pub struct TokenInUse(Mutex<Known>);
 
 #[derive(Debug)]
 struct Known {
     fingerprint: String,
-    /// As it is called where it is told of.
+    /// The name for it in messages.
     who: &'static str,
-    /// It took another one's place: nothing is worked on until it is known what it may do.
+    /// The token or its permissions have changed: no work is done until it is known what it may do.
     is_new: bool,
-    /// What was answered in place of that, when last.
+    /// The last answer, if it did not say what the token may do.
     untold: Option<String>,
 }
 
@@ -39,39 +39,39 @@ impl TokenInUse {
         Self(Mutex::new(Known { fingerprint, who, is_new: false, untold: None }))
     }
 
-    /// What is said of one that was able to read members and no longer is.
+    /// The message for a token that could read members and no longer can.
     pub fn permission_lost(&self) -> String {
         format!("{} has lost its permission: give it Members: read again", self.0.lock().who)
     }
 
-    /// As it is called where it is told of.
+    /// The name for it in messages.
     pub fn who(&self) -> &'static str {
         self.0.lock().who
     }
 
-    /// Names the token without telling it.
+    /// Identifies the token without revealing it.
     pub fn fingerprint(&self) -> String {
         self.0.lock().fingerprint.clone()
     }
 
-    /// Another token is in use from now on.
+    /// Another token replaces this one.
     pub fn replace(&self, as_whom: &SignIn) {
         let (fingerprint, who) = (as_whom.fingerprint(), as_whom.name());
         *self.0.lock() = Known { fingerprint, who, is_new: true, untold: None };
     }
 
-    /// What it may do has changed: that is to be found out anew.
+    /// The token's permissions have changed, so they must be checked again.
     pub fn doubt(&self) {
         let mut known = self.0.lock();
         (known.is_new, known.untold) = (true, None);
     }
 
-    /// Whether it is yet to be found out what a token may do that took another one's place.
+    /// Whether it still has to be found out what the token may do, after it or its permissions changed.
     pub fn is_new(&self) -> bool {
         self.0.lock().is_new
     }
 
-    /// What the token of this fingerprint may do is known.
+    /// Notes that it is known what the token with this fingerprint may do.
     pub fn know(&self, fingerprint: &str) {
         let mut known = self.0.lock();
         if known.fingerprint == fingerprint {
@@ -79,17 +79,17 @@ impl TokenInUse {
         }
     }
 
-    /// Keeps in mind what was answered in place of what the token may do; nothing, once that is known.
+    /// Remembers the answer that did not say what the token may do; `None` once that is known.
     pub fn learn_untold(&self, why: Option<&Trouble>) {
         self.0.lock().untold = why.map(ToString::to_string);
     }
 
-    /// Whether GitHub was asked what the token may do, and has not said.
+    /// Whether GitHub was asked what the token may do, and did not say.
     pub fn is_untold(&self) -> bool {
         self.0.lock().untold.is_some()
     }
 
-    /// That it is not known what the token may do, and what was answered instead.
+    /// The message that it is not known yet what the token may do, with the answer that GitHub gave instead.
     pub fn why_no_mode(&self) -> String {
         let Known { who, untold, .. } = &*self.0.lock();
         match untold {

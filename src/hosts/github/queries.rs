@@ -1,7 +1,7 @@
-//! The GraphQL queries, as texts. Each is valid against GitHub's published schema.
+//! The GraphQL queries, as strings. Each is valid against GitHub's published schema.
 
-/// One person's addresses. The parts that need more than a token without permissions are put in as asked for:
-/// GitHub answers a field that the token may not see with an error for the whole query.
+/// One person's addresses. Fields that need extra permissions are included only on request: if the token may not read
+/// one of them, GitHub answers the whole query with an error.
 pub(super) fn person(email: bool, verified: bool, saml: bool) -> String {
     let email = if email { " email" } else { "" };
     let verified = if verified { " organizationVerifiedDomainEmails(login: $org)" } else { "" };
@@ -16,7 +16,7 @@ pub(super) fn person(email: bool, verified: bool, saml: bool) -> String {
     format!("query Person($login: String!{org}) {{ user(login: $login) {{ databaseId login{email}{verified} }}{saml} }}")
 }
 
-/// The direct members of a team, by its node id. REST counts the members of child teams in.
+/// A team's direct members, by its node id. REST's list includes the members of child teams.
 pub(super) const TEAM_MEMBERS: &str =
     "query TeamMembers($id: ID!, $after: String) { node(id: $id) { ... on Team { \
     databaseId members(first: 100, after: $after, membership: IMMEDIATE) { totalCount \
@@ -34,7 +34,7 @@ pub(super) const TEAMS_WITH_MEMBERS: &str =
     members(first: 100, membership: IMMEDIATE) { totalCount pageInfo { hasNextPage endCursor } \
     nodes { databaseId login } } } } } }";
 
-/// Everybody in the organisation. Addresses are put in as asked for, for the reason of [`person`].
+/// Everybody in the organisation. Address fields are included only on request, for the reason given at [`person`].
 pub(super) fn people(email: bool, verified: bool) -> String {
     let email = if email { " email" } else { "" };
     let verified = if verified { " organizationVerifiedDomainEmails(login: $org)" } else { "" };
@@ -45,7 +45,7 @@ pub(super) fn people(email: bool, verified: bool) -> String {
     )
 }
 
-/// What the organisation's identity provider says of its members.
+/// What the organisation's identity provider says about its members.
 pub(super) const IDENTITIES: &str =
     "query Identities($org: String!, $first: Int!, $after: String) { organization(login: $org) { \
     samlIdentityProvider { externalIdentities(first: $first, after: $after, membersOnly: true) { \

@@ -1,14 +1,13 @@
-//! What REST tells of a whole organisation: everything, where GraphQL is refused, and enterprise teams in any case.
+//! What is read of a whole organisation over REST: everything if GraphQL is refused, and enterprise teams in any case.
 //!
-//! Enterprise teams are made at the enterprise and assigned to organisations; their slugs begin with `ent:`, they are
-//! never nested or secret. GitHub documents them for REST alone: GraphQL has no mark for them, and whether it lists them
-//! is not said. Nothing rests on that here: REST's list of them is read beside GraphQL's teams, which is one call where
-//! there are none, and those that GraphQL does not show are added, with a call for each 100 people. So GraphQL's silence
-//! never makes a deleted team of one.
+//! Enterprise teams are created at the enterprise and assigned to organisations. Their slugs begin with `ent:`, and
+//! they are never nested or secret. GitHub documents them for REST only: GraphQL does not mark them, and GitHub does
+//! not say whether GraphQL lists them. So nothing here depends on that. REST's list of them is read beside GraphQL's
+//! teams (one call if there are none), and those that GraphQL lacks are added, with a call for each 100 people. A team
+//! that GraphQL does not list is therefore never taken for deleted.
 //!
-//! REST refuses some calls on enterprise teams, by 422. If it refuses the list of them, or the members of one, they are
-//! left out, and nothing may be concluded from the absence of any team: the snapshot then counts as one that does not
-//! see all of them.
+//! REST refuses some calls on enterprise teams with 422. If it refuses their list, or the members of one, those teams
+//! are left out. The snapshot then counts as one that does not see all teams, and the absence of a team proves nothing.
 
 use std::collections::BTreeSet;
 
@@ -22,12 +21,12 @@ use crate::state::event::{OrgRef, Person};
 use crate::state::ids::{GithubUserId, Login};
 use crate::text::path_part;
 
-/// GitHub's page where a server takes no notice of the size that is asked for: a list of at least so many people may be
-/// cut there, and is held against the team's own count.
+/// The page size of servers that ignore the requested one, which is GitHub's default. A list of this many people or
+/// more may be cut there, so it is compared with the team's own count.
 const MAY_BE_CUT: usize = 30;
 
 impl Github {
-    /// Everything, with a call for each team, and without addresses.
+    /// The whole organisation, without addresses; reads each team in a call of its own.
     pub(super) fn snapshot_by_rest(
         &self,
         org: &Login,
@@ -56,7 +55,7 @@ impl Github {
                 };
             read.gaps.note(List::Members(team.id), gap);
             let members: People = rows.into_iter().map(person_of_row).collect();
-            // Where GraphQL is refused, its keys lead nowhere.
+            // GraphQL is refused, so its node ids are useless.
             let facts = TeamFacts { node_id: String::new(), ..team };
             read.teams.insert(facts.id, GithubTeam { facts, members: members.keys().copied().collect() });
             for (id, person) in members {
@@ -66,7 +65,7 @@ impl Github {
         let enterprise = enterprise.into_iter().map(wire::TeamRow::into_facts).collect();
         self.add_enterprise_teams(&org.login, Some(Listed { rows: enterprise, gap: None }), &mut read)?;
         add_team_people(&mut all, read.logins, &mut read.gaps);
-        // REST does not tell an owner's token from a member's, and its lists have no addresses.
+        // REST does not show whether the token is an owner's, and its lists have no addresses.
         Ok(Some(GithubSnapshot {
             teams: read.teams.into_values().collect(),
             people: all,
@@ -75,7 +74,7 @@ impl Github {
         }))
     }
 
-    /// A team's own members; `None` if the team is gone.
+    /// A team's direct members; `None` if the team is gone.
     fn team_by_rest(
         &self,
         org: &OrgRef,
@@ -96,7 +95,7 @@ impl Github {
             return Err(Unread::Failed(Trouble::of_call(TroubleKind::Never, call, why)));
         }
         if listed.gap.is_none() && listed.rows.len() >= MAY_BE_CUT {
-            // GitHub's own count, which only the team itself has.
+            // Only the team itself contains GitHub's count; the lists do not.
             let counted = self.get::<wire::TeamRow>(path)?.and_then(|row| row.members_count);
             let is_short = counted.is_some_and(|counted| counted > listed.rows.len() as u64);
             let gap = Gap::by_count(listed.rows.len(), counted, 0).filter(|_| is_short);
@@ -113,7 +112,7 @@ impl Github {
         let read = self.each_page(&path, |page| {
             nulls += page.nulls;
             let rows = std::mem::take(&mut page.rows);
-            // A server that does not know the kind lists all teams, page after page.
+            // A server that does not know `team_type` lists all teams: reading its other pages is pointless.
             let knows = rows.iter().all(|row: &wire::TeamRow| row.tells_kind() || row.is_of_enterprise());
             let rows = rows.into_iter().filter(wire::TeamRow::is_of_enterprise);
             teams.extend(rows.map(wire::TeamRow::into_facts));
@@ -124,8 +123,8 @@ impl Github {
         Ok(seen.map(|()| Listed { rows: teams, gap }))
     }
 
-    /// Adds those of the enterprise teams that are not there yet, with their members. Where something was refused, no
-    /// team counts as absent.
+    /// Adds the enterprise teams that `teams` lacks, with their members. If GitHub refuses a part of that,
+    /// `sees_secret` is cleared, so that no team counts as deleted.
     pub(super) fn add_enterprise_teams(
         &self,
         org: &Login,
@@ -155,7 +154,7 @@ impl Github {
             teams.gaps.note(List::Members(facts.id), members.gap);
             let ids: BTreeSet<GithubUserId> = members.rows.iter().map(|person| person.id).collect();
             teams.logins.extend(members.rows.into_iter().map(|person| (person.id, person.login)));
-            // GraphQL's key leads nowhere where GraphQL does not show the team.
+            // GraphQL does not show this team, so its node id is useless.
             let facts = TeamFacts { node_id: String::new(), ..facts };
             teams.teams.insert(facts.id, GithubTeam { facts, members: ids.into_iter().collect() });
         }
@@ -169,7 +168,7 @@ impl Github {
     }
 }
 
-/// `None` also for a refusal of this one call.
+/// Returns `None` also if GitHub refuses this one call.
 fn unless_refused<T>(read: Seen<T>) -> Seen<T> {
     match read {
         Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Never, .. }) => Ok(None),

@@ -1,8 +1,8 @@
-//! What a webhook has sent, as GitHub lists it: for three days, on Enterprise Server for seven. GitHub repeats nothing by
-//! itself.
+//! What a webhook has sent, as GitHub lists it: the last three days, on Enterprise Server the last seven. GitHub never
+//! redelivers on its own.
 //!
-//! An organisation's webhook is read with the token, a GitHub App's own one by the App's key, and shows what went to all its
-//! installations. To have a delivery sent again is the one thing that GitHub is ever asked to do.
+//! An organisation webhook's list is read with the token. A GitHub App's list is read with the App's key, and covers
+//! all its installations. A redelivery is the only action that GitHub is ever asked for.
 
 use super::{Github, MOST_PAGES};
 use crate::clock::Timestamp;
@@ -17,11 +17,11 @@ use crate::hosts::{seen, unless_denied, Seen};
 use crate::state::ids::{HookId, Login};
 use crate::text::path_part;
 
-/// Whose list of deliveries.
+/// Whose list of deliveries to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SentBy {
     Organisation(Login, HookId),
-    /// The App that is signed in as.
+    /// The App that the service signs in as.
     App,
 }
 
@@ -35,7 +35,7 @@ impl SentBy {
         }
     }
 
-    /// The hook's id, where the list says it.
+    /// The webhook's id; an App's list does not name one.
     pub fn hook(&self) -> Option<HookId> {
         match self {
             SentBy::Organisation(_, hook) => Some(*hook),
@@ -43,7 +43,7 @@ impl SentBy {
         }
     }
 
-    /// The page where a person presses *Redeliver*.
+    /// The page of GitHub's settings where a person can press *Redeliver*.
     pub fn page(org: &Login, is_app: bool, api: &BaseUrl) -> String {
         let what = if is_app { "apps" } else { "hooks" };
         format!("{}/organizations/{}/settings/{what}", api.pages(), path_part(org.as_str()))
@@ -51,7 +51,7 @@ impl SentBy {
 }
 
 impl Github {
-    /// What was sent since a moment, newest first; `None` if there is no such hook, or it is not to be seen.
+    /// Everything sent since `since`, newest first; `None` if there is no such webhook, or it is not visible.
     pub fn sent(&self, by: &SentBy, since: Timestamp) -> Seen<Vec<Sent>> {
         let mut next = format!("{}{}?per_page={FULL}", self.rest, by.path());
         let mut sent = Vec::new();
@@ -61,7 +61,7 @@ impl Github {
             let is_old = |sent: &Sent| sent.at.is_some_and(|at| at < since);
             let enough = rows.iter().any(is_old);
             sent.extend(rows.into_iter().filter(|row| !is_old(row)));
-            // This list goes by cursors that only GitHub knows.
+            // This list has no page numbers: only the link contains the next cursor.
             match page.linked()? {
                 Some(path) if !enough => next = path,
                 link => {
@@ -78,7 +78,7 @@ impl Github {
         Err(endless(&next))
     }
 
-    /// The latest ones, newest first, up to 20; `None` if the list is not to be seen.
+    /// The latest deliveries, newest first, at most 20; `None` if the list is not visible.
     pub fn last_sent(&self, by: &SentBy) -> Seen<Vec<Sent>> {
         let path = format!("{}{}?per_page=20", self.rest, by.path());
         let Some(page) = self.page::<wire::SentRow>(&path)? else { return Ok(None) };
@@ -87,7 +87,7 @@ impl Github {
         Ok(Some(sent))
     }
 
-    /// An App's list without what went to its other installations.
+    /// Drops from an App's list everything that went to its other installations.
     fn leave_ours(&self, by: &SentBy, sent: &mut Vec<Sent>) {
         let own = self.app().and_then(|app| app.installation()).map(|own| own.id);
         if *by == SentBy::App {
@@ -104,7 +104,7 @@ impl Github {
         }))
     }
 
-    /// Asks for one delivery to be sent again; `None` if that is not to be had.
+    /// Asks GitHub to redeliver; `None` if the token may not ask for that, or the delivery is gone.
     pub fn send_again(&self, by: &SentBy, id: u64) -> Seen<()> {
         let path = format!("{}{}/{id}/attempts", self.rest, by.path());
         let reply = self.ask_rest(Asked::SendAgain, &Request { method: Method::Post, path, body: None });

@@ -1,9 +1,9 @@
-//! A whole organisation in few calls: teams with their direct members, people with their addresses.
+//! Reads a whole organisation in few calls: teams with their direct members, people with their addresses.
 //!
-//! What is read here decides who is absent: an answer with errors is never data, and every list is held against GitHub's
-//! own count. A list that does not fit is read once more, and if it never does, or has nulls in it, the snapshot names it
-//! as incomplete. It must never take a list that shrank while it was read for news.
-//! What only REST tells is in [`super::rest`].
+//! These readings decide who is absent. So an answer with errors is never used as data, and every list with a count is
+//! compared with GitHub's own. A list that does not match its count is read once more. If it still does not match, or
+//! contains nulls, the snapshot marks it as incomplete. A list that shrank while it was read must never count as a
+//! change. What only REST shows is in [`super::rest`].
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,13 +23,13 @@ use crate::state::ids::{GithubTeamId, GithubUserId, Login};
 
 /// Teams per page at first. With 100 members each that is 5,050 nodes, well below what GitHub answers within its 10 s.
 const TEAMS_A_PAGE: u32 = 50;
-/// People and identities per page at first: the most that GitHub gives.
+/// People and identities per page at first: GitHub's maximum.
 const PEOPLE_A_PAGE: u32 = 100;
 
-/// Why a list is not there.
+/// Why a list could not be read.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// Its pages do not fit together: something changed between them. Reading it again may do.
+    /// Its pages do not fit together: something changed between them. Reading it again may help.
     Shifted(Trouble),
     Failed(Trouble),
 }
@@ -40,18 +40,18 @@ impl From<Trouble> for Unread {
     }
 }
 
-/// What came of one query.
+/// The result of one query.
 enum Told<T> {
     Data(T),
-    /// The thing asked for by name is not to be seen.
+    /// The object requested by name is not visible.
     Nothing,
-    /// Less of it at once may do.
+    /// A smaller page may work.
     TooMuch(Trouble),
-    /// Something in it may not be seen; what, and the trouble if that is not to be done without.
+    /// The token may not read a part of it: which part, and the trouble to report if it cannot be left out.
     Forbidden(Forbidden, Trouble),
 }
 
-/// The teams, and the logins of everybody in one.
+/// The teams, and the logins of everybody in them.
 #[derive(Default)]
 pub(super) struct Teams {
     pub(super) sees_secret: bool,
@@ -65,11 +65,11 @@ type Members = BTreeMap<GithubUserId, Login>;
 type Identities = HashMap<GithubUserId, Vec<String>>;
 
 impl Github {
-    /// Everything that the token sees of an organisation: its teams with their direct members, its people with their
-    /// addresses by every wanted source that is open to the token. Lists that GitHub does not show completely are named;
-    /// anything else that goes wrong fails the whole. `None` if the organisation is not to be seen.
+    /// Everything that the token can see of an organisation: its teams with their direct members, and its people with
+    /// their addresses from all wanted sources that the token may read. Incomplete lists are named in `gaps`; any other
+    /// failure fails the whole reading. `None` if the organisation is not visible.
     ///
-    /// Where GraphQL is refused altogether it is read by REST: with a call for each team, and without addresses.
+    /// If GraphQL is refused altogether, the organisation is read over REST: a call for each team, and no addresses.
     pub fn snapshot(&self, org: &Login, wanted: Wanted) -> Seen<GithubSnapshot> {
         match self.snapshot_by_queries(org, wanted) {
             Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
@@ -81,7 +81,7 @@ impl Github {
     }
 
     fn snapshot_by_queries(&self, org: &Login, wanted: Wanted) -> Seen<GithubSnapshot> {
-        // Each list goes from cursor to cursor, but they do not wait for each other.
+        // Within a list each page needs the previous page's cursor, but the lists are read in parallel.
         let identities = || {
             if wanted.saml {
                 self.all_identities(org)
@@ -99,7 +99,7 @@ impl Github {
         let people = kept(people, &mut troubles);
         let identities = kept(identities, &mut troubles);
         let enterprise = kept(enterprise, &mut troubles);
-        // Once a call was refused the other lists' calls are put off: they know less than it.
+        // A refused call makes the other lists wait. The refusal says more than their waiting, so it is reported.
         troubles.sort_by_key(|trouble| matches!(trouble.kind, TroubleKind::Later(_)));
         if let Some(trouble) = troubles.into_iter().next() {
             return Err(trouble);
@@ -140,7 +140,7 @@ impl Github {
         })
     }
 
-    /// Adds a team and the people in it. A team that a shift between pages shows twice is there once.
+    /// Adds a team and its members. A team that appears twice, because pages shifted, is kept once.
     fn take_team(
         &self,
         facts: TeamFacts,
@@ -151,7 +151,7 @@ impl Github {
         let list = List::Members(facts.id);
         let mut first = Some(first);
         let members = settled(|is_last| match first.take() {
-            // It came without members: nobody of them is known.
+            // GitHub sent no member list with the team: none of its members is known.
             Some(None) => Ok(Some((Members::new(), Gap::by_nulls(0, 1)))),
             page => self.members_from(&facts, page.flatten(), is_last),
         })?;
@@ -171,7 +171,7 @@ impl Github {
         Ok(())
     }
 
-    /// A team's direct members, of which the first page may be here already; `None` if the team is gone.
+    /// A team's direct members; `first` is their first page, if it was read already. `None` if the team is gone.
     fn members_from(
         &self,
         team: &TeamFacts,
@@ -241,8 +241,8 @@ impl Github {
         })
     }
 
-    /// The addresses in linked identities. They are held against no count: one that is missing leaves a person without
-    /// an address, and nobody absent. One that nobody has claimed is no gap, one that is null may be anybody's.
+    /// The addresses in linked identities. Their number is not checked: if one is missing, a person lacks an address,
+    /// but nobody counts as absent. An unlinked identity is not a gap; a null one is, because it may be anybody's.
     fn all_identities(&self, org: &Login) -> Seen<(Identities, Option<Gap>)> {
         let mut size = PEOPLE_A_PAGE;
         let may_be_left_out = Sources { saml: true, ..Sources::NONE };
@@ -264,9 +264,9 @@ impl Github {
         })
     }
 
-    /// Hands the pages of a list of the organisation to `take`, which gives the next page's cursor; `false` if the
-    /// organisation is not to be seen. A page that is too much for GitHub is asked for again by half, and so is the rest
-    /// of the list; a source that may not be seen is left out if it is one that may be. No query: nothing to ask.
+    /// Passes the pages of an organisation's list to `take`, which returns the next cursor; `false` if the organisation
+    /// is not visible. A page that is too big for GitHub is halved, and so is the rest of the list. A refused source is
+    /// left out if `may_be_left_out` contains it. Without a query there is nothing to ask.
     fn list<T: DeserializeOwned>(
         &self,
         org: &Login,
@@ -301,7 +301,7 @@ impl Github {
         Err(endless(&self.graphql).into())
     }
 
-    /// One query. `root` is the field that names the thing asked for.
+    /// Sends one query. `root` is the field that holds the requested object.
     fn told<T: DeserializeOwned>(&self, query: &str, vars: Value, root: &str) -> Result<Told<T>, Trouble> {
         let reply = self.post(query, vars);
         match reply.verdict {
@@ -330,7 +330,7 @@ impl Github {
         }
     }
 
-    /// What a list lacks. What may have changed while it was read is read once more before that is believed.
+    /// What a list lacks. If it may have changed while it was read, it is read once more before that is believed.
     pub(super) fn gap(&self, list: &List, gap: Option<Gap>, is_last: bool) -> Result<Option<Gap>, Unread> {
         match gap {
             Some(gap) if gap.is_shift() && !is_last => {
@@ -340,13 +340,13 @@ impl Github {
         }
     }
 
-    /// Answers that are fine one by one and wrong together.
+    /// For answers that are valid one by one, but contradict each other.
     fn odd(&self, why: String) -> Trouble {
         Trouble::of_call(TroubleKind::Unknown, format!("POST {}", self.graphql), why)
     }
 }
 
-/// Reads once more what shifted while it was read. `read` is told whether what it finds then counts as it is.
+/// Reads once more if something shifted during the reading. `read` gets `true` if its result is final.
 pub(super) fn settled<T>(mut read: impl FnMut(bool) -> Result<T, Unread>) -> Result<T, Trouble> {
     let read = match read(false) {
         Err(Unread::Shifted(trouble)) => {
@@ -367,7 +367,7 @@ fn kept<T>(read: Seen<T>, troubles: &mut Vec<Trouble>) -> Option<T> {
     })
 }
 
-/// Makes one value of the three lists. Whoever is in a team is somebody, also if the list of people lacks them.
+/// Combines the three lists. Everybody in a team is kept as a person, even if the list of people lacks them.
 fn together(
     teams: Teams,
     (mut people, no_people): (People, Option<Gap>),
@@ -384,12 +384,12 @@ fn together(
     gaps.note(List::People, no_people);
     gaps.note(List::Identities, no_identities);
     add_team_people(&mut people, logins, &mut gaps);
-    // A tree that grew in order is half empty; one that is made at once is full.
+    // A `BTreeMap` that was filled in order has half-empty nodes; one that is built at once has full nodes.
     let people = people.into_iter().collect();
     GithubSnapshot { teams: teams.into_values().collect(), people, sees_secret, tells_public: false, gaps }
 }
 
-/// Adds those of whom the teams alone tell.
+/// Adds people who appear only in teams.
 pub(super) fn add_team_people(people: &mut People, logins: BTreeMap<GithubUserId, Login>, gaps: &mut Gaps) {
     for (id, login) in logins {
         let new = || GithubPerson { login, bot: false, claims: Claims::default() };

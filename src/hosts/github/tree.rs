@@ -1,5 +1,5 @@
-//! Which team stands below which, as far as GitHub has shown it since the start. It calls nobody: who asks is told what
-//! moved.
+//! Which team is below which, as far as GitHub has shown it since the start. It makes no calls: its methods report to
+//! the caller what moved.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +10,13 @@ use crate::state::ids::GithubTeamId;
 
 #[derive(Default)]
 pub struct TeamTree {
-    /// `None` until teams were read.
+    /// `None` until teams have been read.
     leaves: Mutex<Option<HashMap<GithubTeamId, Leaf>>>,
-    /// There may be teams that are not in it, and children of those that are.
+    /// Teams may be missing, among them children of known ones.
     has_gaps: AtomicBool,
 }
 
-/// What is remembered of one team's place.
+/// What is remembered of one team.
 struct Leaf {
     parent: Option<GithubTeamId>,
     node_id: String,
@@ -29,7 +29,7 @@ impl Leaf {
 }
 
 impl TeamTree {
-    /// A team's direct members are all that REST tells only if it has no child teams; `None` if that is not known.
+    /// Whether a team has child teams, whose members REST lists as its own; `None` if that is not known.
     pub fn has_children(&self, team: GithubTeamId) -> Option<bool> {
         let leaves = self.leaves.lock();
         let found = leaves.as_ref()?.values().any(|leaf| leaf.parent == Some(team));
@@ -49,7 +49,7 @@ impl TeamTree {
     pub fn above(&self, team: GithubTeamId) -> Vec<GithubTeamId> {
         let leaves = self.leaves.lock();
         let parent = |team: &GithubTeamId| leaves.as_ref()?.get(team)?.parent;
-        // GitHub knows no circles; what was learned from events at different times may have one.
+        // GitHub has no cycles, but events from different times can form one here.
         let mut above = Vec::new();
         let mut next = parent(&team);
         while let Some(team) = next.filter(|next| *next != team && !above.contains(next)) {
@@ -64,7 +64,7 @@ impl TeamTree {
         leaves.as_ref()?.get(&team).map(|leaf| leaf.node_id.clone()).filter(|id| !id.is_empty())
     }
 
-    /// Replaces what is known, unless these are not all teams.
+    /// Replaces the tree, or only adds to it if these are not all teams.
     pub fn learn_all<'a>(&self, teams: impl Iterator<Item = &'a TeamFacts>, are_all: bool) {
         let mut leaves = self.leaves.lock();
         let known = leaves.take().filter(|_| !are_all).into_iter().flatten();
@@ -72,13 +72,13 @@ impl TeamTree {
         self.has_gaps.store(!are_all, Ordering::Relaxed);
     }
 
-    /// Learns where one team stands. Whether it has another parent than before.
+    /// Learns one team's parent. Returns whether it has changed.
     pub fn learn(&self, facts: &TeamFacts) -> bool {
         let before = self.leaves.lock().as_mut().map(|leaves| leaves.insert(facts.id, Leaf::of(facts)));
         before.is_some_and(|before| before.and_then(|leaf| leaf.parent) != facts.parent)
     }
 
-    /// Learns a parent from an event, which tells no node id. Whether it is another one than before.
+    /// Learns a parent from an event, which contains no node id. Returns whether it has changed.
     pub fn learn_parent(&self, team: GithubTeamId, parent: GithubTeamId) -> bool {
         let before = self.leaves.lock().as_mut().map(|leaves| {
             let leaf = leaves.entry(team).or_insert_with(|| Leaf { parent: None, node_id: String::new() });
@@ -87,7 +87,7 @@ impl TeamTree {
         before.is_some_and(|before| before != Some(parent))
     }
 
-    /// A team is deleted. Whether it had a parent.
+    /// Forgets a deleted team. Returns whether it had a parent.
     pub fn forget(&self, team: GithubTeamId) -> bool {
         let leaf = self.leaves.lock().as_mut().and_then(|leaves| leaves.remove(&team));
         leaf.is_some_and(|leaf| leaf.parent.is_some())
@@ -120,12 +120,12 @@ mod tests {
         assert_eq!((tree.has_children(one), tree.above(one)), (Some(false), vec![two, three]));
         assert!(!tree.learn(&facts(1, Some(2))) && !tree.learn_parent(one, two));
         assert!(tree.learn(&facts(1, Some(3))) && tree.learn_parent(one, two));
-        // A circle, of events of different times.
+        // A cycle, formed by events from different times.
         assert!(tree.learn_parent(three, one));
         assert_eq!(tree.above(one), [two, three]);
         assert!(tree.forget(one) && !tree.forget(one));
         assert_eq!((tree.children(three), tree.node_id(two)), (vec![two], Some("T_2".into())));
-        // A list with a gap: what is not shown may have children.
+        // A list with a gap: the missing teams may be children.
         tree.learn_all([facts(2, None)].iter(), false);
         assert_eq!((tree.has_children(two), tree.children(three)), (None, vec![]));
     }

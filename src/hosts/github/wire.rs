@@ -1,4 +1,4 @@
-//! The few fields of GitHub's rows that are read. Pure.
+//! The fields of GitHub's rows that the service reads. Pure.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ pub(super) struct TeamRow {
     parent: Option<ParentRow>,
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// Those of child teams too; lists of teams do not have it.
+    /// Includes the members of child teams. Lists of teams do not have it.
     pub(super) members_count: Option<u64>,
 }
 
@@ -37,13 +37,13 @@ struct ParentRow {
 }
 
 impl TeamRow {
-    /// Made at the enterprise, and not in the organisation.
+    /// Created at the enterprise, not in the organisation.
     pub(super) fn is_of_enterprise(&self) -> bool {
         self.kind.as_deref() == Some("enterprise")
             || self.slug.as_ref().is_some_and(|slug| slug.as_str().starts_with("ent:"))
     }
 
-    /// Whether GitHub tells the two kinds apart; servers that know no enterprise teams do not.
+    /// Whether the row says what kind of team it is; servers without enterprise teams do not.
     pub(super) fn tells_kind(&self) -> bool {
         self.kind.is_some()
     }
@@ -71,12 +71,12 @@ pub(super) struct UserRow {
 }
 
 impl UserRow {
-    /// In the team only through a child team, where GitHub tells it.
+    /// In the team only through a child team, where GitHub marks that.
     pub(super) fn is_inherited(&self) -> bool {
         self.inherited == Some(true)
     }
 
-    /// Whether GitHub tells the two apart; older Enterprise Servers do not.
+    /// Whether the row says that a membership is inherited or not; older Enterprise Servers do not.
     pub(super) fn tells_inherited(&self) -> bool {
         self.inherited.is_some()
     }
@@ -114,7 +114,7 @@ impl SentRow {
 #[derive(Deserialize)]
 pub(super) struct MembershipRow {
     state: String,
-    /// Only the organisation's memberships tell it.
+    /// Only memberships of the organisation name the account.
     user: Option<MembershipUser>,
 }
 
@@ -124,7 +124,7 @@ struct MembershipUser {
 }
 
 impl MembershipRow {
-    /// Whether it is accepted, and not the membership of another account that has the login now.
+    /// Whether the membership is accepted and, if the row names its account, that of `user`.
     pub(super) fn is_active_of(&self, user: GithubUserId) -> bool {
         self.state == "active" && self.user.as_ref().is_none_or(|shown| shown.id == user)
     }
@@ -134,11 +134,11 @@ impl MembershipRow {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", bound = "T: Deserialize<'de>")]
 pub(super) struct Page<T> {
-    /// Any of them may be null, and so may all of them: what is gone, or can not be shown.
+    /// The list or any entry of it may be null: an entry that is gone, or that GitHub cannot show.
     #[serde(deserialize_with = "Option::deserialize")]
     nodes: Option<Vec<Option<T>>>,
     page_info: PageInfo,
-    /// How many there are on all pages, where that was asked for.
+    /// How many entries there are on all pages, if the query asked for that.
     pub(super) total_count: Option<u64>,
 }
 
@@ -150,7 +150,7 @@ struct PageInfo {
 }
 
 impl<T> Page<T> {
-    /// What the nodes are, and how many of them are null or of no use.
+    /// The parsed nodes, and how many nodes were null or unusable.
     pub(super) fn read<U>(self, read: impl Fn(T) -> Option<U>) -> (Vec<U>, usize) {
         let Some(nodes) = self.nodes else { return (Vec::new(), 1) };
         let n = nodes.len();
@@ -159,7 +159,7 @@ impl<T> Page<T> {
         (rows, nulls)
     }
 
-    /// The cursor of the page behind, if there is one; an error if there is one and no cursor.
+    /// The cursor of the next page, if there is a next page; an error if GitHub gives no cursor for it.
     pub(super) fn next(&self) -> Result<Option<String>, ()> {
         match (self.page_info.has_next_page, &self.page_info.end_cursor) {
             (false, _) => Ok(None),
@@ -215,7 +215,7 @@ impl UserNode {
     }
 }
 
-/// The organisation's part of an answer; null if it is not to be seen, and never left out.
+/// The answer's `organization` field: null if it is not visible, but never missing.
 #[derive(Deserialize)]
 #[serde(bound = "T: Deserialize<'de>")]
 pub(super) struct OrgData<T> {
@@ -237,7 +237,7 @@ pub(super) struct PeoplePart {
     pub(super) members_with_role: Page<PersonNode>,
 }
 
-/// Somebody with the addresses that were asked for.
+/// A person with the requested addresses.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PersonNode {
@@ -252,14 +252,14 @@ impl PersonNode {
     pub(super) fn into_parts(self) -> Option<(GithubUserId, Login, Claims)> {
         let mut verified = self.organization_verified_domain_emails.unwrap_or_default();
         verified.retain(|address| !address.is_empty());
-        // Read from JSON, a list of one has room for four.
+        // The parser reserves room for four entries, even for a list of one.
         verified.shrink_to_fit();
         let public = self.email.filter(|address| !address.is_empty());
         Some((self.database_id?, self.login, Claims { saml: Vec::new(), verified, public }))
     }
 }
 
-/// A page of linked identities; there is no provider without single sign-on at the organisation.
+/// A page of linked identities. An organisation without single sign-on has no provider.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct IdentitiesPart {
@@ -286,7 +286,7 @@ pub(super) struct TeamPart {
     pub(super) members: Page<UserNode>,
 }
 
-/// What the `person` query answers: whose it is, and the addresses by source.
+/// Reads the answer to the `person` query: whose it is, and the addresses by source.
 pub(super) fn claims(data: &Value) -> Option<(GithubUserId, Claims)> {
     let user = data.get("user")?;
     let id = GithubUserId(user.get("databaseId")?.as_u64()?);
@@ -305,7 +305,7 @@ pub(super) fn claims(data: &Value) -> Option<(GithubUserId, Claims)> {
     Some((id, Claims { saml, verified, public }))
 }
 
-/// Whose a linked identity is, and the addresses in it; `None` if nobody has claimed it.
+/// The account that an identity is linked to, and the addresses in it; `None` if no account is linked.
 pub(super) fn identity(node: &Value) -> Option<(GithubUserId, Vec<String>)> {
     let id = GithubUserId(node.pointer("/user/databaseId")?.as_u64()?);
     let mut addresses = Vec::new();
@@ -315,7 +315,7 @@ pub(super) fn identity(node: &Value) -> Option<(GithubUserId, Vec<String>)> {
         let emails = part.get("emails").and_then(Value::as_array).into_iter().flatten();
         addresses.extend(emails.filter_map(|email| email.get("value").and_then(text)));
     }
-    // A nameId may be an address or anything else.
+    // A nameId or username may be something other than an address.
     addresses.retain(|address| address.contains('@'));
     Some((id, addresses))
 }
@@ -324,14 +324,14 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(String::from)
 }
 
-/// The data of an answer without errors, as its type: one pass, where [`super::outcome()`] builds a tree. `None` for any other
-/// answer; what is wrong with it is [`super::outcome()`]'s business.
+/// The data of an answer without errors, parsed in one pass, where [`super::outcome()`] would build a tree first.
+/// `None` for any other answer; [`super::outcome()`] then finds out what is wrong with it.
 pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     let whole: Whole<T> = serde_json::from_slice(body).ok()?;
     whole.errors.is_none_or(|errors| errors.is_empty()).then_some(whole.data)
 }
 
-/// The data of an answer whose only errors are entries of lists that are gone, which are null in the data.
+/// The data of an answer whose only errors are about list entries that are gone; those are null in the data.
 pub(super) fn data_with_holes<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     let is_hole =
         |error: &Error| error.kind == "NOT_FOUND" && error.path.last().is_some_and(|part| part == "nodes");
@@ -346,13 +346,13 @@ struct Whole<T> {
     errors: Option<Vec<IgnoredAny>>,
 }
 
-/// Whether the thing asked for by name is null, rather than something within it.
+/// Whether the object requested by name is null, rather than something within it.
 pub(super) fn is_null(body: &[u8], root: &str) -> bool {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     body.get("data").and_then(|data| data.get(root)).is_none_or(Value::is_null)
 }
 
-/// Rows as they are answered, for damaging them.
+/// Example answers, for the fuzzer to corrupt.
 #[cfg(test)]
 pub(crate) const EXAMPLES: &[&str] = &[
     r#"{"data":{"organization":{"teams":{"pageInfo":{"hasNextPage":true,"endCursor":"x"},"nodes":[{"databaseId":1,"id":"T","slug":"crew","name":"Crew","createdAt":"2026-01-01T00:00:00Z","members":{"totalCount":1,"pageInfo":{"hasNextPage":false},"nodes":[{"databaseId":5}]}}]}}}}"#,
@@ -365,7 +365,7 @@ pub(crate) const EXAMPLES: &[&str] = &[
     r#"{"id":38302899,"login":"acme","state":"active","role":"member"}"#,
 ];
 
-/// Reads any bytes as every kind of row.
+/// Parses any bytes as every kind of row.
 #[cfg(test)]
 pub(crate) fn read_anything(bytes: &[u8]) {
     use crate::hosts::http::link::{behind, path_on_same_host, Behind};
@@ -382,7 +382,7 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     drop(serde_json::from_value::<OrgRow>(value.clone()));
     drop(serde_json::from_value::<MembershipRow>(value));
     read_rows(bytes, SentRow::into_sent);
-    // Whatever host a link names, the next page is asked of ours.
+    // Whatever host a link names, the next page is requested from our own.
     if let Ok(Behind::Page(link)) = behind(Some(&String::from_utf8_lossy(bytes)), 0, 1) {
         assert!(path_on_same_host(&link.target, "/x?y").is_none_or(|path| path.starts_with('/')));
     }

@@ -1,8 +1,8 @@
-//! What CODEOWNERS calls Sentry's teams, as values.
+//! The names that CODEOWNERS has for Sentry's teams, as values.
 
 use crate::state::ids::{ExternalTeamId, IntegrationId, OwnerName, SentryTeamId};
 
-/// A name of CODEOWNERS, and the Sentry team that it means.
+/// A name in CODEOWNERS, and the Sentry team that it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalTeam {
     pub id: ExternalTeamId,
@@ -13,22 +13,22 @@ pub struct ExternalTeam {
     pub integration: Option<IntegrationId>,
 }
 
-/// What Sentry makes of a project's CODEOWNERS file.
+/// What Sentry says about a project's CODEOWNERS file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnersOf {
     /// The project's slug.
     pub project: String,
-    /// Names of teams that mean none in Sentry.
+    /// Names of teams that mean no Sentry team.
     pub unknown: Vec<OwnerName>,
-    /// Sentry teams, by slug, that a name means and whose project it is not.
+    /// Slugs of Sentry teams that a name means, but that have no access to the project.
     pub without_access: Vec<String>,
 }
 
-/// An integration of the organisation with a GitHub.
+/// An integration of the organisation with GitHub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Integration {
     pub id: IntegrationId,
-    /// Which organisation it is with: `github.com/acme`.
+    /// The GitHub organisation that it connects to, such as `github.com/acme`.
     pub domain: Box<str>,
     /// `github` or `github_enterprise`.
     pub provider: Box<str>,

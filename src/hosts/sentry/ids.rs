@@ -1,9 +1,9 @@
-//! How a bound team is addressed: by its id where the host takes ids in place of slugs, else by its slug.
+//! How a bound team is addressed: by its id if the host takes ids in place of slugs, otherwise by its slug.
 //!
-//! Today's Sentry takes ids, older ones do not, and nothing but an answer tells which one it is. So it is asked once, kept,
-//! and looked at again when an answer contradicts it. An id alone proves little: a team whose deletion is pending still
-//! answers by its id, under another slug, where its slug is a 404. What answers by id counts only while its slug leads to it
-//! too.
+//! Current Sentry takes ids, older versions do not, and only an answer shows which one it is. So the service asks once,
+//! keeps the result, and asks again if an answer contradicts it. An id alone proves little: a team whose deletion is
+//! pending still answers by id, with another slug that leads to a 404. So a team found by id counts only if its slug
+//! leads to it too.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -18,21 +18,21 @@ use crate::state::ids::{SentrySlug, SentryTeamId};
 use crate::state::slug;
 use crate::state::values::{Binding, Origin};
 
-/// A host that takes no ids is asked again after this time: it may have been upgraded, and nothing else would tell.
+/// A host that takes no ids is asked again after this time: it may have been upgraded, which nothing else would show.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);
-/// How long a team that was seen to be alive needs no second look.
+/// A team that was seen alive needs no second look for this long.
 const ALIVE_FOR: Duration = Duration::from_secs(60);
-/// How many teams' looks are remembered before the old ones are thrown away.
+/// How many looks are remembered before old ones are dropped.
 const MOST_SEEN: usize = 1000;
-/// How often a team is read that is renamed all the time.
+/// How often a team is read if its slug changes each time.
 const READINGS: usize = 3;
-/// When a team is looked at again that may be another server's.
+/// When to look again at a team that may be another server's.
 const HELD_FOR: Duration = Duration::from_secs(300);
-/// What is read of a team.
+/// The queries that a team is read with.
 const PLAIN: &str = "?collapse=organization";
 const WITH_PROJECTS: &str = "?collapse=organization&expand=projects";
 
-/// Where a team is: what it is known by, and what the host may have to be asked for.
+/// How to find a team: its id, and its slug for hosts that need that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TeamAt<'a> {
     pub id: SentryTeamId,
@@ -51,29 +51,29 @@ impl Team {
         TeamAt { id: self.id, slug: &self.slug }
     }
 
-    /// What a GitHub team is bound to that follows this one.
+    /// The binding of a GitHub team that follows this one.
     pub fn bound(&self, origin: Origin) -> Binding {
         Binding { sentry: self.id, slug: self.slug.clone(), name: self.name.as_str().into(), origin }
     }
 }
 
-/// Keeps what was found out about ids.
+/// Stores whether the host takes ids.
 type Keep = Box<dyn Fn(bool) + Send + Sync>;
 
-/// What is known of a host's ids.
+/// What is known about whether a host takes ids.
 pub struct Ids {
     clock: Clock,
     known: Mutex<Known>,
     keep: OnceLock<Keep>,
-    /// Bound teams that were seen to be alive lately.
+    /// Bound teams that were recently seen alive.
     seen: Mutex<HashMap<SentryTeamId, Instant>>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Known {
-    /// Whether ids are taken, and since when that is known.
+    /// Whether the host takes ids, and when that was found out.
     taken: Option<(bool, Timestamp)>,
-    /// The teams were bound on another host, or in another organisation: their ids may be other teams' here.
+    /// The teams were bound on another host, or in another organisation: here, their ids may belong to other teams.
     moved: bool,
 }
 
@@ -82,7 +82,7 @@ impl Ids {
         Self { clock, known: Mutex::default(), keep: OnceLock::new(), seen: Mutex::default() }
     }
 
-    /// What was known before this process, and who keeps what it finds out.
+    /// Takes what was known before this process started, and the function that stores what it finds out.
     pub fn remember(&self, taken: Option<(bool, Timestamp)>, moved: bool, keep: Keep) {
         *self.known.lock() = Known { taken, moved };
         let _ = self.keep.set(keep);
@@ -92,7 +92,7 @@ impl Ids {
         self.known.lock().taken.is_some_and(|(taken, _)| taken)
     }
 
-    /// Whether the host is to be asked.
+    /// Whether the host has to be asked.
     pub fn are_unknown(&self, now: Timestamp) -> bool {
         match self.known.lock().taken {
             Some((true, _)) => false,
@@ -101,7 +101,7 @@ impl Ids {
         }
     }
 
-    /// Whether the teams were bound on another host, and nobody has seen yet that they are the same here.
+    /// Whether the teams were bound on another host, and it is not confirmed yet that they are the same here.
     pub fn are_of_another_host(&self) -> bool {
         self.known.lock().moved
     }
@@ -122,7 +122,7 @@ impl Ids {
         }
     }
 
-    /// The same by the way, of a host that has not changed: only what is news.
+    /// Like [`Ids::learn`], for what another call shows: keeps only news, and only if the host has not changed.
     fn learn_news(&self, taken: bool) {
         let known = *self.known.lock();
         if !known.moved && known.taken.is_none_or(|(before, _)| before != taken) {
@@ -157,7 +157,7 @@ impl Sentry {
         &self.ids
     }
 
-    /// How a team stands in an address. This is the only place that decides it.
+    /// How URLs name a team. Only this function chooses between id and slug.
     pub(super) fn key(&self, at: TeamAt) -> String {
         if self.ids.are_taken() {
             at.id.to_string()
@@ -166,8 +166,8 @@ impl Sentry {
         }
     }
 
-    /// The bound team as it is now: under its slug, or, where ids are taken, wherever its slug has gone. `None` if it is not
-    /// there: by slug it may also have been renamed, which [`Sentry::find`] tells.
+    /// The bound team as it is now: under its slug or, if the host takes ids, under any slug. `None` if it is not
+    /// there. By slug, it may also have been renamed, which [`Sentry::find`] finds out.
     pub fn bound(&self, at: TeamAt) -> Seen<Team> {
         self.bound_as(at, PLAIN)
     }
@@ -193,8 +193,8 @@ impl Sentry {
         }
     }
 
-    /// The team that `at` was, wherever its slug has gone. Newer Sentry finds teams by id; older Sentry only through the
-    /// list, which needs *Organization: Read*. `None` where neither finds it.
+    /// The team that `at` was, under whatever slug it has now. Newer Sentry finds teams by id; older Sentry only
+    /// through the list, which needs *Organization: Read*. `None` if neither finds it.
     pub fn find(&self, at: TeamAt) -> Seen<Team> {
         let was_by_id = self.ids.are_taken();
         let found = match self.by_id(at, PLAIN)? {
@@ -215,9 +215,9 @@ impl Sentry {
         found.map(|team| self.found(at, team)).transpose()
     }
 
-    /// The team that `at` was, where it was, or wherever its slug has gone.
+    /// The team that `at` was, under the same slug or another one.
     pub fn look_for(&self, at: TeamAt) -> Seen<Team> {
-        // By id it is found wherever it is.
+        // If the host takes ids, `find` needs no slug.
         if !self.ids.are_taken() {
             if let Some(team) = self.by_slug(at, PLAIN)? {
                 return Ok(Some(team));
@@ -230,7 +230,7 @@ impl Sentry {
         Ok(self.team_at(at.slug.as_str(), query)?.filter(|team| team.id == at.id))
     }
 
-    /// On a host where nobody has seen yet that ids are still the same teams', one under another slug may be anybody's.
+    /// Until the ids are confirmed on another host, a team with this id but another slug may be any team.
     fn found(&self, at: TeamAt, team: Team) -> Result<Team, Trouble> {
         if team.slug == *at.slug || !self.ids.are_of_another_host() {
             return Ok(team);
@@ -250,8 +250,8 @@ impl Sentry {
         Ok(teams.find(|team| team.id == id))
     }
 
-    /// Asks by id. A slug of 49 or 50 characters may stay a team's own through its deletion, so that such a one is asked for
-    /// like any other than the bound one.
+    /// Looks a team up by its id. A slug of 49 or 50 characters may stay with a team while its deletion is pending, so
+    /// even if it is the bound slug, it has to lead to the team.
     fn by_id(&self, at: TeamAt, query: &str) -> Result<ById, Trouble> {
         let id = at.id.to_string();
         let mut before: Option<Team> = None;
@@ -259,7 +259,7 @@ impl Sentry {
             let Some(team) = self.team_at(&id, query)?.filter(|team| team.id == at.id) else {
                 return Ok(ById::Nobody);
             };
-            // Old Sentry has slugs of digits.
+            // Old Sentry has slugs that are all digits, so such an answer does not prove that ids are taken.
             if team.slug.as_str() != id {
                 self.ids.learn_news(true);
             }
@@ -271,14 +271,14 @@ impl Sentry {
                 self.ids.saw_alive(at.id);
                 return Ok(ById::Alive(team));
             }
-            // Somebody may have renamed it just between the two.
+            // It may have been renamed between the two calls.
             before = Some(team);
         }
         Err(Trouble::broken(&self.team_path(&id), "the team has another slug at each look"))
     }
 
-    /// The bound team, if it is alive and the one that a write has answered with. By slug its id tells. By id it is that team
-    /// in any case, and its slug has to lead to it.
+    /// The bound team, if it is alive and is the one that a write hit. By slug, the id in the answer decides. By id, it
+    /// is this team in any case, but its slug has to lead to it too.
     pub fn confirm(&self, at: TeamAt, hit: &Team) -> Seen<Team> {
         match hit.id == at.id {
             true if hit.slug == *at.slug || !self.ids.are_taken() => Ok(Some(hit.clone())),
@@ -287,13 +287,13 @@ impl Sentry {
         }
     }
 
-    /// Whether the bound team is alive, after an answer that tells neither its id nor its slug. By slug there would have been
-    /// no such answer otherwise.
+    /// Whether the bound team is alive, after an answer that contains neither its id nor its slug. Addressed by slug, a
+    /// team that is gone would not have answered like that.
     pub fn is_alive(&self, at: TeamAt) -> Result<bool, Trouble> {
         Ok(!self.ids.are_taken() || self.ids.was_seen_alive(at.id) || self.bound(at)?.is_some())
     }
 
-    /// Whether a team is what its id leads to where a slug would stand.
+    /// Whether the host finds a team if its id is in the place of a slug.
     pub fn answers_to_id(&self, at: TeamAt) -> Result<bool, Trouble> {
         let team = self.team_at(&at.id.to_string(), PLAIN)?;
         Ok(team.is_some_and(|team| team.id == at.id))

@@ -1,4 +1,4 @@
-//! What the doctor asks of Sentry: answers as they are, headers included. Reads only.
+//! What the `check` command asks of Sentry: raw answers with headers. Reads only.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use crate::hosts::{unless_denied, Seen};
 use crate::state::address::is_proxy;
 use crate::state::ids::{SentrySlug, SentryTeamId};
 
-/// Whose a token is.
+/// Whose token it is, and what it may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
-    /// Its scopes; `None` where Sentry does not tell.
+    /// Its scopes; `None` if Sentry does not report them.
     pub scopes: Option<Vec<String>>,
-    /// An integration's: its user has no address, or one that Sentry made for it.
+    /// Whether it is an integration's token: its user has no address, or one that Sentry made up.
     pub is_integration: bool,
 }
 
-/// A team with what an identity provider says of it.
+/// A team, and whether an identity provider manages it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TeamRow {
-    /// The key, as text.
+    /// The id, as text.
     id: String,
     pub slug: SentrySlug,
     #[serde(default)]
@@ -38,7 +38,7 @@ impl TeamRow {
         self.id.parse().ok().map(SentryTeamId)
     }
 
-    /// An identity provider manages it.
+    /// Whether an identity provider manages it.
     pub fn is_locked(&self) -> bool {
         self.flags.get("idp:provisioned") == Some(&Value::Bool(true))
     }
@@ -62,26 +62,26 @@ struct OrgRow {
     open_membership: Option<bool>,
 }
 
-/// sentry.io itself, if this is the own host of one of its regions.
+/// sentry.io itself, if `base` is the host of one of its regions.
 pub fn gateway_of(base: &BaseUrl) -> Option<BaseUrl> {
     let is_region = base.is_https() && base.host().to_ascii_lowercase().ends_with(".sentry.io");
     base_url("https://sentry.io").ok().filter(|_| is_region)
 }
 
-/// The address of the region where the organisation lives, as sentry.io names it on whatever it has passed on.
+/// The address of the organisation's region, which sentry.io names in answers that it has forwarded.
 pub fn region(reply: &Reply) -> Option<String> {
     let told = reply.answer.headers.passed_on_to.as_deref()?;
     base_url(told.split("/api/0/").next()?).ok().map(|base| base.origin().to_string())
 }
 
 impl Sentry {
-    /// The same, knowing nothing of what was refused before.
+    /// A copy that has forgotten earlier refusals.
     pub fn afresh(&self) -> Self {
         let (api, org, ids) = (self.api.clone(), self.org.clone(), self.ids.clone());
         Self { host: Arc::new(self.host.afresh()), api, org, ids, other_github: self.other_github }
     }
 
-    /// Asks whose the token is: the answer as it is, and what it says. The own hosts of sentry.io's regions answer with
+    /// Asks whose token it is: the reply as it is, and what it says. The hosts of sentry.io's regions answer with
     /// [`Verdict::Nowhere`].
     pub fn holder(&self) -> (Reply, Option<Holder>) {
         let reply = self.host.ask(Asked::Sentry, &Request::get(format!("{}/", self.api)));
@@ -96,25 +96,24 @@ impl Sentry {
         (reply, holder)
     }
 
-    /// The region where the organisation lives, by `gateway`. It names that to anybody, so the token stays here.
+    /// The organisation's region, as `gateway` names it. It answers without a token too, so none is sent.
     pub fn region_named_by(&self, gateway: &BaseUrl) -> Option<String> {
         let path = self.org_path("?detailed=0");
         region(&self.host.without_token(gateway).ask(Asked::Sentry, &Request::get(path)))
     }
 
-    /// Whether everybody may join every team by themselves; `None` where the token may not read that, or Sentry does not
-    /// tell.
+    /// Whether everybody may join every team on their own; `None` if Sentry does not say, or not to this token.
     pub fn open_membership(&self) -> Seen<bool> {
         let row = unless_denied(self.get::<OrgRow>(self.org_path("?detailed=0")))?;
         Ok(row.and_then(|row| row.open_membership))
     }
 
-    /// All teams with what an identity provider says of them; `None` where the token may not list them.
+    /// All teams, and whether an identity provider manages them; `None` if the token may not list them.
     pub fn team_rows(&self) -> Seen<Vec<TeamRow>> {
         unless_denied(self.pages(&self.org_path("teams/?detailed=0&per_page=100"), Some::<TeamRow>))
     }
 
-    /// Whether the organisation's members may be read: the answer as it is.
+    /// Whether the organisation's members can be read: the reply as it is.
     pub fn look_at_members(&self) -> Reply {
         let path = self.org_path("members/?per_page=1");
         self.ask(Asked::Sentry, &Request::get(path))
@@ -147,7 +146,7 @@ mod tests {
         }
     }
 
-    /// Asks a gateway that answers with this header; what it was sent, and which region was learnt.
+    /// Asks a gateway that answers with this header. Returns the request that it received, and the region learnt.
     fn ask_gateway(header: &str) -> (String, Option<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let gateway = base_url(&format!("http://{}", listener.local_addr().unwrap())).unwrap();

@@ -1,8 +1,8 @@
-//! External teams: what CODEOWNERS calls a Sentry team. The calls that write are for [`crate::work::apply`] alone.
+//! External teams: CODEOWNERS' names for Sentry's teams. Only [`crate::work::apply`] may make the calls that write.
 //!
-//! Facts. Making a row is get-or-create: the answer 200 may be another team's row, with whose it is. There is no GET; rows come
-//! with teams. A change through a team's address moves the row to that team. On 23.7.1 a name is taken once for each team,
-//! today once in the organisation. A plan without code owners refuses as if the token might not.
+//! Sentry's rules: creating a row is get-or-create, so a 200 may return another team's row, with its team. Rows come
+//! with teams and have no GET. A change through a team's address moves the row to that team. A name is unique in a team
+//! on 23.7.1, today in the organisation. A plan without code owners looks like a missing permission.
 
 use std::cell::RefCell;
 
@@ -19,14 +19,14 @@ use crate::hosts::http::{Request, Trouble};
 use crate::hosts::{unless_denied, Seen};
 use crate::state::ids::{ExternalTeamId, OwnerName, SentrySlug, SentryTeamId};
 
-/// What came of linking a name to a team.
+/// The result of linking a name to a team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnerLinked {
-    /// The row, and whose it is: not always the team that it was asked for.
+    /// The row with its team, which is not always the requested one.
     Row(ExternalTeam),
-    /// The name is another row's.
+    /// Another row has the name.
     Taken,
-    /// Team or row, or both, are not there.
+    /// The team, the row or both do not exist.
     Missing,
 }
 
@@ -58,7 +58,7 @@ impl Sentry {
         Ok(self.with_links(&self.key(at))?.filter(|(team, _)| team.id == at.id))
     }
 
-    /// The same by its slug, whichever team that is.
+    /// The same by slug, whichever team has that slug.
     pub fn team_of_slug_with_links(&self, slug: &SentrySlug) -> Seen<(Team, Vec<ExternalTeam>)> {
         self.with_links(slug.as_str())
     }
@@ -70,14 +70,14 @@ impl Sentry {
         Ok(Some((team, self.of_our_github(rows))))
     }
 
-    /// Names of an Enterprise Server's organisation are not those of github.com.
+    /// Drops the other GitHub's rows: a name on an Enterprise Server is not the same name on github.com.
     fn of_our_github(&self, mut rows: Vec<ExternalTeam>) -> Vec<ExternalTeam> {
         rows.retain(|row| Some(&*row.provider) != self.other_github);
         rows
     }
 
-    /// The organisation's integrations with a GitHub, whatever else an older server lists; `None` where the token may not list
-    /// them, or the host has no list, as a region's own has not.
+    /// The organisation's integrations with GitHub; others, which older servers list too, are dropped. `None` if the
+    /// token may not list them, or the host has no such list, like the hosts of sentry.io's regions.
     pub fn integrations(&self) -> Seen<Vec<Integration>> {
         let path = self.org_path("integrations/?providerKey=github&includeConfig=0");
         let reply = self.host.ask(Asked::Sentry, &Request::get(path));
@@ -91,7 +91,7 @@ impl Sentry {
         }
     }
 
-    /// What Sentry makes of each CODEOWNERS file; `None` where the token may not ask.
+    /// What Sentry says about each CODEOWNERS file; `None` if the token may not ask.
     pub fn owners_of_projects(&self) -> Seen<Vec<OwnersOf>> {
         let told: Option<Value> = unless_denied(self.get(self.org_path("codeowners-associations/")))?;
         let Some(told) = told else { return Ok(None) };
@@ -110,7 +110,7 @@ impl Sentry {
         Ok(Some(told.as_object().into_iter().flatten().map(of).collect()))
     }
 
-    /// Has a name mean a team; where it means one already, says which.
+    /// Links a name to a team. If the name is linked already, returns that row.
     pub fn link_owner(
         &self,
         permit: &Permit,
@@ -123,7 +123,7 @@ impl Sentry {
         self.put_link(permit, Method::Post, path, at.id, body)
     }
 
-    /// Gives a row this name, and this team.
+    /// Gives a row this name, and moves it to this team.
     pub fn relink_owner(
         &self,
         permit: &Permit,
@@ -162,7 +162,7 @@ impl Sentry {
         }
     }
 
-    /// Takes a row away. Repeating it is harmless.
+    /// Deletes a row. Repeating it is harmless.
     pub fn unlink_owner(&self, permit: &Permit, at: TeamAt, row: ExternalTeamId) -> Answered<()> {
         let path = format!("{}external-teams/{row}/", self.team_path(&self.key(at)));
         let reply = self.write(permit, Asked::UnlinkOwner, Method::Delete, path, None);

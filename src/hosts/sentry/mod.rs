@@ -1,7 +1,7 @@
-//! Sentry's API as typed calls. Reads may be made by anybody; the calls that write are for [`crate::work::apply`] alone.
+//! Typed calls to Sentry's API. Any code may read; only [`crate::work::apply`] may make the calls that write.
 //!
-//! Sentry addresses a team by its slug, and newer ones by its id too ([`ids`]). What a caller needs to be sure of is the id,
-//! so every answer that has one hands it on.
+//! Sentry addresses a team by its slug, and newer servers by its id too ([`ids`]). Callers have to be sure of the id,
+//! so every answer that contains one returns it.
 
 pub mod external;
 pub mod ids;
@@ -42,23 +42,23 @@ use crate::text::path_part;
 use ids::{Ids, TeamAt};
 use permit::Permit;
 
-/// A list is at most so many pages of 100, more people than any organisation has; more is an endless loop of a broken
-/// server.
+/// The most pages of 100 that a list may have. No organisation has that many people, so more pages mean that a broken
+/// server repeats them endlessly.
 const MOST_PAGES: usize = 3_000;
 
-/// What to do where the organisation is not there.
+/// What to do if Sentry does not know the organisation.
 pub const NO_ORGANISATION: &str =
     "correct SENTRY_ORG_SLUG (the part before .sentry.io) if it is wrong or was renamed; if the organisation has moved to \
      another region, set SENTRY_URL to that region's address, or to https://sentry.io, which finds every region";
 
 pub struct Sentry {
     host: Arc<Upstream>,
-    /// `/api/0` behind the base address's own path.
+    /// The path of the base address, followed by `/api/0`.
     api: String,
     /// The organisation's slug, percent-encoded.
     org: String,
     ids: Arc<Ids>,
-    /// What Sentry calls a provider of accounts of another GitHub than ours.
+    /// Sentry's provider name for accounts of another GitHub than ours.
     other_github: Option<&'static str>,
 }
 
@@ -68,55 +68,55 @@ pub struct Team {
     /// How the API addresses it.
     pub slug: SentrySlug,
     pub name: String,
-    /// How many people are in it, as Sentry counts: deactivated ones too.
+    /// How many members Sentry counts, deactivated ones included.
     pub member_count: Option<u64>,
-    /// An identity provider manages it: it is never adopted, renamed or deleted.
+    /// An identity provider manages the team: it is never adopted, renamed or deleted.
     pub locked: bool,
-    /// The slugs of its projects, where asked for and told.
+    /// The slugs of its projects, if they were requested and Sentry sent them.
     pub projects: Option<Vec<String>>,
 }
 
-/// A membership row of the organisation.
+/// A member of the organisation, or an invite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub id: MemberId,
-    /// The user's primary address, or the invited one.
+    /// The user's primary address, or the address that was invited.
     pub primary: Option<String>,
     /// Addresses that Sentry has verified.
     pub verified: Vec<String>,
-    /// GitHub accounts that are linked with the user in Sentry.
+    /// GitHub accounts that are linked to the user in Sentry.
     pub links: Vec<Link>,
-    /// Their role lets them be in no team.
+    /// Their role does not let them be in a team.
     pub no_teams: bool,
-    /// The user is suspended in Sentry, and stays a member and in teams.
+    /// The user is suspended in Sentry, but stays a member and in teams.
     pub suspended: bool,
     pub standing: Standing,
 }
 
-/// A GitHub account that is linked with a user in Sentry.
+/// A GitHub account that is linked to a user in Sentry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Its login, when it was linked.
+    /// The account's login when it was linked.
     pub login: String,
-    /// Its id, where Sentry knows it.
+    /// The account's id, if Sentry knows it.
     pub user: Option<GithubUserId>,
 }
 
 impl Member {
-    /// Whether the list of members shows that they have an address.
+    /// Whether the list of members shows this address for them.
     pub fn shows(&self, address: &Address) -> bool {
         self.primary.iter().chain(&self.verified).any(|shown| address.is(shown))
     }
 }
 
-/// A member whom a search by address has found.
+/// A member found by a search for an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     pub member: Member,
     pub name: String,
 }
 
-/// What kind of membership row it is.
+/// What kind of row in the list of members it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     Member,
@@ -124,7 +124,7 @@ pub enum Standing {
     Expired,
 }
 
-/// A write that was answered.
+/// A write that Sentry has answered.
 #[derive(Clone, Debug)]
 pub struct Written<T> {
     pub outcome: T,
@@ -132,11 +132,10 @@ pub struct Written<T> {
     pub exchange: Exchange,
 }
 
-/// What a write was answered.
 type Answered<T> = Result<Written<T>, Trouble>;
 
 impl Sentry {
-    /// A client of one organisation, beside the GitHub whose API is at `github`.
+    /// A client for one organisation. `github` is the base address of the GitHub API that is in use.
     pub fn new(
         base: &BaseUrl,
         org: &str,
@@ -162,7 +161,7 @@ impl Sentry {
         }
     }
 
-    /// The host: its health, its pause, its end.
+    /// The HTTP client, which knows the host's health and pauses, and can be stopped.
     pub fn host(&self) -> &Arc<Upstream> {
         &self.host
     }
@@ -175,7 +174,7 @@ impl Sentry {
         format!("{}/organizations/{}/{rest}", self.api, self.org)
     }
 
-    /// Asks about something in the organisation. A gateway that answers with nothing is met here, for every call.
+    /// Asks about something in the organisation. For every such call, an empty 404 from a gateway is explained here.
     fn ask(&self, asked: Asked, request: &Request) -> Reply {
         let reply = self.host.ask(asked, request);
         match reply.verdict {
@@ -184,8 +183,8 @@ impl Sentry {
         }
     }
 
-    /// What an answer without a word means. The organisation itself, asked once, tells: if there is nothing either, it is not
-    /// here, and nothing else will be answered; otherwise it was this call alone, and the thing asked for may well be there.
+    /// What an empty 404 means. The organisation itself is asked once: if that answer is empty too, it is not here, and
+    /// no call will work. Otherwise only this call failed, and its object may well exist.
     fn why_nothing(&self) -> Verdict {
         let path = self.org_path("?detailed=0");
         let reply = self.host.ask(Asked::Sentry, &Request::get(path.clone()));
@@ -202,7 +201,7 @@ impl Sentry {
                 Verdict::Refused(why)
             }
             Verdict::Missing => Verdict::Refused(self.no_organisation(path).why),
-            // Whether the token may see more of it is another question.
+            // Whether the token may see more of the organisation does not matter here.
             Verdict::Done | Verdict::Denied(_) => {
                 let why = "404 without a body from a gateway, though it has the organisation: asked again in 5 minutes";
                 Verdict::Postponed(why.into())
@@ -230,7 +229,7 @@ impl Sentry {
         row.map(|row| row.into_team().ok_or_else(|| Trouble::unreadable(&path))).transpose()
     }
 
-    /// Asks whether the organisation itself answers: before a 404 of something in it is believed.
+    /// Checks that the organisation itself answers, before a 404 for something in it is believed.
     pub fn confirm_organisation(&self) -> Result<(), Trouble> {
         let path = self.org_path("members/?per_page=1");
         match self.get::<Vec<wire::MemberRow>>(path.clone())? {
@@ -239,7 +238,7 @@ impl Sentry {
         }
     }
 
-    /// The scopes of the token; `None` where Sentry does not tell, as on the own hosts of sentry.io's regions.
+    /// The token's scopes; `None` if Sentry does not report them, as on the hosts of sentry.io's regions.
     pub fn scopes(&self) -> Seen<Vec<String>> {
         let reply = self.host.ask(Asked::Sentry, &Request::get(format!("{}/", self.api)));
         match reply.verdict {
@@ -257,16 +256,16 @@ impl Sentry {
         unless_denied(self.pages(&path, wire::TeamRow::into_team))
     }
 
-    /// Everybody in the organisation: users and invites. `linked` asks for linked GitHub logins too.
+    /// Everybody in the organisation: users and invites. `linked` requests their linked GitHub accounts too.
     pub fn members(&self, linked: bool) -> Result<Vec<Member>, Trouble> {
         let path = self.org_path(if linked { "members/?expand=externalUsers" } else { "members/?" });
         let path = format!("{path}&per_page=100");
         let read = |row: wire::MemberRow| row.without_links_of(self.other_github).into_member();
-        // No empty list: an organisation that answers 404 as a whole is another one, or was renamed.
+        // A 404 is not an empty list: the organisation was renamed, or this is another one.
         self.pages(&path, read)?.ok_or_else(|| self.no_organisation(path))
     }
 
-    /// Sentry does not know the organisation: nothing will work until somebody corrects its slug.
+    /// Pauses the host, because Sentry does not know the organisation: nothing works until somebody corrects its slug.
     pub fn no_organisation(&self, path: String) -> Trouble {
         let why = format!("Sentry knows no organisation `{}`: {NO_ORGANISATION}", self.org);
         self.host.refuse(&why);
@@ -274,25 +273,25 @@ impl Sentry {
         Trouble::new(TroubleKind::Refused, why, exchange)
     }
 
-    /// Everybody who has one of these addresses, as a primary one or another one, verified or not. The rows do not say which
-    /// address they answer. [`crate::identity::search`] knows which addresses can be asked for, and how many at once.
+    /// Everybody who has one of these addresses, primary or not, verified or not. The rows do not say which address
+    /// matched. [`crate::identity::search`] knows which addresses can be searched for, and how many at once.
     pub fn members_with(&self, addresses: &[Address]) -> Result<Vec<Hit>, Trouble> {
         let words: Vec<_> = addresses.iter().map(|address| format!("email:{address}")).collect();
         let query = path_part(&words.join(" "));
         let path = self.org_path(&format!("members/?query={query}&expand=externalUsers"));
         let read = |row: wire::MemberRow| row.without_links_of(self.other_github).into_hit();
-        // Nobody at all is an empty list.
+        // If nobody matches, Sentry sends an empty list, not a 404.
         let nowhere = || Trouble::broken(&path, "Sentry answered 404 to a search for members");
         self.pages(&path, read)?.ok_or_else(nowhere)
     }
 
-    /// Everybody in a team, open and expired invites included; `None` if there is no such team.
+    /// Everybody in a team, including open and expired invites; `None` if there is no such team.
     pub fn team_members(&self, at: TeamAt) -> Seen<Vec<Member>> {
         self.people_of(at, wire::MemberRow::into_member)
     }
 
-    /// The ids of everybody in a team, sorted, in no more room than they need: a comparison keeps them of all teams, and
-    /// a list of ids that is made of a list of rows would go on filling the rows' room.
+    /// The ids of everybody in a team, sorted. A comparison keeps them for all teams, so they are shrunk: a list of ids
+    /// that is collected from a list of rows keeps the rows' larger allocation.
     pub fn team_member_ids(&self, at: TeamAt) -> Seen<Vec<MemberId>> {
         let ids = self.people_of(at, |row| row.into_member().map(|member| member.id))?;
         Ok(ids.map(|mut ids| {
@@ -303,7 +302,7 @@ impl Sentry {
         }))
     }
 
-    /// By its id a team answers too whose deletion is pending. Each row has its slug.
+    /// A team whose deletion is pending still answers by id, so the slug in each row is checked.
     fn people_of<T>(&self, at: TeamAt, read: impl Fn(wire::MemberRow) -> Option<T>) -> Seen<Vec<T>> {
         let moved = Cell::new(false);
         let read = |row: wire::MemberRow| {
@@ -315,7 +314,7 @@ impl Sentry {
         match people(&key)? {
             found if key == at.slug.as_str() => Ok(found),
             Some(_) if moved.get() && self.bound(at)?.is_none() => Ok(None),
-            // Whether it is the team that is not there, or the host that takes no ids any more.
+            // Finds out whether the team is gone, or the host does not take ids any more.
             None if self.bound(at)?.is_some() => people(&self.key(at)),
             found => Ok(found),
         }
@@ -327,7 +326,7 @@ impl Sentry {
         Ok(row.map(|row| row.teams))
     }
 
-    /// All pages of a list. A page that fails makes the whole list fail: never half a list.
+    /// All pages of a list. If a page fails, the whole list fails: half a list is never returned.
     fn pages<R: DeserializeOwned, T>(&self, path: &str, read: impl Fn(R) -> Option<T>) -> Seen<Vec<T>> {
         let mut items = Vec::new();
         let seen = self.each_page(path, &mut |rows| {
@@ -363,12 +362,12 @@ impl Sentry {
         Err(Trouble::broken(&next, format!("more than {MOST_PAGES} pages")))
     }
 
-    /// Every call that changes something in Sentry.
+    /// Every call that changes something in Sentry goes through here.
     fn write(&self, _: &Permit, asked: Asked, method: Method, path: String, body: Option<Value>) -> Reply {
         self.ask(asked, &Request { method, path, body })
     }
 
-    /// Makes a team. Name and slug are always given: with a name alone, a repeated call would make another team.
+    /// Creates a team. Always sends name and slug: with only a name, a repeated call would create another team.
     pub fn create_team(&self, permit: &Permit, slug: &SentrySlug, name: &str) -> Answered<Created> {
         let body = json!({ "name": name, "slug": slug });
         let reply = self.write(permit, Asked::CreateTeam, Method::Post, self.org_path("teams/"), Some(body));
@@ -416,7 +415,7 @@ impl Sentry {
         self.org_path(&format!("members/{member}/teams/{}/", path_part(&self.key(at))))
     }
 
-    /// Puts a member into a team. Repeating it is harmless.
+    /// Adds a member to a team. Repeating it is harmless.
     pub fn add_member(&self, permit: &Permit, member: MemberId, at: TeamAt) -> Answered<Added> {
         let path = self.membership_path(member, at);
         let reply = self.write(permit, Asked::AddMember, Method::Post, path, None);
@@ -442,7 +441,7 @@ impl Sentry {
         }
     }
 
-    /// Invites somebody to the organisation; Sentry sends the mail. Older servers heed only `role`, newer ones `orgRole`.
+    /// Invites somebody; Sentry sends the mail. Older servers read only `role`, newer ones `orgRole`.
     pub fn invite(&self, permit: &Permit, address: &str, role: &str) -> Answered<Invited> {
         let body = json!({ "email": address, "role": role, "orgRole": role, "sendInvite": true });
         let reply = self.write(permit, Asked::Invite, Method::Post, self.org_path("members/"), Some(body));
@@ -456,7 +455,7 @@ impl Sentry {
                 }
             }
             Verdict::Never(_) if said.contains("already") => Ok(written(reply, Invited::Already)),
-            // A 403 that is about the organisation and not the caller has a field of that name.
+            // A 403 about the organisation, rather than the caller, has a field of that name.
             Verdict::Denied(_) if reply.answer.names("organization") => {
                 Ok(written(reply, Invited::NotInPlan))
             }
@@ -470,7 +469,7 @@ impl Sentry {
         }
     }
 
-    /// Takes a member out of a team. Repeating it is harmless.
+    /// Removes a member from a team. Repeating it is harmless.
     pub fn remove_member(&self, permit: &Permit, member: MemberId, at: TeamAt) -> Answered<Removed> {
         let path = self.membership_path(member, at);
         let reply = self.write(permit, Asked::RemoveMember, Method::Delete, path, None);
@@ -492,12 +491,12 @@ fn written_team<T>(reply: Reply, outcome: impl FnOnce(Team) -> T) -> Answered<T>
     let row: Option<wire::TeamRow> = row(&reply);
     match row.and_then(wire::TeamRow::into_team) {
         Some(team) => Ok(written(reply, outcome(team))),
-        // It took place, but which team it was can not be read: that is for the next look to find out.
+        // The write took place, but the answer does not show which team it hit: the next look finds out.
         None => Err(reply.into_trouble()),
     }
 }
 
-/// The body as rows, and the page link. Rows are read from values: what reads them is compiled for one kind of source.
+/// The parsed body and the `Link` header. Parsing goes through a `Value`, so each row's parser is compiled only once.
 fn parsed<T: DeserializeOwned>(reply: Reply) -> Result<(T, Option<String>), Trouble> {
     match row(&reply) {
         Some(rows) => Ok((rows, reply.answer.headers.link)),

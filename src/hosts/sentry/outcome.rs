@@ -1,17 +1,16 @@
-//! What came of the calls that write: what Sentry's answers can say, one type for each call.
+//! The results of the calls that write: what Sentry can answer, with one type for each call.
 
 use super::{Member, Team};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// It is there now.
     New(Team),
     Taken,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Renamed {
-    /// It has its new slug. The id tells whether it was the right team.
+    /// The team has its new slug. The id shows whether it was the right team.
     Done(Team),
     /// The slug belongs to another team.
     Taken,
@@ -29,47 +28,47 @@ pub enum Deleted {
     Locked,
 }
 
-/// What came of putting a member into a team.
+/// The result of adding a member to a team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// In it now; the team that was hit.
+    /// The member is in this team now: the one that the call hit.
     New(Team),
     Already,
     /// Sentry only filed an access request.
     Requested,
     /// An identity provider manages the team.
     Locked,
-    /// Team or member, or both, are not there.
+    /// The team, the member or both do not exist.
     Missing,
 }
 
-/// What came of giving a team a project.
+/// The result of giving a team a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linked {
     /// The team has it now.
     Done,
-    /// Team or project, or both, are not there.
+    /// The team, the project or both do not exist.
     Missing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invited {
-    /// The open invite, which is a member with a state of its own.
+    /// The open invite, which is a [`Member`] with its own standing.
     New(Member),
-    /// Somebody has this address in Sentry, or an invite.
+    /// Somebody in Sentry has this address, or an open invite to it.
     Already,
-    /// The organisation may invite nobody at all: its plan does not allow it.
+    /// The organisation's plan does not allow invites at all.
     NotInPlan,
 }
 
-/// What came of taking a member out of a team.
+/// The result of removing a member from a team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// Not in it now; whether it was before, Sentry does not tell. The team that was hit, unless the answer was a 204
-    /// without a body.
+    /// The member is not in it now; Sentry does not say whether they were before. The team that the call hit, unless
+    /// Sentry answered 204 without a body.
     Done(Option<Team>),
     /// An identity provider manages the team.
     Locked,
-    /// Team or member, or both, are not there.
+    /// The team, the member or both do not exist.
     Missing,
 }

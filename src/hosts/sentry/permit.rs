@@ -1,17 +1,17 @@
-//! Leave to write to Sentry: nothing is written without it, and a pause waits until nobody has it.
+//! Permits to write to Sentry. Nothing is written without one, and a pause waits until nobody has one.
 
 use std::time::Duration;
 
 use crate::lock::{Condvar, Mutex};
 
-/// How many writes are under way.
+/// Counts the writes in progress.
 #[derive(Debug, Default)]
 pub struct Writes {
     under_way: Mutex<usize>,
     ended: Condvar,
 }
 
-/// Leave to write to Sentry, for as long as it is held.
+/// Permission to write to Sentry, for as long as this value exists.
 #[derive(Debug)]
 pub struct Permit<'a>(&'a Writes);
 
@@ -21,7 +21,7 @@ impl Writes {
         Permit(self)
     }
 
-    /// Waits until no write is under way, but not longer than `patience`; whether that is so.
+    /// Waits until no write is in progress, for at most `patience`. Returns whether none is.
     pub fn wait_for_none(&self, patience: Duration) -> bool {
         let waited =
             self.ended.wait_timeout_while(self.under_way.lock(), patience, |under_way| *under_way > 0);

@@ -1,8 +1,8 @@
-//! Who is in which team, a hundred teams a call: SCIM's groups, where the organisation's identity provider has SCIM
-//! switched on. Nothing is written this way: what SCIM writes belongs to the identity provider from then on.
+//! Who is in which team, a hundred teams per call: SCIM's groups, if the organisation's identity provider has SCIM
+//! enabled. Nothing is written through SCIM, because the identity provider would own what is written.
 //!
-//! The pages are numbered, not chained: a team made or deleted between two of them shifts all that follow. So they have to
-//! fit together by their numbers, and what does not fit is no reading at all, never an absence.
+//! The pages are numbered, not chained: a team created or deleted between two of them shifts all later ones. So their
+//! numbers have to fit together. Pages that do not fit are a failed reading, never an absence.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,23 +14,23 @@ use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply, Request, Trouble};
 use crate::state::ids::{MemberId, SentryTeamId};
 
-/// As many as Sentry gives at once.
+/// Groups per page: Sentry's maximum.
 pub const A_PAGE: usize = 100;
-/// For the groups of a page Sentry looks at so many people, or a few more, and leaves out the others without a word. A page
-/// with so many may be cut, any of its groups.
+/// For a page of groups, Sentry reads this many members, or slightly more, and silently drops the rest. On a page with
+/// this many people, any group may be cut.
 const MOST_PEOPLE: usize = 10_000;
 
-/// Members by team, sorted. Sentry filters nothing here: deactivated users and requests to join are among them. A team that
-/// Sentry may have cut, or whose members it does not tell, is left out, and so is one that is being deleted.
+/// Members by team, sorted. Sentry filters nothing here: deactivated users and requests to join are included. Left out
+/// are teams that Sentry may have cut, teams whose members it does not show, and teams that are being deleted.
 pub type Groups = HashMap<SentryTeamId, Vec<MemberId>>;
 
-/// What came of asking for the groups.
+/// The result of asking for the groups.
 #[derive(Debug)]
 pub enum Told {
     All(Groups),
-    /// SCIM is not switched on, or not for this token.
+    /// SCIM is not enabled, or not for this token.
     Off,
-    /// More pages than it is worth.
+    /// There are more pages than are worth reading.
     TooMany,
 }
 
@@ -55,7 +55,7 @@ struct Row {
     value: String,
 }
 
-/// The pages that were read so far.
+/// The pages read so far.
 #[derive(Default)]
 struct Reading {
     total: Option<usize>,
@@ -65,7 +65,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Takes a page in: whether more are to come, or why it does not fit.
+    /// Adds a page. Returns whether more pages follow; the error says why the page does not fit.
     fn take(&mut self, page: Page) -> Result<bool, String> {
         let Page { total_results, start_index, items_per_page, resources } = page;
         if items_per_page != resources.len() {
@@ -88,7 +88,7 @@ impl Reading {
         }
     }
 
-    /// The groups of a page that may be cut are left out: their teams are read by themselves.
+    /// Leaves out all groups of a page that may be cut: their teams are read one by one.
     fn take_groups(&mut self, page: Vec<Group>) -> Result<(), String> {
         let mut people: HashSet<MemberId> = HashSet::new();
         let mut groups = Vec::with_capacity(page.len());
@@ -113,7 +113,7 @@ impl Reading {
 }
 
 impl Sentry {
-    /// Everybody in every team, in at most `most` calls.
+    /// Everybody in every team, in at most `most` calls if Sentry's pages are full.
     pub fn groups(&self, most: usize) -> Result<Told, Trouble> {
         let mut reading = Reading::default();
         loop {
@@ -123,7 +123,7 @@ impl Sentry {
                 return Ok(Told::Off);
             }
             let page = page_of(reply)?;
-            // So that no server, however odd, is asked without end.
+            // Limits the number of calls, however odd the server's answers are.
             if page.total_results.div_ceil(A_PAGE) > most || first > most.saturating_mul(A_PAGE) {
                 return Ok(Told::TooMany);
             }
@@ -135,7 +135,7 @@ impl Sentry {
         }
     }
 
-    /// Whether there are groups to be read. One call.
+    /// Whether groups can be read. One call.
     pub fn has_groups(&self) -> Result<bool, Trouble> {
         let reply = self.ask_for_groups(1, 1);
         if is_off(&reply) {
@@ -148,13 +148,13 @@ impl Sentry {
         self.host.ask(Asked::Groups, &Request::get(self.groups_path(first, count)))
     }
 
-    /// Without a slash at the end: that is how SCIM's addresses are in Sentry.
+    /// Sentry's SCIM paths have no slash at the end.
     fn groups_path(&self, first: usize, count: usize) -> String {
         self.org_path(&format!("scim/v2/Groups?startIndex={first}&count={count}"))
     }
 }
 
-/// The API itself says that there is nothing to be read: mostly a 403, which names no reason.
+/// Whether the API itself says that there is nothing to read: usually a 403 that names no reason.
 fn is_off(reply: &Reply) -> bool {
     use Verdict::{Denied, Locked, Missing, Never, Nowhere, Postponed};
     matches!(reply.verdict, Denied(_) | Missing | Nowhere | Locked | Never(_) | Postponed(_))
@@ -167,11 +167,11 @@ fn page_of(reply: Reply) -> Result<Page, Trouble> {
     }
 }
 
-/// An answer, for damaging it.
+/// An example answer, for the fuzzer to corrupt.
 #[cfg(test)]
 pub(crate) const EXAMPLE: &str = r#"{"totalResults":2,"startIndex":1,"itemsPerPage":2,"Resources":[{"id":"7","displayName":"Crew","members":[{"value":"4","display":"a@x"}]},{"id":"8"}]}"#;
 
-/// Reads any bytes as a page.
+/// Parses any bytes as a page.
 #[cfg(test)]
 pub(crate) fn read_anything(bytes: &[u8]) {
     if let Ok(page) = serde_json::from_slice::<Page>(bytes) {

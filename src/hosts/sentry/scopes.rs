@@ -1,9 +1,9 @@
-//! Which scopes the mirror needs of its Sentry token, what for, and where each is ticked.
+//! Which scopes the Sentry token needs, what for, and where to tick each.
 //!
-//! A refusal may name them itself, and Sentry may tell all of a token's when asked; some hosts do neither.
+//! A refusal may name the missing scopes, and Sentry may list a token's scopes when asked; some hosts do neither.
 //!
-//! Scopes do not include one another in Sentry's checks, so each is asked for by its own name; the organisation scopes
-//! that stand for the same right are accepted.
+//! In Sentry's checks, no scope includes another, so each is looked for by its own name. Only `member:read` has
+//! substitutes: `member:write` and `member:admin`.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,18 @@ use crate::lock::{Mutex, Turns};
 
 /// How often Sentry is asked which scopes the token has.
 pub const ASKED_EVERY: Duration = Duration::from_secs(60);
-/// A server that fails to tell the scopes for so long is taken for one that does not tell them: what waits for them would
-/// wait for ever.
+/// A server that fails for this long to report the scopes counts as one that does not report them. Otherwise work that
+/// needs them would wait for ever.
 const FAILS_FOR: Duration = Duration::from_secs(600);
 
-/// A right that the mirror needs.
+/// A right that the service needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needed {
-    /// The scope that gives it.
+    /// The scope that grants it.
     pub scope: &'static str,
-    /// Scopes of which one suffices.
+    /// Any one of these scopes is enough.
     any: &'static [&'static str],
-    /// What can not be done without it.
+    /// What the service cannot do without it.
     pub purpose: &'static str,
     /// The calls that Sentry refuses without it.
     pub calls: &'static str,
@@ -63,7 +63,7 @@ pub fn lacking(scopes: &[String]) -> Vec<Needed> {
     NEEDED.into_iter().filter(|needed| !has(scopes, needed.any)).collect()
 }
 
-/// What a refusal means that names the scopes of which one would have been enough; `None` if the mirror needs none of them.
+/// The right that a refusal is about, by the scopes that it names as enough; `None` if the service needs none of these.
 pub fn lacked(sufficient: &[String]) -> Option<Needed> {
     NEEDED.into_iter().find(|needed| sufficient.iter().any(|scope| scope == needed.scope))
 }
@@ -72,13 +72,13 @@ pub fn lacked(sufficient: &[String]) -> Option<Needed> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
     Scopes(Vec<String>),
-    /// Sentry does not tell them.
+    /// Sentry does not report them.
     Untold,
-    /// Sentry could not be asked just now.
+    /// Sentry could not answer just now.
     NotNow,
 }
 
-/// What Sentry said when it was asked for the scopes.
+/// Sentry's last answer about the scopes.
 #[derive(Debug, Default)]
 pub struct Told {
     asked: Option<Instant>,
@@ -91,11 +91,11 @@ impl Told {
         self.asked.is_none_or(|at| now.saturating_duration_since(at) >= ASKED_EVERY)
     }
 
-    /// The answer; `None` within it where the server does not tell, `Err` where it could not be asked.
+    /// Takes the answer: `Ok(None)` if the server does not report scopes, `Err` if it could not be asked.
     pub fn learn<E>(&mut self, told: Result<Option<Vec<String>>, E>, now: Instant) {
         match told {
             Ok(known) => *self = Self { asked: Some(now), known: Some(known), fails_since: None },
-            // What was known may not be so any more, and is asked for again at once.
+            // The known scopes may be out of date, so the next caller asks again.
             Err(_) => {
                 *self = Self { fails_since: self.fails_since.or(Some(now)), ..Self::default() };
             }
@@ -113,23 +113,23 @@ impl Told {
     }
 }
 
-/// The scopes of the token in use, asked for when they are wanted.
+/// The scopes of the token in use, read when they are needed.
 #[derive(Debug, Default)]
 pub struct InUse {
     told: Mutex<Told>,
-    /// Whoever comes while somebody else asks waits, and finds it asked.
+    /// Concurrent callers wait until the first one has asked, and then use its answer.
     asking: Turns,
 }
 
 impl InUse {
-    /// The scopes belong to another token.
+    /// Forgets the scopes, because the token was replaced.
     pub fn forget(&self) {
-        // What is being asked is asked with the token of before.
+        // A call in progress still asks about the previous token, so wait for it to end.
         let _turn = self.asking.take();
         *self.told.lock() = Told::default();
     }
 
-    /// Whether the token may give projects to a team, if that is known without asking.
+    /// Whether the token may give a team projects; `None` if that is not known without asking.
     pub fn give_projects_back(&self, clock: &Clock) -> Option<bool> {
         match self.told.lock().known(clock.now()) {
             Known::Scopes(scopes) => Some(has(&scopes, &["project:write", "project:admin"])),
@@ -137,7 +137,7 @@ impl InUse {
         }
     }
 
-    /// `ask`: asks Sentry, if that is due.
+    /// `ask` asks Sentry; it is called if the last answer is too old.
     pub fn known<E>(&self, ask: impl FnOnce() -> Result<Option<Vec<String>>, E>, clock: &Clock) -> Known {
         let _turn = self.asking.take();
         let is_due = self.told.lock().is_due(clock.now());
@@ -149,7 +149,7 @@ impl InUse {
     }
 }
 
-/// Whether such a token may invite: on Sentry 23.7 and on newer servers.
+/// Whether a token with these scopes may invite people: on Sentry 23.7, and on newer servers.
 pub fn may_invite(scopes: &[String]) -> (bool, bool) {
     (has(scopes, &["member:admin"]), has(scopes, &["member:admin", "member:write"]))
 }

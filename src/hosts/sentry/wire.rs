@@ -1,4 +1,4 @@
-//! The few fields of Sentry's rows that are read, and its page links. Pure.
+//! The fields of Sentry's rows that the service reads, and Sentry's page links. Pure.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +19,7 @@ pub(super) struct TeamRow {
     projects: Option<Vec<ProjectRow>>,
     #[serde(rename = "externalTeams", default)]
     external: Value,
-    // As it is: what else is in it does not matter, nor does a form of it that nobody knows.
+    // Kept as JSON: other flags do not matter, and an unknown form of it must not make the row unreadable.
     #[serde(default)]
     flags: Value,
 }
@@ -30,7 +30,7 @@ struct ProjectRow {
 }
 
 impl TeamRow {
-    /// The names that CODEOWNERS has for it, and the team itself.
+    /// The team's names in CODEOWNERS, and the team itself.
     pub(super) fn into_linked(mut self) -> Option<(Vec<ExternalTeam>, Team)> {
         let rows = self.external.take();
         let team = self.into_team()?;
@@ -52,7 +52,7 @@ impl TeamRow {
     }
 }
 
-/// A row of external teams, if it is of a GitHub. Some answers leave its team out, which whoever asked knows.
+/// A row of external teams, if its provider is GitHub. Some answers leave out the team; the caller knows it (`of`).
 pub(super) fn external_team(row: &Value, of: Option<SentryTeamId>) -> Option<ExternalTeam> {
     let text = |key: &str| row[key].as_str();
     let provider = text("provider").filter(|provider| provider.starts_with("github"))?;
@@ -62,7 +62,7 @@ pub(super) fn external_team(row: &Value, of: Option<SentryTeamId>) -> Option<Ext
     Some(ExternalTeam { id: text("id")?.parse().ok()?, name, team, provider: provider.into(), integration })
 }
 
-/// One of the organisation's integrations, if it is with a GitHub.
+/// One of the organisation's integrations, if its provider is GitHub.
 pub(super) fn integration(row: &Value) -> Option<Integration> {
     let provider = row["provider"]["key"].as_str().filter(|key| key.starts_with("github"))?;
     let domain = row["domainName"].as_str().unwrap_or_default();
@@ -73,7 +73,7 @@ pub(super) fn integration(row: &Value) -> Option<Integration> {
     })
 }
 
-/// The role whose people can be in no team.
+/// The role whose members cannot be in a team.
 const NO_TEAMS: &str = "billing";
 
 #[derive(Deserialize)]
@@ -90,7 +90,7 @@ pub(super) struct MemberRow {
     role: Option<String>,
     #[serde(rename = "externalUsers", default)]
     external_users: Vec<ExternalRow>,
-    /// In the list of a team's people: that team's.
+    /// Only in the list of a team's members: the slug of that team.
     #[serde(rename = "teamSlug")]
     pub(super) team_slug: Option<SentrySlug>,
 }
@@ -121,9 +121,9 @@ struct ExternalRow {
     id: Option<String>,
 }
 
-/// The provider of links that are of another GitHub than ours. Accounts of github.com and of Enterprise Servers have ids
-/// and logins of their own. Which of them the accounts at another address belong to, as at one with data residency, is not
-/// known.
+/// The provider of links to accounts of another GitHub than ours: github.com and Enterprise Servers have separate ids
+/// and logins. `None` at any other address, such as one with data residency, because it is not known which of the two
+/// its accounts belong to.
 pub(super) fn other_github(github: &BaseUrl) -> Option<&'static str> {
     match (github.host(), github.path()) {
         ("api.github.com", _) => Some("github_enterprise"),
@@ -133,7 +133,7 @@ pub(super) fn other_github(github: &BaseUrl) -> Option<&'static str> {
 }
 
 impl MemberRow {
-    /// Without the accounts of this provider.
+    /// Drops linked accounts of this provider.
     pub(super) fn without_links_of(mut self, provider: Option<&str>) -> Self {
         self.external_users.retain(|row| Some(row.provider.as_str()) != provider);
         self
@@ -154,9 +154,9 @@ impl MemberRow {
         let primary = user.email.or(self.email).filter(|email| !email.is_empty());
         let verified = user.emails.into_iter().filter(|row| row.is_verified && !row.email.is_empty());
         let mut verified: Vec<_> = verified.map(|row| row.email).collect();
-        // Collected in place, the list would keep the room of the rows that it was made from.
+        // A list that is collected in place keeps the larger allocation of the rows.
         verified.shrink_to_fit();
-        // `github` and `github_enterprise`; the name of a person begins with an @, that of a team has a slash.
+        // `github` and `github_enterprise`. A person's name begins with an @, a team's name contains a slash.
         let links = self.external_users.into_iter().filter(|row| row.provider.starts_with("github"));
         let link = |row: ExternalRow| {
             let user = row.id.and_then(|id| id.parse().ok()).map(GithubUserId);
@@ -189,13 +189,13 @@ pub(super) struct AuthRow {
     pub(super) scopes: Vec<String>,
 }
 
-/// Rows per page: the most that Sentry gives, and what it gives unasked.
+/// Rows per page: Sentry's maximum and its default.
 pub(super) const FULL: usize = 100;
 
-/// The cursor of the page behind page `number` (the first is 0) with so many rows; `None` after the last. Sentry always
-/// sends the relation; only `results="true"` means that there is one. The address in the link names the server's own idea
-/// of its host, so the cursor alone is taken. A proxy that drops the header does not end a list: behind a full page, the
-/// cursor is made as Sentry makes it.
+/// The cursor of the page after page `number` (counted from 0), which has `rows` rows; `None` after the last page.
+/// Sentry always sends a `next` link, but only `results="true"` means that there is a next page. The link's address
+/// contains what the server takes for its own host, so only the cursor is used. A proxy that drops the header does not
+/// end a list: after a full page, the cursor is built as Sentry builds it.
 pub(super) fn next_cursor(link: Option<&str>, rows: usize, number: usize) -> Result<Option<String>, String> {
     let link = match behind(link, rows, FULL)? {
         Behind::Nothing => return Ok(None),
@@ -209,7 +209,7 @@ pub(super) fn next_cursor(link: Option<&str>, rows: usize, number: usize) -> Res
     }
 }
 
-/// Rows as they are answered, for damaging them.
+/// Example answers, for the fuzzer to corrupt.
 #[cfg(test)]
 pub(crate) const EXAMPLES: &[&str] = &[
     r#"[{"id":"4","email":"A@x","user":{"id":"5","email":"A@x","emails":[{"id":"1","email":"A@x","is_verified":false}]},"pending":false,"expired":false,"externalUsers":[{"provider":"github","externalName":"@octo"}]}]"#,
@@ -220,7 +220,7 @@ pub(crate) const EXAMPLES: &[&str] = &[
     super::scim::EXAMPLE,
 ];
 
-/// Reads any bytes as every kind of row.
+/// Parses any bytes as every kind of row.
 #[cfg(test)]
 pub(crate) fn read_anything(bytes: &[u8]) {
     crate::hosts::read_rows(bytes, TeamRow::into_team);

@@ -1,4 +1,4 @@
-//! What becomes of bound teams that GitHub does not show.
+//! Plans what happens to bound teams that GitHub doesn't show.
 
 use super::{Index, Step, TeamPlan};
 use crate::state::slug;
@@ -6,7 +6,7 @@ use crate::state::values::{Binding, Origin};
 use crate::work::step::{self, EndStep};
 
 impl Index<'_> {
-    /// Bound teams that the snapshot does not show.
+    /// The plans for teams that have a Sentry team and that the snapshot doesn't show.
     pub(super) fn absent(&self) -> Vec<TeamPlan> {
         let bound = self.sides.state.teams.bindings().map(|(team, _)| team);
         let absent = bound.chain(self.made.values().copied()).filter(|team| !self.shown.contains(team));
@@ -32,7 +32,7 @@ impl Index<'_> {
             .collect()
     }
 
-    /// What becomes of the Sentry team of a deleted GitHub team, as far as can be told without its projects.
+    /// The step for the Sentry team of a deleted GitHub team, as far as that is known without reading its projects.
     pub(super) fn end(&self, binding: &Binding) -> Step {
         let settings = self.sides.settings;
         let (sentry, adopted) = (binding.sentry, binding.origin == Origin::Adopted);
@@ -45,7 +45,7 @@ impl Index<'_> {
         match step::end(settings, &binding.slug, Some(&[]), false) {
             EndStep::Leave(why) => Step::Leave { sentry, why },
             EndStep::Empty => Step::Empty { sentry, adopted },
-            // Whether it owns a project, is asked for, or is gone, shows when it is read.
+            // The worker reads the Sentry team later, and sees whether it owns projects, needs approval, or is gone.
             EndStep::Delete | EndStep::Hold(_) | EndStep::Refused | EndStep::Gone => {
                 Step::Delete { sentry, adopted }
             }

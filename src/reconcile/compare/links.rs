@@ -1,4 +1,4 @@
-//! What CODEOWNERS calls a team, beside what it should.
+//! Compares the CODEOWNERS names that Sentry links to a team with what they should be.
 
 use super::{Index, Sides};
 use crate::hosts::sentry::external::ExternalTeam;
@@ -7,7 +7,7 @@ use crate::reconcile::plan::{LinkPlan, LinkWay, Step};
 use crate::state::ids::{GithubTeamId, OwnerName, SentryTeamId};
 use crate::work::link_step::{self, LinkStep};
 
-/// The rows, sorted by what they are looked up by.
+/// All rows, sorted by name and by team for lookups.
 #[derive(Default)]
 pub(super) struct Rows<'a> {
     by_name: Vec<&'a ExternalTeam>,
@@ -23,7 +23,7 @@ impl<'a> Rows<'a> {
         Self { by_name, by_team }
     }
 
-    /// Those of this name, and those of this team.
+    /// The rows with this name, and the rows of this team.
     fn about(&self, name: &OwnerName, team: SentryTeamId) -> Vec<&'a ExternalTeam> {
         let first = self.by_name.partition_point(|row| row.name < *name);
         let named = self.by_name.iter().skip(first).take_while(|row| row.name == *name);
@@ -34,7 +34,7 @@ impl<'a> Rows<'a> {
 }
 
 impl Index<'_> {
-    /// What is to be done about the name of a team that has a Sentry team, or gets one; and the row, if nothing is.
+    /// The change to the name of a team that has a Sentry team or gets one. If nothing is to be done, its row.
     pub(super) fn link(
         &self,
         team: &GithubTeam,
@@ -42,7 +42,7 @@ impl Index<'_> {
     ) -> (Option<LinkPlan>, Option<(GithubTeamId, ExternalTeam)>) {
         let name = OwnerName::of(self.sides.org, &team.facts.slug);
         let Some(name) = name.filter(|_| self.sides.sentry.links.is_some()) else { return (None, None) };
-        // A team that is only to be made has no row yet.
+        // A team that is still to be created has no row yet.
         let place = sentry.unwrap_or(SentryTeamId(u64::MAX));
         let rows = self.rows.about(&name, place);
         let way = match link_step::step(self.sides.state, &name, place, &rows) {
@@ -59,7 +59,7 @@ impl Index<'_> {
         (Some(LinkPlan { name, way, held: None, slug: team.facts.slug.clone(), rows }), None)
     }
 
-    /// What becomes of the name of a deleted team whose Sentry team stays without its people.
+    /// The change to the name of a deleted team whose Sentry team is kept, but emptied.
     pub(super) fn unlink(&self, team: GithubTeamId, step: &Step) -> Option<LinkPlan> {
         let ours = |(_, name): (_, &OwnerName)| name.clone();
         let name = self.sides.state.teams.links.of(team).map(ours).next();

@@ -1,4 +1,4 @@
-//! A plan as people read it: a paragraph for each team, what is not done and why, what is on hold, and a summary.
+//! The plan as text: a paragraph for each team, what isn't done and why, what is on hold, and a summary.
 
 use std::fmt::{self, Write};
 
@@ -23,7 +23,7 @@ impl fmt::Display for Plan {
             let slugs: Vec<_> = teams.iter().map(SentrySlug::as_str).collect();
             writeln!(f, "  {}: {why} (in {})", plain(login.as_str(), 60), slugs.join(", "))?;
         }
-        // The same for all of them.
+        // The fix is the same for everybody, so it is printed once.
         if let Some(fix) = self.skipped.iter().find_map(|person| person.fix) {
             writeln!(f, "  fix for those whom Sentry knows by a second address: {fix}")?;
         }
@@ -99,7 +99,7 @@ impl Plan {
         }
     }
 
-    /// What there is besides the changes that are carried out.
+    /// A summary of everything except the changes that are carried out.
     pub fn remaining(&self) -> String {
         let counts = self.counts();
         let mut parts = counted_parts(&[(counts.held, "on hold")]);

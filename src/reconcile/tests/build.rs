@@ -1,4 +1,4 @@
-//! Both sides made by hand, the plan that a comparison makes of them, and what tests ask of a plan.
+//! Builds both sides by hand and the plan from them, and has helpers for looking at plans.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,25 +18,25 @@ use crate::state::record::Record;
 use crate::state::values::{Binding, Fate, Match, Origin, Sizes, Source};
 use crate::state::{slug, State};
 
-/// When the mirror was first started, in every world.
+/// When the service was first started, in every world.
 pub const FIRST_START: Timestamp = Timestamp(1_000_000);
 pub const BEFORE: Timestamp = Timestamp(500_000);
 pub const AFTER: Timestamp = Timestamp(2_000_000);
 pub const NOW: Timestamp = Timestamp(100_000_000);
 
-/// Both sides as they were read, and what the mirror knows.
+/// Both sides as they were read, and the service's state.
 #[derive(Clone)]
 pub struct World {
     pub settings: Settings,
     pub github: GithubSnapshot,
     pub sentry: SentrySnapshot,
-    /// What the sources say of every account.
+    /// The answers of the sources for every account.
     pub sources: BTreeMap<GithubUserId, Identity>,
-    /// Whose public profile could not be read.
+    /// Accounts whose public profile could not be read.
     pub unread: BTreeSet<GithubUserId>,
     /// GitHub teams that are deleted for certain.
     pub deleted: BTreeSet<GithubTeamId>,
-    /// GitHub teams that a replica may show still.
+    /// GitHub teams that are gone, but that a replica may still show.
     pub just_gone: BTreeSet<GithubTeamId>,
     pub state: State,
     pub now: Timestamp,
@@ -46,7 +46,7 @@ pub struct World {
 }
 
 impl World {
-    /// People 1 to `n`, whom SSO matches with members 501 to 500 + `n`, and no team.
+    /// People 1 to `n`, whom single sign-on matches with members 501 to 500 + `n`, and no team.
     pub fn of_people(n: u64, pairs: &[(&str, &str)]) -> Self {
         let env = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let mut world = Self {
@@ -67,7 +67,7 @@ impl World {
         world
     }
 
-    /// An account, and what the sources say of it; whoever is matched is remembered.
+    /// Adds an account and what the sources say about it. A match is recorded.
     pub fn person(&mut self, user: u64, identity: Identity, bot: bool) {
         let (user, login) = (GithubUserId(user), Login::from(format!("u{user}")));
         if let Identity::Matched { member, source, .. } = identity {
@@ -91,13 +91,13 @@ impl World {
         });
     }
 
-    /// Somebody whom `source` matches: user `n`, member `500 + n`.
+    /// Adds a person whom `source` matches: user `n`, member `500 + n`.
     pub fn known(&mut self, n: u64, source: Source) {
         self.member(500 + n);
         self.person(n, matched(500 + n, source), false);
     }
 
-    /// A GitHub team, older than the mirror.
+    /// Adds a GitHub team that is older than the service.
     pub fn github_team(&mut self, slug: &str, members: impl IntoIterator<Item = u64>) -> GithubTeamId {
         let id = GithubTeamId(self.next_team);
         self.next_team += 1;
@@ -129,7 +129,7 @@ impl World {
         self.state.apply(Record::Bound { team, binding });
     }
 
-    /// A GitHub team whose Sentry team has the same people.
+    /// Adds a GitHub team, and a Sentry team that follows it and has the same people.
     pub fn mirrored_team(&mut self, slug: &str, members: impl IntoIterator<Item = u64>) -> GithubTeamId {
         let id = self.github_team(slug, members);
         let team = self.team(id).clone();
@@ -141,13 +141,13 @@ impl World {
         id
     }
 
-    /// Who is in the Sentry team that a GitHub team has.
+    /// Sets who is in the Sentry team of a GitHub team.
     pub fn put_in(&mut self, team: GithubTeamId, members: impl IntoIterator<Item = u64>) {
         let sentry = self.sentry_of(team);
         self.sentry.in_team.insert(sentry, members.into_iter().map(MemberId).collect());
     }
 
-    /// The teams of these slugs.
+    /// The choice that `sync --team` would make by these names.
     pub fn chosen(&self, slugs: &[String]) -> Result<Choice, Unknown> {
         Roster::new(&self.github, &self.state, &self.settings).choose(slugs)
     }
@@ -168,22 +168,22 @@ impl World {
         self.state.teams.binding(id).unwrap().sentry
     }
 
-    /// GitHub deletes a team, for certain.
+    /// Deletes a team on GitHub, for certain.
     pub fn delete(&mut self, id: GithubTeamId) {
         self.github.teams.retain(|team| team.facts.id != id);
         self.deleted.insert(id);
-        // Whether a reading is short is another test's business.
+        // So that the reading doesn't count as short, which other tests cover.
         self.state.apply(Record::Read { sizes: self.sizes(), at: NOW });
     }
 
-    /// The Sentry team of a deleted team is deleted too.
+    /// Deletes the Sentry team of a deleted team too.
     pub fn end(&mut self, id: GithubTeamId, at: Timestamp) {
         let sentry = self.sentry_of(id);
         self.sentry.teams.retain(|row| row.id != sentry);
         self.state.apply(Record::Gone { team: id, fate: Fate::Deleted, apart: false, was: None, at });
     }
 
-    /// These people leave a team.
+    /// Takes people out of a team on GitHub.
     pub fn leave(&mut self, id: GithubTeamId, users: impl IntoIterator<Item = u64>) {
         let users: Vec<_> = users.into_iter().map(GithubUserId).collect();
         self.team_mut(id).members.retain(|user| !users.contains(user));
@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    /// What the service writes down of a reading.
+    /// Records what the service would record of a reading.
     pub fn note_what_was_seen(&mut self) {
         self.state.apply(Record::Read { sizes: self.sizes(), at: self.now });
         for team in self.github.teams.iter().filter(|team| self.settings.teams.matches(&team.facts.slug)) {
@@ -244,10 +244,10 @@ impl World {
         )
     }
 
-    /// What a comparison says now.
+    /// The plan after the guards, checked for what must be true of every plan.
     pub fn plan(&self) -> Plan {
         let plan = self.judged(self.compared());
-        // Whatever a test is about: what is held is in one hold only, whose name tells exactly which changes it has.
+        // A held change is in one hold only, and the name of a hold follows from its changes.
         let held: Vec<_> = plan.holds.iter().flat_map(|hold| &hold.changes).collect();
         let different: BTreeSet<_> = held.iter().collect();
         assert_eq!(held.len(), different.len(), "{plan}");
@@ -260,7 +260,7 @@ impl World {
         plan
     }
 
-    /// The same, and what it holds is written down.
+    /// The same, with its holds recorded.
     pub fn held(&mut self) -> Plan {
         let plan = self.plan();
         for hold in &plan.holds {
@@ -270,7 +270,7 @@ impl World {
         plan
     }
 
-    /// A person decides about a hold that was written down.
+    /// Records a person's decision about a recorded hold.
     pub fn decide(&mut self, name: &HoldName, approved: bool) {
         assert!(self.state.holds.get(name).is_some());
         self.state.apply(Record::Decided { name: name.clone(), approved, at: self.now });
@@ -294,7 +294,7 @@ pub fn n_removed(plan: &Plan) -> usize {
     plan.teams.iter().flat_map(|team| &team.remove).filter(|removal| removal.held.is_none()).count()
 }
 
-/// What takes something away, and is held or not.
+/// The removals and deletions that are held, or those that are not.
 pub fn taken_away(plan: &Plan, held: bool) -> BTreeSet<HeldChange> {
     let of_teams = plan.teams.iter().flat_map(|team| {
         let mut alone = team.clone();

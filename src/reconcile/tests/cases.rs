@@ -1,4 +1,4 @@
-//! What a comparison makes of single cases.
+//! How a comparison treats single cases.
 
 use super::build::{matched, World};
 use crate::identity::Identity;
@@ -53,7 +53,7 @@ fn somebody_with_two_accounts_stays_while_one_is_in_the_team() {
     world.person(3, matched(501, Source::Map), false);
     let team = world.mirrored_team("crew", [1, 2]);
     world.team_mut(team).members.push(GithubUserId(3));
-    // And is put in once.
+    // They are added only once.
     world.put_in(team, [502]);
     assert_eq!(members(&row(&world, team)), (vec![501], vec![]));
     world.put_in(team, [501, 502]);
@@ -86,7 +86,7 @@ fn whoever_is_in_conflict_is_neither_added_nor_removed() {
     world.leave(team, [2]);
     world.sources.insert(GithubUserId(2), Identity::Conflict { why: "w".into() });
     world.put_in(other, []);
-    // Whether or not the match of before is forgotten by now.
+    // Whether the earlier match is still on record or not.
     for is_forgotten in [false, true] {
         if is_forgotten {
             world.state.apply(Record::Unmatched { user: GithubUserId(2) });
@@ -108,12 +108,13 @@ fn members_of_child_teams_count_when_they_should_and_leave_the_parent_too() {
     world.leave(child, [5]);
     assert_eq!(members(&row(&world, parent)), (vec![], vec![505]));
     assert_eq!(members(&row(&world, child)), (vec![], vec![505]));
-    // A circle of parents, which GitHub does not make, is no endless loop.
+    // GitHub never makes a circle of parents, but one must not cause an endless loop.
     world.team_mut(parent).facts.parent = Some(child);
     world.plan();
 }
 
-/// Whether the Sentry team of before follows a team again that GitHub shows after its end, and whether it has to be made.
+/// Whether the former Sentry team of a team that GitHub shows again has to be created again. `None` if it doesn't
+/// follow the team again.
 fn back(fate: Fate, is_there: bool) -> Option<bool> {
     let mut world = World::of_people(1, &[]);
     let team = world.mirrored_team("crew", [1]);
@@ -175,22 +176,22 @@ fn a_slug_that_stays_taken_is_waited_for() {
     let mut world = World::of_people(1, &[("SYNC_DELETE_TEAMS", "delete"), ("SYNC_TEAMS", "*, !x")]);
     let (a, b, c) =
         (world.mirrored_team("a", [1]), world.mirrored_team("b", [1]), world.mirrored_team("c", [1]));
-    // A chain whose head is deleted moves as a whole.
+    // If the team at the head of a chain is deleted, the whole chain moves.
     world.delete(c);
     world.team_mut(b).facts.slug = GithubSlug::from("c");
     world.team_mut(a).facts.slug = GithubSlug::from("b");
     assert_eq!(row(&world, a).step, Step::Rename { from: SentrySlug::from("a") });
-    // Held, it does not.
+    // While that deletion is held, nothing moves.
     let sentry = world.sentry_of(c);
     world.bind(c, sentry, Origin::Adopted);
     assert_eq!(row(&world, b).step, Step::Wait { owner: c });
     assert_eq!(row(&world, a).step, Step::Wait { owner: b });
     let plan = world.held();
-    // Refused, it does not either.
+    // If the deletion is rejected, nothing moves either.
     world.decide(&plan.holds[0].name, false);
     assert_eq!(row(&world, b).step, Step::Wait { owner: c });
     assert_eq!(row(&world, a).step, Step::Wait { owner: b });
-    // Nor do a team that is left out, one in conflict, one that is not to be seen.
+    // Nothing moves behind a team that GitHub doesn't show, or one that `SYNC_TEAMS` leaves out.
     world.deleted.clear();
     assert_eq!(row(&world, b).step, Step::Wait { owner: c });
     world.github_team("x", [1]);
@@ -255,7 +256,7 @@ fn an_older_team_adopts_unless_it_was_renamed_or_is_disputed() {
     let sentry = world.sentry_team("crew", "Crew", vec![MemberId(502)]);
     let found = row(&world, team);
     assert_eq!(found.step, Step::Adopt { sentry });
-    // It has people of its own, who are looked at once it is ours.
+    // It has members of its own, who are compared only after the adoption.
     assert_eq!(members(&found), (vec![501], vec![]));
     let mut disputed = world.clone();
     let change = HeldChange::Adopt { team, sentry, slug: SentrySlug::from("crew") };
@@ -265,7 +266,7 @@ fn an_older_team_adopts_unless_it_was_renamed_or_is_disputed() {
     let people = vec![];
     world.state.apply(Record::News { team, born: false, named: Some(Seq(1)), first_named: None, people });
     assert_eq!(row(&world, team).step, Step::Conflict { sentry, bound: false });
-    // Without a date, its birth decides, if that was told.
+    // Without a creation date, a received `created` event decides.
     world.team_mut(team).facts.created_at = None;
     for (born, step) in [(false, Step::Adopt { sentry }), (true, Step::Conflict { sentry, bound: false })] {
         world.state.apply(Record::News { team, born, named: None, first_named: None, people: vec![] });
@@ -280,7 +281,7 @@ fn an_enterprise_team_gets_a_slug_that_fits() {
     assert_eq!(row(&world, team).slug.as_str(), "acme-ent-platform-2faf7e");
 }
 
-/// Names and slugs that Sentry does not take as they are, too.
+/// This includes names and slugs that Sentry doesn't accept unchanged.
 #[test]
 fn a_team_that_was_made_as_planned_leaves_no_difference() {
     let long = "a-very-long-slug-that-github-allows-and-sentry-does-not-take";

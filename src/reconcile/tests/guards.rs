@@ -23,7 +23,7 @@ fn more_than_a_share_of_a_team_is_held() {
         ["SYNC_MAX_TEAM_REMOVALS 25%,3: 6 of 20 people would leave `crew`; the limit is 5"]
     );
     assert_eq!(n_removed(&plan), 0);
-    // In a small team, so many go whatever their share is.
+    // In a small team, three people may be removed whatever their share is.
     let mut world = World::of_people(4, &[]);
     let team = world.mirrored_team("crew", 1..=4);
     world.leave(team, 1..=3);
@@ -38,7 +38,7 @@ fn a_team_of_three_or_more_is_not_left_empty() {
     world.leave(three, 3..=5);
     assert_eq!(rules(&world.plan()), ["left empty: it would remove all 3 people of `three`"]);
     assert_eq!(n_removed(&world.plan()), 2);
-    // Whom others replace, leave no empty team.
+    // If others replace the removed people, the team isn't left empty.
     world.team_mut(three).members = vec![GithubUserId(6)];
     assert_eq!((rules(&world.plan()), n_removed(&world.plan())), (vec![], 5));
 }
@@ -79,7 +79,7 @@ fn what_an_event_said_and_github_denies_is_held_no_longer_than_replicas_lag() {
     of_events.apply(hold(&held, false));
     assert_eq!(denied(&of_events, &listed, later), [held[0].clone(), held[2].clone()]);
     assert!(denied(&of_events, &listed, Timestamp(later.0 - 1)).is_empty());
-    // A comparison's own holds, it judges anew each time.
+    // Each comparison judges its own holds again, so they are not denied here.
     let mut of_comparisons = world.state.clone();
     of_comparisons.apply(hold(&held, true));
     assert!(denied(&of_comparisons, &listed, later).is_empty());
@@ -111,7 +111,7 @@ fn the_first_comparison_under_a_wider_rule_removes_nobody_unasked() {
     let plan = world.plan();
     let rule = "wider rule: SYNC_REMOVE_MEMBERS was left and is known; the first comparison since";
     assert_eq!((rules(&plan), n_removed(&plan)), (vec![rule], 0));
-    // What it stops stays stopped at the next ones, which are not the first any more; the rest goes on.
+    // Removals held then stay held at the next comparisons, under the same rule. Later ones are made.
     world.held();
     world.state.apply(Record::Rules { rules: crate::reconcile::rules::of(&world.settings) });
     world.leave(team, 2..=2);

@@ -1,4 +1,4 @@
-//! Lists that GitHub does not show completely take nobody out, and hold nothing else up.
+//! Lists that GitHub doesn't show completely never cause a removal, and hold nothing else up.
 
 use std::collections::BTreeSet;
 
@@ -103,7 +103,7 @@ fn a_team_that_is_not_shown_is_not_told_to_be_deleted() {
     let mut world = World::of_people(4, &[]);
     let crew = world.mirrored_team("crew", 1..=4);
     world.github.teams.clear();
-    // What the reading says where teams are missing.
+    // The reading names no deleted teams while the list of teams is incomplete.
     world.deleted.clear();
     world.github.gaps.note(List::Teams, gap(0));
     let plan = world.plan();
@@ -124,7 +124,7 @@ fn what_was_refused_stays_refused_while_it_can_not_be_seen() {
     assert!(plan.left_in.is_empty() && plan.holds.is_empty(), "a person has said that they stay: {plan}");
 }
 
-/// What is added is added all the same, what is removed elsewhere too, and what is not is named.
+/// Additions and removals in other teams are made as usual. Removals that are left out are listed.
 #[test]
 fn holes_change_nothing_but_removals() {
     let mut world = everything();

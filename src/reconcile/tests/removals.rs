@@ -1,4 +1,4 @@
-//! Who is taken out of a team: each way of being known, under each policy.
+//! Who is removed from a team: each kind of match under each policy.
 
 use super::build::{matched, World};
 use crate::identity::Identity;
@@ -8,7 +8,7 @@ use crate::state::values::Source;
 
 const POLICIES: [&str; 4] = ["left", "known", "all", "never"];
 
-/// What a plan does with member 501 of the team.
+/// The effect of a plan on member 501 of the team.
 fn fate(plan: &Plan, team: GithubTeamId) -> &'static str {
     let row = plan.teams.iter().find(|row| row.team == team);
     let removal = row.and_then(|row| row.remove.iter().find(|removal| removal.member == MemberId(501)));
@@ -43,11 +43,11 @@ fn nobody_is_taken_out_who_is_not_known_for_certain() {
         Identity::Unknown { why: why() },
         Identity::Conflict { why: why() },
     ];
-    // Under each policy: whoever left the team, and whoever was never in it on GitHub.
+    // Under each policy: for somebody who left the team, and for somebody who was never in it on GitHub.
     let rows = [
         (certain.collect::<Vec<_>>(), [[LEFT, LEFT, LEFT, "stays"], ["stays", OUT, OUT, "stays"]]),
         (uncertain.collect(), [["stays"; 4]; 2]),
-        // Nobody's member: a person decides.
+        // A member without a match is removed only with approval.
         (nobody.to_vec(), [["stays", "stays", "held", "stays"]; 2]),
     ];
     for (identities, [left, never_in]) in &rows {
@@ -58,7 +58,7 @@ fn nobody_is_taken_out_who_is_not_known_for_certain() {
                     world.member(501);
                     world.person(1, identity.clone(), false);
                     (2..=9).for_each(|n| world.known(n, Source::Saml));
-                    // In another team they are asked about.
+                    // Another team has them, so that they are identified.
                     world.mirrored_team("other", 1..=9);
                     let team = world.mirrored_team("crew", if was_in { 1..=9 } else { 2..=9 });
                     world.put_in(team, 501..=509);

@@ -13,7 +13,7 @@ fn plan() -> Plan {
     everything().plan()
 }
 
-/// One of each step, with people of each kind.
+/// A world with nearly every kind of step and of person.
 pub fn everything() -> World {
     let pairs =
         [("SYNC_DELETE_TEAMS", "delete"), ("SYNC_TEAMS", "*, !dormant"), ("SYNC_PROTECT", "old-left")];
@@ -202,7 +202,7 @@ fn what_can_not_be_done_is_told_and_is_no_difference() {
     assert!(plan.is_in_sync());
 }
 
-/// What is told of the teams of these slugs.
+/// The text of the plan for only the teams with these slugs.
 fn only(world: &World, slugs: &[&str]) -> String {
     let slugs: Vec<_> = slugs.iter().map(|slug| slug.to_string()).collect();
     let choice = world.chosen(&slugs).unwrap();
@@ -239,7 +239,7 @@ fn a_slug_that_no_team_has_is_named_with_the_one_that_was_meant() {
         "no team has the slug `dormnat` (did you mean `dormant`?), nor `[2J`"
     );
     assert_eq!(what(&[""]), "no team has the slug ``");
-    // One that only Sentry still has, one that GitHub does not show, and one that is left out.
+    // Sentry alone has the slug `moving`, GitHub doesn't show `shy`, and `SYNC_TEAMS` leaves out `dormant`.
     let choice = ask(&["moving", "shy", "dormant"]).unwrap();
     assert_eq!((choice.teams.len(), choice.dormant), (3, vec!["dormant".to_string()]));
 }
@@ -251,7 +251,7 @@ fn a_team_is_known_by_its_slug_on_both_sides() {
     let teams = |slug: &str| world.chosen(&[slug.to_string()]).unwrap().teams;
     assert_eq!(teams("crew"), [crew].into());
     assert_eq!(teams("acme-acme-crew"), [other].into());
-    // Two teams are called that: what plans show comes first.
+    // Both teams have this slug, on different sides. The one in Sentry comes first, because plans show that.
     assert_eq!(teams("acme-crew"), [crew].into());
 }
 

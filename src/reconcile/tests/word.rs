@@ -1,4 +1,4 @@
-//! What a person's word does to what is held.
+//! The effect of a person's decision on held changes.
 
 use std::collections::BTreeSet;
 
@@ -11,19 +11,19 @@ use crate::state::holds::{HeldChange, Hold, FIRST};
 use crate::state::ids::*;
 use crate::state::record::Record;
 
-/// A mirror's first comparison, with teams in Sentry.
+/// Makes the next comparison a service's first one, with teams in Sentry.
 fn first(mut world: World) -> World {
     world.state.last_read = None;
     world.first = true;
     world
 }
 
-/// What the plan does to a team; `None` if it says nothing of it.
+/// The plan's step for a team; `None` if the plan doesn't have the team.
 fn step(plan: &Plan, team: GithubTeamId) -> Option<&Step> {
     plan.teams.iter().find(|row| row.team == team).map(|row| &row.step)
 }
 
-/// Whether everything in the plan waits for a person.
+/// Whether everything in the plan waits for approval.
 fn waits(plan: &Plan) -> bool {
     let stays = |team: &TeamPlan| team.step == Step::Keep && team.add.is_empty();
     plan.teams.iter().all(|team| team.held.is_some() || stays(team)) && n_removed(plan) == 0
@@ -38,7 +38,7 @@ fn the_first_comparison_is_one_hold_that_lets_the_mirror_begin() {
     let plan = world.held();
     assert_eq!(only(&plan).rule, format!("{FIRST}: the first comparison, and Sentry has teams already"));
     assert_eq!((only(&plan).changes.len(), waits(&plan)), (2, true));
-    // The same comparison is the same hold, and says the same.
+    // The same comparison makes the same hold and the same text.
     assert_eq!(world.held().to_string(), plan.to_string());
     world.decide(&only(&plan).name, true);
     let later = world.github_team("later", 1..=1);
@@ -129,7 +129,7 @@ fn a_newer_team_adopts_with_a_persons_word_only() {
         let plan = world.plan();
         assert!(plan.holds.is_empty(), "{plan}");
         assert_eq!(step(&plan, team), approved.then_some(&Step::Adopt { sentry }));
-        // Whoever was in it stays.
+        // The members that it had stay.
         let counts = plan.counts();
         assert_eq!((counts.add, counts.remove), (if approved { 2 } else { 0 }, 0));
     }
@@ -241,7 +241,7 @@ fn what_a_short_reading_stopped_stays_stopped_while_it_is_due() {
     world.team_mut(team).members.drain(..3);
     let first = world.held();
     assert!(only(&first).rule.starts_with("short reading: 17 people on GitHub, 20 the last time"));
-    // As short again, and now the last reading was no longer one.
+    // The reading is as small again, but no longer short compared with the last one.
     world.note_what_was_seen();
     let second = world.plan();
     assert_eq!((&only(&second).name, n_removed(&second)), (&only(&first).name, 0));

@@ -29,7 +29,7 @@ fn whoever_joins_or_leaves_the_organisation_is_told() {
     assert_eq!(told("member_removed"), Ok(Meaning::Change(Event::MemberRemoved { person })));
 }
 
-/// GitHub's own ping tells a sentence and the hook; what has an action and lacks either is another event.
+/// GitHub's own ping has a sentence and the webhook. A body with an action that lacks either is another event.
 #[test]
 fn a_ping_is_no_other_event() {
     let is_ping = |fields: &str| matches!(parse_text("ping", fields), Ok(Meaning::Ping(_)));
