@@ -1,7 +1,7 @@
-//! Everything that takes bytes from outside, fed with examples that were damaged at random.
+//! Feeds randomly damaged examples to everything that reads bytes from outside.
 //!
-//! Nothing may panic, and what must hold of any answer holds of these. `SYNC_TEST_FUZZ` says how many inputs each reader
-//! gets, `SYNC_TEST_SEED` which; a failure prints both and the input.
+//! No reader may panic, and its results must keep their rules. `SYNC_TEST_FUZZ` sets how many inputs each reader gets,
+//! `SYNC_TEST_SEED` which ones. A failure prints the seed, the input's number, and the input.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
@@ -24,9 +24,9 @@ use crate::state::slug;
 use crate::store::journal;
 use crate::text;
 
-/// Inputs for each reader unless somebody asks for more.
+/// The inputs for each reader, if `SYNC_TEST_FUZZ` isn't set.
 const INPUTS: u64 = 3_000;
-/// No damaged input is longer.
+/// The longest damaged input, in bytes.
 const LONGEST: usize = 64 << 10;
 
 /// SplitMix64: the same numbers for the same seed.
@@ -46,14 +46,14 @@ impl Rng {
     }
 }
 
-/// One reader of foreign bytes, with good examples.
+/// One reader of bytes from outside, with good examples.
 struct Target {
     name: &'static str,
     read: fn(&[u8]),
     examples: Vec<Vec<u8>>,
 }
 
-/// What often hurts.
+/// Byte strings that parsers often fail on.
 const TOKENS: &[&[u8]] = &[
     b"\0",
     b"\"",

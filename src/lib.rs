@@ -1,52 +1,51 @@
-//! Keeps Sentry's teams and memberships the same as GitHub's.
+//! Mirrors GitHub's teams and memberships to Sentry.
 //!
-//! The rooms, top to bottom; an import only goes down:
+//! The modules from top to bottom. Each imports only from those below it, and from `clock`, `error`, `lock` and `text`:
 //!
 //! ```text
-//! cli         the command line: read it, then run the service, ask it, or do it alone
+//! cli         parses the command line, then runs the service, asks a running one, or does the job alone
 //! service     the process: gates, tiny_http, control socket, admin listener, start and stop
 //! commands    one file per command
-//! status      how things are, as one value, and its views
-//! reconcile   read both sides, compare, judge, plan; and when
-//! intake      from request to durable delivery; what never came
-//! work        one job at a time
-//! queue       what waits, and in which order
-//! identity    which Sentry member a GitHub account is
-//! hosts       GitHub and Sentry as typed calls
+//! status      the current status as one value, and its views
+//! reconcile   comparisons: when to make one, reading both sides, comparing, planning, guards
+//! intake      from request to durable delivery; finds missed deliveries
+//! work        carries out one job at a time
+//! queue       the pending jobs and their order
+//! identity    matches GitHub accounts with Sentry members
+//! hosts       typed calls to GitHub and Sentry
 //! store       journal and audit log on disk
-//! config      settings in force, secrets
-//! state       vocabulary, and the fold of all records
+//! config      settings in use, secrets
+//! state       the shared types, and the state that the journal's records add up to
 //! ```
 //!
-//! The way of one delivery, in the order of the modules it meets:
+//! The path of one delivery through the modules:
 //!
 //! ```text
-//! service::gate      one whole request, read under deadlines and limits, handed to tiny_http
-//! intake             signature, headers, state::event::parse, organisation
-//! store::journal     the record is on disk (group commit)        -> 202
-//! queue              heard of, and into its lane: one per team, person, organisation
+//! service::gate      reads one whole request under deadlines and limits, and hands it to tiny_http
+//! intake             checks signature, headers, payload (state::event::parse) and organisation
+//! store::journal     syncs the record to disk (group commit)     -> 202
+//! queue              notes what the delivery says, and adds it to a lane: one per team, person, organisation
 //! work               takes a job
-//!   team             hints fold together (batch); a team_job is what all parts of it share
+//!   team             folds a team's hints together (batch); team_job is shared by all parts of the job
 //!   truth            what GitHub says (read mode), or the deliveries (payload mode)
 //!   bind, end        facts -> step::next -> apply, until the Sentry team is as it should be
-//!   members          who is in it, by identity: map, Sentry, SSO, addresses; guard: what is stopped
-//!   apply            intent -> Sentry's call -> verdict -> record -> audit line
+//!   members          adds and removes members by identity (map, Sentry, SSO, addresses), unless guard stops it
+//!   apply            intent -> call to Sentry -> verdict -> record -> audit line
 //!   trouble          what a failed call means for the hint
-//! store::journal     settled
+//! store::journal     records the delivery as settled
 //! ```
 //!
-//! Of a comparison: `reconcile::schedule` says when, `reconciler` and `run` make it, `read` and `in_team` read both sides
-//! (`hosts`), `identity::matcher` says who is who, `compare` and `judge` make the plan, `run` hands its parts to the
-//! `queue`, and `work::part` carries them out. Of `explain`: `commands::explain::answer`, `live`, then `work::truth`,
-//! `hosts`, and `reconcile::compare` for what would be done.
+//! In a comparison, `reconcile::schedule` decides when, `reconciler` and `run` control it, `read` and `in_team` read
+//! both sides (`hosts`), `identity::matcher` matches people, `compare` and `judge` make the plan, `run` puts its parts
+//! into the `queue`, and `work::part` carries them out. `explain` uses `commands::explain::answer`, `live`, then
+//! `work::truth`, `hosts`, and `reconcile::compare` for the planned changes.
 //!
 //! Pure, without clock, file or socket: `state`, `identity`, `reconcile::compare`, `work::step`, `work::guard`,
-//! `hosts::http::verdict`. What time it is (`clock`), which of several threads goes on (`lock`), how a request gets to a
-//! host (`hosts::http::transport`) and what files lie on (`store::files`) are parts that can be changed; `work::mirror`
-//! holds a mirror's parts together.
+//! `hosts::http::verdict`. Tests can replace the clock (`clock`), the thread scheduling (`lock`), the network
+//! (`hosts::http::transport`) and the disk (`store::files`). `work::mirror` holds the parts of a mirror together.
 //! Only `work::apply` writes to Sentry; only `store::journal` changes the state.
 
-/// Logs at a level that need not be known before, debug among them, which the build leaves out of all other crates.
+/// Logs at any level, also at debug, which `log`'s own macros leave out of release builds (`release_max_level_info`).
 macro_rules! say {
     ($level:expr, $($words:tt)+) => { crate::text::say($level, module_path!(), format_args!($($words)+)) };
 }
@@ -71,7 +70,7 @@ mod store;
 mod text;
 mod work;
 
-/// What tests, the benchmark and the demo use of the inside; nobody else may.
+/// Internals for the tests, the benchmark and the demo. Nothing else may use them.
 #[doc(hidden)]
 pub mod parts {
     pub use crate::cli::help::EXIT_CODES;
@@ -134,7 +133,7 @@ use commands::paste::Invocation;
 use config::{Config, Need};
 use error::Result;
 
-/// The program: reads arguments and environment, does what they say, and returns the exit code.
+/// Runs the program by its arguments and environment, and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.into_iter().collect();
     let state_dir = cli::state_dir(&args);
@@ -158,7 +157,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             let config = config::load(&flags, &env, Need::Everything)?;
             start_log(&config, Invocation::of_service(&config.settings.state_dir, &env));
             service::run(&config, &flags, &env)?;
-            // Threads that wait for a connection of their own end with the process.
+            // Threads that still wait for a connection end with the process.
             Ok(ExitCode::SUCCESS)
         }
         Action::App(asked) => cli::app::run(&asked, &flags),
@@ -166,7 +165,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
     }
 }
 
-/// The log goes to stderr, without times: journald stamps lines.
+/// Sends the log to stderr, without timestamps because journald adds them.
 fn start_log(config: &Config, reader: Invocation) {
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&config.settings.log).format(move |to, record| {

@@ -1,4 +1,4 @@
-//! GitHub and Sentry as typed calls. What becomes of a job that a call was made for is nobody's business here.
+//! Typed calls to GitHub and Sentry. Nothing here decides what happens to the job that a call is made for.
 
 pub mod github;
 pub mod http;
@@ -8,10 +8,10 @@ pub mod snapshot;
 use http::verdict::Verdict;
 use http::{Reply, Trouble, TroubleKind};
 
-/// What a host shows of a thing; `None` if it is not there, or not to be seen.
+/// The result of reading something from a host; `None` if it doesn't exist or the token cannot see it.
 pub type Seen<T> = Result<Option<T>, Trouble>;
 
-/// What the token may not see is not seen, and no trouble.
+/// Treats something that the token may not read as absent, not as an error.
 pub fn unless_denied<T>(read: Seen<T>) -> Seen<T> {
     match read {
         Err(Trouble { kind: TroubleKind::Denied, .. }) => Ok(None),
@@ -19,14 +19,14 @@ pub fn unless_denied<T>(read: Seen<T>) -> Seen<T> {
     }
 }
 
-/// Reads any bytes as rows, and these as what is known of them.
+/// Parses any bytes as a JSON list, and converts each row that has the form of `R`. For fuzzing.
 #[cfg(test)]
 fn read_rows<R: serde::de::DeserializeOwned, T>(bytes: &[u8], read: fn(R) -> T) {
     let rows = serde_json::from_slice::<Vec<serde_json::Value>>(bytes).unwrap_or_default().into_iter();
     rows.filter_map(|row| serde_json::from_value(row).ok()).for_each(|row| drop(read(row)));
 }
 
-/// The answer, where what was asked for is there and to be seen.
+/// The reply if the host showed what was asked for, `None` if that is missing, otherwise the trouble.
 fn seen(reply: Reply) -> Seen<Reply> {
     match reply.verdict {
         Verdict::Done => Ok(Some(reply)),

@@ -1,8 +1,8 @@
-//! Both sides as they were read: the whole GitHub organisation, and what Sentry shows of it. Pure values.
+//! Both sides as they were read: the whole GitHub organisation, and what Sentry shows. Pure values.
 //!
-//! A page that failed or an answer with errors makes the reading fail as a whole. A list that GitHub shows with holes, or
-//! that never fits GitHub's own count, is in it as far as it goes, and [`Gaps`] names it: absence from it proves nothing.
-//! What the token can not see is not in it either, and [`GithubSnapshot::sees_secret`] says whether that can be.
+//! If a page fails or an answer has errors, the whole reading fails. A list with null entries, or one that never fits
+//! GitHub's own count, is kept as far as it goes, and [`Gaps`] names it: absence from such a list proves nothing. Teams
+//! that the token cannot see are missing too; [`GithubSnapshot::sees_secret`] says whether there can be any.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::hosts::sentry::{Member, Team};
 use crate::state::ids::{GithubTeamId, GithubUserId, Login, MemberId, SentryTeamId};
 use crate::state::sorted::Map;
 
-/// All teams of a GitHub organisation with their direct members, and everybody who is in one.
+/// All teams of a GitHub organisation with their direct members, and all people of the organisation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GithubSnapshot {
     /// The teams, sorted by id.
     pub teams: Vec<GithubTeam>,
     /// Members of the organisation and of its teams.
     pub people: BTreeMap<GithubUserId, GithubPerson>,
-    /// Secret teams are shown to this token too, so that an absent team is more than an invisible one.
+    /// The token sees secret teams too, so an absent team doesn't exist, rather than being invisible.
     pub sees_secret: bool,
-    /// Public addresses are in it, for whoever has one. GraphQL may refuse them, and REST's lists do not have them.
+    /// Whether people's public addresses were read. GraphQL may refuse them, and REST's lists don't have them.
     pub tells_public: bool,
     pub gaps: Gaps,
 }
@@ -42,38 +42,37 @@ impl<T> Listed<T> {
     }
 }
 
-/// What an incomplete list shows, and what it lacks.
+/// How much an incomplete list shows, and how much it lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// Entries that were read.
     pub shown: usize,
-    /// How many there are by GitHub's own count, where it has one.
+    /// GitHub's own count of the entries, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted: Option<u64>,
-    /// Entries that GitHub shows as null: accounts that are gone, mostly.
+    /// Entries that GitHub shows as null, mostly deleted accounts.
     pub nulls: usize,
 }
 
 impl Gap {
-    /// Of a list that GitHub counts; `None` if it is complete.
+    /// The gap of a list that GitHub counts; `None` if the list is complete.
     pub fn by_count(shown: usize, counted: Option<u64>, nulls: usize) -> Option<Self> {
         let fits = counted == u64::try_from(shown).ok();
         (!fits || nulls > 0).then_some(Self { shown, counted, nulls })
     }
 
-    /// Of a list without a count; `None` if nothing in it is null.
+    /// The gap of a list without a count; `None` if no entry is null.
     pub fn by_nulls(shown: usize, nulls: usize) -> Option<Self> {
         (nulls > 0).then_some(Self { shown, counted: None, nulls })
     }
 
-    /// Whether more is missing, or there is more, than what GitHub shows as null. A list that changed while it was read
-    /// looks like that.
+    /// Whether the null entries alone don't explain the gap. A list that changed while it was read looks like that.
     pub fn is_shift(&self) -> bool {
         let all = u64::try_from(self.shown.saturating_add(self.nulls)).ok();
         self.counted != all && (self.counted.is_some() || self.nulls == 0)
     }
 
-    /// How many there are, as far as can be told.
+    /// The likely number of all entries.
     pub fn whole(&self) -> usize {
         let counted = self.counted.and_then(|counted| usize::try_from(counted).ok()).unwrap_or_default();
         counted.max(self.shown.saturating_add(self.nulls))
@@ -103,12 +102,11 @@ impl fmt::Display for Gap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum List {
     Teams,
-    /// Those that are made at the enterprise.
+    /// Teams that are made at the enterprise.
     EnterpriseTeams,
     People,
-    /// What the identity provider says of them.
+    /// People's identities at the identity provider.
     Identities,
-    /// Who is in a team.
     Members(GithubTeamId),
 }
 
@@ -124,39 +122,39 @@ impl fmt::Display for List {
     }
 }
 
-/// The lists of a snapshot that are known to be incomplete. Additions are made by them; nothing is taken away because
-/// somebody or something is not on them.
+/// The lists of a snapshot that are known to be incomplete. The mirror adds what they show, but removes nothing because
+/// it is absent from them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
     pub lists: Map<List, Gap>,
-    /// People in teams whom the list of people lacks, though they may be the ones that it shows as null.
+    /// People in teams who are absent from the list of people. They may be the ones that it shows as null.
     pub unlisted: BTreeSet<GithubUserId>,
 }
 
 impl Gaps {
-    /// Notes what a list lacks, if anything.
+    /// Records the gap of a list, if it has one.
     pub fn note(&mut self, list: List, gap: Option<Gap>) {
         self.lists.extend(gap.map(|gap| (list, gap)));
     }
 
-    /// Whether a team that is not shown may be there all the same.
+    /// Whether there may be teams that GitHub doesn't show.
     pub fn lacks_teams(&self) -> bool {
         self.lists.contains_key(&List::Teams) || self.lists.contains_key(&List::EnterpriseTeams)
     }
 
-    /// Whether somebody whom no account is matched with may be somebody all the same.
+    /// Whether a Sentry member without a matched GitHub account may have one that GitHub doesn't show.
     pub fn lacks_people(&self) -> bool {
         self.lists.contains_key(&List::People) || self.lists.contains_key(&List::Identities)
     }
 
-    /// What the list of a team's members lacks.
+    /// The gap in the list of a team's members.
     pub fn of_team(&self, team: GithubTeamId) -> Option<Gap> {
         self.lists.get(&List::Members(team)).copied()
     }
 }
 
 impl GithubSnapshot {
-    /// The teams in which somebody may be who is not shown in them; `family`: the people of the teams below count too.
+    /// The teams that may have members that GitHub doesn't show. `family`: the members of child teams count too.
     pub fn with_gaps(&self, family: bool) -> BTreeSet<GithubTeamId> {
         if family && self.gaps.lacks_teams() {
             return self.teams.iter().map(|team| team.facts.id).collect();
@@ -177,7 +175,7 @@ impl GithubSnapshot {
         teams
     }
 
-    /// Who is in each team or in one below it.
+    /// The members of each team, including those of all teams below it.
     pub fn with_children(&self) -> HashMap<GithubTeamId, BTreeSet<GithubUserId>> {
         let own = |team: &GithubTeam| (team.facts.id, team.members.iter().copied().collect());
         let mut all: HashMap<GithubTeamId, BTreeSet<_>> = self.teams.iter().map(own).collect();
@@ -204,27 +202,27 @@ pub struct GithubTeam {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubPerson {
     pub login: Login,
-    /// GitHub says that this is no person.
+    /// GitHub says that this account is no person.
     pub bot: bool,
-    /// Its addresses by source, until it is told who that is in Sentry.
+    /// The account's addresses by source, until it is matched with a Sentry member.
     pub claims: Claims,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SentrySnapshot {
-    /// All teams; where the token may not list them, those whose slugs were asked for.
+    /// All teams, or, if the token may not list them, those that were asked for by slug.
     pub teams: Vec<Team>,
-    /// These are all teams that there are.
+    /// Whether `teams` has all teams.
     pub listed: bool,
     /// Everybody in the organisation: users and invites.
     pub members: Vec<Member>,
-    /// What CODEOWNERS calls the teams; `None` where that is nobody's business.
+    /// The teams' names in CODEOWNERS; `None` unless `SYNC_CODEOWNERS` is `link`.
     pub links: Option<Vec<ExternalTeam>>,
-    /// Why no link can be made, with its fix.
+    /// Why no CODEOWNERS name can be linked, with the fix.
     pub links_barred: Option<String>,
-    /// Whom an address in `SYNC_PROTECT` protects that only a search shows.
+    /// Members whom `SYNC_PROTECT` protects by an address that only a search shows.
     pub protected: BTreeSet<MemberId>,
-    /// Who is in which team, sorted; only teams that were asked for.
+    /// The members of each team that was read, sorted.
     pub in_team: HashMap<SentryTeamId, Vec<MemberId>>,
 }
 

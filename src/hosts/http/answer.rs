@@ -1,4 +1,4 @@
-//! One HTTP answer, reduced to what the mirror reads of it. Pure.
+//! One HTTP answer, reduced to the parts that the mirror reads. Pure.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -6,7 +6,7 @@ use super::window::Told;
 use crate::clock::{self, Timestamp};
 use crate::text;
 
-/// A whole answer: its body was read to the end.
+/// A complete answer: its body was read to the end.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
@@ -15,48 +15,47 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// The headers that matter. What is absent or unreadable is `None`.
+/// The headers that matter. An absent or unreadable one is `None`.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
-    /// The body claims to be JSON.
+    /// The content type is JSON.
     pub json: bool,
     /// `Retry-After` in seconds.
     pub retry_after: Option<u64>,
     /// How many calls are left in this window: `X-RateLimit-Remaining` or `X-Sentry-Rate-Limit-Remaining`.
     pub remaining: Option<u64>,
-    /// How many calls a window has.
+    /// How many calls a window allows: `X-RateLimit-Limit` or `X-Sentry-Rate-Limit-Limit`.
     pub limit: Option<u64>,
-    /// How many calls more might be under way at this moment: `X-Sentry-Rate-Limit-ConcurrentRemaining`, of which a 429 says
-    /// `None` and means none.
+    /// How many more calls could be in progress at this moment: `X-Sentry-Rate-Limit-ConcurrentRemaining`. With a 429,
+    /// Sentry sends the text `None`, which means zero.
     pub concurrent_remaining: Option<usize>,
     /// When the next window begins, in seconds since 1970.
     pub reset: Option<u64>,
     pub date: Option<Timestamp>,
-    /// `Link`, with the pages before and after: all lines of it, joined with commas, as one line would have them.
+    /// `Link`, with the previous and the next page. Several such headers are joined with commas into one.
     pub link: Option<String>,
     pub location: Option<String>,
-    /// `X-GitHub-SSO`: on a refusal, the token must be authorised for the organisation; where, it may tell.
+    /// `X-GitHub-SSO`: the refused token must be authorised for the organisation, perhaps with the address for that.
     pub sso: Option<String>,
-    /// `X-OAuth-Scopes`: what a classic token may do; other kinds have no such header.
+    /// `X-OAuth-Scopes`: the scopes of a classic token. Other kinds of tokens have no such header.
     pub oauth_scopes: Option<String>,
-    /// `X-Accepted-GitHub-Permissions`: what the call would need.
+    /// `X-Accepted-GitHub-Permissions`: the permissions that the call needs.
     pub accepted_permissions: Option<String>,
     /// `github-authentication-token-expiration`.
     pub token_expires: Option<String>,
-    /// `WWW-Authenticate` of a refusal for want of a scope: those of which any one would have been enough.
+    /// `WWW-Authenticate` of a call refused for a missing scope: any one of these would have been enough.
     pub sufficient_scopes: Vec<String>,
-    /// `X-Sentry-Proxy-URL`: where sentry.io passed the call on to, the address of the organisation's region.
+    /// `X-Sentry-Proxy-URL`: the address of the organisation's region, to which sentry.io passed the call.
     pub passed_on_to: Option<String>,
-    /// `X-Sentry-Deprecation-Date`: since when, or from when on, a call is not answered any more.
+    /// `X-Sentry-Deprecation-Date`: the date, past or future, from which Sentry no longer answers the call.
     pub retired_since: Option<String>,
     /// `X-Sentry-Replacement-Endpoint`: what to call instead.
     pub replacement: Option<String>,
-    /// A header that only GitHub's own servers send is there.
+    /// The answer has a header that only GitHub's own servers send.
     pub is_githubs: bool,
 }
 
 impl Headers {
-    /// Picks what matters out of all headers.
     pub fn pick<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut headers = Self::default();
         for (name, value) in all {
@@ -92,7 +91,7 @@ impl Headers {
         headers
     }
 
-    /// What they say of the rate, if it is all there.
+    /// The reported rate, if its headers are complete.
     pub fn told(&self) -> Option<Told> {
         Some(Told { limit: self.limit?, remaining: self.remaining?, reset: self.reset? })
     }
@@ -113,7 +112,7 @@ fn is_json(content_type: &str) -> bool {
 fn insufficient_scope(challenge: &str) -> Vec<String> {
     let params = challenge.split(',').filter_map(|part| {
         let (name, value) = part.split_once('=')?;
-        // The scheme stands before the first name.
+        // The first name comes after the scheme.
         Some((name.split_whitespace().next_back()?, value.trim().trim_matches('"')))
     });
     let params: Vec<_> = params.collect();
@@ -127,7 +126,7 @@ fn insufficient_scope(challenge: &str) -> Vec<String> {
 }
 
 impl Answer {
-    /// The body, if it claims to be JSON and is.
+    /// The body, if the content type is JSON and it parses.
     pub fn json(&self) -> Option<serde_json::Value> {
         self.headers.json.then(|| serde_json::from_slice(&self.body).ok())?
     }
@@ -146,20 +145,20 @@ impl Answer {
         (300..400).contains(&self.status)
     }
 
-    /// Where to, in quotes.
+    /// The target of a redirect, in quotes.
     pub fn redirects_to(&self) -> String {
         text::Quoted(self.headers.location.as_deref().unwrap_or("nowhere")).to_string()
     }
 
-    /// Tells a body from another one, as one page from the next.
+    /// A hash of the body, to find out whether two pages are the same.
     pub fn sum(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.body.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// What the body says, on one line of at most 200 characters: the message of a JSON error in any of the forms that
-    /// the two APIs use, else the beginning of the text.
+    /// The body's message, on one line of at most 200 characters: that of a JSON error in any form that the two APIs
+    /// use, otherwise the beginning of the text.
     pub fn said(&self) -> String {
         let text = match serde_json::from_slice(&self.body) {
             Ok(value) => message(&value).unwrap_or_else(|| value.to_string()),
@@ -179,11 +178,11 @@ impl Answer {
     }
 }
 
-/// What a page of HTML shows, roughly: proxies and login walls answer so.
+/// Roughly the text that an HTML page shows. Proxies and login walls answer with such pages.
 fn without_tags(page: &str) -> String {
     let mut text = String::new();
     let mut inside = false;
-    // The title says the same again.
+    // The head is left out: its title repeats the text.
     let body = page.find("<body").or_else(|| page.find("<BODY")).unwrap_or(0);
     for c in page[body..].chars() {
         match c {
@@ -199,7 +198,7 @@ fn without_tags(page: &str) -> String {
     text
 }
 
-/// The readable part of an error body: `{"detail": text}`, `{"message": text}`, `{field: [texts]}`, a bare string or list.
+/// The message of an error body: `{"detail": text}`, `{"message": text}`, `{field: [texts]}`, a bare string or list.
 fn message(body: &serde_json::Value) -> Option<String> {
     use serde_json::Value;
     match body {

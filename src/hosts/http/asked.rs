@@ -1,5 +1,4 @@
-//! What a host was asked: the same status means different things to different questions. What an answer means is judged
-//! elsewhere.
+//! The kinds of calls. The same status means different things for different calls, which [`super::verdict`] judges.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -7,13 +6,13 @@ pub enum Asked {
     Github,
     /// A query of GitHub's GraphQL API.
     Graphql,
-    /// A call that a GitHub App signs by its key.
+    /// A call that a GitHub App signs with its key, or the one that makes an App from its manifest, without a sign-in.
     App,
     /// `POST …/deliveries/{id}/attempts` of a webhook.
     SendAgain,
     /// A GET of Sentry's API.
     Sentry,
-    /// A GET of SCIM's groups, which Sentry's ordinary lists stand in for.
+    /// A GET of SCIM groups. If it fails, Sentry's ordinary lists are read instead.
     Groups,
     /// `POST /organizations/{org}/teams/`.
     CreateTeam,
@@ -40,7 +39,7 @@ impl Asked {
         matches!(self, Asked::Github | Asked::Graphql | Asked::App | Asked::SendAgain)
     }
 
-    /// The token that goes with it, by its setting, where one was set.
+    /// The setting that has the token for this call, if it is a fixed token.
     pub(crate) fn token(self) -> &'static str {
         match self {
             Asked::App => "GH_APP_KEY",

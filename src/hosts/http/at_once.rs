@@ -1,15 +1,15 @@
-//! How many calls a host gets at the same time, from all workers and readers together.
+//! Limits how many calls a host gets at the same time, from all workers and readers together.
 //!
-//! Sentry counts what is under way besides what was asked in a second, refuses what is too much, and shares the count
-//! among all integrations of an organisation: 25 at sentry.io. So a few are enough, whatever `SYNC_WORKERS` says, and
-//! fewer where Sentry announces that few are left.
+//! Besides calls per second, Sentry limits calls in progress. All integrations of an organisation share that limit: 25
+//! at sentry.io. So the mirror makes only a few calls at a time, whatever `SYNC_WORKERS` says, and fewer if Sentry
+//! reports that few are left.
 
 use crate::lock::{Condvar, Mutex};
 
 /// The most calls at the same time.
 pub const MOST: usize = 8;
 
-/// The calls under way.
+/// The calls in progress.
 #[derive(Debug)]
 pub struct AtOnce {
     inner: Mutex<Inner>,
@@ -23,7 +23,7 @@ struct Inner {
     stopped: bool,
 }
 
-/// One call's place; it is free again when this is gone.
+/// One call's place. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Place<'a>(&'a AtOnce);
 
@@ -46,8 +46,8 @@ impl AtOnce {
         Some(Place(self))
     }
 
-    /// An answer tells how many more calls might be under way now. One is always tried: otherwise nothing would ever tell
-    /// that there are more again.
+    /// Learns from an answer how many more calls could be in progress now. One is always allowed: otherwise no answer
+    /// would ever report that there are more again.
     pub fn learn(&self, remaining: Option<usize>) {
         let Some(remaining) = remaining else { return };
         self.inner.lock().most = remaining.clamp(1, MOST);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// As many threads as like, and the most of them that were ever inside.
+    /// Lets many threads take a place. Returns the most that ever had one at the same time.
     fn most_inside(at_once: &AtOnce) -> usize {
         let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What calls to a host are signed in with: a token that stands, or one that is fetched and renewed.
+//! How calls to a host are signed in: with a fixed token, or with one that is fetched and renewed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,26 +9,26 @@ use crate::clock::Timestamp;
 use crate::config::secret::Secret;
 use crate::config::sign_in::AppAccess;
 
-/// A token, or where to get one.
+/// A token, or a source of tokens.
 #[derive(Clone)]
 pub enum Credential {
     Standing(Secret),
     Renewed(Arc<dyn Renewed>),
 }
 
-/// Gives tokens that live for a while. Nobody who asks for one may have a lock.
+/// A source of short-lived tokens. The caller must not hold a lock, because a token may have to be fetched.
 pub trait Renewed: Send + Sync {
-    /// One that lasts for the next call; it is fetched from `host` if need be. The error is what came of that.
+    /// A token that is valid for the next call, fetched from `host` if necessary. The error is the reply to that fetch.
     fn token(&self, host: &Upstream) -> Result<Secret, Box<Reply>>;
 
-    /// The host has answered 401 to a token, at `there` by its own clock: after how long the call is to be tried again
-    /// with what [`Renewed::token`] gives then, if that is of any use.
+    /// Called after the host answered 401 to `token`, at `there` by the host's clock. Returns how long to wait before
+    /// the call is repeated with [`Renewed::token`]; `None` if that is no use.
     fn refused(&self, token: &Secret, there: Option<Timestamp>) -> Option<Duration>;
 
-    /// What is signed in with, as it is called where it is refused.
+    /// The name of the credential in messages about a refusal.
     fn name(&self) -> &'static str;
 
-    /// What it signs in by.
+    /// The App and key that it signs in with.
     fn access(&self) -> &AppAccess;
 }
 
@@ -40,7 +40,7 @@ impl Credential {
         }
     }
 
-    /// As it is called where it is refused.
+    /// The name of the credential in messages about a refusal.
     pub(super) fn name(&self, asked: Asked) -> &'static str {
         match self {
             Credential::Standing(_) => asked.token(),
@@ -48,7 +48,7 @@ impl Credential {
         }
     }
 
-    /// After a 401: when to try again, if that is of any use.
+    /// How long to wait after a 401 before trying again; `None` if that is no use.
     pub(super) fn refused(&self, token: &Secret, there: Option<Timestamp>) -> Option<Duration> {
         match self {
             Credential::Standing(_) => None,
@@ -57,7 +57,7 @@ impl Credential {
     }
 }
 
-/// Whether both sign in by the same, whatever token is in use.
+/// Whether both have the same fixed token, or the same App and key, whichever of its tokens is in use.
 impl PartialEq for Credential {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {

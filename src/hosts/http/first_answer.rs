@@ -1,32 +1,32 @@
-//! Whether a host has ever answered as the API that it is taken for.
+//! Remembers whether the expected API has ever answered at a host's address.
 //!
-//! A wrong base address is answered too: by a page, by a login wall, by another program. Until the API itself has said
-//! something, nobody knows that the address is right. One such answer is enough: what fails later is an outage.
+//! A wrong base address may be answered too: by a web page, a login wall, another program. Only an answer from the API
+//! itself shows that the address is right. One such answer is enough: a later failure is an outage.
 
 use super::Reply;
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::verdict::{is_of_the_api, Verdict};
 use crate::lock::Mutex;
 
-/// What the first calls were answered.
+/// Who has answered so far, until the API has.
 #[derive(Debug, Default)]
 pub struct FirstAnswer(Mutex<Heard>);
 
-/// What is known of the host.
+/// Who has answered at a host's address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Heard {
     /// Nothing has come back yet.
     #[default]
     Nothing,
-    /// The last call was not answered at all; why.
+    /// The last call got no answer at all, for this reason.
     Silence(String),
-    /// Something that is not the API answered; what it said.
+    /// Something that isn't the API answered, with this message.
     Another(String),
     TheApi,
 }
 
 impl Heard {
-    /// What one reply says of its author.
+    /// Finds out who sent a reply.
     pub(super) fn of(asked: Asked, reply: &Reply) -> Self {
         let said = &reply.exchange.answer;
         match (reply.answer.status, &reply.verdict) {

@@ -1,8 +1,7 @@
 //! The `errors` of a GraphQL answer. Pure.
 //!
-//! GitHub reports most of what goes wrong with a query under status 200: rate limits and policies as well as fields
-//! that the token may not see. The first two are about the host and the token and are judged like a status; the rest is
-//! for whoever asked.
+//! GitHub reports most problems of a query with status 200: rate limits, policies, and fields that the token may not
+//! see. The first two concern the host and the token, and are judged like a status. The caller handles the rest.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,7 +10,7 @@ use super::answer::Answer;
 use super::refusal::{names_rate_limit, Policy};
 use crate::text;
 
-/// Classes of GitHub's rate limits, in `type` or `extensions.code`.
+/// The values of `type` or `extensions.code` with which GitHub marks a rate limit.
 const LIMITS: [&str; 2] = ["RATE_LIMITED", "RATE_LIMIT"];
 
 /// One entry of `errors`.
@@ -19,16 +18,16 @@ const LIMITS: [&str; 2] = ["RATE_LIMITED", "RATE_LIMIT"];
 pub struct Error {
     /// `type`, else `extensions.code`; empty where there is neither.
     pub kind: String,
-    /// The field it is about, from the root down; places in lists are left out.
+    /// The path of the field from the root down, without list indexes.
     pub path: Vec<String>,
-    /// The field's name where only that is known.
+    /// The field's name, if only the name is known.
     pub field: Option<String>,
     pub message: String,
     /// GitHub's mark for a token that isn't authorised for single sign-on.
     saml_failure: bool,
 }
 
-/// The errors of an answer; none if it has none, or is not GraphQL's.
+/// The errors in a body; none if it has none or is no GraphQL answer.
 pub fn errors(body: &[u8]) -> Vec<Error> {
     #[derive(Deserialize)]
     struct Whole {
@@ -60,7 +59,7 @@ impl Error {
         }
     }
 
-    /// A rate limit, whether GitHub gives it a type or only says so.
+    /// Whether this is a rate limit, by its type or, if it has none, by its message.
     fn is_limit(&self) -> bool {
         LIMITS.contains(&self.kind.as_str()) || (self.kind.is_empty() && names_rate_limit(&self.message))
     }
@@ -73,13 +72,13 @@ impl Error {
         Policy::named(&self.message).filter(|_| is_refusal)
     }
 
-    /// Where and what, for people.
+    /// The path and the message, for display.
     pub fn text(&self) -> String {
         text::plain(format!("{} {}", self.path.join("."), self.message).trim_start(), 200)
     }
 }
 
-/// `The 'email' field requires one of the following scopes`: a missing scope is told without a path.
+/// The name in `The 'email' field requires one of the following scopes`: GitHub reports a missing scope without a path.
 fn quoted_field(kind: &str, message: &str) -> Option<String> {
     if kind != "INSUFFICIENT_SCOPES" && !lacks_scopes(message) {
         return None;
@@ -88,23 +87,23 @@ fn quoted_field(kind: &str, message: &str) -> Option<String> {
     Some(name.to_string())
 }
 
-/// A classic token without the scope of a field; not every server gives this a type.
+/// Whether a classic token lacks the scope for a field. Not every server gives this error a type.
 pub fn lacks_scopes(message: &str) -> bool {
     message.contains("has not been granted the required scopes")
 }
 
-/// What the errors of an answer say about the host or the token, rather than about the query.
+/// An error that concerns the host or the token rather than the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Whole {
     Limit,
-    /// A policy refuses the token; GitHub's words.
+    /// A policy refuses the token, with GitHub's message.
     Policy(Policy, String),
 }
 
-/// Looks for a limit first: it explains every other error of the same answer.
+/// Looks for a rate limit first, because it explains every other error of the same answer.
 pub(crate) fn whole(answer: &Answer) -> Option<Whole> {
     let errors = errors(&answer.body);
-    // Without a type and with one of a limit's headers, it is one, whatever it says.
+    // If the answer has a rate limit's header, an error without a type is a rate limit, whatever its message.
     let is_marked = answer.headers.retry_after.is_some() || answer.headers.remaining == Some(0);
     if errors.iter().any(|error| error.is_limit() || (is_marked && error.kind.is_empty())) {
         return Some(Whole::Limit);
@@ -141,7 +140,7 @@ mod tests {
         ];
         for headers in marked {
             assert_eq!(told(untyped, headers.clone()), Some(Whole::Limit));
-            // The last call of a window has errors of its own.
+            // The last call of a window can fail for another reason.
             assert_eq!(told(r#"{"type":"FORBIDDEN","message":"no"}"#, headers), None);
         }
         let named = r#"{"type":"NOT_FOUND","message":"Could not resolve to a Team named 'Rate limit'"}"#;

@@ -1,10 +1,9 @@
-//! The `Link` header, as RFC 8288 writes it, and what it says about the page behind. Pure.
+//! Reads the `Link` header (RFC 8288) and finds out which page follows. Pure.
 //!
-//! The end of a list is a fact with consequences: whoever is on a page that was not read counts as gone. So an end is
-//! never concluded from a header that could not be read, and a page that is full without a link to the next one is not
-//! an end yet.
+//! The end of a list is a fact with consequences: people on a page that was not read count as having left. So an
+//! unreadable header is never taken for the end of the list, and neither is a full page without a link to the next one.
 
-/// One link: its target and its parameters, names in lower case.
+/// One link: its target and its parameters, with names in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// A URI or a relative reference.
@@ -16,18 +15,18 @@ pub struct Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behind {
     Page(Link),
-    /// No link to a next page, but as many rows as a page can have: perhaps there is another one.
+    /// There is no link to a next page, but this page is full, so there may be another one.
     Perhaps,
     Nothing,
 }
 
 impl Link {
-    /// The first parameter of this name: later ones of the same name count for nothing.
+    /// The first parameter of this name. Later ones of the same name are ignored.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether it leads from the page itself to a page of this relation.
+    /// Whether it has this relation, and starts at the page itself rather than at another `anchor`.
     fn is(&self, relation: &str) -> bool {
         let all = self.param("rel").unwrap_or_default();
         self.param("anchor").is_none()
@@ -35,8 +34,8 @@ impl Link {
     }
 }
 
-/// What is behind a page with so many rows, of at most `full`. `header`: all lines, joined. The error says why it can not
-/// be relied on.
+/// Decides what follows a page with this many rows, of at most `full`. `header` has all `Link` lines, joined. The error
+/// says why the header cannot be relied on.
 pub fn behind(header: Option<&str>, rows: usize, full: usize) -> Result<Behind, String> {
     let mut next = parse(header.unwrap_or_default())?.into_iter().filter(|link| link.is("next"));
     match (next.next(), next.next()) {
@@ -64,7 +63,7 @@ fn parse(header: &str) -> Result<Vec<Link>, String> {
     }
 }
 
-/// What is left to read.
+/// The part of a header that is not read yet.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
@@ -99,7 +98,7 @@ impl<'a> Rest<'a> {
         self.0 = rest;
         let mut params = Vec::new();
         while self.blanks().take(';') {
-            // A semicolon may have nothing behind it.
+            // A semicolon may be followed by no parameter.
             self.blanks();
             if !self.0.is_empty() && !self.0.starts_with([';', ',']) {
                 params.push(self.param()?);
@@ -129,7 +128,7 @@ impl<'a> Rest<'a> {
         Ok(token)
     }
 
-    /// What stands before the closing quote.
+    /// The text before the closing quote.
     fn quoted(&mut self) -> Result<String, String> {
         let mut text = String::new();
         let mut chars = self.0.char_indices();
@@ -147,8 +146,8 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Path and query of a link's target, to be asked of the same host: a link never leads a token elsewhere. `page`: path
-/// and query of the page that bears the link.
+/// Path and query of a link's target. The target's host is ignored, so that a link never sends the token elsewhere.
+/// `page`: path and query of the page that has the link.
 pub fn path_on_same_host(target: &str, page: &str) -> Option<String> {
     let target = target.split('#').next().unwrap_or_default();
     let behind_scheme = match target.split_once("://") {
@@ -168,7 +167,7 @@ pub fn path_on_same_host(target: &str, page: &str) -> Option<String> {
     }
 }
 
-/// Path and query of the page behind, in a list whose pages are numbered.
+/// Path and query of the next page, in a list whose pages are numbered.
 pub fn numbered(page: &str) -> String {
     let (path, query) = page.split_once('?').unwrap_or((page, ""));
     let number = |part: &str| part.strip_prefix("page=").and_then(|number| number.parse::<u64>().ok());

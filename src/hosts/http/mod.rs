@@ -1,8 +1,8 @@
-//! The one place that speaks HTTP to GitHub and Sentry: agent, timeouts, pace, verdict.
+//! All HTTP to GitHub and Sentry goes through this module: agent, timeouts, pace, verdict.
 //!
-//! It never follows a redirect (a token would travel, and a DELETE would turn into a GET), never repeats a call that may
-//! have changed something and whose outcome is unknown, and never holds a token in anything that can be printed. A GET
-//! that met a kept connection at the moment when the other side closed it is asked once more, on a fresh one.
+//! It never follows a redirect, because the token would go to another host and a DELETE would become a GET. It never
+//! repeats a call that may have changed something and whose outcome is unknown. It never keeps a token in anything
+//! printable. If the host closes a kept connection while a GET uses it, the GET is repeated once on a fresh connection.
 
 pub mod answer;
 pub mod asked;
@@ -47,19 +47,19 @@ use transport::{Carrier, Line, Outgoing, Transport, Unanswered};
 pub use trouble::{Trouble, TroubleKind};
 use verdict::Verdict;
 
-/// Waits up to this long happen within the call; longer ones are the job's business, which is put aside.
+/// A call waits up to this long itself. If it would have to wait longer, it returns and its job is put aside.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many rate limits one call bears before its job is put aside.
+/// How many rate limits one call may meet before its job is put aside.
 const TRIES: u32 = 10;
-/// How many 401 one call bears that tokens get which are fetched: one that has just been made may not be known yet.
+/// How often one call is repeated after a 401 to a fetched token: GitHub may not know a newly issued token yet.
 const MOST_REFUSALS: u32 = 8;
-/// When something is asked again that failed alone, while everything else goes on.
+/// How long a call waits after it failed for a reason of its own. Other calls continue.
 pub const POSTPONED: Duration = Duration::from_secs(300);
 
-/// How an exchange without an answer in time tells itself.
+/// How an exchange's text begins if no answer came in time. [`Reply::is_late`] looks for it.
 const LATE: &str = "no answer in time";
 
-/// One of the two hosts.
+/// The client of one host, GitHub or Sentry.
 pub struct Upstream {
     clock: Clock,
     name: &'static str,
@@ -76,16 +76,16 @@ pub struct Upstream {
     stopping: Condvar,
     stopped: AtomicBool,
     tally: Mutex<Tally>,
-    /// A connection that was good may be kept: the last call was answered.
+    /// Whether the last call was answered, so that its connection may have been kept.
     keeps: AtomicBool,
     token_expires: Mutex<Option<String>>,
 }
 
-/// One call: method, path behind host and port (with its query), body.
+/// One call: method, path with query (without host and port), body.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: Method,
-    /// Begins with a slash; every foreign part is percent-encoded.
+    /// Begins with a slash. Every part that comes from outside is percent-encoded.
     pub path: String,
     /// JSON.
     pub body: Option<serde_json::Value>,
@@ -103,7 +103,7 @@ impl fmt::Display for Request {
     }
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug)]
 pub struct Reply {
     pub verdict: Verdict,
@@ -114,8 +114,8 @@ pub struct Reply {
 }
 
 impl Upstream {
-    /// A client of one host. The credential's token and `headers` go with every call. `classes`: how the host calls reads, and what it
-    /// counts apart from them.
+    /// Makes the client of one host. It sends the credential's token and `headers` with every call. `classes` names the
+    /// two kinds of calls that the host counts separately, reads first.
     pub fn new(
         name: &'static str,
         classes: [&'static str; tally::N_CLASSES],
@@ -145,8 +145,8 @@ impl Upstream {
         }
     }
 
-    /// The same host and token, with the same connections and a pace of its own: for one look that must not wait for
-    /// what was refused before, nor change how the host is seen by others.
+    /// A client with the same host, token and connections, but its own pace: for a check that must not wait for an
+    /// earlier refusal, and must not change the host's health for other callers.
     pub fn afresh(&self) -> Self {
         Self {
             name: self.name,
@@ -168,13 +168,13 @@ impl Upstream {
         }
     }
 
-    /// The same API at another address, asked by somebody without a token.
+    /// A client for the same API at another address, without a token.
     pub fn without_token(&self, base: &BaseUrl) -> Self {
         let credential = RwLock::new(Credential::Standing(Secret::new("")));
         Self { base: base.clone(), credential, first: Arc::default(), ..self.afresh() }
     }
 
-    /// Whether the token begins like this: its kind is told by its first letters.
+    /// Whether the token has this prefix, which shows its kind. Always false for a GitHub App.
     pub fn token_begins(&self, with: &str) -> bool {
         matches!(self.credential(), Credential::Standing(token) if token.expose().starts_with(with))
     }
@@ -183,13 +183,13 @@ impl Upstream {
         self.credential.read().clone()
     }
 
-    /// Asks, waiting for the host's pace. Rate limits that name a short wait are waited for and asked again: they
-    /// say that nothing was carried out.
+    /// Makes a call once the host's pace allows it. After a rate limit with a short wait, it waits and repeats the
+    /// call, because a rate-limited call was not carried out.
     pub fn ask(&self, asked: Asked, request: &Request) -> Reply {
         self.ask_by(&|| self.credential(), asked, request)
     }
 
-    /// The same, signed in by this.
+    /// Like [`Upstream::ask`], but signed in with `by`.
     pub fn ask_signed(&self, asked: Asked, request: &Request, by: Credential) -> Reply {
         self.ask_by(&|| by.clone(), asked, request)
     }
@@ -205,7 +205,7 @@ impl Upstream {
             };
             let Some(place) = self.at_once.take() else { return self.not_asked(request, Duration::ZERO) };
             let wait = self.pace.lock().turn(request.method, self.clock.now());
-            // Nobody keeps a place who only waits.
+            // A call that has to wait gives its place back.
             let place = Some(place).filter(|_| wait.is_zero());
             if wait > PATIENCE || (!wait.is_zero() && !self.sleep(wait)) {
                 return self.not_asked(request, wait);
@@ -216,7 +216,7 @@ impl Upstream {
             let (reply, was_closed) = self.call(asked, request, line, (credential.name(asked), &token));
             drop(place);
             self.at_once.learn(reply.answer.headers.concurrent_remaining);
-            // Whoever keeps connections closes them at some time, which may be this very moment: no sign of an outage.
+            // Hosts close kept connections at some time, perhaps while one is reused. That is no sign of an outage.
             let was_kept = line == Line::Any && self.keeps.load(Ordering::Relaxed);
             if was_closed && was_kept && request.method == Method::Get {
                 self.pace.lock().came_back(request.method, None, None, self.clock.now());
@@ -225,7 +225,7 @@ impl Upstream {
             }
             self.keeps.store(reply.answer.status != 0, Ordering::Relaxed);
             let again = match &reply.verdict {
-                // It says nothing of the new token, and nothing was carried out.
+                // The host refused the old token and carried out nothing: try the new token.
                 Verdict::Refused(_) if replaced != self.replaced.load(Ordering::Acquire) => {
                     Some(Duration::ZERO)
                 }
@@ -250,7 +250,7 @@ impl Upstream {
         }
     }
 
-    /// How long nothing can be asked of this host.
+    /// How long no call at all can be made to this host; `None` if it isn't paused.
     pub fn paused_for(&self) -> Option<Duration> {
         self.pace.lock().paused_for(self.clock.now())
     }
@@ -259,7 +259,7 @@ impl Upstream {
         self.pace.lock().health()
     }
 
-    /// Whether it has answered as the API that it is taken for, since the start.
+    /// Whether the expected API has answered since start.
     pub fn heard(&self) -> Heard {
         self.first.heard()
     }
@@ -272,37 +272,37 @@ impl Upstream {
         self.name
     }
 
-    /// What it was asked and how it answered, since start.
+    /// The numbers of calls and failures since start, and the last reported rates.
     pub fn tally(&self) -> Tally {
         *self.tally.lock()
     }
 
-    /// When the token expires, as the host last said.
+    /// When the token expires, as the host last reported.
     pub fn token_expires(&self) -> Option<String> {
         self.token_expires.lock().clone()
     }
 
-    /// Treats the token as refused: a call told so in a way that one answer alone does not show.
+    /// Treats the token as refused, for a reason that the caller found and that no single answer shows.
     pub fn refuse(&self, why: &str) {
         if self.pace.lock().refused(why, self.clock.now()) {
             log::error!("{}: {why}", self.name);
         }
     }
 
-    /// The same for what changes more seldom than a token, and is tried again after this time.
+    /// Like [`Upstream::refuse`], but tries again after `pause`: for faults that take longer to be fixed than a token.
     pub fn refuse_for(&self, why: &str, pause: Duration) {
         if self.pace.lock().refused_for(why, pause, self.clock.now()) {
             log::error!("{}: {why}", self.name);
         }
     }
 
-    /// The calls that the host says it is retiring, a sentence each.
+    /// One sentence for each call that the host says it is retiring.
     pub fn retired(&self) -> Vec<String> {
         self.retired.all()
     }
 
-    /// Calls are signed in with this from now on. Returns whether it is something else: what was said of the old one is
-    /// forgotten then.
+    /// Signs in all further calls with `fresh`. Returns whether it differs from the old credential; if it does,
+    /// refusals, rates and expiry of the old one are forgotten.
     pub fn sign_in(&self, fresh: Credential) -> bool {
         if self.credential() == fresh {
             return false;
@@ -315,12 +315,12 @@ impl Upstream {
         true
     }
 
-    /// That the token was refused says nothing any more: something about it has changed.
+    /// Forgets that the token was refused, because something about it has changed.
     pub fn forget_refusal(&self) {
         self.pace.lock().forget_token();
     }
 
-    /// Wakes everybody who waits for the pace; no call is made from then on.
+    /// Wakes all callers that wait for the pace. No call is made from then on.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         drop(self.pace.lock());
@@ -328,7 +328,7 @@ impl Upstream {
         self.at_once.stop();
     }
 
-    /// Cuts the calls that are under way: the end of the time to stop.
+    /// Aborts the calls in progress, once the time to stop is over.
     pub fn cut(&self) {
         self.transport.cut();
     }
@@ -352,7 +352,7 @@ impl Upstream {
         }
     }
 
-    /// One call, and whether the other side closed the connection before its answer was whole.
+    /// Makes one call. Also returns whether the host closed the connection before the answer was complete.
     fn call(
         &self,
         asked: Asked,
@@ -447,9 +447,9 @@ impl Upstream {
     }
 }
 
-/// What an answer says of the token's rate. One that refuses the token tells that of whoever has none (GitHub: 60 calls an
-/// hour by address), one that failed may not have come as far as to know, and where `Retry-After` names the wait, it
-/// counts: the window's reset may be an hour away.
+/// The token's rate, if the answer reports it. An answer that refuses the token reports the rate of anonymous calls
+/// (GitHub: 60 an hour per address). A failed call may have failed before its rate was known. If a rate limit has
+/// `Retry-After`, that alone counts: the window's reset may be an hour away.
 fn told_of_the_token(verdict: &Verdict, headers: &Headers) -> Option<window::Told> {
     headers.told().filter(|_| match verdict {
         Verdict::Refused(_) | Verdict::Unknown(_) => false,
@@ -458,19 +458,19 @@ fn told_of_the_token(verdict: &Verdict, headers: &Headers) -> Option<window::Tol
     })
 }
 
-/// Whoever has no token says nothing of one.
+/// The value of the `Authorization` header; `None` without a token.
 fn bearer(token: &Secret) -> Option<Secret> {
     let token = Some(token.expose()).filter(|token| !token.is_empty())?;
     Some(Secret::new(format!("Bearer {token}")))
 }
 
 impl Reply {
-    /// Whose word a 403, 404 or 451 of GitHub's REST API is.
+    /// Who sent a 403, 404 or 451 to a call of GitHub's REST API, and why.
     pub fn refusal(&self) -> Option<Refusal> {
         Refusal::of(&self.answer)
     }
 
-    /// The policy that refuses the token, if that is what this answer says.
+    /// The policy that refuses the token, if this answer names one.
     pub fn policy(&self) -> Option<Policy> {
         match self.refusal()? {
             Refusal::Policy(policy) => Some(policy),
@@ -478,14 +478,14 @@ impl Reply {
         }
     }
 
-    /// The host took too long: it gave up on itself, or was given up.
+    /// Whether the host took too long: it gave up itself (502 or 504), or no answer came in time.
     pub fn is_late(&self) -> bool {
         matches!(self.answer.status, 502 | 504)
             || self.answer.status == 0 && self.exchange.answer.starts_with(LATE)
     }
 }
 
-/// No answer at all: whether the call took place is unknown, unless the certificate was the reason.
+/// The verdict on a call without an answer. It may have taken place, unless the certificate was rejected.
 fn no_answer(error: &Unanswered) -> (Verdict, String) {
     match error {
         Unanswered::Late(phase) => {

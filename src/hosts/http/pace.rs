@@ -1,22 +1,22 @@
-//! When a host may be asked again: its announced rate, its pauses, and how it is feeling. Pure: time is an argument.
+//! Decides when a host may be called, by its announced rate, its pauses and its health. Pure: time is an argument.
 //!
-//! Rates are counted per method, as Sentry does. A host that failed several times in a row is *down*: it is left
-//! alone for a growing while, then one call tries. A host that refuses the token is left alone in the same way.
+//! Rates are counted per method, as Sentry does. A host that failed several times in a row is *down*: no call is made
+//! during a growing pause, then one call tries. A host that refuses the token is paused and tried as well.
 
 use std::time::{Duration, Instant};
 
 use super::window::{Calls, ServerClock, Told};
 
-/// So many failures in a row are an outage; fewer are bad luck, met by the job's own repetition.
+/// This many failures in a row are an outage. Fewer are bad luck, which the job's own retries handle.
 const FAILURES_THAT_ARE_AN_OUTAGE: u32 = 5;
 /// The longest pause between two tries of a host that is down.
 const LONGEST_OUTAGE_PAUSE: Duration = Duration::from_secs(60);
-/// How often a refused token is tried again.
+/// The pause before a refused token is tried again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
-/// How long others wait while one call tries whether an outage is over.
+/// How long other calls wait each time, while one call tries whether a pause can end.
 const WHILE_TRYING: Duration = Duration::from_millis(500);
 
-/// A try that has not come back after so long is not waited for.
+/// If a try has not come back after this time, another call may try.
 const LONGEST_TRY: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,6 @@ pub enum Method {
 }
 
 impl Method {
-    /// As HTTP spells it.
     pub fn name(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -53,7 +52,7 @@ pub struct Pace {
 #[derive(Debug)]
 struct Pause {
     until: Instant,
-    /// Since when one call tries whether the host is back.
+    /// The start of the call that tries whether the host is back, if there is one.
     trying: Option<Instant>,
     /// Why the token or address is refused; `None` in an outage.
     refused: Option<String>,
@@ -63,14 +62,14 @@ struct Pause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     Well,
-    /// It fails; why, when last asked.
+    /// The host fails. The reason is that of the last call.
     Down(String),
-    /// It refuses the token, or the address is wrong.
+    /// The host refuses the token, or the address is wrong.
     Refused(String),
 }
 
 impl Pace {
-    /// How long a call has to wait; zero means now, and the caller then asks and comes back with [`Pace::came_back`].
+    /// How long a call has to wait. After zero, the caller makes the call now and then calls [`Pace::came_back`].
     pub fn turn(&mut self, method: Method, now: Instant) -> Duration {
         if let Some(pause) = &mut self.pause {
             if now < pause.until {
@@ -93,7 +92,7 @@ impl Pace {
         wait
     }
 
-    /// A call has come back, with what its answer told of the rate, and the second in which the host says it answered.
+    /// Records the end of a call, the rate that its answer reported, and the second in which the host says it answered.
     pub fn came_back(&mut self, method: Method, told: Option<Told>, second: Option<u64>, now: Instant) {
         let calls = &mut self.calls[method as usize];
         calls.end();
@@ -105,20 +104,20 @@ impl Pace {
         }
     }
 
-    /// The host says that its rate was overdrawn: its clock is not what it was taken for.
+    /// The host says that its rate was exceeded, so the estimate of its clock is wrong and is forgotten.
     pub fn overdrawn(&mut self) {
         self.clock = ServerClock::default();
     }
 
-    /// No call of this method for `wait`: a rate limit said so, or its window is used up.
+    /// Allows no call of this method for `wait`: a rate limit asked for that, or its window is used up.
     pub fn hold(&mut self, method: Method, wait: Duration, now: Instant) {
         let until = now + wait;
         let slot = &mut self.not_before[method as usize];
         *slot = (*slot).max(Some(until));
     }
 
-    /// The host answered sensibly. That says nothing for a token that was refused meanwhile, unless it was the try for it.
-    /// Returns whether a pause ended with it.
+    /// Records a usable answer. If the token was refused meanwhile, this ends the pause only while a call tries the
+    /// token again. Returns whether a pause ended.
     pub fn well(&mut self) -> bool {
         self.failures = 0;
         if matches!(&self.pause, Some(Pause { refused: Some(_), trying: None, .. })) {
@@ -127,8 +126,8 @@ impl Pace {
         self.pause.take().is_some()
     }
 
-    /// The host answered that something may not be done, or is not there. That ends an outage; it says nothing for a token
-    /// or an address that was refused. Returns whether a pause ended with it.
+    /// Records an answer that something is forbidden or missing. That ends an outage, but doesn't prove that a refused
+    /// token or address works. Returns whether a pause ended.
     pub fn answered(&mut self) -> bool {
         match &mut self.pause {
             Some(Pause { refused: Some(_), trying, .. }) => {
@@ -139,7 +138,7 @@ impl Pace {
         }
     }
 
-    /// The host failed. Returns whether a pause began with it.
+    /// Records a failure of the host. Returns whether a pause began.
     pub fn failed(&mut self, why: &str, now: Instant) -> bool {
         self.failures = self.failures.saturating_add(1);
         let Some(more) = self.failures.checked_sub(FAILURES_THAT_ARE_AN_OUTAGE) else {
@@ -154,12 +153,12 @@ impl Pace {
         began
     }
 
-    /// The host refuses the token or the address. Returns whether that is news.
+    /// Records that the host refuses the token or the address. Returns whether that is news.
     pub fn refused(&mut self, why: &str, now: Instant) -> bool {
         self.refused_for(why, REFUSED_PAUSE, now)
     }
 
-    /// The same, with another time before it is tried again.
+    /// Like [`Pace::refused`], with another pause before the next try.
     pub fn refused_for(&mut self, why: &str, pause: Duration, now: Instant) -> bool {
         let news = !matches!(&self.pause, Some(Pause { refused: Some(known), .. }) if known == why);
         let until = now + pause;
@@ -167,7 +166,7 @@ impl Pace {
         news
     }
 
-    /// There is another token: that the old one was refused, or has used up its rate, says nothing for it.
+    /// Forgets that the old token was refused or has used up its rate, because there is another token.
     pub fn forget_token(&mut self) {
         self.not_before = Default::default();
         self.calls.iter_mut().for_each(Calls::forget);
@@ -176,7 +175,7 @@ impl Pace {
         }
     }
 
-    /// How long nothing at all can be asked.
+    /// How long no call at all can be made; `None` if there is no pause.
     pub fn paused_for(&self, now: Instant) -> Option<Duration> {
         self.pause.as_ref().map(|pause| pause.until.saturating_duration_since(now)).filter(|d| !d.is_zero())
     }
@@ -258,7 +257,7 @@ mod tests {
         assert!(pace.refused_for("no organisation", 300 * SECOND, now));
         assert!(!pace.refused_for("no organisation", 300 * SECOND, now), "no news");
         assert_eq!(pace.turn(Method::Get, now), 300 * SECOND);
-        // The try finds nothing again, and asks for the organisation at once.
+        // The try finds nothing again, and its caller asks for the organisation at once.
         assert_eq!(pace.turn(Method::Get, now + 300 * SECOND), Duration::ZERO);
         assert!(!pace.answered());
         assert_eq!(pace.turn(Method::Get, now + 300 * SECOND), Duration::ZERO);
@@ -280,13 +279,13 @@ mod tests {
     fn a_refusal_outlives_answers_that_prove_nothing() {
         let (mut pace, now) = (Pace::default(), Instant::now());
         pace.refused("lacks a scope", now);
-        // The answer to a call that was under way: 403 or 404.
+        // A call that was in progress is answered with 403 or 404.
         assert!(!pace.answered());
-        // Or of one that needs another scope: 200.
+        // Another one, which needs another scope, is answered with 200.
         assert!(!pace.well());
         assert_eq!(pace.health(), Health::Refused("lacks a scope".into()));
         assert_eq!(pace.paused_for(now), Some(REFUSED_PAUSE));
-        // A minute later a try that is answered so lets the next one go at once.
+        // A minute later, a try that gets such an answer lets the next call try at once.
         assert_eq!(pace.turn(Method::Get, now + REFUSED_PAUSE), Duration::ZERO);
         assert!(!pace.answered());
         assert_eq!(pace.turn(Method::Post, now + REFUSED_PAUSE), Duration::ZERO);

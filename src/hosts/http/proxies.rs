@@ -1,7 +1,7 @@
-//! Through which proxy a host is reached, if through any: settled once at start from the environment, and said aloud.
+//! Decides through which proxy each host is reached, if any: once at start, from the environment. The log shows it.
 //!
-//! The client's own reading of these variables is not used. It ignores a proxy that it cannot read and one that speaks
-//! SOCKS, in silence, and knows neither blanks nor ports nor sub-domains in `NO_PROXY`.
+//! The HTTP client's own reading of these variables is not used. It silently ignores a proxy that is malformed or
+//! speaks SOCKS, and knows neither blanks nor ports nor subdomains in `NO_PROXY`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,14 +13,14 @@ use crate::config::Environment;
 use crate::error::{Error, Result};
 use crate::text::revealed;
 
-/// The variables of proxies, in the order in which they are looked at. All calls are for https, so `HTTP_PROXY` comes
-/// last; curl would not look at it at all.
+/// The variables that name a proxy, the first one first. All calls through a proxy are https, so `HTTP_PROXY` comes
+/// last; curl would ignore it.
 const PROXIES: [&str; 6] =
     ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"];
-/// The variables of exceptions. As with curl, the first that is set counts alone.
+/// The variables with exceptions. As with curl, only the first one that is set counts.
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// The proxy of the environment, and the hosts that are reached without it.
+/// The proxy from the environment, and the hosts that are reached without it.
 #[derive(Clone, Default)]
 pub struct Proxies {
     proxy: Option<(Proxy, &'static str)>,
@@ -33,9 +33,9 @@ pub struct Proxies {
 pub enum Route<'a> {
     Direct,
     Local,
-    /// The variable has this entry.
+    /// Without the proxy, because this variable has this entry.
     Except(&'static str, &'a str),
-    /// Through this proxy, by this variable.
+    /// Through this proxy, which this variable names.
     Through(&'a Proxy, &'static str),
 }
 
@@ -49,15 +49,15 @@ struct Exception {
 #[derive(Clone)]
 enum Host {
     All,
-    /// The name and everything below it.
+    /// The name and all its subdomains.
     Name(String),
-    /// An address, or all that begin with so many of its bits.
+    /// All addresses that share this many leading bits with this one.
     Net(IpAddr, u32),
 }
 
 impl Proxies {
-    /// Of the environment. A malformed proxy is refused, and one that speaks SOCKS if a host would be reached through it:
-    /// `all_local` says that none would.
+    /// Reads the environment. A malformed proxy is an error. A SOCKS proxy is one unless `all_local` says that no host
+    /// would be reached through it.
     pub fn of(env: &Environment, all_local: bool) -> Result<Self> {
         let mut proxies = Self::default();
         for var in PROXIES {
@@ -119,8 +119,8 @@ impl Proxies {
         self.proxy.is_some()
     }
 
-    /// Entries of `NO_PROXY` that are no names, addresses or networks, for people. Others may understand them, so that
-    /// they are no fault.
+    /// A sentence about entries of `NO_PROXY` that are no names, addresses or networks. They are no error, because
+    /// other programs may understand them.
     pub fn odd(&self) -> Option<String> {
         let odd: Vec<_> = self.odd.iter().map(|text| format!("`{}`", revealed(text))).collect();
         let one = "is no name, address or network and is ignored";
@@ -139,7 +139,7 @@ impl fmt::Debug for Proxies {
     }
 }
 
-/// The second half of a sentence that begins with the host; without the proxy's password.
+/// The second half of a sentence that begins with the host. It leaves out the proxy's password.
 impl fmt::Display for Route<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,14 +1,14 @@
-//! What to do about a redirect: none is followed, and each says that an address or a name is not the right one. Pure.
+//! The fix for a redirect. No redirect is followed, and each means that an address or a slug is wrong. Pure.
 
 use super::answer::Answer;
 use crate::hosts::http::asked::Asked;
 use crate::text::Quoted;
 
-/// What `GH_API_URL` has to be.
+/// The address that `GH_API_URL` needs.
 pub const GITHUB_ADDRESS: &str =
     "the API's address, not that of the web pages: https://api.github.com, https://HOST/api/v3 \
                                   on Enterprise Server, https://api.SUB.ghe.com with data residency";
-/// What `SENTRY_URL` has to be.
+/// The address that `SENTRY_URL` needs.
 pub const SENTRY_ADDRESS: &str =
     "the address at which Sentry begins, such as https://sentry.io, without /api and without the path of a page";
 
@@ -27,7 +27,7 @@ pub fn fix(asked: Asked, answer: &Answer) -> String {
     }
 }
 
-/// Whether Sentry says that what was asked for by its slug has another one now.
+/// Whether Sentry says that the slug in the call's path has changed.
 pub fn is_to_new_slug(answer: &Answer) -> bool {
     answer.code().as_deref() == Some("resource-moved")
 }

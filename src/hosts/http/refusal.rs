@@ -1,14 +1,14 @@
-//! What a refusal of GitHub's means. Pure.
+//! Finds out what a refusal by GitHub means. Pure.
 //!
-//! A 403, 404 or 451 has one of several authors, and only one of them speaks about the token's permissions: GitHub's
-//! API itself, in its own words. A policy of the organisation or enterprise refuses the token whatever it may do, a 404
-//! covers both "not there" and "not for you", and a firewall, proxy or load balancer knows nothing about tokens at all.
+//! A 403, 404 or 451 is about the token's permissions only if GitHub's API itself says so. A policy of the organisation
+//! or enterprise refuses a token whatever its permissions. A 404 can mean both "not there" and "not for you". A
+//! firewall, proxy or load balancer knows nothing about tokens at all.
 
 use std::fmt;
 
 use super::answer::Answer;
 
-/// Who refused, and what.
+/// Who refused a call, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// GitHub: the token lacks the permission for this call.
@@ -44,7 +44,7 @@ pub enum Policy {
     Legal,
 }
 
-/// Parts of GitHub's messages, in lower case, and the policy each of them belongs to.
+/// Parts of GitHub's messages, in lower case, each with its policy.
 const WORDS: [(&str, Policy); 9] = [
     ("saml enforcement", Policy::SingleSignOn),
     ("saml sso", Policy::SingleSignOn),
@@ -57,11 +57,11 @@ const WORDS: [(&str, Policy); 9] = [
     ("unavailable due to legal reasons", Policy::Legal),
 ];
 
-/// The scopes of classic tokens of which any one lets a token read an organisation's teams and members.
+/// Scopes of classic tokens. Any one of them lets a token read an organisation's teams and members.
 const READS_ORGANISATIONS: [&str; 3] = ["read:org", "write:org", "admin:org"];
 
 impl Refusal {
-    /// What a 403, 404 or 451 of GitHub's REST API means; `None` for any other status, and for a rate limit.
+    /// The meaning of a 403, 404 or 451 from GitHub's REST API; `None` for any other status, and for a rate limit.
     pub fn of(answer: &Answer) -> Option<Self> {
         if !matches!(answer.status, 403 | 404 | 451) || is_rate_limit(answer) {
             return None;
@@ -91,7 +91,7 @@ impl Policy {
         Policy::named(&github_message(answer)?)
     }
 
-    /// The policy that a message of GitHub's names.
+    /// The policy that a message from GitHub names.
     pub fn named(message: &str) -> Option<Self> {
         let message = message.to_ascii_lowercase();
         WORDS.iter().find(|(words, _)| message.contains(words)).map(|(_, policy)| *policy)
@@ -131,7 +131,7 @@ impl fmt::Display for Policy {
     }
 }
 
-/// A 403 of GitHub's rate limits, primary or secondary, tells itself by one of these signs.
+/// Whether a 403 is one of GitHub's rate limits, primary or secondary.
 pub(crate) fn is_rate_limit(answer: &Answer) -> bool {
     answer.status == 403
         && (answer.headers.remaining == Some(0)
@@ -144,8 +144,8 @@ pub(crate) fn names_rate_limit(message: &str) -> bool {
     message.contains("rate limit") || message.contains("abuse detection")
 }
 
-/// The `message` of an error of GitHub's REST API. Every error of the API has one, and a link to the documentation or
-/// one of GitHub's own headers: a gateway's `{"message":"Forbidden"}` has neither.
+/// The `message` of an error from GitHub's REST API. The answer must also have a link to the documentation or one of
+/// GitHub's own headers, as all errors of the API do: a gateway's `{"message":"Forbidden"}` has neither.
 pub(crate) fn github_message(answer: &Answer) -> Option<String> {
     let body = answer.json()?;
     let message = body.get("message")?.as_str()?;
@@ -154,7 +154,7 @@ pub(crate) fn github_message(answer: &Answer) -> Option<String> {
     is_githubs.then(|| message.to_string())
 }
 
-/// Whether a classic token of these scopes (`X-OAuth-Scopes`) may read teams and members.
+/// Whether a classic token with these scopes (`X-OAuth-Scopes`) may read teams and members.
 pub fn reads_organisations(scopes: &str) -> bool {
     scopes.split(',').any(|own| READS_ORGANISATIONS.contains(&own.trim()))
 }
@@ -219,7 +219,7 @@ mod tests {
         let mut answer = github(404, "Not Found");
         answer.headers.sso = Some("required; url=https://github.com/orgs/acme/sso".into());
         assert_eq!(Refusal::of(&answer), Some(Refusal::Policy(Policy::SingleSignOn)));
-        // Other organisations' rows are left out of a list: that refuses nothing here.
+        // GitHub left the rows of another organisation out of a list. That is no refusal.
         answer.headers.sso = Some("partial-results; organizations=7".into());
         assert_eq!(Refusal::of(&answer), Some(Refusal::NotFound));
         assert_eq!(Refusal::of(&github(451, "Blocked")), Some(Refusal::Policy(Policy::Legal)));
@@ -233,7 +233,7 @@ mod tests {
                 ("", false),
                 ("", true),
                 ("Forbidden", false),
-                // Gateways: an object with a message, and nothing that is GitHub's.
+                // Gateways send an object with a message, but no sign of GitHub.
                 (r#"{"message":"Forbidden"}"#, true),
                 (r#"{"message":"Not Found"}"#, true),
                 (r#"{"error":"not found"}"#, true),

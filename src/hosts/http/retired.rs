@@ -1,6 +1,6 @@
-//! Calls that a host says it is retiring: each is named once in the log, and kept for `check`.
+//! Calls that a host says it is retiring. Each is logged once, and kept for `check`.
 //!
-//! Sentry announces that in two headers, long before the call is answered with 410 for hours, and then for good.
+//! Sentry announces it in two headers, long before it answers the call with 410, first for hours and then for good.
 
 use super::answer::Headers;
 use super::Request;
@@ -8,18 +8,18 @@ use crate::lock::Mutex;
 use crate::state::sorted::Map;
 use crate::text::Quoted;
 
-/// So many are kept; there are hardly more kinds of calls.
+/// How many are kept. There are hardly more kinds of calls.
 const MOST: usize = 20;
 
-/// What a call was told: since when, and what replaces it.
+/// An announcement: the method, the date, and the call that replaces it.
 type Told = (&'static str, Option<String>, Option<String>);
 
-/// The calls that were told so.
+/// The announcements so far, each with its sentence.
 #[derive(Debug, Default)]
 pub struct RetiredCalls(Mutex<Map<Told, String>>);
 
 impl RetiredCalls {
-    /// Learns what an answer says; returns it if it is news.
+    /// Records what an answer announces. Returns the sentence if it is news.
     pub(super) fn learn(&self, request: &Request, headers: &Headers) -> Option<String> {
         let (since, instead) = (headers.retired_since.clone(), headers.replacement.clone());
         if since.is_none() && instead.is_none() {
@@ -35,7 +35,7 @@ impl RetiredCalls {
         Some(said)
     }
 
-    /// All of them, a sentence each.
+    /// One sentence for each announcement.
     pub fn all(&self) -> Vec<String> {
         self.0.lock().values().cloned().collect()
     }

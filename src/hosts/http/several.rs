@@ -1,5 +1,5 @@
-//! Several readings at once: whole lists that do not wait for each other, and the calls of a list that no single call
-//! tells. Nowhere else do threads begin that end with the call that began them.
+//! Reads in parallel: whole lists, and lists that take one call for each item. Below `cli`, only this module starts
+//! threads that end with the call that started them.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +9,11 @@ use super::{Trouble, TroubleKind};
 use crate::lock::{Mutex, Seat};
 use crate::state::exchange::Exchange;
 
-/// So many are asked at the same time; how many a host gets is `at_once`'s to say.
+/// How many threads read at the same time. `at_once` limits how many calls a host gets.
 const AT_ONCE: usize = 8;
 
-/// Reads two things at once, the first on the caller's thread. Where the other panics or gets no thread, that is its
-/// trouble.
+/// Reads two things in parallel, the first on the caller's thread. If the second one panics or gets no thread, its
+/// result is an error.
 pub fn both<A, B: Send>(
     one: impl FnOnce() -> Result<A, Trouble>,
     other: impl FnOnce() -> Result<B, Trouble> + Send,
@@ -32,7 +32,7 @@ pub fn both<A, B: Send>(
 
 type Work<'a> = Box<dyn FnOnce() + Send + 'a>;
 
-/// Boxed, so that a thread's beginning is in the program once.
+/// Starts a reader. `work` is boxed so that this code is compiled only once.
 fn begin<'scope>(scope: &'scope Scope<'scope, '_>, work: Work<'scope>) -> io::Result<Reader<'scope>> {
     let seat = Seat::take();
     let of_thread = seat.clone();
@@ -43,8 +43,8 @@ fn begin<'scope>(scope: &'scope Scope<'scope, '_>, work: Work<'scope>) -> io::Re
     Ok(Reader { thread: Some(Builder::new().name("read".into()).spawn_scoped(scope, work)?), seat })
 }
 
-/// To be dropped once there is nothing else to do, which waits for its end; so does whoever panics before. A panic of its
-/// own is in the log, and what it kept from being read is missed by whoever asked for it.
+/// A thread that reads. Dropping it waits for the thread to end, also if the caller panics. If the thread panics, the
+/// log has the panic, and the caller finds the result missing.
 struct Reader<'a> {
     thread: Option<ScopedJoinHandle<'a, ()>>,
     seat: Option<Seat>,
@@ -57,7 +57,7 @@ impl Drop for Reader<'_> {
     }
 }
 
-/// Asks for each of `items`, several at once, of whom the caller is one; the first trouble ends it.
+/// Calls `ask` for each of `items`, on several threads including the caller's. The first trouble ends it.
 pub fn several_at_once<I: Sync, T: Send>(
     items: &[I],
     ask: impl Fn(&I) -> Result<T, Trouble> + Sync,
@@ -83,7 +83,7 @@ pub fn several_at_once<I: Sync, T: Send>(
     results.ok_or_else(|| unread("a reader met an internal error, see the log".into()))
 }
 
-/// Does each of so many things until one of them says that it is over. Not generic, so that it is in the program once.
+/// Calls `each` with 0 to `n - 1` on several threads until a call returns false. Not generic, to be compiled only once.
 fn spread(n: usize, each: &(dyn Fn(usize) -> bool + Sync)) {
     let next = AtomicUsize::new(0);
     let work = || loop {

@@ -1,18 +1,18 @@
-//! What one host was asked and how it answered, as numbers, and how much of its rate is left. For people: the pace is
-//! kept by [`super::pace`], nothing is decided here.
+//! Counts one host's calls and failures, and keeps the rate that it last reported. For display only: [`super::pace`]
+//! keeps the pace, and nothing is decided here.
 
 use super::window::Told;
 use crate::clock::Timestamp;
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::verdict::Verdict;
 
-/// How calls may fail to give a usable answer, or be turned away.
+/// The ways in which a call gives no usable answer or is turned away.
 pub const FAILURES: [&str; 5] = ["unanswered", "limited", "refused", "denied", "rejected"];
 
-/// Kinds of calls that a host counts apart.
+/// How many kinds of calls a host counts separately.
 pub const N_CLASSES: usize = 2;
 
-/// The numbers of one host, since start.
+/// The counts of one host since start.
 #[derive(Clone, Copy, Debug)]
 pub struct Tally {
     names: [&'static str; N_CLASSES],
@@ -21,7 +21,7 @@ pub struct Tally {
     failures: [u64; FAILURES.len()],
 }
 
-/// A rate, as the host told it last.
+/// A rate, as the host last reported it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     pub limit: u64,
@@ -30,13 +30,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Of two windows the later one counts; within one, what leaves less: answers overtake one another, and Sentry has a
-    /// rate of its own for each kind of call.
+    /// A later window wins. Within a window the lower remainder wins, because answers overtake one another and Sentry
+    /// has a separate rate for each kind of call.
     fn says_more_than(&self, known: &Self) -> bool {
         (self.reset, known.remaining) >= (known.reset, self.remaining)
     }
 
-    /// How many calls are left now: a new window, of which nothing is told yet, has them all.
+    /// How many calls are left now. A new window that no answer has reported yet counts as unused.
     pub fn left(&self, now: Timestamp) -> u64 {
         if now < self.reset {
             self.remaining
@@ -46,13 +46,14 @@ impl Budget {
     }
 }
 
-/// The place of what is asked among a host's classes: GitHub counts GraphQL apart, Sentry what writes.
+/// The index of a call's class. GitHub counts GraphQL separately, Sentry counts writes. Calls that a GitHub App signs
+/// and redeliveries share GraphQL's index.
 fn class(asked: Asked) -> usize {
     usize::from(!matches!(asked, Asked::Github | Asked::Sentry | Asked::Groups))
 }
 
 impl Tally {
-    /// Nothing yet. `names`: of reads, and of what is counted apart from them.
+    /// An empty tally. `names` are those of the classes, reads first.
     pub fn new(names: [&'static str; N_CLASSES]) -> Self {
         Self { names, calls: [0; N_CLASSES], budgets: [None; N_CLASSES], failures: [0; FAILURES.len()] }
     }
@@ -61,7 +62,7 @@ impl Tally {
         self.calls[class(asked)] += 1;
     }
 
-    /// An answer has come, or none.
+    /// Records the outcome of a call, whether it was answered or not.
     pub(super) fn learn(&mut self, asked: Asked, verdict: &Verdict, told: Option<Told>) {
         if let Some(Told { limit, remaining, reset }) = told {
             let told = Budget { limit, remaining, reset: Timestamp::from_secs(reset) };
@@ -71,7 +72,7 @@ impl Tally {
             }
         }
         let failure = match verdict {
-            // Mostly there are none, which is no failure.
+            // Most organisations have no SCIM groups, which is no failure.
             Verdict::Denied(_) | Verdict::Never(_) if asked == Asked::Groups => return,
             Verdict::Unknown(_) => 0,
             Verdict::Wait(_) => 1,
@@ -83,12 +84,12 @@ impl Tally {
         self.failures[failure] += 1;
     }
 
-    /// There is another token, which has budgets of its own.
+    /// Forgets the reported rates, because another token has its own.
     pub(super) fn forget_budgets(&mut self) {
         self.budgets = [None; N_CLASSES];
     }
 
-    /// Each class: its name, its calls, its rate if the host told one.
+    /// Each class with its name, its calls, and its rate if the host reported one.
     pub fn classes(&self) -> impl Iterator<Item = (&'static str, u64, Option<Budget>)> + '_ {
         (0..N_CLASSES).map(|n| (self.names[n], self.calls[n], self.budgets[n]))
     }
@@ -97,7 +98,7 @@ impl Tally {
         FAILURES.into_iter().zip(self.failures)
     }
 
-    /// All calls, and those without a usable answer: the host was silent, broken, or refused the token.
+    /// The number of calls, and of those that the host didn't answer usably or for which it refused the token.
     pub fn counts(&self) -> (u64, u64) {
         (self.calls.iter().sum(), self.failures[0] + self.failures[2])
     }

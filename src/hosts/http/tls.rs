@@ -1,4 +1,4 @@
-//! Which certificate authorities are trusted: settled once at start, and said aloud.
+//! Decides which certificate authorities are trusted: once at start. `check` shows where they come from.
 
 use ureq::tls::{parse_pem, Certificate, PemItem, RootCerts};
 
@@ -7,7 +7,7 @@ use crate::config::{Environment, Settings};
 use crate::error::{Error, Result};
 use crate::text::revealed;
 
-/// Where distributions keep their bundle of authorities.
+/// Where Linux distributions keep their bundle of authorities.
 const BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -16,11 +16,11 @@ const BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The authorities, and where they come from, for people.
+/// The trusted authorities, and their source for display.
 #[derive(Clone)]
 pub struct Roots {
     pub certs: RootCerts,
-    /// A file's name, or `built-in`.
+    /// A file's name with its number of certificates, `built-in`, or `not needed`.
     pub from: String,
 }
 
@@ -31,7 +31,7 @@ impl Roots {
     }
 }
 
-/// The way to the hosts: whom to trust, and through which proxy.
+/// How the hosts are reached: the trusted authorities and the proxy.
 pub struct Way {
     pub roots: Roots,
     pub proxies: Proxies,
@@ -43,7 +43,7 @@ impl Way {
         Self { roots: Roots::none(), proxies: Proxies::default() }
     }
 
-    /// Tells the log through which proxy the hosts are asked.
+    /// Logs through which proxy each host is reached.
     pub fn announce(&self, settings: &Settings) {
         for (name, url) in [("GitHub", &settings.github_url), ("Sentry", &settings.sentry_url)] {
             if self.proxies.is_set() {
@@ -54,14 +54,14 @@ impl Way {
     }
 }
 
-/// Settles the way. `all_local`: both hosts are this machine itself.
+/// Reads authorities and proxy from the environment. `all_local`: both hosts are this machine itself.
 pub fn way(env: &Environment, all_local: bool) -> Result<Way> {
-    // Reading 140 certificates takes longer than the rest of a start; nobody needs them on loopback.
+    // Reading 140 certificates takes longer than the rest of a start, and loopback doesn't need them.
     let roots = if all_local { Roots::none() } else { roots(env)? };
     Ok(Way { roots, proxies: Proxies::of(env, all_local)? })
 }
 
-/// `SSL_CERT_FILE`, else the system's bundle, else the built-in ones.
+/// Reads `SSL_CERT_FILE`, otherwise the system's bundle, otherwise takes the built-in authorities.
 pub fn roots(env: &Environment) -> Result<Roots> {
     if let Some(path) = env.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
         return read(path).map_err(|why| {

@@ -1,7 +1,7 @@
-//! How a request gets to a host, and its answer back. The network does it for a service; whoever tries the program may
-//! answer by themselves.
+//! Carries a request to a host, and the answer back. A service uses the network; tests can answer the requests
+//! themselves.
 //!
-//! It never follows a redirect, asks nothing twice, and knows neither pace nor verdict.
+//! It never follows a redirect, never sends a request twice, and knows neither pace nor verdict.
 
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -17,17 +17,17 @@ use super::pace::Method;
 use super::tls::Way;
 use crate::config::values::BaseUrl;
 
-/// Larger answers do not exist: a page of 100 Sentry members is some 120 KB, a GraphQL page of 50 teams some 2 MB.
+/// No real answer is larger: a page of 100 Sentry members has about 120 KB, a GraphQL page of 50 teams about 2 MB.
 pub const BODY_LIMIT: u64 = 16 << 20;
-/// Establishing a connection, TLS included.
+/// The timeout for establishing a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
-/// From the request's end to the answer's head. GitHub gives up on itself after 10 s.
+/// The timeout from the end of the request to the head of the answer. GitHub itself gives up after 10 s.
 const ANSWER: Duration = Duration::from_secs(20);
-/// A whole call.
+/// The timeout for a whole call.
 const CALL: Duration = Duration::from_secs(30);
-/// As whom the hosts know the program.
+/// The `User-Agent` of all calls.
 pub const USER_AGENT: &str = concat!("sentry-team-sync/", env!("CARGO_PKG_VERSION"));
-/// How an exchange in which the client panicked tells itself.
+/// The error of an exchange in which the HTTP client panicked.
 const PANICKED: &str = "an internal error, as for want of a thread: see the log";
 
 /// Which connection a call goes over.
@@ -38,31 +38,31 @@ pub enum Line {
     Fresh,
 }
 
-/// A request as it leaves. It bears the token and can not be printed.
+/// A request as it is sent. It has the token, and therefore cannot be printed.
 pub struct Outgoing<'a> {
     pub method: Method,
     /// Scheme, host, port, path and query.
     pub uri: String,
     /// In the order in which they are sent.
     pub headers: Vec<(&'a str, &'a str)>,
-    /// JSON; a POST without one sends none.
+    /// JSON; a POST without one sends an empty body.
     pub body: Option<Vec<u8>>,
     pub line: Line,
 }
 
-/// Why there is no answer. Whether the call took place is unknown, unless the certificate was the reason.
+/// Why there is no answer. The call may have taken place, unless the certificate was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unanswered {
-    /// None came in time: in which phase.
+    /// No answer came in time. The text is the phase that timed out.
     Late(String),
-    /// The other side closed the connection: what a call meets that was sent at the same moment.
+    /// The host closed the connection, perhaps at the moment when the call was sent.
     Cut(String),
-    /// No authority that is trusted stands for the host's certificate.
+    /// The host's certificate was rejected: by an unknown authority, expired, or for another name.
     Untrusted(String),
     Otherwise(String),
 }
 
-/// What carries requests to a host, for each that is asked.
+/// Makes the transport for each host.
 pub trait Carrier {
     fn to(&self, base: &BaseUrl) -> Arc<dyn Transport>;
 }
@@ -73,12 +73,12 @@ impl Carrier for Way {
     }
 }
 
-/// What carries requests to one host.
+/// Carries requests to one host.
 pub trait Transport: Send + Sync {
-    /// Sends a request once; its answer, whole.
+    /// Sends a request once, and returns the complete answer.
     fn exchange(&self, request: Outgoing) -> Result<Answer, Unanswered>;
 
-    /// Cuts the calls that are under way.
+    /// Aborts the calls in progress.
     fn cut(&self);
 }
 
@@ -88,7 +88,7 @@ impl Network {
     fn new(base: &BaseUrl, way: &Way) -> Self {
         let tls = TlsConfig::builder().root_certs(way.roots.certs.clone()).build();
         let config = Agent::config_builder()
-            // The headers of a 429 are lost otherwise.
+            // Otherwise the headers of a 429 would be lost.
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -100,7 +100,7 @@ impl Network {
             .max_idle_connections(64)
             .max_idle_connections_per_host(64)
             .user_agent(USER_AGENT);
-        // Always said: the client would look at the environment by itself otherwise.
+        // Always set, because otherwise the client would read the environment.
         let config = config.proxy(way.proxies.for_client(base));
         Self(config.build().into())
     }
@@ -119,7 +119,7 @@ impl Network {
             Method::Get | Method::Delete => self.0.run(builder.body(())?)?,
             Method::Post | Method::Put => self.0.run(builder.body(body.unwrap_or_default())?)?,
         };
-        // A header with an odd byte is not one that is not there.
+        // A header with an invalid byte must not count as absent.
         let all = response.headers().iter();
         let all: Vec<_> =
             all.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
@@ -132,7 +132,7 @@ impl Network {
 
 impl Transport for Network {
     fn exchange(&self, request: Outgoing) -> Result<Answer, Unanswered> {
-        // The client starts a thread to look up the host, and panics where none can be had: that is no answer either.
+        // The client starts a thread to resolve the host, and panics if it gets none: that counts as no answer.
         let sent = catch_unwind(AssertUnwindSafe(|| self.send(request)));
         let sent = sent.unwrap_or_else(|_| Err(io::Error::other(PANICKED).into()));
         sent.map_err(|error| Unanswered::of(&error))

@@ -1,4 +1,4 @@
-//! What stands in a call's way, once its answer was judged.
+//! The error of a failed call, once its answer was judged.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,24 +7,23 @@ use super::{Reply, POSTPONED};
 use crate::hosts::http::verdict::Verdict;
 use crate::state::exchange::Exchange;
 
-/// Why there is nothing to work with.
+/// Why a call has no usable result.
 #[derive(Clone, Debug)]
 pub struct Trouble {
-    /// What can be done about it.
     pub kind: TroubleKind,
-    /// What the host said, or what happened to the call.
+    /// The host's message, or what happened to the call.
     pub why: String,
     pub exchange: Exchange,
-    /// A refusal that names what is lacking: the scopes of which any one would have been enough.
+    /// If the refusal names the missing scopes: any one of these would have been enough.
     pub sufficient_scopes: Vec<String>,
 }
 
-/// What can be done about a [`Trouble`].
+/// How the caller can react to a [`Trouble`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TroubleKind {
-    /// Nothing took place; ask again after this time.
+    /// Nothing took place; try again after this time.
     Later(Duration),
-    /// It may have taken place; look, then repeat.
+    /// It may have taken place; read the current state, then repeat.
     Unknown,
     /// The token or the address is wrong; everything that needs this host waits.
     Refused,
@@ -34,7 +33,7 @@ pub enum TroubleKind {
 }
 
 impl Reply {
-    /// The trouble that a verdict without a meaning of its own stands for.
+    /// Turns a reply into a trouble, for a verdict that the caller doesn't handle itself.
     pub fn into_trouble(self) -> Trouble {
         let (kind, why) = match self.verdict {
             Verdict::Wait(wait) => (TroubleKind::Later(wait), self.exchange.answer.clone()),
@@ -44,7 +43,7 @@ impl Reply {
             Verdict::Never(why) => (TroubleKind::Never, why),
             Verdict::Postponed(why) => (TroubleKind::Later(POSTPONED), why),
             Verdict::Nowhere => (TroubleKind::Later(POSTPONED), "404 without a body".into()),
-            // Where these have a meaning, the caller has read it before.
+            // A caller for which these have a meaning has already handled them.
             Verdict::Missing | Verdict::Taken | Verdict::Locked | Verdict::Requested => {
                 (TroubleKind::Never, self.answer.brief())
             }
@@ -58,22 +57,22 @@ impl Reply {
 }
 
 impl Trouble {
-    /// One that names no scopes.
+    /// A trouble that names no scopes.
     pub fn new(kind: TroubleKind, why: String, exchange: Exchange) -> Self {
         Self { kind, why, exchange, sufficient_scopes: Vec::new() }
     }
 
-    /// One that no answer tells: what is wrong with `call`, in our own words.
+    /// A trouble without an error from the host. `why` says in our own words what is wrong with `call`.
     pub fn of_call(kind: TroubleKind, call: String, why: String) -> Self {
         Self::new(kind, why.clone(), Exchange { call, answer: why })
     }
 
-    /// What was read at `path` is not what is read there.
+    /// The answer at `path` doesn't have the expected form.
     pub(in crate::hosts) fn unreadable(path: &str) -> Self {
         Self::broken(path, "cannot read the answer")
     }
 
-    /// What was read at `path` can not be relied on.
+    /// The answer at `path` cannot be relied on.
     pub(in crate::hosts) fn broken(path: &str, why: impl Into<String>) -> Self {
         Self::of_call(TroubleKind::Unknown, format!("GET {path}"), why.into())
     }

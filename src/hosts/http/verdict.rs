@@ -1,7 +1,7 @@
-//! What an answer means for the work: the one place that decides "done, already so, again or never". Pure.
+//! Decides what an answer means for the work: done, already so, again or never. No other module decides that. Pure.
 //!
-//! Facts are those of Sentry 23.7.1 as observed, of newer Sentry as published, and of GitHub's documentation. The test
-//! at the end is the table of every status that is known.
+//! The facts come from Sentry 23.7.1 as observed, newer Sentry as published, and GitHub's documentation. The tests at
+//! the end have a table of every known status.
 
 use std::time::Duration;
 
@@ -15,44 +15,44 @@ use crate::text::Quoted;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It took place, or the body is the thing asked for.
+    /// The change was made, or the body is what was asked for.
     Done,
-    /// Nothing had to be done: the person was in the team.
+    /// Nothing had to be done: the person was already in the team.
     Already,
     /// Sentry only filed an access request: the person is *not* in the team.
     Requested,
     /// The slug belongs to another team.
     Taken,
-    /// The thing is not there, or may not be seen.
+    /// The thing doesn't exist, or the token may not see it.
     Missing,
-    /// A 404 without a body: a gateway knows nobody whom to pass the call on to. It says nothing of the thing asked for.
+    /// A 404 without a body: a gateway doesn't know where to pass the call. It says nothing about the thing asked for.
     Nowhere,
     /// The team is managed by an identity provider.
     Locked,
-    /// Not carried out; to be asked again after this time.
+    /// Not carried out; try again after this time.
     Wait(Duration),
-    /// Not carried out, for a reason of this call alone: to be asked again in a while, and nothing else waits for it.
+    /// Not carried out, for a reason that concerns only this call: try again later. Other calls don't wait for it.
     Postponed(String),
-    /// It may or may not have taken place: look, then repeat.
+    /// It may or may not have taken place: read the current state, then repeat.
     Unknown(String),
-    /// The token or the address is wrong: nothing will work until somebody changes it.
+    /// The token or the address is wrong: nothing works until somebody fixes it.
     Refused(String),
-    /// The token may not do this; whether it may do anything else is another question.
+    /// The token may not do this. That says nothing about other calls.
     Denied(String),
     Never(String),
 }
 
-/// GitHub asks for at least a minute after a secondary rate limit that names no time.
+/// GitHub asks clients to wait at least a minute after a secondary rate limit that names no time.
 const GITHUB_DEFAULT_WAIT: Duration = Duration::from_secs(60);
 /// Sentry's windows are whole seconds.
 const SENTRY_DEFAULT_WAIT: Duration = Duration::from_secs(1);
-/// No wait is longer than this without another look.
+/// A longer wait is cut to this, and then the host is asked again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// `token`: what the call was signed in with, as it is called where it is refused.
+/// Judges an answer. `token` is the name that messages use for the call's token, such as `GH_TOKEN`.
 pub fn judge(asked: Asked, answer: &Answer, token: &str, now: Timestamp) -> Verdict {
     match by_status(asked, answer, token, now) {
-        // A way around is asked next. If token or address are wrong, that tells; if only this address is, nothing else waits.
+        // The caller reads other lists next, which show whether the token is bad. If only SCIM fails, nothing waits.
         Verdict::Refused(why) if asked == Asked::Groups => Verdict::Unknown(why),
         verdict => verdict,
     }
@@ -63,7 +63,7 @@ fn by_status(asked: Asked, answer: &Answer, token: &str, now: Timestamp) -> Verd
     let said = || answer.brief();
     match answer.status {
         _ if answer.is_redirect() => redirected(asked, answer),
-        // A limit of this kind of call alone, and of a day: no reason to wait with others.
+        // Sentry limits invitations per day. That limit concerns no other calls, so they don't wait.
         429 if asked == Asked::Invite && answer.said().contains("invitations") => Never(said()),
         429 => Wait(wait(asked, answer, now)),
         408 | 425 | 500..=599 => Unknown(said()),
@@ -74,11 +74,11 @@ fn by_status(asked: Asked, answer: &Answer, token: &str, now: Timestamp) -> Verd
     }
 }
 
-/// Whether the API that was asked gave this answer, whatever it says: a page, a proxy or another program may answer at a
-/// wrong address.
+/// Whether this answer, whatever it says, came from the expected API. At a wrong address, a web page, a proxy or
+/// another program may answer.
 pub fn is_of_the_api(asked: Asked, verdict: &Verdict, answer: &Answer) -> bool {
     match verdict {
-        // A gateway may stand before it, or anything before something else.
+        // A gateway in front of the API may have answered, or a server that isn't the API at all.
         Verdict::Unknown(_) | Verdict::Nowhere => false,
         Verdict::Wait(_) | Verdict::Refused(_) | Verdict::Never(_) => {
             let is_graphqls = asked == Asked::Graphql && answer.status == 200;
@@ -89,17 +89,17 @@ pub fn is_of_the_api(asked: Asked, verdict: &Verdict, answer: &Answer) -> bool {
     }
 }
 
-/// No redirect is followed: a token would go elsewhere. It says that an address or a name is not the right one.
+/// A redirect is not followed, because the token would go elsewhere. It means that an address or a slug is wrong.
 fn redirected(asked: Asked, answer: &Answer) -> Verdict {
     let to = answer.redirects_to();
-    // A project that was renamed says nothing about the organisation.
+    // A renamed project says nothing about the organisation.
     if asked == Asked::LinkProject && redirect::is_to_new_slug(answer) {
         return Verdict::Never(format!("the project has another slug now: {to}"));
     }
     Verdict::Refused(format!("answered with a redirect to {to}: {}", redirect::fix(asked, answer)))
 }
 
-/// What a proxy, a firewall or a login wall says in the API's place: it means an outage, never a fact.
+/// A proxy, a firewall or a login wall answered instead of the API. That is treated as an outage, never as a fact.
 fn not_the_api(answer: &Answer) -> Verdict {
     Verdict::Unknown(match answer.said() {
         said if said.is_empty() => format!("{} that is no answer of the API", answer.status),
@@ -113,7 +113,7 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
         (Asked::AddMember, 202) => Requested,
         (Asked::AddMember, 204) => Already,
         (Asked::RemoveMember | Asked::DeleteTeam | Asked::UnlinkOwner, 204) => Done,
-        // A page of HTML with status 200 comes from a proxy or a login wall: never data, and never done.
+        // An HTML page with status 200 comes from a proxy or a login wall. It is no data and proves no change.
         (Asked::App | Asked::SendAgain, 200..=202) if answer.headers.json => Done,
         (Asked::Github | Asked::Sentry | Asked::Groups | Asked::UpdateTeam | Asked::RemoveMember, 200)
         | (
@@ -129,7 +129,7 @@ fn success(asked: Asked, answer: &Answer) -> Verdict {
     }
 }
 
-/// GraphQL tells limits and policies under status 200; every other error is for whoever asked.
+/// GraphQL reports rate limits and policies with status 200. The caller handles all other errors.
 fn graphql(answer: &Answer, token: &str, now: Timestamp) -> Verdict {
     match graphql::whole(answer) {
         None => Verdict::Done,
@@ -171,7 +171,7 @@ fn refused_token(token: &str, answer: &Answer) -> Verdict {
     })
 }
 
-/// The cause that a 401 of Sentry's names by its code, and what to do about it. Such a token may be as good as ever.
+/// The code in a 401 from Sentry that names the cause, and the fix. The token itself may still be valid.
 pub fn named_cause(answer: &Answer) -> Option<(String, &'static str)> {
     let code = answer.code().filter(|_| answer.status == 401)?;
     let fix = match code.as_str() {
@@ -190,12 +190,12 @@ pub fn named_cause(answer: &Answer) -> Option<(String, &'static str)> {
 fn sentry_refusal(asked: Asked, answer: &Answer, token: &str) -> Verdict {
     use Verdict::*;
     let Some(body) = answer.json() else {
-        // sentry.io answers by nothing at all for an organisation that it doesn't have, and for a call that its region's
-        // host doesn't have.
+        // sentry.io answers with an empty 404 for an organisation that it doesn't have, and for a call that its
+        // region's host doesn't have.
         return if answer.status == 404 && answer.body.is_empty() { Nowhere } else { not_the_api(answer) };
     };
     let detail = body.get("detail");
-    // A plan that lets nobody invite says so in another field.
+    // If Sentry's plan forbids invites, the message is in another field.
     let is_sentrys = detail.is_some() || asked == Asked::Invite;
     let detail = detail.and_then(|detail| match detail {
         serde_json::Value::String(text) => Some(text.to_ascii_lowercase()),
@@ -204,12 +204,12 @@ fn sentry_refusal(asked: Asked, answer: &Answer, token: &str) -> Verdict {
     });
     let detail = detail.unwrap_or_default();
     match (asked, answer.status) {
-        // In hours that were announced; then the call works again, until it is gone for good.
+        // Sentry answers so during announced hours. Afterwards the call works again, until Sentry removes it for good.
         (_, 410) => Postponed(retired(answer)),
         (_, 401 | 403) if !is_sentrys => not_the_api(answer),
         (_, 401) => refused_token(token, answer),
         (_, 403) if detail.contains("identity provider") => Locked,
-        // Newer Sentry says so with 400, and with other words for the same lock.
+        // Newer Sentry reports the same lock with 400 and another message.
         (Asked::RemoveMember, 400) if detail.contains("identity provider") => Locked,
         (_, 403) => Denied(answer.brief()),
         (Asked::RemoveMember, 400) if detail.contains("permission") => Denied(answer.brief()),
@@ -224,7 +224,7 @@ fn sentry_refusal(asked: Asked, answer: &Answer, token: &str) -> Verdict {
     }
 }
 
-/// Sentry retires a call, and says what replaces it.
+/// The sentence for a call that Sentry is retiring: since when, and what replaces it.
 fn retired(answer: &Answer) -> String {
     let quoted = |text: &Option<String>| text.as_deref().map(|text| crate::text::Quoted(text).to_string());
     let since = quoted(&answer.headers.retired_since).map_or(String::new(), |at| format!(" since {at}"));
@@ -240,7 +240,7 @@ fn no_organisation(answer: &Answer) -> Verdict {
     Verdict::Refused(format!("knows no such organisation: {}", answer.brief()))
 }
 
-/// `{"slug": ["The slug \"x\" is already in use."]}`, and the sentences of the create call and of external teams.
+/// Matches `{"slug": ["The slug \"x\" is already in use."]}`, and the messages for new teams and external teams.
 fn slug_in_use(answer: &Answer) -> bool {
     let said = answer.said().to_ascii_lowercase();
     said.contains("already in use") || said.contains("already exists")
@@ -248,12 +248,12 @@ fn slug_in_use(answer: &Answer) -> bool {
 
 fn wait(asked: Asked, answer: &Answer, now: Timestamp) -> Duration {
     let headers = &answer.headers;
-    // GitHub's reset is that of the primary limit: it says nothing while calls are left.
+    // GitHub's reset is that of the primary limit, so it means nothing while calls are left.
     let exhausted = !asked.is_github() || headers.remaining == Some(0);
     let until_reset = headers.until_reset(now).filter(|_| exhausted);
     let named = headers.retry_after.or(until_reset).map(Duration::from_secs);
     let default = if asked.is_github() { GITHUB_DEFAULT_WAIT } else { SENTRY_DEFAULT_WAIT };
-    // A reset that has just passed still means "not in this window": a moment more.
+    // If the reset has passed meanwhile, still wait a moment: the call was refused in the old window.
     named.unwrap_or(default).clamp(Duration::from_millis(200), LONGEST_WAIT)
 }
 
@@ -468,7 +468,7 @@ mod tests {
         ] {
             assert_eq!(kind(ask(Asked::Github, status, body)), expected, "{status} {body}");
         }
-        // A firewall, a load balancer, a gateway: never a fact about a token, a team or a person.
+        // An answer from a firewall, load balancer or gateway is never a fact about a token, a team or a person.
         for status in [400, 401, 403, 404, 407, 410, 418, 422, 451] {
             for body in ["<html>Access denied</html>", "", "denied", GATEWAY, "{}"] {
                 for asked in [Asked::Github, Asked::Graphql] {

@@ -1,16 +1,16 @@
-//! An announced rate: so many calls in each window of whole seconds, counted by the server's clock. Pure: time is an
-//! argument.
+//! An announced rate: a number of calls for each window of whole seconds, counted by the server's clock. Pure: time is
+//! an argument.
 //!
-//! What a server says of a window is old when it arrives: calls that are under way may be counted in it or not. So the
-//! mirror counts its own calls, and learns from the server only what somebody else has used. The server's clock is known
-//! from its `Date`, which has whole seconds: the more answers, the closer.
+//! A server's report on a window is old when it arrives, and may or may not include the calls in progress. So the
+//! mirror counts its own calls, and learns from the server only how many calls others have made. It estimates the
+//! server's clock from `Date`, which has whole seconds: the more answers, the better the estimate.
 
 use std::time::{Duration, Instant};
 
-/// What one answer says.
+/// The rate that one answer reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// How many calls a window has.
+    /// How many calls a window allows.
     pub limit: u64,
     /// How many of them are left.
     pub remaining: u64,
@@ -21,12 +21,12 @@ pub struct Told {
 /// The server's clock, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerClock {
-    /// At this moment, this second had begun there.
+    /// At this local moment, this second had already begun on the server.
     known: Option<(Instant, u64)>,
 }
 
 impl ServerClock {
-    /// An answer of this second has arrived.
+    /// Learns from an answer that arrives now and was sent in this second of the server's clock.
     pub fn tick(&mut self, second: u64, now: Instant) {
         let sooner = |(at, known): (Instant, u64)| begins(at, known, second).is_none_or(|by| now < by);
         if self.known.is_none_or(sooner) {
@@ -34,7 +34,7 @@ impl ServerClock {
         }
     }
 
-    /// The latest moment at which a second of the server begins.
+    /// The latest local moment at which this second of the server's clock can begin.
     fn begins(self, second: u64, now: Instant) -> Instant {
         let (at, known) = self.known.unwrap_or((now, second.saturating_sub(1)));
         begins(at, known, second).unwrap_or(now)
@@ -60,9 +60,9 @@ struct Window {
     limit: u64,
     reset: u64,
     ends: Instant,
-    /// Ours, that may count in this window.
+    /// The mirror's own calls that may count in this window.
     begun: u64,
-    /// What others have used of it.
+    /// The calls that others have made in this window.
     others: u64,
 }
 
@@ -80,7 +80,7 @@ impl Calls {
         self.asking += 1;
         if let Some(window) = &mut self.window {
             if now >= window.ends {
-                // The next window, of which nothing is told yet. Those under way may count in it.
+                // The next window, which no answer has reported yet. Calls in progress may count in it.
                 let second = Duration::from_secs(1);
                 let (reset, ends) = (window.reset + 1, now + second);
                 *window = Window { reset, ends, begun: self.asking, others: 0, ..*window };
@@ -94,12 +94,12 @@ impl Calls {
         self.asking = self.asking.saturating_sub(1);
     }
 
-    /// What was told does not hold any more.
+    /// Forgets the reported rate, because it no longer applies.
     pub fn forget(&mut self) {
         self.window = None;
     }
 
-    /// An answer told of its window; to be called after [`Calls::end`] for it.
+    /// Learns what an answer reports about its window. Must be called after [`Calls::end`] for the same call.
     pub fn learn(&mut self, told: Told, clock: ServerClock, now: Instant) {
         let Told { limit, remaining, reset } = told;
         let used = limit.saturating_sub(remaining);
@@ -123,7 +123,7 @@ impl Calls {
 mod tests {
     use super::*;
 
-    /// A server with fixed windows, by milliseconds of its clock.
+    /// A server with fixed windows. Its clock is in milliseconds.
     struct Server {
         limit: u64,
         length: u64,
@@ -160,7 +160,7 @@ mod tests {
         others: bool,
     }
 
-    /// Plays `calls` calls; how many were refused, and how many milliseconds it took.
+    /// Plays the calls. Returns how many were refused, and how many milliseconds it took.
     fn play(play: &Play) -> (u64, u64) {
         let began = Instant::now();
         let at = |ms: u64| began + Duration::from_millis(ms);
@@ -213,7 +213,7 @@ mod tests {
         ] {
             let calls = (limit * 12) as usize;
             let (refused, ms) = play(&Play { limit, workers, there, back, calls, ..PLAY });
-            // The first answer tells the limit: until then, those at once are all that can go wrong.
+            // The first answer reports the limit. Only calls that are made before it can be refused.
             let unknown = (workers as u64).saturating_sub(limit);
             assert!(refused <= unknown, "{limit} a second, {workers} at once: {refused} refused");
             let at_most = 12_000 + 1_000 + 12 * 2 * (there + back);
@@ -249,7 +249,7 @@ mod tests {
         calls.begin(now + second);
         calls.end();
         calls.learn(Told { limit: 2, remaining: 0, reset: 101 }, clock, now + second);
-        // Two of this window: the one that may still be counted, and the one begun in it.
+        // Two calls count in this window: the one still in progress, and the one begun in it.
         assert!(calls.wait(now + second) > Duration::ZERO);
         assert_eq!(calls.wait(now + 2 * second), Duration::ZERO);
     }
