@@ -1,5 +1,5 @@
-//! What is to be done, by the command that was typed. Whether what follows it fits was checked before, against the grammar:
-//! this must never take what the grammar does not have.
+//! Turns the typed command into an action. The grammar has already checked the arguments, so this must never accept
+//! anything that the grammar lacks.
 
 use std::path::PathBuf;
 
@@ -19,19 +19,19 @@ use crate::text::revealed;
 pub enum Action {
     Serve,
     Run(Asked),
-    /// It runs by itself, whether a service does or not.
+    /// Runs in this process, whether or not a service is running.
     App(AppAsked),
     /// Print a text that needs nothing else: help, version, completions.
     Print(String),
-    /// Print the names of holds that nobody has decided, for completions.
+    /// Print the names of undecided holds, for completions.
     Holds,
 }
 
-/// A command, and the files that it reads and writes on this side.
+/// A command, and the files that this process reads and writes for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     pub command: Command,
-    /// Where the plan is to be kept.
+    /// The file to save the plan to.
     pub save: Option<PathBuf>,
     pub kept: Option<PathBuf>,
 }
@@ -42,7 +42,7 @@ impl From<Command> for Asked {
     }
 }
 
-/// What a command of the grammar does.
+/// The action for a command of the grammar.
 pub(super) fn of(command: &CommandHelp, mut typed: Typed) -> Result<Action> {
     let (json, verbose) = (typed.has("json"), typed.has(VERBOSE.name));
     let command = match command.name {
@@ -100,7 +100,7 @@ fn app(typed: &Typed) -> Result<Action> {
     Ok(Action::App(AppAsked { org, step, into: typed.path("into").unwrap_or_else(|| ".".into()) }))
 }
 
-/// Where deliveries go.
+/// Reads `--url`, the address that deliveries go to.
 fn url(typed: &Typed) -> Result<Option<String>> {
     let url = typed.text("url")?;
     if let Some(Err(why)) = url.as_deref().map(values::base_url) {

@@ -1,6 +1,6 @@
-//! A command where no service runs: it takes the lock and does the same itself.
+//! A command where no service runs: this process takes the lock and does the same work itself.
 //!
-//! Looking works without a state directory, and leaves none behind; only carrying out a plan makes one.
+//! Commands that only read work without a state directory, and leave none behind. Only carrying out a plan creates one.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use crate::store::state_dir::StateDir;
 use crate::work;
 use crate::work::mirror::Mirror;
 
-/// What is to be carried out, and where it tells of it.
+/// A command to carry out, with its settings and outputs.
 pub struct Call<'a> {
     pub command: &'a Command,
     pub flags: &'a Environment,
@@ -33,7 +33,7 @@ pub struct Call<'a> {
     pub out: Output<'a>,
 }
 
-/// Carries out a command. `config` and `faults` are what was read without the tokens.
+/// Carries out a command. `config` and `faults` were read without requiring the tokens.
 pub fn run(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
     let reply = carry_out(config, faults, call);
     let dir = &config.settings.state_dir;
@@ -51,7 +51,7 @@ pub fn run(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
 }
 
 fn carry_out(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
-    // It tells every fault of the configuration itself, and looks at the rest in spite of them.
+    // `check` reports every fault of the configuration itself, and checks the rest in spite of them.
     if let Command::Check { json, verbose, url, offline } = call.command {
         let shape = Shape::of(*json, *verbose);
         let asked = check::Asked { shape, url: url.as_deref(), offline: *offline };
@@ -65,7 +65,7 @@ fn carry_out(config: &Config, faults: &[Fault], call: &Call) -> Result<Reply> {
 
 fn alone(config: &Config, call: &Call) -> Result<Reply> {
     let (dir, command) = (&config.settings.state_dir, call.command);
-    // Files that are only appended to are read without the lock: also while another command has it.
+    // Files that are only appended to can be read without the lock, even while another command holds it.
     if let Some(reply) = command.run_on_files(dir, call.out) {
         return Ok(reply);
     }
@@ -111,7 +111,7 @@ fn told(reply: Reply, remarks: &[String]) -> Reply {
     Reply { err: warnings + &reply.err, ..reply }
 }
 
-/// Paths are told from the root on: the folder may have been looked for in the wrong place.
+/// Shows absolute paths, because the user may have meant another folder.
 fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
     let out = match command {
         Command::Status { json: false, .. } => format!(
@@ -128,7 +128,7 @@ fn without_state(dir: &Path, command: &Command) -> Result<Reply> {
     Ok(Reply { out, ..Reply::default() })
 }
 
-/// With both tokens, and workers for what is to be carried out.
+/// Runs a command with both tokens, and with workers that carry out changes.
 fn with_engine(config: &Config, dir: &Path, call: &Call) -> Result<Reply> {
     let env = call.env;
     let (journal, remarks) = Journal::open(StateDir::claim(dir)?, Clock::System)?;
@@ -169,7 +169,7 @@ fn with_engine(config: &Config, dir: &Path, call: &Call) -> Result<Reply> {
     Ok(told(reply, &remarks))
 }
 
-/// A folder for the time of one look.
+/// A temporary state directory for one command that only reads.
 struct Passing(PathBuf);
 
 impl Passing {

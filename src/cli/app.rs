@@ -1,9 +1,9 @@
-//! `app`: a GitHub App is made in a browser, from a page that is written here; then its id, key and webhook secret are
-//! fetched into files.
+//! `app`: writes a page from which a GitHub App is created in a browser, then fetches the App's id, key and webhook
+//! secret into files.
 //!
-//! It runs by itself: no service, and nothing that came over the webhook, has a part in it. What it writes is new and for
-//! this user alone; nothing is written of an App that belongs to somebody else. Source: GitHub's documentation,
-//! "Registering a GitHub App from a manifest".
+//! It needs no service, and uses nothing that came over the webhook. It writes only new files, which only this user can
+//! read, and nothing about an App that belongs to somebody else. Source: GitHub's documentation, "Registering a GitHub
+//! App from a manifest".
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Write};
@@ -27,20 +27,20 @@ use crate::hosts::http::tls;
 use crate::hosts::http::verdict::Verdict;
 use crate::text::{path_part, Html, Safe};
 
-/// The page, and the files, by the names that systemd's credentials have.
+/// The page, and the files, which have the names of the systemd credentials.
 const PAGE: &str = "github-app.html";
 const FILES: [&str; 3] = ["gh_app_id", "gh_app_key", "gh_webhook_token"];
-/// Where GitHub leads the browser to: nobody has to listen there, the address is what counts.
+/// GitHub redirects the browser here. Nothing needs to listen: the user only copies the address.
 const BACK: &str = "http://127.0.0.1:8279/github-app";
-/// Longer names of Apps are refused.
+/// GitHub refuses longer names for Apps.
 const LONGEST_NAME: usize = 34;
-/// A code, or the whole address with it, is shorter.
+/// A code, or the whole address with it, is shorter than this.
 const LONGEST_CODE: u64 = 2048;
 
-/// What is to be done.
+/// The arguments of `app`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppAsked {
-    /// The login of the organisation that is to own it.
+    /// The login of the organisation that will own the App.
     pub org: String,
     pub step: Step,
     /// The folder for page and files.
@@ -49,13 +49,12 @@ pub struct AppAsked {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Writes the page. The address is the one that deliveries go to.
+    /// Write the page. `url` is the address that deliveries go to.
     Page { url: String },
-    /// Fetches what GitHub has made. `-` reads the code from stdin.
+    /// Fetch what GitHub created. `-` reads the code from stdin.
     Fetch { code: String },
 }
 
-/// Carries it out.
 pub fn run(asked: &AppAsked, flags: &Environment) -> Result<ExitCode> {
     let env = config::environment();
     let (config, faults) = config::read(flags, &env, Need::StateDir);
@@ -90,7 +89,7 @@ fn write_page(asked: &AppAsked, url: &str, settings: &Settings) -> Result<String
     ))
 }
 
-/// A form that hands GitHub the App's manifest; a person sees there what is asked for, and says yes.
+/// A form that sends the App's manifest to GitHub, where a person reviews the permissions and confirms.
 fn page(org: &str, url: &str, state: &str, settings: &Settings) -> String {
     let name: String = format!("sentry-team-sync-{org}").chars().take(LONGEST_NAME).collect();
     let site = url.split('/').take(3).collect::<Vec<_>>().join("/");
@@ -130,7 +129,7 @@ fn fetch(asked: &AppAsked, code: &str, settings: &Settings, env: &Environment) -
         code => code.to_string(),
     };
     let code = code_of(code.trim(), &asked.into)?;
-    // Before the call: the code is good for one, and what it gives is shown once.
+    // Open the files before the call: the code works only once, and GitHub shows the key only once.
     let files = NewFiles::open(&asked.into)?;
     let made = convert(&code, settings, env)?;
     let of = |place: &str| made.pointer(place).and_then(Value::as_str).unwrap_or_default();
@@ -160,7 +159,7 @@ fn fetch(asked: &AppAsked, code: &str, settings: &Settings, env: &Environment) -
     Ok(next_steps(&asked.into, id, &install))
 }
 
-/// `systemd/github-app.conf` without its remarks: a credential whose file is missing would stop the start.
+/// `systemd/github-app.conf` without its comments. A credential whose file is missing would prevent the start.
 const DROP_IN: &str = "     [Service]
      LoadCredential=
      LoadCredential=gh_app_key:/etc/sentry-team-sync/gh_app_key
@@ -168,7 +167,7 @@ const DROP_IN: &str = "     [Service]
      LoadCredential=sentry_token:/etc/sentry-team-sync/sentry_token
 ";
 
-/// Where the key and the secret have to go, for both ways to run.
+/// Says where to put the key and the secret, with systemd and without.
 fn next_steps(into: &Path, id: u64, install: &str) -> String {
     let dir = absolute(into);
     let dir = dir.display();
@@ -194,7 +193,7 @@ fn read_line() -> Result<String> {
     Ok(line)
 }
 
-/// The code, alone or in the address that GitHub led the browser to; there, the state has to be that of the page.
+/// Reads the code, alone or from the address that GitHub redirected to. The address must have the `state` of the page.
 fn code_of(given: &str, into: &Path) -> Result<String> {
     let code = match given.split_once('?') {
         None => given,
@@ -240,7 +239,7 @@ fn convert(code: &str, settings: &Settings, env: &Environment) -> Result<Value> 
     }
 }
 
-/// New files, gone again unless they are kept.
+/// New files, which are removed again unless they are kept.
 struct NewFiles(Vec<(PathBuf, File)>);
 
 impl NewFiles {
@@ -272,7 +271,7 @@ impl Drop for NewFiles {
     }
 }
 
-/// A file that was not there, for this user alone. No link is followed.
+/// Creates a file for this user alone. It fails if the path exists, and follows no link.
 fn new_file(path: &Path) -> Result<File> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     made.context("failed to make", path.display()).map_err(|error| {

@@ -1,7 +1,7 @@
-//! A command as somebody has typed it: carried out by the running service, else by this process, and its answer.
+//! Runs the command that the user typed, in the running service or else in this process, and prints the answer.
 //!
-//! A running service has settings of its own. What is set here counts for whoever has none, and must never seem to count
-//! for the other.
+//! A running service has its own settings. Settings given here apply only if no service runs, and must never seem to
+//! apply to a running one.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -19,12 +19,12 @@ use crate::service::control::Running;
 use crate::store::actor::Claims;
 use crate::store::journal::Journal;
 
-/// Carries out a command. `log` starts the log, which is shown only where it was asked for and no service runs.
+/// Carries out a command. `log` starts the log; it is called only if `RUST_LOG` is set and no service runs.
 pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation)) -> Result<ExitCode> {
     let Asked { command, save, kept } = asked;
     let env = config::environment();
     let (config, faults) = config::read(flags, &env, Need::StateDir);
-    // Where the state directory is cannot be left open: another service could be asked. `check` tells all faults itself.
+    // If the state directory is unknown, another service could be asked, so refuse. `check` reports all faults itself.
     let is_check = matches!(command, Command::Check { .. });
     let is_lost = faults.iter().any(|fault| fault.var == "SYNC_STATE_DIR");
     let counts = |fault: &&Fault| flags.contains_key(fault.var) || is_lost && !is_check;
@@ -50,7 +50,7 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
             layout.put_on(reader.in_text(text))
         }
     };
-    // Lines of JSON that are streamed are those of a file.
+    // Streamed lines of JSON are copies from a file, so leave them as they are.
     let out = |text: &str| {
         if text.starts_with('{') {
             std::io::stdout().write_all(text.as_bytes())
@@ -78,8 +78,8 @@ pub fn run(asked: Asked, flags: &Environment, log: &dyn Fn(&Config, Invocation))
     Ok(answer(&shown(&reply.out), &reader.in_text(&reply.err), reply.exit))
 }
 
-/// The names of the holds that nobody has decided, a line each: by what is on disk, which anybody may read while a service
-/// writes. Nothing where that is not possible.
+/// The names of the undecided holds, one per line. It reads the files on disk, which works even while a service writes.
+/// Empty if they cannot be read.
 pub fn undecided_holds(flags: &Environment) -> String {
     let (config, _) = config::read(flags, &config::environment(), Need::StateDir);
     let state = Journal::look(&config.settings.state_dir, Timestamp::now());
@@ -87,7 +87,7 @@ pub fn undecided_holds(flags: &Environment) -> String {
     holds.filter(|hold| hold.decision.is_none()).map(|hold| format!("{}\n", hold.name)).collect()
 }
 
-/// stdout is for the answer, stderr for talk. A pipe that was closed is nobody's fault.
+/// Prints the answer to stdout and messages to stderr. A closed pipe is no error.
 pub fn answer(out: &str, err: &str, exit: u8) -> ExitCode {
     let _ = std::io::stdout().write_all(out.as_bytes());
     let _ = std::io::stderr().write_all(err.as_bytes());
@@ -104,7 +104,7 @@ fn with_kept_plan(command: Command, kept: Option<PathBuf>) -> Result<Command> {
     Ok(Command::Sync(crate::commands::sync::Sync { kept: Some(plan), ..sync.clone() }))
 }
 
-/// Writes the plan into its file; what is said about that.
+/// Writes the plan to its file, and returns the message about it.
 fn keep(path: &Path, plan: &serde_json::Value, is_carried_out: bool) -> Result<String> {
     let text = serde_json::to_string_pretty(plan).context("failed to write", path.display())?;
     std::fs::write(path, text + "\n").context("failed to write", path.display())?;
@@ -117,8 +117,8 @@ fn keep(path: &Path, plan: &serde_json::Value, is_carried_out: bool) -> Result<S
     })
 }
 
-/// What is said of settings on the command line that a running service does not take over. Where it is about to change
-/// something, they are refused: whoever limits what may happen must not be overheard.
+/// Warns about settings on the command line, which a running service ignores. They are refused for a command that would
+/// change something, because the user may rely on a limit that they set.
 fn beside_a_service(command: &Command, flags: &Environment) -> Result<String> {
     let given = SETTINGS.iter().filter(|setting| flags.contains_key(&setting.flag_var()));
     let given: Vec<_> = given.filter(|setting| setting.var != "SYNC_STATE_DIR").collect();

@@ -1,15 +1,15 @@
-//! Completions for shells, from the tables of commands and settings. The scripts run nothing but this program, for the names
-//! of holds, and nobody hears of it where that fails.
+//! Shell completions, made from the tables of commands and settings. The scripts run only this program, for the names
+//! of holds, and show no error if that fails.
 
 use std::fmt::Write;
 
 use crate::commands::grammar::{CommandHelp, Flag, Operand, Takes, Word, COMMANDS, HOLD};
 use crate::config::SETTINGS;
 
-/// What the scripts ask the program for, in place of a shell's name.
+/// The scripts pass this word in place of a shell's name, to get the names of holds.
 pub const HOLDS: &str = "holds";
 
-/// The script for a shell; `None` for one that is not known.
+/// The script for a shell; `None` if the shell is unknown.
 pub fn script(shell: &str) -> Option<String> {
     match shell {
         "bash" => Some(bash()),
@@ -27,22 +27,22 @@ struct Choosable {
     again: bool,
 }
 
-/// What follows a flag.
+/// The value that follows a flag.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
     None,
-    /// A file, behind `=` only.
+    /// A file, but only after `=`.
     PerhapsFile,
     File,
     Folder,
-    /// One of some words, separated by `|`.
+    /// One of several words, separated by `|`.
     Choice(&'static str),
-    /// Something that nobody can guess.
+    /// A value that cannot be completed.
     Other(&'static str),
 }
 
 impl Value {
-    /// By what stands for it in help texts.
+    /// Finds the kind of value by its placeholder in help texts.
     fn of(sign: &'static str) -> Self {
         match sign {
             "FILE" => Value::File,
@@ -79,7 +79,7 @@ fn options(command: &CommandHelp) -> Vec<Choosable> {
     command.flags.iter().map(Choosable::from).collect()
 }
 
-/// All flags that there are, each once.
+/// All flags, each once.
 fn all() -> Vec<Choosable> {
     let mut all = settings();
     for option in COMMANDS.iter().flat_map(options) {
@@ -109,7 +109,7 @@ fn dashed(options: &[Choosable]) -> String {
     options.iter().map(|option| format!("--{}", option.name)).collect::<Vec<_>>().join(" ")
 }
 
-/// What the values of options may be, a case for each option.
+/// A `case` branch for each option that takes one of several words.
 fn bash_words(all: &[Choosable]) -> String {
     let mut words = String::new();
     for option in all {
@@ -210,7 +210,7 @@ fn zsh() -> String {
         }
         let _ = writeln!(text, "                {}) _arguments $settings {} ;;", command.name, all.join(" "));
     }
-    // Read by the completion system, the file is the function; sourced, it makes the function known.
+    // The completion system calls this file as the function; a user who sources the file has to register the function.
     text.push_str(
         "            esac ;;\n    esac\n}\nif [[ $funcstack[1] == _sentry_team_sync ]]; then\n    _sentry_team_sync \"$@\"\nelse\n    compdef _sentry_team_sync sentry-team-sync\nfi\n",
     );

@@ -14,13 +14,13 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (2, "there are differences, or something is on hold"),
     (64, "wrong usage or configuration"),
 ];
-/// The word behind `--help` that asks for all settings.
+/// The word after `--help` that asks for all settings.
 const ALL_SETTINGS: &str = "settings";
-/// The settings without which nothing works, and the one that most people need beside them.
+/// The required settings, and the one more that most people need.
 const NEEDED: [&str; 5] = ["GH_TOKEN", "GH_WEBHOOK_TOKEN", "SENTRY_TOKEN", "SENTRY_ORG_SLUG", "GH_ORG"];
 const WIDTH: usize = 100;
 
-/// The first screen: commands, the settings that everybody needs, and where the rest is.
+/// The first screen: commands, the settings that everybody needs, and where to find the rest.
 pub fn first() -> String {
     let mut text = format!("{ABOUT}\n\nusage: sentry-team-sync [COMMAND] [FLAGS]\n\ncommands:\n");
     for command in COMMANDS {
@@ -79,7 +79,7 @@ pub fn of(command: &CommandHelp) -> String {
     text
 }
 
-/// The help on something that was named; `None` if there is no such thing.
+/// Help on a command or on `settings`; `None` for any other name.
 pub fn on(name: &str) -> Option<String> {
     match name {
         ALL_SETTINGS => Some(settings()),
@@ -87,7 +87,7 @@ pub fn on(name: &str) -> Option<String> {
     }
 }
 
-/// `left` and, from `column` on, `right`. What is wider than its column has a line of its own.
+/// Writes `left` and, from `column` on, `right`. A `left` that is too wide gets a line of its own.
 fn line(text: &mut String, column: usize, left: &str, right: &str) {
     let n = left.chars().count();
     let gap = if n + 3 > column { format!("\n{:column$}", "") } else { " ".repeat(column - 2 - n) };
@@ -107,7 +107,7 @@ pub(super) fn variables(setting: &Setting) -> String {
     }
 }
 
-/// Its default, as people read it.
+/// The setting's default, as text for people.
 pub(super) fn default(setting: &Setting) -> String {
     match setting.default {
         default if default.starts_with("required") => default.into(),
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// Texts that a terminal of ordinary width shows whole.
+    /// Whether a terminal of ordinary width shows the text without wrapping it.
     fn is_narrow(text: &str) -> bool {
         text.lines().all(|line| line.chars().count() <= WIDTH)
     }
@@ -150,7 +150,7 @@ mod tests {
             let is_there =
                 |flag: &crate::commands::grammar::Flag| help.contains(&format!("  {}", flag.names()));
             assert!(command.flags.iter().all(is_there) && is_narrow(&help), "{help}");
-            // As a shell splits it: what is in quotes is one word.
+            // Split it like a shell: quoted text is one word.
             let parts = command.example.split('"').enumerate();
             let words = parts.flat_map(|(n, part)| match n % 2 {
                 0 => part.split_whitespace().map(OsString::from).collect(),

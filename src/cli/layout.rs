@@ -1,7 +1,7 @@
-//! How an answer for people fills a terminal: lines that are not too long, and the words that matter in colour.
+//! Lays out an answer for people on a terminal: wraps long lines, and colours the words that matter.
 //!
-//! It works on the finished text, because only here is it known how the reader types a command, and whether there is a
-//! terminal.
+//! It works on the finished text, because only here does the program know how the reader types a command, and whether
+//! there is a terminal.
 
 use std::io::IsTerminal;
 
@@ -10,17 +10,17 @@ use crate::commands::Command;
 use crate::config::Environment;
 use crate::text::wrapped;
 
-/// No line is longer, unless a word or a command to copy is.
+/// No line is longer, unless a word or a command to copy is longer.
 const WIDTH: usize = 120;
-/// The last column of a line begins before this one.
+/// The last column of text begins before this position.
 const COLUMNS: usize = 80;
 
-/// What is done to an answer.
+/// How to lay out an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     is_wrapped: bool,
     is_coloured: bool,
-    /// What the reader types for the program.
+    /// How the reader types the program.
     program: String,
 }
 
@@ -55,19 +55,19 @@ impl Layout {
         }
     }
 
-    /// Whether a line ends with a command to copy, which has to stay on it. One in backquotes stays whole anyway.
+    /// Whether a line has a command to copy, which must stay on one line. Commands in backquotes are never split.
     fn has_a_command(&self, line: &str) -> bool {
         let mut found = line.match_indices(&self.program);
         found.any(|(at, _)| line[..at].matches('`').count().is_multiple_of(2))
     }
 }
 
-/// A line whose last column is continued below itself. Columns have at least two blanks between them.
+/// Wraps a line so that its last column continues below itself. At least two blanks separate columns.
 fn broken(line: &str) -> String {
     let behind = |at: usize| line[..at].chars().count();
     let columns = line.match_indices("  ").map(|(at, blanks)| at + blanks.len());
     let at = columns.filter(|at| behind(*at) < COLUMNS).last().unwrap_or(0);
-    // A third blank belongs to the space between.
+    // A third blank is still part of the separator.
     let at = at + usize::from(line[at..].starts_with(' '));
     format!("{}{}", &line[..at], wrapped(&line[at..], behind(at), WIDTH))
 }

@@ -1,4 +1,4 @@
-//! The manual page, in the language of `man`, from the tables of commands and settings.
+//! The manual page in the format of `man`, made from the tables of commands and settings.
 
 use std::fmt::Write;
 
@@ -56,7 +56,7 @@ fn item(page: &mut String, term: &str, what: &str) {
     let _ = writeln!(page, ".TP\n.B {}\n{}", text(term), text(what));
 }
 
-/// Text as `man` takes it literally: hyphens that can be copied, and no line that begins a request.
+/// Escapes text for `man`: hyphens can be copied, and no line begins a request.
 fn text(plain: &str) -> String {
     let escaped = plain.replace('\\', "\\e").replace('-', "\\-").replace('…', "...");
     if escaped.starts_with(['.', '\'']) {

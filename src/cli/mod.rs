@@ -1,4 +1,4 @@
-//! The command line: the flags of commands and of settings, read by the two tables that say which there are.
+//! The command line: reads the flags of commands and of settings, as two tables define them.
 
 pub mod action;
 pub mod alone;
@@ -74,7 +74,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
     Ok(Cli { action: read(typed)?, flags })
 }
 
-/// What arguments say of the state directory, also where something else is wrong with them.
+/// The value of `--state-dir`, even if something else is wrong with the arguments.
 pub fn state_dir(args: &[OsString]) -> Option<String> {
     const FLAG: &str = "--state-dir";
     let mut args = args.iter().map(|arg| arg.to_string_lossy());
@@ -90,7 +90,7 @@ pub fn state_dir(args: &[OsString]) -> Option<String> {
 
 fn read(mut typed: Typed) -> Result<Action> {
     let name = if typed.operands.is_empty() { "serve".into() } else { typed.operands.remove(0) };
-    // Typed by habit.
+    // People type this by habit.
     if name == "help" {
         let asked = typed.operands.first().map(|name| help_on(name)).transpose()?;
         return Ok(Action::Print(asked.unwrap_or_else(help::first)));
@@ -117,7 +117,7 @@ fn no_such_flag(name: &str) -> Error {
             .fix("`sync` alone shows the plan and changes nothing; `sync --apply` carries it out");
     }
     let settings: Vec<_> = SETTINGS.iter().map(Setting::flag).collect();
-    // A secret's own name, as people try it; its flag takes a file.
+    // People try a secret's own name, but its flag takes a file.
     let secrets = settings.iter().filter_map(|flag| flag.strip_suffix("-file"));
     let secrets: Vec<_> = secrets.filter(|bare| !settings.iter().any(|flag| flag == bare)).collect();
     let of_commands = COMMANDS.iter().flat_map(|command| command.flags).map(|flag| flag.name);
@@ -131,7 +131,7 @@ fn no_such_flag(name: &str) -> Error {
     }
 }
 
-/// What is said of a secret on the command line; its value is not repeated.
+/// The error for a secret on the command line. It does not repeat the value.
 fn no_secret(name: &str, meant: &[&str]) -> Error {
     let way = |flag: &&str| format!("{}, or --{flag}-file FILE", flag.to_ascii_uppercase().replace('-', "_"));
     let ways: Vec<_> = meant.iter().map(way).collect();

@@ -1,4 +1,4 @@
-//! What was typed, checked against the grammar.
+//! The typed arguments, checked against the grammar.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 #[derive(Default)]
 pub(super) struct Typed {
-    /// What followed the command's name.
+    /// The words after the command's name.
     pub operands: Vec<String>,
     pub flags: Vec<(&'static Flag, Option<OsString>)>,
 }
@@ -34,7 +34,7 @@ impl Typed {
         self.operands.pop().ok_or_else(|| Error::usage("an argument is missing"))
     }
 
-    /// What to do about a flag of another command.
+    /// The fix for a flag of another command.
     fn whose(&self, flag: &Flag, name: &str) -> String {
         let owner = COMMANDS.iter().find(|command| command.flags.iter().any(|own| own.name == flag.name));
         match owner.filter(|_| name == "serve") {
@@ -50,7 +50,7 @@ impl Typed {
         self.flags.iter().filter(move |(flag, _)| flag.name == name).filter_map(|(_, value)| value.as_ref())
     }
 
-    /// Whether all this goes with a command: a flag that does nothing for it is a mistake, and told.
+    /// Checks the arguments against a command. A flag that does nothing for it is a mistake, and an error.
     pub fn check(&self, command: &'static CommandHelp) -> Result<()> {
         let name = command.name;
         for (n, (flag, _)) in self.flags.iter().enumerate() {
@@ -75,7 +75,7 @@ impl Typed {
             (Operand::One(word) | Operand::Some(word), []) => Err(lacks(command, word)),
             (Operand::None, [word, ..]) => {
                 let wrong = Error::usage(format!("`{name}` takes no argument, but `{word}` was given"));
-                // A value that may be left out is written behind an equals sign.
+                // An optional value must follow an equals sign.
                 let meant = self
                     .flags
                     .iter()
@@ -103,7 +103,7 @@ fn is_instead(command: &CommandHelp, flag: &Flag) -> bool {
     command.flags.iter().any(|own| own.name == flag.name && own.is_instead)
 }
 
-/// A word of the command line that is to be text.
+/// An argument that must be text.
 pub(super) fn text(value: OsString) -> Result<String> {
     value.into_string().map_err(|value| Error::usage(format!("`{}` is not UTF-8", value.to_string_lossy())))
 }

@@ -1,4 +1,4 @@
-//! The command `audit`: which lines of the audit log are shown, and how. Reads files, and decides nothing.
+//! The command `audit`: selects lines of the audit log and prints them. It only reads files.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
@@ -20,18 +20,18 @@ const PIECE: usize = 32 << 10;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
-    /// Lines about one of these teams, as somebody has named them; about all if there are none.
+    /// Only lines about these teams, as the user typed them; empty means all lines.
     pub teams: Vec<String>,
     pub person: Option<String>,
     pub since: Option<Timestamp>,
-    /// As they are in the file.
+    /// Print the lines as they are in the file.
     pub json: bool,
-    /// With call and answer.
+    /// Include the API call and its answer.
     #[serde(default)]
     pub verbose: bool,
 }
 
-/// Reads a time as people write it: a date, a moment, `yesterday`, or an age.
+/// Reads a time as people write it: a date, a timestamp, `today`, `yesterday`, or an age.
 pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     const DAY: u64 = 86_400_000;
     let midnight = now.0 / DAY * DAY;
@@ -47,18 +47,18 @@ pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     })
 }
 
-/// Whom and what the state and Sentry know by the names that were asked for, where they can be asked.
+/// The ids that the state and Sentry know for the names in the query, as far as they could be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The state was asked, not the audit log alone.
+    /// The state was searched too, not only the audit log.
     pub state_was_asked: bool,
     pub teams: Vec<BTreeSet<GithubTeamId>>,
     pub users: BTreeSet<GithubUserId>,
     pub members: BTreeSet<MemberId>,
 }
 
-/// Prints the lines that were asked for, in the order of time. Stops quietly when nobody reads any more. A name that
-/// nobody knows, neither the log nor the state, is an error.
+/// Prints the matching lines, oldest first. It stops quietly when nobody reads any more. A name that neither the log
+/// nor the state knows is an error.
 pub fn run(state_dir: &Path, query: &Query, known: Known, out: Output) -> Reply {
     let log = Log::of(state_dir);
     if let Some(err) = log.is_missing() {
@@ -118,13 +118,13 @@ impl Pieces<'_> {
     }
 }
 
-/// Names as ids: not every line has both, and a slug or a login may have changed meanwhile.
+/// The names in the query, with their ids: not every line has both, and slugs and logins change.
 struct Wanted {
     teams: Vec<Team>,
     person: Option<PersonName>,
     users: BTreeSet<GithubUserId>,
     members: BTreeSet<MemberId>,
-    /// Any line at all is about the person.
+    /// The log, the state or Sentry knows the person.
     is_heard_of: bool,
     state_was_asked: bool,
 }
@@ -136,7 +136,7 @@ struct Team {
 }
 
 impl Wanted {
-    /// Which teams ever had the slugs, and who ever had the login.
+    /// Collects the teams that ever had the slugs, and the people who ever had the login.
     fn find(log: &Log, query: &Query, mut known: Known) -> io::Result<Self> {
         known.teams.resize(query.teams.len(), BTreeSet::new());
         let teams = query.teams.iter().zip(known.teams).map(|(text, mut ids)| {
@@ -178,7 +178,7 @@ impl Wanted {
         self.is_heard_of |= line.person.is_some_and(|user| self.users.contains(&user));
     }
 
-    /// What is to be said of the names that nobody knows, and how the right ones are found.
+    /// The error about names that nobody knows, with its fix; `None` if all are known.
     fn unknown(&self) -> Option<String> {
         let said = if self.state_was_asked { "there is no trace of" } else { "the audit log never mentions" };
         let team = |team: &Team| match &team.name {
@@ -223,7 +223,7 @@ impl Team {
     }
 }
 
-/// A line without what only matters to whoever looks for a fault: time, what was done, to which team, who and why.
+/// A short line: time, decision, team, person and reason. It omits details that matter only for debugging.
 pub struct Columns<'a>(pub &'a Line);
 
 impl fmt::Display for Columns<'_> {
@@ -246,7 +246,7 @@ impl fmt::Display for Columns<'_> {
         write!(f, "{at}  {what:<16}  {team:<16}  {who}{between}{}", Safe(why))?;
         line.people(f)?;
         match &line.hold {
-            // Whoever reads it while it is undecided can do so at once.
+            // The hold may still be undecided, so show how to approve it.
             Some(hold) if line.decision == "hold" => {
                 write!(f, "; approve it with `sentry-team-sync approve {}`", Safe(hold))
             }
@@ -256,7 +256,7 @@ impl fmt::Display for Columns<'_> {
 }
 
 impl Line {
-    /// Who has asked for it, and why.
+    /// Writes who asked for it, and their reason.
     fn people(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(by) = &self.by {
             write!(f, "; by {by}")?;
@@ -298,7 +298,7 @@ impl fmt::Display for Line {
         }
         self.people(f)?;
         match &self.hold {
-            // Whoever reads it while it is undecided can do so at once.
+            // The hold may still be undecided, so show how to approve it.
             Some(hold) if self.decision == "hold" => {
                 write!(f, "; approve with: sentry-team-sync approve {}", Safe(hold))?;
             }

@@ -1,23 +1,23 @@
-//! The grammar of the command line: which commands there are, and what may follow each. Reading, the help texts, the manual
-//! page, the completions, the README's table and commands shown to people come from it.
+//! The grammar of the command line: all commands, and what may follow each. The parser, the help texts, the manual
+//! page, the completions, the README's table and commands shown to people are made from it.
 //!
-//! It is data alone and must never call what reads a command or carries it out: rooms below the command line use it too.
+//! It is only data, and must never call code that parses or runs commands: modules below the command line use it too.
 
 pub struct CommandHelp {
     pub name: &'static str,
     pub operand: Operand,
-    /// Its own flags; those of the settings go with every command.
+    /// Its own flags. Every command also takes the flags of the settings.
     pub flags: &'static [Flag],
-    /// What it does, in one line.
+    /// One line that says what it does.
     pub help: &'static str,
-    /// What else its user should know, in sentences.
+    /// More for its user to know, in full sentences.
     pub more: &'static str,
     /// A command line to copy, without the program's name.
     pub example: &'static str,
     pub exit_codes: &'static [(u8, &'static str)],
 }
 
-/// What follows a command besides flags.
+/// The arguments of a command besides its flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
     None,
@@ -27,26 +27,26 @@ pub enum Operand {
     Some(Word),
 }
 
-/// A word that a person has to fill in.
+/// An argument that the user fills in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// What stands for it in help texts.
+    /// Its placeholder in help texts.
     pub sign: &'static str,
-    /// What it is, for the message that it lacks.
+    /// Its description, for the error if it is missing.
     pub what: &'static str,
-    /// Where it is found, for the same message.
+    /// Where to find its value, for the same error.
     pub fix: &'static str,
-    /// All that it can be, if these are few.
+    /// All values that it can have, if there are only a few.
     pub choices: &'static [&'static str],
 }
 
 pub struct Flag {
     /// Its name without `--`.
     pub name: &'static str,
-    /// The letter that may be typed instead.
+    /// The letter that can be typed instead.
     pub short: Option<char>,
     pub takes: Takes,
-    /// It stands instead of the operands.
+    /// It replaces the operands.
     pub is_instead: bool,
     pub help: &'static str,
 }
@@ -55,9 +55,9 @@ pub struct Flag {
 pub enum Takes {
     Nothing,
     One(&'static str),
-    /// A value, as often as it is given.
+    /// A value; the flag may be repeated.
     Many(&'static str),
-    /// A value behind `=`, or none.
+    /// An optional value, after `=`.
     Perhaps(&'static str),
 }
 
@@ -85,7 +85,7 @@ const fn instead(name: &'static str, help: &'static str) -> Flag {
 }
 
 const JSON: Flag = flag("json", Takes::Nothing, "print JSON, for programs");
-/// What people read is short; with this flag it is whole.
+/// Text for people is short by default; this flag shows everything.
 pub const VERBOSE: Flag = Flag {
     short: Some('v'),
     ..flag("verbose", Takes::Nothing, "show everything: whole lists, full ids, details")
@@ -286,7 +286,7 @@ impl CommandHelp {
         COMMANDS.iter().find(|command| command.name == name)
     }
 
-    /// What is typed, with everything that may follow.
+    /// The usage line: the name, and everything that may follow it.
     pub fn usage(&self) -> String {
         let mut usage = String::from(self.name);
         for flag in self.flags.iter().filter(|flag| !flag.is_instead) {
@@ -307,12 +307,12 @@ impl CommandHelp {
 }
 
 impl Flag {
-    /// As the usage of its command shows it.
+    /// The flag in a usage line.
     pub fn usage(&self) -> String {
         self.short.map_or_else(|| self.long(), |letter| format!("-{letter}"))
     }
 
-    /// As the list of flags shows it: both names, if it has two.
+    /// The flag in the list of flags: both names, if it has two.
     pub fn names(&self) -> String {
         self.short.map_or_else(String::new, |letter| format!("-{letter}, ")) + &self.long()
     }
@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(usage("undo"), "undo [--reason TEXT] [ID]");
     }
 
-    /// Flags may stand before the command: what one takes must be known by its name alone.
+    /// Flags may come before the command, so the name alone must decide whether a flag takes a value.
     #[test]
     fn a_flag_takes_the_same_with_every_command_and_is_no_settings() {
         let all: Vec<&Flag> = COMMANDS.iter().flat_map(|command| command.flags).collect();

@@ -1,8 +1,8 @@
-//! `replay --github`: what GitHub could not hand over in the last three days is read from its own list and taken in; what
-//! can not be read is asked to be sent again.
+//! `replay --github`: recovers the deliveries that GitHub could not deliver in the last three days. It reads them from
+//! GitHub's own list, and asks GitHub to redeliver those that it cannot read.
 //!
-//! Oldest first, each after the one before: in payload mode the order of arrival is the truth. What is settled here is
-//! left alone. Nothing else of this program asks GitHub to do anything.
+//! It works oldest first and one at a time, because payload mode depends on the order of arrival. It skips deliveries
+//! that are already here. Apart from `app`, nothing else in this program asks GitHub to do anything.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use crate::store::audit::decisions::Asked;
 use crate::text::Safe;
 use crate::work::mirror::Mirror;
 
-/// As long as GitHub remembers what it has sent.
+/// GitHub remembers what it has sent for this long.
 const DAYS: Duration = Duration::from_secs(3 * 86_400);
-/// How long one that was asked for may take to arrive.
+/// How long to wait for a redelivery to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
-/// How often it is looked for.
+/// How often to check whether it has arrived.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Takes in what was missed, and tells of each.
+/// Recovers missed deliveries, and reports each of them.
 pub fn run(mirror: &Mirror, asked: &Asked, progress: Progress) -> Reply {
     let Some((org, _)) = mirror.bearings() else { return Reply::failed(mirror.why_no_organisation()) };
     let is_app = mirror.github.app().is_some();
@@ -67,7 +67,7 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// `false` if the list is not to be seen.
+    /// Returns `false` if the token cannot see the list.
     fn work_through(&mut self, list: &SentBy) -> Result<bool, Trouble> {
         let mirror = self.mirror;
         (self.progress)("reading what GitHub has sent");
@@ -99,7 +99,7 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Asks for it, and waits until it has arrived.
+    /// Asks GitHub to redeliver it, and waits up to `ARRIVAL` for it to arrive.
     fn send_again(&mut self, list: &SentBy, sent: &Sent) -> Result<&'static str, Trouble> {
         let mirror = self.mirror;
         if mirror.github.send_again(list, sent.id)?.is_none() {

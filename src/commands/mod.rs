@@ -1,4 +1,4 @@
-//! What commands do, with a running service behind them or with its state directory alone.
+//! The commands, carried out by a running service or on a state directory alone.
 
 pub mod audit;
 pub mod check;
@@ -55,13 +55,13 @@ tagged! {
             verbose: bool,
             /// A public address to send a ping to.
             url: Option<String>,
-            /// The configuration alone; no running service is asked.
+            /// Check the settings only; the running service is not asked.
             #[serde(default)]
             offline: bool,
         },
         "approve" => Approve {
             holds: Vec<String>,
-            /// All that are undecided.
+            /// All undecided holds.
             all: bool,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
@@ -76,14 +76,14 @@ tagged! {
         "replay" => Replay {
             deliveries: Vec<String>,
             failed: bool,
-            /// What GitHub could not hand over.
+            /// Deliveries that GitHub could not deliver.
             #[serde(default)]
             github: bool,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         },
         "explain" => Explain {
-            /// A slug, or `id:` and GitHub's number; without, the mirrored teams are listed.
+            /// A slug, or `id:` and GitHub's number; `None` lists the mirrored teams.
             team: Option<String>,
             json: bool,
         },
@@ -91,7 +91,7 @@ tagged! {
         "resume" => Resume,
         "audit" => Audit(Query),
         "undo" => Undo {
-            /// Its id or slug; without, what can be brought back is listed.
+            /// Its id or slug; `None` lists the teams that can be restored.
             id: Option<String>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
@@ -103,24 +103,24 @@ tagged! {
 pub struct Reply {
     pub out: String,
     pub err: String,
-    /// 0 done, 1 failed, 2 something is held or differs, 64 wrong configuration.
+    /// 0: done, 1: failed, 2: changes are on hold, or the sides differ, 64: wrong configuration.
     pub exit: u8,
-    /// A plan to be kept in a file, if that was asked for.
+    /// The plan to save to a file, if the caller asked for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<serde_json::Value>,
 }
 
-/// How much of a reason is kept, in characters.
+/// How many characters of a reason are kept.
 const MOST_SAID: usize = 500;
 
-/// What to do where one side does not answer as it should.
+/// The fix to suggest if GitHub or Sentry does not answer as expected.
 pub const LOOK: &str =
     "`sentry-team-sync check` checks tokens, permissions and addresses, and shows how to fix them";
 
-/// Takes a piece of an answer that may be too long to be gathered first. An error says that nobody reads it any more.
+/// Prints a piece of an answer that may be too long to collect first. An error means that nobody reads it any more.
 pub type Output<'a> = &'a (dyn Fn(&str) -> io::Result<()> + std::marker::Sync);
 
-/// A mirror that can ask both sides: a running service, or this very command with both tokens.
+/// A mirror that can ask both sides: a running service's, or this command's own if it has both tokens.
 #[derive(Clone, Copy)]
 pub struct Live<'a> {
     pub observer: &'a Observer,
@@ -133,11 +133,11 @@ impl<'a> Live<'a> {
     }
 }
 
-/// Where a command is carried out.
+/// Everything that a command needs to run.
 pub struct Bench<'a> {
     pub journal: &'a Journal,
     pub settings: Arc<Settings>,
-    /// Both sides, if they can be asked.
+    /// Access to both sides, if they can be asked.
     pub live: Option<Live<'a>>,
     pub out: Output<'a>,
     pub by: Actor,
@@ -207,7 +207,7 @@ impl<'a> Bench<'a> {
         };
         let held = status.holds.iter().any(|hold| hold.decision.is_none());
         let out = if json { text::pretty(&status) } else { status.to_text(verbose) };
-        // Without a service there is nothing that could be ready.
+        // Without a service, there is nothing that could be ready.
         let broken = status.started.is_some() && !status.ready;
         let exit = match (broken, held) {
             (true, _) => 1,
@@ -217,7 +217,7 @@ impl<'a> Bench<'a> {
         Reply { out, exit, ..Reply::default() }
     }
 
-    /// Who and what is meant by the names in a query, as far as the state and Sentry tell.
+    /// Resolves the names in a query to ids, as far as the state and Sentry know them.
     fn known(&self, query: &Query) -> Result<Known, String> {
         let teams: Vec<_> = query.teams.iter().map(|text| TeamName::read(text)).collect();
         let org = self.journal.read(|state| state.org.as_ref().map(|org| org.login.clone()));
@@ -243,7 +243,7 @@ impl<'a> Bench<'a> {
         Ok(known)
     }
 
-    /// Who has asked for something, and what they said about it.
+    /// Who asked for something, and their reason.
     fn asked(&self, said: Option<&str>) -> Asked {
         Asked { by: Some(self.by.clone()), said: said.map(|said| text::plain(said, MOST_SAID)) }
     }
@@ -283,12 +283,12 @@ impl<'a> Bench<'a> {
         reply
     }
 
-    /// Whether it was decided.
+    /// Returns whether a decision was recorded.
     fn decide_one(&self, name: &str, approved: bool, asked: &Asked, reply: &mut Reply) -> bool {
-        // They are written in lower case.
+        // Hold names are lower case.
         let name = HoldName(name.trim().to_ascii_lowercase().into());
         if let Some(told) = self.journal.read(|state| already_decided(state, &name, approved)) {
-            // It may have been decided a moment ago, and not be on disk yet.
+            // The decision may be a moment old, and not be on disk yet.
             match self.journal.keep_all().map(|()| told) {
                 Ok(Ok(said)) => reply.say(&said),
                 Ok(Err(why)) => reply.fail(&why),
@@ -300,14 +300,14 @@ impl<'a> Bench<'a> {
             reply.fail(&format!("there is no hold `{name}`: `sentry-team-sync status` lists them"));
             return false;
         };
-        // Before it is kept: no decision is without its lines.
+        // Write the audit lines first, so that no decision is without them.
         self.audit(asked.about(&hold, if approved { "approve" } else { "reject" }));
         let record = Record::Decided { name: name.clone(), approved, at: self.journal.clock().wall() };
         if let Err(NotKept(why)) = self.journal.keep(record) {
             let line = Entry { hold: Some(name.clone()), ..asked.entry("decision was not kept") };
             self.audit(vec![line.because(why.as_ref())]);
             reply.fail(&format!("failed to record the decision: {why}"));
-            // What was not written yet is written once the disk is repaired.
+            // The decision may be kept in memory; it is then written once the disk works again.
             let counts = |state: &State| state.holds.get(&name).is_some_and(|hold| hold.decision.is_some());
             if let Some(mirror) = self.mirror().filter(|_| self.journal.read(counts)) {
                 reply.tell(
@@ -361,7 +361,7 @@ impl<'a> Bench<'a> {
         }
         for (seq, guid) in chosen {
             let kept = self.journal.keep(Record::Again { seq });
-            // Queued by now, whether that could be written or will be later.
+            // The delivery is queued now, even if the journal has not been written yet.
             let delivery = self.journal.read(|state| state.deliveries.queued_at(seq));
             let team = delivery.as_ref().and_then(|delivery| delivery.event.team()).map(|team| team.id);
             if let (Some(mirror), Some(delivery)) = (self.mirror(), delivery) {
@@ -381,8 +381,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// What is said of a hold about which there is nothing to decide any more: that it was decided like that before, or that
-/// it is over.
+/// The answer for a hold that was already decided this way, or is over. `None` if the hold can be decided.
 fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Result<String, String>> {
     let known = state.holds.get(name);
     let decision = match known {
@@ -395,19 +394,19 @@ fn already_decided(state: &State, name: &HoldName, approved: bool) -> Option<Res
     let (word, at) = (decision.word(), decision.at);
     match (decision.approved == approved, known) {
         (true, _) => Some(Ok(format!("hold {name} was already {word} at {at}"))),
-        // It is not over: a person may think otherwise.
+        // The hold still exists, so a person may change the decision.
         (false, Some(_)) => None,
         (false, None) => Some(Err(format!("hold `{name}` is over: it was {word} at {at}"))),
     }
 }
 
-/// Whether somebody has typed this GUID, or its first block or more of it.
+/// Whether the typed text is this GUID, or at least its first block.
 fn is_meant(typed: &str, guid: &str) -> bool {
     let begins = guid.get(..typed.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(typed));
     begins && (typed.len() == guid.len() || typed.len() >= status::BLOCK)
 }
 
-/// What became of a delivery that has not failed, as far as it is remembered.
+/// Explains why a delivery is not among the failed ones, as far as the state remembers it.
 fn why_not_replayed(state: &State, guid: &str) -> &'static str {
     let mut hooks = state.hooks.iter().copied().chain([HookId(0)]);
     let known = hooks.find_map(|hook| state.deliveries.known(DeliveryKey::new(hook, guid)));
@@ -439,7 +438,7 @@ impl Command {
         }
     }
 
-    /// Whether what it says is to be done, or asks for, comes only after a pause.
+    /// Whether a pause delays the work that this command starts or shows.
     fn is_kept_by_a_pause(&self) -> bool {
         matches!(
             self,
@@ -450,7 +449,7 @@ impl Command {
         )
     }
 
-    /// Whether it asks GitHub and Sentry, so that tokens are needed where no service runs.
+    /// Whether it must ask GitHub or Sentry, so that it needs tokens if no service runs.
     pub fn needs_tokens(&self) -> bool {
         matches!(
             self,
@@ -461,7 +460,7 @@ impl Command {
         )
     }
 
-    /// Whether it asks both sides where it can, and says what is known where it can not.
+    /// Whether it asks both sides if it can, and otherwise reports what the state knows.
     pub fn uses_tokens(&self) -> bool {
         matches!(self, Command::Explain { .. })
     }
@@ -470,10 +469,10 @@ impl Command {
         self.needs_tokens() || self.uses_tokens() || matches!(self, Command::Check { .. })
     }
 
-    /// Carries out what needs the files of a state directory alone, and no lock: they are only appended to.
+    /// Runs a command that only reads append-only files of a state directory, and therefore needs no lock.
     pub fn run_on_files(&self, state_dir: &Path, out: Output) -> Option<Reply> {
         match self {
-            // Whose an address is, Sentry tells: the service asks it.
+            // Only Sentry knows who has an address, and here no service is running to ask it.
             Command::Audit(Query { person: Some(person), .. })
                 if matches!(PersonName::read(person), PersonName::Mail(_)) =>
             {
@@ -497,12 +496,12 @@ impl Command {
 }
 
 impl Reply {
-    /// A command that failed: why, on one line, and on others what to do.
+    /// A failed command: the reason on the first line, the fix on the next.
     pub fn failed(why: impl fmt::Display) -> Self {
         Self { err: format!("error: {why}\n"), exit: 1, ..Self::default() }
     }
 
-    /// A command that would write to Sentry, during a pause.
+    /// Refuses a command that would write to Sentry during a pause.
     pub fn paused(pause: &Pause) -> Self {
         Self::failed(format_args!("{pause}; nothing was done\n  fix: sentry-team-sync resume"))
     }

@@ -1,9 +1,9 @@
-//! Commands in texts for people, so that they work when pasted where they are read.
+//! Adapts the commands in texts for people, so that readers can paste them as they are.
 //!
-//! Texts say `sentry-team-sync approve 1f2e3d4c`, wherever they are made and however long they are kept: a state directory
-//! is moved, and several people read one text. The log, the page and the output of a command each put in, in one place, how
-//! their reader starts the program, whether they need sudo, and which state directory the text is about. This must never
-//! change a text that only mentions the program.
+//! Texts say `sentry-team-sync approve 1f2e3d4c`, wherever they are made and however long they are kept: state
+//! directories move, and several people read one text. The log, the page and a command's output each fill in, in one
+//! place, how their reader starts the program, whether that needs sudo, and which state directory the text is about.
+//! This must never change a text that only mentions the program.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,31 +13,31 @@ use crate::config::{Environment, PACKAGED_STATE_DIR};
 
 /// The program's name in every text.
 const NAME: &str = "sentry-team-sync";
-/// Where programs are looked for by whoever has no other path, and by sudo.
+/// The search path under sudo, and for a reader without `PATH`.
 const STANDARD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How a reader starts the program for one state directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
-    /// With sudo in front, if they need it.
+    /// The program, with sudo in front if the reader needs it.
     program: String,
-    /// The same for what anybody may do.
+    /// The program without sudo, for commands that anybody may run.
     bare: String,
-    /// As a flag takes it; `None` where the reader's default is the right one.
+    /// The value for `--state-dir`; `None` if the reader's default is the right one.
     state_dir: Option<String>,
 }
 
 impl Invocation {
-    /// For whoever has typed the command that is running: `state_dir` is what they have said of it on the command line.
+    /// For the user who typed the running command. `state_dir` is the directory that they gave on the command line.
     pub fn of_reader(state_dir: Option<&str>, env: &Environment) -> Self {
         let has = |name: &str| env.get(name).filter(|value| !value.is_empty());
         let sudo = has("SUDO_UID").is_some() && rustix::process::getuid().is_root();
-        // What a variable says may be gone with the next command, and sudo drops it.
+        // Write out a directory from a variable: the next command may lack the variable, and sudo drops it.
         let by_variable = has("SYNC_STATE_DIR").or_else(|| has("STATE_DIRECTORY")).map(String::as_str);
         Self::new(sudo, env, state_dir.or(by_variable).map(Path::new))
     }
 
-    /// For whoever reads what a service writes: its log and its page. They are somewhere else, and may be somebody else.
+    /// For readers of a service's log and page, who may be in another folder and may be another user.
     pub fn of_service(state_dir: &Path, env: &Environment) -> Self {
         let is_managed = ["NOTIFY_SOCKET", "STATE_DIRECTORY"].iter().any(|name| env.contains_key(*name));
         let sudo = needs_sudo(rustix::process::getuid().as_raw(), is_managed);
@@ -49,7 +49,7 @@ impl Invocation {
         let path = env.get("PATH").map(String::as_str).filter(|_| !sudo).unwrap_or(STANDARD_PATH);
         let bare = program(&typed, path);
         let program = if sudo { format!("sudo {bare}") } else { bare.clone() };
-        // From the root on: it may have been named from another folder than the reader's.
+        // Make it absolute: it may be relative to another folder than the reader's.
         let state_dir = state_dir.filter(|dir| !is_same(dir, Path::new(PACKAGED_STATE_DIR)));
         let state_dir = state_dir.map(|dir| quoted(&absolute(dir).to_string_lossy()));
         Self { program, bare, state_dir }
@@ -60,7 +60,7 @@ impl Invocation {
         self.in_text(&format!("{NAME} {rest}"))
     }
 
-    /// What they type for the program, without sudo.
+    /// How the reader types the program, without sudo.
     pub fn bare(&self) -> &str {
         &self.bare
     }
@@ -69,12 +69,12 @@ impl Invocation {
         self.program != self.bare
     }
 
-    /// A text whose commands this reader can paste.
+    /// Adapts a text so that this reader can paste its commands.
     pub fn in_text(&self, text: &str) -> String {
         self.put_into(text, &|piece| piece.into())
     }
 
-    /// The same for JSON that was written already.
+    /// The same for finished JSON.
     pub fn in_json(&self, text: &str) -> String {
         self.put_into(text, &|piece| {
             let quoted = serde_json::to_string(piece).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Invocation {
         })
     }
 
-    /// The same for a page that was written already.
+    /// The same for a finished page.
     pub fn in_html(&self, text: &str) -> String {
         self.put_into(text, &|piece| crate::text::Html(piece).to_string())
     }
@@ -111,7 +111,7 @@ impl Invocation {
     }
 }
 
-/// What stands at the program's name in a text.
+/// A use of the program in a text.
 enum Shown {
     Command(&'static CommandHelp),
     Help,
@@ -138,7 +138,7 @@ impl Shown {
     }
 }
 
-/// What to type for the program: its name where the shell finds this very file by it, else its path.
+/// How to type the program: its name if the shell finds this very file by it, otherwise its path.
 fn program(typed: &OsStr, path: &str) -> String {
     let file = Path::new(typed);
     let name = file.file_name().map_or_else(|| NAME.into(), |name| name.to_string_lossy());
@@ -146,7 +146,7 @@ fn program(typed: &OsStr, path: &str) -> String {
     let found = path.split(':').map(|dir| Path::new(dir).join(name.as_ref())).find(|found| found.is_file());
     match found {
         Some(found) if !has_folder || is_same(&found, file) => quoted(&name),
-        // By a name alone it was found somewhere: a shell's function, or a path that is not this one.
+        // A bare name started it, but not through this path: a shell function, or another search path.
         _ if !has_folder => match std::env::current_exe() {
             Ok(exe) if exe.is_file() => quoted(&exe.to_string_lossy()),
             _ => quoted(&name),
@@ -155,12 +155,12 @@ fn program(typed: &OsStr, path: &str) -> String {
     }
 }
 
-/// From the root on.
+/// The absolute form of a path.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.into())
 }
 
-/// Whether both are one and the same, also by symbolic links.
+/// Whether both paths lead to the same file, following symbolic links.
 pub fn is_same(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
@@ -168,18 +168,18 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Whether people have to become root to speak to a service of this user. Somebody's own user runs it for themselves; root
-/// does so too, unless a service manager has started it.
+/// Whether people need sudo to reach a service that runs as this user. A person's own account runs it for its owner. So
+/// does root, unless a service manager started the service.
 pub fn needs_sudo(uid: u32, is_managed: bool) -> bool {
     match uid {
         0 => is_managed,
-        // Users of people: what `login.defs` leaves to them, and whatever a directory service gives.
+        // Accounts of people: the range in `login.defs`, and the higher ids that directory services assign.
         1000..=60_000 | 65_536.. => false,
         _ => true,
     }
 }
 
-/// One word for the shell.
+/// Quotes a word for the shell if needed.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -227,7 +227,7 @@ mod tests {
         ] {
             assert_eq!(for_dir("/x").in_text(text), text);
         }
-        // What needs no state is asked of no directory, and needs no rights.
+        // Commands without state get no directory, and need no sudo.
         let help = "sentry-team-sync --help; sentry-team-sync sync --help; sentry-team-sync completions bash";
         assert_eq!(for_dir("/x").in_text(help), help);
         assert_eq!(with_sudo().in_text(help), help);

@@ -12,10 +12,10 @@ use crate::text::{counted, plain, Quoted};
 
 /// How long a reason may be, in characters.
 const REASON: usize = 300;
-/// No call takes longer.
+/// No call takes longer than this.
 const UNDER_WAY: Duration = Duration::from_secs(120);
 
-/// Stops all writes to Sentry, and returns when none is under way any more.
+/// Stops all writes to Sentry, and waits up to `UNDER_WAY` for calls that have already begun.
 pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
     let reason = plain(reason.unwrap_or_default(), REASON);
     let pause = Pause { reason: reason.as_str().into(), at: bench.journal.clock().wall() };
@@ -74,14 +74,14 @@ pub fn resume(bench: &Bench) -> Reply {
     reply
 }
 
-/// What was asked for is not on disk, and so not certain; all the same it may be what goes on in this process.
+/// The change is not on disk and may be lost, but it may apply while this process runs.
 fn not_kept(bench: &Bench, what: &str, paused: bool, NotKept(why): &NotKept) -> Reply {
     let is_so = bench.journal.read(|state| state.paused.is_some()) == paused;
     let meanwhile = if is_so { "; until then it lasts no longer than this process" } else { "" };
     Reply::failed(format_args!("failed to record {what}: {why}; ask again once it can be{meanwhile}"))
 }
 
-/// What a person has decided. Whoever it was belongs into this entry.
+/// Writes the decision to the audit log. The entry does not say who decided.
 fn tell_audit(bench: &Bench, decision: &'static str, reason: &str) {
     let entry = Entry { event: "command", decision, ..Entry::default() }.because(reason);
     bench.audit(vec![entry]);

@@ -1,4 +1,4 @@
-//! The command `sync`: shows the plan, keeps it in a file, or carries it out.
+//! The command `sync`: shows the plan, saves it to a file, or carries it out.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -25,15 +25,15 @@ const TELL: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sync {
     pub json: bool,
-    /// Only these teams are shown and carried out, by slug; empty for all.
+    /// The teams to show and carry out, as the user typed them; empty means all.
     pub teams: Vec<String>,
     pub apply: bool,
-    /// A kept plan: carried out only if a fresh one is the same.
+    /// A saved plan: carried out only if a fresh plan is the same.
     pub kept: Option<Value>,
     pub save: bool,
 }
 
-/// Carries out the command for a mirror that knows whose teams these are.
+/// Runs the command. It fails if the mirror does not know its GitHub organisation.
 pub fn run(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
     let mirror = &reconciler.mirror;
     if mirror.bearings().is_some_and(|(_, mode)| mode == Mode::Payload) {
@@ -57,7 +57,7 @@ fn look(reconciler: &Reconciler, sync: &Sync, progress: Progress) -> Reply {
     }
 }
 
-/// What is shown is what is carried out: both sides are read once.
+/// Carries out exactly the plan that it shows, because both sides are read only once.
 fn carry_out(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Progress) -> Reply {
     let mirror = &reconciler.mirror;
     loop {
@@ -87,7 +87,7 @@ fn carry_out(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Prog
                 return with_pause(mirror, reply);
             }
             (Ok(None), Some((Err(refused), _))) => return refused,
-            // What is still being carried out comes first.
+            // An earlier comparison is still being carried out: wait for it, then try again.
             (Ok(_), _) => match reconciler.last_reconcile() {
                 Some(last) => drop(wait(mirror, &last.run, progress)),
                 None => return nobody_knows_whose(mirror),
@@ -97,8 +97,8 @@ fn carry_out(reconciler: &Reconciler, sync: &Sync, asked: &Asked, progress: Prog
     }
 }
 
-/// The plan for the chosen teams, shown or kept; an error if one of them is unknown, or if it is another plan than the
-/// kept one.
+/// Returns the plan for the chosen teams, to show or to save. An `Err` is the reply that refuses: a team is unknown, or
+/// the saved plan is outdated or from another version.
 fn answer(mirror: &Mirror, comparison: &mut Comparison, sync: &Sync) -> Result<Reply, Reply> {
     let chosen = mirror.state(|state| comparison.choose(state, &sync.teams));
     let dormant = chosen.map_err(|unknown| failed(&unknown.what(), Unknown::FIX))?;
@@ -108,7 +108,7 @@ fn answer(mirror: &Mirror, comparison: &mut Comparison, sync: &Sync) -> Result<R
         return Err(failed("another version of the program saved this plan; nothing was done", fix));
     }
     let kept = (sync.save || sync.kept.is_some()).then(|| keepable(plan));
-    // The text is for people: another version may say the same in other words.
+    // Compare the data only: another version may word the text for people differently.
     let is_another = |expected: &&Value| kept.as_ref().is_none_or(|kept| kept["plan"] != expected["plan"]);
     if let Some(expected) = sync.kept.as_ref().filter(is_another) {
         let err = "error: the plan has changed since it was saved; nothing was done\n".into();
@@ -135,13 +135,13 @@ fn failed(what: &str, fix: &str) -> Reply {
     Reply::failed(format_args!("{what}\n  fix: {fix}"))
 }
 
-/// The plan as it is kept in a file: for programs, and for whoever opens it.
+/// The plan as it is saved in a file: data for programs, and text for people who open the file.
 fn keepable(plan: &Plan) -> Value {
     let lines: Vec<_> = plan.to_string().lines().map(String::from).collect();
     json!({ "format": FORMAT, "text": lines, "plan": plan })
 }
 
-/// The lines that are in one of both only.
+/// Lists the lines that only one of the two plans has.
 fn differences(kept: &Value, plan: &Plan) -> String {
     let now = plan.to_string();
     let now: Vec<_> = now.lines().collect();
@@ -156,7 +156,7 @@ fn differences(kept: &Value, plan: &Plan) -> String {
     out
 }
 
-/// Waits for the end, or for a pause: what is left then is done after it.
+/// Waits until the run ends or a pause begins. The rest of a paused run is carried out after the pause.
 fn wait(mirror: &Mirror, run: &crate::queue::part::Run, progress: Progress) -> Tally {
     let total = run.tally().open;
     loop {
@@ -170,7 +170,7 @@ fn wait(mirror: &Mirror, run: &crate::queue::part::Run, progress: Progress) -> T
     }
 }
 
-/// Binding a team to one that is there changes nothing in Sentry.
+/// Adopted teams are counted apart, because adopting a Sentry team changes nothing in Sentry.
 fn what_was_done(tally: &Tally) -> String {
     let written = format!("{} made in Sentry", n_changes(tally.written));
     match tally.adopted {
@@ -183,7 +183,7 @@ fn what_was_done(tally: &Tally) -> String {
     }
 }
 
-/// What was not done because somebody has paused it meanwhile.
+/// Adds an error if a pause has begun meanwhile: the rest of the plan waits for `resume`.
 fn with_pause(mirror: &Mirror, mut reply: Reply) -> Reply {
     if let Some(pause) = mirror.pause() {
         let _ = writeln!(reply.err, "error: {pause}; what is left is done after `sentry-team-sync resume`");
@@ -192,19 +192,19 @@ fn with_pause(mirror: &Mirror, mut reply: Reply) -> Reply {
     reply
 }
 
-/// What is said when a plan has been carried out.
+/// Facts about the plan that the final message needs.
 struct Ending {
     /// There was nothing to carry out.
     is_idle: bool,
-    /// Something needs a person, or could not be judged.
+    /// Changes are on hold, or removals were left out because GitHub showed too little.
     held: bool,
-    /// The summary, or its part about what was not carried out.
+    /// The summary of an empty plan; otherwise its part about the changes that remain.
     end: String,
 }
 
 fn applied(mut reply: Reply, sync: &Sync, tally: &Tally, ending: &Ending) -> Reply {
     let Ending { is_idle, held, end } = ending;
-    // What a program reads is the plan and nothing else.
+    // With --json, stdout has the plan and nothing else.
     let to = if sync.json { &mut reply.err } else { &mut reply.out };
     let _ =
         if *is_idle { writeln!(to, "{end}") } else { writeln!(to, "done: {}; {end}", what_was_done(tally)) };

@@ -1,4 +1,4 @@
-//! The command `undo`: lists what the mirror has deleted, and brings a team back.
+//! The command `undo`: lists the Sentry teams that the mirror has deleted, and restores one of them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::store::audit::Entry;
 use crate::text::{counted, Quoted, Safe};
 use crate::work::mirror::Mirror;
 
-/// How often whoever waits is told how far it is.
+/// How often progress is shown.
 const TELL: Duration = Duration::from_secs(2);
-/// So many times without an end, and nobody waits any longer.
+/// The command gives up after this many waits in a row without progress.
 const MOST_WAITS: usize = 60;
-/// The same where nothing can be worked on at all.
+/// The same while no work can be done at all, for example during a pause.
 const MOST_WAITS_PAUSED: usize = 3;
 
-/// What can be brought back. `back`: which team took a deleted one's place, where the state can be asked.
+/// Lists the deleted teams. `back` returns the team that has already replaced a deleted one, if that is known.
 pub fn list(state_dir: &Path, back: &dyn Fn(SentryTeamId) -> Option<SentryTeamId>) -> Reply {
     if let Some(err) = Log::of(state_dir).is_missing() {
         return Reply { err, ..Reply::default() };
@@ -93,7 +93,8 @@ fn read(state_dir: &Path) -> Result<Vec<Deletion>, Reply> {
     })
 }
 
-/// By the Sentry team's id, or by its slug or GitHub's number if only one was deleted under it.
+/// Finds the deletion by the Sentry team's id, or by a slug or GitHub id that only one deleted team had. Only the
+/// Sentry id also finds a deletion whose outcome is unknown.
 fn choose(found: Vec<Deletion>, id: &str, name: &TeamName) -> Result<Deletion, Reply> {
     let number = id.trim().parse().ok().map(SentryTeamId);
     let is_it = |deletion: &&Deletion| match (number, name) {
@@ -121,7 +122,7 @@ fn choose(found: Vec<Deletion>, id: &str, name: &TeamName) -> Result<Deletion, R
     }
 }
 
-/// Waits for the end, as long as something moves.
+/// Waits until the restore ends, or until it has made no progress for too long.
 fn wait(mirror: &Mirror, undo: &Undo, progress: Progress) -> Result<Report, String> {
     let (mut waits, mut n_steps) = (0, 0);
     loop {
@@ -193,12 +194,12 @@ fn whom(was: &Was) -> String {
     }
 }
 
-/// All of them, however many: a person has to give them back.
+/// Lists every name, however many: the reader may have to restore them by hand.
 fn listed(projects: &[String]) -> String {
     projects.iter().map(|project| Safe(project).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// What CODEOWNERS calls the team.
+/// Reports which names in CODEOWNERS are linked to the team again, and which could not be.
 fn tell_names(report: &Report, reply: &mut Reply) {
     if !report.named.is_empty() {
         reply.say(&format!("in CODEOWNERS: {} again", listed(&report.named)));

@@ -1,5 +1,5 @@
-//! The command `whois`: who an account is in Sentry, source by source; and who a Sentry member's address is on GitHub.
-//! Nothing is remembered of it.
+//! The command `whois`: shows which Sentry member an account matches, source by source, and which account a Sentry
+//! member's address belongs to. It stores no match.
 
 use std::fmt::Write;
 
@@ -45,7 +45,7 @@ pub fn run(mirror: &Mirror, text: &str) -> Reply {
     }
 }
 
-/// The identity chain of one account, step by step; `None` for one that GitHub does not show.
+/// The identity chain of one account, step by step; `None` if GitHub does not show the account.
 fn of_account(mirror: &Mirror, found: Result<Option<Profile>, Trouble>) -> Option<Result<String, Outcome>> {
     let person = match found {
         Ok(profile) => profile?.person,
@@ -127,13 +127,13 @@ fn remark(mirror: &Mirror, identity: &Identity) -> String {
     }
 }
 
-/// Which Sentry members bear an address, and which accounts they are matched with.
+/// Shows which Sentry members have an address, and which GitHub accounts they match.
 fn of_address(mirror: &Mirror, address: &Address) -> Result<String, Outcome> {
     mirror.read_directory().map_err(|trouble| mirror.sentry_trouble(trouble))?;
     let bearers = || mirror.who.with_directory(|directory| directory.bearers(address));
     let mut found = bearers();
     if found.is_empty() {
-        // The list need not tell every address.
+        // Sentry's list of members does not show every address.
         mirror
             .matcher()
             .search_now(vec![address.clone()])

@@ -1,6 +1,6 @@
-//! The private key of a GitHub App: read from PEM, used for signatures alone.
+//! The private key of a GitHub App: read from PEM, used only for signatures.
 //!
-//! It must never be printed, nor told in an error: what is wrong with one is told by its kind.
+//! It must never be printed, nor appear in an error. Errors name only the kind of problem.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use ureq::tls::PrivateKey;
 pub struct AppKey(Arc<RsaKeyPair>);
 
 impl AppKey {
-    /// Reads PEM. A literal `\n` counts as a line's end: a variable has no other in many places. The error is the second
-    /// half of a sentence.
+    /// Reads PEM. A literal `\n` counts as the end of a line, because in many places a variable can have no other. The
+    /// error is the second half of a sentence.
     pub fn read(text: &str) -> Result<Self, &'static str> {
         let pem = text.trim().trim_matches(['"', '\'']).replace("\\n", "\n");
         if pem.contains("ENCRYPTED") {
@@ -28,18 +28,18 @@ impl AppKey {
         let key = PrivateKey::from_pem(pem.as_bytes())
             .map_err(|_| "is no PEM: its first line has to be -----BEGIN RSA PRIVATE KEY-----")?;
         let pair = RsaKeyPair::from_der(key.der()).or_else(|_| RsaKeyPair::from_pkcs8(key.der()));
-        // GitHub's have 2048 bits.
+        // GitHub's keys have 2048 bits.
         pair.map(|pair| Self(Arc::new(pair))).map_err(|_| "is no RSA key of 2048 bits or more, or is cut")
     }
 
-    /// A signature by RS256; `None` if the machine has no randomness to give, which blinds the key's use.
+    /// Signs with RS256. `None` if the machine provides no randomness, which blinding needs.
     pub fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         let mut signature = vec![0; self.0.public().modulus_len()];
         self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
         Some(signature)
     }
 
-    /// The SHA-256 of the public half (its SubjectPublicKeyInfo, RFC 5280), which GitHub shows in base64 beside each of an
+    /// The SHA-256 of the public key (its SubjectPublicKeyInfo, RFC 5280). GitHub shows it in base64 beside each of an
     /// App's keys.
     pub fn print(&self) -> [u8; 32] {
         const RSA: [u8; 15] = [0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
@@ -49,7 +49,7 @@ impl AppKey {
     }
 }
 
-/// A value with its tag and length, as DER has them; a key is shorter than 64 KiB.
+/// Encodes a value in DER, with its tag and a length of two bytes: a key is shorter than 64 KiB.
 fn der(tag: u8, value: &[u8]) -> Vec<u8> {
     let [.., high, low] = value.len().to_be_bytes();
     [&[tag, 0x82, high, low], value].concat()
@@ -75,7 +75,7 @@ mod tests {
     const PKCS8: &str = include_str!("../../tests/standin/github/keys/app.pkcs8.pem");
     const OTHER: &str = include_str!("../../tests/standin/github/keys/other.pem");
 
-    /// By `openssl rsa -in app.pem -pubout -outform DER | openssl sha256`.
+    /// From `openssl rsa -in app.pem -pubout -outform DER | openssl sha256`.
     const PRINT: &str = "2bc6a9bf0cf457c32b6c87b83280569a7f7938f90872223bdaf987888ee70078";
 
     #[test]

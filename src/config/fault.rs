@@ -1,4 +1,4 @@
-//! Mistakes in the configuration and how they are told: all at once, each with its fix, and hidden characters shown.
+//! Mistakes in the configuration, reported all at once, each with its fix and with hidden characters shown.
 
 use crate::error::{Error, Result};
 use crate::text;
@@ -14,18 +14,18 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// What is wrong with a variable. Whatever of a value is in the texts, what nobody can see in it is shown.
+    /// A mistake in a variable. Parts of its value in the texts are shown with their invisible characters.
     pub(super) fn new(var: &'static str, what: &str, fix: &str) -> Self {
         Self { var, what: revealed(what), fix: revealed(fix) }
     }
 }
 
-/// What is wrong with a value.
+/// A mistake in a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
     /// The second half of a sentence that begins with the setting's name.
     pub why: String,
-    /// What to do, where there is more to say than what the setting takes.
+    /// The fix, if listing what the setting accepts is not enough.
     pub fix: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl From<String> for Wrong {
     }
 }
 
-/// A variable that looks like ours and is not known: most likely a typing error.
+/// A variable that looks like ours but is unknown: most likely a typing error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
     pub name: String,
@@ -56,7 +56,7 @@ impl Unknown {
     }
 }
 
-/// An error that names all of these faults, if there are any, and the variables that are not known beside them.
+/// Fails with an error that names all of these faults, if there are any, and also the unknown variables.
 pub fn refuse<'a>(faults: impl Iterator<Item = &'a Fault>, unknown: &[Unknown]) -> Result<()> {
     let mut lines: Vec<_> =
         faults.map(|Fault { what, fix, .. }| format!("  {what}\n    fix: {fix}")).collect();
@@ -69,7 +69,7 @@ pub fn refuse<'a>(faults: impl Iterator<Item = &'a Fault>, unknown: &[Unknown]) 
     Err(Error::usage(format!("{what}:\n{}", lines.join("\n"))))
 }
 
-/// All names of variables that mean something.
+/// The names of all variables that have a meaning.
 fn names() -> impl Iterator<Item = String> {
     SETTINGS.iter().flat_map(|setting| {
         let file = setting.secret.then(|| format!("{}_FILE", setting.var));
@@ -77,18 +77,18 @@ fn names() -> impl Iterator<Item = String> {
     })
 }
 
-/// Names that begin like ours and mean nothing.
+/// Variables that begin with `SYNC_` and have no meaning.
 pub(super) fn unknown(env: &Environment) -> Vec<Unknown> {
     let known: Vec<String> = names().collect();
-    // Set by test harnesses and installers, not for us to read.
+    // Test harnesses and installers set these; the program does not read them.
     let is_foreign = |name: &str| name.starts_with("SYNC_TEST_") || known.iter().any(|known| known == name);
     let ours = env.keys().filter(|name| name.starts_with("SYNC_") && !is_foreign(name));
     let meant = |name: &str| text::nearest(name, known.iter().map(String::as_str)).map(String::from);
     ours.map(|name| Unknown { name: name.clone(), meant: meant(name) }).collect()
 }
 
-/// What is set in place of a variable that is missing: a name that differs by a slip of the finger. Of others, such as
-/// `SENTRY_ORG` of Sentry's own command line, nothing is known.
+/// Finds the variable that was set in place of a missing one: its name differs by a typo. Other names, such as
+/// `SENTRY_ORG` of Sentry's own command line, may have nothing to do with it.
 pub(super) fn typed_for(var: &str, env: &Environment) -> Option<String> {
     let is_free = |name: &&str| !names().any(|known| known == *name);
     let set = env.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str());

@@ -1,8 +1,9 @@
-//! Settings that are lists: which teams, who is protected, which sources. Pure, but for reading a list from its file.
+//! Settings that are lists: teams, protected people, identity sources. Pure, except for reading a list from its file.
 //!
-//! These say what may happen and to whom. An entry that can name nothing would protect nobody, or leave out nothing,
-//! without a word: so each entry has a grammar, and whatever does not fit is a fault that says where it stands. Entries
-//! that could name something and do not are found by [`Protected::unused`] and [`TeamFilter::unused`].
+//! These lists limit what may happen, and who is affected. An entry that can match nothing would protect nobody, or
+//! leave out nothing, without a warning. So each entry has a grammar, and an entry that does not fit is a fault that
+//! names its place. Entries that could match something but do not are found by [`Protected::unused`] and
+//! [`TeamFilter::unused`].
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use crate::state::address::Address;
 use crate::state::ids::{GithubSlug, SentrySlug};
 use crate::state::values::Source;
 
-/// The longest slug that Sentry has.
+/// The longest slug that Sentry allows.
 const LONGEST_SLUG: usize = 50;
 
 /// The entries of a list, each with its place.
@@ -25,14 +26,14 @@ struct Entry {
 }
 
 impl List {
-    /// Of a variable: separated by commas.
+    /// Reads a variable: entries separated by commas.
     pub fn of(text: &str) -> Result<Self, Wrong> {
         let entries = parts(text).map(|part| Entry { text: part.into(), place: String::new() }).collect();
         Self::some(entries, "has no entry, only separators".into())
     }
 
-    /// Of a file: one on a line or several with commas; `#` at the beginning of a word begins a remark. A file without an
-    /// entry is taken for one that was cut short: it would lift a filter or a protection.
+    /// Reads a file: one entry per line, or several with commas; `#` at the beginning of a word starts a comment. A
+    /// file without entries is refused as cut short, because it would lift a filter or a protection.
     pub fn of_file(path: &str) -> Result<Self, Wrong> {
         let text = std::fs::read_to_string(path)
             .map_err(|why| Wrong::from(format!("names `{path}`, which cannot be read: {why}")))?;
@@ -61,13 +62,13 @@ fn without_remark(line: &str) -> &str {
     remark.map_or(line, |(at, _)| &line[..at])
 }
 
-/// The parts of a comma list, trimmed, without empty ones.
+/// The non-empty parts of a comma-separated list, trimmed.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(|part| part.trim_matches([' ', '\t'])).filter(|part| !part.is_empty())
 }
 
 impl Entry {
-    /// Why it is not taken, and what to write in its place.
+    /// The error for an entry that is not accepted: the reason, and what to write instead.
     fn wrong(&self, why: &str, fix: impl Into<String>) -> Wrong {
         Wrong::new(format!("has `{}`{}, which is {why}", brief(&self.text), self.place), fix)
     }
@@ -108,7 +109,7 @@ impl TeamFilter {
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
     }
 
-    /// What keeps a team of this slug from being mirrored, if anything does.
+    /// The reason why a team with this slug is not mirrored; `None` if it is.
     pub fn why_not(&self, slug: &GithubSlug) -> Option<String> {
         let excludes = self.exclude.iter().find(|glob| glob_matches(glob, slug.as_str()));
         match excludes {
@@ -118,7 +119,7 @@ impl TeamFilter {
         }
     }
 
-    /// The globs that fit none of all teams. `*` always fits, and where there is no team at all, nothing is told.
+    /// The globs that match none of the teams. `*` always counts as matching, and without any team the result is empty.
     pub fn unused(&self, teams: &[&GithubSlug]) -> Vec<String> {
         let fits = |glob: &str| {
             glob.bytes().all(|b| b == b'*') || teams.iter().any(|slug| glob_matches(glob, slug.as_str()))
@@ -138,8 +139,8 @@ impl fmt::Display for TeamFilter {
     }
 }
 
-/// `*` stands for any characters, `?` for one; a glob is in lower case, a slug in any. Linear in pattern times text: no
-/// pattern makes it explode.
+/// `*` matches any characters, `?` matches one. The glob must be lower case, the slug can be either. It takes time
+/// linear in pattern times text, so no pattern can stall it.
 fn glob_matches(glob: &str, text: &str) -> bool {
     let glob: Vec<char> = glob.chars().collect();
     let text: Vec<char> = text.chars().map(|c| c.to_ascii_lowercase()).collect();
@@ -210,10 +211,10 @@ impl Protected {
         self.slugs.contains(slug)
     }
 
-    /// The entries that protect nobody and nothing: no member has the address, no team has the slug.
+    /// The entries that protect nothing: no member has the address, or no team has the slug.
     ///
-    /// `has_member` is asked for each address. Sentry's list shows primary addresses only, so it must also know what a search
-    /// has found.
+    /// `has_member` is called for each address. It must also know what a search found, because Sentry's list shows only
+    /// primary addresses.
     pub fn unused(
         &self,
         has_member: impl Fn(&Address) -> bool,
@@ -225,13 +226,13 @@ impl Protected {
     }
 }
 
-/// Whether it could be a slug in Sentry. Servers of before 2023 have slugs of digits alone.
+/// Whether it could be a slug in Sentry. Servers from before 2023 also have slugs of digits alone.
 fn is_slug(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     (1..=LONGEST_SLUG).contains(&text.len()) && text.bytes().all(fits)
 }
 
-/// What to write for what is often typed in place of a slug.
+/// The fix for what people often type in place of a slug.
 fn slug_advice(text: &str) -> Option<String> {
     let last = text.rsplit('/').next().unwrap_or_default();
     let bare = last.trim_start_matches(['@', '#', '!']);

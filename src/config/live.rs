@@ -1,4 +1,4 @@
-//! The settings in force, and what reloads have come to: they may be older than the files that say them.
+//! The settings in force, and the results of reloads. The settings can be older than the files that define them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl InForce {
         Self(RwLock::new(Arc::new(settings)))
     }
 
-    /// They change with a reload: whoever needs them to be one and the same for a while keeps what this returns.
+    /// The current settings. A reload replaces them, so a caller that needs a consistent set keeps this one.
     pub fn get(&self) -> Arc<Settings> {
         self.0.read().clone()
     }
@@ -27,37 +27,37 @@ impl InForce {
     }
 }
 
-/// What reloads have come to, since start.
+/// The results of reloads since the start.
 #[derive(Debug, Default)]
 pub struct Reloads {
     done: AtomicU64,
     failed: AtomicU64,
-    /// Why the last one was not taken over, and since when none was.
+    /// Why the last reload failed, and since when reloads have failed.
     fault: Mutex<Option<(String, Timestamp)>>,
 }
 
-/// After so long, nobody has looked at the warnings: files that say something else than what is in use are no matter of
-/// minutes.
+/// Reloads that fail for longer than this are grave: nobody has noticed the warnings. Before that, settings that differ
+/// from their files are no emergency.
 pub const GRACE: Duration = Duration::from_secs(24 * 3600);
 
 impl Reloads {
-    /// How many were taken over, and how many had a fault.
+    /// How many reloads succeeded, and how many failed.
     pub fn counts(&self) -> (u64, u64) {
         (self.done.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
     }
 
-    /// Why the last one was not taken over.
+    /// Why the last reload failed; `None` if it succeeded.
     pub fn fault(&self) -> Option<String> {
         self.fault.lock().clone().map(|(why, _)| why)
     }
 
-    /// The same, if none was taken over for a day.
+    /// The same, if reloads have failed for more than a day.
     pub fn grave_fault(&self, now: Timestamp) -> Option<String> {
         let fault = self.fault.lock().clone();
         fault.filter(|(_, since)| now.since(*since) > GRACE).map(|(why, _)| why)
     }
 
-    /// One was taken over, or had a fault.
+    /// Records a reload, with its fault if it failed.
     pub fn learn(&self, fault: Option<String>, at: Timestamp) {
         let counter = if fault.is_some() { &self.failed } else { &self.done };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -1,8 +1,8 @@
-//! What a person has configured: flags over environment over defaults, read once into one checked [`Config`].
+//! The configuration: flags over environment over defaults, read once into one checked [`Config`].
 //!
-//! All faults are reported at once, each with its fix. Nothing behind this module reads the environment. Secrets
-//! have no flags, because a command line is visible to everybody on the machine; they come from `X`, from the file
-//! named by `X_FILE`, or from a systemd credential of the same name in lower case.
+//! All faults are reported at once, each with its fix. No other module reads the environment. Secrets have no flags,
+//! because everybody on the machine can see a command line; they come from `X`, from the file named by `X_FILE`, or
+//! from a systemd credential of the same name in lower case.
 
 pub mod app_key;
 mod fault;
@@ -38,11 +38,11 @@ pub struct Config {
     pub webhook_secrets: Vec<Secret>,
     pub sentry_token: Secret,
     pub settings: Settings,
-    /// Variables that look like ours and are not known.
+    /// Variables that look like ours but are unknown.
     pub unknown: Vec<Unknown>,
-    /// What may be meant, and mostly is not: told at start and by `check`.
+    /// Values that are allowed but probably mistakes: reported at start and by `check`.
     pub warnings: Vec<Fault>,
-    /// Where each secret that is there came from, by its variable.
+    /// Where each secret came from, by its variable.
     pub origins: Vec<(&'static str, Origin)>,
 }
 
@@ -54,7 +54,7 @@ pub enum Origin {
     Credential(PathBuf),
 }
 
-/// Everything configured that is no secret. A field without a remark is `SYNC_` and its own name.
+/// All settings that are not secret. A field without a comment is `SYNC_` plus its own name.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `SENTRY_ORG_SLUG`.
@@ -69,7 +69,7 @@ pub struct Settings {
     pub sentry_url: BaseUrl,
     pub listen: Listen,
     pub admin_listen: Option<Listen>,
-    /// Names behind the address in `SYNC_ADMIN_LISTEN`, in lower case: what `Host` may say beside addresses.
+    /// Host names after the address in `SYNC_ADMIN_LISTEN`, in lower case: allowed in `Host` besides addresses.
     pub admin_names: Vec<String>,
     pub state_dir: PathBuf,
     pub interval: Option<Duration>,
@@ -84,11 +84,11 @@ pub struct Settings {
     pub trust_unverified: Trust,
     pub remove_members: RemoveMembers,
     pub delete_teams: DeleteTeams,
-    /// `SYNC_FIRST`: the first reconcile of a service waits for a person if Sentry has teams already.
+    /// `SYNC_FIRST`: a service's first comparison needs approval if Sentry already has teams.
     pub hold_first: bool,
     /// `SYNC_CHILD_MEMBERS`: members of child teams count as members.
     pub child_members: bool,
-    /// `SYNC_CODEOWNERS`: names of CODEOWNERS are mapped to the Sentry teams.
+    /// `SYNC_CODEOWNERS`: links the names in CODEOWNERS to the Sentry teams.
     pub links: bool,
     /// `SYNC_CODEOWNERS_INTEGRATION`.
     pub integration: Option<IntegrationId>,
@@ -102,19 +102,19 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether GitHub and Sentry are this machine itself.
+    /// Whether both GitHub and Sentry run on this machine.
     pub fn is_all_local(&self) -> bool {
         self.github_url.is_loopback() && self.sentry_url.is_loopback()
     }
 }
 
-/// Whether people are taken out of Sentry teams. Removals that an event names are carried out under all but `Never`.
+/// The people that a comparison removes from Sentry teams. A person named by an event is removed unless it is `Never`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveMembers {
-    /// People known to have been in the GitHub team.
+    /// People who were seen in the GitHub team and have left it.
     Left,
     Known,
-    /// Also people whom no source matched.
+    /// Also people who match no GitHub account.
     All,
     Never,
 }
@@ -127,69 +127,69 @@ impl RemoveMembers {
         ("never", RemoveMembers::Never),
     ];
 
-    /// What is written in `SYNC_REMOVE_MEMBERS`.
+    /// Its value in `SYNC_REMOVE_MEMBERS`.
     pub fn name(self) -> &'static str {
         values::word_of(self, &Self::WORDS)
     }
 
-    /// Whether somebody may be taken out of a team who was never seen in it: whoever is in the organisation counts then.
+    /// Whether a comparison may remove people never seen in the GitHub team. It then matches the whole organisation.
     pub fn is_about_everybody(self) -> bool {
         matches!(self, RemoveMembers::Known | RemoveMembers::All)
     }
 }
 
-/// Which of a Sentry user's addresses count while Sentry does not show them to be verified.
+/// Which of a Sentry user's addresses count although Sentry does not show them as verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trust {
     Never,
     /// The primary one, if no other member has it.
     Primary,
-    /// Also a second one, if a search finds it in exactly one member.
+    /// Also a secondary one, if a search finds exactly one member with it.
     Any,
 }
 
 impl Trust {
-    /// From whom the fewest addresses count to whom the most do.
+    /// From the strictest to the most lenient.
     pub const WORDS: [(&'static str, Trust); 3] =
         [("never", Trust::Never), ("primary", Trust::Primary), ("any", Trust::Any)];
 
-    /// What is written in `SYNC_TRUST_UNVERIFIED`.
+    /// Its value in `SYNC_TRUST_UNVERIFIED`.
     pub fn name(self) -> &'static str {
         values::word_of(self, &Self::WORDS)
     }
 }
 
-/// What becomes of a Sentry team whose GitHub team was deleted.
+/// How to treat the Sentry team of a deleted GitHub team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteTeams {
     Delete,
-    /// It is deleted, but held if it owns projects or if that can not be read.
+    /// Delete it, but hold the deletion if it owns projects or if that cannot be read.
     UnlessProjects,
-    /// It stays, without its members.
+    /// Keep it, without its members.
     Empty,
-    /// It stays as it is.
+    /// Keep it as it is.
     Keep,
 }
 
-/// Where values come from: the process's environment, or a test's.
+/// Variables and their values: the process's environment, or a test's.
 pub type Environment = BTreeMap<String, String>;
 
-/// The process's environment. What is not UTF-8 has U+FFFD in its place, which no setting takes: left out, a list would
-/// seem not to be set.
+/// The process's environment. Bytes that are not UTF-8 become U+FFFD, which no setting accepts. Without such a value, a
+/// list would seem to be unset.
 pub fn environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .collect()
 }
 
-/// How much must be there.
+/// Which values are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// `serve`: all four.
+    /// `serve` and `check`: all four.
     Everything,
-    /// Commands that ask GitHub and Sentry by themselves: both tokens and the organisation.
+    /// Commands that ask GitHub and Sentry without a service: both tokens and the Sentry organisation.
     Tokens,
-    /// Commands that talk to a running service, or look at its files: only the state directory.
+    /// Commands that ask a running service, or read its files: only the state directory.
     StateDir,
 }
 
@@ -199,8 +199,8 @@ pub fn load(flags: &Environment, env: &Environment, need: Need) -> Result<Config
     refuse(faults.iter(), &config.unknown).map(|()| config)
 }
 
-/// Reads the configuration as far as it can be read, for whoever goes on in spite of faults. A setting with a fault has
-/// its default, a secret with a fault is empty: what a fault's variable stands for must not be used.
+/// Reads as much as possible, for callers that continue in spite of faults. A setting with a fault has its default, a
+/// secret with a fault is empty. The caller must not use a value whose variable has a fault.
 pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<Fault>) {
     let mut faults = Vec::new();
     let settings = read_settings(flags, env, &mut faults);
@@ -240,7 +240,7 @@ pub fn read(flags: &Environment, env: &Environment, need: Need) -> (Config, Vec<
     (config, faults)
 }
 
-/// How GitHub is signed in to: one of the two ways, whole.
+/// Reads how to sign in to GitHub: with a token or as an App, not with parts of both.
 fn sign_in(secrets: &mut Secrets, app_id: Option<&str>, required: bool) -> Option<SignIn> {
     let faults = secrets.faults.len();
     let id_is_wrong = secrets.faults.iter().any(|fault| fault.var == "GH_APP_ID");
@@ -287,7 +287,7 @@ fn missing(var: &'static str, fix: &str, env: &Environment) -> Fault {
 fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<Fault>) -> Settings {
     let mut settings = Settings::defaults(env);
     for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
-        // An empty variable counts as not set: a unit file's `Environment=X=` is how people switch one off.
+        // An empty variable counts as unset: in a unit file, people switch a variable off with `Environment=X=`.
         let value = flags.get(setting.var).or_else(|| env.get(setting.var)).filter(|value| !value.is_empty());
         if let Some(list) = setting.var.strip_suffix("_FILE").filter(|_| value.is_some()) {
             match weight(flags, env, list).cmp(&weight(flags, env, setting.var)) {
@@ -315,7 +315,7 @@ fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<Fault>
     settings
 }
 
-/// Where a variable is set: the command line wins over the environment, also where two variables mean the same.
+/// The rank of where a variable is set. The command line wins, even over another variable with the same meaning.
 fn weight(flags: &Environment, env: &Environment, var: &str) -> u8 {
     let is_set = |values: &Environment| values.get(var).is_some_and(|value| !value.is_empty());
     match (is_set(flags), is_set(env)) {
@@ -328,12 +328,12 @@ fn weight(flags: &Environment, env: &Environment, var: &str) -> u8 {
 /// Where packages and the units keep the state.
 pub const PACKAGED_STATE_DIR: &str = "/var/lib/sentry-team-sync";
 
-/// Where state lies if nobody says: where systemd put it, where a package put it, else beside the caller.
+/// The default state directory: systemd's, else the package's if it exists, else `state` in the current folder.
 fn default_state_dir(env: &Environment) -> PathBuf {
     let packaged = Path::new(PACKAGED_STATE_DIR);
     match env.get("STATE_DIRECTORY").and_then(|dirs| dirs.split(':').next()).filter(|dir| !dir.is_empty()) {
         Some(dir) => dir.into(),
-        // Also where this user may not look into it: then that is told, and no other folder taken for it.
+        // Use it even if this user cannot read it: an error is better than taking another folder for it.
         None if packaged.symlink_metadata().is_ok() => packaged.into(),
         None => "state".into(),
     }

@@ -1,7 +1,7 @@
 //! Secrets in a type that cannot be printed.
 //!
-//! Nothing outside this module may hold a token as a `String`: `Debug` prints `***`, there is no `Display`,
-//! no serialisation, and the bytes are reached through [`Secret::expose`] only, which is easy to search for.
+//! No other module may keep a token as a `String`: `Debug` prints `***`, there is no `Display` and no serialisation,
+//! and the bytes are reached only through [`Secret::expose`], which is easy to search for.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 pub struct Secret(Box<str>);
 
 impl Secret {
-    /// Takes the text as it is: GitHub signs with the bytes of the secret, nothing trimmed or decoded.
+    /// Takes the text unchanged: GitHub signs with the exact bytes of the secret.
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
@@ -21,7 +21,7 @@ impl Secret {
         &self.0
     }
 
-    /// 8 hex digits that tell two tokens apart and give neither away.
+    /// 8 hex digits that distinguish two tokens without revealing them.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(b"sentry-team-sync fingerprint\0");

@@ -1,8 +1,8 @@
-//! Secrets: where they come from, and what in them is most likely not part of them.
+//! Secrets: where they come from, and what in them is probably there by mistake.
 //!
-//! Copied text brings along what nobody sees: a byte order mark, a line end, a blank, quotes. Of a file, one byte order
-//! mark and one line end are taken away. Whatever else is odd about a token cannot be meant, and is a fault. A webhook's
-//! secret is any text that somebody typed into GitHub's form: there, it is a warning.
+//! Copied text often brings something invisible: a byte order mark, a line end, a blank, quotes. One byte order mark
+//! and one line end are removed from a file. Anything else that is odd in a token is a fault. In a webhook's secret it
+//! is only a warning, because people can type any text into GitHub's form.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::{missing, Environment, Origin};
 use crate::config::secret::Secret;
 use crate::text::is_hidden;
 
-/// Reads the secrets one by one and keeps what there is to say.
+/// Reads the secrets one by one, and collects faults, warnings and origins.
 pub(super) struct Secrets<'a> {
     flags: &'a Environment,
     env: &'a Environment,
@@ -22,12 +22,12 @@ pub(super) struct Secrets<'a> {
 }
 
 impl<'a> Secrets<'a> {
-    /// Behind the faults of the settings.
+    /// `faults` are those of the settings; the faults of secrets follow them.
     pub(super) fn new(flags: &'a Environment, env: &'a Environment, faults: Vec<Fault>) -> Self {
         Self { flags, env, faults, warnings: Vec::new(), origins: Vec::new() }
     }
 
-    /// A token: nothing but visible ASCII.
+    /// Reads a token, which has only visible ASCII characters.
     pub(super) fn token(&mut self, var: &'static str, required: bool, what: &str) -> Option<Secret> {
         let value = self.value(var, required, what)?;
         let odd = oddities(&value, true);
@@ -39,7 +39,7 @@ impl<'a> Secrets<'a> {
         Some(Secret::new(value))
     }
 
-    /// A webhook's secret: any text.
+    /// Reads a webhook's secret, which can be any text.
     pub(super) fn webhook(&mut self, var: &'static str, required: bool, what: &str) -> Option<Secret> {
         let value = self.value(var, required, what)?;
         let odd = oddities(&value, false);
@@ -51,7 +51,7 @@ impl<'a> Secrets<'a> {
         Some(Secret::new(value))
     }
 
-    /// An App's private key: lines of PEM.
+    /// Reads an App's private key, which is PEM.
     pub(super) fn app_key(&mut self, var: &'static str) -> Option<AppKey> {
         let value = self.value(var, false, "")?;
         match AppKey::read(&value) {
@@ -87,9 +87,9 @@ impl<'a> Secrets<'a> {
     }
 }
 
-/// What is odd about a secret, each as a part of a sentence that begins with its name. Nothing of the secret itself is
-/// told: of a token, only characters that no token has. `is_token`: a blank within it, and every letter beyond ASCII, is
-/// odd too.
+/// Everything that is odd about a secret, as parts of a sentence that begins with its name. It reveals only invisible
+/// characters and, for a token, a character beyond ASCII, which no token has. `is_token`: a blank inside, or a quote at
+/// only one end, is odd too.
 fn oddities(value: &str, is_token: bool) -> Vec<String> {
     let mut odd = Vec::new();
     let quotes = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}'];
@@ -134,7 +134,7 @@ fn oddities(value: &str, is_token: bool) -> Vec<String> {
     odd
 }
 
-/// A secret's value and where it was, or why it can not be had and what to do.
+/// A secret's value and its origin. The error has the reason and the fix.
 fn find(
     flags: &Environment,
     env: &Environment,
@@ -142,7 +142,7 @@ fn find(
 ) -> std::result::Result<Option<(String, Origin)>, (String, String)> {
     let file_var = format!("{var}_FILE");
     let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
-    // A flag wins over the environment, whatever form that has.
+    // A flag wins over the environment, whether that has the value or names a file.
     let (value, file) = match flags.get(&file_var) {
         Some(path) => (None, Some(path)),
         None => (set(var), set(&file_var)),
@@ -175,7 +175,7 @@ fn find(
     }
 }
 
-/// A secret's file: its content without the byte order mark and the line end that editors put there.
+/// Reads a secret's file, without the byte order mark and the line end that editors add.
 fn read_file(path: &Path) -> std::result::Result<String, String> {
     let text =
         std::fs::read_to_string(path).map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;

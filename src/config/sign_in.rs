@@ -3,7 +3,7 @@
 use super::app_key::AppKey;
 use super::secret::Secret;
 
-/// As the two ways are called where they are told of.
+/// The names of the two ways, for messages.
 pub const BY_TOKEN: &str = "GH_TOKEN";
 pub const BY_APP: &str = "the GitHub App";
 
@@ -14,7 +14,7 @@ pub enum SignIn {
     App(AppAccess),
 }
 
-/// A GitHub App: its tokens are fetched, and live for an hour.
+/// A GitHub App. Its tokens are fetched from GitHub, and last an hour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AppAccess {
     /// `GH_APP_ID`: its number or its client id.
@@ -24,8 +24,8 @@ pub struct AppAccess {
 }
 
 impl SignIn {
-    /// 8 hex digits that name a token without telling it. An App is the same whatever its key and its token of the hour:
-    /// what it may do was granted to the App.
+    /// 8 hex digits that identify a token without revealing it. An App keeps its fingerprint with every key and token,
+    /// because permissions are granted to the App.
     pub fn fingerprint(&self) -> String {
         match self {
             SignIn::Token(token) => token.fingerprint(),
@@ -33,7 +33,7 @@ impl SignIn {
         }
     }
 
-    /// As it is called where it is told of.
+    /// Its name in messages.
     pub fn name(&self) -> &'static str {
         match self {
             SignIn::Token(_) => BY_TOKEN,

@@ -39,7 +39,7 @@ pub fn listen(text: &str) -> Result<Listen, String> {
     }
 }
 
-/// Reads the name of a host, without a port; in lower case.
+/// Reads a host's name without a port, and returns it in lower case.
 pub fn host_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     if text.is_empty() || !text.chars().all(fits) {
@@ -50,7 +50,7 @@ pub fn host_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// An API's base address, without a slash at its end. `http` only on loopback: a token goes with every call.
+/// An API's base address, without a slash at its end. `http` only on loopback, because every call carries a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     text: String,
@@ -63,7 +63,7 @@ impl BaseUrl {
         &self.text
     }
 
-    /// Where GitHub shows its pages to people, by the address of its API.
+    /// The address of GitHub's web pages, derived from its API's address.
     pub fn pages(&self) -> String {
         match self.host().strip_prefix("api.") {
             Some(site) => format!("https://{site}"),
@@ -93,7 +93,7 @@ impl BaseUrl {
         self.origin().split_once("://").map_or("", |(_, authority)| authority)
     }
 
-    /// The path behind host and port; empty or with a slash at its start.
+    /// The path after host and port: empty, or with a slash at its start.
     pub fn path(&self) -> &str {
         let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
         rest.find('/').map_or("", |at| &rest[at..])
@@ -136,13 +136,13 @@ pub fn base_url(text: &str) -> Result<BaseUrl, String> {
     Ok(BaseUrl { text: text.into(), loopback })
 }
 
-/// Reads the address at which Sentry begins. Its API is one place for everybody: that it is in the address means the same.
+/// Reads Sentry's address. `/api` or `/api/0` at its end is removed, because the API is always there.
 pub fn sentry_url(text: &str) -> Result<BaseUrl, String> {
     let text = without_end(text, "/0").filter(|text| text.ends_with("/api")).unwrap_or(text);
     base_url(without_end(text, "/api").unwrap_or(text))
 }
 
-/// Reads the address of GitHub's API. On an Enterprise Server, what is around `/api/v3` means the same.
+/// Reads the address of GitHub's API. `/graphql` at its end is removed; `/api` at its end means `/api/v3`.
 pub fn github_url(text: &str) -> Result<BaseUrl, String> {
     let text = without_end(text, "/graphql").unwrap_or(text);
     match without_end(text, "/api") {
@@ -153,7 +153,7 @@ pub fn github_url(text: &str) -> Result<BaseUrl, String> {
 
 fn without_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
     let rest = text.trim_end_matches('/').strip_suffix(end)?.trim_end_matches('/');
-    // A host may have that name.
+    // The name may be the host itself, as in `https://api`.
     rest.contains("://").then_some(rest)
 }
 
@@ -178,7 +178,7 @@ pub fn organisation(text: &str) -> Result<&str, String> {
     name(text, "write only the organisation's login, the part after github.com/")
 }
 
-/// A GitHub App: its number, or its client id, such as `Iv23liABCDEF`.
+/// Reads a GitHub App's number, or its client id such as `Iv23liABCDEF`.
 pub fn app_id(text: &str) -> Result<Box<str>, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == '_';
     if text.len() <= 64 && text.chars().all(fits) {
@@ -196,8 +196,8 @@ fn name<'a>(text: &'a str, fix: &str) -> Result<&'a str, String> {
     }
 }
 
-/// Reads a log filter: levels, or `TARGET=LEVEL`. A word alone that is no level would silence everything. `trace` is as good
-/// as `debug`.
+/// Reads a log filter: levels, `TARGET=LEVEL`, or a module of this program. Any other single word is refused, because
+/// it would silence everything. `trace` shows no more than `debug`.
 pub fn log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let is_level = |word: &str| LEVELS.contains(&word.trim().to_ascii_lowercase().as_str());
@@ -234,12 +234,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads `off`, or what is not.
+/// Reads `off` as `None`, and anything else with `read`.
 pub fn or_off<T>(text: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
     (text != "off").then(|| read(text)).transpose()
 }
 
-/// `25%,3`: the larger of a share of the whole and a number goes through.
+/// `25%,3`: a share of the whole or a number, whichever is larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     percent: u32,
@@ -247,7 +247,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// How many of `whole` go through.
+    /// How many of `whole` are allowed.
     pub fn of(self, whole: usize) -> usize {
         (whole.saturating_mul(self.percent as usize) / 100).max(self.at_least as usize)
     }
@@ -268,7 +268,7 @@ pub fn limit(text: &str) -> Result<Limit, String> {
     read().ok_or_else(|| refused(text, "write a share and a number, such as 5%,2"))
 }
 
-/// Reads a prefix that leaves a slug valid.
+/// Reads a prefix that keeps slugs valid.
 pub fn slug_prefix(text: &str) -> Result<String, String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     if text.len() <= 20 && text.bytes().all(fits) {
@@ -301,7 +301,7 @@ pub fn count(text: &str) -> Result<usize, String> {
     text.parse::<u32>().map(|n| n as usize).map_err(|_| refused(text, "write a number"))
 }
 
-/// The number of an integration, as it stands at the end of its page's address in Sentry.
+/// Reads an integration's number, which is also the end of its page's address in Sentry.
 pub fn integration(text: &str) -> Result<Option<IntegrationId>, String> {
     let number = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let id = number.parse().map(Some);
@@ -315,12 +315,12 @@ pub fn workers(text: &str) -> Result<usize, String> {
     }
 }
 
-/// What is said of a value that is not taken.
+/// The message about a value that is not accepted.
 fn refused(text: &str, fix: &str) -> String {
     format!("is `{}`; {fix}", brief(text))
 }
 
-/// The first 100 characters: enough of a value to find it, and not a screenful.
+/// The first 100 characters: enough to recognise a value, but not a screenful.
 pub(super) fn brief(text: &str) -> String {
     const SHOWN: usize = 100;
     let cut: String = text.chars().take(SHOWN).collect();
@@ -331,8 +331,8 @@ pub(super) fn brief(text: &str) -> String {
     }
 }
 
-/// What a setting says once the byte order mark before it is taken away, unless it is something else than it seems to
-/// be: with characters that nobody sees, with quotes that a shell would have taken away, or of bytes that are no text.
+/// A setting's value without a byte order mark before it. It is refused if it probably differs from what people see:
+/// invisible characters, quotes that a shell would have removed, or bytes that are not UTF-8.
 pub(super) fn seen(text: &str) -> Result<&str, Wrong> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains(char::REPLACEMENT_CHARACTER) {

@@ -1,4 +1,4 @@
-//! The one table of settings: variables, flags, help and the README's table come from it.
+//! The one table of settings: variables, flags, help and the README's table are made from it.
 
 use super::lists::{self, List, Protected, TeamFilter};
 use super::values::{self, Listen};
@@ -10,12 +10,12 @@ type Set = fn(&mut Settings, &str) -> Result<(), Wrong>;
 
 pub struct Setting {
     pub var: &'static str,
-    /// What stands for the value in help texts.
+    /// The value's placeholder in help texts.
     pub value: &'static str,
     /// The default, as people read it.
     pub default: &'static str,
     pub help: &'static str,
-    /// Given by `X`, `X_FILE` or a systemd credential; its flag takes a file.
+    /// Read from `X`, `X_FILE` or a systemd credential; its flag takes a file.
     pub secret: bool,
     pub(super) set: Set,
 }
@@ -178,14 +178,13 @@ fn put<T, E: Into<Wrong>>(place: &mut T, value: Result<T, E>) -> Result<(), Wron
     Ok(())
 }
 
-/// A value that is taken as it is.
+/// Accepts any value.
 fn fine<T>(value: T) -> Result<T, Wrong> {
     Ok(value)
 }
 
 impl Settings {
-    /// The defaults of the table. They are values of their own kind here, and their texts above are checked against
-    /// them by a test.
+    /// The table's defaults, as typed values. A test compares the texts above with them.
     #[allow(clippy::expect_used)] // Every text is a constant that the tests read.
     pub(super) fn defaults(env: &Environment) -> Self {
         let local = |port| Listen::Tcp((std::net::Ipv4Addr::LOCALHOST, port).into());

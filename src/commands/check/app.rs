@@ -1,4 +1,4 @@
-//! The GitHub App that is signed in as: its key, what it may do, what it is told of, where it is installed.
+//! The GitHub App that the service signs in as: its key, its permissions, and where it is installed.
 
 use super::finding::{Area, Finding};
 use super::patient::Patient;
@@ -10,10 +10,10 @@ use crate::hosts::http::{Reply, TroubleKind};
 use crate::text::{base64, Quoted};
 
 const AREA: Area = Area::Github;
-/// What it needs, and what every App has.
+/// The permission that the App needs, and the one that every App has.
 const NEEDED: [&str; 2] = ["members", "metadata"];
 
-/// What is found out by the key alone. `None` if nothing more is to be asked.
+/// Checks the App by its key alone. `None` if further checks make no sense.
 pub(super) fn look(
     patient: &Patient,
     github: &Github,

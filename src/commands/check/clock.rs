@@ -1,20 +1,20 @@
-//! The local clock against those of the hosts. Pure.
+//! Compares the local clock with the hosts' clocks. Pure.
 //!
-//! Expiry, holds and rate windows are counted by clocks; one that is wrong shows up as something else.
+//! Expiry, holds and rate limits depend on clocks, so a wrong clock shows up as some other problem.
 
 use std::time::Duration;
 
 use super::finding::{Area, Finding};
 use crate::clock::{short, Timestamp};
 
-/// `Date` has whole seconds, and an answer is under way for a moment.
+/// Differences up to this are ignored: `Date` has whole seconds, and an answer takes a moment to arrive.
 const BLUR: Duration = Duration::from_secs(2);
-/// More than this is told.
+/// A larger difference is a warning.
 const WARN: Duration = Duration::from_secs(30);
-/// More than this is wrong.
+/// A larger difference is a failure.
 const FAIL: Duration = Duration::from_secs(300);
 
-/// What a host's `Date` was, and when its answer was here by the local clock.
+/// A host's `Date`, and the local time at which its answer arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
     pub there: Timestamp,

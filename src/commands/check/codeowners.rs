@@ -1,5 +1,5 @@
-//! Whether CODEOWNERS finds the mirrored teams in Sentry: counted also while `SYNC_CODEOWNERS` is off, so that people learn of
-//! it. Nothing is said where the token may not list teams.
+//! Whether the names in CODEOWNERS find the mirrored teams in Sentry. It counts them even while `SYNC_CODEOWNERS` is
+//! off, so that people learn about the setting. It reports nothing if the token cannot list the names.
 
 use super::finding::{some_of, Area, Finding};
 use super::patient::Patient;
@@ -12,13 +12,13 @@ use crate::text::counted;
 
 const AREA: Area = Area::Sentry;
 
-/// The names of the mirrored teams, and what they mean.
+/// The mirrored teams, by what CODEOWNERS finds under their names.
 #[derive(Default)]
 struct Found<'a> {
     linked: usize,
     missing: Vec<&'a str>,
     elsewhere: Vec<&'a str>,
-    /// Names of teams that the organisation does not have.
+    /// Linked names that no team of the GitHub organisation has.
     stale: Vec<&'a str>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn look(patient: &Patient, github: Option<&GithubSnapshot>, sentry: &
     findings
 }
 
-/// Whether the links do what they are for, by Sentry's own word. `known`: the names of the organisation's teams.
+/// Reports the errors that Sentry itself found in CODEOWNERS files. `known` are the names of the organisation's teams.
 fn of_files(files: &[OwnersOf], org: &Login, known: &[&OwnerName]) -> Vec<Finding> {
     let (mut unknown, mut misspelt, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for file in files {
@@ -112,7 +112,7 @@ fn of_files(files: &[OwnersOf], org: &Login, known: &[&OwnerName]) -> Vec<Findin
 impl<'a> Found<'a> {
     fn look(&mut self, name: &OwnerName, binding: &'a Binding, rows: &[ExternalTeam]) {
         let slug = binding.slug.as_str();
-        // Sorted by their names.
+        // The rows are sorted by name.
         let first = rows.partition_point(|row| row.name < *name);
         let mut named = rows.iter().skip(first).take_while(|row| row.name == *name).peekable();
         if named.peek().is_none() {

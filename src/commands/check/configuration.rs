@@ -1,5 +1,4 @@
-//! The configuration: its faults, where the required values come from, and who else may read their files. Values are
-//! never shown.
+//! The configuration: its faults, where each secret comes from, and who else can read its file. It shows no secret.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -17,10 +16,10 @@ use crate::state::address::Address;
 use crate::state::ids::SentrySlug;
 
 const AREA: Area = Area::Configuration;
-/// Read, write or search by others than owner and group. A credential's group bits are the mask of its access list.
+/// Permissions of users other than owner and group. Group bits of a systemd credential are the mask of its access list.
 const OTHERS: u32 = 0o007;
 
-/// Whoever guesses the secret can send deliveries; below this many characters that is a matter of days.
+/// Anybody who guesses the secret can send deliveries. Guessing one with fewer characters than this takes only days.
 const SHORT: usize = 16;
 
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
@@ -58,7 +57,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     findings
 }
 
-/// Entries of lists that name nothing, as far as both sides could be read.
+/// Entries of `SYNC_PROTECT` and `SYNC_TEAMS` that match nothing, as far as both sides could be read.
 pub(super) fn unused(patient: &Patient, github: &github::Seen, sentry: &sentry::Seen) -> Vec<Finding> {
     let settings = patient.settings;
     let mut all = Vec::new();
@@ -66,7 +65,7 @@ pub(super) fn unused(patient: &Patient, github: &github::Seen, sentry: &sentry::
         let has_team = |slug: &SentrySlug| !matches!(client.team(slug), Ok(None));
         let is_found = |address: &Address| {
             let batches = search::batches(&BTreeSet::from([address.clone()]));
-            // What could not be asked is not told to name nobody.
+            // A failed search does not prove that nobody has the address.
             batches.iter().any(|batch| !client.members_with(batch).is_ok_and(|hits| hits.is_empty()))
         };
         let has_member = |address: &Address| unused::is_shown(members, address) || is_found(address);
@@ -91,7 +90,7 @@ fn secret(patient: &Patient, var: &str, origin: &Origin) -> Finding {
 fn file(patient: &Patient, var: &str, kind: &str, path: &Path) -> Finding {
     let shown = path.display();
     let what = format!("{var} is set by the {kind} `{shown}`");
-    // It was read once; that it is gone meanwhile is no harm before the next start.
+    // The secret has been read already. A file that is gone by now matters only at the next start.
     let mode = path.metadata().map(|meta| meta.mode() & 0o777).unwrap_or(0);
     match mode & OTHERS {
         0 => AREA.ok(what),

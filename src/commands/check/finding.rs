@@ -1,4 +1,4 @@
-//! What was found, and the report of all of it. It must never look at anything.
+//! Findings, and the report of all of them. This module must never check anything itself.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::hosts::http::verdict::Verdict;
 use crate::hosts::http::{Reply as Answered, Trouble};
 use crate::text::{self, counted};
 
-/// No sentence is longer.
+/// The maximum length of a text, in characters.
 const SENTENCE: usize = 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -23,7 +23,7 @@ pub enum Level {
     Failed,
 }
 
-/// What a finding is about, in the order in which findings are shown.
+/// The subject of a finding, in the order in which findings are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Area {
@@ -38,7 +38,7 @@ pub enum Area {
     Url,
 }
 
-/// One thing that was looked at. What is foreign in its texts can not steer a terminal.
+/// The result of one check. Its texts are escaped, so foreign text cannot control a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub area: Area,
@@ -105,7 +105,7 @@ impl Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     Json,
-    /// For people; whole, or without what is good.
+    /// For people: everything, or without the passed checks.
     Text {
         is_whole: bool,
     },
@@ -132,7 +132,7 @@ pub enum By {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     by_service: bool,
-    /// Neither host was asked, and no state directory looked at.
+    /// Neither GitHub nor Sentry was asked, and no state directory was read.
     offline: bool,
     findings: Vec<Finding>,
     n_ok: usize,
@@ -143,7 +143,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Sums up. `misconfigured`: the configuration has faults, which is another exit code than a failure.
+    /// Sums up. `misconfigured` means that the configuration has faults, which is exit code 64 instead of 1.
     pub fn new(mut findings: Vec<Finding>, by: By, misconfigured: bool) -> Self {
         findings.sort_by_key(|finding| finding.area);
         let count = |level| findings.iter().filter(|finding| finding.level == level).count();
@@ -162,8 +162,8 @@ impl Report {
         Reply { out, exit: self.exit, ..Reply::default() }
     }
 
-    /// The worst first, a fix below what it is for, and a summary. What is good is counted, and shown if the text is to be
-    /// whole, or if somebody asked for it by name: `--url`.
+    /// Shows the worst findings first, each fix below its finding, then a summary. Passed checks are only counted,
+    /// unless `is_whole` is set or the user asked for the check with `--url`.
     fn to_text(&self, is_whole: bool) -> String {
         let mut text = String::new();
         let is_shown =
@@ -193,7 +193,7 @@ impl Report {
     }
 }
 
-/// Why an answer that is none of the API can not be used.
+/// Why an answer that is not from the API cannot be used.
 pub(super) fn unusable<'a>(verdict: &'a Verdict, reply: &'a Answered) -> &'a str {
     match verdict {
         Verdict::Unknown(why) | Verdict::Denied(why) | Verdict::Never(why) => why,

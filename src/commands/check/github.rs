@@ -1,4 +1,4 @@
-//! The GitHub token: its kind, its life, whose organisation, which mode, and what more a wider permission would show.
+//! The GitHub token: its kind, expiry and organisation, the resulting mode, and what a wider permission would show.
 
 use serde_json::Value;
 
@@ -25,20 +25,20 @@ use crate::state::values::{Mode, Source};
 use crate::text::{counted, path_part, Quoted};
 
 const AREA: Area = Area::Github;
-/// A token that expires sooner is told.
+/// A token that expires sooner is a warning.
 const SOON: std::time::Duration = std::time::Duration::from_secs(14 * 86_400);
 
-/// What was seen of GitHub, for the other areas.
+/// The results that other areas need.
 #[derive(Default)]
 pub(super) struct Seen {
     pub findings: Vec<Finding>,
     pub moment: Option<Moment>,
-    /// The GitHub App that is signed in as.
+    /// The GitHub App, if the service signs in as one.
     pub app: Option<AppFacts>,
     pub org: Option<OrgRef>,
     pub mode: Option<Mode>,
     pub snapshot: Option<GithubSnapshot>,
-    /// The sources of addresses that are not open to the token.
+    /// The sources of addresses that the token cannot read.
     pub refused: Vec<Source>,
 }
 
@@ -74,14 +74,14 @@ pub(super) fn look(patient: &Patient) -> Seen {
     seen
 }
 
-/// A host or a token that is of no use; everything else would only repeat it.
+/// Reports an unusable host or token. All further checks would only repeat that.
 fn trouble_with_token(patient: &Patient, github: &Github, reply: &Reply, kind: Kind) -> Option<Finding> {
     let who = github.signed_as();
     let url = &patient.settings.github_url;
     let said = reply.answer.brief();
     Some(match &reply.verdict {
         Verdict::Done => return None,
-        // An Enterprise Server without rate limits has no such page, and has taken the token.
+        // An Enterprise Server without rate limits has no such page. It answers this only if it accepted the token.
         Verdict::Missing if said.contains("Rate limiting is not enabled") => return None,
         Verdict::Missing => no_api(url, &said),
         Verdict::Unknown(_) if reply.answer.status == 404 => no_api(url, &said),
@@ -122,14 +122,14 @@ fn no_api(url: &BaseUrl, said: &str) -> Finding {
     )
 }
 
-/// A policy that refuses the token, whatever permissions it has.
+/// Reports a policy that blocks the token, whatever permissions it has.
 fn blocked(who: &str, reply: &Reply) -> Finding {
     let what = reply.policy().map(|policy| policy.to_string()).unwrap_or_default();
     let fix = reply.policy().map_or("", Policy::fix);
     AREA.failed(format!("{who} is blocked: {what} ({})", reply.answer.brief()), fix)
 }
 
-/// When the token ends. GitHub writes `2026-11-30 21:55:14 UTC`, or an offset such as `+0200` in place of `UTC`.
+/// Reports when the token expires. GitHub writes `2026-11-30 21:55:14 UTC`, or an offset such as `+0200` for `UTC`.
 fn expiry(told: Option<&str>, now: Timestamp) -> Option<Finding> {
     let told = told?;
     let Some(at) = parse_spaced(told) else {
@@ -168,7 +168,7 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
     let asked = configured.or(pinned.as_ref().map(|org| &org.login));
     let found = match (asked.map(|login| github.org(login)), &pinned) {
         (None, _) => github.only_org(),
-        // Renamed: the service follows it by its id.
+        // It was renamed: the service follows it by its id.
         (Some(Ok(None)), Some(pinned)) => github.org_by_id(pinned.id),
         (Some(found), _) => found,
     };
@@ -215,7 +215,7 @@ fn organisation(patient: &Patient, github: &Github, findings: &mut Vec<Finding>)
     found.ok().flatten().filter(|_| is_good)
 }
 
-/// Which mode results, and which permission decides it.
+/// Determines the mode, and reports the permission that decides it.
 fn mode(
     patient: &Patient,
     github: &Github,
@@ -253,13 +253,13 @@ fn mode(
     Some(Mode::Payload)
 }
 
-/// What is known of this very token.
+/// The mode that the state has recorded for this very token.
 fn known_mode(patient: &Patient) -> Option<Mode> {
     let known = patient.known.as_ref()?.state.mode.as_ref();
     known.filter(|(_, fingerprint)| **fingerprint == *patient.github_fingerprint).map(|(mode, _)| *mode)
 }
 
-/// GitHub answered, and not about the token's permissions: no mode is chosen by that.
+/// GitHub's answer does not show what the token is allowed to do, so it decides no mode.
 fn untold(patient: &Patient, reply: &Reply, kind: Kind, login: &str) -> Finding {
     let said = refusal(reply, kind);
     let fix = kind.members_read(login, &reply.answer.headers, reply.answer.status);
@@ -277,7 +277,7 @@ fn untold(patient: &Patient, reply: &Reply, kind: Kind, login: &str) -> Finding 
     }
 }
 
-/// The call that was refused, and what GitHub says it needs.
+/// The refused call, and the permission that GitHub says it needs.
 fn refusal(reply: &Reply, kind: Kind) -> String {
     let wants = match (&reply.answer.headers.accepted_permissions, kind) {
         (Some(permissions), _) => format!(", it needs {}", Quoted(permissions)),
@@ -287,7 +287,7 @@ fn refusal(reply: &Reply, kind: Kind) -> String {
     format!("{}: {}{wants}", reply.exchange.call, reply.answer.brief())
 }
 
-/// A token that has to be authorised for the organisation's single sign-on.
+/// Reports a token that is not authorised for the organisation's single sign-on.
 fn not_authorised(headers: &Headers, login: &str) -> Finding {
     let at = headers.sso.as_deref().and_then(|told| told.split("url=").nth(1));
     let at = at.map(|url| format!(", at {}", Quoted(url))).unwrap_or_default();
@@ -297,7 +297,7 @@ fn not_authorised(headers: &Headers, login: &str) -> Finding {
     )
 }
 
-/// Reads the whole organisation, as a comparison does, and tells what the token did not see of it.
+/// Reads the whole organisation, as a comparison does, and reports what the token cannot see.
 fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: &mut Seen) {
     let order = &patient.settings.identity;
     let wanted = Wanted { saml: order.contains(&Source::Saml), verified: order.contains(&Source::Verified) };
@@ -321,7 +321,7 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
             "allow GraphQL for this token; a firewall or proxy may block it",
         ),
         (false, true) => AREA.ok(format!("{n_teams} visible, including secret ones: the token belongs to an owner")),
-        // An App's token sees them, but GitHub does not say so of it.
+        // An App's token sees secret teams, but GitHub does not say so.
         (false, false) if kind == Kind::Installation => AREA.ok(format!("{n_teams} visible")),
         (false, false) => AREA.warning(
             format!("{n_teams} visible; the token sees only those secret teams that its account is in, so a missing team is not taken for deleted"),
@@ -340,7 +340,7 @@ fn snapshot(patient: &Patient, github: &Github, org: &OrgRef, kind: Kind, seen: 
     seen.snapshot = Some(read);
 }
 
-/// Whether one of GitHub's sources of addresses is open to the token.
+/// Reports whether the token can read one of GitHub's sources of addresses.
 fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Kind) -> Option<Finding> {
     let (name, has): (_, fn(&crate::hosts::github::facts::Claims) -> bool) = match source {
         Source::Saml => ("single sign-on identities", |claims| !claims.saml.is_empty()),
@@ -355,7 +355,7 @@ fn addresses(source: Source, read: &GithubSnapshot, refused: &[Source], kind: Ki
     let people = read.people.values().filter(|person| !person.bot);
     let (n, all) = people.fold((0, 0), |(n, all), person| (n + usize::from(has(&person.claims)), all + 1));
     let what = format!("{name} (`{}`) are known for {n} of {all} people", source.name());
-    // It may be that there are none, and it may be that the token does not see them.
+    // Either there are none, or the token cannot see them.
     let why = match (source, n) {
         (Source::Saml, 0) => "the organisation has none, or shows them only to owners and Apps",
         (Source::Verified, 0) => {

@@ -1,4 +1,4 @@
-//! How a comparison reads who is in Sentry's teams.
+//! How a comparison reads the members of Sentry's teams: through SCIM, or with a call for each team.
 
 use super::finding::{Area, Finding};
 use super::patient::Patient;
@@ -7,8 +7,8 @@ use crate::state::values::Mode;
 
 const AREA: Area = Area::Sentry;
 
-/// Looks, where there are comparisons at all. A running service learns of it, too: whoever has just switched SCIM on need
-/// not wait for the day's end.
+/// Checks SCIM in read mode, because payload mode compares nothing. A running service learns the result: otherwise it
+/// could take a day to notice that SCIM was switched on.
 pub(super) fn look(patient: &Patient, mode: Option<Mode>, sentry: &Sentry) -> Option<Finding> {
     if mode != Some(Mode::Read) {
         return None;

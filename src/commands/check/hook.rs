@@ -1,5 +1,5 @@
-//! The webhook as GitHub has it: what it sends, and what became of the last deliveries. Where the token may not see that,
-//! what to compare by hand.
+//! The webhook's settings at GitHub, and the results of the last deliveries. If the token cannot see them, the report
+//! lists what to check by hand.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub(super) fn look(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Fin
 }
 
 fn hooks(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
-    // A token that may not even be asked for the mode is told of once.
+    // Without a mode, an earlier finding has already reported what is wrong with the token.
     let (Some(github), Some(org), Some(_)) = (&patient.github, &seen.org, seen.mode) else {
         return Vec::new();
     };
@@ -46,7 +46,7 @@ fn hooks(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
                 }
                 return findings;
             }
-            // The organisation's own has to send here.
+            // The App has no webhook, so the organisation's own must send here.
             Ok(None) => {}
             Err(trouble) => {
                 let what = format!("failed to read the App's webhook: {trouble}");
@@ -85,8 +85,8 @@ fn hooks(patient: &Patient, seen: &Seen, url: Option<&str>) -> Vec<Finding> {
     judged.collect()
 }
 
-/// The hooks that have sent something here; else those at the given address; else those that send all that is needed,
-/// or some of it.
+/// The webhooks that have sent something here; otherwise those at the given address; otherwise those that send all
+/// needed events; otherwise those that send some of them.
 fn ours<'a>(hooks: &'a [Hook], known: Option<&BTreeSet<HookId>>, url: Option<&str>) -> Vec<&'a Hook> {
     let missing = |hook: &Hook| ping::missing_events(&hook.settings).len();
     let ways: [&dyn Fn(&Hook) -> bool; 4] = [
@@ -99,7 +99,7 @@ fn ours<'a>(hooks: &'a [Hook], known: Option<&BTreeSet<HookId>>, url: Option<&st
     found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-/// `form`: where its settings are.
+/// `form` says where to change its settings.
 fn judge(github: &Github, list: &SentBy, form: &str, name: &str, hook: &Hook) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !hook.active {

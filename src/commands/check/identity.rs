@@ -1,4 +1,4 @@
-//! How many people each source matches, who is left, and what a wider permission would add. Nothing is remembered.
+//! How many people each source matches, who has no match, and what a wider permission would add. It stores no matches.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ pub(super) fn user_map(patient: &Patient, findings: &mut Vec<Finding>) -> UserMa
     }
 }
 
-/// What kind of Sentry it is: whether it shows which addresses are verified.
+/// Reports whether this Sentry shows which addresses are verified.
 fn kind(members: &[Member]) -> Finding {
     let shows_all = members.iter().any(|member| !member.verified.is_empty());
     let all = "this Sentry shows all addresses of its members, and which of them are verified";
@@ -76,7 +76,7 @@ fn kind(members: &[Member]) -> Finding {
     AREA.ok(if shows_all { all } else { some })
 }
 
-/// Asks for the addresses of everybody whom the list does not match.
+/// Searches Sentry for the addresses of the people that its list of members does not match.
 fn search(
     patient: &Patient,
     read: &GithubSnapshot,
@@ -112,7 +112,7 @@ fn search(
     None
 }
 
-/// Everybody in a team who is no bot.
+/// Everybody in a team, without bots.
 fn people(read: &GithubSnapshot) -> impl Iterator<Item = (Person, &Claims)> {
     let in_teams: BTreeSet<_> = read.teams.iter().flat_map(|team| team.members.iter().copied()).collect();
     in_teams.into_iter().filter_map(|id| {
@@ -121,7 +121,7 @@ fn people(read: &GithubSnapshot) -> impl Iterator<Item = (Person, &Claims)> {
     })
 }
 
-/// Payload mode: only deliveries tell who is in a team.
+/// In payload mode, only deliveries say who is in a team.
 fn told_by_deliveries(patient: &Patient) -> Finding {
     let people = patient.known.as_ref().map(|known| &known.state.people);
     let (matched, wanted) = people.map_or((0, 0), |people| (people.n_matched(), people.n_wanted()));
@@ -138,15 +138,15 @@ fn told_by_deliveries(patient: &Patient) -> Finding {
     }
 }
 
-/// The people in teams, by what came of each.
+/// The people in teams, by the result of matching them.
 #[derive(Default)]
 struct Count {
     n_people: usize,
     by_source: Map<Source, usize>,
-    /// Matched before, and no source speaks now.
+    /// Matched earlier; no source knows them now.
     n_remembered: usize,
     absent: Vec<String>,
-    /// Sentry has their address as somebody's second one, which does not count.
+    /// Sentry has their address only as a member's secondary one, which does not count.
     second: Vec<String>,
     unknown: Vec<String>,
     conflicts: Vec<String>,
@@ -240,7 +240,7 @@ impl Count {
     }
 }
 
-/// Matches that were made under other settings.
+/// Warns about matches that the current settings no longer allow.
 fn no_longer_allowed(patient: &Patient, directory: &Directory) -> Option<Finding> {
     let rules = matcher::rules(patient.settings);
     let matches = patient.known.as_ref()?.state.people.matches();

@@ -11,7 +11,7 @@ const AREA: Area = Area::Github;
 const FIX: &str = "a deleted or suspended account appears as null: remove it from the team on GitHub, or report the list to GitHub \
                    Support; until then this list removes nobody and deletes no team, while additions continue";
 
-/// Looks at what was read now, and at what a service has known for a while.
+/// Reports what this reading lacks, and what a running service has known for a while.
 pub(super) fn look(
     gaps: &Gaps,
     slug: impl Fn(GithubTeamId) -> Option<String>,

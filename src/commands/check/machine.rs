@@ -1,4 +1,4 @@
-//! What the process stands on: authorities, proxy, and the unit that runs the service.
+//! The machine: certificate authorities, proxies, and the unit that runs the service.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::config::values;
 
 const AREA: Area = Area::Machine;
 
-/// Looks. `url`: the public address that is sent to.
+/// `url` is the public address to send a ping to.
 pub(super) fn look(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // Otherwise their fault has been told, and neither is in use.
+    // Empty means that a fault in authorities or proxy has been reported, and neither is in use.
     if !patient.around.authorities.is_empty() {
         findings.push(AREA.ok(format!("certificate authorities: {}", patient.around.authorities)));
         findings.extend(proxies(patient, url));
@@ -45,7 +45,7 @@ fn proxies(patient: &Patient, url: Option<&str>) -> Vec<Finding> {
 
 fn unit(patient: &Patient) -> Vec<Finding> {
     let env = &patient.around.env;
-    // A shell that some unit has started has an INVOCATION_ID too, and hands it on.
+    // A shell that some unit has started also has an INVOCATION_ID, and passes it on.
     let own = env.get("SYSTEMD_EXEC_PID").is_some_and(|pid| pid.parse() == Ok(std::process::id()));
     if !(env.contains_key("NOTIFY_SOCKET") || own && env.contains_key("INVOCATION_ID")) {
         let what = "the service does not run under systemd, so nothing restarts it if it stops";
@@ -68,7 +68,7 @@ fn user() -> Finding {
     AREA.ok(format!("the service runs as user {}", rustix::process::geteuid().as_raw()))
 }
 
-/// What the kernel says of this process.
+/// Reports whether the kernel confines this process as the unit asks for.
 fn sandbox() -> Finding {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let has = |name: &str, value: &str| {

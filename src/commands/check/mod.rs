@@ -1,8 +1,8 @@
-//! The doctor: what the command `check` finds out about this installation.
+//! The doctor: the command `check`, which examines this installation.
 //!
-//! Each area has a file that looks and returns [`Finding`]s; a [`Report`] is all of them in a fixed order. It asks and
-//! never changes: no write to Sentry or GitHub, no record, no state directory. A host that does not answer costs its own
-//! area and no other. The only thing it sends is a signed ping, to the address that `--url` names.
+//! Each area has a file that returns [`Finding`]s; a [`Report`] has all of them in a fixed order. Checks ask and never
+//! change anything: no write to Sentry or GitHub, no record, no new state directory. A host that does not answer
+//! affects its own area only. The only thing that is sent is a signed ping, to the address in `--url`.
 
 mod app;
 mod clock;
@@ -65,7 +65,7 @@ pub struct Asked<'a> {
     pub offline: bool,
 }
 
-/// Examines what this command was given, where no service runs. Whatever has a fault is left out, the rest is looked at.
+/// Examines this command's own settings, if no service runs. It skips what has a fault, and checks the rest.
 pub fn alone(flags: &Environment, env: &Environment, asked: &Asked, progress: Progress) -> Reply {
     let &Asked { shape, url, offline } = asked;
     let clock = Clock::System;

@@ -1,4 +1,4 @@
-//! Who is examined: the running service with its own credentials, or what this command was given.
+//! The subject of a check: the running service with its own credentials, or this command with what it was given.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use crate::hosts::sentry::Sentry;
 use crate::state::State;
 use crate::status::Observer;
 
-/// What is told of a process by its environment, beyond the settings; none of it is secret.
+/// Environment variables that describe a process, apart from the settings. None of them is secret.
 const TOLD: [&str; 5] =
     ["CREDENTIALS_DIRECTORY", "INVOCATION_ID", "NOTIFY_SOCKET", "SSL_CERT_FILE", "SYSTEMD_EXEC_PID"];
 
-/// What the doctor has to know of a process: where its secrets came from, how it reaches others, what runs it.
+/// Facts about the process under examination: where its secrets came from, how it reaches others, what runs it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// How whoever reads what the process writes types a command.
+    /// How a reader of the process's texts types a command.
     pub reader: Invocation,
-    /// How often systemd is given a sign of life; `None` where it waits for none.
+    /// How often the service notifies systemd's watchdog; `None` without a watchdog.
     pub(super) watchdog: Option<Duration>,
-    /// Where trusted authorities come from, for people; empty where neither they nor the proxy could be found out.
+    /// Where trusted authorities come from, for people; empty if authorities and proxy could not be determined.
     pub authorities: String,
     pub(super) proxies: Proxies,
     pub(super) origins: Vec<(&'static str, Origin)>,
@@ -53,7 +53,7 @@ impl Surroundings {
         }
     }
 
-    /// The same process, where systemd is given a sign of life that often.
+    /// Sets how often the service notifies systemd's watchdog.
     pub fn watched(self, watchdog: Option<Duration>) -> Self {
         Self { watchdog, ..self }
     }
@@ -69,7 +69,7 @@ impl Surroundings {
     }
 }
 
-/// What the state directory knows.
+/// The contents of the state directory.
 pub(super) struct Known {
     /// Without the deliveries.
     pub state: State,
@@ -96,14 +96,14 @@ pub(super) struct Patient<'a> {
     pub clock: Clock,
     pub service: Option<&'a Observer>,
     pub known: Option<Known>,
-    /// A client that knows nothing of what was refused before; `None` where the configuration has a fault.
+    /// A client without memory of earlier refusals; `None` offline, or if its settings have a fault.
     pub github: Option<Github>,
     pub github_fingerprint: String,
     pub sentry: Option<Sentry>,
 }
 
 impl Patient<'_> {
-    /// A command about a file, as whoever reads the report types it from wherever they are. `root`: nobody else may.
+    /// A command about a file, which a reader can type in any folder. `root` means that only root may run it.
     pub fn typed(&self, root: bool, command: &str, path: &Path) -> String {
         let sudo = if self.around.reader.needs_sudo() || root && !geteuid().is_root() { "sudo " } else { "" };
         format!("`{sudo}{command} {}`", paste::quoted(&paste::absolute(path).to_string_lossy()))

@@ -1,6 +1,6 @@
-//! A signed ping to the public address, as GitHub would send one: whether TLS, proxy and secret let deliveries through.
+//! Sends a signed ping to the public address, as GitHub would: do TLS, proxy and secret let deliveries through?
 //!
-//! No token goes along, redirects are not followed, and only a public https address, or this machine, is sent to.
+//! The ping carries no token, follows no redirect, and goes only to an https address or to this machine.
 
 use std::io::Read;
 use std::time::Duration;
@@ -24,14 +24,14 @@ use crate::text::{self, Quoted};
 const AREA: Area = Area::Url;
 /// How long GitHub waits for a webhook's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Our own answers are far shorter; of a proxy's page, the beginning says enough.
+/// How much of an answer is read: our own are far shorter, and the beginning of a proxy's page is enough.
 const BODY: u64 = 64 << 10;
 
 pub(super) fn look(patient: &Patient, url: &str) -> Finding {
     if let Err(why) = values::base_url(url) {
         return AREA.failed(format!("--url {why}"), "give the Payload URL from the webhook's form");
     }
-    // The previous secret alone would tell nothing of what GitHub's form should have.
+    // A ping signed with the previous secret alone would not show whether the secret in GitHub's form is right.
     let is_there = patient.around.origins.iter().any(|(var, _)| *var == "GH_WEBHOOK_TOKEN");
     let Some(secret) = patient.around.webhook_secrets.first().filter(|_| is_there) else {
         let fix = "set GH_WEBHOOK_TOKEN: without the secret no ping can be signed";
@@ -43,8 +43,8 @@ pub(super) fn look(patient: &Patient, url: &str) -> Finding {
     }
 }
 
-/// The ping is signed with the very secret that the service has: where something in it is most likely not meant, a good
-/// answer says nothing about GitHub's deliveries.
+/// The ping is signed with the service's own secret. If that probably has something in it by mistake, a good answer
+/// proves nothing about GitHub's deliveries, so it becomes a warning.
 fn beside_odd_secret(patient: &Patient, finding: Finding) -> Finding {
     let odd = patient.around.warnings.iter().find(|warning| warning.var == "GH_WEBHOOK_TOKEN");
     match odd {
@@ -56,7 +56,7 @@ fn beside_odd_secret(patient: &Patient, finding: Finding) -> Finding {
     }
 }
 
-/// Why there is no answer, and what to do about it.
+/// The reason why no answer came, and its fix.
 type Unsent = (String, &'static str);
 
 struct Reply {
@@ -67,7 +67,7 @@ struct Reply {
 fn send(patient: &Patient, url: &str, secret: &Secret) -> Result<Reply, Unsent> {
     let base = values::base_url(url).ok();
     let is_local = base.as_ref().is_some_and(BaseUrl::is_loopback);
-    // The service's own clients may have needed no authorities.
+    // The service's own clients may have loaded no authorities.
     let roots = if url.starts_with("https://") {
         let fix = "name a PEM file with at least one certificate in SSL_CERT_FILE, or unset it";
         tls::roots(&patient.around.env).map_err(|error| (error.parts().0, fix))?
@@ -115,7 +115,7 @@ fn body() -> String {
     .to_string()
 }
 
-/// One that no delivery of GitHub's has: by the time and the process.
+/// A GUID that no delivery from GitHub has, made from the time and the process.
 fn guid(now: Timestamp) -> String {
     let sum = Sha256::digest(format!("{} {}", now.0, std::process::id()));
     let hex = hex::encode(sum);
@@ -148,7 +148,7 @@ fn unsent(error: &ureq::Error) -> Unsent {
     }
 }
 
-/// What an answer means. Our own are JSON with `status`, and refusals tell what to do.
+/// Interprets an answer. Our own answers are JSON with `status`, and refusals include a fix.
 fn judge(url: &str, Reply { answer, location }: &Reply) -> Finding {
     let own: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let text = |name: &str| own.get(name).and_then(Value::as_str).map(|text| text::plain(text, 300));

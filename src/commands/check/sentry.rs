@@ -1,5 +1,5 @@
-//! The Sentry token: whose it is, which scopes it has and lacks, and the settings of the organisation that decide what
-//! the mirror can do.
+//! The Sentry token: whose it is, which scopes it has and lacks, and the settings of the organisation that limit the
+//! mirror.
 
 use super::clock::Moment;
 use super::finding::{some_of, unusable, Area, Finding};
@@ -19,12 +19,12 @@ use crate::state::values::{Mode, Source};
 use crate::text::counted;
 
 const AREA: Area = Area::Sentry;
-/// A region's own host answers no `/api/0/`.
+/// The host of a Sentry region does not answer `/api/0/`, which would show the scopes.
 const UNTOLD: &str = "not checked: whether SENTRY_TOKEN has Team: Admin. This host does not show a token's scopes. Set \
                       SENTRY_URL=https://sentry.io to check them; otherwise the first refused call names a missing one";
 const FORM: &str = "Sentry: Settings → Custom Integrations → the integration → Permissions";
 
-/// What was seen of Sentry, for the other areas.
+/// The results that other areas need.
 #[derive(Default)]
 pub(super) struct Seen {
     pub findings: Vec<Finding>,
@@ -41,7 +41,7 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
     let (mut reply, holder) = sentry.holder();
     let tells_scopes = reply.verdict != Verdict::Nowhere;
     if !tells_scopes {
-        // The own host of a region: whether the token is good is told by what every fitting one may read.
+        // This is a region's own host. Test the token with a call that every suitable token may make.
         reply = sentry.look_at_members();
     }
     seen.moment = reply.answer.headers.date.map(|there| Moment { there, here: patient.clock.wall() });
@@ -71,7 +71,7 @@ pub(super) fn look(patient: &Patient, github: &github::Seen) -> Seen {
     seen
 }
 
-/// `is_index`: it is the answer to who the token's holder is, not to a call in the organisation.
+/// `is_index` means that this answers whose token it is (`/api/0/`), not a call in the organisation.
 fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_index: bool) -> Option<Finding> {
     let make = "make or copy a token in Sentry: Settings → Custom Integrations → Internal Integration; replace the old one, then \
                 reload or restart the service";
@@ -83,7 +83,7 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_inde
     }
     Some(match &reply.verdict {
         Verdict::Done => return None,
-        // The organisation's own finding.
+        // `organisation` reports these.
         Verdict::Denied(_) | Verdict::Missing | Verdict::Postponed(_) if !is_index => return None,
         Verdict::Refused(_) if is_no_organisation(reply) => return None,
         Verdict::Refused(_) if verdict::named_cause(&reply.answer).is_some() => {
@@ -117,7 +117,7 @@ fn trouble_with_token(patient: &Patient, sentry: &Sentry, reply: &Reply, is_inde
     })
 }
 
-/// Each scope that is lacking, with what can not be done without it and where it is ticked.
+/// Reports each missing scope, with what cannot be done without it and where to grant it.
 fn lacks(holder: &Holder, findings: &mut Vec<Finding>) -> Vec<Needed> {
     let Some(own) = &holder.scopes else {
         findings.push(AREA.note("not checked: Sentry does not show the token's scopes"));
@@ -138,7 +138,7 @@ fn lacks_one(needed: &Needed, holder: &Holder) -> Finding {
     AREA.failed(what, tick(holder, needed.tick, needed.scope))
 }
 
-/// The organisation is not at this address. Of a region's own host, sentry.io is asked which region it is.
+/// Reports that the organisation is not here. For a region's own host, it asks sentry.io which region is right.
 fn not_here(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Finding {
     let (org, url) = (&patient.settings.sentry_org, &patient.settings.sentry_url);
     let region = inspect::gateway_of(url).and_then(|gateway| sentry.region_named_by(&gateway));
@@ -147,7 +147,7 @@ fn not_here(patient: &Patient, sentry: &Sentry, reply: &Reply) -> Finding {
             format!("the organisation `{org}` is at {at}, not at {url}"),
             format!("set SENTRY_URL to {at}"),
         ),
-        // Nothing that the API alone would say has ever come from there.
+        // No answer from there has ever shown that it is Sentry's API.
         None if reply.answer.body.is_empty() && sentry.host().heard() != Heard::TheApi => AREA.failed(
             format!(
                 "Sentry knows no organisation `{org}` at {url}, or what answers there is not Sentry's API (404 without a body)"
@@ -166,12 +166,12 @@ fn tick(holder: &Holder, permission: &str, scope: &str) -> String {
     }
 }
 
-/// Sentry has answered twice that it has no such organisation.
+/// Sentry has no such organisation; an empty 404 has been confirmed by a second call.
 fn is_no_organisation(reply: &Reply) -> bool {
     reply.answer.status == 404 && matches!(reply.verdict, Verdict::Refused(_) | Verdict::Missing)
 }
 
-/// Whether the organisation is found, by the one call that every fitting token may make.
+/// Whether the organisation is found. `reply` answers the one call that every suitable token may make.
 fn organisation(
     patient: &Patient,
     sentry: &Sentry,
@@ -189,7 +189,7 @@ fn organisation(
             AREA.ok(format!("the organisation `{org}` is found{region}"))
         }
         _ if is_no_organisation(&reply) => not_here(patient, sentry, &reply),
-        // Told above, with what to tick.
+        // `lacks` has reported this already, with the permission to grant.
         Verdict::Denied(_) if lacking.iter().any(|needed| needed.scope == "member:read") => return false,
         Verdict::Denied(_) if lacked.is_some() => {
             findings.extend(lacked.iter().map(|needed| lacks_one(needed, holder)));
@@ -210,7 +210,7 @@ fn organisation(
     is_good
 }
 
-/// What only *Organization: Read* shows: all teams, Open Membership, locks.
+/// Checks what only *Organization: Read* shows: all teams, Open Membership, locks.
 fn settings(
     patient: &Patient,
     sentry: &Sentry,
@@ -248,7 +248,7 @@ fn no_listing(patient: &Patient, github: &github::Seen, holder: &Holder) -> Find
     )
 }
 
-/// Teams that an identity provider manages, and that the mirror would change.
+/// Warns about teams that an identity provider manages and that the mirror would change.
 fn locks(patient: &Patient, github: &github::Seen, rows: &[TeamRow]) -> Option<Finding> {
     let wanted =
         github.snapshot.as_ref().map(|read| wanted_slugs(patient.settings, read)).unwrap_or_default();
@@ -269,7 +269,7 @@ fn locks(patient: &Patient, github: &github::Seen, rows: &[TeamRow]) -> Option<F
     (!locked.is_empty()).then(|| AREA.warning(what, fix))
 }
 
-/// Whether everybody may join every team, and what follows.
+/// Reports whether everybody may join every team, and what follows from that.
 fn open_membership(open: bool, holder: &Holder) -> Finding {
     let may_write = holder.scopes.as_ref().is_none_or(|own| own.iter().any(|scope| scope == "team:write"));
     match (open, may_write) {

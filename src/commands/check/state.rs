@@ -1,4 +1,4 @@
-//! The state directory: whether the service can keep what it promises to keep, and what waits in it.
+//! The state directory: whether the service can store what it must keep, and what is queued or on hold in it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -16,9 +16,9 @@ use crate::store::files::{Files, Machine};
 use crate::text::counted;
 
 const AREA: Area = Area::State;
-/// Less free space than this is soon none: a snapshot is written beside the old one.
+/// Less free space than this is a warning: a new snapshot is written beside the old one.
 const LITTLE: u64 = 64 << 20;
-/// Less than this, and deliveries are about to be refused.
+/// Less free space than this is a failure: the service is about to refuse deliveries.
 const NONE: u64 = 8 << 20;
 
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
@@ -149,8 +149,8 @@ fn waits(known: &Known, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-/// What the service itself says of its readiness; the cause of most is told in its own area. To be asked last: once both
-/// hosts have answered this look, one that has begun a moment ago does not lack their first answers any more.
+/// Reports whether the service says it is ready; most causes have a finding in their own area. It must run last: once
+/// both hosts have answered this check, a service that has just begun no longer lacks their first answers.
 pub(super) fn ready(patient: &Patient) -> Vec<Finding> {
     let Some(status) = patient.service.map(Observer::status) else { return Vec::new() };
     if status.ready {

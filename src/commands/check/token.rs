@@ -1,4 +1,4 @@
-//! The kinds of GitHub tokens, and where a person ticks what one lacks. Pure.
+//! The kinds of GitHub tokens, and where to grant a permission that one lacks. Pure.
 
 use crate::hosts::github::Github;
 use crate::hosts::http::answer::Headers;
@@ -9,16 +9,16 @@ use crate::state::values::Source;
 pub(super) enum Kind {
     FineGrained,
     Classic,
-    /// A GitHub App's, for an installation.
+    /// An installation token of a GitHub App.
     Installation,
-    /// One that an app was given by a person.
+    /// A token that a person gave to an app, or one of unknown kind.
     Other,
 }
 
 const TOKENS: &str = "GitHub: Settings → Developer settings → Personal access tokens";
 
 impl Kind {
-    /// By the first letters; tokens of before 2021 and of some servers have none, but classic ones tell their scopes.
+    /// By prefix. Tokens from before 2021 and of some servers have none, but GitHub shows the scopes of classic ones.
     pub fn of(github: &Github, headers: &Headers) -> Self {
         let begins = |with| github.host().token_begins(with);
         match () {
@@ -53,7 +53,7 @@ impl Kind {
         }
     }
 
-    /// What to tick so that teams and members may be read; `status` is what the call was answered.
+    /// How to allow reading teams and members; `status` is that of the refused call.
     pub fn members_read(self, org: &str, headers: &Headers, status: u16) -> String {
         let has_scope = headers.oauth_scopes.as_deref().is_some_and(reads_organisations);
         match self {
@@ -76,7 +76,7 @@ impl Kind {
         }
     }
 
-    /// What to do so that a source of addresses may be read.
+    /// How to allow reading a source of addresses.
     pub fn addresses(self, source: Source) -> &'static str {
         match (source, self) {
             (Source::Public, Kind::Classic) => "tick read:user in the classic token, or remove the source from SYNC_IDENTITY",

@@ -1,4 +1,4 @@
-//! The command `explain`: finds the team that is meant, and says what is known of it and what both sides show.
+//! The command `explain`: finds the team that the user named, and reports what the service knows and both sides show.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -37,7 +37,7 @@ pub fn run(bench: &Bench, text: &str, json: bool) -> Reply {
     };
     let team = match which(bench, text, &name, shown.as_ref()) {
         Ok(Some(team)) => team,
-        // It may be one that only GitHub knows.
+        // GitHub could not be asked, and it may be a team that only GitHub knows.
         Ok(None) if reply.exit != 0 => return reply,
         Ok(None) => {
             let found = bench.mirror().and_then(|mirror| one_unfollowed(mirror, name.slug()?, json));
@@ -78,7 +78,7 @@ fn look_at_both(mirror: &Mirror, facts: Option<TeamFacts>, told: &mut Explanatio
     }
 }
 
-/// What is said of a Sentry team that follows nobody, if Sentry has one of that slug.
+/// Describes the Sentry team with this slug that follows no GitHub team; `None` if there is none.
 fn one_unfollowed(mirror: &Mirror, text: &str, json: bool) -> Option<Reply> {
     let slug = SentrySlug::from(text);
     let team = mirror.sentry.team(&slug).ok().flatten().filter(|team| team.slug == slug)?;
@@ -112,7 +112,7 @@ struct Listed {
     slug: SentrySlug,
 }
 
-/// All teams that follow a GitHub team; and where Sentry may be asked, those that follow none.
+/// Lists the Sentry teams that follow a GitHub team and, if Sentry can be asked, those that follow none.
 pub fn list(bench: &Bench, json: bool) -> Reply {
     let mut reply = Reply::default();
     let mut teams: Vec<_> = bench.journal.read(|state| {
@@ -138,7 +138,7 @@ pub fn list(bench: &Bench, json: bool) -> Reply {
     reply
 }
 
-/// What another tool has left, or a person has made.
+/// Sentry teams that follow no GitHub team, for example because a person or another tool created them.
 fn all_unfollowed(mirror: &Mirror, reply: &mut Reply) -> Vec<Listed> {
     let sentry = match mirror.sentry.teams() {
         Ok(Some(teams)) => SentrySnapshot { teams, listed: true, ..SentrySnapshot::default() },
@@ -159,7 +159,7 @@ fn all_unfollowed(mirror: &Mirror, reply: &mut Reply) -> Vec<Listed> {
     teams.into_iter().map(listed).collect()
 }
 
-/// The team that GitHub shows under this slug now; of one that is named by its id, if the mirror does not know it.
+/// Asks GitHub for the team, in read mode only. By id, it asks only for a team that the mirror does not know.
 fn on_github(mirror: &Mirror, name: &TeamName) -> Result<Option<TeamFacts>, String> {
     let Some((org, Mode::Read)) = mirror.bearings() else { return Ok(None) };
     let shown = match name {
@@ -197,7 +197,7 @@ fn which(
     )))
 }
 
-/// The teams that the audit log knows under a slug: also those that are gone.
+/// The teams that have or had this slug according to the audit log, including deleted ones.
 fn in_audit(state_dir: &Path, slug: &str) -> io::Result<BTreeSet<GithubTeamId>> {
     let mut teams = BTreeSet::new();
     Log::of(state_dir).each(None, &mut |_, line| {

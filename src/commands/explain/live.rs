@@ -1,5 +1,5 @@
-//! A fresh look at both sides of one team, and what the next comparison would do about it: the comparison's own rules,
-//! with one team to look at. In payload mode, GitHub's side is what the deliveries have said.
+//! Reads both sides of one team, and shows what the next comparison would do about it, by the comparison's own rules.
+//! In payload mode, the deliveries take the place of GitHub's side.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,21 +29,21 @@ use crate::work::truth::Truth;
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Look {
-    /// The team on GitHub; `None` if it is not shown, or in payload mode.
+    /// The team on GitHub; `None` in payload mode, or if GitHub does not show it.
     pub github: Option<GithubView>,
     pub sentry: Option<SentryView>,
-    /// What its name in CODEOWNERS means, or what would be done about that; `None` where nobody asks.
+    /// The team's name in CODEOWNERS, or the planned change to that link; `None` if there is neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codeowners: Option<String>,
     pub people: Vec<PersonView>,
-    /// What the next comparison would do with the team itself, or what keeps it from that; `None` if nothing is to be done,
+    /// The planned change to the team itself, or the reason why it cannot be made. `None` if there is nothing to do,
     /// and in payload mode, where nothing is compared.
     pub step: Option<String>,
-    /// What a guard would stop of it: the rules.
+    /// The rules of the guards that would put some of it on hold.
     pub stopped_by: Vec<String>,
-    /// Nothing at all is done before a person approves this hold.
+    /// The name of an undecided first-comparison hold: nothing is carried out before a person approves it.
     pub waits_for_first: Option<String>,
-    /// Sentry is not as GitHub is, apart from people whom nobody can match.
+    /// Sentry differs from GitHub. People without a match do not count.
     pub differs: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct GithubView {
     pub name: String,
     pub created_at: Option<Shown>,
     pub parent: Option<GithubTeamId>,
-    /// What its list of members lacks.
+    /// The gap in GitHub's list of its members.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
 }
@@ -91,7 +91,7 @@ pub struct PersonView {
 }
 
 impl PersonView {
-    /// Somebody who is in the Sentry team alone.
+    /// Somebody who is only in the Sentry team.
     fn in_sentry(member: &Member, does: &'static str, why: &str) -> Self {
         Self {
             who: member.primary.clone().unwrap_or_else(|| format!("member {}", member.id)),
@@ -104,7 +104,7 @@ impl PersonView {
     }
 }
 
-/// Adds those whom Sentry alone has in the team, and sorts all by name.
+/// Adds the members that only Sentry has in the team, and sorts everybody by name.
 fn with_others(
     mut people: Vec<PersonView>,
     members: &[Member],
@@ -119,20 +119,20 @@ fn with_others(
 struct Read {
     facts: Option<TeamFacts>,
     people: Vec<Person>,
-    /// What GitHub's list of these people lacks.
+    /// The gap in GitHub's list of these people, if it has one.
     gap: Option<Gap>,
     team: Option<Team>,
-    /// The team that has the slug which this one should have, if that is another one.
+    /// Another Sentry team that has the slug which this team should have.
     other: Option<Team>,
     members: Vec<Member>,
-    /// Members who are never removed, by an address that only a search shows.
+    /// Members protected by an address that only a search shows.
     protected: BTreeSet<MemberId>,
     org: Login,
-    /// What CODEOWNERS calls Sentry's teams, or this one at least.
+    /// The CODEOWNERS links of all Sentry teams, or at least of this one; `None` if links are off.
     links: Option<Vec<ExternalTeam>>,
 }
 
-/// Looks at both sides. `facts` are those of GitHub, if they were read a moment ago.
+/// Reads both sides. `facts` are GitHub's, if the caller has just read them.
 pub fn look(mirror: &Mirror, team: GithubTeamId, facts: Option<TeamFacts>) -> Result<Look, Outcome> {
     let Some((org, mode)) = mirror.bearings() else {
         return Err(Outcome::Later(mirror.why_no_organisation(), None));
@@ -174,7 +174,7 @@ fn by_github(
     Ok(told(&settings, &state, read, &identities, plan))
 }
 
-/// The bound team, and whoever else has the slug that it should have.
+/// The bound Sentry team, and any other Sentry team that has the slug this one should have.
 fn teams(
     mirror: &Mirror,
     settings: &Settings,
@@ -220,7 +220,7 @@ fn plan(
     if let Some(facts) = &read.facts {
         let mut members: Vec<_> = read.people.iter().map(|person| person.id).collect();
         members.sort_unstable();
-        // Whatever its children are, who counts was read already.
+        // The list of members already includes those of child teams, if they count.
         github.teams.push(GithubTeam { facts: TeamFacts { parent: None, ..facts.clone() }, members });
     }
     for Person { id, login, bot } in read.people.iter().cloned() {
@@ -234,7 +234,7 @@ fn plan(
         ids.sort_unstable();
         sentry.in_team = HashMap::from([(team.id, ids)]);
     }
-    // Whoever could not be read has ended the look.
+    // A person who could not be read has already ended the look, so `unread` is empty.
     let (deleted, unread) = (BTreeSet::new(), BTreeSet::new());
     sentry.links = read.links.clone();
     let mut plan = compare(&Sides {
@@ -249,7 +249,7 @@ fn plan(
         just_gone,
     });
     plan.teams.retain(|team| team.team == id);
-    // A share of everybody: as many as were seen the last time.
+    // Limits are shares of the whole organisation, so use the sizes of the last full comparison.
     let sizes = state.last_read.map(|(sizes, _)| sizes).unwrap_or_default();
     let people = sizes.people.max(state.people.n_matched());
     judge(plan, &Measure { settings, state, sizes, people, first: false, now })
@@ -336,16 +336,16 @@ fn step(planned: &TeamPlan, state: &State) -> Option<String> {
     })
 }
 
-/// Says of each person what would be done, and why not.
+/// Describes the change for each person, or the reason why there is none.
 struct PersonFormatter<'a> {
     settings: &'a Settings,
     state: &'a State,
     protected: &'a BTreeSet<MemberId>,
     identities: &'a BTreeMap<GithubUserId, Identity>,
-    /// `None` if nothing is to be done.
+    /// `None` if there is nothing to do.
     planned: Option<&'a TeamPlan>,
     members: &'a [Member],
-    /// Whom too little could be read of GitHub to take out, and what.
+    /// Members who stay because GitHub could not be read completely, with the reason.
     left: &'a Map<MemberId, &'static str>,
 }
 
@@ -421,7 +421,7 @@ impl PersonFormatter<'_> {
     }
 }
 
-/// Payload mode: what the deliveries said last, against what Sentry shows. Nothing is asked of GitHub.
+/// Payload mode: compares what the deliveries said last with what Sentry shows. GitHub is not asked.
 fn by_deliveries(mirror: &Mirror, id: GithubTeamId) -> Result<Look, Outcome> {
     let settings = mirror.settings();
     let binding = mirror.state(|state| state.teams.binding(id).cloned());
@@ -432,7 +432,7 @@ fn by_deliveries(mirror: &Mirror, id: GithubTeamId) -> Result<Look, Outcome> {
     let people = words.map(|(user, present, _)| by_word(&state, user, present, &members)).collect();
     let unnamed = |member: &Member| PersonView::in_sentry(member, "stays", "no delivery has named them");
     let mut people = with_others(people, &members, unnamed);
-    // Whoever left and is not there either is no news.
+    // Skip people who left and are not in the Sentry team either.
     people.retain(|person| person.in_github || person.in_sentry);
     let differs = people.iter().any(|person| ["add", "remove"].contains(&person.does));
     let sentry = team.map(|team| SentryView::of(team, members.len()));

@@ -1,7 +1,7 @@
-//! Everything that is known of one team, as one value: the command `explain` is a view of it. Looks only: nothing is
-//! recorded and nothing is written, on either side.
+//! Everything that is known about one team, as one value; the command `explain` prints it. It only reads: it records
+//! nothing, and writes nothing to GitHub or Sentry.
 //!
-//! What the state and the audit log tell needs nothing else; [`live`] asks both sides.
+//! The part from the state and the audit log needs no calls; [`live`] asks GitHub and Sentry.
 
 pub mod answer;
 pub mod live;
@@ -30,22 +30,22 @@ const LINES: usize = 5;
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
     pub team: GithubTeamId,
-    /// What it is called: its slug on GitHub where that is known, else in Sentry.
+    /// Its slug on GitHub if that is known, otherwise the one in Sentry.
     pub slug: Option<String>,
     pub mode: Option<Mode>,
     pub binding: Option<BindingView>,
-    /// GitHub has deleted it, for good.
+    /// Set once GitHub has deleted the team for good.
     pub gone: Option<GoneView>,
-    /// `SYNC_TEAMS` leaves it out: what of it does.
+    /// The part of `SYNC_TEAMS` that leaves the team out.
     pub left_out: Option<String>,
-    /// A change in Sentry that was begun, and whose end is not known.
+    /// A change in Sentry that was begun and whose outcome is not known.
     pub under_way: Option<UnderWay>,
-    /// Its people are still to be looked at, because its Sentry team is new to the mirror.
+    /// Its members have not been compared yet, because its Sentry team is new to the mirror.
     pub is_unfilled: bool,
-    /// Who waits for whose slug, where it is one of both.
+    /// The waits for a slug in which this team is one of the two sides.
     pub waits: Vec<Wait>,
     pub holds: Vec<Held>,
-    /// Whether GitHub has told its end, and a guard stops that.
+    /// GitHub reported that the team was deleted, and a guard put the deletion in Sentry on hold.
     #[serde(skip)]
     pub is_end_held: bool,
     pub queued: Vec<Queued>,
@@ -53,7 +53,7 @@ pub struct Explanation {
     pub failed: Vec<Failure>,
     pub wanted: Vec<Wanted>,
     pub audit: Vec<Value>,
-    /// What both sides show now; `None` where nobody was asked.
+    /// Both sides as they are now; `None` if they were not asked.
     pub look: Option<Look>,
     #[serde(skip)]
     lines: Vec<Line>,
@@ -63,18 +63,18 @@ pub struct Explanation {
 pub struct BindingView {
     #[serde(flatten)]
     pub at: Binding,
-    /// Since when it follows, if the audit log still knows.
+    /// When it began to follow the GitHub team, if the audit log still knows.
     pub since: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct GoneView {
-    /// When it was dealt with.
+    /// When the service handled the deletion.
     pub at: Shown,
     pub fate: Fate,
-    /// What `undo` takes, if the mirror deleted a Sentry team.
+    /// The id to give to `undo`, if the mirror deleted a Sentry team.
     pub undo: Option<SentryTeamId>,
-    /// The Sentry team that `undo` has made in its place.
+    /// The Sentry team that `undo` created in its place.
     pub back: Option<SentryTeamId>,
 }
 
@@ -86,15 +86,15 @@ pub struct UnderWay {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Held {
-    /// What `approve` takes.
+    /// The name to give to `approve`.
     pub name: String,
-    /// What of it concerns the team.
+    /// Its changes to this team.
     pub changes: Vec<String>,
-    /// How many changes it has in all: `approve` decides about all of them.
+    /// How many changes it has in all; `approve` decides all of them.
     pub n_changes: usize,
     pub rule: String,
     pub since: Shown,
-    /// `approved`, `rejected`, or not yet decided.
+    /// `approved` or `rejected`; `None` if undecided.
     pub decision: Option<&'static str>,
 }
 
@@ -151,7 +151,7 @@ impl Explanation {
         }
     }
 
-    /// Who waits for whom, and why what is queued is not done yet, which only a running service knows.
+    /// Adds who waits for a slug, and why queued work is not done yet. Only a running service knows that.
     pub fn add_waits(&mut self, observer: &Observer) {
         let mirror = observer.mirror();
         let mut waits = mirror.queue.lanes.waits();
@@ -161,7 +161,7 @@ impl Explanation {
         self.delayed.retain(|delayed| delayed.team == Some(self.team.0));
     }
 
-    /// What the audit log tells: the last lines, since when the binding holds, and what `undo` takes.
+    /// Adds the last lines of the audit log, the start of the binding, and the id for `undo`.
     pub fn add_audit(&mut self, state_dir: &Path) -> io::Result<()> {
         let mut last: VecDeque<(Value, Line)> = VecDeque::new();
         Log::of(state_dir).each(None, &mut |text, line| {
@@ -193,7 +193,7 @@ impl Explanation {
         Ok(())
     }
 
-    /// What both sides show. GitHub's slug is newer than what any delivery has told.
+    /// Adds the look at both sides. GitHub's slug is newer than the one in any delivery.
     pub fn add_look(&mut self, look: Look, settings: &Settings) {
         if let Some(shown) = &look.github {
             self.left_out = settings.teams.why_not(&GithubSlug::from(shown.slug.as_str()));
@@ -202,7 +202,7 @@ impl Explanation {
         self.look = Some(look);
     }
 
-    /// Whether something is to be done, or waits for a person.
+    /// Whether something needs to be done or decided.
     pub fn has_news(&self) -> bool {
         let undecided = self.holds.iter().any(|hold| hold.decision.is_none());
         let waits = self.waits.iter().any(|wait| wait.team == self.team.0);

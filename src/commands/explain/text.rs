@@ -1,4 +1,4 @@
-//! The explanation for a terminal: plain lines, foreign text escaped. Writing to memory can not fail.
+//! The explanation for a terminal: plain lines, with foreign text escaped. Writing to memory cannot fail.
 
 use std::fmt::{self, Write};
 
@@ -149,7 +149,7 @@ impl Explanation {
             writeln!(text, "  failed {}: {}: {}", failed.at, failed.event, Safe(&failed.why))?;
             writeln!(text, "    sentry-team-sync replay {}", Safe(&failed.delivery))?;
         }
-        // Where both sides were looked at, they are among its people.
+        // If both sides were read, the list of people includes them.
         for wanted in self.wanted.iter().filter(|_| self.look.is_none()) {
             let (login, why) = (Safe(&wanted.login), Safe(&wanted.why));
             writeln!(text, "  wanted since {}: {login}: {why}", wanted.since)?;
