@@ -1,7 +1,7 @@
-//! The only place that writes to Sentry: leave to write, intent, call, verdict, record, audit line, in this order.
+//! The only place that writes to Sentry: permit, intent, call, verdict, record, audit line, in this order.
 //!
-//! A slug may be another team's by now, and an id answers for a team that is being deleted. Whatever has an id and a slug in
-//! its answer is compared with the bound ones; a call that hit another team is taken back.
+//! A slug may be another team's by now, and an id still answers for a team whose deletion is pending. So the id and
+//! slug in an answer are compared with the bound ones. A call that hit another team is undone where possible.
 
 pub mod link;
 pub mod restore;
@@ -27,7 +27,7 @@ use crate::work::guard;
 use crate::work::mirror::Mirror;
 use crate::work::trouble::not_kept;
 
-/// When a team that was not under its slug is looked for again.
+/// When to look again for a team that was not under its slug.
 const FOUND_AGAIN: Duration = Duration::from_millis(200);
 
 /// One team's writes, on behalf of one event.
@@ -38,7 +38,7 @@ pub struct Apply<'a> {
     pub cause: Cause,
 }
 
-/// What is there before a team is deleted, as far as it can be given back.
+/// The state of a team before its deletion, as far as it can be restored.
 pub struct Before<'a> {
     pub team: &'a Team,
     pub members: &'a [Member],
@@ -60,11 +60,11 @@ impl Before<'_> {
     }
 }
 
-/// What led to a write, for the audit log.
+/// The reason for a write, for the audit log.
 #[derive(Clone, Debug)]
 pub struct Cause {
     pub delivery: Option<Box<str>>,
-    /// `event.action`, or what else.
+    /// `event.action`, or the service's own reason.
     pub event: &'static str,
 }
 
@@ -73,7 +73,7 @@ impl Cause {
         Self { delivery: hint.delivery().map(|delivery| delivery.guid.clone()), event: hint.event_name() }
     }
 
-    /// No delivery.
+    /// A cause without a delivery.
     pub fn own(event: &'static str) -> Self {
         Self { delivery: None, event }
     }
@@ -83,11 +83,11 @@ impl Cause {
     }
 }
 
-/// What came of a rename.
+/// The result of a rename.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moved {
     Done(Binding),
-    /// Somebody else has it.
+    /// Another team has the slug.
     Taken,
     /// The bound team was not where it should be.
     Lost,
@@ -109,7 +109,7 @@ impl Apply<'_> {
         Entry { slug: Some(binding.slug.clone()), sentry_team: Some(binding.sentry), ..self.entry(decision) }
     }
 
-    /// The hold about which a person has decided, if this was one of its changes.
+    /// The hold that a person has decided about, if this was one of its changes.
     fn decided(&self, change: &HeldChange) -> Option<HoldName> {
         self.mirror.state(|state| state.holds.decided_by(change).map(|(name, _)| name.clone()))
     }
@@ -119,8 +119,8 @@ impl Apply<'_> {
         self.decided(&HeldChange::Delete { team: self.team, sentry, slug })
     }
 
-    /// Records what is about to be done under a slug, unless another team has it or is about to: two teams may want one
-    /// slug at the same moment, so the look and the intent are one step. Whether it may be done.
+    /// Records what is about to be done under a slug, unless another team has the slug or is about to get it. Two teams
+    /// may want it at the same moment, so check and record are one step. Returns whether it may be done.
     fn intend(&self, slug: &SentrySlug, intent: Intent) -> Result<bool, Outcome> {
         let record = Record::Intends { team: self.team, intent, at: self.mirror.clock.wall() };
         let free = self.mirror.journal.decide(|state| match state.teams.owner(slug) {
@@ -130,14 +130,14 @@ impl Apply<'_> {
         free.map_err(not_kept)
     }
 
-    /// The intended change did not take place. Synced: after a crash, an open intent would have what others did since
-    /// be taken for ours.
+    /// Records that the intended change did not take place. Synced: after a crash, an open intent would make the
+    /// service take other people's later changes for its own.
     pub fn drop_intent(&self) -> Result<(), Outcome> {
         self.mirror.keep(Record::Dropped { team: self.team })
     }
 
-    /// A write that was not carried out leaves no open intent; one whose outcome is unknown does, to be resolved by a
-    /// look at both slugs. So does one that repeats an `earlier` attempt whose outcome is unknown. `entry`: its audit line.
+    /// If a write was not carried out, its intent is dropped. If the outcome is unknown, here or of an `earlier`
+    /// attempt that it repeats, the intent stays open, and a look at both slugs resolves it. `entry`: its audit line.
     fn trouble(&self, entry: Entry, trouble: Trouble, earlier: bool) -> Outcome {
         if trouble.kind != TroubleKind::Unknown && !earlier {
             if let Err(outcome) = self.drop_intent() {
@@ -148,7 +148,7 @@ impl Apply<'_> {
         self.mirror.sentry_trouble(trouble)
     }
 
-    /// A call that failed is told; one that was never made is not, or an outage would fill the disk with it.
+    /// Audits a failed call, but not one that only has to be made later: an outage would fill the disk with these.
     fn tell(&self, entry: Entry, trouble: &Trouble) {
         if !matches!(trouble.kind, TroubleKind::Later(_)) {
             self.mirror.audit.write(entry.exchange(&trouble.exchange));
@@ -156,7 +156,7 @@ impl Apply<'_> {
     }
 
     /// Binds this GitHub team to a Sentry team, unless that follows another one by now. Closes the intent. `new`: its
-    /// people are still to be looked at, which a crash must not make forgotten.
+    /// people still have to be looked at, which is recorded in the same step so that a crash cannot lose it.
     fn bind(&self, team: &Team, origin: Origin, new: bool) -> Result<Binding, Outcome> {
         let binding = team.bound(origin);
         let mut records = vec![Record::Bound { team: self.team, binding: binding.clone() }];
@@ -174,7 +174,7 @@ impl Apply<'_> {
         }
     }
 
-    /// Binds to a team that an earlier attempt of ours has made.
+    /// Binds to a team that an earlier attempt of ours made.
     pub fn made(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
         let binding = self.bind(team, Origin::Created, true)?;
         self.mirror.audit.write(self.about("create team", &binding).because(why));
@@ -182,12 +182,12 @@ impl Apply<'_> {
         Ok(binding)
     }
 
-    /// Takes a Sentry team to be this GitHub team's own.
+    /// Adopts a Sentry team as this GitHub team's own.
     pub fn adopt(&self, team: &Team, why: &str) -> Result<Binding, Outcome> {
         if team.locked {
             return Err(locked(&team.slug));
         }
-        // Bound, its hold is over.
+        // Looked up first, because binding ends the hold.
         let change = HeldChange::Adopt { team: self.team, sentry: team.id, slug: team.slug.clone() };
         let hold = self.decided(&change);
         let binding = self.bind(team, Origin::Adopted, true)?;
@@ -196,8 +196,8 @@ impl Apply<'_> {
         Ok(binding)
     }
 
-    /// GitHub shows the team again: its end counts no more, and from now on it follows this Sentry team, if one is told.
-    /// Closes the intent; its people are still to be looked at. `apart`: it has another slug than before.
+    /// Records that GitHub shows the team again, so its end no longer counts. If a Sentry team is given, the team
+    /// follows it: this closes the intent, and its people still have to be looked at. `apart`: its slug has changed.
     pub fn come_back(&self, found: Option<(&Team, Origin)>, apart: bool) -> Result<(), Outcome> {
         const WHY: &str = "GitHub shows the team again";
         let shown = Record::Shown { teams: vec![self.team] };
@@ -228,7 +228,7 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Binds to a team whose id is the proof: renamed by others, or written to by an earlier attempt.
+    /// Binds to a team that its id proves to be the one: others renamed it, or an earlier attempt wrote to it.
     pub fn follow(&self, team: &Team, origin: Origin, why: &str) -> Result<Binding, Outcome> {
         let binding = self.bind(team, origin, false)?;
         self.mirror.audit.write(self.about("follow team", &binding).because(why));
@@ -236,8 +236,8 @@ impl Apply<'_> {
         Ok(binding)
     }
 
-    /// Makes a team; `None` if somebody else has the slug. With `earlier`, an attempt whose outcome is unknown was recorded
-    /// before: a team that has the slug is then the one that attempt made.
+    /// Makes a team; `None` if somebody else has the slug. With `earlier`, an attempt whose outcome is unknown is
+    /// already recorded: a team that has the slug is then the one that it made.
     pub fn create(&self, at: &SentrySlug, name: &str, earlier: bool) -> Result<Option<Binding>, Outcome> {
         let permit = self.mirror.may_write()?;
         if !earlier {
@@ -269,28 +269,28 @@ impl Apply<'_> {
         }
     }
 
-    /// The Sentry team that `at` was, wherever its slug has gone.
+    /// The Sentry team that `at` was, under whatever slug it has now.
     pub fn find(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
         self.mirror.sentry.find(at).map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
-    /// The same, looked for where it was first.
+    /// The same, but looks first where it was.
     pub fn look_for(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
         self.mirror.sentry.look_for(at).map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
-    /// The same, not looked for anywhere else than where it was, or where its id leads.
+    /// The same, but looks only where it was, or where its id leads.
     pub fn look_at(&self, at: TeamAt) -> Result<Option<Team>, Outcome> {
         self.mirror.sentry.bound(at).map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
-    /// The bound team where it is; `None` if it has to be found again. One that was renamed in Sentry is followed where its id
-    /// tells.
+    /// The binding of the team where it was; `None` if it has to be found again. If its id shows that it was renamed in
+    /// Sentry, the binding follows it.
     pub fn look_bound(&self, binding: &Binding) -> Result<Option<Binding>, Outcome> {
         self.look_at(binding.at())?.map(|team| self.follow_to(binding, &team)).transpose()
     }
 
-    /// The binding of a team that was just seen: followed, if it was renamed in Sentry.
+    /// The binding of a team that was just seen. If the team was renamed in Sentry, the binding follows it.
     pub fn follow_to(&self, binding: &Binding, team: &Team) -> Result<Binding, Outcome> {
         if team.slug == binding.slug {
             return Ok(binding.clone());
@@ -312,13 +312,13 @@ impl Apply<'_> {
     pub fn rename(&self, binding: &Binding, to: &SentrySlug, name: Option<&str>) -> Result<Moved, Outcome> {
         let permit = self.mirror.may_write()?;
         let name = slug::display_name(name.unwrap_or(&binding.name), to);
-        // A rename that hits another team can be taken back, but not the name it had, and one that hits a team whose deletion
-        // is pending takes the slug along: so look first.
+        // A rename that hits another team can be undone, except for that team's old name. One that hits a team whose
+        // deletion is pending takes the slug with it. So look first.
         let Some(team) = self.look_at(binding.at())? else { return Ok(Moved::Lost) };
         let binding = &self.follow_to(binding, &team)?;
         let from = binding.slug.clone();
         if team.locked {
-            // Older servers would let it pass.
+            // Older servers would allow it.
             return Err(locked(&from));
         }
         let intent = Intent::Renaming { from: from.clone(), to: to.clone(), name: name.as_str().into() };
@@ -348,7 +348,7 @@ impl Apply<'_> {
         }
     }
 
-    /// Somebody gave our slug to another team between our last look and the call: that team gets it back.
+    /// Somebody gave our slug to another team between our last look and the call. That team gets it back.
     fn take_back_rename(&self, permit: &Permit, other: &Team, from: &SentrySlug) -> Result<(), Outcome> {
         log::error!("team {}: `{from}` was Sentry team {}, not ours; renaming it back", self.team, other.id);
         let entry =
@@ -361,11 +361,11 @@ impl Apply<'_> {
         self.drop_intent()
     }
 
-    /// The GitHub team is deleted for good; its Sentry team, if it has one, is left alone from now on.
+    /// Records the end of the GitHub team. Its Sentry team, if it has one, is left alone from now on.
     pub fn end(&self, decision: &'static str, why: &str, fate: Fate) -> Result<(), Outcome> {
         let binding = self.mirror.state(|state| state.teams.binding(self.team).cloned());
         let hold = binding.as_ref().and_then(|binding| self.decided_end(binding));
-        // First: once it is known, somebody may ask how long ago that was.
+        // Noted first: once the end is recorded, others may ask how long ago it was.
         self.mirror.queue.hear_end(self.team);
         self.mirror.keep(Record::Gone {
             team: self.team,
@@ -384,7 +384,7 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Deletes the bound team, if the guard lets it pass or a person approved; else the guard's rule.
+    /// Deletes the bound team, if the guard allows it or a person approved it. Otherwise returns the guard's rule.
     pub fn delete(
         &self,
         binding: &Binding,
@@ -399,7 +399,7 @@ impl Apply<'_> {
         let (now, mirror) = (self.mirror.clock.wall(), self.mirror);
         let intent = Intent::Deleting { sentry: binding.sentry, slug: binding.slug.clone() };
         let record = Record::Intends { team: self.team, intent, at: now };
-        // Several deletions may be judged at the same moment: the count and the intent are one step.
+        // Several deletions may be judged at the same moment, so count and intent are one step.
         let judged =
             mirror.journal.decide(|state| match guard::deletion(&mirror.settings(), state, self.team, now) {
                 Err(rule) if !approved => Write::Nothing(Err(rule)),
@@ -428,7 +428,7 @@ impl Apply<'_> {
             .map_err(|trouble| self.trouble(entry.clone(), trouble, false))?;
         mirror.audit.write(entry.exchange(&written.exchange));
         match written.outcome {
-            // Gone under this slug, not gone: somebody has just renamed it in Sentry.
+            // It is not under this slug, but not gone either: somebody has just renamed it in Sentry.
             Deleted::Missing if self.find(binding.at())?.is_some() => {
                 self.drop_intent()?;
                 Err(Outcome::Later(
@@ -445,7 +445,6 @@ impl Apply<'_> {
         }
     }
 
-    /// Puts a member into the bound team.
     pub fn add(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Added, Outcome> {
         self.mirror.journal.keep_people().map_err(not_kept)?;
         let permit = self.mirror.may_write()?;
@@ -459,13 +458,13 @@ impl Apply<'_> {
                 self.take_back(binding, written, member, hit)?;
                 Ok(Added::Missing)
             }
-            // Without a word on which team it was.
+            // This answer doesn't say which team it was.
             Added::Already if !self.is_alive(binding)? => Ok(Added::Missing),
             _ => Ok(outcome),
         }
     }
 
-    /// Whether a write has hit the bound team, and that is alive. Renamed in Sentry, it is followed.
+    /// Whether a write hit the bound team, and the team is alive. If it was renamed in Sentry, the binding follows it.
     fn is_bound(&self, binding: &Binding, hit: &Team) -> Result<bool, Outcome> {
         let now = self.mirror.sentry.confirm(binding.at(), hit);
         let Some(now) = now.map_err(|trouble| self.mirror.sentry_trouble(trouble))? else { return Ok(false) };
@@ -480,7 +479,6 @@ impl Apply<'_> {
         is_alive.map_err(|trouble| self.mirror.sentry_trouble(trouble))
     }
 
-    /// Takes a member out of the bound team.
     pub fn remove(&self, binding: &Binding, member: MemberId, entry: Entry) -> Result<Removed, Outcome> {
         let (team, slug) = (self.team, binding.slug.clone());
         let hold = self.decided(&match entry.person {
@@ -495,7 +493,7 @@ impl Apply<'_> {
         match &outcome {
             Removed::Done(Some(hit)) if !self.is_bound(binding, hit)? => {
                 if hit.id != binding.sentry {
-                    // Sentry does not tell whether they were in it: a person has to look.
+                    // Sentry doesn't say whether they were in that team, so a person has to look.
                     log::error!(
                         "team {}: `{}` was Sentry team {}, not ours; member {member} may have been taken out of it",
                         self.team,

@@ -1,4 +1,4 @@
-//! Hints of one team folded together: the latest word per person, the latest name, the end. Pure.
+//! Folds the hints of one team: the latest news per person, the latest name, and the team's end. Pure.
 
 use std::collections::BTreeSet;
 
@@ -9,37 +9,37 @@ use crate::state::slug;
 use crate::state::sorted::Map;
 use crate::state::teams::News;
 
-/// One job's hints by what they ask for.
+/// One job's hints, sorted by what they ask for.
 #[derive(Debug, Default)]
 pub struct TeamBatch {
     /// The team is deleted.
     pub ended: Vec<Hint>,
-    /// The team exists, or is to be looked at; with its name if it was named.
+    /// The team exists, or has to be looked at. Some of these hints give its name.
     pub team: Vec<Hint>,
     /// The latest hint per person.
     pub members: Map<GithubUserId, Hint>,
-    /// Older than newer news on the same team and person; by which delivery.
+    /// Hints that a newer one on the same team or person replaces, each with the newer one's place.
     pub superseded: Vec<(Hint, Seq)>,
 }
 
 /// A name and slug that an event gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// GitHub's slug; made from the name if the event told none.
+    /// GitHub's slug; derived from the name if the event had none.
     pub slug: GithubSlug,
     pub name: Box<str>,
-    /// The slug before, if it was a rename.
+    /// The previous slug, if this was a rename.
     pub before: Option<GithubSlug>,
 }
 
 impl TeamBatch {
-    /// Sorts hints; `news` is the latest word of all deliveries, those in other jobs included.
+    /// Sorts hints. `news` is the latest news from all deliveries, including those in other jobs.
     pub fn new(hints: Vec<Hint>, news: Option<&News>) -> Self {
         let mut folded = Self::default();
         let latest_name = news.and_then(|news| news.named);
         let mut seen = BTreeSet::new();
         for hint in hints {
-            // The same delivery twice, after a replay say, is one.
+            // The same delivery can come twice, after a replay for example. It counts once.
             if hint.event().is_some() && !seen.insert(hint.seq) {
                 continue;
             }
@@ -62,7 +62,7 @@ impl TeamBatch {
         if let Some(latest) = latest.filter(|latest| *latest > hint.seq) {
             return self.superseded.push((hint, latest));
         }
-        // What the mirror looks at by itself never displaces what an event says, however late it comes.
+        // A hint that only asks to look never replaces one that says what changed, even if it is newer.
         match self.members.remove(&user) {
             Some(known) if rank(&known) > rank(&hint) => {
                 let seq = known.seq;
@@ -79,13 +79,13 @@ impl TeamBatch {
         }
     }
 
-    /// What is written about the team itself is put down to this hint; all of them have led to it.
+    /// The hint that audit lines about the team itself name as their cause, though all hints led to them.
     pub fn cause(&self) -> Option<&Hint> {
         let of_people = self.members.values().chain(&self.ended);
         self.team.iter().chain(of_people).next().or_else(|| self.superseded.first().map(|(hint, _)| hint))
     }
 
-    /// The name that the latest naming event gave.
+    /// The name from the latest rename event.
     pub fn renamed(&self) -> Option<Named> {
         let renames = self.team.iter().filter_map(|hint| match hint.event() {
             Some(Event::TeamEdited { team, slug_before: Some(before) }) => Some((hint.seq, team, before)),
@@ -98,8 +98,8 @@ impl TeamBatch {
         })
     }
 
-    /// The name that a team which is not bound yet gets: a rename's, else the creation's, else that of any event which
-    /// tells a slug.
+    /// The name for a team that is not bound yet: from a rename, else from the creation, else from the latest event
+    /// that has a slug.
     pub fn first_name(&self) -> Option<Named> {
         if let Some(renamed) = self.renamed() {
             return Some(renamed);
@@ -114,7 +114,7 @@ impl TeamBatch {
         Some(Named { slug, name: team.name.clone(), before: None })
     }
 
-    /// The newest slug that any event told.
+    /// The newest slug in any event.
     pub fn slug(&self) -> Option<&GithubSlug> {
         let hints = self.team.iter().chain(self.members.values()).chain(&self.ended);
         hints
@@ -123,12 +123,12 @@ impl TeamBatch {
             .map(|(_, slug)| slug)
     }
 
-    /// Whether GitHub is to be asked for the team itself, not only for people in it.
+    /// Whether GitHub has to be asked about the team itself, not only about people in it.
     pub fn asks_for_team(&self) -> bool {
         !self.team.is_empty() || !self.ended.is_empty()
     }
 
-    /// Whether no delivery is among the hints.
+    /// Whether none of the hints came from a delivery.
     pub fn is_our_own(&self) -> bool {
         let mut hints = self.team.iter().chain(self.members.values()).chain(&self.ended);
         hints.all(|hint| hint.delivery().is_none())
@@ -141,7 +141,7 @@ impl TeamBatch {
     }
 }
 
-/// The greater one stays: what was said before what is only looked at, then the later, then the delivery itself.
+/// The greater hint stays: first one that says what changed, then the later one, then the delivery itself.
 fn rank(hint: &Hint) -> (bool, Seq, bool) {
     let says = hint.member().is_some_and(|(_, change, _)| change.is_some());
     (says, hint.seq, matches!(hint.ask, Ask::Event))

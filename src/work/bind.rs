@@ -1,4 +1,4 @@
-//! A GitHub team's Sentry team: made, adopted, renamed, waited for, found again.
+//! Gives a GitHub team its Sentry team: makes, adopts, renames or finds it, or waits for its slug.
 
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
@@ -15,34 +15,34 @@ use crate::work::step::{self, Facts, Holder, Next, TeamStep};
 use crate::work::team_job::{Stop, TeamJob};
 use crate::work::trouble::not_kept;
 
-/// So many rounds of "look, decide, act" are enough for every case; more is somebody working against us.
+/// This many rounds of "look, decide, act" are enough for every case. If not, somebody is working against us.
 const ROUNDS: usize = 6;
-/// How long Sentry may take to set a deleted team's slug free, and so when to try again.
+/// How long Sentry may take to free a deleted team's slug, and so when to try again.
 const SLUG_FREED: std::time::Duration = std::time::Duration::from_secs(300);
 
 pub struct Wish {
-    /// Slug, name if it changed, and whether an existing team may be taken to be its own.
+    /// Slug, name if it changed, and whether an existing team may be adopted.
     pub team: WantedTeam,
-    /// The name, should the team have to be made or its slug be changed.
+    /// The name to use if the team has to be made, or gets another slug.
     pub full_name: String,
-    /// The slug before, if it is known from a rename.
+    /// The previous slug, if a rename event gave it.
     pub before: Option<SentrySlug>,
-    /// Its slug on GitHub, where that was told.
+    /// Its slug on GitHub, if that is known.
     pub on_github: Option<GithubSlug>,
 }
 
-/// How a team came to be as it should be.
+/// How a team got into its wanted state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     Known,
     Created,
-    /// A team that was there was taken to be its own.
+    /// An existing Sentry team was adopted.
     Adopted,
     Renamed,
 }
 
-/// Finds out what became of a write whose outcome was never known: after a crash, a cut connection, a 5xx.
-/// Tells whether the team turned out to be made by it. What was not made is made now, if GitHub still shows the team.
+/// Finds out what became of a write whose outcome is unknown, after a crash, a cut connection or a 5xx. Returns whether
+/// that write made the team. If it didn't, the team is made now, if GitHub still shows it.
 fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
     let Some((intent, _)) = job.mirror.state(|state| state.teams.intent(job.team).cloned()) else {
         return Ok(How::Known);
@@ -54,9 +54,9 @@ fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
         return Ok(how);
     }
     if job.mode == Mode::Read {
-        // Its deletion may never have been told: nobody would take away again what was made for it.
+        // GitHub is asked first: without the team's deletion event, nothing would delete what is made here.
         let Some(facts) = job.truth().facts()? else { return Err(Stop::NotVisible) };
-        // It may have got another name by now, in other letters of the same slug.
+        // The name may have changed without changing the slug, in upper and lower case for example.
         if job.sentry_slug(&facts.slug) == slug {
             name = facts.name.into();
         }
@@ -67,7 +67,7 @@ fn resolve_intent(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
     }
 }
 
-/// The same where the team is not to be made any more: before its end, and before somebody has it back.
+/// The same, but never makes the team: for use before its end, and before a person has it restored.
 pub fn resolve_without_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
     match job.mirror.state(|state| state.teams.intent(job.team).cloned()) {
         Some((Intent::Creating { slug, .. }, _)) => match find_made(job, apply, &slug)? {
@@ -79,8 +79,8 @@ pub fn resolve_without_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcom
     }
 }
 
-/// GitHub has not shown the team for a minute, and Sentry has none under the slug that it was to get: the slug is free for
-/// others.
+/// Gives up making a team that GitHub has not shown for a minute, if Sentry has no team with the slug that it was to
+/// get. Other teams may have the slug then.
 pub fn give_up_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
     match job.mirror.state(|state| state.teams.intent(job.team).cloned()) {
         Some((Intent::Creating { slug, .. }, _)) if apply.look(&slug)?.is_none() => {
@@ -95,7 +95,7 @@ pub fn give_up_making(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
 fn resolve_other(job: &TeamJob, apply: &Apply, intent: Intent) -> Result<(), Outcome> {
     match intent {
         Intent::Renaming { from, to, .. } => resolve_rename(job, apply, &from, &to),
-        // What a person began is for their command to go on with.
+        // A restoration is continued only by the operation that began it.
         Intent::Creating { .. } | Intent::Restoring { .. } => Ok(()),
         Intent::Deleting { sentry, slug } => {
             // Somebody may have renamed it in Sentry meanwhile.
@@ -109,8 +109,8 @@ fn resolve_other(job: &TeamJob, apply: &Apply, intent: Intent) -> Result<(), Out
     }
 }
 
-/// The same for whoever goes on with the team. What was open may have been its end, a deletion whose answer was lost:
-/// then there is nothing to go on with.
+/// The same, for callers that work on the team after this. The unfinished write may have been its deletion, whose
+/// answer was lost: then there is nothing left to work on.
 pub fn resolve_and_go_on(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
     let how = resolve_intent(job, apply)?;
     match job.fate() {
@@ -119,8 +119,8 @@ pub fn resolve_and_go_on(job: &TeamJob, apply: &Apply) -> Result<How, Stop> {
     }
 }
 
-/// The slug was free when the intent was written. A team that has it now was made by that attempt; if there is none,
-/// only repeating the call under the same intent tells.
+/// The slug was free when the intent was written, so a team that has it now was made by that attempt. If no team has
+/// it, only repeating the call under the same intent shows what happened.
 fn find_made(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<Option<How>, Outcome> {
     match apply.look(slug)? {
         Some(team) if owner_of(job, &team).is_none() && !team.locked => {
@@ -138,13 +138,13 @@ fn find_made(job: &TeamJob, apply: &Apply, slug: &SentrySlug) -> Result<Option<H
 fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySlug) -> Result<(), Outcome> {
     let Some(binding) = job.binding() else { return apply.drop_intent() };
     let look = |slug| apply.look_at(TeamAt { id: binding.sentry, slug });
-    // By slug it is under the one or the other; by id, it is found at once.
+    // By slug, the team is found under one slug or the other. By id, the first call finds it.
     let there = match look(to)? {
         None => look(from)?,
         there => there,
     };
     match there {
-        // Whatever was answered, nothing has happened: the call that failed is in the log.
+        // The rename did not take place, whatever Sentry answered. The failed call is in the log.
         Some(team) if team.slug == *from => apply.drop_intent(),
         Some(team) if team.slug == *to => {
             apply.follow(&team, binding.origin, "a rename whose outcome was not known has taken place")?;
@@ -156,8 +156,8 @@ fn resolve_rename(job: &TeamJob, apply: &Apply, from: &SentrySlug, to: &SentrySl
     }
 }
 
-/// Brings the team into the wanted shape. `how` is what is known of it so far; `shown`, the Sentry team that had the slug
-/// when it was read a moment ago, need not be asked for.
+/// Brings the team into the wanted state. `how` is what is known so far. `shown`, the Sentry team that had the slug
+/// when it was read a moment ago, need not be read again.
 pub fn ensure(
     job: &TeamJob,
     apply: &Apply,
@@ -176,7 +176,7 @@ pub fn ensure(
         let step = match next {
             Next::Do(step) => step,
             Next::End(outcome) => return Err(outcome),
-            // Who has the slug was read: nothing else can be lacking.
+            // The slug's holder was read, so nothing else can be missing.
             Next::Read => continue,
         };
         match (step, &binding) {
@@ -186,7 +186,7 @@ pub fn ensure(
                     return Ok((binding, How::Renamed));
                 }
             }
-            // A slug that was taken meanwhile is looked at in the next round.
+            // If the slug was taken meanwhile, the next round looks at it.
             (TeamStep::Create, _) => {
                 if apply.create(&wish.team.slug, &wish.full_name, false)?.is_some() {
                     how = How::Created;
@@ -202,14 +202,14 @@ pub fn ensure(
                 return Err(wait_for(job, apply, owner, binding.as_ref(), wish))
             }
             (TeamStep::Conflict(sentry), _) => return Err(conflict(job, apply, &wish.team.slug, sentry)),
-            // Keeping or renaming needs a binding, and has one; the others end before.
+            // Keep and Rename always have a binding. The other steps have ended earlier.
             (TeamStep::Keep | TeamStep::Rename | TeamStep::Rejected(_) | TeamStep::Locked(_), _) => {}
         }
     }
     Err(still_taken(&wish.team.slug))
 }
 
-/// What comes next, and the Sentry team that has the slug, if it had to be looked for and follows nobody.
+/// The next step, and the Sentry team that has the slug, if it was looked up and follows nobody.
 fn next(
     job: &TeamJob,
     apply: &Apply,
@@ -223,21 +223,21 @@ fn next(
         next => return Ok((next, None)),
     }
     let (holder, found) = holder(job, apply, &wanted.slug, binding.is_none(), shown.take())?;
-    // After the look: what was said meanwhile counts.
+    // Checked after the look, so that news that arrived meanwhile counts.
     wanted.adoptable = may_adopt(job, wish);
     Ok((step::next(&Facts { wanted: &wanted, binding, holder: Some(holder) }), found))
 }
 
-/// Whether an existing Sentry team may be taken to be its own. A team that was ever seen to be renamed may be found by its
-/// old slug only: by its new one, anybody could rename their way into an existing Sentry team. Nor is what a person has to
-/// decide done meanwhile.
+/// Whether the team may adopt an existing Sentry team. A team that was seen to be renamed may adopt one only by its old
+/// slug: otherwise anybody could rename a team into an existing Sentry team. While a person has to decide about it, it
+/// may not adopt one either.
 fn may_adopt(job: &TeamJob, wish: &Wish) -> bool {
     let in_question = job.mirror.state(|state| state.is_in_question(job.team));
     wish.team.adoptable && wish.before.is_none() && !in_question
 }
 
-/// Who has a slug, and the team itself where it follows nobody. Sentry is asked only where a team without a binding would
-/// take it: a rename is told by its answer. Nor is it asked for what it has just shown.
+/// Who has a slug, and the team itself if it follows nobody. Sentry is asked only if a team without a binding would
+/// take the slug: a rename's own answer shows whether it is taken. Nor is Sentry asked for what it has just shown.
 fn holder(
     job: &TeamJob,
     apply: &Apply,
@@ -279,8 +279,8 @@ fn adopt_by_old_slug(
     wish: &Wish,
     before: &SentrySlug,
 ) -> Result<bool, Outcome> {
-    // A later rename's old name may be one that the team was not let into; so may that of a team which was known before its
-    // end, and has come back.
+    // The old name of a later rename may be one that the team was not allowed to adopt. So may the old name of a team
+    // that was known before its end, and has come back.
     let now = job.mirror.clock.wall();
     let trustworthy = job.mirror.state(|state| {
         let once = state.teams.news(job.team).is_none_or(|news| news.first_named == news.named)
@@ -296,7 +296,7 @@ fn adopt_by_old_slug(
     apply.adopt(&team, "it has the slug that the GitHub team had before its rename").map(|_| true)
 }
 
-/// `team` is the very one that was approved or allowed. Whether it follows another team by now is asked with the record.
+/// `team` is exactly the one that was approved or allowed. The record is kept only if it follows no other team by now.
 fn adopt(job: &TeamJob, apply: &Apply, slug: &SentrySlug, team: &Team) -> Result<(), Outcome> {
     let why = match decision(job, slug, team) {
         Some(true) => "a person approved it",
@@ -305,12 +305,12 @@ fn adopt(job: &TeamJob, apply: &Apply, slug: &SentrySlug, team: &Team) -> Result
     apply.adopt(team, why).map(drop)
 }
 
-/// The team is in shape: whatever was held about making it, or taking another one over, is history.
+/// Ends holds about making the team or adopting another one: it is in its wanted state.
 pub fn release_adoptions(job: &TeamJob) {
     job.not_due(|change| matches!(change, HeldChange::Adopt { .. } | HeldChange::Create { .. }));
 }
 
-/// The renamed binding; `None` if the world has to be looked at again.
+/// The renamed binding; `None` if everything has to be looked at again.
 fn rename(job: &TeamJob, apply: &Apply, binding: &Binding, wish: &Wish) -> Result<Option<Binding>, Outcome> {
     match apply.rename(binding, &wish.team.slug, Some(&wish.full_name))? {
         Moved::Done(binding) => Ok(Some(binding)),
@@ -323,8 +323,8 @@ fn rename(job: &TeamJob, apply: &Apply, binding: &Binding, wish: &Wish) -> Resul
     }
 }
 
-/// The slug belongs to another mirrored team. If that one waits for ours, directly or around a circle, this team
-/// makes way through a temporary slug.
+/// The slug belongs to another mirrored team, so this team waits. If that one waits for this one, directly or around a
+/// circle, this team moves to a temporary slug.
 fn wait_for(
     job: &TeamJob,
     apply: &Apply,
@@ -350,7 +350,7 @@ fn wait_for(
     Outcome::Waiting(format!("slug `{}` still belongs to GitHub team {owner}", wish.team.slug))
 }
 
-/// A newer team, or one that renames itself, would walk into an existing Sentry team: a person decides.
+/// A newer team, or one that was renamed, would take over an existing Sentry team: a person has to decide.
 fn conflict(job: &TeamJob, apply: &Apply, slug: &SentrySlug, sentry: SentryTeamId) -> Outcome {
     let change = HeldChange::Adopt { team: job.team, sentry, slug: slug.clone() };
     ask_approval(job, apply, change, step::ADOPTION_RULE.into())
@@ -361,7 +361,7 @@ fn still_taken(slug: &SentrySlug) -> Outcome {
     Outcome::Later(why, Some(SLUG_FREED))
 }
 
-/// Looks whether the bound team, if there is one, is still where it was; what is to be done if not.
+/// Checks that the bound team, if there is one, is still where it was. If not, deals with that.
 pub fn look_for_it(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
     match job.binding() {
         Some(binding) if apply.look_bound(&binding)?.is_none() => find_again(job, apply, &binding),
@@ -369,8 +369,8 @@ pub fn look_for_it(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
     }
 }
 
-/// The bound team is not under its slug. Found by its id, it is followed; not to be found, it is no longer bound, and
-/// the next look makes it anew.
+/// Deals with a bound team that is not under its slug. If its id finds it, the binding follows it. If not, it is
+/// unbound, and the next look makes it again.
 pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(), Outcome> {
     let mirror = job.mirror;
     match apply.find(binding.at())? {
@@ -395,7 +395,7 @@ pub fn find_again(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(),
     Ok(())
 }
 
-/// Before a 404 is taken for "the team is gone": an organisation that answers 404 as a whole was renamed, or never was.
+/// Run before a 404 is taken for "the team is gone": an organisation that was renamed or never existed answers 404 too.
 pub fn confirm_organisation(job: &TeamJob) -> Result<(), Outcome> {
     job.mirror.sentry.confirm_organisation().map_err(|trouble| job.mirror.sentry_trouble(trouble))
 }

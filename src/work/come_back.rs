@@ -1,8 +1,8 @@
-//! A GitHub team whose end was known, and that GitHub shows all the same. In read mode GitHub is the truth: the team is not
-//! deleted, whatever was written down. A passing 404, or a deletion that was no deletion, must not end a team for good.
+//! Brings back a GitHub team whose end was recorded, but that GitHub shows all the same. In read mode GitHub is right,
+//! whatever was recorded: a passing 404, or a deletion that did not happen, must not end a team for good.
 //!
-//! Its Sentry team, where it was left or emptied, is followed again by its id; where it was deleted, it is made again
-//! as `undo` does. Never put back: somebody who is known on GitHub and not in the team any more.
+//! If its Sentry team was left alone or emptied, the team follows it again by its id. If it was deleted, it is made
+//! again as `undo` does. Somebody who is known on GitHub and is not in the team any more is never put back.
 
 use std::collections::BTreeSet;
 
@@ -20,10 +20,10 @@ use crate::state::values::{Binding, Fate, Origin};
 use crate::store::audit::deletions::{self, Deletion, Was};
 use crate::work::apply::Apply;
 
-/// Brings the team back if GitHub shows it. Whether it is there: a team that was not gone is.
+/// Brings the team back if GitHub shows it. Returns whether the team exists; one that had not ended does.
 pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     let Some(gone) = job.mirror.state(|state| state.teams.gone(job.team).cloned()) else { return Ok(true) };
-    // A replica that lags still shows what was deleted a moment ago.
+    // A lagging replica still shows a team that was deleted a moment ago.
     if let Some(wait) = job.mirror.queue.end_settles_in(job.team, job.mirror.clock.now()) {
         return Err(Outcome::LookAgain("the team was deleted a moment ago".into(), wait));
     }
@@ -37,7 +37,7 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         None => false,
     };
     if !follows {
-        // Whatever has its slug by now is for the rules that hold for every team; a new slug proves nothing.
+        // The usual rules decide about a Sentry team that has its slug by now. A slug that has changed proves nothing.
         let slug = job.sentry_slug(&facts.slug);
         let apart = gone.was.as_ref().is_some_and(|was| was.slug != slug);
         apply.come_back(None, apart)?;
@@ -46,8 +46,8 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     Ok(true)
 }
 
-/// From now on it follows this Sentry team, which is as it was left: what GitHub has changed meanwhile, slug or name, is for
-/// another comparison.
+/// Makes the team follow this Sentry team, as that is now. If GitHub has changed slug or name meanwhile, another
+/// comparison applies that.
 fn follow(
     job: &TeamJob,
     apply: &Apply,
@@ -63,8 +63,8 @@ fn follow(
     Ok(())
 }
 
-/// Has it follow the Sentry team that it had followed, made again if need be. Whether there is one. `put_in`: whoever may
-/// have been put into that.
+/// Makes the team follow its previous Sentry team, which is made again if necessary. Returns whether there is one. Adds
+/// the people who may have been put into it to `put_in`.
 fn follow_again(
     job: &TeamJob,
     apply: &Apply,
@@ -93,7 +93,7 @@ fn follow_again(
     }
 }
 
-/// What the audit log knows of the deletion; nothing, if it is older than the log is kept.
+/// The deletion as the audit log has it; `None` if it is older than the log is kept.
 fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome> {
     let log = job.mirror.audit.log();
     let all = deletions::all(&log)
@@ -101,7 +101,7 @@ fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome
     Ok(all.into_iter().find(|deletion| deletion.sentry == was.sentry))
 }
 
-/// Not if its slug is somebody else's by now.
+/// Makes the deleted Sentry team again. `false` if somebody else has its slug by now.
 fn make_again(
     job: &TeamJob,
     apply: &Apply,
@@ -115,7 +115,7 @@ fn make_again(
     };
     let members: BTreeSet<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
     let Some(team) = apply.restore(deletion, true)? else { return Ok(false) };
-    // Before its people and projects: whatever fails of them, another end of the team is an end of this one.
+    // Done before people and projects: if these fail, a new end of the GitHub team has to end this Sentry team too.
     follow(job, apply, facts, (&team, Origin::Created))?;
     put_in.extend(&members);
     let belongs = |was: &Was| {

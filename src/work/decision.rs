@@ -1,4 +1,4 @@
-//! What a person has decided about a hold: its changes get a fresh look.
+//! Looks again at the changes of a hold after a person has decided about it.
 
 use crate::queue::job::{Ask, LaneKey, Own};
 use crate::state::event::{Change, Person};
@@ -8,8 +8,8 @@ use crate::state::values::Mode;
 use crate::work::mirror::Mirror;
 
 impl Mirror {
-    /// The changes of a decided hold get a fresh look. What a comparison would have bound is bound by another one: that costs
-    /// pages, not calls for each team.
+    /// Looks again at each change of a decided hold. If a comparison made the hold, its approved adoptions are left to
+    /// another comparison: that costs a few pages, not several calls for each team.
     pub fn look_at_hold(&self, hold: &Hold, approved: bool) {
         let compares = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
         for change in &hold.changes {
@@ -22,18 +22,18 @@ impl Mirror {
         }
     }
 
-    /// A decided change gets a fresh look; what is in both, the decision and the look, is done.
+    /// Looks again at a decided change. It is made only if both the decision and the new look ask for it.
     pub fn look_at_decision(&self, change: &HeldChange) {
         let (team, user) = match change {
             HeldChange::Remove { team, user, .. } => (team, user),
-            // These came from a comparison, and another one does them.
+            // These came from a comparison, so another comparison makes them.
             HeldChange::RemoveMember { .. } | HeldChange::Create { .. } | HeldChange::Link { .. } => {
                 return self.queue.ask_for_reconcile()
             }
             HeldChange::Delete { team, .. } | HeldChange::Adopt { team, .. } => {
                 return self.queue.look_at_team(*team, Own::Decision)
             }
-            // The next look at the file takes it up.
+            // The next look at the user map's file applies the decision.
             HeldChange::UserMap { .. } => return,
         };
         let login = self.state(|state| state.people.matched(*user).map(|found| found.login.clone()));
@@ -44,7 +44,7 @@ impl Mirror {
         self.queue.ask(LaneKey::Team(*team), Own::Decision, ask);
     }
 
-    /// After a start, what was decided before it.
+    /// After a start, looks again at everything that was decided before it.
     pub fn look_at_decided(&self) {
         let decided: Vec<_> =
             self.state(|state| state.holds.iter().filter(|hold| hold.decision.is_some()).cloned().collect());

@@ -1,4 +1,4 @@
-//! The end of a GitHub team: what becomes of its Sentry team.
+//! The end of a GitHub team: decides what happens to its Sentry team, and does it.
 
 use std::time::Duration;
 
@@ -18,26 +18,26 @@ use crate::work::hold::ask_approval;
 use crate::work::step::{self, EndFacts, EndStep, Next};
 use crate::work::team_job::TeamJob;
 
-/// When a team that was not under its slug is looked for again.
+/// When to look again for a team that was not under its slug.
 const FOUND_AGAIN: Duration = Duration::from_millis(200);
 
-/// How an end came out.
+/// The result of ending a team.
 pub enum End {
-    /// The GitHub team is no more, whatever became of its Sentry team.
+    /// The GitHub team no longer exists, whatever happened to its Sentry team.
     Over(Outcome),
-    /// It is not over: GitHub still shows the team, or something failed.
+    /// The end did not take place: GitHub still shows the team, or something failed.
     NotYet(Outcome),
 }
 
 impl End {
-    /// For the deletion's own hints.
+    /// The outcome for the deletion's own hints.
     pub fn for_the_deletion(&self) -> Outcome {
         match self {
             End::Over(outcome) | End::NotYet(outcome) => outcome.clone(),
         }
     }
 
-    /// For other hints of a team that is no more.
+    /// The outcome for other hints of a team that no longer exists.
     pub fn for_others(&self) -> Outcome {
         match self {
             End::Over(later @ Outcome::Later(..)) => later.clone(),
@@ -46,22 +46,22 @@ impl End {
     }
 }
 
-/// Whether the team's end was signed, or approved after a guard had stopped it.
+/// Whether the team has to end: a delivery says so, or a person has decided about its deletion, which was on hold.
 pub fn is_due(job: &TeamJob, folded: &TeamBatch) -> bool {
     !folded.ended.is_empty() || !folded.team.is_empty() && is_decided(job)
 }
 
-/// Whether the team's deletion is held, and nobody has decided.
+/// Whether the team's deletion is on hold, and nobody has decided yet.
 pub fn is_held(job: &TeamJob) -> bool {
     held_deletion(job).is_some_and(|decision| decision.is_none())
 }
 
-/// Whether a person has decided about the team's deletion, and it has not been done or left since.
+/// Whether a person has decided about the team's deletion, and that decision has not been carried out yet.
 pub fn is_decided(job: &TeamJob) -> bool {
     held_deletion(job).flatten().is_some()
 }
 
-/// What was decided about this team's deletion, if it is on hold.
+/// The decision about this team's deletion, if any; the outer `None` if it is not on hold.
 fn held_deletion(job: &TeamJob) -> Option<Option<Decision>> {
     let is_deletion = |change: &HeldChange| matches!(change, HeldChange::Delete { .. });
     job.mirror.state(|state| {
@@ -70,7 +70,7 @@ fn held_deletion(job: &TeamJob) -> Option<Option<Decision>> {
     })
 }
 
-/// Ends the team as `SYNC_DELETE_TEAMS` says. `otherwise`: what the audit log calls the cause where no hint is one.
+/// Ends the team as `SYNC_DELETE_TEAMS` says. `otherwise` is the cause in the audit log if there is no hint.
 pub fn run(job: &TeamJob, hint: Option<&Hint>, otherwise: &'static str) -> End {
     if let Err(outcome) = github_agrees(job, hint) {
         return End::NotYet(outcome);
@@ -86,7 +86,7 @@ fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
         return Ok(());
     }
     if job.truth().facts()?.is_none() {
-        // What a token may not see looks the same: the 404 confirms the deletion only if the token sees the others.
+        // GitHub also answers 404 for what a token may not see. So a 404 counts only if the token may read teams.
         return job.mirror.check_permission(&job.org);
     }
     match hint {
@@ -114,16 +114,16 @@ fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcom
             Outcome::Done("the team is deleted; no Sentry team followed it".into())
         }
     };
-    // Whether each child of a deleted parent gets an event of its own is not promised.
+    // GitHub doesn't promise that each child of a deleted parent gets an event of its own.
     if job.mode == Mode::Read {
         children.into_iter().for_each(|child| job.mirror.queue.look_at_team(child, Own::ParentIsDeleted));
     }
     Ok(outcome)
 }
 
-/// The Sentry team to end: the bound one. In payload mode also one that follows nobody and has the team's slug, as the
-/// original did, unless the slug is all they share: the GitHub team is newer than this mirror, was renamed under its
-/// eyes, or somebody is in conflict about that Sentry team.
+/// The Sentry team to end: the bound one. In payload mode, like the original, also a Sentry team that follows nobody
+/// and has the team's slug. It doesn't count if the slug may be a coincidence: the GitHub team is newer than this
+/// service, was renamed while the service ran, or there is a hold about taking that Sentry team over.
 fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Option<Binding>, Outcome> {
     if let Some(binding) = job.binding() {
         return Ok(Some(binding));
@@ -138,7 +138,7 @@ fn target(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Opt
     if job.mirror.state(|state| state.teams.owner(&slug)).is_some() {
         return Ok(None);
     }
-    // What a person has brought back shares no more than the slug.
+    // A team that was restored has only the slug in common with this one.
     let free = |team: &Team| {
         job.mirror.state(|state| {
             let follows = state.teams.of_sentry(team.id).is_some();
@@ -164,7 +164,7 @@ fn end_bound(
     let decision = job.mirror.state(|state| state.holds.decision(&change));
     let approved = decision.map(|decision| decision.approved);
     let is_left_out = job.is_left_out(slug, Some(binding));
-    // By the settings of that moment: a reload may have come while the team was read.
+    // Uses the settings of that moment: a reload may have come while the team was read.
     let next_of_end = |slug, shown| {
         let settings = &job.mirror.settings();
         step::next_of_end(&EndFacts { settings, slug, is_left_out, approved, shown })
@@ -196,12 +196,12 @@ fn end_bound(
             Ok(Outcome::Done("the team is deleted; its Sentry team was gone".into()))
         }
         (Next::End(outcome), _) => Ok(outcome),
-        // Nothing is done to a team that was not read.
+        // A team that was not read is never changed.
         (Next::Do(EndStep::Empty | EndStep::Delete) | Next::Read, _) => Err(looked_for()),
     }
 }
 
-/// The bound team as Sentry shows it now, with its projects, wherever its slug has gone.
+/// The bound team as Sentry shows it now, wherever its slug has gone; with projects unless teams are only emptied.
 fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<(Binding, Team)>, Outcome> {
     let mirror = job.mirror;
     let expand = mirror.settings().delete_teams != DeleteTeams::Empty;
@@ -219,7 +219,7 @@ fn read_bound(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Option<
     }
     bind::find_again(job, apply, binding)?;
     match job.binding() {
-        // Followed, and renamed again since: looked for once more, and not taken to be gone.
+        // It was followed, and renamed again since then. Look once more, instead of taking it to be gone.
         Some(binding) => read(&binding)?.map(Some).ok_or_else(looked_for),
         None => Ok(None),
     }
@@ -237,11 +237,11 @@ fn delete(
         Some(0) => Vec::new(),
         _ => read_members(job, binding)?,
     };
-    // Before anything is changed: what is held must be found as it was.
+    // Checked before anything is changed, because a held team must stay as it was.
     if let (Err(rule), false) = (judge(job), approved) {
         return Ok(ask_approval(job, apply, change, rule));
     }
-    // Whatever it is called, `undo` is to give back.
+    // `undo` gives the team these names back.
     let links = if job.mirror.settings().links { read_links(job, binding)? } else { Vec::new() };
     let binding = make_slug_deletable(job, apply, binding)?;
     match apply.delete(&binding, &Before { team, members: &members, links: &links }, approved)? {
@@ -253,7 +253,7 @@ fn delete(
     }
 }
 
-/// What the guard says of one more deletion just now.
+/// The guard's current verdict on one more deletion.
 fn judge(job: &TeamJob) -> Result<(), String> {
     let now = job.mirror.clock.wall();
     job.mirror.state(|state| guard::deletion(&job.mirror.settings(), state, job.team, now))
@@ -262,7 +262,7 @@ fn judge(job: &TeamJob) -> Result<(), String> {
 fn read_members(job: &TeamJob, binding: &Binding) -> Result<Vec<Member>, Outcome> {
     let read = job.mirror.sentry.team_members(binding.at());
     let read = read.map_err(|trouble| job.mirror.sentry_trouble(trouble))?;
-    // A 404 is no empty team: somebody has just renamed it in Sentry.
+    // A 404 doesn't mean that the team is empty: somebody has just renamed it in Sentry.
     read.ok_or_else(looked_for)
 }
 
@@ -270,8 +270,8 @@ fn looked_for() -> Outcome {
     Outcome::Later("looking for the Sentry team under another slug".into(), Some(FOUND_AGAIN))
 }
 
-/// Sentry keeps the slug of a deleted team of 50 characters taken, and fails to delete a second one of 49: such a team
-/// gets a short slug first.
+/// Sentry keeps a slug of 50 characters taken after the team's deletion, and fails to delete a second team with a slug
+/// of 49. Such a team gets a short slug first.
 fn make_slug_deletable(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Binding, Outcome> {
     if !slug::is_kept_after_deletion(&binding.slug) {
         return Ok(binding.clone());
@@ -286,7 +286,7 @@ fn make_slug_deletable(job: &TeamJob, apply: &Apply, binding: &Binding) -> Resul
     Err(Outcome::Later(format!("no temporary slug was free for `{}`", binding.slug), None))
 }
 
-/// Takes everybody out whom the mirror knows, and leaves the team.
+/// Removes everybody whom the service knows, and leaves the team in Sentry.
 fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Outcome> {
     let mirror = job.mirror;
     if let Err(rule) = judge(job) {
@@ -314,7 +314,7 @@ fn empty(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<Outcome, Out
     Ok(Outcome::Done(format!("emptied Sentry team `{}`: {out} out, {left} left", binding.slug)))
 }
 
-/// The team goes, and with it what CODEOWNERS called it. Where the Sentry team is deleted, Sentry does that.
+/// Removes the team's names in CODEOWNERS. If the Sentry team is deleted instead, Sentry removes them.
 fn unlink(job: &TeamJob, apply: &Apply, binding: &Binding) -> Result<(), Outcome> {
     let has_links = job.mirror.state(|state| state.teams.links.of(job.team).next().is_some());
     if job.mirror.settings().links && has_links {
@@ -348,8 +348,8 @@ fn take_out(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -
     Ok(matches!(removed, Removed::Done(_)))
 }
 
-/// A deletion that comes after the team's end was known, with a slug this time: what could not be found by id may be
-/// found by it.
+/// Handles a deletion that arrives after the team's end was recorded, this time with a slug: a Sentry team that could
+/// not be found by id may be found by slug.
 pub fn by_slug(job: &TeamJob, hint: &Hint, slug: Option<&GithubSlug>) -> Outcome {
     if job.fate() != Some(Fate::NotFound) || slug.is_none() || job.mode == Mode::Read {
         return Outcome::Done("the team is deleted".into());

@@ -1,18 +1,18 @@
-//! Mistakes of the configuration that show only once GitHub was asked.
+//! Faults of the configuration that show only once GitHub was asked.
 
 use crate::lock::Mutex;
 
-/// What was found, until it is mended.
+/// The faults that were found, until they are fixed.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// Nothing is worked on until a restart.
+    /// Stops all work until a restart.
     grave: Mutex<Option<String>>,
-    /// It may be mended on the other side.
+    /// May be fixed on GitHub's side.
     told: Mutex<Option<String>>,
 }
 
 impl Faults {
-    /// A mistake in the configuration that shows only once GitHub was asked: nothing is worked on until a restart.
+    /// Records a fault of the configuration that showed only once GitHub was asked. It stops all work until a restart.
     pub fn set_grave(&self, fault: String) {
         log::error!("{fault}");
         *self.grave.lock() = Some(fault);
@@ -22,7 +22,7 @@ impl Faults {
         self.grave.lock().clone()
     }
 
-    /// A mistake that may be mended on the other side: told once, and until an organisation is found.
+    /// Records a fault that may be fixed on GitHub's side. It is logged once, and shown until an organisation is found.
     pub fn tell_once(&self, what: &str) {
         let mut told = self.told.lock();
         if told.as_deref() != Some(what) {
@@ -31,7 +31,7 @@ impl Faults {
         }
     }
 
-    /// What was told last in this way.
+    /// The last fault of that kind.
     pub fn told(&self) -> Option<String> {
         self.told.lock().clone()
     }

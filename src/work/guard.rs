@@ -1,5 +1,5 @@
-//! Stops what nobody named: more than a few deletions an hour, and everything that takes away while the journal is
-//! known to have lost records; and everything that nobody asked for, before a person has let the mirror begin. Pure.
+//! Stops what no event named: more than a few deletions an hour; all removals while the journal is known to have lost
+//! records; and, until a person lets the service begin, everything that nobody asked for. Pure.
 
 use crate::clock::Timestamp;
 use crate::config::Settings;
@@ -8,22 +8,22 @@ use crate::state::ids::GithubTeamId;
 use crate::state::values::Mode;
 use crate::state::State;
 
-/// Whether a person has let the mirror begin: by approving its first comparison, or because one was carried out.
+/// Whether a person has let the service begin, by approving its first comparison, or a comparison was carried out.
 pub fn was_begun(state: &State) -> bool {
     let approved = |hold: &Hold| hold.decision.is_some_and(|decision| decision.approved);
     state.last_read.is_some() || state.holds.iter().any(|hold| hold.is_first() && approved(hold))
 }
 
-/// Whether nothing but deliveries, and what a person asks for, may write: the first comparison is yet to be made, or was
-/// made and waits for a person. Whatever wakes the mirror meanwhile, a restart or another token too, changes nothing of
-/// that. Without a comparison there is nothing to approve: in payload mode nobody waits, unless one was made before.
+/// Whether nothing but deliveries and people's requests may write yet: the first comparison was not made yet, or waits
+/// for approval. A restart or another token doesn't change that. In payload mode there are no comparisons to approve,
+/// so nothing waits, unless one was made earlier.
 pub fn waits_to_begin(settings: &Settings, state: &State) -> bool {
     let compares = state.mode.as_ref().is_some_and(|(mode, _)| *mode == Mode::Read);
     let was_compared = || state.holds.iter().any(Hold::is_first);
     settings.hold_first && !was_begun(state) && (compares || was_compared())
 }
 
-/// Whether one more team may be deleted now; the rule with its numbers if not.
+/// Whether one more team may be deleted now; if not, the rule with its numbers.
 pub fn deletion(
     settings: &Settings,
     state: &State,
@@ -38,7 +38,7 @@ pub fn deletion(
     }
     let deleted = state.teams.deleted_within_hour(now);
     let done = deleted + state.teams.being_deleted().count();
-    // The teams that were deleted within the hour count towards the whole they were part of.
+    // The teams that were deleted within the hour still count as part of the whole.
     let whole = state.teams.n_bound() + deleted;
     let limit = settings.max_deletions.of(whole);
     if done < limit {
@@ -50,13 +50,13 @@ pub fn deletion(
     ))
 }
 
-/// The rule for a team that GitHub has shown again after an end: one that comes and goes is not deleted each time.
+/// The rule for a team that GitHub has shown again after an end: a team that comes and goes is not deleted each time.
 pub fn deleted_again(state: &State, team: GithubTeamId, now: Timestamp) -> Option<String> {
     let at = state.teams.returned(team, now)?;
     Some(format!("deleted again: the team came back on GitHub on {at} after its first deletion; a second deletion within 7 days needs approval"))
 }
 
-/// Whether a person may be taken out of a team because an event says so.
+/// Whether a person may be removed from a team because an event says so.
 pub fn removal(state: &State) -> Result<(), String> {
     state.damaged.map_or(Ok(()), |at| Err(damaged(at)))
 }
@@ -73,7 +73,7 @@ mod tests {
     use crate::state::record::Record;
     use crate::state::values::{Binding, Fate, Intent, Origin};
 
-    /// The one that is to be deleted.
+    /// The team that is to be deleted.
     const TEAM: GithubTeamId = GithubTeamId(9);
 
     fn settings(limit: &str) -> Settings {
@@ -169,7 +169,7 @@ mod tests {
         assert!(rule.starts_with("deleted again: the team came back on GitHub on "), "{rule}");
         assert_eq!(deletion(&settings, &state, GithubTeamId(8), after(1)), Ok(()));
         assert_eq!(deletion(&settings, &state, TEAM, after(8)), Ok(()));
-        // What is forgotten with time is what no longer counts.
+        // A return is forgotten only when it no longer counts.
         state.forget_old(after(7));
         assert!(deletion(&settings, &state, TEAM, after(7)).is_err());
         state.forget_old(after(8));

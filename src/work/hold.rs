@@ -1,4 +1,4 @@
-//! What a person has to approve first: it is written down, told, and waits.
+//! Puts a change on hold: records and reports it, and leaves it to a person to approve it.
 
 use super::apply::Apply;
 use super::team_job::TeamJob;
@@ -20,7 +20,7 @@ pub fn ask_approval(job: &TeamJob, apply: &Apply, change: HeldChange, rule: Stri
         let entry = crate::store::audit::Entry { hold: Some(name.clone()), ..apply.entry("hold") };
         job.mirror.audit.write(entry.because(format!("{rule}; it would {text}")));
         if is_end {
-            // Whoever decides is told whether `undo` could give the projects back.
+            // Looked up now, so that the person who decides can see whether `undo` could give the projects back.
             job.mirror.scopes.known(|| job.mirror.sentry.scopes(), &job.mirror.clock);
         }
     }

@@ -1,5 +1,4 @@
-//! Has CODEOWNERS' name of a team mean its Sentry team. Trouble with that never keeps a team or its people from being as they
-//! should be.
+//! Links CODEOWNERS' name of a team to its Sentry team. Trouble with that never stops the work on a team or its people.
 
 use std::time::Duration;
 
@@ -22,10 +21,10 @@ use crate::work::team_job::TeamJob;
 /// How long a team waits for another one to give up the name.
 const GIVEN_UP: Duration = Duration::from_secs(2);
 
-/// What a comparison has read, so that it need not be read again.
+/// The rows that a comparison has read, so that they need not be read again.
 pub type Rows<'a> = Option<&'a [ExternalTeam]>;
 
-/// Has GitHub's name of the team mean its Sentry team, if that is wanted. `patient`: this is the first try.
+/// Links the team's name on GitHub to its Sentry team, if links are wanted. `patient`: this is the first try.
 pub fn follow(
     job: &TeamJob,
     apply: &Apply,
@@ -37,7 +36,7 @@ pub fn follow(
     let mirror = job.mirror;
     let wanted = OwnerName::of(&job.org.login, slug).filter(|_| mirror.settings().links);
     let Some(name) = wanted else { return Ok(Effect::Nothing) };
-    // Not everything was seen, if a row of the mirror's is not among it.
+    // If the service has a row with this name that is not among them, not everything was read.
     let is_seen = |row| seen.is_some_and(|rows| rows.iter().any(|seen| seen.id == row));
     let (is_known, has_moved, is_whole) = mirror.state(|state| {
         let known = || state.teams.links.of(job.team).map(|(_, known)| known);
@@ -47,14 +46,14 @@ pub fn follow(
             state.teams.links.rows().all(|(_, row, known)| *known != name || is_seen(row)),
         )
     });
-    // An event need not ask again what was found a moment ago; a comparison has seen how it is. That all names change with the
-    // organisation's is for a person to let happen, where there are comparisons.
+    // An event need not ask again about a name that was found elsewhere a moment ago; a comparison has just read it. A
+    // new login of the organisation changes all names: where there are comparisons, a person has to approve that.
     let is_told = mirror.owners.was_elsewhere(&name, &mirror.clock) || has_moved && job.mode == Mode::Read;
     if is_known || seen.is_none() && is_told || mirror.owners.barred(&mirror.clock).is_some() {
         return Ok(Effect::Nothing);
     }
     let read;
-    // What was seen before a wait is not so any more.
+    // Rows that were read before a wait are outdated.
     let rows = match seen.filter(|_| patient && is_whole) {
         Some(rows) => rows,
         None => {
@@ -66,8 +65,8 @@ pub fn follow(
 }
 
 impl Mirror {
-    /// The integration with this organisation; `rows`, those that are known, may tell it where Sentry does not. `None` if there
-    /// is none to be found, which is told.
+    /// The integration with this organisation. If Sentry does not list integrations, the known `rows` may show it.
+    /// `None` if none can be found, which is logged.
     ///
     /// # Errors
     /// Sentry could not be asked.
@@ -91,8 +90,9 @@ impl Mirror {
     }
 }
 
-/// The rows that decide. Where a name is taken once in the organisation, an answer tells of other teams' rows, and the team's
-/// own are read only if it may have one; older Sentry would give a name to two teams.
+/// Reads the rows that decide. Older Sentry would give a name to two teams, so all rows are read if the token may list
+/// them. Newer Sentry has each name once in the organisation and shows another team's row in its answer to a write. So
+/// only the rows of teams that may have one are read.
 fn read_rows(
     job: &TeamJob,
     binding: &Binding,
@@ -117,8 +117,8 @@ fn read_rows(
     Ok(rows)
 }
 
-/// The rows of another team that the name may still belong to. Addressed by slug, a team that is renamed in this moment looks
-/// like one without any, and older Sentry would then give the name to both.
+/// The rows of another team that the name may still belong to. If teams are addressed by slug, a team that is being
+/// renamed seems to have no rows, and older Sentry would then give the name to both teams.
 fn rows_of_other(
     mirror: &Mirror,
     other: GithubTeamId,
@@ -134,7 +134,7 @@ fn rows_of_other(
     }
 }
 
-/// A team's rows; `None` if it is not where it was known to be.
+/// A team's rows; `None` if the team is not where it was last seen.
 fn rows_at(mirror: &Mirror, binding: &Binding) -> Result<Option<Vec<ExternalTeam>>, Outcome> {
     let found = mirror.sentry.team_with_links(binding.at());
     Ok(found.map_err(|trouble| mirror.sentry_trouble(trouble))?.map(|(_, rows)| rows))
@@ -144,7 +144,7 @@ fn changing(name: &OwnerName) -> Outcome {
     Outcome::Later(format!("the link of `{name}` is changing"), Some(GIVEN_UP))
 }
 
-/// One name on its way to one team.
+/// The work of linking one name to one team.
 struct Way<'a> {
     job: &'a TeamJob<'a>,
     apply: &'a Apply<'a>,
@@ -154,11 +154,11 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
-    /// Does what the rows ask for. Those that were read while another team's row got its new name show it under the one of
-    /// before, as if somebody had given it that name by hand: if `again`, they are read once more.
+    /// Does what the rows ask for. If another team's row got its new name while the rows were read, they show it under
+    /// its old name, as if somebody had given it that name by hand. If `again`, the rows are then read once more.
     fn walk(&self, rows: &[ExternalTeam], again: bool) -> Result<Effect, Outcome> {
         let mirror = self.job.mirror;
-        // Known by their names alone until now, they would not be any more.
+        // The service may know these rows only by their names, which are about to change. So it records their ids.
         let is_own = |row: &&ExternalTeam| {
             row.team == self.binding.sentry && mirror.state(|state| is_ours(state, row))
         };
@@ -193,7 +193,7 @@ impl Way<'_> {
         let Some(_claim) = self.claim(row) else { return Err(changing(self.name)) };
         match self.relink(row, format!("from `{}`", row.name))? {
             Some(OwnerLinked::Row(row)) => self.took(&row),
-            // The answer to making it says whose it is.
+            // Sentry's answer to making the link shows who has the name.
             Some(OwnerLinked::Taken | OwnerLinked::Missing) => self.make(rows),
             None => Ok(Effect::Nothing),
         }
@@ -214,7 +214,7 @@ impl Way<'_> {
         }
     }
 
-    /// The other team mostly gives it up in a moment. In a circle nobody would, so that it is taken.
+    /// The other team usually gives the name up in a moment. In a circle no team would, so a retry takes it.
     fn take(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
         let mirror = self.job.mirror;
         let owner = mirror.state(|state| state.teams.of_sentry(row.team));
@@ -235,7 +235,7 @@ impl Way<'_> {
         self.written(meant.and_then(|()| self.apply.relink(self.binding, row, self.name, why)))
     }
 
-    /// The row, if nobody else is changing it, and nobody has since it was read.
+    /// Reserves the row, if nobody else is changing it or has changed it since it was read.
     fn claim(&self, row: &ExternalTeam) -> Option<Claim<'_>> {
         let claim = self.job.mirror.owners.claim(row.id)?;
         self.job.mirror.state(|state| may_take(state, row)).then_some(claim)
@@ -247,7 +247,7 @@ impl Way<'_> {
         Ok(Effect::Written)
     }
 
-    /// Somebody else's row, unless it is one of the mirror's that is being renamed in this moment.
+    /// Leaves somebody else's row alone. If it is a row of the service that is being renamed right now, waits instead.
     fn leave(&self, row: &ExternalTeam) -> Result<Effect, Outcome> {
         let mirror = self.job.mirror;
         if self.patient && mirror.state(|state| state.teams.links.owner(row.id).is_some()) {
@@ -266,7 +266,7 @@ impl Way<'_> {
         Ok(Effect::Nothing)
     }
 
-    /// What a refusal of links means: for all of them, for this one, or for the token.
+    /// Handles a refused link. The refusal may concern all links, this link, or the token.
     fn written<T>(&self, answer: Result<T, Refused>) -> Result<Option<T>, Outcome> {
         let trouble = match answer {
             Ok(written) => return Ok(Some(written)),
@@ -275,7 +275,7 @@ impl Way<'_> {
         };
         let mirror = self.job.mirror;
         match trouble.kind {
-            // A single refusal may be anybody's on the way.
+            // A single refusal may come from a proxy on the way.
             TroubleKind::Denied | TroubleKind::Never if self.patient => {
                 return Err(Outcome::Later(trouble.to_string(), Some(GIVEN_UP)))
             }

@@ -1,28 +1,28 @@
-//! What is to be done so that CODEOWNERS' name of a team means its Sentry team. Pure.
+//! Decides what to do so that CODEOWNERS' name of a team means its Sentry team. Pure.
 //!
-//! Nothing but the mirror's own rows is changed: those that it has made, or found as they should be. A name of somebody else's
-//! is told and left.
+//! Only the service's own rows may be changed: those that it made, or found correct. A name that somebody else linked
+//! is reported and left alone.
 
 use crate::hosts::sentry::external::ExternalTeam;
 use crate::state::ids::{OwnerName, SentryTeamId};
 use crate::state::values::Fate;
 use crate::state::State;
 
-/// What is to be done about a name.
+/// The step to take for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkStep<'a> {
-    /// It means the team. The row.
+    /// This row has the name and means the team.
     Keep(&'a ExternalTeam),
-    /// A row of the team's own has the name of before.
+    /// This row of the team still has the team's previous name.
     Rename(&'a ExternalTeam),
-    /// The mirror's row of this name is still another team's.
+    /// This row has the name and another team, and may be moved ([`may_take`]).
     Take(&'a ExternalTeam),
     Make,
-    /// Somebody has had it mean another Sentry team.
+    /// This row has the name and another team, and belongs to somebody else.
     Conflict(&'a ExternalTeam),
 }
 
-/// What is to be done so that `name` means `sentry`, by the rows as they were seen. Pure.
+/// Decides what to do so that `name` means `sentry`, given the rows that were read. Pure.
 pub fn step<'a>(
     state: &State,
     name: &OwnerName,
@@ -47,7 +47,7 @@ pub fn step<'a>(
     }
 }
 
-/// Whether it is the mirror's, under the name that it has.
+/// Whether a row is the service's, under the name that it has.
 pub fn is_ours(state: &State, row: &ExternalTeam) -> bool {
     let links = &state.teams.links;
     let follows = state.teams.of_sentry(row.team);
@@ -57,8 +57,8 @@ pub fn is_ours(state: &State, row: &ExternalTeam) -> bool {
     links.owner(row.id).is_some_and(|team| links.has(team, row.id, &row.name))
 }
 
-/// Whether a row may be moved to the team that has its name now: it is the mirror's, or goes with a team that the mirror has
-/// deleted, also where another one has been made in that one's place since.
+/// Whether a row may be moved to the team that has its name now: it is the service's, or belongs to a Sentry team that
+/// the service deleted, even if that team has been made again since.
 pub fn may_take(state: &State, row: &ExternalTeam) -> bool {
     let is_deleted = || {
         let ended = state.teams.ended_with(row.team).and_then(|team| state.teams.gone(team));
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(by(&known, &[]), "make");
         assert_eq!(by(&known, &before), "rename 6");
         assert_eq!(by(&known, &both), "keep 5");
-        // It is not the mirror's: nobody but who has made it may rename it.
+        // This row is not the service's, so it must not be renamed.
         assert_eq!(by(&state([]), &before), "make");
         assert_eq!(by(&state([linked(6, "@acme/older")]), &before), "make");
     }

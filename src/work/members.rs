@@ -1,4 +1,4 @@
-//! People of a bound team: who is in it on GitHub's side, who they are in Sentry, in or out.
+//! The people of a bound team: finds out who is in it on GitHub and who they are in Sentry, then adds or removes them.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -24,11 +24,11 @@ use crate::work::step::{self, PersonStep};
 use crate::work::team_job::TeamJob;
 use crate::work::truth::Question;
 
-/// GitHub's replicas lag: when a look contradicts the event, an early second look often agrees,
+/// GitHub's replicas lag. If a look contradicts the event, an early second look often agrees,
 const EARLY_LOOK: Duration = Duration::from_secs(3);
-/// and one that is at least 15 seconds after the first decides.
+/// and a third one, at least 15 seconds after the first, decides.
 const DECISIVE_LOOK: Duration = Duration::from_secs(13);
-/// How many looks come before the one that decides.
+/// How many looks come before the decisive one.
 const LOOKS: u8 = 2;
 
 /// Works on the latest hint of each person.
@@ -49,7 +49,7 @@ fn look_and_act(job: &TeamJob, binding: &Binding, hints: Vec<Hint>, thorough: bo
     };
     let mut results: Vec<(Hint, Outcome)> = Vec::new();
     for hint in hints {
-        // Trouble with a whole host that one person met is everybody's.
+        // If one person's trouble concerns a whole host, it concerns everybody.
         let later = results.last().map(|(_, outcome)| outcome).filter(|o| matches!(o, Outcome::Later(..)));
         if let Some(outcome) = later.filter(|_| job.mirror.paused_for().is_some()).cloned() {
             results.push((hint, outcome));
@@ -67,7 +67,7 @@ fn look_and_act(job: &TeamJob, binding: &Binding, hints: Vec<Hint>, thorough: bo
     results
 }
 
-/// The person whom GitHub has to be asked about, if the hint does not already hold the truth.
+/// The person about whom GitHub has to be asked; `None` if the hint is already certain.
 fn asks_github<'a>(job: &TeamJob, hint: &'a Hint) -> Option<Question<'a>> {
     let (person, _, sure) = hint.member()?;
     let expected = hint.member().is_some_and(|(_, change, _)| change == Some(Change::Added));
@@ -78,7 +78,7 @@ fn is_present_by_word(hint: &Hint) -> bool {
     hint.member().is_some_and(|(_, change, _)| change != Some(Change::Removed))
 }
 
-/// One person, whom the truth shows in the team or not.
+/// Handles one person, who is (`present`) or is not in the team.
 fn one(job: &TeamJob, binding: &Binding, hint: &Hint, present: bool) -> Outcome {
     let Some((person, change, _)) = hint.member() else {
         return Outcome::Done("the event names nobody".into());
@@ -101,7 +101,7 @@ fn one(job: &TeamJob, binding: &Binding, hint: &Hint, present: bool) -> Outcome 
         }
         (Some(Change::Added), false) => look_again(hint, "GitHub does not show them in the team yet"),
         (Some(Change::Removed), true) => {
-            // GitHub shows them in the team: that much is done now, the removal waits for a clear answer.
+            // GitHub shows them in the team, so they are added now. The removal waits for a clear answer.
             if hint.looks == 0 {
                 let outcome = put_in(job, binding, hint, person);
                 if matches!(outcome, Outcome::Later(..)) {
@@ -113,7 +113,7 @@ fn one(job: &TeamJob, binding: &Binding, hint: &Hint, present: bool) -> Outcome 
     }
 }
 
-/// Payload mode: what the mirror does by itself, with a wish or a decision of before, is not done past the latest word.
+/// In payload mode, the service's own looks, for an older wish or decision, never overrule the latest delivery.
 fn is_outdated(job: &TeamJob, hint: &Hint, user: GithubUserId, present: bool) -> bool {
     let word = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)));
     job.mode == Mode::Payload && hint.delivery().is_none() && word.is_some_and(|(word, _)| word != present)
@@ -155,7 +155,7 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
         PersonStep::Want(why) => return want(job, binding, hint, person, why),
         PersonStep::Remove(_) | PersonStep::Leave(_) => return Outcome::Done("nothing to do".into()),
     };
-    // First: after a crash, nobody else knows that they were in the team.
+    // Recorded first: after a crash, nothing else would show that they were in the team.
     note_seen(job, &[person.id]);
     let source = source_of(&identity);
     let entry = Entry { member: Some(member), ..entry(job, hint, binding, person, "add member") };
@@ -171,7 +171,7 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
         Ok(Added::Requested) => only_requested(person, binding),
         Ok(Added::Locked) => locked(binding),
         Ok(Added::Missing) => missing(job, binding, hint, person, member).unwrap_or_else(|| {
-            // At once the first time: the person may have another membership by now.
+            // The first retry comes soon: the person may have another membership by now.
             let wait = (hint.tries == 0).then_some(Duration::from_millis(500));
             Outcome::Later("the member is no longer in Sentry".into(), wait)
         }),
@@ -179,8 +179,8 @@ fn put_in(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Out
     }
 }
 
-/// The account with its login, which is not known any more of somebody who was spoken of long ago: the user map and links may
-/// go by it, and whoever reads of a person without a match needs it.
+/// The account with its login, which is unknown if the account was last mentioned long ago. The user map and links may
+/// need the login, and so do people who read about a person without a match.
 fn with_login(job: &TeamJob, person: &Person) -> Result<Person, Outcome> {
     if !person.login.as_str().is_empty() {
         return Ok(person.clone());
@@ -190,7 +190,7 @@ fn with_login(job: &TeamJob, person: &Person) -> Result<Person, Outcome> {
     Ok(profile.map_or_else(|| person.clone(), |profile| profile.person))
 }
 
-/// Sentry has only filed a request.
+/// The outcome if Sentry only filed an access request.
 pub fn only_requested(person: &Person, binding: &Binding) -> Outcome {
     Outcome::Failed(format!(
         "`{}` is not in `{}`: Sentry only filed an access request; give SENTRY_TOKEN Team: Admin (team:write)",
@@ -207,7 +207,7 @@ fn source_of(identity: &Identity) -> &'static str {
 
 fn take_out(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Outcome {
     forget_wish(job, person.id);
-    // A membership of before may be gone from Sentry, and the person there under a new one.
+    // The remembered membership may be gone from Sentry, and the person may have a new one. So this tries twice.
     take_out_once(job, binding, hint, person)
         .or_else(|| take_out_once(job, binding, hint, person))
         .unwrap_or_else(|| Outcome::Done(format!("`{}` is no longer in Sentry", person.login)))
@@ -247,12 +247,12 @@ fn take_out_once(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person)
     }
 }
 
-/// Whatever was held or decided about taking this person out is history: done, or contrary to what is due now.
+/// Ends holds and decisions about removing this person: the removal is done, or no longer wanted.
 pub fn release_removals(job: &TeamJob, user: GithubUserId) {
     job.not_due(|change| matches!(change, HeldChange::Remove { user: theirs, .. } if *theirs == user));
 }
 
-/// After damage to the journal, nobody is taken out before a person has said so.
+/// After damage to the journal, nobody is removed until a person approves it.
 fn held_back(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> Option<Outcome> {
     let rule = job.mirror.state(guard::removal).err()?;
     let change = HeldChange::Remove { team: job.team, user: person.id, slug: binding.slug.clone() };
@@ -263,8 +263,8 @@ fn held_back(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person) -> 
     }
 }
 
-/// A 404 does not say what is missing: the team is read, then the member. `None` if the team is there, so that it was
-/// the member; an outcome if the team had to be found again.
+/// A 404 doesn't say what is missing, so the team is read, then the member. `None` if the team exists and the member is
+/// gone. Otherwise the outcome, for example if the team had to be found again.
 pub fn missing(
     job: &TeamJob,
     binding: &Binding,
@@ -281,7 +281,7 @@ pub fn missing(
     };
     let by_id = job.mirror.sentry.ids().are_taken();
     match apply.look_bound(binding) {
-        // It was asked for by an id that the host does not take any more.
+        // The request used an id, which the host doesn't take any more.
         Ok(Some(_)) if by_id && !job.mirror.sentry.ids().are_taken() => return Some(again()),
         Ok(Some(_)) => {}
         Ok(None) => {
@@ -301,7 +301,7 @@ pub fn missing(
     }
 }
 
-/// The team is not ours to change.
+/// The outcome for a team that an identity provider manages.
 pub fn locked(binding: &Binding) -> Outcome {
     Outcome::Failed(format!(
         "Sentry team `{}` is managed by your identity provider: change its members there, or leave the team out with SYNC_TEAMS",
@@ -309,23 +309,23 @@ pub fn locked(binding: &Binding) -> Outcome {
     ))
 }
 
-/// Somebody whom Sentry does not know yet stays wanted.
+/// Notes that somebody whom Sentry doesn't know yet is wanted in the team.
 fn want(job: &TeamJob, binding: &Binding, hint: &Hint, person: &Person, why: String) -> Outcome {
     job.mirror.note_wanted(job.team, person.id, &person.login, &why);
     job.mirror.audit.write(entry(job, hint, binding, person, "want member").because(why.clone()));
     Outcome::Done(notes::wanted(person.login.as_str(), &binding.slug, &why))
 }
 
-/// Whoever was waited for is there, or no longer waited for.
+/// Drops a wish: the person is in the team by now, or not wanted there any more.
 pub fn forget_wish(job: &TeamJob, user: GithubUserId) {
     if job.mirror.state(|state| state.people.is_wanted(job.team, user)) {
         job.mirror.journal.note(Record::Unwanted { team: job.team, user });
     }
 }
 
-/// Everybody who should be in the team and is not: after it was made, and when an event names nobody in particular.
-/// Only additions; whoever can not be added now stays wanted. `cause`: the hint on whose behalf they are looked for. A few
-/// words on it, if there was anything to do.
+/// Adds everybody who should be in the team and isn't: after the team was made, and when an event names nobody in
+/// particular. Removes nobody. People who cannot be added now stay wanted. `cause` is the hint that led to it. Returns
+/// a short note if there was anything to do.
 pub fn fill(
     job: &TeamJob,
     binding: &Binding,
@@ -351,14 +351,14 @@ pub fn fill(
             outcome @ Outcome::Later(..) if job.mirror.paused_for().is_some() => return Err(outcome),
             Outcome::Later(why, _) => {
                 open += 1;
-                // It outlives a restart as a wish; meanwhile it is tried again like any hint.
+                // The wish survives a restart. Until then, the addition is retried like any hint.
                 want(job, binding, &hint, &person, why);
                 let ask = Ask::Member { person, change: None, sure: job.mode == Mode::Payload };
                 let due = job.mirror.clock.now() + EARLY_LOOK;
                 let again = Hint::new(hint.seq, Origin::Own(Own::FillTeam), ask, due);
                 job.mirror.queue.lanes.add(LaneKey::Team(job.team), again);
             }
-            // What can not be done is listed with its reason, and tried again like every wish.
+            // An addition that cannot be made is listed with its reason, and tried again like every wish.
             Outcome::Failed(why) => {
                 open += 1;
                 want(job, binding, &hint, &person, why);
@@ -374,7 +374,7 @@ pub fn fill(
     })
 }
 
-/// Everybody who is in the team, by GitHub or by word.
+/// Everybody who is in the team, according to GitHub or to deliveries.
 fn who_is_in(job: &TeamJob) -> Result<Vec<Person>, Outcome> {
     Ok(match job.mode {
         Mode::Read => match job.truth().members()? {
@@ -392,8 +392,8 @@ fn who_is_in(job: &TeamJob) -> Result<Vec<Person>, Outcome> {
     })
 }
 
-/// Whoever was seen in the team is known to have been there, so that a comparison can tell who has left: the next one may
-/// come after they did. What deliveries have said of somebody stays.
+/// Records who was seen in the team, so that a comparison can tell who has left: the next one may run after they left.
+/// News from deliveries stays as it is.
 pub(super) fn note_seen(job: &TeamJob, people: &[GithubUserId]) {
     if job.mode == Mode::Payload {
         return;
@@ -404,7 +404,7 @@ pub(super) fn note_seen(job: &TeamJob, people: &[GithubUserId]) {
     }
 }
 
-/// A look at one more person on behalf of the hint that led to it.
+/// A look at one more person, on behalf of the hint that led to it.
 fn look_hint(cause: &Hint, person: &Person, now: Instant) -> Hint {
     let ask = Ask::Member { person: person.clone(), change: None, sure: true };
     Hint::new(cause.seq, cause.origin.clone(), ask, now)
@@ -416,7 +416,7 @@ fn members_there(job: &TeamJob, binding: &Binding) -> Result<BTreeSet<MemberId>,
     Ok(members.unwrap_or_default().into_iter().map(|member| member.id).collect())
 }
 
-/// Payload mode: everybody whose latest word is "in the team", when the Sentry team had to be made anew.
+/// Payload mode: everybody who is in the team by the latest news, for a Sentry team that was just made or adopted.
 fn by_word(job: &TeamJob) -> Vec<Person> {
     job.mirror.state(|state| {
         let news = state.teams.news(job.team);
@@ -425,7 +425,7 @@ fn by_word(job: &TeamJob) -> Vec<Person> {
             let matched = state.people.matched(user).map(|found| found.login.clone());
             let wanted =
                 || state.people.wanted().find(|(id, _)| *id == user).map(|(_, wanted)| wanted.login.clone());
-            // Whoever is put in without one is looked up by their id.
+            // Without a login, the person is looked up by id.
             matched.or_else(wanted).unwrap_or_else(|| Login::from(""))
         };
         present.map(|(user, ..)| Person { id: user, login: login(user), bot: false }).collect()

@@ -1,5 +1,5 @@
-//! The parts of a mirror in one place, for the work and the rooms above it. It must never grow rules of its own: those
-//! stand in the files beside this one, and below.
+//! All parts of the service in one place, for the work and the modules above it. It must never have rules of its own:
+//! those belong in the files beside this one, and in the modules below.
 
 use std::sync::Arc;
 
@@ -25,7 +25,6 @@ use crate::store::audit::{decisions, Audit};
 use crate::store::journal::Journal;
 use crate::work::owners::Owners;
 
-/// The parts of a mirror. Functions name those that they use.
 pub struct Mirror {
     pub clock: Clock,
     pub settings: InForce,
@@ -34,29 +33,29 @@ pub struct Mirror {
     pub journal: Arc<Journal>,
     pub audit: Audit,
     pub queue: Queue,
-    /// What is being written to Sentry at this moment.
+    /// The writes to Sentry that are in progress.
     pub writes: Writes,
     /// The source of truth.
     pub github: Github,
     pub github_token: TokenInUse,
     pub tree: TeamTree,
-    /// What is to be made true.
+    /// The side that is changed to match.
     pub sentry: Sentry,
-    /// What is known of the Sentry token.
+    /// The Sentry token's scopes, as far as they are known.
     pub scopes: scopes::InUse,
-    /// With what CODEOWNERS links are made.
+    /// The integration that CODEOWNERS links are made with.
     pub owners: Owners,
     pub who: Who,
     pub faults: Faults,
     pub started: Timestamp,
-    /// What became of deliveries, since start.
+    /// How many deliveries ended in which way, since the start.
     pub outcomes: Outcomes,
-    /// What arrived and failed in the last hours.
+    /// Deliveries that arrived or failed in the last hours.
     pub hours: Hours,
 }
 
 impl Mirror {
-    /// Puts the parts together. Nothing is asked of anybody yet.
+    /// Puts the parts together. Makes no call yet.
     pub fn new(config: &Config, carrier: &dyn Carrier, journal: Arc<Journal>) -> Self {
         let clock = journal.clock().clone();
         let settings = config.settings.clone();
@@ -91,7 +90,7 @@ impl Mirror {
         }
     }
 
-    /// Signs in to GitHub as this from now on; returns whether it is something else than before.
+    /// Signs in to GitHub with this from now on. Returns whether it differs from before.
     pub fn sign_in_to_github(&self, as_whom: &SignIn) -> bool {
         let whose = self.state(|state| Whose::of(&self.settings(), state.org.as_ref()));
         self.github.sign_in(as_whom, whose, &self.clock)
@@ -111,15 +110,15 @@ impl Mirror {
         self.journal.read(State::bearings)
     }
 
-    /// A team may have another parent than before, or none any more. Where the people of child teams count, those of all
-    /// teams above it are others then. A comparison looks at them: nobody has named these people, so that guards have to.
+    /// Called when a team may have got another parent, or lost it. If members of child teams count, the members of all
+    /// teams above it change. No event names these people, so a comparison looks at them, and guards apply.
     pub fn team_moved(&self, has_moved: bool) {
         if has_moved && self.settings().child_members {
             self.queue.ask_for_reconcile();
         }
     }
 
-    /// Tells of holds that are over since the last time. What was done has lines of its own, with the hold's name.
+    /// Audits holds that have ended since the last call. Changes that were made have lines that name the hold.
     pub fn tell_ended_holds(&self) {
         for hold in self.journal.take_ended() {
             self.audit.write(decisions::ended(&hold));

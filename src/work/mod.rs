@@ -1,4 +1,4 @@
-//! The work: takes jobs out of lanes, carries them out, and settles the deliveries that asked for them.
+//! Takes jobs out of the lanes, carries them out, and settles the deliveries that asked for them.
 
 pub mod apply;
 pub mod batch;
@@ -44,31 +44,31 @@ use crate::store::audit::Entry;
 use crate::text::Quoted;
 use crate::work::mirror::Mirror;
 
-/// What GitHub shows as it was before an event is looked at again after this time: one of its replicas may lag.
+/// GitHub is read again after this time if it doesn't show an event's change yet: one of its replicas may lag.
 const SECOND_LOOK: Duration = Duration::from_secs(15);
-/// A hint whose job panicked so often is given up.
+/// A hint that was put off this often, for whatever reason, fails for good if its job panics.
 const MOST_PANICS: u32 = 5;
-/// A pause is looked at so often: its end may come before its time.
+/// The shortest and longest wait between two checks whether a pause is over: it may end early.
 const LEAST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(1);
-/// How long a note in the journal may be, in characters.
+/// The longest note in the journal, in characters.
 const NOTE: usize = 300;
 
-/// What a job did: an outcome per hint, and how long the whole lane is to rest.
+/// The result of a job: an outcome for each hint, and how long the whole lane has to rest.
 #[derive(Debug, Default)]
 pub struct Ended {
-    /// Every hint of the job, each with what became of it.
+    /// The job's hints with their outcomes, except hints that live on in their parts.
     pub results: Vec<(Hint, Outcome)>,
-    /// Trouble that concerned all of them.
+    /// How long the lane rests, if some trouble concerned all hints.
     pub pause: Option<Duration>,
 }
 
-/// A worker: runs jobs until the lanes are stopped.
+/// A worker's loop: runs jobs until the lanes are stopped.
 pub fn run(mirror: &Mirror) {
     while step(mirror) {}
 }
 
-/// Waits for a job and does it, or rests while nothing can be done. `false` when the lanes are stopped.
+/// Waits until no pause is in force, then takes a job and does it. `false` when the lanes are stopped.
 pub fn step(mirror: &Mirror) -> bool {
     let lanes = &mirror.queue.lanes;
     let pause = || Some(mirror.paused_for()?.0.clamp(LEAST_REST, LONGEST_REST));
@@ -77,7 +77,7 @@ pub fn step(mirror: &Mirror) -> bool {
     }
     let Some(job) = lanes.take() else { return false };
     let ticket = job.ticket();
-    // It may have been waited for since before a pause.
+    // A pause may have begun while this worker waited for the job.
     let (left, pause) = match mirror.paused_for() {
         Some(_) => (job.hints, None),
         None => settle(mirror, carry_out(mirror, job)),
@@ -86,7 +86,7 @@ pub fn step(mirror: &Mirror) -> bool {
     true
 }
 
-/// A panic costs its job a delay, not the process and not the delivery.
+/// Runs a job. A panic only puts its hints off: the process and the deliveries survive.
 fn carry_out(mirror: &Mirror, job: Job) -> Ended {
     let (key, hints) = (job.key, job.hints);
     let spare = hints.clone();
@@ -115,7 +115,7 @@ fn of_team(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
     if hints.iter().all(Hint::is_low) {
         return each(hints, |hint| Some(part::run(mirror, team, hint, &org, mode)));
     }
-    // Whoever adds such a hint looks at that too; here nobody can have forgotten to.
+    // Callers that add such hints check this too. The check here covers those that forget it.
     let early = |hint: &Hint| hint.is_unasked() && mirror.waits_to_begin();
     let (early, hints): (Vec<_>, Vec<_>) = hints.into_iter().partition(early);
     let mut ended = all(early, &Outcome::Done("the first comparison is not approved yet".into()));
@@ -137,7 +137,7 @@ fn all(hints: Vec<Hint>, outcome: &Outcome) -> Ended {
 fn each(hints: impl IntoIterator<Item = Hint>, mut work: impl FnMut(&Hint) -> Option<Outcome>) -> Ended {
     let mut ended = Ended::default();
     for hint in hints {
-        // Without an outcome, the hint lives on in its parts.
+        // A hint without an outcome lives on in its parts.
         if let Some(outcome) = work(&hint) {
             ended.results.push((hint, outcome));
         }
@@ -145,14 +145,14 @@ fn each(hints: impl IntoIterator<Item = Hint>, mut work: impl FnMut(&Hint) -> Op
     ended
 }
 
-/// Records what is over and returns what goes back into the lane.
+/// Records the hints that are finished, and returns those that go back into the lane, with the lane's pause.
 fn settle(mirror: &Mirror, ended: Ended) -> (Vec<Hint>, Option<Duration>) {
     let mut left = Vec::new();
     let mut pause = ended.pause;
     for (hint, outcome) in ended.results {
         tell(&hint, &outcome);
         if let Some((hint, wait)) = settle_one(mirror, hint, outcome) {
-            // Several hints put off by the same trouble: the lane rests as long as the most patient of them.
+            // If the same trouble put off several hints, the lane rests for the longest of their waits.
             pause = pause.map(|pause| pause.max(wait));
             left.push(hint);
         }
@@ -191,7 +191,7 @@ fn settle_one(mirror: &Mirror, mut hint: Hint, outcome: Outcome) -> Option<(Hint
             return Some((hint, Duration::ZERO));
         }
         Outcome::Waiting(_) => {
-            // Whoever it waits for wakes it.
+            // It is woken earlier, when its reason to wait ends.
             hint.patient = false;
             hint.due = now + LONGEST_PAUSE;
             return Some((hint, Duration::ZERO));
@@ -236,17 +236,17 @@ fn record(mirror: &Mirror, delivery: &Delivery, ended: Result<(Settled, Option<H
     });
 }
 
-/// 1, 2, 4 … 300 seconds, a little less for some than for others, so that many lanes do not come back at once.
+/// 1, 2, 4 … 300 seconds, reduced by up to 24% depending on the hint, so that many lanes don't retry all at once.
 fn backoff(tries: u32, seq: Seq) -> Duration {
     let full = Duration::from_secs(1 << tries.saturating_sub(1).min(9)).min(LONGEST_PAUSE);
     let spread = (seq.0.wrapping_mul(0x9e37_79b9) >> 7) % 25;
     full - full * spread as u32 / 100
 }
 
-/// One line per outcome. What is put off is told loudly once, then quietly.
+/// Logs one line per outcome. A hint that is put off is a warning the first time, and a debug line after that.
 fn tell(hint: &Hint, outcome: &Outcome) {
     let (level, word, text) = match outcome {
-        // The comparison has a line for all of its shares, and the audit log one for each change.
+        // The comparison logs one line for all its shares, and the audit log has one for each change.
         Outcome::Done(note) if hint.is_low() => (log::Level::Debug, "done", note),
         Outcome::Done(note) => (log::Level::Info, "done", note),
         Outcome::Superseded(note) => (log::Level::Info, "superseded", note),

@@ -8,10 +8,10 @@ use crate::state::values::Mode;
 use crate::state::LAG;
 use crate::work::mirror::Mirror;
 
-/// By then every replica of GitHub knows what the event says.
+/// By then, every replica of GitHub knows what the event says.
 const SETTLED: Duration = LAG.saturating_add(Duration::from_secs(1));
 
-/// Whether the hint is about somebody whom its event does not name.
+/// Whether the hint is about a person whom its event doesn't name.
 pub fn is_it(hint: &Hint) -> bool {
     matches!(
         hint.event(),
@@ -23,8 +23,8 @@ pub fn is_it(hint: &Hint) -> bool {
     )
 }
 
-/// What can be done about them. GitHub knows who it was: a comparison finds out, once its replicas agree, and a removal
-/// that it comes to is one that nobody named, with all guards. Where GitHub can't be asked, nothing is known.
+/// Looks for that person. GitHub knows who it was, so a comparison finds out once its replicas agree. No event names
+/// the person, so all guards apply to a removal. In payload mode GitHub cannot be asked, so it stays unknown.
 pub fn look(mirror: &Mirror, hint: &Hint, mode: Mode) -> Outcome {
     match mode {
         Mode::Payload => Outcome::Done(format!(

@@ -1,4 +1,4 @@
-//! The organisation itself: renamed or deleted, or joined or left by somebody whom the event does not name.
+//! Events about the organisation: it was renamed or deleted, or somebody whom the event doesn't name joined or left.
 
 use super::{nameless, SECOND_LOOK};
 use crate::queue::job::{Hint, Outcome};
@@ -23,8 +23,7 @@ pub fn run(mirror: &Mirror, hint: &Hint, org: &Org, mode: Mode) -> Option<Outcom
     })
 }
 
-/// Stops everything and deletes nothing. GitHub's public word is asked first: the profile of an organisation is open to
-/// every token.
+/// Stops all writes and deletes nothing. GitHub is asked first: every token may read an organisation's public profile.
 fn deleted(mirror: &Mirror, hint: &Hint, org: &Org) -> Result<Outcome, Outcome> {
     let shown = mirror.github.org(&org.login).map_err(|trouble| mirror.github_trouble(trouble))?;
     if shown.is_some_and(|shown| shown.id == org.id) {

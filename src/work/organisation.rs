@@ -11,8 +11,8 @@ use crate::state::record::Record;
 use crate::state::Org;
 
 impl Mirror {
-    /// Read mode: whether the token may still read members. GitHub answers 404 for what a token may not see, so an
-    /// absence that came as a 404 is believed only after this. One call.
+    /// Read mode: checks that the token may still read members. GitHub also answers 404 for anything that the token may
+    /// not see, so an absence by 404 is believed only after this check. Takes one call if the token may read them.
     pub fn check_permission(&self, org: &Org) -> Result<(), Outcome> {
         match self.probe(&self.github, org) {
             Permission::Reads => {
@@ -31,8 +31,8 @@ impl Mirror {
         }
     }
 
-    /// What the token may do, by `github`. A login that answers 404 may also be one of before: by its id, an organisation
-    /// that was renamed while nobody listened is found, and followed.
+    /// The token's permissions, according to `github`. If its login no longer works, the organisation may have been
+    /// renamed while the service was not listening. It is then found by its id, and followed.
     pub fn probe(&self, github: &Github, org: &Org) -> Permission {
         let told = github.probe(&org.login);
         if matches!(told, Permission::Reads) {
@@ -43,16 +43,16 @@ impl Mirror {
                 self.follow_organisation(org, now.login.clone());
                 github.probe(&now.login)
             }
-            // A server without that route, or nothing new.
+            // The server lacks that route, or the login has not changed.
             _ => told,
         }
     }
 
-    /// GitHub has told that the App can do less or more from now on: what is true is found out by the next call, with
-    /// another token. The error says why that is nothing to us.
+    /// GitHub reports that the App's permissions have changed. The next call finds out what is true, with a new token.
+    /// The error says why the news does not concern this service.
     pub fn installation_changed(&self, news: InstallationNews) -> Result<&'static str, &'static str> {
         let app = self.github.app().ok_or("GitHub is signed in to by GH_TOKEN, and not as an App")?;
-        // Another id than the known one is that of an App which was taken off and installed again.
+        // If nothing is gone, a different id means that the App was removed and installed again.
         let is_another = |known: Installation| known.id != news.id && news.is_gone;
         if app.installation().is_some_and(is_another) {
             return Err("it is another installation of the App");
@@ -72,7 +72,7 @@ impl Mirror {
         Ok("checking the App's permissions again")
     }
 
-    /// The pinned organisation has another login now.
+    /// Records the pinned organisation's new login.
     pub fn follow_organisation(&self, org: &Org, login: Login) {
         log::info!("the organisation `{}` is now `{login}`", org.login);
         self.journal.note(Record::Org { id: org.id, login, deleted: org.deleted });

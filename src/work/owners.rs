@@ -1,7 +1,7 @@
-//! With which of Sentry's integrations CODEOWNERS links are made, and what stands in their way. Kept in memory: after a restart
-//! it is found out again.
+//! Which of Sentry's integrations CODEOWNERS links are made with, and what prevents links. Kept in memory, and found
+//! out again after a restart.
 //!
-//! Nothing here may keep anything else from being done: what bars links is told once, with its fix.
+//! Nothing here may stop other work. If something prevents links, that is logged once, with its fix.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::hosts::sentry::external::{ExternalTeam, Integration};
 use crate::lock::Mutex;
 use crate::state::ids::{ExternalTeamId, IntegrationId, Login, OwnerName};
 
-/// What bars all links is looked at again after this time: a plan may have changed, or an integration was installed.
+/// A reason that prevents all links is checked again after this time: a plan or an integration may be new.
 const AGAIN: Duration = Duration::from_secs(3600);
 
-/// How long somebody else's row is taken to be as it was.
+/// How long somebody else's row is assumed to be unchanged.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What is known of the integration in use.
+/// The integration in use, and other facts about links, as far as they are known.
 #[derive(Debug, Default)]
 pub struct Owners(Mutex<Known>);
 
@@ -32,7 +32,7 @@ struct Known {
     at_work: Vec<ExternalTeamId>,
 }
 
-/// A row that one team alone is changing.
+/// A row that only one team may change, for as long as this value exists.
 pub struct Claim<'a> {
     owners: &'a Owners,
     row: ExternalTeamId,
@@ -45,14 +45,14 @@ impl Drop for Claim<'_> {
 }
 
 impl Owners {
-    /// Why no link can be made, with its fix, as far as is known.
+    /// Why no link can be made, with its fix, as far as that is known.
     pub fn barred(&self, clock: &Clock) -> Option<String> {
         let known = self.0.lock();
         let barred = known.barred.as_ref().filter(|(_, at)| clock.since(*at) < AGAIN);
         barred.map(|(why, _)| why.clone())
     }
 
-    /// Lets nobody else change a row meanwhile; `None` if somebody does. What was known of it before may not be so any more.
+    /// Keeps others from changing a row; `None` if somebody is changing it. Facts known before may be outdated.
     pub fn claim(&self, row: ExternalTeamId) -> Option<Claim<'_>> {
         let mut known = self.0.lock();
         let is_free = !known.at_work.contains(&row);
@@ -81,7 +81,7 @@ impl Owners {
         }
     }
 
-    /// No link can be made.
+    /// Records that no link can be made, and logs the reason if it is new.
     pub fn bar(&self, why: String, clock: &Clock) {
         let mut known = self.0.lock();
         let is_news = known.barred.as_ref().is_none_or(|(before, _)| *before != why);
@@ -92,26 +92,26 @@ impl Owners {
         known.integration = None;
     }
 
-    /// Notes that a name is linked to another team. Whether that is news.
+    /// Records that a name is linked to another team. Returns whether that is news.
     pub fn is_elsewhere(&self, row: &ExternalTeam, clock: &Clock) -> bool {
         let mut known = self.0.lock();
         known.elsewhere.retain(|_, (_, at)| clock.since(*at) < A_DAY);
         known.elsewhere.insert(row.name.clone(), (row.clone(), clock.now())).is_none()
     }
 
-    /// Whether that was found a moment ago, so that an event need not ask again.
+    /// Whether that was found within the last hour, so that an event need not ask again.
     pub fn was_elsewhere(&self, name: &OwnerName, clock: &Clock) -> bool {
         self.0.lock().elsewhere.get(name).is_some_and(|(_, at)| clock.since(*at) < AGAIN)
     }
 
-    /// The rows of others that were found within a day: where not all can be listed, only an answer tells of them.
+    /// Rows of others that were found within a day. Where rows cannot be listed, only answers to writes show them.
     pub fn elsewhere(&self, clock: &Clock) -> Vec<ExternalTeam> {
         let known = self.0.lock();
         let known = known.elsewhere.values().filter(|(_, at)| clock.since(*at) < A_DAY);
         known.map(|(row, _)| row.clone()).collect()
     }
 
-    /// What was found says nothing any more: there is another token, or another setting.
+    /// Forgets what was found, because the token or a setting has changed.
     pub fn forget(&self) {
         let mut known = self.0.lock();
         let at_work = std::mem::take(&mut known.at_work);
@@ -122,40 +122,40 @@ impl Owners {
 const GITHUB: &str = "github";
 const ENTERPRISE: &str = "github_enterprise";
 
-/// The integration of a number that somebody has looked up.
+/// The integration whose number the operator has set.
 pub fn of_setting(id: IntegrationId, github: &BaseUrl) -> Integration {
     let is_enterprise = github.path() == "/api/v3" || github.host().ends_with(".ghe.com");
     let provider = if is_enterprise { ENTERPRISE } else { GITHUB };
     Integration { id, domain: "".into(), provider: provider.into() }
 }
 
-/// How Sentry calls the GitHub organisation that an integration is with.
+/// Sentry's name for the GitHub organisation that an integration is with.
 pub fn domain(github: &BaseUrl, org: &Login) -> String {
     let pages = github.pages();
     let site = pages.split_once("://").map_or(pages.as_str(), |(_, site)| site);
     format!("{site}/{org}")
 }
 
-/// Rows that may tell an integration.
+/// Rows that may show which integration to use.
 pub struct Rows<'a> {
-    /// The mirror's own.
+    /// The service's own.
     pub ours: Vec<&'a ExternalTeam>,
     pub all: &'a [ExternalTeam],
 }
 
-/// The integration with the organisation, or what to do about there being none.
+/// The integration with the organisation, or what to do because there is none.
 pub fn choose(
     listed: Option<&[Integration]>,
     rows: &Rows,
     domain: &str,
     org: &Login,
 ) -> Result<Integration, String> {
-    // Installed twice, the later one is the one in use.
+    // If the integration was installed twice, the later one is in use.
     let ours = listed.unwrap_or_default().iter().filter(|found| found.domain.eq_ignore_ascii_case(domain));
     if let Some(found) = ours.max_by_key(|found| found.id) {
         return Ok(found.clone());
     }
-    // Sentry may know an organisation by its login of before.
+    // Sentry may know the organisation by its previous login.
     let named = rows.all.iter().filter(|row| org.is(row.name.org()));
     if let Some(found) = of_rows(rows.ours.iter().copied()).or_else(|| of_rows(named)) {
         return Ok(found);

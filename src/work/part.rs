@@ -1,4 +1,4 @@
-//! One call of a team's share of a comparison. Whatever an event has said since the comparison began is newer, and wins.
+//! Makes one call of a team's share of a comparison. News from events since the comparison began is newer, and wins.
 
 use super::bind::{self, How, Wish};
 use super::team_job::{Stop, TeamJob};
@@ -21,7 +21,7 @@ pub fn run(mirror: &Mirror, team: GithubTeamId, hint: &Hint, org: &Org, mode: Mo
     let job = TeamJob { mirror, team, org: org.clone(), mode };
     let outcome = next(&job, hint, part);
     if matches!(outcome, Outcome::Done(_)) {
-        // Whoever of the same comparison waits for this team's slug looks whether that is still of use.
+        // Teams of the same comparison that wait for this team's slug now check whether waiting is still of use.
         part.close();
         mirror.queue.moved(team);
     }
@@ -32,7 +32,7 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     let team = job.team;
     if job.fate().is_some() && !matches!(part.task(), Some(Task::Return)) {
         if part.task().is_some_and(|task| !matches!(task, Task::End)) {
-            // The comparison saw it: another one tells whether that was a replica, or its end was none.
+            // The comparison saw the team. Another one finds out whether a replica lagged, or the end was wrong.
             job.mirror.queue.look_again();
         }
         return Outcome::Done("the team is deleted".into());
@@ -43,7 +43,7 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     let Some(task) = part.task() else { return Outcome::Done("done".into()) };
     let result = match one(job, hint, part, task) {
         Ok(effect) => Ok(effect),
-        // The comparison saw it: another one tells whether it is gone.
+        // The comparison saw the team. Another one finds out whether it is gone.
         Err(Stop::NotVisible) => {
             look_again(job, part);
             return Outcome::Done("GitHub does not show the team".into());
@@ -69,8 +69,8 @@ fn next(job: &TeamJob, hint: &Hint, part: &Part) -> Outcome {
     }
 }
 
-/// Whether nobody will set the slug free that a comparison wants for the team: its owner's share is over, and what has
-/// changed meanwhile is for another comparison.
+/// Whether the team waits for a slug that nobody will give up: the share of the slug's owner is over, and changes since
+/// then are for another comparison.
 fn waits_in_vain(job: &TeamJob, part: &Part, task: &Task) -> bool {
     let Task::Shape { wanted, .. } = task else { return false };
     let owner = job.mirror.state(|state| state.teams.owner(&wanted.slug));
@@ -82,20 +82,20 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, S
     if matches!(task, Task::Return) {
         let is_back = come_back::run(job, &apply)?;
         if is_back {
-            // Of a team that was gone when the comparison read it, it has noted nothing.
+            // The comparison recorded nobody as seen in this team, because the team had ended when it was read.
             members::note_seen(job, &part.added());
         }
         return Ok(Effect::written(is_back));
     }
-    // An end settles by itself what is open, and makes nothing for it.
+    // An end settles unfinished writes itself, and makes nothing for them.
     if !matches!(task, Task::End) {
         bind::resolve_and_go_on(job, &apply)?;
     }
     match task {
-        // Done above: what has ended is nothing to go on with.
+        // Handled above.
         Task::Return => Ok(Effect::Nothing),
         Task::FindAgain => {
-            // The comparison read Sentry before it looked at the bindings: the team may have been made in between.
+            // The comparison read Sentry before it looked at the bindings, so the team may have been made in between.
             bind::look_for_it(job, &apply)?;
             Ok(Effect::Nothing)
         }
@@ -107,14 +107,14 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, S
         Task::Link { slug, rows } => Ok(link(job, &apply, hint, part, (slug, rows))?),
         Task::Add(addition) => Ok(add(job, hint, part, addition)?),
         Task::Remove(removal) => Ok(remove(job, hint, part, removal)?),
-        // A team that was spoken of just now may be too new for a replica that lags.
+        // A team that a delivery has just been about may be too new for a lagging replica.
         Task::End if is_spoken_of(job, part, None) => Ok(Effect::Nothing),
         Task::End if job.mirror.queue.is_new(job.team) => {
             look_again(job, part);
             Ok(Effect::Nothing)
         }
         Task::End => match end::run(job, None, hint.event_name()) {
-            // What is left alone in Sentry is no change there.
+            // A team that is left alone is not a change in Sentry.
             end::End::Over(Outcome::Done(_)) => Ok(Effect::written(job.fate() == Some(Fate::Deleted))),
             end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome.into()),
         },
@@ -138,7 +138,7 @@ fn shape(
         binding.slug == wanted.slug && wanted.name.as_deref().is_none_or(|name| name == &*binding.name)
     });
     if !is_in_shape && named.is_some_and(|at| at > part.seq) {
-        // Its own job goes by where the team was last seen, and may have been done before the comparison saw it elsewhere.
+        // The rename's own job went by what GitHub showed it, perhaps before the comparison saw another name.
         look_again(job, part);
         return Ok(Effect::Nothing);
     }
@@ -163,7 +163,7 @@ fn link(
     part: &Part,
     (slug, rows): (&GithubSlug, &[ExternalTeam]),
 ) -> Result<Effect, Outcome> {
-    // The team may have been given up, or renamed, since it was read: its own job has linked it.
+    // The team may have been unbound or renamed since it was read. Its own job has linked it then.
     let named = job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.named));
     match job.binding() {
         Some(binding)
@@ -178,8 +178,8 @@ fn link(
     }
 }
 
-/// Whether the team has the slug on GitHub by which the comparison saw it. Where it has waited, or its Sentry team is called
-/// otherwise, GitHub is asked: another team may have had it renamed that wants its slug, and no delivery told of that.
+/// Whether GitHub still has the slug that the comparison saw. GitHub is asked after a wait, or if the Sentry team has
+/// another slug: the team may have been renamed so that another can have its slug, without any delivery.
 fn is_still_called(
     job: &TeamJob,
     hint: &Hint,
@@ -200,19 +200,19 @@ fn is_overtaken(job: &TeamJob, part: &Part, user: GithubUserId, present: bool) -
     is_newer(job, part, contrary) || is_heard_of(job, part, heard, word)
 }
 
-/// The last word on whether somebody is in the team, and which delivery had it.
+/// The latest news on whether somebody is in the team, and its delivery.
 fn word(job: &TeamJob, user: GithubUserId) -> Option<(bool, Seq)> {
     job.mirror.state(|state| state.teams.news(job.team).and_then(|news| news.word(user)))
 }
 
-/// Whether any delivery was about the team since then; `user` is whomever the comparison takes out of it.
+/// Whether any delivery since then was about the team. `user` is the person whom the comparison would remove.
 fn is_spoken_of(job: &TeamJob, part: &Part, user: Option<GithubUserId>) -> bool {
     let heard = job.mirror.queue.heard(|heard| heard.of_team(job.team));
     is_heard_of(job, part, heard, user.and_then(|user| word(job, user)))
 }
 
-/// As [`is_newer`], for a delivery that may not have had the last word on this person in this team: then its own job does not
-/// settle that, and another comparison has to.
+/// Like [`is_newer`], for a delivery that may not be the latest news on this person in this team. If it isn't, its own
+/// job does not settle the question, so another comparison has to.
 fn is_heard_of(job: &TeamJob, part: &Part, heard: Option<Seq>, word: Option<(bool, Seq)>) -> bool {
     if heard.is_some_and(|at| at > part.read) && word.map(|(_, at)| at) != heard {
         look_again(job, part);
@@ -220,8 +220,8 @@ fn is_heard_of(job: &TeamJob, part: &Part, heard: Option<Seq>, word: Option<(boo
     is_newer(job, part, heard)
 }
 
-/// Whether that word is newer than what the comparison is sure to have seen. If it may have seen it, and says otherwise
-/// all the same, another comparison decides, as soon as no replica can be behind.
+/// Whether that delivery is newer than what the comparison is sure to have seen. If the comparison may have seen it and
+/// contradicts it all the same, another one decides, as soon as no replica can lag behind it.
 fn is_newer(job: &TeamJob, part: &Part, at: Option<Seq>) -> bool {
     let Some(at) = at.filter(|at| *at > part.seq) else { return false };
     if at <= part.read {
@@ -241,7 +241,7 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
         return Ok(Effect::Nothing);
     };
     let person = Person { id: *user, login: login.clone(), bot: false };
-    // An end of the team that was none may have come in between, and with it nobody was known to have been seen any more.
+    // A wrong end of the team may have been recorded in between. It forgets who was seen in the team.
     members::note_seen(job, &[*user]);
     let entry = members::entry(job, hint, &binding, &person, "add member");
     let entry = crate::store::audit::Entry { member: Some(*member), ..entry }
@@ -253,7 +253,7 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
         }
         Added::Requested => Err(members::only_requested(&person, &binding)),
         Added::Locked => Err(members::locked(&binding)),
-        // The next comparison sees how it is.
+        // The next comparison handles it.
         Added::Missing => {
             members::missing(job, &binding, hint, &person, *member).map_or(Ok(Effect::Nothing), Err)
         }
@@ -262,7 +262,7 @@ fn add(job: &TeamJob, hint: &Hint, part: &Part, addition: &Addition) -> Result<E
 
 fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<Effect, Outcome> {
     let Removal { user, who, member, why, .. } = removal;
-    // Nobody named them: where anybody was named just now, a replica that lags may not show them yet either.
+    // No event named this person. If one was about the team just now, a lagging replica may not show them yet.
     let overtaken =
         user.is_some_and(|user| is_overtaken(job, part, user, false)) || is_spoken_of(job, part, *user);
     let Some(binding) = job.binding().filter(|_| !overtaken) else { return Ok(Effect::Nothing) };
@@ -282,7 +282,7 @@ fn remove(job: &TeamJob, hint: &Hint, part: &Part, removal: &Removal) -> Result<
             Ok(Effect::Written)
         }
         Removed::Locked => Err(members::locked(&binding)),
-        // Not in Sentry any more, or under another membership: the next comparison sees how it is.
+        // Gone from Sentry, or under another membership: the next comparison handles it.
         Removed::Missing => Ok(Effect::Nothing),
     }
 }

@@ -1,4 +1,4 @@
-//! Who is who, for jobs: what the matcher could not be told becomes what is to be done about it.
+//! Finds out who people are, for jobs. If that fails, the failure becomes an outcome for the hint.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::state::ids::{GithubTeamId, GithubUserId, Login};
 use crate::state::record::Record;
 
 impl Mirror {
-    /// What finds out who somebody is, by the settings in force.
+    /// The matcher, with the settings in force.
     pub fn matcher(&self) -> Matcher<'_> {
         Matcher {
             who: &self.who,
@@ -28,7 +28,7 @@ impl Mirror {
         }
     }
 
-    /// What it means for a hint that it could not be told who somebody is.
+    /// The outcome for a hint if it cannot be found out who somebody is.
     pub fn untold(&self, why: Untold) -> Outcome {
         match why {
             Untold::Github(trouble) => self.github_trouble(trouble),
@@ -46,20 +46,20 @@ impl Mirror {
         self.matcher().read_directory().inspect_err(|trouble| self.note_denied(trouble))
     }
 
-    /// That even its people are refused tells what is wrong with the token, before any delivery does.
+    /// If even the members are denied, this finds out what is wrong with the token, before any delivery meets it.
     fn note_denied(&self, trouble: &Trouble) {
         if trouble.kind == TroubleKind::Denied {
             self.sentry_trouble(trouble.clone());
         }
     }
 
-    /// Somebody whom Sentry does not know is waited for in a team.
+    /// Notes that somebody whom Sentry doesn't know is wanted in a team.
     pub fn note_wanted(&self, team: GithubTeamId, user: GithubUserId, login: &Login, why: &str) {
         let (login, why, at) = (login.clone(), why.into(), self.clock.wall());
         self.journal.note(Record::Wanted { team, user, login, why, at });
     }
 
-    /// Reads Sentry's people, unless that was done.
+    /// Reads Sentry's people, unless they have been read.
     pub fn need_directory(&self) -> Result<(), Outcome> {
         self.matcher().need_directory().map_err(|why| self.untold(why))
     }

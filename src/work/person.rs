@@ -26,7 +26,7 @@ fn joined(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) 
     }
     match mirror.github.teams_of(&org.login, person) {
         Ok(Some(teams)) => in_parts(mirror, hint, person, teams, None, false),
-        // The organisation itself is not to be seen: that says nothing about teams.
+        // The organisation itself is not visible, which says nothing about its teams.
         Ok(None) => {
             Some(mirror.check_permission(org).err().unwrap_or_else(|| {
                 Outcome::Later("GitHub does not show the organisation's teams".into(), None)
@@ -39,7 +39,7 @@ fn joined(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) 
 fn left(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) -> Option<Outcome> {
     if mode == Mode::Read {
         match mirror.github.is_in_org(&org.login, person) {
-            // The 404 that says so is also what a token without permission is told.
+            // A token without permission gets the same 404.
             Ok(false) => match mirror.check_permission(org) {
                 Ok(()) => {}
                 Err(outcome) => return Some(outcome),
@@ -61,14 +61,14 @@ fn left(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org, mode: Mode) ->
     in_parts(mirror, hint, person, teams, Some(Change::Removed), true)
 }
 
-/// Whoever has left may be back by the time that GitHub is asked, but not in all their teams: an event about one of these
-/// gives way to that of the departure. So whichever GitHub does not show them in is looked at.
+/// Somebody who left may be back by the time that GitHub is asked, but not in all their teams. The departure supersedes
+/// older events about these teams, so every team that GitHub does not show them in is looked at.
 fn back(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org) -> Result<Option<Outcome>, Outcome> {
     let mut teams = mirrored_teams(mirror, person, hint)?;
     if !teams.is_empty() {
         let shown = mirror.github.teams_of(&org.login, person);
         let shown = shown.map_err(|trouble| mirror.github_trouble(trouble))?;
-        // What GitHub does not tell at all says nothing of any.
+        // If GitHub does not show their teams, that proves nothing about any of them.
         teams.retain(|team| shown.as_ref().is_some_and(|shown| !shown.contains(team)));
     }
     if teams.is_empty() {
@@ -78,17 +78,17 @@ fn back(mirror: &Mirror, hint: &Hint, person: &Person, org: &Org) -> Result<Opti
     Ok(in_parts(mirror, hint, person, teams, Some(Change::Removed), false))
 }
 
-/// The bound teams that the person is in: by Sentry's word and, because an addition may be under way, by ours. Other
-/// Sentry teams are nobody's business here.
+/// The bound teams that the person is in: according to Sentry and, because an addition may be under way, according to
+/// our own state. Sentry teams that follow no GitHub team do not matter here.
 fn mirrored_teams(mirror: &Mirror, person: &Person, hint: &Hint) -> Result<Vec<GithubTeamId>, Outcome> {
     let ours = mirror.state(|state| {
         let mut teams: BTreeSet<_> = state.people.wanted_in(person.id).iter().copied().collect();
         teams.extend(state.teams.teams_of(person.id, hint.seq));
-        // The word of this very delivery stands in the state already: whoever was ever heard of in a team counts.
+        // The state already includes this delivery. It is the latest news on the person in the teams that they left.
         teams.extend(state.teams.heard_of(person.id, hint.seq));
         teams
     });
-    // A membership of before may be gone from Sentry, and the person there under a new one.
+    // The remembered membership may be gone from Sentry, and the person may have a new one. So this tries twice.
     let theirs = match teams_in_sentry(mirror, person)? {
         Some(teams) => teams,
         None => teams_in_sentry(mirror, person)?.unwrap_or_default(),
@@ -114,8 +114,8 @@ fn teams_in_sentry(mirror: &Mirror, person: &Person) -> Result<Option<Vec<Github
     }
 }
 
-/// Hands the person to the lanes of their teams, with what is said of them and whether that is certain. The delivery is
-/// settled when all of them are done.
+/// Hands the person to the lanes of their teams. `change` is what the event said, `sure` whether it needs no further
+/// check. The delivery is settled when all these parts are done.
 fn in_parts(
     mirror: &Mirror,
     hint: &Hint,

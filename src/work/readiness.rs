@@ -1,4 +1,4 @@
-//! Whether anything can be worked on at all, and why not.
+//! Whether anything can be worked on at all, and the reason if not.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::hosts::http::pace::Health;
 use crate::hosts::http::Upstream;
 use crate::state::values::Mode;
 
-/// Nobody has said whose teams are mirrored, and both ways to say it.
+/// No organisation is pinned; names both ways to pin one.
 const NOT_PINNED: &str =
     "the GitHub organisation is not known yet: set GH_ORG to its login, or wait for the first signed event";
 
 impl Mirror {
-    /// Why it is not known whose teams are mirrored, and what to do.
+    /// Why the service doesn't know yet whose teams to mirror, and what to do.
     pub fn why_no_organisation(&self) -> String {
         let health = self.github.host().health();
         match (self.faults.told(), health, &self.settings().github_org) {
@@ -26,19 +26,19 @@ impl Mirror {
         }
     }
 
-    /// Whether nothing but deliveries, and what a person asks for, may write yet.
+    /// Whether nothing but deliveries and people's requests may write yet.
     pub fn waits_to_begin(&self) -> bool {
         let settings = self.settings();
         self.state(|state| super::guard::waits_to_begin(&settings, state))
     }
 
-    /// How long nothing can be worked on, and why.
+    /// For how long nothing can be worked on, and why.
     pub fn paused_for(&self) -> Option<(Duration, String)> {
         let pause = self.pause().map(|pause| (pause::AGAIN, pause.to_string()));
         pause.or_else(|| self.blind_for())
     }
 
-    /// How long both sides can not be looked at, and why. An operator's pause keeps nobody from that.
+    /// For how long GitHub or Sentry cannot be read, and why. An operator's pause doesn't count: it stops only writes.
     pub fn blind_for(&self) -> Option<(Duration, String)> {
         let a_moment = Duration::from_secs(1);
         if let Some(fault) = self.faults.grave() {

@@ -1,6 +1,6 @@
-//! What is to be done, from what is wanted and what is there. Pure: no clock, no file, no socket.
+//! Decides what to do, from what is wanted and what exists. Pure: no clock, no file, no socket.
 //!
-//! [`next`] and [`next_of_end`] say what is to be read first: a call is made only for a fact that decides something.
+//! [`next`] and [`next_of_end`] say what to read first: a call is made only for a fact that decides something.
 
 use crate::config::{DeleteTeams, RemoveMembers, Settings};
 use crate::hosts::sentry::Team;
@@ -11,7 +11,7 @@ use crate::state::ids::{GithubTeamId, MemberId, SentrySlug, SentryTeamId};
 use crate::state::values::{Binding, Source};
 use crate::text::counted;
 
-/// What is said of a GitHub team that may not take over the Sentry team of its slug.
+/// The rule for a hold on a GitHub team that may not take over the Sentry team with its slug.
 pub const ADOPTION_RULE: &str =
     "adoption: the GitHub team is newer than this service, and the Sentry team with its slug existed before";
 
@@ -21,56 +21,55 @@ pub enum Holder {
     Nobody,
     /// The Sentry team of another GitHub team, now or in a moment.
     Team(GithubTeamId),
-    /// A Sentry team that follows nobody; what a person has decided about handing it over.
+    /// A Sentry team that follows nobody, and a person's decision about handing it over.
     Stranger(SentryTeamId, Option<bool>),
     /// A Sentry team that an identity provider manages.
     Locked(SentryTeamId),
 }
 
-/// What is to be done about a team, before its people.
+/// The step to take for a team, before its people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TeamStep {
     /// It is as it should be.
     Keep,
     Create,
-    /// The Sentry team is its own.
+    /// Adopt this Sentry team.
     Adopt(SentryTeamId),
     /// Give it the wanted slug and name.
     Rename,
-    /// The slug must be set free first.
+    /// Wait until this GitHub team gives up the slug.
     WaitFor(GithubTeamId),
-    /// The slug belongs to a Sentry team that it may not take over without a person's word.
+    /// The slug belongs to a Sentry team that this one may take over only if a person approves it.
     Conflict(SentryTeamId),
-    /// A person has refused to hand that team over.
+    /// A person has rejected handing that Sentry team over.
     Rejected(SentryTeamId),
-    /// The slug belongs to a Sentry team that nobody may hand over: an identity provider manages it.
+    /// The slug belongs to a Sentry team that an identity provider manages, so nobody may hand it over.
     Locked(SentryTeamId),
 }
 
-/// What is known of a team that is wanted.
+/// The known facts about a wanted team.
 pub struct Facts<'a> {
     pub wanted: &'a WantedTeam,
     pub binding: Option<&'a Binding>,
-    /// Who has the wanted slug; `None` if nobody has looked yet.
+    /// Who has the wanted slug; `None` if that has not been read yet.
     pub holder: Option<Holder>,
 }
 
-/// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<Step> {
-    /// The fact that is still lacking has to be read.
+    /// The missing fact has to be read.
     Read,
     Do(Step),
     /// Nothing can be done.
     End(Outcome),
 }
 
-/// What is to be done about a team before its people, or what has to be known for that: who has the slug.
+/// Decides what to do about a team before its people, or that the slug's holder has to be read first.
 pub fn next(facts: &Facts) -> Next<TeamStep> {
     let Facts { wanted, binding, holder } = facts;
     let holder = match (holder, binding) {
         (Some(holder), _) => holder,
-        // Its own slug is nobody else's.
+        // A team's own slug cannot be another team's.
         (None, Some(binding)) if binding.slug == wanted.slug => &Holder::Nobody,
         (None, _) => return Next::Read,
     };
@@ -85,17 +84,17 @@ pub fn next(facts: &Facts) -> Next<TeamStep> {
     }
 }
 
-/// The slug of a bound team's new name is a stranger's.
+/// The outcome if the slug of a bound team's new name belongs to a Sentry team that follows nobody.
 pub fn in_the_way(slug: &SentrySlug) -> Outcome {
     Outcome::Waiting(format!(
         "slug `{slug}` belongs to a Sentry team that follows no GitHub team: rename or delete that one in Sentry"
     ))
 }
 
-/// Why a Sentry team is left as it is that an identity provider manages.
+/// Why a Sentry team that an identity provider manages is left alone.
 pub const LOCKED: &str = "managed by your identity provider";
 
-/// What is said of such a team.
+/// The message about such a team.
 pub fn locked(slug: &SentrySlug) -> String {
     format!("Sentry team `{slug}` is {LOCKED}: change it there, or leave the team out with SYNC_TEAMS")
 }
@@ -109,7 +108,7 @@ pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> 
         return match holder {
             Holder::Nobody => TeamStep::Rename,
             Holder::Team(other) => TeamStep::WaitFor(*other),
-            // A bound team can not take over another one: only the way there can be made free.
+            // A bound team cannot take over another one. It can only wait until that one gives up the slug.
             Holder::Stranger(sentry, _) | Holder::Locked(sentry) => TeamStep::Conflict(*sentry),
         };
     }
@@ -124,22 +123,22 @@ pub fn team(wanted: &WantedTeam, binding: Option<&Binding>, holder: &Holder) -> 
     }
 }
 
-/// Why somebody is not taken out of whom only a login in Sentry tells who they are.
+/// Why somebody is not removed if only a login in Sentry shows who they are.
 const LOGIN_ALONE: &str =
     "not removed: the link in Sentry has their login and no id, so it may mean another account; \
                            name them in SYNC_USER_MAP, or have them link their GitHub account in Sentry";
 
-/// What is to be done about a person in a bound team.
+/// The step to take for a person in a bound team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonStep {
     Add(MemberId),
     Remove(MemberId),
-    /// To be added when Sentry knows them; why it does not.
+    /// Add them when Sentry knows them; the reason why it doesn't yet.
     Want(String),
     Leave(String),
 }
 
-/// Somebody who is in the GitHub team.
+/// Decides about somebody who is in the GitHub team.
 pub fn present(identity: &Identity) -> PersonStep {
     match identity {
         Identity::Matched { member, .. } => PersonStep::Add(*member),
@@ -149,7 +148,7 @@ pub fn present(identity: &Identity) -> PersonStep {
     }
 }
 
-/// Somebody who is not in the GitHub team, as an event says. `protected`: the member is never removed.
+/// Decides about somebody who is not in the GitHub team, as an event says. A `protected` member is never removed.
 pub fn absent(
     identity: &Identity,
     policy: RemoveMembers,
@@ -170,34 +169,34 @@ pub fn absent(
     }
 }
 
-/// What is to be done with the Sentry team of a deleted GitHub team.
+/// The step to take for the Sentry team of a deleted GitHub team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndStep {
     Delete,
-    /// Take its members out and leave it.
+    /// Remove its members and leave the team.
     Empty,
-    /// Leave it as it is, and why.
+    /// Leave it as it is; the reason.
     Leave(String),
-    /// A person decides; the rule with its numbers.
+    /// A person has to decide; the rule with its numbers.
     Hold(String),
-    /// A person has refused to delete it.
+    /// A person has rejected its deletion.
     Refused,
-    /// It is not there any more.
+    /// It no longer exists.
     Gone,
 }
 
-/// What is known of the Sentry team of a deleted GitHub team.
+/// The known facts about the Sentry team of a deleted GitHub team.
 pub struct EndFacts<'a> {
     pub settings: &'a Settings,
     pub slug: &'a SentrySlug,
     pub is_left_out: bool,
-    /// What a person has decided about its deletion.
+    /// A person's decision about its deletion.
     pub approved: Option<bool>,
-    /// The team as Sentry shows it, if it does; `None` if nobody has looked yet.
+    /// The team as Sentry shows it, if it does; the outer `None` if it has not been read yet.
     pub shown: Option<Option<&'a Team>>,
 }
 
-/// What is to be done with the Sentry team of a deleted GitHub team, or what has to be known for that: the team itself.
+/// Decides what to do with the Sentry team of a deleted GitHub team, or that the team has to be read first.
 pub fn next_of_end(facts: &EndFacts) -> Next<EndStep> {
     let EndFacts { settings, slug, is_left_out, approved, shown } = facts;
     let is_approved = *approved == Some(true);
@@ -205,7 +204,7 @@ pub fn next_of_end(facts: &EndFacts) -> Next<EndStep> {
         _ if *is_left_out => EndStep::Leave("left out by SYNC_TEAMS".into()),
         _ if *approved == Some(false) => EndStep::Refused,
         None => match end(settings, slug, Some(&[]), is_approved) {
-            // What would be left as it is need not be read.
+            // A team that is left alone anyway need not be read.
             EndStep::Leave(why) => EndStep::Leave(why),
             _ => return Next::Read,
         },
@@ -216,7 +215,7 @@ pub fn next_of_end(facts: &EndFacts) -> Next<EndStep> {
     Next::Do(step)
 }
 
-/// Decides about the end of a team. `projects` are those that it owns, `None` if they can not be read.
+/// Decides about the end of a team. `projects` are those that it owns; `None` if they could not be read.
 pub fn end(settings: &Settings, slug: &SentrySlug, projects: Option<&[String]>, approved: bool) -> EndStep {
     if settings.protect.covers_team(slug) {
         return EndStep::Leave("protected by SYNC_PROTECT".into());

@@ -1,4 +1,4 @@
-//! One team's job: what is wanted, what is there, the team itself, then its people.
+//! One team's job: finds out what is wanted and what exists, then handles the team itself, then its people.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use crate::work::mirror::Mirror;
 use crate::work::team_job::{Stop, TeamJob};
 use crate::work::{come_back, end, link, members, nameless};
 
-/// After the first look at a team that GitHub does not show, it is looked at again after these times.
+/// When to look again at a team that GitHub does not show: each wait follows the look before it.
 const NOT_VISIBLE: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
 
-/// When the people of a team that was just made or adopted are read again after that failed.
+/// When to read a team's people again, if that failed after the team was made or adopted.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
 
-/// A bound team on its way to the wanted name.
+/// A bound team that is getting its wanted name.
 struct Shape {
     binding: Binding,
     how: How,
-    /// What keeps it from being named as it should be.
+    /// The reason why it cannot have its wanted name yet.
     stuck: Option<Outcome>,
-    /// Its slug on GitHub, where that was told.
+    /// Its slug on GitHub, if that is known.
     on_github: Option<GithubSlug>,
-    /// GitHub shows the name that an event has just said to be of before: one of its replicas lags.
+    /// GitHub shows another name than the latest rename event gave: one of its replicas lags.
     is_behind: bool,
 }
 
@@ -56,8 +56,8 @@ pub fn run(mirror: &Mirror, team: GithubTeamId, hints: Vec<Hint>, org: Org, mode
 }
 
 impl TeamJob<'_> {
-    /// Where the people of child teams count, whoever an event puts into a team or takes out of it is to be looked at in
-    /// the teams above it too.
+    /// If the members of child teams count, a person whom an event adds to a team or removes from it has to be looked
+    /// at in the teams above it too.
     fn tell_those_above(&self, hints: &[Hint]) {
         if self.mode != Mode::Read || !self.mirror.settings().child_members {
             return;
@@ -83,7 +83,7 @@ impl TeamJob<'_> {
                 .push((hint, Outcome::Superseded(format!("superseded by a newer delivery (no. {by})"))));
         }
         if end::is_due(self, &folded) {
-            // A deletion that tells the slug says more than one that does not.
+            // A deletion that has a slug says more than one without.
             let telling = folded.ended.iter().find(|hint| hint.slug().is_some());
             let outcome = end::run(self, telling.or(folded.ended.first()), "decision");
             let over = matches!(outcome, end::End::Over(_));
@@ -107,7 +107,7 @@ impl TeamJob<'_> {
         ended
     }
 
-    /// The team exists and is bound, and named as it should be or stuck on the way there.
+    /// Makes sure that the team exists and is bound. It then has its wanted name, or is stuck on the way to it.
     fn bring(&self, folded: &TeamBatch, cause: &Hint) -> Result<Shape, Stop> {
         let apply = self.apply(cause);
         let how = bind::resolve_and_go_on(self, &apply)?;
@@ -134,8 +134,8 @@ impl TeamJob<'_> {
         }
     }
 
-    /// Payload mode: the team's slug on GitHub, as far as an event tells it, or the Sentry team that it has just taken for its
-    /// slug. Nothing but its own name leads to where it is: what an old event calls it does not.
+    /// Payload mode: the team's slug on GitHub, from an event, or from the Sentry team that was just adopted by its
+    /// slug. Only a slug that leads to the bound team counts: an old event may have an old one.
     fn slug_of_deliveries(&self, folded: &TeamBatch, binding: &Binding, how: How) -> Option<GithubSlug> {
         let is_its_own = |slug: &GithubSlug| self.sentry_slug(slug) == binding.slug;
         let told = folded.slug().cloned().filter(is_its_own);
@@ -146,8 +146,8 @@ impl TeamJob<'_> {
         told.or_else(taken).filter(|_| self.mode == Mode::Payload)
     }
 
-    /// A team whose new name has to wait keeps its people up to date under the old one, unless it is not certain under
-    /// which it is.
+    /// If a team's new name has to wait, its people are kept up to date under the old one, unless it is uncertain which
+    /// name the team has.
     fn stuck(&self, outcome: Outcome, on_github: Option<GithubSlug>) -> Result<Shape, Stop> {
         let certain = self.mirror.state(|state| state.teams.intent(self.team).is_none());
         match self.binding() {
@@ -159,7 +159,7 @@ impl TeamJob<'_> {
         }
     }
 
-    /// What GitHub says of the team; `None` if it need not be asked: people of a bound team change more often than it.
+    /// The team as GitHub shows it; `None` if that need not be read: most events are about people, not their team.
     fn wish_of_github(&self, folded: &TeamBatch) -> Result<Option<Wish>, Stop> {
         let known = self.binding().filter(|binding| !slug::is_temporary(&binding.slug));
         if known.is_some() && !folded.asks_for_team() {
@@ -184,7 +184,7 @@ impl TeamJob<'_> {
         }
     }
 
-    /// What the deliveries say of the team; `None` if they say nothing new.
+    /// The team as the deliveries describe it; `None` if they say nothing new.
     fn wish_of_deliveries(&self, folded: &TeamBatch) -> Result<Option<Wish>, Stop> {
         let binding = self.binding();
         self.wanted_by_filter(folded.slug(), binding.as_ref())?;
@@ -212,7 +212,7 @@ impl TeamJob<'_> {
         }))
     }
 
-    /// The slug of a Sentry team that a person may let this one take over, or has let: no event need tell it again.
+    /// The slug of a Sentry team whose adoption waits for approval or was approved. No event has to name it again.
     fn disputed_adoption(&self) -> Option<Wish> {
         let slug = self.mirror.state(|state| state.holds.disputed_slug(self.team).cloned())?;
         let full_name = slug.to_string();
@@ -247,12 +247,12 @@ impl TeamJob<'_> {
             }
             None => Outcome::Done(note),
             Some(Err(outcome)) => {
-                // Hints that do not come again leave the team unfilled: that much is on disk, and looked at soon.
+                // Even if no hint comes again, the team is still unfilled on disk. This look follows soon.
                 self.mirror.queue.ask_later(LaneKey::Team(self.team), Own::FillTeam, Ask::Team, FILL_AGAIN);
                 outcome
             }
         };
-        // Nobody waits for what has failed before.
+        // Only a first try waits for other teams.
         let patient = folded.team.iter().all(|hint| hint.tries == 0);
         let linked = on_github
             .map(|slug| link::follow(self, &self.apply(cause), &binding, &slug, patient, None).map(drop));
@@ -265,7 +265,7 @@ impl TeamJob<'_> {
                 Outcome::Done(_) if is_behind && hint.looks == 0 && is_rename(&hint) => {
                     Outcome::LookAgain("GitHub shows another name".into(), SECOND_LOOK)
                 }
-                // Everybody whom GitHub shows is in by now; whoever left is still to be found.
+                // Everybody whom GitHub shows is added by now. If somebody left, they are still to be found.
                 Outcome::Done(note) if nameless::is_it(&hint) => {
                     nameless::look(self.mirror, &hint, self.mode).after(note)
                 }
@@ -291,9 +291,9 @@ impl TeamJob<'_> {
         }
     }
 
-    /// GitHub does not show the team: its replicas may lag, the token may not see it, or it is deleted and its own
-    /// event is on the way. Nothing is taken from that alone. A token that has lost its permission sees no team at
-    /// all, and is told at once.
+    /// GitHub does not show the team: its replicas may lag, the token may not see it, or it was deleted and that event
+    /// is on the way. This alone never removes anything. A token that has lost its permission sees no team at all,
+    /// which is reported at once.
     pub fn not_visible(&self, hint: &Hint) -> Outcome {
         if let Err(outcome) = self.mirror.check_permission(&self.org) {
             return outcome;
@@ -314,8 +314,8 @@ impl TeamJob<'_> {
         Outcome::Done("not visible: GitHub does not show the team to this token; nothing was changed".into())
     }
 
-    /// Another team wants the slug of one that GitHub does not show. If it is not in Sentry either, as after a person has
-    /// kept it from being deleted and deleted it there later, nothing stands in the way.
+    /// Another team wants the slug of one that GitHub does not show. If that team isn't in Sentry either, its slug is
+    /// free: a person may have rejected its deletion, and deleted it in Sentry later.
     fn give_up_slug(&self, apply: &Apply, hint: &Hint) -> Result<(), Outcome> {
         match hint.origin {
             Origin::Own(Own::SlugIsWanted) => bind::look_for_it(self, apply),
@@ -323,8 +323,8 @@ impl TeamJob<'_> {
         }
     }
 
-    /// The team's end is known. A deletion that tells a slug may still have to be carried out by it. In read mode, whatever
-    /// else is said of the team has GitHub looked at: hints of a team that it shows again are given back, to be worked on.
+    /// Handles hints of a team whose end was recorded. A deletion with a slug may still find a Sentry team by it. In
+    /// read mode, other hints make the service ask GitHub: if it shows the team again, they are returned to work on.
     fn after_the_end(&self, hints: Vec<Hint>) -> (Ended, Vec<Hint>) {
         let (deletions, others): (Vec<_>, Vec<_>) =
             hints.into_iter().partition(|hint| matches!(hint.event(), Some(Event::TeamDeleted { .. })));
@@ -351,7 +351,7 @@ fn is_rename(hint: &Hint) -> bool {
     matches!(hint.event(), Some(Event::TeamEdited { slug_before: Some(_), .. }))
 }
 
-/// Whether GitHub shows another name than the latest rename told: it may lag by one rename, or by several.
+/// Whether GitHub shows another name than the latest rename event gave. It may lag by one rename, or by several.
 fn shows_another_name(folded: &TeamBatch, wish: &Wish) -> bool {
     folded.renamed().is_some_and(|named| wish.on_github.is_some() && *named.name != *wish.full_name)
 }

@@ -1,4 +1,4 @@
-//! One team's job, as far as everybody knows it who works on a part of it. It must never know what is done about the team.
+//! The shared part of one team's job. It must never know what is done about the team.
 
 use crate::queue::job::{Hint, Outcome};
 use crate::state::holds::HeldChange;
@@ -10,18 +10,18 @@ use crate::work::apply::{Apply, Cause};
 use crate::work::mirror::Mirror;
 use crate::work::truth::Truth;
 
-/// What the parts of a team's job share.
+/// The values that all parts of a team's job share.
 pub struct TeamJob<'a> {
     pub mirror: &'a Mirror,
     pub team: GithubTeamId,
     pub org: Org,
-    /// Where the truth comes from.
+    /// Whose data is trusted.
     pub mode: Mode,
 }
 
-/// Why a team could not be brought into shape.
+/// Why a team could not be brought into the wanted state.
 pub enum Stop {
-    /// For all hints alike.
+    /// The same outcome for all hints.
     With(Outcome),
     NotVisible,
 }
@@ -38,7 +38,7 @@ impl TeamJob<'_> {
         self.apply_for(Cause::of(hint))
     }
 
-    /// The writer, for a cause: a write without one would be in the audit log unexplained.
+    /// The writer, for a cause. Without one, a write would be unexplained in the audit log.
     pub fn apply_for(&self, cause: Cause) -> Apply<'_> {
         Apply { mirror: self.mirror, team: self.team, cause }
     }
@@ -48,7 +48,7 @@ impl TeamJob<'_> {
         slug::for_team(github, self.team, &self.mirror.settings().slug_prefix)
     }
 
-    /// What was held about the team, of this kind, is done or no longer due.
+    /// Ends what was held about the team, of this kind: it is done or no longer needed.
     pub fn not_due(&self, is_it: impl Fn(&HeldChange) -> bool) {
         let changes: Vec<_> = self.mirror.state(|state| {
             let held = state.holds.changes_of(self.team);
@@ -65,15 +65,15 @@ impl TeamJob<'_> {
         self.mirror.state(|state| state.teams.binding(self.team).cloned())
     }
 
-    /// A team that `SYNC_TEAMS` leaves out is dormant: its binding is kept, nothing is written. Without any slug at
-    /// hand, a bound team's own is asked.
+    /// Whether `SYNC_TEAMS` leaves the team out. Such a team keeps its binding, but nothing is written. If no GitHub
+    /// slug is given, the bound team's own slug decides.
     pub fn is_left_out(&self, told: Option<&GithubSlug>, binding: Option<&Binding>) -> bool {
         let settings = &self.mirror.settings();
         let own = binding.map(|binding| slug::on_github(&binding.slug, &settings.slug_prefix));
         told.or(own.as_ref()).is_some_and(|slug| !settings.teams.matches(slug))
     }
 
-    /// What became of the Sentry team, if the GitHub team's end is known.
+    /// The fate of the Sentry team, if the GitHub team's end was recorded.
     pub fn fate(&self) -> Option<Fate> {
         self.mirror.state(|state| state.teams.gone(self.team).map(|gone| gone.fate))
     }

@@ -1,7 +1,7 @@
-//! What a trouble with one of the hosts, or with the disk, means for the hint that met it.
+//! Turns trouble with one of the hosts, or with the disk, into an outcome for the hint that met it.
 //!
-//! Sentry denies something: is it the token, or this team and this person? What names it is asked in the order of what it
-//! costs: the refusal itself, the token's scopes, the members that every fitting token may read.
+//! If Sentry denies a call, either the token is at fault, or only this team or person. To find out, the cheapest source
+//! is asked first: the refusal itself, then the token's scopes, then the members, which every suitable token may read.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ use crate::state::record::Record;
 use crate::state::values::Mode;
 use crate::store::journal::NotKept;
 
-/// How long a token that may not do one thing is left alone with it.
+/// How long to wait before the token tries again what it was denied.
 const DENIED_PAUSE: Duration = Duration::from_secs(300);
-/// A token or an address that is wrong is tried again after this time.
+/// How long to wait before a wrong token or address is tried again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 impl Mirror {
-    /// A synced record whose failure puts the hint off.
+    /// Keeps a synced record. If that fails, the hint is put off.
     pub fn keep(&self, record: Record) -> Result<(), Outcome> {
         self.journal.keep(record).map_err(not_kept)
     }
 
-    /// What a trouble with GitHub means for the hint that met it. A refusal in read mode is a token that has lost its
-    /// permission: it pauses the host, it never changes the mode.
+    /// The outcome of trouble with GitHub for the hint that met it. A refusal in read mode may mean that the token has
+    /// lost its permission. That pauses the host, and never changes the mode.
     pub fn github_trouble(&self, trouble: Trouble) -> Outcome {
         let read_mode = self.bearings().is_some_and(|(_, mode)| mode == Mode::Read);
         match trouble.kind {
             TroubleKind::Denied if read_mode => {
-                // One refused call is not a refused token: that is for the call to tell which every token may make
-                // that reads members.
+                // One refused call doesn't mean that the token is refused. The probe decides: every token that may read
+                // members may make that call.
                 let org = self.bearings().map(|(org, _)| org);
                 if org.is_some_and(|org| matches!(self.github.probe(&org.login), Permission::Lacks(_))) {
                     let lost = self.github_token.permission_lost();
@@ -46,7 +46,7 @@ impl Mirror {
         }
     }
 
-    /// What a trouble with Sentry means for the hint that met it.
+    /// The outcome of trouble with Sentry for the hint that met it.
     pub fn sentry_trouble(&self, trouble: Trouble) -> Outcome {
         if trouble.kind != TroubleKind::Denied {
             return later_or_never(trouble);
@@ -62,7 +62,7 @@ impl Mirror {
             Known::Untold => false,
             Known::NotNow => return Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE)),
         };
-        // The members, which every fitting token may read, tell a token that may do nothing from one team or person.
+        // Every suitable token may read the members, so this shows whether the token or only this call is at fault.
         let org = &self.settings().sentry_org;
         match self.sentry.confirm_organisation() {
             Ok(()) if is_told => Outcome::Failed(trouble.to_string()),
@@ -98,7 +98,7 @@ impl Mirror {
     }
 }
 
-/// A record could not be kept: nothing was done, and nothing may be done until it can.
+/// The outcome if a record could not be kept: nothing was done, and nothing may be done until it can be kept.
 pub fn not_kept(NotKept(why): NotKept) -> Outcome {
     Outcome::Later(format!("cannot write the journal: {why}"), None)
 }

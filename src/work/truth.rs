@@ -1,8 +1,8 @@
-//! What is true on GitHub's side, for one team: from GitHub itself in read mode, from the deliveries in payload mode.
+//! The state of one team on GitHub, as GitHub shows it in read mode. In payload mode GitHub is not asked.
 //!
-//! In read mode the *direct* membership counts, unless `SYNC_CHILD_MEMBERS` says otherwise. REST also says yes for
-//! members of child teams, so a team that has child teams is read by GraphQL. Every look is complete, or says what it
-//! lacks, or is an error; "not to be seen" is an answer of its own.
+//! The *direct* membership counts, unless `SYNC_CHILD_MEMBERS` says otherwise. REST also says yes for members of child
+//! teams, so a team that has child teams is read by GraphQL. Every read is complete, or says what it lacks, or is an
+//! error. "Not visible" is a result of its own.
 
 use std::collections::BTreeSet;
 
@@ -19,14 +19,14 @@ use crate::work::mirror::Mirror;
 /// More people than this are looked up by one list rather than one by one.
 const ONE_BY_ONE: usize = 2;
 
-/// GitHub's word on one team.
+/// Reads one team from GitHub.
 pub struct Truth<'a> {
     pub mirror: &'a Mirror,
     pub org: GithubOrgId,
     pub team: GithubTeamId,
 }
 
-/// Somebody to be asked about.
+/// A person whose membership is in question.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     pub person: &'a Person,
@@ -34,17 +34,17 @@ pub struct Question<'a> {
     pub expected: bool,
 }
 
-/// Who of the people asked for is in the team.
+/// Which of the people in question are in the team.
 pub type Presence = Map<GithubUserId, bool>;
 
 impl Truth<'_> {
-    /// The team itself; `None` if it is not to be seen.
+    /// The team itself; `None` if it is not visible.
     pub fn facts(&self) -> Result<Option<TeamFacts>, Outcome> {
         let facts =
             self.mirror.github.team(self.org, self.team).map_err(|t| self.mirror.github_trouble(t))?;
         if let Some(facts) = &facts {
             self.mirror.team_moved(self.mirror.tree.learn(facts));
-            // Of a mirrored team, for the day on which GitHub shows it no more.
+            // Recorded so that, once GitHub no longer shows the team, it is known that the token could see it.
             let is_news =
                 |state: &State| state.teams.gone(facts.id).is_none() && !state.teams.was_shown(facts.id);
             if self.mirror.state(is_news) {
@@ -62,7 +62,7 @@ impl Truth<'_> {
         }
     }
 
-    /// Everybody who counts as being in the team; `None` if the team is not to be seen.
+    /// Everybody who counts as being in the team; `None` if the team is not visible.
     pub fn members(&self) -> Result<Option<Listed<Person>>, Outcome> {
         let read = match (self.count(), self.mirror.tree.has_children(self.team)) {
             (count @ Count::WithChildren, _) | (count, Some(false)) => {
@@ -83,12 +83,13 @@ impl Truth<'_> {
         }
     }
 
-    /// Who of `asked` is in the team; `None` if the team is not to be seen.
+    /// Which of `asked` are in the team; `None` if the team is not visible.
     ///
-    /// GitHub answers 404 for "not in the team" and for "this token may no longer see it" alike. So only an expected
-    /// presence is asked for by login: a yes is a yes. An absence is believed from a list alone, where ids are compared
-    /// too, so that a person whose login has changed is found. `thorough` looks ask for the list in any case. An absence
-    /// from a list that GitHub does not show completely is confirmed person by person.
+    /// GitHub answers 404 both for "not in the team" and for "this token may no longer see it". So only people who are
+    /// expected in the team are looked up right away, because a yes is certain. An absence is believed only after a
+    /// list has shown that the team is visible. Lists also compare ids, so they find a person whose login has changed.
+    /// `thorough` looks always read the whole list. If GitHub does not show a list completely, an absence from it is
+    /// confirmed person by person.
     pub fn presence(&self, asked: &[Question], thorough: bool) -> Result<Option<Presence>, Outcome> {
         if asked.is_empty() {
             return Ok(Some(Presence::default()));
@@ -113,7 +114,7 @@ impl Truth<'_> {
             match first.map_err(|trouble| self.mirror.github_trouble(trouble))? {
                 None => return Ok(None),
                 Some((members, true)) => return Ok(Some(found_in(&members, asked))),
-                // The team is seen; of a large one, single people are asked for rather than all its pages.
+                // The team is visible. It is large, so single people are looked up instead of reading all its pages.
                 Some((_, false)) => {}
             }
         }

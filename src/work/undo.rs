@@ -1,5 +1,5 @@
-//! Brings back a Sentry team that the mirror deleted: the team, its people, its projects. Every step may be repeated, so
-//! that a second call goes on where a crash or an outage has ended the first.
+//! Restores a Sentry team that the service deleted: the team, its people, its projects and its names in CODEOWNERS.
+//! Every step can be repeated, so a second call continues after a crash or an outage.
 
 use super::bind;
 use super::team_job::TeamJob;
@@ -19,7 +19,7 @@ use crate::work::apply::restore::LinkedBack;
 use crate::work::apply::Apply;
 use crate::work::mirror::Mirror;
 
-/// Carries it out, or goes on with it.
+/// Restores the team, or continues an earlier attempt.
 pub fn run(mirror: &Mirror, team: GithubTeamId, hint: &Hint, undo: &Undo, org: &Org, mode: Mode) -> Outcome {
     let job = TeamJob { mirror, team, org: org.clone(), mode };
     let apply = job.apply(hint);
@@ -63,12 +63,12 @@ fn bring_back(job: &TeamJob, apply: &Apply, undo: &Undo) -> Result<Report, Outco
     let work = Work { deletion, step: &|| undo.step(), belongs: &|_| true };
     let report = work.give_back(job, apply, &team)?;
     apply.drop_intent()?;
-    // Whoever waits for the slug sees now that it is taken.
+    // Teams that wait for the slug can see now that it is taken.
     job.mirror.queue.moved(job.team);
     Ok(report)
 }
 
-/// What is there was not deleted, and needs no second one beside it.
+/// Fails if the Sentry team was not deleted after all, or if the GitHub team has another Sentry team by now.
 fn must_be_gone(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<(), Outcome> {
     let Deletion { sentry, slug, .. } = deletion;
     if let Some(team) = apply.look_for(TeamAt { id: *sentry, slug })? {
@@ -86,7 +86,7 @@ fn must_be_gone(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<(),
     }
 }
 
-/// The team that was made in its place before.
+/// The team that an earlier attempt made in its place.
 fn there_again(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Option<Team>, Outcome> {
     let Some(now) = job.mirror.state(|state| state.teams.restored(deletion.sentry)) else { return Ok(None) };
     apply.look_for(TeamAt { id: now, slug: &deletion.slug })
@@ -113,17 +113,17 @@ fn taken(job: &TeamJob, apply: &Apply, deletion: &Deletion) -> Result<Outcome, O
     )))
 }
 
-/// What a team gets back that was made again.
+/// Gives a team that was made again what the deleted one had.
 pub(super) struct Work<'a> {
     pub deletion: &'a Deletion,
-    /// Is called for every person and project.
+    /// Called for each person, project and name.
     pub step: &'a dyn Fn(),
-    /// Whether somebody who was in the team belongs there still.
+    /// Whether somebody who was in the team still belongs there.
     pub belongs: &'a dyn Fn(&Was) -> bool,
 }
 
 impl Work<'_> {
-    /// People and projects. Every step may be repeated.
+    /// Gives back people, projects and names. Every step can be repeated.
     pub fn give_back(&self, job: &TeamJob, apply: &Apply, team: &Team) -> Result<Report, Outcome> {
         let mut report = Report { now: Some(team.id), ..Report::default() };
         self.people(job, apply, team, &mut report)?;
@@ -132,7 +132,7 @@ impl Work<'_> {
         Ok(report)
     }
 
-    /// What CODEOWNERS called it. Whoever has a name by now keeps it.
+    /// Gives back the team's names in CODEOWNERS. A name that means another team by now is left there.
     fn names(&self, apply: &Apply, team: &Team, report: &mut Report) -> Result<(), Outcome> {
         let binding = team.bound(Origin::Created);
         for was in &self.deletion.links {
@@ -196,7 +196,7 @@ impl Work<'_> {
         let there = there.and_then(|there| there.projects).unwrap_or_default();
         for project in projects.iter().filter(|project| !there.contains(project)) {
             (self.step)();
-            // What the token may not do for one, it may not do for the others.
+            // If the token may not link one project, it may not link the others either.
             let linked = if report.denied.is_empty() {
                 apply.give_project_back(project, team)?
             } else {
@@ -226,8 +226,8 @@ fn entry(job: &TeamJob, apply: &Apply, binding: &Binding, member: MemberId) -> E
     entry.because("was in the team before its deletion")
 }
 
-/// Who somebody is in Sentry now: the same membership, or the one that bears the address, by the rules that hold for
-/// everybody. Whoever left and came back has another membership.
+/// Somebody's current membership in Sentry: the same one, or that of the member who has the address by the usual
+/// matching rules. A person who left Sentry and came back has another membership.
 fn now_in_sentry(was: &Was, members: &[Member], directory: &Directory, trust: Trust) -> Option<MemberId> {
     if members.iter().any(|member| member.id == was.member) {
         return Some(was.member);

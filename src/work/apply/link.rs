@@ -1,5 +1,5 @@
-//! Writes CODEOWNERS links: the same order of leave, intent, call, record and audit line as every other write. To make a row
-//! that is there is harmless, and to change one twice too: an open intent tells no more than that the name is the mirror's.
+//! Writes CODEOWNERS links, in the same order as every other write: permit, intent, call, record, audit line. Repeating
+//! a call is harmless, so an open intent only means that the name is the service's.
 
 use serde_json::{json, Value};
 
@@ -30,8 +30,8 @@ pub(super) fn told(row: &ExternalTeam) -> Value {
 }
 
 impl Apply<'_> {
-    /// Writes down that a name is about to be the mirror's, before [`Self::link`] or [`Self::relink`] makes it so. After a
-    /// crash, a row of this name would else be taken for somebody else's, and kept for ever.
+    /// Records that a name is about to be the service's, before [`Self::link`] or [`Self::relink`] writes it.
+    /// Otherwise, after a crash, a row with this name would be taken for somebody else's, and kept forever.
     pub fn mean(&self, name: &OwnerName) -> Result<(), Refused> {
         let (team, row, name) = (self.team, ExternalTeamId::NONE, name.clone());
         if self.mirror.state(|state| state.teams.links.is_meant(team, &name)) {
@@ -40,7 +40,7 @@ impl Apply<'_> {
         self.mirror.keep(Record::Linked { team, row, name }).map_err(Refused::Outcome)
     }
 
-    /// Has a name mean the bound team.
+    /// Links a name to the bound team.
     pub fn link(
         &self,
         binding: &Binding,
@@ -52,7 +52,7 @@ impl Apply<'_> {
         self.tell_link(entry, self.mirror.sentry.link_owner(&permit, binding.at(), name, with))
     }
 
-    /// Gives a row this name, and this team.
+    /// Gives a row this name, and moves it to the bound team.
     pub fn relink(
         &self,
         binding: &Binding,
@@ -65,7 +65,7 @@ impl Apply<'_> {
         self.tell_link(entry, self.mirror.sentry.relink_owner(&permit, binding.at(), row, name))
     }
 
-    /// Takes the mirror's rows away from a team that stays without its GitHub team. One that Sentry refuses to take away stays.
+    /// Removes the service's rows from a team that stays without its GitHub team. A row that Sentry won't delete stays.
     pub fn unlink(&self, binding: &Binding, rows: &[ExternalTeam]) -> Result<(), Outcome> {
         let ours = |row: &&ExternalTeam| self.mirror.state(|state| is_ours(state, row));
         for row in rows.iter().filter(ours) {
@@ -84,8 +84,8 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Has a name mean a team that was made again in the place of `before`; why not, if somebody else has it by now or Sentry
-    /// refuses. The name may be one of people's: it does not become the mirror's.
+    /// Links a name to a team that was made again in the place of `before`. Returns why not, if the name means another
+    /// team by now or Sentry refuses. A person may have made the name, so it does not become the service's.
     pub fn link_back(
         &self,
         binding: &Binding,
@@ -100,7 +100,7 @@ impl Apply<'_> {
         let Some(id) = *integration else { return Ok(Some("its integration is not known".into())) };
         let with = Integration { id, domain: "".into(), provider: provider.clone() };
         let linked = match self.link(binding, name, &with) {
-            // Until Sentry has carried out the deletion, the row is still that of the deleted team.
+            // Until Sentry has carried out the deletion, the row still belongs to the deleted team.
             Ok(OwnerLinked::Row(row)) if row.team == before => {
                 self.relink(binding, &row, name, "from it".into())
             }

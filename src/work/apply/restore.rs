@@ -1,5 +1,5 @@
-//! Makes a deleted team again, because a person wants it back or GitHub shows its team again: the same order of intent,
-//! call, verdict, record and audit line as every other write. It is bound to nobody.
+//! Makes a deleted team again, because a person wants it back or GitHub shows its team again. Like every other write:
+//! intent, call, verdict, record and audit line, in this order. [`Apply::restore`] binds it to no GitHub team.
 
 use super::Apply;
 use crate::hosts::http::{Trouble, TroubleKind};
@@ -13,18 +13,18 @@ use crate::state::values::{Intent, Origin};
 use crate::store::audit::deletions::Deletion;
 use crate::store::audit::Entry;
 
-/// What came of giving a team one of its projects back.
+/// The result of giving a team one of its projects back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkedBack {
     Done,
-    /// The project is not there any more.
+    /// The project no longer exists.
     Missing,
     /// The token lacks the permission.
     Denied,
 }
 
 impl Apply<'_> {
-    /// Whether an earlier attempt to bring this very team back is open.
+    /// Whether an earlier attempt to restore this very team is unfinished.
     pub fn is_restoring(&self, deletion: &Deletion) -> bool {
         self.mirror.state(|state| match state.teams.intent(self.team) {
             Some((Intent::Restoring { sentry, .. }, _)) => *sentry == deletion.sentry,
@@ -32,9 +32,9 @@ impl Apply<'_> {
         })
     }
 
-    /// Makes a deleted team again, under its slug and name. The intent stays open until [`Apply::drop_intent`]: people
-    /// and projects are part of it. After an attempt whose outcome is unknown, a newer team of this slug and name is
-    /// the one that it made. `None` if somebody else has the slug. `shown`: because GitHub shows the team again.
+    /// Makes a deleted team again, with its slug and name. The intent stays open until [`Apply::drop_intent`], because
+    /// people and projects are part of it. After an attempt whose outcome is unknown, a newer team with this slug and
+    /// name is the one that it made. `None` if somebody else has the slug. `shown`: GitHub shows the team again.
     pub fn restore(&self, deletion: &Deletion, shown: bool) -> Result<Option<Team>, Outcome> {
         let permit = self.mirror.may_write()?;
         let (at, name) = (&deletion.slug, slug::display_name(&deletion.name, &deletion.slug));
@@ -62,7 +62,7 @@ impl Apply<'_> {
         self.mirror.audit.write(Entry { sentry_team: now, ..entry }.exchange(&exchange));
         match outcome {
             Created::New(team) => self.restored(team, deletion),
-            // By the earlier attempt, whose team shows only now, or by somebody else.
+            // By the earlier attempt, whose team is visible only now, or by somebody else.
             Created::Taken => {
                 let by_us = |team: &Team| earlier && self.is_made_by_us(team, deletion.sentry, &name);
                 match self.look(at)?.filter(by_us) {
@@ -73,8 +73,8 @@ impl Apply<'_> {
         }
     }
 
-    /// GitHub no longer shows a team whose Sentry team was being made again because it did. What was made is followed, so that
-    /// its end is one like every other; what was not is not made any more. Whether the team has one again.
+    /// GitHub no longer shows a team that was being restored because it did. If the Sentry team was made, it is
+    /// followed, so that it ends like any other. If not, it is no longer made. Returns whether the team has one again.
     pub fn settle_restoring(&self) -> Result<bool, Outcome> {
         let intent =
             self.mirror.state(|state| state.teams.intent(self.team).map(|(intent, _)| intent.clone()));
@@ -93,10 +93,10 @@ impl Apply<'_> {
         Ok(true)
     }
 
-    /// Whether the team was made in the place of that one.
+    /// Whether the service made this team in the place of the deleted one.
     fn is_made_by_us(&self, team: &Team, deleted: SentryTeamId, name: &str) -> bool {
         let follows = self.mirror.state(|state| state.teams.of_sentry(team.id));
-        // Ids grow: one that was there at the deletion is somebody else's.
+        // Ids grow: a team that existed at the deletion is somebody else's.
         follows.is_none() && team.id > deleted && team.name == name
     }
 
@@ -107,7 +107,7 @@ impl Apply<'_> {
         Ok(Some(team))
     }
 
-    /// Gives the team of this slug a project that the deleted one had.
+    /// Gives this team a project that the deleted one had.
     pub fn give_project_back(&self, project: &str, team: &Team) -> Result<LinkedBack, Outcome> {
         let permit = self.mirror.may_write()?;
         let (slug, sentry_team) = (Some(team.slug.clone()), Some(team.id));
@@ -121,7 +121,7 @@ impl Apply<'_> {
                     Linked::Missing => LinkedBack::Missing,
                 })
             }
-            // No reason to do nothing else with the token: the mirror itself never touches projects.
+            // The host is not paused for this, because the service touches projects only to restore a team.
             Err(trouble @ Trouble { kind: TroubleKind::Denied, .. }) => {
                 self.tell(entry, &trouble);
                 Ok(LinkedBack::Denied)
